@@ -1,0 +1,48 @@
+# Two commands matter: `make up` and `make test`. The work is in tools/; targets only name it.
+SHELL := /usr/bin/env bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PY := .venv/bin/python
+
+.PHONY: help setup up demo test lint protos bench lock web openapi compliance images clean
+
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what the lock files say (every other target does it first)
+	@tools/bootstrap.sh
+
+up: setup ## run the platform on http://localhost:8080 (RESAPERMIS_PORT) until Ctrl-C
+	@exec $(PY) tools/dev.py
+
+demo: setup ## do a driving school's main job on a fresh stack, step by step
+	@exec $(PY) tools/demo.py
+
+test: setup ## run every test: Python, web units, browser
+	@exec tools/test.sh $(ARGS)
+
+lint: setup ## check style, types, layers, contracts, lock files and images
+	@exec $(PY) tools/lint.py $(ARGS)
+
+protos: setup ## generate libs/contracts from protos/
+	@exec tools/protos.sh
+
+bench: setup ## measure holds per second end to end; prints JSON
+	@exec $(PY) tests/load/bench.py
+
+lock: setup ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
+	@exec tools/lock.sh $(ARGS)
+
+web: setup ## build web/dist
+
+openapi: setup ## write the gateway's openapi.json and the web client made from it
+	@exec tools/openapi.sh
+
+compliance: setup ## show which test stands behind each requirement
+	@exec $(PY) tools/compliance.py
+
+images: ## build every container image with podman, buildah or docker
+	@exec tools/images.sh
+
+clean: ## remove the environment, the local data and what was built
+	rm -rf .venv .resapermis web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
