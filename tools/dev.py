@@ -1,0 +1,94 @@
+"""`make up`: the whole platform in the foreground on loopback, until Ctrl-C or SIGTERM."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from devstack import ALL_PARTS, CannotStart, Stack
+from devstack.parts import SANDBOX
+from devstack.probes import http_body
+from devstack.settings import ROOT
+
+OURS = ("RESAPERMIS_PORT", "RESAPERMIS_HOME", "RESAPERMIS_DATABASE_URL", "RESAPERMIS_PYTHON")
+"""Settings of this command; the other RESAPERMIS_* of the environment are handed to the parts."""
+HIGHEST_BASE_PORT = 65_500
+
+
+def say(part: str, line: str) -> None:
+    """One line for the person watching."""
+    print(f"  {part:<17}{line}", flush=True)
+
+
+async def run() -> int:
+    """Start, tell, wait for a signal, stop. Returns the exit status."""
+    since = time.monotonic()
+    text = os.environ.get("RESAPERMIS_PORT", "8080")
+    if not text.isdecimal() or not 1 <= int(text) <= HIGHEST_BASE_PORT:
+        print(f"make up: RESAPERMIS_PORT={text} is no port number from 1 to {HIGHEST_BASE_PORT}", file=sys.stderr)
+        return 2
+    home = Path(os.environ.get("RESAPERMIS_HOME", str(ROOT / ".resapermis")))
+    handed = {name: value for name, value in os.environ.items() if name.startswith("RESAPERMIS_") and name not in OURS}
+    # Whoever points at another RdvPermis needs no sandbox.
+    parts = [part for part in ALL_PARTS if part != SANDBOX or "RESAPERMIS_RDVPERMIS_URL" not in handed]
+    database = os.environ.get("RESAPERMIS_DATABASE_URL", "")
+    port = int(text)
+    stack = Stack(home, port, parts=parts, database_url=database, settings=handed, say=say, mails_to_console=True)
+    leave = asyncio.Event()
+    starting = asyncio.create_task(stack.start())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, _leave, leave, starting)
+    print(f"ResaPermis, in {stack.home}", flush=True)
+    try:
+        await starting
+    except CannotStart as reason:
+        print(f"\nResaPermis cannot start:\n{reason}", file=sys.stderr)
+        return 1
+    except asyncio.CancelledError:
+        print("\nstopped before it was ready", flush=True)
+        return 130
+    await _tell(stack, time.monotonic() - since)
+    await leave.wait()
+    print("\nstopping", flush=True)
+    since = time.monotonic()
+    await stack.stop()
+    print(f"all stopped in {time.monotonic() - since:.1f} s; the data stay in {stack.home}", flush=True)
+    return 0
+
+
+def _leave(leave: asyncio.Event, starting: asyncio.Task[None]) -> None:
+    if not starting.done():
+        starting.cancel()
+    leave.set()
+
+
+async def _tell(stack: Stack, seconds: float) -> None:
+    missing = f"; NOT started: {', '.join(stack.absent)}" if stack.absent else ""
+    print(f"\nready in {seconds:.1f} s{missing}\n", flush=True)
+    print(f"  ResaPermis        {stack.url}")
+    print(f"  RdvPermis sandbox {stack.settings.sandbox_url}/swagger")
+    print(f"  mails             http://localhost:{stack.ports.mail_web}")
+    for line in await _logins(stack):
+        print(f"  {line}")
+    print("\nCtrl-C stops everything", flush=True)
+
+
+async def _logins(stack: Stack) -> list[str]:
+    body = await http_body(stack.ports.sandbox, "/control/logins")
+    if not body:
+        return []
+    found = json.loads(body)
+    logins = found if isinstance(found, list) else found.get("logins", [])
+    lines = ["", "logins of the sandbox (invented people):"]
+    for login in logins[:12]:
+        known = {key: str(value) for key, value in login.items() if value not in {None, ""}}
+        who, password = known.pop("username", "?"), known.pop("password", "?")
+        lines.append(f"  {who:<28} {password:<16} {' · '.join(known.values())}")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(run()))

@@ -1,0 +1,54 @@
+"""The configuration of nats-server: TLS both ways, the certificate is the user, each user its own subjects."""
+
+import json
+from pathlib import Path
+
+from devstack.parts import OPERATOR, SERVICES, Service
+
+JETSTREAM = ("$JS.API.>", "$JS.ACK.>", "$JS.FC.>")
+DESTROYS = ("$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.MSG.DELETE.>")
+"""No service ever forgets facts: age does (7 days)."""
+
+
+def configuration(listen: str, store: Path, tls: Path, name: str = "resapermis-local") -> str:
+    """The text of nats.conf. `tls` holds ca.pem, tls.pem and tls.key of the server."""
+    users = ",\n".join("    " + json.dumps(user) for user in [*map(_user, SERVICES), {"user": OPERATOR}])
+    return f"""# Written by devstack; changes are lost at the next start.
+listen: {json.dumps(listen)}
+server_name: {json.dumps(name)}
+max_payload: 1MB
+jetstream {{
+  store_dir: {json.dumps(str(store))}
+  # An acknowledged message is on the disk, not in a cache.
+  sync_interval: always
+  max_memory_store: 64MB
+  max_file_store: 4GB
+}}
+tls {{
+  cert_file: {json.dumps(str(tls / "tls.pem"))}
+  key_file: {json.dumps(str(tls / "tls.key"))}
+  ca_file: {json.dumps(str(tls / "ca.pem"))}
+  verify_and_map: true
+  timeout: 5
+}}
+authorization {{
+  users = [
+{users}
+  ]
+}}
+"""
+
+
+def _user(service: Service) -> dict[str, object]:
+    """A service says its own facts and audit records and reads by pulling; no one speaks in another's name."""
+    # One `*` is one word: audit says resapermis.audit.v1.CheckpointSigned, not resapermis.audit.v1.Record.basket.
+    facts = [f"resapermis.{context}.v1.*" for context in service.says]
+    twins = [twin.name for twin in SERVICES if twin.database == service.database]
+    records = [f"resapermis.audit.v1.Record.{twin}" for twin in twins]
+    return {
+        "user": service.name,
+        "permissions": {
+            "publish": {"allow": [*facts, *records, *JETSTREAM], "deny": list(DESTROYS)},
+            "subscribe": ["_INBOX.>"],
+        },
+    }

@@ -1,0 +1,153 @@
+"""The one table of what runs where: services, ports, peers, subjects. Everything else in devstack derives from it."""
+
+from dataclasses import dataclass
+
+METRICS_ABOVE_GRPC = 10
+"""A service's metrics and health port is its gRPC port plus this."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service process.
+
+    `name` is its certificate's common name and DNS name, and how others call it. `grpc` is its gRPC port above the
+    stack's port. `database` is its database and role; processes of one package share it. `says` are the contexts whose
+    facts it may publish on the bus; a process that shares a database may also relay for its twin.
+    """
+
+    name: str
+    package: str
+    grpc: int
+    database: str
+    says: tuple[str, ...]
+    face: str = ""
+    keyset: str = ""
+    migrates: bool = True
+
+    @property
+    def peer_variable(self) -> str:
+        """The setting by which the others find it."""
+        return "RESAPERMIS_PEER_" + self.name.upper().replace("-", "_")
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Arguments after the interpreter."""
+        return ("-m", self.package, *([self.face] if self.face else []))
+
+
+SERVICES: tuple[Service, ...] = (
+    Service(
+        "auth-gateway",
+        "resapermis_auth_gateway",
+        10,
+        "auth_gateway",
+        says=("iam", "rdvpermis"),
+        face="web",
+        keyset="auth-gateway",
+    ),
+    Service(
+        "egress",
+        "resapermis_auth_gateway",
+        11,
+        "auth_gateway",
+        says=("iam", "rdvpermis"),
+        face="egress",
+        keyset="auth-gateway",
+        migrates=False,
+    ),
+    Service(
+        "mandate",
+        "resapermis_mandate",
+        12,
+        "mandate",
+        says=("mandate",),
+        keyset="mandate",
+    ),
+    Service(
+        "scheduling-rules",
+        "resapermis_scheduling_rules",
+        13,
+        "scheduling_rules",
+        says=("scheduling",),
+    ),
+    Service(
+        "basket",
+        "resapermis_basket",
+        14,
+        "basket",
+        says=("basket", "booking"),
+    ),
+    Service("audit", "resapermis_audit", 15, "audit", says=("audit",), keyset="audit"),
+    Service(
+        "notification",
+        "resapermis_notification",
+        16,
+        "notification",
+        says=("notification",),
+    ),
+)
+
+POSTGRES, NATS, MAIL, SANDBOX = "postgres", "nats", "mail", "rdvpermis"
+FOUNDATION: tuple[str, ...] = (POSTGRES, NATS, MAIL, SANDBOX)
+ALL_PARTS: tuple[str, ...] = (*FOUNDATION, *(service.name for service in SERVICES))
+
+KEYSETS: tuple[str, ...] = tuple(sorted({service.keyset for service in SERVICES if service.keyset}))
+OPERATOR = "operator"
+"""A certificate for tools and tests that must see the whole bus; no service has it."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Every TCP port of a stack, counted from the one that people type."""
+
+    web: int
+
+    @property
+    def sandbox(self) -> int:
+        """RdvPermis, and its OpenID provider."""
+        return self.web + 1
+
+    @property
+    def mail_web(self) -> int:
+        """The page of caught mails."""
+        return self.web + 2
+
+    @property
+    def smtp(self) -> int:
+        """Where mails are caught."""
+        return self.web + 3
+
+    @property
+    def nats(self) -> int:
+        """NATS, TLS only."""
+        return self.web + 4
+
+    def grpc(self, service: Service) -> int:
+        """gRPC of a service, mTLS only."""
+        return self.web + service.grpc
+
+    def metrics(self, service: Service) -> int:
+        """Metrics, health and readiness of a service, plain HTTP."""
+        return self.web + service.grpc + METRICS_ABOVE_GRPC
+
+    def of(self, part: str) -> dict[str, int]:
+        """What a part listens on: purpose → port."""
+        fixed = {
+            POSTGRES: {},
+            NATS: {"NATS": self.nats},
+            MAIL: {"mail page": self.mail_web, "SMTP": self.smtp},
+            SANDBOX: {"RdvPermis sandbox": self.sandbox},
+        }
+        if part in fixed:
+            return fixed[part]
+        service = service_named(part)
+        ports = {f"{part} gRPC": self.grpc(service), f"{part} metrics": self.metrics(service)}
+        return {"web and API": self.web, **ports} if service.face == "web" else ports
+
+
+def service_named(name: str) -> Service:
+    """The service of that name; KeyError when there is none."""
+    for service in SERVICES:
+        if service.name == name:
+            return service
+    raise KeyError(name)

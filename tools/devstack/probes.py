@@ -1,0 +1,71 @@
+"""Questions to a part that starts: are you there? No library, so that asking every 50 ms costs nothing."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Iterable, Mapping
+
+PROBE_SECONDS = 2.0
+
+
+async def http_ok(port: int, path: str) -> bool:
+    """Whether GET on loopback answers 200."""
+    return (await _exchange(port, f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n")).split(
+        b" ", 2
+    )[1:2] == [b"200"]
+
+
+async def nats_greets(port: int) -> bool:
+    """Whether a NATS server says INFO, which it does before TLS and after JetStream is up."""
+    return (await _exchange(port, "")).startswith(b"INFO ")
+
+
+async def http_body(port: int, path: str) -> bytes:
+    """The body of a small answer, empty when there is none."""
+    answer = await _exchange(port, f"GET {path} HTTP/1.0\r\nHost: localhost:{port}\r\n\r\n", whole=True)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return body if head.split(b" ", 2)[1:2] == [b"200"] else b""
+
+
+async def _exchange(port: int, request: str, *, whole: bool = False) -> bytes:
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(request.encode())
+                return await (reader.read() if whole else reader.read(256))
+            finally:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+    except (OSError, TimeoutError):
+        return b""
+
+
+def busy_ports(wanted: Mapping[str, int]) -> list[str]:
+    """Which of `wanted` (purpose → port) cannot be listened on, as lines for a person."""
+    return [line for purpose, port in wanted.items() if (line := _refusal(purpose, port))]
+
+
+def _refusal(purpose: str, port: int) -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen(1)
+        except OSError as error:
+            why = "is in use by another program" if error.errno == errno.EADDRINUSE else f"is refused ({error.strerror})"
+            return f"port {port}, wanted for {purpose}, {why}"
+    return ""
+
+
+def free_port(offsets: Iterable[int], start: int = 20000, step: int = 40, attempts: int = 500) -> int:
+    """A base port whose `offsets` are all free now; for stacks of tests, which run beside others."""
+    offsets = tuple(offsets)
+    for number in range(attempts):
+        base = start + number * step
+        if not any(_refusal("", base + offset) for offset in offsets):
+            return base
+    msg = "no free range of ports"
+    raise OSError(msg)

@@ -1,0 +1,105 @@
+"""How each part is started: its command, its environment, and how one sees that it is ready."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from devstack import nats, postgres
+from devstack.parts import MAIL, NATS, POSTGRES, SANDBOX, Service, service_named
+from devstack.probes import http_ok, nats_greets
+from devstack.processes import Program, Ready
+from devstack.settings import ROOT, Settings
+
+PYTHON = (sys.executable, "-P")
+"""-P: the current folder is no place to import from."""
+
+
+def postgres_program(settings: Settings, server: postgres.Embedded) -> Program:
+    """The embedded PostgreSQL server; its cluster must exist."""
+    url = server.url(postgres.ADMINISTRATOR, "postgres")
+    return Program(
+        POSTGRES,
+        server.command(),
+        settings.base(POSTGRES),
+        _log(settings, POSTGRES),
+        lambda: postgres.answers(url),
+        stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
+        death_signal="INT",
+        as_user=server.user,
+        directory=Path("/"),
+    )
+
+
+def program(settings: Settings, part: str, *, mails_to_console: bool) -> Program:
+    """Any other part. Writes the configuration of NATS."""
+    if part == NATS:
+        store = settings.home / "nats"
+        store.mkdir(mode=0o700, exist_ok=True)
+        file = settings.home / "nats.conf"
+        listen = f"127.0.0.1:{settings.ports.nats}"
+        file.write_text(nats.configuration(listen, store, settings.nats_tls), encoding="utf-8")
+        command = (str(Path(sys.executable).parent / "nats-server"), "-c", str(file))
+        return _simple(settings, NATS, command, lambda: nats_greets(settings.ports.nats))
+    if part == MAIL:
+        ports = settings.ports
+        listen_smtp, listen_web = f"127.0.0.1:{ports.smtp}", f"127.0.0.1:{ports.mail_web}"
+        command = (*PYTHON, str(ROOT / "tools" / "mailcatcher.py"), "--smtp", listen_smtp, "--web", listen_web)
+        ready = _http(ports.mail_web, "/api/mails")
+        return _simple(settings, MAIL, command, ready, to_console=mails_to_console)
+    if part == SANDBOX:
+        environment = settings.sandbox()
+        ready = _http(settings.ports.sandbox, "/realms/formation/.well-known/openid-configuration")
+        command = (*PYTHON, "-m", "rdvpermis_sandbox")
+        return Program(SANDBOX, command, environment, _log(settings, SANDBOX), ready, directory=settings.home)
+    service = service_named(part)
+    return Program(
+        part,
+        (*PYTHON, *service.command),
+        settings.service(service),
+        _log(settings, part),
+        _http(settings.ports.metrics(service), "/readyz"),
+        directory=settings.home,
+    )
+
+
+async def migrate(settings: Settings, service: Service) -> None:
+    """Bring a service's database to head by its own `migrate`; RuntimeError with its words when it fails."""
+    child = await asyncio.create_subprocess_exec(
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        *PYTHON,
+        "-m",
+        service.package,
+        "migrate",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=settings.service(service),
+        cwd=settings.home,
+    )
+    try:
+        output, _ = await child.communicate()
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode != 0:
+        msg = f"{service.name}: migrate ended with status {child.returncode}:\n{output.decode('utf-8', 'replace')[-3000:]}"
+        raise RuntimeError(msg)
+
+
+def _simple(
+    settings: Settings, part: str, command: tuple[str, ...], ready: Ready, *, to_console: bool = False
+) -> Program:
+    environment, log = settings.base(part), _log(settings, part)
+    return Program(part, command, environment, log, ready, to_console=to_console, directory=settings.home)
+
+
+def _log(settings: Settings, part: str) -> Path:
+    return settings.home / "log" / f"{part}.log"
+
+
+def _http(port: int, path: str) -> Ready:
+    return lambda: http_ok(port, path)

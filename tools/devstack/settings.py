@@ -1,0 +1,105 @@
+"""The environment of each part: the process contract of every service, filled in for loopback."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devstack.parts import NATS, SANDBOX, SERVICES, Ports, Service
+
+ROOT = Path(__file__).resolve().parents[2]
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "COVERAGE_PROCESS_START")
+CLIENT_ID = "resapermis"
+REALM = "realms/formation"
+
+
+@dataclass
+class Settings:
+    """What each process of a stack is told. `extra` goes to all, `by_part` to one; both win over what is computed."""
+
+    home: Path
+    ports: Ports
+    extra: dict[str, str]
+    by_part: dict[str, Mapping[str, str]]
+    databases: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tls(self) -> Path:
+        """The authority and a folder with a certificate for each process."""
+        return self.home / "tls"
+
+    @property
+    def secrets(self) -> Path:
+        """Signing key, client secret and keysets."""
+        return self.home / "secrets"
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach the web face."""
+        return f"http://localhost:{self.ports.web}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """Where RdvPermis answers."""
+        return f"http://localhost:{self.ports.sandbox}"
+
+    @property
+    def smtp_url(self) -> str:
+        """Where mails are caught."""
+        return f"smtp://127.0.0.1:{self.ports.smtp}"
+
+    def base(self, part: str) -> dict[str, str]:
+        """The little of our own environment that any part gets, and what the caller adds."""
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        return {**inherited, "PYTHONUNBUFFERED": "1", **self.extra, **self.by_part.get(part, {})}
+
+    def service(self, service: Service) -> dict[str, str]:
+        """The environment of a service process."""
+        computed = {
+            "RESAPERMIS_DATABASE_URL": self.databases.get(service.database, ""),
+            "RESAPERMIS_NATS_URL": f"tls://127.0.0.1:{self.ports.nats}",
+            "RESAPERMIS_TLS_DIR": str(self.tls / service.name),
+            "RESAPERMIS_GRPC_LISTEN": f"127.0.0.1:{self.ports.grpc(service)}",
+            "RESAPERMIS_METRICS_LISTEN": f"127.0.0.1:{self.ports.metrics(service)}",
+            "RESAPERMIS_PRINCIPAL_JWKS": str(self.secrets / "principal.jwks.json"),
+            "RESAPERMIS_POLICIES": str(ROOT / "policies"),
+            **{peer.peer_variable: f"127.0.0.1:{self.ports.grpc(peer)}" for peer in SERVICES},
+        }
+        if service.keyset:
+            computed["RESAPERMIS_KEYSET_FILE"] = str(self.secrets / f"keyset-{service.keyset}.json")
+        if service.package == "resapermis_auth_gateway":
+            computed |= {
+                "RESAPERMIS_WEB_LISTEN": f"127.0.0.1:{self.ports.web}",
+                "RESAPERMIS_PUBLIC_URL": self.public_url,
+                "RESAPERMIS_PRINCIPAL_KEY_FILE": str(self.secrets / "principal.jwk.json"),
+                "RESAPERMIS_OIDC_ISSUER": f"{self.sandbox_url}/{REALM}",
+                "RESAPERMIS_OIDC_CLIENT_ID": CLIENT_ID,
+                "RESAPERMIS_OIDC_CLIENT_SECRET_FILE": str(self.secrets / "oidc-client-secret"),
+                "RESAPERMIS_RDVPERMIS_URL": self.sandbox_url,
+                "RESAPERMIS_WEB_ROOT": str(ROOT / "web" / "dist"),
+            }
+        if service.name == "notification":
+            computed |= {
+                "RESAPERMIS_SMTP_URL": self.smtp_url,
+                "RESAPERMIS_MAIL_FROM": "ResaPermis <ne-pas-repondre@resapermis.example>",
+                "RESAPERMIS_PUBLIC_URL": self.public_url,
+            }
+        return computed | self.base(service.name)
+
+    def sandbox(self) -> dict[str, str]:
+        """The environment of the RdvPermis sandbox."""
+        computed = {
+            "RDVPERMIS_LISTEN": f"127.0.0.1:{self.ports.sandbox}",
+            "RDVPERMIS_PUBLIC_URL": self.sandbox_url,
+            "RDVPERMIS_CLIENT_ID": CLIENT_ID,
+            "RDVPERMIS_CLIENT_SECRET": (self.secrets / "oidc-client-secret").read_text(encoding="utf-8"),
+            "RDVPERMIS_REDIRECT_URIS": f"{self.public_url}/auth/callback",
+            "RDVPERMIS_SMTP_URL": self.smtp_url,
+            "RDVPERMIS_STATE_FILE": str(self.home / "rdvpermis.state"),
+        }
+        return computed | self.base(SANDBOX)
+
+    @property
+    def nats_tls(self) -> Path:
+        """The server certificate of NATS."""
+        return self.tls / NATS

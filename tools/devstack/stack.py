@@ -1,0 +1,265 @@
+"""A whole ResaPermis on loopback: `Stack(home, port)`, `await stack.start()`, `await stack.stop()`."""
+
+import asyncio
+import fcntl
+import hashlib
+import importlib.util
+import os
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from devstack import certificates, keys, postgres
+from devstack.parts import (
+    ALL_PARTS,
+    FOUNDATION,
+    MAIL,
+    NATS,
+    OPERATOR,
+    POSTGRES,
+    SANDBOX,
+    SERVICES,
+    Ports,
+    Service,
+    service_named,
+)
+from devstack.probes import busy_ports
+from devstack.processes import NotReady, Process, Said
+from devstack.programs import migrate, postgres_program, program
+from devstack.settings import Settings
+
+MIGRATIONS_AT_ONCE = 3
+STOP_ORDER: tuple[tuple[str, ...], ...] = (
+    ("auth-gateway",),
+    tuple(service.name for service in SERVICES if service.name != "auth-gateway"),
+    (SANDBOX, MAIL),
+    (NATS,),
+    (POSTGRES,),
+)
+"""What people reach goes first, the database last; parts of one layer go together."""
+
+
+class CannotStart(Exception):
+    """The stack cannot start here; the message says why and what to do. Nothing is left running."""
+
+
+class Stack:
+    """The parts of one stack and their order, in one event loop. Synchronous callers: devstack.background."""
+
+    def __init__(
+        self,
+        home: Path,
+        port: int = 8080,
+        *,
+        parts: Iterable[str] = ALL_PARTS,
+        database_url: str = "",
+        settings: Mapping[str, str] | None = None,
+        part_settings: Mapping[str, Mapping[str, str]] | None = None,
+        say: Said = lambda part, line: None,
+        mails_to_console: bool = False,
+    ) -> None:
+        """`home` keeps data, keys and logs. `settings` go to every process, `part_settings` to one (part → settings).
+
+        `database_url` names the administrator of an outside server, else PostgreSQL is embedded.
+        """
+        if unknown := set(parts) - set(ALL_PARTS):
+            msg = f"no such part: {', '.join(sorted(unknown))}"
+            raise ValueError(msg)
+        self.home = home.resolve()
+        self.ports = Ports(port)
+        self.parts = tuple(part for part in ALL_PARTS if part in set(parts))
+        self.absent: dict[str, str] = {}
+        self.settings = Settings(self.home, self.ports, dict(settings or {}), dict(part_settings or {}))
+        self._outside = database_url
+        self._say = say
+        self._mails_to_console = mails_to_console
+        self._processes: dict[str, Process] = {}
+        self._lock: IO[str] | None = None
+        self._server = postgres.embedded(self.home)
+        self._migrating = asyncio.Semaphore(MIGRATIONS_AT_ONCE)
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where people go."""
+        return self.settings.public_url
+
+    @property
+    def admin_url(self) -> str:
+        """The administrator's URL of the database server, for tests and measures."""
+        return self._outside or self._server.url(postgres.ADMINISTRATOR, "postgres")
+
+    def database_url(self, name: str) -> str:
+        """The URL of a service's database (`parts.Service.database`), known once PostgreSQL is ready."""
+        return self.settings.databases[name]
+
+    def process(self, part: str) -> Process:
+        """The process of a part, for signals and process ids; KeyError when it was never started."""
+        return self._processes[part]
+
+    async def start(self) -> None:
+        """Start every part, each as soon as what it needs is there; on failure stop all and raise CannotStart."""
+        self._take_home()
+        try:
+            self._find_absent()
+            wanted = [part for part in self.parts if part not in self.absent]
+            self._claim_ports(wanted)
+            await asyncio.to_thread(self._prepare)
+            async with asyncio.TaskGroup() as group:
+                ready = {part: group.create_task(self.start_part(part)) for part in wanted if part in FOUNDATION}
+                migrated: dict[str, asyncio.Task[None]] = {}
+                for service in (service_named(part) for part in wanted if part not in FOUNDATION):
+                    if service.database not in migrated:
+                        migrated[service.database] = group.create_task(self._migrate(service, ready.get(POSTGRES)))
+                    group.create_task(self._start_after(service, [migrated[service.database], ready.get(NATS)]))
+        except BaseException as failure:
+            await self.stop()
+            if isinstance(failure, ExceptionGroup):
+                raise CannotStart("\n".join(_messages(failure))) from failure
+            raise
+
+    async def stop(self) -> None:
+        """Stop every process in order. Safe to call twice."""
+        for layer in STOP_ORDER:
+            await asyncio.gather(*(self._processes[part].stop() for part in layer if part in self._processes))
+        self._processes.clear()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    async def start_part(self, part: str) -> None:
+        """Start one part, or start it again, and wait until it is ready; NotReady when it is not."""
+        since = time.monotonic()
+        note = ""
+        if part == POSTGRES:
+            note = await self._start_postgres()
+        else:
+            if part not in self._processes:
+                made = program(self.settings, part, mails_to_console=self._mails_to_console)
+                self._processes[part] = Process(made, self._say)
+            await self._processes[part].start()
+        self._say(part, f"ready in {time.monotonic() - since:.1f} s{note}")
+
+    async def stop_part(self, part: str) -> None:
+        """Stop a part as an operator would and keep it down until `start_part`."""
+        await self._processes[part].stop()
+
+    async def kill(self, part: str) -> None:
+        """Cut a part's power (SIGKILL) and keep it down until `start_part`."""
+        await self._processes[part].kill()
+
+    # -- before anything starts
+
+    def _take_home(self) -> None:
+        (self.home / "log").mkdir(mode=0o755, parents=True, exist_ok=True)
+        lock = (self.home / "lock").open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read().strip() or "?"
+            lock.close()
+            msg = f"another stack runs in {self.home} (process {holder}): stop it, or set RESAPERMIS_HOME elsewhere"
+            raise CannotStart(msg) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
+
+    def _find_absent(self) -> None:
+        packages = {service.name: service.package for service in SERVICES} | {SANDBOX: "rdvpermis_sandbox"}
+        for part in self.parts:
+            package = packages.get(part)
+            if package is not None and not _runnable(package):
+                self.absent[part] = f"NOT STARTED: {package} has no __main__ (run make setup if it should)"
+                self._say(part, self.absent[part])
+
+    def _claim_ports(self, wanted: Iterable[str]) -> None:
+        ports = {purpose: port for part in wanted for purpose, port in self.ports.of(part).items()}
+        if busy := busy_ports(ports):
+            hint = "stop that program, or choose other ports, for example: RESAPERMIS_PORT=9080 make up"
+            raise CannotStart("\n".join([*busy, hint]))
+
+    def _prepare(self) -> None:
+        names = [NATS, OPERATOR, *(service.name for service in SERVICES)]
+        certificates.ensure_certificates(self.settings.tls, names, datetime.now(UTC))
+        keys.ensure_keys(self.settings.secrets)
+        sealing = {service.keyset for part in self.parts if part not in FOUNDATION and (service := service_named(part))}
+        if any(sealing) and _runnable("resapermis_vault"):
+            keys.ensure_keysets(self.settings.secrets)
+
+    # -- the database and what stands on it
+
+    async def _start_postgres(self) -> str:
+        note = ""
+        if self._outside:
+            if not await postgres.answers(self._outside):
+                msg = "postgres: the server of RESAPERMIS_DATABASE_URL does not answer, or refuses this role"
+                raise NotReady(msg)
+            note = " (outside server)"
+        else:
+            if not (self._server.data / "PG_VERSION").exists():
+                self._say(POSTGRES, "making an empty database cluster, once")
+            await asyncio.to_thread(postgres.prepare, self._server)
+            if POSTGRES not in self._processes:
+                self._processes[POSTGRES] = Process(postgres_program(self.settings, self._server), self._say)
+            await self._processes[POSTGRES].start()
+        names = sorted({service.database for service in SERVICES})
+        passwords = self.settings.secrets if self._outside else None
+        self.settings.databases.update(await postgres.ensure_databases(self.admin_url, names, passwords))
+        return note
+
+    async def _migrate(self, service: Service, postgres_ready: asyncio.Task[None] | None) -> None:
+        """Run the service's migrations, unless its database is where the very same files left it."""
+        if postgres_ready is not None:
+            await postgres_ready
+        stamp = self.home / "migrated" / service.database
+        url = self.settings.databases[service.database]
+        digest = _migrations_digest(service.package)
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == f"{digest} {await postgres.revision(url)}":
+            return
+        async with self._migrating:
+            since = time.monotonic()
+            await migrate(self.settings, service)
+            self._say(service.name, f"database brought to head in {time.monotonic() - since:.1f} s")
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.write_text(f"{digest} {await postgres.revision(url)}", encoding="utf-8")
+
+    async def _start_after(self, service: Service, needs: Iterable[asyncio.Task[None] | None]) -> None:
+        for need in needs:
+            if need is not None:
+                await need
+        await self.start_part(service.name)
+
+
+def _runnable(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None and importlib.util.find_spec(f"{package}.__main__") is not None
+
+
+def _migrations_digest(package: str) -> str:
+    spec = importlib.util.find_spec(package)
+    folder = Path(spec.origin).parent / "migrations" if spec is not None and spec.origin else Path("/nonexistent")
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(f"{file.relative_to(folder)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _messages(group: BaseExceptionGroup[BaseException]) -> list[str]:
+    lines: list[str] = []
+    for error in group.exceptions:
+        lines += _messages(error) if isinstance(error, BaseExceptionGroup) else [str(error) or repr(error)]
+    return list(dict.fromkeys(lines))
