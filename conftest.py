@@ -1,0 +1,3 @@
+"""Fixtures for every suite: real PostgreSQL, NATS and gRPC."""
+
+pytest_plugins = ["resapermis_kit.testing"]

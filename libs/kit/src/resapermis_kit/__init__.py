@@ -1,0 +1,1 @@
+"""What it takes to be a service of ResaPermis: settings, database, bus, gRPC, rights, telemetry, run loop."""

@@ -1,0 +1,363 @@
+"""NATS JetStream: the relay that publishes the outbox, and consumers that handle each fact once.
+
+Numbers are gapless per source and lane, and one process at a time consumes a lane for a service. So the inbox is
+one number per lane, moved in the handlers' transaction: a fact at or below it was handled, one above position + 1
+means that the bus lost something, which is then asked from the source itself. Handled once, whatever the bus does.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nats
+import nats.errors
+import nats.js.errors
+import sqlalchemy as sa
+import structlog
+from google.protobuf.message import Message
+from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy, StorageType, StreamConfig
+from opentelemetry import trace
+from opentelemetry.propagate import extract
+from prometheus_client import Counter, Gauge
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from resapermis.audit.v1.events_pb2 import Record
+from resapermis.events.v1 import events_pb2 as pb
+from resapermis_kit import outbox
+from resapermis_kit.clock import Clock
+from resapermis_kit.db import KIT, Tx, transaction
+from resapermis_kit.errors import Failure
+from resapermis_kit.outbox import FACTS, RECORDS, Outbox, leader
+
+KEPT_SECONDS = 7 * 24 * 3600
+BATCH = 100
+ATTEMPTS = 5
+"""A fact that fails this often is set aside in `dead_letter`, alarmed on, and the rest flows."""
+FIRST_PAUSE_SECONDS = 0.2
+log = structlog.get_logger()
+tracer = trace.get_tracer("resapermis.bus")
+BACKLOG = Gauge("resapermis_outbox_backlog", "Rows waiting for the bus in the relay's last round")
+DEAD = Counter("resapermis_dead_letters_total", "Facts set aside after repeated failure", ["source", "type"])
+MISSED = Counter("resapermis_bus_gaps_total", "Facts that the bus lost and the source repeated", ["source", "lane"])
+
+inbox = sa.Table(
+    "inbox",
+    KIT,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("lane", sa.Text, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("moved_at", sa.DateTime(timezone=True), nullable=False),
+)
+dead_letters = sa.Table(
+    "dead_letter",
+    KIT,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("failed_at", sa.DateTime(timezone=True), nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact as it came: what it says, and from whom, when."""
+
+    id: str
+    source: str
+    number: int
+    type: str
+    occurred_at: datetime
+    payload: bytes
+    traceparent: str
+
+
+Handle = Callable[[Tx, Any, Fact], Awaitable[None]]
+Repeat = Callable[[str, pb.ReplayRequest], Awaitable[pb.ReplayResponse]]
+
+
+async def connect(url: str, tls_dir: Path, name: str) -> Client:
+    """Connect to NATS with mutual TLS and keep reconnecting for ever; OSError when it is not there at the start."""
+    context = ssl.create_default_context(cafile=str(tls_dir / "ca.pem"))
+    context.load_cert_chain(tls_dir / "tls.pem", tls_dir / "tls.key")
+
+    async def on_error(error: Exception) -> None:
+        log.warning("bus.error", error_type=type(error).__qualname__)
+
+    try:
+        return await nats.connect(
+            url.split(","),
+            name=name,
+            tls=context,
+            allow_reconnect=True,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.5,
+            connect_timeout=3,
+            error_cb=on_error,
+            pending_size=8 * 1024 * 1024,
+        )
+    except nats.errors.Error as error:
+        msg = "NATS cannot be reached"
+        raise ConnectionError(msg) from error
+
+
+def stream_name(lane: str, source: str) -> str:
+    """One stream per source and lane, e.g. "facts-basket"."""
+    return f"{lane}-{source}"
+
+
+async def ensure_streams(bus: Client, source: str, facts: Sequence[str], replicas: int) -> None:
+    """Create or update this service's streams; `facts` are the full names of the facts it says."""
+    js = bus.jetstream()
+    wanted = {RECORDS: [outbox.subject_of(source, Record.DESCRIPTOR.full_name)], FACTS: list(facts)}
+    for lane, subjects in wanted.items():
+        if not subjects:
+            continue
+        config = StreamConfig(
+            name=stream_name(lane, source),
+            subjects=subjects,
+            max_age=KEPT_SECONDS,
+            storage=StorageType.FILE,
+            discard=DiscardPolicy.NEW,  # a full stream makes the outbox wait instead of losing facts
+            num_replicas=replicas,
+            duplicate_window=120,
+        )
+        try:
+            await js.add_stream(config)
+        except nats.js.errors.BadRequestError:
+            await js.update_stream(config)
+
+
+async def relay(engine: AsyncEngine, bus: Client, box: Outbox, now: Clock) -> None:
+    """Publish the outbox for ever; one replica of the service at a time. Survives both the bus and the database."""
+    while True:
+        try:
+            async with leader(engine, "relay") as held:
+                while True:
+                    if not await relay_round(engine, bus, box.source, now):
+                        await held.execute(sa.text("SELECT 1"))  # raises when the lock may be lost
+                        await box.bell.wait(0.5)
+        except (Failure, sa.exc.SQLAlchemyError, nats.errors.Error, OSError, TimeoutError) as error:
+            log.warning("relay.paused", error_type=type(error).__qualname__)
+            await asyncio.sleep(0.5)
+
+
+async def relay_round(engine: AsyncEngine, bus: Client, source: str, now: Clock) -> int:
+    """Number, publish and mark one batch; return how many rows it had."""
+    async with transaction(engine) as tx:
+        rows = await outbox.number_waiting(tx)
+    BACKLOG.set(len(rows))
+    if not rows:
+        return 0
+    js = bus.jetstream()
+    acknowledged = []
+    for row in rows:
+        headers = {
+            "Nats-Msg-Id": str(row.id),
+            "ce-specversion": "1.0",
+            "ce-id": str(row.id),
+            "ce-source": source,
+            "ce-type": row.type,
+            "ce-time": row.occurred_at.isoformat(),
+            "resapermis-number": str(row.number),
+            "traceparent": row.traceparent,
+        }
+        subject = outbox.subject_of(source, row.type)
+        acknowledged.append(await js.publish_async(subject, row.payload, headers=headers, wait_stall=5))
+    results = await asyncio.wait_for(asyncio.gather(*acknowledged, return_exceptions=True), 10)
+    done = [row.id for row, result in zip(rows, results, strict=True) if not isinstance(result, BaseException)]
+    if done:
+        async with transaction(engine) as tx:
+            await outbox.mark_published(tx, done, now())
+    failed = [result for result in results if isinstance(result, BaseException)]
+    if failed:
+        raise failed[0]
+    return len(rows)
+
+
+class Consumer:
+    """Handles the facts of one lane of one source, in order, each once."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        service: str,
+        source: str,
+        handlers: Mapping[type[Message], Handle],
+        repeat: Repeat,
+        now: Clock,
+        lane: str = FACTS,
+    ) -> None:
+        """`handlers` by fact type; other types of the lane are passed over. `repeat` asks the source for what was lost."""
+        self._engine, self._service, self._source, self._lane = engine, service, source, lane
+        self._types = {kind.DESCRIPTOR.full_name: (kind, handle) for kind, handle in handlers.items()}
+        self._repeat, self._now = repeat, now
+
+    async def run(self, bus: Client) -> None:
+        """Consume for ever; one replica of the service at a time. Survives both the bus and the database."""
+        name = f"{self._service}-{self._lane}-{self._source}"
+        while True:
+            try:
+                async with leader(self._engine, f"consumer {name}") as held:
+                    await self._pull(bus, name, held)
+            except (Failure, sa.exc.SQLAlchemyError, nats.errors.Error, OSError, TimeoutError) as error:
+                log.warning("consumer.paused", source=self._source, lane=self._lane, error_type=type(error).__qualname__)
+                await asyncio.sleep(0.5)
+
+    async def _pull(self, bus: Client, name: str, held: AsyncConnection) -> None:
+        config = ConsumerConfig(
+            durable_name=name,
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=30,
+            max_ack_pending=BATCH * 10,
+        )
+        stream = stream_name(self._lane, self._source)
+        subscription = await bus.jetstream().pull_subscribe("", durable=name, stream=stream, config=config)
+        try:
+            while True:
+                try:
+                    messages = await subscription.fetch(BATCH, timeout=5)
+                except (TimeoutError, nats.errors.TimeoutError):
+                    await held.execute(sa.text("SELECT 1"))  # raises when the lock may be lost
+                    continue
+                await self.handle([_fact(m.headers or {}, m.data) for m in messages])
+                for message in messages:
+                    await message.ack()
+        finally:
+            await subscription.unsubscribe()
+
+    async def handle(self, facts: Sequence[Fact]) -> None:
+        """Handle what is new among `facts`, fetch what is missing, set aside what keeps failing."""
+        pause, attempt = FIRST_PAUSE_SECONDS, 1
+        waiting = sorted(facts, key=lambda fact: fact.number)
+        while True:
+            try:
+                await self._handle_batch(waiting)
+            except Failure as failure:
+                log.warning("consumer.waits", source=self._source, code=failure.name)
+            except Exception as error:  # noqa: BLE001 - a poisoned fact must not stop the rest
+                if attempt >= ATTEMPTS:
+                    await self._one_by_one(waiting)
+                    return
+                log.warning("consumer.failed", source=self._source, error_type=type(error).__qualname__)
+            else:
+                return
+            attempt += 1
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 10)
+
+    async def _handle_batch(self, facts: Sequence[Fact]) -> None:
+        facts = await self._completed(facts)  # asks the source, so before the transaction opens
+        async with transaction(self._engine) as tx:
+            position = await self._position(tx)
+            for fact in facts:
+                if fact.number > position:
+                    await self._apply(tx, fact)
+                    position = fact.number
+            await self._move(tx, position)
+
+    async def _completed(self, facts: Sequence[Fact]) -> Sequence[Fact]:
+        """Return `facts` with what is missing between our position and the last of them."""
+        async with transaction(self._engine) as tx:
+            position = await self._position(tx)
+        complete: list[Fact] = []
+        for fact in facts:
+            if fact.number > position + 1:
+                complete += await self._missing(position + 1, fact.number - 1)
+            complete.append(fact)
+            position = max(position, fact.number)
+        return complete
+
+    async def _one_by_one(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            try:
+                await self._handle_batch([fact])
+            except Failure:
+                raise
+            except Exception as error:  # noqa: BLE001 - recorded below
+                async with transaction(self._engine) as tx:
+                    letter = {
+                        "id": fact.id,
+                        "source": fact.source,
+                        "type": fact.type,
+                        "payload": fact.payload,
+                        "error": type(error).__qualname__,
+                        "failed_at": self._now(),
+                    }
+                    await tx.execute(insert(dead_letters).values(letter).on_conflict_do_nothing())
+                    await self._move(tx, fact.number)
+                DEAD.labels(fact.source, fact.type).inc()
+                log.error("consumer.dead_letter", source=fact.source, type=fact.type, event_id=fact.id)
+
+    async def _missing(self, first: int, last: int) -> list[Fact]:
+        """Ask the source for what the bus did not bring; what it no longer has (over 7 days) is said and passed over."""
+        found: list[Fact] = []
+        while first <= last:
+            answer = await self._repeat(
+                self._source, pb.ReplayRequest(lane=self._lane, first_number=first, last_number=last)
+            )
+            if not answer.envelopes:
+                log.warning("consumer.gap_not_kept", source=self._source, first=first, last=last)
+                break
+            found += [_envelope(envelope) for envelope in answer.envelopes]
+            first = answer.envelopes[-1].number + 1
+        MISSED.labels(self._source, self._lane).inc(len(found))
+        return found
+
+    async def _apply(self, tx: Tx, fact: Fact) -> None:
+        known = self._types.get(fact.type)
+        if known is None:
+            return
+        kind, handle = known
+        with tracer.start_as_current_span(
+            f"handle {kind.DESCRIPTOR.name}",
+            context=extract({"traceparent": fact.traceparent}),
+            kind=trace.SpanKind.CONSUMER,
+        ):
+            await handle(tx, kind.FromString(fact.payload), fact)
+
+    async def _position(self, tx: Tx) -> int:
+        statement = sa.select(inbox.c.position).where(inbox.c.source == self._source, inbox.c.lane == self._lane)
+        return (await tx.execute(statement.with_for_update())).scalar() or 0
+
+    async def _move(self, tx: Tx, position: int) -> None:
+        upsert = insert(inbox).values(source=self._source, lane=self._lane, position=position, moved_at=self._now())
+        await tx.execute(
+            upsert.on_conflict_do_update(
+                index_elements=[inbox.c.source, inbox.c.lane],
+                set_={"position": upsert.excluded.position, "moved_at": upsert.excluded.moved_at},
+                where=inbox.c.position < upsert.excluded.position,
+            )
+        )
+
+
+def _fact(headers: Mapping[str, str], payload: bytes) -> Fact:
+    return Fact(
+        id=headers["ce-id"],
+        source=headers["ce-source"],
+        number=int(headers["resapermis-number"]),
+        type=headers["ce-type"],
+        occurred_at=datetime.fromisoformat(headers["ce-time"]),
+        payload=payload,
+        traceparent=headers.get("traceparent", ""),
+    )
+
+
+def _envelope(envelope: pb.Envelope) -> Fact:
+    return Fact(
+        id=envelope.id,
+        source=envelope.source,
+        number=envelope.number,
+        type=envelope.type,
+        occurred_at=envelope.occurred_at.ToDatetime(UTC),
+        payload=envelope.payload,
+        traceparent=envelope.traceparent,
+    )

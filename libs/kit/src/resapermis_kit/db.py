@@ -1,0 +1,150 @@
+"""PostgreSQL: one engine a process, one transaction a decision, migrations with time limits."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command, context
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from resapermis_kit.errors import Code, Failure
+
+Tx = AsyncConnection
+NAMING = {
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+KIT = sa.MetaData(naming_convention=NAMING)
+"""Tables that the kit keeps in each service's database (outbox, inbox, requests)."""
+
+
+def async_url(url: str) -> sa.URL:
+    """Turn postgresql:// (also with ?host=/socket/dir) into SQLAlchemy's asyncpg form."""
+    return make_url(url).set(drivername="postgresql+asyncpg")
+
+
+def make_engine(url: str, *, pool: int = 10, name: str = "resapermis") -> AsyncEngine:
+    """Make the process's engine: a fixed pool, two seconds of queueing, server-side limits on lost transactions."""
+    return create_async_engine(
+        async_url(url),
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=2,
+        connect_args={
+            "timeout": 3,
+            "server_settings": {
+                "application_name": name,
+                "statement_timeout": "10000",
+                "idle_in_transaction_session_timeout": "10000",
+                "timezone": "UTC",
+                "jit": "off",  # our statements are short: compiling them costs more than running them
+            },
+        },
+    )
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[Tx]:
+    """One READ COMMITTED transaction; commits at the end of the block.
+
+    A database that is away, full or out of connections is said as UNAVAILABLE: nothing was written
+    unless the connection broke at COMMIT itself, and then the caller's request id tells on the next try.
+    """
+    calls: list[Callable[[], None]] = []
+    try:
+        async with engine.begin() as tx:
+            tx.info["after_commit"] = calls
+            yield tx
+    except sa.exc.TimeoutError as error:
+        raise Failure(Code.CODE_OVERLOADED, "no database connection became free in time") from error
+    except sa.exc.DBAPIError as error:
+        if error.connection_invalidated or is_away(error):
+            raise Failure(Code.CODE_UNAVAILABLE, "the database is away; nothing was lost, try again shortly") from error
+        raise
+    except (OSError, TimeoutError) as error:  # asyncpg's refusal to connect is not wrapped by SQLAlchemy
+        raise Failure(Code.CODE_UNAVAILABLE, "the database cannot be reached; nothing was lost") from error
+    for call in calls:
+        call()
+
+
+def after_commit(tx: Tx, call: Callable[[], None]) -> None:
+    """Call `call` once the transaction has committed; never when it rolled back."""
+    tx.info["after_commit"].append(call)
+
+
+def is_away(error: sa.exc.DBAPIError) -> bool:
+    """Say whether PostgreSQL itself is stopping, starting, full or cutting connections (classes 08, 53, 57P, 58)."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return state[:2] in {"08", "53", "58"} or state.startswith("57P") or isinstance(error, sa.exc.InterfaceError)
+
+
+async def check(engine: AsyncEngine) -> None:
+    """One round trip; raises Failure when PostgreSQL is away."""
+    async with transaction(engine) as tx:
+        await tx.execute(sa.text("SELECT 1"))
+
+
+def _config(package: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(str(import_module(package).__file__)).parent / "migrations"))
+    return config
+
+
+def migrate(package: str, url: str) -> None:
+    """Bring the database of `package` (e.g. "resapermis_basket") to its newest migration."""
+    config = _config(package)
+    config.attributes["url"] = url
+    command.upgrade(config, "head")
+
+
+async def require_head(engine: AsyncEngine, package: str) -> None:
+    """Refuse to start on a database that is not at the newest migration (RuntimeError)."""
+    head = ScriptDirectory.from_config(_config(package)).get_current_head()
+    async with transaction(engine) as tx:
+        current = await tx.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+    if current != head:
+        msg = f"database is at {current}, code wants {head}: run `python -m {package} migrate`"
+        raise RuntimeError(msg)
+
+
+def run_migrations(metadata: Sequence[sa.MetaData]) -> None:
+    """Body of each service's migrations/env.py: short lock and statement timeouts, one transaction a migration."""
+    import asyncio  # noqa: PLC0415 - only the migration command needs a loop of its own
+
+    def run(connection: sa.Connection) -> None:
+        context.configure(connection=connection, target_metadata=list(metadata), transaction_per_migration=True)
+        with context.begin_transaction():
+            context.run_migrations()
+
+    async def main() -> None:
+        engine = create_async_engine(
+            async_url(context.config.attributes["url"]),
+            poolclass=NullPool,
+            connect_args={"server_settings": {"lock_timeout": "4000", "statement_timeout": "5000"}},
+        )
+        async with engine.connect() as connection:
+            await connection.run_sync(run)
+        await engine.dispose()
+
+    connection = context.config.attributes.get("connection")
+    if connection is not None:  # pytest-alembic hands its own
+        run(connection)
+    else:
+        asyncio.run(main())
+
+
+def create_kit_tables(connection: sa.Connection) -> None:
+    """For each service's first migration: the kit's own tables."""
+    for module in ("outbox", "bus", "once"):
+        import_module(f"resapermis_kit.{module}")
+    KIT.create_all(connection, checkfirst=False)

@@ -1,0 +1,209 @@
+"""Facts and audit records leave with the commit that made them true.
+
+`add` writes rows in the caller's transaction. One relay a service numbers them without gaps per lane, publishes
+them oldest first and marks them after JetStream's acknowledgement. Rows stay seven days, so that a consumer
+that sees a gap can have it repeated (`EventsService.Replay`), whatever the bus lost.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from google.protobuf.message import Message
+from opentelemetry.propagate import inject
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from resapermis.audit.v1.events_pb2 import Record
+from resapermis.events.v1 import events_pb2 as pb
+from resapermis_kit.clock import Clock, NewId, new_id
+from resapermis_kit.db import KIT, Tx, after_commit, transaction
+
+FACTS, RECORDS = "facts", "records"
+KEPT = timedelta(days=7)
+BATCH = 500
+
+outbox = sa.Table(
+    "outbox",
+    KIT,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("lane", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("traceparent", sa.Text, nullable=False),
+    sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("number", sa.BigInteger),
+    sa.Column("published_at", sa.DateTime(timezone=True)),
+)
+sa.Index("outbox_waiting_idx", outbox.c.id, postgresql_where=outbox.c.published_at.is_(None))
+sa.Index(
+    "outbox_one_number_idx", outbox.c.lane, outbox.c.number, unique=True, postgresql_where=outbox.c.number.is_not(None)
+)
+sa.Index("outbox_published_idx", outbox.c.published_at)
+heads = sa.Table(
+    "outbox_head",
+    KIT,
+    sa.Column("lane", sa.Text, primary_key=True),
+    sa.Column("last_number", sa.BigInteger, nullable=False),
+)
+log = structlog.get_logger()
+
+
+class Bell:
+    """Wakes this process's relay right after a commit; the relay also looks by itself twice a second."""
+
+    def __init__(self) -> None:
+        """Make a silent bell."""
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Say that rows may be waiting."""
+        self._event.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for a ring, at most `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._event.wait(), seconds)
+        self._event.clear()
+
+
+class Outbox:
+    """What a service says, one for each process; `source` is the service's name."""
+
+    def __init__(self, source: str, bell: Bell | None = None, new_event_id: NewId = new_id) -> None:
+        """Make the outbox of `source`."""
+        self.source = source
+        self.bell = bell or Bell()
+        self._new_id = new_event_id
+
+    async def add(self, tx: Tx, now: datetime, *messages: Message) -> None:
+        """Write facts (any event message) and audit Records into the outbox, in the caller's transaction."""
+        if not messages:
+            return
+        carrier: dict[str, str] = {}
+        inject(carrier)
+        rows: list[dict[str, Any]] = []
+        for message in messages:
+            event_id = self._new_id()
+            lane = FACTS
+            if isinstance(message, Record):
+                lane = RECORDS
+                message.id = str(event_id)
+                message.source = self.source
+                message.occurred_at.FromDatetime(now)
+                message.correlation_id = message.correlation_id or carrier.get("traceparent", "--").split("-")[1]
+            rows.append(
+                {
+                    "id": event_id,
+                    "lane": lane,
+                    "type": message.DESCRIPTOR.full_name,
+                    "payload": message.SerializeToString(deterministic=True),
+                    "traceparent": carrier.get("traceparent", ""),
+                    "occurred_at": now,
+                }
+            )
+        await tx.execute(insert(outbox).values(rows))
+        after_commit(tx, self.bell.ring)
+
+
+def subject_of(source: str, row_type: str) -> str:
+    """The bus subject: the type's full name; records carry their source, so that the server can say who may."""
+    return f"{row_type}.{source}" if row_type == Record.DESCRIPTOR.full_name else row_type
+
+
+async def number_waiting(tx: Tx) -> Sequence[sa.Row[Any]]:
+    """Give waiting rows their numbers (oldest first, no gaps per lane) and return all that are unpublished.
+
+    Only the relay that holds the service's advisory lock may call this.
+    """
+    columns = (outbox.c.id, outbox.c.lane, outbox.c.type, outbox.c.payload, outbox.c.traceparent, outbox.c.occurred_at)
+    statement = (
+        sa.select(*columns, outbox.c.number)
+        .where(outbox.c.published_at.is_(None))
+        .order_by(outbox.c.number.nulls_last(), outbox.c.id)
+        .limit(BATCH)
+    )
+    rows = (await tx.execute(statement)).all()
+    waiting = [row for row in rows if row.number is None]
+    if not waiting:
+        return rows
+    last = {row.lane: row.last_number for row in await tx.execute(sa.select(heads))}
+    numbers = []
+    for row in waiting:
+        last[row.lane] = last.get(row.lane, 0) + 1
+        numbers.append({"b_id": row.id, "b_number": last[row.lane]})
+    await tx.execute(
+        sa.update(outbox).where(outbox.c.id == sa.bindparam("b_id")).values(number=sa.bindparam("b_number")), numbers
+    )
+    upsert = insert(heads).values([{"lane": lane, "last_number": number} for lane, number in last.items()])
+    await tx.execute(
+        upsert.on_conflict_do_update(index_elements=[heads.c.lane], set_={"last_number": upsert.excluded.last_number})
+    )
+    by_id = {entry["b_id"]: entry["b_number"] for entry in numbers}
+    return [row if row.number is not None else row._replace(number=by_id[row.id]) for row in rows]
+
+
+async def mark_published(tx: Tx, ids: Sequence[Any], now: datetime) -> None:
+    """Remember that the bus acknowledged these."""
+    await tx.execute(sa.update(outbox).where(outbox.c.id.in_(ids)).values(published_at=now))
+
+
+async def forget_old(tx: Tx, now: datetime) -> int:
+    """Delete rows published more than seven days ago, at most 5,000 at a time; return how many."""
+    old = sa.select(outbox.c.id).where(outbox.c.published_at < now - KEPT).limit(5000)
+    return (await tx.execute(sa.delete(outbox).where(outbox.c.id.in_(old)))).rowcount
+
+
+async def replay(tx: Tx, source: str, request: pb.ReplayRequest) -> pb.ReplayResponse:
+    """Answer `EventsService.Replay` from this service's outbox."""
+    kept = sa.select(sa.func.min(outbox.c.number)).where(outbox.c.lane == request.lane)
+    statement = (
+        sa.select(outbox)
+        .where(outbox.c.lane == request.lane, outbox.c.number.between(request.first_number, request.last_number))
+        .order_by(outbox.c.number)
+        .limit(BATCH)
+    )
+    response = pb.ReplayResponse(oldest_number=(await tx.execute(kept)).scalar() or 0)
+    for row in await tx.execute(statement):
+        envelope = response.envelopes.add(
+            id=str(row.id),
+            source=source,
+            lane=row.lane,
+            number=row.number,
+            type=row.type,
+            payload=row.payload,
+            traceparent=row.traceparent,
+        )
+        envelope.occurred_at.FromDatetime(row.occurred_at)
+    return response
+
+
+@contextlib.asynccontextmanager
+async def leader(engine: AsyncEngine, name: str, poll_seconds: float = 1.0) -> AsyncIterator[AsyncConnection]:
+    """Be the only one of a service's replicas that does `name`, for as long as the block runs.
+
+    Holds a PostgreSQL session advisory lock on a connection of its own, so a killed process frees it at once.
+    The holder should use the yielded connection now and then: it raises when the lock may be lost.
+    """
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        question = sa.select(sa.func.pg_try_advisory_lock(sa.func.hashtextextended(name, 0)))
+        while not (await connection.execute(question)).scalar():
+            await asyncio.sleep(poll_seconds)
+        try:
+            yield connection
+        finally:
+            # The pool would keep the lock with the connection: close it for good.
+            await connection.invalidate()
+
+
+async def prune(engine: AsyncEngine, now: Clock) -> None:
+    """One round of forgetting."""
+    while True:
+        async with transaction(engine) as tx:
+            if await forget_old(tx, now()) < 5000:  # noqa: PLR2004 - the limit in forget_old
+                return

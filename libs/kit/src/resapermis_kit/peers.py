@@ -1,0 +1,84 @@
+"""Calling other services: one channel each, the caller's deadline, principal and trace go along."""
+
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import grpc
+import stamina
+from google.protobuf.message import Message
+from opentelemetry.propagate import inject
+
+from resapermis_kit.auth import HEADER, current_token
+from resapermis_kit.errors import Code, Failure, from_rpc_error
+from resapermis_kit.rpc import LARGEST_MESSAGE, LEAST_USEFUL_SECONDS, remaining_seconds
+
+SPENT_ON_THE_WAY_SECONDS = 0.02
+"""Taken off each deadline passed on, so that we can still name the culprit when the peer is late."""
+Q = TypeVar("Q", bound=Message, contravariant=True)
+A = TypeVar("A", bound=Message, covariant=True)
+
+
+class Method(Protocol[Q, A]):
+    """A unary method of a generated async stub."""
+
+    def __call__(self, request: Q, /, *, timeout: float | None = ..., metadata: Any = ...) -> Any:  # noqa: ANN401
+        """Start the call."""
+
+
+def channel(target: str, tls_dir: Path, name: str) -> grpc.aio.Channel:
+    """Open (lazily) a mutual-TLS channel to `target`, whose certificate must be that of service `name`."""
+    credentials = grpc.ssl_channel_credentials(
+        (tls_dir / "ca.pem").read_bytes(), (tls_dir / "tls.key").read_bytes(), (tls_dir / "tls.pem").read_bytes()
+    )
+    return grpc.aio.secure_channel(
+        target,
+        credentials,
+        options=[
+            ("grpc.ssl_target_name_override", name),
+            ("grpc.default_authority", name),
+            ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+            ("grpc.keepalive_time_ms", 30_000),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 2_000),
+            ("grpc.enable_retries", 0),  # retries are decided here, by `call`, never by the transport
+        ],
+    )
+
+
+async def call(method: Any, request: Message, *, timeout: float | None = None, principal: str | None = None) -> Any:  # noqa: ANN401, ASYNC109
+    """Call a peer's unary method once and return its answer; its refusal comes as the same Failure it raised.
+
+    The deadline is what is left of ours less 20 ms, at most `timeout` seconds. `principal` is a signed token;
+    by default that of the RPC being answered; "" calls as this service itself.
+    """
+    left = remaining_seconds() - SPENT_ON_THE_WAY_SECONDS
+    seconds = left if timeout is None else min(left, timeout)
+    if seconds < LEAST_USEFUL_SECONDS:
+        raise Failure(Code.CODE_DEADLINE, "too little time left to ask a peer")
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    token = current_token.get() if principal is None else principal
+    if token:
+        carrier[HEADER] = token
+    try:
+        return await method(request, timeout=seconds, metadata=tuple(carrier.items()))
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from None
+
+
+async def ask(method: Any, request: Message, *, timeout: float | None = None, principal: str | None = None) -> Any:  # noqa: ANN401, ASYNC109
+    """Like `call`, for questions and for commands that carry a request id: tried again while the peer is away.
+
+    At most three tries within the deadline, only on UNAVAILABLE.
+    """
+    async for attempt in stamina.retry_context(
+        on=lambda error: isinstance(error, Failure) and error.code == Code.CODE_UNAVAILABLE,
+        attempts=3,
+        timeout=max(remaining_seconds() - SPENT_ON_THE_WAY_SECONDS, 0.0),
+        wait_initial=0.05,
+        wait_max=0.5,
+        wait_jitter=0.05,
+    ):
+        with attempt:
+            return await call(method, request, timeout=timeout, principal=principal)
+    raise AssertionError  # stamina either returns or raises

@@ -1,0 +1,199 @@
+"""The run loop of a process: start in order, say ready, drain on SIGTERM."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import grpc
+import sqlalchemy as sa
+import structlog
+import uvloop
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+from nats.aio.client import Client
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.events.v1 import events_pb2, events_pb2_grpc
+from resapermis_kit import bus as kit_bus
+from resapermis_kit import db, once, outbox, peers
+from resapermis_kit.auth import Authorizer, Verifier
+from resapermis_kit.clock import Clock, utc_now
+from resapermis_kit.errors import Failure
+from resapermis_kit.outbox import FACTS, Outbox
+from resapermis_kit.rpc import EventsServicer, Server
+from resapermis_kit.settings import ServiceSettings
+from resapermis_kit.telemetry import Health, configure, serve_health
+
+log = structlog.get_logger()
+Worker = Callable[[], Awaitable[None]]
+
+
+@dataclass
+class Process:
+    """What every service process has, made once and handed to the service's `build`."""
+
+    name: str
+    settings: ServiceSettings
+    engine: AsyncEngine
+    bus: Client
+    outbox: Outbox
+    server: Server
+    health: Health
+    now: Clock = utc_now
+    workers: list[Worker] = field(default_factory=list)
+    closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
+
+    def peer(self, name: str) -> grpc.aio.Channel:
+        """One channel to each service we call."""
+        if name not in self.channels:
+            self.channels[name] = peers.channel(self.settings.peer(name), self.settings.tls_dir, name)
+        return self.channels[name]
+
+    async def repeat(self, source: str, request: events_pb2.ReplayRequest) -> events_pb2.ReplayResponse:
+        """Ask a source to repeat facts, as this service itself."""
+        stub = events_pb2_grpc.EventsServiceStub(self.peer(source))
+        answer: events_pb2.ReplayResponse = await peers.ask(stub.Replay, request, timeout=5, principal="")
+        return answer
+
+    def consume(self, source: str, handlers: Mapping[type[Message], kit_bus.Handle], lane: str = FACTS) -> None:
+        """Handle the facts of `source`, each once."""
+        consumer = kit_bus.Consumer(self.engine, self.name, source, handlers, self.repeat, self.now, lane)
+        self.workers.append(lambda: consumer.run(self.bus))
+
+    def every(self, seconds: float, name: str, work: Worker) -> None:
+        """Run `work` about every `seconds`, in one replica at a time; a failure is logged and tried again."""
+        self.workers.append(lambda: _every(self.engine, seconds, name, work))
+
+
+async def _every(engine: AsyncEngine, seconds: float, name: str, work: Worker) -> None:
+    while True:
+        try:
+            async with outbox.leader(engine, f"every {name}", poll_seconds=max(1.0, seconds)) as held:
+                while True:
+                    await work()
+                    await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter, no secret
+                    await held.execute(sa.text("SELECT 1"))
+        except (Failure, sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("worker.failed", worker=name, error_type=type(error).__qualname__)
+            await asyncio.sleep(min(seconds, 5))
+
+
+async def _connect_bus(settings: ServiceSettings, name: str, facts: Sequence[Descriptor] | None) -> Client:
+    """Wait for NATS as long as it takes: services start in any order."""
+    while True:
+        try:
+            client = await kit_bus.connect(settings.nats_url, settings.tls_dir, name)
+            if facts is not None:
+                await kit_bus.ensure_streams(client, name, [fact.full_name for fact in facts], settings.nats_replicas)
+        except (OSError, TimeoutError, kit_bus.nats.errors.Error) as error:
+            log.warning("bus.waiting", error_type=type(error).__qualname__)
+            await asyncio.sleep(1)
+        else:
+            return client
+
+
+async def serve(
+    name: str,
+    package: str,
+    settings: ServiceSettings,
+    facts: Sequence[Descriptor],
+    build: Callable[[Process], Awaitable[None]],
+    *,
+    relay: bool = True,
+) -> None:
+    """Run the service until SIGTERM or SIGINT. `build` adds servicers, consumers and workers to the process.
+
+    `relay=False` for a second process on a database whose outbox another process publishes (egress).
+    """
+    configure(name, settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    health = Health()
+    async with AsyncExitStack() as stack:
+        probe = await serve_health(settings.metrics_listen, health)
+        stack.callback(probe.close)
+        engine = db.make_engine(settings.database_url, pool=settings.database_pool, name=name)
+        stack.push_async_callback(engine.dispose)
+        await _wait_for_database(engine, package)
+        bus = await _connect_bus(settings, name, facts if relay else None)
+        stack.push_async_callback(bus.close)
+        server = Server(
+            settings.grpc_listen, settings.tls_dir, Verifier(settings.principal_jwks), Authorizer(settings.policies)
+        )
+        process = Process(name, settings, engine, bus, Outbox(name), server, health)
+        server.add(
+            events_pb2_grpc.add_EventsServiceServicer_to_server,
+            EventsServicer(engine, name),
+            "resapermis.events.v1.EventsService",
+        )
+        if relay:
+            process.workers.append(lambda: kit_bus.relay(engine, bus, process.outbox, process.now))
+            process.every(600, "prune", lambda: _prune(process))
+        await build(process)
+        health.checks["database"] = lambda: db.check(engine)
+        await server.start()
+        tasks = [asyncio.create_task(_forever(worker)) for worker in process.workers]
+        health.started = True
+        log.info("ready", grpc=settings.grpc_listen)
+        await stop.wait()
+        log.info("draining")
+        health.started = False
+        await server.stop(settings.drain_seconds)
+        for closer in process.closers:
+            await closer()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for opened in process.channels.values():
+            await opened.close()
+    log.info("stopped")
+
+
+async def _wait_for_database(engine: AsyncEngine, package: str) -> None:
+    while True:
+        try:
+            await db.require_head(engine, package)
+        except Failure as failure:
+            log.warning("database.waiting", code=failure.name)
+            await asyncio.sleep(1)
+        else:
+            return
+
+
+async def _forever(worker: Worker) -> None:
+    """A worker that ends or breaks unexpectedly is said and started again: nothing stops in silence."""
+    while True:
+        try:
+            await worker()
+            log.error("worker.ended")
+        except Exception as error:  # noqa: BLE001 - said, then tried again
+            log.error("worker.broke", error_type=type(error).__qualname__, exc_info=False)
+        await asyncio.sleep(1)
+
+
+async def _prune(process: Process) -> None:
+    await outbox.prune(process.engine, process.now)
+    async with db.transaction(process.engine) as tx:
+        await once.forget_old(tx, process.now())
+
+
+def main(arguments: Sequence[str], package: str, database_url: Callable[[], str], serving: Callable[[], Awaitable[None]]) -> int:
+    """Command line of a service: `migrate`, or nothing to serve. Returns the exit status."""
+    if list(arguments) == ["migrate"]:
+        db.migrate(package, database_url())
+        return 0
+    if arguments:
+        print(f"usage: python -m {package} [migrate]")  # noqa: T201 - a command line speaks on its terminal
+        return 2
+    uvloop.run(_awaited(serving))
+    return 0
+
+
+async def _awaited(serving: Callable[[], Awaitable[None]]) -> None:
+    await serving()

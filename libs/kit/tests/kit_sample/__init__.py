@@ -1,0 +1,1 @@
+"""A package with a database, as small as can be."""
