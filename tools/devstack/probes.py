@@ -55,7 +55,9 @@ def _refusal(purpose: str, port: int) -> str:
             probe.bind(("127.0.0.1", port))
             probe.listen(1)
         except OSError as error:
-            why = "is in use by another program" if error.errno == errno.EADDRINUSE else f"is refused ({error.strerror})"
+            why = (
+                "is in use by another program" if error.errno == errno.EADDRINUSE else f"is refused ({error.strerror})"
+            )
             return f"port {port}, wanted for {purpose}, {why}"
     return ""
 

@@ -67,8 +67,8 @@ class Process:
         """Start and wait until ready; NotReady when it falls `attempts` times or takes too long."""
         self._wanted = True
         deadline = asyncio.get_running_loop().time() + self.program.ready_within
+        child = await self._spawn()
         for attempt in range(1, attempts + 1):
-            child = await self._spawn()
             if await self._until_ready(child, deadline):
                 self._watcher = asyncio.create_task(self._watch(), name=f"watch {self.program.name}")
                 return
@@ -78,6 +78,7 @@ class Process:
             if attempt < attempts:
                 self._say(self.program.name, f"fell at its start ({_how(child.returncode)}), trying again")
                 await asyncio.sleep(FIRST_PAUSE_SECONDS * attempt)
+                child = await self._spawn()
         self._wanted = False
         outcome = "is not ready" if child.returncode in {None, -signal.SIGKILL} else f"ended ({_how(child.returncode)})"
         seconds = self.program.ready_within

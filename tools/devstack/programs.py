@@ -39,8 +39,8 @@ def program(settings: Settings, part: str, *, mails_to_console: bool) -> Program
         file = settings.home / "nats.conf"
         listen = f"127.0.0.1:{settings.ports.nats}"
         file.write_text(nats.configuration(listen, store, settings.nats_tls), encoding="utf-8")
-        command = (str(Path(sys.executable).parent / "nats-server"), "-c", str(file))
-        return _simple(settings, NATS, command, lambda: nats_greets(settings.ports.nats))
+        server = (str(Path(sys.executable).parent / "nats-server"), "-c", str(file))
+        return _simple(settings, NATS, server, lambda: nats_greets(settings.ports.nats))
     if part == MAIL:
         ports = settings.ports
         listen_smtp, listen_web = f"127.0.0.1:{ports.smtp}", f"127.0.0.1:{ports.mail_web}"
@@ -50,8 +50,14 @@ def program(settings: Settings, part: str, *, mails_to_console: bool) -> Program
     if part == SANDBOX:
         environment = settings.sandbox()
         ready = _http(settings.ports.sandbox, "/realms/formation/.well-known/openid-configuration")
-        command = (*PYTHON, "-m", "rdvpermis_sandbox")
-        return Program(SANDBOX, command, environment, _log(settings, SANDBOX), ready, directory=settings.home)
+        return Program(
+            SANDBOX,
+            (*PYTHON, "-m", "rdvpermis_sandbox"),
+            environment,
+            _log(settings, SANDBOX),
+            ready,
+            directory=settings.home,
+        )
     service = service_named(part)
     return Program(
         part,

@@ -42,6 +42,11 @@ STOP_ORDER: tuple[tuple[str, ...], ...] = (
 """What people reach goes first, the database last; parts of one layer go together."""
 
 
+def silent(part: str, line: str) -> None:
+    """Say nothing, as tests like it."""
+    del part, line
+
+
 class CannotStart(Exception):
     """The stack cannot start here; the message says why and what to do. Nothing is left running."""
 
@@ -58,7 +63,7 @@ class Stack:
         database_url: str = "",
         settings: Mapping[str, str] | None = None,
         part_settings: Mapping[str, Mapping[str, str]] | None = None,
-        say: Said = lambda part, line: None,
+        say: Said = silent,
         mails_to_console: bool = False,
     ) -> None:
         """`home` keeps data, keys and logs. `settings` go to every process, `part_settings` to one (part → settings).
@@ -197,8 +202,8 @@ class Stack:
         names = [NATS, OPERATOR, *(service.name for service in SERVICES)]
         certificates.ensure_certificates(self.settings.tls, names, datetime.now(UTC))
         keys.ensure_keys(self.settings.secrets)
-        sealing = {service.keyset for part in self.parts if part not in FOUNDATION and (service := service_named(part))}
-        if any(sealing) and _runnable("resapermis_vault"):
+        sealing = any(service.keyset and service.name in self.parts for service in SERVICES)
+        if sealing and _runnable("resapermis_vault"):
             keys.ensure_keysets(self.settings.secrets)
 
     # -- the database and what stands on it
