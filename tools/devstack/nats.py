@@ -29,6 +29,7 @@ tls {{
   key_file: {json.dumps(str(tls / "tls.key"))}
   ca_file: {json.dumps(str(tls / "ca.pem"))}
   verify_and_map: true
+  handshake_first: true
   timeout: 5
 }}
 authorization {{

@@ -96,6 +96,7 @@ async def connect(url: str, tls_dir: Path, name: str) -> Client:
             url.split(","),
             name=name,
             tls=context,
+            tls_handshake_first=True,  # nothing in clear; and an upgraded asyncio transport never says that it closed
             allow_reconnect=True,
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.5,

@@ -8,8 +8,10 @@ that sees a gap can have it repeated (`EventsService.Replay`), whatever the bus 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
@@ -115,7 +117,20 @@ def subject_of(source: str, row_type: str) -> str:
     return f"{row_type}.{source}" if row_type == Record.DESCRIPTOR.full_name else row_type
 
 
-async def number_waiting(tx: Tx) -> Sequence[sa.Row[Any]]:
+@dataclass(frozen=True)
+class Waiting:
+    """An outbox row with its number, on its way to the bus."""
+
+    id: UUID
+    lane: str
+    type: str
+    payload: bytes
+    traceparent: str
+    occurred_at: datetime
+    number: int
+
+
+async def number_waiting(tx: Tx) -> list[Waiting]:
     """Give waiting rows their numbers (oldest first, no gaps per lane) and return all that are unpublished.
 
     Only the relay that holds the service's advisory lock may call this.
@@ -128,23 +143,34 @@ async def number_waiting(tx: Tx) -> Sequence[sa.Row[Any]]:
         .limit(BATCH)
     )
     rows = (await tx.execute(statement)).all()
-    waiting = [row for row in rows if row.number is None]
-    if not waiting:
-        return rows
-    last = {row.lane: row.last_number for row in await tx.execute(sa.select(heads))}
-    numbers = []
-    for row in waiting:
-        last[row.lane] = last.get(row.lane, 0) + 1
-        numbers.append({"b_id": row.id, "b_number": last[row.lane]})
-    await tx.execute(
-        sa.update(outbox).where(outbox.c.id == sa.bindparam("b_id")).values(number=sa.bindparam("b_number")), numbers
-    )
-    upsert = insert(heads).values([{"lane": lane, "last_number": number} for lane, number in last.items()])
-    await tx.execute(
-        upsert.on_conflict_do_update(index_elements=[heads.c.lane], set_={"last_number": upsert.excluded.last_number})
-    )
-    by_id = {entry["b_id"]: entry["b_number"] for entry in numbers}
-    return [row if row.number is not None else row._replace(number=by_id[row.id]) for row in rows]
+    fresh = [row for row in rows if row.number is None]
+    numbers: dict[UUID, int] = {}
+    if fresh:
+        last = {row.lane: row.last_number for row in await tx.execute(sa.select(heads))}
+        for row in fresh:
+            numbers[row.id] = last[row.lane] = last.get(row.lane, 0) + 1
+        await tx.execute(
+            sa.update(outbox).where(outbox.c.id == sa.bindparam("b_id")).values(number=sa.bindparam("b_number")),
+            [{"b_id": row_id, "b_number": number} for row_id, number in numbers.items()],
+        )
+        upsert = insert(heads).values([{"lane": lane, "last_number": number} for lane, number in last.items()])
+        await tx.execute(
+            upsert.on_conflict_do_update(
+                index_elements=[heads.c.lane], set_={"last_number": upsert.excluded.last_number}
+            )
+        )
+    return [
+        Waiting(
+            row.id,
+            row.lane,
+            row.type,
+            row.payload,
+            row.traceparent,
+            row.occurred_at,
+            row.number or numbers[row.id],
+        )
+        for row in rows
+    ]
 
 
 async def mark_published(tx: Tx, ids: Sequence[Any], now: datetime) -> None:

@@ -230,7 +230,7 @@ async def nats_server(tls: Path, tmp_path: Path) -> AsyncIterator[Nats]:
         f'listen: "127.0.0.1:{port}"\n'
         f'jetstream {{ store_dir: "{tmp_path}/jetstream", sync_interval: always }}\n'
         f'tls {{ cert_file: "{certificate}/tls.pem", key_file: "{certificate}/tls.key", '
-        f'ca_file: "{certificate}/ca.pem", verify: true }}\n'
+        f'ca_file: "{certificate}/ca.pem", verify: true, handshake_first: true }}\n'
     )
     server = Nats(port, tmp_path / "jetstream", config)
     server.start()
