@@ -1,0 +1,166 @@
+"""Around every RPC: certificates, principals, rights, deadlines, errors."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey, OKPKey
+
+from resapermis.errors.v1 import errors_pb2
+from resapermis.mandate.v1 import mandate_pb2 as pb
+from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
+from resapermis_kit import peers
+from resapermis_kit.auth import ALGORITHMS, AUDIENCE, HEADER, ISSUER, caller
+from resapermis_kit.errors import RENDERINGS, Code, Failure, from_rpc_error, to_status
+from resapermis_kit.rpc import permissions, remaining_seconds
+from resapermis_kit.testing import Running, Serve, make_certificates
+
+SERVICE = "resapermis.mandate.v1.MandateService"
+SECRET = "Dupont 012345678901"  # noqa: S105 - what must never leave in an error
+
+
+class Mandates(rpc.MandateServiceServicer):
+    """Answers with who asked; breaks on demand."""
+
+    async def ListMandates(self, request: pb.ListMandatesRequest, context: Any) -> pb.ListMandatesResponse:
+        """Say the caller."""
+        if request.cursor == "break":
+            raise RuntimeError(SECRET)
+        if request.cursor == "refuse":
+            raise Failure(Code.CODE_NO_MANDATE, "no mandate", rdvpermis_code="CANDIDAT_PAS_SOUS_MANDAT")
+        return pb.ListMandatesResponse(next_cursor=f"{caller().school().school_id} {remaining_seconds():.0f}")
+
+
+@pytest.fixture
+async def running(serve: Serve) -> Running:
+    """The sample service behind the real gate."""
+    return await serve("mandate", (rpc.add_MandateServiceServicer_to_server, Mandates(), SERVICE))
+
+
+async def _ask(running: Running, token: str, *, cursor: str = "", as_service: str = "auth-gateway") -> str:
+    async with running.channel("mandate", as_service) as channel:
+        stub = rpc.MandateServiceStub(channel)
+        answer = await peers.call(stub.ListMandates, pb.ListMandatesRequest(cursor=cursor), principal=token)
+        return str(answer.next_cursor)
+
+
+async def _refusal(running: Running, token: str, **more: Any) -> Failure:
+    with pytest.raises(Failure) as caught:
+        await _ask(running, token, **more)
+    return caught.value
+
+
+@pytest.mark.req("S-07")
+async def test_a_person_of_a_school_is_answered_for_that_school(running: Running) -> None:
+    assert (await _ask(running, running.principal(school_id="s-7"))).startswith("s-7 ")
+
+
+@pytest.mark.req("S-07")
+async def test_a_call_without_a_person_is_unauthenticated(running: Running) -> None:
+    assert (await _refusal(running, "")).code == Code.CODE_UNAUTHENTICATED
+
+
+@pytest.mark.req("S-07")
+@pytest.mark.parametrize("roles", [(), ("trainer",), ("candidate",), ("unheard_of",)])
+async def test_a_role_without_the_right_is_refused(running: Running, roles: tuple[str, ...]) -> None:
+    assert (await _refusal(running, running.principal(roles=roles))).code == Code.CODE_FORBIDDEN
+
+
+async def test_a_principal_with_another_services_certificate_is_refused(running: Running) -> None:
+    assert (await _refusal(running, running.principal(), as_service="notification")).code == Code.CODE_FORBIDDEN
+
+
+def _forged(running: Running, keys: tuple[Path, Path], how: str) -> str:
+    good = json.loads(keys[0].read_text())
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "a", "sid": "s", "school": "x", "place": ""}
+    claims |= {"roles": ["school_manager"], "iat": int(time.time()), "exp": int(time.time()) + 60}
+    key: Any = OKPKey.import_key(good)
+    header = {"alg": ALGORITHMS[0], "kid": good["kid"]}
+    algorithms = ALGORITHMS
+    if how == "expired":
+        claims["exp"] = int(time.time()) - 10
+    elif how == "audience":
+        claims["aud"] = "elsewhere"
+    elif how == "issuer":
+        claims["iss"] = "mandate"
+    elif how == "key":
+        key = OKPKey.generate_key("Ed25519", parameters={"kid": good["kid"]})
+    elif how == "kid":
+        key = OKPKey.generate_key("Ed25519", parameters={"kid": "other"})
+        header["kid"] = "other"
+    elif how == "hs256":
+        key = OctKey.import_key(json.dumps(good["x"]) + "padding" * 5)
+        header["alg"], algorithms = "HS256", ["HS256"]
+    elif how == "none":
+        return running.principal().split(".")[1].join(["eyJhbGciOiJub25lIn0.", "."])
+    elif how == "claims":
+        claims["roles"] = None
+    elif how == "garbage":
+        return "not.a.token"
+    return jwt.encode(header, claims, key, algorithms=algorithms)
+
+
+@pytest.mark.parametrize(
+    "how", ["expired", "audience", "issuer", "key", "kid", "hs256", "none", "claims", "garbage"]
+)
+async def test_a_forged_principal_is_unauthenticated(
+    running: Running, principal_keys: tuple[Path, Path], how: str
+) -> None:
+    assert (await _refusal(running, _forged(running, principal_keys, how))).code == Code.CODE_UNAUTHENTICATED
+
+
+async def test_two_principals_in_one_call_are_refused(running: Running) -> None:
+    async with running.channel("mandate") as channel:
+        metadata = ((HEADER, running.principal()), (HEADER, running.principal(school_id="s-8")))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await rpc.MandateServiceStub(channel).ListMandates(pb.ListMandatesRequest(), metadata=metadata)
+    assert from_rpc_error(caught.value).code == Code.CODE_UNAUTHENTICATED
+
+
+async def test_another_authority_gets_no_handshake(running: Running, tmp_path: Path) -> None:
+    make_certificates(tmp_path, ("auth-gateway",))
+    (tmp_path / "auth-gateway" / "ca.pem").write_bytes((running.tls / "mandate" / "ca.pem").read_bytes())
+    async with peers.channel(f"127.0.0.1:{running.server.port}", tmp_path / "auth-gateway", "mandate") as channel:
+        with pytest.raises(Failure) as caught:
+            stub = rpc.MandateServiceStub(channel)
+            await peers.call(stub.ListMandates, pb.ListMandatesRequest(), principal=running.principal(), timeout=2)
+    assert caught.value.code in {Code.CODE_UNAVAILABLE, Code.CODE_DEADLINE}
+
+
+async def test_the_unexpected_becomes_internal_without_its_text(running: Running, capsys: Any) -> None:
+    failure = await _refusal(running, running.principal(), cursor="break")
+    printed = capsys.readouterr()
+    assert failure.code == Code.CODE_INTERNAL
+    assert failure.error_id
+    assert SECRET not in failure.detail + printed.out + printed.err
+
+
+async def test_a_refusal_crosses_whole(running: Running) -> None:
+    failure = await _refusal(running, running.principal(), cursor="refuse")
+    assert (failure.code, failure.rdvpermis_code) == (Code.CODE_NO_MANDATE, "CANDIDAT_PAS_SOUS_MANDAT")
+
+
+async def test_a_peer_that_is_away_is_unavailable(tls: Path) -> None:
+    async with peers.channel("127.0.0.1:1", tls / "auth-gateway", "mandate") as channel:
+        with pytest.raises(Failure) as caught:
+            await peers.ask(rpc.MandateServiceStub(channel).ListMandates, pb.ListMandatesRequest(), timeout=1)
+    assert caught.value.code == Code.CODE_UNAVAILABLE
+
+
+def test_a_method_without_permission_does_not_start() -> None:
+    from grpc_health.v1 import health_pb2  # noqa: PLC0415 - a service that is not ours, hence names no permission
+
+    with pytest.raises(ValueError, match="would be open to anyone"):
+        permissions([health_pb2.DESCRIPTOR.services_by_name["Health"]])
+
+
+@pytest.mark.parametrize("code", errors_pb2.Code.values())
+def test_every_code_has_its_two_statuses(code: Any) -> None:
+    failure = Failure(code, "detail", violations=[("a", "b")])
+    assert RENDERINGS[code].http >= 200
+    assert to_status(failure).code == RENDERINGS[code].grpc
+    assert Failure.from_proto(failure.to_proto()).violations == (("a", "b"),)
