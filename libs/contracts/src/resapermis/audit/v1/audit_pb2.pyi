@@ -177,7 +177,7 @@ class GetInclusionProofResponse(_message.Message):
     """RFC 9162 leaf hash."""
     checkpoint: _builtins.str
     leaf_data: _builtins.bytes
-    """What the leaf hashes: SHA-256(0x00 || leaf_data). leaf_data = SHA-256(salt || content) || SHA-256(sealed content)."""
+    """What the leaf hashes: SHA-256(0x00 || leaf_data), with leaf_data = SHA-256(salt || content), 32 bytes."""
     salt: _builtins.bytes
     """The salt of the commitment, so that the shown record can be checked; absent once erased."""
     content: _builtins.bytes

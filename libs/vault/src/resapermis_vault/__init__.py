@@ -1,0 +1,1 @@
+"""Envelope encryption, person keys and blind index."""

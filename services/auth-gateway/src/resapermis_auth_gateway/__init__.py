@@ -1,0 +1,1 @@
+"""Sign-in, sessions, REST and the only way out to RdvPermis."""

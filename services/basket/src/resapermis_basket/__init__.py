@@ -1,0 +1,1 @@
+"""Holds, baskets and bookings."""

@@ -1,0 +1,1 @@
+"""Slots, thresholds and the rules that decide who may take what."""
