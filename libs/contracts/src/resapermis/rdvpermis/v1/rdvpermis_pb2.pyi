@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from resapermis.errors.v1 import errors_pb2 as _errors_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -535,19 +536,24 @@ class CheckEligibilityResponse(_message.Message):
     ELIGIBLE_FIELD_NUMBER: _builtins.int
     RDVPERMIS_CODE_FIELD_NUMBER: _builtins.int
     KNOWN_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
     eligible: _builtins.bool
     rdvpermis_code: _builtins.str
     known: _builtins.bool
+    """RdvPermis knows this candidate for this slot."""
+    code: _errors_pb2.Code.ValueType
+    """rdvpermis_code in our own closed list; unspecified when eligible or unknown."""
     def __init__(
         self,
         *,
         eligible: _builtins.bool = ...,
         rdvpermis_code: _builtins.str = ...,
         known: _builtins.bool = ...,
+        code: _errors_pb2.Code.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["eligible", b"eligible", "known", b"known", "rdvpermis_code", b"rdvpermis_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "eligible", b"eligible", "known", b"known", "rdvpermis_code", b"rdvpermis_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -650,12 +656,21 @@ class HoldResult(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     RDVPERMIS_CODE_FIELD_NUMBER: _builtins.int
     NAMING_CODE_FIELD_NUMBER: _builtins.int
+    NAMING_UNKNOWN_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    NAMING_REFUSAL_FIELD_NUMBER: _builtins.int
     slot_id: _builtins.str
     outcome: Global___HoldResult.Outcome.ValueType
     rdvpermis_code: _builtins.str
     """Why refused, verbatim."""
     naming_code: _builtins.str
     """Held but the candidate was refused: the line is unnamed and this says why."""
+    naming_unknown: _builtins.bool
+    """Held, but whether the candidate was named is not known: read the basket."""
+    code: _errors_pb2.Code.ValueType
+    """rdvpermis_code in our own closed list; unspecified when held or unknown."""
+    naming_refusal: _errors_pb2.Code.ValueType
+    """naming_code in our own closed list."""
     def __init__(
         self,
         *,
@@ -663,10 +678,13 @@ class HoldResult(_message.Message):
         outcome: Global___HoldResult.Outcome.ValueType = ...,
         rdvpermis_code: _builtins.str = ...,
         naming_code: _builtins.str = ...,
+        naming_unknown: _builtins.bool = ...,
+        code: _errors_pb2.Code.ValueType = ...,
+        naming_refusal: _errors_pb2.Code.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["naming_code", b"naming_code", "outcome", b"outcome", "rdvpermis_code", b"rdvpermis_code", "slot_id", b"slot_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "naming_code", b"naming_code", "naming_refusal", b"naming_refusal", "naming_unknown", b"naming_unknown", "outcome", b"outcome", "rdvpermis_code", b"rdvpermis_code", "slot_id", b"slot_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -935,10 +953,13 @@ class ValidateResult(_message.Message):
     BOOKED_FIELD_NUMBER: _builtins.int
     EXAM_ID_FIELD_NUMBER: _builtins.int
     RDVPERMIS_CODE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
     slot_id: _builtins.str
     booked: _builtins.bool
     exam_id: _builtins.str
     rdvpermis_code: _builtins.str
+    code: _errors_pb2.Code.ValueType
+    """rdvpermis_code in our own closed list; unspecified when booked."""
     def __init__(
         self,
         *,
@@ -946,10 +967,11 @@ class ValidateResult(_message.Message):
         booked: _builtins.bool = ...,
         exam_id: _builtins.str = ...,
         rdvpermis_code: _builtins.str = ...,
+        code: _errors_pb2.Code.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booked", b"booked", "exam_id", b"exam_id", "rdvpermis_code", b"rdvpermis_code", "slot_id", b"slot_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booked", b"booked", "code", b"code", "exam_id", b"exam_id", "rdvpermis_code", b"rdvpermis_code", "slot_id", b"slot_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -962,9 +984,12 @@ class ListExamsRequest(_message.Message):
     ON_BEHALF_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     DATE_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     category: _builtins.str
     date: _builtins.str
     """Empty: all coming days."""
+    time_zone: _builtins.str
+    """IANA zone in which RdvPermis' local hours are read; empty: Europe/Paris."""
     @_builtins.property
     def on_behalf(self) -> Global___OnBehalf: ...
     def __init__(
@@ -973,10 +998,11 @@ class ListExamsRequest(_message.Message):
         on_behalf: Global___OnBehalf | None = ...,
         category: _builtins.str = ...,
         date: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["on_behalf", b"on_behalf"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "date", b"date", "on_behalf", b"on_behalf"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "date", b"date", "on_behalf", b"on_behalf", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
