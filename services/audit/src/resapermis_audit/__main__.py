@@ -1,0 +1,58 @@
+"""audit: `python -m resapermis_audit` serves, `migrate` updates the database, `verify FILE` checks a proof offline."""
+
+import secrets
+import sys
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from resapermis.audit.v1 import audit_pb2_grpc
+from resapermis.audit.v1.events_pb2 import CheckpointSigned, Record
+from resapermis_audit import store, verify
+from resapermis_audit.checkpoint import verifier_key
+from resapermis_audit.journal import Journal
+from resapermis_audit.seal import Seal
+from resapermis_audit.servicer import AuditServicer
+from resapermis_audit.settings import Settings
+from resapermis_kit import run
+from resapermis_kit.db import transaction
+from resapermis_kit.outbox import RECORDS
+
+SOURCES = ("auth-gateway", "mandate", "scheduling-rules", "basket", "notification", "audit")
+
+
+async def build(process: run.Process, settings: Settings) -> None:
+    """Wire audit."""
+    seal = Seal.load(settings.keyset_file)
+    fresh = Ed25519PrivateKey.from_private_bytes(secrets.token_bytes(32)).private_bytes_raw()
+    async with transaction(process.engine) as tx:
+        sealed = await store.signing_key(tx, settings.audit_origin, seal.close(fresh, settings.audit_origin))
+    key = Ed25519PrivateKey.from_private_bytes(seal.open(sealed, settings.audit_origin))
+    journal = Journal(
+        process.engine, seal, key, settings.audit_origin, process.outbox, process.now, secrets.token_bytes
+    )
+    for source in SOURCES:
+        process.consume(source, {Record: journal.on_record}, lane=RECORDS)
+    process.every(settings.integrate_seconds, "integrate", journal.integrate_all)
+    servicer = AuditServicer(process.engine, seal, verifier_key(settings.audit_origin, key.public_key()))
+    process.server.add(
+        audit_pb2_grpc.add_AuditServiceServicer_to_server, servicer, "resapermis.audit.v1.AuditService"
+    )
+
+
+async def serve() -> None:
+    """Run until told to stop."""
+    settings = Settings()
+    await run.serve(
+        "audit", "resapermis_audit", settings, [CheckpointSigned.DESCRIPTOR], lambda process: build(process, settings)
+    )
+
+
+def main() -> None:
+    """Entry point."""
+    if sys.argv[1:2] == ["verify"]:
+        sys.exit(verify.main(sys.argv[2:]))
+    sys.exit(run.main(sys.argv[1:], "resapermis_audit", lambda: Settings().database_url, serve))
+
+
+if __name__ == "__main__":
+    main()
