@@ -1,0 +1,215 @@
+"""Records become provable: kept once, integrated once, shown to their school alone, tampering found."""
+
+import asyncio
+import base64
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.audit.v1 import audit_pb2 as pb
+from resapermis.audit.v1 import audit_pb2_grpc as rpc
+from resapermis.audit.v1.events_pb2 import Record
+from resapermis_audit import store, verify
+from resapermis_audit.checkpoint import verifier_key
+from resapermis_audit.journal import Journal
+from resapermis_audit.seal import Seal
+from resapermis_audit.servicer import AuditServicer
+from resapermis_kit import peers
+from resapermis_kit.bus import Fact
+from resapermis_kit.clock import new_id, utc_now
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.outbox import Outbox
+from resapermis_kit.testing import MakeEngine, Running, Serve
+from resapermis_vault import Keyset
+from resapermis_vault.keyset import new_document
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+KNOWN = verifier_key("resapermis/journal", KEY.public_key())
+PACKAGE = "resapermis_audit"
+
+
+@pytest.fixture
+async def engine(make_engine: MakeEngine) -> AsyncEngine:
+    """Audit's database."""
+    return await make_engine(PACKAGE)
+
+
+@pytest.fixture(scope="module")
+def seal() -> Seal:
+    """A keyset of this test."""
+    return Seal(Keyset.parse(new_document()))
+
+
+@pytest.fixture
+def journal(engine: AsyncEngine, seal: Seal) -> Journal:
+    """The journal on that database."""
+    return Journal(engine, seal, KEY, "resapermis/journal", Outbox("audit"), utc_now, secrets.token_bytes)
+
+
+@pytest.fixture
+async def running(serve: Serve, engine: AsyncEngine, seal: Seal) -> Running:
+    """Audit's gRPC."""
+    servicer = AuditServicer(engine, seal, KNOWN)
+    return await serve(
+        "audit", (rpc.add_AuditServiceServicer_to_server, servicer, "resapermis.audit.v1.AuditService")
+    )
+
+
+def _record(school: str = "school-1", **more: Any) -> Record:
+    record = Record(id=str(new_id()), action="basket.hold", school_id=school, object_kind="line", **more)
+    record.occurred_at.FromDatetime(utc_now())
+    return record
+
+
+async def _keep(engine: AsyncEngine, journal: Journal, *records: Record) -> None:
+    async with transaction(engine) as tx:
+        for record in records:
+            await journal.on_record(tx, record, Fact(record.id, "basket", 1, "", utc_now(), b"", ""))
+
+
+async def _call(running: Running, method: str, request: Any, **person: Any) -> Any:
+    async with running.channel("audit") as channel:
+        stub = rpc.AuditServiceStub(channel)
+        return await peers.call(getattr(stub, method), request, principal=running.principal(**person))
+
+
+def _as_file(proof: pb.GetInclusionProofResponse) -> dict[str, Any]:
+    def text(data: bytes) -> str:
+        return base64.b64encode(data).decode()
+
+    return {
+        "checkpoint": proof.checkpoint,
+        "leafIndex": proof.leaf_index,
+        "leafData": text(proof.leaf_data),
+        "hashes": [text(step) for step in proof.hashes],
+        "salt": text(proof.salt),
+        "content": text(proof.content),
+    }
+
+
+@pytest.mark.req("T-02", "T-03", "T-05")
+async def test_a_school_reads_its_records_and_proves_each(engine: Any, journal: Journal, running: Running) -> None:
+    mine, others = [_record() for _ in range(5)], [_record("school-2") for _ in range(3)]
+    await _keep(engine, journal, *mine, *others)
+    assert await journal.integrate() == 8
+    listed = (await _call(running, "ListRecords", pb.ListRecordsRequest())).records
+    assert [entry.record.id for entry in listed] == [record.id for record in reversed(mine)]
+    for entry in listed:
+        proof = await _call(running, "GetInclusionProof", pb.GetInclusionProofRequest(record_id=entry.record.id))
+        assert verify.check(_as_file(proof), KNOWN).size == 8
+        assert Record.FromString(proof.content) == entry.record
+
+
+@pytest.mark.req("T-05")
+async def test_anothers_record_is_absent(engine: Any, journal: Journal, running: Running) -> None:
+    record = _record("school-2")
+    await _keep(engine, journal, record)
+    await journal.integrate()
+    for wanted in (record.id, str(new_id())):
+        with pytest.raises(Failure) as caught:
+            await _call(running, "GetInclusionProof", pb.GetInclusionProofRequest(record_id=wanted))
+        assert caught.value.code == Code.CODE_NOT_FOUND
+
+
+async def test_pages_follow_each_other_without_loss(engine: Any, journal: Journal, running: Running) -> None:
+    records = [_record() for _ in range(7)]
+    await _keep(engine, journal, *records)
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = await _call(running, "ListRecords", pb.ListRecordsRequest(limit=3, cursor=cursor))
+        seen += [entry.record.id for entry in page.records]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    assert seen == [record.id for record in reversed(records)]
+
+
+@pytest.mark.parametrize("request_", [pb.ListRecordsRequest(cursor="x"), pb.ListRecordsRequest(limit=-1)])
+async def test_a_page_that_cannot_be_read_is_said(running: Running, request_: Any) -> None:
+    with pytest.raises(Failure) as caught:
+        await _call(running, "ListRecords", request_)
+    assert caught.value.code == Code.CODE_MALFORMED
+
+
+@pytest.mark.req("T-03")
+async def test_any_change_of_a_proof_is_found(engine: Any, journal: Journal, running: Running, tmp_path: Path) -> None:
+    records = [_record() for _ in range(4)]
+    await _keep(engine, journal, *records)
+    await journal.integrate()
+    answer = await _call(running, "GetInclusionProof", pb.GetInclusionProofRequest(record_id=records[1].id))
+    good = _as_file(answer)
+    other = _record()
+    for change in (
+        {"content": base64.b64encode(other.SerializeToString()).decode()},
+        {"leafData": base64.b64encode(bytes(32)).decode(), "content": "", "salt": ""},
+        {"leafIndex": 2},
+        {"hashes": good["hashes"][::-1]},
+        {"checkpoint": good["checkpoint"].replace("\n4\n", "\n5\n")},
+        {"hashes": None},
+    ):
+        with pytest.raises(verify.Disproved):
+            verify.check(good | change, KNOWN)
+    file = tmp_path / "proof.json"
+    file.write_text(json.dumps(good))
+    assert verify.main([str(file), KNOWN]) == 0
+    file.write_text(json.dumps(good | {"leafIndex": 2}))
+    assert verify.main([str(file), KNOWN]) == 1
+    assert verify.main([]) == 2
+
+
+@pytest.mark.req("T-04")
+async def test_erasing_content_leaves_the_tree_as_it_was(engine: Any, journal: Journal, running: Running) -> None:
+    records = [_record() for _ in range(3)]
+    await _keep(engine, journal, *records)
+    await journal.integrate()
+    async with transaction(engine) as tx:
+        wanted = store.entries.c.id == UUID(records[0].id)
+        await tx.execute(sa.update(store.entries).where(wanted).values(salt=None, content=None))
+    proof = await _call(running, "GetInclusionProof", pb.GetInclusionProofRequest(record_id=records[0].id))
+    assert not proof.content
+    assert verify.check(_as_file(proof), KNOWN).size == 3
+
+
+@pytest.mark.req("T-03")
+async def test_two_integrators_never_sign_two_roots_of_one_size(engine: Any, journal: Journal) -> None:
+    await _keep(engine, journal, *(_record() for _ in range(10)))
+    results = await asyncio.gather(journal.integrate(), journal.integrate(), return_exceptions=True)
+    assert 10 in results
+    async with transaction(engine) as tx:
+        notes = (await tx.execute(sa.select(store.checkpoints.c.size))).scalars().all()
+        indexes = (await tx.execute(sa.select(store.entries.c.leaf_index))).scalars().all()
+    assert notes == [10]
+    assert sorted(indexes) == list(range(10))
+
+
+@pytest.mark.req("T-03")
+async def test_each_tree_is_consistent_with_the_one_before(engine: Any, journal: Journal, running: Running) -> None:
+    from resapermis_audit.checkpoint import parse  # noqa: PLC0415 - beside its use
+    from resapermis_audit.tree import verify_consistency  # noqa: PLC0415
+
+    points = []
+    for count in (3, 4, 1):
+        await _keep(engine, journal, *(_record() for _ in range(count)))
+        await journal.integrate()
+        note = (await _call(running, "GetCheckpoint", pb.GetCheckpointRequest())).note
+        points.append(parse(note.rpartition("\n\n")[0] + "\n"))
+    for old, new in ((points[0], points[1]), (points[0], points[2]), (points[1], points[2])):
+        request = pb.GetConsistencyProofRequest(first_size=old.size, second_size=new.size)
+        proof = await _call(running, "GetConsistencyProof", request)
+        assert verify_consistency(old.size, new.size, old.root, new.root, list(proof.hashes))
+
+
+async def test_a_record_said_twice_is_kept_once(engine: Any, journal: Journal) -> None:
+    record = _record()
+    await _keep(engine, journal, record)
+    await _keep(engine, journal, record)
+    assert await journal.integrate() == 1
