@@ -1,0 +1,205 @@
+"""How many calls each employee's token and each school may still make at RdvPermis. Pure: time is an argument.
+
+RdvPermis allows an employee 210 calls a minute and a school 600 (rdvpermis-api.md, limits). The count is a sliding
+window and no leaky bucket (GCRA): a bucket that never exceeds n in *any* minute must give up its burst or a good part
+of n, and calm openings are bursts. A call counts from when it is admitted until a minute after its answer came, so
+that whatever the network's delay, RdvPermis never sees more than n arrivals in any of its minutes.
+
+Background calls may use a share only; the rest is the reserve for people's acts (R-27).
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import ceil
+
+MINUTE = 60.0
+LONGEST_WAIT = 300.0
+"""Seconds. However long RdvPermis says to wait, we look again after this."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Calls a minute."""
+
+    token: int = 210
+    school: int = 600
+    background_share: float = 0.5
+
+
+@dataclass
+class Window:
+    """Calls of the last minute against one limit. Answers are kept by the second, rounded up: 61 pairs at most."""
+
+    limit: int
+    background_limit: int
+    flying: list[int] = field(default_factory=lambda: [0, 0])
+    """Admitted and not answered yet: background, people's."""
+    ended: deque[tuple[int, list[int]]] = field(default_factory=deque)
+    spent: list[int] = field(default_factory=lambda: [0, 0])
+    """Sums over `ended`."""
+
+    def _forget(self, now: float) -> None:
+        while self.ended and self.ended[0][0] + MINUTE <= now:
+            _, counts = self.ended.popleft()
+            self.spent[0] -= counts[0]
+            self.spent[1] -= counts[1]
+
+    def used(self, now: float) -> tuple[int, int]:
+        """(background, people's) calls that count now."""
+        self._forget(now)
+        return self.spent[0] + self.flying[0], self.spent[1] + self.flying[1]
+
+    def left(self, now: float, *, urgent: bool) -> int:
+        """Calls that may go now."""
+        background, people = self.used(now)
+        left = self.limit - background - people
+        return max(0, left if urgent else min(left, self.background_limit - background))
+
+    def wait_until(self, calls: int, now: float, *, urgent: bool) -> float:
+        """When `calls` more may go at the latest that we can tell; `now` when they may already."""
+        missing = calls - self.left(now, urgent=urgent)
+        if missing <= 0:
+            return now
+        freed_all = freed_background = 0
+        background, people = self.used(now)
+        over_all = background + people + calls - self.limit
+        over_background = 0 if urgent else background + calls - self.background_limit
+        for second, counts in self.ended:
+            freed_all += sum(counts)
+            freed_background += counts[0]
+            if freed_all >= over_all and freed_background >= over_background:
+                return second + MINUTE
+        return now + MINUTE  # what is missing is in flight: it counts a minute from its answer
+
+    def start(self, calls: int, *, urgent: bool) -> None:
+        """Admit."""
+        self.flying[urgent] += calls
+
+    def end(self, asked: int, not_asked: int, now: float, *, urgent: bool) -> None:
+        """Count `asked` calls as answered (or lost) now, and give back those that never left."""
+        self.flying[urgent] -= asked + not_asked
+        if not asked:
+            return
+        second = ceil(now)
+        if not self.ended or self.ended[-1][0] < second:
+            self.ended.append((second, [0, 0]))
+        self.ended[-1][1][urgent] += asked
+        self.spent[urgent] += asked
+
+
+@dataclass
+class Reservation:
+    """Calls set aside beforehand, so that an action of several calls never stops half-way for want of budget."""
+
+    token_id: str
+    school_id: str
+    urgent: bool
+    left: int
+
+
+@dataclass
+class Budget:
+    """Every window of this process. `now` is in seconds of a clock that never goes back."""
+
+    limits: Limits = field(default_factory=Limits)
+    tokens: dict[str, Window] = field(default_factory=dict)
+    schools: dict[str, Window] = field(default_factory=dict)
+    blocked: dict[str, float] = field(default_factory=dict)
+    """Token -> until when RdvPermis told it to wait."""
+    strikes: dict[str, int] = field(default_factory=dict)
+    """Token -> 429s in a row without Retry-After."""
+    _swept: float = 0.0
+
+    def _windows(self, token_id: str, school_id: str) -> tuple[Window, Window]:
+        share = self.limits.background_share
+        token = self.tokens.get(token_id) or self.tokens.setdefault(
+            token_id, Window(self.limits.token, int(self.limits.token * share))
+        )
+        school = self.schools.get(school_id) or self.schools.setdefault(
+            school_id, Window(self.limits.school, int(self.limits.school * share))
+        )
+        return token, school
+
+    def reserve(self, token_id: str, school_id: str, calls: int, now: float, *, urgent: bool) -> Reservation | float:
+        """Set `calls` aside, all or none; or say when they may go."""
+        self._sweep(now)
+        until = self.blocked.get(token_id, 0.0)
+        if until > now:
+            return until
+        windows = self._windows(token_id, school_id)
+        if all(window.left(now, urgent=urgent) >= calls for window in windows):
+            for window in windows:
+                window.start(calls, urgent=urgent)
+            return Reservation(token_id, school_id, urgent, calls)
+        return max(window.wait_until(calls, now, urgent=urgent) for window in windows)
+
+    def spend(self, reservation: Reservation, now: float, *, asked: bool) -> None:
+        """One reserved call ended: it counts from now if RdvPermis was asked, and is given back if surely not."""
+        reservation.left -= 1
+        self._end(reservation, 1 if asked else 0, 0 if asked else 1, now)
+
+    def give_back(self, reservation: Reservation, now: float) -> None:
+        """What is left of a reservation goes back."""
+        left, reservation.left = reservation.left, 0
+        if left:
+            self._end(reservation, 0, left, now)
+
+    def _end(self, reservation: Reservation, asked: int, not_asked: int, now: float) -> None:
+        for window in self._windows(reservation.token_id, reservation.school_id):
+            window.end(asked, not_asked, now, urgent=reservation.urgent)
+
+    def refused(self, token_id: str, now: float, retry_after: float | None) -> float:
+        """RdvPermis answered 429: return until when this token waits. None is no usable Retry-After: back off."""
+        strikes = self.strikes.get(token_id, 0)
+        if retry_after is None:
+            retry_after = min(2.0**strikes, MINUTE)
+            self.strikes[token_id] = min(strikes + 1, 10)
+        until = now + min(max(retry_after, 0.0), LONGEST_WAIT)
+        self.blocked[token_id] = max(until, self.blocked.get(token_id, 0.0))
+        return self.blocked[token_id]
+
+    def accepted(self, token_id: str) -> None:
+        """RdvPermis answered something else than 429: back-off starts anew."""
+        self.strikes.pop(token_id, None)
+
+    def left(self, token_id: str, school_id: str, now: float, *, urgent: bool) -> int:
+        """Calls that may go now."""
+        if self.blocked.get(token_id, 0.0) > now:
+            return 0
+        return min(window.left(now, urgent=urgent) for window in self._windows(token_id, school_id))
+
+    def wait_until(self, token_id: str, school_id: str, now: float, *, urgent: bool) -> float:
+        """When one call may go; `now` when it may already."""
+        windows = self._windows(token_id, school_id)
+        waits = [window.wait_until(1, now, urgent=urgent) for window in windows]
+        return max(self.blocked.get(token_id, 0.0), *waits)
+
+    def _sweep(self, now: float) -> None:
+        """Forget tokens and schools that were silent for a minute, so that memory follows who is at work."""
+        if now - self._swept < MINUTE:
+            return
+        self._swept = now
+        for windows in (self.tokens, self.schools):
+            for key in [key for key, window in windows.items() if not any((*window.used(now), *window.flying))]:
+                del windows[key]
+        for key in [key for key, until in self.blocked.items() if until <= now]:
+            del self.blocked[key]
+        for key in [key for key in self.strikes if key not in self.blocked and key not in self.tokens]:
+            del self.strikes[key]
+
+
+def retry_after_seconds(header: str | None, now: datetime) -> float | None:
+    """Read Retry-After (seconds or an HTTP date); None when it is absent, negative or nonsense. Bounded to 5 minutes."""
+    text = (header or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:12]), LONGEST_WAIT)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    seconds = (moment - now).total_seconds()
+    return min(seconds, LONGEST_WAIT) if seconds > 0 else None

@@ -1,0 +1,221 @@
+"""Theirs: RdvPermis' objects as far as we need them. Guesses are marked [default].
+
+Tolerant where we need nothing (extra fields), strict where we do: what does not fit raises ValueError (pydantic's
+included), and the client decides what that means for the call.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
+
+from resapermis_auth_gateway.egress.wire.asks import ID
+
+
+def _an_id(value: object) -> object:
+    """Ids are text; a number is taken for its text [default]."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not ID.fullmatch(text):
+        msg = "not an id"
+        raise ValueError(msg)
+    return text
+
+
+def _short(value: object) -> object:
+    return value[:200] if isinstance(value, str) else value
+
+
+Id = Annotated[str, BeforeValidator(_an_id)]
+Text = Annotated[str, BeforeValidator(_short)]
+Moment = Annotated[datetime, Field(strict=False)]
+
+
+class Theirs(BaseModel):
+    """A shape of RdvPermis: extra fields ignored, types not coerced."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+class School(Theirs):
+    """GET /moi: the school, or an employee with their school inside; details [default]."""
+
+    id: Id = Field(validation_alias=AliasChoices(AliasPath("autoEcole", "id"), "id"))
+    name: Text = Field("", validation_alias=AliasChoices(AliasPath("autoEcole", "nom"), "nom"))
+    licence: Text | None = Field(
+        None, validation_alias=AliasChoices("numeroAgrement", AliasPath("autoEcole", "numeroAgrement"))
+    )
+    department: Text | None = Field(
+        None, validation_alias=AliasChoices("codeDepartement", AliasPath("autoEcole", "codeDepartement"))
+    )
+    latitude: float | None = Field(None, validation_alias=AliasChoices("latitude", AliasPath("autoEcole", "latitude")))
+    longitude: float | None = Field(
+        None, validation_alias=AliasChoices("longitude", AliasPath("autoEcole", "longitude"))
+    )
+    trainers: float | None = Field(
+        None, validation_alias=AliasChoices("nombreDeFormateurs", AliasPath("autoEcole", "nombreDeFormateurs"))
+    )
+
+
+class Centre(Theirs):
+    """An exam centre."""
+
+    id: Id
+    nom: Text
+    est_ferme: bool = Field(False, alias="estFerme")
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+class Slot(Theirs):
+    """A creneauDuPlanning: local hours without zone, publication in UTC."""
+
+    id: Id
+    centre: Centre
+    debut: Moment = Field(alias="dateHeureDebut")
+    fin: Moment = Field(alias="dateHeureFin")
+    publication: Moment | None = Field(None, alias="dateHeurePublication")
+    statut: Text = Field(alias="statutDeReservation")
+    groupe: Text = Field("", alias="groupePermis")
+    epreuve: Text | None = Field(None, alias="typeEpreuvePratique")
+
+
+class PlanningItem(Theirs):
+    """A place of the planning."""
+
+    slot: Slot = Field(alias="creneauDuPlanning")
+
+
+class Threshold(Theirs):
+    """informations-seuil-departement: every name [default]."""
+
+    limit: int | None = Field(None, validation_alias=AliasChoices("seuil", "nombrePlacesMax"))
+    taken: int | None = Field(None, validation_alias=AliasChoices("nombreDeReservations", "nombrePlacesReservees"))
+    rate: float | None = Field(None, validation_alias=AliasChoices("tauxParFormateur", "taux"))
+    trainers: float | None = Field(None, validation_alias=AliasChoices("nombreDeFormateurs", "etp"))
+
+
+class Mandate(Theirs):
+    """An answer to POST /mandats."""
+
+    id: Id
+    candidat: Id = Field(alias="candidatId")
+    groupe: Text = Field("", alias="groupePermis")
+    etat: Text | None = Field(None, validation_alias=AliasChoices("statut", "etat"))
+
+
+class CandidateMandate(Theirs):
+    """An item of candidats-mandats: the candidate and the mandate."""
+
+    candidat: Id = Field(validation_alias=AliasPath("candidat", "id"))
+    dossier: Text = Field("", validation_alias=AliasPath("candidat", "numeroDossier"))
+    mandat: Id | None = Field(None, validation_alias=AliasPath("mandat", "id"))
+    groupe: Text = Field("", validation_alias=AliasPath("mandat", "groupePermis"))
+    etat: Text | None = Field(
+        None, validation_alias=AliasChoices(AliasPath("mandat", "statut"), AliasPath("mandat", "etat"))
+    )
+
+
+class Paging(Theirs):
+    """Where a page stands; all but pageCourante [default]."""
+
+    pages: int | None = Field(None, validation_alias=AliasChoices("nombreDePages", "nombrePages", "totalPages"))
+
+
+class MandatePage(Theirs):
+    """A page of candidats-mandats."""
+
+    data: list[CandidateMandate]
+    pagination: Paging | None = None
+
+
+class Eligibility(Theirs):
+    """May they, and if not, why."""
+
+    eligible: bool = Field(validation_alias=AliasPath("eligibilite", "estEligible"))
+    motif: str | None = Field(None, validation_alias=AliasPath("eligibilite", "codeMotif"))
+    dossier: str | None = Field(None, validation_alias=AliasPath("candidat", "numeroDossier"))
+
+
+class BasketLine(Theirs):
+    """An element of a basket; names [default]."""
+
+    slot: Id = Field(
+        validation_alias=AliasChoices("creneauId", AliasPath("creneau", "id"), AliasPath("creneauDuPlanning", "id"))
+    )
+    candidate: Id | None = Field(None, validation_alias=AliasChoices("candidatId", AliasPath("candidat", "id")))
+
+
+class Basket(Theirs):
+    """A basket; a time without zone is UTC [default]."""
+
+    id: Id
+    lines: list[BasketLine] = Field(alias="elementsDuPanier")
+    expires: Moment = Field(alias="dateHeureExpiration")
+
+
+class NotAdded(Theirs):
+    """A slot that did not enter the basket."""
+
+    slot: Id = Field(validation_alias=AliasChoices("creneauId", "id"))
+    code: str | None = Field(None, validation_alias=AliasChoices("codeMessage", "erreur", "code"))
+
+
+class Added(Theirs):
+    """Answer 207 of creneaux-multiples; failures are ids, or ids with a code [default]."""
+
+    added: list[Id] = Field(alias="crenauxIdsAjoutesAuPanierAvecSucces")
+    failed: list[Id | NotAdded] = Field(alias="crenauxIdsAjoutesAuPanierEnEchec")
+
+
+class Validated(Theirs):
+    """A line of valider's answer."""
+
+    slot: Id = Field(alias="creneauId")
+    exam: Id | None = Field(None, alias="examenId")
+    booked: bool = Field(alias="estReserve")
+    code: str | None = Field(None, alias="codeMessage")
+
+
+class Validation(Theirs):
+    """Answer of valider."""
+
+    data: list[Validated]
+
+
+class Exam(Theirs):
+    """An exam of the school."""
+
+    id: Id
+    slot: Id | None = Field(
+        None,
+        validation_alias=AliasChoices("creneauId", AliasPath("creneau", "id"), AliasPath("creneauDuPlanning", "id")),
+    )
+    candidate: Id | None = Field(None, validation_alias=AliasChoices(AliasPath("candidat", "id"), "candidatId"))
+    changeable: bool = Field(False, alias="estModifiable")
+    cancelled: bool = Field(False, alias="estAnnule")
+    starts: Moment | None = Field(
+        None,
+        validation_alias=AliasChoices(
+            "dateHeureDebut", AliasPath("creneau", "dateHeureDebut"), AliasPath("creneauDuPlanning", "dateHeureDebut")
+        ),
+    )
+
+
+class ExamPage(Theirs):
+    """A page of exams."""
+
+    data: list[Exam]
+    pagination: Paging | None = None
+
+
+class Replacements(Theirs):
+    """Replacements of the month."""
+
+    per_month: int = Field(alias="remplacementsParMois")
+    left: int = Field(alias="remplacementsRestants")
+
+
+class Refused(Theirs):
+    """Body of a 4xx."""
+
+    word: str = Field(validation_alias=AliasChoices("erreur", "code"))

@@ -1,0 +1,238 @@
+"""RdvPermis' tokens at rest: sealed, one row a session or grant, renewed by whoever holds the row's lease.
+
+Both faces use this: the web face keeps tokens at sign-in and drops them at sign-out, the egress face uses and renews
+them. A dead row keeps its history and loses its secrets. Nothing here is logged.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from resapermis_auth_gateway.store import MOMENT, metadata, sessions
+from resapermis_kit.db import Tx
+from resapermis_vault import KeyEncryption
+
+Kind = Literal["session", "grant"]
+LEASE = timedelta(seconds=15)
+"""Longer than a refresh may take; a process that dies with a lease frees it so."""
+KEPT = timedelta(days=365)
+
+tokens = sa.Table(
+    "token",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("session_id", sa.Uuid, sa.ForeignKey("session.id")),
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("access", sa.LargeBinary),
+    sa.Column("access_expires_at", MOMENT, nullable=False),
+    sa.Column("refresh", sa.LargeBinary),
+    sa.Column("refresh_expires_at", MOMENT),
+    sa.Column("lease_until", MOMENT),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("dead_at", MOMENT),
+    sa.Column("reason", sa.Text),
+    sa.CheckConstraint("kind IN ('session', 'grant')", name="kind"),
+    sa.CheckConstraint("(kind = 'session') = (session_id IS NOT NULL)", name="session"),
+    sa.CheckConstraint("dead_at IS NULL OR (access IS NULL AND refresh IS NULL)", name="dead_has_no_secret"),
+    sa.Index("token_session_id_idx", "session_id"),
+    sa.Index("token_account_id_idx", "account_id"),
+    sa.Index("token_one_live_a_session_idx", "session_id", unique=True, postgresql_where=sa.text("dead_at IS NULL")),
+    sa.Index("token_live_school_id_idx", "school_id", postgresql_where=sa.text("dead_at IS NULL")),
+)
+"""`refresh_expires_at` absent: the provider named no end (offline token)."""
+LIVE = tokens.c.dead_at.is_(None)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the token endpoint gave."""
+
+    access: str = field(repr=False)
+    access_expires_at: datetime
+    refresh: str = field(repr=False)
+    """Empty when the provider gave none."""
+    refresh_expires_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Token:
+    """A live row, still sealed."""
+
+    id: UUID
+    kind: Kind
+    session_id: UUID | None
+    account_id: UUID
+    school_id: str
+    access: bytes = field(repr=False)
+    access_expires_at: datetime
+    refresh: bytes | None = field(repr=False)
+    refresh_expires_at: datetime | None
+
+    def renewable(self, now: datetime) -> bool:
+        """Whether a refresh may succeed."""
+        return self.refresh is not None and (self.refresh_expires_at is None or self.refresh_expires_at > now)
+
+
+_COLUMNS = tuple(tokens.c[name] for name in Token.__dataclass_fields__)
+
+
+def _row(token_id: UUID, column: str) -> str:
+    return f"token/{column}/{token_id}"
+
+
+def open_access(vault: KeyEncryption, token: Token) -> str:
+    """The access token in clear."""
+    return vault.unwrap(token.access, _row(token.id, "access")).decode()
+
+
+def open_refresh(vault: KeyEncryption, token: Token) -> str:
+    """The refresh token in clear; empty when there is none."""
+    return "" if token.refresh is None else vault.unwrap(token.refresh, _row(token.id, "refresh")).decode()
+
+
+def _sealed(vault: KeyEncryption, token_id: UUID, pair: Pair) -> dict[str, object]:
+    refresh = vault.wrap(pair.refresh.encode(), _row(token_id, "refresh")) if pair.refresh else None
+    return {
+        "access": vault.wrap(pair.access.encode(), _row(token_id, "access")),
+        "access_expires_at": pair.access_expires_at,
+        "refresh": refresh,
+        "refresh_expires_at": pair.refresh_expires_at,
+    }
+
+
+async def keep(
+    tx: Tx,
+    vault: KeyEncryption,
+    pair: Pair,
+    *,
+    token_id: UUID,
+    account_id: UUID,
+    school_id: str,
+    now: datetime,
+    session_id: UUID | None = None,
+) -> None:
+    """Seal and keep what sign-in gave: for a session, or (without one) as a grant for background work."""
+    await tx.execute(
+        insert(tokens).values(
+            id=token_id,
+            kind="session" if session_id is not None else "grant",
+            session_id=session_id,
+            account_id=account_id,
+            school_id=school_id,
+            created_at=now,
+            **_sealed(vault, token_id, pair),
+        )
+    )
+
+
+async def drop(
+    tx: Tx,
+    vault: KeyEncryption,
+    *,
+    reason: str,
+    now: datetime,
+    session_id: UUID | None = None,
+    account_id: UUID | None = None,
+) -> list[str]:
+    """End the tokens of a session, or all of an account; return what is to be revoked at the provider after commit."""
+    if (session_id is None) == (account_id is None):
+        msg = "name a session or an account"
+        raise ValueError(msg)
+    whose = tokens.c.session_id == session_id if session_id is not None else tokens.c.account_id == account_id
+    found = [
+        Token(**row._asdict()) for row in await tx.execute(sa.select(*_COLUMNS).where(whose, LIVE).with_for_update())
+    ]
+    for token in found:
+        await kill(tx, token.id, reason, now)
+    return [open_refresh(vault, token) or open_access(vault, token) for token in found]
+
+
+async def of_session(tx: Tx, session_id: UUID) -> Token | None:
+    """The live token of a session."""
+    row = (await tx.execute(sa.select(*_COLUMNS).where(tokens.c.session_id == session_id, LIVE))).one_or_none()
+    return None if row is None else Token(**row._asdict())
+
+
+async def of_school(tx: Tx, school_id: str) -> list[Token]:
+    """Live tokens of a school, newest first, at most twenty."""
+    statement = sa.select(*_COLUMNS).where(tokens.c.school_id == school_id, LIVE).order_by(tokens.c.id.desc()).limit(20)
+    return [Token(**row._asdict()) for row in await tx.execute(statement)]
+
+
+async def by_id(tx: Tx, token_id: UUID) -> Token | None:
+    """A live token."""
+    row = (await tx.execute(sa.select(*_COLUMNS).where(tokens.c.id == token_id, LIVE))).one_or_none()
+    return None if row is None else Token(**row._asdict())
+
+
+async def ending(tx: Tx, before: datetime, now: datetime) -> list[Token]:
+    """Live tokens of grants and open sessions whose refresh token ends before `before`, at most a hundred."""
+    open_session = sa.exists().where(sessions.c.id == tokens.c.session_id, sessions.c.ended_at.is_(None))
+    statement = (
+        sa.select(*_COLUMNS)
+        .where(
+            LIVE,
+            tokens.c.refresh_expires_at.between(now, before),
+            sa.or_(tokens.c.kind == "grant", open_session),
+        )
+        .order_by(tokens.c.refresh_expires_at)
+        .limit(100)
+    )
+    return [Token(**row._asdict()) for row in await tx.execute(statement)]
+
+
+async def lease(tx: Tx, token: Token, now: datetime) -> datetime | None:
+    """Become the only one who renews this row, unless somebody does or just did; return the lease's end."""
+    until = now + LEASE
+    statement = (
+        sa.update(tokens)
+        .where(
+            tokens.c.id == token.id,
+            LIVE,
+            tokens.c.access_expires_at == token.access_expires_at,
+            sa.or_(tokens.c.lease_until.is_(None), tokens.c.lease_until <= now),
+        )
+        .values(lease_until=until)
+        .returning(tokens.c.id)
+    )
+    return until if (await tx.execute(statement)).scalar() is not None else None
+
+
+async def renewed(tx: Tx, vault: KeyEncryption, token_id: UUID, leased: datetime, pair: Pair) -> bool:
+    """Write the new pair; False when the row died meanwhile or the lease went to another, and nothing is written."""
+    statement = (
+        sa.update(tokens)
+        .where(tokens.c.id == token_id, LIVE, tokens.c.lease_until == leased)
+        .values(lease_until=None, **_sealed(vault, token_id, pair))
+        .returning(tokens.c.id)
+    )
+    return (await tx.execute(statement)).scalar() is not None
+
+
+async def release(tx: Tx, token_id: UUID, leased: datetime) -> None:
+    """Give the lease back: the provider could not be asked."""
+    await tx.execute(
+        sa.update(tokens).where(tokens.c.id == token_id, tokens.c.lease_until == leased).values(lease_until=None)
+    )
+
+
+async def kill(tx: Tx, token_id: UUID, reason: str, now: datetime) -> bool:
+    """End a token once, for `reason` (a word), and destroy its secrets; False when it was dead."""
+    statement = (
+        sa.update(tokens)
+        .where(tokens.c.id == token_id, LIVE)
+        .values(dead_at=now, reason=reason, access=None, refresh=None, lease_until=None)
+        .returning(tokens.c.id)
+    )
+    return (await tx.execute(statement)).scalar() is not None
+
+
+async def forget_old(tx: Tx, now: datetime) -> None:
+    """Delete rows that died a year ago."""
+    await tx.execute(sa.delete(tokens).where(tokens.c.dead_at < now - KEPT))
