@@ -13,7 +13,7 @@ from devstack.parts import SANDBOX
 from devstack.probes import http_body
 from devstack.settings import ROOT
 
-OURS = ("RESAPERMIS_PORT", "RESAPERMIS_HOME", "RESAPERMIS_DATABASE_URL", "RESAPERMIS_PYTHON")
+OURS = ("RESAPERMIS_PORT", "RESAPERMIS_HOME", "RESAPERMIS_DATABASE_URL", "RESAPERMIS_PARTS", "RESAPERMIS_PYTHON")
 """Settings of this command; the other RESAPERMIS_* of the environment are handed to the parts."""
 HIGHEST_BASE_PORT = 65_500
 
@@ -32,8 +32,9 @@ async def run() -> int:
         return 2
     home = Path(os.environ.get("RESAPERMIS_HOME", str(ROOT / ".resapermis")))
     handed = {name: value for name, value in os.environ.items() if name.startswith("RESAPERMIS_") and name not in OURS}
+    chosen = os.environ.get("RESAPERMIS_PARTS", ",".join(ALL_PARTS)).split(",")
     # Whoever points at another RdvPermis needs no sandbox.
-    parts = [part for part in ALL_PARTS if part != SANDBOX or "RESAPERMIS_RDVPERMIS_URL" not in handed]
+    parts = [part for part in chosen if part != SANDBOX or "RESAPERMIS_RDVPERMIS_URL" not in handed]
     database = os.environ.get("RESAPERMIS_DATABASE_URL", "")
     port = int(text)
     stack = Stack(home, port, parts=parts, database_url=database, settings=handed, say=say, mails_to_console=True)

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Generate libs/contracts from protos/. The output is committed; `make lint` fails when it drifts.
+# Another folder as argument (lint compares) leaves the committed one alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-out=libs/contracts/src
+out="${1:-libs/contracts/src}"
+mkdir -p "$out/resapermis"
 find "$out/resapermis" -mindepth 1 \( -name '*_pb2*' -o -name '__init__.py' \) -delete
 mapfile -t files < <(cd protos && find resapermis -name '*.proto' | sort)
 .venv/bin/python -m grpc_tools.protoc -Iprotos \

@@ -1,0 +1,1 @@
+"""House checks that no linter has."""

@@ -1,0 +1,189 @@
+"""`make lint`: every check that needs no running part, side by side, each with its verdict and its time."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
+from checks.texts import forbidden_texts
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = ROOT / ".venv" / "bin"
+AT_ONCE = 2
+FIRST_PARTY = ("resapermis", "resapermis_kit", "resapermis_vault")
+MODULE_OF = {
+    "grpcio": "grpc",
+    "grpcio-status": "grpc_status",
+    "grpcio-health-checking": "grpc_health",
+    "grpcio-reflection": "grpc_reflection",
+    "protobuf": "google",
+    "googleapis-common-protos": "google",
+    "resapermis-contracts": "resapermis",
+    "nats-py": "nats",
+    "python-multipart": "multipart",
+    "opentelemetry-sdk": "opentelemetry",
+    "opentelemetry-api": "opentelemetry",
+    "opentelemetry-exporter-otlp-proto-grpc": "opentelemetry",
+    "opentelemetry-instrumentation-fastapi": "opentelemetry",
+}
+LOADED_BY_NAME = ("uvloop", "httptools", "python-multipart", "googleapis-common-protos", "resapermis-contracts")
+"""Used by uvicorn, FastAPI and gRPC without an import of ours."""
+
+
+class Wrong(Exception):
+    """A check that failed; the message is what to show."""
+
+
+def tool(name: str, *arguments: str, folder: Path = ROOT) -> None:
+    """Run a tool of the environment; Wrong with its output when it is not content."""
+    run(str(BIN / name), *arguments, folder=folder)
+
+
+def run(*command: str, folder: Path = ROOT) -> None:
+    """Run a command; Wrong with its output when it is not content."""
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    except OSError as missing:
+        raise Wrong(f"{command[0]} cannot be started ({missing.strerror}); run `make setup`") from None
+    if done.returncode != 0:
+        raise Wrong((done.stdout + done.stderr).strip() or f"{command[0]} ended with {done.returncode}")
+
+
+def sources(pattern: str = "src") -> list[str]:
+    """The source folders of every package but the generated one."""
+    found = sorted(path for base in ("libs", "services", "sandbox") for path in ROOT.glob(f"{base}/*/{pattern}"))
+    return [str(path.relative_to(ROOT)) for path in found if "contracts" not in path.parts]
+
+
+def types() -> None:
+    """Every package and the tools under mypy --strict."""
+    tool("mypy", *sources(), "tools/devstack", "tools/checks", *map(str, sorted(ROOT.glob("tools/*.py"))))
+
+
+def house_rules() -> None:
+    """What only ast-grep can say; first that the rules themselves catch what they should."""
+    tool("ast-grep", "test", "--skip-snapshot-tests", folder=ROOT / "tools" / "ast-grep")
+    tool("ast-grep", "scan", "--config", "tools/ast-grep/sgconfig.yml", "services")
+
+
+def generated() -> None:
+    """libs/contracts is what protos/ generates today."""
+    with tempfile.TemporaryDirectory() as folder:
+        run("tools/protos.sh", folder)
+        committed = ROOT / "libs" / "contracts" / "src" / "resapermis"
+        try:
+            run(
+                "diff",
+                "--recursive",
+                "--exclude=__pycache__",
+                "--exclude=py.typed",
+                f"{folder}/resapermis",
+                str(committed),
+            )
+        except Wrong as drift:
+            raise Wrong(f"protos/ and libs/contracts differ; run `make protos` and commit:\n{drift}") from None
+
+
+def declared() -> None:
+    """Each package imports what it declares and declares what it imports."""
+    names = ",".join(f"{package}={module}" for package, module in MODULE_OF.items())
+    unused = "|".join(LOADED_BY_NAME)
+    wrong = []
+    for package in sorted(path for base in ("libs", "services", "sandbox") for path in ROOT.glob(f"{base}/*")):
+        if package.name == "contracts" or not list(package.glob("src/*/*.py")):
+            continue
+        try:
+            arguments = [
+                "src",
+                "--no-ansi",
+                "--package-module-name-map",
+                names,
+                "--per-rule-ignores",
+                f"DEP002={unused}",
+            ]
+            tool("deptry", *arguments, folder=package)
+        except Wrong as found:
+            wrong.append(f"{package.relative_to(ROOT)}\n{found}")
+    if wrong:
+        raise Wrong("\n".join(wrong))
+
+
+def shell() -> None:
+    """Scripts parse."""
+    scripts = [*ROOT.glob("tools/*.sh"), ROOT / ".ci" / "run", *ROOT.glob("deploy/**/*.sh")]
+    for script in scripts:
+        run("bash", "-n", str(script))
+
+
+def containers() -> None:
+    """The Containerfile."""
+    tool("hadolint", "--config", "deploy/hadolint.yaml", "deploy/Containerfile")
+
+
+def web() -> None:
+    """Style and types of the interface."""
+    run(str(BIN / "npm"), "run", "--silent", "check", folder=ROOT / "web")
+
+
+CHECKS: tuple[tuple[str, Callable[[], None]], ...] = (
+    ("mypy --strict", types),
+    ("ruff check", lambda: tool("ruff", "check", "--quiet")),
+    ("ruff format", lambda: tool("ruff", "format", "--check", "--quiet")),
+    ("layers (import-linter)", lambda: tool("lint-imports", "--no-cache")),
+    ("house rules (ast-grep)", house_rules),
+    ("protos (buf lint)", lambda: tool("buf", "lint", "protos")),
+    ("generated contracts", generated),
+    ("declared dependencies", declared),
+    ("lock: no registry host", lambda: report(lock_has_no_host(ROOT))),
+    ("lock: up to date", lambda: report(lock_matches(ROOT))),
+    ("docs/dependencies.md", lambda: report(dependency_notes(ROOT))),
+    ("texts that must not be", lambda: report(forbidden_texts(ROOT))),
+    ("shell scripts", shell),
+    ("Containerfile (hadolint)", containers),
+    ("web (biome, tsc)", web),
+)
+
+
+def report(lines: Sequence[str]) -> None:
+    """Wrong when there are lines."""
+    if lines:
+        raise Wrong("\n".join(lines))
+
+
+def judged(check: Callable[[], None]) -> tuple[str, float]:
+    """A check's complaint (empty when content) and its seconds."""
+    since = time.monotonic()
+    try:
+        check()
+    except Wrong as wrong:
+        return str(wrong), time.monotonic() - since
+    return "", time.monotonic() - since
+
+
+def main(asked: Sequence[str]) -> int:
+    """Run all checks, or those whose name contains one of the arguments."""
+    chosen = [(name, check) for name, check in CHECKS if not asked or any(word in name for word in asked)]
+    if not (ROOT / "web" / "package.json").exists():
+        chosen = [(name, check) for name, check in chosen if check is not web]
+    failed = 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for (name, _), (wrong, seconds) in zip(chosen, pool.map(judged, [check for _, check in chosen]), strict=True):
+            failed += bool(wrong)
+            print(f"  {'✗' if wrong else '✓'} {name:<26}{seconds:5.1f} s", flush=True)
+            if wrong:
+                print("\n".join("      " + line for line in wrong.splitlines()[-80:]), flush=True)
+    print(f"\nlint: {failed} of {len(chosen)} checks failed" if failed else f"\nlint: {len(chosen)} checks passed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    if shutil.which("git") is None:
+        sys.exit("make lint needs git: apt install git")
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# `make test`: Python, then the web's units, then the browser. All run even when one fails; the exit status says.
+# ARGS="path -k word" goes to pytest and leaves the web out.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH"
+status=0
+workers="${RESAPERMIS_TEST_WORKERS:-2}"
+
+python -m pytest -n "$workers" --dist loadfile "$@" || status=1
+[ $# -gt 0 ] && exit "$status"
+
+if [ -f web/package.json ]; then
+  (cd web && npm run --silent test) || status=1
+  chromium=""
+  for candidate in "${RESAPERMIS_CHROMIUM:-}" chromium chromium-browser google-chrome; do
+    if [ -n "$candidate" ] && command -v "$candidate" > /dev/null; then chromium="$(command -v "$candidate")"; break; fi
+  done
+  if [ -n "$chromium" ]; then
+    (cd web && RESAPERMIS_CHROMIUM="$chromium" npm run --silent e2e) || status=1
+  else
+    printf '\n%s\n' \
+      '!!! THE BROWSER TESTS DID NOT RUN: there is no Chromium on this machine.' \
+      '!!! Debian or Ubuntu: apt install chromium (as root), or set RESAPERMIS_CHROMIUM to one.' \
+      '!!! Everything that a person sees is untested in this run.' >&2
+  fi
+fi
+exit "$status"

@@ -1,0 +1,65 @@
+"""What the stack gives its processes to know each other by."""
+
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID, NameOID
+
+from devstack.certificates import LEAF_LIFE, RENEW_BEFORE, ensure_certificates
+from devstack.keys import ensure_keys
+from devstack.nats import configuration
+from devstack.parts import ALL_PARTS, SERVICES, Ports
+
+NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
+
+
+def leaf(folder, name):
+    return x509.load_pem_x509_certificate((folder / name / "tls.pem").read_bytes())
+
+
+def test_a_certificate_names_its_service_and_loopback_and_only_its_owner_reads_the_key(tmp_path):
+    ensure_certificates(tmp_path, ["basket"], NOW)
+    certificate = leaf(tmp_path, "basket")
+    names = certificate.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
+    assert certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == "basket"
+    assert names.get_values_for_type(x509.DNSName) == ["basket", "localhost"]
+    for key in (tmp_path / "ca.key", tmp_path / "basket" / "tls.key"):
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("later", "renewed"), [(timedelta(days=1), False), (LEAF_LIFE - RENEW_BEFORE, True)])
+def test_a_certificate_is_kept_until_it_is_close_to_its_end(tmp_path, later, renewed):
+    ensure_certificates(tmp_path, ["basket"], NOW)
+    before = leaf(tmp_path, "basket").serial_number
+    ensure_certificates(tmp_path, ["basket"], NOW + later)
+    assert (leaf(tmp_path, "basket").serial_number != before) is renewed
+
+
+def test_the_public_keys_hold_no_private_part(tmp_path):
+    ensure_keys(tmp_path)
+    public = json.loads((tmp_path / "principal.jwks.json").read_text())["keys"][0]
+    private = json.loads((tmp_path / "principal.jwk.json").read_text())
+    assert "d" not in public
+    assert public["kid"] == private["kid"]
+
+
+def test_no_service_may_publish_in_the_name_of_another(tmp_path):
+    users = [
+        json.loads(line.strip().rstrip(","))
+        for line in configuration("x:1", tmp_path, tmp_path).splitlines()
+        if '"user"' in line
+    ]
+    allowed = {user["user"]: user["permissions"]["publish"]["allow"] for user in users if "permissions" in user}
+    basket = {subject for subject in allowed["basket"] if subject.startswith("resapermis.")}
+    assert basket == {"resapermis.basket.v1.*", "resapermis.booking.v1.*", "resapermis.audit.v1.Record.basket"}
+    assert not any("resapermis.>" in subjects for subjects in allowed.values())
+
+
+def test_no_two_parts_want_the_same_port():
+    ports = Ports(8080)
+    wanted = [port for part in ALL_PARTS for port in ports.of(part).values()]
+    assert len(wanted) == len(set(wanted))
+    assert [ports.grpc(service) for service in SERVICES] == list(range(8090, 8097))

@@ -1,0 +1,152 @@
+"""The supervisor keeps its promises: nothing starts on a busy port, nothing stays after the end, what falls returns."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from devstack import BackgroundStack, CannotStart, Stack
+from devstack.parts import MAIL, NATS, POSTGRES
+from devstack.probes import http_body, nats_greets
+
+TOOLS = Path(__file__).resolve().parents[1]
+PARTS = (POSTGRES, NATS, MAIL)
+
+
+def processes_of(home: Path) -> list[int]:
+    """Processes that name the stack's folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid():
+            try:
+                words = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            if str(home).encode() in words and state != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+async def until(condition, seconds: float = 15.0):
+    async with asyncio.timeout(seconds):
+        while not (value := await condition()):  # noqa: ASYNC110 - another process changes it
+            await asyncio.sleep(0.02)
+    return value
+
+
+@pytest.fixture
+async def stack(tmp_path, a_port):
+    said: list[tuple[str, str]] = []
+    async with Stack(tmp_path / "home", a_port(), parts=PARTS, say=lambda part, line: said.append((part, line))) as it:
+        it.said = said
+        yield it
+
+
+async def test_a_busy_port_is_named_with_who_wanted_it_and_nothing_starts(tmp_path, a_port):
+    port = a_port()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port + 3))
+        other.listen()
+        with pytest.raises(CannotStart, match=rf"port {port + 3}, wanted for SMTP, is in use"):
+            await Stack(tmp_path / "home", port, parts=PARTS).start()
+    assert processes_of(tmp_path) == []
+
+
+async def test_the_end_leaves_no_process(tmp_path, a_port):
+    stack = Stack(tmp_path / "home", a_port(), parts=PARTS)
+    await stack.start()
+    assert len(processes_of(tmp_path)) >= len(PARTS)
+    await stack.stop()
+    assert processes_of(tmp_path) == []
+
+
+async def test_a_part_that_falls_is_said_and_comes_back(stack):
+    before = stack.process(MAIL).pid
+    stack.process(MAIL).crash()
+
+    async def back():
+        return stack.process(MAIL).restarts == 1 and await http_body(stack.ports.mail_web, "/api/mails")
+
+    await until(back)
+    assert stack.process(MAIL).pid != before
+    assert any("died (SIGKILL)" in line for part, line in stack.said if part == MAIL)
+
+
+async def test_a_killed_part_stays_down_until_it_is_started(stack):
+    await stack.kill(NATS)
+    assert not await nats_greets(stack.ports.nats)
+    await stack.start_part(NATS)
+    assert await nats_greets(stack.ports.nats)
+
+
+async def test_each_service_has_its_own_role_and_database(stack):
+    connection = await asyncpg.connect(stack.database_url("basket"))
+    try:
+        assert await connection.fetchrow("SELECT current_user::text, current_database()::text") == ("basket", "basket")
+        assert await connection.fetchval("SHOW synchronous_commit") == "on"
+        assert await connection.fetchval("SHOW fsync") == "on"
+    finally:
+        await connection.close()
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(stack.database_url("basket").replace("/basket?", "/audit?"))
+
+
+async def test_data_survive_a_stop(tmp_path, a_port):
+    port = a_port()
+    for turn in range(2):
+        async with Stack(tmp_path / "home", port, parts=(POSTGRES,)) as stack:
+            connection = await asyncpg.connect(stack.database_url("mandate"))
+            try:
+                await connection.execute("CREATE TABLE IF NOT EXISTS kept (turn int)")
+                await connection.execute("INSERT INTO kept VALUES ($1)", turn)
+                assert await connection.fetchval("SELECT count(*) FROM kept") == turn + 1
+            finally:
+                await connection.close()
+
+
+async def test_two_stacks_do_not_share_a_folder(stack, a_port):
+    with pytest.raises(CannotStart, match=rf"process {os.getpid()}"):
+        await Stack(stack.home, a_port(), parts=(MAIL,)).start()
+
+
+def test_a_synchronous_caller_can_cut_and_restore_a_part(tmp_path, a_port):
+    with BackgroundStack(Stack(tmp_path / "home", a_port(), parts=(MAIL,))) as running:
+        running.kill(MAIL)
+        assert running.stack.process(MAIL).pid is None
+        running.start(MAIL)
+        assert running.stack.process(MAIL).pid is not None
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+async def test_no_signal_to_make_up_leaves_a_process(tmp_path, number, a_port):
+    environment = {**os.environ, "RESAPERMIS_PORT": str(a_port()), "RESAPERMIS_HOME": str(tmp_path / "home")}
+    environment["RESAPERMIS_PARTS"] = ",".join(PARTS)
+    dev = subprocess.Popen(  # noqa: ASYNC220 - its output is read in a thread
+        [sys.executable, str(TOOLS / "dev.py")],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert dev.stdout is not None
+    told = []
+    while "Ctrl-C" not in (line := await asyncio.to_thread(dev.stdout.readline)):
+        told.append(line)
+        assert line, "".join(told)
+    dev.send_signal(number)
+    status = await asyncio.to_thread(dev.wait, 20)
+    dev.stdout.close()
+
+    async def gone():
+        return not processes_of(tmp_path)
+
+    await until(gone)
+    assert status == (-signal.SIGKILL if number is signal.SIGKILL else 0)
