@@ -1,30 +1,79 @@
-"""`python -m resapermis_vault new-keyset FILE | rotate FILE [--index] | check FILE`."""
+"""The operator's side: `python -m resapermis_vault new-keyset|rotate|promote|retire|check FILE`, and `bench`."""
 
+import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
-from resapermis_vault import keyset
-
-USAGE = "usage: python -m resapermis_vault new-keyset FILE | rotate FILE [--index] | check FILE"
+from resapermis_vault import bench, files, keyset
+from resapermis_vault.errors import KeysetProblem
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; exit status 2 for a wrong call."""
-    if len(arguments) < 2 or arguments[0] not in {"new-keyset", "rotate", "check"}:  # noqa: PLR2004 - command and file
-        print(USAGE, file=sys.stderr)  # noqa: T201
-        return 2
-    path = Path(arguments[1])
-    if arguments[0] == "new-keyset":
-        if not path.exists():
-            keyset.write(path, keyset.new_document())
-    elif arguments[0] == "rotate":
-        keyset.Keyset.load(path)
-        document = json.loads(path.read_text(encoding="utf-8"))
-        keyset.write(path, keyset.rotated(document, index="--index" in arguments))
-    keyset.Keyset.load(path)
-    print(f"{path.name}: good")  # noqa: T201
+    """Run one command; 0 done, 1 refused (a line on stderr says why), 2 called wrongly. Prints no key."""
+    asked = _parser().parse_args(arguments)
+    if asked.command == "bench":
+        _say(json.dumps(bench.figures(asked.rounds), indent=2))
+        return 0
+    try:
+        _say(f"{asked.file.name}: {_run(asked.command, asked.file, asked)}")
+    except (KeysetProblem, OSError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else problem
+        sys.stderr.write(f"{asked.file.name}: {reason}\n")
+        return 1
     return 0
+
+
+def _run(command: str, file: Path, asked: argparse.Namespace) -> str:
+    if command == "new-keyset":
+        written = files.write_new(file)
+        keyset.Keyset.load(file)
+        return "written" if written else "there already, and good"
+    if command == "check":
+        keyset.Keyset.load(file)
+        document = keyset.read(file)
+        return f"good ({len(document['kek']['key'])} KEK, {len(document['index'])} index keys)"
+    if command == "rotate":
+        step = keyset.staged if asked.stage else keyset.rotated
+        files.change(file, partial(step, index=asked.index))
+        return (
+            "a new key reads; promote it when every replica has loaded it"
+            if asked.stage
+            else "new primary, old key kept"
+        )
+    step = keyset.promoted if command == "promote" else keyset.retired
+    files.change(file, partial(step, index=asked.index))
+    return "the staged key is primary" if command == "promote" else "only the primary is left"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m resapermis_vault", description="Keyset files of the services that seal."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, told in {
+        "new-keyset": "write a new keyset unless the file exists",
+        "check": "load the keyset as a service would",
+        "rotate": "add a new primary key, keep the old",
+        "promote": "make the staged key primary",
+        "retire": "drop the old key: what is still under it is lost for good",
+    }.items():
+        command = commands.add_parser(name, help=told, description=told)
+        command.add_argument("file", type=Path)
+        if name in {"rotate", "promote", "retire"}:
+            command.add_argument("--index", action="store_true", help="the blind index's key instead of the KEK")
+        if name == "rotate":
+            command.add_argument(
+                "--stage", action="store_true", help="only add the key: step one with several replicas"
+            )
+    measure = commands.add_parser("bench", help="print how long each operation takes, as JSON")
+    measure.add_argument("--rounds", type=int, default=2_000, help="times each operation is run")
+    return parser
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
 
 
 if __name__ == "__main__":

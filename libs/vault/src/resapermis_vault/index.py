@@ -1,52 +1,117 @@
-"""Blind index: equal values are found by equal HMACs, and the database never sees the value."""
+"""Blind index: equal values are found by equal HMACs, and the database never sees the value.
 
-import hmac
-import re
-import unicodedata
-from collections.abc import Sequence
-from hashlib import sha256
+Sixteen bytes: among a billion entries of a field, a false match has a chance of about 1e-21 a search.
+Keys differ by service, so that entries of two services have nothing in common.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NoReturn, final
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from resapermis_vault.normalise import name_words, normalise_name, normalise_neph
+from resapermis_vault.plaintext import Plaintext, encode
+
+__all__ = ["BlindIndex", "FieldIndex", "NameIndex", "name_words", "normalise_neph"]
 
 INDEX_BYTES = 16
-_SPACES = re.compile(r"\s+")
-_LETTERS = {"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d"}
-_WORDS = re.compile(r"[^\W_]+")
 
 
-def normalise_neph(text: str) -> str:
-    """A NEPH without spaces of any kind; otherwise as written, leading zeros and all. ValueError when empty."""
-    found = _SPACES.sub("", unicodedata.normalize("NFKC", text))
-    if not found:
-        msg = "a NEPH is not empty"
-        raise ValueError(msg)
-    return found
-
-
-def name_words(text: str) -> list[str]:
-    """The words of a name for searching: no case, accents, hyphens or apostrophes. "O'Brien-Œuvre" → o, brien, oeuvre."""
-    folded = unicodedata.normalize("NFKD", text).casefold()
-    plain = "".join(_LETTERS.get(letter, letter) for letter in folded if not unicodedata.combining(letter))
-    return _WORDS.findall(plain)
-
-
+@final
 class BlindIndex:
     """HMAC-SHA-256 cut to 16 bytes, separated by field; several keys while one is being rotated in."""
 
+    __slots__ = ("_keys",)
+
     def __init__(self, keys: Sequence[bytes]) -> None:
         """`keys`: the first is the primary."""
+        if not keys:
+            raise ValueError("an index has a key")
         self._keys = tuple(keys)
+
+    def of(self, field: str, value: str) -> bytes:
+        """What to store for a normalised value of `field`."""
+        return self._under(self._keys[0], field, value)
+
+    def candidates(self, field: str, value: str) -> list[bytes]:
+        """What to look for: the value's index under every key still in use, primary first."""
+        return [self._under(key, field, value) for key in self._keys]
+
+    @staticmethod
+    def _under(key: bytes, field: str, value: str) -> bytes:
+        if not field or "\0" in field:  # the separator: two fields must not run into each other
+            raise ValueError("an index belongs to a field")
+        mac = HMAC(key, hashes.SHA256())
+        mac.update(encode(field) + b"\0" + encode(value))
+        return mac.finalize()[:INDEX_BYTES]
 
     def __repr__(self) -> str:
         """Never the keys."""
         return "BlindIndex(…)"
 
-    def of(self, field: str, value: str) -> bytes:
-        """What to store for a value of `field`."""
-        return self._under(self._keys[0], field, value)
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key is not copied or pickled")
 
-    def candidates(self, field: str, value: str) -> list[bytes]:
-        """What to look for: the value's index under every key still in use."""
-        return [self._under(key, field, value) for key in self._keys]
 
-    @staticmethod
-    def _under(key: bytes, field: str, value: str) -> bytes:
-        return hmac.digest(key, field.encode() + b"\0" + value.encode(), sha256)[:INDEX_BYTES]
+@final
+class FieldIndex:
+    """The index of one field, its normaliser included."""
+
+    __slots__ = ("_blind", "_field", "_normalise")
+
+    def __init__(self, blind: BlindIndex, field: str, normalise: Callable[[str], str]) -> None:
+        self._blind, self._field, self._normalise = blind, field, normalise
+
+    def index(self, value: str | Plaintext) -> bytes:
+        """Return the entry to store; ValueError if the value normalises to nothing."""
+        return self._blind.of(self._field, self._normalise(_text(value)))
+
+    def candidates(self, value: str | Plaintext) -> list[bytes]:
+        """Return the entries under which the value may be stored: `WHERE entry = ANY(:candidates)`.
+
+        Two during a rotation. A UNIQUE index on the entry does not see through a rotation: look for the candidates
+        before inserting.
+        """
+        return self._blind.candidates(self._field, self._normalise(_text(value)))
+
+    def __repr__(self) -> str:
+        return f"FieldIndex({self._field})"
+
+
+@final
+class NameIndex:
+    """Search by exact words or by the whole name, case, accents and hyphens aside.
+
+    No prefixes: those of three letters are so few that their frequencies give the names back, and a name would cost
+    ten entries. What a thief of the database without keys still sees: which rows share a word, and how many
+    different words a name has.
+    """
+
+    __slots__ = ("_whole", "_word")
+
+    def __init__(self, blind: BlindIndex, field: str) -> None:
+        self._word = FieldIndex(blind, f"{field}/word", normalise_name)
+        self._whole = FieldIndex(blind, f"{field}/whole", normalise_name)
+
+    def entries(self, name: str | Plaintext) -> list[bytes]:
+        """Return what to store in an array column: the whole name and each word, sorted to hide their order.
+
+        ValueError if the name has no letter or digit.
+        """
+        return sorted({self._whole.index(name), *(self._word.index(word) for word in name_words(_text(name)))})
+
+    def whole(self, name: str | Plaintext) -> list[bytes]:
+        """Return the candidates for exactly this name: `WHERE entries && :candidates`."""
+        return self._whole.candidates(name)
+
+    def words(self, query: str | Plaintext) -> list[list[bytes]]:
+        """Return each asked word's candidates; a row matches when it overlaps (`&&`) every list. No word, no list."""
+        return [self._word.candidates(word) for word in dict.fromkeys(name_words(_text(query)))]
+
+    def __repr__(self) -> str:
+        return "NameIndex(…)"
+
+
+def _text(value: str | Plaintext) -> str:
+    return value.reveal() if isinstance(value, Plaintext) else value

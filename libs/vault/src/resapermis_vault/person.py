@@ -1,84 +1,112 @@
-"""Person keys: each person's fields are sealed under a key of their own; destroying it erases them everywhere."""
+"""Person keys: each person's fields are sealed under a key of their own; destroying it erases them everywhere.
 
+Sealed value: 1 byte form + 12 bytes nonce + ciphertext + 16 bytes tag. Nonces are random: NIST SP 800-38D allows
+2**32 values a key; a person has a few hundred.
+"""
+
+import re
 import secrets
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NoReturn, final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from resapermis_vault.keyset import KeyEncryption, Unreadable
+from resapermis_vault.errors import Unreadable
+from resapermis_vault.kek import KeyEncryption
+from resapermis_vault.plaintext import Plaintext, encode
 
 KEY_BYTES, NONCE_BYTES = 32, 12
 FORM = b"\x01"
 """First byte of what is sealed, so that another form can come later."""
+_NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 
 
-@dataclass(frozen=True, repr=False)
+@final
 class PersonKey:
-    """An unwrapped key; lives in memory only and never prints itself."""
+    """An unwrapped key; lives in memory only and shows itself to nobody, not even to its holder."""
 
-    _key: bytes
+    __slots__ = ("_aead",)
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise Unreadable
+        self._aead = AESGCM(key)
+
+    def seal(self, plain: str | bytes | Plaintext, row: str) -> bytes:
+        """AES-256-GCM with the row's identity (`row_of`) as associated data; moved elsewhere it does not open."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        content = plain.reveal_bytes() if isinstance(plain, Plaintext) else encode(plain)
+        return FORM + nonce + self._aead.encrypt(nonce, content, _place(row))
+
+    def open(self, sealed: bytes, row: str) -> str:
+        """Inverse of `seal`; Unreadable whatever the cause."""
+        return self.open_guarded(sealed, row).reveal()
+
+    def open_bytes(self, sealed: bytes, row: str) -> bytes:
+        """Inverse of `seal` for bytes; Unreadable whatever the cause."""
+        return self.open_guarded(sealed, row).reveal_bytes()
+
+    def open_guarded(self, sealed: bytes, row: str) -> Plaintext:
+        """Open into a value that does not print itself, for code that only passes it on."""
+        sealed, place = bytes(sealed), _place(row)
+        nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+        if sealed[:1] == FORM and len(nonce) == NONCE_BYTES:
+            try:
+                return Plaintext(self._aead.decrypt(nonce, body, place))
+            except InvalidTag:
+                pass  # raised below, without a cause to tell apart
+        raise Unreadable
 
     def __repr__(self) -> str:
         """Never the key."""
         return "PersonKey(…)"
 
-    def seal(self, plain: str, row: str) -> bytes:
-        """AES-256-GCM with the row's identity (table/column/id) as associated data."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return FORM + nonce + AESGCM(self._key).encrypt(nonce, plain.encode(), row.encode())
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key is not copied or pickled")
 
-    def open(self, sealed: bytes, row: str) -> str:
-        """Inverse of `seal`; Unreadable whatever the cause."""
-        if sealed[:1] != FORM:
-            raise Unreadable
-        nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
-        try:
-            return AESGCM(self._key).decrypt(nonce, body, row.encode()).decode()
-        except (InvalidTag, ValueError):
-            raise Unreadable from None
+
+def row_of(table: str, column: str, row_id: object) -> str:
+    """Return the identity that binds a value to its place: `table/column/id`.
+
+    Table and column are lower-case SQL names without a slash, so that no two places share an identity.
+    """
+    if not (_NAME.fullmatch(table) and _NAME.fullmatch(column)):
+        raise ValueError("table and column are lower-case SQL names")
+    return f"{table}/{column}/{row_id}"
 
 
 def new_person_key(kek: KeyEncryption, person_id: str) -> tuple[bytes, PersonKey]:
-    """A new key: (wrapped, to store with the person; unwrapped, to use)."""
+    """A new key: (wrapped, to store with the person; unwrapped, to use).
+
+    Bound to the person, so that nobody with write access to the database alone can have one person's data sealed
+    under another's key, out of reach of erasure.
+    """
     key = secrets.token_bytes(KEY_BYTES)
-    return kek.wrap(key, f"person/{person_id}"), PersonKey(key)
+    return kek.wrap(key, _holder(person_id)), PersonKey(key)
 
 
 def unwrap(kek: KeyEncryption, wrapped: bytes, person_id: str) -> PersonKey:
-    """Open a stored key; Unreadable once destroyed or moved to another person."""
-    return PersonKey(kek.unwrap(wrapped, f"person/{person_id}"))
+    """Open a stored key; Unreadable when it is another person's, altered, or no key at all."""
+    return PersonKey(kek.unwrap(wrapped, _holder(person_id)))
 
 
 def rewrap(kek: KeyEncryption, wrapped: bytes, person_id: str) -> bytes:
-    """Wrap the same key under the primary key-encryption key: rotation that touches no data."""
-    row = f"person/{person_id}"
-    return kek.wrap(kek.unwrap(wrapped, row), row)
+    """Wrap the same key under the primary key-encryption key: rotation that touches no data.
+
+    Already there: the same bytes, so that a pass over all rows writes only where it must.
+    """
+    holder = _holder(person_id)
+    key = kek.unwrap(wrapped, holder)
+    return bytes(wrapped) if kek.is_current(wrapped) else kek.wrap(key, holder)
 
 
-class PersonKeys:
-    """Unwrapped keys of the last people met; bounded in number and age."""
+def _place(row: str) -> bytes:
+    if not row:
+        raise ValueError("a sealed value belongs to a row")
+    return encode(row)
 
-    def __init__(self, kek: KeyEncryption, monotonic: Callable[[], float], *, size: int = 2048, seconds: float = 60) -> None:
-        """`monotonic` gives seconds; an entry older than `seconds` is unwrapped again."""
-        self._kek, self._monotonic, self._size, self._seconds = kek, monotonic, size, seconds
-        self._kept: OrderedDict[str, tuple[bytes, PersonKey, float]] = OrderedDict()
 
-    def get(self, person_id: str, wrapped: bytes) -> PersonKey:
-        """The person's key; Unreadable when `wrapped` is not theirs."""
-        kept = self._kept.get(person_id)
-        now = self._monotonic()
-        if kept is not None and kept[0] == wrapped and now - kept[2] < self._seconds:
-            return kept[1]
-        key = unwrap(self._kek, wrapped, person_id)
-        self._kept[person_id] = (wrapped, key, now)
-        self._kept.move_to_end(person_id)
-        while len(self._kept) > self._size:
-            self._kept.popitem(last=False)
-        return key
-
-    def forget(self, person_id: str) -> None:
-        """Drop a key at once, on erasure."""
-        self._kept.pop(person_id, None)
+def _holder(person_id: str) -> str:
+    if not person_id:
+        raise ValueError("a person key belongs to a person")
+    return f"person/{person_id}"
