@@ -1,0 +1,94 @@
+/**
+ * One live stream a browser: the tab that holds the Web Lock follows it and repeats each event to the others (over HTTP/1.1 a
+ * browser opens six connections to a host, so a stream a tab would hang the seventh). When the leader closes, the lock passes on.
+ */
+import type { QueryClient } from "@tanstack/react-query";
+import { keys } from "../api/queries.ts";
+import { serverClock } from "../time/clock.ts";
+import { announce } from "./announce.ts";
+import { type FeedEvent, follow } from "./sse.ts";
+import { store, useStore } from "./store.ts";
+
+const STREAM = "/api/v1/notifications/stream";
+const NAME = "resapermis-feed";
+/** Without a tick for this long, what is shown may be old (rule 7). */
+export const STALE_AFTER = 25_000;
+
+export interface Pulse {
+  /** performance.now() of the last tick, or of the start. */
+  readonly at: number;
+  /** Server's time of it, ms; undefined before the first. */
+  readonly server: number | undefined;
+}
+
+const pulse = store<Pulse>({ at: 0, server: undefined });
+/** The session, or RdvPermis' token behind it, is gone: work stays on screen, sign-in is asked. */
+export const signedOut = store(false);
+
+export function usePulse(): Pulse {
+  return useStore(pulse);
+}
+
+/** What an event makes old. Unknown kinds refresh the inbox: a new kind is better late than lost. */
+export function touched(event: FeedEvent): readonly (readonly string[])[] {
+  const kind = `${event.event} ${kindOf(event.data)}`;
+  const hit: (readonly string[])[] = [keys.notices];
+  if (/basket|line|hold|booking|exam/.test(kind)) hit.push(keys.basket, keys.slots, keys.thresholds);
+  if (/booking|exam/.test(kind)) hit.push(keys.bookings, keys.audit);
+  if (/mandate|candidate/.test(kind)) hit.push(keys.candidates);
+  if (/slot|threshold|rule/.test(kind)) hit.push(keys.slots, keys.thresholds);
+  return hit;
+}
+
+function kindOf(data: string): string {
+  const found = /"(?:kind|type)"\s*:\s*"([^"]*)"/.exec(data);
+  return found?.[1] ?? "";
+}
+
+function handle(event: FeedEvent, client: QueryClient): void {
+  switch (event.event) {
+    case "tick": {
+      const server = Date.parse(String((JSON.parse(event.data) as { serverTime?: string }).serverTime));
+      if (Number.isFinite(server)) serverClock.tick(server);
+      pulse.set({ at: performance.now(), server: Number.isFinite(server) ? server : undefined });
+      return;
+    }
+    case "resync":
+      client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== keys.session[0] });
+      return;
+    case "signed-out":
+      signedOut.set(true);
+      return;
+    default:
+      if (event.event === "notification") announce(textOf(event.data));
+      for (const queryKey of touched(event)) client.invalidateQueries({ queryKey });
+  }
+}
+
+/** The sentence of a notice, in the page's language, for the polite region; empty when it has none. */
+function textOf(data: string): string {
+  const { text } = JSON.parse(data) as { text?: Record<string, string> };
+  return text?.[document.documentElement.lang] ?? "";
+}
+
+/** Starts following; the answer stops. */
+export function startFeed(client: QueryClient): () => void {
+  const leaving = new AbortController();
+  const channel = new BroadcastChannel(NAME);
+  pulse.set({ at: performance.now(), server: undefined });
+  channel.onmessage = ({ data }: MessageEvent<FeedEvent>) => handle(data, client);
+  const lead = () =>
+    follow(STREAM, leaving.signal, (event) => {
+      channel.postMessage(event);
+      handle(event, client);
+    });
+  const done =
+    "locks" in navigator ? navigator.locks.request(NAME, { signal: leaving.signal }, lead) : lead();
+  done.catch((error: unknown) => {
+    if (!leaving.signal.aborted) throw error;
+  });
+  return () => {
+    leaving.abort();
+    channel.close();
+  };
+}

@@ -1,0 +1,182 @@
+/** One candidate: what we hold, the mandates and what can be asked. */
+import { Button, NativeSelect } from "@mantine/core";
+import { t } from "@lingui/core/macro";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { useState } from "react";
+import * as calls from "../../api/calls.ts";
+import { candidateQuery, keys } from "../../api/queries.ts";
+import type { Candidate, Mandate } from "../../api/types.ts";
+import { useAct } from "../../live/act.ts";
+import { ActionButton } from "../../parts/ActionButton.tsx";
+import { Age } from "../../parts/Age.tsx";
+import { fullName } from "../../parts/CandidatePicker.tsx";
+import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
+import { Loaded } from "../../parts/Loading.tsx";
+import { Notice, ProblemNotice, ReasonDetails } from "../../parts/Notice.tsx";
+import { PageTitle } from "../../parts/PageTitle.tsx";
+import { MandateStatus } from "../../parts/StatusMark.tsx";
+import { CATEGORIES } from "../../rules/departments.ts";
+import { refusalText } from "../../rules/refusals.ts";
+import { instantShort } from "../../time/format.ts";
+
+const route = getRouteApi("/candidats/$id");
+
+export function CandidatePage() {
+  const { id } = route.useParams();
+  const query = useQuery(candidateQuery(id));
+  return (
+    <div className="rp-stack">
+      <p>
+        <Link to="/candidats">{t`Candidats`}</Link>
+      </p>
+      <PageTitle>{query.data ? fullName(query.data) : t`Candidat`}</PageTitle>
+      <Loaded query={query} rows={4}>
+        {(candidate) => <Sheet candidate={candidate} />}
+      </Loaded>
+    </div>
+  );
+}
+
+function Sheet({ candidate }: { candidate: Candidate }) {
+  return (
+    <>
+      <section className="rp-card" aria-label={t`Identité`}>
+        <h2>{t`Identité`}</h2>
+        <dl className="rp-facts">
+          <dt>{t`Nom de naissance`}</dt>
+          <dd>{candidate.lastName}</dd>
+          <dt>{t`Prénom`}</dt>
+          <dd>{candidate.firstName}</dd>
+          <dt>{t`NEPH`}</dt>
+          <dd>
+            {candidate.neph}
+            {candidate.nephUnusual ? (
+              <span className="rp-hint-warning"> {t`forme inhabituelle : vérifiez chaque chiffre`}</span>
+            ) : null}
+          </dd>
+          <dt>{t`Adresse électronique`}</dt>
+          <dd>{candidate.email || <span className="rp-muted">{t`aucune`}</span>}</dd>
+        </dl>
+      </section>
+      <section className="rp-card" aria-label={t`Mandats`}>
+        <h2>{t`Mandats`}</h2>
+        {candidate.mandates.length === 0 ? (
+          <Notice level="info">
+            <p>{t`Sans mandat actif, rien ne se réserve pour ce candidat. Demandez-le : il l'accepte chez RdvPermis.`}</p>
+          </Notice>
+        ) : (
+          <ul className="rp-plain-list">
+            {candidate.mandates.map((mandate) => (
+              <MandateRow key={mandate.id} mandate={mandate} candidate={candidate} />
+            ))}
+          </ul>
+        )}
+        <AskMandate candidate={candidate} />
+      </section>
+    </>
+  );
+}
+
+function MandateRow({ mandate, candidate }: { mandate: Mandate; candidate: Candidate }) {
+  const client = useQueryClient();
+  const [ending, setEnding] = useState(false);
+  const revoke = useAct((id: string, key: string) => calls.revokeMandate(id, key), {
+    onSuccess: () => setEnding(false),
+    onSettled: () =>
+      Promise.all([keys.candidates, keys.basket].map((queryKey) => client.invalidateQueries({ queryKey }))),
+  });
+  const name = fullName(candidate);
+  return (
+    <li className="rp-stack rp-stack--tight">
+      <div className="rp-row">
+        <strong>{t`Permis ${mandate.category}`}</strong>
+        <MandateStatus state={mandate.state} />
+        <span className="rp-small rp-muted">
+          {mandate.since ? t`depuis ${instantShort(mandate.since)}` : null}
+          {mandate.expiresAt ? `, ${t`jusqu'au ${instantShort(mandate.expiresAt)}`}` : null}
+          {mandate.seenAt ? (
+            <>
+              {", "}
+              <Age seenAt={mandate.seenAt} />
+            </>
+          ) : null}
+        </span>
+        {mandate.state === "active" || mandate.state === "pending" ? (
+          <Button
+            variant="subtle"
+            color="danger"
+            aria-label={t`Rendre le mandat ${mandate.category} de ${name}`}
+            onClick={() => {
+              revoke.reset();
+              setEnding(true);
+            }}
+          >
+            {t`Rendre le mandat…`}
+          </Button>
+        ) : null}
+      </div>
+      {mandate.state === "pending" ? (
+        <p className="rp-muted">{t`RdvPermis a écrit au candidat. Dès qu'il accepte, cela se voit ici.`}</p>
+      ) : null}
+      {mandate.rdvpermisCode ? <Refused code={mandate.rdvpermisCode} /> : null}
+      <ConfirmDialog
+        opened={ending}
+        title={t`Rendre ce mandat ?`}
+        confirm={t`Rendre le mandat`}
+        busy={revoke.isPending}
+        error={revoke.error}
+        onConfirm={() => revoke.mutate(mandate.id)}
+        onClose={() => setEnding(false)}
+      >
+        <p>
+          <strong>{name}</strong>, {t`permis ${mandate.category}`}
+        </p>
+        <p>{t`Vous ne pourrez plus réserver pour ce candidat ; ses créneaux retenus sont rendus. Il en est prévenu.`}</p>
+      </ConfirmDialog>
+    </li>
+  );
+}
+
+function Refused({ code }: { code: string }) {
+  const reason = { code: "RDVPERMIS_UNEXPECTED", rdvpermisCode: code };
+  return (
+    <div>
+      <p>{refusalText(reason)}</p>
+      <ReasonDetails reason={reason} />
+    </div>
+  );
+}
+
+function AskMandate({ candidate }: { candidate: Candidate }) {
+  const client = useQueryClient();
+  const living = new Set(
+    candidate.mandates
+      .filter((mandate) => mandate.state === "active" || mandate.state === "pending")
+      .map((mandate) => mandate.category),
+  );
+  const open = CATEGORIES.filter((category) => !living.has(category));
+  const draft = candidate.mandates.find((mandate) => mandate.state === "draft" || mandate.state === "refused");
+  const [wanted, setWanted] = useState<string | undefined>(draft?.category);
+  const category = wanted !== undefined && !living.has(wanted) ? wanted : (open[0] ?? "B");
+  const ask = useAct((body: { candidateId: string; category: string }, key: string) => calls.requestMandate(body, key), {
+    onSettled: () => client.invalidateQueries({ queryKey: keys.candidates }),
+  });
+  if (open.length === 0) return null;
+  return (
+    <div className="rp-stack rp-stack--tight">
+      <div className="rp-row rp-ask">
+        <NativeSelect
+          label={t`Permis`}
+          value={category}
+          onChange={(event) => setWanted(event.currentTarget.value)}
+          data={[...open]}
+        />
+        <ActionButton main busy={ask.isPending} onAct={() => ask.mutate({ candidateId: candidate.id, category })}>
+          {t`Demander le mandat`}
+        </ActionButton>
+      </div>
+      {ask.error ? <ProblemNotice error={ask.error} /> : null}
+    </div>
+  );
+}

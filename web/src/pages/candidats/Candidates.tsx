@@ -1,0 +1,141 @@
+/** The school's candidates: find one by name or NEPH (asked by POST), or write a new one down. */
+import { Button, TextInput } from "@mantine/core";
+import { t } from "@lingui/core/macro";
+import { IconSearch, IconUserPlus } from "@tabler/icons-react";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useDeferredValue, useState } from "react";
+import { candidateSearchQuery, candidatesQuery } from "../../api/queries.ts";
+import type { Candidate } from "../../api/types.ts";
+import { fullName } from "../../parts/CandidatePicker.tsx";
+import { Empty, Loaded } from "../../parts/Loading.tsx";
+import { PageTitle } from "../../parts/PageTitle.tsx";
+import { MandateStatus } from "../../parts/StatusMark.tsx";
+import { NewCandidateForm } from "./NewCandidateForm.tsx";
+
+export function Candidates() {
+  const [adding, setAdding] = useState(false);
+  const [typed, setTyped] = useState("");
+  const wanted = useDeferredValue(typed.trim());
+  const searching = wanted.length >= 2;
+  const all = useInfiniteQuery(candidatesQuery);
+  const found = useQuery(candidateSearchQuery(wanted));
+  return (
+    <div className="rp-stack">
+      <PageTitle
+        aside={
+          <Button
+            variant={adding ? "default" : "filled"}
+            aria-expanded={adding}
+            leftSection={<IconUserPlus size={18} aria-hidden />}
+            onClick={() => setAdding(!adding)}
+          >
+            {adding ? t`Fermer le formulaire` : t`Nouveau candidat`}
+          </Button>
+        }
+      >
+        {t`Candidats`}
+      </PageTitle>
+      {adding ? <NewCandidateForm onDone={() => setAdding(false)} /> : null}
+      <TextInput
+        data-search
+        type="search"
+        label={t`Chercher un candidat`}
+        description={t`Nom entier, ou NEPH`}
+        leftSection={<IconSearch size={18} aria-hidden />}
+        value={typed}
+        onChange={(event) => setTyped(event.currentTarget.value)}
+        autoComplete="off"
+      />
+      {searching ? (
+        <Loaded query={found} rows={3}>
+          {(page) => (page.items.length > 0 ? <People people={page.items} /> : <Nobody onAdd={() => setAdding(true)} />)}
+        </Loaded>
+      ) : (
+        <Loaded query={all} rows={6}>
+          {(data) => {
+            const people = data.pages.flatMap((page) => page.items);
+            if (people.length === 0) return <NoneYet onAdd={() => setAdding(true)} />;
+            return (
+              <>
+                <People people={people} />
+                {all.hasNextPage ? (
+                  <div>
+                    <Button
+                      variant="default"
+                      aria-disabled={all.isFetchingNextPage || undefined}
+                      onClick={() => void all.fetchNextPage()}
+                    >
+                      {t`Afficher la suite`}
+                    </Button>
+                  </div>
+                ) : null}
+              </>
+            );
+          }}
+        </Loaded>
+      )}
+    </div>
+  );
+}
+
+function Nobody({ onAdd }: { onAdd: () => void }) {
+  return (
+    <Empty
+      title={t`Aucun candidat ne correspond`}
+      action={
+        <Button variant="default" onClick={onAdd}>
+          {t`Nouveau candidat`}
+        </Button>
+      }
+    >
+      {t`La recherche compare le nom entier ou le NEPH exact. Vérifiez l'orthographe.`}
+    </Empty>
+  );
+}
+
+function NoneYet({ onAdd }: { onAdd: () => void }) {
+  return (
+    <Empty title={t`Pas encore de candidat`} action={<Button onClick={onAdd}>{t`Nouveau candidat`}</Button>}>
+      {t`Inscrivez un candidat et demandez son mandat : il l'accepte chez RdvPermis, puis vous réservez pour lui.`}
+    </Empty>
+  );
+}
+
+function People({ people }: { people: readonly Candidate[] }) {
+  return (
+    <div className="rp-table-box">
+      <table className="rp-table rp-table--days">
+        <thead>
+          <tr>
+            <th scope="col">{t`Nom`}</th>
+            <th scope="col">{t`NEPH`}</th>
+            <th scope="col">{t`Mandats`}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {people.map((candidate) => (
+            <tr key={candidate.id}>
+              <th scope="row">
+                <Link to="/candidats/$id" params={{ id: candidate.id }}>
+                  {fullName(candidate)}
+                </Link>
+              </th>
+              <td data-label={t`NEPH`}>{candidate.neph}</td>
+              <td data-label={t`Mandats`}>
+                <span className="rp-row">
+                  {candidate.mandates.length === 0 ? <span className="rp-muted">{t`aucun`}</span> : null}
+                  {candidate.mandates.map((mandate) => (
+                    <span key={mandate.id} className="rp-row">
+                      {mandate.category} <MandateStatus state={mandate.state} />
+                    </span>
+                  ))}
+                </span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

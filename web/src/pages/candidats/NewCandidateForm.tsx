@@ -1,0 +1,168 @@
+/**
+ * Only what D-01 allows is asked. An odd NEPH earns a warning, never a refusal; an error keeps all that was typed. Writing down and
+ * asking the mandate are one act for the secretary and two questions: each says its own result.
+ */
+import { Button, NativeSelect, TextInput } from "@mantine/core";
+import { t } from "@lingui/core/macro";
+import { useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import * as calls from "../../api/calls.ts";
+import { Problem } from "../../api/problem.ts";
+import { keys } from "../../api/queries.ts";
+import { useAct } from "../../live/act.ts";
+import { toast } from "../../live/toast.ts";
+import { ProblemNotice } from "../../parts/Notice.tsx";
+import { CATEGORIES } from "../../rules/departments.ts";
+import { nephLooksOdd, normaliseNeph } from "../../rules/neph.ts";
+
+interface Fields {
+  lastName: string;
+  firstName: string;
+  neph: string;
+  email: string;
+  category: string;
+  gearbox: "manual" | "automatic";
+}
+
+const BLANK: Fields = { lastName: "", firstName: "", neph: "", email: "", category: "B", gearbox: "manual" };
+
+export function NewCandidateForm({ onDone }: { onDone: () => void }) {
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const [fields, setFields] = useState(BLANK);
+  const [asked, setAsked] = useState(false);
+  const refresh = () => client.invalidateQueries({ queryKey: keys.candidates });
+  const ask = useAct(
+    (body: Parameters<typeof calls.requestMandate>[0], key: string) => calls.requestMandate(body, key),
+    { onSettled: refresh },
+  );
+  const create = useAct(
+    (body: Fields, key: string) =>
+      calls.createCandidate(
+        {
+          lastName: body.lastName.trim(),
+          firstName: body.firstName.trim(),
+          neph: normaliseNeph(body.neph),
+          ...(body.email.trim() ? { email: body.email.trim() } : {}),
+        },
+        key,
+      ),
+    {
+      onSuccess: (candidate, { category, gearbox }) =>
+        ask.mutate(
+          { candidateId: candidate.id, category, gearbox },
+          {
+            onSuccess: () => {
+              toast(t`${candidate.firstName} ${candidate.lastName} est inscrit, son mandat est demandé.`);
+              onDone();
+              void navigate({ to: "/candidats/$id", params: { id: candidate.id }, search: {} });
+            },
+          },
+        ),
+      onSettled: refresh,
+    },
+  );
+  const busy = create.isPending || ask.isPending;
+  const set = (name: keyof Fields) => (event: { currentTarget: { value: string } }) =>
+    setFields({ ...fields, [name]: event.currentTarget.value });
+  const missing = (name: "lastName" | "firstName" | "neph", text: string) =>
+    asked && fields[name].trim() === "" ? text : undefined;
+  const refused = (name: string) =>
+    create.error instanceof Problem && create.error.violations.some(({ field }) => field.endsWith(name))
+      ? t`RdvPermis ou ResaPermis ne peut pas lire ce champ. Vérifiez-le.`
+      : undefined;
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    setAsked(true);
+    if (busy || create.data || !fields.lastName.trim() || !fields.firstName.trim() || !fields.neph.trim()) return;
+    create.mutate(fields);
+  };
+  const odd = nephLooksOdd(fields.neph);
+  return (
+    <form className="rp-card" onSubmit={submit} noValidate>
+      <h2>{t`Nouveau candidat`}</h2>
+      <div className="rp-form">
+        <TextInput
+          label={t`Nom de naissance`}
+          required
+          autoComplete="off"
+          value={fields.lastName}
+          onChange={set("lastName")}
+          error={missing("lastName", t`Écrivez le nom de naissance.`) ?? refused("lastName")}
+          data-autofocus
+        />
+        <TextInput
+          label={t`Prénom`}
+          required
+          autoComplete="off"
+          value={fields.firstName}
+          onChange={set("firstName")}
+          error={missing("firstName", t`Écrivez le prénom.`) ?? refused("firstName")}
+        />
+        <TextInput
+          label={t`NEPH`}
+          required
+          inputMode="numeric"
+          autoComplete="off"
+          value={fields.neph}
+          onChange={set("neph")}
+          error={missing("neph", t`Écrivez le NEPH, avec ses zéros de tête.`) ?? refused("neph")}
+          description={
+            odd ? (
+              <span className="rp-hint-warning">{t`Un NEPH a d'habitude 12 chiffres. Vérifiez ; vous pouvez continuer.`}</span>
+            ) : (
+              t`12 chiffres d'habitude, zéros de tête compris`
+            )
+          }
+        />
+        <TextInput
+          label={t`Adresse électronique`}
+          type="email"
+          autoComplete="off"
+          description={t`La sienne : RdvPermis lui écrit`}
+          value={fields.email}
+          onChange={set("email")}
+          error={refused("email")}
+        />
+        <NativeSelect label={t`Permis`} value={fields.category} onChange={set("category")} data={[...CATEGORIES]} />
+        <NativeSelect
+          label={t`Boîte de vitesses`}
+          value={fields.gearbox}
+          onChange={(event) =>
+            setFields({ ...fields, gearbox: event.currentTarget.value === "automatic" ? "automatic" : "manual" })
+          }
+          data={[
+            { value: "manual", label: t`manuelle` },
+            { value: "automatic", label: t`automatique` },
+          ]}
+        />
+      </div>
+      {create.error ? (
+        <ProblemNotice error={create.error}>
+          <p>{t`Ce que vous avez écrit est gardé.`}</p>
+        </ProblemNotice>
+      ) : null}
+      {create.data && ask.error ? (
+        <ProblemNotice error={ask.error}>
+          <p>
+            {t`Le candidat est inscrit ; son mandat ne l'est pas.`}{" "}
+            <Link to="/candidats/$id" params={{ id: create.data.id }}>
+              {t`Voir sa fiche`}
+            </Link>
+          </p>
+        </ProblemNotice>
+      ) : null}
+      <div className="rp-row rp-row--end">
+        <Button variant="default" onClick={onDone}>
+          {create.data ? t`Fermer` : t`Abandonner`}
+        </Button>
+        {create.data && ask.error ? null : (
+          <Button type="submit" aria-disabled={busy || undefined} data-disabled={busy || undefined}>
+            {busy ? t`Demande envoyée…` : t`Inscrire et demander le mandat`}
+          </Button>
+        )}
+      </div>
+    </form>
+  );
+}

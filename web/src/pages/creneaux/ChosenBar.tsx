@@ -1,0 +1,48 @@
+/** What is chosen, and the one click that asks for it. Stays at the bottom; nothing leaves without it. */
+import { Button, Checkbox } from "@mantine/core";
+import { plural, t } from "@lingui/core/macro";
+import { useState } from "react";
+import type { Slot } from "../../api/types.ts";
+import { ActionButton } from "../../parts/ActionButton.tsx";
+import { examShort } from "../../time/format.ts";
+
+export function ChosenBar({
+  chosen,
+  limit,
+  busy,
+  onClear,
+  onHold,
+}: {
+  chosen: readonly Slot[];
+  limit: number;
+  busy: boolean;
+  onClear: () => void;
+  onHold: (together: boolean) => void;
+}) {
+  const [together, setTogether] = useState(false);
+  if (chosen.length === 0) return null;
+  const count = chosen.length;
+  return (
+    <section className="rp-chosen" aria-label={t`Créneaux choisis`}>
+      <div className="rp-chosen__what">
+        <strong>{t`${count} choisis sur ${limit}`}</strong>
+        <span className="rp-small rp-muted">
+          {chosen.map((slot) => `${examShort(slot.startsAt)} ${slot.centre.name}`).join(" · ")}
+        </span>
+      </div>
+      {count > 1 ? (
+        <Checkbox
+          checked={together}
+          onChange={(event) => setTogether(event.currentTarget.checked)}
+          label={t`Tous ou aucun`}
+        />
+      ) : null}
+      <Button variant="subtle" onClick={onClear}>
+        {t`Vider`}
+      </Button>
+      <ActionButton main busy={busy} onAct={() => onHold(together && count > 1)}>
+        {plural(count, { one: "Retenir ce créneau", other: "Retenir ces # créneaux" })}
+      </ActionButton>
+    </section>
+  );
+}

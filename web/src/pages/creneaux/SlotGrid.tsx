@@ -1,0 +1,301 @@
+/**
+ * The calendar: an ARIA grid on a real table, one tab stop, arrows inside. Rows are virtual: `aria-rowcount` tells the whole, the
+ * focused row stays in the page. On a narrow screen the grid shows one day.
+ */
+import { ActionIcon } from "@mantine/core";
+import { t } from "@lingui/core/macro";
+import { IconChevronLeft, IconChevronRight } from "@tabler/icons-react";
+import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
+import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
+import type { Slot } from "../../api/types.ts";
+import { byHand } from "../../live/human.ts";
+import { StatusMark } from "../../parts/StatusMark.tsx";
+import { addDays, dayOf, mondayOf } from "../../time/calendar.ts";
+import { dayLong, dayShort } from "../../time/format.ts";
+import type { Marks } from "./marks.ts";
+import { faceOf, fullName } from "./states.ts";
+import { daysOfView, type WeekRow, weekRows } from "./week.ts";
+
+interface Place {
+  readonly row: number;
+  readonly column: number;
+}
+
+const ROW = 52;
+
+export function SlotGrid({
+  slots,
+  narrow,
+  from,
+  to,
+  marks,
+  onChoose,
+  onOpen,
+}: {
+  slots: readonly Slot[];
+  narrow: boolean;
+  from: string;
+  to: string;
+  marks: Marks;
+  onChoose: (slot: Slot) => void;
+  onOpen: (slot: Slot) => void;
+}) {
+  const firstDay = slots[0] ? dayOf(slots[0].startsAt) : from;
+  const [anchor, setAnchor] = useState(firstDay);
+  const shownAnchor = anchor < from || anchor > to ? firstDay : anchor;
+  const days = useMemo(() => daysOfView(slots, shownAnchor, narrow), [slots, shownAnchor, narrow]);
+  const rows = useMemo(() => weekRows(slots, days), [slots, days]);
+  const [focus, setFocus] = useState<Place>({ row: 0, column: 0 });
+  const wantsFocus = useRef(false);
+  const box = useRef<HTMLDivElement>(null);
+  const place = nearest(rows, focus);
+
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => box.current,
+    estimateSize: () => ROW,
+    overscan: 2,
+    rangeExtractor: (range) => {
+      const indexes = defaultRangeExtractor(range);
+      return indexes.includes(place.row) || place.row >= rows.length
+        ? indexes
+        : [...indexes, place.row].sort((a, b) => a - b);
+    },
+  });
+
+  useEffect(() => {
+    if (!wantsFocus.current) return;
+    wantsFocus.current = false;
+    virtual.scrollToIndex(place.row);
+    const cell = `[data-place="${place.row}/${place.column}"]`;
+    const take = () => box.current?.querySelector<HTMLElement>(cell)?.focus();
+    take();
+    // The row may only exist after the scroll has been drawn.
+    requestAnimationFrame(take);
+  }, [place.row, place.column, virtual]);
+
+  const step = narrow ? 1 : 7;
+  const start = narrow ? shownAnchor : mondayOf(shownAnchor);
+  const before = addDays(start, -1) >= from;
+  const after = addDays(start, step) <= to;
+  const turn = (direction: 1 | -1) => {
+    if (direction < 0 ? !before : !after) return;
+    const next = addDays(start, direction * step);
+    setAnchor(next < from ? from : next);
+  };
+  const move = (row: number, column: number) => {
+    wantsFocus.current = true;
+    setFocus({ row, column });
+  };
+
+  const onKey = (event: KeyboardEvent) => {
+    const { row, column } = place;
+    const target = {
+      ArrowLeft: () => seek(rows, row, column, 0, -1),
+      ArrowRight: () => seek(rows, row, column, 0, 1),
+      ArrowUp: () => seek(rows, row, column, -1, 0),
+      ArrowDown: () => seek(rows, row, column, 1, 0),
+      Home: () => edge(rows, row, event.ctrlKey, 1),
+      End: () => edge(rows, row, event.ctrlKey, -1),
+    }[event.key];
+    if (target) {
+      event.preventDefault();
+      const next = target();
+      if (next) move(next.row, next.column);
+    } else if (event.key === "PageUp" || event.key === "PageDown") {
+      event.preventDefault();
+      wantsFocus.current = true;
+      turn(event.key === "PageUp" ? -1 : 1);
+      setFocus({ row: 0, column: 0 });
+    } else if (event.key === "Enter" && !event.ctrlKey) {
+      const slot = rows[row]?.cells[column];
+      event.preventDefault();
+      if (slot && !event.repeat) onOpen(slot);
+    }
+  };
+
+  const items = virtual.getVirtualItems();
+  const above = items[0]?.start ?? 0;
+  const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  const title = narrow
+    ? dayLong(shownAnchor)
+    : t`Semaine du ${dayLong(days[0] ?? start)} au ${dayLong(days.at(-1) ?? start)}`;
+
+  return (
+    <section className="rp-stack rp-stack--tight" aria-label={t`Calendrier`}>
+      <div className="rp-row">
+        <ActionIcon
+          variant="default"
+          size="lg"
+          aria-label={narrow ? t`Jour précédent` : t`Semaine précédente`}
+          aria-disabled={!before || undefined}
+          data-disabled={!before || undefined}
+          onClick={() => turn(-1)}
+        >
+          <IconChevronLeft size={20} aria-hidden />
+        </ActionIcon>
+        <h2 id="rp-grid-title">{title}</h2>
+        <ActionIcon
+          variant="default"
+          size="lg"
+          aria-label={narrow ? t`Jour suivant` : t`Semaine suivante`}
+          aria-disabled={!after || undefined}
+          data-disabled={!after || undefined}
+          onClick={() => turn(1)}
+        >
+          <IconChevronRight size={20} aria-hidden />
+        </ActionIcon>
+      </div>
+      {rows.length === 0 ? <p className="rp-muted">{narrow ? t`Aucun créneau ce jour.` : t`Aucun créneau cette semaine.`}</p> : null}
+      <div ref={box} className="rp-grid-box" hidden={rows.length === 0}>
+        <table
+          role="grid"
+          aria-labelledby="rp-grid-title"
+          aria-rowcount={rows.length + 1}
+          aria-colcount={days.length + 1}
+          className="rp-grid"
+          onKeyDown={onKey}
+        >
+          <thead>
+            <tr aria-rowindex={1}>
+              <th scope="col" className="rp-grid__hour">
+                {t`Heure`}
+              </th>
+              {days.map((day) => (
+                <th key={day} scope="col" abbr={dayLong(day)}>
+                  {dayShort(day)}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {above > 0 ? <Gap height={above} columns={days.length + 1} /> : null}
+            {items.map((item, position) => {
+              const row = rows[item.index];
+              if (!row) return null;
+              const previous = items[position - 1];
+              const jump = previous ? item.start - previous.end : 0;
+              return (
+                <GridRow
+                  key={row.key}
+                  row={row}
+                  index={item.index}
+                  days={days}
+                  place={place}
+                  marks={marks}
+                  gap={jump}
+                  onChoose={onChoose}
+                  onOpen={onOpen}
+                  onFocus={(column) => setFocus({ row: item.index, column })}
+                />
+              );
+            })}
+            {below > 0 ? <Gap height={below} columns={days.length + 1} /> : null}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+/** Stands for rows that are not drawn. */
+function Gap({ height, columns }: { height: number; columns: number }) {
+  return (
+    <tr aria-hidden="true">
+      <td colSpan={columns} style={{ height, padding: 0, border: 0 }} />
+    </tr>
+  );
+}
+
+function GridRow({
+  row,
+  index,
+  days,
+  place,
+  marks,
+  gap,
+  onChoose,
+  onOpen,
+  onFocus,
+}: {
+  row: WeekRow;
+  index: number;
+  days: readonly string[];
+  place: Place;
+  marks: Marks;
+  gap: number;
+  onChoose: (slot: Slot) => void;
+  onOpen: (slot: Slot) => void;
+  onFocus: (column: number) => void;
+}) {
+  return (
+    <>
+      {gap > 0 ? <Gap height={gap} columns={days.length + 1} /> : null}
+      <tr aria-rowindex={index + 2} className={row.first ? "rp-grid__first" : undefined}>
+        <th scope="row" className="rp-grid__hour">
+          {row.first ? row.hour : <span className="rp-visually-hidden">{row.hour}</span>}
+        </th>
+        {row.cells.map((slot, column) => {
+          const day = days[column] ?? "";
+          const here = place.row === index && place.column === column;
+          if (!slot) {
+            return <td key={day} aria-colindex={column + 2} />;
+          }
+          const face = faceOf(slot, { chosen: marks.chosen.has(slot.id), asked: marks.asked.has(slot.id) });
+          return (
+            <td key={day} aria-colindex={column + 2}>
+              <button
+                type="button"
+                className={`rp-slot rp-slot--${face.choosable ? "open" : "shut"}`}
+                data-place={`${index}/${column}`}
+                data-slot={slot.id}
+                tabIndex={here ? 0 : -1}
+                aria-label={fullName(slot, face)}
+                aria-pressed={face.choosable ? marks.chosen.has(slot.id) : undefined}
+                onFocus={() => onFocus(column)}
+                onClick={(event) => {
+                  if (!byHand(event)) return;
+                  if (face.choosable) onChoose(slot);
+                  else onOpen(slot);
+                }}
+              >
+                <span className="rp-slot__centre">{slot.centre.name}</span>
+                {face.choosable && !marks.chosen.has(slot.id) ? (
+                  <span className="rp-slot__act">{face.word}</span>
+                ) : (
+                  <StatusMark tone={face.tone}>{face.word}</StatusMark>
+                )}
+              </button>
+            </td>
+          );
+        })}
+      </tr>
+    </>
+  );
+}
+
+/** The next cell that holds a slot, in one direction; undefined at the edge. */
+function seek(rows: readonly WeekRow[], row: number, column: number, down: number, right: number): Place | undefined {
+  let r = row + down;
+  let c = column + right;
+  while (rows[r] && c >= 0 && c < (rows[r]?.cells.length ?? 0)) {
+    if (rows[r]?.cells[c]) return { row: r, column: c };
+    r += down;
+    c += right;
+  }
+  return undefined;
+}
+
+/** First (1) or last (-1) slot of the row, or with Ctrl of the table. */
+function edge(rows: readonly WeekRow[], row: number, whole: boolean, direction: 1 | -1): Place | undefined {
+  const r = whole ? (direction > 0 ? 0 : rows.length - 1) : row;
+  const cells = rows[r]?.cells ?? [];
+  const column = direction > 0 ? cells.findIndex(Boolean) : cells.findLastIndex(Boolean);
+  return column < 0 ? undefined : { row: r, column };
+}
+
+/** Where focus stands when its cell is gone: the first slot of that row, else of the table. */
+function nearest(rows: readonly WeekRow[], wanted: Place): Place {
+  if (rows[wanted.row]?.cells[wanted.column]) return wanted;
+  return edge(rows, Math.min(wanted.row, rows.length - 1), false, 1) ?? { row: 0, column: 0 };
+}

@@ -1,0 +1,283 @@
+/** Search: the calendar and the list of one answer, with every verdict; up to four slots go into one action. */
+import { Button, SegmentedControl } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
+import { t } from "@lingui/core/macro";
+import { plural } from "@lingui/core/macro";
+import { IconRefresh } from "@tabler/icons-react";
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { useEffect, useMemo, useRef, useState } from "react";
+import * as calls from "../../api/calls.ts";
+import { basketQuery, keys, slotsQuery, useSession } from "../../api/queries.ts";
+import type { Slot, SlotPage, Threshold } from "../../api/types.ts";
+import { useAct } from "../../live/act.ts";
+import { announce } from "../../live/announce.ts";
+import { useStore } from "../../live/store.ts";
+import { Age } from "../../parts/Age.tsx";
+import { Empty, Loaded } from "../../parts/Loading.tsx";
+import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
+import { PageTitle } from "../../parts/PageTitle.tsx";
+import { resolveFilters, type SlotSearch } from "../../rules/filters.ts";
+import { inRuns } from "../../rules/inarow.ts";
+import { effectiveLimit } from "../../rules/threshold.ts";
+import { serverClock } from "../../time/clock.ts";
+import { monthLong } from "../../time/format.ts";
+import { ChosenBar } from "./ChosenBar.tsx";
+import { choice, setChoice, toggle } from "./choice.ts";
+import { FilterBar } from "./FilterBar.tsx";
+import { HoldResult } from "./HoldResult.tsx";
+import { useSettled } from "./settled.ts";
+import { SlotGrid } from "./SlotGrid.tsx";
+import { SlotList } from "./SlotList.tsx";
+import { inOrder, withinHours } from "./week.ts";
+import { WhyDialog } from "./WhyDialog.tsx";
+import "./creneaux.css";
+
+const route = getRouteApi("/creneaux");
+/** Beyond this the reader is asked to narrow: two weeks of a large department fit. */
+const MOST = 1000;
+const GROUP = 4;
+
+export function Slots() {
+  const session = useSession();
+  const client = useQueryClient();
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const wide = useMediaQuery("(min-width: 48em)", true, { getInitialValueInEffect: false });
+  const [startedAt] = useState(() => serverClock.now());
+  const filters = useMemo(
+    () => resolveFilters(search, session.school.department, startedAt),
+    [search, session.school.department, startedAt],
+  );
+  const question: calls.SlotFilter = useMemo(
+    () => ({
+      department: filters.department,
+      category: filters.category,
+      from: filters.from,
+      to: filters.to,
+      centres: filters.centres,
+    }),
+    [filters],
+  );
+  const query = useInfiniteQuery(slotsQuery(question));
+  const read = useMemo(() => query.data?.pages.flatMap((page) => page.items) ?? [], [query.data]);
+  const more = query.hasNextPage && read.length < MOST;
+  useEffect(() => {
+    if (more && !query.isFetching) void query.fetchNextPage();
+  }, [more, query.isFetching, query.fetchNextPage]);
+
+  const settled = useSettled(read, query.isSuccess && !more, JSON.stringify(question));
+  const visible = useMemo(() => {
+    const atHours = settled.shown.filter(
+      (slot) =>
+        withinHours(slot, filters.fromHour, filters.toHour) &&
+        (filters.centres.length === 0 || filters.centres.includes(slot.centre.id)),
+    );
+    if (filters.inRow < 2) return inOrder(atHours);
+    const runs = inRuns(
+      atHours.filter((slot) => slot.allowed),
+      filters.inRow,
+    );
+    return inOrder(atHours.filter((slot) => runs.has(slot.id)));
+  }, [settled.shown, filters]);
+
+  const chosen = useStore(choice);
+  const basket = useQuery(basketQuery);
+  const limit = Math.min(GROUP, basket.data?.limits.group ?? GROUP);
+  const [why, setWhy] = useState<Slot>();
+  const result = useRef<HTMLDivElement>(null);
+  const hold = useAct(
+    ({ slots, together }: { slots: readonly Slot[]; together: boolean }, key: string) =>
+      calls.hold(
+        slots.map((slot) => ({ slotId: slot.id })),
+        together,
+        key,
+      ),
+    {
+      onSuccess: (_outcome, { slots }) => {
+        const asked = new Set(slots.map((slot) => slot.id));
+        setChoice(choice.get().filter((slot) => !asked.has(slot.id)));
+      },
+      onSettled: () =>
+        Promise.all(
+          [keys.basket, keys.slots, keys.thresholds].map((queryKey) => client.invalidateQueries({ queryKey })),
+        ),
+    },
+  );
+  // Focus goes to the summary once the result stands (rule 13).
+  useEffect(() => {
+    if (hold.data || hold.error) result.current?.focus();
+  }, [hold.data, hold.error]);
+
+  const marks = {
+    chosen: new Set(chosen.map((slot) => slot.id)),
+    asked: new Set(hold.isPending ? hold.variables.slots.map((slot) => slot.id) : []),
+  };
+  const choose = (slot: Slot) => {
+    if (!toggle(slot, limit)) announce(t`Au plus ${limit} créneaux par demande. Retenez ceux-ci, puis continuez.`);
+  };
+  const change = (next: Partial<SlotSearch>) =>
+    void navigate({ search: (before) => ({ ...before, ...next }), replace: true });
+  const view = filters.view ?? (wide ? "calendar" : "list");
+
+  return (
+    <div className="rp-stack">
+      <PageTitle
+        aside={
+          <SegmentedControl
+            aria-label={t`Présentation`}
+            value={view}
+            onChange={(value) => change({ vue: value === "list" ? "liste" : "calendrier" })}
+            data={[
+              { value: "calendar", label: t`Calendrier` },
+              { value: "list", label: t`Liste` },
+            ]}
+          />
+        }
+      >
+        {t`Créneaux`}
+      </PageTitle>
+      <FilterBar filters={filters} onChange={change} />
+      <div ref={result} tabIndex={-1} className="rp-result">
+        {hold.data ? <HoldResult outcome={hold.data} asked={hold.variables?.slots ?? []} /> : null}
+        {hold.error ? (
+          <ProblemNotice error={hold.error}>
+            <p>{t`Vos choix sont gardés.`}</p>
+          </ProblemNotice>
+        ) : null}
+      </div>
+      <Loaded query={query} rows={8}>
+        {(data) => {
+          const last = data.pages.at(-1);
+          return (
+            <>
+              <div className="rp-row rp-small rp-muted">
+                <Figures threshold={last?.threshold} />
+                <Age seenAt={oldest(data.pages)} />
+                <Button
+                  variant="subtle"
+                  size="compact-sm"
+                  leftSection={<IconRefresh size={16} aria-hidden />}
+                  aria-disabled={query.isFetching || undefined}
+                  onClick={() => void query.refetch()}
+                >
+                  {t`Relire`}
+                </Button>
+              </div>
+              <Incomplete page={last} />
+              {settled.fresh > 0 ? (
+                <div>
+                  <Button variant="light" onClick={settled.showFresh}>
+                    {plural(settled.fresh, {
+                      one: "Afficher # nouveau créneau",
+                      other: "Afficher # nouveaux créneaux",
+                    })}
+                  </Button>
+                </div>
+              ) : null}
+              {query.hasNextPage && !more ? (
+                <Notice level="info">
+                  <p>{t`Plus de ${MOST} créneaux : resserrez les dates ou les centres pour voir les autres.`}</p>
+                </Notice>
+              ) : null}
+              {visible.length === 0 ? (
+                <NoSlots inRow={filters.inRow} narrowed={read.length > 0} onWiden={change} />
+              ) : view === "calendar" ? (
+                <SlotGrid
+                  slots={visible}
+                  narrow={!wide}
+                  from={filters.from}
+                  to={filters.to}
+                  marks={marks}
+                  onChoose={choose}
+                  onOpen={setWhy}
+                />
+              ) : (
+                <SlotList slots={visible} marks={marks} onChoose={choose} onOpen={setWhy} />
+              )}
+            </>
+          );
+        }}
+      </Loaded>
+      <ChosenBar
+        chosen={chosen}
+        limit={limit}
+        busy={hold.isPending}
+        onClear={() => setChoice([])}
+        onHold={(together) => hold.mutate({ slots: chosen, together })}
+      />
+      <WhyDialog
+        slot={why}
+        chosen={why !== undefined && marks.chosen.has(why.id)}
+        onChoose={choose}
+        onClose={() => setWhy(undefined)}
+      />
+    </div>
+  );
+}
+
+function oldest(pages: readonly SlotPage[]): string | undefined {
+  return pages
+    .flatMap((page) => (page.seenAt ? [page.seenAt] : []))
+    .sort((a, b) => Date.parse(a) - Date.parse(b))[0];
+}
+
+/** "décembre 2026 : 9 pris ou retenus, reste 4" */
+function Figures({ threshold }: { threshold: Threshold | null | undefined }) {
+  if (!threshold) return null;
+  const name = monthLong(threshold.month);
+  const { taken } = threshold;
+  const left = Math.max(0, effectiveLimit(threshold) - taken);
+  return (
+    <Link to="/seuils" className={left === 0 ? "rp-old" : undefined}>
+      {t`${name} : ${taken} pris ou retenus, reste ${left}`}
+    </Link>
+  );
+}
+
+function Incomplete({ page }: { page: SlotPage | undefined }) {
+  if (!page?.incomplete) return null;
+  return (
+    <Notice level="warning">
+      <p>
+        {page.incompleteReason === "reconnect"
+          ? t`RdvPermis demande de vous reconnecter pour lire le reste.`
+          : page.incompleteReason === "rdvpermis_down"
+            ? t`RdvPermis ne répond pas : une partie de ces jours n'a pas pu être lue.`
+            : page.incompleteReason === "budget"
+              ? t`Appels à RdvPermis épuisés pour l'instant : le reste sera lu dans un moment.`
+              : t`Une partie de ces jours est en cours de lecture chez RdvPermis.`}
+      </p>
+    </Notice>
+  );
+}
+
+function NoSlots({
+  inRow,
+  narrowed,
+  onWiden,
+}: {
+  inRow: number;
+  narrowed: boolean;
+  onWiden: (next: Partial<SlotSearch>) => void;
+}) {
+  return (
+    <Empty
+      title={t`Aucun créneau avec ces filtres`}
+      action={
+        narrowed ? (
+          <Button
+            variant="default"
+            onClick={() => onWiden({ de: undefined, a: undefined, suite: undefined, centres: undefined })}
+          >
+            {t`Toutes heures, tous centres`}
+          </Button>
+        ) : undefined
+      }
+    >
+      {inRow > 1
+        ? t`Aucune suite de ${inRow} créneaux ouverts. Essayez une suite plus courte ou d'autres dates.`
+        : t`RdvPermis n'en a pas publié ici pour ces dates. Les mises en ligne sont annoncées 48 h avant : élargissez les dates ou les centres.`}
+    </Empty>
+  );
+}

@@ -1,0 +1,133 @@
+/** One slot in full: every reason at once, with its source, and the moment it opens. */
+import { Button, Modal } from "@mantine/core";
+import { t } from "@lingui/core/macro";
+import { Link } from "@tanstack/react-router";
+import { useSession } from "../../api/queries.ts";
+import type { Slot } from "../../api/types.ts";
+import { byHand } from "../../live/human.ts";
+import { Age } from "../../parts/Age.tsx";
+import { StatusMark } from "../../parts/StatusMark.tsx";
+import { departmentName } from "../../rules/departments.ts";
+import { opensAt, ruleName, verdictText } from "../../rules/verdicts.ts";
+import { secondsLeft } from "../../time/countdown.ts";
+import { duration, examSentence, parisMoment } from "../../time/format.ts";
+import { useNow } from "../../time/now.ts";
+import { faceOf } from "./states.ts";
+
+export function WhyDialog({
+  slot,
+  chosen,
+  onChoose,
+  onClose,
+}: {
+  slot: Slot | undefined;
+  chosen: boolean;
+  onChoose: (slot: Slot) => void;
+  onClose: () => void;
+}) {
+  return (
+    <Modal
+      opened={slot !== undefined}
+      onClose={onClose}
+      title={slot ? `${slot.centre.name}, ${examSentence(slot.startsAt)}` : ""}
+      closeButtonProps={{ "aria-label": t`Fermer` }}
+    >
+      {slot ? <Body slot={slot} chosen={chosen} onChoose={onChoose} onClose={onClose} /> : null}
+    </Modal>
+  );
+}
+
+function headline(slot: Slot): string {
+  if (slot.status === "taken") return t`Ce créneau est pris.`;
+  if (slot.status === "ours") return t`Ce créneau est déjà à votre école.`;
+  if (slot.status === "withdrawn") return t`Ce créneau vient d'être pris ou retiré.`;
+  if (slot.allowed) return t`Ce créneau est ouvert à votre école.`;
+  return opening(slot) ? t`Ce créneau n'est pas encore ouvert à votre école.` : t`Ce créneau est fermé à votre école.`;
+}
+
+function opening(slot: Slot): string | undefined {
+  return slot.opensAt ?? opensAt(slot.verdicts);
+}
+
+function Body({
+  slot,
+  chosen,
+  onChoose,
+  onClose,
+}: {
+  slot: Slot;
+  chosen: boolean;
+  onChoose: (slot: Slot) => void;
+  onClose: () => void;
+}) {
+  const session = useSession();
+  const now = useNow();
+  const face = faceOf(slot, { chosen, asked: false });
+  const refused = slot.verdicts.filter((verdict) => !verdict.allowed);
+  const opens = opening(slot);
+  const left = opens ? secondsLeft(Date.parse(opens), now) : 0;
+  const own = departmentName(session.school.department);
+  return (
+    <div className="rp-stack">
+      <p className="rp-row">
+        <StatusMark tone={slot.allowed && !chosen ? "held" : face.tone}>{slot.allowed && !chosen ? t`ouvert` : face.word}</StatusMark>
+        <strong>{headline(slot)}</strong>
+      </p>
+      {refused.length > 0 ? (
+        <div className="rp-stack rp-stack--tight">
+          <h3>{t`Pourquoi`}</h3>
+          <ul className="rp-plain-list">
+            {refused.map((verdict) => (
+              <li key={verdict.rule}>
+                {verdictText(verdict)}{" "}
+                <span className="rp-small rp-muted">
+                  {ruleName(verdict.rule)} ({verdict.rule}, {verdict.source})
+                </span>
+              </li>
+            ))}
+          </ul>
+        </div>
+      ) : null}
+      {opens ? (
+        <div className="rp-stack rp-stack--tight">
+          <h3>{t`Quand`}</h3>
+          <p>
+            {parisMoment(opens)}
+            {left > 0 ? t`, dans ${duration(left)}` : null}
+          </p>
+        </div>
+      ) : null}
+      <dl className="rp-facts">
+        <dt>{t`Permis`}</dt>
+        <dd>{slot.category}</dd>
+        <dt>{t`Épreuve`}</dt>
+        <dd>{slot.kind === "PLATEAU" ? t`plateau` : t`circulation`}</dd>
+        <dt>{t`Donnée`}</dt>
+        <dd>
+          <Age seenAt={slot.seenAt} />
+        </dd>
+      </dl>
+      <div className="rp-row rp-row--end">
+        {slot.allowed ? null : (
+          <Link to="/creneaux" search={{ departement: session.school.department, categorie: slot.category }} onClick={onClose}>
+            {t`Créneaux du département (${own})`}
+          </Link>
+        )}
+        <Button variant="default" onClick={onClose} data-autofocus>
+          {t`Fermer`}
+        </Button>
+        {face.choosable ? (
+          <Button
+            onClick={(event) => {
+              if (!byHand(event)) return;
+              onChoose(slot);
+              onClose();
+            }}
+          >
+            {chosen ? t`Ne plus choisir` : t`Choisir`}
+          </Button>
+        ) : null}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,28 @@
+/**
+ * Nothing moves under the click: what was first shown keeps its place, its state changes in place, and what newly appeared waits
+ * behind a button until the reader asks for it.
+ */
+import { useState } from "react";
+import type { Slot } from "../../api/types.ts";
+
+export interface Settled {
+  readonly shown: readonly Slot[];
+  readonly fresh: number;
+  readonly showFresh: () => void;
+}
+
+/** Known slots in their newest state; those no longer listed stay, as withdrawn; the rest is counted. Pure. */
+export function settle(known: ReadonlyMap<string, Slot>, items: readonly Slot[]): { shown: Slot[]; fresh: number } {
+  const now = new Map(items.map((slot) => [slot.id, slot]));
+  const shown = [...known.values()].map((slot) => now.get(slot.id) ?? { ...slot, status: "withdrawn", allowed: false });
+  return { shown, fresh: items.filter((slot) => !known.has(slot.id)).length };
+}
+
+/** `complete`: the whole window was read; `question`: changes when the reader asked for something else. */
+export function useSettled(items: readonly Slot[], complete: boolean, question: string): Settled {
+  const [known, setKnown] = useState<{ question: string; slots: ReadonlyMap<string, Slot> }>();
+  const remember = () => setKnown({ question, slots: new Map(items.map((slot) => [slot.id, slot])) });
+  if (complete && known?.question !== question) remember();
+  if (known?.question !== question) return { shown: items, fresh: 0, showFresh: remember };
+  return { ...settle(known.slots, items), showFresh: remember };
+}

@@ -1,0 +1,38 @@
+/** What a slot says of itself in a cell or a row: one word, and the full sentence for those who do not see the table. */
+import { t } from "@lingui/core/macro";
+import type { Slot } from "../../api/types.ts";
+import type { Tone } from "../../parts/StatusMark.tsx";
+import { opensAt } from "../../rules/verdicts.ts";
+import { dayOf, hour } from "../../time/calendar.ts";
+import { dayLong, parisMoment } from "../../time/format.ts";
+
+export interface SlotFace {
+  readonly tone: Tone;
+  readonly word: string;
+  readonly choosable: boolean;
+}
+
+export function faceOf(slot: Slot, marks: { chosen: boolean; asked: boolean }): SlotFace {
+  if (marks.asked) return { tone: "waiting", word: t`demandé`, choosable: false };
+  if (marks.chosen) return { tone: "held", word: t`choisi`, choosable: true };
+  switch (slot.status) {
+    case "taken":
+      return { tone: "closed", word: t`pris`, choosable: false };
+    case "ours":
+      return { tone: "booked", word: t`à vous`, choosable: false };
+    case "withdrawn":
+      return { tone: "closed", word: t`retiré`, choosable: false };
+  }
+  if (slot.allowed) return { tone: "held", word: t`choisir`, choosable: true };
+  const opening = slot.opensAt ?? opensAt(slot.verdicts);
+  return { tone: "closed", word: opening ? t`ouvre ${parisMoment(opening)}` : t`fermé`, choosable: false };
+}
+
+/** "mercredi 9 décembre, 8 heures 32, Rungis, ouvert" */
+export function fullName(slot: Slot, face: SlotFace): string {
+  const day = dayLong(dayOf(slot.startsAt));
+  const [hours = 0, minutes = 0] = hour(slot.startsAt).split(":").map(Number);
+  const time = minutes === 0 ? t`${hours} heures` : t`${hours} heures ${minutes}`;
+  const word = face.choosable && face.word === t`choisir` ? t`ouvert` : face.word;
+  return `${day}, ${time}, ${slot.centre.name}, ${word}`;
+}

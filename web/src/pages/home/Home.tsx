@@ -1,0 +1,198 @@
+/** What needs me, the basket, the next opening. */
+import { t } from "@lingui/core/macro";
+import { plural } from "@lingui/core/macro";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useMemo, useState } from "react";
+import { basketQuery, bookingsQuery, noticesQuery, slotsQuery, useSession } from "../../api/queries.ts";
+import type { Slot } from "../../api/types.ts";
+import { Age } from "../../parts/Age.tsx";
+import { Countdown } from "../../parts/Countdown.tsx";
+import { Loaded } from "../../parts/Loading.tsx";
+import { PageTitle } from "../../parts/PageTitle.tsx";
+import { LineStatus } from "../../parts/StatusMark.tsx";
+import { departmentName } from "../../rules/departments.ts";
+import { opensAt } from "../../rules/verdicts.ts";
+import { nextDeadline } from "../../shell/BasketDeadline.tsx";
+import { serverClock } from "../../time/clock.ts";
+import { secondsLeft } from "../../time/countdown.ts";
+import { addDays, todayInParis } from "../../time/calendar.ts";
+import { duration, examShort, parisMoment } from "../../time/format.ts";
+import { useNow } from "../../time/now.ts";
+
+export function Home() {
+  const session = useSession();
+  return (
+    <div className="rp-stack">
+      <PageTitle>{t`Accueil`}</PageTitle>
+      <p className="rp-muted">{t`Bonjour ${session.user.displayName}.`}</p>
+      <div className="rp-cards">
+        <NeedsMe />
+        <BasketCard />
+        <OpeningCard />
+        <NextExams />
+      </div>
+    </div>
+  );
+}
+
+function NeedsMe() {
+  const basket = useQuery(basketQuery);
+  const waiting = useInfiniteQuery(bookingsQuery("to_confirm"));
+  const notices = useInfiniteQuery(noticesQuery);
+  const unnamed =
+    basket.data?.groups.flatMap((group) => group.lines).filter((line) => line.state === "held" && !line.candidate).length ?? 0;
+  const toConfirm = waiting.data?.pages.flatMap((page) => page.items).length ?? 0;
+  const unread = notices.data?.pages[0]?.unread ?? 0;
+  const nothing = unnamed === 0 && toConfirm === 0 && unread === 0;
+  return (
+    <section className="rp-card" aria-label={t`À faire`}>
+      <h2>{t`À faire`}</h2>
+      {nothing ? <p className="rp-muted">{t`Rien ne vous attend.`}</p> : null}
+      <ul className="rp-plain-list">
+        {unnamed > 0 ? (
+          <li>
+            <Link to="/panier">
+              {plural(unnamed, { one: "Nommer le candidat de # créneau retenu", other: "Nommer les candidats de # créneaux retenus" })}
+            </Link>
+          </li>
+        ) : null}
+        {toConfirm > 0 ? (
+          <li>
+            <Link to="/reservations" search={{ onglet: "a-confirmer" }}>
+              {plural(toConfirm, { one: "# réservation en cours de confirmation", other: "# réservations en cours de confirmation" })}
+            </Link>
+          </li>
+        ) : null}
+        {unread > 0 ? (
+          <li>
+            <Link to="/messages">{plural(unread, { one: "# message non lu", other: "# messages non lus" })}</Link>
+          </li>
+        ) : null}
+      </ul>
+    </section>
+  );
+}
+
+function BasketCard() {
+  const query = useQuery(basketQuery);
+  return (
+    <section className="rp-card" aria-label={t`Panier`}>
+      <h2>{t`Panier`}</h2>
+      <Loaded query={query} rows={1}>
+        {(basket) => {
+          const next = nextDeadline(basket);
+          if (!next) {
+            return (
+              <p>
+                <span className="rp-muted">{t`Vide.`}</span> <Link to="/creneaux">{t`Chercher des créneaux`}</Link>
+              </p>
+            );
+          }
+          return (
+            <>
+              <p>
+                {plural(next.held, { one: "# créneau retenu", other: "# créneaux retenus" })}, <Countdown until={next.expiresAt} />
+              </p>
+              <p>
+                <Link to="/panier">{t`Nommer et valider`}</Link>
+              </p>
+            </>
+          );
+        }}
+      </Loaded>
+    </section>
+  );
+}
+
+/** The earliest future opening among slots that only time keeps closed, and how many open then. */
+export function nextOpening(slots: readonly Slot[], now: number): { at: string; count: number } | undefined {
+  const moments = slots
+    .filter((slot) => !slot.allowed && slot.status === "free")
+    .flatMap((slot) => slot.opensAt ?? opensAt(slot.verdicts) ?? [])
+    .filter((at) => Date.parse(at) > now)
+    .sort((a, b) => Date.parse(a) - Date.parse(b));
+  const first = moments[0];
+  return first ? { at: first, count: moments.filter((at) => Date.parse(at) === Date.parse(first)).length } : undefined;
+}
+
+function OpeningCard() {
+  const session = useSession();
+  const [start] = useState(() => todayInParis(serverClock.now()));
+  const question = useMemo(
+    () => ({ department: session.school.department, category: "B", from: start, to: addDays(start, 13), centres: [] }),
+    [session.school.department, start],
+  );
+  const query = useInfiniteQuery(slotsQuery(question));
+  const now = useNow();
+  const place = departmentName(session.school.department);
+  return (
+    <section className="rp-card" aria-label={t`Prochaine ouverture`}>
+      <h2>{t`Prochaine ouverture`}</h2>
+      <p className="rp-muted">{t`Permis B, ${place}`}</p>
+      <Loaded query={query} rows={1}>
+        {(data) => {
+          const slots = data.pages.flatMap((page) => page.items);
+          const next = nextOpening(slots, now);
+          const open = slots.filter((slot) => slot.allowed).length;
+          return (
+            <>
+              <p>
+                {next ? (
+                  <>
+                    <strong>{parisMoment(next.at)}</strong>, {t`dans ${duration(secondsLeft(Date.parse(next.at), now))}`}
+                    {" : "}
+                    {plural(next.count, { one: "# créneau", other: "# créneaux" })}
+                  </>
+                ) : (
+                  t`Aucune ouverture annoncée dans ces deux semaines.`
+                )}
+              </p>
+              <p>
+                <Link to="/creneaux">
+                  {plural(open, {
+                    0: "Voir les créneaux",
+                    one: "# créneau vous est ouvert maintenant",
+                    other: "# créneaux vous sont ouverts maintenant",
+                  })}
+                </Link>
+              </p>
+              <p className="rp-small rp-muted">
+                <Age seenAt={data.pages[0]?.seenAt} />
+              </p>
+            </>
+          );
+        }}
+      </Loaded>
+    </section>
+  );
+}
+
+function NextExams() {
+  const query = useInfiniteQuery(bookingsQuery("upcoming"));
+  return (
+    <section className="rp-card" aria-label={t`Prochains examens`}>
+      <h2>{t`Prochains examens`}</h2>
+      <Loaded query={query} rows={3}>
+        {(data) => {
+          const next = [...data.pages.flatMap((page) => page.items)]
+            .sort((a, b) => a.slot.startsAt.localeCompare(b.slot.startsAt))
+            .slice(0, 5);
+          if (next.length === 0) return <p className="rp-muted">{t`Aucune réservation à venir.`}</p>;
+          return (
+            <ul className="rp-plain-list">
+              {next.map((booking) => (
+                <li key={booking.id} className="rp-row">
+                  <LineStatus state={booking.state} />
+                  <span>
+                    {examShort(booking.slot.startsAt)} {booking.slot.centre.name}, {booking.candidate?.displayName}
+                  </span>
+                </li>
+              ))}
+            </ul>
+          );
+        }}
+      </Loaded>
+    </section>
+  );
+}

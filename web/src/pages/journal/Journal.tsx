@@ -1,0 +1,131 @@
+/** The journal: who did what, when, and the proof, recomputed here and not believed. */
+import { Button } from "@mantine/core";
+import { t } from "@lingui/core/macro";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { parseCheckpoint, toHex } from "../../audit/merkle.ts";
+import { auditQuery, checkpointQuery } from "../../api/queries.ts";
+import type { AuditRecord } from "../../api/types.ts";
+import { Empty, Loaded } from "../../parts/Loading.tsx";
+import { PageTitle } from "../../parts/PageTitle.tsx";
+import { instantExact } from "../../time/format.ts";
+import { actionText } from "./actions.ts";
+import { ProofDialog } from "./ProofDialog.tsx";
+
+export function Journal() {
+  const query = useInfiniteQuery(auditQuery);
+  const checkpoint = useQuery(checkpointQuery);
+  const [proving, setProving] = useState<AuditRecord>();
+  const note = checkpoint.data ? parseCheckpoint(checkpoint.data.note) : undefined;
+  return (
+    <div className="rp-stack">
+      <PageTitle>{t`Journal`}</PageTitle>
+      <p className="rp-muted">
+        {t`Chaque acte de votre école, dans un journal qui ne se réécrit pas. La preuve se recalcule dans votre navigateur.`}
+      </p>
+      {note ? (
+        <section className="rp-card" aria-label={t`Dernier point de contrôle`}>
+          <h2>{t`Dernier point de contrôle`}</h2>
+          <dl className="rp-facts">
+            <dt>{t`Enregistrements`}</dt>
+            <dd>{note.size}</dd>
+            <dt>{t`Racine`}</dt>
+            <dd className="rp-mono">{toHex(note.root)}</dd>
+          </dl>
+        </section>
+      ) : null}
+      <Loaded query={query} rows={8}>
+        {(data) => {
+          const records = data.pages.flatMap((page) => page.items);
+          if (records.length === 0) {
+            return (
+              <Empty title={t`Journal vide`}>{t`Le premier acte de votre école, connexion comprise, s'inscrit ici.`}</Empty>
+            );
+          }
+          return (
+            <>
+              <div className="rp-table-box">
+                <table className="rp-table rp-table--days">
+                  <thead>
+                    <tr>
+                      <th scope="col">{t`Quand`}</th>
+                      <th scope="col">{t`Acte`}</th>
+                      <th scope="col">{t`Par`}</th>
+                      <th scope="col">{t`Issue`}</th>
+                      <th scope="col">{t`Preuve`}</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {records.map((record) => (
+                      <Row key={record.id} record={record} onProve={() => setProving(record)} />
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+              {query.hasNextPage ? (
+                <div>
+                  <Button
+                    variant="default"
+                    aria-disabled={query.isFetchingNextPage || undefined}
+                    onClick={() => void query.fetchNextPage()}
+                  >
+                    {t`Afficher la suite`}
+                  </Button>
+                </div>
+              ) : null}
+            </>
+          );
+        }}
+      </Loaded>
+      <ProofDialog record={proving} onClose={() => setProving(undefined)} />
+    </div>
+  );
+}
+
+function Row({ record, onProve }: { record: AuditRecord; onProve: () => void }) {
+  const text = actionText(record.action);
+  return (
+    <tr>
+      <td data-label={t`Quand`} className="rp-small">
+        {instantExact(record.occurredAt)}
+      </td>
+      <th scope="row" data-label={t`Acte`}>
+        {text}
+        {record.object ? <span className="rp-small rp-muted"> {record.object.kind}</span> : null}
+      </th>
+      <td data-label={t`Par`}>
+        {record.actor.displayName ?? record.actor.role ?? record.actor.id}
+      </td>
+      <td data-label={t`Issue`}>{outcomeText(record.outcome)}</td>
+      <td data-label={t`Preuve`}>
+        {record.leafIndex === null || record.leafIndex === undefined ? (
+          <span className="rp-small rp-muted">{t`au prochain point de contrôle`}</span>
+        ) : (
+          <Button variant="default" size="compact-sm" onClick={onProve} aria-label={t`Vérifier la preuve : ${text}`}>
+            {t`Vérifier`}
+          </Button>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+function outcomeText(outcome: string): string {
+  switch (outcome.toLowerCase()) {
+    case "success":
+    case "ok":
+    case "done":
+      return t`fait`;
+    case "refused":
+    case "denied":
+      return t`refusé`;
+    case "failed":
+    case "failure":
+    case "error":
+      return t`échoué`;
+    case "unknown":
+      return t`pas encore connue`;
+    default:
+      return outcome;
+  }
+}

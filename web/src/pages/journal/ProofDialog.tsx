@@ -1,0 +1,90 @@
+/** The proof of one record, step by step: content → leaf → root → signature. */
+import { Button, Modal } from "@mantine/core";
+import { t } from "@lingui/core/macro";
+import { useQuery } from "@tanstack/react-query";
+import * as calls from "../../api/calls.ts";
+import type { AuditRecord } from "../../api/types.ts";
+import { type ProofResult, verifyInclusion } from "../../audit/merkle.ts";
+import { Loading } from "../../parts/Loading.tsx";
+import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
+import { StatusMark } from "../../parts/StatusMark.tsx";
+import { instantExact } from "../../time/format.ts";
+import { actionText } from "./actions.ts";
+
+export function ProofDialog({ record, onClose }: { record: AuditRecord | undefined; onClose: () => void }) {
+  return (
+    <Modal
+      opened={record !== undefined}
+      onClose={onClose}
+      title={record ? t`Preuve : ${actionText(record.action)}` : ""}
+      closeButtonProps={{ "aria-label": t`Fermer` }}
+    >
+      {record ? <Body record={record} onClose={onClose} /> : null}
+    </Modal>
+  );
+}
+
+function Body({ record, onClose }: { record: AuditRecord; onClose: () => void }) {
+  const proof = useQuery({
+    queryKey: ["audit", "proof", record.id],
+    queryFn: async () => {
+      const [claim, { verifierKey }] = await Promise.all([calls.inclusionProof(record.id), calls.checkpoint()]);
+      return { claim, result: await verifyInclusion(claim, verifierKey) };
+    },
+    staleTime: 0,
+    gcTime: 0,
+  });
+  return (
+    <div className="rp-stack">
+      <p className="rp-muted">{instantExact(record.occurredAt)}</p>
+      {proof.error ? <ProblemNotice error={proof.error} /> : null}
+      {proof.isPending && !proof.error ? <Loading rows={4} /> : null}
+      {proof.data ? (
+        <>
+          <Notice level={proof.data.result.holds ? "success" : "danger"} alert={!proof.data.result.holds}>
+            <p>
+              {proof.data.result.holds
+                ? t`La preuve tient : cet enregistrement est dans le journal signé, inchangé.`
+                : t`La preuve ne tient pas. Gardez cette page et signalez-le à la sécurité.`}
+            </p>
+          </Notice>
+          <Steps result={proof.data.result} />
+          <dl className="rp-facts">
+            <dt>{t`Place`}</dt>
+            <dd>{t`feuille ${proof.data.claim.leafIndex} sur ${proof.data.claim.treeSize}`}</dd>
+            <dt>{t`Racine recalculée`}</dt>
+            <dd className="rp-mono">{proof.data.result.computedRoot ?? t`aucune`}</dd>
+            <dt>{t`Racine signée`}</dt>
+            <dd className="rp-mono">{proof.data.result.expectedRoot ?? t`illisible`}</dd>
+          </dl>
+        </>
+      ) : null}
+      <div className="rp-row rp-row--end">
+        <Button variant="default" onClick={onClose} data-autofocus>
+          {t`Fermer`}
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+function Steps({ result }: { result: ProofResult }) {
+  const rows: [string, boolean | undefined, string][] = [
+    [t`Le contenu est celui qui fut inscrit`, result.content, t`contenu effacé`],
+    [t`La feuille en est l'empreinte`, result.leaf, ""],
+    [t`Le chemin mène à la racine`, result.root, ""],
+    [t`La racine est signée`, result.signature, t`ce navigateur ne sait pas vérifier`],
+  ];
+  return (
+    <ol className="rp-plain-list">
+      {rows.map(([text, holds, unknown]) => (
+        <li key={text} className="rp-row">
+          <StatusMark tone={holds === undefined ? "closed" : holds ? "booked" : "refused"}>
+            {holds === undefined ? unknown : holds ? t`vrai` : t`faux`}
+          </StatusMark>
+          {text}
+        </li>
+      ))}
+    </ol>
+  );
+}

@@ -1,0 +1,53 @@
+/** The basket: one card a group (one action, one basket at RdvPermis), each with its own deadline and its own validation. */
+import { t } from "@lingui/core/macro";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { basketQuery } from "../../api/queries.ts";
+import type { Basket, Group } from "../../api/types.ts";
+import { Empty, Loaded } from "../../parts/Loading.tsx";
+import { PageTitle } from "../../parts/PageTitle.tsx";
+import { GroupCard } from "./GroupCard.tsx";
+import "./panier.css";
+
+export function BasketPage() {
+  const query = useQuery(basketQuery);
+  return (
+    <div className="rp-stack">
+      <PageTitle>{t`Panier`}</PageTitle>
+      <Loaded query={query} rows={4} height={56}>
+        {(basket) => <Groups basket={basket} />}
+      </Loaded>
+    </div>
+  );
+}
+
+/** Candidates already standing on a living line of any group. */
+export function namedIn(groups: readonly Group[]): string[] {
+  const living = ["asking", "held", "confirming"];
+  return groups
+    .flatMap((group) => group.lines)
+    .flatMap((line) => (line.candidate && living.includes(line.state) ? [line.candidate.id] : []));
+}
+
+function Groups({ basket }: { basket: Basket }) {
+  if (basket.groups.length === 0) {
+    return (
+      <Empty title={t`Votre panier est vide`} action={<Link to="/creneaux">{t`Chercher des créneaux`}</Link>}>
+        {t`Un créneau retenu y reste le temps que RdvPermis accorde, pour nommer le candidat et valider.`}
+      </Empty>
+    );
+  }
+  const used = basket.groups
+    .flatMap((group) => group.lines)
+    .filter((line) => ["asking", "held", "confirming"].includes(line.state)).length;
+  const most = basket.limits.basket;
+  const named = namedIn(basket.groups);
+  return (
+    <>
+      <p className="rp-muted">{t`${used} lignes sur ${most}. Au plus quatre créneaux par demande, chacune validée à part.`}</p>
+      {basket.groups.map((group, index) => (
+        <GroupCard key={group.id} group={group} number={index + 1} named={named} main={index === 0} />
+      ))}
+    </>
+  );
+}

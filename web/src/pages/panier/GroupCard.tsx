@@ -1,0 +1,148 @@
+import { t } from "@lingui/core/macro";
+import { plural } from "@lingui/core/macro";
+import { useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useEffect, useRef, useState } from "react";
+import * as calls from "../../api/calls.ts";
+import { keys } from "../../api/queries.ts";
+import type { Group } from "../../api/types.ts";
+import { useAct } from "../../live/act.ts";
+import { ActionButton } from "../../parts/ActionButton.tsx";
+import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
+import { Countdown, useSecondsLeft } from "../../parts/Countdown.tsx";
+import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
+import { clockTime, examSentence } from "../../time/format.ts";
+import { summary } from "../creneaux/outcome.ts";
+import { LineRow } from "./LineRow.tsx";
+
+/** Why the group cannot be validated now; undefined when it can. */
+export function blockedBecause(group: Group): string | undefined {
+  const held = group.lines.filter((line) => line.state === "held");
+  const unnamed = held.filter((line) => line.candidate === null).length;
+  if (held.length === 0) return t`Rien à valider dans cette demande.`;
+  if (unnamed > 0) {
+    return plural(unnamed, { one: "# ligne sans candidat : nommez-le.", other: "# lignes sans candidat : nommez-les." });
+  }
+  return undefined;
+}
+
+export function GroupCard({
+  group,
+  number,
+  named,
+  main,
+}: {
+  group: Group;
+  number: number;
+  named: readonly string[];
+  main: boolean;
+}) {
+  const client = useQueryClient();
+  const [review, setReview] = useState(false);
+  const result = useRef<HTMLDivElement>(null);
+  const held = group.lines.filter((line) => line.state === "held");
+  const waiting = group.lines.filter((line) => line.state === "asking" || line.state === "confirming").length;
+  const validate = useAct((groupId: string, key: string) => calls.validate(groupId, key), {
+    onSuccess: () => setReview(false),
+    onSettled: () =>
+      Promise.all(
+        [keys.basket, keys.bookings, keys.slots, keys.thresholds].map((queryKey) =>
+          client.invalidateQueries({ queryKey }),
+        ),
+      ),
+  });
+  useEffect(() => {
+    if (validate.data) result.current?.focus();
+  }, [validate.data]);
+  const title = t`Demande ${number}`;
+  return (
+    <section className="rp-card" aria-label={title}>
+      <div className="rp-row rp-row--between">
+        <h2>{title}</h2>
+        {group.expiresAt && held.length > 0 ? (
+          <span>
+            <Countdown until={group.expiresAt} /> <span className="rp-small rp-muted">{t`(délai de RdvPermis)`}</span>
+          </span>
+        ) : null}
+      </div>
+      {group.expiresAt && held.length > 0 ? <Ending until={group.expiresAt} /> : null}
+      <div ref={result} tabIndex={-1} className="rp-result">
+        {validate.data ? (
+          <Notice level={validate.data.results.every((line) => line.state === "booked") ? "success" : "info"}>
+            <p>
+              <strong>{summary(validate.data.results)}</strong>
+            </p>
+            <p>
+              <Link to="/reservations">{t`Voir les réservations`}</Link>
+            </p>
+          </Notice>
+        ) : null}
+        {validate.error && !review ? <ProblemNotice error={validate.error} /> : null}
+      </div>
+      <p className="rp-muted">{summary(group.lines)}</p>
+      <ul className="rp-lines">
+        {group.lines.map((line) => (
+          <LineRow key={line.id} line={line} named={named} />
+        ))}
+      </ul>
+      {held.length > 0 ? (
+        <div className="rp-row rp-row--end">
+          {waiting > 0 ? (
+            <span className="rp-small rp-muted">
+              {plural(waiting, { one: "# ligne attend encore.", other: "# lignes attendent encore." })}
+            </span>
+          ) : null}
+          <ActionButton
+            main={main}
+            busy={validate.isPending}
+            blocked={blockedBecause(group)}
+            onAct={() => {
+              validate.reset();
+              setReview(true);
+            }}
+          >
+            {plural(held.length, { one: "Valider # réservation", other: "Valider # réservations" })}
+          </ActionButton>
+        </div>
+      ) : null}
+      <ConfirmDialog
+        opened={review}
+        title={t`Relire avant de valider`}
+        keep={t`Revenir`}
+        confirm={plural(held.length, { one: "Valider # réservation", other: "Valider # réservations" })}
+        tone="brand"
+        busy={validate.isPending}
+        error={validate.error}
+        onConfirm={() => validate.mutate(group.id)}
+        onClose={() => setReview(false)}
+      >
+        <ul className="rp-plain-list">
+          {held.map((line) => (
+            <li key={line.id}>
+              <strong>{line.candidate?.displayName}</strong>
+              <br />
+              {examSentence(line.slot.startsAt)}, {line.slot.centre.name}, {t`permis ${line.slot.category}`}
+            </li>
+          ))}
+        </ul>
+        <p>{t`RdvPermis réserve à leur nom et les prévient. Annuler à 6 jours ou moins les prive 30 jours de réservation.`}</p>
+      </ConfirmDialog>
+    </section>
+  );
+}
+
+/** Five minutes before the end, in words, where it matters. */
+function Ending({ until }: { until: string }) {
+  const left = useSecondsLeft(until);
+  const at = clockTime(until);
+  if (left > 300) return null;
+  return (
+    <Notice level="warning">
+      <p>
+        {left > 0
+          ? t`Votre panier expire à ${at}. Validez ou rendez les créneaux.`
+          : t`Panier expiré à ${at}, créneaux rendus. Vos choix de candidats sont gardés.`}
+      </p>
+    </Notice>
+  );
+}

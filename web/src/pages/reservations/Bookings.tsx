@@ -1,0 +1,105 @@
+/** What is booked: upcoming, to confirm, past. Changes name their consequence first. */
+import { Button, Tabs } from "@mantine/core";
+import { t } from "@lingui/core/macro";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import type { BookingFilter } from "../../api/calls.ts";
+import { bookingsQuery } from "../../api/queries.ts";
+import { Empty, Loaded } from "../../parts/Loading.tsx";
+import { PageTitle } from "../../parts/PageTitle.tsx";
+import { BookingRow } from "./BookingRow.tsx";
+import "./reservations.css";
+
+const route = getRouteApi("/reservations");
+
+export function Bookings() {
+  const { onglet } = route.useSearch();
+  const navigate = route.useNavigate();
+  const tab = onglet ?? "a-venir";
+  const waiting = useInfiniteQuery(bookingsQuery("to_confirm"));
+  const count = waiting.data?.pages.flatMap((page) => page.items).length ?? 0;
+  return (
+    <div className="rp-stack">
+      <PageTitle>{t`Réservations`}</PageTitle>
+      <Tabs
+        value={tab}
+        onChange={(value) =>
+          void navigate({ search: value === "a-confirmer" || value === "passees" ? { onglet: value } : {} })
+        }
+      >
+        <Tabs.List>
+          <Tabs.Tab value="a-venir">{t`À venir`}</Tabs.Tab>
+          <Tabs.Tab value="a-confirmer">
+            {t`À confirmer`} {count > 0 ? <span className="rp-count">{count}</span> : null}
+          </Tabs.Tab>
+          <Tabs.Tab value="passees">{t`Passées`}</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="a-venir">{tab === "a-venir" ? <Listing filter="upcoming" /> : null}</Tabs.Panel>
+        <Tabs.Panel value="a-confirmer">{tab === "a-confirmer" ? <Listing filter="to_confirm" /> : null}</Tabs.Panel>
+        <Tabs.Panel value="passees">{tab === "passees" ? <Listing filter="past" /> : null}</Tabs.Panel>
+      </Tabs>
+    </div>
+  );
+}
+
+function emptyText(filter: BookingFilter): { title: string; text: string } {
+  switch (filter) {
+    case "upcoming":
+      return {
+        title: t`Aucune réservation à venir`,
+        text: t`Retenez un créneau, nommez le candidat, validez : la réservation vient ici.`,
+      };
+    case "to_confirm":
+      return {
+        title: t`Rien à confirmer`,
+        text: t`Une réponse de RdvPermis qui tarde attend ici, jusqu'à ce que nous la connaissions.`,
+      };
+    case "past":
+      return { title: t`Aucune réservation passée`, text: t`Les examens passés et les annulations restent ici.` };
+  }
+}
+
+function Listing({ filter }: { filter: BookingFilter }) {
+  const query = useInfiniteQuery(bookingsQuery(filter));
+  const empty = emptyText(filter);
+  return (
+    <div className="rp-stack rp-tab">
+      <Loaded query={query} rows={5} height={56}>
+        {(data) => {
+          const items = data.pages.flatMap((page) => page.items);
+          const allowance = data.pages[0]?.replacements;
+          if (items.length === 0) {
+            return (
+              <Empty title={empty.title} action={<Link to="/creneaux">{t`Chercher des créneaux`}</Link>}>
+                {empty.text}
+              </Empty>
+            );
+          }
+          return (
+            <>
+              {allowance ? (
+                <p className="rp-muted">{t`Remplacements : reste ${allowance.left} sur ${allowance.perMonth} ce mois-ci`}</p>
+              ) : null}
+              <ul className="rp-bookings">
+                {items.map((booking) => (
+                  <BookingRow key={booking.id} booking={booking} editable={filter === "upcoming"} allowance={allowance} />
+                ))}
+              </ul>
+              {query.hasNextPage ? (
+                <div>
+                  <Button
+                    variant="default"
+                    aria-disabled={query.isFetchingNextPage || undefined}
+                    onClick={() => void query.fetchNextPage()}
+                  >
+                    {t`Afficher la suite`}
+                  </Button>
+                </div>
+              ) : null}
+            </>
+          );
+        }}
+      </Loaded>
+    </div>
+  );
+}

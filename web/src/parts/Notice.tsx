@@ -1,0 +1,65 @@
+/** In-page messages: what happened, why, what to do. `danger` alone is an alert, for loss. */
+import { t } from "@lingui/core/macro";
+import { IconAlertTriangle, IconCircleCheck, IconCircleX, IconInfoCircle } from "@tabler/icons-react";
+import type { ReactNode, Ref } from "react";
+import { Problem } from "../api/problem.ts";
+import type { Reason } from "../api/types.ts";
+import { refusalText } from "../rules/refusals.ts";
+
+export type Level = "info" | "success" | "warning" | "danger";
+
+const ICONS = { info: IconInfoCircle, success: IconCircleCheck, warning: IconAlertTriangle, danger: IconCircleX };
+
+export function Notice({
+  level,
+  children,
+  focusRef,
+  alert = false,
+}: {
+  level: Level;
+  children: ReactNode;
+  focusRef?: Ref<HTMLDivElement>;
+  alert?: boolean;
+}) {
+  const Icon = ICONS[level];
+  return (
+    <div
+      className={`rp-notice rp-notice--${level}`}
+      {...(focusRef ? { ref: focusRef, tabIndex: -1 } : {})}
+      {...(alert ? { role: "alert" } : {})}
+    >
+      <Icon size={20} aria-hidden />
+      <div className="rp-notice__text">{children}</div>
+    </div>
+  );
+}
+
+/** Codes stand under "Détails": for support, never in the sentence. */
+export function ReasonDetails({ reason }: { reason: Reason }) {
+  const sources = (reason.verdicts ?? []).filter((verdict) => !verdict.allowed);
+  const codes = [reason.code, reason.rdvpermisCode, reason.errorId].filter(Boolean);
+  return (
+    <details className="rp-small rp-muted">
+      <summary>{t`Détails`}</summary>
+      <ul>
+        {sources.map((verdict) => (
+          <li key={verdict.rule}>
+            {verdict.rule} · {verdict.source}
+          </li>
+        ))}
+        <li>{codes.join(" · ")}</li>
+      </ul>
+    </details>
+  );
+}
+
+export function ProblemNotice({ error, children }: { error: unknown; children?: ReactNode }) {
+  const reason: Reason = error instanceof Problem ? error : { code: "INTERNAL", verdicts: [] };
+  return (
+    <Notice level={error instanceof Problem && (error.lost || error.status >= 500) ? "warning" : "danger"} alert>
+      <p>{refusalText(reason)}</p>
+      {children}
+      <ReasonDetails reason={reason} />
+    </Notice>
+  );
+}

@@ -1,0 +1,90 @@
+/** The addresses, in French as people read them. Pages load when visited; filters live in the address, names and NEPH never. */
+import type { QueryClient } from "@tanstack/react-query";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { sessionQuery } from "./api/queries.ts";
+import { readFilters, type SlotSearch } from "./rules/filters.ts";
+import { ErrorPage } from "./shell/ErrorPage.tsx";
+import { NotFound } from "./shell/NotFound.tsx";
+import { Root } from "./shell/Root.tsx";
+
+const root = createRootRoute({ component: Root, notFoundComponent: NotFound, errorComponent: ErrorPage });
+
+const home = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  component: lazyRouteComponent(() => import("./pages/home/Home.tsx"), "Home"),
+});
+
+const slots = createRoute({
+  getParentRoute: () => root,
+  path: "/creneaux",
+  validateSearch: (search: Record<string, unknown>): SlotSearch => readFilters(search),
+  component: lazyRouteComponent(() => import("./pages/creneaux/Slots.tsx"), "Slots"),
+});
+
+const basket = createRoute({
+  getParentRoute: () => root,
+  path: "/panier",
+  component: lazyRouteComponent(() => import("./pages/panier/Basket.tsx"), "BasketPage"),
+});
+
+const bookings = createRoute({
+  getParentRoute: () => root,
+  path: "/reservations",
+  validateSearch: (search: Record<string, unknown>): { onglet?: "a-confirmer" | "passees" } =>
+    search.onglet === "a-confirmer" || search.onglet === "passees" ? { onglet: search.onglet } : {},
+  component: lazyRouteComponent(() => import("./pages/reservations/Bookings.tsx"), "Bookings"),
+});
+
+const candidates = createRoute({
+  getParentRoute: () => root,
+  path: "/candidats",
+  component: lazyRouteComponent(() => import("./pages/candidats/Candidates.tsx"), "Candidates"),
+});
+
+const candidate = createRoute({
+  getParentRoute: () => root,
+  path: "/candidats/$id",
+  component: lazyRouteComponent(() => import("./pages/candidats/CandidatePage.tsx"), "CandidatePage"),
+});
+
+const thresholds = createRoute({
+  getParentRoute: () => root,
+  path: "/seuils",
+  component: lazyRouteComponent(() => import("./pages/seuils/Thresholds.tsx"), "Thresholds"),
+});
+
+const messages = createRoute({
+  getParentRoute: () => root,
+  path: "/messages",
+  component: lazyRouteComponent(() => import("./pages/messages/Messages.tsx"), "Messages"),
+});
+
+const journal = createRoute({
+  getParentRoute: () => root,
+  path: "/journal",
+  component: lazyRouteComponent(() => import("./pages/journal/Journal.tsx"), "Journal"),
+});
+
+const tree = root.addChildren([home, slots, basket, bookings, candidates, candidate, thresholds, messages, journal]);
+
+export function newRouter(client: QueryClient) {
+  client.prefetchQuery(sessionQuery);
+  return createRouter({
+    routeTree: tree,
+    defaultPreload: "intent",
+    // Plain words in the address ("departement=94"), not JSON.
+    parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+    stringifySearch: (search) => {
+      const entries = Object.entries(search).filter(([, value]) => value !== undefined && value !== "");
+      const text = new URLSearchParams(entries.map(([name, value]) => [name, String(value)])).toString();
+      return text ? `?${text}` : "";
+    },
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof newRouter>;
+  }
+}

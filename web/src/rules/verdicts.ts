@@ -1,0 +1,103 @@
+/** What a rule said, in words (web.md §4). Verdicts are data; the sentence is made here, in the reader's language. */
+import { t } from "@lingui/core/macro";
+import type { Verdict } from "../api/types.ts";
+import { monthLong, parisMoment } from "../time/format.ts";
+import { departmentName } from "./departments.ts";
+
+/** The sentence for a rule that refused. A fact that is missing makes the sentence shorter, never wrong. */
+export function verdictText(verdict: Verdict): string {
+  const { facts } = verdict;
+  const until = verdict.opensAt ? parisMoment(verdict.opensAt) : undefined;
+  const fact = (...names: string[]) => names.map((name) => facts[name]).find((value) => value !== undefined && value !== "");
+  const limit = fact("limit");
+  switch (verdict.rule) {
+    case "R-TERRITORY": {
+      const department = fact("slot_department", "slotDepartment", "department");
+      const place = department ? departmentName(department) : t`ce département`;
+      return until
+        ? t`Réservé aux écoles de ce département (${place}) jusqu'au ${until}.`
+        : t`Réservé aux écoles de ce département (${place}).`;
+    }
+    case "R-THRESHOLD": {
+      const month = fact("month");
+      const taken = fact("taken", "used");
+      const figures = month && taken && limit ? t`Seuil de ${monthLong(month)} atteint : ${taken} sur ${limit}.` : t`Seuil du mois atteint.`;
+      return until ? t`${figures} Suite le ${until}.` : figures;
+    }
+    case "R-API-PACE":
+      return until ? t`Plafond du moment atteint. Il remonte le ${until}.` : t`Plafond du moment atteint. Il remonte au fil du mois.`;
+    case "R-BASKET":
+      return limit ? t`Panier plein (${limit}). Validez ou rendez un créneau.` : t`Panier plein. Validez ou rendez un créneau.`;
+    case "R-GROUP":
+      return limit ? t`Au plus ${limit} créneaux par demande. Faites-en une autre ensuite.` : t`Trop de créneaux en une demande.`;
+    case "R-HOLD-TTL":
+      return t`Le délai du panier est passé. Les créneaux sont rendus.`;
+    case "R-NAMED":
+      return t`Chaque ligne nomme son candidat, et un candidat n'a qu'une ligne.`;
+    case "R-REPLACE":
+      return t`Changement impossible : plus de remplacement ce mois-ci. Autre choix : annuler.`;
+    case "R-PAST":
+      return t`Ce créneau a commencé ou est passé. Plus rien ne peut y changer.`;
+    case "R-NOTICE":
+      return t`Trop tard avant l'examen pour ce changement.`;
+    case "R-PENALTY":
+      return until
+        ? t`Ce candidat ne peut pas réserver avant le ${until} (pénalité).`
+        : t`Ce candidat ne peut pas réserver pour le moment (pénalité).`;
+    case "R-ONE-ACTIVE":
+      return t`Ce candidat a déjà un examen à venir pour ce permis.`;
+    case "R-AVAILABLE":
+      return t`Une personne ou un véhicule n'est pas libre à cette heure.`;
+    case "R-CATEGORY": {
+      const slot = fact("slot_category", "slotCategory", "slot");
+      const mandate = fact("mandate_category", "mandateCategory", "mandate");
+      return slot && mandate
+        ? t`Créneau pour le permis ${slot}, mandat pour ${mandate}.`
+        : t`Créneau et mandat ne sont pas du même permis.`;
+    }
+    case "R-LICENSED":
+      return t`L'agrément de l'école ou du formateur n'est pas en vigueur.`;
+    case "R-PUBLISHED":
+      return t`Ce créneau est pris, retiré ou pas encore publié par RdvPermis.`;
+    case "R-MANDATE":
+      return t`Pas de mandat actif. Demandez-le au candidat.`;
+    default:
+      return t`Une règle le refuse (${verdict.rule}).`;
+  }
+}
+
+/** The short name of a rule, for headings. */
+export function ruleName(rule: string): string {
+  switch (rule) {
+    case "R-TERRITORY":
+      return t`Priorité du département`;
+    case "R-THRESHOLD":
+      return t`Seuil du mois`;
+    case "R-API-PACE":
+      return t`Plafond du moment`;
+    case "R-PAST":
+      return t`Créneau passé`;
+    case "R-PUBLISHED":
+      return t`Publication`;
+    case "R-CATEGORY":
+      return t`Permis`;
+    case "R-MANDATE":
+      return t`Mandat`;
+    case "R-ONE-ACTIVE":
+      return t`Un seul examen à venir`;
+    case "R-BASKET":
+      return t`Taille du panier`;
+    case "R-GROUP":
+      return t`Taille d'une demande`;
+    default:
+      return rule;
+  }
+}
+
+/** The moment at which the last of the closed rules opens; undefined when one of them does not open with time. */
+export function opensAt(verdicts: readonly Verdict[]): string | undefined {
+  const refused = verdicts.filter((verdict) => !verdict.allowed);
+  const moments = refused.map((verdict) => verdict.opensAt);
+  if (moments.length === 0 || moments.some((moment) => !moment)) return undefined;
+  return moments.map(String).sort((a, b) => Date.parse(a) - Date.parse(b)).at(-1);
+}

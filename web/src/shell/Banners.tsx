@@ -1,0 +1,61 @@
+/** What is true of the whole page: offline, not up to date, signed out, a wrong device clock. */
+import { t } from "@lingui/core/macro";
+import { IconClockExclamation, IconPlugConnectedX, IconWifiOff } from "@tabler/icons-react";
+import { useRouterState } from "@tanstack/react-router";
+import { STALE_AFTER, signedOut, usePulse } from "../live/feed.ts";
+import { useOnline } from "../live/online.ts";
+import { useStore } from "../live/store.ts";
+import { serverClock } from "../time/clock.ts";
+import { clockSeconds, duration } from "../time/format.ts";
+import { useNow } from "../time/now.ts";
+
+/** Milliseconds by which a device's clock may err before we say so. */
+const CLOCK_TOLERANCE = 60_000;
+
+/** True when the stream has been silent for 25 s. */
+export function useStale(): boolean {
+  const pulse = usePulse();
+  useNow();
+  return performance.now() - pulse.at > STALE_AFTER;
+}
+
+export function Banners() {
+  const pulse = usePulse();
+  const online = useOnline();
+  const stale = useStale();
+  const out = useStore(signedOut);
+  const here = useRouterState({ select: (state) => state.location.href });
+  const error = serverClock.deviceError();
+  const since = clockSeconds(pulse.server ?? serverClock.now() - (performance.now() - pulse.at));
+  return (
+    <>
+      {out ? (
+        <div className="rp-banner rp-banner--danger" role="alert">
+          <IconPlugConnectedX size={20} aria-hidden />
+          {t`RdvPermis demande de vous reconnecter. Votre travail est gardé.`}
+          <a href={`/auth/login?returnTo=${encodeURIComponent(here)}`}>{t`Se reconnecter`}</a>
+        </div>
+      ) : null}
+      {online ? null : (
+        <div className="rp-banner rp-banner--waiting" role="status">
+          <IconWifiOff size={20} aria-hidden />
+          {t`Hors ligne. Vous pouvez lire ; rien ne part vers RdvPermis.`}
+        </div>
+      )}
+      {stale && online && !out ? (
+        <div className="rp-banner rp-banner--waiting" role="status">
+          <IconPlugConnectedX size={20} aria-hidden />
+          {t`Affichage non à jour depuis ${since}`}
+        </div>
+      ) : null}
+      {Math.abs(error) > CLOCK_TOLERANCE ? (
+        <div className="rp-banner rp-banner--waiting" role="status">
+          <IconClockExclamation size={20} aria-hidden />
+          {error > 0
+            ? t`L'horloge de cet appareil avance de ${duration(Math.round(error / 1000))}. Les délais affichés sont justes.`
+            : t`L'horloge de cet appareil retarde de ${duration(Math.round(-error / 1000))}. Les délais affichés sont justes.`}
+        </div>
+      ) : null}
+    </>
+  );
+}

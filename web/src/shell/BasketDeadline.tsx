@@ -1,0 +1,48 @@
+/** The basket's nearest deadline, in the header of every page. */
+import { t } from "@lingui/core/macro";
+import { IconClock } from "@tabler/icons-react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useEffect } from "react";
+import { basketQuery, keys } from "../api/queries.ts";
+import type { Basket } from "../api/types.ts";
+import { useSecondsLeft, useSpokenMarks } from "../parts/Countdown.tsx";
+import { duration } from "../time/format.ts";
+
+/** The first deadline among groups that still hold something; undefined when nothing runs. */
+export function nextDeadline(basket: Basket | undefined): { expiresAt: string; held: number } | undefined {
+  const running = (basket?.groups ?? [])
+    .filter((group) => group.expiresAt && group.lines.some((line) => line.state === "held"))
+    .sort((a, b) => Date.parse(a.expiresAt ?? "") - Date.parse(b.expiresAt ?? ""));
+  const first = running[0];
+  if (!first?.expiresAt) return undefined;
+  const held = running.flatMap((group) => group.lines).filter((line) => line.state === "held").length;
+  return { expiresAt: first.expiresAt, held };
+}
+
+export function BasketDeadline() {
+  const { data } = useQuery(basketQuery);
+  const next = nextDeadline(data);
+  return next ? <Running {...next} /> : null;
+}
+
+function Running({ expiresAt, held }: { expiresAt: string; held: number }) {
+  const client = useQueryClient();
+  const left = useSecondsLeft(expiresAt);
+  useSpokenMarks(expiresAt, t`Le panier`);
+  const over = left === 0;
+  // The limit is over: what became of the lines is the server's to say.
+  useEffect(() => {
+    if (over) client.invalidateQueries({ queryKey: keys.basket });
+  }, [over, client]);
+  const rest = duration(left);
+  return (
+    <Link to="/panier" className={`rp-tool rp-tool--deadline${left <= 300 ? " rp-tool--urgent" : ""}`}>
+      <IconClock size={18} aria-hidden />
+      <span className="rp-visually-hidden">{t`Panier, ${held} retenus, reste`} </span>
+      <span role="timer" aria-live="off">
+        {rest}
+      </span>
+    </Link>
+  );
+}

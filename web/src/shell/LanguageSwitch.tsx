@@ -1,0 +1,15 @@
+import { UnstyledButton } from "@mantine/core";
+import { i18n } from "@lingui/core";
+import { IconLanguage } from "@tabler/icons-react";
+import { speak } from "../i18n.ts";
+
+/** Each language is offered in itself. */
+export function LanguageSwitch({ className = "rp-tool" }: { className?: string }) {
+  const other = i18n.locale === "fr" ? "en" : "fr";
+  return (
+    <UnstyledButton className={className} lang={other} onClick={() => void speak(other)}>
+      <IconLanguage size={20} aria-hidden />
+      {other === "en" ? "English" : "Français"}
+    </UnstyledButton>
+  );
+}

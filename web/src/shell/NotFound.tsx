@@ -1,0 +1,15 @@
+import { t } from "@lingui/core/macro";
+import { Link } from "@tanstack/react-router";
+import { Empty } from "../parts/Loading.tsx";
+import { PageTitle } from "../parts/PageTitle.tsx";
+
+export function NotFound() {
+  return (
+    <div className="rp-stack">
+      <PageTitle>{t`Page introuvable`}</PageTitle>
+      <Empty title={t`Cette adresse ne mène nulle part`} action={<Link to="/">{t`Aller à l'accueil`}</Link>}>
+        {t`Le lien est peut-être ancien ou incomplet.`}
+      </Empty>
+    </div>
+  );
+}

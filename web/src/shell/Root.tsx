@@ -1,0 +1,28 @@
+/** Who is here decides what is drawn: nothing known yet, nobody (the landing), or the school's pages. */
+import { Button } from "@mantine/core";
+import { t } from "@lingui/core/macro";
+import { useQuery } from "@tanstack/react-query";
+import { sessionQuery } from "../api/queries.ts";
+import { Loading } from "../parts/Loading.tsx";
+import { ProblemNotice } from "../parts/Notice.tsx";
+import { Landing } from "./Landing.tsx";
+import { Shell } from "./Shell.tsx";
+
+export function Root() {
+  const session = useQuery(sessionQuery);
+  if (session.data) return <Shell session={session.data} />;
+  if (session.data === null) return <Landing />;
+  return (
+    <main className="rp-main">
+      {session.error ? (
+        <ProblemNotice error={session.error}>
+          <div>
+            <Button variant="default" onClick={() => session.refetch()}>{t`Relire`}</Button>
+          </div>
+        </ProblemNotice>
+      ) : (
+        <Loading rows={3} />
+      )}
+    </main>
+  );
+}

@@ -1,0 +1,201 @@
+/** The frame of every page: header with the basket's countdown, rail or bottom bar, banners, the one polite region. */
+import { Modal, UnstyledButton } from "@mantine/core";
+import { t } from "@lingui/core/macro";
+import {
+  IconBasket,
+  IconBell,
+  IconBook2,
+  IconCalendarSearch,
+  IconChecklist,
+  IconDots,
+  IconGauge,
+  IconHome,
+  IconKeyboard,
+  IconLogout2,
+  IconUsers,
+} from "@tabler/icons-react";
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { type ComponentType, useEffect, useState } from "react";
+import { signOut } from "../api/calls.ts";
+import { noticesQuery } from "../api/queries.ts";
+import type { Session } from "../api/types.ts";
+import { spoken } from "../live/announce.ts";
+import { startFeed } from "../live/feed.ts";
+import { useStore } from "../live/store.ts";
+import { dropToast, toasts } from "../live/toast.ts";
+import { Banners, useStale } from "./Banners.tsx";
+import { BasketDeadline } from "./BasketDeadline.tsx";
+import { Brand } from "./Brand.tsx";
+import { useKeys } from "./keys.ts";
+import { KeysHelp } from "./KeysHelp.tsx";
+import { LanguageSwitch } from "./LanguageSwitch.tsx";
+import { SessionWarning } from "./SessionWarning.tsx";
+
+interface Place {
+  to: "/" | "/creneaux" | "/panier" | "/reservations" | "/candidats" | "/seuils" | "/journal";
+  label: string;
+  icon: ComponentType<{ size?: number; stroke?: number; "aria-hidden"?: boolean }>;
+}
+
+function places(): Place[] {
+  return [
+    { to: "/", label: t`Accueil`, icon: IconHome },
+    { to: "/creneaux", label: t`Créneaux`, icon: IconCalendarSearch },
+    { to: "/panier", label: t`Panier`, icon: IconBasket },
+    { to: "/reservations", label: t`Réservations`, icon: IconChecklist },
+    { to: "/candidats", label: t`Candidats`, icon: IconUsers },
+    { to: "/seuils", label: t`Seuils`, icon: IconGauge },
+    { to: "/journal", label: t`Journal`, icon: IconBook2 },
+  ];
+}
+
+function useUnread(): number {
+  const { data } = useInfiniteQuery(noticesQuery);
+  return data?.pages[0]?.unread ?? 0;
+}
+
+function MessagesLink({ className }: { className: string }) {
+  const unread = useUnread();
+  return (
+    <Link to="/messages" className={className}>
+      <IconBell size={20} aria-hidden />
+      <span>{t`Messages`}</span>
+      {unread > 0 ? (
+        <span className="rp-count">
+          {unread}
+          <span className="rp-visually-hidden"> {t`non lus`}</span>
+        </span>
+      ) : null}
+    </Link>
+  );
+}
+
+function useSignOut(): () => void {
+  const client = useQueryClient();
+  return () => {
+    signOut().then(
+      (answer) => {
+        client.clear();
+        window.location.assign(answer?.redirect ?? "/");
+      },
+      () => window.location.assign("/"),
+    );
+  };
+}
+
+export function Shell({ session }: { session: Session }) {
+  const client = useQueryClient();
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const [more, setMore] = useState(false);
+  const [help, setHelp] = useState(false);
+  const stale = useStale();
+  const leave = useSignOut();
+  const said = useStore(spoken);
+  useEffect(() => startFeed(client), [client]);
+  useKeys(() => setHelp(true));
+  // A page was reached: the sheet that led there closes. The path is what is watched.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
+  useEffect(() => setMore(false), [path]);
+  const all = places();
+  return (
+    <>
+      <a className="rp-skip" href="#contenu">{t`Aller au contenu`}</a>
+      <header className="rp-header">
+        <Link to="/" className="rp-brand">
+          <Brand />
+        </Link>
+        <span className="rp-header__school">{session.school.name}</span>
+        <div className="rp-header__tools">
+          <BasketDeadline />
+          <span className="rp-wide rp-row">
+            <MessagesLink className="rp-tool" />
+            <UnstyledButton className="rp-tool" onClick={() => setHelp(true)}>
+              <IconKeyboard size={20} aria-hidden />
+              {t`Raccourcis`}
+            </UnstyledButton>
+            <LanguageSwitch />
+            <UnstyledButton className="rp-tool" onClick={leave}>
+              <IconLogout2 size={20} aria-hidden />
+              {t`Se déconnecter`}
+            </UnstyledButton>
+          </span>
+        </div>
+      </header>
+      <Banners />
+      <div className="rp-frame">
+        <nav className="rp-rail" aria-label={t`Pages`}>
+          {all.map(({ to, label, icon: Icon }) => (
+            <Link key={to} to={to} activeOptions={{ exact: to === "/", includeSearch: false }}>
+              <Icon size={22} stroke={1.75} aria-hidden />
+              {label}
+            </Link>
+          ))}
+        </nav>
+        <main id="contenu" className={stale ? "rp-main rp-main--stale" : "rp-main"}>
+          <Outlet />
+          <footer className="rp-footer">{t`Service privé, distinct de RdvPermis.`}</footer>
+        </main>
+      </div>
+      <nav className="rp-bottom" aria-label={t`Pages`}>
+        {all.slice(0, 4).map(({ to, label, icon: Icon }) => (
+          <Link key={to} to={to} activeOptions={{ exact: to === "/", includeSearch: false }}>
+            <Icon size={22} stroke={1.75} aria-hidden />
+            {label}
+          </Link>
+        ))}
+        <UnstyledButton onClick={() => setMore(true)} aria-haspopup="dialog">
+          <IconDots size={22} stroke={1.75} aria-hidden />
+          {t`Plus`}
+        </UnstyledButton>
+      </nav>
+      <Modal opened={more} onClose={() => setMore(false)} title={session.school.name} closeButtonProps={{ "aria-label": t`Fermer` }}>
+        <nav className="rp-sheet" aria-label={t`Autres pages`}>
+          {all.slice(4).map(({ to, label, icon: Icon }) => (
+            <Link key={to} to={to}>
+              <Icon size={22} stroke={1.75} aria-hidden />
+              {label}
+            </Link>
+          ))}
+          <MessagesLink className="" />
+          <LanguageSwitch className="" />
+          <UnstyledButton onClick={leave}>
+            <IconLogout2 size={22} aria-hidden />
+            {t`Se déconnecter`}
+          </UnstyledButton>
+        </nav>
+      </Modal>
+      <KeysHelp opened={help} onClose={() => setHelp(false)} />
+      <SessionWarning session={session} />
+      <div className="rp-visually-hidden" role="status" aria-live="polite">
+        {said}
+      </div>
+      <Toasts />
+    </>
+  );
+}
+
+function Toasts() {
+  const shown = useStore(toasts);
+  if (shown.length === 0) return null;
+  return (
+    <div className="rp-toasts">
+      {shown.map(({ id, text, undo }) => (
+        <div key={id} className="rp-toast">
+          <span>{text}</span>
+          {undo ? (
+            <UnstyledButton
+              className="rp-tool"
+              onClick={() => {
+                undo();
+                dropToast(id);
+              }}
+            >
+              {t`Défaire`}
+            </UnstyledButton>
+          ) : null}
+        </div>
+      ))}
+    </div>
+  );
+}

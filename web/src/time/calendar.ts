@@ -1,0 +1,36 @@
+/** Days and exam hours as plain text, "2026-12-09" and "2026-12-09T08:32": arithmetic without zones, sentences or language. */
+
+export const PARIS = "Europe/Paris";
+
+/** The day of an exam hour, "2026-12-09". */
+export function dayOf(local: string): string {
+  return local.slice(0, 10);
+}
+
+/** Minutes since midnight of an exam hour. */
+export function minuteOfDay(local: string): number {
+  return Number(local.slice(11, 13)) * 60 + Number(local.slice(14, 16));
+}
+
+/** "08:32" */
+export function hour(local: string): string {
+  return local.slice(11, 16);
+}
+
+/** "2026-12-09" + 3 → "2026-12-12". */
+export function addDays(day: string, days: number): string {
+  const date = new Date(`${day}T00:00Z`);
+  date.setUTCDate(date.getUTCDate() + days);
+  return date.toISOString().slice(0, 10);
+}
+
+/** Monday of the week of "2026-12-09". */
+export function mondayOf(day: string): string {
+  const weekday = new Date(`${day}T00:00Z`).getUTCDay();
+  return addDays(day, -((weekday + 6) % 7));
+}
+
+/** Today's date in Paris at `now` (ms). */
+export function todayInParis(now: number): string {
+  return new Intl.DateTimeFormat("sv-SE", { timeZone: PARIS }).format(new Date(now));
+}

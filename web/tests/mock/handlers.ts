@@ -1,0 +1,166 @@
+/** The contract over a `World`, for MSW: component tests give it to `setupServer`, the looking-glass server to `getResponse`. */
+import { HttpResponse, http } from "msw";
+import type { Line } from "../../src/api/types.ts";
+import { makeJournal } from "./journal.ts";
+import { iso, makeLine, makeMandate, type World } from "./world.ts";
+
+export function handlers(world: World) {
+  const journal = makeJournal(8);
+  const page = <T>(items: T[]) => HttpResponse.json({ items, nextCursor: null, serverTime: iso() });
+  const lines = () => world.basket.groups.flatMap((group) => group.lines);
+  const lineOf = (id: unknown): Line | undefined => lines().find((line) => line.id === id);
+  const outcome = (group: World["basket"]["groups"][number]) => ({
+    group,
+    results: group.lines.map((line) => ({ lineId: line.id, slotId: line.slot.id, state: line.state, problem: line.reason })),
+    serverTime: iso(),
+  });
+  const missing = () => HttpResponse.json({ code: "NOT_FOUND", status: 404 }, { status: 404 });
+  return [
+    http.get("*/auth/session", () =>
+      world.signedIn
+        ? HttpResponse.json({
+            user: { id: "u-1", displayName: "Camille Roux" },
+            school: { id: "s-1", name: "Auto-école du Pont", department: "94" },
+            roles: ["school_manager"],
+            csrfToken: "t",
+            expiresAt: iso(14 * 60_000),
+          })
+        : HttpResponse.json({ code: "UNAUTHENTICATED", status: 401 }, { status: 401 }),
+    ),
+    http.post("*/auth/logout", () => {
+      world.signedIn = false;
+      return HttpResponse.json({ redirect: null });
+    }),
+    http.get("*/api/v1/slots", () =>
+      HttpResponse.json({
+        items: world.slots,
+        nextCursor: null,
+        seenAt: iso(-8000),
+        incomplete: false,
+        incompleteReason: null,
+        threshold: world.thresholds[0] ?? null,
+        serverTime: iso(),
+      }),
+    ),
+    http.get("*/api/v1/centres", () => page([...new Map(world.slots.map(({ centre }) => [centre.id, centre])).values()])),
+    http.get("*/api/v1/basket", () => HttpResponse.json({ ...world.basket, serverTime: iso() })),
+    http.post("*/api/v1/basket/items", async ({ request }) => {
+      const { items } = (await request.json()) as { items: { slotId: string }[] };
+      const group = {
+        id: crypto.randomUUID(),
+        expiresAt: iso(15 * 60_000),
+        lines: items.flatMap(({ slotId }, index) => {
+          const slot = world.slots.find((one) => one.id === slotId);
+          if (!slot) return [];
+          const gone = index === 2;
+          return [
+            makeLine(crypto.randomUUID(), slot, {
+              state: gone ? "refused" : "held",
+              reason: gone ? { code: "RDVPERMIS_SLOT_GONE", rdvpermisCode: "CRENEAU_DEJA_RESERVE", verdicts: [] } : null,
+            }),
+          ];
+        }),
+      };
+      world.basket.groups.unshift(group);
+      return HttpResponse.json(outcome(group), { status: items.length > 2 ? 207 : 201 });
+    }),
+    http.put("*/api/v1/basket/items/:id/candidate", async ({ request, params }) => {
+      const { candidateId } = (await request.json()) as { candidateId: string | null };
+      const line = lineOf(params.id);
+      if (!line) return missing();
+      const person = world.candidates.find((one) => one.id === candidateId);
+      line.candidate = person ? { id: person.id, displayName: `${person.lastName} ${person.firstName}` } : null;
+      return HttpResponse.json(line);
+    }),
+    http.delete("*/api/v1/basket/items/:id", ({ params }) => {
+      const line = lineOf(params.id);
+      if (!line) return missing();
+      line.state = "released";
+      return HttpResponse.json(line);
+    }),
+    http.post("*/api/v1/basket/validation", async ({ request }) => {
+      const { groupId } = (await request.json()) as { groupId: string };
+      const group = world.basket.groups.find((one) => one.id === groupId);
+      if (!group) return missing();
+      for (const line of group.lines) if (line.state === "held") line.state = "booked";
+      return HttpResponse.json(outcome(group));
+    }),
+    http.get("*/api/v1/bookings", ({ request }) => {
+      const filter = new URL(request.url).searchParams.get("filter") as keyof World["bookings"] | null;
+      return HttpResponse.json({
+        items: world.bookings[filter ?? "upcoming"],
+        nextCursor: null,
+        replacements: { left: 3, perMonth: 5 },
+        serverTime: iso(),
+      });
+    }),
+    http.post("*/api/v1/bookings/:id/:act", () => HttpResponse.json({})),
+    http.get("*/api/v1/candidates", () => page(world.candidates)),
+    http.get("*/api/v1/candidates/:id", ({ params }) => {
+      const found = world.candidates.find((one) => one.id === params.id);
+      return found ? HttpResponse.json(found) : missing();
+    }),
+    http.post("*/api/v1/candidates/search", async ({ request }) => {
+      const { query } = (await request.json()) as { query: string };
+      const words = query.toLowerCase();
+      return page(
+        world.candidates.filter((one) => `${one.lastName} ${one.firstName} ${one.neph}`.toLowerCase().includes(words)),
+      );
+    }),
+    http.post("*/api/v1/candidates", async ({ request }) => {
+      const body = (await request.json()) as { lastName: string; firstName: string; neph: string; email?: string };
+      const made = { ...body, id: crypto.randomUUID(), mandates: [] };
+      world.candidates.unshift(made);
+      return HttpResponse.json(made, { status: 201 });
+    }),
+    http.post("*/api/v1/mandates", async ({ request }) => {
+      const { candidateId, category } = (await request.json()) as { candidateId: string; category: string };
+      const person = world.candidates.find((one) => one.id === candidateId);
+      if (!person) return missing();
+      const mandate = makeMandate(candidateId, { id: crypto.randomUUID(), category, state: "pending", expiresAt: null });
+      person.mandates.push(mandate);
+      return HttpResponse.json(mandate, { status: 201 });
+    }),
+    http.post("*/api/v1/mandates/:id/revocation", ({ params }) => {
+      const mandate = world.candidates.flatMap((one) => one.mandates).find((one) => one.id === params.id);
+      if (!mandate) return missing();
+      mandate.state = "revoked";
+      return HttpResponse.json(mandate);
+    }),
+    http.get("*/api/v1/thresholds", () => page(world.thresholds)),
+    http.get("*/api/v1/notifications", () =>
+      HttpResponse.json({
+        items: world.notices,
+        nextCursor: null,
+        unread: world.notices.filter((notice) => !notice.readAt).length,
+        serverTime: iso(),
+      }),
+    ),
+    http.post("*/api/v1/notifications/:id/read", ({ params }) => {
+      const notice = world.notices.find((one) => one.id === params.id);
+      if (!notice) return missing();
+      notice.readAt = iso();
+      return HttpResponse.json(notice);
+    }),
+    http.get("*/api/v1/notifications/stream", ({ request }) => {
+      const encoder = new TextEncoder();
+      const body = new ReadableStream<Uint8Array>({
+        start(controller) {
+          const tick = () => controller.enqueue(encoder.encode(`event: tick\ndata: {"serverTime":"${iso()}"}\n\n`));
+          tick();
+          const timer = setInterval(tick, 10_000);
+          request.signal.addEventListener("abort", () => clearInterval(timer));
+        },
+      });
+      return new HttpResponse(body, { headers: { "Content-Type": "text/event-stream" } });
+    }),
+    http.get("*/api/v1/audit/records", () => page(world.records)),
+    http.get("*/api/v1/audit/checkpoint", () =>
+      HttpResponse.json({ note: journal.note, verifierKey: journal.verifierKey }),
+    ),
+    http.get("*/api/v1/audit/records/:id/proof", ({ params }) => {
+      const record = world.records.find((one) => one.id === params.id);
+      return record?.leafIndex ? HttpResponse.json(journal.claim(record.leafIndex)) : missing();
+    }),
+  ];
+}

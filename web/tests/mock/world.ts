@@ -1,0 +1,230 @@
+/**
+ * A small school for component tests and for looking at pages without a stack: the contract's shapes with made-up data. It decides
+ * nothing; what is true is tested against the running platform in e2e/.
+ */
+import type { AuditRecord, Basket, Booking, Candidate, Line, Mandate, Notice, Slot, Threshold } from "../../src/api/types.ts";
+import { addDays, todayInParis } from "../../src/time/calendar.ts";
+
+const MINUTE = 60_000;
+
+export function iso(msFromNow = 0): string {
+  return new Date(Date.now() + msFromNow).toISOString();
+}
+
+function hourOf(minutes: number): string {
+  return `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
+}
+
+export const CENTRES = [
+  { id: "c-rungis", name: "Rungis", department: "94" },
+  { id: "c-creteil", name: "Créteil", department: "94" },
+  { id: "c-maisons", name: "Maisons-Alfort", department: "94" },
+];
+
+export function makeSlot(index: number, day: string, minute: number, over: Partial<Slot> = {}): Slot {
+  const centre = CENTRES[index % CENTRES.length];
+  if (!centre) throw new Error("no centre");
+  return {
+    id: `slot-${index}`,
+    centre,
+    startsAt: `${day}T${hourOf(minute)}`,
+    endsAt: `${day}T${hourOf(minute + 32)}`,
+    category: "B",
+    kind: "CIRCULATION",
+    status: "free",
+    seenAt: iso(-8000),
+    verdicts: [],
+    allowed: true,
+    opensAt: null,
+    ...over,
+  };
+}
+
+function closedUntil(msFromNow: number): Partial<Slot> {
+  const opensAt = iso(msFromNow);
+  return {
+    allowed: false,
+    opensAt,
+    verdicts: [
+      {
+        rule: "R-TERRITORY",
+        allowed: false,
+        facts: { department: "91" },
+        source: "RdvPermis charter 3.2",
+        opensAt,
+        remedy: "wait",
+      },
+    ],
+  };
+}
+
+export function makeSlots(): Slot[] {
+  const first = todayInParis(Date.now());
+  const slots: Slot[] = [];
+  for (let offset = 1; offset < 14; offset += 1) {
+    const day = addDays(first, offset);
+    const weekday = new Date(`${day}T00:00Z`).getUTCDay();
+    if (weekday === 0 || weekday === 6) continue;
+    for (let step = 0; step < 12; step += 1) {
+      const minute = (step < 7 ? 8 * 60 : 13 * 60 + 30 - 7 * 32) + step * 32;
+      for (let centre = 0; centre < 3; centre += 1) {
+        const index = slots.length;
+        const dice = (offset * 31 + step * 17 + centre * 7) % 10;
+        if (dice === 9) continue;
+        const over =
+          dice < 3
+            ? {}
+            : dice < 6
+              ? { status: "taken", allowed: false }
+              : dice === 6
+                ? closedUntil(27 * 60 * MINUTE)
+                : dice === 7
+                  ? { status: "ours", allowed: false }
+                  : {};
+        slots.push({ ...makeSlot(index, day, minute, over), centre: CENTRES[centre] ?? makeSlot(0, day, 0).centre });
+      }
+    }
+  }
+  return slots;
+}
+
+export function makeMandate(candidateId: string, over: Partial<Mandate> = {}): Mandate {
+  return {
+    id: `m-${candidateId}`,
+    candidateId,
+    category: "B",
+    gearbox: "manual",
+    state: "active",
+    since: iso(-40 * 24 * 60 * MINUTE),
+    expiresAt: iso(300 * 24 * 60 * MINUTE),
+    seenAt: iso(-30_000),
+    rdvpermisCode: null,
+    ...over,
+  };
+}
+
+export function makeCandidate(id: string, lastName: string, firstName: string, mandates?: Mandate[]): Candidate {
+  return {
+    id,
+    lastName,
+    firstName,
+    neph: "020694100123",
+    email: `${firstName.toLowerCase()}@example.test`,
+    nephUnusual: false,
+    mandates: mandates ?? [makeMandate(id)],
+  };
+}
+
+export function makeLine(id: string, slot: Slot, over: Partial<Line> = {}): Line {
+  return { id, slot, candidate: null, state: "held", since: iso(-40_000), reason: null, changing: false, examId: null, ...over };
+}
+
+export interface World {
+  signedIn: boolean;
+  slots: Slot[];
+  candidates: Candidate[];
+  basket: Basket;
+  bookings: Record<"upcoming" | "to_confirm" | "past", Booking[]>;
+  thresholds: Threshold[];
+  notices: Notice[];
+  records: AuditRecord[];
+}
+
+export function makeWorld(): World {
+  const slots = makeSlots();
+  const at = (index: number) => slots[index] ?? makeSlot(index, "2026-12-09", 512);
+  const martin = { id: "k-1", displayName: "Martin Léa" };
+  const diallo = { id: "k-2", displayName: "Diallo Awa" };
+  const candidates = [
+    makeCandidate("k-1", "Martin", "Léa"),
+    makeCandidate("k-2", "Diallo", "Awa"),
+    makeCandidate("k-3", "Nguyen", "Minh", [makeMandate("k-3", { state: "pending", expiresAt: null })]),
+    makeCandidate("k-4", "Lefebvre-Desrousseaux", "Marie-Antoinette", [
+      makeMandate("k-4", { state: "refused", rdvpermisCode: "CANDIDAT_SANS_DEMANDE_ACTIVE", expiresAt: null }),
+    ]),
+  ];
+  const threshold: Threshold = {
+    department: "94",
+    month: todayInParis(Date.now()).slice(0, 7),
+    category: "B",
+    limit: 13,
+    pacedLimit: 13,
+    taken: 9,
+    rdvpermisLimit: null,
+    fte: 3,
+    ratePerFte: 4.5,
+    nextChangeAt: iso(5 * 24 * 60 * MINUTE),
+  };
+  return {
+    signedIn: true,
+    slots,
+    candidates,
+    basket: {
+      serverTime: iso(),
+      limits: { group: 4, basket: 12 },
+      groups: [
+        {
+          id: "g-1",
+          expiresAt: iso(12 * MINUTE + 4000),
+          lines: [
+            makeLine("l-1", at(3), { candidate: martin }),
+            makeLine("l-2", at(7), {}),
+            makeLine("l-3", at(11), {
+              state: "refused",
+              reason: { code: "RDVPERMIS_SLOT_GONE", rdvpermisCode: "CRENEAU_DEJA_RESERVE", verdicts: [] },
+            }),
+            makeLine("l-4", at(15), { state: "asking" }),
+          ],
+        },
+        {
+          id: "g-2",
+          expiresAt: iso(-MINUTE),
+          lines: [makeLine("l-5", at(20), { state: "expired", candidate: diallo, since: iso(-MINUTE) })],
+        },
+      ],
+    },
+    bookings: {
+      upcoming: [
+        makeLine("b-1", at(30), { state: "booked", candidate: martin, examId: "e-1" }),
+        makeLine("b-2", at(200), { state: "booked", candidate: diallo, examId: "e-2" }),
+      ],
+      to_confirm: [makeLine("b-3", at(40), { state: "confirming", candidate: diallo })],
+      past: [],
+    },
+    thresholds: [threshold, { ...threshold, category: "A", limit: 4, pacedLimit: 3, taken: 3, fte: 1, rdvpermisLimit: 4 }],
+    notices: [
+      {
+        id: "n-1",
+        kind: "booking.confirmed",
+        occurredAt: iso(-3 * MINUTE),
+        level: "success",
+        text: {
+          fr: "Réservé : mercredi 9 décembre 2026 à 8 h 32, Rungis.",
+          en: "Booked: Wednesday 9 December 2026 at 8:32, Rungis.",
+        },
+        candidate: martin,
+        readAt: null,
+      },
+      {
+        id: "n-2",
+        kind: "threshold.near",
+        occurredAt: iso(-90 * MINUTE),
+        level: "warning",
+        text: { fr: "Plus de 80 % du seuil de décembre est pris.", en: "Over 80 % of December's threshold is taken." },
+        candidate: null,
+        readAt: iso(-80 * MINUTE),
+      },
+    ],
+    records: ["booking.confirmed", "basket.held", "mandate.activated", "candidate.created", "session.opened"].map(
+      (action, index) => ({
+        id: `r-${index}`,
+        occurredAt: iso(-index * 7 * MINUTE),
+        action,
+        outcome: "success",
+        actor: { id: "u-1", displayName: "Camille Roux", role: "school_manager" },
+        object: { kind: action.split(".")[0] ?? "", id: `o-${index}` },
+        leafIndex: index === 0 ? null : 5 - index,
+      }),
+    ),
+  };
+}

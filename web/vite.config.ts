@@ -1,0 +1,31 @@
+import { lingui } from "@lingui/vite-plugin";
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+/**
+ * One page, code split by route. `__CSP_NONCE__` stays literal in dist/index.html: the gateway puts a fresh nonce there with each
+ * answer. In development, calls go to a running stack (RESAPERMIS_GATEWAY, by default the port of `make up`).
+ */
+export default defineConfig({
+  plugins: [react(), lingui({ macroTransform: true, failOnMissing: process.env.RESAPERMIS_TEXTS !== "draft" })],
+  html: { cspNonce: "__CSP_NONCE__" },
+  build: {
+    target: "es2023",
+    manifest: true,
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    reportCompressedSize: false,
+  },
+  server: {
+    proxy: Object.fromEntries(
+      ["/api", "/auth"].map((path) => [path, process.env.RESAPERMIS_GATEWAY ?? "http://localhost:8080"]),
+    ),
+  },
+  test: {
+    environment: "jsdom",
+    include: ["src/**/*.test.{ts,tsx}", "tests/**/*.test.{ts,tsx}"],
+    setupFiles: ["tests/setup.ts"],
+    restoreMocks: true,
+    maxWorkers: 2,
+  },
+});
