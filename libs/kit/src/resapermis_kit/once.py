@@ -80,6 +80,15 @@ async def settle(tx: Tx, caller: str, command: Message, response: Message) -> No
     )
 
 
+async def withdraw(tx: Tx, caller: str, command: Message) -> None:
+    """Give the request id free again: the command was surely refused after its intention was committed."""
+    await tx.execute(
+        sa.delete(requests).where(
+            requests.c.caller == caller, requests.c.request_id == getattr(command, "request_id", "")
+        )
+    )
+
+
 async def forget_old(tx: Tx, now: datetime) -> None:
     """Delete claims older than a day."""
     await tx.execute(sa.delete(requests).where(requests.c.created_at < now - KEPT))
