@@ -16,9 +16,15 @@ async def http_ok(port: int, path: str) -> bool:
     )[1:2] == [b"200"]
 
 
-async def nats_greets(port: int) -> bool:
-    """Whether a NATS server says INFO, which it does before TLS and after JetStream is up."""
-    return (await _exchange(port, "")).startswith(b"INFO ")
+async def listens(port: int) -> bool:
+    """Whether a connection is taken; NATS listens after JetStream is up, and says nothing before TLS."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 async def http_body(port: int, path: str) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from devstack import nats, postgres
 from devstack.parts import MAIL, NATS, POSTGRES, SANDBOX, Service, service_named
-from devstack.probes import http_ok, nats_greets
+from devstack.probes import http_ok, listens
 from devstack.processes import Program, Ready
 from devstack.settings import ROOT, Settings
 
@@ -40,7 +40,7 @@ def program(settings: Settings, part: str, *, mails_to_console: bool) -> Program
         listen = f"127.0.0.1:{settings.ports.nats}"
         file.write_text(nats.configuration(listen, store, settings.nats_tls), encoding="utf-8")
         server = (str(Path(sys.executable).parent / "nats-server"), "-c", str(file))
-        return _simple(settings, NATS, server, lambda: nats_greets(settings.ports.nats))
+        return _simple(settings, NATS, server, lambda: listens(settings.ports.nats))
     if part == MAIL:
         ports = settings.ports
         listen_smtp, listen_web = f"127.0.0.1:{ports.smtp}", f"127.0.0.1:{ports.mail_web}"

@@ -13,19 +13,19 @@ import pytest
 
 from devstack import BackgroundStack, CannotStart, Stack
 from devstack.parts import MAIL, NATS, POSTGRES
-from devstack.probes import http_body, nats_greets
+from devstack.probes import http_body, listens
 
 TOOLS = Path(__file__).resolve().parents[1]
 PARTS = (POSTGRES, NATS, MAIL)
 
 
 def processes_of(home: Path) -> list[int]:
-    """Processes that name the stack's folder."""
+    """Processes that name the stack's folder or work in it."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and int(entry.name) != os.getpid():
             try:
-                words = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                words = (entry / "cmdline").read_bytes() + str((entry / "cwd").readlink()).encode()
                 state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
             except OSError:
                 continue
@@ -60,10 +60,8 @@ async def test_a_busy_port_is_named_with_who_wanted_it_and_nothing_starts(tmp_pa
 
 
 async def test_the_end_leaves_no_process(tmp_path, a_port):
-    stack = Stack(tmp_path / "home", a_port(), parts=PARTS)
-    await stack.start()
-    assert len(processes_of(tmp_path)) >= len(PARTS)
-    await stack.stop()
+    async with Stack(tmp_path / "home", a_port(), parts=PARTS):
+        assert len(processes_of(tmp_path)) >= len(PARTS)
     assert processes_of(tmp_path) == []
 
 
@@ -81,9 +79,9 @@ async def test_a_part_that_falls_is_said_and_comes_back(stack):
 
 async def test_a_killed_part_stays_down_until_it_is_started(stack):
     await stack.kill(NATS)
-    assert not await nats_greets(stack.ports.nats)
+    assert not await listens(stack.ports.nats)
     await stack.start_part(NATS)
-    assert await nats_greets(stack.ports.nats)
+    assert await listens(stack.ports.nats)
 
 
 async def test_each_service_has_its_own_role_and_database(stack):
