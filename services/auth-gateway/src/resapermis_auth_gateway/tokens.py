@@ -26,7 +26,7 @@ tokens = sa.Table(
     metadata,
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("session_id", sa.Uuid, sa.ForeignKey("session.id")),
+    sa.Column("session_id", sa.Uuid, sa.ForeignKey("session.id", ondelete="CASCADE")),
     sa.Column("account_id", sa.Uuid, sa.ForeignKey("account.id"), nullable=False),
     sa.Column("school_id", sa.Text, nullable=False),
     sa.Column("access", sa.LargeBinary),

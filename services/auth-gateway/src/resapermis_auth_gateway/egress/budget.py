@@ -97,6 +97,7 @@ class Reservation:
     school_id: str
     urgent: bool
     left: int
+    """Calls not begun."""
 
 
 @dataclass
@@ -135,9 +136,8 @@ class Budget:
             return Reservation(token_id, school_id, urgent, calls)
         return max(window.wait_until(calls, now, urgent=urgent) for window in windows)
 
-    def spend(self, reservation: Reservation, now: float, *, asked: bool) -> None:
-        """One reserved call ended: it counts from now if RdvPermis was asked, and is given back if surely not."""
-        reservation.left -= 1
+    def ended(self, reservation: Reservation, now: float, *, asked: bool) -> None:
+        """A call begun (and taken off `left`) ended: it counts from now, or is given back if surely never asked."""
         self._end(reservation, 1 if asked else 0, 0 if asked else 1, now)
 
     def give_back(self, reservation: Reservation, now: float) -> None:
@@ -169,6 +169,10 @@ class Budget:
         if self.blocked.get(token_id, 0.0) > now:
             return 0
         return min(window.left(now, urgent=urgent) for window in self._windows(token_id, school_id))
+
+    def least_left(self, now: float) -> int:
+        """Calls left to the token that has fewest: what an operator watches."""
+        return min((window.left(now, urgent=True) for window in self.tokens.values()), default=self.limits.token)
 
     def wait_until(self, token_id: str, school_id: str, now: float, *, urgent: bool) -> float:
         """When one call may go; `now` when it may already."""

@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("dead_at", MOMENT, nullable=True),
         sa.Column("reason", sa.Text, nullable=True),
         sa.PrimaryKeyConstraint("id", name="token_pkey"),
-        sa.ForeignKeyConstraint(["session_id"], ["session.id"], name="token_session_id_fkey"),
+        sa.ForeignKeyConstraint(["session_id"], ["session.id"], name="token_session_id_fkey", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="token_account_id_fkey"),
         sa.CheckConstraint("kind IN ('session', 'grant')", name=op.f("token_kind_check")),
         sa.CheckConstraint("(kind = 'session') = (session_id IS NOT NULL)", name=op.f("token_session_check")),

@@ -1,0 +1,312 @@
+"""Asks RdvPermis: attaches the token, counts the call, and says of each failure whether RdvPermis was asked at all.
+
+*Surely not asked* (no connection, no budget, open circuit, 429): RDVPERMIS_DOWN or RDVPERMIS_BUDGET, nothing happened.
+*Asked, answer lost* (time-out, cut, 5xx, nonsense) on a change: UNKNOWN_OUTCOME, and never asked twice here.
+*Refused* (4xx): a code of ours and RdvPermis' word verbatim. What comes back is believed only when it fits.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import httpx2
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from resapermis_auth_gateway.egress.breaker import Breaker
+from resapermis_auth_gateway.egress.budget import Budget, Reservation, retry_after_seconds
+from resapermis_auth_gateway.egress.http import base_of, parse, read_body
+from resapermis_auth_gateway.egress.keeper import Access, Keeper, Who
+from resapermis_auth_gateway.egress.refusals import code_of
+from resapermis_auth_gateway.egress.wire.asks import Call
+from resapermis_auth_gateway.egress.wire.reads import read_refusal
+from resapermis_kit.clock import Clock
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc import remaining_seconds
+
+T = TypeVar("T")
+LEAST_SECONDS = 0.2
+"""With less left of the caller's deadline a call does not begin."""
+log = structlog.get_logger()
+CALLS = Counter("resapermis_rdvpermis_calls_total", "Calls of RdvPermis", ["operation", "outcome"])
+SECONDS = Histogram(
+    "resapermis_rdvpermis_seconds",
+    "Time RdvPermis took to answer",
+    ["operation"],
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 1, 2, 5, 10),
+)
+CIRCUIT = Gauge("resapermis_rdvpermis_circuit", "Circuit to RdvPermis: 0 closed, 1 half open, 2 open")
+LEAST_LEFT = Gauge("resapermis_rdvpermis_budget_left", "Calls left this minute to the token that has fewest")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A 2xx."""
+
+    status: int
+    payload: Any = field(repr=False)
+
+
+class _Trouble(Exception):
+    """A call that brought no answer of RdvPermis'. `word` is for logs and metrics."""
+
+    word = "lost"
+    asked = True
+    """RdvPermis may have been asked: the call counts."""
+    blames = True
+    """RdvPermis is ill: the circuit counts it."""
+
+    def failure(self, call: Call) -> Failure:
+        """What the caller hears: for a change, that the outcome is unknown."""
+        if call.changes:
+            return Failure(Code.CODE_UNKNOWN_OUTCOME, f"RdvPermis was asked {call.operation} and the answer was lost")
+        return Failure(Code.CODE_RDVPERMIS_DOWN, f"RdvPermis did not answer {call.operation}")
+
+
+class _Lost(_Trouble):
+    """Asked, and no answer: time-out, cut, 5xx."""
+
+
+class _Reset(_Trouble):
+    """The connection went before a byte of the answer came."""
+
+
+class _Nonsense(_Trouble):
+    """An answer that does not fit: HTML, a redirect, wrong types, too much."""
+
+    word = "nonsense"
+
+    def failure(self, call: Call) -> Failure:
+        """A look shows it as unexpected."""
+        code = Code.CODE_UNKNOWN_OUTCOME if call.changes else Code.CODE_RDVPERMIS_UNEXPECTED
+        return Failure(code, f"RdvPermis' answer to {call.operation} does not fit")
+
+
+class _NotAsked(_Trouble):
+    """The request never left."""
+
+    word = "not_asked"
+    asked = False
+
+    def failure(self, call: Call) -> Failure:
+        """Nothing happened."""
+        return Failure(Code.CODE_RDVPERMIS_DOWN, f"RdvPermis cannot be reached; it was not asked {call.operation}")
+
+
+class _Full(_NotAsked):
+    """No connection of our pool became free: RdvPermis may be well."""
+
+    word = "pool_full"
+    blames = False
+
+
+class _Unauthorised(_Trouble):
+    """401: surely not executed; the token is no good."""
+
+    word = "unauthorised"
+    blames = False
+
+    def failure(self, call: Call) -> Failure:
+        """A second 401 in a row: only a sign-in helps."""
+        del call
+        return Failure(Code.CODE_RECONNECT_NEEDED, "RdvPermis wants an employee of the school to sign in again")
+
+
+class RdvPermis:
+    """The client, one a process."""
+
+    def __init__(
+        self,
+        url: str,
+        client: httpx2.AsyncClient,
+        keeper: Keeper,
+        budget: Budget,
+        breaker: Breaker,
+        now: Clock,
+        *,
+        call_seconds: float = 8.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask nothing yet."""
+        self._url, self._client, self.keeper = base_of(url), client, keeper
+        self.budget, self.breaker = budget, breaker
+        self._now, self.clock, self._call_seconds = now, clock, call_seconds
+        CIRCUIT.set_function(lambda: float(breaker.state(clock())))
+        LEAST_LEFT.set_function(lambda: float(budget.least_left(clock())))
+
+    def moment(self, at: float) -> datetime:
+        """Wall-clock time of a moment of `clock`."""
+        return self._now() + timedelta(seconds=max(0.0, at - self.clock()))
+
+    @asynccontextmanager
+    async def action(self, who: Who, calls: int = 1) -> AsyncIterator["Action"]:
+        """Several calls on one token, all of them set aside in its budget before the first goes."""
+        access = await self.keeper.access(
+            who, lambda token: self.budget.left(token, who.school_id, self.clock(), urgent=who.urgent)
+        )
+        reservation = self.reserve(access, calls, urgent=who.urgent)
+        try:
+            yield Action(self, access, reservation)
+        finally:
+            self.budget.give_back(reservation, self.clock())
+
+    async def ask(self, call: Call, who: Who, read: Callable[[Answer], T]) -> T:
+        """Make one call and read its answer; `read` raises ValueError for one that does not fit."""
+        async with self.action(who) as action:
+            return await action.ask(call, read)
+
+    def reserve(self, access: Access, calls: int, *, urgent: bool) -> Reservation:
+        """Set calls aside, or refuse with RDVPERMIS_BUDGET and when to come back."""
+        found = self.budget.reserve(str(access.token_id), access.school_id, calls, self.clock(), urgent=urgent)
+        if isinstance(found, float):
+            raise Failure(Code.CODE_RDVPERMIS_BUDGET, "the call budget is used up", retry_at=self.moment(found))
+        return found
+
+    async def once(self, call: Call, access: Access, reservation: Reservation, read: Callable[[Answer], T]) -> T:
+        """Make one HTTP exchange, counted, timed, logged and judged; _Trouble or Failure when it brings nothing."""
+        self._admit(call, access, reservation)
+        reservation.left -= 1
+        started, status, word, asked = self.clock(), 0, "cancelled", True
+        try:
+            status, headers, body = await self._exchange(call, access)
+            result = self._judged(call, access, status, headers, body, read)
+            word = "ok"
+        except _Trouble as trouble:
+            word, asked = trouble.word, trouble.asked
+            if trouble.blames:
+                self.breaker.failed(self.clock())
+            raise
+        except Failure as failure:
+            word = failure.rdvpermis_code or failure.name
+            raise
+        finally:
+            ended = self.clock()
+            self.breaker.not_asked()  # frees a probe that proved nothing; changes nothing after a verdict
+            self.budget.ended(reservation, ended, asked=asked)
+            CALLS.labels(call.operation, _label(word)).inc()
+            SECONDS.labels(call.operation).observe(ended - started)
+            log.info(
+                "rdvpermis.call", operation=call.operation, status=status, ms=round((ended - started) * 1000), code=word
+            )
+        return result
+
+    def _admit(self, call: Call, access: Access, reservation: Reservation) -> None:
+        """Refuse before anything leaves: deadline, budget, circuit."""
+        if remaining_seconds() - 0.1 < LEAST_SECONDS:
+            raise Failure(Code.CODE_RDVPERMIS_DOWN, "too little time left to ask RdvPermis; it was not asked")
+        if reservation.left == 0:
+            reservation.left += self.reserve(access, 1, urgent=reservation.urgent).left
+        opens = self.breaker.admit(self.clock())
+        if opens is not None:
+            CALLS.labels(call.operation, "circuit_open").inc()
+            raise Failure(
+                Code.CODE_RDVPERMIS_DOWN, "RdvPermis does not answer; it was not asked", retry_at=self.moment(opens)
+            )
+
+    async def _exchange(self, call: Call, access: Access) -> tuple[int, httpx2.Headers, bytes]:
+        request = self._client.build_request(
+            call.method,
+            self._url + call.path,
+            params=dict(call.query) or None,
+            json=call.body,
+            headers={"Authorization": f"Bearer {access.value}"},
+        )
+        began = False
+        try:
+            async with asyncio.timeout(min(self._call_seconds, remaining_seconds() - 0.1)):
+                response = await self._client.send(request, stream=True)
+                began = True
+                try:
+                    return response.status_code, response.headers, await read_body(response)
+                finally:
+                    await response.aclose()
+        except httpx2.PoolTimeout:
+            raise _Full from None
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            raise _NotAsked from None
+        except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
+            raise (_Lost if began else _Reset) from None
+        except ValueError:
+            raise _Nonsense from None
+        except (httpx2.HTTPError, TimeoutError):
+            raise _Lost from None
+
+    def _judged(
+        self,
+        call: Call,
+        access: Access,
+        status: int,
+        headers: httpx2.Headers,
+        body: bytes,
+        read: Callable[[Answer], T],
+    ) -> T:
+        token_id = str(access.token_id)
+        if status == 429:
+            self.breaker.answered()
+            until = self.budget.refused(
+                token_id, self.clock(), retry_after_seconds(headers.get("retry-after"), self._now())
+            )
+            raise Failure(Code.CODE_RDVPERMIS_BUDGET, "RdvPermis asks to wait", retry_at=self.moment(until))
+        self.budget.accepted(token_id)
+        if status == 401:
+            self.breaker.answered()
+            raise _Unauthorised
+        if 400 <= status < 500:
+            self.breaker.answered()
+            word = read_refusal(_payload(body))
+            raise Failure(code_of(word), f"RdvPermis refused {call.operation}", rdvpermis_code=word)
+        if status >= 500:
+            raise _Lost
+        if not 200 <= status < 300:
+            raise _Nonsense
+        try:
+            result = read(Answer(status, parse(body)))
+        except ValueError:
+            raise _Nonsense from None
+        self.breaker.answered()
+        return result
+
+
+class Action:
+    """Calls of one action: one token, one reservation."""
+
+    def __init__(self, client: RdvPermis, access: Access, reservation: Reservation) -> None:
+        """Begin nothing yet."""
+        self._client, self._access, self._reservation = client, access, reservation
+
+    async def ask(self, call: Call, read: Callable[[Answer], T]) -> T:
+        """Make one call. A refused token is renewed once; a look cut off before any byte is asked once more."""
+        tried = self._access
+        try:
+            return await self._once(call, read)
+        except _Unauthorised:
+            if self._access is tried:  # else a sibling call renewed it already
+                self._access = await self._client.keeper.renew(tried)
+        except _Trouble as trouble:
+            if call.changes or not isinstance(trouble, _Reset):
+                raise trouble.failure(call) from None
+        try:
+            return await self._once(call, read)
+        except _Trouble as trouble:
+            raise trouble.failure(call) from None
+
+    async def _once(self, call: Call, read: Callable[[Answer], T]) -> T:
+        return await self._client.once(call, self._access, self._reservation, read)
+
+
+def _payload(body: bytes) -> Any:
+    try:
+        return parse(body)
+    except ValueError:
+        return None
+
+
+def _label(word: str) -> str:
+    """A metric's label: few values, so that RdvPermis cannot fill our memory with words."""
+    return (
+        "refused" if word.isupper() and word not in {"RDVPERMIS_BUDGET", "UNKNOWN_OUTCOME", "RDVPERMIS_DOWN"} else word
+    )

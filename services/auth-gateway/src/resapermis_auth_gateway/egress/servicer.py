@@ -1,0 +1,265 @@
+"""RdvPermisService: what other services may ask of RdvPermis, each RPC one call of theirs unless it says otherwise."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
+from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceServicer
+from resapermis_auth_gateway.egress.breaker import State
+from resapermis_auth_gateway.egress.keeper import Who
+from resapermis_auth_gateway.egress.rdvpermis import Action, Answer, RdvPermis
+from resapermis_auth_gateway.egress.wire import asks, reads
+from resapermis_kit.auth import caller
+from resapermis_kit.clock import Clock
+from resapermis_kit.errors import Code, Failure, malformed
+
+MOST_SLOTS = 36
+"""A basket of RdvPermis takes no more."""
+Context = Any
+
+
+def who_asks(on_behalf: pb.OnBehalf | None = None) -> Who:
+    """The person behind the call, or the school that a service names for its own work."""
+    person = caller().person
+    if person is not None:
+        return Who(_session(person.session_id), caller().school().school_id)
+    if on_behalf is None or not on_behalf.school_id:
+        raise malformed("on_behalf.school_id", "needed where no person asks")
+    return Who(None, on_behalf.school_id)
+
+
+def _session(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Failure(Code.CODE_UNAUTHENTICATED, "the principal's session is none of ours") from None
+
+
+class RdvPermisServicer(RdvPermisServiceServicer):
+    """Answers with RdvPermis' words; keeps nothing."""
+
+    def __init__(self, rdvpermis: RdvPermis, now: Clock) -> None:
+        """Answer through `rdvpermis`."""
+        self._rdvpermis, self._now = rdvpermis, now
+
+    async def GetSchool(self, request: pb.GetSchoolRequest, context: Context) -> pb.GetSchoolResponse:  # noqa: ARG002
+        """GET /moi."""
+        return await self._rdvpermis.ask(
+            asks.get_school(), who_asks(request.on_behalf), lambda answer: reads.read_school(answer.payload)
+        )
+
+    async def SearchCentres(self, request: pb.SearchCentresRequest, context: Context) -> pb.SearchCentresResponse:  # noqa: ARG002
+        """Exam centres of a department."""
+        return await self._rdvpermis.ask(
+            asks.search_centres(request), who_asks(request.on_behalf), lambda answer: reads.read_centres(answer.payload)
+        )
+
+    async def SearchPlanning(self, request: pb.SearchPlanningRequest, context: Context) -> pb.SearchPlanningResponse:  # noqa: ARG002
+        """One centre, one day; `seen_at` is when the answer came."""
+        where = asks.zone(request.time_zone)
+        return await self._rdvpermis.ask(
+            asks.search_planning(request),
+            who_asks(request.on_behalf),
+            lambda answer: reads.read_planning(answer.payload, where, self._now()),
+        )
+
+    async def GetThreshold(self, request: pb.GetThresholdRequest, context: Context) -> pb.GetThresholdResponse:  # noqa: ARG002
+        """Threshold of the school's department."""
+        return await self._rdvpermis.ask(
+            asks.get_threshold(request),
+            who_asks(request.on_behalf),
+            lambda answer: reads.read_threshold(answer.payload),
+        )
+
+    async def CreateMandate(self, request: pb.CreateMandateRequest, context: Context) -> pb.CreateMandateResponse:  # noqa: ARG002
+        """Ask a candidate for a mandate."""
+        if not request.last_name.strip():
+            raise malformed("last_name", "needed")
+        if not request.neph.strip():
+            raise malformed("neph", "needed")
+        return await self._rdvpermis.ask(
+            asks.create_mandate(request), who_asks(), lambda answer: reads.read_mandate(answer.payload, request.neph)
+        )
+
+    async def SearchMandates(self, request: pb.SearchMandatesRequest, context: Context) -> pb.SearchMandatesResponse:  # noqa: ARG002
+        """One page of the school's mandates."""
+        return await self._rdvpermis.ask(
+            asks.search_mandates(request),
+            who_asks(request.on_behalf),
+            lambda answer: reads.read_mandates(answer.payload, request),
+        )
+
+    async def CheckEligibility(
+        self,
+        request: pb.CheckEligibilityRequest,
+        context: Context,  # noqa: ARG002
+    ) -> pb.CheckEligibilityResponse:
+        """May this candidate take this slot? RdvPermis' word is final."""
+        if not request.neph.strip():
+            raise malformed("neph", "needed")
+        return await self._rdvpermis.ask(
+            asks.check_eligibility(request),
+            who_asks(),
+            lambda answer: reads.read_eligibility(answer.payload, request.neph),
+        )
+
+    async def HoldSlots(self, request: pb.HoldSlotsRequest, context: Context) -> pb.HoldSlotsResponse:  # noqa: ARG002
+        """A whole hold: open a basket, add the slots, name the candidates; what is not known is said so, line by line."""
+        slot_ids = [asks.opaque(slot.slot_id, "slots.slot_id") for slot in request.slots]
+        if not 1 <= len(slot_ids) <= MOST_SLOTS or len(set(slot_ids)) != len(slot_ids):
+            raise malformed("slots", "1 to 36 different slots")
+        named = {slot.slot_id: slot.rdvpermis_candidate_id for slot in request.slots if slot.rdvpermis_candidate_id}
+        for candidate_id in named.values():
+            asks.opaque(candidate_id, "slots.rdvpermis_candidate_id")
+        async with self._rdvpermis.action(who_asks(), calls=2 + len(named)) as action:
+            try:
+                basket = await action.ask(asks.open_basket(), lambda answer: reads.read_basket(answer.payload))
+            except Failure as failure:
+                if failure.code != Code.CODE_UNKNOWN_OUTCOME:
+                    raise  # surely no basket: nothing happened
+                return pb.HoldSlotsResponse(results=_unknown(slot_ids))
+            results = await _add(action, basket.id, slot_ids)
+            await asyncio.gather(
+                *(
+                    _name(action, basket.id, result, named[result.slot_id])
+                    for result in results
+                    if result.outcome == pb.HoldResult.OUTCOME_HELD and result.slot_id in named
+                )
+            )
+        return pb.HoldSlotsResponse(basket_id=basket.id, expires_at=basket.expires_at, results=results)
+
+    async def GetBasket(self, request: pb.GetBasketRequest, context: Context) -> pb.GetBasketResponse:  # noqa: ARG002
+        """One basket; absent when RdvPermis does not know it (any more)."""
+        call = asks.get_basket(request.basket_id)
+        try:
+            basket = await self._rdvpermis.ask(
+                call, who_asks(request.on_behalf), lambda answer: reads.read_basket(answer.payload)
+            )
+        except Failure as failure:
+            if failure.rdvpermis_code == "PANIER_INCONNU":
+                return pb.GetBasketResponse()
+            raise
+        return pb.GetBasketResponse(basket=basket)
+
+    async def ListBaskets(self, request: pb.ListBasketsRequest, context: Context) -> pb.ListBasketsResponse:  # noqa: ARG002
+        """All baskets of the school."""
+        return await self._rdvpermis.ask(
+            asks.list_baskets(), who_asks(request.on_behalf), lambda answer: reads.read_baskets(answer.payload)
+        )
+
+    async def ReleaseSlot(self, request: pb.ReleaseSlotRequest, context: Context) -> pb.ReleaseSlotResponse:  # noqa: ARG002
+        """Give a slot back."""
+        call = asks.release_slot(request.basket_id, request.slot_id)
+        await self._rdvpermis.ask(call, who_asks(request.on_behalf), _nothing)
+        return pb.ReleaseSlotResponse()
+
+    async def NameCandidate(self, request: pb.NameCandidateRequest, context: Context) -> pb.NameCandidateResponse:  # noqa: ARG002
+        """Name or unname a held slot."""
+        call = asks.name_candidate(request.basket_id, request.slot_id, request.rdvpermis_candidate_id)
+        await self._rdvpermis.ask(call, who_asks(), _nothing)
+        return pb.NameCandidateResponse()
+
+    async def ValidateBasket(self, request: pb.ValidateBasketRequest, context: Context) -> pb.ValidateBasketResponse:  # noqa: ARG002
+        """Book a basket, line by line (200 or 207)."""
+        return await self._rdvpermis.ask(
+            asks.validate_basket(request.basket_id), who_asks(), lambda answer: reads.read_validation(answer.payload)
+        )
+
+    async def ListExams(self, request: pb.ListExamsRequest, context: Context) -> pb.ListExamsResponse:  # noqa: ARG002
+        """All pages, one call each."""
+        who, where = who_asks(request.on_behalf), asks.zone(request.time_zone)
+        response = pb.ListExamsResponse()
+        for page in range(asks.MOST_PAGES):
+            number = page
+
+            def read(answer: Answer, number: int = number) -> tuple[list[pb.RdvExam], bool]:
+                return reads.read_exams(answer.payload, where, number)
+
+            exams, more = await self._rdvpermis.ask(asks.list_exams(request, page), who, read)
+            response.exams.extend(exams)
+            if not more:
+                return response
+        raise Failure(Code.CODE_RDVPERMIS_UNEXPECTED, "RdvPermis' list of exams does not end")
+
+    async def CancelExam(self, request: pb.CancelExamRequest, context: Context) -> pb.CancelExamResponse:  # noqa: ARG002
+        """Cancel a booking."""
+        await self._rdvpermis.ask(asks.cancel_exam(request.exam_id), who_asks(request.on_behalf), _nothing)
+        return pb.CancelExamResponse()
+
+    async def ReplaceCandidate(
+        self,
+        request: pb.ReplaceCandidateRequest,
+        context: Context,  # noqa: ARG002
+    ) -> pb.ReplaceCandidateResponse:
+        """Another candidate takes the exam."""
+        call = asks.replace_candidate(request.exam_id, request.rdvpermis_candidate_id)
+        await self._rdvpermis.ask(call, who_asks(), _nothing)
+        return pb.ReplaceCandidateResponse()
+
+    async def GetReplacements(
+        self,
+        request: pb.GetReplacementsRequest,
+        context: Context,  # noqa: ARG002
+    ) -> pb.GetReplacementsResponse:
+        """How many replacements are left this month."""
+        return await self._rdvpermis.ask(
+            asks.get_replacements(request),
+            who_asks(request.on_behalf),
+            lambda answer: reads.read_replacements(answer.payload),
+        )
+
+    async def GetBudget(self, request: pb.GetBudgetRequest, context: Context) -> pb.GetBudgetResponse:  # noqa: ARG002
+        """What is left to the caller; RdvPermis is not asked."""
+        who, client = who_asks(request.on_behalf), self._rdvpermis
+        budget, now = client.budget, client.clock()
+        held = await client.keeper.of_school(who.school_id)
+        mine = [token for token in held if who.session_id in {None, token.session_id}]
+        left = {str(t.id): budget.left(str(t.id), who.school_id, now, urgent=who.urgent) for t in mine}
+        best = max(left, key=lambda token: left[token], default="")
+        response = pb.GetBudgetResponse(
+            calls_left=left.get(best, 0),
+            calls_per_minute=budget.limits.token,
+            reachable=client.breaker.state(now) is not State.OPEN,
+            connected=bool(held),
+        )
+        until = budget.wait_until(best, who.school_id, now, urgent=who.urgent) if best else now
+        if until > now:
+            response.wait_until.FromDatetime(client.moment(until))
+        return response
+
+
+def _unknown(slot_ids: Sequence[str]) -> list[pb.HoldResult]:
+    return [pb.HoldResult(slot_id=slot_id, outcome=pb.HoldResult.OUTCOME_UNKNOWN) for slot_id in slot_ids]
+
+
+def _nothing(answer: Answer) -> None:
+    """A 204: whatever a body says, the change was made."""
+    del answer
+
+
+async def _add(action: Action, basket_id: str, slot_ids: Sequence[str]) -> list[pb.HoldResult]:
+    """Add all slots in one call; a refusal of the whole is each line's, a lost answer leaves each unknown."""
+    try:
+        return await action.ask(
+            asks.add_slots(basket_id, slot_ids),
+            lambda answer: reads.read_added(answer.payload, answer.status, slot_ids),
+        )
+    except Failure as failure:
+        if failure.code == Code.CODE_UNKNOWN_OUTCOME:
+            return _unknown(slot_ids)
+        if failure.rdvpermis_code:
+            return [reads.refused_line(slot_id, failure.rdvpermis_code) for slot_id in slot_ids]
+        raise  # surely not added: an empty basket is left, which ends by itself
+
+
+async def _name(action: Action, basket_id: str, result: pb.HoldResult, candidate_id: str) -> None:
+    """Name a held line, and write on it what became of that."""
+    try:
+        await action.ask(asks.name_candidate(basket_id, result.slot_id, candidate_id), _nothing)
+    except Failure as failure:
+        if failure.rdvpermis_code:
+            result.naming_code, result.naming_refusal = failure.rdvpermis_code, failure.code
+        else:
+            result.naming_unknown = True
