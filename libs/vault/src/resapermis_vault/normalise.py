@@ -29,10 +29,15 @@ def normalise_name(text: str) -> str:
         before = folded
         apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", folded).casefold().translate(_LETTERS))
         folded = "".join(char for char in apart if unicodedata.category(char) not in {"Mn", "Cf"})
-    words = "".join(char if unicodedata.category(char)[0] in "LNM" else " " for char in folded).split()
+    words = "".join(char if _is_of_a_word(char) else " " for char in folded).split()
     if not words:
         raise ValueError("the name is empty")
     return " ".join(words)
+
+
+def _is_of_a_word(char: str) -> bool:
+    category = unicodedata.category(char)
+    return category[0] in "LNM" and category != "Lm"  # a modifier letter is an apostrophe (U+02BC) or like one
 
 
 def name_words(text: str) -> list[str]:
