@@ -1,0 +1,65 @@
+"""What docker-compose.yml mounts: certificates, keys, passwords and the NATS configuration, in .resapermis/compose.
+
+Made by the same code as those of `make up`; run again it keeps what is there. Each service's folder holds its own alone.
+"""
+
+import os
+import secrets
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from devstack import certificates, keys, nats
+from devstack.parts import NATS, OPERATOR, SERVICES
+from devstack.settings import ROOT
+
+
+def once(file: Path) -> str:
+    """A password that stays."""
+    if not file.exists():
+        certificates.write_secret(file, secrets.token_urlsafe(24).encode())
+    return file.read_text(encoding="utf-8")
+
+
+def main() -> None:
+    """Write everything and say how to go on."""
+    place = Path(os.environ.get("RESAPERMIS_HOME", str(ROOT / ".resapermis"))) / "compose"
+    kept = place / "kept"
+    kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+    names = [NATS, OPERATOR, *(service.name for service in SERVICES)]
+    certificates.ensure_certificates(place / "tls", names, datetime.now(UTC))
+    keys.ensure_keys(kept)
+    keys.ensure_keysets(kept)
+    shutil.copyfile(kept / "principal.jwks.json", place / "principal.jwks.json")
+    configuration = nats.configuration("0.0.0.0:4222", Path("/data"), Path("/run/tls"), "resapermis-compose")
+    (place / "nats.conf").write_text(configuration, encoding="utf-8")
+    once(place / "postgres-password")
+    statements = []
+    for service in SERVICES:
+        if not service.migrates:
+            continue
+        own = place / "keys" / service.name
+        own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        role, password = service.database, once(kept / f"postgres-{service.database}")
+        statements.append(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{password}';")
+        statements.append(f'CREATE DATABASE "{role}" OWNER "{role}";\nREVOKE ALL ON DATABASE "{role}" FROM PUBLIC;')
+        certificates.write_secret(own / "database-url", f"postgresql://{role}:{password}@postgres/{role}".encode())
+        if service.keyset:
+            shutil.copy(kept / f"keyset-{service.keyset}.json", own / "keyset.json")
+    for name in ("principal.jwk.json", "oidc-client-secret"):
+        shutil.copy(kept / name, place / "keys" / "auth-gateway" / name)
+    # The image's entry point of PostgreSQL reads it as another account.
+    (place / "databases.sql").write_text("\n".join(statements) + "\n", encoding="utf-8")
+    lines = (
+        f"RESAPERMIS_UID={os.getuid()}",
+        f"RESAPERMIS_GID={os.getgid()}",
+        f"RESAPERMIS_CLIENT_SECRET={once(kept / 'oidc-client-secret')}",
+    )
+    certificates.write_secret(place / ".env", ("\n".join(lines) + "\n").encode())
+    print(
+        f"docker compose --env-file {place.relative_to(ROOT) if place.is_relative_to(ROOT) else place}/.env up --build"
+    )
+
+
+if __name__ == "__main__":
+    main()
