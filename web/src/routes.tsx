@@ -63,6 +63,8 @@ const messages = createRoute({
 const journal = createRoute({
   getParentRoute: () => root,
   path: "/journal",
+  validateSearch: (search: Record<string, unknown>): { objet?: string } =>
+    typeof search.objet === "string" && /^[A-Za-z0-9_.:-]{1,100}$/.test(search.objet) ? { objet: search.objet } : {},
   component: lazyRouteComponent(() => import("./pages/journal/Journal.tsx"), "Journal"),
 });
 

@@ -1,5 +1,10 @@
 /** Mantine dressed in the colours of web.md §6: its components read our tokens, so that light and dark are one table. */
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple, type VariantColorsResolver } from "@mantine/core";
+import {
+  type CSSVariablesResolver,
+  createTheme,
+  type MantineColorsTuple,
+  type VariantColorsResolver,
+} from "@mantine/core";
 
 const brand: MantineColorsTuple = [
   "#f2eefa",
@@ -36,7 +41,12 @@ const variantColorResolver: VariantColorsResolver = ({ color, variant }) => {
     return { background: tone.strong, hover: tone.hover, color: tone.on, border: "1px solid transparent" };
   }
   if (variant === "default" || variant === "outline") {
-    return { background: "var(--rp-page)", hover: tone.tint, color: tone.strong, border: "1px solid var(--rp-control)" };
+    return {
+      background: "var(--rp-page)",
+      hover: tone.tint,
+      color: tone.strong,
+      border: "1px solid var(--rp-control)",
+    };
   }
   return {
     background: variant === "light" ? tone.tint : "transparent",

@@ -17,7 +17,7 @@ export const session = () => send<api.Session>("GET", "/auth/session", { quiet: 
 
 export const signOut = () => send<{ redirect?: string | null } | undefined>("POST", "/auth/logout");
 
-export const slots = (filter: SlotFilter, cursor: string | undefined, signal?: AbortSignal) =>
+export const slots = (filter: SlotFilter, cursor: string | undefined, signal?: AbortSignal, lookNow = false) =>
   send<api.SlotPage>("GET", `${v1}/slots`, {
     query: {
       department: filter.department,
@@ -26,6 +26,8 @@ export const slots = (filter: SlotFilter, cursor: string | undefined, signal?: A
       to: filter.to,
       centre: filter.centres,
       cursor,
+      limit: "500",
+      lookNow: lookNow ? "true" : undefined,
     },
     ...(signal ? { signal } : {}),
   });
@@ -72,8 +74,10 @@ export const createCandidate = (body: api.NewCandidate, idempotencyKey: string) 
 export const requestMandate = (
   body: { candidateId: string; category: string; gearbox?: "manual" | "automatic" },
   idempotencyKey: string,
-) =>
-  send<api.Mandate>("POST", `${v1}/mandates`, { body, idempotencyKey });
+) => send<api.Mandate>("POST", `${v1}/mandates`, { body, idempotencyKey });
+
+/** Reads a mandate again at RdvPermis now; spends one of the school's calls. */
+export const refreshMandate = (id: string) => send<api.Mandate>("POST", `${v1}/mandates/${id}/refresh`);
 
 export const revokeMandate = (id: string, idempotencyKey: string) =>
   send<unknown>("POST", `${v1}/mandates/${id}/revocation`, { idempotencyKey });
@@ -85,8 +89,8 @@ export const notices = (cursor: string | undefined) =>
 
 export const markRead = (id: string) => send<unknown>("POST", `${v1}/notifications/${id}/read`);
 
-export const auditRecords = (cursor: string | undefined) =>
-  send<api.Page<api.AuditRecord>>("GET", `${v1}/audit/records`, { query: { cursor } });
+export const auditRecords = (objectId: string | undefined, cursor: string | undefined) =>
+  send<api.Page<api.AuditRecord>>("GET", `${v1}/audit/records`, { query: { cursor, objectId } });
 
 export const checkpoint = () => send<{ note: string; verifierKey: string }>("GET", `${v1}/audit/checkpoint`);
 

@@ -15,7 +15,9 @@ export class Problem extends Error implements Reason {
     super(body.code ?? `HTTP ${status}`);
     this.name = "Problem";
     this.status = status;
-    this.code = codeOf(body.code ?? (status === 401 ? "UNAUTHENTICATED" : status >= 500 ? "UNAVAILABLE" : "UNEXPECTED"));
+    this.code = codeOf(
+      body.code ?? (status === 401 ? "UNAUTHENTICATED" : status >= 500 ? "UNAVAILABLE" : "UNEXPECTED"),
+    );
     this.detail = body.detail ?? null;
     this.verdicts = body.verdicts ?? [];
     this.violations = body.violations ?? [];

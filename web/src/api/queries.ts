@@ -114,12 +114,13 @@ export const noticesQuery = infiniteQueryOptions({
   getNextPageParam: (last: NoticePage) => last.nextCursor ?? undefined,
 });
 
-export const auditQuery = infiniteQueryOptions({
-  queryKey: [...keys.audit, "records"],
-  queryFn: ({ pageParam }) => calls.auditRecords(pageParam),
-  initialPageParam: undefined as string | undefined,
-  getNextPageParam: (last) => last.nextCursor ?? undefined,
-});
+export const auditQuery = (objectId: string | undefined) =>
+  infiniteQueryOptions({
+    queryKey: [...keys.audit, "records", objectId ?? ""],
+    queryFn: ({ pageParam }) => calls.auditRecords(objectId, pageParam),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.nextCursor ?? undefined,
+  });
 
 export const checkpointQuery = queryOptions({ queryKey: [...keys.audit, "checkpoint"], queryFn: calls.checkpoint });
 

@@ -206,11 +206,16 @@ export interface NoticePage extends Page<Notice> {
 
 export interface AuditRecord {
   id: string;
-  occurredAt: string;
+  occurredAt: string | null;
+  service: string;
+  /** "basket.hold", "candidate.read". */
   action: string;
+  /** done, refused, failed, unknown. */
   outcome: string;
-  actor: { id: string; displayName?: string | null; role?: string | null };
+  /** person, system or rdvpermis. */
+  actor: { kind: string; id: string; roles: string[] };
   object?: { kind: string; id: string } | null;
-  service?: string | null;
+  facts: Record<string, string>;
+  /** Null until the journal's tree has it. */
   leafIndex?: number | null;
 }

@@ -4,13 +4,13 @@ import { store } from "./store.ts";
 export const spoken = store("");
 
 const waiting = new Set<string>();
-let timer: ReturnType<typeof setTimeout> | undefined;
 
 export function announce(text: string): void {
   if (!text) return;
+  const first = waiting.size === 0;
   waiting.add(text);
-  timer ??= setTimeout(() => {
-    timer = undefined;
+  if (!first) return;
+  setTimeout(() => {
     spoken.set([...waiting].join(" "));
     waiting.clear();
   }, 1000);

@@ -41,7 +41,7 @@ export function touched(event: FeedEvent): readonly (readonly string[])[] {
 }
 
 function kindOf(data: string): string {
-  const found = /"(?:kind|type)"\s*:\s*"([^"]*)"/.exec(data);
+  const found = /"(?:kind|topic)"\s*:\s*"([^"]*)"/.exec(data);
   return found?.[1] ?? "";
 }
 
@@ -82,8 +82,7 @@ export function startFeed(client: QueryClient): () => void {
       channel.postMessage(event);
       handle(event, client);
     });
-  const done =
-    "locks" in navigator ? navigator.locks.request(NAME, { signal: leaving.signal }, lead) : lead();
+  const done = "locks" in navigator ? navigator.locks.request(NAME, { signal: leaving.signal }, lead) : lead();
   done.catch((error: unknown) => {
     if (!leaving.signal.aborted) throw error;
   });

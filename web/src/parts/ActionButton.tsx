@@ -2,8 +2,9 @@
  * A button that asks RdvPermis something: one trusted press, locked until answered, focusable all along (rules 4 and 5).
  * It never looks done before the answer came (rule 1).
  */
-import { Button, type ButtonProps } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button, type ButtonProps } from "@mantine/core";
 import { type ReactNode, useEffect, useId, useRef } from "react";
 import { byHand, swallowRepeat } from "../live/human.ts";
 import { registerMain } from "../live/main-action.ts";

@@ -1,6 +1,7 @@
 /** Chooses one of the school's candidates by name; people are searched by POST, so no name ever stands in an address. */
-import { Select } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Select } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useDeferredValue, useMemo, useState } from "react";
 import { candidateSearchQuery, candidatesQuery } from "../api/queries.ts";

@@ -1,6 +1,7 @@
 /** What others feel is confirmed first: the dialog names person, slot and consequence; focus stands on "Garder" (rule 9). */
-import { Button, Modal } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button, Modal } from "@mantine/core";
 import type { ReactNode } from "react";
 import { ActionButton } from "./ActionButton.tsx";
 import { ProblemNotice } from "./Notice.tsx";

@@ -1,6 +1,7 @@
 /** Three states of a read: a skeleton that keeps the layout (after 300 ms), an error that keeps the page, an empty that says why. */
-import { Button, Skeleton } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button, Skeleton } from "@mantine/core";
 import { IconInbox } from "@tabler/icons-react";
 import { type ReactNode, useEffect, useState } from "react";
 import { ProblemNotice } from "./Notice.tsx";

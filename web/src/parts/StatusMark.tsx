@@ -85,6 +85,12 @@ export function mandateWord(state: MandateState): string {
 
 export function MandateStatus({ state }: { state: MandateState }) {
   const tone: Tone =
-    state === "active" ? "booked" : state === "pending" || state === "draft" ? "waiting" : state === "refused" ? "refused" : "closed";
+    state === "active"
+      ? "booked"
+      : state === "pending" || state === "draft"
+        ? "waiting"
+        : state === "refused"
+          ? "refused"
+          : "closed";
   return <StatusMark tone={tone}>{mandateWord(state)}</StatusMark>;
 }

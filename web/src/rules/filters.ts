@@ -34,7 +34,8 @@ const DAY = /^\d{4}-\d{2}-\d{2}$/;
 export const WIDEST = 56;
 
 export function readFilters(search: Record<string, unknown>): SlotSearch {
-  const text = (name: string) => (typeof search[name] === "string" || typeof search[name] === "number" ? String(search[name]) : "");
+  const text = (name: string) =>
+    typeof search[name] === "string" || typeof search[name] === "number" ? String(search[name]) : "";
   const kept: SlotSearch = {};
   if (DEPARTMENTS.has(text("departement"))) kept.departement = text("departement");
   if ((CATEGORIES as readonly string[]).includes(text("categorie"))) kept.categorie = text("categorie");
@@ -52,12 +53,12 @@ export function readFilters(search: Record<string, unknown>): SlotSearch {
 export function resolveFilters(search: SlotSearch, ownDepartment: string, now: number): Filters {
   const from = search.du ?? todayInParis(now);
   const wanted = search.au && search.au >= from ? search.au : addDays(from, 13);
-  const widest = addDays(from, WIDEST - 1);
+  const [to = from] = [wanted, addDays(from, WIDEST - 1)].sort();
   return {
     department: search.departement ?? ownDepartment,
     category: search.categorie ?? "B",
     from,
-    to: wanted < widest ? wanted : widest,
+    to,
     centres: search.centres ? search.centres.split(",").filter(Boolean) : [],
     fromHour: Math.min(23, Number(search.de ?? 0)),
     toHour: Math.max(1, Math.min(24, Number(search.a ?? 24))),

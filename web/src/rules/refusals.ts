@@ -172,7 +172,9 @@ function slotGone(): string {
 }
 
 function threshold(until: string | null | undefined): string {
-  return until ? t`Seuil du mois atteint. Suite le ${parisMoment(until)}.` : t`Seuil du mois atteint. Voyez « Seuils ».`;
+  return until
+    ? t`Seuil du mois atteint. Suite le ${parisMoment(until)}.`
+    : t`Seuil du mois atteint. Voyez « Seuils ».`;
 }
 
 function cap(until: string | null | undefined): string {

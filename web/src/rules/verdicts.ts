@@ -8,11 +8,11 @@ import { departmentName } from "./departments.ts";
 export function verdictText(verdict: Verdict): string {
   const { facts } = verdict;
   const until = verdict.opensAt ? parisMoment(verdict.opensAt) : undefined;
-  const fact = (...names: string[]) => names.map((name) => facts[name]).find((value) => value !== undefined && value !== "");
+  const fact = (name: string) => facts[name] || undefined;
   const limit = fact("limit");
   switch (verdict.rule) {
     case "R-TERRITORY": {
-      const department = fact("slot_department", "slotDepartment", "department");
+      const department = fact("slotDepartment");
       const place = department ? departmentName(department) : t`ce département`;
       return until
         ? t`Réservé aux écoles de ce département (${place}) jusqu'au ${until}.`
@@ -20,16 +20,28 @@ export function verdictText(verdict: Verdict): string {
     }
     case "R-THRESHOLD": {
       const month = fact("month");
-      const taken = fact("taken", "used");
-      const figures = month && taken && limit ? t`Seuil de ${monthLong(month)} atteint : ${taken} sur ${limit}.` : t`Seuil du mois atteint.`;
+      const taken = fact("taken");
+      if (facts.fte === "unknown" && verdict.remedy === "declare_trainers") {
+        return t`Seuil inconnu : déclarez vos formateurs chez RdvPermis.`;
+      }
+      const figures =
+        month && taken && limit
+          ? t`Seuil de ${monthLong(month)} atteint : ${taken} sur ${limit}.`
+          : t`Seuil du mois atteint.`;
       return until ? t`${figures} Suite le ${until}.` : figures;
     }
     case "R-API-PACE":
-      return until ? t`Plafond du moment atteint. Il remonte le ${until}.` : t`Plafond du moment atteint. Il remonte au fil du mois.`;
+      return until
+        ? t`Plafond du moment atteint. Il remonte le ${until}.`
+        : t`Plafond du moment atteint. Il remonte au fil du mois.`;
     case "R-BASKET":
-      return limit ? t`Panier plein (${limit}). Validez ou rendez un créneau.` : t`Panier plein. Validez ou rendez un créneau.`;
+      return limit
+        ? t`Panier plein (${limit}). Validez ou rendez un créneau.`
+        : t`Panier plein. Validez ou rendez un créneau.`;
     case "R-GROUP":
-      return limit ? t`Au plus ${limit} créneaux par demande. Faites-en une autre ensuite.` : t`Trop de créneaux en une demande.`;
+      return limit
+        ? t`Au plus ${limit} créneaux par demande. Faites-en une autre ensuite.`
+        : t`Trop de créneaux en une demande.`;
     case "R-HOLD-TTL":
       return t`Le délai du panier est passé. Les créneaux sont rendus.`;
     case "R-NAMED":
@@ -49,8 +61,8 @@ export function verdictText(verdict: Verdict): string {
     case "R-AVAILABLE":
       return t`Une personne ou un véhicule n'est pas libre à cette heure.`;
     case "R-CATEGORY": {
-      const slot = fact("slot_category", "slotCategory", "slot");
-      const mandate = fact("mandate_category", "mandateCategory", "mandate");
+      const slot = fact("slot");
+      const mandate = fact("mandate");
       return slot && mandate
         ? t`Créneau pour le permis ${slot}, mandat pour ${mandate}.`
         : t`Créneau et mandat ne sont pas du même permis.`;
@@ -58,7 +70,9 @@ export function verdictText(verdict: Verdict): string {
     case "R-LICENSED":
       return t`L'agrément de l'école ou du formateur n'est pas en vigueur.`;
     case "R-PUBLISHED":
-      return t`Ce créneau est pris, retiré ou pas encore publié par RdvPermis.`;
+      return until
+        ? t`RdvPermis publie ce créneau le ${until}.`
+        : t`Ce créneau est pris, retiré ou pas encore publié par RdvPermis.`;
     case "R-MANDATE":
       return t`Pas de mandat actif. Demandez-le au candidat.`;
     default:
@@ -99,5 +113,8 @@ export function opensAt(verdicts: readonly Verdict[]): string | undefined {
   const refused = verdicts.filter((verdict) => !verdict.allowed);
   const moments = refused.map((verdict) => verdict.opensAt);
   if (moments.length === 0 || moments.some((moment) => !moment)) return undefined;
-  return moments.map(String).sort((a, b) => Date.parse(a) - Date.parse(b)).at(-1);
+  return moments
+    .map(String)
+    .sort((a, b) => Date.parse(a) - Date.parse(b))
+    .at(-1);
 }

@@ -1,5 +1,5 @@
-import { Button } from "@mantine/core";
 import { t } from "@lingui/core/macro";
+import { Button } from "@mantine/core";
 import { Problem } from "../api/problem.ts";
 import { Notice, ProblemNotice } from "../parts/Notice.tsx";
 

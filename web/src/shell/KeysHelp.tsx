@@ -1,5 +1,5 @@
-import { Checkbox, Modal } from "@mantine/core";
 import { t } from "@lingui/core/macro";
+import { Checkbox, Modal } from "@mantine/core";
 import { Fragment } from "react";
 import { useStore } from "../live/store.ts";
 import { setSingleKeys, singleKeys } from "./keys.ts";
@@ -21,7 +21,12 @@ export function KeysHelp({ opened, onClose }: { opened: boolean; onClose: () => 
     [["Échap"], t`fermer`],
   ];
   return (
-    <Modal opened={opened} onClose={onClose} title={t`Raccourcis clavier`} closeButtonProps={{ "aria-label": t`Fermer` }}>
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={t`Raccourcis clavier`}
+      closeButtonProps={{ "aria-label": t`Fermer` }}
+    >
       <div className="rp-stack">
         <dl className="rp-facts">
           {rows.map(([keys, meaning]) => (

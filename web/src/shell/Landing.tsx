@@ -1,6 +1,7 @@
 /** For whoever is not signed in: what this is, and one button. */
-import { Button } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button } from "@mantine/core";
 import { IconCalendarSearch, IconListCheck, IconLogin2, IconShieldCheck } from "@tabler/icons-react";
 import { useRouterState } from "@tanstack/react-router";
 import { useEffect } from "react";

@@ -1,5 +1,5 @@
-import { UnstyledButton } from "@mantine/core";
 import { i18n } from "@lingui/core";
+import { UnstyledButton } from "@mantine/core";
 import { IconLanguage } from "@tabler/icons-react";
 import { speak } from "../i18n.ts";
 

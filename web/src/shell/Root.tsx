@@ -1,6 +1,7 @@
 /** Who is here decides what is drawn: nothing known yet, nobody (the landing), or the school's pages. */
-import { Button } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { sessionQuery } from "../api/queries.ts";
 import { Loading } from "../parts/Loading.tsx";

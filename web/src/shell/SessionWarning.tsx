@@ -2,8 +2,9 @@
  * The session's end is told two minutes ahead; one key extends it (2.2.1). A person who is at work is not disturbed: each of her
  * questions extends the session at the gateway, so at the warning we first ask what is left.
  */
-import { Button, Modal } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button, Modal } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { sessionQuery } from "../api/queries.ts";
@@ -54,7 +55,8 @@ export function SessionWarning({ session }: { session: Session }) {
     >
       <div className="rp-stack">
         <p>
-          {t`Sans geste de votre part, elle se termine à ${at}.`} <span role="timer" aria-live="off">{t`Reste ${rest}.`}</span>
+          {t`Sans geste de votre part, elle se termine à ${at}.`}{" "}
+          <span role="timer" aria-live="off">{t`Reste ${rest}.`}</span>
         </p>
         <div className="rp-row rp-row--end">
           <Button onClick={extend} data-autofocus>

@@ -1,6 +1,7 @@
 /** The frame of every page: header with the basket's countdown, rail or bottom bar, banners, the one polite region. */
-import { Modal, UnstyledButton } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Modal, UnstyledButton } from "@mantine/core";
 import {
   IconBasket,
   IconBell,
@@ -27,8 +28,8 @@ import { dropToast, toasts } from "../live/toast.ts";
 import { Banners, useStale } from "./Banners.tsx";
 import { BasketDeadline } from "./BasketDeadline.tsx";
 import { Brand } from "./Brand.tsx";
-import { useKeys } from "./keys.ts";
 import { KeysHelp } from "./KeysHelp.tsx";
+import { useKeys } from "./keys.ts";
 import { LanguageSwitch } from "./LanguageSwitch.tsx";
 import { SessionWarning } from "./SessionWarning.tsx";
 
@@ -149,7 +150,12 @@ export function Shell({ session }: { session: Session }) {
           {t`Plus`}
         </UnstyledButton>
       </nav>
-      <Modal opened={more} onClose={() => setMore(false)} title={session.school.name} closeButtonProps={{ "aria-label": t`Fermer` }}>
+      <Modal
+        opened={more}
+        onClose={() => setMore(false)}
+        title={session.school.name}
+        closeButtonProps={{ "aria-label": t`Fermer` }}
+      >
         <nav className="rp-sheet" aria-label={t`Autres pages`}>
           {all.slice(4).map(({ to, label, icon: Icon }) => (
             <Link key={to} to={to}>

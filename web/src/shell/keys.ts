@@ -16,7 +16,10 @@ export function setSingleKeys(on: boolean): void {
 const GO = { c: "/creneaux", p: "/panier", r: "/reservations", m: "/messages" } as const;
 
 function typing(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable], [role=dialog]") !== null;
+  return (
+    target instanceof HTMLElement &&
+    target.closest("input, textarea, select, [contenteditable], [role=dialog]") !== null
+  );
 }
 
 export function useKeys(showHelp: () => void): void {

@@ -49,7 +49,9 @@ export function examShort(local: string): string {
 
 /** "mer. 9 déc." of "2026-12-09". */
 export function dayShort(day: string): string {
-  return format({ timeZone: "UTC", weekday: "short", day: "numeric", month: "short" }).format(new Date(`${day}T00:00Z`));
+  return format({ timeZone: "UTC", weekday: "short", day: "numeric", month: "short" }).format(
+    new Date(`${day}T00:00Z`),
+  );
 }
 
 /** "mercredi 9 décembre" of "2026-12-09". */
@@ -90,6 +92,13 @@ export function parisMoment(instant: string | number): string {
   const day = format({ timeZone: PARIS, weekday: "short", day: "numeric", month: "short" }).format(date);
   const time = format({ timeZone: PARIS, hour: "2-digit", minute: "2-digit" }).format(date);
   return t`${day}, ${time} (heure de Paris)`;
+}
+
+/** The same without its place, for cells whose full name says it: "mer. 2 déc. 15:00". */
+export function parisShort(instant: string | number): string {
+  const date = new Date(instant);
+  const day = format({ timeZone: PARIS, weekday: "short", day: "numeric", month: "short" }).format(date);
+  return `${day} ${format({ timeZone: PARIS, hour: "2-digit", minute: "2-digit" }).format(date)}`;
 }
 
 /** The day of an instant in Paris: "mercredi 2 décembre". */

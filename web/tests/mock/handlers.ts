@@ -11,7 +11,12 @@ export function handlers(world: World) {
   const lineOf = (id: unknown): Line | undefined => lines().find((line) => line.id === id);
   const outcome = (group: World["basket"]["groups"][number]) => ({
     group,
-    results: group.lines.map((line) => ({ lineId: line.id, slotId: line.slot.id, state: line.state, problem: line.reason })),
+    results: group.lines.map((line) => ({
+      lineId: line.id,
+      slotId: line.slot.id,
+      state: line.state,
+      problem: line.reason,
+    })),
     serverTime: iso(),
   });
   const missing = () => HttpResponse.json({ code: "NOT_FOUND", status: 404 }, { status: 404 });
@@ -42,7 +47,9 @@ export function handlers(world: World) {
         serverTime: iso(),
       }),
     ),
-    http.get("*/api/v1/centres", () => page([...new Map(world.slots.map(({ centre }) => [centre.id, centre])).values()])),
+    http.get("*/api/v1/centres", () =>
+      page([...new Map(world.slots.map(({ centre }) => [centre.id, centre])).values()]),
+    ),
     http.get("*/api/v1/basket", () => HttpResponse.json({ ...world.basket, serverTime: iso() })),
     http.post("*/api/v1/basket/items", async ({ request }) => {
       const { items } = (await request.json()) as { items: { slotId: string }[] };
@@ -56,7 +63,9 @@ export function handlers(world: World) {
           return [
             makeLine(crypto.randomUUID(), slot, {
               state: gone ? "refused" : "held",
-              reason: gone ? { code: "RDVPERMIS_SLOT_GONE", rdvpermisCode: "CRENEAU_DEJA_RESERVE", verdicts: [] } : null,
+              reason: gone
+                ? { code: "RDVPERMIS_SLOT_GONE", rdvpermisCode: "CRENEAU_DEJA_RESERVE", verdicts: [] }
+                : null,
             }),
           ];
         }),
@@ -117,7 +126,12 @@ export function handlers(world: World) {
       const { candidateId, category } = (await request.json()) as { candidateId: string; category: string };
       const person = world.candidates.find((one) => one.id === candidateId);
       if (!person) return missing();
-      const mandate = makeMandate(candidateId, { id: crypto.randomUUID(), category, state: "pending", expiresAt: null });
+      const mandate = makeMandate(candidateId, {
+        id: crypto.randomUUID(),
+        category,
+        state: "pending",
+        expiresAt: null,
+      });
       person.mandates.push(mandate);
       return HttpResponse.json(mandate, { status: 201 });
     }),

@@ -2,7 +2,17 @@
  * A small school for component tests and for looking at pages without a stack: the contract's shapes with made-up data. It decides
  * nothing; what is true is tested against the running platform in e2e/.
  */
-import type { AuditRecord, Basket, Booking, Candidate, Line, Mandate, Notice, Slot, Threshold } from "../../src/api/types.ts";
+import type {
+  AuditRecord,
+  Basket,
+  Booking,
+  Candidate,
+  Line,
+  Mandate,
+  Notice,
+  Slot,
+  Threshold,
+} from "../../src/api/types.ts";
 import { addDays, todayInParis } from "../../src/time/calendar.ts";
 
 const MINUTE = 60_000;
@@ -49,7 +59,7 @@ function closedUntil(msFromNow: number): Partial<Slot> {
       {
         rule: "R-TERRITORY",
         allowed: false,
-        facts: { department: "91" },
+        facts: { slotDepartment: "91", schoolDepartment: "94" },
         source: "RdvPermis charter 3.2",
         opensAt,
         remedy: "wait",
@@ -116,7 +126,17 @@ export function makeCandidate(id: string, lastName: string, firstName: string, m
 }
 
 export function makeLine(id: string, slot: Slot, over: Partial<Line> = {}): Line {
-  return { id, slot, candidate: null, state: "held", since: iso(-40_000), reason: null, changing: false, examId: null, ...over };
+  return {
+    id,
+    slot,
+    candidate: null,
+    state: "held",
+    since: iso(-40_000),
+    reason: null,
+    changing: false,
+    examId: null,
+    ...over,
+  };
 }
 
 export interface World {
@@ -191,7 +211,10 @@ export function makeWorld(): World {
       to_confirm: [makeLine("b-3", at(40), { state: "confirming", candidate: diallo })],
       past: [],
     },
-    thresholds: [threshold, { ...threshold, category: "A", limit: 4, pacedLimit: 3, taken: 3, fte: 1, rdvpermisLimit: 4 }],
+    thresholds: [
+      threshold,
+      { ...threshold, category: "A", limit: 4, pacedLimit: 3, taken: 3, fte: 1, rdvpermisLimit: 4 },
+    ],
     notices: [
       {
         id: "n-1",
@@ -215,13 +238,16 @@ export function makeWorld(): World {
         readAt: iso(-80 * MINUTE),
       },
     ],
-    records: ["booking.confirmed", "basket.held", "mandate.activated", "candidate.created", "session.opened"].map(
+    records: ["booking.confirm", "basket.hold", "mandate.change", "candidate.create", "session.open"].map(
       (action, index) => ({
         id: `r-${index}`,
         occurredAt: iso(-index * 7 * MINUTE),
         action,
-        outcome: "success",
-        actor: { id: "u-1", displayName: "Camille Roux", role: "school_manager" },
+        service: "basket",
+        outcome: "done",
+        actor:
+          index === 2 ? { kind: "rdvpermis", id: "rdvpermis", roles: [] } : { kind: "person", id: "u-1", roles: [] },
+        facts: {},
         object: { kind: action.split(".")[0] ?? "", id: `o-${index}` },
         leafIndex: index === 0 ? null : 5 - index,
       }),

@@ -1,7 +1,8 @@
 /** One candidate: what we hold, the mandates and what can be asked. */
-import { Button, NativeSelect } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Button, NativeSelect } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useState } from "react";
 import * as calls from "../../api/calls.ts";
@@ -86,6 +87,10 @@ function MandateRow({ mandate, candidate }: { mandate: Mandate; candidate: Candi
     onSettled: () =>
       Promise.all([keys.candidates, keys.basket].map((queryKey) => client.invalidateQueries({ queryKey }))),
   });
+  const look = useMutation({
+    mutationFn: () => calls.refreshMandate(mandate.id),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.candidates }),
+  });
   const name = fullName(candidate);
   return (
     <li className="rp-stack rp-stack--tight">
@@ -117,8 +122,19 @@ function MandateRow({ mandate, candidate }: { mandate: Mandate; candidate: Candi
         ) : null}
       </div>
       {mandate.state === "pending" ? (
-        <p className="rp-muted">{t`RdvPermis a écrit au candidat. Dès qu'il accepte, cela se voit ici.`}</p>
+        <p className="rp-muted rp-row">
+          {t`RdvPermis a écrit au candidat. Dès qu'il accepte, cela se voit ici.`}
+          <Button
+            variant="subtle"
+            size="compact-sm"
+            aria-disabled={look.isPending || undefined}
+            onClick={() => look.isPending || look.mutate()}
+          >
+            {look.isPending ? t`Lecture…` : t`Regarder maintenant (coûte un appel)`}
+          </Button>
+        </p>
       ) : null}
+      {look.error ? <ProblemNotice error={look.error} /> : null}
       {mandate.rdvpermisCode ? <Refused code={mandate.rdvpermisCode} /> : null}
       <ConfirmDialog
         opened={ending}
@@ -159,9 +175,12 @@ function AskMandate({ candidate }: { candidate: Candidate }) {
   const draft = candidate.mandates.find((mandate) => mandate.state === "draft" || mandate.state === "refused");
   const [wanted, setWanted] = useState<string | undefined>(draft?.category);
   const category = wanted !== undefined && !living.has(wanted) ? wanted : (open[0] ?? "B");
-  const ask = useAct((body: { candidateId: string; category: string }, key: string) => calls.requestMandate(body, key), {
-    onSettled: () => client.invalidateQueries({ queryKey: keys.candidates }),
-  });
+  const ask = useAct(
+    (body: { candidateId: string; category: string }, key: string) => calls.requestMandate(body, key),
+    {
+      onSettled: () => client.invalidateQueries({ queryKey: keys.candidates }),
+    },
+  );
   if (open.length === 0) return null;
   return (
     <div className="rp-stack rp-stack--tight">

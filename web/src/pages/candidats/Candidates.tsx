@@ -1,6 +1,7 @@
 /** The school's candidates: find one by name or NEPH (asked by POST), or write a new one down. */
-import { Button, TextInput } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button, TextInput } from "@mantine/core";
 import { IconSearch, IconUserPlus } from "@tabler/icons-react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -49,7 +50,9 @@ export function Candidates() {
       />
       {searching ? (
         <Loaded query={found} rows={3}>
-          {(page) => (page.items.length > 0 ? <People people={page.items} /> : <Nobody onAdd={() => setAdding(true)} />)}
+          {(page) =>
+            page.items.length > 0 ? <People people={page.items} /> : <Nobody onAdd={() => setAdding(true)} />
+          }
         </Loaded>
       ) : (
         <Loaded query={all} rows={6}>

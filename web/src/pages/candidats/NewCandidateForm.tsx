@@ -2,8 +2,9 @@
  * Only what D-01 allows is asked. An odd NEPH earns a warning, never a refusal; an error keeps all that was typed. Writing down and
  * asking the mandate are one act for the secretary and two questions: each says its own result.
  */
-import { Button, NativeSelect, TextInput } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";

@@ -1,6 +1,7 @@
 /** What is chosen, and the one click that asks for it. Stays at the bottom; nothing leaves without it. */
-import { Button, Checkbox } from "@mantine/core";
+
 import { plural, t } from "@lingui/core/macro";
+import { Button, Checkbox } from "@mantine/core";
 import { useState } from "react";
 import type { Slot } from "../../api/types.ts";
 import { ActionButton } from "../../parts/ActionButton.tsx";

@@ -1,12 +1,36 @@
-import { Checkbox, NativeSelect, TextInput } from "@mantine/core";
 import { t } from "@lingui/core/macro";
+import { Checkbox, NativeSelect, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { centresQuery } from "../../api/queries.ts";
-import { CATEGORIES, DEPARTMENTS } from "../../rules/departments.ts";
+import { CATEGORIES, DEPARTMENTS, departmentName } from "../../rules/departments.ts";
 import type { Filters, SlotSearch } from "../../rules/filters.ts";
+import { dayShort } from "../../time/format.ts";
 
 /** Fields as people fill them: native pickers where the phone has a good one. */
-export function FilterBar({ filters, onChange }: { filters: Filters; onChange: (next: Partial<SlotSearch>) => void }) {
+export function FilterBar({
+  filters,
+  folded,
+  onChange,
+}: {
+  filters: Filters;
+  /** On a phone the slots come first: the fields stay behind one line that says what they ask. */
+  folded: boolean;
+  onChange: (next: Partial<SlotSearch>) => void;
+}) {
+  if (!folded) return <Fields filters={filters} onChange={onChange} />;
+  const when = `${dayShort(filters.from)} – ${dayShort(filters.to)}`;
+  return (
+    <details className="rp-folded">
+      <summary>
+        {t`Filtres`}{" "}
+        <span className="rp-muted">{`${departmentName(filters.department)}, ${filters.category}, ${when}`}</span>
+      </summary>
+      <Fields filters={filters} onChange={onChange} />
+    </details>
+  );
+}
+
+function Fields({ filters, onChange }: { filters: Filters; onChange: (next: Partial<SlotSearch>) => void }) {
   const centres = useQuery(centresQuery(filters.department, filters.category));
   const all = (centres.data?.items ?? []).map((centre) => centre.id);
   /** None named in the address means all: so the last one cannot be taken away, it brings all back. */
@@ -47,19 +71,25 @@ export function FilterBar({ filters, onChange }: { filters: Filters; onChange: (
       <NativeSelect
         label={t`Dès`}
         value={String(filters.fromHour)}
-        onChange={(event) => onChange({ de: event.currentTarget.value === "0" ? undefined : event.currentTarget.value })}
+        onChange={(event) =>
+          onChange({ de: event.currentTarget.value === "0" ? undefined : event.currentTarget.value })
+        }
         data={hours.slice(0, 24).map((value) => ({ value: String(value), label: `${value} h` }))}
       />
       <NativeSelect
         label={t`Avant`}
         value={String(filters.toHour)}
-        onChange={(event) => onChange({ a: event.currentTarget.value === "24" ? undefined : event.currentTarget.value })}
+        onChange={(event) =>
+          onChange({ a: event.currentTarget.value === "24" ? undefined : event.currentTarget.value })
+        }
         data={hours.slice(filters.fromHour + 1).map((value) => ({ value: String(value), label: `${value} h` }))}
       />
       <NativeSelect
         label={t`À la suite`}
         value={String(filters.inRow)}
-        onChange={(event) => onChange({ suite: event.currentTarget.value === "1" ? undefined : event.currentTarget.value })}
+        onChange={(event) =>
+          onChange({ suite: event.currentTarget.value === "1" ? undefined : event.currentTarget.value })
+        }
         data={[
           { value: "1", label: t`peu importe` },
           { value: "2", label: t`2 créneaux` },

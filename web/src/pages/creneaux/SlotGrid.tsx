@@ -2,8 +2,9 @@
  * The calendar: an ARIA grid on a real table, one tab stop, arrows inside. Rows are virtual: `aria-rowcount` tells the whole, the
  * focused row stays in the page. On a narrow screen the grid shows one day.
  */
-import { ActionIcon } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { ActionIcon } from "@mantine/core";
 import { IconChevronLeft, IconChevronRight } from "@tabler/icons-react";
 import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
@@ -13,13 +14,9 @@ import { StatusMark } from "../../parts/StatusMark.tsx";
 import { addDays, dayOf, mondayOf } from "../../time/calendar.ts";
 import { dayLong, dayShort } from "../../time/format.ts";
 import type { Marks } from "./marks.ts";
+import { afterKey, nearest, type Place } from "./moves.ts";
 import { faceOf, fullName } from "./states.ts";
 import { daysOfView, type WeekRow, weekRows } from "./week.ts";
-
-interface Place {
-  readonly row: number;
-  readonly column: number;
-}
 
 const ROW = 52;
 
@@ -89,26 +86,17 @@ export function SlotGrid({
   };
 
   const onKey = (event: KeyboardEvent) => {
-    const { row, column } = place;
-    const target = {
-      ArrowLeft: () => seek(rows, row, column, 0, -1),
-      ArrowRight: () => seek(rows, row, column, 0, 1),
-      ArrowUp: () => seek(rows, row, column, -1, 0),
-      ArrowDown: () => seek(rows, row, column, 1, 0),
-      Home: () => edge(rows, row, event.ctrlKey, 1),
-      End: () => edge(rows, row, event.ctrlKey, -1),
-    }[event.key];
-    if (target) {
+    const next = afterKey(rows, place, event.key, event.ctrlKey);
+    if (next) {
       event.preventDefault();
-      const next = target();
-      if (next) move(next.row, next.column);
+      move(next.row, next.column);
     } else if (event.key === "PageUp" || event.key === "PageDown") {
       event.preventDefault();
       wantsFocus.current = true;
       turn(event.key === "PageUp" ? -1 : 1);
       setFocus({ row: 0, column: 0 });
     } else if (event.key === "Enter" && !event.ctrlKey) {
-      const slot = rows[row]?.cells[column];
+      const slot = rows[place.row]?.cells[place.column];
       event.preventDefault();
       if (slot && !event.repeat) onOpen(slot);
     }
@@ -146,9 +134,12 @@ export function SlotGrid({
           <IconChevronRight size={20} aria-hidden />
         </ActionIcon>
       </div>
-      {rows.length === 0 ? <p className="rp-muted">{narrow ? t`Aucun créneau ce jour.` : t`Aucun créneau cette semaine.`}</p> : null}
+      {rows.length === 0 ? (
+        <p className="rp-muted">{narrow ? t`Aucun créneau ce jour.` : t`Aucun créneau cette semaine.`}</p>
+      ) : null}
       <div ref={box} className="rp-grid-box" hidden={rows.length === 0}>
         <table
+          // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: web.md §5, an ARIA grid on a real table
           role="grid"
           aria-labelledby="rp-grid-title"
           aria-rowcount={rows.length + 1}
@@ -201,6 +192,7 @@ export function SlotGrid({
 /** Stands for rows that are not drawn. */
 function Gap({ height, columns }: { height: number; columns: number }) {
   return (
+    // biome-ignore lint/a11y/noAriaHiddenOnFocusable: an empty row that only keeps the height takes no focus
     <tr aria-hidden="true">
       <td colSpan={columns} style={{ height, padding: 0, border: 0 }} />
     </tr>
@@ -272,30 +264,4 @@ function GridRow({
       </tr>
     </>
   );
-}
-
-/** The next cell that holds a slot, in one direction; undefined at the edge. */
-function seek(rows: readonly WeekRow[], row: number, column: number, down: number, right: number): Place | undefined {
-  let r = row + down;
-  let c = column + right;
-  while (rows[r] && c >= 0 && c < (rows[r]?.cells.length ?? 0)) {
-    if (rows[r]?.cells[c]) return { row: r, column: c };
-    r += down;
-    c += right;
-  }
-  return undefined;
-}
-
-/** First (1) or last (-1) slot of the row, or with Ctrl of the table. */
-function edge(rows: readonly WeekRow[], row: number, whole: boolean, direction: 1 | -1): Place | undefined {
-  const r = whole ? (direction > 0 ? 0 : rows.length - 1) : row;
-  const cells = rows[r]?.cells ?? [];
-  const column = direction > 0 ? cells.findIndex(Boolean) : cells.findLastIndex(Boolean);
-  return column < 0 ? undefined : { row: r, column };
-}
-
-/** Where focus stands when its cell is gone: the first slot of that row, else of the table. */
-function nearest(rows: readonly WeekRow[], wanted: Place): Place {
-  if (rows[wanted.row]?.cells[wanted.column]) return wanted;
-  return edge(rows, Math.min(wanted.row, rows.length - 1), false, 1) ?? { row: 0, column: 0 };
 }

@@ -1,6 +1,7 @@
 /** The list says all that the calendar says, in reading order; only what is near the screen is drawn. */
-import { Button } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button } from "@mantine/core";
 import { IconCheck } from "@tabler/icons-react";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useLayoutEffect, useMemo, useRef, useState } from "react";
@@ -27,7 +28,12 @@ export function SlotList({
   const [margin, setMargin] = useState(0);
   useLayoutEffect(() => setMargin(list.current?.offsetTop ?? 0), []);
   const firsts = useMemo(
-    () => new Set(slots.filter((slot, index) => dayOf(slot.startsAt) !== dayOf(slots[index - 1]?.startsAt ?? "")).map((slot) => slot.id)),
+    () =>
+      new Set(
+        slots
+          .filter((slot, index) => dayOf(slot.startsAt) !== dayOf(slots[index - 1]?.startsAt ?? ""))
+          .map((slot) => slot.id),
+      ),
     [slots],
   );
   const virtual = useWindowVirtualizer({

@@ -1,10 +1,10 @@
 /** Search: the calendar and the list of one answer, with every verdict; up to four slots go into one action. */
+
+import { plural, t } from "@lingui/core/macro";
 import { Button, SegmentedControl } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { t } from "@lingui/core/macro";
-import { plural } from "@lingui/core/macro";
 import { IconRefresh } from "@tabler/icons-react";
-import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef, useState } from "react";
 import * as calls from "../../api/calls.ts";
@@ -26,11 +26,11 @@ import { ChosenBar } from "./ChosenBar.tsx";
 import { choice, setChoice, toggle } from "./choice.ts";
 import { FilterBar } from "./FilterBar.tsx";
 import { HoldResult } from "./HoldResult.tsx";
-import { useSettled } from "./settled.ts";
 import { SlotGrid } from "./SlotGrid.tsx";
 import { SlotList } from "./SlotList.tsx";
-import { inOrder, withinHours } from "./week.ts";
+import { useSettled } from "./settled.ts";
 import { WhyDialog } from "./WhyDialog.tsx";
+import { inOrder, withinHours } from "./week.ts";
 import "./creneaux.css";
 
 const route = getRouteApi("/creneaux");
@@ -81,6 +81,10 @@ export function Slots() {
     return inOrder(atHours.filter((slot) => runs.has(slot.id)));
   }, [settled.shown, filters]);
 
+  const look = useMutation({
+    mutationFn: () => calls.slots(question, undefined, undefined, true),
+    onSettled: () => query.refetch(),
+  });
   const chosen = useStore(choice);
   const basket = useQuery(basketQuery);
   const limit = Math.min(GROUP, basket.data?.limits.group ?? GROUP);
@@ -137,7 +141,7 @@ export function Slots() {
       >
         {t`Créneaux`}
       </PageTitle>
-      <FilterBar filters={filters} onChange={change} />
+      <FilterBar filters={filters} folded={!wide} onChange={change} />
       <div ref={result} tabIndex={-1} className="rp-result">
         {hold.data ? <HoldResult outcome={hold.data} asked={hold.variables?.slots ?? []} /> : null}
         {hold.error ? (
@@ -158,13 +162,14 @@ export function Slots() {
                   variant="subtle"
                   size="compact-sm"
                   leftSection={<IconRefresh size={16} aria-hidden />}
-                  aria-disabled={query.isFetching || undefined}
-                  onClick={() => void query.refetch()}
+                  aria-disabled={look.isPending || undefined}
+                  onClick={() => look.isPending || look.mutate()}
                 >
-                  {t`Relire`}
+                  {look.isPending ? t`Lecture…` : t`Regarder maintenant (coûte un appel)`}
                 </Button>
               </div>
               <Incomplete page={last} />
+              {look.error ? <ProblemNotice error={look.error} /> : null}
               {settled.fresh > 0 ? (
                 <div>
                   <Button variant="light" onClick={settled.showFresh}>
@@ -217,9 +222,7 @@ export function Slots() {
 }
 
 function oldest(pages: readonly SlotPage[]): string | undefined {
-  return pages
-    .flatMap((page) => (page.seenAt ? [page.seenAt] : []))
-    .sort((a, b) => Date.parse(a) - Date.parse(b))[0];
+  return pages.flatMap((page) => (page.seenAt ? [page.seenAt] : [])).sort((a, b) => Date.parse(a) - Date.parse(b))[0];
 }
 
 /** "décembre 2026 : 9 pris ou retenus, reste 4" */

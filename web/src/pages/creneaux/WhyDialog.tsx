@@ -1,6 +1,7 @@
 /** One slot in full: every reason at once, with its source, and the moment it opens. */
-import { Button, Modal } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button, Modal } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useSession } from "../../api/queries.ts";
 import type { Slot } from "../../api/types.ts";
@@ -70,7 +71,9 @@ function Body({
   return (
     <div className="rp-stack">
       <p className="rp-row">
-        <StatusMark tone={slot.allowed && !chosen ? "held" : face.tone}>{slot.allowed && !chosen ? t`ouvert` : face.word}</StatusMark>
+        <StatusMark tone={slot.allowed && !chosen ? "held" : face.tone}>
+          {slot.allowed && !chosen ? t`ouvert` : face.word}
+        </StatusMark>
         <strong>{headline(slot)}</strong>
       </p>
       {refused.length > 0 ? (
@@ -109,7 +112,11 @@ function Body({
       </dl>
       <div className="rp-row rp-row--end">
         {slot.allowed ? null : (
-          <Link to="/creneaux" search={{ departement: session.school.department, categorie: slot.category }} onClick={onClose}>
+          <Link
+            to="/creneaux"
+            search={{ departement: session.school.department, categorie: slot.category }}
+            onClick={onClose}
+          >
             {t`Créneaux du département (${own})`}
           </Link>
         )}

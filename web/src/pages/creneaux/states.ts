@@ -4,11 +4,13 @@ import type { Slot } from "../../api/types.ts";
 import type { Tone } from "../../parts/StatusMark.tsx";
 import { opensAt } from "../../rules/verdicts.ts";
 import { dayOf, hour } from "../../time/calendar.ts";
-import { dayLong, parisMoment } from "../../time/format.ts";
+import { dayLong, parisMoment, parisShort } from "../../time/format.ts";
 
 export interface SlotFace {
   readonly tone: Tone;
   readonly word: string;
+  /** The word in full, where the cell shortens it. */
+  readonly full?: string;
   readonly choosable: boolean;
 }
 
@@ -25,7 +27,13 @@ export function faceOf(slot: Slot, marks: { chosen: boolean; asked: boolean }): 
   }
   if (slot.allowed) return { tone: "held", word: t`choisir`, choosable: true };
   const opening = slot.opensAt ?? opensAt(slot.verdicts);
-  return { tone: "closed", word: opening ? t`ouvre ${parisMoment(opening)}` : t`fermé`, choosable: false };
+  if (!opening) return { tone: "closed", word: t`fermé`, choosable: false };
+  return {
+    tone: "closed",
+    word: t`ouvre ${parisShort(opening)}`,
+    full: t`ouvre ${parisMoment(opening)}`,
+    choosable: false,
+  };
 }
 
 /** "mercredi 9 décembre, 8 heures 32, Rungis, ouvert" */
@@ -33,6 +41,6 @@ export function fullName(slot: Slot, face: SlotFace): string {
   const day = dayLong(dayOf(slot.startsAt));
   const [hours = 0, minutes = 0] = hour(slot.startsAt).split(":").map(Number);
   const time = minutes === 0 ? t`${hours} heures` : t`${hours} heures ${minutes}`;
-  const word = face.choosable && face.word === t`choisir` ? t`ouvert` : face.word;
+  const word = face.choosable && face.word === t`choisir` ? t`ouvert` : (face.full ?? face.word);
   return `${day}, ${time}, ${slot.centre.name}, ${word}`;
 }

@@ -1,6 +1,5 @@
 /** What needs me, the basket, the next opening. */
-import { t } from "@lingui/core/macro";
-import { plural } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
@@ -14,9 +13,9 @@ import { LineStatus } from "../../parts/StatusMark.tsx";
 import { departmentName } from "../../rules/departments.ts";
 import { opensAt } from "../../rules/verdicts.ts";
 import { nextDeadline } from "../../shell/BasketDeadline.tsx";
+import { addDays, todayInParis } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
 import { secondsLeft } from "../../time/countdown.ts";
-import { addDays, todayInParis } from "../../time/calendar.ts";
 import { duration, examShort, parisMoment } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
 
@@ -41,7 +40,8 @@ function NeedsMe() {
   const waiting = useInfiniteQuery(bookingsQuery("to_confirm"));
   const notices = useInfiniteQuery(noticesQuery);
   const unnamed =
-    basket.data?.groups.flatMap((group) => group.lines).filter((line) => line.state === "held" && !line.candidate).length ?? 0;
+    basket.data?.groups.flatMap((group) => group.lines).filter((line) => line.state === "held" && !line.candidate)
+      .length ?? 0;
   const toConfirm = waiting.data?.pages.flatMap((page) => page.items).length ?? 0;
   const unread = notices.data?.pages[0]?.unread ?? 0;
   const nothing = unnamed === 0 && toConfirm === 0 && unread === 0;
@@ -53,14 +53,20 @@ function NeedsMe() {
         {unnamed > 0 ? (
           <li>
             <Link to="/panier">
-              {plural(unnamed, { one: "Nommer le candidat de # créneau retenu", other: "Nommer les candidats de # créneaux retenus" })}
+              {plural(unnamed, {
+                one: "Nommer le candidat de # créneau retenu",
+                other: "Nommer les candidats de # créneaux retenus",
+              })}
             </Link>
           </li>
         ) : null}
         {toConfirm > 0 ? (
           <li>
             <Link to="/reservations" search={{ onglet: "a-confirmer" }}>
-              {plural(toConfirm, { one: "# réservation en cours de confirmation", other: "# réservations en cours de confirmation" })}
+              {plural(toConfirm, {
+                one: "# réservation en cours de confirmation",
+                other: "# réservations en cours de confirmation",
+              })}
             </Link>
           </li>
         ) : null}
@@ -92,7 +98,8 @@ function BasketCard() {
           return (
             <>
               <p>
-                {plural(next.held, { one: "# créneau retenu", other: "# créneaux retenus" })}, <Countdown until={next.expiresAt} />
+                {plural(next.held, { one: "# créneau retenu", other: "# créneaux retenus" })},{" "}
+                <Countdown until={next.expiresAt} />
               </p>
               <p>
                 <Link to="/panier">{t`Nommer et valider`}</Link>
@@ -140,7 +147,8 @@ function OpeningCard() {
               <p>
                 {next ? (
                   <>
-                    <strong>{parisMoment(next.at)}</strong>, {t`dans ${duration(secondsLeft(Date.parse(next.at), now))}`}
+                    <strong>{parisMoment(next.at)}</strong>,{" "}
+                    {t`dans ${duration(secondsLeft(Date.parse(next.at), now))}`}
                     {" : "}
                     {plural(next.count, { one: "# créneau", other: "# créneaux" })}
                   </>

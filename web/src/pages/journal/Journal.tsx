@@ -1,19 +1,24 @@
 /** The journal: who did what, when, and the proof, recomputed here and not believed. */
-import { Button } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { parseCheckpoint, toHex } from "../../audit/merkle.ts";
-import { auditQuery, checkpointQuery } from "../../api/queries.ts";
+import { auditQuery, checkpointQuery, useSession } from "../../api/queries.ts";
 import type { AuditRecord } from "../../api/types.ts";
+import { parseCheckpoint, toHex } from "../../audit/merkle.ts";
 import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
 import { instantExact } from "../../time/format.ts";
 import { actionText } from "./actions.ts";
 import { ProofDialog } from "./ProofDialog.tsx";
 
+const route = getRouteApi("/journal");
+
 export function Journal() {
-  const query = useInfiniteQuery(auditQuery);
+  const { objet } = route.useSearch();
+  const query = useInfiniteQuery(auditQuery(objet));
   const checkpoint = useQuery(checkpointQuery);
   const [proving, setProving] = useState<AuditRecord>();
   const note = checkpoint.data ? parseCheckpoint(checkpoint.data.note) : undefined;
@@ -34,12 +39,19 @@ export function Journal() {
           </dl>
         </section>
       ) : null}
+      {objet ? (
+        <p>
+          {t`Les actes d'une seule réservation.`} <Link to="/journal">{t`Voir tout le journal`}</Link>
+        </p>
+      ) : null}
       <Loaded query={query} rows={8}>
         {(data) => {
           const records = data.pages.flatMap((page) => page.items);
           if (records.length === 0) {
             return (
-              <Empty title={t`Journal vide`}>{t`Le premier acte de votre école, connexion comprise, s'inscrit ici.`}</Empty>
+              <Empty
+                title={t`Journal vide`}
+              >{t`Le premier acte de votre école, connexion comprise, s'inscrit ici.`}</Empty>
             );
           }
           return (
@@ -82,20 +94,27 @@ export function Journal() {
   );
 }
 
+/** People are known by their account; only the reader is "you". */
+function actorText(record: AuditRecord, reader: string): string {
+  if (record.actor.kind === "system") return t`ResaPermis (${record.actor.id})`;
+  if (record.actor.kind === "rdvpermis") return t`RdvPermis`;
+  if (record.actor.id === reader) return t`vous`;
+  return t`un collègue (…${record.actor.id.slice(-4)})`;
+}
+
 function Row({ record, onProve }: { record: AuditRecord; onProve: () => void }) {
+  const session = useSession();
   const text = actionText(record.action);
   return (
     <tr>
       <td data-label={t`Quand`} className="rp-small">
-        {instantExact(record.occurredAt)}
+        {record.occurredAt ? instantExact(record.occurredAt) : null}
       </td>
       <th scope="row" data-label={t`Acte`}>
         {text}
         {record.object ? <span className="rp-small rp-muted"> {record.object.kind}</span> : null}
       </th>
-      <td data-label={t`Par`}>
-        {record.actor.displayName ?? record.actor.role ?? record.actor.id}
-      </td>
+      <td data-label={t`Par`}>{actorText(record, session.user.id)}</td>
       <td data-label={t`Issue`}>{outcomeText(record.outcome)}</td>
       <td data-label={t`Preuve`}>
         {record.leafIndex === null || record.leafIndex === undefined ? (
@@ -111,17 +130,12 @@ function Row({ record, onProve }: { record: AuditRecord; onProve: () => void }) 
 }
 
 function outcomeText(outcome: string): string {
-  switch (outcome.toLowerCase()) {
-    case "success":
-    case "ok":
+  switch (outcome) {
     case "done":
       return t`fait`;
     case "refused":
-    case "denied":
       return t`refusé`;
     case "failed":
-    case "failure":
-    case "error":
       return t`échoué`;
     case "unknown":
       return t`pas encore connue`;

@@ -1,6 +1,7 @@
 /** The proof of one record, step by step: content → leaf → root → signature. */
-import { Button, Modal } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button, Modal } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import * as calls from "../../api/calls.ts";
 import type { AuditRecord } from "../../api/types.ts";
@@ -36,7 +37,7 @@ function Body({ record, onClose }: { record: AuditRecord; onClose: () => void })
   });
   return (
     <div className="rp-stack">
-      <p className="rp-muted">{instantExact(record.occurredAt)}</p>
+      <p className="rp-muted">{record.occurredAt ? instantExact(record.occurredAt) : null}</p>
       {proof.error ? <ProblemNotice error={proof.error} /> : null}
       {proof.isPending && !proof.error ? <Loading rows={4} /> : null}
       {proof.data ? (

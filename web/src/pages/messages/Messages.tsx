@@ -1,7 +1,8 @@
 /** The inbox: each consequence, newest first. Only the read mark runs ahead of the answer: it is ours. */
-import { Button } from "@mantine/core";
+
 import { i18n } from "@lingui/core";
 import { t } from "@lingui/core/macro";
+import { Button } from "@mantine/core";
 import { IconAlertTriangle, IconCircleCheck, IconCircleX, IconInfoCircle } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -57,7 +58,9 @@ export function Messages() {
 }
 
 /** Where a notice leads. */
-export function placeOf(kind: string): "/panier" | "/reservations" | "/candidats" | "/seuils" | "/creneaux" | undefined {
+export function placeOf(
+  kind: string,
+): "/panier" | "/reservations" | "/candidats" | "/seuils" | "/creneaux" | undefined {
   if (/^booking|^exam/.test(kind)) return "/reservations";
   if (/^basket|^hold|^line/.test(kind)) return "/panier";
   if (/^mandate|^candidate/.test(kind)) return "/candidats";

@@ -1,5 +1,4 @@
-import { t } from "@lingui/core/macro";
-import { plural } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
@@ -21,7 +20,10 @@ export function blockedBecause(group: Group): string | undefined {
   const unnamed = held.filter((line) => line.candidate === null).length;
   if (held.length === 0) return t`Rien à valider dans cette demande.`;
   if (unnamed > 0) {
-    return plural(unnamed, { one: "# ligne sans candidat : nommez-le.", other: "# lignes sans candidat : nommez-les." });
+    return plural(unnamed, {
+      one: "# ligne sans candidat : nommez-le.",
+      other: "# lignes sans candidat : nommez-les.",
+    });
   }
   return undefined;
 }

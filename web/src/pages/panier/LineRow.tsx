@@ -1,6 +1,7 @@
 /** One line of the basket: its state in place, its candidate, and what can be done. */
-import { Button } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import * as calls from "../../api/calls.ts";

@@ -1,5 +1,5 @@
-import { Button, NativeSelect } from "@mantine/core";
 import { t } from "@lingui/core/macro";
+import { Button, NativeSelect } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
@@ -57,7 +57,7 @@ export function BookingRow({
       <span>{who}</span>
       <span className="rp-row rp-row--end">
         {booking.state === "booked" ? (
-          <Link to="/journal" className="rp-small">
+          <Link to="/journal" search={{ objet: booking.id }} className="rp-small">
             {t`preuve`}
           </Link>
         ) : null}
@@ -118,10 +118,10 @@ function CancelDialog({
   const refresh = useRefresh();
   const [reason, setReason] = useState("candidate_ill");
   const now = useNow();
-  const cancel = useAct(
-    ({ id, why }: { id: string; why: string }, key: string) => calls.cancelBooking(id, why, key),
-    { onSuccess: onClose, onSettled: refresh },
-  );
+  const cancel = useAct(({ id, why }: { id: string; why: string }, key: string) => calls.cancelBooking(id, why, key), {
+    onSuccess: onClose,
+    onSettled: refresh,
+  });
   const late = daysAhead(booking.slot.startsAt, todayInParis(now)) <= LATE_DAYS;
   return (
     <ConfirmDialog

@@ -1,6 +1,7 @@
 /** What is booked: upcoming, to confirm, past. Changes name their consequence first. */
-import { Button, Tabs } from "@mantine/core";
+
 import { t } from "@lingui/core/macro";
+import { Button, Tabs } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { BookingFilter } from "../../api/calls.ts";
@@ -82,7 +83,12 @@ function Listing({ filter }: { filter: BookingFilter }) {
               ) : null}
               <ul className="rp-bookings">
                 {items.map((booking) => (
-                  <BookingRow key={booking.id} booking={booking} editable={filter === "upcoming"} allowance={allowance} />
+                  <BookingRow
+                    key={booking.id}
+                    booking={booking}
+                    editable={filter === "upcoming"}
+                    allowance={allowance}
+                  />
                 ))}
               </ul>
               {query.hasNextPage ? (
