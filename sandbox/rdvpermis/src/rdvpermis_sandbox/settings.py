@@ -1,0 +1,48 @@
+"""The sandbox's settings, from RDVPERMIS_* variables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Each has a default that works on one machine."""
+
+    listen: str = "127.0.0.1:8081"
+    public_url: str = "http://localhost:8081"
+    client_id: str = "resapermis"
+    client_secret: str = "sandbox-secret"  # noqa: S105 - invented, printed in the README
+    redirect_uris: tuple[str, ...] = ("http://localhost:8080/auth/callback",)
+    smtp_url: str = ""
+    seed: int = 1
+    schools: int = 1000
+    state_file: str = ""
+    now: datetime | None = None
+
+    @property
+    def issuer(self) -> str:
+        """The realm's address."""
+        return f"{self.public_url}/realms/formation"
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """From the environment; ValueError for a number or time that is none."""
+    plain = Settings()
+    redirects = environment.get("RDVPERMIS_REDIRECT_URIS", "")
+    now = environment.get("RDVPERMIS_NOW", "")
+    moment = datetime.fromisoformat(now) if now else None
+    if moment and moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return Settings(
+        environment.get("RDVPERMIS_LISTEN", plain.listen),
+        environment.get("RDVPERMIS_PUBLIC_URL", plain.public_url).rstrip("/"),
+        environment.get("RDVPERMIS_CLIENT_ID", plain.client_id),
+        environment.get("RDVPERMIS_CLIENT_SECRET", plain.client_secret),
+        tuple(each.strip() for each in redirects.split(",") if each.strip()) or plain.redirect_uris,
+        environment.get("RDVPERMIS_SMTP_URL", ""),
+        int(environment.get("RDVPERMIS_SEED", plain.seed)),
+        int(environment.get("RDVPERMIS_SCHOOLS", plain.schools)),
+        environment.get("RDVPERMIS_STATE_FILE", ""),
+        moment,
+    )
