@@ -1,0 +1,152 @@
+"""The mandate's dialogue with RdvPermis: ask once, then read until known. The intention is committed before the call."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.audit.v1.events_pb2 import Actor
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
+from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_grpc
+from resapermis_kit import peers
+from resapermis_kit.clock import Clock
+from resapermis_kit.db import Tx, transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.outbox import Outbox
+from resapermis_mandate import events, store
+from resapermis_mandate.domain import AT_RDVPERMIS, Identity, Mandate, State, may_follow, next_look
+from resapermis_mandate.people import People
+from resapermis_vault import Unreadable
+
+log = structlog.get_logger()
+SURELY_NOT_ASKED = frozenset(
+    {
+        Code.CODE_RDVPERMIS_DOWN,
+        Code.CODE_RDVPERMIS_BUDGET,
+        Code.CODE_RECONNECT_NEEDED,
+        Code.CODE_UNAVAILABLE,
+        Code.CODE_OVERLOADED,
+        Code.CODE_UNAUTHENTICATED,
+        Code.CODE_FORBIDDEN,
+    }
+)
+"""Failures after which RdvPermis knows of nothing: the draft is cancelled and the school may ask again."""
+
+
+class Asking:
+    """Asks RdvPermis for mandates and reads how they stand."""
+
+    def __init__(
+        self, engine: AsyncEngine, egress: rdv_grpc.RdvPermisServiceStub, people: People, box: Outbox, now: Clock
+    ) -> None:
+        """Wired in __main__."""
+        self._engine, self._egress, self._people, self._box, self._now = engine, egress, people, box, now
+
+    async def change(self, tx: Tx, actor: Actor, mandate: Mandate, to: State, values: Mapping[str, Any]) -> Mandate:
+        """Bring a mandate to `to` with its fact and record; one that somebody moved meanwhile is left as it is."""
+        now = self._now()
+        changed = await store.change_mandate(
+            tx,
+            mandate.id,
+            mandate.state,
+            {"state": to, "since": now, "looks": 0, "next_look_at": next_look(to, 0, now)} | dict(values),
+        )
+        if changed is None:
+            found = await store.find_mandate(tx, mandate.school_id, mandate.id)
+            return found or mandate
+        await self._box.add(tx, now, *events.mandate_changed(actor, changed, mandate.state))
+        return changed
+
+    async def ask(self, actor: Actor, mandate: Mandate, identity: Identity) -> tuple[Mandate, Failure | None]:
+        """Ask for a drafted mandate, as the person who is being answered.
+
+        Returns the mandate as it then stands and RdvPermis' refusal, if any. An unknown outcome leaves it a draft,
+        which `look` settles; it is never asked twice.
+        """
+        request = rdv.CreateMandateRequest(
+            last_name=identity.last_name, neph=identity.neph, email=identity.email, category=mandate.category
+        )
+        try:
+            answer = (await peers.call(self._egress.CreateMandate, request, timeout=6)).mandate
+        except Failure as failure:
+            return await self._after_failure(actor, mandate, failure)
+        to = AT_RDVPERMIS.get(answer.state, State.PENDING) if answer.state else State.PENDING
+        async with transaction(self._engine) as tx:
+            return await self.change(tx, actor, mandate, to, _seen(answer, self._now())), None
+
+    async def _after_failure(self, actor: Actor, mandate: Mandate, failure: Failure) -> tuple[Mandate, Failure | None]:
+        if failure.code == Code.CODE_RDVPERMIS_MANDATE_ALREADY_OURS:
+            return await self.look(mandate, person=True), None  # it exists there: read it instead of refusing
+        if not failure.rdvpermis_code and failure.code not in SURELY_NOT_ASKED:
+            log.warning("mandate.outcome_unknown", mandate=str(mandate.id), error_code=failure.name)
+            return mandate, None
+        to = State.REFUSED if failure.rdvpermis_code else State.CANCELLED
+        async with transaction(self._engine) as tx:
+            changed = await self.change(tx, actor, mandate, to, {"rdvpermis_code": failure.rdvpermis_code})
+        return changed, failure
+
+    async def look(self, mandate: Mandate, *, person: bool = False) -> Mandate:
+        """Read a mandate at RdvPermis and follow what it says; as the asking person, or for the school unasked.
+
+        Failure when RdvPermis cannot be read; the mandate then stays as it is.
+        """
+        async with transaction(self._engine) as tx:
+            found = await store.find_candidates(tx, mandate.school_id, [mandate.candidate_id])
+        identity = self._people.open(found[0])
+        request = rdv.SearchMandatesRequest(
+            on_behalf=rdv.OnBehalf(school_id=mandate.school_id),
+            category=mandate.category,
+            neph=identity.neph,
+            page=0,
+            page_size=20,
+        )
+        principal = None if person else ""
+        answer = await peers.ask(self._egress.SearchMandates, request, timeout=6, principal=principal)
+        known = [one for one in answer.mandates if one.category == mandate.category]
+        mine = next((one for one in known if one.id == mandate.rdvpermis_mandate_id), None)
+        if mine is None:
+            mine = next((one for one in reversed(known)), None)
+        async with transaction(self._engine) as tx:
+            return await self._follow(tx, mandate, mine)
+
+    async def _follow(self, tx: Tx, mandate: Mandate, found: rdv.RdvMandate | None) -> Mandate:
+        now = self._now()
+        if found is None:
+            # A draft of which RdvPermis knows nothing was never created; an active one is no longer in force there.
+            to = {State.DRAFT: State.CANCELLED, State.ACTIVE: State.REVOKED}.get(mandate.state, mandate.state)
+        else:
+            to = AT_RDVPERMIS.get(found.state, mandate.state)
+        values: dict[str, Any] = {"seen_at": now} if found is None else _seen(found, now)
+        # Right after asking, RdvPermis' list may lag behind its answer: give a draft three looks.
+        if mandate.state == State.DRAFT and to == State.CANCELLED and mandate.looks < 3:
+            to = mandate.state
+        if to != mandate.state and may_follow(mandate.state, to):
+            return await self.change(tx, events.RDVPERMIS, mandate, to, values)
+        looks = mandate.looks + 1
+        values |= {"looks": looks, "next_look_at": next_look(mandate.state, looks, now)}
+        return await store.change_mandate(tx, mandate.id, mandate.state, values) or mandate
+
+    async def look_at_due(self, limit: int) -> int:
+        """Read those that are due; return how many. One that cannot be read is put off, the others go on."""
+        async with transaction(self._engine) as tx:
+            waiting = await store.due(tx, self._now(), limit)
+        for mandate in waiting:
+            try:
+                await self.look(mandate)
+            except (Failure, Unreadable) as error:
+                code = error.name if isinstance(error, Failure) else "UNREADABLE"
+                log.info("mandate.look_put_off", mandate=str(mandate.id), error_code=code)
+                async with transaction(self._engine) as tx:
+                    pause = timedelta(seconds=min(5 * 2 ** min(mandate.looks, 6), 300))
+                    await store.put_off(tx, mandate.id, self._now() + pause)
+        return len(waiting)
+
+
+def _seen(found: rdv.RdvMandate, now: datetime) -> dict[str, Any]:
+    return {
+        "seen_at": now,
+        "rdvpermis_mandate_id": found.id,
+        "rdvpermis_candidate_id": found.rdvpermis_candidate_id,
+    }

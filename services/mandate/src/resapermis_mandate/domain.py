@@ -1,0 +1,133 @@
+"""Candidates and mandates: values, states and what may follow what. Nothing here waits, reads a clock or stores."""
+
+import enum
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+LONGEST_NAME, LONGEST_NEPH, LONGEST_EMAIL = 100, 32, 254
+USUAL_NEPH = re.compile(r"[0-9]{12}(?:[0-9]{2})?")
+EMAIL = re.compile(r"[^@\s<>\"]+@[^@\s<>\"]+\.[^@\s<>\"]+")
+CATEGORY = re.compile(r"[A-D][12]?E?")
+GEARBOXES = frozenset({"manual", "automatic"})
+PURPOSES = frozenset({"follow_candidate", "find_candidate", "show_basket", "show_booking", "notify_candidate"})
+"""Why personal data may be read (requirement D-13); anything else is refused."""
+
+
+class State(enum.StrEnum):
+    """Life of a mandate (R-03)."""
+
+    DRAFT = "draft"
+    """Asked of RdvPermis, answer not known yet."""
+    PENDING = "pending"
+    """RdvPermis waits for the candidate."""
+    ACTIVE = "active"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+
+OPEN = frozenset({State.DRAFT, State.PENDING, State.ACTIVE})
+FOLLOWS: dict[State, frozenset[State]] = {
+    State.DRAFT: frozenset({State.PENDING, State.ACTIVE, State.REFUSED, State.CANCELLED}),
+    State.PENDING: frozenset({State.ACTIVE, State.REFUSED, State.CANCELLED, State.EXPIRED, State.SUPERSEDED}),
+    State.ACTIVE: frozenset({State.REVOKED, State.EXPIRED, State.SUPERSEDED, State.CANCELLED}),
+}
+AT_RDVPERMIS = {
+    "": State.ACTIVE,
+    "ACTIF": State.ACTIVE,
+    "ACCEPTE": State.ACTIVE,
+    "EN_ATTENTE": State.PENDING,
+    "REFUSE": State.REFUSED,
+    "REVOQUE": State.REVOKED,
+    "TERMINE": State.REVOKED,
+    "ANNULE": State.CANCELLED,
+    "EXPIRE": State.EXPIRED,
+}
+"""RdvPermis' words; one that says no state is a mandate in force (the search lists those). [default]"""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a candidate is. Lives in memory between opening and answering; never logged (no repr)."""
+
+    last_name: str
+    first_name: str
+    neph: str
+    email: str
+
+    def __repr__(self) -> str:
+        """Never the person."""
+        return "Identity(…)"
+
+
+@dataclass(frozen=True)
+class Mandate:
+    """A school's right to act for a candidate in a category."""
+
+    id: UUID
+    candidate_id: UUID
+    school_id: str
+    category: str
+    gearbox: str
+    state: State
+    since: datetime
+    expires_at: datetime | None
+    rdvpermis_code: str
+    rdvpermis_candidate_id: str
+    rdvpermis_mandate_id: str
+    seen_at: datetime | None
+    looks: int
+
+
+def clean_name(text: str) -> str:
+    """A name with single spaces and no control characters; ValueError when nothing is left or it is too long."""
+    if any(not letter.isprintable() and not letter.isspace() for letter in text):
+        msg = "has characters that are not printed"
+        raise ValueError(msg)
+    found = " ".join(text.split())
+    if not found:
+        msg = "is empty"
+        raise ValueError(msg)
+    if len(found) > LONGEST_NAME:
+        msg = f"is longer than {LONGEST_NAME} characters"
+        raise ValueError(msg)
+    return found
+
+
+def clean_email(text: str) -> str:
+    """An address that looks like one, or empty; ValueError otherwise."""
+    found = text.strip()
+    if found and (len(found) > LONGEST_EMAIL or not EMAIL.fullmatch(found)):
+        msg = "is not an e-mail address"
+        raise ValueError(msg)
+    return found
+
+
+def neph_unusual(neph: str) -> bool:
+    """Say whether a NEPH deserves a warning: not 12 or 14 digits. Never a refusal (rdvpermis-api.md)."""
+    return not USUAL_NEPH.fullmatch(neph)
+
+
+def may_follow(old: State, new: State) -> bool:
+    """Say whether `new` may come after `old`."""
+    return new in FOLLOWS.get(old, frozenset())
+
+
+def next_look(state: State, looks: int, now: datetime) -> datetime | None:
+    """When to read RdvPermis again: soon while something is awaited, every 15 minutes while active (R-05), else never."""
+    if state in {State.DRAFT, State.PENDING}:
+        return now + timedelta(seconds=min(5 * 2**looks, 300))
+    if state == State.ACTIVE:
+        return now + timedelta(minutes=15)
+    return None
+
+
+def new_draft(
+    mandate_id: UUID, candidate_id: UUID, school_id: str, category: str, gearbox: str, now: datetime
+) -> Mandate:
+    """A mandate about to be asked of RdvPermis."""
+    return Mandate(mandate_id, candidate_id, school_id, category, gearbox, State.DRAFT, now, None, "", "", "", None, 0)

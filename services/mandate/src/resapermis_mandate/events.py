@@ -1,0 +1,75 @@
+"""What mandate says: facts for the bus and records for the journal. Ids and words, never a person."""
+
+from resapermis.audit.v1.events_pb2 import Actor, Outcome, Record
+from resapermis.mandate.v1 import mandate_pb2 as pb
+from resapermis.mandate.v1.events_pb2 import CandidateCreated, MandateChanged
+from resapermis_kit.auth import Principal
+from resapermis_mandate.domain import Mandate, State
+
+STATES = {state: pb.MandateState.Value(f"MANDATE_STATE_{state.name}") for state in State}
+
+
+def person(who: Principal) -> Actor:
+    """The person who acts."""
+    return Actor(
+        kind=Actor.KIND_PERSON, id=who.account_id, roles=who.roles, on_behalf_of=who.school_id, place=who.place
+    )
+
+
+SYSTEM = Actor(kind=Actor.KIND_SYSTEM, id="mandate")
+RDVPERMIS = Actor(kind=Actor.KIND_RDVPERMIS, id="rdvpermis")
+
+
+def candidate_created(who: Principal, candidate_id: str) -> tuple[CandidateCreated, Record]:
+    """A school wrote down a candidate."""
+    fact = CandidateCreated(candidate_id=candidate_id, school_id=who.school_id)
+    record = Record(
+        actor=person(who),
+        action="candidate.create",
+        object_kind="candidate",
+        object_id=candidate_id,
+        school_id=who.school_id,
+        candidate_id=candidate_id,
+        outcome=Outcome.OUTCOME_DONE,
+    )
+    return fact, record
+
+
+def candidate_read(actor: Actor, school_id: str, candidate_id: str, fields: str, purpose: str) -> Record:
+    """Personal data was read; written before the answer leaves."""
+    return Record(
+        actor=actor,
+        action="candidate.read",
+        object_kind="candidate",
+        object_id=candidate_id,
+        school_id=school_id,
+        candidate_id=candidate_id,
+        outcome=Outcome.OUTCOME_DONE,
+        facts={"fields": fields},
+        purpose=purpose,
+    )
+
+
+def mandate_changed(actor: Actor, mandate: Mandate, old: State | None) -> tuple[MandateChanged, Record]:
+    """A mandate came into its state."""
+    fact = MandateChanged(
+        mandate_id=str(mandate.id),
+        candidate_id=str(mandate.candidate_id),
+        school_id=mandate.school_id,
+        category=mandate.category,
+        to=STATES[mandate.state],
+        rdvpermis_code=mandate.rdvpermis_code,
+    )
+    if old is not None:
+        setattr(fact, "from", STATES[old])
+    record = Record(
+        actor=actor,
+        action="mandate.change",
+        object_kind="mandate",
+        object_id=str(mandate.id),
+        school_id=mandate.school_id,
+        candidate_id=str(mandate.candidate_id),
+        outcome=Outcome.OUTCOME_REFUSED if mandate.state == State.REFUSED else Outcome.OUTCOME_DONE,
+        facts={"from": old or "", "to": mandate.state, "category": mandate.category, "code": mandate.rdvpermis_code},
+    )
+    return fact, record

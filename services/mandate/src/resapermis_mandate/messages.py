@@ -1,0 +1,108 @@
+"""Between the wire and the domain: parsed once on the way in, written once on the way out."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from resapermis.mandate.v1 import mandate_pb2 as pb
+from resapermis_kit.errors import malformed
+from resapermis_mandate import domain
+from resapermis_mandate.domain import Identity, Mandate, State
+from resapermis_mandate.events import STATES
+from resapermis_mandate.store import SealedCandidate
+from resapermis_vault import normalise_neph
+
+DEFAULT_PAGE, LARGEST_PAGE = 50, 200
+BY_NUMBER = {number: state for state, number in STATES.items()}
+
+
+def parse_id(field: str, text: str) -> UUID:
+    """An id of ours; MALFORMED otherwise."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise malformed(field, "not an id") from None
+
+
+def parse_identity(request: pb.CreateCandidateRequest) -> Identity:
+    """The candidate's fields; MALFORMED names the first that is wrong, without its value."""
+    found = {}
+    for field, clean in (
+        ("last_name", domain.clean_name),
+        ("first_name", domain.clean_name),
+        ("neph", normalise_neph),
+        ("email", domain.clean_email),
+    ):
+        try:
+            found[field] = clean(getattr(request, field))
+        except ValueError as error:
+            raise malformed(field, str(error)) from None
+    if len(found["neph"]) > domain.LONGEST_NEPH or not found["neph"].isprintable():
+        raise malformed("neph", f"at most {domain.LONGEST_NEPH} characters")
+    return Identity(**found)
+
+
+def parse_category(text: str) -> str:
+    """RdvPermis' groupePermis."""
+    if not domain.CATEGORY.fullmatch(text):
+        raise malformed("category", "a licence group such as B, A or CE")
+    return text
+
+
+def parse_gearbox(text: str) -> str:
+    """manual (the default) or automatic."""
+    if text and text not in domain.GEARBOXES:
+        raise malformed("gearbox", "manual or automatic")
+    return text or "manual"
+
+
+def parse_state(number: pb.MandateState.ValueType) -> State | None:
+    """None for all."""
+    return BY_NUMBER.get(number)
+
+
+def page_limit(asked: int) -> int:
+    """1 to 200, 50 unless said."""
+    if asked < 0:
+        raise malformed("limit", f"1 to {LARGEST_PAGE}")
+    return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
+
+
+def _at(moment: datetime | None) -> Timestamp | None:
+    if moment is None:
+        return None
+    found = Timestamp()
+    found.FromDatetime(moment)
+    return found
+
+
+def mandate_message(mandate: Mandate) -> pb.Mandate:
+    """As answered."""
+    return pb.Mandate(
+        id=str(mandate.id),
+        candidate_id=str(mandate.candidate_id),
+        category=mandate.category,
+        gearbox=mandate.gearbox,
+        state=STATES[mandate.state],
+        since=_at(mandate.since),
+        expires_at=_at(mandate.expires_at),
+        rdvpermis_code=mandate.rdvpermis_code,
+        rdvpermis_candidate_id=mandate.rdvpermis_candidate_id,
+        seen_at=_at(mandate.seen_at),
+    )
+
+
+def candidate_message(sealed: SealedCandidate, identity: Identity, mandates: Iterable[Mandate]) -> pb.Candidate:
+    """As answered."""
+    return pb.Candidate(
+        id=str(sealed.id),
+        last_name=identity.last_name,
+        first_name=identity.first_name,
+        neph=identity.neph,
+        email=identity.email,
+        created_at=_at(sealed.created_at),
+        mandates=[mandate_message(mandate) for mandate in mandates],
+        neph_unusual=domain.neph_unusual(identity.neph),
+    )

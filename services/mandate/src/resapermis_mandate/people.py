@@ -1,0 +1,56 @@
+"""Opening and closing what is stored of a candidate."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from resapermis_mandate.domain import Identity
+from resapermis_mandate.store import SealedCandidate
+from resapermis_vault import BlindIndex, KeyEncryption, PersonKeys, Unreadable, name_words, new_person_key
+
+FIELDS = ("last_name", "first_name", "neph", "email")
+NEPH, WORD = "neph", "name"
+
+
+class People:
+    """Seals identities for the database and opens them for an answer; keeps recent person keys for a minute."""
+
+    def __init__(self, kek: KeyEncryption, keys: PersonKeys, index: BlindIndex) -> None:
+        """Use the service's keyset."""
+        self._kek, self._keys, self._index = kek, keys, index
+
+    def close(self, candidate_id: UUID, school_id: str, identity: Identity, now: datetime) -> SealedCandidate:
+        """Seal a new candidate under a new person key."""
+        wrapped, key = new_person_key(self._kek, str(candidate_id))
+        sealed = {name: key.seal(getattr(identity, name), _row(candidate_id, name)) for name in FIELDS}
+        return SealedCandidate(
+            id=candidate_id,
+            school_id=school_id,
+            wrapped_key=wrapped,
+            neph_index=self._index.of(NEPH, identity.neph),
+            created_at=now,
+            **sealed,
+        )
+
+    def open(self, candidate: SealedCandidate) -> Identity:
+        """Open; Unreadable once the person key is destroyed."""
+        if candidate.wrapped_key is None:
+            raise Unreadable
+        key = self._keys.get(str(candidate.id), candidate.wrapped_key)
+        return Identity(**{name: key.open(getattr(candidate, name), _row(candidate.id, name)) for name in FIELDS})
+
+    def word_indexes(self, identity: Identity) -> list[bytes]:
+        """Indexes of each word of the name, to store."""
+        return [self._index.of(WORD, word) for word in name_words(f"{identity.last_name} {identity.first_name}")]
+
+    def neph_candidates(self, neph: str) -> list[bytes]:
+        """What to look for, for a NEPH."""
+        return self._index.candidates(NEPH, neph)
+
+    def word_candidates(self, query: str) -> Sequence[Sequence[bytes]]:
+        """What to look for, for each word of a query."""
+        return [self._index.candidates(WORD, word) for word in name_words(query)]
+
+
+def _row(candidate_id: UUID, column: str) -> str:
+    return f"candidate/{column}/{candidate_id}"

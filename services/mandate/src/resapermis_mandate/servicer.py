@@ -1,0 +1,265 @@
+"""What mandate answers. The school always comes from the signed principal, never from a request."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.audit.v1.events_pb2 import Actor
+from resapermis.mandate.v1 import mandate_pb2 as pb
+from resapermis.mandate.v1 import mandate_pb2_grpc
+from resapermis_kit import once
+from resapermis_kit.auth import Principal, caller
+from resapermis_kit.clock import Clock, NewId
+from resapermis_kit.db import Tx, transaction
+from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.outbox import Outbox
+from resapermis_mandate import events, store
+from resapermis_mandate.asking import Asking
+from resapermis_mandate.domain import PURPOSES, Mandate, State, new_draft, next_look
+from resapermis_mandate.messages import (
+    candidate_message,
+    mandate_message,
+    page_limit,
+    parse_category,
+    parse_gearbox,
+    parse_id,
+    parse_identity,
+    parse_state,
+)
+from resapermis_mandate.people import FIELDS, People
+from resapermis_vault import Unreadable, normalise_neph
+
+MOST_FOUND = 20
+MOST_ASKED = 200
+ALL_FIELDS = " ".join(FIELDS)
+DRAFT_LOOKS = 1
+"""A draft is first looked at after 10 s: longer than the call that decides it."""
+
+
+class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
+    """MandateService over PostgreSQL and egress."""
+
+    def __init__(
+        self, engine: AsyncEngine, people: People, asking: Asking, box: Outbox, now: Clock, new_id: NewId
+    ) -> None:
+        """Wired in __main__."""
+        self._engine, self._people, self._asking = engine, people, asking
+        self._box, self._now, self._new_id = box, now, new_id
+
+    async def CreateCandidate(self, request: pb.CreateCandidateRequest, context: Any) -> pb.CreateCandidateResponse:
+        """Write down a candidate; the same NEPH twice in a school is refused with the field named."""
+        who = caller().school()
+        identity = parse_identity(request)
+        async with transaction(self._engine) as tx:
+            earlier = await once.earlier_answer(tx, who.account_id, request, self._now())
+            if earlier is not None:
+                stored_id = UUID(pb.CreateCandidateResponse.FromString(earlier).candidate.id)
+                kept = (await store.find_candidates(tx, who.school_id, [stored_id]))[0]
+                return pb.CreateCandidateResponse(candidate=candidate_message(kept, self._people.open(kept), ()))
+            sealed = self._people.close(self._new_id(), who.school_id, identity, self._now())
+            if not await store.add_candidate(tx, sealed, self._people.word_indexes(identity)):
+                raise malformed("neph", "your school already has a candidate with this NEPH")
+            await self._box.add(tx, self._now(), *events.candidate_created(who, str(sealed.id)))
+            # The stored answer holds the id alone: no name is kept in clear, not even for a twin.
+            stored = pb.CreateCandidateResponse(candidate=pb.Candidate(id=str(sealed.id)))
+            await once.settle(tx, who.account_id, request, stored)
+        return pb.CreateCandidateResponse(candidate=candidate_message(sealed, identity, ()))
+
+    async def GetCandidate(self, request: pb.GetCandidateRequest, context: Any) -> pb.GetCandidateResponse:
+        """One candidate with mandates; recorded as a read before it is answered."""
+        wanted = parse_id("candidate_id", request.candidate_id)
+        found = await self._read(lambda tx, school: store.find_candidates(tx, school, [wanted]), request.purpose)
+        if not found:
+            raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
+        return pb.GetCandidateResponse(candidate=found[0])
+
+    async def ListCandidates(self, request: pb.ListCandidatesRequest, context: Any) -> pb.ListCandidatesResponse:
+        """Newest first; the cursor is the last id of the page before."""
+        limit = page_limit(request.limit)
+        before = parse_id("cursor", request.cursor) if request.cursor else None
+        found = await self._read(lambda tx, school: store.page_candidates(tx, school, before, limit), request.purpose)
+        cursor = found[-1].id if len(found) == limit else ""
+        return pb.ListCandidatesResponse(candidates=found, next_cursor=cursor)
+
+    async def SearchCandidates(self, request: pb.SearchCandidatesRequest, context: Any) -> pb.SearchCandidatesResponse:
+        """By NEPH or by whole words of the name; at most 20."""
+        try:
+            nephs = self._people.neph_candidates(normalise_neph(request.query))
+        except ValueError:
+            raise malformed("query", "type a NEPH or whole words of the name") from None
+        words = self._people.word_candidates(request.query)[:10]
+        found = await self._read(
+            lambda tx, school: store.search_candidates(tx, school, nephs, words, MOST_FOUND), request.purpose
+        )
+        return pb.SearchCandidatesResponse(candidates=found)
+
+    async def _read(self, question: Any, purpose: str) -> list[pb.Candidate]:
+        """Ask the store for candidates of the caller's school, record the read, open them."""
+        who = caller().school()
+        _check_purpose(purpose)
+        async with transaction(self._engine) as tx:
+            found: Sequence[store.SealedCandidate] = await question(tx, who.school_id)
+            if not found:
+                return []
+            mandates = await store.mandates_of(tx, who.school_id, [one.id for one in found])
+            await self._record_reads(
+                tx, events.person(who), who.school_id, [one.id for one in found], ALL_FIELDS, purpose
+            )
+        opened = []
+        for one in found:
+            try:
+                identity = self._people.open(one)
+            except Unreadable:
+                continue  # erased: it has no name any more
+            opened.append(candidate_message(one, identity, [m for m in mandates if m.candidate_id == one.id]))
+        return opened
+
+    async def _record_reads(
+        self, tx: Tx, actor: Actor, school_id: str, ids: Sequence[UUID], fields: str, purpose: str
+    ) -> None:
+        records = [events.candidate_read(actor, school_id, str(one), fields, purpose) for one in ids]
+        await self._box.add(tx, self._now(), *records)
+
+    async def DescribeCandidates(
+        self, request: pb.DescribeCandidatesRequest, context: Any
+    ) -> pb.DescribeCandidatesResponse:
+        """Names for showing; unknown ids and other schools' are left out."""
+        who = caller().school()
+        _check_purpose(request.purpose)
+        if len(request.candidate_ids) > MOST_ASKED:
+            raise malformed("candidate_ids", f"at most {MOST_ASKED}")
+        ids = {parse_id("candidate_ids", text) for text in request.candidate_ids}
+        async with transaction(self._engine) as tx:
+            found = await store.find_candidates(tx, who.school_id, ids)
+            await self._record_reads(
+                tx,
+                events.person(who),
+                who.school_id,
+                [one.id for one in found],
+                "last_name first_name",
+                request.purpose,
+            )
+        response = pb.DescribeCandidatesResponse()
+        for one in found:
+            try:
+                identity = self._people.open(one)
+            except Unreadable:
+                continue
+            response.names.add(candidate_id=str(one.id), last_name=identity.last_name, first_name=identity.first_name)
+        return response
+
+    async def GetContact(self, request: pb.GetContactRequest, context: Any) -> pb.GetContactResponse:
+        """For notification alone (Cedar); recorded as the system's read."""
+        _check_purpose(request.purpose)
+        async with transaction(self._engine) as tx:
+            found = await store.any_candidate(tx, parse_id("candidate_id", request.candidate_id))
+            if found is None:
+                raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
+            actor = Actor(kind=Actor.KIND_SYSTEM, id=caller().service)
+            await self._record_reads(tx, actor, found.school_id, [found.id], "first_name email", request.purpose)
+        try:
+            identity = self._people.open(found)
+        except Unreadable:
+            raise Failure(Code.CODE_NOT_FOUND, "erased") from None
+        return pb.GetContactResponse(first_name=identity.first_name, email=identity.email, locale="fr")
+
+    async def RequestMandate(self, request: pb.RequestMandateRequest, context: Any) -> pb.RequestMandateResponse:
+        """Ask RdvPermis; its refusal comes as a Failure with its code, and the mandate is kept as refused."""
+        who = caller().school()
+        category, gearbox = parse_category(request.category), parse_gearbox(request.gearbox)
+        candidate_id = parse_id("candidate_id", request.candidate_id)
+        async with transaction(self._engine) as tx:
+            earlier = await once.earlier_answer(tx, who.account_id, request, self._now())
+            if earlier is not None:
+                return pb.RequestMandateResponse.FromString(earlier)
+            found = await store.find_candidates(tx, who.school_id, [candidate_id])
+            if not found:
+                raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
+            standing = await store.open_mandate(tx, who.school_id, candidate_id, category)
+            if standing is not None:
+                response = pb.RequestMandateResponse(mandate=mandate_message(standing))
+                await once.settle(tx, who.account_id, request, response)
+                return response
+            draft = new_draft(self._new_id(), candidate_id, who.school_id, category, gearbox, self._now())
+            if not await store.add_mandate(tx, draft, next_look(State.DRAFT, DRAFT_LOOKS, self._now())):
+                raise Failure(Code.CODE_IN_PROGRESS, "a mandate for this category is being asked", retry_at=self._now())
+            await self._box.add(tx, self._now(), *events.mandate_changed(events.person(who), draft, None))
+        mandate, refusal = await self._asking.ask(events.person(who), draft, self._people.open(found[0]))
+        response = pb.RequestMandateResponse(mandate=mandate_message(mandate))
+        async with transaction(self._engine) as tx:
+            if refusal is not None:
+                await once.withdraw(tx, who.account_id, request)
+            else:
+                await once.settle(tx, who.account_id, request, response)
+        if refusal is not None:
+            raise refusal
+        return response
+
+    async def ListMandates(self, request: pb.ListMandatesRequest, context: Any) -> pb.ListMandatesResponse:
+        """Newest first; no personal data."""
+        who = caller().school()
+        limit = page_limit(request.limit)
+        before = parse_id("cursor", request.cursor) if request.cursor else None
+        async with transaction(self._engine) as tx:
+            found = await store.page_mandates(tx, who.school_id, before, limit, parse_state(request.state))
+        cursor = str(found[-1].id) if len(found) == limit else ""
+        return pb.ListMandatesResponse(mandates=map(mandate_message, found), next_cursor=cursor)
+
+    async def RefreshMandate(self, request: pb.RefreshMandateRequest, context: Any) -> pb.RefreshMandateResponse:
+        """Read RdvPermis now."""
+        mandate = await self._mandate(caller().school(), request.mandate_id)
+        return pb.RefreshMandateResponse(mandate=mandate_message(await self._asking.look(mandate, person=True)))
+
+    async def RevokeMandate(self, request: pb.RevokeMandateRequest, context: Any) -> pb.RevokeMandateResponse:
+        """The school gives the mandate back: here at once (R-05); holds are released by basket on the fact."""
+        who = caller().school()
+        mandate = await self._mandate(who, request.mandate_id)
+        async with transaction(self._engine) as tx:
+            earlier = await once.earlier_answer(tx, who.account_id, request, self._now())
+            if earlier is not None:
+                return pb.RevokeMandateResponse.FromString(earlier)
+            if mandate.state not in {State.PENDING, State.ACTIVE}:
+                raise Failure(Code.CODE_ILLEGAL_TRANSITION, f"a mandate that is {mandate.state} cannot be given back")
+            to = State.REVOKED if mandate.state == State.ACTIVE else State.CANCELLED
+            changed = await self._asking.change(tx, events.person(who), mandate, to, {})
+            response = pb.RevokeMandateResponse(mandate=mandate_message(changed))
+            await once.settle(tx, who.account_id, request, response)
+        return response
+
+    async def _mandate(self, who: Principal, mandate_id: str) -> Mandate:
+        async with transaction(self._engine) as tx:
+            found = await store.find_mandate(tx, who.school_id, parse_id("mandate_id", mandate_id))
+        if found is None:
+            raise Failure(Code.CODE_NOT_FOUND, "no such mandate")
+        return found
+
+    async def CheckMandates(self, request: pb.CheckMandatesRequest, context: Any) -> pb.CheckMandatesResponse:
+        """One query however many questions; the hot path of a hold."""
+        who = caller().school()
+        if len(request.questions) > MOST_ASKED:
+            raise malformed("questions", f"at most {MOST_ASKED}")
+        ids = [parse_id("candidate_id", question.candidate_id) for question in request.questions]
+        async with transaction(self._engine) as tx:
+            found = await store.mandates_of(tx, who.school_id, set(ids))
+        response = pb.CheckMandatesResponse()
+        for candidate_id, question in zip(ids, request.questions, strict=True):
+            of_this = [
+                m
+                for m in found
+                if m.candidate_id == candidate_id and (not question.category or m.category == question.category)
+            ]
+            best = next((m for m in of_this if m.state == State.ACTIVE), of_this[0] if of_this else None)
+            answer = response.answers.add(candidate_id=question.candidate_id, category=question.category)
+            if best is not None:
+                answer.category, answer.gearbox = best.category, best.gearbox
+                answer.state = events.STATES[best.state]
+                answer.active = best.state == State.ACTIVE
+                answer.rdvpermis_candidate_id = best.rdvpermis_candidate_id
+        return response
+
+
+def _check_purpose(purpose: str) -> None:
+    if purpose not in PURPOSES:
+        raise malformed("purpose", f"one of {', '.join(sorted(PURPOSES))}")

@@ -1,0 +1,216 @@
+"""Tables of mandate and one function a question. Names, NEPH and e-mail are stored sealed under the person's key."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from resapermis_kit.db import NAMING, Tx
+from resapermis_mandate.domain import OPEN, Mandate, State
+
+metadata = sa.MetaData(naming_convention=NAMING)
+
+candidates = sa.Table(
+    "candidate",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("wrapped_key", sa.LargeBinary),
+    sa.Column("last_name", sa.LargeBinary, nullable=False),
+    sa.Column("first_name", sa.LargeBinary, nullable=False),
+    sa.Column("neph", sa.LargeBinary, nullable=False),
+    sa.Column("email", sa.LargeBinary, nullable=False),
+    sa.Column("neph_index", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.UniqueConstraint("school_id", "neph_index", name="candidate_one_neph_a_school"),
+)
+sa.Index("candidate_school_idx", candidates.c.school_id, candidates.c.id)
+words = sa.Table(
+    "candidate_word",
+    metadata,
+    sa.Column("school_id", sa.Text, primary_key=True),
+    sa.Column("word", sa.LargeBinary, primary_key=True),
+    sa.Column("candidate_id", sa.Uuid, sa.ForeignKey("candidate.id", ondelete="CASCADE"), primary_key=True),
+)
+mandates = sa.Table(
+    "mandate",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("candidate_id", sa.Uuid, sa.ForeignKey("candidate.id"), nullable=False),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("gearbox", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("expires_at", sa.DateTime(timezone=True)),
+    sa.Column("rdvpermis_code", sa.Text, nullable=False),
+    sa.Column("rdvpermis_candidate_id", sa.Text, nullable=False),
+    sa.Column("rdvpermis_mandate_id", sa.Text, nullable=False),
+    sa.Column("seen_at", sa.DateTime(timezone=True)),
+    sa.Column("looks", sa.Integer, nullable=False),
+    sa.Column("next_look_at", sa.DateTime(timezone=True)),
+    sa.CheckConstraint(sa.column("state").in_([state.value for state in State]), name="state_is_known"),
+)
+sa.Index(
+    "mandate_one_open_idx",
+    mandates.c.candidate_id,
+    mandates.c.category,
+    unique=True,
+    postgresql_where=mandates.c.state.in_(["draft", "pending", "active"]),
+)
+sa.Index("mandate_school_idx", mandates.c.school_id, mandates.c.id)
+sa.Index("mandate_due_idx", mandates.c.next_look_at, postgresql_where=mandates.c.next_look_at.is_not(None))
+
+
+@dataclass(frozen=True)
+class SealedCandidate:
+    """A candidate as stored."""
+
+    id: UUID
+    school_id: str
+    wrapped_key: bytes | None
+    last_name: bytes
+    first_name: bytes
+    neph: bytes
+    email: bytes
+    neph_index: bytes
+    created_at: datetime
+
+
+async def add_candidate(tx: Tx, candidate: SealedCandidate, word_indexes: Collection[bytes]) -> bool:
+    """Keep a new candidate; False when the school has this NEPH already."""
+    statement = insert(candidates).values(**asdict(candidate)).on_conflict_do_nothing().returning(candidates.c.id)
+    if (await tx.execute(statement)).scalar() is None:
+        return False
+    if word_indexes:
+        rows = [
+            {"school_id": candidate.school_id, "word": word, "candidate_id": candidate.id}
+            for word in sorted(set(word_indexes))
+        ]
+        await tx.execute(insert(words).values(rows))
+    return True
+
+
+async def find_candidates(tx: Tx, school_id: str, ids: Collection[UUID]) -> list[SealedCandidate]:
+    """Those of `ids` that are the school's."""
+    statement = sa.select(candidates).where(candidates.c.school_id == school_id, candidates.c.id.in_(ids))
+    return [SealedCandidate(**row._mapping) for row in await tx.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+async def any_candidate(tx: Tx, candidate_id: UUID) -> SealedCandidate | None:
+    """A candidate of whatever school: for notification only."""
+    row = (await tx.execute(sa.select(candidates).where(candidates.c.id == candidate_id))).one_or_none()
+    return None if row is None else SealedCandidate(**row._mapping)  # noqa: SLF001
+
+
+async def page_candidates(tx: Tx, school_id: str, before: UUID | None, limit: int) -> list[SealedCandidate]:
+    """The school's candidates, newest first."""
+    statement = (
+        sa.select(candidates).where(candidates.c.school_id == school_id).order_by(candidates.c.id.desc()).limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(candidates.c.id < before)
+    return [SealedCandidate(**row._mapping) for row in await tx.execute(statement)]  # noqa: SLF001
+
+
+async def search_candidates(
+    tx: Tx, school_id: str, neph_indexes: Sequence[bytes], word_indexes: Sequence[Sequence[bytes]], limit: int
+) -> list[SealedCandidate]:
+    """By NEPH, or by all words of a name (each given under every index key in use)."""
+    by_neph = sa.select(candidates.c.id).where(
+        candidates.c.school_id == school_id, candidates.c.neph_index.in_(neph_indexes)
+    )
+    found = (await tx.execute(by_neph)).scalars().all()
+    if not found and word_indexes:
+        each = [
+            sa.select(words.c.candidate_id).where(words.c.school_id == school_id, words.c.word.in_(one))
+            for one in word_indexes
+        ]
+        found = (await tx.execute(sa.intersect(*each).limit(limit))).scalars().all()
+    return await find_candidates(tx, school_id, found) if found else []
+
+
+def _mandate(row: sa.Row[Any]) -> Mandate:
+    fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    fields.pop("next_look_at")
+    return Mandate(**fields | {"state": State(fields["state"])})
+
+
+async def add_mandate(tx: Tx, mandate: Mandate, next_look_at: datetime | None) -> bool:
+    """Keep a new mandate; False when an open one for this candidate and category exists."""
+    statement = (
+        insert(mandates)
+        .values(**asdict(mandate), next_look_at=next_look_at)
+        .on_conflict_do_nothing(
+            index_elements=[mandates.c.candidate_id, mandates.c.category],
+            index_where=mandates.c.state.in_(["draft", "pending", "active"]),
+        )
+        .returning(mandates.c.id)
+    )
+    return (await tx.execute(statement)).scalar() is not None
+
+
+async def change_mandate(tx: Tx, mandate_id: UUID, old: State, values: Mapping[str, Any]) -> Mandate | None:
+    """Change a mandate that is still in state `old`; None when somebody was faster."""
+    statement = (
+        sa.update(mandates)
+        .where(mandates.c.id == mandate_id, mandates.c.state == old)
+        .values(**values)
+        .returning(mandates)
+    )
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else _mandate(row)
+
+
+async def find_mandate(tx: Tx, school_id: str, mandate_id: UUID) -> Mandate | None:
+    """A mandate of the school."""
+    statement = sa.select(mandates).where(mandates.c.id == mandate_id, mandates.c.school_id == school_id)
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else _mandate(row)
+
+
+async def open_mandate(tx: Tx, school_id: str, candidate_id: UUID, category: str) -> Mandate | None:
+    """The open mandate of a candidate and category, if the school has one."""
+    statement = sa.select(mandates).where(
+        mandates.c.school_id == school_id,
+        mandates.c.candidate_id == candidate_id,
+        mandates.c.category == category,
+        mandates.c.state.in_(OPEN),
+    )
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else _mandate(row)
+
+
+async def mandates_of(tx: Tx, school_id: str, candidate_ids: Collection[UUID]) -> list[Mandate]:
+    """All mandates of these candidates with this school, newest first: one query however many."""
+    statement = (
+        sa.select(mandates)
+        .where(mandates.c.school_id == school_id, mandates.c.candidate_id.in_(candidate_ids))
+        .order_by(mandates.c.id.desc())
+    )
+    return [_mandate(row) for row in await tx.execute(statement)]
+
+
+async def page_mandates(tx: Tx, school_id: str, before: UUID | None, limit: int, state: State | None) -> list[Mandate]:
+    """The school's mandates, newest first."""
+    statement = sa.select(mandates).where(mandates.c.school_id == school_id).order_by(mandates.c.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(mandates.c.id < before)
+    if state is not None:
+        statement = statement.where(mandates.c.state == state)
+    return [_mandate(row) for row in await tx.execute(statement)]
+
+
+async def due(tx: Tx, now: datetime, limit: int) -> list[Mandate]:
+    """Mandates that RdvPermis should be read for, most overdue first."""
+    statement = sa.select(mandates).where(mandates.c.next_look_at <= now).order_by(mandates.c.next_look_at).limit(limit)
+    return [_mandate(row) for row in await tx.execute(statement)]
+
+
+async def put_off(tx: Tx, mandate_id: UUID, next_look_at: datetime) -> None:
+    """Look later: RdvPermis could not be read."""
+    await tx.execute(sa.update(mandates).where(mandates.c.id == mandate_id).values(next_look_at=next_look_at))
