@@ -25,7 +25,9 @@ FACT = CandidateCreated.DESCRIPTOR.full_name
 
 async def _say(engine: AsyncEngine, box: Outbox, *ids: str) -> None:
     async with transaction(engine) as tx:
-        await box.add(tx, utc_now(), *(CandidateCreated(candidate_id=i) for i in ids), Record(action="candidate.create"))
+        await box.add(
+            tx, utc_now(), *(CandidateCreated(candidate_id=i) for i in ids), Record(action="candidate.create")
+        )
 
 
 async def _seen(engine: AsyncEngine) -> list[str]:
@@ -139,5 +141,3 @@ async def test_facts_wait_while_nats_is_stopped(make_engine: MakeEngine, make_bu
         await _say(source, box, "a")
         nats_server.start()
         await eventually(lambda: _has(sink, ["a"]), seconds=30)
-
-

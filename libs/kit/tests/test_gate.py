@@ -20,7 +20,7 @@ from resapermis_kit.rpc import permissions, remaining_seconds
 from resapermis_kit.testing import Running, Serve, make_certificates
 
 SERVICE = "resapermis.mandate.v1.MandateService"
-SECRET = "Dupont 012345678901"  # noqa: S105 - what must never leave in an error
+SECRET = "Dupont 012345678901"
 
 
 class Mandates(rpc.MandateServiceServicer):
@@ -104,9 +104,7 @@ def _forged(running: Running, keys: tuple[Path, Path], how: str) -> str:
     return jwt.encode(header, claims, key, algorithms=algorithms)
 
 
-@pytest.mark.parametrize(
-    "how", ["expired", "audience", "issuer", "key", "kid", "hs256", "none", "claims", "garbage"]
-)
+@pytest.mark.parametrize("how", ["expired", "audience", "issuer", "key", "kid", "hs256", "none", "claims", "garbage"])
 async def test_a_forged_principal_is_unauthenticated(
     running: Running, principal_keys: tuple[Path, Path], how: str
 ) -> None:
@@ -152,7 +150,7 @@ async def test_a_peer_that_is_away_is_unavailable(tls: Path) -> None:
 
 
 def test_a_method_without_permission_does_not_start() -> None:
-    from grpc_health.v1 import health_pb2  # noqa: PLC0415 - a service that is not ours, hence names no permission
+    from grpc_health.v1 import health_pb2
 
     with pytest.raises(ValueError, match="would be open to anyone"):
         permissions([health_pb2.DESCRIPTOR.services_by_name["Health"]])

@@ -58,9 +58,7 @@ def journal(engine: AsyncEngine, seal: Seal) -> Journal:
 async def running(serve: Serve, engine: AsyncEngine, seal: Seal) -> Running:
     """Audit's gRPC."""
     servicer = AuditServicer(engine, seal, KNOWN)
-    return await serve(
-        "audit", (rpc.add_AuditServiceServicer_to_server, servicer, "resapermis.audit.v1.AuditService")
-    )
+    return await serve("audit", (rpc.add_AuditServiceServicer_to_server, servicer, "resapermis.audit.v1.AuditService"))
 
 
 def _record(school: str = "school-1", **more: Any) -> Record:
@@ -193,8 +191,8 @@ async def test_two_integrators_never_sign_two_roots_of_one_size(engine: Any, jou
 
 @pytest.mark.req("T-03")
 async def test_each_tree_is_consistent_with_the_one_before(engine: Any, journal: Journal, running: Running) -> None:
-    from resapermis_audit.checkpoint import parse  # noqa: PLC0415 - beside its use
-    from resapermis_audit.tree import verify_consistency  # noqa: PLC0415
+    from resapermis_audit.checkpoint import parse
+    from resapermis_audit.tree import verify_consistency
 
     points = []
     for count in (3, 4, 1):

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cedarpy
 from joserfc import jwt
@@ -173,7 +174,7 @@ class Authorizer:
             "resource": 'Platform::"resapermis"',
             "context": {"caller": who.service},
         }
-        entities = [
+        entities: list[dict[Any, Any]] = [
             {"uid": uid, "attrs": attributes, "parents": []},
             {"uid": {"type": "Platform", "id": "resapermis"}, "attrs": {}, "parents": []},
         ]

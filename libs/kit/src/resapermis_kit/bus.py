@@ -209,7 +209,9 @@ class Consumer:
                 async with leader(self._engine, f"consumer {name}") as held:
                     await self._pull(bus, name, held)
             except (Failure, sa.exc.SQLAlchemyError, nats.errors.Error, OSError, TimeoutError) as error:
-                log.warning("consumer.paused", source=self._source, lane=self._lane, error_type=type(error).__qualname__)
+                log.warning(
+                    "consumer.paused", source=self._source, lane=self._lane, error_type=type(error).__qualname__
+                )
                 await asyncio.sleep(0.5)
 
     async def _pull(self, bus: Client, name: str, held: AsyncConnection) -> None:

@@ -63,7 +63,7 @@ _OF_GRPC = {
 }
 
 
-class Failure(Exception):  # noqa: N818 - a refusal is an answer, not an accident
+class Failure(Exception):
     """The one exception that crosses processes: a code of the closed list and what a reader needs to act on it.
 
     `detail` is an English sentence for logs and developers; it never holds personal data.

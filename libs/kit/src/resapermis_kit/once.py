@@ -64,9 +64,7 @@ async def earlier_answer(tx: Tx, caller: str, command: Message, now: datetime) -
     if row.digest != asked:
         raise Failure(Code.CODE_KEY_REUSED, "this Idempotency-Key was used for another request")
     if row.response is None:
-        raise Failure(
-            Code.CODE_IN_PROGRESS, "the same request is being answered", retry_at=now + timedelta(seconds=1)
-        )
+        raise Failure(Code.CODE_IN_PROGRESS, "the same request is being answered", retry_at=now + timedelta(seconds=1))
     answer: bytes = row.response
     return answer
 

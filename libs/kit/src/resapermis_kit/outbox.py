@@ -218,7 +218,7 @@ async def leader(engine: AsyncEngine, name: str, poll_seconds: float = 1.0) -> A
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         question = sa.select(sa.func.pg_try_advisory_lock(sa.func.hashtextextended(name, 0)))
-        while not (await connection.execute(question)).scalar():
+        while not (await connection.execute(question)).scalar():  # noqa: ASYNC110 - another process holds it
             await asyncio.sleep(poll_seconds)
         try:
             yield connection
@@ -231,5 +231,5 @@ async def prune(engine: AsyncEngine, now: Clock) -> None:
     """One round of forgetting."""
     while True:
         async with transaction(engine) as tx:
-            if await forget_old(tx, now()) < 5000:  # noqa: PLR2004 - the limit in forget_old
+            if await forget_old(tx, now()) < 5000:
                 return

@@ -1,7 +1,7 @@
 """Calling other services: one channel each, the caller's deadline, principal and trace go along."""
 
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import grpc
 import stamina
@@ -14,15 +14,6 @@ from resapermis_kit.rpc import LARGEST_MESSAGE, LEAST_USEFUL_SECONDS, remaining_
 
 SPENT_ON_THE_WAY_SECONDS = 0.02
 """Taken off each deadline passed on, so that we can still name the culprit when the peer is late."""
-Q = TypeVar("Q", bound=Message, contravariant=True)
-A = TypeVar("A", bound=Message, covariant=True)
-
-
-class Method(Protocol[Q, A]):
-    """A unary method of a generated async stub."""
-
-    def __call__(self, request: Q, /, *, timeout: float | None = ..., metadata: Any = ...) -> Any:  # noqa: ANN401
-        """Start the call."""
 
 
 def channel(target: str, tls_dir: Path, name: str) -> grpc.aio.Channel:
@@ -45,7 +36,7 @@ def channel(target: str, tls_dir: Path, name: str) -> grpc.aio.Channel:
     )
 
 
-async def call(method: Any, request: Message, *, timeout: float | None = None, principal: str | None = None) -> Any:  # noqa: ANN401, ASYNC109
+async def call(method: Any, request: Message, *, timeout: float | None = None, principal: str | None = None) -> Any:  # noqa: ASYNC109
     """Call a peer's unary method once and return its answer; its refusal comes as the same Failure it raised.
 
     The deadline is what is left of ours less 20 ms, at most `timeout` seconds. `principal` is a signed token;
@@ -66,7 +57,7 @@ async def call(method: Any, request: Message, *, timeout: float | None = None, p
         raise from_rpc_error(error) from None
 
 
-async def ask(method: Any, request: Message, *, timeout: float | None = None, principal: str | None = None) -> Any:  # noqa: ANN401, ASYNC109
+async def ask(method: Any, request: Message, *, timeout: float | None = None, principal: str | None = None) -> Any:  # noqa: ASYNC109
     """Like `call`, for questions and for commands that carry a request id: tried again while the peer is away.
 
     At most three tries within the deadline, only on UNAVAILABLE.

@@ -57,7 +57,7 @@ def permissions(services: Iterable[ServiceDescriptor]) -> dict[str, str]:
     return found
 
 
-class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class Gate(grpc.aio.ServerInterceptor):
     """What happens around every RPC, in one place and in this order."""
 
     def __init__(self, needed: dict[str, str], verifier: Verifier, authorizer: Authorizer) -> None:
@@ -65,13 +65,13 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         self._needed = needed
         self._verifier = verifier
         self._authorizer = authorizer
-        self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
+        self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler:
+    ) -> Any:
         """Wrap each method's handler once."""
         method = handler_call_details.method
         handler = self._wrapped.get(method)
@@ -94,12 +94,12 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             twice = False
             for key, value in context.invocation_metadata() or ():
                 twice |= key == HEADER and key in metadata
-                metadata[key] = value
+                metadata[key] = value if isinstance(value, str) else ""
             with tracer.start_as_current_span(short, context=extract(metadata), kind=trace.SpanKind.SERVER) as span:
                 name = "OK"
                 try:
-                    left = context.time_remaining()
-                    left = DEFAULT_DEADLINE_SECONDS if left is None else min(left, 60.0)
+                    said: float | None = context.time_remaining()  # None without a deadline, whatever the stubs say
+                    left = DEFAULT_DEADLINE_SECONDS if said is None else min(said, 60.0)
                     if left < LEAST_USEFUL_SECONDS:
                         raise Failure(Code.CODE_DEADLINE, "too little time left to begin")  # noqa: TRY301
                     who = self._who(context, metadata, twice=twice)
@@ -107,7 +107,8 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                     current_caller.set(who)
                     current_token.set(metadata.get(HEADER, ""))
                     deadline.set(started + left)
-                    return await inner(request, context)
+                    answered: Message = await inner(request, context)
+                    return answered  # noqa: TRY300 - the exceptions below are inner's
                 except Failure as failure:
                     name = failure.name
                     refusal = failure
@@ -116,7 +117,9 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                     raise
                 except Exception as error:  # noqa: BLE001 - the one place where the unexpected becomes INTERNAL
                     name = "INTERNAL"
-                    refusal = Failure(Code.CODE_INTERNAL, "unexpected; see error_id in the logs", error_id=str(new_id()))
+                    refusal = Failure(
+                        Code.CODE_INTERNAL, "unexpected; see error_id in the logs", error_id=str(new_id())
+                    )
                     log.error("rpc.unexpected", method=short, error_id=refusal.error_id, **_where(error))
                 finally:
                     span.set_attribute("resapermis.code", name)
@@ -127,7 +130,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         return answer
 
     def _who(self, context: grpc.aio.ServicerContext[Any, Any], metadata: dict[str, str], *, twice: bool) -> Caller:
-        names = context.auth_context().get("x509_common_name") or [b""]
+        names = list(context.auth_context().get("x509_common_name", ())) or [b""]
         if twice:
             raise Failure(Code.CODE_UNAUTHENTICATED, "two principals in one call")
         token = metadata.get(HEADER)
@@ -151,7 +154,7 @@ class EventsServicer(events_pb2_grpc.EventsServiceServicer):
         self._engine = engine
         self._source = source
 
-    async def Replay(self, request: events_pb2.ReplayRequest, context: Any) -> events_pb2.ReplayResponse:  # noqa: ANN401, ARG002, N802
+    async def Replay(self, request: events_pb2.ReplayRequest, context: Any) -> events_pb2.ReplayResponse:
         """Answer at most 500 envelopes, in order of number."""
         async with transaction(self._engine) as tx:
             return await outbox.replay(tx, self._source, request)

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import grpc
+import nats.errors
 import sqlalchemy as sa
 import structlog
 import uvloop
@@ -89,7 +90,7 @@ async def _connect_bus(settings: ServiceSettings, name: str, facts: Sequence[Des
             client = await kit_bus.connect(settings.nats_url, settings.tls_dir, name)
             if facts is not None:
                 await kit_bus.ensure_streams(client, name, [fact.full_name for fact in facts], settings.nats_replicas)
-        except (OSError, TimeoutError, kit_bus.nats.errors.Error) as error:
+        except (OSError, TimeoutError, nats.errors.Error) as error:
             log.warning("bus.waiting", error_type=type(error).__qualname__)
             await asyncio.sleep(1)
         else:
@@ -183,7 +184,9 @@ async def _prune(process: Process) -> None:
         await once.forget_old(tx, process.now())
 
 
-def main(arguments: Sequence[str], package: str, database_url: Callable[[], str], serving: Callable[[], Awaitable[None]]) -> int:
+def main(
+    arguments: Sequence[str], package: str, database_url: Callable[[], str], serving: Callable[[], Awaitable[None]]
+) -> int:
     """Command line of a service: `migrate`, or nothing to serve. Returns the exit status."""
     if list(arguments) == ["migrate"]:
         db.migrate(package, database_url())

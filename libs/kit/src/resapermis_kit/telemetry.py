@@ -24,9 +24,11 @@ ANSWERED = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 1, 2, 5, 10),
 )
 
-FORBIDDEN_KEYS = re.compile(r"name|nom|prenom|neph|numero|mail|token|secret|password|cookie|authorization|code$", re.I)
+FORBIDDEN_KEYS = re.compile(
+    r"name|nom|prenom|neph|numero|mail|token|secret|password|cookie|authorization|code$", re.IGNORECASE
+)
 ALLOWED_KEYS = frozenset({"centre_name", "error_code", "rdvpermis_code", "code", "table_name"})
-LOOKS_PERSONAL = re.compile(r"[\w.+-]+@[\w-]+\.\w+|\b\d{12,14}\b|\beyJ[\w-]{10,}|\bBearer\s+\S+", re.I)
+LOOKS_PERSONAL = re.compile(r"[\w.+-]+@[\w-]+\.\w+|\b\d{12,14}\b|\beyJ[\w-]{10,}|\bBearer\s+\S+", re.IGNORECASE)
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

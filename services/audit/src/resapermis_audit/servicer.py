@@ -95,7 +95,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             )
 
 
-async def _newest(tx: Tx) -> Any:  # noqa: ANN401 - a row
+async def _newest(tx: Tx) -> Any:
     newest = await store.newest_checkpoint(tx)
     if newest is None:
         raise Failure(Code.CODE_NOT_FOUND, "nothing has been recorded yet")

@@ -120,7 +120,7 @@ async def read_nodes(tx: Tx, wanted: Iterable[Node]) -> dict[Node, bytes]:
     if not keys:
         return {}
     statement = sa.select(nodes).where(sa.tuple_(nodes.c.level, nodes.c.index).in_(keys))
-    return {(row.level, row.index): row.hash for row in await tx.execute(statement)}
+    return {(row[0], row[1]): row[2] for row in await tx.execute(statement)}
 
 
 async def newest_checkpoint(tx: Tx) -> sa.Row[Any] | None:
@@ -145,7 +145,7 @@ def _columns() -> sa.Select[Any]:
     return sa.select(entries.c.id, entries.c.leaf_index, entries.c.leaf_data, entries.c.salt, entries.c.content)
 
 
-async def page(  # noqa: PLR0913 - the filters of one question
+async def page(
     tx: Tx, school_id: str, before: UUID | None, limit: int, *, candidate_id: str, action: str, object_id: str
 ) -> list[Kept]:
     """Records of the school, newest first, older than `before`; empty filters match all."""

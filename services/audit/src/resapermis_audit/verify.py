@@ -16,7 +16,7 @@ from resapermis_audit.checkpoint import verify as verify_note
 from resapermis_audit.tree import leaf_hash, verify_inclusion
 
 
-class Disproved(Exception):  # noqa: N818 - the finding, in a sentence
+class Disproved(Exception):
     """The proof does not hold; the message says at which step."""
 
 
@@ -48,7 +48,7 @@ def check(proof: dict[str, Any], verifier_key: str) -> Checkpoint:
 
 def main(arguments: Sequence[str]) -> int:
     """`verify PROOF.json VERIFIER-KEY`: exit status 0 when it holds, 1 when not, 2 for a wrong call."""
-    if len(arguments) != 2:  # noqa: PLR2004 - two arguments
+    if len(arguments) != 2:
         print("usage: python -m resapermis_audit verify PROOF.json VERIFIER-KEY", file=sys.stderr)  # noqa: T201
         return 2
     try:

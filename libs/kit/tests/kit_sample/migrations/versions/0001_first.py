@@ -12,4 +12,6 @@ down_revision = None
 def upgrade() -> None:
     """Create."""
     create_kit_tables(op.get_bind())
-    op.create_table("seen", sa.Column("id", sa.Text, nullable=False), sa.Column("number", sa.BigInteger, nullable=False))
+    op.create_table(
+        "seen", sa.Column("id", sa.Text, nullable=False), sa.Column("number", sa.BigInteger, nullable=False)
+    )
