@@ -58,8 +58,8 @@ class Settings(ServiceSettings):
 
     request_seconds: float = 8.0
     """Deadline of a request of a browser; peers get what is left."""
-    sign_in_rate: str = "30/minute"
-    """Requests of /auth/* for each client address (limits' notation)."""
+    sign_in_rate: str = "60/minute"
+    """Requests of /auth/login and /auth/callback for each client address (limits' notation); a sign-in makes two."""
     write_rate: str = "120/minute"
     """Changes for each session."""
     tick_seconds: float = 10.0

@@ -19,13 +19,14 @@ accounts = sa.Table(
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("school_id", sa.Text, nullable=False),
     sa.Column("roles", ARRAY(sa.Text), nullable=False),
+    sa.Column("person_key", sa.LargeBinary, nullable=False),
     sa.Column("profile", sa.LargeBinary, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("signed_in_at", MOMENT, nullable=False),
     sa.UniqueConstraint("issuer", "subject"),
     sa.Index("account_school_id_idx", "school_id"),
 )
-"""A person at one provider. `profile` is sealed: display name, e-mail address, language."""
+"""A person at one provider. `profile` (display name, e-mail address, language) is sealed under the wrapped `person_key`."""
 
 sessions = sa.Table(
     "session",
@@ -69,6 +70,7 @@ class Account:
     id: UUID
     school_id: str
     roles: tuple[str, ...]
+    person_key: bytes
     profile: bytes
 
 
@@ -85,6 +87,7 @@ class Session:
     created_at: datetime
     seen_at: datetime
     roles: tuple[str, ...]
+    person_key: bytes
     profile: bytes
 
 
@@ -114,7 +117,7 @@ async def account_of(tx: Tx, issuer: str, subject: str) -> Account | None:
     """The account of a person of the provider."""
     statement = sa.select(accounts).where(accounts.c.issuer == issuer, accounts.c.subject == subject)
     row = (await tx.execute(statement)).one_or_none()
-    return None if row is None else Account(row.id, row.school_id, tuple(row.roles), row.profile)
+    return None if row is None else Account(row.id, row.school_id, tuple(row.roles), row.person_key, row.profile)
 
 
 async def lock_school(tx: Tx, school_id: str) -> None:
@@ -138,7 +141,8 @@ async def save_account(
     now: datetime,
 ) -> None:
     """Create or update the account of (issuer, subject)."""
-    values = {"school_id": account.school_id, "roles": list(account.roles), "profile": account.profile}
+    values: dict[str, object] = {"school_id": account.school_id, "roles": list(account.roles)}
+    values |= {"person_key": account.person_key, "profile": account.profile}
     statement = insert(accounts).values(
         id=account.id, issuer=issuer, subject=subject, created_at=now, signed_in_at=now, **values
     )
@@ -152,7 +156,7 @@ async def save_account(
 async def recipients(tx: Tx, school_id: str) -> list[Account]:
     """Accounts of a school, in order of making."""
     statement = sa.select(accounts).where(accounts.c.school_id == school_id).order_by(accounts.c.id)
-    return [Account(row.id, row.school_id, tuple(row.roles), row.profile) for row in await tx.execute(statement)]
+    return [Account(row.id, row.school_id, tuple(row.roles), row.person_key, row.profile) for row in await tx.execute(statement)]
 
 
 async def start_session(tx: Tx, cookie_hash: bytes, session: Session) -> None:
@@ -172,7 +176,7 @@ async def start_session(tx: Tx, cookie_hash: bytes, session: Session) -> None:
     )
 
 
-def _questions() -> sa.Select[tuple[object, ...]]:
+def _whole() -> sa.Select[tuple[object, ...]]:
     return sa.select(
         sessions.c.id,
         sessions.c.account_id,
@@ -183,6 +187,7 @@ def _questions() -> sa.Select[tuple[object, ...]]:
         sessions.c.created_at,
         sessions.c.seen_at,
         accounts.c.roles,
+        accounts.c.person_key,
         accounts.c.profile,
     ).join(accounts, accounts.c.id == sessions.c.account_id)
 
@@ -194,7 +199,7 @@ def _session(row: sa.Row[tuple[object, ...]]) -> Session:
 
 async def live_session(tx: Tx, cookie_hash: bytes) -> Session | None:
     """The session that this cookie opens; whether its time is over, the caller judges."""
-    row = (await tx.execute(_questions().where(sessions.c.cookie_hash == cookie_hash, LIVE))).one_or_none()
+    row = (await tx.execute(_whole().where(sessions.c.cookie_hash == cookie_hash, LIVE))).one_or_none()
     return None if row is None else _session(row)
 
 
@@ -204,6 +209,15 @@ async def is_live(tx: Tx, session_id: UUID, idle_since: datetime, created_since:
         sessions.c.id == session_id, LIVE, sessions.c.seen_at > idle_since, sessions.c.created_at > created_since
     )
     return bool((await tx.execute(sa.select(question))).scalar())
+
+
+async def place_session(tx: Tx, session_id: UUID, school_id: str, school_name: str, department: str) -> None:
+    """Say for which school a session that is being opened acts."""
+    await tx.execute(
+        sa.update(sessions)
+        .where(sessions.c.id == session_id)
+        .values(school_id=school_id, school_name=school_name, department=department)
+    )
 
 
 async def touch(tx: Tx, session_id: UUID, now: datetime) -> None:
@@ -225,7 +239,7 @@ async def end_session(tx: Tx, session_id: UUID, cause: str, now: datetime) -> bo
 async def overdue(tx: Tx, idle_since: datetime, created_since: datetime) -> list[Session]:
     """Live sessions whose time is over, at most a hundred."""
     late = sa.or_(sessions.c.seen_at <= idle_since, sessions.c.created_at <= created_since)
-    return [_session(row) for row in await tx.execute(_questions().where(LIVE, late).limit(100))]
+    return [_session(row) for row in await tx.execute(_whole().where(LIVE, late).limit(100))]
 
 
 async def forget_old(tx: Tx, now: datetime) -> None:

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.Text, nullable=False),
         sa.Column("school_id", sa.Text, nullable=False),
         sa.Column("roles", ARRAY(sa.Text), nullable=False),
+        sa.Column("person_key", sa.LargeBinary, nullable=False),
         sa.Column("profile", sa.LargeBinary, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("signed_in_at", MOMENT, nullable=False),

@@ -1,0 +1,96 @@
+"""The web application: routes, refusals as problems, traces without addresses' secrets, the gate around it all."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.trace import Span
+from resapermis_kit.errors import Code, Failure
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Scope
+
+from resapermis_auth_gateway.web import static
+from resapermis_auth_gateway.web.gate import Gate, unexpected
+from resapermis_auth_gateway.web.gateway import Gateway
+from resapermis_auth_gateway.web.openapi import bare_app
+from resapermis_auth_gateway.web.problem import EdgeFailure, bad_request, response_of
+from resapermis_auth_gateway.web.sentences import language_of
+
+MOST_VIOLATIONS = 20
+PERSONAL = ("http.target", "http.url", "url.full", "url.query", "url.path", "http.user_agent", "user_agent.original")
+NETWORK = ("net.peer.ip", "net.peer.port", "client.address", "client.port", "http.client_ip", "network.peer.address")
+
+
+def build(gateway: Gateway) -> ASGIApp:
+    """The whole application; uvicorn or a test serves it."""
+    app = bare_app()
+    app.state.gateway = gateway
+    app.include_router(static.router(gateway.settings))
+    _refusals(app, gateway)
+    FastAPIInstrumentor.instrument_app(
+        app, server_request_hook=_without_secrets, excluded_urls="healthz,readyz", exclude_spans=["receive", "send"]
+    )
+    return Gate(app, gateway)
+
+
+def _without_secrets(span: Span, scope: Scope) -> None:
+    """Keep codes, states and client addresses out of traces: the route says what was asked."""
+    if span.is_recording():
+        for name in PERSONAL + NETWORK:
+            span.set_attribute(name, scope["path"] if name in {"http.target", "url.path"} else "")
+
+
+def _refusals(app: FastAPI, gateway: Gateway) -> None:
+    def answer(request: Request, failure: Failure) -> Response:
+        return response_of(failure, language_of(request.headers.get("accept-language", "")), gateway.now())
+
+    @app.exception_handler(Failure)
+    async def refused(request: Request, failure: Failure) -> Response:
+        return answer(request, failure)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return answer(request, _violations(error))
+
+    @app.exception_handler(HTTPException)
+    async def by_framework(request: Request, error: HTTPException) -> Response:
+        response = answer(request, _framework(error))
+        for name, value in (error.headers or {}).items():
+            response.headers[name] = value
+        return response
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> Response:
+        return answer(request, unexpected(error))
+
+
+def _violations(error: RequestValidationError) -> Failure:
+    """Which fields, and why; values are never repeated. A bad Idempotency-Key is a 400."""
+    found = [(_path(one["loc"]), one["msg"] if one["type"] != "json_invalid" else "not JSON") for one in error.errors()]
+    if any(one["loc"][:1] == ("header",) for one in error.errors()):
+        field, description = next(pair for pair in found if pair[0] in _headers(error))
+        return bad_request(field, description)
+    return Failure(Code.CODE_MALFORMED, "fields cannot be read", violations=found[:MOST_VIOLATIONS])
+
+
+def _headers(error: RequestValidationError) -> set[str]:
+    return {_path(one["loc"]) for one in error.errors() if one["loc"][:1] == ("header",)}
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """("body", "items", 2, "slotId") → "items[2].slotId"."""
+    text = ""
+    for part in location[1:] or location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.lstrip(".")[:100]
+
+
+def _framework(error: HTTPException) -> Failure:
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return Failure(Code.CODE_NOT_FOUND, "no such resource")
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return EdgeFailure(HTTPStatus.METHOD_NOT_ALLOWED, Failure(Code.CODE_NOT_FOUND, "no such method here"))
+    if HTTPStatus.BAD_REQUEST <= error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return bad_request("request", "cannot be read", HTTPStatus(error.status_code))
+    return Failure(Code.CODE_INTERNAL, "the framework gave up")

@@ -1,0 +1,186 @@
+"""What happens around every request, in one place and in this order: site, session, token, rate, body; answer, headers."""
+
+import time
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+import structlog
+from prometheus_client import Histogram
+from resapermis_kit import rpc
+from resapermis_kit.clock import new_id
+from resapermis_kit.errors import Code, Failure
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from resapermis_auth_gateway.web import body, sessions
+from resapermis_auth_gateway.web.address import address_of, place_of
+from resapermis_auth_gateway.web.cookies import derive, digest, same, session_cookie
+from resapermis_auth_gateway.web.gateway import Gateway, Visitor
+from resapermis_auth_gateway.web.headers import DEFAULTS, REPORTS, security_headers
+from resapermis_auth_gateway.web.problem import bad_request, response_of
+from resapermis_auth_gateway.web.sentences import Language, language_of
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+NO_ACT = frozenset({"/api/v1/notifications", "/api/v1/notifications/stream"})
+"""Reading these by itself, as an open page does, keeps no session alive."""
+OPEN = frozenset({"/auth/login", "/auth/callback", "/api/openapi.json", "/healthz", "/readyz"})
+"""Nobody's session is asked for here."""
+SIGN_IN = frozenset({"/auth/login", "/auth/callback"})
+"""Counted for each address."""
+LISTS = frozenset({"centre"})
+"""Query parameters that may come more than once."""
+TOKEN_HEADER = b"x-csrf-token"
+MOST_HEADERS, LARGEST_QUERY = 100, 8 * 1024
+log = structlog.get_logger()
+ANSWERED = Histogram(
+    "resapermis_http_seconds",
+    "Time to answer a browser, to the first byte",
+    ["route", "method", "status"],
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 1, 2, 5, 10),
+)
+
+
+@dataclass
+class _Answering:
+    """Adds headers to an answer and remembers how it went."""
+
+    send: Send
+    fixed: list[tuple[bytes, bytes]]
+    status: int = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            present = {key.lower() for key, _ in message["headers"]}
+            headers = [pair for pair in message["headers"] if pair[0].lower() != b"server"]
+            headers += self.fixed
+            headers += [
+                (name.lower().encode(), value.encode())
+                for name, value in DEFAULTS.items()
+                if name.lower().encode() not in present
+            ]
+            message = {**message, "headers": headers}
+        await self.send(message)
+
+
+class Gate:
+    """Around the whole application."""
+
+    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
+        """`app` answers what is let in."""
+        self._app, self._gateway = app, gateway
+        self._cookie = session_cookie(gateway.settings.secure)
+        self._fixed = [
+            (name.lower().encode(), value.encode()) for name, value in security_headers(gateway.settings).items()
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        started = time.monotonic()
+        rpc.deadline.set(started + self._gateway.settings.request_seconds)
+        answering = _Answering(send, self._fixed)
+        language = language_of(_header(scope, b"accept-language"))
+        refusal: Failure | None = None
+        try:
+            receive = await self._admit(scope, receive, language)
+            await self._app(scope, receive, answering)
+        except Failure as failure:
+            refusal = failure
+        except Exception as error:  # noqa: BLE001 - the one place where the unexpected becomes INTERNAL
+            refusal = unexpected(error)
+        if refusal is not None and not answering.status:
+            await response_of(refusal, language, self._gateway.now())(scope, receive, answering)
+        route = getattr(scope.get("route"), "path", "")
+        ANSWERED.labels(route, _known(scope["method"]), str(answering.status)).observe(time.monotonic() - started)
+
+    async def _admit(self, scope: Scope, receive: Receive, language: Language) -> Receive:
+        path, method = scope["path"], scope["method"]
+        if len(scope["headers"]) > MOST_HEADERS or len(scope["query_string"]) > LARGEST_QUERY:
+            raise bad_request("headers", "too many, or an address too long", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        _refuse_doubles(scope)
+        if path in SIGN_IN:
+            await self._gateway.rates.spend("sign_in", address_of(scope))
+        if path == REPORTS and method == "POST":
+            await self._gateway.rates.spend("sign_in", address_of(scope))
+            return await body.admit(scope, receive, ("application/reports+json", "application/csp-report"))
+        if not path.startswith(("/api/", "/auth/")) or path in OPEN:
+            return receive
+        _check_site(scope, self._gateway.settings.public_origin)
+        visitor = await self._visitor(scope, language)
+        if method in SAFE:
+            return receive
+        if visitor is None:
+            raise Failure(Code.CODE_UNAUTHENTICATED, "no live session")
+        if not same(_header(scope, TOKEN_HEADER), visitor.csrf_token):
+            raise Failure(Code.CODE_CSRF, "the token is missing or another session's")
+        await self._gateway.rates.spend("write", str(visitor.session.id))
+        return await body.admit(scope, receive)
+
+    async def _visitor(self, scope: Scope, language: Language) -> Visitor | None:
+        value = self._cookie.read(scope)
+        if not value:
+            return None
+        act = not (scope["method"] in SAFE and scope["path"] in NO_ACT)
+        session = await sessions.find(self._gateway, digest(value), act=act)
+        if session is None or not session.school_id:
+            return None
+        visitor = Visitor(self._gateway, session, derive(value, "csrf"), place_of(scope), language)
+        state: MutableMapping[str, Any] = scope.setdefault("state", {})
+        state["visitor"] = visitor
+        return visitor
+
+
+def unexpected(error: Exception) -> Failure:
+    """INTERNAL with an id; the error's text may hold data, so its type and place are logged."""
+    refusal = Failure(Code.CODE_INTERNAL, "unexpected; see error_id in the logs", error_id=str(new_id()))
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    place = f"{last.tb_frame.f_code.co_filename}:{last.tb_lineno}" if last is not None else ""
+    log.error("http.unexpected", error_id=refusal.error_id, error_type=type(error).__qualname__, place=place)
+    return refusal
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    """The one value of a header; empty when absent or doubled."""
+    found = [value for key, value in scope["headers"] if key == name]
+    return found[0].decode("latin-1") if len(found) == 1 else ""
+
+
+def _check_site(scope: Scope, own_origin: str) -> None:
+    """Other sites ask nothing of the API, and change nothing (Fetch Metadata and Origin, beside the token)."""
+    safe = scope["method"] in SAFE
+    headers = [(key, value) for key, value in scope["headers"] if key in {b"sec-fetch-site", b"origin"}]
+    if len({key for key, _ in headers}) != len(headers):
+        raise Failure(Code.CODE_CSRF, "a doubled header")
+    said = {key: value.decode("latin-1") for key, value in headers}
+    site = said.get(b"sec-fetch-site")
+    if site not in {None, "same-origin", "none"} or (site == "none" and not safe):
+        raise Failure(Code.CODE_CSRF, "asked from another site")
+    origin = said.get(b"origin")
+    if (origin is None and not safe) or (origin is not None and origin != own_origin):
+        raise Failure(Code.CODE_CSRF, "asked from another origin")
+
+
+def _refuse_doubles(scope: Scope) -> None:
+    try:
+        query = scope["query_string"].decode("ascii")
+    except UnicodeDecodeError:
+        raise bad_request("query", "percent-encoded ASCII") from None
+    names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+    once = [name for name in names if name not in LISTS]
+    if len(set(once)) != len(once):
+        raise bad_request("query", "a parameter came twice")
+
+
+def _known(method: str) -> str:
+    """A label for metrics: words of a closed list."""
+    return method if method in {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"} else "other"

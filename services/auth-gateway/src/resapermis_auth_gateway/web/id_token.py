@@ -1,0 +1,133 @@
+"""What an ID token must be before anybody is signed in by it (OpenID Connect Core 3.1.3.7). Pure: keys and time are given."""
+
+import base64
+import binascii
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, JWKRegistry, RSAKey
+
+ALGORITHMS = ("RS256", "ES256", "PS256")
+"""Asymmetric ones only: with HS256 a thief of a public key, or of our secret, could sign."""
+LEEWAY_SECONDS = 60
+OLDEST_SECONDS = 600
+LONGEST_SUBJECT = 255
+LARGEST_TOKEN = 64 * 1024
+SMALLEST_RSA_BITS = 2048
+Key = RSAKey | ECKey
+
+
+class NotBelievable(Exception):  # noqa: N818 - a finding
+    """The token is refused; the text says which check, never a value."""
+
+
+class UnknownKey(NotBelievable):
+    """Signed by a key that the provider may have published meanwhile."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the token must agree with."""
+
+    issuer: str
+    client_id: str
+    nonce: str = field(repr=False)
+
+
+def usable_keys(document: Any) -> list[Key]:
+    """The provider's signing keys; one that we cannot read is passed over, as is one for encryption."""
+    found: list[Key] = []
+    raw = document.get("keys") if isinstance(document, Mapping) else None
+    for one in raw if isinstance(raw, list) else []:
+        if not isinstance(one, Mapping) or one.get("use", "sig") != "sig" or one.get("kty") not in {"RSA", "EC"}:
+            continue
+        try:
+            key = JWKRegistry.import_key(dict(one))
+            if isinstance(key, RSAKey) and key.raw_value.key_size < SMALLEST_RSA_BITS:
+                continue
+        except (JoseError, ValueError, TypeError, KeyError):
+            continue
+        if isinstance(key, RSAKey | ECKey):
+            found.append(key)
+    return found
+
+
+def _key_for(header: Mapping[str, Any], keys: Sequence[Key]) -> Key:
+    """By kid; without one only where a single key leaves no choice. `jku`, `x5u` and `jwk` are never looked at."""
+    kid = header.get("kid")
+    if kid is None:
+        if len(keys) == 1:
+            return keys[0]
+        raise NotBelievable("no kid, and more than one key")
+    for key in keys:
+        if key.kid == kid:
+            return key
+    raise UnknownKey("signed by a key that is not published")
+
+
+def _claims(token: str, keys: Sequence[Key]) -> tuple[Mapping[str, Any], str]:
+    if len(token) > LARGEST_TOKEN:
+        raise NotBelievable("larger than any ID token")
+    try:
+        header = jws.extract_compact(token.encode()).headers()
+        algorithm = header.get("alg")
+        if algorithm not in ALGORITHMS:
+            raise NotBelievable("algorithm not on our list")
+        payload = jws.deserialize_compact(token, _key_for(header, keys), algorithms=list(ALGORITHMS)).payload
+        claims = json.loads(payload or b"")
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
+        raise NotBelievable("cannot be read, or its signature is wrong") from error
+    if not isinstance(claims, Mapping):
+        raise NotBelievable("claims are no object")
+    return claims, str(algorithm)
+
+
+def _number(claims: Mapping[str, Any], name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise NotBelievable(f"{name} is missing or no number")
+    return float(value)
+
+
+def believe(token: str, access_token: str, keys: Sequence[Key], expected: Expected, now: float) -> Mapping[str, Any]:
+    """Return the claims, or say why not. `now` in seconds since 1970."""
+    claims, _ = _claims(token, keys)
+    if claims.get("iss") != expected.issuer:
+        raise NotBelievable("issuer")
+    audience = claims.get("aud")
+    if audience != expected.client_id and audience != [expected.client_id]:
+        raise NotBelievable("audience: not us, or not us alone")
+    if claims.get("azp", expected.client_id) != expected.client_id:
+        raise NotBelievable("authorised party")
+    if _number(claims, "exp") <= now - LEEWAY_SECONDS:
+        raise NotBelievable("expired")
+    issued = _number(claims, "iat")
+    if issued > now + LEEWAY_SECONDS:
+        raise NotBelievable("issued in the future")
+    if issued < now - OLDEST_SECONDS:
+        raise NotBelievable("issued too long ago")
+    if "nbf" in claims and _number(claims, "nbf") > now + LEEWAY_SECONDS:
+        raise NotBelievable("not valid yet")
+    nonce, subject = claims.get("nonce"), claims.get("sub")
+    if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), expected.nonce.encode()):
+        raise NotBelievable("nonce")
+    if not isinstance(subject, str) or not 1 <= len(subject) <= LONGEST_SUBJECT:
+        raise NotBelievable("subject")
+    if "at_hash" in claims and not _hashes(access_token, claims["at_hash"]):
+        raise NotBelievable("access token of another answer")
+    return claims
+
+
+def _hashes(access_token: str, at_hash: object) -> bool:
+    """Left half of SHA-256: all our algorithms are of 256 bits."""
+    try:
+        said = base64.urlsafe_b64decode(str(at_hash) + "==")
+    except (binascii.Error, ValueError):
+        return False
+    return hmac.compare_digest(said, sha256(access_token.encode()).digest()[:16])

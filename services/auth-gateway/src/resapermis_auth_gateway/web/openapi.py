@@ -1,0 +1,101 @@
+"""The REST contract as a document: FastAPI's, with our problem bodies, cookie and tokens said for every operation."""
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from resapermis_auth_gateway.web.problem import MEDIA_TYPE
+from resapermis_auth_gateway.web.routes import (
+    audit,
+    auth,
+    basket,
+    bookings,
+    candidates,
+    mandates,
+    meta,
+    notifications,
+    slots,
+)
+from resapermis_auth_gateway.web.views.problem import ProblemView
+
+VERSION = "1.0.0"
+SESSION, PROBLEM = "session", "#/components/schemas/Problem"
+TOKEN = {
+    "name": "X-CSRF-Token",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "`csrfToken` of GET /auth/session.",
+}
+OPEN = frozenset({"/auth/login", "/auth/callback", "/healthz", "/readyz"})
+
+
+def routes() -> APIRouter:
+    """Every route of the contract."""
+    found = APIRouter()
+    found.include_router(meta.router)
+    found.include_router(auth.router)
+    v1 = APIRouter(prefix="/api/v1")
+    for resource in (candidates, mandates, slots, basket, bookings, notifications, audit):
+        v1.include_router(resource.router)
+    found.include_router(v1)
+    return found
+
+
+def bare_app() -> FastAPI:
+    """An application that answers nothing of itself: no docs pages, no redirects."""
+    app = FastAPI(
+        title="ResaPermis",
+        version=VERSION,
+        summary="Book driving-exam slots at RdvPermis: a person asks, RdvPermis decides.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.include_router(routes())
+    plain = app.openapi
+    kept: list[dict[str, Any]] = []
+
+    def document() -> dict[str, Any]:
+        if not kept:
+            kept.append(completed(plain()))
+        return kept[0]
+
+    app.openapi = document  # type: ignore[method-assign]
+    return app
+
+
+def contract() -> dict[str, Any]:
+    """The document, without a running service."""
+    return bare_app().openapi()
+
+
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """Say what FastAPI cannot know: any refusal is a problem, the cookie opens the session, changes need the token."""
+    schemas = document["components"]["schemas"]
+    for theirs in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(theirs, None)
+    problem = ProblemView.model_json_schema(by_alias=True, mode="serialization", ref_template="#/components/schemas/{model}")
+    for name, definition in problem.pop("$defs").items():
+        schemas.setdefault(name, definition)
+    problem["title"] = "Problem"
+    schemas["Problem"] = problem
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            field.pop("title", None)  # a camel-cased name with a capital says nothing more
+    document["components"]["securitySchemes"] = {
+        SESSION: {"type": "apiKey", "in": "cookie", "name": "__Host-resapermis", "description": "Set by /auth/callback."}
+    }
+    refused = {"description": "A refusal: why, and what to do.", "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM}}}}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = refused
+            if path in OPEN:
+                continue
+            operation["security"] = [{SESSION: []}]
+            if method != "get":
+                operation.setdefault("parameters", []).append(TOKEN)
+    return document

@@ -1,0 +1,51 @@
+"""The journal of the school, with what is needed to verify it without us."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import PlainTextResponse
+
+from resapermis.audit.v1 import audit_pb2
+from resapermis_auth_gateway.web.bodies import Id
+from resapermis_auth_gateway.web.gateway import Who
+from resapermis_auth_gateway.web.routes.parameters import Cursor, Limit, PathId
+from resapermis_auth_gateway.web.views.journal import CheckpointView, ProofView, RecordPage, RecordView
+
+router = APIRouter(prefix="/audit", tags=["audit"])
+NOTE = {200: {"content": {"text/plain": {"schema": {"type": "string", "description": "C2SP signed note."}}}}}
+Action = Annotated[str, Query(pattern=r"^[a-z_]{1,40}(\.[a-z_]{1,40}){0,3}$", description="E.g. basket.hold.")]
+
+
+@router.get("/records")
+async def list_records(
+    who: Who,
+    cursor: Cursor = "",
+    limit: Limit = 50,
+    action: Action | None = None,
+    candidate_id: Annotated[Id | None, Query(alias="candidateId")] = None,
+    object_id: Annotated[Id | None, Query(alias="objectId")] = None,
+) -> RecordPage:
+    """List the acts of the school, newest first."""
+    question = audit_pb2.ListRecordsRequest(
+        cursor=cursor, limit=limit, action=action or "", candidate_id=candidate_id or "", object_id=object_id or ""
+    )
+    answer = await who.ask(who.gateway.peers.audit.ListRecords, question)
+    return RecordPage(items=[RecordView.of(one) for one in answer.records], next_cursor=answer.next_cursor or None)
+
+
+@router.get("/checkpoint", response_model=CheckpointView, responses=NOTE)
+async def get_checkpoint(
+    who: Who, accept: Annotated[str, Header(max_length=500, include_in_schema=False)] = "application/json"
+) -> CheckpointView | Response:
+    """Give the newest signed checkpoint: the note itself where text/plain is asked, else JSON with its key."""
+    answer = await who.ask(who.gateway.peers.audit.GetCheckpoint, audit_pb2.GetCheckpointRequest())
+    if accept.startswith("text/plain"):
+        return PlainTextResponse(answer.note)
+    return CheckpointView(note=answer.note, verifier_key=answer.verifier_key)
+
+
+@router.get("/records/{record_id}/proof")
+async def get_proof(who: Who, record_id: PathId) -> ProofView:
+    """Prove that a record is in the tree of the newest checkpoint."""
+    question = audit_pb2.GetInclusionProofRequest(record_id=record_id)
+    return ProofView.of(await who.ask(who.gateway.peers.audit.GetInclusionProof, question))

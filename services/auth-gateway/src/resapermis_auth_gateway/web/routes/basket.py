@@ -1,0 +1,76 @@
+"""The basket: hold, name, give back, validate."""
+
+from fastapi import APIRouter, Response
+
+from resapermis.basket.v1 import basket_pb2
+from resapermis_auth_gateway.web.bodies import Hold, Naming, Validation
+from resapermis_auth_gateway.web.gateway import Key, Visitor, Who, now_of
+from resapermis_auth_gateway.web.routes.parameters import PathId
+from resapermis_auth_gateway.web.views.basket import BasketView, GroupOutcomeView, GroupView, LimitsView, LineView
+
+router = APIRouter(prefix="/basket", tags=["basket"])
+PARTLY = {207: {"model": GroupOutcomeView, "description": "Some lines went otherwise: read each result."}}
+
+
+async def _outcome(who: Visitor, group: basket_pb2.Group) -> GroupOutcomeView:
+    names = await who.names((line.candidate_id for line in group.lines), "basket.show")
+    return GroupOutcomeView.of(group, names, who.language, now_of(who))
+
+
+async def _line(who: Visitor, line: basket_pb2.Line) -> LineView:
+    return LineView.of(line, await who.names([line.candidate_id], "basket.show"), who.language)
+
+
+@router.get("")
+async def get_basket(who: Who) -> BasketView:
+    """Show the school's live groups."""
+    answer = await who.ask(who.gateway.peers.basket.GetBasket, basket_pb2.GetBasketRequest())
+    lines = (line for group in answer.groups for line in group.lines)
+    names = await who.names((line.candidate_id for line in lines), "basket.show")
+    return BasketView(
+        groups=[GroupView.of(group, names, who.language) for group in answer.groups],
+        limits=LimitsView(
+            group=answer.limits.group,
+            basket=answer.limits.basket,
+            hold_ttl_seconds=answer.limits.hold_ttl_seconds,
+        ),
+        server_time=now_of(who),
+    )
+
+
+@router.post("/items", status_code=201, responses=PARTLY)
+async def hold(who: Who, key: Key, body: Hold, response: Response) -> GroupOutcomeView:
+    """Ask RdvPermis for one to four slots; what it grants is kept, line by line (or all given back, if `together`)."""
+    command = basket_pb2.HoldSlotsRequest(
+        request_id=key,
+        lines=[basket_pb2.HoldLine(slot_id=item.slot_id, candidate_id=item.candidate_id or "") for item in body.items],
+        together=body.together,
+    )
+    group = (await who.ask(who.gateway.peers.basket.HoldSlots, command)).group
+    if any(line.state != basket_pb2.LINE_STATE_HELD for line in group.lines):
+        response.status_code = 207
+    return await _outcome(who, group)
+
+
+@router.put("/items/{line_id}/candidate")
+async def name_candidate(who: Who, key: Key, line_id: PathId, body: Naming) -> LineView:
+    """Name, rename or unname the candidate of a held line."""
+    command = basket_pb2.NameCandidateRequest(request_id=key, line_id=line_id, candidate_id=body.candidate_id or "")
+    return await _line(who, (await who.ask(who.gateway.peers.basket.NameCandidate, command)).line)
+
+
+@router.delete("/items/{line_id}")
+async def release(who: Who, key: Key, line_id: PathId) -> LineView:
+    """Give a held slot back."""
+    command = basket_pb2.ReleaseLineRequest(request_id=key, line_id=line_id)
+    return await _line(who, (await who.ask(who.gateway.peers.basket.ReleaseLine, command)).line)
+
+
+@router.post("/validation", responses=PARTLY)
+async def validate(who: Who, key: Key, body: Validation, response: Response) -> GroupOutcomeView:
+    """Validate a group: each named line is booked or rejected; one whose outcome is unknown stays confirming."""
+    command = basket_pb2.ValidateGroupRequest(request_id=key, group_id=body.group_id)
+    group = (await who.ask(who.gateway.peers.basket.ValidateGroup, command)).group
+    if any(line.state != basket_pb2.LINE_STATE_BOOKED for line in group.lines):
+        response.status_code = 207
+    return await _outcome(who, group)

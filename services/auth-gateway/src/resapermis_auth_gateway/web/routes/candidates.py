@@ -1,0 +1,45 @@
+"""Candidates: names and NEPH travel in bodies only."""
+
+from fastapi import APIRouter
+
+from resapermis.mandate.v1 import mandate_pb2
+from resapermis_auth_gateway.web.bodies import CandidateQuery, NewCandidate
+from resapermis_auth_gateway.web.gateway import Key, Who
+from resapermis_auth_gateway.web.routes.parameters import Cursor, Limit, PathId
+from resapermis_auth_gateway.web.views.people import CandidatePage, CandidateView
+
+router = APIRouter(prefix="/candidates", tags=["candidates"])
+
+
+@router.get("")
+async def list_candidates(who: Who, cursor: Cursor = "", limit: Limit = 50) -> CandidatePage:
+    """List the school's candidates, newest first."""
+    question = mandate_pb2.ListCandidatesRequest(cursor=cursor, limit=limit, purpose="candidate.list")
+    answer = await who.ask(who.gateway.peers.mandate.ListCandidates, question)
+    return CandidatePage(
+        items=[CandidateView.of(one) for one in answer.candidates], next_cursor=answer.next_cursor or None
+    )
+
+
+@router.post("", status_code=201)
+async def create_candidate(who: Who, key: Key, body: NewCandidate) -> CandidateView:
+    """Write down a candidate; nothing is asked of RdvPermis yet."""
+    command = mandate_pb2.CreateCandidateRequest(
+        request_id=key, last_name=body.last_name, first_name=body.first_name, neph=body.neph, email=body.email or ""
+    )
+    return CandidateView.of((await who.ask(who.gateway.peers.mandate.CreateCandidate, command)).candidate)
+
+
+@router.post("/search")
+async def search_candidates(who: Who, body: CandidateQuery) -> CandidatePage:
+    """Find by whole words of a name, or by NEPH."""
+    question = mandate_pb2.SearchCandidatesRequest(query=body.query, purpose="candidate.search")
+    answer = await who.ask(who.gateway.peers.mandate.SearchCandidates, question)
+    return CandidatePage(items=[CandidateView.of(one) for one in answer.candidates])
+
+
+@router.get("/{candidate_id}")
+async def get_candidate(who: Who, candidate_id: PathId) -> CandidateView:
+    """Show one candidate, with mandates."""
+    question = mandate_pb2.GetCandidateRequest(candidate_id=candidate_id, purpose="candidate.show")
+    return CandidateView.of((await who.ask(who.gateway.peers.mandate.GetCandidate, question)).candidate)

@@ -1,0 +1,60 @@
+"""The inbox and the live feed."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+
+from resapermis.notification.v1 import notification_pb2
+from resapermis_auth_gateway.web import feed
+from resapermis_auth_gateway.web.gateway import Visitor, Who, now_of
+from resapermis_auth_gateway.web.routes.parameters import Cursor, Limit, PathId
+from resapermis_auth_gateway.web.views.inbox import NoticePage, NoticeView
+
+router = APIRouter(prefix="/notifications", tags=["notifications"])
+STREAM = {
+    200: {
+        "description": "Server-sent events: `tick` {serverTime}, `notification` (a notice; id = its id), "
+        "`change` {topic}, `resync` (read everything again), `signed-out`.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+async def _shown(who: Visitor, notice: notification_pb2.Notice) -> NoticeView:
+    return NoticeView.of(notice, await who.names([notice.candidate_id], "notice.show"))
+
+
+@router.get("")
+async def list_notices(
+    who: Who,
+    cursor: Cursor = "",
+    limit: Limit = 50,
+    unread_only: Annotated[bool, Query(alias="unreadOnly")] = False,  # noqa: FBT002 - a query parameter
+) -> NoticePage:
+    """List what happened, newest first."""
+    question = notification_pb2.ListNoticesRequest(cursor=cursor, limit=limit, unread_only=unread_only)
+    answer = await who.ask(who.gateway.peers.notification.ListNotices, question)
+    names = await who.names((one.candidate_id for one in answer.notices), "notice.show")
+    return NoticePage(
+        items=[NoticeView.of(one, names) for one in answer.notices],
+        next_cursor=answer.next_cursor or None,
+        unread=answer.unread,
+        server_time=now_of(who),
+    )
+
+
+@router.get("/stream", response_class=StreamingResponse, responses=STREAM)
+async def stream(
+    who: Who, last_event_id: Annotated[str, Header(alias="Last-Event-ID", max_length=100)] = ""
+) -> StreamingResponse:
+    """Follow live: closed within a second of the session's end."""
+    who.may("notice.read")
+    return feed.response(who, last_event_id)
+
+
+@router.post("/{notice_id}/read")
+async def mark_read(who: Who, notice_id: PathId) -> NoticeView:
+    """Mark a notice as read."""
+    question = notification_pb2.MarkReadRequest(notice_id=notice_id)
+    return await _shown(who, (await who.ask(who.gateway.peers.notification.MarkRead, question)).notice)

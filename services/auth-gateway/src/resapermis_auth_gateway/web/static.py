@@ -1,0 +1,55 @@
+"""The built interface: files as they are, and one page for every address that a person may open."""
+
+import secrets
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+from resapermis_kit.errors import Code, Failure
+
+from resapermis_auth_gateway.settings import Settings
+from resapermis_auth_gateway.web.headers import REPORTS, page_policy
+
+HASHED = "assets/"
+"""Vite names these after their content."""
+OURS = ("api", "auth", REPORTS.strip("/"))
+PLACEHOLDER = "__CSP_NONCE__"
+
+
+def router(settings: Settings) -> APIRouter:
+    """Routes after all others. Only files that stood in the folder at the start are ever opened."""
+    root = settings.web_root.resolve()
+    known = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()} if root.is_dir() else {}
+    page = known.pop("index.html", None)
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.api_route("/{path:path}", methods=["GET", "HEAD"])
+    async def serve(path: str, request: Request) -> Response:
+        if path.partition("/")[0] in OURS:
+            raise Failure(Code.CODE_NOT_FOUND, "no such resource")
+        if path in known:
+            return _file(known[path], path)
+        wants_page = "text/html" in request.headers.get("accept", "")
+        if page is None or not wants_page or path.startswith(HASHED):
+            raise Failure(Code.CODE_NOT_FOUND, "no such file")
+        return _page(page, settings)
+
+    return routes
+
+
+def _file(path: Path, name: str) -> Response:
+    lasts = "public, max-age=31536000, immutable" if name.startswith(HASHED) else "no-cache"
+    return FileResponse(path, headers={"Cache-Control": lasts})
+
+
+def _page(page: Path, settings: Settings) -> Response:
+    nonce = secrets.token_urlsafe(18)
+    return Response(
+        page.read_text(encoding="utf-8").replace(PLACEHOLDER, nonce),
+        media_type="text/html",
+        headers={
+            "Content-Security-Policy": page_policy(nonce, settings),
+            "Reporting-Endpoints": f'csp="{REPORTS}"',
+            "Cache-Control": "no-store",
+        },
+    )

@@ -1,0 +1,121 @@
+"""What the views share: names outside, times, verdicts, reasons, candidates' names."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from resapermis.errors.v1 import errors_pb2
+from resapermis.verdict.v1.verdict_pb2 import Verdict
+from resapermis_auth_gateway.web.sentences import Language, sentence
+
+PARIS = "Europe/Paris"
+Names = Mapping[str, str]
+"""candidate_id → "L. Martin", for those whom the asker may see."""
+
+
+class View(BaseModel):
+    """An answer: camelCase outside; an absent value is null and always said."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, json_schema_serialization_defaults_required=True
+    )
+
+
+def instant(moment: Timestamp) -> datetime:
+    """UTC-aware, to the millisecond."""
+    return moment.ToDatetime(UTC)
+
+
+def maybe(message: Message, field: str) -> datetime | None:
+    """An instant that may be absent."""
+    return instant(getattr(message, field)) if message.HasField(field) else None
+
+
+def local(moment: Timestamp, zone: str) -> str:
+    """Hours as the centre's clock shows them: "2026-12-09T08:32"."""
+    try:
+        place = ZoneInfo(zone or PARIS)
+    except (ZoneInfoNotFoundError, ValueError):
+        place = ZoneInfo(PARIS)
+    return instant(moment).astimezone(place).strftime("%Y-%m-%dT%H:%M")
+
+
+def words(kind: EnumTypeWrapper, prefix: str) -> Any:
+    """The type of a field that says an enum's value as a word: LINE_STATE_HELD → "held"."""
+    return Annotated[str, Field(json_schema_extra={"enum": [word(kind, number, prefix) for number in kind.values()]})]
+
+
+def word(kind: EnumTypeWrapper, number: int, prefix: str) -> str:
+    """The word of a value; one that a newer service says and we do not know is "unspecified"."""
+    try:
+        return kind.Name(number).removeprefix(prefix).lower()
+    except ValueError:
+        return "unspecified"
+
+
+class VerdictView(View):
+    """What one rule says."""
+
+    rule: str
+    allowed: bool
+    facts: dict[str, str]
+    source: str
+    opens_at: datetime | None = None
+    remedy: str | None = None
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> "VerdictView":
+        """From the rule's own answer."""
+        return cls(
+            rule=verdict.rule,
+            allowed=verdict.allowed,
+            facts=dict(verdict.facts),
+            source=verdict.source,
+            opens_at=maybe(verdict, "opens_at"),
+            remedy=verdict.remedy or None,
+        )
+
+
+class ReasonView(View):
+    """Why a line is refused, with a sentence in the reader's language."""
+
+    code: str
+    detail: str
+    rdvpermis_code: str | None = None
+    verdicts: list[VerdictView]
+    retry_at: datetime | None = None
+    error_id: str | None = None
+
+    @classmethod
+    def of(cls, refusal: errors_pb2.Refusal, language: Language) -> "ReasonView":
+        """From the refusal that a line carries."""
+        code = word(errors_pb2.Code, refusal.code, "CODE_").upper()
+        return cls(
+            code=code,
+            detail=sentence(code, language).detail,
+            rdvpermis_code=refusal.rdvpermis_code or None,
+            verdicts=[VerdictView.of(verdict) for verdict in refusal.verdicts],
+            retry_at=maybe(refusal, "retry_at"),
+            error_id=refusal.error_id or None,
+        )
+
+
+class CandidateNameView(View):
+    """A candidate as a list shows them; "…3f9a" where the name cannot be read now."""
+
+    id: str
+    display_name: str
+
+    @classmethod
+    def of(cls, candidate_id: str, names: Names) -> "CandidateNameView | None":
+        """Nobody for an empty id."""
+        if not candidate_id:
+            return None
+        return cls(id=candidate_id, display_name=names.get(candidate_id) or f"…{candidate_id[-4:]}")

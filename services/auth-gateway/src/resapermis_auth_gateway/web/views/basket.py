@@ -1,0 +1,128 @@
+"""Lines, groups, bookings."""
+
+from datetime import datetime
+
+from resapermis.basket.v1 import basket_pb2
+from resapermis_auth_gateway.web.sentences import Language
+from resapermis_auth_gateway.web.views.base import CandidateNameView, Names, ReasonView, View, maybe, word, words
+from resapermis_auth_gateway.web.views.slots import SlotView
+
+State = words(basket_pb2.LineState, "LINE_STATE_")
+
+
+class LineView(View):
+    """A slot asked for, held, booked or refused."""
+
+    id: str
+    group_id: str
+    slot: SlotView
+    candidate: CandidateNameView | None = None
+    state: State
+    since: datetime | None = None
+    expires_at: datetime | None = None
+    reason: ReasonView | None = None
+    exam_id: str | None = None
+    changing: bool = False
+
+    @classmethod
+    def of(cls, line: basket_pb2.Line, names: Names, language: Language) -> "LineView":
+        """From basket, with the name that it does not know."""
+        return cls(
+            id=line.id,
+            group_id=line.group_id,
+            slot=SlotView.of(line.slot),
+            candidate=CandidateNameView.of(line.candidate_id, names),
+            state=state_of(line),
+            since=maybe(line, "since"),
+            expires_at=maybe(line, "expires_at"),
+            reason=ReasonView.of(line.refusal, language) if line.HasField("refusal") else None,
+            exam_id=line.exam_id or None,
+            changing=line.changing,
+        )
+
+
+def state_of(line: basket_pb2.Line) -> str:
+    """ "held", "booked"…"""
+    return word(basket_pb2.LineState, line.state, "LINE_STATE_")
+
+
+class GroupView(View):
+    """One action: at most four lines, one basket at RdvPermis."""
+
+    id: str
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    lines: list[LineView]
+
+    @classmethod
+    def of(cls, group: basket_pb2.Group, names: Names, language: Language) -> "GroupView":
+        """Lines for a slot that nobody knows have nothing to show; the results of the action still say them."""
+        return cls(
+            id=group.id,
+            created_at=maybe(group, "created_at"),
+            expires_at=maybe(group, "expires_at"),
+            lines=[LineView.of(line, names, language) for line in group.lines if line.slot.HasField("starts_at")],
+        )
+
+
+class LimitsView(View):
+    """Parameters in force."""
+
+    group: int
+    basket: int
+    hold_ttl_seconds: int
+
+
+class BasketView(View):
+    """The school's live groups."""
+
+    groups: list[GroupView]
+    limits: LimitsView
+    server_time: datetime
+
+
+class ItemResultView(View):
+    """What became of one slot of an action."""
+
+    line_id: str
+    slot_id: str
+    state: State
+    problem: ReasonView | None = None
+
+
+class GroupOutcomeView(View):
+    """The answer to a hold or a validation, line by line."""
+
+    group: GroupView
+    results: list[ItemResultView]
+    server_time: datetime
+
+    @classmethod
+    def of(cls, group: basket_pb2.Group, names: Names, language: Language, now: datetime) -> "GroupOutcomeView":
+        """From basket."""
+        results = [
+            ItemResultView(
+                line_id=line.id,
+                slot_id=line.slot.id,
+                state=state_of(line),
+                problem=ReasonView.of(line.refusal, language) if line.HasField("refusal") else None,
+            )
+            for line in group.lines
+        ]
+        return cls(group=GroupView.of(group, names, language), results=results, server_time=now)
+
+
+class ReplacementsView(View):
+    """What RdvPermis still allows this month."""
+
+    left: int
+    per_month: int
+
+
+class BookingPage(View):
+    """Bookings."""
+
+    items: list[LineView]
+    next_cursor: str | None = None
+    replacements: ReplacementsView | None = None
+    server_time: datetime

@@ -1,0 +1,141 @@
+"""Slots, centres, thresholds."""
+
+from datetime import datetime
+
+from resapermis.scheduling.v1 import scheduling_pb2
+from resapermis_auth_gateway.web.views.base import PARIS, VerdictView, View, local, maybe, word, words
+
+Status = words(scheduling_pb2.SlotStatus, "SLOT_STATUS_")
+
+
+class CentreView(View):
+    """An exam centre."""
+
+    id: str
+    name: str
+    department: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+    @classmethod
+    def of(cls, centre: scheduling_pb2.Centre) -> "CentreView":
+        """From scheduling-rules."""
+        return cls(
+            id=centre.id,
+            name=centre.name,
+            department=centre.department or None,
+            latitude=centre.latitude_degrees if centre.HasField("latitude_degrees") else None,
+            longitude=centre.longitude_degrees if centre.HasField("longitude_degrees") else None,
+        )
+
+
+class SlotView(View):
+    """What is public about a slot. `startsAt` and `endsAt` are local to the centre, without zone."""
+
+    id: str
+    centre: CentreView
+    starts_at: str
+    ends_at: str
+    time_zone: str
+    category: str
+    kind: str
+    status: Status
+    seen_at: datetime | None = None
+    opens_to_all_at: datetime | None = None
+
+    @classmethod
+    def fields_of(cls, slot: scheduling_pb2.Slot) -> dict[str, object]:
+        """The fields that every slot has."""
+        return {
+            "id": slot.id,
+            "centre": CentreView.of(slot.centre),
+            "starts_at": local(slot.starts_at, slot.time_zone),
+            "ends_at": local(slot.ends_at, slot.time_zone),
+            "time_zone": slot.time_zone or PARIS,
+            "category": slot.category,
+            "kind": slot.kind,
+            "status": word(scheduling_pb2.SlotStatus, slot.status, "SLOT_STATUS_"),
+            "seen_at": maybe(slot, "seen_at"),
+            "opens_to_all_at": maybe(slot, "opens_to_all_at"),
+        }
+
+    @classmethod
+    def of(cls, slot: scheduling_pb2.Slot) -> "SlotView":
+        """From scheduling-rules, or from a line's snapshot."""
+        return cls.model_validate(cls.fields_of(slot))
+
+
+class JudgedSlotView(SlotView):
+    """A slot and what every rule says of it for the asker's school."""
+
+    verdicts: list[VerdictView]
+    allowed: bool
+    opens_at: datetime | None = None
+
+    @classmethod
+    def judged(cls, judged: scheduling_pb2.JudgedSlot) -> "JudgedSlotView":
+        """From a search."""
+        return cls.model_validate(
+            cls.fields_of(judged.slot)
+            | {
+                "verdicts": [VerdictView.of(verdict) for verdict in judged.verdicts],
+                "allowed": judged.allowed,
+                "opens_at": maybe(judged, "opens_at"),
+            }
+        )
+
+
+class ThresholdView(View):
+    """What a school may take in a department, month and licence group; `taken` counts bookings and live holds."""
+
+    department: str
+    month: str
+    category: str
+    limit: int
+    paced_limit: int
+    taken: int
+    rdvpermis_limit: int | None = None
+    fte: float
+    rate_per_fte: float
+    next_change_at: datetime | None = None
+
+    @classmethod
+    def of(cls, threshold: scheduling_pb2.Threshold) -> "ThresholdView":
+        """From scheduling-rules."""
+        return cls(
+            department=threshold.department,
+            month=threshold.month,
+            category=threshold.category,
+            limit=threshold.limit,
+            paced_limit=threshold.paced_limit,
+            taken=threshold.taken,
+            rdvpermis_limit=threshold.rdvpermis_limit if threshold.HasField("rdvpermis_limit") else None,
+            fte=threshold.fte,
+            rate_per_fte=threshold.rate_per_fte,
+            next_change_at=maybe(threshold, "next_change_at"),
+        )
+
+
+class CentrePage(View):
+    """Exam centres of a department."""
+
+    items: list[CentreView]
+
+
+class ThresholdPage(View):
+    """The school's thresholds."""
+
+    items: list[ThresholdView]
+    server_time: datetime
+
+
+class SlotPage(View):
+    """Slots, the age of what is known, and why some may be missing."""
+
+    items: list[JudgedSlotView]
+    next_cursor: str | None = None
+    seen_at: datetime | None = None
+    incomplete: bool = False
+    incomplete_reason: str | None = None
+    threshold: ThresholdView | None = None
+    server_time: datetime
