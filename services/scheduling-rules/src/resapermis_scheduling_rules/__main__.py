@@ -1,0 +1,61 @@
+"""Wires scheduling-rules; the only place where its parts meet."""
+
+import sys
+
+from resapermis.basket.v1.events_pb2 import LineChanged
+from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
+from resapermis.scheduling.v1.scheduling_pb2_grpc import add_SchedulingServiceServicer_to_server
+from resapermis_kit import run
+from resapermis_kit.run import Process
+from resapermis_scheduling_rules import events
+from resapermis_scheduling_rules.facts import Facts
+from resapermis_scheduling_rules.looks import Looker
+from resapermis_scheduling_rules.servicer import SchedulingServicer
+from resapermis_scheduling_rules.settings import Settings
+from resapermis_scheduling_rules.workers import Lines, Planner, forget
+
+NAME, PACKAGE = "scheduling-rules", "resapermis_scheduling_rules"
+
+
+def main() -> int:
+    """Command line: `migrate`, or nothing to serve."""
+    return run.main(
+        sys.argv[1:],
+        PACKAGE,
+        lambda: Settings().database_url,
+        _serve,
+    )
+
+
+async def _serve() -> None:
+    settings = Settings()
+
+    async def build(process: Process) -> None:
+        egress = RdvPermisServiceStub(process.peer("egress"))
+        facts = Facts(process.engine, egress, process.now, settings.remembered_seconds)
+        looker = Looker(
+            process.engine,
+            egress,
+            process.outbox,
+            process.now,
+            at_once=settings.looks_at_once,
+            per_minute=settings.looks_per_minute,
+        )
+        servicer = SchedulingServicer(
+            process.engine, facts, looker, process.now, first_look_seconds=settings.first_look_seconds
+        )
+        process.server.add(
+            add_SchedulingServiceServicer_to_server, servicer, "resapermis.scheduling.v1.SchedulingService"
+        )
+        process.consume("basket", {LineChanged: Lines(process.outbox, process.now).on_line_changed})
+        process.closers += [looker.close, facts.close]
+        process.every(3600, "forget", lambda: forget(process.engine, process.now()))
+        if settings.plan_seconds > 0:
+            planner = Planner(process.engine, egress, looker, process.now, most=settings.plan_looks)
+            process.every(settings.plan_seconds, "plan", planner.round)
+
+    await run.serve(NAME, PACKAGE, settings, events.FACTS, build)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

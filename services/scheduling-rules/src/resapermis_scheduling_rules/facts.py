@@ -1,0 +1,267 @@
+"""Gathers what rules need: schools, thresholds, parameters and centres, remembered for seconds."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
+from resapermis_kit import peers, rpc
+from resapermis_kit.clock import Clock
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_scheduling_rules.domain import (
+    Centre,
+    Parameter,
+    Parameters,
+    Place,
+    Quota,
+    School,
+    SeenThreshold,
+    parameters_for,
+)
+from resapermis_scheduling_rules.looks import Asker
+from resapermis_scheduling_rules.store import mirror as store
+from resapermis_scheduling_rules.store import schools
+
+if TYPE_CHECKING:
+    from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
+
+
+SCHOOL_FRESH = timedelta(days=1)
+CENTRES_FRESH = timedelta(days=1)
+THRESHOLD_FRESH = timedelta(minutes=10)
+ASK_SECONDS = 5.0
+REMEMBERED = 20_000
+V = TypeVar("V")
+log = structlog.get_logger()
+
+
+class Memory(Generic[V]):
+    """Values remembered for a few seconds; the whole is dropped rather than grow without end."""
+
+    def __init__(self, now: Clock, seconds: float) -> None:
+        """`seconds` is how late a change elsewhere may be seen here."""
+        self._now, self._kept = now, timedelta(seconds=seconds)
+        self._values: dict[object, tuple[datetime, V]] = {}
+
+    async def get(self, key: object, read: Callable[[], Awaitable[V]]) -> V:
+        """Return what is remembered, or read it."""
+        now = self._now()
+        known = self._values.get(key)
+        if known is not None and now - self._kept < known[0] <= now:
+            return known[1]
+        value = await read()
+        if len(self._values) >= REMEMBERED:
+            self._values.clear()
+        self._values[key] = (now, value)
+        return value
+
+    def forget(self, key: object) -> None:
+        """Read it anew next time."""
+        self._values.pop(key, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A school and RdvPermis' figures about it."""
+
+    school: School
+    thresholds: dict[tuple[str, str], SeenThreshold]
+    seen_at: datetime
+
+    def quota(self, place: Place, taken: int, parameters: Parameters) -> Quota:
+        """What R-THRESHOLD rests on. RdvPermis' figures are about the department of the school's licence."""
+        seen = SeenThreshold()
+        if place.department == self.school.department:
+            seen = self.thresholds.get((place.month, place.category), seen)
+        return Quota(
+            rate=parameters.threshold_rate,
+            fte=self.school.fte if self.school.fte is not None else seen.fte,
+            taken=taken,
+            elsewhere=seen.elsewhere,
+            rdvpermis_limit=seen.limit,
+            rdvpermis_says_reached=seen.reached,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Open centres of a department for a category, and when RdvPermis last said so."""
+
+    centres: Sequence[Centre] = ()
+    seen_at: datetime | None = None
+
+
+@dataclass
+class Facts:
+    """One a process. Reads our tables, asks egress for what is missing or old, writes what it says."""
+
+    engine: AsyncEngine
+    egress: "RdvPermisServiceAsyncStub"
+    now: Clock
+    seconds: float
+    _parameters: Memory[list[Parameter]] = field(init=False)
+    _standings: Memory[Standing | None] = field(init=False)
+    _offers: Memory[Offer] = field(init=False)
+    _flights: dict[object, asyncio.Task[Any]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make empty memories."""
+        self._parameters = Memory(self.now, self.seconds)
+        self._standings = Memory(self.now, self.seconds)
+        self._offers = Memory(self.now, self.seconds)
+
+    async def parameters(self) -> Sequence[Parameter]:
+        """All parameters in force."""
+
+        async def read() -> list[Parameter]:
+            async with transaction(self.engine) as tx:
+                return await schools.parameters_in_force(tx, self.now())
+
+        return await self._parameters.get("all", read)
+
+    async def parameters_at(self, department: str = "", category: str = "") -> Parameters:
+        """Parameters in force in a place."""
+        return parameters_for(await self.parameters(), department, category)
+
+    async def standing(self, asker: Asker) -> Standing:
+        """The asker's school; asked from RdvPermis when it was never seen (its Failure then), or again once a day."""
+        known = await self._standings.get(asker.school_id, lambda: self._read_standing(asker.school_id))
+        if known is None:
+            await self.once(("school", asker.school_id), lambda: self._ask_school(asker))
+            known = await self._read_standing(asker.school_id)
+            if known is None:
+                raise Failure(Code.CODE_UNAVAILABLE, "the school could not be read back; try again")
+        elif self.now() - known.seen_at >= SCHOOL_FRESH:
+            self.behind(("school", asker.school_id), lambda: self._ask_school(asker))
+        return known
+
+    def forget_standing(self, school_id: str) -> None:
+        """Read a school and its thresholds anew next time."""
+        self._standings.forget(school_id)
+
+    async def offer(self, department: str, category: str, asker: Asker) -> Offer:
+        """Centres of a department; asked from RdvPermis when never seen, again once a day."""
+        key = (department, category)
+        offer = await self._offers.get(key, lambda: self._read_offer(department, category))
+        if offer.seen_at is None:
+            self._offers.forget(key)
+            await self.once(("centres", *key), lambda: self._ask_centres(department, category, asker))
+            offer = await self._offers.get(key, lambda: self._read_offer(department, category))
+        elif self.now() - offer.seen_at >= CENTRES_FRESH:
+            self.behind(("centres", *key), lambda: self._ask_centres(department, category, asker))
+        return offer
+
+    def refresh_threshold(
+        self, standing: Standing, month: str, category: str, asker: Asker
+    ) -> asyncio.Task[Any] | None:
+        """Ask RdvPermis for its own figure behind the answer, when ours is older than ten minutes."""
+        seen = standing.thresholds.get((month, category))
+        if seen is not None and seen.seen_at is not None and self.now() - seen.seen_at < THRESHOLD_FRESH:
+            return None
+        place = Place(standing.school.department, month, category)
+        return self.behind(("threshold", asker.school_id, month, category), lambda: self._ask_threshold(place, asker))
+
+    async def once(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Share one run of `work` with everybody who wants the same; its Failure goes to all."""
+        await asyncio.shield(self._flight(key, work))
+
+    def behind(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[Any]:
+        """Run `work` once behind the answer; a Failure is logged, the old facts stay in force."""
+
+        async def quietly() -> None:
+            try:
+                await work()
+            except Failure as failure:
+                log.info("facts.not_refreshed", code=failure.name)
+
+        return self._flight(key, quietly)
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    def _flight(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[Any]:
+        flight = self._flights.get(key)
+        if flight is None:
+
+            async def fly() -> None:
+                rpc.deadline.set(time.monotonic() + ASK_SECONDS)  # its own time, others may wait for it too
+                await work()
+
+            flight = self._flights[key] = asyncio.create_task(fly())
+
+            def landed(task: asyncio.Task[Any]) -> None:
+                self._flights.pop(key, None)
+                if not task.cancelled():
+                    task.exception()  # taken note of, also when every waiter has left
+
+            flight.add_done_callback(landed)
+        return flight
+
+    async def _read_standing(self, school_id: str) -> Standing | None:
+        async with transaction(self.engine) as tx:
+            known = await schools.school(tx, school_id)
+            if known is None:
+                return None
+            return Standing(known[0], await schools.seen_thresholds(tx, school_id, self.now()), known[1])
+
+    async def _read_offer(self, department: str, category: str) -> Offer:
+        async with transaction(self.engine) as tx:
+            return Offer(*await store.centres_of(tx, department, category))
+
+    async def _ask_school(self, asker: Asker) -> None:
+        at = self.now()
+        request = rdv.GetSchoolRequest(on_behalf=asker.on_behalf)
+        found = await peers.ask(self.egress.GetSchool, request, principal=asker.principal)
+        fte = decimal(found.declared_fte) if found.HasField("declared_fte") else None
+        school = School(asker.school_id, found.department, found.licence_number, fte)
+        async with transaction(self.engine) as tx:
+            await schools.keep_school(tx, school, at)
+        self._standings.forget(asker.school_id)
+
+    async def _ask_centres(self, department: str, category: str, asker: Asker) -> None:
+        at = self.now()
+        request = rdv.SearchCentresRequest(on_behalf=asker.on_behalf, department=department, category=category)
+        answer = await peers.ask(self.egress.SearchCentres, request, principal=asker.principal)
+        found = [_centre(centre, department) for centre in answer.centres if not centre.closed]
+        async with transaction(self.engine) as tx:
+            await store.record_centres(tx, department, category, found, at)
+        self._offers.forget((department, category))
+
+    async def _ask_threshold(self, place: Place, asker: Asker) -> None:
+        at = self.now()
+        request = rdv.GetThresholdRequest(on_behalf=asker.on_behalf, category=place.category, month=place.month)
+        answer = await peers.ask(self.egress.GetThreshold, request, principal=asker.principal)
+        limit = answer.limit if answer.HasField("limit") else None
+        taken = answer.taken if answer.HasField("taken") else None
+        fte = decimal(answer.fte) if answer.HasField("fte") else None
+        async with transaction(self.engine) as tx:
+            await schools.keep_threshold(tx, asker.school_id, place, limit, taken, fte, at)
+        self._standings.forget(asker.school_id)
+
+
+def decimal(value: float) -> Decimal:
+    """A declared number of trainers, to the hundredth, without binary dust."""
+    return Decimal(str(value)).quantize(Decimal("0.01"))
+
+
+def _centre(found: rdv.RdvCentre, department: str) -> Centre:
+    located = found.HasField("latitude_degrees") and found.HasField("longitude_degrees")
+    return Centre(
+        found.id,
+        found.name,
+        department,
+        found.latitude_degrees if located else None,
+        found.longitude_degrees if located else None,
+    )

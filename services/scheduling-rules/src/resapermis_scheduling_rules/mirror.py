@@ -1,0 +1,82 @@
+"""How a look changes what is known of a slot. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from resapermis_scheduling_rules.domain import Status, status_of
+
+BY_OTHERS = "RÉSERVÉ_PAR_AUTRE_AUTO_ÉCOLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A slot as one look brought it."""
+
+    id: str
+    starts_at: datetime
+    ends_at: datetime
+    published_at: datetime | None
+    word: str
+    """RdvPermis' statutDeReservation, verbatim."""
+    kind: str
+
+    @property
+    def status(self) -> Status:
+        """As seen by the school that looked."""
+        return status_of(self.word)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the mirror says of a slot, for everyone."""
+
+    status: Status
+    starts_at: datetime
+    published_at: datetime
+    seen_at: datetime
+    holder: str | None = None
+    held_until: datetime | None = None
+    withdrawn_at: datetime | None = None
+
+
+def merged(before: Known | None, found: Found, asker: str, at: datetime) -> Known:
+    """Put one slot of a look, asked at `at` by school `asker`, over what was known.
+
+    What was learnt after `at` stays. A live hold of ours outlives a look that says free, for RdvPermis may show a slot
+    in a basket so. "Reserved" takes a slot from the school that we know has it only when that school itself sees that
+    it is others'.
+    """
+    if before is not None and before.seen_at > at:
+        return before
+    published = found.published_at or (before.published_at if before is not None else at)
+    shared = {Status.OURS: Status.TAKEN, Status.THRESHOLD_REACHED: Status.FREE}.get(found.status, found.status)
+    after = Known(shared, found.starts_at, published, at)
+    if shared is Status.WITHDRAWN:
+        return replace(after, withdrawn_at=at)
+    if found.status is Status.OURS:
+        return replace(after, holder=asker, held_until=before.held_until if before is not None else None)
+    if before is None or before.holder is None:
+        return after
+    held = before.held_until is not None and before.held_until > at
+    keeps = (shared is Status.FREE and held) or (
+        shared is Status.TAKEN and not (before.holder == asker and found.word == BY_OTHERS)
+    )
+    return replace(after, status=Status.TAKEN, holder=before.holder, held_until=before.held_until) if keeps else after
+
+
+def lost(before: Mapping[str, Known], found: Sequence[Found], asker: str, at: datetime) -> list[str]:
+    """Ids of slots that a look shows withdrawn, or reserved by others although they were the asker's; in id order.
+
+    A slot that has begun, or of which something was learnt after the look, is not lost.
+    """
+    words = {slot.id: slot for slot in found}
+    ids = []
+    for slot_id, known in sorted(before.items()):
+        if known.withdrawn_at is not None or known.seen_at > at or known.starts_at <= at:
+            continue
+        seen = words.get(slot_id)
+        gone = seen is None or seen.status is Status.WITHDRAWN
+        if gone or (known.holder == asker and seen is not None and seen.word == BY_OTHERS):
+            ids.append(slot_id)
+    return ids

@@ -1,0 +1,61 @@
+"""Rules about the slot itself: is it offered, and is there time."""
+
+from datetime import timedelta
+
+from resapermis_scheduling_rules.domain import Case, Purpose, Status, Verdict, instant
+
+PUBLISHED_SOURCE = "RdvPermis API, planning: statutDeReservation"
+PAST_SOURCE = "RdvPermis charter 3.2, past slots are frozen"
+NOTICE_SOURCE = "Parameter notice_seconds (default 0; RdvPermis' estModifiable wins)"
+_REMEDIES = {
+    Status.TAKEN: "choose_another_slot",
+    Status.OURS: "see_basket",
+    Status.WITHDRAWN: "choose_another_slot",
+    Status.OTHER: "see_rdvpermis",
+}
+
+
+def unknown(slot_id: str) -> Verdict:
+    """R-PUBLISHED for a slot that no look has ever brought: it cannot be taken before it is found by a search."""
+    return Verdict(
+        "R-PUBLISHED", False, {"slot": slot_id, "status": "UNKNOWN"}, PUBLISHED_SOURCE, remedy="search_again"
+    )
+
+
+def published(case: Case) -> Verdict:
+    """R-PUBLISHED: a slot is taken only while RdvPermis offers it, and validated only while we have it.
+
+    Source: RdvPermis API, statutDeReservation as last seen. Whether the threshold is reached is R-THRESHOLD's to say.
+    """
+    slot, status = case.slot, case.status
+    facts = {"status": status.value, "seenAt": instant(slot.seen_at), "publishedAt": instant(slot.published_at)}
+    wanted = {Status.FREE, Status.THRESHOLD_REACHED}
+    if case.purpose is Purpose.VALIDATE:
+        wanted.add(Status.OURS)
+    if status not in wanted:
+        return Verdict("R-PUBLISHED", False, facts, PUBLISHED_SOURCE, remedy=_REMEDIES[status])
+    if case.now < slot.published_at:
+        return Verdict("R-PUBLISHED", False, facts, PUBLISHED_SOURCE, opens_at=slot.published_at, remedy="wait")
+    return Verdict("R-PUBLISHED", True, facts, PUBLISHED_SOURCE)
+
+
+def past(case: Case) -> Verdict:
+    """R-PAST: a slot that has begun may not be taken.
+
+    Source: RdvPermis charter 3.2, restrictions on past slots.
+    """
+    begun = case.now >= case.slot.starts_at
+    facts = {"startsAt": instant(case.slot.starts_at)}
+    return Verdict("R-PAST", not begun, facts, PAST_SOURCE, remedy="choose_another_slot" if begun else "")
+
+
+def notice(case: Case) -> Verdict:
+    """R-NOTICE: a slot is held no later than the notice before its start; what is held may still be validated.
+
+    Source: parameter `notice_seconds`, effective-dated.
+    """
+    seconds = case.parameters.notice_seconds
+    latest = case.slot.starts_at - timedelta(seconds=seconds)
+    in_time = case.purpose is Purpose.VALIDATE or case.now <= latest
+    facts = {"latest": instant(latest), "noticeSeconds": str(seconds)}
+    return Verdict("R-NOTICE", in_time, facts, NOTICE_SOURCE, remedy="" if in_time else "choose_another_slot")

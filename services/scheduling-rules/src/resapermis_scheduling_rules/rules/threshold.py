@@ -1,0 +1,68 @@
+"""Rules about how many slots a school may take in a month."""
+
+from resapermis_scheduling_rules.domain import (
+    Case,
+    Verdict,
+    month_start,
+    pace_day,
+    pace_opens_on,
+    paced,
+)
+
+THRESHOLD_SOURCE = "RdvPermis charter 3.2, trainer threshold"
+PACE_SOURCE = "DSR, 23 June 2023: API bookings below the web's, the share rising through the month"
+
+
+def _facts(case: Case, limit: int) -> dict[str, str]:
+    quota = case.quota
+    facts = {
+        "department": case.slot.department,
+        "month": case.slot.month,
+        "category": case.slot.category,
+        "taken": str(quota.counted),
+        "asked": str(case.added),
+        "limit": str(limit),
+    }
+    if quota.rdvpermis_limit is not None:
+        facts["rdvpermisLimit"] = str(quota.rdvpermis_limit)
+    return facts
+
+
+def threshold(case: Case) -> Verdict:
+    """R-THRESHOLD: booked, held and asked stay within floor(department rate × FTE), or RdvPermis' own figure if lower.
+
+    Source: RdvPermis charter 3.2. Parameter `threshold_rate`, effective-dated. Counted by the month of the exam.
+    """
+    quota = case.quota
+    facts = _facts(case, quota.limit) | {"rate": str(quota.rate)}
+    facts["fte"] = "unknown" if quota.fte is None else str(quota.fte)
+    within = quota.counted + case.added <= quota.limit
+    if quota.rdvpermis_says_reached and case.added:
+        within = False
+        facts["rdvpermis"] = "SEUIL_ATTEINT"
+    if within:
+        return Verdict("R-THRESHOLD", True, facts, THRESHOLD_SOURCE)
+    unknown = quota.fte is None and quota.rdvpermis_limit is None
+    return Verdict(
+        "R-THRESHOLD", False, facts, THRESHOLD_SOURCE, remedy="declare_trainers" if unknown else "choose_another_month"
+    )
+
+
+def api_pace(case: Case) -> Verdict:
+    """R-API-PACE: by each day of the month only a share of the threshold may be taken through a program.
+
+    Source: DSR, 23 June 2023. Parameters `pace_first_percent` on the 1st, evenly to all on `pace_full_day`; before the
+    month begins, the share of its 1st. It opens at local midnight of the first day whose share suffices.
+    """
+    quota, slot = case.quota, case.slot
+    day = pace_day(slot.month, slot.department, case.now)
+    limit = paced(quota.limit, day, case.parameters)
+    wanted = quota.counted + case.added
+    facts = _facts(case, limit) | {"threshold": str(quota.limit)}
+    if case.added == 0 or wanted <= limit:
+        return Verdict("R-API-PACE", True, facts, PACE_SOURCE)
+    opens_on = pace_opens_on(quota.limit, wanted, case.parameters)
+    if opens_on is None:
+        return Verdict("R-API-PACE", False, facts, PACE_SOURCE, remedy="choose_another_month")
+    opens = month_start(slot.month, slot.department, opens_on)
+    return Verdict("R-API-PACE", False, facts, PACE_SOURCE, opens_at=opens, remedy="wait")

@@ -1,0 +1,20 @@
+"""What scheduling-rules is told from outside, beside what every service is told."""
+
+from resapermis_kit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Rule parameters are not here: they are effective-dated rows of the database."""
+
+    looks_at_once: int = 8
+    """Looks under way at a time for people, in one process; more wait in order."""
+    looks_per_minute: int = 120
+    """Looks a school's people may cause in a minute; what is left of their token's budget (210) is for their acts."""
+    first_look_seconds: float = 2.0
+    """How long a search waits for looks when nothing of its window was ever seen; seconds."""
+    remembered_seconds: float = 5.0
+    """How long parameters, schools and centres are kept in memory; a change is in force everywhere after this."""
+    plan_seconds: float = 5.0
+    """Pause between rounds of background looks; 0 turns them off."""
+    plan_looks: int = 20
+    """Most background looks in a round."""

@@ -1,0 +1,1 @@
+"""Tables, and one function a question: `mirror` for slots and looks, `schools` for schools, thresholds, parameters."""

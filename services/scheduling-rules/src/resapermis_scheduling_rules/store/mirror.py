@@ -1,0 +1,281 @@
+"""What is asked of the mirror: slots, centres and looks."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from resapermis_kit.db import Tx
+from resapermis_scheduling_rules.domain import Centre, Slot, Status, local_day
+from resapermis_scheduling_rules.mirror import Found, Known, lost, merged
+from resapermis_scheduling_rules.plan import Interest, Look, Seen
+from resapermis_scheduling_rules.store.tables import TIME, centre_looks, centres, interests, looks, offers, slots
+
+KEPT_AFTER_EXAM = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which slots are asked for."""
+
+    department: str
+    category: str
+    since: datetime
+    until: datetime
+    centre_ids: Sequence[str]
+    after: tuple[datetime, str] | None
+    limit: int
+
+
+_SLOT = (*slots.c, centres.c.name, centres.c.latitude, centres.c.longitude)
+
+
+def _slot(row: sa.Row[Any]) -> Slot:
+    centre = Centre(row.centre_id, row.name, row.department, row.latitude, row.longitude)
+    return Slot(
+        id=row.id,
+        centre=centre,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        category=row.category,
+        kind=row.kind,
+        published_at=row.published_at,
+        status=Status(row.status),
+        seen_at=row.seen_at,
+        holder=row.school_id or "",
+    )
+
+
+async def slots_by_id(tx: Tx, ids: Sequence[str]) -> dict[str, Slot]:
+    """Known slots among `ids`."""
+    statement = sa.select(*_SLOT).join(centres, centres.c.id == slots.c.centre_id).where(slots.c.id.in_(ids))
+    return {row.id: _slot(row) for row in await tx.execute(statement)}
+
+
+async def page_of_slots(tx: Tx, page: Page) -> list[Slot]:
+    """Slots of a window that are not withdrawn, by (starts_at, id), after the last one of the page before."""
+    statement = (
+        sa.select(*_SLOT)
+        .join(centres, centres.c.id == slots.c.centre_id)
+        .where(
+            slots.c.department == page.department,
+            slots.c.category == page.category,
+            slots.c.starts_at >= page.since,
+            slots.c.starts_at < page.until,
+            slots.c.withdrawn_at.is_(None),
+        )
+        .order_by(slots.c.starts_at, slots.c.id)
+        .limit(page.limit)
+    )
+    if page.centre_ids:
+        statement = statement.where(slots.c.centre_id.in_(page.centre_ids))
+    if page.after is not None:
+        after = sa.tuple_(sa.literal(page.after[0], TIME), sa.literal(page.after[1], sa.Text))
+        statement = statement.where(sa.tuple_(slots.c.starts_at, slots.c.id) > after)
+    return [_slot(row) for row in await tx.execute(statement)]
+
+
+async def record_look(tx: Tx, look: Look, found: Sequence[Found], asker: str, at: datetime) -> list[str]:
+    """Write what one look of school `asker`, asked at `at`, saw; return the ids of the slots lost by it (`mirror.lost`)."""
+    scope = sa.and_(slots.c.centre_id == look.centre_id, slots.c.category == look.category, slots.c.day == look.day)
+    ids = [slot.id for slot in found]
+    known = {
+        row.id: Known(
+            Status(row.status),
+            row.starts_at,
+            row.published_at,
+            row.seen_at,
+            row.school_id,
+            row.held_until,
+            row.withdrawn_at,
+        )
+        for row in await tx.execute(
+            sa.select(slots).where(sa.or_(scope, slots.c.id.in_(ids))).order_by(slots.c.id).with_for_update()
+        )
+    }
+    gone = lost(known, found, asker, at)
+    missing = [slot_id for slot_id in gone if slot_id not in ids]
+    rows = [_row(look, slot, merged(known.get(slot.id), slot, asker, at)) for slot in found]
+    if rows:
+        upsert = insert(slots).values(sorted(rows, key=lambda row: str(row["id"])))
+        change = {name: upsert.excluded[name] for name in rows[0] if name != "id"}
+        await tx.execute(
+            upsert.on_conflict_do_update(
+                index_elements=[slots.c.id], set_=change, where=slots.c.seen_at <= upsert.excluded.seen_at
+            )
+        )
+    if missing:
+        withdrawn = {"status": Status.WITHDRAWN.value, "withdrawn_at": at, "seen_at": at}
+        await tx.execute(
+            sa.update(slots).where(slots.c.id.in_(missing)).values(**withdrawn, school_id=None, held_until=None)
+        )
+    await note_look(tx, look, at, "seen", seen_at=at, found=len(found))
+    return gone
+
+
+def _row(look: Look, slot: Found, known: Known) -> dict[str, Any]:
+    return {
+        "id": slot.id,
+        "centre_id": look.centre_id,
+        "department": look.department,
+        "category": look.category,
+        "kind": slot.kind,
+        "day": local_day(slot.starts_at, look.department),
+        "starts_at": slot.starts_at,
+        "ends_at": slot.ends_at,
+        "published_at": known.published_at,
+        "status": known.status.value,
+        "school_id": known.holder,
+        "held_until": known.held_until,
+        "seen_at": known.seen_at,
+        "withdrawn_at": known.withdrawn_at,
+    }
+
+
+async def note_look(
+    tx: Tx, look: Look, at: datetime, outcome: str, *, seen_at: datetime | None = None, found: int = 0
+) -> None:
+    """Remember that a look was tried at `at`: "seen" with what it found, else why not ("budget", "rdvpermis_down"…)."""
+    row = {"centre_id": look.centre_id, "category": look.category, "day": look.day}
+    upsert = insert(looks).values(**row, tried_at=at, outcome=outcome, seen_at=seen_at, slots=found)
+    change: dict[str, Any] = {"tried_at": upsert.excluded.tried_at, "outcome": upsert.excluded.outcome}
+    if seen_at is not None:
+        change |= {"seen_at": upsert.excluded.seen_at, "slots": upsert.excluded.slots}
+    await tx.execute(
+        upsert.on_conflict_do_update(
+            index_elements=[looks.c.centre_id, looks.c.category, looks.c.day],
+            set_=change,
+            where=looks.c.tried_at <= upsert.excluded.tried_at,
+        )
+    )
+
+
+async def looks_seen(tx: Tx, wanted: Sequence[Look]) -> dict[Look, Seen]:
+    """What is known of these looks; absent when never tried."""
+    if not wanted:
+        return {}
+    days = [look.day for look in wanted]
+    statement = sa.select(looks).where(
+        looks.c.centre_id.in_(sorted({look.centre_id for look in wanted})),
+        looks.c.category.in_(sorted({look.category for look in wanted})),
+        looks.c.day.between(min(days), max(days)),
+    )
+    found = {
+        (row.centre_id, row.category, row.day): Seen(row.seen_at, row.tried_at, row.slots)
+        for row in await tx.execute(statement)
+    }
+    keyed = {look: found.get((look.centre_id, look.category, look.day)) for look in wanted}
+    return {look: seen for look, seen in keyed.items() if seen is not None}
+
+
+async def centres_of(tx: Tx, department: str, category: str) -> tuple[list[Centre], datetime | None]:
+    """Open centres of a department that offer a category, and when that was last asked."""
+    asked = sa.select(centre_looks.c.seen_at).where(
+        centre_looks.c.department == department, centre_looks.c.category == category
+    )
+    seen_at: datetime | None = (await tx.execute(asked)).scalar()
+    statement = (
+        sa.select(centres)
+        .join(offers, offers.c.centre_id == centres.c.id)
+        .where(offers.c.department == department, offers.c.category == category)
+        .order_by(centres.c.name, centres.c.id)
+    )
+    return [Centre(*row) for row in await tx.execute(statement)], seen_at
+
+
+async def record_centres(tx: Tx, department: str, category: str, found: Sequence[Centre], at: datetime) -> None:
+    """Replace what is known of a department's centres for a category."""
+    if found:
+        rows = [
+            {"id": c.id, "name": c.name, "department": c.department, "latitude": c.latitude, "longitude": c.longitude}
+            for c in sorted(found, key=lambda centre: centre.id)
+        ]
+        upsert = insert(centres).values(rows)
+        names = ("name", "department", "latitude", "longitude")
+        await tx.execute(
+            upsert.on_conflict_do_update(
+                index_elements=[centres.c.id], set_={name: upsert.excluded[name] for name in names}
+            )
+        )
+    here = sa.and_(offers.c.department == department, offers.c.category == category)
+    await tx.execute(sa.delete(offers).where(here, offers.c.centre_id.not_in([centre.id for centre in found])))
+    if found:
+        offered = [{"department": department, "category": category, "centre_id": centre.id} for centre in found]
+        await tx.execute(insert(offers).values(offered).on_conflict_do_nothing())
+    upsert = insert(centre_looks).values(department=department, category=category, seen_at=at)
+    await tx.execute(
+        upsert.on_conflict_do_update(
+            index_elements=[centre_looks.c.department, centre_looks.c.category],
+            set_={"seen_at": upsert.excluded.seen_at},
+        )
+    )
+
+
+async def categories_of(tx: Tx, department: str) -> list[str]:
+    """Categories that a department's centres are known to offer."""
+    statement = sa.select(offers.c.category).where(offers.c.department == department).distinct()
+    return sorted((await tx.execute(statement)).scalars())
+
+
+async def note_interest(tx: Tx, interest: Interest, at: datetime) -> None:
+    """Remember what people look at, for the planner of looks."""
+    upsert = insert(interests).values(
+        school_id=interest.school_id,
+        department=interest.department,
+        category=interest.category,
+        first_day=interest.first,
+        last_day=interest.last,
+        at=at,
+    )
+    names = ("first_day", "last_day", "at")
+    await tx.execute(
+        upsert.on_conflict_do_update(
+            index_elements=[interests.c.school_id, interests.c.department, interests.c.category],
+            set_={name: upsert.excluded[name] for name in names},
+        )
+    )
+
+
+async def interests_since(tx: Tx, at: datetime) -> list[Interest]:
+    """What people looked at since `at`."""
+    columns = interests.c.school_id, interests.c.department, interests.c.category
+    statement = sa.select(*columns, interests.c.first_day, interests.c.last_day).where(interests.c.at >= at)
+    return [Interest(*row) for row in await tx.execute(statement.order_by(interests.c.at))]
+
+
+async def forget_past(tx: Tx, now: datetime) -> None:
+    """Delete looks, slots and interests whose day is long past; at most 5,000 slots at a time."""
+    last: date = (now - KEPT_AFTER_EXAM).date()
+    old = sa.select(slots.c.id).where(slots.c.starts_at < now - KEPT_AFTER_EXAM).limit(5000)
+    await tx.execute(sa.delete(slots).where(slots.c.id.in_(old)))
+    await tx.execute(sa.delete(looks).where(looks.c.day < last))
+    await tx.execute(sa.delete(interests).where(interests.c.at < now - timedelta(days=1)))
+
+
+async def mark_slot(
+    tx: Tx, slot_id: str, status: Status, holder: str | None, until: datetime | None, at: datetime
+) -> None:
+    """Write what a fact of ours, as of `at`, says of a slot, unless something newer is known."""
+    await tx.execute(
+        sa.update(slots)
+        .where(slots.c.id == slot_id, slots.c.seen_at <= at, slots.c.withdrawn_at.is_(None))
+        .values(status=status.value, school_id=holder, held_until=until, seen_at=at)
+    )
+
+
+async def offers_in(tx: Tx, departments: Iterable[str]) -> dict[tuple[str, str], list[Centre]]:
+    """Known open centres of departments, by (department, category)."""
+    statement = (
+        sa.select(*centres.c, offers.c.category)
+        .join(offers, offers.c.centre_id == centres.c.id)
+        .where(offers.c.department.in_(sorted(departments)))
+        .order_by(offers.c.department, offers.c.category, centres.c.id)
+    )
+    found: dict[tuple[str, str], list[Centre]] = {}
+    for row in await tx.execute(statement):
+        centre = Centre(row.id, row.name, row.department, row.latitude, row.longitude)
+        found.setdefault((row.department, row.category), []).append(centre)
+    return found

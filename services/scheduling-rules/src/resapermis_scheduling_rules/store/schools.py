@@ -1,0 +1,181 @@
+"""What is asked about schools, their thresholds, and the parameters in force."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+
+from resapermis_kit.db import Tx
+from resapermis_scheduling_rules.domain import Parameter, Place, School, SeenThreshold
+from resapermis_scheduling_rules.store.tables import lines, parameters, said, schools, thresholds
+
+REACHED_HOLDS = timedelta(minutes=10)
+"""How long RdvPermis' "threshold reached" on a slot is believed without being seen again."""
+
+
+async def parameters_in_force(tx: Tx, at: datetime) -> list[Parameter]:
+    """The newest approved value of each parameter and place whose time has come."""
+    place = parameters.c.name, parameters.c.department, parameters.c.category
+    statement = (
+        sa.select(*place, parameters.c.value)
+        .ext(distinct_on(*place))
+        .where(parameters.c.valid_from <= at, parameters.c.approved_by.is_not(None))
+        .order_by(*place, parameters.c.valid_from.desc())
+    )
+    return [Parameter(*row) for row in await tx.execute(statement)]
+
+
+async def school(tx: Tx, school_id: str) -> tuple[School, datetime] | None:
+    """A school and when RdvPermis last described it."""
+    row = (await tx.execute(sa.select(schools).where(schools.c.id == school_id))).one_or_none()
+    if row is None:
+        return None
+    return School(row.id, row.department, row.licence_number, row.fte, row.licensed_until), row.seen_at
+
+
+async def keep_school(tx: Tx, found: School, at: datetime) -> None:
+    """Write what RdvPermis says of a school."""
+    upsert = insert(schools).values(
+        id=found.id, licence_number=found.licence_number, department=found.department, fte=found.fte, seen_at=at
+    )
+    names = ("licence_number", "department", "fte", "seen_at")
+    await tx.execute(
+        upsert.on_conflict_do_update(
+            index_elements=[schools.c.id], set_={name: upsert.excluded[name] for name in names}
+        )
+    )
+
+
+async def homes(tx: Tx, since: datetime) -> dict[str, str]:
+    """Department of each school that was seen since."""
+    statement = sa.select(schools.c.id, schools.c.department).where(schools.c.seen_at >= since)
+    return {row.id: row.department for row in await tx.execute(statement.order_by(schools.c.id))}
+
+
+async def seen_thresholds(tx: Tx, school_id: str, now: datetime) -> dict[tuple[str, str], SeenThreshold]:
+    """RdvPermis' own figures for a school, by (month, category)."""
+    statement = sa.select(thresholds).where(thresholds.c.school_id == school_id)
+    return {
+        (row.month, row.category): SeenThreshold(
+            limit=row.rdvpermis_limit,
+            elsewhere=row.elsewhere,
+            fte=row.fte,
+            reached=row.reached_at is not None and row.reached_at > now - REACHED_HOLDS,
+            seen_at=row.seen_at,
+        )
+        for row in await tx.execute(statement)
+    }
+
+
+async def keep_threshold(
+    tx: Tx, school_id: str, place: Place, limit: int | None, taken: int | None, fte: Decimal | None, at: datetime
+) -> None:
+    """Write RdvPermis' figures; what they count beyond our own lines was booked elsewhere."""
+    ours = await count(tx, school_id, place)
+    upsert = insert(thresholds).values(
+        school_id=school_id,
+        month=place.month,
+        category=place.category,
+        rdvpermis_limit=limit,
+        elsewhere=max(0, (taken or 0) - ours),
+        fte=fte,
+        seen_at=at,
+    )
+    names = ("rdvpermis_limit", "elsewhere", "fte", "seen_at")
+    await tx.execute(
+        upsert.on_conflict_do_update(
+            index_elements=[thresholds.c.school_id, thresholds.c.month, thresholds.c.category],
+            set_={name: upsert.excluded[name] for name in names},
+        )
+    )
+
+
+async def note_reached(tx: Tx, school_id: str, month: str, category: str, at: datetime | None) -> None:
+    """Remember that RdvPermis shows a school's threshold as reached, or (None) that it no longer does."""
+    where = (thresholds.c.school_id == school_id, thresholds.c.month == month, thresholds.c.category == category)
+    if at is None:
+        await tx.execute(
+            sa.update(thresholds).where(*where, thresholds.c.reached_at.is_not(None)).values(reached_at=None)
+        )
+        return
+    upsert = insert(thresholds).values(school_id=school_id, month=month, category=category, reached_at=at)
+    await tx.execute(
+        upsert.on_conflict_do_update(
+            index_elements=[thresholds.c.school_id, thresholds.c.month, thresholds.c.category],
+            set_={"reached_at": upsert.excluded.reached_at},
+        )
+    )
+
+
+async def count_line(tx: Tx, line_id: str, school_id: str, place: Place, at: datetime) -> None:
+    """Count a line, once."""
+    statement = (
+        insert(lines)
+        .values(
+            id=line_id,
+            school_id=school_id,
+            department=place.department,
+            month=place.month,
+            category=place.category,
+            changed_at=at,
+        )
+        .on_conflict_do_nothing()
+    )
+    await tx.execute(statement)
+
+
+async def uncount_line(tx: Tx, line_id: str) -> None:
+    """Stop counting a line."""
+    await tx.execute(sa.delete(lines).where(lines.c.id == line_id))
+
+
+async def count(tx: Tx, school_id: str, place: Place) -> int:
+    """How many lines of a school count for one threshold."""
+    statement = (
+        sa.select(sa.func.count())
+        .select_from(lines)
+        .where(
+            lines.c.school_id == school_id,
+            lines.c.month == place.month,
+            lines.c.department == place.department,
+            lines.c.category == place.category,
+        )
+    )
+    return (await tx.execute(statement)).scalar_one()
+
+
+async def usage(tx: Tx, school_id: str, since_month: str) -> dict[Place, int]:
+    """Lines that count, by threshold, from a month on."""
+    place = lines.c.department, lines.c.month, lines.c.category
+    statement = (
+        sa.select(*place, sa.func.count())
+        .where(lines.c.school_id == school_id, lines.c.month >= since_month)
+        .group_by(*place)
+    )
+    return {Place(row[0], row[1], row[2]): row[3] for row in await tx.execute(statement)}
+
+
+async def first_to_say(tx: Tx, school_id: str, place: Place, percents: Sequence[int]) -> list[int]:
+    """Of these shares of a threshold, those that nobody was told of yet; from now on they have been."""
+    if not percents:
+        return []
+    rows = [
+        {
+            "school_id": school_id,
+            "department": place.department,
+            "month": place.month,
+            "category": place.category,
+            "percent": percent,
+        }
+        for percent in percents
+    ]
+    statement = insert(said).values(rows).on_conflict_do_nothing().returning(said.c.percent)
+    return sorted((await tx.execute(statement)).scalars())
+
+
+async def forget_months(tx: Tx, before: str) -> None:
+    """Delete counts of months long past."""
+    for table in (lines, thresholds, said):
+        await tx.execute(sa.delete(table).where(table.c.month < before))

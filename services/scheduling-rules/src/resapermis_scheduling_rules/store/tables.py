@@ -1,0 +1,145 @@
+"""Tables of scheduling-rules."""
+
+import sqlalchemy as sa
+
+from resapermis_kit.db import NAMING
+
+metadata = sa.MetaData(naming_convention=NAMING)
+TIME = sa.DateTime(timezone=True)
+
+centres = sa.Table(
+    "centre",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("department", sa.Text, nullable=False),
+    sa.Column("latitude", sa.Float),
+    sa.Column("longitude", sa.Float),
+)
+offers = sa.Table(
+    "centre_offer",
+    metadata,
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("centre_id", sa.Text, sa.ForeignKey("centre.id"), primary_key=True),
+)
+centre_looks = sa.Table(
+    "centre_look",
+    metadata,
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("seen_at", TIME, nullable=False),
+)
+slots = sa.Table(
+    "slot",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("centre_id", sa.Text, sa.ForeignKey("centre.id"), nullable=False),
+    sa.Column("department", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("starts_at", TIME, nullable=False),
+    sa.Column("ends_at", TIME, nullable=False),
+    sa.Column("published_at", TIME, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("school_id", sa.Text),
+    sa.Column("held_until", TIME),
+    sa.Column("seen_at", TIME, nullable=False),
+    sa.Column("withdrawn_at", TIME),
+    sa.CheckConstraint("status IN ('FREE','TAKEN','WITHDRAWN','OTHER')", name="status"),
+    sa.CheckConstraint("starts_at < ends_at", name="hours"),
+)
+sa.Index(
+    "slot_search_idx",
+    slots.c.department,
+    slots.c.category,
+    slots.c.starts_at,
+    slots.c.id,
+    postgresql_where=slots.c.withdrawn_at.is_(None),
+)
+sa.Index("slot_look_idx", slots.c.centre_id, slots.c.category, slots.c.day)
+looks = sa.Table(
+    "look",
+    metadata,
+    sa.Column("centre_id", sa.Text, primary_key=True),
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("seen_at", TIME),
+    sa.Column("tried_at", TIME, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False, server_default="0"),
+)
+sa.Index("look_day_idx", looks.c.day)
+interests = sa.Table(
+    "interest",
+    metadata,
+    sa.Column("school_id", sa.Text, primary_key=True),
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("first_day", sa.Date, nullable=False),
+    sa.Column("last_day", sa.Date, nullable=False),
+    sa.Column("at", TIME, nullable=False),
+)
+parameters = sa.Table(
+    "parameter",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("department", sa.Text),
+    sa.Column("category", sa.Text),
+    sa.Column("value", sa.Numeric(12, 4), nullable=False),
+    sa.Column("valid_from", TIME, nullable=False),
+    sa.Column("set_by", sa.Text, nullable=False),
+    sa.Column("approved_by", sa.Text),
+    sa.Column("set_at", TIME, nullable=False),
+    sa.UniqueConstraint("name", "department", "category", "valid_from", postgresql_nulls_not_distinct=True),
+    sa.CheckConstraint("name <> 'group' OR value IN (1, 2, 3, 4)", name="group_at_most_four"),
+    sa.CheckConstraint("name <> 'basket' OR value BETWEEN 1 AND 36", name="basket_at_most_36"),
+    sa.CheckConstraint("name <> 'pace_full_day' OR value BETWEEN 1 AND 28", name="pace_full_day_in_month"),
+    sa.CheckConstraint("name NOT LIKE '%\\_percent' OR value BETWEEN 0 AND 100", name="percent"),
+    sa.CheckConstraint("value >= 0", name="not_negative"),
+    sa.CheckConstraint("approved_by IS DISTINCT FROM set_by", name="four_eyes"),
+)
+schools = sa.Table(
+    "school",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("licence_number", sa.Text, nullable=False),
+    sa.Column("department", sa.Text, nullable=False),
+    sa.Column("fte", sa.Numeric(8, 2)),
+    sa.Column("licensed_until", TIME),
+    sa.Column("seen_at", TIME, nullable=False),
+)
+thresholds = sa.Table(
+    "threshold",
+    metadata,
+    sa.Column("school_id", sa.Text, primary_key=True),
+    sa.Column("month", sa.Text, primary_key=True),
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("rdvpermis_limit", sa.Integer),
+    sa.Column("elsewhere", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("fte", sa.Numeric(8, 2)),
+    sa.Column("seen_at", TIME),
+    sa.Column("reached_at", TIME),
+)
+lines = sa.Table(
+    "line",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("department", sa.Text, nullable=False),
+    sa.Column("month", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("changed_at", TIME, nullable=False),
+)
+sa.Index("line_usage_idx", lines.c.school_id, lines.c.month)
+said = sa.Table(
+    "threshold_said",
+    metadata,
+    sa.Column("school_id", sa.Text, primary_key=True),
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("month", sa.Text, primary_key=True),
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("percent", sa.Integer, primary_key=True),
+)

@@ -1,0 +1,189 @@
+"""Between messages and values: requests are parsed here once, answers made here."""
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis.verdict.v1 import verdict_pb2
+from resapermis_kit.errors import Failure, malformed
+from resapermis_scheduling_rules.domain import (
+    LONGEST_WINDOW,
+    Candidate,
+    Centre,
+    Parameters,
+    Place,
+    Purpose,
+    Quota,
+    Slot,
+    Status,
+    Verdict,
+    next_pace_change,
+    pace_day,
+    paced,
+    zone_of,
+)
+from resapermis_scheduling_rules.store.mirror import Page
+
+USUAL_PAGE, LARGEST_PAGE = 200, 500
+LONGEST_ACTION = 100
+"""Lines that are judged at all; R-GROUP refuses far fewer."""
+LONGEST_WORD = 64
+_STATUS = {status: pb.SlotStatus.Value(f"SLOT_STATUS_{status.value}") for status in Status}
+
+
+def word(value: str, field: str) -> str:
+    """Read an id or code: something short, without blanks or control characters."""
+    if not 1 <= len(value) <= LONGEST_WORD or not value.isprintable() or value != value.strip():
+        raise malformed(field, "1 to 64 printable characters")
+    return value
+
+
+def time_of(message: Timestamp, field: str) -> datetime:
+    """Read a time."""
+    try:
+        return message.ToDatetime(UTC)
+    except (ValueError, OverflowError) as error:
+        raise malformed(field, "not a time") from error
+
+
+def page_of(request: pb.SearchSlotsRequest, now: datetime) -> Page:
+    """Read a search: a window of at most 56 days, from now on; one row more than asked tells whether more follow."""
+    department, category = word(request.department, "department"), word(request.category, "category")
+    since = max(time_of(getattr(request, "from"), "from"), now) if request.HasField("from") else now
+    until = time_of(request.to, "to") if request.HasField("to") else since + LONGEST_WINDOW
+    if until - since > LONGEST_WINDOW:
+        raise malformed("to", "at most 56 days after from")
+    if not 0 <= request.limit <= LARGEST_PAGE:
+        raise malformed("limit", "1 to 500")
+    if len(request.centre_ids) > 50:
+        raise malformed("centre_ids", "at most 50")
+    centre_ids = [word(value, f"centre_ids[{n}]") for n, value in enumerate(request.centre_ids)]
+    after = read_cursor(request.cursor) if request.cursor else None
+    return Page(department, category, since, until, centre_ids, after, (request.limit or USUAL_PAGE) + 1)
+
+
+def cursor(slot: Slot) -> str:
+    """Where the next page begins; opaque to everybody else."""
+    return base64.urlsafe_b64encode(f"{slot.starts_at.isoformat()} {slot.id}".encode()).decode().rstrip("=")
+
+
+def read_cursor(text: str) -> tuple[datetime, str]:
+    """Inverse of `cursor`; MALFORMED for anything it did not make."""
+    bad = malformed("cursor", "not a cursor of this search")
+    if len(text) > 300:
+        raise bad
+    try:
+        plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+        at, separator, slot_id = plain.partition(" ")
+        starts_at = datetime.fromisoformat(at)
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise bad from None
+    if not separator or starts_at.tzinfo is None or not slot_id or not slot_id.isprintable():
+        raise bad
+    return starts_at, slot_id
+
+
+def purpose_of(text: str) -> Purpose:
+    """Read "hold" or "validate"."""
+    if text not in {Purpose.HOLD.value, Purpose.VALIDATE.value}:
+        raise malformed("purpose", '"hold" or "validate"')
+    return Purpose(text)
+
+
+def candidate_of(line: pb.EvaluateLine) -> Candidate | None:
+    """Read a line's candidate; None while unnamed."""
+    if not line.candidate_id:
+        return None
+    return Candidate(
+        line.candidate_id, line.mandate_active, line.mandate_category, line.mandate_gearbox, line.candidate_busy
+    )
+
+
+def usage_of(usage: Iterable[pb.Usage]) -> dict[Place, int]:
+    """Read what basket counts."""
+    return {Place(one.department, one.month, one.category): one.taken for one in usage}
+
+
+def timestamp(at: datetime) -> Timestamp:
+    """As a message."""
+    message = Timestamp()
+    message.FromDatetime(at)
+    return message
+
+
+def verdict(said: Verdict) -> verdict_pb2.Verdict:
+    """As a message."""
+    message = verdict_pb2.Verdict(
+        rule=said.rule, allowed=said.allowed, facts=said.facts, source=said.source, remedy=said.remedy
+    )
+    if said.opens_at is not None:
+        message.opens_at.FromDatetime(said.opens_at)
+    return message
+
+
+def verdicts(said: Sequence[Verdict]) -> list[verdict_pb2.Verdict]:
+    """As messages."""
+    return [verdict(one) for one in said]
+
+
+def centre(known: Centre) -> pb.Centre:
+    """As a message."""
+    return pb.Centre(
+        id=known.id,
+        name=known.name,
+        department=known.department,
+        latitude_degrees=known.latitude,
+        longitude_degrees=known.longitude,
+    )
+
+
+def slot(known: Slot, status: Status, parameters: Parameters) -> pb.Slot:
+    """As a message, as it stands for the asker."""
+    return pb.Slot(
+        id=known.id,
+        centre=centre(known.centre),
+        starts_at=timestamp(known.starts_at),
+        ends_at=timestamp(known.ends_at),
+        time_zone=zone_of(known.department),
+        category=known.category,
+        kind=known.kind,
+        status=_STATUS[status],
+        published_at=timestamp(known.published_at),
+        opens_to_all_at=timestamp(known.opens_to_all_at(parameters)),
+        seen_at=timestamp(known.seen_at),
+    )
+
+
+def threshold(place: Place, quota: Quota, parameters: Parameters, now: datetime) -> pb.Threshold:
+    """As a message: what is taken, what may be by today and in all, and when that next changes."""
+    return pb.Threshold(
+        department=place.department,
+        month=place.month,
+        category=place.category,
+        limit=quota.limit,
+        paced_limit=paced(quota.limit, pace_day(place.month, place.department, now), parameters),
+        taken=quota.counted,
+        rdvpermis_limit=quota.rdvpermis_limit,
+        fte=float(quota.fte or 0),
+        rate_per_fte=float(quota.rate),
+        next_change_at=timestamp(next_pace_change(quota.limit, place.month, place.department, now, parameters)),
+    )
+
+
+def limits(parameters: Parameters) -> pb.Limits:
+    """What basket enforces itself."""
+    return pb.Limits(
+        group=parameters.group,
+        basket=parameters.basket,
+        hold_ttl_seconds=parameters.hold_ttl_seconds,
+        notice_seconds=parameters.notice_seconds,
+    )
+
+
+def too_many(field: str, most: int) -> Failure:
+    """Refuse a list that is too long to be meant."""
+    return malformed(field, f"at most {most}")

@@ -1,0 +1,144 @@
+"""What happens unasked: basket's facts are taken in, the planner looks, old rows go."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.basket.v1 import basket_pb2 as basket
+from resapermis.basket.v1.events_pb2 import LineChanged
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
+from resapermis_kit import peers
+from resapermis_kit.bus import Fact
+from resapermis_kit.clock import Clock
+from resapermis_kit.db import Tx, transaction
+from resapermis_kit.errors import Failure
+from resapermis_kit.outbox import Outbox
+from resapermis_scheduling_rules import events
+from resapermis_scheduling_rules.domain import Place, Status, month_of, parameters_for
+from resapermis_scheduling_rules.facts import Standing
+from resapermis_scheduling_rules.looks import SEEN, Looker
+from resapermis_scheduling_rules.plan import (
+    HORIZON_DAYS,
+    background_budget,
+    looks_for,
+    next_looks,
+)
+from resapermis_scheduling_rules.store import mirror as store
+from resapermis_scheduling_rules.store import schools
+
+if TYPE_CHECKING:
+    from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
+
+
+log = structlog.get_logger()
+WATCHED = timedelta(minutes=10)
+"""How long what a person looked at is looked at for them."""
+AT_HOME = timedelta(days=2)
+"""A school whose people were here this lately has its own department looked at."""
+COUNTED = {
+    basket.LINE_STATE_ASKING,
+    basket.LINE_STATE_HELD,
+    basket.LINE_STATE_CONFIRMING,
+    basket.LINE_STATE_BOOKED,
+    basket.LINE_STATE_DONE,
+}
+"""Live and kept lines. What replaces or swaps a booked line is a line of its own."""
+OURS = COUNTED - {basket.LINE_STATE_ASKING}
+FREED = {basket.LINE_STATE_EXPIRED, basket.LINE_STATE_RELEASED, basket.LINE_STATE_CANCELLED}
+TAKEN_BY_OTHERS = {"SLOT_TAKEN", "RDVPERMIS_SLOT_GONE"}
+
+
+class Lines:
+    """Takes in basket's one fact."""
+
+    def __init__(self, outbox: Outbox, now: Clock) -> None:
+        """Thresholds reached are said through `outbox`."""
+        self._outbox, self._now = outbox, now
+
+    async def on_line_changed(self, tx: Tx, event: LineChanged, fact: Fact) -> None:
+        """Mark the slot in the mirror, count the line for its threshold, and say a threshold that it reaches."""
+        at = fact.occurred_at
+        if event.to in OURS:
+            until = event.expires_at.ToDatetime(UTC) if event.HasField("expires_at") else None
+            live = event.to in {basket.LINE_STATE_HELD, basket.LINE_STATE_CONFIRMING}
+            await store.mark_slot(tx, event.slot_id, Status.TAKEN, event.school_id, until if live else None, at)
+        elif event.to in FREED:
+            await store.mark_slot(tx, event.slot_id, Status.FREE, None, None, at)
+        elif event.to == basket.LINE_STATE_REFUSED and event.reason.removeprefix("CODE_") in TAKEN_BY_OTHERS:
+            await store.mark_slot(tx, event.slot_id, Status.TAKEN, None, None, at)
+        place = Place(event.department, event.month, event.category)
+        if event.to not in COUNTED:
+            await schools.uncount_line(tx, event.line_id)
+            return
+        await schools.count_line(tx, event.line_id, event.school_id, place, at)
+        if event.to in OURS:
+            await self._say_reached(tx, event.school_id, place)
+
+    async def _say_reached(self, tx: Tx, school_id: str, place: Place) -> None:
+        """Tell a school once a month that it took 80 % (parameter), and once that it took all."""
+        known = await schools.school(tx, school_id)
+        if known is None:
+            return  # never asked anything here: it has seen no limit either
+        now = self._now()
+        standing = Standing(known[0], await schools.seen_thresholds(tx, school_id, now), known[1])
+        parameters = parameters_for(await schools.parameters_in_force(tx, now), place.department, place.category)
+        quota = standing.quota(place, await schools.count(tx, school_id, place), parameters)
+        if quota.limit == 0:
+            return
+        reached = [share for share in (parameters.warn_percent, 100) if quota.counted * 100 >= quota.limit * share]
+        if await schools.first_to_say(tx, school_id, place, sorted(set(reached))):
+            said = events.threshold_reached(school_id, place, quota.counted, quota.limit)
+            await self._outbox.add(tx, now, *said)
+
+
+class Planner:
+    """Looks unasked, within half of each connected school's budget; books nothing."""
+
+    def __init__(
+        self, engine: AsyncEngine, egress: "RdvPermisServiceAsyncStub", looker: Looker, now: Clock, *, most: int
+    ) -> None:
+        """At most `most` looks a round."""
+        self._engine, self._egress, self._looker, self._now, self._most = engine, egress, looker, now, most
+
+    async def round(self) -> None:
+        """Plan and do one round. People's looks come first: it stops when they wait."""
+        now = self._now()
+        async with transaction(self._engine) as tx:
+            interests = await store.interests_since(tx, now - WATCHED)
+            homes = await schools.homes(tx, now - AT_HOME)
+        budgets = await self._budgets({interest.school_id for interest in interests} | set(homes))
+        homes = {school: department for school, department in homes.items() if school in budgets}
+        if not budgets:
+            return
+        departments = {interest.department for interest in interests} | set(homes.values())
+        async with transaction(self._engine) as tx:
+            centres = await store.offers_in(tx, departments)
+            end = now + timedelta(days=HORIZON_DAYS)
+            wanted = [look for (_, category), known in centres.items() for look in looks_for(known, category, now, end)]
+            seen = await store.looks_seen(tx, wanted)
+        for school_id, look in next_looks(now, interests, homes, centres, seen, budgets, self._most):
+            if self._looker.busy or await self._looker.look(look, school_id) != SEEN:
+                return
+
+    async def _budgets(self, wanted: set[str]) -> dict[str, int]:
+        """Calls that background work may spend for each school that is connected and reachable."""
+        found = {}
+        for school_id in sorted(wanted):
+            request = rdv.GetBudgetRequest(on_behalf=rdv.OnBehalf(school_id=school_id))
+            try:
+                answer = await peers.ask(self._egress.GetBudget, request, timeout=2, principal="")
+            except Failure as failure:
+                log.info("plan.no_budget", code=failure.name)
+                continue
+            if answer.connected and answer.reachable:
+                found[school_id] = background_budget(answer.calls_left, answer.calls_per_minute)
+        return found
+
+
+async def forget(engine: AsyncEngine, now: datetime) -> None:
+    """Delete what is long past: looks and slots after 30 days, counts after a year."""
+    async with transaction(engine) as tx:
+        await store.forget_past(tx, now)
+        await schools.forget_months(tx, month_of((now - timedelta(days=365)).date()))

@@ -1,0 +1,72 @@
+"""scheduling-rules as its peers see it: gRPC in, real PostgreSQL, RdvPermis behind a servicer of egress."""
+
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from scheduling_peers import Clock, MakeService, Service, State
+
+from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_grpc
+from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
+from resapermis_kit.outbox import Outbox
+from resapermis_kit.testing import MakeEngine, Serve
+from resapermis_scheduling_rules.facts import Facts
+from resapermis_scheduling_rules.looks import Looker
+from resapermis_scheduling_rules.servicer import SchedulingServicer
+from resapermis_scheduling_rules.workers import Lines, Planner
+
+PACKAGE = "resapermis_scheduling_rules"
+
+
+@pytest.fixture
+async def make_service(make_engine: MakeEngine, serve: Serve) -> AsyncIterator[MakeService]:
+    """Function: (clock, first_look_seconds, per_minute) -> running service."""
+    closers: list[Callable[[], Awaitable[None]]] = []
+
+    async def make(*, first_look_seconds: float = 5.0, per_minute: int = 1000, most: int = 20) -> Service:
+        state, clock, engine = State(), Clock(), await make_engine(PACKAGE)
+        state.school()
+        state.centre("c1")
+        egress = await serve(
+            "egress",
+            (rdv_grpc.add_RdvPermisServiceServicer_to_server, state, "resapermis.rdvpermis.v1.RdvPermisService"),
+        )
+        channel = egress.channel("egress", "scheduling-rules")
+        stub = rdv_grpc.RdvPermisServiceStub(channel)
+        outbox = Outbox("scheduling-rules")
+        facts = Facts(engine, stub, clock, 5.0)
+        looker = Looker(engine, stub, outbox, clock, at_once=8, per_minute=per_minute)
+        servicer = SchedulingServicer(engine, facts, looker, clock, first_look_seconds=first_look_seconds)
+        running = await serve(
+            "scheduling-rules",
+            (
+                grpc_.add_SchedulingServiceServicer_to_server,
+                servicer,
+                "resapermis.scheduling.v1.SchedulingService",
+            ),
+        )
+        closers.extend([channel.close, looker.close, facts.close])
+        return Service(
+            state,
+            engine,
+            clock,
+            facts,
+            looker,
+            Lines(outbox, clock),
+            Planner(engine, stub, looker, clock, most=most),
+            running,
+        )
+
+    yield make
+    for close in reversed(closers):
+        await close()
+
+
+@pytest.fixture
+async def service(make_service: MakeService) -> Service:
+    """A service with school-1 of department 91 and its centre c1."""
+    return await make_service()

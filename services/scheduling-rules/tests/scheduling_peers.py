@@ -1,0 +1,136 @@
+"""What stands around scheduling-rules in its tests: a clock, and a small RdvPermis behind a servicer of egress."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
+from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_grpc
+from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
+from resapermis_kit.auth import HEADER, caller
+from resapermis_kit.errors import Failure
+from resapermis_kit.testing import Running
+from resapermis_scheduling_rules.facts import Facts
+from resapermis_scheduling_rules.looks import Asker, Looker
+from resapermis_scheduling_rules.plan import Look
+from resapermis_scheduling_rules.workers import Lines, Planner
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+"""A Tuesday, ten in the morning in Paris."""
+DAY = date(2026, 12, 9)
+
+
+class Clock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self, at: datetime = NOW) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move(self, **by: float) -> None:
+        self.at += timedelta(**by)
+
+
+@dataclass
+class State(rdv_grpc.RdvPermisServiceServicer):
+    """What RdvPermis would say, settable; counts what it is asked."""
+
+    schools: dict[str, rdv.GetSchoolResponse] = field(default_factory=dict)
+    centres: dict[str, list[rdv.RdvCentre]] = field(default_factory=dict)
+    slots: dict[tuple[str, str], list[rdv.RdvSlot]] = field(default_factory=dict)
+    threshold: rdv.GetThresholdResponse = field(default_factory=rdv.GetThresholdResponse)
+    budget: rdv.GetBudgetResponse = field(default_factory=rdv.GetBudgetResponse)
+    failure: Failure | None = None
+    """Of looks."""
+    gate: asyncio.Event | None = None
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    """(school, centre, day) of each look, in order."""
+
+    def school(self, school_id: str = "school-1", department: str = "91", fte: float | None = 2.0) -> None:
+        self.schools[school_id] = rdv.GetSchoolResponse(
+            school_id=school_id, licence_number="E0209100010", department=department, declared_fte=fte
+        )
+
+    def centre(self, centre_id: str, department: str = "91") -> None:
+        self.centres.setdefault(department, []).append(rdv.RdvCentre(id=centre_id, name=f"Centre {centre_id}"))
+
+    def slot(
+        self,
+        slot_id: str,
+        *,
+        centre_id: str = "c1",
+        day: date = DAY,
+        hour: int = 9,
+        minute: int = 0,
+        word: str = "DISPONIBLE",
+        published: datetime = NOW - timedelta(days=7),
+        zone: str = "Europe/Paris",
+    ) -> rdv.RdvSlot:
+        starts = datetime(day.year, day.month, day.day, hour, minute, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        slot = rdv.RdvSlot(id=slot_id, centre_id=centre_id, status=word, category="B", kind="CIRCULATION")
+        slot.starts_at.FromDatetime(starts)
+        slot.ends_at.FromDatetime(starts + timedelta(minutes=32))
+        slot.published_at.FromDatetime(published)
+        self.slots.setdefault((centre_id, day.isoformat()), []).append(slot)
+        return slot
+
+    def _school(self, request: Any) -> str:
+        person = caller().person
+        return person.school_id if person is not None else request.on_behalf.school_id
+
+    async def GetSchool(self, request: rdv.GetSchoolRequest, _context: Any) -> rdv.GetSchoolResponse:
+        return self.schools[self._school(request)]
+
+    async def SearchCentres(self, request: rdv.SearchCentresRequest, _context: Any) -> rdv.SearchCentresResponse:
+        return rdv.SearchCentresResponse(centres=self.centres.get(request.department, []))
+
+    async def SearchPlanning(self, request: rdv.SearchPlanningRequest, _context: Any) -> rdv.SearchPlanningResponse:
+        self.asked.append((self._school(request), request.centre_id, request.date))
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        return rdv.SearchPlanningResponse(slots=self.slots.get((request.centre_id, request.date), []))
+
+    async def GetThreshold(self, _request: rdv.GetThresholdRequest, _context: Any) -> rdv.GetThresholdResponse:
+        return self.threshold
+
+    async def GetBudget(self, _request: rdv.GetBudgetRequest, _context: Any) -> rdv.GetBudgetResponse:
+        return self.budget
+
+
+@dataclass
+class Service:
+    """The service under test with what stands around it."""
+
+    state: State
+    engine: AsyncEngine
+    clock: Clock
+    facts: Facts
+    looker: Looker
+    lines: Lines
+    planner: Planner
+    running: Running
+
+    def stub(self, service: str = "auth-gateway") -> "grpc_.SchedulingServiceAsyncStub":
+        """As seen by one of its callers."""
+        return grpc_.SchedulingServiceStub(self.running.channel("scheduling-rules", service))
+
+    def who(self, school_id: str = "school-1") -> tuple[tuple[str, str], ...]:
+        """Metadata of a manager."""
+        return ((HEADER, self.running.principal(school_id=school_id)),)
+
+    async def look(self, centre_id: str = "c1", day: date = DAY, school_id: str = "school-1") -> str:
+        """Bring one day into the mirror."""
+        await self.facts.offer("91", "B", Asker(school_id))
+        return await self.looker.look(Look(day, centre_id, "B", "91"), school_id)
+
+
+MakeService = Callable[..., Awaitable[Service]]

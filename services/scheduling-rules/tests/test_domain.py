@@ -1,0 +1,321 @@
+"""Rules as arithmetic: equal facts, equal verdicts; what opens opens when it says; months, midnights and zones."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import permutations
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from resapermis_scheduling_rules import judge
+from resapermis_scheduling_rules.domain import (
+    OVERSEAS_ZONES,
+    Action,
+    Candidate,
+    Case,
+    Centre,
+    Parameter,
+    Parameters,
+    Purpose,
+    Quota,
+    School,
+    Slot,
+    Status,
+    month_of,
+    month_start,
+    next_month,
+    next_pace_change,
+    pace_day,
+    paced,
+    parameters_for,
+    status_of,
+    zone_of,
+)
+from resapermis_scheduling_rules.rules import ACTION_RULES, LINE_RULES, SLOT_RULES
+from resapermis_scheduling_rules.rules.basket import basket, group
+from resapermis_scheduling_rules.rules.slot import notice, past
+from resapermis_scheduling_rules.rules.territory import licensed, territory
+from resapermis_scheduling_rules.rules.threshold import api_pace, threshold
+
+SECOND = timedelta(seconds=1)
+departments = st.sampled_from(["91", "2A", "33", *OVERSEAS_ZONES])
+moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)).map(  # noqa: DTZ001
+    lambda at: at.replace(microsecond=0)
+)
+parameters = st.builds(
+    Parameters,
+    territory_hours=st.integers(0, 200),
+    threshold_rate=st.decimals("0", "10", places=2),
+    pace_first_percent=st.integers(0, 100),
+    pace_full_day=st.integers(1, 28),
+    notice_seconds=st.integers(0, 200_000),
+)
+quotas = st.builds(
+    Quota,
+    rate=st.decimals("0", "10", places=2),
+    fte=st.none() | st.decimals("0", "20", places=2),
+    taken=st.integers(0, 30),
+    elsewhere=st.integers(0, 10),
+    rdvpermis_limit=st.none() | st.integers(0, 60),
+    rdvpermis_says_reached=st.booleans(),
+)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    starts_at = draw(moments)
+    slot = Slot(
+        id="slot",
+        centre=Centre("centre", "Centre", draw(departments)),
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(minutes=32),
+        category="B",
+        kind="CIRCULATION",
+        published_at=starts_at - draw(st.timedeltas(timedelta(), timedelta(days=56))),
+        status=draw(st.sampled_from([Status.FREE, Status.TAKEN, Status.WITHDRAWN, Status.OTHER])),
+        seen_at=starts_at - timedelta(days=1),
+        holder=draw(st.sampled_from(["", "school", "another"])),
+    )
+    candidate = st.builds(
+        Candidate,
+        id=st.just("candidate"),
+        mandate_active=st.booleans(),
+        mandate_category=st.sampled_from(["A", "B"]),
+        mandate_gearbox=st.just("manual"),
+        busy=st.booleans(),
+    )
+    return Case(
+        now=starts_at - draw(st.timedeltas(timedelta(days=-2), timedelta(days=70))),
+        purpose=draw(st.sampled_from(Purpose)),
+        school=School("school", draw(departments), licensed_until=draw(st.none() | moments)),
+        slot=slot,
+        parameters=draw(parameters),
+        quota=draw(quotas),
+        asked=draw(st.integers(1, 4)),
+        candidate=draw(st.none() | candidate),
+        namesakes=draw(st.integers(0, 1)),
+    )
+
+
+@pytest.mark.req("E-02")
+@given(cases())
+def test_equal_facts_get_equal_verdicts(case: Case) -> None:
+    other_school = replace(case, school=replace(case.school))
+    assert judge.line(case) == judge.line(other_school)
+
+
+@pytest.mark.req("E-02")
+@given(cases(), st.randoms(use_true_random=False))
+def test_the_order_of_evaluation_changes_nothing(case: Case, random: object) -> None:
+    shuffled = list(LINE_RULES)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert {rule(case).rule: rule(case) for rule in shuffled} == {one.rule: one for one in judge.line(case).verdicts}
+
+
+@pytest.mark.req("E-02")
+@given(cases())
+def test_another_name_of_the_school_changes_no_verdict(case: Case) -> None:
+    free = replace(case, slot=replace(case.slot, holder=""))
+    renamed = replace(free, school=replace(free.school, id="renamed"))
+    assert judge.line(free) == judge.line(renamed)
+
+
+@pytest.mark.req("R-09")
+@given(cases())
+def test_a_rule_opens_exactly_when_it_says(case: Case) -> None:
+    for rule in LINE_RULES:
+        verdict = rule(case)
+        if verdict.opens_at is None:
+            continue
+        assert not verdict.allowed
+        assert verdict.opens_at > case.now
+        assert rule(replace(case, now=verdict.opens_at)).allowed
+        assert not rule(replace(case, now=verdict.opens_at - SECOND)).allowed
+
+
+@pytest.mark.req("R-09")
+@given(cases())
+def test_a_slot_opens_exactly_when_it_says(case: Case) -> None:
+    judged = judge.slot(case)
+    if judged.opens_at is not None:
+        assert not judged.allowed
+        assert judge.slot(replace(case, now=judged.opens_at)).allowed
+        assert not judge.slot(replace(case, now=judged.opens_at - SECOND)).allowed
+
+
+@given(cases())
+def test_each_rule_answers_once_under_its_own_name(case: Case) -> None:
+    names = [verdict.rule for verdict in judge.line(case).verdicts]
+    assert len(names) == len(set(names)) == len(LINE_RULES)
+
+
+@given(cases())
+def test_no_fact_is_a_person(case: Case) -> None:
+    if case.candidate is not None:
+        assert all(case.candidate.id not in verdict.facts.values() for verdict in judge.line(case).verdicts)
+
+
+@pytest.mark.req("R-14")
+@given(st.sampled_from([Purpose.HOLD, Purpose.VALIDATE]), st.integers(0, 50))
+def test_an_action_takes_one_to_four_slots(purpose: Purpose, lines: int) -> None:
+    verdict = group(Action(purpose, lines, 0, Parameters()))
+    assert verdict.allowed == (1 <= lines <= 4)
+
+
+@pytest.mark.req("R-14")
+@given(st.integers(0, 20), st.integers(1, 4))
+def test_a_basket_holds_its_limit_and_validation_adds_nothing(inside: int, lines: int) -> None:
+    assert basket(Action(Purpose.HOLD, lines, inside, Parameters())).allowed == (inside + lines <= 12)
+    assert basket(Action(Purpose.VALIDATE, lines, inside, Parameters())).allowed
+
+
+def test_all_rules_of_an_action_answer_in_any_order() -> None:
+    action = Action(Purpose.HOLD, 5, 9, Parameters())
+    said = {verdict.rule: verdict for verdict in judge.action(action).verdicts}
+    for order in permutations(ACTION_RULES):
+        assert {rule(action).rule: rule(action) for rule in order} == said
+
+
+@pytest.mark.req("R-10")
+@given(cases())
+def test_the_lower_threshold_blocks(case: Case) -> None:
+    free = replace(case, purpose=Purpose.HOLD, quota=replace(case.quota, rdvpermis_says_reached=False))
+    allowed = threshold(free).allowed
+    quota = free.quota
+    known = [limit for limit in (quota.own_limit, quota.rdvpermis_limit) if limit is not None]
+    assert allowed == (bool(known) and all(quota.counted + free.asked <= limit for limit in known))
+
+
+@pytest.mark.req("R-10")
+@given(st.decimals("0", "10", places=2), st.decimals("0", "30", places=2))
+@example(Decimal("2.40"), Decimal("2.50"))
+@example(Decimal("4.5"), Decimal("1.99"))
+def test_the_threshold_is_rounded_down_without_binary_dust(rate: Decimal, fte: Decimal) -> None:
+    limit = Quota(rate=rate, fte=fte).limit
+    assert limit <= rate * fte < limit + 1
+
+
+@pytest.mark.req("R-10")
+@given(st.integers(0, 200), parameters)
+def test_the_pace_rises_from_the_first_share_to_all_of_it(limit: int, values: Parameters) -> None:
+    by_day = [paced(limit, day, values) for day in range(1, 32)]
+    assert by_day == sorted(by_day)
+    assert by_day[values.pace_full_day - 1] == limit
+    if values.pace_full_day > 1:
+        assert by_day[0] == limit * values.pace_first_percent // 100
+
+
+def test_the_pace_before_in_and_after_its_month() -> None:
+    paris = ZoneInfo("Europe/Paris")
+    assert pace_day("2026-12", "91", datetime(2026, 11, 30, 23, 59, tzinfo=paris)) == 1
+    assert pace_day("2026-12", "91", datetime(2026, 12, 2, 0, 0, tzinfo=paris)) == 2
+    assert pace_day("2026-12", "91", datetime(2027, 1, 1, 0, 0, tzinfo=paris)) == 99
+    assert pace_day("2026-12", "971", datetime(2026, 12, 2, 0, 0, tzinfo=paris)) == 1  # still the 1st in Guadeloupe
+
+
+@given(moments, departments, st.integers(0, 100), parameters)
+def test_the_next_change_of_the_pace_is_the_first(
+    at: datetime, department: str, limit: int, values: Parameters
+) -> None:
+    month = month_of(at.astimezone(ZoneInfo(zone_of(department))).date())
+    change = next_pace_change(limit, month, department, at, values)
+    assert change > at
+    before = paced(limit, pace_day(month, department, change - SECOND), values)
+    assert before == paced(limit, pace_day(month, department, at), values)
+    if change < month_start(next_month(month), department):
+        assert paced(limit, pace_day(month, department, change), values) > before
+
+
+@pytest.mark.parametrize(
+    ("department", "local", "month"),
+    [
+        ("91", datetime(2026, 10, 31, 23, 30), "2026-10"),  # noqa: DTZ001
+        ("91", datetime(2026, 11, 1, 0, 0), "2026-11"),  # noqa: DTZ001
+        ("971", datetime(2026, 10, 31, 23, 30), "2026-10"),  # noqa: DTZ001
+        ("974", datetime(2026, 11, 1, 0, 30), "2026-11"),  # noqa: DTZ001
+    ],
+)
+def test_a_slot_counts_for_the_month_of_its_own_wall_clock(department: str, local: datetime, month: str) -> None:
+    starts = local.replace(tzinfo=ZoneInfo(zone_of(department))).astimezone(UTC)
+    slot = Slot("s", Centre("c", "C", department), starts, starts + SECOND, "B", "PLATEAU", starts, Status.FREE, starts)
+    assert slot.month == month
+
+
+def test_territory_ends_after_48_hours_of_real_time_over_a_change_of_clocks() -> None:
+    published = datetime(2026, 3, 28, 15, 0, tzinfo=ZoneInfo("Europe/Paris"))  # clocks change on the 29th
+    case = _case(published_at=published.astimezone(UTC), now=published.astimezone(UTC), department="75")
+    opens = territory(case).opens_at
+    assert opens is not None
+    assert opens.astimezone(ZoneInfo("Europe/Paris")) == datetime(2026, 3, 30, 16, 0, tzinfo=ZoneInfo("Europe/Paris"))
+
+
+@given(departments, st.integers(1, 12), st.integers(1, 28))
+def test_midnight_exists_in_every_zone(department: str, month: int, day: int) -> None:
+    start = month_start(f"2026-{month:02d}", department, day).astimezone(ZoneInfo(zone_of(department)))
+    assert (start.date(), start.hour, start.minute) == (date(2026, month, day), 0, 0)
+
+
+@pytest.mark.req("R-12")
+def test_a_slot_that_has_begun_is_past_and_a_lapsed_licence_takes_nothing() -> None:
+    case = _case()
+    assert past(replace(case, now=case.slot.starts_at - SECOND)).allowed
+    assert not past(replace(case, now=case.slot.starts_at)).allowed
+    lapsed = replace(case, school=replace(case.school, licensed_until=case.now))
+    assert not licensed(lapsed).allowed
+    assert notice(replace(case, now=case.slot.starts_at)).allowed
+
+
+@pytest.mark.req("R-10")
+def test_a_pace_that_will_never_suffice_does_not_promise() -> None:
+    case = replace(_case(), quota=Quota(rate=Decimal("4.5"), fte=Decimal(1), taken=4))
+    verdict = api_pace(case)
+    assert (verdict.allowed, verdict.opens_at, verdict.remedy) == (False, None, "choose_another_month")
+
+
+@pytest.mark.req("R-24")
+def test_a_parameter_for_a_place_goes_before_one_for_everywhere() -> None:
+    rows = [
+        Parameter("threshold_rate", None, None, Decimal("4.5")),
+        Parameter("threshold_rate", "91", None, Decimal("5.1")),
+        Parameter("threshold_rate", "91", "A", Decimal("2.4")),
+        Parameter("threshold_rate", None, "CE", Decimal("3.0")),
+        Parameter("group", None, None, Decimal(3)),
+    ]
+    for order in (rows, rows[::-1]):
+        assert parameters_for(order, "91", "B").threshold_rate == Decimal("5.1")
+        assert parameters_for(order, "91", "A").threshold_rate == Decimal("2.4")
+        assert parameters_for(order, "33", "CE").threshold_rate == Decimal("3.0")
+        assert parameters_for(order).threshold_rate == Decimal("4.5")
+        assert parameters_for(order).group == 3
+
+
+def test_a_word_of_rdvpermis_that_nobody_knows_is_not_bookable() -> None:
+    assert status_of("DISPONIBLE") is Status.FREE
+    assert status_of("") is Status.OTHER
+    assert status_of("disponible") is Status.OTHER
+
+
+def test_a_search_says_what_the_slot_rules_say() -> None:
+    assert [one.rule for one in judge.slot(_case()).verdicts] == [rule(_case()).rule for rule in SLOT_RULES]
+
+
+def _case(*, published_at: datetime | None = None, now: datetime | None = None, department: str = "91") -> Case:
+    starts = datetime(2026, 12, 9, 8, 0, tzinfo=UTC)
+    published = published_at or starts - timedelta(days=20)
+    slot = Slot(
+        "slot",
+        Centre("c", "C", "91"),
+        starts,
+        starts + timedelta(minutes=32),
+        "B",
+        "CIRCULATION",
+        published,
+        Status.FREE,
+        published,
+    )
+    quota = Quota(rate=Decimal("4.5"), fte=Decimal(4))
+    school = School("school", department)
+    return Case(now or starts - timedelta(days=10), Purpose.HOLD, school, slot, Parameters(), quota)

@@ -1,0 +1,82 @@
+"""Basket's facts: the mirror shows our own holds at once, thresholds count them, a reached threshold is said once."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from scheduling_peers import DAY, Service
+
+from resapermis.basket.v1 import basket_pb2 as basket
+from resapermis.basket.v1.events_pb2 import LineChanged
+from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis.scheduling.v1.events_pb2 import ThresholdReached
+from resapermis_kit.bus import Fact
+from resapermis_kit.db import transaction
+from resapermis_kit.outbox import outbox
+
+
+async def change(
+    service: Service, line_id: str, to: basket.LineState.ValueType, slot_id: str = "s1", **more: Any
+) -> None:
+    """Basket says that a line of school-1 changed, a second later."""
+    service.clock.move(seconds=1)
+    event = LineChanged(
+        line_id=line_id,
+        school_id="school-1",
+        slot_id=slot_id,
+        to=to,
+        department="91",
+        month="2026-12",
+        category="B",
+        **more,
+    )
+    if to == basket.LINE_STATE_HELD:
+        event.expires_at.FromDatetime(service.clock() + timedelta(minutes=15))
+    fact = Fact("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, service.clock(), b"", "")
+    async with transaction(service.engine) as tx:
+        await service.lines.on_line_changed(tx, event, fact)
+
+
+async def statuses(service: Service, school_id: str) -> list[pb.SlotStatus.ValueType]:
+    request = pb.SearchSlotsRequest(department="91", category="B")
+    getattr(request, "from").FromDatetime(datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC))
+    request.to.FromDatetime(datetime(DAY.year, DAY.month, DAY.day, 20, tzinfo=UTC))
+    answer = await service.stub().SearchSlots(request, metadata=service.who(school_id))
+    return [one.slot.status for one in answer.slots]
+
+
+@pytest.mark.req("R-11")
+async def test_our_own_holds_show_at_once(service: Service) -> None:
+    service.state.school("school-2")
+    service.state.slot("s1")
+    assert await statuses(service, "school-1") == [pb.SLOT_STATUS_FREE]
+    await change(service, "line-1", basket.LINE_STATE_HELD)
+    assert await statuses(service, "school-1") == [pb.SLOT_STATUS_OURS]
+    assert await statuses(service, "school-2") == [pb.SLOT_STATUS_TAKEN]
+    await change(service, "line-1", basket.LINE_STATE_RELEASED)
+    assert await statuses(service, "school-2") == [pb.SLOT_STATUS_FREE]
+    await change(service, "line-2", basket.LINE_STATE_REFUSED, reason="SLOT_TAKEN")
+    assert await statuses(service, "school-1") == [pb.SLOT_STATUS_TAKEN]
+
+
+@pytest.mark.req("R-10", "R-11")
+async def test_holds_count_while_they_live_and_the_threshold_is_said_once(service: Service) -> None:
+    service.state.school(fte=1.2)  # floor(4.5 x 1.2) = 5
+    service.state.slot("s1")
+    await statuses(service, "school-1")
+    for n in range(5):
+        await change(service, f"line-{n}", basket.LINE_STATE_ASKING, f"other-{n}")
+        await change(service, f"line-{n}", basket.LINE_STATE_HELD, f"other-{n}")
+        await change(service, f"line-{n}", basket.LINE_STATE_BOOKED, f"other-{n}")
+    await change(service, "line-4", basket.LINE_STATE_CANCELLED, "other-4")
+    await change(service, "line-5", basket.LINE_STATE_HELD, "other-5")
+    async with transaction(service.engine) as tx:
+        rows = await tx.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.id))
+        said = [ThresholdReached.FromString(row.payload) for row in rows if row.type.endswith("ThresholdReached")]
+    assert [(one.taken, one.limit) for one in said] == [(4, 5), (5, 5)]
+    answer = await service.stub().ListThresholds(pb.ListThresholdsRequest(), metadata=service.who())
+    december = next(one for one in answer.thresholds if one.month == "2026-12")
+    assert (december.limit, december.paced_limit, december.taken, december.fte) == (5, 3, 5, 1.2)
+    assert december.next_change_at.ToDatetime(UTC) > service.clock()
+    assert [one.month for one in answer.thresholds] == ["2026-11", "2026-12", "2027-01"]

@@ -1,0 +1,67 @@
+"""How looks and facts of ours change what is known of a slot, in whatever order they arrive."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resapermis_scheduling_rules.domain import STATUS_OF_WORD, Status
+from resapermis_scheduling_rules.mirror import BY_OTHERS, Found, Known, lost, merged
+
+AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+STARTS = AT + timedelta(days=10)
+HELD = Known(Status.TAKEN, STARTS, AT, AT, "school-1", AT + timedelta(minutes=15))
+
+
+def found(word: str = "DISPONIBLE") -> Found:
+    return Found("s1", STARTS, STARTS + timedelta(minutes=32), AT, word, "CIRCULATION")
+
+
+words = st.sampled_from([*STATUS_OF_WORD, "UN_MOT_NOUVEAU"])
+
+
+@given(words, st.timedeltas(timedelta(seconds=1), timedelta(days=1)))
+def test_what_was_learnt_after_the_look_stays(word: str, late: timedelta) -> None:
+    known = replace(HELD, seen_at=AT + late)
+    assert merged(known, found(word), "school-2", AT) == known
+
+
+def test_a_live_hold_of_ours_outlives_a_look_that_says_free() -> None:
+    later = AT + timedelta(minutes=1)
+    assert merged(HELD, found(), "school-2", later).holder == "school-1"
+    after_its_end = merged(HELD, found(), "school-2", AT + timedelta(minutes=16))
+    assert (after_its_end.status, after_its_end.holder) == (Status.FREE, None)
+
+
+def test_only_the_holder_can_see_that_it_lost_a_slot_to_others() -> None:
+    later = AT + timedelta(minutes=1)
+    assert merged(HELD, found(BY_OTHERS), "school-2", later).holder == "school-1"
+    assert merged(HELD, found("RÉSERVÉ"), "school-1", later).holder == "school-1"
+    assert merged(HELD, found(BY_OTHERS), "school-1", later).holder is None
+    assert lost({"s1": HELD}, [found(BY_OTHERS)], "school-1", later) == ["s1"]
+    assert lost({"s1": HELD}, [found(BY_OTHERS)], "school-2", later) == []
+
+
+def test_what_one_school_sees_of_itself_is_not_shared() -> None:
+    ours = merged(None, found("RÉSERVÉ_PAR_MON_AUTO_ÉCOLE"), "school-1", AT)
+    assert (ours.status, ours.holder) == (Status.TAKEN, "school-1")
+    assert merged(None, found("SEUIL_ATTEINT"), "school-1", AT).status is Status.FREE
+
+
+@pytest.mark.parametrize("word", ["ANNULÉ", None])
+def test_gone_is_gone_once_and_only_before_it_begins(word: str | None) -> None:
+    seen = [found(word)] if word else []
+    later = AT + timedelta(minutes=1)
+    assert lost({"s1": HELD}, seen, "school-2", later) == ["s1"]
+    assert lost({"s1": replace(HELD, withdrawn_at=AT)}, seen, "school-2", later) == []
+    assert lost({"s1": HELD}, seen, "school-2", STARTS) == []
+    assert lost({"s1": HELD}, seen, "school-2", AT - timedelta(seconds=1)) == []
+
+
+def test_publication_is_when_rdvpermis_says_else_when_first_seen() -> None:
+    unsaid = replace(found(), published_at=None)
+    first = merged(None, unsaid, "school-1", AT)
+    assert first.published_at == AT
+    assert merged(first, unsaid, "school-1", AT + timedelta(hours=1)).published_at == AT

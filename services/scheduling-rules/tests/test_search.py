@@ -1,0 +1,210 @@
+"""SearchSlots: from the mirror at once, looked at again when stale, each slot with its verdict and its age."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+import sqlalchemy as sa
+from scheduling_peers import DAY, NOW, MakeService, Service
+
+from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure, from_rpc_error
+from resapermis_kit.outbox import outbox
+from resapermis_kit.testing import eventually
+
+
+def search(**changes: object) -> pb.SearchSlotsRequest:
+    request = pb.SearchSlotsRequest(department="91", category="B", limit=changes.pop("limit", 0))  # type: ignore[arg-type]
+    start = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
+    getattr(request, "from").FromDatetime(changes.pop("since", start))
+    request.to.FromDatetime(changes.pop("until", start + timedelta(hours=20)))
+    for name, value in changes.items():
+        setattr(request, name, value)
+    return request
+
+
+@pytest.mark.req("R-09")
+async def test_a_first_search_looks_and_answers_with_verdicts(service: Service) -> None:
+    service.state.slot("s1", hour=9)
+    service.state.slot("s2", hour=10, word="RÉSERVÉ_PAR_AUTRE_AUTO_ÉCOLE")
+    service.state.slot("s3", hour=11, word="BLOQUÉ_PAR_UN_MOT_NOUVEAU")
+    answer = await service.stub().SearchSlots(search(), metadata=service.who())
+    assert [(one.slot.id, one.slot.status, one.allowed) for one in answer.slots] == [
+        ("s1", pb.SLOT_STATUS_FREE, True),
+        ("s2", pb.SLOT_STATUS_TAKEN, False),
+        ("s3", pb.SLOT_STATUS_OTHER, False),
+    ]
+    assert [verdict.rule for verdict in answer.slots[1].verdicts] == ["R-PUBLISHED"]
+    assert not answer.incomplete
+    assert answer.oldest_seen_at.ToDatetime(UTC) == NOW
+    assert answer.threshold.limit == 9
+    assert answer.threshold.paced_limit == 5
+
+
+@pytest.mark.req("R-09")
+async def test_a_slot_of_another_department_says_when_it_opens(service: Service) -> None:
+    service.state.school("far", department="33")
+    service.state.slot("s1", published=NOW - timedelta(hours=1))
+    answer = await service.stub().SearchSlots(search(), metadata=service.who("far"))
+    (entry,) = answer.slots
+    assert not entry.allowed
+    assert entry.opens_at.ToDatetime(UTC) == NOW + timedelta(hours=47)
+    assert entry.slot.opens_to_all_at == entry.opens_at
+    assert [verdict.rule for verdict in entry.verdicts] == ["R-TERRITORY"]
+
+
+async def test_what_is_fresh_is_not_looked_at_again_and_what_is_stale_is_behind_the_answer(service: Service) -> None:
+    service.state.slot("s1")
+    stub = service.stub()
+    await stub.SearchSlots(search(), metadata=service.who())
+    service.clock.move(seconds=59)
+    assert not (await stub.SearchSlots(search(), metadata=service.who())).incomplete
+    assert len(service.state.asked) == 1
+    service.clock.move(seconds=2)
+    service.state.gate = asyncio.Event()
+    late = await stub.SearchSlots(search(), metadata=service.who())
+    assert late.incomplete  # being looked at, and answered without waiting
+    assert late.oldest_seen_at.ToDatetime(UTC) == NOW
+    service.state.gate.set()
+
+    async def fresh() -> bool:
+        again = await stub.SearchSlots(search(), metadata=service.who())
+        return not again.incomplete and again.oldest_seen_at.ToDatetime(UTC) == service.clock()
+
+    await eventually(fresh)
+    assert len(service.state.asked) == 2
+
+
+async def test_many_callers_share_one_look(service: Service) -> None:
+    service.state.slot("s1")
+    service.state.school("school-2")
+    service.state.gate = asyncio.Event()
+    stub = service.stub()
+    calls = [stub.SearchSlots(search(), metadata=service.who(f"school-{1 + n % 2}")) for n in range(10)]
+    answers = asyncio.gather(*calls)
+
+    async def asked() -> bool:
+        return bool(service.state.asked)
+
+    await eventually(asked)
+    service.state.gate.set()
+    assert {len(answer.slots) for answer in await answers} == {1}
+    assert len(service.state.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (Code.CODE_RDVPERMIS_BUDGET, "budget"),
+        (Code.CODE_RDVPERMIS_DOWN, "rdvpermis_down"),
+        (Code.CODE_RECONNECT_NEEDED, "reconnect"),
+    ],
+)
+async def test_when_looking_is_refused_it_answers_what_it_has_with_its_age(
+    service: Service, code: Code.ValueType, reason: str
+) -> None:
+    service.state.slot("s1")
+    stub = service.stub()
+    await stub.SearchSlots(search(), metadata=service.who())
+    service.clock.move(minutes=5)
+    service.state.failure = Failure(code, "no")
+    answer = await stub.SearchSlots(search(look_now=True), metadata=service.who())
+    assert [one.slot.id for one in answer.slots] == ["s1"]
+    assert (answer.incomplete, answer.incomplete_reason) == (True, reason)
+    assert answer.oldest_seen_at.ToDatetime(UTC) == NOW
+
+
+async def test_a_failed_look_of_one_school_is_flown_again_with_the_budget_of_another(service: Service) -> None:
+    service.state.slot("s1")
+    service.state.school("school-2")
+    service.state.gate = asyncio.Event()
+    service.state.failure = Failure(Code.CODE_RDVPERMIS_BUDGET, "no")
+    stub = service.stub()
+    first = asyncio.ensure_future(stub.SearchSlots(search(), metadata=service.who()))
+
+    async def asked(times: int) -> bool:
+        return len(service.state.asked) >= times
+
+    await eventually(lambda: asked(1))
+    second = asyncio.ensure_future(stub.SearchSlots(search(), metadata=service.who("school-2")))
+    service.state.gate.set()
+    assert (await first).incomplete_reason == "budget"
+    await second
+    assert {school for school, _, _ in service.state.asked} == {"school-1", "school-2"}
+
+
+async def test_a_school_causes_no_more_looks_than_its_share(make_service: MakeService) -> None:
+    service = await make_service(per_minute=3)
+    until = datetime(2026, 12, 20, tzinfo=UTC)
+    answer = await service.stub().SearchSlots(search(until=until), metadata=service.who())
+    assert (answer.incomplete, answer.incomplete_reason) == (True, "budget")
+    assert sorted(day for _, _, day in service.state.asked) == ["2026-12-09", "2026-12-10", "2026-12-11"]
+
+
+@pytest.mark.req("R-09")
+async def test_a_slot_that_is_gone_is_withdrawn_and_said_once(service: Service) -> None:
+    service.state.slot("s1", hour=9)
+    service.state.slot("s2", hour=10)
+    assert await service.look() == ""
+    service.state.slots["c1", DAY.isoformat()].pop()
+    for _ in range(2):
+        service.clock.move(minutes=2)
+        assert await service.look() == ""
+    answer = await service.stub().SearchSlots(search(), metadata=service.who())
+    assert [one.slot.id for one in answer.slots] == ["s1"]
+    async with transaction(service.engine) as tx:
+        rows = (await tx.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.id))).all()
+    assert [row.type.rpartition(".")[2] for row in rows] == ["SlotWithdrawn", "Record"]
+    assert SlotWithdrawn.FromString(rows[0].payload).slot_id == "s2"
+    service.clock.move(minutes=2)
+    service.state.slot("s2", hour=10)  # and it may come back
+    await service.look()
+    answer = await service.stub().SearchSlots(search(), metadata=service.who())
+    assert [one.slot.id for one in answer.slots] == ["s1", "s2"]
+
+
+@pytest.mark.req("R-10")
+async def test_a_reached_threshold_is_the_askers_alone(service: Service) -> None:
+    service.state.school("school-2")
+    service.state.slot("s1", word="SEUIL_ATTEINT")
+    mine = await service.stub().SearchSlots(search(), metadata=service.who())
+    theirs = await service.stub().SearchSlots(search(), metadata=service.who("school-2"))
+    assert [one.slot.status for one in mine.slots] == [pb.SLOT_STATUS_THRESHOLD_REACHED]
+    assert [verdict.rule for verdict in mine.slots[0].verdicts] == ["R-THRESHOLD"]
+    assert [one.slot.status for one in theirs.slots] == [pb.SLOT_STATUS_FREE]
+
+
+async def test_pages_follow_each_other_without_gap_or_double(service: Service) -> None:
+    for n in range(7):
+        service.state.slot(f"s{n}", hour=9 + n // 2)
+    seen, cursor = [], ""
+    while True:
+        answer = await service.stub().SearchSlots(search(limit=2, cursor=cursor), metadata=service.who())
+        seen += [one.slot.id for one in answer.slots]
+        cursor = answer.next_cursor
+        if not cursor:
+            break
+    assert seen == [f"s{n}" for n in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"cursor": "garbage!"}, "cursor"),
+        ({"cursor": "AAAA"}, "cursor"),
+        ({"limit": 501}, "limit"),
+        ({"department": ""}, "department"),
+        ({"until": datetime(2027, 6, 1, tzinfo=UTC)}, "to"),
+    ],
+)
+async def test_a_search_that_cannot_be_read_names_the_field(
+    service: Service, change: dict[str, object], field: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await service.stub().SearchSlots(search(**change), metadata=service.who())
+    failure = from_rpc_error(caught.value)
+    assert failure.code == Code.CODE_MALFORMED
+    assert [violation[0] for violation in failure.violations] == [field]
