@@ -37,7 +37,7 @@ projects=()
 ours=()
 for package in "${libraries[@]}" "$folder"; do
   projects+=("$package/pyproject.toml")
-  ours+=(--no-emit-package "$(sed -n 's/^name = "\(.*\)"/\1/p' "$package/pyproject.toml")")
+  ours+=(--no-emit-package "$(sed -n 's/^name = "\([a-z-]*\)"$/\1/p' "$package/pyproject.toml")")
 done
 cp requirements.lock "$work/service.lock"
 "$work/build/bin/uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -p 3.11 \

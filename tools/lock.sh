@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export UV_PYTHON_DOWNLOADS=never
 local_packages=()
-while read -r name; do local_packages+=(--no-emit-package "$name"); done < <(sed -n 's/^name = "\(.*\)"/\1/p' pyproject.toml {libs,services,sandbox}/*/pyproject.toml)
+while read -r name; do local_packages+=(--no-emit-package "$name"); done < <(sed -n 's/^name = "\([a-z-]*\)"$/\1/p' pyproject.toml {libs,services,sandbox}/*/pyproject.toml)
 .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -p 3.11 --group dev \
   "${local_packages[@]}" --output-file requirements.lock "$@" {libs,services,sandbox}/*/pyproject.toml
