@@ -464,7 +464,9 @@ class SearchMandatesRequest(_message.Message):
     neph: _builtins.str
     """Exact NEPH; empty lists all of the school."""
     page: _builtins.int
+    """From 0."""
     page_size: _builtins.int
+    """At most 100; 0: 50."""
     @_builtins.property
     def on_behalf(self) -> Global___OnBehalf: ...
     def __init__(
