@@ -143,6 +143,17 @@ class Keeper:
             self._schools[school_id] = (held, self._clock() + REMEMBERED_SECONDS)
             return held
 
+    async def token_ids(self, who: Who) -> list[UUID]:
+        """Tokens that could be used for `who`; nothing is renewed."""
+        if who.session_id is None:
+            return [token.id for token in await self.of_school(who.school_id)]
+        found = self._remembered(who.session_id)
+        if found is not None:
+            return [found.token_id]
+        async with transaction(self._engine) as tx:
+            token = await tokens.of_session(tx, who.session_id)
+        return [] if token is None else [token.id]
+
     async def renew(self, refused: Access) -> Access:
         """RdvPermis answered 401 to this token: return another, or RECONNECT_NEEDED."""
         self._opened = {key: kept for key, kept in self._opened.items() if kept[0].token_id != refused.token_id}

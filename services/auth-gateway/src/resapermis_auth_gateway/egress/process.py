@@ -53,7 +53,7 @@ async def build(process: run.Process, settings: EgressSettings) -> RdvPermis:
 
 async def serve() -> None:
     """Run until SIGTERM. The relay of the shared database is the web face's (`relay=False`)."""
-    settings = EgressSettings()
+    settings = EgressSettings()  # type: ignore[call-arg]  # the environment says them
 
     async def wire(process: run.Process) -> None:
         await build(process, settings)

@@ -179,13 +179,16 @@ class RdvPermis:
             word, asked = trouble.word, trouble.asked
             if trouble.blames:
                 self.breaker.failed(self.clock())
+            else:
+                self.breaker.not_asked()
             raise
         except Failure as failure:
             word = failure.rdvpermis_code or failure.name
             raise
         finally:
             ended = self.clock()
-            self.breaker.not_asked()  # frees a probe that proved nothing; changes nothing after a verdict
+            if word == "cancelled":
+                self.breaker.not_asked()
             self.budget.ended(reservation, ended, asked=asked)
             CALLS.labels(call.operation, _label(word)).inc()
             SECONDS.labels(call.operation).observe(ended - started)

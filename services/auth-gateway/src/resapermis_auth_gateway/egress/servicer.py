@@ -44,19 +44,19 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         """Answer through `rdvpermis`."""
         self._rdvpermis, self._now = rdvpermis, now
 
-    async def GetSchool(self, request: pb.GetSchoolRequest, context: Context) -> pb.GetSchoolResponse:  # noqa: ARG002
+    async def GetSchool(self, request: pb.GetSchoolRequest, context: Context) -> pb.GetSchoolResponse:
         """GET /moi."""
         return await self._rdvpermis.ask(
             asks.get_school(), who_asks(request.on_behalf), lambda answer: reads.read_school(answer.payload)
         )
 
-    async def SearchCentres(self, request: pb.SearchCentresRequest, context: Context) -> pb.SearchCentresResponse:  # noqa: ARG002
+    async def SearchCentres(self, request: pb.SearchCentresRequest, context: Context) -> pb.SearchCentresResponse:
         """Exam centres of a department."""
         return await self._rdvpermis.ask(
             asks.search_centres(request), who_asks(request.on_behalf), lambda answer: reads.read_centres(answer.payload)
         )
 
-    async def SearchPlanning(self, request: pb.SearchPlanningRequest, context: Context) -> pb.SearchPlanningResponse:  # noqa: ARG002
+    async def SearchPlanning(self, request: pb.SearchPlanningRequest, context: Context) -> pb.SearchPlanningResponse:
         """One centre, one day; `seen_at` is when the answer came."""
         where = asks.zone(request.time_zone)
         return await self._rdvpermis.ask(
@@ -65,7 +65,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
             lambda answer: reads.read_planning(answer.payload, where, self._now()),
         )
 
-    async def GetThreshold(self, request: pb.GetThresholdRequest, context: Context) -> pb.GetThresholdResponse:  # noqa: ARG002
+    async def GetThreshold(self, request: pb.GetThresholdRequest, context: Context) -> pb.GetThresholdResponse:
         """Threshold of the school's department."""
         return await self._rdvpermis.ask(
             asks.get_threshold(request),
@@ -73,7 +73,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
             lambda answer: reads.read_threshold(answer.payload),
         )
 
-    async def CreateMandate(self, request: pb.CreateMandateRequest, context: Context) -> pb.CreateMandateResponse:  # noqa: ARG002
+    async def CreateMandate(self, request: pb.CreateMandateRequest, context: Context) -> pb.CreateMandateResponse:
         """Ask a candidate for a mandate."""
         if not request.last_name.strip():
             raise malformed("last_name", "needed")
@@ -83,7 +83,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
             asks.create_mandate(request), who_asks(), lambda answer: reads.read_mandate(answer.payload, request.neph)
         )
 
-    async def SearchMandates(self, request: pb.SearchMandatesRequest, context: Context) -> pb.SearchMandatesResponse:  # noqa: ARG002
+    async def SearchMandates(self, request: pb.SearchMandatesRequest, context: Context) -> pb.SearchMandatesResponse:
         """One page of the school's mandates."""
         return await self._rdvpermis.ask(
             asks.search_mandates(request),
@@ -94,7 +94,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
     async def CheckEligibility(
         self,
         request: pb.CheckEligibilityRequest,
-        context: Context,  # noqa: ARG002
+        context: Context,
     ) -> pb.CheckEligibilityResponse:
         """May this candidate take this slot? RdvPermis' word is final."""
         if not request.neph.strip():
@@ -105,7 +105,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
             lambda answer: reads.read_eligibility(answer.payload, request.neph),
         )
 
-    async def HoldSlots(self, request: pb.HoldSlotsRequest, context: Context) -> pb.HoldSlotsResponse:  # noqa: ARG002
+    async def HoldSlots(self, request: pb.HoldSlotsRequest, context: Context) -> pb.HoldSlotsResponse:
         """A whole hold: open a basket, add the slots, name the candidates; what is not known is said so, line by line."""
         slot_ids = [asks.opaque(slot.slot_id, "slots.slot_id") for slot in request.slots]
         if not 1 <= len(slot_ids) <= MOST_SLOTS or len(set(slot_ids)) != len(slot_ids):
@@ -121,6 +121,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
                     raise  # surely no basket: nothing happened
                 return pb.HoldSlotsResponse(results=_unknown(slot_ids))
             results = await _add(action, basket.id, slot_ids)
+            await asyncio.gather(*(_explain(action, basket.id, result) for result in results if _unexplained(result)))
             await asyncio.gather(
                 *(
                     _name(action, basket.id, result, named[result.slot_id])
@@ -130,7 +131,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
             )
         return pb.HoldSlotsResponse(basket_id=basket.id, expires_at=basket.expires_at, results=results)
 
-    async def GetBasket(self, request: pb.GetBasketRequest, context: Context) -> pb.GetBasketResponse:  # noqa: ARG002
+    async def GetBasket(self, request: pb.GetBasketRequest, context: Context) -> pb.GetBasketResponse:
         """One basket; absent when RdvPermis does not know it (any more)."""
         call = asks.get_basket(request.basket_id)
         try:
@@ -143,31 +144,31 @@ class RdvPermisServicer(RdvPermisServiceServicer):
             raise
         return pb.GetBasketResponse(basket=basket)
 
-    async def ListBaskets(self, request: pb.ListBasketsRequest, context: Context) -> pb.ListBasketsResponse:  # noqa: ARG002
+    async def ListBaskets(self, request: pb.ListBasketsRequest, context: Context) -> pb.ListBasketsResponse:
         """All baskets of the school."""
         return await self._rdvpermis.ask(
             asks.list_baskets(), who_asks(request.on_behalf), lambda answer: reads.read_baskets(answer.payload)
         )
 
-    async def ReleaseSlot(self, request: pb.ReleaseSlotRequest, context: Context) -> pb.ReleaseSlotResponse:  # noqa: ARG002
+    async def ReleaseSlot(self, request: pb.ReleaseSlotRequest, context: Context) -> pb.ReleaseSlotResponse:
         """Give a slot back."""
         call = asks.release_slot(request.basket_id, request.slot_id)
         await self._rdvpermis.ask(call, who_asks(request.on_behalf), _nothing)
         return pb.ReleaseSlotResponse()
 
-    async def NameCandidate(self, request: pb.NameCandidateRequest, context: Context) -> pb.NameCandidateResponse:  # noqa: ARG002
+    async def NameCandidate(self, request: pb.NameCandidateRequest, context: Context) -> pb.NameCandidateResponse:
         """Name or unname a held slot."""
         call = asks.name_candidate(request.basket_id, request.slot_id, request.rdvpermis_candidate_id)
         await self._rdvpermis.ask(call, who_asks(), _nothing)
         return pb.NameCandidateResponse()
 
-    async def ValidateBasket(self, request: pb.ValidateBasketRequest, context: Context) -> pb.ValidateBasketResponse:  # noqa: ARG002
+    async def ValidateBasket(self, request: pb.ValidateBasketRequest, context: Context) -> pb.ValidateBasketResponse:
         """Book a basket, line by line (200 or 207)."""
         return await self._rdvpermis.ask(
             asks.validate_basket(request.basket_id), who_asks(), lambda answer: reads.read_validation(answer.payload)
         )
 
-    async def ListExams(self, request: pb.ListExamsRequest, context: Context) -> pb.ListExamsResponse:  # noqa: ARG002
+    async def ListExams(self, request: pb.ListExamsRequest, context: Context) -> pb.ListExamsResponse:
         """All pages, one call each."""
         who, where = who_asks(request.on_behalf), asks.zone(request.time_zone)
         response = pb.ListExamsResponse()
@@ -183,7 +184,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
                 return response
         raise Failure(Code.CODE_RDVPERMIS_UNEXPECTED, "RdvPermis' list of exams does not end")
 
-    async def CancelExam(self, request: pb.CancelExamRequest, context: Context) -> pb.CancelExamResponse:  # noqa: ARG002
+    async def CancelExam(self, request: pb.CancelExamRequest, context: Context) -> pb.CancelExamResponse:
         """Cancel a booking."""
         await self._rdvpermis.ask(asks.cancel_exam(request.exam_id), who_asks(request.on_behalf), _nothing)
         return pb.CancelExamResponse()
@@ -191,7 +192,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
     async def ReplaceCandidate(
         self,
         request: pb.ReplaceCandidateRequest,
-        context: Context,  # noqa: ARG002
+        context: Context,
     ) -> pb.ReplaceCandidateResponse:
         """Another candidate takes the exam."""
         call = asks.replace_candidate(request.exam_id, request.rdvpermis_candidate_id)
@@ -201,7 +202,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
     async def GetReplacements(
         self,
         request: pb.GetReplacementsRequest,
-        context: Context,  # noqa: ARG002
+        context: Context,
     ) -> pb.GetReplacementsResponse:
         """How many replacements are left this month."""
         return await self._rdvpermis.ask(
@@ -210,19 +211,18 @@ class RdvPermisServicer(RdvPermisServiceServicer):
             lambda answer: reads.read_replacements(answer.payload),
         )
 
-    async def GetBudget(self, request: pb.GetBudgetRequest, context: Context) -> pb.GetBudgetResponse:  # noqa: ARG002
+    async def GetBudget(self, request: pb.GetBudgetRequest, context: Context) -> pb.GetBudgetResponse:
         """What is left to the caller; RdvPermis is not asked."""
         who, client = who_asks(request.on_behalf), self._rdvpermis
         budget, now = client.budget, client.clock()
-        held = await client.keeper.of_school(who.school_id)
-        mine = [token for token in held if who.session_id in {None, token.session_id}]
-        left = {str(t.id): budget.left(str(t.id), who.school_id, now, urgent=who.urgent) for t in mine}
+        mine = await client.keeper.token_ids(who)
+        left = {token: budget.left(token, who.school_id, now, urgent=who.urgent) for token in map(str, mine)}
         best = max(left, key=lambda token: left[token], default="")
         response = pb.GetBudgetResponse(
             calls_left=left.get(best, 0),
             calls_per_minute=budget.limits.token,
             reachable=client.breaker.state(now) is not State.OPEN,
-            connected=bool(held),
+            connected=bool(await client.keeper.of_school(who.school_id)),
         )
         until = budget.wait_until(best, who.school_id, now, urgent=who.urgent) if best else now
         if until > now:
@@ -252,6 +252,23 @@ async def _add(action: Action, basket_id: str, slot_ids: Sequence[str]) -> list[
         if failure.rdvpermis_code:
             return [reads.refused_line(slot_id, failure.rdvpermis_code) for slot_id in slot_ids]
         raise  # surely not added: an empty basket is left, which ends by itself
+
+
+def _unexplained(result: pb.HoldResult) -> bool:
+    return result.outcome == pb.HoldResult.OUTCOME_REFUSED and not result.rdvpermis_code
+
+
+async def _explain(action: Action, basket_id: str, result: pb.HoldResult) -> None:
+    """Ask once more for a slot that RdvPermis refused among several without a word: alone, it says why, or gives it."""
+    try:
+        await action.ask(asks.add_slot(basket_id, result.slot_id), lambda answer: reads.read_basket(answer.payload))
+    except Failure as failure:
+        if failure.code == Code.CODE_UNKNOWN_OUTCOME:
+            result.CopyFrom(pb.HoldResult(slot_id=result.slot_id, outcome=pb.HoldResult.OUTCOME_UNKNOWN))
+        elif failure.rdvpermis_code:
+            result.CopyFrom(reads.refused_line(result.slot_id, failure.rdvpermis_code))
+    else:
+        result.CopyFrom(pb.HoldResult(slot_id=result.slot_id, outcome=pb.HoldResult.OUTCOME_HELD))
 
 
 async def _name(action: Action, basket_id: str, result: pb.HoldResult, candidate_id: str) -> None:

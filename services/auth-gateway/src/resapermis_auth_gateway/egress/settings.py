@@ -12,19 +12,19 @@ class EgressSettings(Settings):
 
     rdvpermis_ca_file: Path | None = None
     """Authorities (PEM) believed for RdvPermis and its provider instead of the system's. TLS is always verified."""
-    rdvpermis_connections: int = Field(64, ge=1, le=1000)
+    rdvpermis_connections: int = Field(default=64, ge=1, le=1000)
     """HTTP connections at most; a call waits one second for one."""
-    rdvpermis_token_calls: int = Field(210, ge=1)
+    rdvpermis_token_calls: int = Field(default=210, ge=1)
     """Calls a minute of one employee."""
-    rdvpermis_school_calls: int = Field(600, ge=1)
+    rdvpermis_school_calls: int = Field(default=600, ge=1)
     """Calls a minute of one school."""
-    rdvpermis_background_share: float = Field(0.5, gt=0, lt=1)
+    rdvpermis_background_share: float = Field(default=0.5, gt=0, lt=1)
     """Part of a minute's calls that work nobody asked for may use; the rest waits for people."""
-    egress_replicas: int = Field(1, ge=1)
+    egress_replicas: int = Field(default=1, ge=1)
     """Egress processes at work at once: each counts for itself and takes its part of the calls."""
     rdvpermis_call_seconds: float = 8.0
     """A call ends after so long, whatever drips in."""
-    rdvpermis_failures_to_open: int = Field(5, ge=1)
+    rdvpermis_failures_to_open: int = Field(default=5, ge=1)
     """Calls without answer, in a row, after which the circuit opens."""
     rdvpermis_open_seconds: float = 2.0
     """First pause of an open circuit; pauses double to 30 s."""

@@ -122,11 +122,11 @@ def create_mandate(request: pb.CreateMandateRequest) -> Call:
 
 
 def search_mandates(request: pb.SearchMandatesRequest) -> Call:
-    """Mandates of the school, one page; pages count from 0 [default], as ours do."""
+    """Mandates of the school, one page; pages count from 1 [default], ours from 0."""
     wanted: dict[str, Any] = {"groupePermis": _category(request.category)}
     if request.neph:
         wanted["numeroDossier"] = {"query": request.neph, "match": "EXACT"}
-    body = {"filtre": wanted, "page": max(request.page, 0), "parPage": mandates_a_page(request)}
+    body = {"filtre": wanted, "page": max(request.page, 0) + 1, "parPage": mandates_a_page(request)}
     return Call("candidats-mandats.recherche", "POST", f"{BASE}/candidats-mandats/recherche", body)
 
 
@@ -137,10 +137,7 @@ def mandates_a_page(request: pb.SearchMandatesRequest) -> int:
 
 def check_eligibility(request: pb.CheckEligibilityRequest) -> Call:
     """Ask whether this candidate may take this slot."""
-    wanted = {
-        "creneauId": opaque(request.slot_id, "slot_id"),
-        "numeroDossier": {"query": request.neph, "match": "EXACT"},
-    }
+    wanted = {"creneauId": opaque(request.slot_id, "slot_id"), "numeroDossier": request.neph}
     return Call("candidats.recherche", "POST", f"{BASE}/candidats/recherche", {"filtre": wanted})
 
 
@@ -158,6 +155,12 @@ def add_slots(basket_id: str, slot_ids: Sequence[str]) -> Call:
 
 def _line(basket_id: str, slot_id: str) -> str:
     return f"{BASE}/paniers/{_segment(basket_id, 'basket_id')}/creneaux/{_segment(slot_id, 'slot_id')}"
+
+
+def add_slot(basket_id: str, slot_id: str) -> Call:
+    """One slot; unlike several at once, a refusal says why."""
+    path = f"{BASE}/paniers/{_segment(basket_id, 'basket_id')}/creneaux"
+    return Call("paniers.creneau", "POST", path, {"creneauId": opaque(slot_id, "slots.slot_id")})
 
 
 def name_candidate(basket_id: str, slot_id: str, candidate_id: str) -> Call:
@@ -187,11 +190,11 @@ def validate_basket(basket_id: str) -> Call:
 
 
 def list_exams(request: pb.ListExamsRequest, page: int) -> Call:
-    """One page of coming exams; pages count from 0 [default]."""
+    """One page of coming exams; pages count from 1 [default], ours from 0."""
     query = {
         "statut": "PROGRAMME",
         "groupe-permis": _category(request.category),
-        "page": str(page),
+        "page": str(page + 1),
         "par-page": str(EXAMS_A_PAGE),
     }
     if request.date:

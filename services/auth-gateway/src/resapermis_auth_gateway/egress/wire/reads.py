@@ -190,15 +190,15 @@ def read_added(answer: object, status: int, asked: Sequence[str]) -> list[pb.Hol
 
 
 def _word(failed: "str | NotAdded") -> str:
-    """Why a slot did not enter; where RdvPermis says no reason, that it is not available is what we know [default]."""
-    word = verbatim(failed.code) if isinstance(failed, NotAdded) else ""
-    return word or "CRENEAU_NON_DISPONIBLE"
+    """Why a slot did not enter, where RdvPermis says it."""
+    return verbatim(failed.code) if isinstance(failed, NotAdded) else ""
 
 
 def refused_line(slot_id: str, word: str) -> pb.HoldResult:
-    """A line that RdvPermis refused."""
+    """A line that RdvPermis refused; without a word, that the slot is not to be had is all we know."""
     outcome = pb.HoldResult.OUTCOME_REFUSED
-    return pb.HoldResult(slot_id=slot_id, outcome=outcome, rdvpermis_code=word, code=code_of(word))
+    code = code_of(word) if word else Code.CODE_RDVPERMIS_SLOT_GONE
+    return pb.HoldResult(slot_id=slot_id, outcome=outcome, rdvpermis_code=word, code=code)
 
 
 def read_validation(answer: object) -> pb.ValidateBasketResponse:

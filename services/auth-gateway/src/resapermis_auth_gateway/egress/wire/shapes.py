@@ -47,10 +47,8 @@ class School(Theirs):
     department: Text | None = Field(
         None, validation_alias=AliasChoices("codeDepartement", AliasPath("autoEcole", "codeDepartement"))
     )
-    latitude: float | None = Field(None, validation_alias=AliasChoices("latitude", AliasPath("autoEcole", "latitude")))
-    longitude: float | None = Field(
-        None, validation_alias=AliasChoices("longitude", AliasPath("autoEcole", "longitude"))
-    )
+    latitude: float | None = Field(None, validation_alias=AliasChoices("latitude", AliasPath("adresse", "latitude")))
+    longitude: float | None = Field(None, validation_alias=AliasChoices("longitude", AliasPath("adresse", "longitude")))
     trainers: float | None = Field(
         None, validation_alias=AliasChoices("nombreDeFormateurs", AliasPath("autoEcole", "nombreDeFormateurs"))
     )
@@ -88,8 +86,8 @@ class PlanningItem(Theirs):
 class Threshold(Theirs):
     """informations-seuil-departement: every name [default]."""
 
-    limit: int | None = Field(None, validation_alias=AliasChoices("seuil", "nombrePlacesMax"))
-    taken: int | None = Field(None, validation_alias=AliasChoices("nombreDeReservations", "nombrePlacesReservees"))
+    limit: int | None = Field(None, validation_alias=AliasChoices("seuil", "plafond"))
+    taken: int | None = Field(None, validation_alias=AliasChoices("placesReservees", "nombreDeReservations"))
     rate: float | None = Field(None, validation_alias=AliasChoices("tauxParFormateur", "taux"))
     trainers: float | None = Field(None, validation_alias=AliasChoices("nombreDeFormateurs", "etp"))
 
