@@ -1,0 +1,244 @@
+"""Tokens: sealed, renewed once however many want them, dead when the provider says so."""
+
+import asyncio
+from datetime import timedelta
+from urllib.parse import parse_qs
+
+import pytest
+import sqlalchemy as sa
+
+from resapermis.audit.v1.events_pb2 import Record
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
+from resapermis_auth_gateway import tokens
+from resapermis_auth_gateway.egress.keeper import Who
+from resapermis_kit import outbox
+from resapermis_kit.clock import utc_now
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_vault import Unreadable
+
+from .conftest import BASE
+
+pytestmark = pytest.mark.req("S-02")
+PLANNING = pb.SearchPlanningRequest(category="B", centre_id="c-1", date="2026-12-09")
+BEHALF = pb.OnBehalf(school_id="school-1")
+
+
+class TokenEndpoint:
+    """Rotates refresh tokens as Keycloak does: a used one is invalid_grant."""
+
+    def __init__(self, responder, *, first="refresh-1"):
+        self.valid, self.refreshes, self.gate = first, 0, asyncio.Event()
+        self.gate.set()
+        self.entered = asyncio.Event()
+        responder.replies["POST /token"] = self.answer
+
+    async def answer(self, asked):
+        form = parse_qs(asked.body.decode())
+        self.entered.set()
+        await self.gate.wait()
+        if form["refresh_token"] != [self.valid] or form["client_secret"] != ["invented"]:
+            return 400, {"error": "invalid_grant"}
+        self.refreshes += 1
+        self.valid = f"refresh-{self.refreshes + 1}"
+        return 200, {
+            "access_token": f"access-{self.refreshes + 1}",
+            "expires_in": 300,
+            "refresh_token": self.valid,
+            "refresh_expires_in": 1800,
+        }
+
+
+async def rows(world):
+    async with transaction(world.engine) as tx:
+        return (await tx.execute(sa.select(tokens.tokens))).all()
+
+
+async def test_what_is_kept_is_sealed_and_bound_to_its_row(world):
+    session = await world.sign_in()
+    (row,) = await rows(world)
+    assert b"access-1" not in row.access
+    assert b"refresh-1" not in row.refresh
+    async with transaction(world.engine) as tx:
+        token = await tokens.of_session(tx, session)
+    assert tokens.open_access(world.vault, token) == "access-1"
+    with pytest.raises(Unreadable):
+        world.vault.unwrap(token.access, f"token/refresh/{token.id}")
+    assert "access-1" not in repr(token)
+
+
+async def test_fifty_callers_on_two_replicas_refresh_once(make_world, responder):
+    provider = TokenEndpoint(responder)
+    first = await make_world(responder.url, f"{responder.url}/realm")
+    second = await make_world(responder.url, f"{responder.url}/realm", engine=first.engine, vault=first.vault)
+    session = await first.sign_in(access_seconds=20)
+    who = Who(session, "school-1")
+    asking = [world.keeper.access(who, lambda _: 1) for world in (first, second) for _ in range(25)]
+    got = {access.value for access in await asyncio.gather(*asking)}
+    assert provider.refreshes == 1
+    assert got <= {"access-1", "access-2"}  # the other replica may use what still stands
+    assert (await first.keeper.access(who, lambda _: 1)).value == "access-2"
+    assert len(responder.calls("POST /token")) == 1
+
+
+async def test_an_expired_token_is_waited_for_by_the_other_replica(make_world, responder):
+    provider = TokenEndpoint(responder)
+    provider.gate.clear()
+    first = await make_world(responder.url, f"{responder.url}/realm")
+    second = await make_world(responder.url, f"{responder.url}/realm", engine=first.engine, vault=first.vault)
+    who = Who(await first.sign_in(access_seconds=-1), "school-1")
+    one = asyncio.create_task(first.keeper.access(who, lambda _: 1))
+    await provider.entered.wait()
+    two = asyncio.create_task(second.keeper.access(who, lambda _: 1))
+    provider.gate.set()
+    assert [(await one).value, (await two).value] == ["access-2", "access-2"]
+    assert provider.refreshes == 1
+
+
+async def test_a_refused_access_token_is_renewed_once_and_the_call_made_again(world, responder):
+    TokenEndpoint(responder)
+    session = await world.sign_in()
+    responder.on(
+        "POST",
+        "/paniers/b-1/valider",
+        lambda asked: (401, None) if asked.headers["authorization"] == "Bearer access-1" else (200, {"data": []}),
+    )
+    await world.ask("ValidateBasket", pb.ValidateBasketRequest(basket_id="b-1"), session)
+    assert len(responder.calls(f"POST {BASE}")) == 2
+
+
+async def test_a_token_refused_twice_asks_for_a_new_sign_in(world, responder):
+    provider = TokenEndpoint(responder)
+    session = await world.sign_in()
+    responder.on("POST", "/planning/recherche", (401, None))
+    assert (await world.refused("SearchPlanning", PLANNING, session)).code == Code.CODE_RECONNECT_NEEDED
+    assert (len(responder.calls(f"POST {BASE}")), provider.refreshes) == (2, 1)
+
+
+async def test_a_revoked_grant_is_dead_recorded_and_never_tried_again(world, responder):
+    TokenEndpoint(responder, first="another")
+    session = await world.sign_in(access_seconds=-1)
+    for _ in range(2):
+        assert (await world.refused("SearchPlanning", PLANNING, session)).code == Code.CODE_RECONNECT_NEEDED
+    assert len(responder.calls("POST /token")) == 1
+    (row,) = await rows(world)
+    assert (row.reason, row.access, row.refresh) == ("invalid_grant", None, None)
+    async with transaction(world.engine) as tx:
+        (said,) = (await tx.execute(sa.select(outbox.outbox.c.payload))).scalars().all()
+    record = Record.FromString(said)
+    assert (record.source, record.action, record.facts["reason"]) == ("auth-gateway", "token.refresh", "invalid_grant")
+    assert b"refresh-1" not in said
+
+
+async def test_without_a_token_the_answer_is_to_sign_in(world):
+    from resapermis_kit.clock import new_id
+
+    assert (await world.refused("SearchPlanning", PLANNING, new_id())).code == Code.CODE_RECONNECT_NEEDED
+    behalf = pb.ListExamsRequest(on_behalf=BEHALF, category="B")
+    assert (await world.refused("ListExams", behalf)).code == Code.CODE_RECONNECT_NEEDED
+    budget = await world.ask("GetBudget", pb.GetBudgetRequest(on_behalf=BEHALF))
+    assert (budget.connected, budget.calls_left) == (False, 0)
+
+
+@pytest.mark.req("S-24")
+async def test_background_work_takes_a_grant_first_and_never_another_schools_token(world, responder):
+    await world.sign_in(access="of-a-session")
+    await world.sign_in(access="of-a-grant", grant=True)
+    await world.sign_in(access="elsewhere", school_id="school-2", grant=True)
+    responder.on("GET", "/paniers", (200, []))
+    await world.ask("ListBaskets", pb.ListBasketsRequest(on_behalf=BEHALF))
+    assert [asked.headers["authorization"] for asked in responder.asked] == ["Bearer of-a-grant"]
+
+
+@pytest.mark.req("S-24")
+async def test_a_dead_grant_gives_way_to_the_next_token_of_the_school(world, responder):
+    TokenEndpoint(responder, first="another")
+    await world.sign_in(access="of-a-session")
+    await world.sign_in(access="of-a-grant", access_seconds=-1, grant=True)
+    responder.on("GET", "/paniers", (200, []))
+    await world.ask("ListBaskets", pb.ListBasketsRequest(on_behalf=BEHALF))
+    assert responder.calls(f"GET {BASE}")[0].headers["authorization"] == "Bearer of-a-session"
+
+
+@pytest.mark.req("S-24")
+async def test_a_person_never_uses_a_colleagues_token(world, responder):
+    from resapermis_kit.clock import new_id
+
+    await world.sign_in(grant=True)
+    responder.on("POST", "/planning/recherche", (200, []))
+    assert (await world.refused("SearchPlanning", PLANNING, new_id())).code == Code.CODE_RECONNECT_NEEDED
+    assert responder.asked == []
+
+
+async def test_a_sign_out_during_a_refresh_wins_and_the_new_token_is_revoked(world, responder):
+    provider = TokenEndpoint(responder)
+    provider.gate.clear()
+    session = await world.sign_in(access_seconds=-1)
+    waiting = asyncio.create_task(world.keeper.access(Who(session, "school-1"), lambda _: 1))
+    await provider.entered.wait()
+    async with transaction(world.engine) as tx:
+        dropped = await tokens.drop(tx, world.vault, session_id=session, reason="signed_out", now=utc_now())
+    assert dropped == ["refresh-1"]
+    provider.gate.set()
+    with pytest.raises(Failure) as refused:
+        await waiting
+    assert refused.value.code == Code.CODE_RECONNECT_NEEDED
+    (revoked,) = responder.calls("POST /revoke")
+    assert parse_qs(revoked.body.decode())["token"] == ["refresh-2"]
+
+
+async def test_a_caller_who_gives_up_does_not_lose_the_rotated_token(world, responder):
+    provider = TokenEndpoint(responder)
+    provider.gate.clear()
+    who = Who(await world.sign_in(access_seconds=-1), "school-1")
+    impatient = asyncio.create_task(world.keeper.access(who, lambda _: 1))
+    await provider.entered.wait()
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    provider.gate.set()
+    assert (await world.keeper.access(who, lambda _: 1)).value == "access-2"
+    assert provider.refreshes == 1
+
+
+async def test_while_the_provider_stumbles_a_standing_token_serves_and_an_ended_one_is_down(world, responder):
+    responder.replies["POST /token"] = (503, b"<html>")
+    standing, ended = await world.sign_in(access_seconds=20), await world.sign_in(access_seconds=-1)
+    assert (await world.keeper.access(Who(standing, "school-1"), lambda _: 1)).value == "access-1"
+    with pytest.raises(Failure) as refused:
+        await world.keeper.access(Who(ended, "school-1"), lambda _: 1)
+    assert refused.value.code == Code.CODE_RDVPERMIS_DOWN
+    assert [row.dead_at for row in await rows(world)] == [None, None]
+    TokenEndpoint(responder)
+    assert (await world.keeper.access(Who(ended, "school-1"), lambda _: 1)).value == "access-2"
+
+
+async def test_a_session_outlives_a_quiet_half_hour(world, responder):
+    provider = TokenEndpoint(responder)
+    session = await world.sign_in(refresh_seconds=300)
+    await world.keeper.renew_ending()
+    assert provider.refreshes == 1
+    async with transaction(world.engine) as tx:
+        token = await tokens.of_session(tx, session)
+    assert token.refresh_expires_at > utc_now() + timedelta(minutes=25)
+    await world.keeper.renew_ending()
+    assert provider.refreshes == 1
+
+
+async def test_a_second_token_for_a_session_is_refused_by_the_database(world):
+    session = await world.sign_in()
+    async with transaction(world.engine) as tx:
+        token = await tokens.of_session(tx, session)
+    again = tokens.Pair("a", utc_now(), "r", None)
+    with pytest.raises(sa.exc.IntegrityError):
+        async with transaction(world.engine) as tx:
+            await tokens.keep(
+                tx,
+                world.vault,
+                again,
+                token_id=session,
+                account_id=token.account_id,
+                school_id="school-1",
+                now=utc_now(),
+                session_id=session,
+            )
