@@ -93,6 +93,7 @@ export const theme = createTheme({
   fontSizes: { xs: "0.875rem", sm: "0.875rem", md: "1rem", lg: "1.25rem", xl: "1.5625rem" },
   components: {
     Button: { defaultProps: { size: "sm" }, styles: { ...target, label: { whiteSpace: "normal" } } },
+    TextInput: { defaultProps: { inputWrapperOrder: ["label", "input", "description", "error"] } },
     Modal: { defaultProps: { centered: true, size: "lg", overlayProps: { backgroundOpacity: 0.5 } } },
   },
 });

@@ -1,8 +1,9 @@
-/** Every question the pages ask, one function each. A name or a NEPH never stands in an address (web.md §2). */
-import { send } from "./client.ts";
+/**
+ * Every question the pages ask, one function each. A name or a NEPH never stands in an address (web.md §2). Words of closed lists come
+ * as text in the contract and are narrowed here, once (types.ts).
+ */
+import { act, ask, ours, rest } from "./client.ts";
 import type * as api from "./types.ts";
-
-const v1 = "/api/v1";
 
 export interface SlotFilter {
   department: string;
@@ -13,86 +14,143 @@ export interface SlotFilter {
   centres: string[];
 }
 
-export const session = () => send<api.Session>("GET", "/auth/session", { quiet: true });
+/** Slots a page; the contract's most. */
+const SLOTS = 500;
 
-export const signOut = () => send<{ redirect?: string | null } | undefined>("POST", "/auth/logout");
+export const session = () => ask(() => rest.GET("/auth/session"), true);
+
+export const signOut = () => ask(() => rest.POST("/auth/logout", { params: { header: ours() } }), true);
 
 export const slots = (filter: SlotFilter, cursor: string | undefined, signal?: AbortSignal, lookNow = false) =>
-  send<api.SlotPage>("GET", `${v1}/slots`, {
-    query: {
-      department: filter.department,
-      category: filter.category,
-      from: filter.from,
-      to: filter.to,
-      centre: filter.centres,
-      cursor,
-      limit: "500",
-      lookNow: lookNow ? "true" : undefined,
-    },
-    ...(signal ? { signal } : {}),
-  });
+  ask(() =>
+    rest.GET("/api/v1/slots", {
+      params: {
+        query: {
+          department: filter.department,
+          category: filter.category,
+          from: filter.from,
+          to: filter.to,
+          limit: SLOTS,
+          ...(filter.centres.length > 0 ? { centre: filter.centres } : {}),
+          ...(cursor ? { cursor } : {}),
+          ...(lookNow ? { lookNow } : {}),
+        },
+      },
+      ...(signal ? { signal } : {}),
+    }),
+  );
 
 export const centres = (department: string, category: string) =>
-  send<api.Page<api.Centre>>("GET", `${v1}/centres`, { query: { department, category } });
+  ask(() => rest.GET("/api/v1/centres", { params: { query: { department, category } } }));
 
-export const basket = () => send<api.Basket>("GET", `${v1}/basket`);
+export const basket = () => ask(() => rest.GET("/api/v1/basket")) as Promise<api.Basket>;
 
-export const hold = (items: { slotId: string; candidateId?: string }[], together: boolean, idempotencyKey: string) =>
-  send<api.GroupOutcome>("POST", `${v1}/basket/items`, { body: { items, together }, idempotencyKey });
+export const hold = (items: { slotId: string; candidateId?: string }[], together: boolean, key: string) =>
+  ask(() =>
+    rest.POST("/api/v1/basket/items", { params: { header: act(key) }, body: { items, together } }),
+  ) as Promise<api.GroupOutcome>;
 
-export const nameCandidate = (lineId: string, candidateId: string | null, idempotencyKey: string) =>
-  send<unknown>("PUT", `${v1}/basket/items/${lineId}/candidate`, { body: { candidateId }, idempotencyKey });
+export const nameCandidate = (lineId: string, candidateId: string | null, key: string) =>
+  ask(() =>
+    rest.PUT("/api/v1/basket/items/{line_id}/candidate", {
+      params: { header: act(key), path: { line_id: lineId } },
+      body: { candidateId },
+    }),
+  );
 
-export const release = (lineId: string, idempotencyKey: string) =>
-  send<unknown>("DELETE", `${v1}/basket/items/${lineId}`, { idempotencyKey });
+export const release = (lineId: string, key: string) =>
+  ask(() => rest.DELETE("/api/v1/basket/items/{line_id}", { params: { header: act(key), path: { line_id: lineId } } }));
 
-export const validate = (groupId: string, idempotencyKey: string) =>
-  send<api.GroupOutcome>("POST", `${v1}/basket/validation`, { body: { groupId }, idempotencyKey });
+export const validate = (groupId: string, key: string) =>
+  ask(() =>
+    rest.POST("/api/v1/basket/validation", { params: { header: act(key) }, body: { groupId } }),
+  ) as Promise<api.GroupOutcome>;
 
 export type BookingFilter = "upcoming" | "to_confirm" | "past";
 
 export const bookings = (filter: BookingFilter, cursor: string | undefined) =>
-  send<api.BookingPage>("GET", `${v1}/bookings`, { query: { filter, cursor } });
+  ask(() =>
+    rest.GET("/api/v1/bookings", { params: { query: { filter, ...(cursor ? { cursor } : {}) } } }),
+  ) as Promise<api.BookingPage>;
 
-export const cancelBooking = (id: string, reason: string, idempotencyKey: string) =>
-  send<unknown>("POST", `${v1}/bookings/${id}/cancellation`, { body: { reason }, idempotencyKey });
+export type CancelReason = "candidate_ill" | "not_ready" | "school" | "other";
 
-export const replaceCandidate = (id: string, candidateId: string, idempotencyKey: string) =>
-  send<unknown>("POST", `${v1}/bookings/${id}/replacement`, { body: { candidateId }, idempotencyKey });
+export const cancelBooking = (id: string, reason: CancelReason, key: string) =>
+  ask(() =>
+    rest.POST("/api/v1/bookings/{booking_id}/cancellation", {
+      params: { header: act(key), path: { booking_id: id } },
+      body: { reason },
+    }),
+  );
+
+export const replaceCandidate = (id: string, candidateId: string, key: string) =>
+  ask(() =>
+    rest.POST("/api/v1/bookings/{booking_id}/replacement", {
+      params: { header: act(key), path: { booking_id: id } },
+      body: { candidateId },
+    }),
+  );
 
 export const candidates = (cursor: string | undefined) =>
-  send<api.Page<api.Candidate>>("GET", `${v1}/candidates`, { query: { cursor } });
+  ask(() =>
+    rest.GET("/api/v1/candidates", { params: { query: cursor ? { cursor } : {} } }),
+  ) as Promise<api.CandidatePage>;
 
-export const candidate = (id: string) => send<api.Candidate>("GET", `${v1}/candidates/${id}`);
+export const candidate = (id: string) =>
+  ask(() =>
+    rest.GET("/api/v1/candidates/{candidate_id}", { params: { path: { candidate_id: id } } }),
+  ) as Promise<api.Candidate>;
 
 export const searchCandidates = (query: string, signal?: AbortSignal) =>
-  send<api.Page<api.Candidate>>("POST", `${v1}/candidates/search`, { body: { query }, ...(signal ? { signal } : {}) });
+  ask(() =>
+    rest.POST("/api/v1/candidates/search", {
+      params: { header: ours() },
+      body: { query },
+      ...(signal ? { signal } : {}),
+    }),
+  ) as Promise<api.CandidatePage>;
 
-export const createCandidate = (body: api.NewCandidate, idempotencyKey: string) =>
-  send<api.Candidate>("POST", `${v1}/candidates`, { body, idempotencyKey });
+export const createCandidate = (body: api.NewCandidate, key: string) =>
+  ask(() => rest.POST("/api/v1/candidates", { params: { header: act(key) }, body })) as Promise<api.Candidate>;
 
-export const requestMandate = (
-  body: { candidateId: string; category: string; gearbox?: "manual" | "automatic" },
-  idempotencyKey: string,
-) => send<api.Mandate>("POST", `${v1}/mandates`, { body, idempotencyKey });
+export const requestMandate = (body: api.NewMandate, key: string) =>
+  ask(() => rest.POST("/api/v1/mandates", { params: { header: act(key) }, body })) as Promise<api.Mandate>;
 
 /** Reads a mandate again at RdvPermis now; spends one of the school's calls. */
-export const refreshMandate = (id: string) => send<api.Mandate>("POST", `${v1}/mandates/${id}/refresh`);
+export const refreshMandate = (id: string) =>
+  ask(() =>
+    rest.POST("/api/v1/mandates/{mandate_id}/refresh", { params: { header: ours(), path: { mandate_id: id } } }),
+  );
 
-export const revokeMandate = (id: string, idempotencyKey: string) =>
-  send<unknown>("POST", `${v1}/mandates/${id}/revocation`, { idempotencyKey });
+export const revokeMandate = (id: string, key: string) =>
+  ask(() =>
+    rest.POST("/api/v1/mandates/{mandate_id}/revocation", {
+      params: { header: act(key), path: { mandate_id: id } },
+    }),
+  );
 
-export const thresholds = () => send<api.Page<api.Threshold>>("GET", `${v1}/thresholds`);
+export const thresholds = () => ask(() => rest.GET("/api/v1/thresholds"));
 
 export const notices = (cursor: string | undefined) =>
-  send<api.NoticePage>("GET", `${v1}/notifications`, { query: { cursor } });
+  ask(() =>
+    rest.GET("/api/v1/notifications", { params: { query: cursor ? { cursor } : {} } }),
+  ) as Promise<api.NoticePage>;
 
-export const markRead = (id: string) => send<unknown>("POST", `${v1}/notifications/${id}/read`);
+export const markRead = (id: string) =>
+  ask(() =>
+    rest.POST("/api/v1/notifications/{notice_id}/read", { params: { header: ours(), path: { notice_id: id } } }),
+  );
 
 export const auditRecords = (objectId: string | undefined, cursor: string | undefined) =>
-  send<api.Page<api.AuditRecord>>("GET", `${v1}/audit/records`, { query: { cursor, objectId } });
+  ask(() =>
+    rest.GET("/api/v1/audit/records", {
+      params: { query: { ...(objectId ? { objectId } : {}), ...(cursor ? { cursor } : {}) } },
+    }),
+  );
 
-export const checkpoint = () => send<{ note: string; verifierKey: string }>("GET", `${v1}/audit/checkpoint`);
+/** The note with its key: the contract gives the bare note only where text/plain is asked. */
+export const checkpoint = () =>
+  ask(() => rest.GET("/api/v1/audit/checkpoint")) as Promise<{ note: string; verifierKey: string }>;
 
 export const inclusionProof = (id: string) =>
-  send<import("../audit/merkle.ts").InclusionClaim>("GET", `${v1}/audit/records/${id}/proof`);
+  ask(() => rest.GET("/api/v1/audit/records/{record_id}/proof", { params: { path: { record_id: id } } }));

@@ -1,6 +1,8 @@
 /** How a question reaches the gateway: same origin, cookie, CSRF token, Idempotency-Key, and every failure a `Problem`. */
+import createClient from "openapi-fetch";
 import { serverClock } from "../time/clock.ts";
-import { networkProblem, Problem, problemFrom } from "./problem.ts";
+import { networkProblem, Problem } from "./problem.ts";
+import type { paths } from "./schema.d.ts";
 
 let csrfToken = "";
 let onSignedOut: () => void = () => undefined;
@@ -15,65 +17,57 @@ export function whenSignedOut(listener: () => void): void {
   onSignedOut = listener;
 }
 
-export interface Ask {
-  query?: Record<string, string | string[] | undefined>;
-  body?: unknown;
-  /** One per human act, the same for its repeats. */
-  idempotencyKey?: string;
-  signal?: AbortSignal;
-  /** The session question itself: a 401 is an answer. */
-  quiet?: boolean;
+export const rest = createClient<paths>({
+  baseUrl: globalThis.location.origin,
+  credentials: "same-origin",
+  // Looked up at each question: tests put theirs in place later.
+  fetch: (request) => globalThis.fetch(request),
+});
+
+/** Header of what changes something of ours. */
+export function ours(): { "X-CSRF-Token": string } {
+  return { "X-CSRF-Token": csrfToken };
 }
 
-function address(path: string, query: Ask["query"]): string {
-  const params = new URLSearchParams();
-  for (const [name, value] of Object.entries(query ?? {})) {
-    for (const one of Array.isArray(value) ? value : [value]) {
-      if (one !== undefined && one !== "") params.append(name, one);
-    }
-  }
-  const text = params.toString();
-  return text ? `${path}?${text}` : path;
+/** Headers of what asks RdvPermis: one key per human act, the same for its repeats. */
+export function act(idempotencyKey: string): { "X-CSRF-Token": string; "Idempotency-Key": string } {
+  return { ...ours(), "Idempotency-Key": idempotencyKey };
 }
 
-async function exchange(method: string, path: string, ask: Ask): Promise<Response> {
-  const headers = new Headers({ Accept: "application/json" });
-  if (method !== "GET") headers.set("X-CSRF-Token", csrfToken);
-  if (ask.body !== undefined) headers.set("Content-Type", "application/json");
-  if (ask.idempotencyKey) headers.set("Idempotency-Key", ask.idempotencyKey);
-  try {
-    return await fetch(address(path, ask.query), {
-      method,
-      headers,
-      credentials: "same-origin",
-      ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),
-      ...(ask.signal ? { signal: ask.signal } : {}),
-    });
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw networkProblem();
-  }
+interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
 }
 
 /**
- * Asks and parses. An answer's `serverTime` teaches the clock.
+ * Asks, and gives what was answered. An answer's `serverTime` teaches the clock.
  *
- * @throws Problem for every refusal and for a lost answer (`code` "NETWORK").
+ * @param quiet the session question itself: there a 401 is an answer, not the end of a session.
+ * @throws Problem for every refusal, and for a lost answer (`code` "NETWORK").
  */
-export async function send<T>(method: string, path: string, ask: Ask = {}): Promise<T> {
+export async function ask<T>(question: () => Promise<Answer<T>>, quiet = false): Promise<T> {
   const sent = performance.now();
-  const response = await exchange(method, path, ask);
-  if (!response.ok) {
-    const problem = await problemFrom(response);
-    if (!ask.quiet && (problem.code === "UNAUTHENTICATED" || problem.code === "RECONNECT_NEEDED")) onSignedOut();
+  let answer: Answer<T>;
+  try {
+    answer = await question();
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    // TypeError: no network. SyntaxError: a body cut on its way, or not ours.
+    if (error instanceof TypeError || error instanceof SyntaxError) throw networkProblem();
+    throw error;
+  }
+  if (!answer.response.ok) {
+    const problem = new Problem(answer.response.status, bodyOf(answer.error));
+    if (!quiet && (problem.code === "UNAUTHENTICATED" || problem.code === "RECONNECT_NEEDED")) onSignedOut();
     throw problem;
   }
-  if (response.status === 204) return undefined as T;
-  const body: unknown = await response.json().catch(() => {
-    throw new Problem(response.status, { code: "UNEXPECTED" });
-  });
-  learnTime(body, sent);
-  return body as T;
+  learnTime(answer.data, sent);
+  return answer.data as T;
+}
+
+function bodyOf(error: unknown): Partial<Problem> {
+  return typeof error === "object" && error !== null ? error : {};
 }
 
 function learnTime(body: unknown, sent: number): void {

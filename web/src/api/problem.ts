@@ -1,4 +1,4 @@
-/** RFC 9457 problem bodies, and the two failures that have no body: no network, and an answer that is not ours. */
+/** RFC 9457 problem bodies, and the failures that have none: no network, and an answer that is not ours. */
 import type { Reason } from "./types.ts";
 
 export class Problem extends Error implements Reason {
@@ -42,15 +42,4 @@ export function codeOf(code: string): string {
 
 export function networkProblem(): Problem {
   return new Problem(0, { code: "NETWORK" });
-}
-
-export async function problemFrom(response: Response): Promise<Problem> {
-  const type = response.headers.get("content-type") ?? "";
-  if (!/json/.test(type)) return new Problem(response.status, {});
-  try {
-    return new Problem(response.status, (await response.json()) as Partial<Problem>);
-  } catch (error) {
-    if (error instanceof SyntaxError) return new Problem(response.status, {});
-    throw error;
-  }
 }

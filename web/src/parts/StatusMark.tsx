@@ -4,9 +4,17 @@ import { IconCheck, IconClock, IconHourglass, IconLock, IconX } from "@tabler/ic
 import type { ReactNode } from "react";
 import type { LineState, MandateState } from "../api/types.ts";
 
-export type Tone = "booked" | "held" | "waiting" | "refused" | "closed";
+/** `chosen`: picked on this page, nothing asked yet. */
+export type Tone = "booked" | "chosen" | "held" | "waiting" | "refused" | "closed";
 
-const ICONS = { booked: IconCheck, held: IconClock, waiting: IconHourglass, refused: IconX, closed: IconLock };
+const ICONS = {
+  booked: IconCheck,
+  chosen: IconCheck,
+  held: IconClock,
+  waiting: IconHourglass,
+  refused: IconX,
+  closed: IconLock,
+};
 
 export function StatusMark({ tone, children }: { tone: Tone; children: ReactNode }) {
   const Icon = ICONS[tone];

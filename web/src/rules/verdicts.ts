@@ -13,10 +13,12 @@ export function verdictText(verdict: Verdict): string {
   switch (verdict.rule) {
     case "R-TERRITORY": {
       const department = fact("slotDepartment");
-      const place = department ? departmentName(department) : t`ce département`;
+      if (!department)
+        return until ? t`Réservé aux écoles du département jusqu'au ${until}.` : t`Réservé aux écoles du département.`;
+      const place = departmentName(department);
       return until
-        ? t`Réservé aux écoles de ce département (${place}) jusqu'au ${until}.`
-        : t`Réservé aux écoles de ce département (${place}).`;
+        ? t`Réservé aux écoles du département (${place}) jusqu'au ${until}.`
+        : t`Réservé aux écoles du département (${place}).`;
     }
     case "R-THRESHOLD": {
       const month = fact("month");

@@ -2,7 +2,7 @@
 import { HttpResponse, http } from "msw";
 import type { Line } from "../../src/api/types.ts";
 import { makeJournal } from "./journal.ts";
-import { iso, makeLine, makeMandate, type World } from "./world.ts";
+import { GONE, iso, makeLine, makeMandate, type World } from "./world.ts";
 
 export function handlers(world: World) {
   const journal = makeJournal(8);
@@ -118,7 +118,7 @@ export function handlers(world: World) {
     }),
     http.post("*/api/v1/candidates", async ({ request }) => {
       const body = (await request.json()) as { lastName: string; firstName: string; neph: string; email?: string };
-      const made = { ...body, id: crypto.randomUUID(), mandates: [] };
+      const made = { ...body, id: crypto.randomUUID(), nephUnusual: false, mandates: [] };
       world.candidates.unshift(made);
       return HttpResponse.json(made, { status: 201 });
     }),

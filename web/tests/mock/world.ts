@@ -39,6 +39,7 @@ export function makeSlot(index: number, day: string, minute: number, over: Parti
     centre,
     startsAt: `${day}T${hourOf(minute)}`,
     endsAt: `${day}T${hourOf(minute + 32)}`,
+    timeZone: "Europe/Paris",
     category: "B",
     kind: "CIRCULATION",
     status: "free",
@@ -125,10 +126,13 @@ export function makeCandidate(id: string, lastName: string, firstName: string, m
   };
 }
 
+export const GONE = { code: "RDVPERMIS_SLOT_GONE", detail: "", rdvpermisCode: "CRENEAU_DEJA_RESERVE", verdicts: [] };
+
 export function makeLine(id: string, slot: Slot, over: Partial<Line> = {}): Line {
   return {
     id,
     slot,
+    groupId: "g-1",
     candidate: null,
     state: "held",
     since: iso(-40_000),
@@ -181,7 +185,7 @@ export function makeWorld(): World {
     candidates,
     basket: {
       serverTime: iso(),
-      limits: { group: 4, basket: 12 },
+      limits: { group: 4, basket: 12, holdTtlSeconds: 900 },
       groups: [
         {
           id: "g-1",
@@ -191,7 +195,7 @@ export function makeWorld(): World {
             makeLine("l-2", at(7), {}),
             makeLine("l-3", at(11), {
               state: "refused",
-              reason: { code: "RDVPERMIS_SLOT_GONE", rdvpermisCode: "CRENEAU_DEJA_RESERVE", verdicts: [] },
+              reason: GONE,
             }),
             makeLine("l-4", at(15), { state: "asking" }),
           ],
@@ -219,6 +223,7 @@ export function makeWorld(): World {
       {
         id: "n-1",
         kind: "booking.confirmed",
+        facts: {},
         occurredAt: iso(-3 * MINUTE),
         level: "success",
         text: {
@@ -231,6 +236,7 @@ export function makeWorld(): World {
       {
         id: "n-2",
         kind: "threshold.near",
+        facts: {},
         occurredAt: iso(-90 * MINUTE),
         level: "warning",
         text: { fr: "Plus de 80 % du seuil de décembre est pris.", en: "Over 80 % of December's threshold is taken." },

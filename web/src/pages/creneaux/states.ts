@@ -16,7 +16,7 @@ export interface SlotFace {
 
 export function faceOf(slot: Slot, marks: { chosen: boolean; asked: boolean }): SlotFace {
   if (marks.asked) return { tone: "waiting", word: t`demandé`, choosable: false };
-  if (marks.chosen) return { tone: "held", word: t`choisi`, choosable: true };
+  if (marks.chosen) return { tone: "chosen", word: t`choisi`, choosable: true };
   switch (slot.status) {
     case "taken":
       return { tone: "closed", word: t`pris`, choosable: false };

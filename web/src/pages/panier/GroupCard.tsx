@@ -17,7 +17,7 @@ import { LineRow } from "./LineRow.tsx";
 /** Why the group cannot be validated now; undefined when it can. */
 export function blockedBecause(group: Group): string | undefined {
   const held = group.lines.filter((line) => line.state === "held");
-  const unnamed = held.filter((line) => line.candidate === null).length;
+  const unnamed = held.filter((line) => !line.candidate).length;
   if (held.length === 0) return t`Rien à valider dans cette demande.`;
   if (unnamed > 0) {
     return plural(unnamed, {

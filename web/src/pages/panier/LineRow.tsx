@@ -38,7 +38,7 @@ export function LineRow({ line, named }: { line: Line; named: readonly string[] 
     onSettled: () => Promise.all([refresh(), client.invalidateQueries({ queryKey: keys.slots })]),
   });
   const when = examShort(line.slot.startsAt);
-  const shown = name.isPending ? name.variables : line.candidate;
+  const shown = (name.isPending ? name.variables : line.candidate) ?? null;
   return (
     <li className="rp-line">
       <span className="rp-line__status">

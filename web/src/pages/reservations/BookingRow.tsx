@@ -116,12 +116,15 @@ function CancelDialog({
   onClose: () => void;
 }) {
   const refresh = useRefresh();
-  const [reason, setReason] = useState("candidate_ill");
+  const [reason, setReason] = useState<calls.CancelReason>("candidate_ill");
   const now = useNow();
-  const cancel = useAct(({ id, why }: { id: string; why: string }, key: string) => calls.cancelBooking(id, why, key), {
-    onSuccess: onClose,
-    onSettled: refresh,
-  });
+  const cancel = useAct(
+    ({ id, why }: { id: string; why: calls.CancelReason }, key: string) => calls.cancelBooking(id, why, key),
+    {
+      onSuccess: onClose,
+      onSettled: refresh,
+    },
+  );
   const late = daysAhead(booking.slot.startsAt, todayInParis(now)) <= LATE_DAYS;
   return (
     <ConfirmDialog
@@ -147,7 +150,7 @@ function CancelDialog({
       <NativeSelect
         label={t`Motif`}
         value={reason}
-        onChange={(event) => setReason(event.currentTarget.value)}
+        onChange={(event) => setReason(event.currentTarget.value as calls.CancelReason)}
         data={[
           { value: "candidate_ill", label: t`candidat malade` },
           { value: "not_ready", label: t`candidat pas prêt` },
