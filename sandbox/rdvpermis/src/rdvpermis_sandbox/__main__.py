@@ -19,7 +19,7 @@ def main() -> int:
     sandbox = Sandbox(chosen, lambda: datetime.now(UTC), lambda: secrets.token_urlsafe(32))
     host, _, port = chosen.listen.rpartition(":")
     uvicorn.run(
-        sandbox.asgi,  # type: ignore[arg-type]  # uvicorn's own name for the same shapes
+        sandbox.asgi,
         host=host,
         port=int(port),
         loop="uvloop",

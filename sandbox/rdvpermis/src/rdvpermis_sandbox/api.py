@@ -77,13 +77,13 @@ def router(state: State, ask: Callable[[Request], Any], told: Callable[[Mandate]
         return shapes.employee(asking.employee, asking.school)
 
     @routes.post("/centres/recherche")
-    async def centres(asking: who, body: shapes.CentreSearch) -> list[dict[str, Any]]:
+    async def centres(_asking: who, body: shapes.CentreSearch) -> list[dict[str, Any]]:
         wanted = body.filtre
         found = (each for each in state.world.centres.values() if each.department == wanted.codeDepartement)
         return [shapes.centre(each) for each in found if wanted.estFerme in {None, each.closed}]
 
     @routes.get("/centres/{centre_id}")
-    async def centre(asking: who, centre_id: str) -> dict[str, Any]:
+    async def centre(_asking: who, centre_id: str) -> dict[str, Any]:
         return shapes.centre(known_centre(centre_id))
 
     def known_centre(centre_id: str) -> Any:
@@ -105,7 +105,9 @@ def router(state: State, ask: Callable[[Request], Any], told: Callable[[Mandate]
         chosen = {known_centre(each.centreId).id: int(each.priorite) for each in body.centresFavorisInput}
         state.truth.favourites[f"{asking.employee.id}|{body.groupePermis}"] = chosen
         state.dirty = True
-        return [{"groupePermis": body.groupePermis, "centreId": name, "priorite": rank} for name, rank in chosen.items()]
+        return [
+            {"groupePermis": body.groupePermis, "centreId": name, "priorite": rank} for name, rank in chosen.items()
+        ]
 
     @routes.post("/mandats", status_code=201)
     async def ask_mandate(asking: who, body: shapes.MandateAsked) -> dict[str, Any]:
@@ -170,7 +172,9 @@ def router(state: State, ask: Callable[[Request], Any], told: Callable[[Mandate]
     centres_query = Annotated[str, Query(alias="centres-ids")]
 
     @routes.get("/crenodispo/date")
-    async def next_free(asking: who, centres: centres_query, group: group_query, day: Annotated[date, Query(alias="date")]) -> str:
+    async def next_free(
+        asking: who, centres: centres_query, group: group_query, day: Annotated[date, Query(alias="date")]
+    ) -> str:
         for name in centres.split(","):
             known_centre(name)
         wanted = set(centres.split(","))
@@ -188,7 +192,9 @@ def router(state: State, ask: Callable[[Request], Any], told: Callable[[Mandate]
         return [shapes.basket(state, each, asking.school) for each in state.baskets(asking.school.id)]
 
     @routes.post("/paniers", status_code=201)
-    async def open_basket(asking: who, response: Response, body: Annotated[shapes.BasketAsked | None, Body()] = None) -> dict[str, Any]:
+    async def open_basket(
+        asking: who, response: Response, body: Annotated[shapes.BasketAsked | None, Body()] = None
+    ) -> dict[str, Any]:
         made = rules.open_basket(state, asking.employee, body.employeAutoEcoleId if body else None, asking.now)
         response.headers["Location"] = f"{BASE}/paniers/{made.id}"
         return shapes.basket(state, made, asking.school)
@@ -202,10 +208,15 @@ def router(state: State, ask: Callable[[Request], Any], told: Callable[[Mandate]
         state.drop(rules.basket_of(state, basket_id, asking.employee))
 
     @routes.post("/paniers/{basket_id}/creneaux", status_code=201)
-    async def add(asking: who, basket_id: str, body: shapes.SlotAsked, inclureEstCandidatObligatoire: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002, N803 - their query
+    async def add(
+        asking: who,
+        basket_id: str,
+        body: shapes.SlotAsked,
+        inclure: Annotated[bool | None, Query(alias="inclureEstCandidatObligatoire")] = None,
+    ) -> dict[str, Any]:
         found = rules.basket_of(state, basket_id, asking.employee)
         rules.add_slot(state, found, body.creneauId, asking.now)
-        asked = {"estCandidatObligatoire": rules.must_name(state, asking.school.id)} if inclureEstCandidatObligatoire else {}
+        asked = {"estCandidatObligatoire": rules.must_name(state, asking.school.id)} if inclure else {}
         return shapes.basket(state, found, asking.school) | asked
 
     @routes.post("/paniers/{basket_id}/creneaux-multiples", status_code=201)

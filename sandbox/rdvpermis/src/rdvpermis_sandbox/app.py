@@ -48,7 +48,7 @@ class Sandbox:
             title="RdvPermis (bac à sable)", version="0.0.2", docs_url=None, redoc_url=None, openapi_url="/swagger/openapi.json",
             lifespan=self._life,
         )  # fmt: skip
-        self.asgi = Faults(self.app)  # type: ignore[arg-type]  # Starlette's own name for the same shapes
+        self.asgi = Faults(self.app)
         self._wire()
 
     def _wire(self) -> None:

@@ -27,12 +27,16 @@ class Order(BaseModel):
 
 
 class ClockOrder(Order):
+    """What clock is told."""
+
     set: datetime | None = None
     advance_seconds: float | None = None
     frozen: bool | None = None
 
 
 class FaultOrder(Order):
+    """What fault is told."""
+
     kind: Kind
     path: str = ".*"
     method: str = ""
@@ -45,6 +49,8 @@ class FaultOrder(Order):
 
 
 class RivalOrder(Order):
+    """What rival is told."""
+
     schools: Annotated[int, Field(ge=0, le=200)] = 0
     per_minute: Annotated[float, Field(ge=0, le=6000)] = 0
     department: str | None = None
@@ -52,10 +58,14 @@ class RivalOrder(Order):
 
 
 class TakeOrder(Order):
+    """What take is told."""
+
     slot: str
 
 
 class PublishOrder(Order):
+    """What publish is told."""
+
     centre: str
     group: str = "B"
     date: date
@@ -65,11 +75,15 @@ class PublishOrder(Order):
 
 
 class ResultOrder(Order):
+    """What result is told."""
+
     exam: str
     points: Annotated[int, Field(ge=0, le=31)] | None
 
 
 class CandidateOrder(Order):
+    """What candidate is told."""
+
     neph: str
     first_name: str
     last_name: str
@@ -78,12 +92,16 @@ class CandidateOrder(Order):
 
 
 class MandateOrder(Order):
+    """What mandate is told."""
+
     candidate: str
     school: str
     group: str = "B"
 
 
 class LimitOrder(Order):
+    """What limit is told."""
+
     employee: Annotated[int, Field(ge=0)] = 210
     online: Annotated[int, Field(ge=0)] = 600
     retry_after: RetryAfter = "cycle"
@@ -173,7 +191,10 @@ def router(state: State, tokens: Tokens, clock: Clock, faults: Faults, limits: L
             "mandates": [asdict(each) for each in known.mandates.values() if school in {None, each.school}],
             "calls": calls,
             "withdrawn": sorted(known.withdrawn),
-            "oversold": len([each for each in exams if each.state != "ANNULE"]) - len(seen) + len(held) - len(set(held)),
+            "oversold": len([each for each in exams if each.state != "ANNULE"])
+            - len(seen)
+            + len(held)
+            - len(set(held)),
         }
 
     @routes.get("/logins")
@@ -186,7 +207,9 @@ def router(state: State, tokens: Tokens, clock: Clock, faults: Faults, limits: L
         rows = []
         for school in schools[:count]:
             name = f"gerant.{school.id.removeprefix('ae-')}"
-            rows.append({"username": name, "password": PASSWORD, "school": school.name, "department": school.department})
+            rows.append(
+                {"username": name, "password": PASSWORD, "school": school.name, "department": school.department}
+            )
         return rows
 
     @routes.get("/candidates")
@@ -197,7 +220,9 @@ def router(state: State, tokens: Tokens, clock: Clock, faults: Faults, limits: L
     @routes.get("/candidates/free")
     async def free_candidates(group: str = "B", count: int = 20) -> list[dict[str, Any]]:
         """People with an active demand and no mandate, for POST /mandats."""
-        people = (p for p in state.world.candidates.values() if p.group == group and p.email and p.id not in state.mandates_of)
+        people = (
+            p for p in state.world.candidates.values() if p.group == group and p.email and p.id not in state.mandates_of
+        )
         return [asdict(person) for person, _ in zip(people, range(count), strict=False)]
 
     @routes.post("/candidates", status_code=201)

@@ -31,7 +31,9 @@ def router(state: State, ask: Callable[[Request], Any]) -> APIRouter:  # noqa: C
         return [shapes.exam(state, exam, slot, asking.school, asking.now) for exam, slot in rows]
 
     @routes.get("/examens")
-    async def exams(asking: who, group: group_query, statut: str = "PROGRAMME", day: day_query = None) -> list[dict[str, Any]]:
+    async def exams(
+        asking: who, group: group_query, statut: str = "PROGRAMME", day: day_query = None
+    ) -> list[dict[str, Any]]:
         return shown(asking, found(asking, statut, group, day))
 
     @routes.get("/examens-pagines")
@@ -52,14 +54,16 @@ def router(state: State, ask: Callable[[Request], Any]) -> APIRouter:  # noqa: C
         group: group_query,
         statut: str = "PROGRAMME",
         day: day_query = None,
-        nameless: Annotated[bool | None, Query(alias="creneauSansCandidat")] = None,  # noqa: FBT002 - their query
+        nameless: Annotated[bool | None, Query(alias="creneauSansCandidat")] = None,
     ) -> list[str]:
         rows = found(asking, statut, group, None)
         fits = (slot for exam, slot in rows if nameless in {None, exam.candidate is None})
         return sorted({slot.starts.date().isoformat() for slot in fits if day is None or slot.starts.date() >= day})
 
     @routes.get("/examens/nombre-de-remplacement")
-    async def replacements(asking: who, group: group_query, day: Annotated[date, Query(alias="date")]) -> dict[str, int]:
+    async def replacements(
+        asking: who, group: group_query, day: Annotated[date, Query(alias="date")]
+    ) -> dict[str, int]:
         left = rules.replacements_left(state, asking.school.id, group, f"{day:%Y-%m}")
         return {"remplacementsParMois": rules.REPLACEMENTS, "remplacementsRestants": left}
 

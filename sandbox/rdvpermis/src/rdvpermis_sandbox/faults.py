@@ -35,7 +35,7 @@ class Rule:
     rng: Random = field(default_factory=lambda: Random(1), repr=False)  # noqa: S311 - repeatable on purpose
 
     def strikes(self, method: str, path: str) -> bool:
-        """Is it this call's turn?"""
+        """Say whether it is this call's turn."""
         if self.count is not None and self.struck >= self.count:
             return False
         if (self.method and self.method != method) or not re.search(self.path, path):
@@ -80,7 +80,11 @@ class Faults:
             status, body = 429, b'{"erreur": "TROP_DE_REQUETES"}'
             headers += [(b"retry-after", rule.retry_after.encode())] if rule.retry_after else []
         if rule.kind == "html":
-            status, body, headers = 200, b"<html><body>Maintenance en cours</body></html>", [(b"content-type", b"text/html")]
+            status, body, headers = (
+                200,
+                b"<html><body>Maintenance en cours</body></html>",
+                [(b"content-type", b"text/html")],
+            )
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

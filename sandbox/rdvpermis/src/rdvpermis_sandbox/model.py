@@ -239,8 +239,6 @@ class Truth:
     baskets: dict[str, Basket] = field(default_factory=dict)
     exams: dict[str, Exam] = field(default_factory=dict)
     withdrawn: set[str] = field(default_factory=set)
-    freed: set[str] = field(default_factory=set)
-    """Seeded as taken elsewhere, given back since."""
     extra_slots: dict[str, Slot] = field(default_factory=dict)
     extra_candidates: dict[str, Candidate] = field(default_factory=dict)
     emails: dict[str, str] = field(default_factory=dict)

@@ -43,7 +43,17 @@ def discovery(issuer: str) -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": list(SCOPES),
-        "claims_supported": ["sub", "given_name", "family_name", "name", "email", "preferred_username", "sid", "auth_time", "acr"],
+        "claims_supported": [
+            "sub",
+            "given_name",
+            "family_name",
+            "name",
+            "email",
+            "preferred_username",
+            "sid",
+            "auth_time",
+            "acr",
+        ],
         "prompt_values_supported": ["none", "login"],
         "authorization_response_iss_parameter_supported": True,
     }
@@ -155,7 +165,11 @@ def router(settings: Settings, state: State, tokens: Tokens, clock: Clock) -> AP
 
     @routes.post(f"{CONNECT}/revoke")
     async def revoke(request: Request) -> Response:
-        return await answer(request, lambda name, typed: tokens.revoke(name, typed.get("token", "")) or {})
+        def work(name: str, typed: dict[str, str]) -> dict[str, Any]:
+            tokens.revoke(name, typed.get("token", ""))
+            return {}
+
+        return await answer(request, work)
 
     @routes.post(f"{CONNECT}/token/introspect")
     async def introspect(request: Request) -> Response:
@@ -193,7 +207,9 @@ def router(settings: Settings, state: State, tokens: Tokens, clock: Clock) -> AP
         left: Response
         if target:
             joint = "&" if "?" in target else "?"
-            left = RedirectResponse(target + (f"{joint}{urlencode({'state': asked['state']})}" if "state" in asked else ""), 302)
+            left = RedirectResponse(
+                target + (f"{joint}{urlencode({'state': asked['state']})}" if "state" in asked else ""), 302
+            )
         else:
             left = pages.page("Déconnexion", "<p>Vous êtes déconnecté.</p>")
         left.delete_cookie(COOKIE, path=REALM)

@@ -62,6 +62,8 @@ def calls(schema: dict[str, object], address: str) -> HTMLResponse:
     for path, operations in paths.items():
         for method, operation in operations.items():
             summary = escape(str(operation.get("description") or operation.get("summary", "")))
-            rows.append(f"<tr><td>{escape(method.upper())}</td><td><code>{escape(path)}</code></td><td>{summary}</td></tr>")
+            rows.append(
+                f"<tr><td>{escape(method.upper())}</td><td><code>{escape(path)}</code></td><td>{summary}</td></tr>"
+            )
     table = f"<table><tbody>{''.join(rows)}</tbody></table>"
     return page("RdvPermis, bac à sable", f'<p><a href="{escape(address)}">OpenAPI (JSON)</a></p>{table}')

@@ -178,12 +178,7 @@ def validate(state: State, basket: Basket, now: datetime) -> list[tuple[str, Exa
     for slot_id, candidate_id in list(basket.lines.items()):
         slot = state.world.slots[slot_id]
         try:
-            if slot_id in state.truth.withdrawn or slot.starts_utc <= now:
-                raise Refused("CRENEAU_NON_DISPONIBLE")
-            if candidate_id is None and must_name(state, school.id):
-                raise Refused("EXAMEN_NON_NOMINATIF")
-            if candidate_id is not None:
-                judge_candidate(state, state.candidate(candidate_id), slot, school, now)
+            _judge_line(state, slot, candidate_id, school, now)
         except Refused as refusal:
             answers.append((slot_id, None, refusal.code))
             continue
@@ -191,6 +186,15 @@ def validate(state: State, basket: Basket, now: datetime) -> list[tuple[str, Exa
         answers.append((slot_id, book(state, slot, school.id, candidate_id, now), None))
     state.dirty = True
     return answers
+
+
+def _judge_line(state: State, slot: Slot, candidate_id: str | None, school: School, now: datetime) -> None:
+    if slot.id in state.truth.withdrawn or slot.starts_utc <= now:
+        raise Refused("CRENEAU_NON_DISPONIBLE")
+    if candidate_id is not None:
+        judge_candidate(state, state.candidate(candidate_id), slot, school, now)
+    elif must_name(state, school.id):
+        raise Refused("EXAMEN_NON_NOMINATIF")
 
 
 def book(state: State, slot: Slot, school_id: str, candidate_id: str | None, now: datetime) -> Exam:
@@ -277,7 +281,9 @@ def permute(state: State, exam: Exam, other: Exam, now: datetime) -> None:
     state.dirty = True
 
 
-def ask_mandate(state: State, school: str, neph: str, last_name: str, email: str | None, group: str, now: datetime) -> Mandate:
+def ask_mandate(
+    state: State, school: str, neph: str, last_name: str, email: str | None, group: str, now: datetime
+) -> Mandate:
     """A school asks a candidate for a mandate; it waits for the candidate's answer."""
     person = state.world.by_neph.get("".join(neph.split()))
     if person is None or person.last_name.casefold() != last_name.strip().casefold():

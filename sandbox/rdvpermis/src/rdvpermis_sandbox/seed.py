@@ -23,15 +23,112 @@ CENTRES = 300
 CANDIDATES = 30_000
 ROLES = ("gerant", "secretaire", "formateur")
 LESSON = timedelta(minutes=32)
-B_STARTS = ("08:00", "08:32", "09:04", "09:36", "10:08", "10:40", "11:12", "13:30", "14:02", "14:34", "15:06", "15:38", "16:10")
+B_STARTS = (
+    "08:00",
+    "08:32",
+    "09:04",
+    "09:36",
+    "10:08",
+    "10:40",
+    "11:12",
+    "13:30",
+    "14:02",
+    "14:34",
+    "15:06",
+    "15:38",
+    "16:10",
+)
 A_STARTS = ("08:30", "09:30", "10:30", "14:00")
 CE_STARTS = ("08:00", "10:00", "14:00")
 PUBLICATION_WEEKDAY = {"B": 0, "A": 1, "CE": 2}
 """Monday for cars, Tuesday for motorcycles [fact]; Wednesday for heavy groups [default]. At 15:00 in Paris [seen]."""
 
-_FIRST = "Alice Adam Amina Bastien Camille Chloé Driss Emma Enzo Fatou Gabriel Hugo Inès Jade Jules Karim Léa Lina Louis Lucas Maël Manon Nathan Nina Noé Omar Paul Rose Sacha Yanis".split()
-_LAST = "Martin Bernard Thomas Petit Robert Richard Durand Dubois Moreau Laurent Simon Michel Lefebvre Leroy Roux David Bertrand Morel Fournier Girard Bonnet Dupont Lambert Fontaine Rousseau Vincent Muller Lefèvre Faure André Mercier Blanc Guérin Boyer Garnier Chevalier François Legrand Gauthier Garcia".split()
-_SCHOOL = ("Auto-école du Centre", "Conduite Plus", "École de conduite du Pont", "Auto-école de la Gare", "Cap Permis", "Feu Vert Formation", "Auto-école du Marché", "Trajectoire", "Auto-école des Lilas", "Permis et Cie")
+_FIRST = [
+    "Alice",
+    "Adam",
+    "Amina",
+    "Bastien",
+    "Camille",
+    "Chloé",
+    "Driss",
+    "Emma",
+    "Enzo",
+    "Fatou",
+    "Gabriel",
+    "Hugo",
+    "Inès",
+    "Jade",
+    "Jules",
+    "Karim",
+    "Léa",
+    "Lina",
+    "Louis",
+    "Lucas",
+    "Maël",
+    "Manon",
+    "Nathan",
+    "Nina",
+    "Noé",
+    "Omar",
+    "Paul",
+    "Rose",
+    "Sacha",
+    "Yanis",
+]
+_LAST = [
+    "Martin",
+    "Bernard",
+    "Thomas",
+    "Petit",
+    "Robert",
+    "Richard",
+    "Durand",
+    "Dubois",
+    "Moreau",
+    "Laurent",
+    "Simon",
+    "Michel",
+    "Lefebvre",
+    "Leroy",
+    "Roux",
+    "David",
+    "Bertrand",
+    "Morel",
+    "Fournier",
+    "Girard",
+    "Bonnet",
+    "Dupont",
+    "Lambert",
+    "Fontaine",
+    "Rousseau",
+    "Vincent",
+    "Muller",
+    "Lefèvre",
+    "Faure",
+    "André",
+    "Mercier",
+    "Blanc",
+    "Guérin",
+    "Boyer",
+    "Garnier",
+    "Chevalier",
+    "François",
+    "Legrand",
+    "Gauthier",
+    "Garcia",
+]
+_SCHOOL = (
+    "Auto-école du Centre",
+    "Conduite Plus",
+    "École de conduite du Pont",
+    "Auto-école de la Gare",
+    "Cap Permis",
+    "Feu Vert Formation",
+    "Auto-école du Marché",
+    "Trajectoire",
+    "Auto-école des Lilas",
+    "Permis et Cie",
+)
 _PLACE = ("Nord", "Sud", "Centre", "Est", "Ouest")
 
 

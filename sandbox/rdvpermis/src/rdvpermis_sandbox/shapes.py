@@ -19,26 +19,36 @@ class Body(BaseModel):
 
 
 class CentreFilter(Body):
+    """Body or part of one: CentreFilter."""
+
     codeDepartement: Text  # noqa: N815 - theirs, as below
     groupePermis: Text  # noqa: N815
     estFerme: bool | None = None  # noqa: N815
 
 
 class CentreSearch(Body):
+    """Body or part of one: CentreSearch."""
+
     filtre: CentreFilter
 
 
 class Favourite(Body):
+    """Body or part of one: Favourite."""
+
     centreId: Text  # noqa: N815
     priorite: Literal[0, 1, 2]
 
 
 class Favourites(Body):
+    """Body or part of one: Favourites."""
+
     groupePermis: Text  # noqa: N815
     centresFavorisInput: list[Favourite]  # noqa: N815
 
 
 class MandateAsked(Body):
+    """Body or part of one: MandateAsked."""
+
     nom: Text
     numeroDossier: Text  # noqa: N815
     email: Text | None = None
@@ -46,70 +56,96 @@ class MandateAsked(Body):
 
 
 class Match(Body):
+    """Body or part of one: Match."""
+
     query: str
     match: Literal["EXACT", "PARTIAL"] = "EXACT"
 
 
 class MandateFilter(Body):
+    """Body or part of one: MandateFilter."""
+
     groupePermis: Text  # noqa: N815
     nom: Match | None = None
     numeroDossier: Match | None = None  # noqa: N815
 
 
 class MandateSearch(Body):
+    """Body or part of one: MandateSearch."""
+
     filtre: MandateFilter
     page: int = 1
     parPage: int = 20  # noqa: N815
 
 
 class CandidateFilter(Body):
+    """Body or part of one: CandidateFilter."""
+
     creneauId: Text  # noqa: N815
     nom: str | None = None
     numeroDossier: str | None = None  # noqa: N815
 
 
 class CandidateSearch(Body):
+    """Body or part of one: CandidateSearch."""
+
     filtre: CandidateFilter
 
 
 class PlanningFilter(Body):
+    """Body or part of one: PlanningFilter."""
+
     groupePermis: Text  # noqa: N815
     date: date
     centreId: Text  # noqa: N815
 
 
 class PlanningSearch(Body):
+    """Body or part of one: PlanningSearch."""
+
     filtre: PlanningFilter
 
 
 class BasketAsked(Body):
+    """Body or part of one: BasketAsked."""
+
     employeAutoEcoleId: str | None = None  # noqa: N815
 
 
 class SlotAsked(Body):
+    """Body or part of one: SlotAsked."""
+
     creneauId: Text  # noqa: N815
 
 
 class SlotsAsked(Body):
+    """Body or part of one: SlotsAsked."""
+
     creneauxId: list[Text]  # noqa: N815
 
 
 class CandidateNamed(Body):
+    """Body or part of one: CandidateNamed."""
+
     candidatId: str | None  # noqa: N815
 
 
 class Replacement(Body):
+    """Body or part of one: Replacement."""
+
     examenId: Text  # noqa: N815
     candidatRemplacantId: Text  # noqa: N815
 
 
 class Permutation(Body):
+    """Body or part of one: Permutation."""
+
     examenId1: Text  # noqa: N815
     examenId2: Text  # noqa: N815
 
 
 class Trainers(Body):
-    """[default]"""
+    """Shape [default]."""
 
     nombreDeFormateurs: Annotated[float, "full-time equivalents"]  # noqa: N815
 
@@ -162,7 +198,9 @@ def mandated(state: State, found: Mandate) -> dict[str, Any]:
     who = state.world.candidates[found.candidate]
     barred = [{"dateFin": utc(each.until), "motif": each.reason} for each in rules.penalties(state, who, found.group)]
     results = state.truth.results.get(who.id, [])
-    marks = [{"examenId": each.exam, "estRecu": each.passed, "points": each.points, "date": utc(each.at)} for each in results]
+    marks = [
+        {"examenId": each.exam, "estRecu": each.passed, "points": each.points, "date": utc(each.at)} for each in results
+    ]
     return {"candidat": candidate(state, who), "mandat": mandate(found), "penalites": barred, "detailsResultats": marks}
 
 
@@ -194,7 +232,9 @@ def basket(state: State, found: Basket, asking: School) -> dict[str, Any]:
     lines = []
     for slot_id, named in found.lines.items():
         who = {"id": named} if named else None
-        lines.append({"creneau": slot(state, state.world.slots[slot_id], asking), "creneauId": slot_id, "candidat": who})
+        lines.append(
+            {"creneau": slot(state, state.world.slots[slot_id], asking), "creneauId": slot_id, "candidat": who}
+        )
     return {"id": found.id, "elementsDuPanier": lines, "dateHeureExpiration": utc(found.expires)}
 
 

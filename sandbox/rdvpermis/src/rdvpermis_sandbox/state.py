@@ -146,8 +146,8 @@ class State:
         return slot.id in self.booked or slot.id in self.held or self.taken_elsewhere(slot)
 
     def taken_elsewhere(self, slot: Slot) -> bool:
-        """Taken in the seed and not given back."""
-        if slot.id in self.truth.freed or slot.id in self.truth.extra_slots:
+        """Taken in the seed."""
+        if slot.id in self.truth.extra_slots:
             return False
         return seed.seeded_taken(slot, self.number)
 

@@ -17,7 +17,15 @@ from rdvpermis_sandbox.state import State
 
 CODE, ACCESS, REFRESH = timedelta(seconds=60), timedelta(seconds=300), timedelta(seconds=1800)
 OFFLINE, SESSION = timedelta(days=30), timedelta(hours=10)
-SCOPES = ("openid", "rdvpermis", "livret_numerique:read", "livret_numerique:write", "offline_access", "profile", "email")
+SCOPES = (
+    "openid",
+    "rdvpermis",
+    "livret_numerique:read",
+    "livret_numerique:write",
+    "offline_access",
+    "profile",
+    "email",
+)
 
 
 class Denied(Exception):
@@ -124,7 +132,14 @@ class Tokens:
             raise Denied("invalid_grant", "PKCE verification failed")
         offline = "offline_access" in found.scope.split()
         grant = Grant(
-            self._secret()[:16], found.employee, client, found.scope, found.session, found.auth_time, found.nonce, offline
+            self._secret()[:16],
+            found.employee,
+            client,
+            found.scope,
+            found.session,
+            found.auth_time,
+            found.nonce,
+            offline,
         )
         self.state.truth.grants[grant.id] = grant
         found.grant = grant.id
@@ -149,7 +164,12 @@ class Tokens:
         stamp = int(now.timestamp())
         base = {"iss": self.issuer, "sub": employee.id, "iat": stamp, "auth_time": int(grant.auth_time.timestamp())}
         base |= {"sid": grant.session, "acr": "1", "azp": grant.client}
-        claims = base | {"exp": int((now + ACCESS).timestamp()), "jti": self._secret()[:22], "scope": grant.scope, "typ": "Bearer"}
+        claims = base | {
+            "exp": int((now + ACCESS).timestamp()),
+            "jti": self._secret()[:22],
+            "scope": grant.scope,
+            "typ": "Bearer",
+        }
         access, refresh = self.sign(claims, "JWT"), self._secret()
         life = OFFLINE if grant.offline else REFRESH
         self.state.truth.accesses[access] = Access(grant.id, employee.id, grant.scope, now + ACCESS)

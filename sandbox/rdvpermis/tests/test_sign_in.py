@@ -1,0 +1,75 @@
+import base64
+import hashlib
+
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+CONNECT = "/realms/formation/protocol/openid-connect"
+
+
+async def test_code_with_pkce_gives_a_signed_identity(actor):
+    verifier = "v" * 43
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    left = await actor.code("gerant.094-1", nonce="n", code_challenge=challenge, code_challenge_method="S256")
+    assert left["iss"].endswith("/realms/formation")
+    assert left["state"] == "s"
+    answer = await actor.exchange(left["code"], code_verifier=verifier)
+    keys = KeySet.import_key_set((await actor.http.get(f"{CONNECT}/certs")).json())
+    claims = jwt.decode(answer.json()["id_token"], keys).claims
+    assert claims["nonce"] == "n"
+    assert claims["preferred_username"] == "gerant.094-1"
+
+
+async def test_a_wrong_verifier_gets_nothing(actor):
+    left = await actor.code("gerant.094-1", code_challenge="c" * 43, code_challenge_method="S256")
+    assert (await actor.exchange(left["code"], code_verifier="wrong")).json()["error"] == "invalid_grant"
+
+
+async def test_a_code_used_twice_kills_what_it_gave(actor):
+    left = await actor.code("gerant.094-1")
+    actor.token = (await actor.exchange(left["code"])).json()["access_token"]
+    assert (await actor.exchange(left["code"])).status_code == 400
+    assert (await actor.call("GET", "/moi")).status_code == 401
+
+
+async def test_a_code_lives_sixty_seconds(actor):
+    left = await actor.code("gerant.094-1")
+    await actor.control("/clock", {"advance_seconds": 61})
+    assert (await actor.exchange(left["code"])).status_code == 400
+
+
+async def test_refresh_rotates_and_reuse_revokes_the_family(actor):
+    first = await actor.sign_in("gerant.094-1")
+    second = (await actor.refresh(first["refresh_token"])).json()
+    assert (await actor.refresh(first["refresh_token"])).status_code == 400
+    assert (await actor.refresh(second["refresh_token"])).status_code == 400
+
+
+async def test_access_ends_after_five_minutes_and_offline_outlives_sign_out(actor):
+    given = await actor.sign_in("gerant.094-1", "openid rdvpermis offline_access")
+    await actor.http.get(f"{CONNECT}/logout", params={"id_token_hint": given["id_token"]})
+    await actor.control("/clock", {"advance_seconds": 3600})
+    assert (await actor.call("GET", "/moi")).status_code == 401
+    assert (await actor.refresh(given["refresh_token"])).status_code == 200
+
+
+async def test_revocation_and_sign_out_end_a_grant(actor):
+    given = await actor.sign_in("gerant.094-1")
+    form = {"client_id": "resapermis", "client_secret": "sandbox-secret", "token": given["refresh_token"]}
+    assert (await actor.http.post(f"{CONNECT}/revoke", data=form)).status_code == 200
+    assert (await actor.refresh(given["refresh_token"])).status_code == 400
+
+
+async def test_prompt_none_needs_a_session_and_the_redirect_uri_is_exact(actor):
+    asked = {"client_id": "resapermis", "redirect_uri": "http://localhost:8080/auth/callback", "response_type": "code"}
+    asked |= {"scope": "openid", "prompt": "none"}
+    assert "login_required" in (await actor.http.get(f"{CONNECT}/auth", params=asked)).headers["location"]
+    wrong = asked | {"redirect_uri": "http://localhost:8080/auth/callback/"}
+    assert (await actor.http.get(f"{CONNECT}/auth", params=wrong)).status_code == 400
+    await actor.sign_in("gerant.094-1")
+    assert "code=" in (await actor.http.get(f"{CONNECT}/auth", params=asked)).headers["location"]
+
+
+async def test_a_wrong_client_secret_is_invalid_client(actor):
+    answer = await actor.http.post(f"{CONNECT}/token", data={"client_id": "resapermis", "client_secret": "no"})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
