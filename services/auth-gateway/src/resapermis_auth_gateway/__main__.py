@@ -5,6 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 
 import uvloop
+
 from resapermis_kit import db
 
 PACKAGE = "resapermis_auth_gateway"

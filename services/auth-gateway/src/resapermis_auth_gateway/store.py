@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from resapermis_kit.db import NAMING, Tx
 from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from resapermis_kit.db import NAMING, Tx
 
 metadata = sa.MetaData(naming_convention=NAMING)
 MOMENT = sa.DateTime(timezone=True)
@@ -156,7 +157,10 @@ async def save_account(
 async def recipients(tx: Tx, school_id: str) -> list[Account]:
     """Accounts of a school, in order of making."""
     statement = sa.select(accounts).where(accounts.c.school_id == school_id).order_by(accounts.c.id)
-    return [Account(row.id, row.school_id, tuple(row.roles), row.person_key, row.profile) for row in await tx.execute(statement)]
+    return [
+        Account(row.id, row.school_id, tuple(row.roles), row.person_key, row.profile)
+        for row in await tx.execute(statement)
+    ]
 
 
 async def start_session(tx: Tx, cookie_hash: bytes, session: Session) -> None:

@@ -6,7 +6,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.trace import Span
-from resapermis_kit.errors import Code, Failure
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Scope
 
@@ -16,6 +15,7 @@ from resapermis_auth_gateway.web.gateway import Gateway
 from resapermis_auth_gateway.web.openapi import bare_app
 from resapermis_auth_gateway.web.problem import EdgeFailure, bad_request, response_of
 from resapermis_auth_gateway.web.sentences import language_of
+from resapermis_kit.errors import Code, Failure
 
 MOST_VIOLATIONS = 20
 PERSONAL = ("http.target", "http.url", "url.full", "url.query", "url.path", "http.user_agent", "user_agent.original")

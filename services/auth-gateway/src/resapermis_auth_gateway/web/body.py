@@ -5,10 +5,10 @@ import json
 from http import HTTPStatus
 from typing import Any, Never
 
-from resapermis_kit.errors import Code, Failure
 from starlette.types import Message, Receive, Scope
 
 from resapermis_auth_gateway.web.problem import EdgeFailure, bad_request
+from resapermis_kit.errors import Code, Failure
 
 LARGEST = 64 * 1024
 SECONDS = 8.0

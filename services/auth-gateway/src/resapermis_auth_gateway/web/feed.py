@@ -9,14 +9,14 @@ from typing import Any
 
 import structlog
 from fastapi.responses import StreamingResponse
-from resapermis_kit import peers, rpc
-from resapermis_kit.errors import Failure
 
 from resapermis.notification.v1 import notification_pb2
 from resapermis_auth_gateway.web import sessions
 from resapermis_auth_gateway.web.gateway import Visitor
 from resapermis_auth_gateway.web.live import Change, End, Message, Notice, Stream
 from resapermis_auth_gateway.web.views.inbox import NoticeView
+from resapermis_kit import peers, rpc
+from resapermis_kit.errors import Failure
 
 REPLAYED = 100
 RECENT = 20

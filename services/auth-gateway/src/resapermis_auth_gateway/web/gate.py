@@ -9,9 +9,6 @@ from urllib.parse import parse_qsl
 
 import structlog
 from prometheus_client import Histogram
-from resapermis_kit import rpc
-from resapermis_kit.clock import new_id
-from resapermis_kit.errors import Code, Failure
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resapermis_auth_gateway.web import body, sessions
@@ -21,6 +18,9 @@ from resapermis_auth_gateway.web.gateway import Gateway, Visitor
 from resapermis_auth_gateway.web.headers import DEFAULTS, REPORTS, security_headers
 from resapermis_auth_gateway.web.problem import bad_request, response_of
 from resapermis_auth_gateway.web.sentences import Language, language_of
+from resapermis_kit import rpc
+from resapermis_kit.clock import new_id
+from resapermis_kit.errors import Code, Failure
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 NO_ACT = frozenset({"/api/v1/notifications", "/api/v1/notifications/stream"})

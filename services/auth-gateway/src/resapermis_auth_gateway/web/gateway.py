@@ -8,13 +8,6 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, Header, Request
-from resapermis_kit import peers
-from resapermis_kit.auth import Authorizer, Caller, Principal, Signer
-from resapermis_kit.clock import Clock, utc_now
-from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.telemetry import Health
-from resapermis_vault import KeyEncryption
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1.audit_pb2_grpc import AuditServiceStub
@@ -32,6 +25,13 @@ from resapermis_auth_gateway.web.oidc import Provider
 from resapermis_auth_gateway.web.profile import Profiles
 from resapermis_auth_gateway.web.rates import Rates
 from resapermis_auth_gateway.web.sentences import Language
+from resapermis_kit import peers
+from resapermis_kit.auth import Authorizer, Caller, Principal, Signer
+from resapermis_kit.clock import Clock, utc_now
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.outbox import Outbox
+from resapermis_kit.telemetry import Health
+from resapermis_vault import KeyEncryption
 
 SERVICE = "auth-gateway"
 log = structlog.get_logger()
@@ -136,7 +136,7 @@ class Visitor:
 
 
 def short_name(first: str, last: str) -> str:
-    """ "L. Martin"."""
+    """Return "L. Martin"."""
     return f"{first[:1]}. {last}" if first else last
 
 

@@ -19,7 +19,12 @@ from resapermis.notification.v1.events_pb2 import NoticePosted
 WAITING = 100
 """Messages that a slow reader may be behind; beyond, it is told to read everything again."""
 BASKET_STATES = frozenset(
-    {LineState.LINE_STATE_ASKING, LineState.LINE_STATE_HELD, LineState.LINE_STATE_REFUSED, LineState.LINE_STATE_RELEASED}
+    {
+        LineState.LINE_STATE_ASKING,
+        LineState.LINE_STATE_HELD,
+        LineState.LINE_STATE_REFUSED,
+        LineState.LINE_STATE_RELEASED,
+    }
 )
 log = structlog.get_logger()
 

@@ -14,12 +14,12 @@ from urllib.parse import urlencode, urlsplit
 import httpx2
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
-from resapermis_kit.clock import Clock
-from resapermis_kit.errors import Code, Failure
 
 from resapermis_auth_gateway.settings import Settings
 from resapermis_auth_gateway.tokens import Pair
 from resapermis_auth_gateway.web.id_token import Expected, Key, NotBelievable, UnknownKey, believe, usable_keys
+from resapermis_kit.clock import Clock
+from resapermis_kit.errors import Code, Failure
 
 DISCOVERY_LIVES = timedelta(hours=1)
 KEYS_LIVE = timedelta(hours=1)

@@ -77,7 +77,9 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     for theirs in ("HTTPValidationError", "ValidationError"):
         schemas.pop(theirs, None)
-    problem = ProblemView.model_json_schema(by_alias=True, mode="serialization", ref_template="#/components/schemas/{model}")
+    problem = ProblemView.model_json_schema(
+        by_alias=True, mode="serialization", ref_template="#/components/schemas/{model}"
+    )
     for name, definition in problem.pop("$defs").items():
         schemas.setdefault(name, definition)
     problem["title"] = "Problem"
@@ -86,7 +88,12 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
         for field in schema.get("properties", {}).values():
             field.pop("title", None)  # a camel-cased name with a capital says nothing more
     document["components"]["securitySchemes"] = {
-        SESSION: {"type": "apiKey", "in": "cookie", "name": "__Host-resapermis", "description": "Set by /auth/callback."}
+        SESSION: {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "__Host-resapermis",
+            "description": "Set by /auth/callback.",
+        }
     }
     refused = {"description": "A refusal: why, and what to do.", "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM}}}}
     for path, operations in document["paths"].items():

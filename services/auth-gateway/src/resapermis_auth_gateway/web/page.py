@@ -4,10 +4,10 @@ from datetime import datetime
 from html import escape
 
 from fastapi import Request, Response
-from resapermis_kit.errors import Failure
 
 from resapermis_auth_gateway.web.problem import body_of, headers_of, status_of
 from resapermis_auth_gateway.web.sentences import language_of
+from resapermis_kit.errors import Failure
 
 AGAIN = {"fr": "Recommencer la connexion", "en": "Sign in again"}
 

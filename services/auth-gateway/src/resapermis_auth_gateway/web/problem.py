@@ -5,11 +5,11 @@ from datetime import datetime
 from http import HTTPStatus
 
 from fastapi import Response
-from resapermis_kit.errors import Code, Failure
 
 from resapermis_auth_gateway.web.sentences import Language, sentence
 from resapermis_auth_gateway.web.views.base import VerdictView
 from resapermis_auth_gateway.web.views.problem import ProblemView, ViolationView
+from resapermis_kit.errors import Code, Failure
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:resapermis:problem:"
@@ -20,9 +20,7 @@ class EdgeFailure(Failure):
 
     def __init__(self, status: HTTPStatus, failure: Failure) -> None:
         """As `failure`, with its own status."""
-        super().__init__(
-            failure.code, failure.detail, violations=failure.violations, retry_at=failure.retry_at
-        )
+        super().__init__(failure.code, failure.detail, violations=failure.violations, retry_at=failure.retry_at)
         self.status = status
 
 

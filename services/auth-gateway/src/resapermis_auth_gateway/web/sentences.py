@@ -20,67 +20,160 @@ _PART_FR = "Une partie du service manque. Réessayez dans un instant, rien n'est
 _PART_EN = "A part of the service is away. Try again in a moment; nothing is lost."
 
 FRENCH: dict[str, tuple[str, str]] = {
-    "UNSPECIFIED": ("Refus inattendu", "Refus inattendu, déjà signalé. Réessayez ; si cela dure, donnez-nous la référence."),
+    "UNSPECIFIED": (
+        "Refus inattendu",
+        "Refus inattendu, déjà signalé. Réessayez ; si cela dure, donnez-nous la référence.",
+    ),
     "MALFORMED": ("Demande illisible", "Un champ n'a pas la bonne forme. Corrigez-le, puis renvoyez."),
     "NOT_FOUND": ("Introuvable", "Introuvable, ou pas à votre école. Vérifiez l'adresse ou revenez à la liste."),
     "PAYLOAD_TOO_LARGE": ("Demande trop grande", "La demande est trop grande. Envoyez-la en plusieurs fois."),
-    "KEY_REUSED": ("Clé déjà utilisée", "Cette clé a déjà servi à une autre demande. Prenez une nouvelle clé par geste."),
-    "IN_PROGRESS": ("Demande en cours", "Cette demande est déjà en cours. Ne la refaites pas : le résultat viendra ici."),
+    "KEY_REUSED": (
+        "Clé déjà utilisée",
+        "Cette clé a déjà servi à une autre demande. Prenez une nouvelle clé par geste.",
+    ),
+    "IN_PROGRESS": (
+        "Demande en cours",
+        "Cette demande est déjà en cours. Ne la refaites pas : le résultat viendra ici.",
+    ),
     "STALE": ("État changé", "L'état a changé entre-temps. Relisez-le, puis recommencez."),
     "UNAUTHENTICATED": ("Session terminée", "Votre session est terminée. Reconnectez-vous : votre travail est gardé."),
     "FORBIDDEN": ("Pas permis", "Votre rôle ne le permet pas. Demandez-le à votre responsable."),
-    "CSRF": ("Page trop ancienne", "La page est trop ancienne ou vient d'un autre site. Rechargez-la, puis recommencez."),
+    "CSRF": (
+        "Page trop ancienne",
+        "La page est trop ancienne ou vient d'un autre site. Rechargez-la, puis recommencez.",
+    ),
     "RECONNECT_NEEDED": ("Reconnexion demandée", "RdvPermis demande de vous reconnecter. Votre travail est gardé."),
-    "STEP_UP_NEEDED": ("Confirmation demandée", "Cet acte demande de confirmer votre identité. Reconnectez-vous, puis recommencez."),
+    "STEP_UP_NEEDED": (
+        "Confirmation demandée",
+        "Cet acte demande de confirmer votre identité. Reconnectez-vous, puis recommencez.",
+    ),
     "SIGN_IN_FAILED": ("Connexion refusée", "La connexion n'a pas abouti. Recommencez depuis la page de connexion."),
-    "RULE_REFUSED": ("Refusé par une règle", "Une règle ne le permet pas maintenant. Chaque règle dit pourquoi, et quand elle s'ouvre."),
+    "RULE_REFUSED": (
+        "Refusé par une règle",
+        "Une règle ne le permet pas maintenant. Chaque règle dit pourquoi, et quand elle s'ouvre.",
+    ),
     "SLOT_TAKEN": ("Créneau pris", _GONE_FR),
-    "CANDIDATE_BUSY": ("Candidat déjà occupé", "Ce candidat est déjà sur une ligne ou réservé. Choisissez-en un autre."),
+    "CANDIDATE_BUSY": (
+        "Candidat déjà occupé",
+        "Ce candidat est déjà sur une ligne ou réservé. Choisissez-en un autre.",
+    ),
     "QUOTA_EXHAUSTED": ("Seuil atteint", "Le seuil du mois est atteint. Voyez « Seuils » pour la suite."),
     "BASKET_FULL": ("Panier plein", "Panier plein. Validez ou rendez un créneau."),
-    "HOLD_EXPIRED": ("Panier expiré", "Panier expiré, créneaux rendus. Vos choix de candidats sont gardés : reprenez des créneaux."),
+    "HOLD_EXPIRED": (
+        "Panier expiré",
+        "Panier expiré, créneaux rendus. Vos choix de candidats sont gardés : reprenez des créneaux.",
+    ),
     "LINE_UNNAMED": ("Candidat manquant", "Une ligne n'a pas de candidat. Nommez-le, puis validez."),
-    "ILLEGAL_TRANSITION": ("Plus possible", "L'état de cette ligne ne le permet plus. Relisez-le, puis choisissez autre chose."),
+    "ILLEGAL_TRANSITION": (
+        "Plus possible",
+        "L'état de cette ligne ne le permet plus. Relisez-le, puis choisissez autre chose.",
+    ),
     "NO_MANDATE": ("Pas de mandat", "Pas de mandat actif. Demandez-le au candidat."),
-    "TOGETHER_FAILED": ("Pas tous ensemble", "Un créneau manquait : les autres ont été rendus, comme demandé. Choisissez-en d'autres."),
-    "RDVPERMIS_CANDIDATE_UNKNOWN": ("Candidat introuvable", "Candidat introuvable chez RdvPermis. Vérifiez le nom de naissance et chaque chiffre du NEPH."),
+    "TOGETHER_FAILED": (
+        "Pas tous ensemble",
+        "Un créneau manquait : les autres ont été rendus, comme demandé. Choisissez-en d'autres.",
+    ),
+    "RDVPERMIS_CANDIDATE_UNKNOWN": (
+        "Candidat introuvable",
+        "Candidat introuvable chez RdvPermis. Vérifiez le nom de naissance et chaque chiffre du NEPH.",
+    ),
     "RDVPERMIS_EMAIL": ("Adresse à revoir", "Adresse manquante ou déjà prise. Demandez la sienne au candidat."),
-    "RDVPERMIS_NO_APPLICATION": ("Pas de demande", "Pas de demande de permis en cours. Le candidat doit d'abord la déposer."),
-    "RDVPERMIS_MANDATE_ELSEWHERE": ("Mandat ailleurs", "Mandat tenu par une autre école. Seul le candidat peut en changer : demandez-le-lui."),
-    "RDVPERMIS_MANDATE_ALREADY_OURS": ("Déjà fait", "C'est déjà fait : votre école a ce mandat. Voyez la fiche du candidat."),
+    "RDVPERMIS_NO_APPLICATION": (
+        "Pas de demande",
+        "Pas de demande de permis en cours. Le candidat doit d'abord la déposer.",
+    ),
+    "RDVPERMIS_MANDATE_ELSEWHERE": (
+        "Mandat ailleurs",
+        "Mandat tenu par une autre école. Seul le candidat peut en changer : demandez-le-lui.",
+    ),
+    "RDVPERMIS_MANDATE_ALREADY_OURS": (
+        "Déjà fait",
+        "C'est déjà fait : votre école a ce mandat. Voyez la fiche du candidat.",
+    ),
     "RDVPERMIS_SLOT_GONE": ("Créneau parti", _GONE_FR),
     "RDVPERMIS_THRESHOLD": ("Seuil atteint", "RdvPermis dit le seuil du mois atteint. Voyez « Seuils » pour la suite."),
-    "RDVPERMIS_CAP": ("Plafond atteint", "Plafond du moment atteint chez RdvPermis. Il remonte au fil du mois : revenez plus tard."),
-    "RDVPERMIS_OTHER_GROUP": ("Autre permis", "Créneau et mandat ne sont pas du même permis. Choisissez un candidat de ce permis."),
+    "RDVPERMIS_CAP": (
+        "Plafond atteint",
+        "Plafond du moment atteint chez RdvPermis. Il remonte au fil du mois : revenez plus tard.",
+    ),
+    "RDVPERMIS_OTHER_GROUP": (
+        "Autre permis",
+        "Créneau et mandat ne sont pas du même permis. Choisissez un candidat de ce permis.",
+    ),
     "RDVPERMIS_BASKET_FULL": ("Panier plein", "Panier plein chez RdvPermis. Validez ou rendez un créneau."),
-    "RDVPERMIS_BASKET_GONE": ("Plus au panier", "Ce créneau n'est plus dans votre panier chez RdvPermis. Relisez le panier."),
-    "RDVPERMIS_CANDIDATE_ALREADY": ("Déjà fait", "Ce candidat est déjà inscrit ou dans un panier. Voyez vos réservations."),
-    "RDVPERMIS_CANDIDATE_PENALTY": ("Pénalité", "Ce candidat ne peut pas réserver pour le moment (pénalité). Choisissez-en un autre."),
-    "RDVPERMIS_CANDIDATE_NO_MANDATE": ("Pas de mandat", "RdvPermis ne voit pas de mandat actif. Demandez-le au candidat."),
-    "RDVPERMIS_CANDIDATE_RESULT": ("Résultat attendu", "Résultat attendu, ou examen déjà obtenu. Choisissez un autre candidat."),
-    "RDVPERMIS_EXAM_FIXED": ("Examen figé", "Cet examen ne peut plus changer. Son état a été relu : voyez vos réservations."),
-    "RDVPERMIS_CHANGE_IMPOSSIBLE": ("Changement impossible", "Changement impossible chez RdvPermis. Choisissez un autre candidat, ou annulez."),
-    "RDVPERMIS_SCHOOL_SETUP": ("À régler chez RdvPermis", "RdvPermis ne l'autorise pas à votre compte. À régler par votre responsable chez RdvPermis."),
-    "RDVPERMIS_UNEXPECTED": ("Refus inattendu", "Refus inattendu de RdvPermis, déjà signalé. Donnez-nous la référence si cela dure."),
+    "RDVPERMIS_BASKET_GONE": (
+        "Plus au panier",
+        "Ce créneau n'est plus dans votre panier chez RdvPermis. Relisez le panier.",
+    ),
+    "RDVPERMIS_CANDIDATE_ALREADY": (
+        "Déjà fait",
+        "Ce candidat est déjà inscrit ou dans un panier. Voyez vos réservations.",
+    ),
+    "RDVPERMIS_CANDIDATE_PENALTY": (
+        "Pénalité",
+        "Ce candidat ne peut pas réserver pour le moment (pénalité). Choisissez-en un autre.",
+    ),
+    "RDVPERMIS_CANDIDATE_NO_MANDATE": (
+        "Pas de mandat",
+        "RdvPermis ne voit pas de mandat actif. Demandez-le au candidat.",
+    ),
+    "RDVPERMIS_CANDIDATE_RESULT": (
+        "Résultat attendu",
+        "Résultat attendu, ou examen déjà obtenu. Choisissez un autre candidat.",
+    ),
+    "RDVPERMIS_EXAM_FIXED": (
+        "Examen figé",
+        "Cet examen ne peut plus changer. Son état a été relu : voyez vos réservations.",
+    ),
+    "RDVPERMIS_CHANGE_IMPOSSIBLE": (
+        "Changement impossible",
+        "Changement impossible chez RdvPermis. Choisissez un autre candidat, ou annulez.",
+    ),
+    "RDVPERMIS_SCHOOL_SETUP": (
+        "À régler chez RdvPermis",
+        "RdvPermis ne l'autorise pas à votre compte. À régler par votre responsable chez RdvPermis.",
+    ),
+    "RDVPERMIS_UNEXPECTED": (
+        "Refus inattendu",
+        "Refus inattendu de RdvPermis, déjà signalé. Donnez-nous la référence si cela dure.",
+    ),
     "UNKNOWN_OUTCOME": (
         "En cours de confirmation",
         "En cours de confirmation auprès de RdvPermis. Ne refaites pas la demande : le résultat viendra ici.",
     ),
-    "RDVPERMIS_DOWN": ("RdvPermis ne répond pas", "RdvPermis ne répond pas. Réessayez dans un instant, rien n'est perdu."),
-    "RDVPERMIS_BUDGET": ("RdvPermis fait attendre", "RdvPermis nous fait attendre. Réessayez à l'heure dite, rien n'est perdu."),
+    "RDVPERMIS_DOWN": (
+        "RdvPermis ne répond pas",
+        "RdvPermis ne répond pas. Réessayez dans un instant, rien n'est perdu.",
+    ),
+    "RDVPERMIS_BUDGET": (
+        "RdvPermis fait attendre",
+        "RdvPermis nous fait attendre. Réessayez à l'heure dite, rien n'est perdu.",
+    ),
     "OVERLOADED": ("Trop de demandes", "Trop de demandes à la fois. Attendez un instant, puis recommencez."),
     "UNAVAILABLE": ("Service interrompu", _PART_FR),
-    "DEADLINE": ("Trop lent", "La réponse a trop tardé. Relisez l'état avant de recommencer, rien n'est fait deux fois."),
-    "INTERNAL": ("Erreur inattendue", "Erreur inattendue, déjà signalée. Réessayez ; si cela dure, donnez-nous la référence."),
+    "DEADLINE": (
+        "Trop lent",
+        "La réponse a trop tardé. Relisez l'état avant de recommencer, rien n'est fait deux fois.",
+    ),
+    "INTERNAL": (
+        "Erreur inattendue",
+        "Erreur inattendue, déjà signalée. Réessayez ; si cela dure, donnez-nous la référence.",
+    ),
 }
 
 ENGLISH: dict[str, tuple[str, str]] = {
-    "UNSPECIFIED": ("Unexpected refusal", "Unexpected refusal, already reported. Try again; if it lasts, give us the reference."),
+    "UNSPECIFIED": (
+        "Unexpected refusal",
+        "Unexpected refusal, already reported. Try again; if it lasts, give us the reference.",
+    ),
     "MALFORMED": ("Unreadable request", "A field has the wrong shape. Correct it, then send again."),
     "NOT_FOUND": ("Not found", "Not found, or not your school's. Check the address or go back to the list."),
     "PAYLOAD_TOO_LARGE": ("Request too large", "The request is too large. Send it in several parts."),
     "KEY_REUSED": ("Key already used", "This key was used for another request. Take a new key for each act."),
-    "IN_PROGRESS": ("Request under way", "This request is already under way. Do not repeat it: the result will come here."),
+    "IN_PROGRESS": (
+        "Request under way",
+        "This request is already under way. Do not repeat it: the result will come here.",
+    ),
     "STALE": ("State has changed", "The state changed meanwhile. Read it again, then retry."),
     "UNAUTHENTICATED": ("Session over", "Your session is over. Sign in again: your work is kept."),
     "FORBIDDEN": ("Not permitted", "Your role does not permit this. Ask your manager."),
@@ -93,37 +186,91 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "CANDIDATE_BUSY": ("Candidate busy", "This candidate is already on a line or booked. Choose another one."),
     "QUOTA_EXHAUSTED": ("Threshold reached", "The month's threshold is reached. See “Thresholds” for what comes next."),
     "BASKET_FULL": ("Basket full", "Basket full. Validate or give back a slot."),
-    "HOLD_EXPIRED": ("Basket expired", "Basket expired, slots given back. Your choices of candidates are kept: hold slots again."),
+    "HOLD_EXPIRED": (
+        "Basket expired",
+        "Basket expired, slots given back. Your choices of candidates are kept: hold slots again.",
+    ),
     "LINE_UNNAMED": ("Candidate missing", "A line has no candidate. Name one, then validate."),
-    "ILLEGAL_TRANSITION": ("No longer possible", "The state of this line no longer allows it. Read it again, then choose otherwise."),
+    "ILLEGAL_TRANSITION": (
+        "No longer possible",
+        "The state of this line no longer allows it. Read it again, then choose otherwise.",
+    ),
     "NO_MANDATE": ("No mandate", "No active mandate. Ask the candidate for one."),
-    "TOGETHER_FAILED": ("Not all together", "One slot was missing: the others were given back, as asked. Choose others."),
-    "RDVPERMIS_CANDIDATE_UNKNOWN": ("Candidate unknown", "RdvPermis does not find this candidate. Check the birth name and each digit of the NEPH."),
+    "TOGETHER_FAILED": (
+        "Not all together",
+        "One slot was missing: the others were given back, as asked. Choose others.",
+    ),
+    "RDVPERMIS_CANDIDATE_UNKNOWN": (
+        "Candidate unknown",
+        "RdvPermis does not find this candidate. Check the birth name and each digit of the NEPH.",
+    ),
     "RDVPERMIS_EMAIL": ("Check the address", "E-mail address missing or in use. Ask the candidate for theirs."),
     "RDVPERMIS_NO_APPLICATION": ("No application", "No active licence application. The candidate must file it first."),
-    "RDVPERMIS_MANDATE_ELSEWHERE": ("Mandated elsewhere", "Another school holds the mandate. Only the candidate can change it: ask them."),
-    "RDVPERMIS_MANDATE_ALREADY_OURS": ("Already done", "Already done: your school has this mandate. See the candidate's page."),
+    "RDVPERMIS_MANDATE_ELSEWHERE": (
+        "Mandated elsewhere",
+        "Another school holds the mandate. Only the candidate can change it: ask them.",
+    ),
+    "RDVPERMIS_MANDATE_ALREADY_OURS": (
+        "Already done",
+        "Already done: your school has this mandate. See the candidate's page.",
+    ),
     "RDVPERMIS_SLOT_GONE": ("Slot gone", _GONE_EN),
-    "RDVPERMIS_THRESHOLD": ("Threshold reached", "RdvPermis says that the month's threshold is reached. See “Thresholds”."),
-    "RDVPERMIS_CAP": ("Cap reached", "RdvPermis' cap of the moment is reached. It rises through the month: come back later."),
-    "RDVPERMIS_OTHER_GROUP": ("Other licence", "Slot and mandate are for different licences. Choose a candidate for this licence."),
+    "RDVPERMIS_THRESHOLD": (
+        "Threshold reached",
+        "RdvPermis says that the month's threshold is reached. See “Thresholds”.",
+    ),
+    "RDVPERMIS_CAP": (
+        "Cap reached",
+        "RdvPermis' cap of the moment is reached. It rises through the month: come back later.",
+    ),
+    "RDVPERMIS_OTHER_GROUP": (
+        "Other licence",
+        "Slot and mandate are for different licences. Choose a candidate for this licence.",
+    ),
     "RDVPERMIS_BASKET_FULL": ("Basket full", "Basket full at RdvPermis. Validate or give back a slot."),
-    "RDVPERMIS_BASKET_GONE": ("No longer in basket", "This slot is no longer in your basket at RdvPermis. Read the basket again."),
-    "RDVPERMIS_CANDIDATE_ALREADY": ("Already done", "This candidate is already booked or in a basket. See your bookings."),
+    "RDVPERMIS_BASKET_GONE": (
+        "No longer in basket",
+        "This slot is no longer in your basket at RdvPermis. Read the basket again.",
+    ),
+    "RDVPERMIS_CANDIDATE_ALREADY": (
+        "Already done",
+        "This candidate is already booked or in a basket. See your bookings.",
+    ),
     "RDVPERMIS_CANDIDATE_PENALTY": ("Penalty", "This candidate cannot book for now (penalty). Choose another one."),
     "RDVPERMIS_CANDIDATE_NO_MANDATE": ("No mandate", "RdvPermis sees no active mandate. Ask the candidate for one."),
-    "RDVPERMIS_CANDIDATE_RESULT": ("Result pending", "Result pending, or exam already passed. Choose another candidate."),
+    "RDVPERMIS_CANDIDATE_RESULT": (
+        "Result pending",
+        "Result pending, or exam already passed. Choose another candidate.",
+    ),
     "RDVPERMIS_EXAM_FIXED": ("Exam fixed", "This exam can no longer change. It was read again: see your bookings."),
-    "RDVPERMIS_CHANGE_IMPOSSIBLE": ("Change impossible", "RdvPermis cannot make this change. Choose another candidate, or cancel."),
-    "RDVPERMIS_SCHOOL_SETUP": ("Settle at RdvPermis", "RdvPermis does not allow it to your account. Your manager must settle it there."),
-    "RDVPERMIS_UNEXPECTED": ("Unexpected refusal", "Unexpected refusal by RdvPermis, already reported. Give us the reference if it lasts."),
-    "UNKNOWN_OUTCOME": ("Being confirmed", "Being confirmed with RdvPermis. Do not ask again: the result will come here."),
+    "RDVPERMIS_CHANGE_IMPOSSIBLE": (
+        "Change impossible",
+        "RdvPermis cannot make this change. Choose another candidate, or cancel.",
+    ),
+    "RDVPERMIS_SCHOOL_SETUP": (
+        "Settle at RdvPermis",
+        "RdvPermis does not allow it to your account. Your manager must settle it there.",
+    ),
+    "RDVPERMIS_UNEXPECTED": (
+        "Unexpected refusal",
+        "Unexpected refusal by RdvPermis, already reported. Give us the reference if it lasts.",
+    ),
+    "UNKNOWN_OUTCOME": (
+        "Being confirmed",
+        "Being confirmed with RdvPermis. Do not ask again: the result will come here.",
+    ),
     "RDVPERMIS_DOWN": ("RdvPermis is silent", "RdvPermis does not answer. Try again in a moment; nothing is lost."),
-    "RDVPERMIS_BUDGET": ("RdvPermis makes us wait", "RdvPermis makes us wait. Try again at the time said; nothing is lost."),
+    "RDVPERMIS_BUDGET": (
+        "RdvPermis makes us wait",
+        "RdvPermis makes us wait. Try again at the time said; nothing is lost.",
+    ),
     "OVERLOADED": ("Too many requests", "Too many requests at once. Wait a moment, then retry."),
     "UNAVAILABLE": ("Service interrupted", _PART_EN),
     "DEADLINE": ("Too slow", "The answer took too long. Read the state before you retry; nothing is done twice."),
-    "INTERNAL": ("Unexpected error", "Unexpected error, already reported. Try again; if it lasts, give us the reference."),
+    "INTERNAL": (
+        "Unexpected error",
+        "Unexpected error, already reported. Try again; if it lasts, give us the reference.",
+    ),
 }
 
 CATALOGUE: dict[Language, dict[str, Sentence]] = {

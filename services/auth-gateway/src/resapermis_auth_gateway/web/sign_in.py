@@ -1,18 +1,13 @@
 """Signing in: the way out to RdvPermis, the way back, and the session that it opens."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
-from resapermis_kit import peers
-from resapermis_kit.auth import Principal
-from resapermis_kit.clock import new_id
-from resapermis_kit.db import Tx, transaction
-from resapermis_kit.errors import Failure
 
 from resapermis.audit.v1 import events_pb2 as audit
 from resapermis.iam.v1.events_pb2 import SessionStarted
@@ -25,6 +20,11 @@ from resapermis_auth_gateway.web.gateway import SERVICE, Gateway
 from resapermis_auth_gateway.web.oidc import SignedIn, sign_in_failed
 from resapermis_auth_gateway.web.profile import Profile
 from resapermis_auth_gateway.web.return_to import safe_return_to
+from resapermis_kit import peers
+from resapermis_kit.auth import Principal
+from resapermis_kit.clock import new_id
+from resapermis_kit.db import Tx, transaction
+from resapermis_kit.errors import Failure
 
 ADMIN, MANAGER = "school_admin", "school_manager"
 LONGEST_NAME, LONGEST_EMAIL = 200, 254
@@ -101,9 +101,9 @@ async def _open(gateway: Gateway, signed_in: SignedIn, *, new_cookie: str, old_c
     """Write the session without a school, ask RdvPermis which school it is, then let it act for that school."""
     subject = str(signed_in.claims["sub"])
     profile = await _profile(gateway, signed_in, subject)
-    session = await _begin_session(gateway, signed_in, subject, profile, digest(new_cookie))
+    session, counted_for = await _begin_session(gateway, signed_in, subject, profile, digest(new_cookie))
     try:
-        school = await _school(gateway, session, place)
+        school = await _school(gateway, session, counted_for, place)
     except Failure:
         await sessions.end(gateway, session, "provider", by_system=True)
         raise
@@ -111,32 +111,16 @@ async def _open(gateway: Gateway, signed_in: SignedIn, *, new_cookie: str, old_c
     async with transaction(gateway.engine) as tx:
         await store.lock_school(tx, school.school_id)
         roles = await _roles(tx, gateway, session, subject, school.school_id)
-        account = store.Account(
-            session.account_id, school.school_id, roles, session.person_key, session.profile
-        )
+        account = store.Account(session.account_id, school.school_id, roles, session.person_key, session.profile)
         now = gateway.now()
         await store.save_account(tx, gateway.settings.oidc_issuer, subject, account, now)
         await store.place_session(tx, session.id, school.school_id, school.name, school.department)
         await tx.execute(
-            sa.update(tokens.tokens)
-            .where(tokens.tokens.c.session_id == session.id)
-            .values(school_id=school.school_id)
+            sa.update(tokens.tokens).where(tokens.tokens.c.session_id == session.id).values(school_id=school.school_id)
         )
         if old_cookie and (previous := await store.live_session(tx, digest(old_cookie))) is not None:
             old = await sessions.end_in(tx, gateway, previous, "signed_out", by_system=False, place=place)
-        placed = store.Session(
-            session.id,
-            session.account_id,
-            school.school_id,
-            school.name,
-            school.department,
-            session.provider_sid,
-            session.created_at,
-            session.seen_at,
-            roles,
-            session.person_key,
-            session.profile,
-        )
+        placed = replace(session, school_id=school.school_id, roles=roles)
         started = SessionStarted(
             session_id=str(session.id), account_id=str(session.account_id), school_id=school.school_id
         )
@@ -146,7 +130,8 @@ async def _open(gateway: Gateway, signed_in: SignedIn, *, new_cookie: str, old_c
 
 async def _begin_session(
     gateway: Gateway, signed_in: SignedIn, subject: str, profile: Profile, cookie_hash: bytes
-) -> store.Session:
+) -> tuple[store.Session, str]:
+    """Write account, session and tokens; return the session and the school that its first call counts for."""
     issuer, now = gateway.settings.oidc_issuer, gateway.now()
     sid = signed_in.claims.get("sid")
     async with transaction(gateway.engine) as tx:
@@ -181,19 +166,26 @@ async def _begin_session(
             signed_in.pair,
             token_id=new_id(),
             account_id=account_id,
-            school_id="",
+            school_id=_provisional(account),
             session_id=session.id,
             now=now,
         )
-    return session
+    return session, _provisional(account)
 
 
-async def _school(gateway: Gateway, session: store.Session, place: str) -> rdvpermis_pb2.GetSchoolResponse:
+def _provisional(account: store.Account) -> str:
+    """The school known from last time, else a word that is no school's: calls are counted for it until RdvPermis answers."""
+    return account.school_id or f"account {account.id}"
+
+
+async def _school(
+    gateway: Gateway, session: store.Session, counted_for: str, place: str
+) -> rdvpermis_pb2.GetSchoolResponse:
     """Ask in the new session's name; nothing but this question is ever signed before the school is known."""
     principal = Principal(
         account_id=str(session.account_id),
         session_id=str(session.id),
-        school_id="",
+        school_id=counted_for,
         roles=(MANAGER,),
         place=place,
     )
@@ -207,9 +199,7 @@ async def _school(gateway: Gateway, session: store.Session, place: str) -> rdvpe
     return answer
 
 
-async def _roles(
-    tx: Tx, gateway: Gateway, session: store.Session, subject: str, school_id: str
-) -> tuple[str, ...]:
+async def _roles(tx: Tx, gateway: Gateway, session: store.Session, subject: str, school_id: str) -> tuple[str, ...]:
     """Keep the roles an account has at this school; the first of a school administers it, later ones manage."""
     named = {one.strip() for one in gateway.settings.school_admins.split(",") if one.strip()}
     if subject in named:

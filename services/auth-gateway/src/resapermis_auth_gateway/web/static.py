@@ -5,10 +5,10 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
-from resapermis_kit.errors import Code, Failure
 
 from resapermis_auth_gateway.settings import Settings
 from resapermis_auth_gateway.web.headers import REPORTS, page_policy
+from resapermis_kit.errors import Code, Failure
 
 HASHED = "assets/"
 """Vite names these after their content."""
@@ -19,7 +19,9 @@ PLACEHOLDER = "__CSP_NONCE__"
 def router(settings: Settings) -> APIRouter:
     """Routes after all others. Only files that stood in the folder at the start are ever opened."""
     root = settings.web_root.resolve()
-    known = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()} if root.is_dir() else {}
+    known = (
+        {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()} if root.is_dir() else {}
+    )
     page = known.pop("index.html", None)
     routes = APIRouter(include_in_schema=False)
 

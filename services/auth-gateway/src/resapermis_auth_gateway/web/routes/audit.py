@@ -1,6 +1,6 @@
 """The journal of the school, with what is needed to verify it without us."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import PlainTextResponse
@@ -12,7 +12,9 @@ from resapermis_auth_gateway.web.routes.parameters import Cursor, Limit, PathId
 from resapermis_auth_gateway.web.views.journal import CheckpointView, ProofView, RecordPage, RecordView
 
 router = APIRouter(prefix="/audit", tags=["audit"])
-NOTE = {200: {"content": {"text/plain": {"schema": {"type": "string", "description": "C2SP signed note."}}}}}
+NOTE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string", "description": "C2SP signed note."}}}}
+}
 Action = Annotated[str, Query(pattern=r"^[a-z_]{1,40}(\.[a-z_]{1,40}){0,3}$", description="E.g. basket.hold.")]
 
 

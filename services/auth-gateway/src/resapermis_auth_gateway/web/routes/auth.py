@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
-from resapermis_kit.errors import Failure
 
 from resapermis_auth_gateway.web import page, sessions, sign_in
 from resapermis_auth_gateway.web.cookies import session_cookie
 from resapermis_auth_gateway.web.gateway import Gateway, Who, now_of
 from resapermis_auth_gateway.web.views.session import SchoolView, SessionView, SignedOutView, UserView
+from resapermis_kit.errors import Failure
 
 router = APIRouter(prefix="/auth", tags=["session"])
 Word = Annotated[str, Query(max_length=4096)]
@@ -21,7 +21,9 @@ def _gateway(request: Request) -> Gateway:
 
 
 @router.get("/login", status_code=302, response_class=RedirectResponse)
-async def login(request: Request, return_to: Annotated[str, Query(alias="returnTo", max_length=2000)] = "/") -> Response:
+async def login(
+    request: Request, return_to: Annotated[str, Query(alias="returnTo", max_length=2000)] = "/"
+) -> Response:
     """Send the browser to RdvPermis; afterwards it comes back to `returnTo`, a path of ours."""
     return await sign_in.begin(_gateway(request), request, return_to)
 
@@ -55,9 +57,7 @@ async def session(who: Who) -> SessionView:
     profile = who.gateway.profiles.open(who.session.account_id, who.session.person_key, who.session.profile)
     return SessionView(
         user=UserView(id=str(who.session.account_id), display_name=profile.display_name),
-        school=SchoolView(
-            id=who.session.school_id, name=who.session.school_name, department=who.session.department
-        ),
+        school=SchoolView(id=who.session.school_id, name=who.session.school_name, department=who.session.department),
         roles=list(who.session.roles),
         csrf_token=who.csrf_token,
         expires_at=sessions.Limits.of(who.gateway.settings).ends_at(who.session),

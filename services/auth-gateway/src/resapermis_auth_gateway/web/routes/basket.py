@@ -1,5 +1,7 @@
 """The basket: hold, name, give back, validate."""
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from resapermis.basket.v1 import basket_pb2
@@ -9,7 +11,9 @@ from resapermis_auth_gateway.web.routes.parameters import PathId
 from resapermis_auth_gateway.web.views.basket import BasketView, GroupOutcomeView, GroupView, LimitsView, LineView
 
 router = APIRouter(prefix="/basket", tags=["basket"])
-PARTLY = {207: {"model": GroupOutcomeView, "description": "Some lines went otherwise: read each result."}}
+PARTLY: dict[int | str, dict[str, Any]] = {
+    207: {"model": GroupOutcomeView, "description": "Some lines went otherwise: read each result."}
+}
 
 
 async def _outcome(who: Visitor, group: basket_pb2.Group) -> GroupOutcomeView:

@@ -48,8 +48,6 @@ async def cancel(who: Who, key: Key, booking_id: PathId, body: Cancellation) -> 
 @router.post("/{booking_id}/replacement")
 async def replace(who: Who, key: Key, booking_id: PathId, body: Replacement) -> LineView:
     """Give a coming booking to another candidate; the answer is the new booking."""
-    command = booking_pb2.ReplaceCandidateRequest(
-        request_id=key, booking_id=booking_id, candidate_id=body.candidate_id
-    )
+    command = booking_pb2.ReplaceCandidateRequest(request_id=key, booking_id=booking_id, candidate_id=body.candidate_id)
     line = (await who.ask(who.gateway.peers.booking.ReplaceCandidate, command)).booking
     return LineView.of(line, await who.names([line.candidate_id], "booking.show"), who.language)

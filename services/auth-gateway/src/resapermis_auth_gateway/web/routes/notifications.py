@@ -1,6 +1,6 @@
 """The inbox and the live feed."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
@@ -12,7 +12,7 @@ from resapermis_auth_gateway.web.routes.parameters import Cursor, Limit, PathId
 from resapermis_auth_gateway.web.views.inbox import NoticePage, NoticeView
 
 router = APIRouter(prefix="/notifications", tags=["notifications"])
-STREAM = {
+STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events: `tick` {serverTime}, `notification` (a notice; id = its id), "
         "`change` {topic}, `resync` (read everything again), `signed-out`.",

@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 from google.protobuf.timestamp_pb2 import Timestamp
-from resapermis_kit.errors import malformed
 
 from resapermis.basket.v1 import basket_pb2
 from resapermis.scheduling.v1 import scheduling_pb2
@@ -22,6 +21,7 @@ from resapermis_auth_gateway.web.views.slots import (
     ThresholdPage,
     ThresholdView,
 )
+from resapermis_kit.errors import malformed
 
 router = APIRouter(tags=["slots"])
 DAYS_BY_DEFAULT = 28

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,15 +46,15 @@ def local(moment: Timestamp, zone: str) -> str:
     return instant(moment).astimezone(place).strftime("%Y-%m-%dT%H:%M")
 
 
-def words(kind: EnumTypeWrapper, prefix: str) -> Any:
-    """The type of a field that says an enum's value as a word: LINE_STATE_HELD → "held"."""
-    return Annotated[str, Field(json_schema_extra={"enum": [word(kind, number, prefix) for number in kind.values()]})]
+def words(kind: Any, prefix: str) -> Any:
+    """Pydantic's field of an enum said in words: LINE_STATE_HELD → "held". `kind` is a protobuf enum."""
+    return Field(json_schema_extra={"enum": [word(kind, number, prefix) for number in kind.values()]})
 
 
-def word(kind: EnumTypeWrapper, number: int, prefix: str) -> str:
+def word(kind: Any, number: int, prefix: str) -> str:
     """The word of a value; one that a newer service says and we do not know is "unspecified"."""
     try:
-        return kind.Name(number).removeprefix(prefix).lower()
+        return str(kind.Name(number)).removeprefix(prefix).lower()
     except ValueError:
         return "unspecified"
 

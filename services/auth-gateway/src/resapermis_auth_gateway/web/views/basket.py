@@ -1,13 +1,14 @@
 """Lines, groups, bookings."""
 
 from datetime import datetime
+from typing import Annotated
 
 from resapermis.basket.v1 import basket_pb2
 from resapermis_auth_gateway.web.sentences import Language
 from resapermis_auth_gateway.web.views.base import CandidateNameView, Names, ReasonView, View, maybe, word, words
 from resapermis_auth_gateway.web.views.slots import SlotView
 
-State = words(basket_pb2.LineState, "LINE_STATE_")
+State = Annotated[str, words(basket_pb2.LineState, "LINE_STATE_")]
 
 
 class LineView(View):
@@ -42,7 +43,7 @@ class LineView(View):
 
 
 def state_of(line: basket_pb2.Line) -> str:
-    """ "held", "booked"…"""
+    """Return "held", "booked" and so on."""
     return word(basket_pb2.LineState, line.state, "LINE_STATE_")
 
 

@@ -2,12 +2,13 @@
 
 import base64
 from datetime import datetime
+from typing import Annotated
 
 from resapermis.audit.v1 import audit_pb2, events_pb2
 from resapermis_auth_gateway.web.views.base import View, maybe, word, words
 
-Outcome = words(events_pb2.Outcome, "OUTCOME_")
-ActorKind = words(events_pb2.Actor.Kind, "KIND_")
+Outcome = Annotated[str, words(events_pb2.Outcome, "OUTCOME_")]
+ActorKind = Annotated[str, words(events_pb2.Actor.Kind, "KIND_")]
 
 
 class ActorView(View):

@@ -1,11 +1,12 @@
 """Candidates and mandates."""
 
 from datetime import datetime
+from typing import Annotated
 
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis_auth_gateway.web.views.base import View, maybe, word, words
 
-State = words(mandate_pb2.MandateState, "MANDATE_STATE_")
+State = Annotated[str, words(mandate_pb2.MandateState, "MANDATE_STATE_")]
 
 
 class MandateView(View):

@@ -1,11 +1,12 @@
 """Slots, centres, thresholds."""
 
 from datetime import datetime
+from typing import Annotated
 
 from resapermis.scheduling.v1 import scheduling_pb2
 from resapermis_auth_gateway.web.views.base import PARIS, VerdictView, View, local, maybe, word, words
 
-Status = words(scheduling_pb2.SlotStatus, "SLOT_STATUS_")
+Status = Annotated[str, words(scheduling_pb2.SlotStatus, "SLOT_STATUS_")]
 
 
 class CentreView(View):

@@ -1,0 +1,1 @@
+"""iam.v1: what other services may know of accounts."""

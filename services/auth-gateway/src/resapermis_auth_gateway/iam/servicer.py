@@ -1,0 +1,44 @@
+"""Answers notification: who of a school is told by mail."""
+
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
+from resapermis_auth_gateway import store
+from resapermis_auth_gateway.web.profile import Profiles
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import malformed
+from resapermis_vault import Unreadable
+
+log = structlog.get_logger()
+
+
+class IamServicer(iam_pb2_grpc.IamServiceServicer):
+    """Reads accounts; opens what is sealed for the one service that writes to people."""
+
+    def __init__(self, engine: AsyncEngine, profiles: Profiles) -> None:
+        """Serve the accounts of `engine`."""
+        self._engine, self._profiles = engine, profiles
+
+    async def ListRecipients(
+        self,
+        request: iam_pb2.ListRecipientsRequest,
+        context: Any,
+    ) -> iam_pb2.ListRecipientsResponse:
+        """Accounts of a school that have an address; one whose key was destroyed is nobody any more."""
+        if not request.school_id:
+            raise malformed("school_id", "not empty")
+        async with transaction(self._engine) as tx:
+            accounts = await store.recipients(tx, request.school_id)
+        answer = iam_pb2.ListRecipientsResponse()
+        for account in accounts:
+            try:
+                profile = self._profiles.open(account.id, account.person_key, account.profile)
+            except Unreadable:
+                log.warning("account.unreadable", account=str(account.id))
+                continue
+            if profile.email:
+                answer.recipients.add(account_id=str(account.id), email=profile.email, locale=profile.locale)
+        return answer

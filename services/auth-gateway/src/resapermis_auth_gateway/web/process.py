@@ -1,0 +1,137 @@
+"""The web process: `python -m resapermis_auth_gateway web`. The only place where its parts meet."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from nats.aio.client import Client
+from starlette.types import ASGIApp
+
+from resapermis.iam.v1.events_pb2 import SessionEnded, SessionStarted
+from resapermis.iam.v1.iam_pb2_grpc import add_IamServiceServicer_to_server
+from resapermis_auth_gateway import store
+from resapermis_auth_gateway.iam.servicer import IamServicer
+from resapermis_auth_gateway.settings import Settings
+from resapermis_auth_gateway.web import app, sessions
+from resapermis_auth_gateway.web.gateway import SERVICE, Gateway, Peers
+from resapermis_auth_gateway.web.live import Live
+from resapermis_auth_gateway.web.oidc import Provider
+from resapermis_auth_gateway.web.profile import Profiles
+from resapermis_auth_gateway.web.rates import Rates
+from resapermis_kit import run
+from resapermis_kit.auth import Authorizer, Signer
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_vault import Keyset
+
+PACKAGE = "resapermis_auth_gateway"
+OVERDUE_EVERY_SECONDS = 5.0
+FACTS = (SessionStarted.DESCRIPTOR, SessionEnded.DESCRIPTOR)
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn under the kit's run loop, which hears the signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+
+def http_server(application: ASGIApp, settings: Settings) -> tuple[HttpServer, socket.socket]:
+    """A server and its bound socket; OSError for a busy port."""
+    host, _, port = settings.web_listen.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=2048)
+    config = uvicorn.Config(
+        application,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or "",
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+    )
+    return HttpServer(config), bound
+
+
+def make_gateway(process: run.Process, settings: Settings) -> Gateway:
+    """Everything that a request may need."""
+    vault = Keyset.load(settings.keyset_file)
+    return Gateway(
+        settings=settings,
+        engine=process.engine,
+        outbox=process.outbox,
+        signer=Signer(settings.principal_key_file),
+        authorizer=Authorizer(settings.policies),
+        peers=Peers.over(process.peer),
+        provider=Provider(settings, process.now),
+        profiles=Profiles(vault),
+        live=Live(),
+        rates=Rates(sign_in=settings.sign_in_rate, write=settings.write_rate),
+        vault=vault,
+        health=process.health,
+        now=process.now,
+    )
+
+
+async def build(process: run.Process, settings: Settings) -> Gateway:
+    """Wire servicer, feeds, workers and the HTTP server into the process."""
+    gateway = make_gateway(process, settings)
+    process.server.add(
+        add_IamServiceServicer_to_server, IamServicer(process.engine, gateway.profiles), "resapermis.iam.v1.IamService"
+    )
+    await gateway.live.listen(process.bus)
+    process.workers.append(lambda: _watch_bus(process.bus, gateway.live))
+    process.every(OVERDUE_EVERY_SECONDS, "end overdue sessions", lambda: sessions.end_overdue(gateway))
+    process.every(3600, "forget old sessions", lambda: _forget(gateway))
+    server, bound = http_server(app.build(gateway), settings)
+    serving = asyncio.create_task(server.serve(sockets=[bound]))
+
+    async def check() -> None:
+        if serving.done():
+            raise Failure(Code.CODE_UNAVAILABLE, "the HTTP server has stopped")
+
+    async def close() -> None:
+        gateway.live.close()
+        server.should_exit = True
+        await serving
+        if gateway.background:
+            await asyncio.wait(gateway.background, timeout=1)
+        await gateway.provider.close()
+
+    process.health.checks["web"] = check
+    process.closers.append(close)
+    return gateway
+
+
+async def _watch_bus(bus: Client, live: Live) -> None:
+    """Facts said while the bus was away are not said again to feeds: have pages read again."""
+    seen = bus.stats["reconnects"]
+    while True:
+        await asyncio.sleep(1)
+        if bus.stats["reconnects"] != seen:
+            seen = bus.stats["reconnects"]
+            live.lost_touch()
+
+
+async def _forget(gateway: Gateway) -> None:
+    async with transaction(gateway.engine) as tx:
+        await store.forget_old(tx, gateway.now())
+
+
+async def serve() -> None:
+    """Run until SIGTERM."""
+    settings = Settings()
+    _ = settings.secure  # refuses plain http beyond loopback before anything listens
+
+    async def wire(process: run.Process) -> None:
+        await build(process, settings)
+
+    await run.serve(SERVICE, PACKAGE, settings, FACTS, wire)
