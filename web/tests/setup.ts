@@ -1,1 +1,31 @@
-export {};
+/** jsdom lacks what browsers have: the few things that Mantine and the pages ask of it. French texts are spoken, as in the product. */
+import { i18n } from "@lingui/core";
+import { cleanup } from "@testing-library/react";
+import { afterEach } from "vitest";
+import { messages } from "../src/locales/fr.po";
+
+i18n.loadAndActivate({ locale: "fr", messages });
+document.documentElement.lang = "fr";
+
+afterEach(cleanup);
+
+window.matchMedia = (query: string) =>
+  ({
+    matches: query.includes("min-width"),
+    media: query,
+    addEventListener: () => undefined,
+    removeEventListener: () => undefined,
+    addListener: () => undefined,
+    removeListener: () => undefined,
+    dispatchEvent: () => false,
+    onchange: null,
+  }) as MediaQueryList;
+
+class StillObserver {
+  observe(): void {}
+  unobserve(): void {}
+  disconnect(): void {}
+}
+window.ResizeObserver = StillObserver as unknown as typeof ResizeObserver;
+window.scrollTo = () => undefined;
+Element.prototype.scrollIntoView = () => undefined;

@@ -63,9 +63,7 @@ export function handlers(world: World) {
           return [
             makeLine(crypto.randomUUID(), slot, {
               state: gone ? "refused" : "held",
-              reason: gone
-                ? { code: "RDVPERMIS_SLOT_GONE", rdvpermisCode: "CRENEAU_DEJA_RESERVE", verdicts: [] }
-                : null,
+              reason: gone ? GONE : null,
             }),
           ];
         }),
