@@ -73,14 +73,15 @@ class Standing:
     """A school and RdvPermis' figures about it."""
 
     school: School
-    thresholds: dict[tuple[str, str], SeenThreshold]
+    thresholds: dict[Place, SeenThreshold]
     seen_at: datetime
 
     def quota(self, place: Place, taken: int, parameters: Parameters) -> Quota:
-        """What R-THRESHOLD rests on. RdvPermis' figures are about the department of the school's licence."""
-        seen = SeenThreshold()
-        if place.department == self.school.department:
-            seen = self.thresholds.get((place.month, place.category), seen)
+        """What R-THRESHOLD rests on: RdvPermis' figures, known for the department of the school's licence, and ours.
+
+        Elsewhere the school's FTE counts by that department's rate [default]: RdvPermis names no other number.
+        """
+        seen = self.thresholds.get(place, SeenThreshold())
         return Quota(
             rate=parameters.threshold_rate,
             fte=self.school.fte if self.school.fte is not None else seen.fte,
@@ -163,10 +164,10 @@ class Facts:
         self, standing: Standing, month: str, category: str, asker: Asker
     ) -> asyncio.Task[Any] | None:
         """Ask RdvPermis for its own figure behind the answer, when ours is older than ten minutes."""
-        seen = standing.thresholds.get((month, category))
+        place = Place(standing.school.department, month, category)
+        seen = standing.thresholds.get(place)
         if seen is not None and seen.seen_at is not None and self.now() - seen.seen_at < THRESHOLD_FRESH:
             return None
-        place = Place(standing.school.department, month, category)
         return self.behind(("threshold", asker.school_id, month, category), lambda: self._ask_threshold(place, asker))
 
     async def once(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -19,7 +19,7 @@ from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.outbox import Outbox
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain import Status, month_of, zone_of
+from resapermis_scheduling_rules.domain import Place, Status, month_of, zone_of
 from resapermis_scheduling_rules.mirror import Found
 from resapermis_scheduling_rules.plan import Look
 from resapermis_scheduling_rules.store import mirror as store
@@ -194,11 +194,11 @@ class Looker:
         async with transaction(self._engine) as tx:
             gone = await store.record_look(tx, look, found, school_id, at)
             statuses = {slot.status for slot in found if slot.starts_at > at}
-            month = month_of(look.day)
+            place = Place(look.department, month_of(look.day), look.category)
             if Status.THRESHOLD_REACHED in statuses:
-                await schools.note_reached(tx, school_id, month, look.category, at)
+                await schools.note_reached(tx, school_id, place, at)
             elif Status.FREE in statuses:
-                await schools.note_reached(tx, school_id, month, look.category, None)
+                await schools.note_reached(tx, school_id, place, None)
             await self._outbox.add(tx, at, *events.withdrawn(gone, look, at))
 
 

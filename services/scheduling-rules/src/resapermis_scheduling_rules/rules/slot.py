@@ -23,16 +23,18 @@ def unknown(slot_id: str) -> Verdict:
 
 
 def published(case: Case) -> Verdict:
-    """R-PUBLISHED: a slot is taken only while RdvPermis offers it, and validated only while we have it.
+    """R-PUBLISHED: a slot is held only while RdvPermis offers it, and validated unless the State withdrew it.
 
-    Source: RdvPermis API, statutDeReservation as last seen. Whether the threshold is reached is R-THRESHOLD's to say.
+    Source: RdvPermis API, statutDeReservation as last seen. Whether the threshold is reached is R-THRESHOLD's to say; at
+    validation basket knows that the slot is ours, and the mirror may not have heard of it yet.
     """
     slot, status = case.slot, case.status
     facts = {"status": status.value, "seenAt": instant(slot.seen_at), "publishedAt": instant(slot.published_at)}
-    wanted = {Status.FREE, Status.THRESHOLD_REACHED}
     if case.purpose is Purpose.VALIDATE:
-        wanted.add(Status.OURS)
-    if status not in wanted:
+        offered = status is not Status.WITHDRAWN
+    else:
+        offered = status in {Status.FREE, Status.THRESHOLD_REACHED}
+    if not offered:
         return Verdict("R-PUBLISHED", False, facts, PUBLISHED_SOURCE, remedy=_REMEDIES[status])
     if case.now < slot.published_at:
         return Verdict("R-PUBLISHED", False, facts, PUBLISHED_SOURCE, opens_at=slot.published_at, remedy="wait")

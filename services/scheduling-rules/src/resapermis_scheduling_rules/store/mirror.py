@@ -258,11 +258,17 @@ async def forget_past(tx: Tx, now: datetime) -> None:
 async def mark_slot(
     tx: Tx, slot_id: str, status: Status, holder: str | None, until: datetime | None, at: datetime
 ) -> None:
-    """Write what a fact of ours, as of `at`, says of a slot, unless something newer is known."""
+    """Write what a fact of ours, as of `at`, says of a slot, unless something newer is known.
+
+    A newer look that only saw "reserved" is no contradiction: it is then known by whom.
+    """
+    nameless = sa.and_(
+        slots.c.status == Status.TAKEN.value, slots.c.school_id.is_(None), sa.literal(holder is not None)
+    )
     await tx.execute(
         sa.update(slots)
-        .where(slots.c.id == slot_id, slots.c.seen_at <= at, slots.c.withdrawn_at.is_(None))
-        .values(status=status.value, school_id=holder, held_until=until, seen_at=at)
+        .where(slots.c.id == slot_id, sa.or_(slots.c.seen_at <= at, nameless), slots.c.withdrawn_at.is_(None))
+        .values(status=status.value, school_id=holder, held_until=until, seen_at=sa.func.greatest(slots.c.seen_at, at))
     )
 
 

@@ -54,11 +54,11 @@ async def homes(tx: Tx, since: datetime) -> dict[str, str]:
     return {row.id: row.department for row in await tx.execute(statement.order_by(schools.c.id))}
 
 
-async def seen_thresholds(tx: Tx, school_id: str, now: datetime) -> dict[tuple[str, str], SeenThreshold]:
-    """RdvPermis' own figures for a school, by (month, category)."""
+async def seen_thresholds(tx: Tx, school_id: str, now: datetime) -> dict[Place, SeenThreshold]:
+    """What RdvPermis says of a school's thresholds."""
     statement = sa.select(thresholds).where(thresholds.c.school_id == school_id)
     return {
-        (row.month, row.category): SeenThreshold(
+        Place(row.department, row.month, row.category): SeenThreshold(
             limit=row.rdvpermis_limit,
             elsewhere=row.elsewhere,
             fte=row.fte,
@@ -75,9 +75,7 @@ async def keep_threshold(
     """Write RdvPermis' figures; what they count beyond our own lines was booked elsewhere."""
     ours = await count(tx, school_id, place)
     upsert = insert(thresholds).values(
-        school_id=school_id,
-        month=place.month,
-        category=place.category,
+        **_key(school_id, place),
         rdvpermis_limit=limit,
         elsewhere=max(0, (taken or 0) - ours),
         fte=fte,
@@ -86,43 +84,39 @@ async def keep_threshold(
     names = ("rdvpermis_limit", "elsewhere", "fte", "seen_at")
     await tx.execute(
         upsert.on_conflict_do_update(
-            index_elements=[thresholds.c.school_id, thresholds.c.month, thresholds.c.category],
+            index_elements=list(thresholds.primary_key),
             set_={name: upsert.excluded[name] for name in names},
         )
     )
 
 
-async def note_reached(tx: Tx, school_id: str, month: str, category: str, at: datetime | None) -> None:
+async def note_reached(tx: Tx, school_id: str, place: Place, at: datetime | None) -> None:
     """Remember that RdvPermis shows a school's threshold as reached, or (None) that it no longer does."""
-    where = (thresholds.c.school_id == school_id, thresholds.c.month == month, thresholds.c.category == category)
     if at is None:
-        await tx.execute(
-            sa.update(thresholds).where(*where, thresholds.c.reached_at.is_not(None)).values(reached_at=None)
-        )
+        where = [thresholds.c[name] == value for name, value in _key(school_id, place).items()]
+        statement = sa.update(thresholds).where(*where, thresholds.c.reached_at.is_not(None))
+        await tx.execute(statement.values(reached_at=None))
         return
-    upsert = insert(thresholds).values(school_id=school_id, month=month, category=category, reached_at=at)
+    upsert = insert(thresholds).values(**_key(school_id, place), reached_at=at)
     await tx.execute(
         upsert.on_conflict_do_update(
-            index_elements=[thresholds.c.school_id, thresholds.c.month, thresholds.c.category],
-            set_={"reached_at": upsert.excluded.reached_at},
+            index_elements=list(thresholds.primary_key), set_={"reached_at": upsert.excluded.reached_at}
         )
     )
+
+
+def _key(school_id: str, place: Place) -> dict[str, str]:
+    return {
+        "school_id": school_id,
+        "department": place.department,
+        "month": place.month,
+        "category": place.category,
+    }
 
 
 async def count_line(tx: Tx, line_id: str, school_id: str, place: Place, at: datetime) -> None:
     """Count a line, once."""
-    statement = (
-        insert(lines)
-        .values(
-            id=line_id,
-            school_id=school_id,
-            department=place.department,
-            month=place.month,
-            category=place.category,
-            changed_at=at,
-        )
-        .on_conflict_do_nothing()
-    )
+    statement = insert(lines).values(id=line_id, **_key(school_id, place), changed_at=at).on_conflict_do_nothing()
     await tx.execute(statement)
 
 
@@ -136,12 +130,7 @@ async def count(tx: Tx, school_id: str, place: Place) -> int:
     statement = (
         sa.select(sa.func.count())
         .select_from(lines)
-        .where(
-            lines.c.school_id == school_id,
-            lines.c.month == place.month,
-            lines.c.department == place.department,
-            lines.c.category == place.category,
-        )
+        .where(*(lines.c[name] == value for name, value in _key(school_id, place).items()))
     )
     return (await tx.execute(statement)).scalar_one()
 
@@ -161,16 +150,7 @@ async def first_to_say(tx: Tx, school_id: str, place: Place, percents: Sequence[
     """Of these shares of a threshold, those that nobody was told of yet; from now on they have been."""
     if not percents:
         return []
-    rows = [
-        {
-            "school_id": school_id,
-            "department": place.department,
-            "month": place.month,
-            "category": place.category,
-            "percent": percent,
-        }
-        for percent in percents
-    ]
+    rows = [_key(school_id, place) | {"percent": percent} for percent in percents]
     statement = insert(said).values(rows).on_conflict_do_nothing().returning(said.c.percent)
     return sorted((await tx.execute(statement)).scalars())
 

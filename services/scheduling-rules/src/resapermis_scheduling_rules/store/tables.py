@@ -115,6 +115,7 @@ thresholds = sa.Table(
     "threshold",
     metadata,
     sa.Column("school_id", sa.Text, primary_key=True),
+    sa.Column("department", sa.Text, primary_key=True),
     sa.Column("month", sa.Text, primary_key=True),
     sa.Column("category", sa.Text, primary_key=True),
     sa.Column("rdvpermis_limit", sa.Integer),

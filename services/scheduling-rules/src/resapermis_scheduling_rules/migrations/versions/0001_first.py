@@ -119,6 +119,7 @@ def upgrade() -> None:
     op.create_table(
         "threshold",
         sa.Column("school_id", sa.Text(), nullable=False),
+        sa.Column("department", sa.Text(), nullable=False),
         sa.Column("month", sa.Text(), nullable=False),
         sa.Column("category", sa.Text(), nullable=False),
         sa.Column("rdvpermis_limit", sa.Integer(), nullable=True),
@@ -126,7 +127,7 @@ def upgrade() -> None:
         sa.Column("fte", sa.Numeric(precision=8, scale=2), nullable=True),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reached_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("school_id", "month", "category", name="threshold_pkey"),
+        sa.PrimaryKeyConstraint("school_id", "department", "month", "category", name="threshold_pkey"),
     )
     op.create_table(
         "threshold_said",
