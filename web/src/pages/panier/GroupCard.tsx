@@ -4,13 +4,15 @@ import { Link } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import * as calls from "../../api/calls.ts";
 import { keys } from "../../api/queries.ts";
-import type { Group } from "../../api/types.ts";
+import type { Group, Line } from "../../api/types.ts";
 import { useAct } from "../../live/act.ts";
 import { ActionButton } from "../../parts/ActionButton.tsx";
 import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
 import { Countdown, useSecondsLeft } from "../../parts/Countdown.tsx";
 import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
-import { clockTime, examSentence } from "../../time/format.ts";
+import { LineStatus } from "../../parts/StatusMark.tsx";
+import { refusalText, unknownOutcome } from "../../rules/refusals.ts";
+import { clockTime, examSentence, examShort } from "../../time/format.ts";
 import { summary } from "../creneaux/outcome.ts";
 import { LineRow } from "./LineRow.tsx";
 
@@ -26,6 +28,16 @@ export function blockedBecause(group: Group): string | undefined {
     });
   }
   return undefined;
+}
+
+/** What became of one line of a validation, said once RdvPermis has said it. */
+function outcomeText(line: Line): string {
+  if (line.state === "booked") {
+    const name = line.candidate?.displayName ?? "";
+    return t`Réservé pour ${name}. Le candidat est prévenu.`;
+  }
+  if (line.reason) return refusalText(line.reason);
+  return line.state === "confirming" || line.state === "asking" ? unknownOutcome() : "";
 }
 
 export function GroupCard({
@@ -74,6 +86,15 @@ export function GroupCard({
             <p>
               <strong>{summary(validate.data.results)}</strong>
             </p>
+            <ul className="rp-plain-list">
+              {validate.data.group.lines.map((line) => (
+                <li key={line.id} className="rp-row">
+                  <LineStatus state={line.state} />
+                  <span>{examShort(line.slot.startsAt)}</span>
+                  <span>{outcomeText(line)}</span>
+                </li>
+              ))}
+            </ul>
             <p>
               <Link to="/reservations">{t`Voir les réservations`}</Link>
             </p>
