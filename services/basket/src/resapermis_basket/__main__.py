@@ -1,0 +1,61 @@
+"""basket: `python -m resapermis_basket` serves, `python -m resapermis_basket migrate` updates the database."""
+
+import sys
+
+from resapermis.basket.v1 import basket_pb2_grpc
+from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
+from resapermis.booking.v1 import booking_pb2_grpc
+from resapermis.mandate.v1.events_pb2 import MandateChanged
+from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
+from resapermis_basket.acts import Parts
+from resapermis_basket.booking_servicer import BookingServicer
+from resapermis_basket.peers import Peers
+from resapermis_basket.servicer import BasketServicer
+from resapermis_basket.settings import Settings
+from resapermis_basket.workers import Unasked
+from resapermis_kit import run
+from resapermis_kit.clock import new_id
+
+PACKAGE = "resapermis_basket"
+
+
+async def build(process: run.Process, settings: Settings) -> None:
+    """Wire basket."""
+    peers = Peers(
+        process.peer("mandate"), process.peer("scheduling-rules"), process.peer("egress"), settings.egress_seconds
+    )
+    parts = Parts(process.engine, process.outbox, peers, settings, new_id)
+    process.server.add(
+        basket_pb2_grpc.add_BasketServiceServicer_to_server,
+        BasketServicer(parts),
+        "resapermis.basket.v1.BasketService",
+    )
+    process.server.add(
+        booking_pb2_grpc.add_BookingServiceServicer_to_server,
+        BookingServicer(parts),
+        "resapermis.booking.v1.BookingService",
+    )
+    unasked = Unasked(parts)
+    process.every(settings.expire_every_seconds, "expire", unasked.expire_and_warn)
+    process.every(settings.settle_every_seconds, "heed", unasked.heed)
+    process.every(settings.settle_every_seconds, "settle", unasked.settle)
+    process.every(settings.give_back_seconds, "give_back", unasked.give_back)
+    process.every(settings.done_every_seconds, "finish", unasked.finish)
+    process.consume("scheduling-rules", {SlotWithdrawn: unasked.on_slot_withdrawn})
+    process.consume("mandate", {MandateChanged: unasked.on_mandate_changed})
+
+
+async def serve() -> None:
+    """Run until told to stop."""
+    settings = Settings()
+    facts = [LineChanged.DESCRIPTOR, GroupExpiring.DESCRIPTOR]
+    await run.serve("basket", PACKAGE, settings, facts, lambda process: build(process, settings))
+
+
+def main() -> None:
+    """Entry point."""
+    sys.exit(run.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, serve))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""What basket answers about bookings."""
+
+from typing import Any
+
+from resapermis.booking.v1 import booking_pb2 as pb
+from resapermis.booking.v1 import booking_pb2_grpc
+from resapermis_basket.acts import Parts
+from resapermis_basket.bookings import Bookings
+from resapermis_kit.auth import caller
+
+
+class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
+    """The bookings of the caller's school."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Answer with these parts."""
+        self._bookings = Bookings(parts)
+
+    async def ListBookings(self, request: pb.ListBookingsRequest, context: Any) -> pb.ListBookingsResponse:
+        """List coming bookings, those to be confirmed, or the past."""
+        return await self._bookings.page(caller().school(), request)
+
+    async def CancelBooking(self, request: pb.CancelBookingRequest, context: Any) -> pb.CancelBookingResponse:
+        """Cancel a coming booking."""
+        return await self._bookings.cancel(caller().school(), request)
+
+    async def ReplaceCandidate(self, request: pb.ReplaceCandidateRequest, context: Any) -> pb.ReplaceCandidateResponse:
+        """Give a coming booking to another candidate."""
+        return await self._bookings.replace(caller().school(), request)

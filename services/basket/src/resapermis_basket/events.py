@@ -1,0 +1,160 @@
+"""What basket says: one fact a change of a line, and the audit record of the act. Never a name, only ids."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from google.protobuf.message import Message
+
+from resapermis.audit.v1.events_pb2 import Actor, Outcome, Record
+from resapermis.basket.v1 import basket_pb2 as pb
+from resapermis.basket.v1.events_pb2 import LineChanged
+from resapermis_basket.domain import Change, Changing, Line, State
+from resapermis_kit.auth import Principal
+
+SYSTEM = Actor(kind=Actor.KIND_SYSTEM, id="basket")
+RDVPERMIS = Actor(kind=Actor.KIND_RDVPERMIS, id="rdvpermis")
+
+_WORDS: dict[State, str] = {
+    State.ASKING: "basket.hold",
+    State.HELD: "basket.hold",
+    State.REFUSED: "basket.hold",
+    State.EXPIRED: "basket.expire",
+    State.RELEASED: "basket.release",
+    State.WITHDRAWN: "basket.withdraw",
+    State.CONFIRMING: "basket.validate",
+    State.BOOKED: "booking.confirm",
+    State.REJECTED: "booking.confirm",
+    State.CANCELLED: "booking.cancel",
+    State.REPLACED: "booking.replace",
+    State.SWAPPED: "booking.swap",
+    State.DONE: "booking.done",
+}
+_CHANGING_WORDS: dict[Changing, str] = {
+    Changing.NAME: "basket.name",
+    Changing.RELEASE: "basket.release",
+    Changing.CANCEL: "booking.cancel",
+    Changing.REPLACE: "booking.replace",
+}
+_ENDED_BADLY = {State.REFUSED, State.REJECTED}
+_OPEN = {State.ASKING, State.CONFIRMING}
+
+
+def person(who: Principal) -> Actor:
+    """The person who acts for their school."""
+    return Actor(
+        kind=Actor.KIND_PERSON, id=who.account_id, roles=who.roles, on_behalf_of=who.school_id, place=who.place
+    )
+
+
+def state_of(state: State) -> pb.LineState.ValueType:
+    """As the protos say it."""
+    return pb.LineState.Value(f"LINE_STATE_{state.upper()}")
+
+
+def act(change: Change) -> tuple[str, Outcome.ValueType]:
+    """The act's word and how it ended; UNKNOWN while RdvPermis is being asked."""
+    before, after = change.before, change.after
+    if before is None:
+        word = "booking.replace" if after.state is State.BOOKED else "basket.hold"
+    elif (before.state, after.state) == (State.CONFIRMING, State.HELD):
+        word = "basket.validate"
+    elif after.state is not before.state:
+        word = _WORDS[after.state]
+    else:
+        word = _CHANGING_WORDS.get(after.changing or before.changing, "basket.look")
+    if after.state in _OPEN or after.changing:
+        return word, Outcome.OUTCOME_UNKNOWN
+    if after.state in _ENDED_BADLY:
+        return word, Outcome.OUTCOME_REFUSED
+    undone = change.before_state in {State.CONFIRMING, after.state} and after.refusal.reason
+    return word, Outcome.OUTCOME_FAILED if undone else Outcome.OUTCOME_DONE
+
+
+def told(change: Change, account_id: str) -> LineChanged:
+    """The fact of a change; a change within a state (a candidate named, a cancellation not done) says it twice."""
+    line, slot = change.after, change.after.slot
+    fact = LineChanged(
+        line_id=str(line.id),
+        group_id=str(line.group_id),
+        school_id=line.school_id,
+        slot_id=slot.id,
+        candidate_id=str(line.candidate_id) if line.candidate_id else "",
+        to=state_of(line.state),
+        centre_name=slot.centre_name,
+        time_zone=slot.time_zone,
+        category=slot.category,
+        department=slot.department,
+        reason=line.refusal.reason,
+        account_id=account_id,
+        month=slot.month,
+        exam_id=line.exam_id,
+    )
+    if change.before is not None:
+        setattr(fact, "from", state_of(change.before.state))
+    fact.starts_at.FromDatetime(slot.starts_at)
+    fact.ends_at.FromDatetime(slot.ends_at)
+    if line.expires_at is not None:
+        fact.expires_at.FromDatetime(line.expires_at)
+    return fact
+
+
+def record(change: Change, actor: Actor, rules: Sequence[str], more: Mapping[str, str]) -> Record:
+    """The journal's record of a change."""
+    line = change.after
+    word, outcome = act(change)
+    facts = {"slot": line.slot.id, "to": str(line.state), "group": str(line.group_id)}
+    if change.before is not None:
+        facts["from"] = str(change.before.state)
+    if line.refusal.reason:
+        facts["code"] = line.refusal.reason
+    if line.changing:
+        facts["changing"] = str(line.changing)
+    if rules:
+        facts["rule"] = ",".join(rules)
+    facts |= more
+    candidate = line.wanted_candidate_id or line.candidate_id
+    return Record(
+        actor=actor,
+        action=word,
+        object_kind="line",
+        object_id=str(line.id),
+        school_id=line.school_id,
+        candidate_id=str(candidate) if candidate else "",
+        outcome=outcome,
+        facts=facts,
+    )
+
+
+def said(
+    changes: Iterable[Change],
+    actor: Actor,
+    account_id: str = "",
+    rules: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    facts: Mapping[str, str] = MappingProxyType({}),
+) -> list[Message]:
+    """All messages of these changes; `rules`: ids of those that refused, by slot id; `facts`: more for the journal."""
+    messages: list[Message] = []
+    for change in changes:
+        messages.append(told(change, account_id))
+        messages.append(record(change, actor, rules.get(change.after.slot.id, ()), facts))
+    return messages
+
+
+def refused_attempt(
+    actor: Actor, school_id: str, word: str, kind: str, object_id: str, rules: Sequence[str], code: str
+) -> Record:
+    """The journal's record of an act refused as a whole."""
+    return Record(
+        actor=actor,
+        action=word,
+        object_kind=kind,
+        object_id=object_id,
+        school_id=school_id,
+        outcome=Outcome.OUTCOME_REFUSED,
+        facts={"rule": ",".join(rules), "code": code},
+    )
+
+
+def candidate_of(line: Line) -> str:
+    """As the protos say it."""
+    return str(line.candidate_id) if line.candidate_id else ""

@@ -1,0 +1,433 @@
+"""A hold: facts, intention (committed), call, answer (committed)."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from prometheus_client import Counter
+
+from resapermis.basket.v1 import basket_pb2 as pb
+from resapermis.mandate.v1.mandate_pb2 import MandateAnswer
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
+from resapermis.scheduling.v1 import scheduling_pb2
+from resapermis.verdict.v1.verdict_pb2 import Verdict
+from resapermis_basket import events, refusals, store, view
+from resapermis_basket.acts import (
+    Parts,
+    Time,
+    apply,
+    caller_key,
+    group_view,
+    look_after_call,
+    look_soon,
+    parse_id,
+    refuse,
+    surely_not_done,
+)
+from resapermis_basket.domain import (
+    BASKET,
+    LARGEST_GROUP,
+    NO_REFUSAL,
+    UNKNOWN,
+    Answer,
+    Change,
+    Key,
+    Line,
+    Outcome,
+    Refusal,
+    Slot,
+    State,
+    admit,
+    deltas,
+    fail_together,
+    give_back_together,
+    held,
+    key_of,
+    unseen_slot,
+)
+from resapermis_kit import once
+from resapermis_kit.auth import Principal
+from resapermis_kit.db import Tx, transaction
+from resapermis_kit.errors import Code, Failure, malformed
+
+HOLDS = Counter("resapermis_hold_lines_total", "Lines asked for, by what became of them at once", ["outcome"])
+MOST_EVALUATED = 36
+"""More lines than RdvPermis' own basket takes are refused without asking the rules."""
+R_GROUP_SOURCE = "RdvPermis charter 3.2, basket limits"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One line of the command."""
+
+    slot_id: str
+    candidate_id: UUID | None
+
+
+def parse_hold(request: pb.HoldSlotsRequest) -> list[Wanted]:
+    """Read the command; MALFORMED names each field that cannot be read."""
+    seen: set[str] = set()
+    wanted = []
+    for index, line in enumerate(request.lines):
+        if not 1 <= len(line.slot_id) <= 255:
+            raise malformed(f"lines[{index}].slot_id", "1 to 255 characters")
+        if line.slot_id in seen:
+            raise malformed(f"lines[{index}].slot_id", "the same slot twice")
+        seen.add(line.slot_id)
+        candidate = parse_id(line.candidate_id, f"lines[{index}].candidate_id") if line.candidate_id else None
+        wanted.append(Wanted(line.slot_id, candidate))
+    return wanted
+
+
+def slot_of(said: scheduling_pb2.Slot, month: str) -> Slot:
+    """A slot as we keep it."""
+    return Slot(
+        said.id,
+        said.centre.department,
+        said.category,
+        month,
+        said.starts_at.ToDatetime(UTC),
+        said.ends_at.ToDatetime(UTC),
+        said.time_zone,
+        said.centre.name,
+        said.SerializeToString(deterministic=True),
+    )
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What our own database knows before anybody else is asked."""
+
+    time: Time
+    asked_before: bool
+    counted: dict[Key, int]
+    conflicts: store.Conflicts
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Lines ready to be written, with the limits that the database enforces on them."""
+
+    lines: list[Line]
+    caps: dict[Key, int]
+    rules: dict[str, list[str]]
+    """Rule ids that refused, by slot id."""
+
+
+class Holding:
+    """Asks RdvPermis for what our rules and our own schools leave free."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Keep the parts."""
+        self._parts = parts
+
+    async def hold(self, who: Principal, request: pb.HoldSlotsRequest) -> pb.HoldSlotsResponse:
+        """Hold one to four slots; what was obtained is kept, line by line."""
+        wanted = parse_hold(request)
+        situation, mandates = await self._facts(who, request, wanted)
+        if situation.asked_before:
+            return await self.earlier(who, request, situation.time.now)
+        judged = await self._judge(who, wanted, situation, mandates)
+        group = self._group(who, request, situation.time.now)
+        judged = replace(judged, lines=[replace(line, group_id=group.id) for line in judged.lines])
+        async with transaction(self._parts.engine) as tx:
+            answer = await once.earlier_answer(tx, caller_key(who), request, situation.time.now)
+            if answer is not None:
+                return pb.HoldSlotsResponse.FromString(answer)
+            lines = await self._intend(tx, who, group, judged, situation.time.now)
+            response = pb.HoldSlotsResponse(group=view.group(group.id, group.created_at, lines))
+            if all(line.state is State.REFUSED for line in lines):
+                await once.settle(tx, caller_key(who), request, response)
+        if all(line.state is State.REFUSED for line in lines):
+            HOLDS.labels("refused_by_us").inc(len(lines))
+            return response
+        # The caller may go away; what RdvPermis answers is written down all the same.
+        return await asyncio.shield(asyncio.ensure_future(self._ask(who, request, group, lines, situation.time)))
+
+    async def earlier(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> pb.HoldSlotsResponse:
+        """Answer a twin: what the first got, or what the reconciler found since; IN_PROGRESS until one is known."""
+        try:
+            async with transaction(self._parts.engine) as tx:
+                answer = await once.earlier_answer(tx, caller_key(who), request, now)
+        except Failure as failure:
+            if failure.code != Code.CODE_IN_PROGRESS:
+                raise
+            async with transaction(self._parts.engine) as tx:
+                group = await store.group_of_request(tx, caller_key(who), request.request_id)
+                lines = await store.of_groups(tx, [group.id]) if group is not None else []
+            if group is None or any(line.state is State.ASKING for line in lines):
+                raise
+            return pb.HoldSlotsResponse(group=view.group(group.id, group.created_at, lines))
+        if answer is None:  # pruned between the two looks
+            raise Failure(Code.CODE_STALE, "this request id was forgotten just now; ask again")
+        return pb.HoldSlotsResponse.FromString(answer)
+
+    async def _facts(
+        self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[Wanted]
+    ) -> tuple[Situation, list[MandateAnswer]]:
+        """Our own facts and mandate's, side by side. A twin is answered although mandate may be away."""
+        named = [(str(line.candidate_id), "") for line in wanted if line.candidate_id]
+        situation, mandates = await asyncio.gather(
+            self._situation(who, request, wanted), self._parts.peers.mandates(named), return_exceptions=True
+        )
+        if isinstance(situation, BaseException):
+            raise situation
+        if isinstance(mandates, BaseException):
+            if not situation.asked_before:
+                raise mandates
+            mandates = []
+        return situation, mandates
+
+    async def _situation(self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[Wanted]) -> Situation:
+        candidates = [line.candidate_id for line in wanted if line.candidate_id]
+        async with transaction(self._parts.engine) as tx:
+            now = Time(await store.now(tx))
+            return Situation(
+                now,
+                await store.was_asked(tx, caller_key(who), request.request_id),
+                await store.counted(tx, who.school_id),
+                await store.conflicts(tx, [line.slot_id for line in wanted], candidates),
+            )
+
+    async def _judge(
+        self, who: Principal, wanted: Sequence[Wanted], situation: Situation, mandates: list[MandateAnswer]
+    ) -> Judged:
+        """Have every rule answer; refuse here the action as a whole, leave refused lines to the answer."""
+        said = scheduling_pb2.EvaluateResponse()
+        answers = dict(zip((line.slot_id for line in wanted if line.candidate_id), mandates, strict=True))
+        if len(wanted) <= MOST_EVALUATED:
+            said = await self._evaluate(wanted, situation, answers)
+            other = self._of_another_category(wanted, said, answers)
+            if other:
+                asked = await self._parts.peers.mandates(list(other.values()))
+                answers |= dict(zip(other, asked, strict=True))
+                said = await self._evaluate(wanted, situation, answers)
+        against = [verdict for verdict in said.action_verdicts if not verdict.allowed]
+        limit = min(self._parts.peers.limits.group, LARGEST_GROUP)
+        if not 1 <= len(wanted) <= limit and all(verdict.rule != "R-GROUP" for verdict in against):
+            against.append(group_limit(len(wanted), limit))
+        if against:
+            for line in said.lines:
+                against += [_of_slot(verdict, line.slot_id) for verdict in line.verdicts if not verdict.allowed]
+            failure = refusals.of_rules(against)
+            failure = Failure(Code.CODE_RULE_REFUSED, failure.detail, verdicts=against, retry_at=failure.retry_at)
+            raise await refuse(self._parts, who, "basket.hold", "school", who.school_id, failure, situation.time.now)
+        return self._lines(who, wanted, situation, said, answers)
+
+    async def _evaluate(
+        self, wanted: Sequence[Wanted], situation: Situation, answers: dict[str, MandateAnswer]
+    ) -> scheduling_pb2.EvaluateResponse:
+        lines = []
+        for line in wanted:
+            asked = scheduling_pb2.EvaluateLine(slot_id=line.slot_id)
+            mandate = answers.get(line.slot_id)
+            if line.candidate_id is not None and mandate is not None:
+                asked.candidate_id = str(line.candidate_id)
+                asked.mandate_active = mandate.active
+                asked.mandate_category = mandate.category
+                asked.mandate_gearbox = mandate.gearbox
+                asked.candidate_busy = (line.candidate_id, mandate.category) in situation.conflicts.candidates
+            lines.append(asked)
+        return await self._parts.peers.evaluate(lines, "hold", situation.counted)
+
+    @staticmethod
+    def _of_another_category(
+        wanted: Sequence[Wanted], said: scheduling_pb2.EvaluateResponse, answers: dict[str, MandateAnswer]
+    ) -> dict[str, tuple[str, str]]:
+        """Questions to ask again: mandate answered about another category than the slot turned out to be of."""
+        categories = {line.slot_id: line.slot.category for line in said.lines if line.HasField("slot")}
+        return {
+            line.slot_id: (str(line.candidate_id), categories[line.slot_id])
+            for line in wanted
+            if line.candidate_id
+            and line.slot_id in categories
+            and answers[line.slot_id].category != categories[line.slot_id]
+        }
+
+    def _lines(
+        self,
+        who: Principal,
+        wanted: Sequence[Wanted],
+        situation: Situation,
+        said: scheduling_pb2.EvaluateResponse,
+        answers: dict[str, MandateAnswer],
+    ) -> Judged:
+        now = situation.time.now
+        judged = Judged([], {BASKET: self._parts.peers.limits.basket}, {})
+        for position, (line, verdict) in enumerate(zip(wanted, said.lines, strict=True)):
+            slot = _slot_said(verdict)
+            refusal = self._refusal(line, verdict, situation)
+            if refusal is not None and not verdict.allowed:
+                judged.rules[line.slot_id] = [one.rule for one in verdict.verdicts if not one.allowed]
+            judged.caps[key_of(slot)] = verdict.quota_limit
+            mandate = answers.get(line.slot_id)
+            fresh = Line(
+                id=self._parts.new_id(),
+                group_id=self._parts.new_id(),
+                position=position,
+                school_id=who.school_id,
+                account_id=who.account_id,
+                slot=slot,
+                state=State.ASKING,
+                since=now,
+                candidate_id=line.candidate_id,
+                rdvpermis_candidate_id=mandate.rdvpermis_candidate_id if mandate is not None else "",
+                expires_at=now + timedelta(seconds=self._parts.peers.limits.hold_ttl_seconds),
+                next_look_at=look_after_call(self._parts, now),
+            )
+            judged.lines.append(fresh if refusal is None else held(fresh, Answer(Outcome.REFUSED, refusal), now))
+        return judged
+
+    @staticmethod
+    def _refusal(line: Wanted, verdict: scheduling_pb2.LineVerdict, situation: Situation) -> Refusal | None:
+        if not verdict.allowed or not verdict.HasField("slot"):
+            return refusals.keep(refusals.of_rules(verdict.verdicts))
+        if line.slot_id in situation.conflicts.slots:
+            return refusals.slot_taken()
+        return None
+
+    def _group(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> store.Group:
+        return store.Group(
+            id=self._parts.new_id(),
+            school_id=who.school_id,
+            account_id=who.account_id,
+            session_id=who.session_id,
+            together=request.together,
+            request_caller=caller_key(who),
+            request_id=request.request_id,
+            created_at=now,
+        )
+
+    async def _intend(self, tx: Tx, who: Principal, group: store.Group, judged: Judged, now: datetime) -> list[Line]:
+        """Write down what RdvPermis is about to be asked. Counters and indexes refuse what others were faster with."""
+        lines = fail_together(judged.lines, refusals.together_failed(), now) if group.together else judged.lines
+        asking = [line for line in lines if line.state is State.ASKING]
+        asked = deltas(Change(None, line) for line in asking)
+        granted = {}
+        if asked:
+            granted = await store.count(tx, who.school_id, {k: (n, judged.caps[k]) for k, n in asked.items()})
+        admitted, late = admit(asking, granted)
+        await store.add_group(tx, group)
+        added = await store.add(tx, admitted) if admitted else set()
+        clashing = [line for line in admitted if line.id not in added]
+        why = {line.id: _too_late(granted, asked) for line in late} | await _clashes(tx, clashing)
+        lines = [held(line, Answer(Outcome.REFUSED, why[line.id]), now) if line.id in why else line for line in lines]
+        if group.together:
+            lines = fail_together(lines, refusals.together_failed(), now)
+        await store.save(tx, [line for line in lines if line.id in added and line.state is State.REFUSED])
+        await store.add(tx, [line for line in lines if line.id not in added])
+        kept = deltas(Change(None, line) for line in lines)
+        await store.move_counts(tx, who.school_id, {k: kept.get(k, 0) - n for k, n in granted.items()})
+        changes = [Change(None, line) for line in lines]
+        await self._parts.outbox.add(tx, now, *events.said(changes, events.person(who), who.account_id, judged.rules))
+        return lines
+
+    async def _ask(
+        self, who: Principal, request: pb.HoldSlotsRequest, group: store.Group, lines: list[Line], time: Time
+    ) -> pb.HoldSlotsResponse:
+        """Call RdvPermis and write down its answer. Where none came, lines stay asking: the reconciler reads."""
+        asking = [line for line in lines if line.state is State.ASKING]
+        answers = await self._answers(asking)
+        now = time.now
+        after = [held(line, answers.get(line.slot.id, UNKNOWN), now) for line in asking]
+        if group.together:
+            after = give_back_together(after, refusals.together_failed(), now)
+        after = [
+            replace(line, next_look_at=look_soon(self._parts, now)) if line.state is State.ASKING else line
+            for line in after
+        ]
+        changes = [Change(before, line) for before, line in zip(asking, after, strict=True)]
+        for line in after:
+            HOLDS.labels(line.state).inc()
+        shown = {line.id: line for line in lines} | {line.id: line for line in after}
+        response = pb.HoldSlotsResponse(group=view.group(group.id, group.created_at, list(shown.values())))
+        moved = [change for change in changes if change.after.state is not State.ASKING]
+        messages = events.said(moved, events.person(who), who.account_id)
+        try:
+            async with transaction(self._parts.engine) as tx:
+                await apply(tx, self._parts, changes, messages, now)
+                if len(moved) == len(changes):
+                    await once.settle(tx, caller_key(who), request, response)
+        except Failure as failure:
+            if failure.code != Code.CODE_STALE:
+                raise
+            async with transaction(self._parts.engine) as tx:  # the reconciler was faster: what it found stands
+                return pb.HoldSlotsResponse(group=await group_view(tx, group))
+        return response
+
+    async def _answers(self, asking: Sequence[Line]) -> dict[str, Answer]:
+        request = rdv.HoldSlotsRequest(
+            slots=[
+                rdv.HoldSlot(slot_id=line.slot.id, rdvpermis_candidate_id=line.rdvpermis_candidate_id)
+                for line in asking
+            ]
+        )
+        try:
+            said = await self._parts.peers.rdvpermis("HoldSlots", request)
+        except Failure as failure:
+            if not surely_not_done(failure):
+                return {}
+            return {line.slot.id: Answer(Outcome.REFUSED, refusals.keep(failure)) for line in asking}
+        return {result.slot_id: answer_of(result, said) for result in said.results}
+
+
+def answer_of(result: rdv.HoldResult, said: rdv.HoldSlotsResponse) -> Answer:
+    """RdvPermis' answer about one slot of a hold."""
+    if result.outcome == rdv.HoldResult.OUTCOME_REFUSED:
+        return Answer(Outcome.REFUSED, refusals.keep(refusals.of_rdvpermis(result.rdvpermis_code)))
+    if result.outcome != rdv.HoldResult.OUTCOME_HELD:
+        return UNKNOWN
+    return Answer(
+        Outcome.DONE,
+        refusals.keep(refusals.of_rdvpermis(result.naming_code)) if result.naming_code else NO_REFUSAL,
+        named=not result.naming_code,
+        basket_id=said.basket_id,
+        expires_at=said.expires_at.ToDatetime(UTC) if said.HasField("expires_at") else None,
+    )
+
+
+def group_limit(asked: int, limit: int) -> Verdict:
+    """R-GROUP: one booking action takes at most four slots.
+
+    Source: RdvPermis charter 3.2. Said here only where scheduling-rules was not asked.
+    """
+    return Verdict(
+        rule="R-GROUP",
+        allowed=1 <= asked <= limit,
+        facts={"asked": str(asked), "limit": str(limit)},
+        source=R_GROUP_SOURCE,
+        remedy="ask_fewer",
+    )
+
+
+def _of_slot(verdict: Verdict, slot_id: str) -> Verdict:
+    """The verdict with the slot it is about, for a list that mixes slots."""
+    about = Verdict()
+    about.CopyFrom(verdict)
+    about.facts["slot"] = slot_id
+    return about
+
+
+def _slot_said(verdict: scheduling_pb2.LineVerdict) -> Slot:
+    if verdict.HasField("slot"):
+        return slot_of(verdict.slot, verdict.month)
+    return unseen_slot(verdict.slot_id, scheduling_pb2.Slot(id=verdict.slot_id).SerializeToString())
+
+
+def _too_late(granted: dict[Key, int], asked: dict[Key, int]) -> Refusal:
+    full = granted.get(BASKET, 0) < asked[BASKET]
+    return refusals.basket_full() if full else refusals.quota_exhausted()
+
+
+async def _clashes(tx: Tx, clashing: Sequence[Line]) -> dict[UUID, Refusal]:
+    """Why an index refused these lines."""
+    if not clashing:
+        return {}
+    candidates = [line.candidate_id for line in clashing if line.candidate_id]
+    taken = await store.conflicts(tx, [line.slot.id for line in clashing], candidates)
+    return {
+        line.id: refusals.slot_taken() if line.slot.id in taken.slots else refusals.candidate_busy()
+        for line in clashing
+    }

@@ -1,0 +1,113 @@
+"""What basket asks of others: mandate and scheduling-rules for facts, egress for RdvPermis."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from prometheus_client import Histogram
+
+from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
+from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
+from resapermis.scheduling.v1 import scheduling_pb2, scheduling_pb2_grpc
+from resapermis_basket.domain import BASKET, Key
+from resapermis_kit import peers
+from resapermis_kit.errors import Failure
+
+ASKED = Histogram(
+    "resapermis_basket_peer_seconds",
+    "Time an act waited for a peer",
+    ["peer", "method", "code"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 1, 2, 5, 10, 20),
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Parameters in force that basket enforces itself."""
+
+    group: int = 4
+    basket: int = 12
+    hold_ttl_seconds: int = 900
+    notice_seconds: int = 0
+
+
+class Peers:
+    """One stub each; every wait is measured."""
+
+    def __init__(
+        self, mandate: grpc.aio.Channel, scheduling: grpc.aio.Channel, egress: grpc.aio.Channel, egress_seconds: float
+    ) -> None:
+        """`egress_seconds`: the longest that one act waits for RdvPermis."""
+        self._mandate = mandate_pb2_grpc.MandateServiceStub(mandate)
+        self._scheduling = scheduling_pb2_grpc.SchedulingServiceStub(scheduling)
+        self.egress = rdvpermis_pb2_grpc.RdvPermisServiceStub(egress)
+        self.egress_seconds = egress_seconds
+        self.limits = Limits()
+        """As last said by scheduling-rules; domain.md's until it has spoken."""
+
+    async def mandates(self, questions: Sequence[tuple[str, str]]) -> list[mandate_pb2.MandateAnswer]:
+        """Mandate facts for (candidate, category) pairs, in their order. Category "": the candidate's active mandate."""
+        if not questions:
+            return []
+        request = mandate_pb2.CheckMandatesRequest(
+            questions=[
+                mandate_pb2.MandateQuestion(candidate_id=candidate, category=category)
+                for candidate, category in questions
+            ]
+        )
+        answer = await _timed("mandate", "CheckMandates", peers.ask(self._mandate.CheckMandates, request))
+        return list(answer.answers)
+
+    async def evaluate(
+        self, lines: Iterable[scheduling_pb2.EvaluateLine], purpose: str, counted: dict[Key, int]
+    ) -> scheduling_pb2.EvaluateResponse:
+        """Verdicts of all rules on these lines for the caller's school; `counted` are the school's counters."""
+        request = scheduling_pb2.EvaluateRequest(
+            lines=lines, purpose=purpose, lines_in_basket=counted.get(BASKET, 0), usage=usage(counted)
+        )
+        answer: scheduling_pb2.EvaluateResponse = await _timed(
+            "scheduling-rules", "Evaluate", peers.ask(self._scheduling.Evaluate, request)
+        )
+        if answer.HasField("limits"):
+            said = answer.limits
+            self.limits = Limits(said.group, said.basket, said.hold_ttl_seconds, said.notice_seconds)
+        return answer
+
+    async def rdvpermis(self, method: str, request: Message, *, itself: bool = False) -> Any:
+        """Ask RdvPermis once, through egress; `itself`: as basket, on behalf of the school the request names."""
+        call = peers.call(
+            getattr(self.egress, method),
+            request,
+            timeout=self.egress_seconds,
+            principal="" if itself else None,
+        )
+        return await _timed("egress", method, call)
+
+
+def usage(counted: dict[Key, int]) -> list[scheduling_pb2.Usage]:
+    """Counters as usage; the basket's own is not one of them."""
+    return [
+        scheduling_pb2.Usage(department=key[0], month=key[1], category=key[2], taken=taken)
+        for key, taken in sorted(counted.items())
+        if key != BASKET
+    ]
+
+
+def on_behalf(school_id: str) -> rdv.OnBehalf:
+    """Whose token, for what basket asks unasked."""
+    return rdv.OnBehalf(school_id=school_id)
+
+
+async def _timed(peer: str, method: str, call: Any) -> Any:
+    started, code = time.monotonic(), "OK"
+    try:
+        return await call
+    except Failure as failure:
+        code = failure.name
+        raise
+    finally:
+        ASKED.labels(peer, method, code).observe(time.monotonic() - started)

@@ -1,0 +1,128 @@
+"""RdvPermis' refusals in our closed list, and our own refusals of a line. The one table in basket."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from resapermis.verdict.v1.verdict_pb2 import Verdict
+from resapermis_basket.domain import Refusal
+from resapermis_kit.errors import Code, Failure
+
+_C = Code
+TABLE: dict[str, Code.ValueType] = {
+    # mandate
+    "CANDIDAT_INCONNU": _C.CODE_RDVPERMIS_CANDIDATE_UNKNOWN,
+    "EMAIL_DEJA_ATTRIBUE": _C.CODE_RDVPERMIS_EMAIL,
+    "EMAIL_MANQUANT": _C.CODE_RDVPERMIS_EMAIL,
+    "CANDIDAT_SANS_DEMANDE_ACTIVE": _C.CODE_RDVPERMIS_NO_APPLICATION,
+    "CANDIDAT_DEJA_SOUS_MANDAT": _C.CODE_RDVPERMIS_MANDATE_ELSEWHERE,
+    "CANDIDAT_DEJA_SOUS_MON_MANDAT": _C.CODE_RDVPERMIS_MANDATE_ALREADY_OURS,
+    # slot
+    "CRENEAU_INCONNU": _C.CODE_RDVPERMIS_SLOT_GONE,
+    "CRENEAU_NON_DISPONIBLE": _C.CODE_RDVPERMIS_SLOT_GONE,
+    "CRENEAU_DEJA_RESERVE": _C.CODE_SLOT_TAKEN,
+    "CRENEAU_NON_RESERVABLE_SEUIL_ATTEINT": _C.CODE_RDVPERMIS_THRESHOLD,
+    "CRENEAU_NON_RESERVABLE_PLAFOND_ATTEINT": _C.CODE_RDVPERMIS_CAP,
+    "CRENEAU_DE_GROUPE_DIFFERENT": _C.CODE_RDVPERMIS_OTHER_GROUP,
+    "CRENEAU_PAS_DANS_LE_PANIER": _C.CODE_RDVPERMIS_BASKET_GONE,
+    # basket
+    "PANIER_PLEIN": _C.CODE_RDVPERMIS_BASKET_FULL,
+    "PANIER_INCONNU": _C.CODE_RDVPERMIS_BASKET_GONE,
+    "ACTION_INTERDITE": _C.CODE_RDVPERMIS_SCHOOL_SETUP,
+    "EMPLOYE_AUTO_ECOLE_INEXISTANT": _C.CODE_RDVPERMIS_SCHOOL_SETUP,
+    "EMPLOYE_N_APPARTIENT_PAS_A_AUTO_ECOLE": _C.CODE_RDVPERMIS_SCHOOL_SETUP,
+    "AUTO_ECOLE_NA_AUCUNE_DECLARATION": _C.CODE_RDVPERMIS_SCHOOL_SETUP,
+    "PARAMETRE_INVALIDE": _C.CODE_RDVPERMIS_UNEXPECTED,
+    "CENTRE_INCONNU": _C.CODE_RDVPERMIS_SLOT_GONE,
+    # candidate on a line
+    "CANDIDAT_DEJA_DANS_PANIER": _C.CODE_RDVPERMIS_CANDIDATE_ALREADY,
+    "CANDIDAT_SOUS_PENALITE": _C.CODE_RDVPERMIS_CANDIDATE_PENALTY,
+    "CANDIDAT_DEJA_INSCRIT": _C.CODE_RDVPERMIS_CANDIDATE_ALREADY,
+    "CANDIDAT_PAS_SOUS_MANDAT": _C.CODE_RDVPERMIS_CANDIDATE_NO_MANDATE,
+    "CANDIDAT_EN_ATTENTE_DE_RESULTAT": _C.CODE_RDVPERMIS_CANDIDATE_RESULT,
+    "CANDIDAT_AYANT_DEJA_OBTENU_SON_EXAMEN": _C.CODE_RDVPERMIS_CANDIDATE_RESULT,
+    # exam
+    "EXAMEN_INCONNU": _C.CODE_RDVPERMIS_EXAM_FIXED,
+    "EXAMEN_DEJA_ANNULE": _C.CODE_RDVPERMIS_EXAM_FIXED,
+    "EXAMEN_NON_MODIFIABLE": _C.CODE_RDVPERMIS_EXAM_FIXED,
+    "EXAMEN_NON_NOMINATIF": _C.CODE_RDVPERMIS_CHANGE_IMPOSSIBLE,
+    "PERMUTATION_IMPOSSIBLE": _C.CODE_RDVPERMIS_CHANGE_IMPOSSIBLE,
+    "NOMBRE_DE_REMPLACEMENTS_AUTORISES_ATTEINT": _C.CODE_RDVPERMIS_CHANGE_IMPOSSIBLE,
+}
+IN_DOUBT = frozenset(
+    {_C.CODE_UNSPECIFIED, _C.CODE_UNKNOWN_OUTCOME, _C.CODE_DEADLINE, _C.CODE_UNAVAILABLE, _C.CODE_INTERNAL}
+)
+"""Failures of egress after which RdvPermis may or may not have acted; after any other it surely did not."""
+GONE_WORDS = frozenset({"PANIER_INCONNU", "CRENEAU_PAS_DANS_LE_PANIER"})
+"""RdvPermis no longer has the line in our basket."""
+_OF_RULE = {"R-MANDATE": _C.CODE_NO_MANDATE, "R-ONE-ACTIVE": _C.CODE_CANDIDATE_BUSY, "R-NAMED": _C.CODE_LINE_UNNAMED}
+
+
+def of_rdvpermis(word: str) -> Failure:
+    """RdvPermis' word as our refusal; a word we do not know is kept verbatim and shown as unexpected."""
+    code = TABLE.get(word, _C.CODE_RDVPERMIS_UNEXPECTED)
+    return Failure(code, f"RdvPermis refused: {word or 'without a code'}", rdvpermis_code=word)
+
+
+def of_rules(verdicts: Sequence[Verdict]) -> Failure:
+    """Our rules' refusal with every verdict that stands against; retry_at when all of them open by themselves."""
+    against = [verdict for verdict in verdicts if not verdict.allowed]
+    rules = sorted({verdict.rule for verdict in against})
+    code = _OF_RULE.get(rules[0], _C.CODE_RULE_REFUSED) if len(rules) == 1 else _C.CODE_RULE_REFUSED
+    return Failure(code, f"refused by {', '.join(rules)}", verdicts=against, retry_at=opens_at(against))
+
+
+def opens_at(against: Sequence[Verdict]) -> datetime | None:
+    """When the last of these opens by itself; None when one of them never does."""
+    if not against or not all(verdict.HasField("opens_at") for verdict in against):
+        return None
+    return max(verdict.opens_at.ToDatetime(UTC) for verdict in against)
+
+
+def keep(failure: Failure) -> Refusal:
+    """As a line keeps it."""
+    return Refusal(failure.name, failure.to_proto().SerializeToString(deterministic=True))
+
+
+def slot_taken() -> Refusal:
+    """Another line of ours has the slot."""
+    return keep(Failure(_C.CODE_SLOT_TAKEN, "the slot is held or booked through ResaPermis already"))
+
+
+def candidate_busy() -> Refusal:
+    """The candidate stands on another live line of the category."""
+    return keep(Failure(_C.CODE_CANDIDATE_BUSY, "the candidate is on another line or booked already"))
+
+
+def quota_exhausted() -> Refusal:
+    """The threshold was reached by a hold that was faster."""
+    return keep(Failure(_C.CODE_QUOTA_EXHAUSTED, "the month's threshold was reached meanwhile"))
+
+
+def basket_full() -> Refusal:
+    """The basket was filled by a hold that was faster."""
+    return keep(Failure(_C.CODE_BASKET_FULL, "the basket was filled meanwhile"))
+
+
+def together_failed() -> Refusal:
+    """One line of an all-or-nothing action was refused."""
+    return keep(Failure(_C.CODE_TOGETHER_FAILED, "another line of the action was refused; all or nothing was asked"))
+
+
+def lost() -> Refusal:
+    """RdvPermis' answer was lost, and reading showed that it did not act."""
+    return keep(Failure(_C.CODE_RDVPERMIS_DOWN, "RdvPermis did not answer; read again, it had not done it"))
+
+
+def gone() -> Refusal:
+    """RdvPermis no longer has the hold."""
+    return keep(Failure(_C.CODE_RDVPERMIS_SLOT_GONE, "RdvPermis took the slot back"))
+
+
+def expired() -> Refusal:
+    """Nobody validated in time."""
+    return keep(Failure(_C.CODE_HOLD_EXPIRED, "the hold was not validated in time"))
+
+
+def no_mandate() -> Refusal:
+    """The mandate ended while the line was held."""
+    return keep(Failure(_C.CODE_NO_MANDATE, "the mandate of the line's candidate has ended"))

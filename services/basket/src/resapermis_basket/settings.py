@@ -1,0 +1,22 @@
+"""What basket is told from outside."""
+
+from resapermis_kit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """As RESAPERMIS_<NAME>; see the kit for what every service has."""
+
+    expire_every_seconds: float = 0.4
+    """Pause between two looks for holds whose time has come; above 1 s, expiry is late (R-15)."""
+    warn_seconds: int = 120
+    """How long before a group expires its school is warned."""
+    settle_every_seconds: float = 1.0
+    """Pause between two rounds of the reconciler."""
+    grace_seconds: float = 5.0
+    """How long after a lost answer RdvPermis is first read: shorter may find a call still on its way there."""
+    give_back_seconds: float = 2.0
+    """First pause before giving a slot back is tried again; doubles, at most a minute."""
+    done_every_seconds: float = 30.0
+    """Pause between two looks for exams that have begun."""
+    egress_seconds: float = 20.0
+    """Longest that one act waits for RdvPermis; the caller's deadline if earlier."""
