@@ -39,7 +39,7 @@ def run(limits: Limits, asked: list[tuple[float, int, bool, float]]) -> list[tup
 
 @given(attempts, st.floats(0, 1))
 def test_no_minute_of_rdvpermis_sees_more_than_the_limit_whatever_the_delays(asked, where):
-    limits = Limits(token=10, school=14, background_share=0.5)
+    limits = Limits(employee=10, school=14, background_share=0.5)
     arrivals = sorted((sent + (answered - sent) * where, urgent) for sent, answered, urgent in run(limits, asked))
     for index, (end, _) in enumerate(arrivals):
         minute = [urgent for at, urgent in arrivals[: index + 1] if at > end - 60]
@@ -49,7 +49,7 @@ def test_no_minute_of_rdvpermis_sees_more_than_the_limit_whatever_the_delays(ask
 
 @given(attempts)
 def test_what_is_promised_for_later_goes_then_if_nobody_else_asks(asked):
-    budget, now = Budget(Limits(token=10, school=14)), 1000.0
+    budget, now = Budget(Limits(employee=10, school=14)), 1000.0
     for pause, count, urgent, _ in asked:
         now += pause
         found = budget.reserve("token", "school", count, now, urgent=urgent)
@@ -65,7 +65,7 @@ def test_what_is_promised_for_later_goes_then_if_nobody_else_asks(asked):
 
 
 def test_background_work_leaves_half_to_people():
-    budget = Budget(Limits(token=10, school=100))
+    budget = Budget(Limits(employee=10, school=100))
     for _ in range(5):
         assert isinstance(budget.reserve("token", "school", 1, 0, urgent=False), Reservation)
     assert isinstance(budget.reserve("token", "school", 1, 0, urgent=False), float)
@@ -73,15 +73,15 @@ def test_background_work_leaves_half_to_people():
     assert isinstance(budget.reserve("token", "school", 1, 0, urgent=True), float)
 
 
-def test_tokens_of_one_school_share_the_schools_limit():
-    budget = Budget(Limits(token=10, school=12))
+def test_employees_of_one_school_share_the_schools_limit():
+    budget = Budget(Limits(employee=10, school=12))
     assert isinstance(budget.reserve("a", "school", 10, 0, urgent=True), Reservation)
     assert budget.left("b", "school", 0, urgent=True) == 2
     assert budget.left("b", "elsewhere", 0, urgent=True) == 10
 
 
 def test_an_action_is_set_aside_whole_or_not_at_all_and_the_rest_comes_back():
-    budget = Budget(Limits(token=10, school=100))
+    budget = Budget(Limits(employee=10, school=100))
     action = budget.reserve("token", "school", 6, 0, urgent=True)
     assert isinstance(action, Reservation)
     assert isinstance(budget.reserve("token", "school", 5, 0, urgent=True), float)
@@ -92,7 +92,7 @@ def test_an_action_is_set_aside_whole_or_not_at_all_and_the_rest_comes_back():
 
 
 def test_a_call_that_was_surely_not_asked_costs_nothing():
-    budget = Budget(Limits(token=2, school=2))
+    budget = Budget(Limits(employee=2, school=2))
     action = budget.reserve("token", "school", 2, 0, urgent=True)
     assert isinstance(action, Reservation)
     action.left -= 1
@@ -100,7 +100,7 @@ def test_a_call_that_was_surely_not_asked_costs_nothing():
     assert budget.left("token", "school", 1, urgent=True) == 1
 
 
-def test_a_429_makes_people_wait_too_and_only_that_token():
+def test_a_429_makes_people_wait_too_and_only_that_employee():
     budget = Budget()
     until = budget.refused("token", 100, 7)
     assert until == 107
@@ -139,5 +139,5 @@ def test_memory_follows_who_is_at_work():
         action.left = 0
         budget.ended(action, 100, asked=True)
     budget.reserve("late", "school", 1, 300, urgent=True)
-    assert set(budget.tokens) == {"late"}
+    assert set(budget.employees) == {"late"}
     assert set(budget.schools) == {"school"}

@@ -1,4 +1,4 @@
-"""How many calls each employee's token and each school may still make at RdvPermis. Pure: time is an argument.
+"""How many calls each employee and each school may still make at RdvPermis. Pure: time is an argument.
 
 RdvPermis allows an employee 210 calls a minute and a school 600 (rdvpermis-api.md, limits). The count is a sliding
 window and no leaky bucket (GCRA): a bucket that never exceeds n in *any* minute must give up its burst or a good part
@@ -23,7 +23,7 @@ LONGEST_WAIT = 300.0
 class Limits:
     """Calls a minute."""
 
-    token: int = 210
+    employee: int = 210
     school: int = 600
     background_share: float = 0.5
 
@@ -93,7 +93,7 @@ class Window:
 class Reservation:
     """Calls set aside beforehand, so that an action of several calls never stops half-way for want of budget."""
 
-    token_id: str
+    employee: str
     school_id: str
     urgent: bool
     left: int
@@ -105,35 +105,35 @@ class Budget:
     """Every window of this process. `now` is in seconds of a clock that never goes back."""
 
     limits: Limits = field(default_factory=Limits)
-    tokens: dict[str, Window] = field(default_factory=dict)
+    employees: dict[str, Window] = field(default_factory=dict)
     schools: dict[str, Window] = field(default_factory=dict)
     blocked: dict[str, float] = field(default_factory=dict)
-    """Token -> until when RdvPermis told it to wait."""
+    """Employee -> until when RdvPermis told them to wait."""
     strikes: dict[str, int] = field(default_factory=dict)
-    """Token -> 429s in a row without Retry-After."""
+    """Employee -> 429s in a row without Retry-After."""
     _swept: float = 0.0
 
-    def _windows(self, token_id: str, school_id: str) -> tuple[Window, Window]:
+    def _windows(self, employee: str, school_id: str) -> tuple[Window, Window]:
         share = self.limits.background_share
-        token = self.tokens.get(token_id) or self.tokens.setdefault(
-            token_id, Window(self.limits.token, int(self.limits.token * share))
+        person = self.employees.get(employee) or self.employees.setdefault(
+            employee, Window(self.limits.employee, int(self.limits.employee * share))
         )
         school = self.schools.get(school_id) or self.schools.setdefault(
             school_id, Window(self.limits.school, int(self.limits.school * share))
         )
-        return token, school
+        return person, school
 
-    def reserve(self, token_id: str, school_id: str, calls: int, now: float, *, urgent: bool) -> Reservation | float:
+    def reserve(self, employee: str, school_id: str, calls: int, now: float, *, urgent: bool) -> Reservation | float:
         """Set `calls` aside, all or none; or say when they may go."""
         self._sweep(now)
-        until = self.blocked.get(token_id, 0.0)
+        until = self.blocked.get(employee, 0.0)
         if until > now:
             return until
-        windows = self._windows(token_id, school_id)
+        windows = self._windows(employee, school_id)
         if all(window.left(now, urgent=urgent) >= calls for window in windows):
             for window in windows:
                 window.start(calls, urgent=urgent)
-            return Reservation(token_id, school_id, urgent, calls)
+            return Reservation(employee, school_id, urgent, calls)
         return max(window.wait_until(calls, now, urgent=urgent) for window in windows)
 
     def ended(self, reservation: Reservation, now: float, *, asked: bool) -> None:
@@ -147,50 +147,50 @@ class Budget:
             self._end(reservation, 0, left, now)
 
     def _end(self, reservation: Reservation, asked: int, not_asked: int, now: float) -> None:
-        for window in self._windows(reservation.token_id, reservation.school_id):
+        for window in self._windows(reservation.employee, reservation.school_id):
             window.end(asked, not_asked, now, urgent=reservation.urgent)
 
-    def refused(self, token_id: str, now: float, retry_after: float | None) -> float:
-        """RdvPermis answered 429: return until when this token waits. None is no usable Retry-After: back off."""
-        strikes = self.strikes.get(token_id, 0)
+    def refused(self, employee: str, now: float, retry_after: float | None) -> float:
+        """RdvPermis answered 429: return until when this employee waits. None is no usable Retry-After: back off."""
+        strikes = self.strikes.get(employee, 0)
         if retry_after is None:
             retry_after = min(2.0**strikes, MINUTE)
-            self.strikes[token_id] = min(strikes + 1, 10)
+            self.strikes[employee] = min(strikes + 1, 10)
         until = now + min(max(retry_after, 0.0), LONGEST_WAIT)
-        self.blocked[token_id] = max(until, self.blocked.get(token_id, 0.0))
-        return self.blocked[token_id]
+        self.blocked[employee] = max(until, self.blocked.get(employee, 0.0))
+        return self.blocked[employee]
 
-    def accepted(self, token_id: str) -> None:
+    def accepted(self, employee: str) -> None:
         """RdvPermis answered something else than 429: back-off starts anew."""
-        self.strikes.pop(token_id, None)
+        self.strikes.pop(employee, None)
 
-    def left(self, token_id: str, school_id: str, now: float, *, urgent: bool) -> int:
+    def left(self, employee: str, school_id: str, now: float, *, urgent: bool) -> int:
         """Calls that may go now."""
-        if self.blocked.get(token_id, 0.0) > now:
+        if self.blocked.get(employee, 0.0) > now:
             return 0
-        return min(window.left(now, urgent=urgent) for window in self._windows(token_id, school_id))
+        return min(window.left(now, urgent=urgent) for window in self._windows(employee, school_id))
 
     def least_left(self, now: float) -> int:
-        """Calls left to the token that has fewest: what an operator watches."""
-        return min((window.left(now, urgent=True) for window in self.tokens.values()), default=self.limits.token)
+        """Calls left to the employee who has fewest: what an operator watches."""
+        return min((window.left(now, urgent=True) for window in self.employees.values()), default=self.limits.employee)
 
-    def wait_until(self, token_id: str, school_id: str, now: float, *, urgent: bool) -> float:
+    def wait_until(self, employee: str, school_id: str, now: float, *, urgent: bool) -> float:
         """When one call may go; `now` when it may already."""
-        windows = self._windows(token_id, school_id)
+        windows = self._windows(employee, school_id)
         waits = [window.wait_until(1, now, urgent=urgent) for window in windows]
-        return max(self.blocked.get(token_id, 0.0), *waits)
+        return max(self.blocked.get(employee, 0.0), *waits)
 
     def _sweep(self, now: float) -> None:
-        """Forget tokens and schools that were silent for a minute, so that memory follows who is at work."""
+        """Forget employees and schools that were silent for a minute, so that memory follows who is at work."""
         if now - self._swept < MINUTE:
             return
         self._swept = now
-        for windows in (self.tokens, self.schools):
+        for windows in (self.employees, self.schools):
             for key in [key for key, window in windows.items() if not any((*window.used(now), *window.flying))]:
                 del windows[key]
         for key in [key for key, until in self.blocked.items() if until <= now]:
             del self.blocked[key]
-        for key in [key for key in self.strikes if key not in self.blocked and key not in self.tokens]:
+        for key in [key for key in self.strikes if key not in self.blocked and key not in self.employees]:
             del self.strikes[key]
 
 

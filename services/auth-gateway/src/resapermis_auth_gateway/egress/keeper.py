@@ -58,6 +58,8 @@ class Access:
     """An opened access token."""
 
     token_id: UUID
+    account_id: UUID
+    """RdvPermis counts an employee's calls, whichever of their sessions makes them."""
     school_id: str
     value: str = field(repr=False)
     expires_at: datetime
@@ -92,12 +94,12 @@ class Keeper:
     async def access(self, who: Who, calls_left: Callable[[str], int]) -> Access:
         """Return a token good for half a minute or more; RECONNECT_NEEDED when there is none.
 
-        For a school: grants first, then the token with most of its budget left.
+        For a school: grants first, then the employee with most of their budget left.
         """
         if who.session_id is not None:
             return await self._of_session(who.session_id)
         held = await self.of_school(who.school_id)
-        for token in sorted(held, key=lambda t: (t.kind != "grant", -calls_left(str(t.id)))):
+        for token in sorted(held, key=lambda t: (t.kind != "grant", -calls_left(str(t.account_id)))):
             try:
                 return await self._ready(token)
             except Failure as failure:
@@ -143,16 +145,16 @@ class Keeper:
             self._schools[school_id] = (held, self._clock() + REMEMBERED_SECONDS)
             return held
 
-    async def token_ids(self, who: Who) -> list[UUID]:
-        """Tokens that could be used for `who`; nothing is renewed."""
+    async def employees(self, who: Who) -> list[str]:
+        """Account ids whose tokens could be used for `who`; nothing is renewed."""
         if who.session_id is None:
-            return [token.id for token in await self.of_school(who.school_id)]
+            return [str(token.account_id) for token in await self.of_school(who.school_id)]
         found = self._remembered(who.session_id)
         if found is not None:
-            return [found.token_id]
+            return [str(found.account_id)]
         async with transaction(self._engine) as tx:
             token = await tokens.of_session(tx, who.session_id)
-        return [] if token is None else [token.id]
+        return [] if token is None else [str(token.account_id)]
 
     async def renew(self, refused: Access) -> Access:
         """RdvPermis answered 401 to this token: return another, or RECONNECT_NEEDED."""
@@ -204,7 +206,7 @@ class Keeper:
         except Unreadable:
             log.error("token.unreadable", kind=token.kind)
             raise _reconnect() from None
-        return Access(token.id, token.school_id, value, token.access_expires_at)
+        return Access(token.id, token.account_id, token.school_id, value, token.access_expires_at)
 
     async def _renew_whatever_happens(self, token: Token, leased: datetime, refused: str) -> Access:
         """A caller that gives up must not lose the pair which the provider is about to hand out."""
@@ -242,7 +244,7 @@ class Keeper:
             raise _reconnect()
         REFRESHES.labels("renewed").inc()
         self._schools.pop(token.school_id, None)
-        return Access(token.id, token.school_id, pair.access, pair.access_expires_at)
+        return Access(token.id, token.account_id, token.school_id, pair.access, pair.access_expires_at)
 
     async def _bury(self, token: Token, reason: str) -> None:
         REFRESHES.labels(reason).inc()

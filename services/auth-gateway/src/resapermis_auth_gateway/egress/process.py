@@ -27,7 +27,7 @@ async def build(process: run.Process, settings: EgressSettings) -> RdvPermis:
     keeper = Keeper(process.engine, Keyset.load(settings.keyset_file), provider, outbox, process.now)
     share = settings.egress_replicas
     limits = Limits(
-        settings.rdvpermis_token_calls // share,
+        settings.rdvpermis_employee_calls // share,
         settings.rdvpermis_school_calls // share,
         settings.rdvpermis_background_share,
     )
@@ -53,7 +53,7 @@ async def build(process: run.Process, settings: EgressSettings) -> RdvPermis:
 
 async def serve() -> None:
     """Run until SIGTERM. The relay of the shared database is the web face's (`relay=False`)."""
-    settings = EgressSettings()  # type: ignore[call-arg]  # the environment says them
+    settings = EgressSettings()
 
     async def wire(process: run.Process) -> None:
         await build(process, settings)

@@ -40,7 +40,7 @@ SECONDS = Histogram(
     buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 1, 2, 5, 10),
 )
 CIRCUIT = Gauge("resapermis_rdvpermis_circuit", "Circuit to RdvPermis: 0 closed, 1 half open, 2 open")
-LEAST_LEFT = Gauge("resapermis_rdvpermis_budget_left", "Calls left this minute to the token that has fewest")
+LEAST_LEFT = Gauge("resapermis_rdvpermis_budget_left", "Calls left this minute to the employee who has fewest")
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class RdvPermis:
     async def action(self, who: Who, calls: int = 1) -> AsyncIterator["Action"]:
         """Several calls on one token, all of them set aside in its budget before the first goes."""
         access = await self.keeper.access(
-            who, lambda token: self.budget.left(token, who.school_id, self.clock(), urgent=who.urgent)
+            who, lambda employee: self.budget.left(employee, who.school_id, self.clock(), urgent=who.urgent)
         )
         reservation = self.reserve(access, calls, urgent=who.urgent)
         try:
@@ -161,7 +161,7 @@ class RdvPermis:
 
     def reserve(self, access: Access, calls: int, *, urgent: bool) -> Reservation:
         """Set calls aside, or refuse with RDVPERMIS_BUDGET and when to come back."""
-        found = self.budget.reserve(str(access.token_id), access.school_id, calls, self.clock(), urgent=urgent)
+        found = self.budget.reserve(str(access.account_id), access.school_id, calls, self.clock(), urgent=urgent)
         if isinstance(found, float):
             raise Failure(Code.CODE_RDVPERMIS_BUDGET, "the call budget is used up", retry_at=self.moment(found))
         return found
@@ -247,14 +247,14 @@ class RdvPermis:
         body: bytes,
         read: Callable[[Answer], T],
     ) -> T:
-        token_id = str(access.token_id)
+        employee = str(access.account_id)
         if status == 429:
             self.breaker.answered()
             until = self.budget.refused(
-                token_id, self.clock(), retry_after_seconds(headers.get("retry-after"), self._now())
+                employee, self.clock(), retry_after_seconds(headers.get("retry-after"), self._now())
             )
             raise Failure(Code.CODE_RDVPERMIS_BUDGET, "RdvPermis asks to wait", retry_at=self.moment(until))
-        self.budget.accepted(token_id)
+        self.budget.accepted(employee)
         if status == 401:
             self.breaker.answered()
             raise _Unauthorised

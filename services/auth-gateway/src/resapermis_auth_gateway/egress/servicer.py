@@ -215,12 +215,12 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         """What is left to the caller; RdvPermis is not asked."""
         who, client = who_asks(request.on_behalf), self._rdvpermis
         budget, now = client.budget, client.clock()
-        mine = await client.keeper.token_ids(who)
-        left = {token: budget.left(token, who.school_id, now, urgent=who.urgent) for token in map(str, mine)}
-        best = max(left, key=lambda token: left[token], default="")
+        mine = await client.keeper.employees(who)
+        left = {one: budget.left(one, who.school_id, now, urgent=who.urgent) for one in mine}
+        best = max(left, key=lambda one: left[one], default="")
         response = pb.GetBudgetResponse(
             calls_left=left.get(best, 0),
-            calls_per_minute=budget.limits.token,
+            calls_per_minute=budget.limits.employee,
             reachable=client.breaker.state(now) is not State.OPEN,
             connected=bool(await client.keeper.of_school(who.school_id)),
         )

@@ -14,7 +14,7 @@ class EgressSettings(Settings):
     """Authorities (PEM) believed for RdvPermis and its provider instead of the system's. TLS is always verified."""
     rdvpermis_connections: int = Field(default=64, ge=1, le=1000)
     """HTTP connections at most; a call waits one second for one."""
-    rdvpermis_token_calls: int = Field(default=210, ge=1)
+    rdvpermis_employee_calls: int = Field(default=210, ge=1)
     """Calls a minute of one employee."""
     rdvpermis_school_calls: int = Field(default=600, ge=1)
     """Calls a minute of one school."""
