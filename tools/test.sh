@@ -7,7 +7,7 @@ export PATH="$PWD/.venv/bin:$PATH"
 status=0
 workers="${RESAPERMIS_TEST_WORKERS:-2}"
 
-python -m pytest -n "$workers" --dist loadfile "$@" || status=1
+python -m pytest -n "$workers" --dist loadgroup "$@" || status=1
 [ $# -gt 0 ] && exit "$status"
 
 if [ -f web/package.json ]; then
@@ -17,7 +17,7 @@ if [ -f web/package.json ]; then
     if [ -n "$candidate" ] && command -v "$candidate" > /dev/null; then chromium="$(command -v "$candidate")"; break; fi
   done
   if [ -n "$chromium" ]; then
-    (cd web && RESAPERMIS_CHROMIUM="$chromium" npm run --silent e2e) || status=1
+    RESAPERMIS_CHROMIUM="$chromium" python tools/e2e.py || status=1
   else
     printf '\n%s\n' \
       '!!! THE BROWSER TESTS DID NOT RUN: there is no Chromium on this machine.' \
