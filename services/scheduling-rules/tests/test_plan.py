@@ -105,6 +105,7 @@ async def test_a_round_looks_on_behalf_of_a_connected_school_and_spends_half(ser
     service.state.asked.clear()
     await service.planner.round()
     assert service.state.asked == []  # not connected: nothing is asked
+    service.clock.move(minutes=2)
     service.state.budget.connected = service.state.budget.reachable = True
     service.state.budget.calls_per_minute, service.state.budget.calls_left = 210, 110
     await service.planner.round()

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -16,13 +17,13 @@ from resapermis_kit.outbox import outbox
 from resapermis_kit.testing import eventually
 
 
-def search(**changes: object) -> pb.SearchSlotsRequest:
-    request = pb.SearchSlotsRequest(department="91", category="B", limit=changes.pop("limit", 0))  # type: ignore[arg-type]
+def search(**changes: Any) -> pb.SearchSlotsRequest:
+    """The day of DAY in department 91, category B, unless `changes` say otherwise."""
     start = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
-    getattr(request, "from").FromDatetime(changes.pop("since", start))
-    request.to.FromDatetime(changes.pop("until", start + timedelta(hours=20)))
-    for name, value in changes.items():
-        setattr(request, name, value)
+    since, until = changes.pop("since", start), changes.pop("until", start + timedelta(hours=20))
+    request = pb.SearchSlotsRequest(**({"department": "91", "category": "B"} | changes))
+    getattr(request, "from").FromDatetime(since)
+    request.to.FromDatetime(until)
     return request
 
 
@@ -117,6 +118,23 @@ async def test_when_looking_is_refused_it_answers_what_it_has_with_its_age(
     assert answer.oldest_seen_at.ToDatetime(UTC) == NOW
 
 
+async def test_trouble_is_told_until_a_look_succeeds(service: Service) -> None:
+    service.state.slot("s1")
+    stub = service.stub()
+    await stub.SearchSlots(search(), metadata=service.who())
+    service.clock.move(minutes=5)
+    service.state.failure = Failure(Code.CODE_RDVPERMIS_DOWN, "no")
+    await stub.SearchSlots(search(look_now=True), metadata=service.who())
+    for seconds in (1, 7):  # while the look rests, and while it is tried again behind the answer
+        service.clock.move(seconds=seconds)
+        answer = await stub.SearchSlots(search(), metadata=service.who())
+        assert (answer.incomplete, answer.incomplete_reason) == (True, "rdvpermis_down")
+    service.state.failure = None
+    service.clock.move(minutes=2)
+    answer = await stub.SearchSlots(search(look_now=True), metadata=service.who())
+    assert (answer.incomplete, answer.incomplete_reason) == (False, "")
+
+
 async def test_a_failed_look_of_one_school_is_flown_again_with_the_budget_of_another(service: Service) -> None:
     service.state.slot("s1")
     service.state.school("school-2")
@@ -198,10 +216,12 @@ async def test_pages_follow_each_other_without_gap_or_double(service: Service) -
         ({"limit": 501}, "limit"),
         ({"department": ""}, "department"),
         ({"until": datetime(2027, 6, 1, tzinfo=UTC)}, "to"),
+        ({"until": datetime(2026, 12, 8, tzinfo=UTC)}, "to"),
+        ({"centre_ids": ["c1 "]}, "centre_ids[0]"),
     ],
 )
 async def test_a_search_that_cannot_be_read_names_the_field(
-    service: Service, change: dict[str, object], field: str
+    service: Service, change: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await service.stub().SearchSlots(search(**change), metadata=service.who())

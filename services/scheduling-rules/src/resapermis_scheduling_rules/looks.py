@@ -32,13 +32,11 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 8.0
 REST = timedelta(seconds=2)
 """After a refusal that concerns a whole token (budget, RdvPermis down, reconnect), its other looks rest this long."""
+TROUBLE = timedelta(minutes=1)
+"""How long after its last failure a token's trouble is told, unless a look succeeds."""
 SEEN = ""
 BUDGET, DOWN, RECONNECT = "budget", "rdvpermis_down", "reconnect"
-_REASONS = {
-    Code.CODE_RDVPERMIS_BUDGET: BUDGET,
-    Code.CODE_RECONNECT_NEEDED: RECONNECT,
-    Code.CODE_UNAUTHENTICATED: RECONNECT,
-}
+_REASONS = {Code.CODE_RDVPERMIS_BUDGET: BUDGET, Code.CODE_RECONNECT_NEEDED: RECONNECT}
 LOOKS = Counter("resapermis_looks_total", "Looks at RdvPermis' planning by how they ended", ["outcome"])
 log = structlog.get_logger()
 
@@ -87,6 +85,11 @@ class Looker:
     def busy(self) -> bool:
         """People's looks wait: background work steps back."""
         return self._people.locked()
+
+    def trouble(self, asker: Asker) -> str:
+        """Why looks of this school's people fail now; empty when they do not, as far as anybody tried."""
+        until, why = self._rests.get((asker.school_id, bool(asker.principal)), (datetime.min.replace(tzinfo=UTC), SEEN))
+        return why if self._now() < until + TROUBLE else SEEN
 
     def start(self, looks: Sequence[Look], asker: Asker) -> tuple[list[asyncio.Task[str]], str]:
         """Begin looks for a person in this order; return one task each, and why some were not begun ("" if all were).
@@ -179,13 +182,14 @@ class Looker:
         except Failure as failure:
             log.warning("look.not_kept", code=failure.name)
             return DOWN
+        self._rests.pop(token, None)
         return SEEN
 
     async def _note_away(self, look: Look, at: datetime) -> str:
         """RdvPermis did not answer: let this look rest for everybody. A want of budget or session is one token's alone."""
         try:
             async with transaction(self._engine) as tx:
-                await store.note_look(tx, look, at, DOWN)
+                await store.note_look(tx, look, at, trouble=DOWN)
         except Failure as failure:
             log.warning("look.not_kept", code=failure.name)
         return DOWN

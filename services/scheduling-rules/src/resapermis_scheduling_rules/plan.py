@@ -45,6 +45,8 @@ class Seen:
     """Last answer; None when none ever came."""
     tried_at: datetime
     slots: int = 0
+    trouble: str = ""
+    """Why the last try failed; empty when it did not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,18 +203,21 @@ class SchedulingServicer(SchedulingServiceServicer):
         answered = [one.seen_at for one in seen.values() if one.seen_at is not None]
         why, under_way = SEEN, False
         if page.after is None and wanted:  # later pages show the same looks
-            await self._note_interest(page, who)
+            self._note_interest(page, who)
             tasks, why = self._looker.start(await self._due(wanted, seen, page, look_now=look_now), who)
             if tasks:
                 patience = self._first_look_seconds if look_now or not answered else 0
                 done, pending = await asyncio.wait(tasks, timeout=patience)
                 under_way = bool(pending)
                 why = next((task.result() for task in done if task.result()), why)
+                if under_way:
+                    why = why or self._looker.trouble(who)
                 if done:
                     self._facts.forget_standing(who.school_id)  # the looks may have shown a threshold as reached
                     async with transaction(self._reader) as tx:
                         seen = await store.looks_seen(tx, wanted)
                     answered = [one.seen_at for one in seen.values() if one.seen_at is not None]
+        why = why or next((one.trouble for one in seen.values() if one.trouble), SEEN)
         unseen = len(answered) < len(wanted)
         return Window(min(answered, default=None), under_way or unseen or bool(why), why)
 
@@ -223,7 +226,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         fresh = timedelta(seconds=0 if look_now else parameters.look_stale_seconds)
         return [look for look in wanted if is_due(look, seen.get(look), self._now(), fresh)]
 
-    async def _note_interest(self, page: Page, who: Asker) -> None:
+    def _note_interest(self, page: Page, who: Asker) -> None:
         days = (local_day(page.since, page.department), local_day(page.until, page.department))
         interest = Interest(who.school_id, page.department, page.category, *days)
 

@@ -55,6 +55,8 @@ def page_of(request: pb.SearchSlotsRequest, now: datetime) -> Page:
     department, category = word(request.department, "department"), word(request.category, "category")
     since = max(time_of(getattr(request, "from"), "from"), now) if request.HasField("from") else now
     until = time_of(request.to, "to") if request.HasField("to") else since + LONGEST_WINDOW
+    if request.HasField("from") and until <= time_of(getattr(request, "from"), "from"):
+        raise malformed("to", "after from")
     if until - since > LONGEST_WINDOW:
         raise malformed("to", "at most 56 days after from")
     if not 0 <= request.limit <= LARGEST_PAGE:

@@ -37,6 +37,9 @@ WATCHED = timedelta(minutes=10)
 """How long what a person looked at is looked at for them."""
 AT_HOME = timedelta(days=2)
 """A school whose people were here this lately has its own department looked at."""
+SCHOOLS_A_ROUND = 12
+UNCONNECTED_RESTS = timedelta(minutes=1)
+"""How long a school without a token for background work is not asked about again."""
 COUNTED = {
     basket.LINE_STATE_ASKING,
     basket.LINE_STATE_HELD,
@@ -101,20 +104,22 @@ class Planner:
     ) -> None:
         """At most `most` looks a round."""
         self._engine, self._egress, self._looker, self._now, self._most = engine, egress, looker, now, most
+        self._turn = 0
+        self._unconnected: dict[str, datetime] = {}
 
     async def round(self) -> None:
-        """Plan and do one round. People's looks come first: it stops when they wait."""
+        """Plan and do one round. People's looks come first: it stops when they wait, or when a look fails."""
         now = self._now()
         async with transaction(self._engine) as tx:
             interests = await store.interests_since(tx, now - WATCHED)
             homes = await schools.homes(tx, now - AT_HOME)
-        budgets = await self._budgets({interest.school_id for interest in interests} | set(homes))
-        homes = {school: department for school, department in homes.items() if school in budgets}
+        budgets = await self._budgets(self._in_turn([one.school_id for one in interests], homes), now)
         if not budgets:
             return
-        departments = {interest.department for interest in interests} | set(homes.values())
+        homes = {school: department for school, department in homes.items() if school in budgets}
+        interests = [one for one in interests if one.school_id in budgets]
         async with transaction(self._engine) as tx:
-            centres = await store.offers_in(tx, departments)
+            centres = await store.offers_in(tx, {one.department for one in interests} | set(homes.values()))
             end = now + timedelta(days=HORIZON_DAYS)
             wanted = [look for (_, category), known in centres.items() for look in looks_for(known, category, now, end)]
             seen = await store.looks_seen(tx, wanted)
@@ -122,17 +127,29 @@ class Planner:
             if self._looker.busy or await self._looker.look(look, school_id) != SEEN:
                 return
 
-    async def _budgets(self, wanted: set[str]) -> dict[str, int]:
+    def _in_turn(self, interested: list[str], homes: dict[str, str]) -> list[str]:
+        """Schools of this round: those whose people look now, then others in turn; few, so that planning stays short."""
+        others = sorted(set(homes) - set(interested))
+        if others:
+            self._turn = (self._turn + SCHOOLS_A_ROUND) % len(others)
+            others = others[self._turn :] + others[: self._turn]
+        return list(dict.fromkeys([*reversed(interested), *others]))[:SCHOOLS_A_ROUND]
+
+    async def _budgets(self, wanted: list[str], now: datetime) -> dict[str, int]:
         """Calls that background work may spend for each school that is connected and reachable."""
         found = {}
-        for school_id in sorted(wanted):
+        for school_id in wanted:
+            if now < self._unconnected.get(school_id, now):
+                continue
             request = rdv.GetBudgetRequest(on_behalf=rdv.OnBehalf(school_id=school_id))
             try:
-                answer = await peers.ask(self._egress.GetBudget, request, timeout=2, principal="")
+                answer = await peers.call(self._egress.GetBudget, request, timeout=2, principal="")
             except Failure as failure:
                 log.info("plan.no_budget", code=failure.name)
-                continue
-            if answer.connected and answer.reachable:
+                return {}
+            if not answer.connected:
+                self._unconnected[school_id] = now + UNCONNECTED_RESTS
+            elif answer.reachable:
                 found[school_id] = background_budget(answer.calls_left, answer.calls_per_minute)
         return found
 

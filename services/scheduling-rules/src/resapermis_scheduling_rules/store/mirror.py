@@ -112,7 +112,7 @@ async def record_look(tx: Tx, look: Look, found: Sequence[Found], asker: str, at
         await tx.execute(
             sa.update(slots).where(slots.c.id.in_(missing)).values(**withdrawn, school_id=None, held_until=None)
         )
-    await note_look(tx, look, at, "seen", seen_at=at, found=len(found))
+    await note_look(tx, look, at, seen_at=at, found=len(found))
     return gone
 
 
@@ -136,12 +136,12 @@ def _row(look: Look, slot: Found, known: Known) -> dict[str, Any]:
 
 
 async def note_look(
-    tx: Tx, look: Look, at: datetime, outcome: str, *, seen_at: datetime | None = None, found: int = 0
+    tx: Tx, look: Look, at: datetime, *, trouble: str = "", seen_at: datetime | None = None, found: int = 0
 ) -> None:
-    """Remember that a look was tried at `at`: "seen" with what it found, else why not ("budget", "rdvpermis_down"…)."""
+    """Remember that a look was tried at `at`, with what it found or why it failed."""
     row = {"centre_id": look.centre_id, "category": look.category, "day": look.day}
-    upsert = insert(looks).values(**row, tried_at=at, outcome=outcome, seen_at=seen_at, slots=found)
-    change: dict[str, Any] = {"tried_at": upsert.excluded.tried_at, "outcome": upsert.excluded.outcome}
+    upsert = insert(looks).values(**row, tried_at=at, trouble=trouble, seen_at=seen_at, slots=found)
+    change: dict[str, Any] = {"tried_at": upsert.excluded.tried_at, "trouble": upsert.excluded.trouble}
     if seen_at is not None:
         change |= {"seen_at": upsert.excluded.seen_at, "slots": upsert.excluded.slots}
     await tx.execute(
@@ -164,7 +164,7 @@ async def looks_seen(tx: Tx, wanted: Sequence[Look]) -> dict[Look, Seen]:
         looks.c.day.between(min(days), max(days)),
     )
     found = {
-        (row.centre_id, row.category, row.day): Seen(row.seen_at, row.tried_at, row.slots)
+        (row.centre_id, row.category, row.day): Seen(row.seen_at, row.tried_at, row.slots, row.trouble)
         for row in await tx.execute(statement)
     }
     keyed = {look: found.get((look.centre_id, look.category, look.day)) for look in wanted}

@@ -67,7 +67,7 @@ looks = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("seen_at", TIME),
     sa.Column("tried_at", TIME, nullable=False),
-    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("trouble", sa.Text, nullable=False),
     sa.Column("slots", sa.Integer, nullable=False, server_default="0"),
 )
 sa.Index("look_day_idx", looks.c.day)

@@ -72,7 +72,7 @@ def upgrade() -> None:
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("tried_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("trouble", sa.Text(), nullable=False),
         sa.Column("slots", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("centre_id", "category", "day", name="look_pkey"),
     )

@@ -1,0 +1,96 @@
+"""The process as it is deployed: migrate, ready, hears basket over NATS, drains."""
+
+import asyncio
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import sqlalchemy as sa
+
+from resapermis.basket.v1 import basket_pb2 as basket
+from resapermis.basket.v1.events_pb2 import LineChanged
+from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
+from resapermis_kit import bus as kit_bus
+from resapermis_kit import db, peers
+from resapermis_kit.auth import HEADER, Principal, Signer
+from resapermis_kit.clock import utc_now
+from resapermis_kit.outbox import Outbox
+from resapermis_kit.testing import POLICIES, MakeDatabase, MakeEngine, Nats, eventually, free_port
+from resapermis_scheduling_rules.store.tables import lines
+
+MODULE = "resapermis_scheduling_rules"
+
+
+@pytest.mark.req("R-11")
+async def test_it_starts_hears_and_drains(
+    make_database: MakeDatabase,
+    make_engine: MakeEngine,
+    make_bus: Any,
+    nats_server: Nats,
+    tls: Path,
+    principal_keys: tuple[Path, Path],
+    signer: Signer,
+) -> None:
+    ports = {"grpc": free_port(), "metrics": free_port(), "nobody": free_port()}
+    url = await make_database(MODULE)
+    environment = os.environ | {
+        "RESAPERMIS_DATABASE_URL": url,
+        "RESAPERMIS_NATS_URL": nats_server.url,
+        "RESAPERMIS_TLS_DIR": str(tls / "scheduling-rules"),
+        "RESAPERMIS_GRPC_LISTEN": f"127.0.0.1:{ports['grpc']}",
+        "RESAPERMIS_METRICS_LISTEN": f"127.0.0.1:{ports['metrics']}",
+        "RESAPERMIS_PRINCIPAL_JWKS": str(principal_keys[1]),
+        "RESAPERMIS_POLICIES": str(POLICIES),
+        "RESAPERMIS_PEER_EGRESS": f"127.0.0.1:{ports['nobody']}",
+        "RESAPERMIS_PEER_BASKET": f"127.0.0.1:{ports['nobody']}",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", MODULE, env=environment, stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await eventually(lambda: asyncio.to_thread(_ready, ports["metrics"]), seconds=30)
+        said_by, bus = await make_engine(MODULE), await make_bus("basket")
+        await kit_bus.ensure_streams(bus, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
+        box = Outbox("basket")
+        async with db.transaction(said_by) as tx:
+            event = LineChanged(line_id="line-1", school_id="school-1", slot_id="s1", to=basket.LINE_STATE_HELD)
+            event.department, event.month, event.category = "91", "2026-12", "B"
+            await box.add(tx, utc_now(), event)
+        await kit_bus.relay_round(said_by, bus, "basket", utc_now)
+        ours = db.make_engine(url)
+        await eventually(lambda: _counted(ours), seconds=20)
+        await ours.dispose()
+        channel = peers.channel(f"127.0.0.1:{ports['grpc']}", tls / "basket", "scheduling-rules")
+        who = signer.sign(Principal("account-1", "session-1", "school-1", ("school_manager",)))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:  # egress is away and the school was never seen
+            await grpc_.SchedulingServiceStub(channel).Evaluate(
+                pb.EvaluateRequest(purpose="hold"), metadata=((HEADER, who),), timeout=5
+            )
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        await channel.close()
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+async def _counted(engine: Any) -> bool:
+    async with db.transaction(engine) as tx:
+        return (await tx.execute(sa.select(lines.c.id))).scalars().all() == ["line-1"]
