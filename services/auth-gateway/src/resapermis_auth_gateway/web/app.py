@@ -62,6 +62,7 @@ def _refusals(app: FastAPI, gateway: Gateway) -> None:
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> Response:
+        request.state.told = True  # Starlette raises it again, for the gate
         return answer(request, unexpected(error))
 
 

@@ -275,7 +275,7 @@ class Provider:
 
     async def _document(self, url: str, headers: Mapping[str, str] | None = None) -> Mapping[str, Any]:
         try:
-            response = await self._client.get(url, headers=headers, withhold_token=True)
+            response = await self._client.request("GET", url, headers=headers, withhold_token=True)
             if response.status_code != httpx2.codes.OK:
                 raise _down("the provider answered with an error")
             document = json.loads(response.content)
