@@ -321,7 +321,7 @@ class Demo:
         wanted = {"basket.hold", "booking.confirm"}
 
         def recorded() -> Any:
-            items = self.school.get("/api/v1/audit/records", limit=200)["items"]
+            items = self.school.get("/api/v1/audit/records", limit=100)["items"]
             mine = [r for r in items if r["leafIndex"] is not None]
             return mine if wanted <= {r["action"] for r in mine} else None
 

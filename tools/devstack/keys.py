@@ -17,7 +17,7 @@ def ensure_keys(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     private, public = folder / "principal.jwk.json", folder / "principal.jwks.json"
     if not (private.exists() and public.exists()):
-        parameters: KeyParameters = {"kid": secrets.token_hex(8), "alg": "EdDSA", "use": "sig"}
+        parameters: KeyParameters = {"kid": secrets.token_hex(8), "alg": "Ed25519", "use": "sig"}
         key = OKPKey.generate_key("Ed25519", parameters, private=True)
         write_secret(public, json.dumps({"keys": [key.as_dict(private=False)]}).encode())
         write_secret(private, json.dumps(key.as_dict(private=True)).encode())

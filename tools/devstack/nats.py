@@ -50,6 +50,6 @@ def _user(service: Service) -> dict[str, object]:
         "user": service.name,
         "permissions": {
             "publish": {"allow": [*facts, *records, *JETSTREAM], "deny": list(DESTROYS)},
-            "subscribe": ["_INBOX.>"],
+            "subscribe": ["_INBOX.>", *(f"resapermis.{context}.v1.*" for context in service.overhears)],
         },
     }

@@ -12,7 +12,8 @@ class Service:
 
     `name` is its certificate's common name and DNS name, and how others call it. `grpc` is its gRPC port above the
     stack's port. `database` is its database and role; processes of one package share it. `says` are the contexts whose
-    facts it may publish on the bus; a process that shares a database may also relay for its twin.
+    facts it may publish on the bus; a process that shares a database may also relay for its twin. `overhears` are the
+    contexts whose facts it may listen to without a consumer: live feeds, which may miss some.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Service:
     grpc: int
     database: str
     says: tuple[str, ...]
+    overhears: tuple[str, ...] = ()
     face: str = ""
     keyset: str = ""
     migrates: bool = True
@@ -42,6 +44,7 @@ SERVICES: tuple[Service, ...] = (
         10,
         "auth_gateway",
         says=("iam", "rdvpermis"),
+        overhears=("iam", "notification", "basket", "mandate"),
         face="web",
         keyset="auth-gateway",
     ),
