@@ -26,7 +26,7 @@ def build(gateway: Gateway) -> ASGIApp:
     """The whole application; uvicorn or a test serves it."""
     app = bare_app()
     app.state.gateway = gateway
-    app.include_router(static.router(gateway.settings))
+    app.router.default = static.Files(gateway.settings)
     _refusals(app, gateway)
     FastAPIInstrumentor.instrument_app(
         app, server_request_hook=_without_secrets, excluded_urls="healthz,readyz", exclude_spans=["receive", "send"]

@@ -3,12 +3,13 @@
 import secrets
 from pathlib import Path
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import FileResponse
 
 from resapermis_auth_gateway.settings import Settings
 from resapermis_auth_gateway.web.headers import REPORTS, page_policy
 from resapermis_kit.errors import Code, Failure
+from starlette.types import Receive, Scope, Send
 
 HASHED = "assets/"
 """Vite names these after their content."""
@@ -16,27 +17,31 @@ OURS = ("api", "auth", REPORTS.strip("/"))
 PLACEHOLDER = "__CSP_NONCE__"
 
 
-def router(settings: Settings) -> APIRouter:
-    """Routes after all others. Only files that stood in the folder at the start are ever opened."""
-    root = settings.web_root.resolve()
-    known = (
-        {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()} if root.is_dir() else {}
-    )
-    page = known.pop("index.html", None)
-    routes = APIRouter(include_in_schema=False)
+class Files:
+    """What answers where no route does. Only files that stood in the folder at the start are ever opened."""
 
-    @routes.api_route("/{path:path}", methods=["GET", "HEAD"])
-    async def serve(path: str, request: Request) -> Response:
-        if path.partition("/")[0] in OURS:
+    def __init__(self, settings: Settings) -> None:
+        """List the folder."""
+        root = settings.web_root.resolve()
+        files = [path for path in root.rglob("*") if path.is_file()] if root.is_dir() else []
+        self._known = {path.relative_to(root).as_posix(): path for path in files}
+        self._page = self._known.pop("index.html", None)
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        await self._answer(Request(scope))(scope, receive, send)
+
+    def _answer(self, request: Request) -> Response:
+        path = request.scope["path"].lstrip("/")
+        if request.method not in {"GET", "HEAD"} or path.partition("/")[0] in OURS:
             raise Failure(Code.CODE_NOT_FOUND, "no such resource")
-        if path in known:
-            return _file(known[path], path)
+        if path in self._known:
+            return _file(self._known[path], path)
         wants_page = "text/html" in request.headers.get("accept", "")
-        if page is None or not wants_page or path.startswith(HASHED):
+        if self._page is None or not wants_page or path.startswith(HASHED):
             raise Failure(Code.CODE_NOT_FOUND, "no such file")
-        return _page(page, settings)
-
-    return routes
+        return _page(self._page, self._settings)
 
 
 def _file(path: Path, name: str) -> Response:

@@ -1,0 +1,179 @@
+"""Sessions: opened by one cookie, ended by the person, by time, everywhere."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from resapermis_kit.db import transaction
+
+from resapermis.audit.v1.events_pb2 import Actor, Record
+from resapermis.iam.v1.events_pb2 import SessionEnded
+from resapermis_auth_gateway import store, tokens
+from resapermis_auth_gateway.web import sessions
+
+pytestmark = pytest.mark.req("S-04")
+ENDED, RECORD = SessionEnded.DESCRIPTOR.full_name, Record.DESCRIPTOR.full_name
+
+
+async def _alive(world: Any, signed: Any, path: str = "/auth/session") -> bool:
+    async with world.browser(signed) as browser:
+        return (await browser.get(path)).status_code != 401
+
+
+@pytest.mark.parametrize(("seconds", "alive"), [(899, True), (900, False), (901, False)])
+async def test_a_session_ends_after_fifteen_idle_minutes(world: Any, seconds: int, alive: bool) -> None:
+    signed = await world.session()
+    world.clock.pass_(seconds=seconds)
+    assert await _alive(world, signed) is alive
+
+
+@pytest.mark.parametrize(("seconds", "alive"), [(-1, True), (0, False), (1, False)])
+async def test_a_session_ends_eight_hours_after_sign_in_however_busy(world: Any, seconds: int, alive: bool) -> None:
+    signed = await world.session()
+    for _ in range(40):
+        world.clock.pass_(minutes=12)
+        if world.clock() - signed.session.created_at < sessions.Limits.of(world.gateway.settings).absolute:
+            assert await _alive(world, signed)
+    world.clock.at = signed.session.created_at
+    world.clock.pass_(hours=8, seconds=seconds)
+    assert await _alive(world, signed) is alive
+
+
+@pytest.mark.parametrize("path", ["/api/v1/notifications", "/api/v1/notifications?limit=5"])
+async def test_polling_the_inbox_keeps_no_session_alive(world: Any, path: str) -> None:
+    signed = await world.session()
+    world.clock.pass_(minutes=10)
+    assert await _alive(world, signed, path)
+    world.clock.pass_(minutes=5)
+    assert not await _alive(world, signed)
+
+
+async def test_an_act_moves_the_end_and_says_when(world: Any) -> None:
+    signed = await world.session()
+    world.clock.pass_(minutes=10)
+    async with world.browser(signed) as browser:
+        answer = (await browser.get("/auth/session")).json()
+    assert (datetime.fromisoformat(answer["expiresAt"]) - world.clock()).total_seconds() == 900
+    world.clock.pass_(minutes=10)
+    assert await _alive(world, signed)
+
+
+async def test_the_end_is_written_down_at_most_once_a_minute(world: Any) -> None:
+    signed = await world.session()
+    seen = sa.select(store.sessions.c.seen_at)
+    moments = []
+    for seconds in (59, 1):
+        world.clock.pass_(seconds=seconds)
+        await _alive(world, signed)
+        async with world.gateway.engine.connect() as connection:
+            moments.append((await connection.execute(seen)).scalar())
+    assert moments == [signed.session.seen_at, world.clock()]
+
+
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        "{name}={value}; {name}={value}",
+        "{name}={other}; {name}={value}",
+        "\u2000{name}={value}",
+        "x\u2000{name}={value}",
+        "\x85{name}={value}",
+        "\xa0{name}={value}",
+        '$Version=1; "{name}"={value}',
+        '{name}="{value}"',
+        "{lower}={value}",
+        "{name}",
+        "{name}=",
+        "{name}={value}x",
+        "resapermis={value}",
+    ],
+)
+async def test_only_our_one_cookie_to_the_letter_opens_a_session(world: Any, cookies: str) -> None:
+    signed = await world.session()
+    told = cookies.format(name=world.cookie, lower=world.cookie.lower(), value=signed.cookie, other="B" * 43)
+    async with world.browser(headers={"Cookie": told.encode()}) as browser:
+        assert (await browser.get("/auth/session")).status_code == 401
+
+
+async def test_two_cookie_headers_are_a_double_too(world: Any) -> None:
+    signed = await world.session()
+    one = ("Cookie", f"{world.cookie}={signed.cookie}")
+    async with world.browser() as browser:
+        browser.headers = [*browser.headers.multi_items(), one, one]
+        assert (await browser.get("/auth/session")).status_code == 401
+
+
+@pytest.mark.req("S-02", "S-04", "S-12", "S-14")
+async def test_signing_out_ends_everything(world: Any) -> None:
+    signed = await world.session()
+    async with world.browser(signed) as browser:
+        answer = await browser.post("/auth/logout")
+        assert answer.status_code == 200
+        assert answer.json()["redirect"] == (
+            f"{world.issuer}/protocol/openid-connect/logout?client_id=resapermis"
+            "&post_logout_redirect_uri=https%3A%2F%2Fresapermis.test%2F&logout_hint=sid-1"
+        )
+        assert answer.headers["clear-site-data"] == '"cache", "cookies", "storage"'
+        assert f'{world.cookie}=""; ' in answer.headers["set-cookie"]
+        assert "Max-Age=0" in answer.headers["set-cookie"]
+        assert (await browser.get("/auth/session")).status_code == 401
+    for task in list(world.gateway.background):
+        await task
+    assert world.provider.revoked == [f"refresh-{signed.cookie}"]
+    assert await world.count(tokens.tokens, tokens.LIVE) == 0
+    said = await world.said()
+    assert [kind for kind, _ in said] == [ENDED, RECORD]
+    assert SessionEnded.FromString(said[0][1]).cause == "signed_out"
+    assert Record.FromString(said[1][1]).actor.id == str(signed.session.account_id)
+
+
+async def test_signing_out_does_not_wait_for_a_provider_that_is_away(world: Any) -> None:
+    signed = await world.session()
+    world.provider.status = {"openid-configuration": 503}
+    async with world.browser(signed) as browser:
+        answer = await browser.post("/auth/logout")
+    for task in list(world.gateway.background):
+        task.cancel()
+    world.gateway.background.clear()
+    assert answer.json()["redirect"] == f"{world.public}/"
+
+
+async def test_a_session_that_ran_out_is_ended_by_the_clock_and_said(world: Any) -> None:
+    idle = await world.session()
+    world.clock.pass_(minutes=15)
+    await world.session(school="school-2")
+    await sessions.end_overdue(world.gateway)
+    assert await world.count(store.sessions, store.LIVE) == 1
+    ended, record = [payload for _, payload in await world.said()]
+    assert SessionEnded.FromString(ended).session_id == str(idle.id)
+    assert SessionEnded.FromString(ended).cause == "idle"
+    assert Record.FromString(record).actor.kind == Actor.KIND_SYSTEM
+
+
+async def test_a_session_ends_once(world: Any) -> None:
+    signed = await world.session()
+    for _ in range(2):
+        await sessions.end(world.gateway, signed.session, "signed_out", by_system=False)
+    assert [kind for kind, _ in await world.said()] == [ENDED, RECORD]
+
+
+async def test_on_loopback_over_http_the_cookie_has_a_plain_name(make_world: Any) -> None:
+    world = await make_world(public_url="http://localhost:8080")
+    async with world.browser() as browser:
+        cookie = (await browser.get("http://localhost:8080/auth/login")).headers["set-cookie"]
+    assert cookie.startswith("resapermis-sign-in=")
+    assert "Secure" not in cookie
+
+
+def test_plain_http_beyond_loopback_is_refused_at_the_start(settings: Any) -> None:
+    told = settings.model_copy(update={"public_url": "http://resapermis.example"})
+    with pytest.raises(ValueError, match="plain http"):
+        _ = told.secure
+
+
+async def test_a_session_whose_school_is_not_known_yet_opens_nothing(world: Any) -> None:
+    signed = await world.session()
+    async with transaction(world.gateway.engine) as tx:
+        await store.place_session(tx, signed.id, "", "", "")
+    assert not await _alive(world, signed)
