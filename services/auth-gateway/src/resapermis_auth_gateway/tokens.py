@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_auth_gateway.store import MOMENT, metadata, sessions
 from resapermis_kit.db import Tx
-from resapermis_vault import KeyEncryption
+from resapermis_vault import KeyEncryption, open_secret, row_of, seal_secret
 
 Kind = Literal["session", "grant"]
 LEASE = timedelta(seconds=15)
@@ -83,23 +83,25 @@ _COLUMNS = tuple(tokens.c[name] for name in Token.__dataclass_fields__)
 
 
 def _row(token_id: UUID, column: str) -> str:
-    return f"token/{column}/{token_id}"
+    return row_of("token", column, token_id)
 
 
 def open_access(vault: KeyEncryption, token: Token) -> str:
     """The access token in clear."""
-    return vault.unwrap(token.access, _row(token.id, "access")).decode()
+    return open_secret(vault, token.access, row=_row(token.id, "access")).reveal()
 
 
 def open_refresh(vault: KeyEncryption, token: Token) -> str:
     """The refresh token in clear; empty when there is none."""
-    return "" if token.refresh is None else vault.unwrap(token.refresh, _row(token.id, "refresh")).decode()
+    if token.refresh is None:
+        return ""
+    return open_secret(vault, token.refresh, row=_row(token.id, "refresh")).reveal()
 
 
 def _sealed(vault: KeyEncryption, token_id: UUID, pair: Pair) -> dict[str, object]:
-    refresh = vault.wrap(pair.refresh.encode(), _row(token_id, "refresh")) if pair.refresh else None
+    refresh = seal_secret(vault, pair.refresh, row=_row(token_id, "refresh")) if pair.refresh else None
     return {
-        "access": vault.wrap(pair.access.encode(), _row(token_id, "access")),
+        "access": seal_secret(vault, pair.access, row=_row(token_id, "access")),
         "access_expires_at": pair.access_expires_at,
         "refresh": refresh,
         "refresh_expires_at": pair.refresh_expires_at,

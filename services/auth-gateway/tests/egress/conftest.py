@@ -34,8 +34,7 @@ from resapermis_kit.db import transaction
 from resapermis_kit.errors import Failure, from_rpc_error
 from resapermis_kit.outbox import Outbox
 from resapermis_kit.testing import Running
-from resapermis_vault import Keyset
-from resapermis_vault.keyset import new_document
+from resapermis_vault import Keyset, new_keyset
 
 PACKAGE = "resapermis_auth_gateway"
 BASE = "/api/v2/auto-ecole"
@@ -237,7 +236,7 @@ async def make_world(make_engine, serve) -> AsyncIterator[MakeWorld]:
         api: str, issuer: str, *, client_id="resapermis", secret=INVENTED, engine=None, vault=None, **more: Any
     ) -> World:
         engine = engine or await make_engine(PACKAGE)
-        vault = vault or Keyset.parse(new_document())
+        vault = vault or new_keyset()
         client = make_client()
         provider = Provider(client, issuer, client_id, secret, utc_now)
         keeper = Keeper(engine, vault, provider, Outbox("auth-gateway"), utc_now)

@@ -6,6 +6,8 @@ from urllib.parse import parse_qs
 
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
@@ -15,7 +17,7 @@ from resapermis_kit import outbox
 from resapermis_kit.clock import utc_now
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_vault import Unreadable
+from resapermis_vault import Unreadable, open_secret, row_of
 
 from .conftest import BASE
 
@@ -63,7 +65,7 @@ async def test_what_is_kept_is_sealed_and_bound_to_its_row(world):
         token = await tokens.of_session(tx, session)
     assert tokens.open_access(world.vault, token) == "access-1"
     with pytest.raises(Unreadable):
-        world.vault.unwrap(token.access, f"token/refresh/{token.id}")
+        open_secret(world.vault, token.access, row=row_of("token", "refresh", token.id))
     assert "access-1" not in repr(token)
 
 
@@ -168,6 +170,25 @@ async def test_a_person_never_uses_a_colleagues_token(world, responder):
     responder.on("POST", "/planning/recherche", (200, []))
     assert (await world.refused("SearchPlanning", PLANNING, new_id())).code == Code.CODE_RECONNECT_NEEDED
     assert responder.asked == []
+
+
+@pytest.mark.req("S-24")
+async def test_a_session_of_one_school_never_acts_for_another(world, responder):
+    session = await world.sign_in(school_id="school-2")
+    responder.on("POST", "/planning/recherche", (200, []))
+    assert (await world.refused("SearchPlanning", PLANNING, session)).code == Code.CODE_RECONNECT_NEEDED
+    await world.ask("SearchPlanning", PLANNING, session, school_id="school-2")
+    assert (await world.refused("SearchPlanning", PLANNING, session)).code == Code.CODE_RECONNECT_NEEDED
+    assert len(responder.calls(f"POST {BASE}")) == 1
+
+
+async def test_the_migrations_make_the_table_that_the_code_knows(world):
+    def differences(connection):
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return [str(one) for one in compare_metadata(context, tokens.metadata) if "token" in str(one)]
+
+    async with world.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
 
 
 async def test_a_sign_out_during_a_refresh_wins_and_the_new_token_is_revoked(world, responder):

@@ -97,7 +97,7 @@ class Keeper:
         For a school: grants first, then the employee with most of their budget left.
         """
         if who.session_id is not None:
-            return await self._of_session(who.session_id)
+            return await self._of_session(who.session_id, who.school_id)
         held = await self.of_school(who.school_id)
         for token in sorted(held, key=lambda t: (t.kind != "grant", -calls_left(str(t.account_id)))):
             try:
@@ -107,17 +107,17 @@ class Keeper:
                     raise
         raise _reconnect()
 
-    async def _of_session(self, session_id: UUID) -> Access:
-        found = self._remembered(session_id)
+    async def _of_session(self, session_id: UUID, school_id: str) -> Access:
+        found = self._remembered(session_id, school_id)
         if found is not None:
             return found
         async with self._lock(session_id):
-            found = self._remembered(session_id)
+            found = self._remembered(session_id, school_id)
             if found is not None:
                 return found
             async with transaction(self._engine) as tx:
                 token = await tokens.of_session(tx, session_id)
-            if token is None:
+            if token is None or token.school_id != school_id:
                 raise _reconnect()
             access = await self._ready(token)
             if len(self._opened) >= REMEMBERED_MOST:
@@ -125,9 +125,11 @@ class Keeper:
             self._opened[session_id] = (access, self._clock() + REMEMBERED_SECONDS)
             return access
 
-    def _remembered(self, session_id: UUID) -> Access | None:
+    def _remembered(self, session_id: UUID, school_id: str) -> Access | None:
         access, until = self._opened.get(session_id, (None, 0.0))
-        return access if access and self._clock() < until and access.expires_at - self._now() > EARLY else None
+        if access is None or access.school_id != school_id or self._clock() >= until:
+            return None
+        return access if access.expires_at - self._now() > EARLY else None
 
     async def of_school(self, school_id: str) -> list[Token]:
         """Live tokens of a school, remembered for less than a second."""
@@ -149,12 +151,12 @@ class Keeper:
         """Account ids whose tokens could be used for `who`; nothing is renewed."""
         if who.session_id is None:
             return [str(token.account_id) for token in await self.of_school(who.school_id)]
-        found = self._remembered(who.session_id)
+        found = self._remembered(who.session_id, who.school_id)
         if found is not None:
             return [str(found.account_id)]
         async with transaction(self._engine) as tx:
             token = await tokens.of_session(tx, who.session_id)
-        return [] if token is None else [str(token.account_id)]
+        return [] if token is None or token.school_id != who.school_id else [str(token.account_id)]
 
     async def renew(self, refused: Access) -> Access:
         """RdvPermis answered 401 to this token: return another, or RECONNECT_NEEDED."""

@@ -268,7 +268,7 @@ class RdvPermis:
             raise _Nonsense
         try:
             result = read(Answer(status, parse(body)))
-        except ValueError:
+        except (ValueError, OverflowError):  # the second: a date beside the calendar
             raise _Nonsense from None
         self.breaker.answered()
         return result

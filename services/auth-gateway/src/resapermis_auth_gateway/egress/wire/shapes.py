@@ -25,9 +25,17 @@ def _short(value: object) -> object:
     return value[:200] if isinstance(value, str) else value
 
 
+def _a_moment(value: object) -> object:
+    """ISO 8601 with an hour; a bare day or a number is no moment."""
+    if not isinstance(value, str) or "T" not in value:
+        msg = "not a moment"
+        raise ValueError(msg)
+    return datetime.fromisoformat(value)
+
+
 Id = Annotated[str, BeforeValidator(_an_id)]
 Text = Annotated[str, BeforeValidator(_short)]
-Moment = Annotated[datetime, Field(strict=False)]
+Moment = Annotated[datetime, BeforeValidator(_a_moment)]
 
 
 class Theirs(BaseModel):

@@ -1,0 +1,74 @@
+"""The process itself: `python -m resapermis_auth_gateway egress`."""
+
+import asyncio
+import json
+import os
+import sys
+
+import httpx2
+import pytest
+
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
+from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
+from resapermis_kit import peers
+from resapermis_kit.auth import HEADER, Principal
+from resapermis_kit.clock import new_id
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.testing import POLICIES, free_port
+from resapermis_vault import files
+
+from .conftest import INVENTED, PACKAGE
+
+
+@pytest.mark.req("S-03")
+async def test_it_starts_serves_says_its_health_and_drains(
+    make_database, nats_server, make_bus, responder, tls, principal_keys, signer, tmp_path
+):
+    files.write_new(tmp_path / "keyset.json")
+    grpc_port, metrics_port = free_port(), free_port()
+    settings = {
+        "DATABASE_URL": await make_database(PACKAGE),
+        "NATS_URL": nats_server.url,
+        "TLS_DIR": tls / "egress",
+        "GRPC_LISTEN": f"127.0.0.1:{grpc_port}",
+        "METRICS_LISTEN": f"127.0.0.1:{metrics_port}",
+        "PRINCIPAL_KEY_FILE": principal_keys[0],
+        "PRINCIPAL_JWKS": principal_keys[1],
+        "POLICIES": POLICIES,
+        "KEYSET_FILE": tmp_path / "keyset.json",
+        "PUBLIC_URL": "http://localhost:1",
+        "OIDC_ISSUER": f"{responder.url}/realm",
+        "OIDC_CLIENT_ID": "resapermis",
+        "OIDC_CLIENT_SECRET": INVENTED,
+        "RDVPERMIS_URL": responder.url,
+    }
+    environment = {"PATH": os.environ["PATH"]} | {f"RESAPERMIS_{name}": str(value) for name, value in settings.items()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", PACKAGE, "egress", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(20):
+            while json.loads(await process.stdout.readline())["event"] != "ready":
+                pass
+        channel = peers.channel(f"127.0.0.1:{grpc_port}", tls / "basket", "egress")
+        principal = signer.sign(Principal("account-1", str(new_id()), "school-1", ("school_manager",)))
+        asking = RdvPermisServiceStub(channel).GetSchool
+        with pytest.raises(Failure) as refused:
+            await peers.call(asking, pb.GetSchoolRequest(), principal=principal)
+        assert refused.value.code == Code.CODE_RECONNECT_NEEDED
+        await channel.close()
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{metrics_port}", trust_env=False) as http:
+            assert (await http.get("/readyz")).text == "ready\n"
+            metrics = (await http.get("/metrics")).text
+        assert "resapermis_rdvpermis_circuit 0.0" in metrics
+        assert HEADER not in metrics
+        bus = await make_bus("egress")
+        assert (
+            await bus.jetstream().streams_info() == []
+        )  # facts and records of this database are the web face's to say
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 15) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
