@@ -49,6 +49,8 @@ class State(rdv_grpc.RdvPermisServiceServicer):
     budget: rdv.GetBudgetResponse = field(default_factory=rdv.GetBudgetResponse)
     failure: Failure | None = None
     """Of looks."""
+    away: Failure | None = None
+    """Of everything but looks."""
     gate: asyncio.Event | None = None
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     """(school, centre, day) of each look, in order."""
@@ -86,9 +88,13 @@ class State(rdv_grpc.RdvPermisServiceServicer):
         return person.school_id if person is not None else request.on_behalf.school_id
 
     async def GetSchool(self, request: rdv.GetSchoolRequest, _context: Any) -> rdv.GetSchoolResponse:
+        if self.away is not None:
+            raise self.away
         return self.schools[self._school(request)]
 
     async def SearchCentres(self, request: rdv.SearchCentresRequest, _context: Any) -> rdv.SearchCentresResponse:
+        if self.away is not None:
+            raise self.away
         return rdv.SearchCentresResponse(centres=self.centres.get(request.department, []))
 
     async def SearchPlanning(self, request: rdv.SearchPlanningRequest, _context: Any) -> rdv.SearchPlanningResponse:

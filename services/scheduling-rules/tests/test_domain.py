@@ -258,7 +258,7 @@ def test_midnight_exists_in_every_zone(department: str, month: int, day: int) ->
     assert (start.date(), start.hour, start.minute) == (date(2026, month, day), 0, 0)
 
 
-@pytest.mark.req("R-12")
+@pytest.mark.req("R-12", "R-28")
 def test_a_slot_that_has_begun_is_past_and_a_lapsed_licence_takes_nothing() -> None:
     case = _case()
     assert past(replace(case, now=case.slot.starts_at - SECOND)).allowed

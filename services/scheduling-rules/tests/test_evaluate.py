@@ -42,6 +42,7 @@ async def test_four_slots_are_allowed_and_five_are_not(service: Service) -> None
     assert dict(group.facts) == {"asked": "5", "limit": "4"}
 
 
+@pytest.mark.req("R-09", "R-10", "R-14", "R-29")
 async def test_every_reason_is_said_at_once(service: Service) -> None:
     service.state.slot("s1", published=NOW - timedelta(hours=1), word="RÉSERVÉ")
     service.state.school("far", department="33", fte=0.5)
@@ -103,3 +104,16 @@ async def test_a_candidate_stands_on_one_line_of_an_action(service: Service) -> 
     await service.look()
     answer = await evaluate(service, line("s1", "candidate-1"), line("s2", "candidate-1"))
     assert [refused(one) for one in answer.lines] == [["R-NAMED"], ["R-NAMED"]]
+
+
+@pytest.mark.req("R-10")
+async def test_trainers_declared_since_count_at_once(service: Service) -> None:
+    service.state.slot("s1")
+    service.state.threshold.fte = 4.0  # two when the school was first seen
+    await service.look()
+    stub = service.stub()
+    await stub.ListThresholds(pb.ListThresholdsRequest(), metadata=service.who())
+    service.clock.move(minutes=11)
+    await stub.ListThresholds(pb.ListThresholdsRequest(), metadata=service.who())
+    answer = await stub.ListThresholds(pb.ListThresholdsRequest(), metadata=service.who())
+    assert {(one.fte, one.limit) for one in answer.thresholds} == {(4.0, 18)}

@@ -1,6 +1,6 @@
 """Parameters and tables: what the database itself refuses, and that migrations make what the code reads."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -11,14 +11,19 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from scheduling_peers import NOW, Service
 
+from resapermis.audit.v1.events_pb2 import Record
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
-from resapermis_kit.db import KIT, transaction
-from resapermis_kit.testing import MakeEngine
+from resapermis_kit.db import KIT, make_engine, transaction
+from resapermis_kit.errors import Failure
+from resapermis_kit.outbox import outbox
+from resapermis_kit.testing import MakeDatabase, MakeEngine
+from resapermis_scheduling_rules import change
 from resapermis_scheduling_rules.domain import Parameters, parameters_for
 from resapermis_scheduling_rules.store import schools
 from resapermis_scheduling_rules.store.tables import metadata, parameters
 
 PACKAGE = "resapermis_scheduling_rules"
+AFTER = datetime(2126, 12, 2, tzinfo=UTC)
 
 
 def row(name: str, value: float, **more: Any) -> dict[str, Any]:
@@ -78,6 +83,52 @@ async def test_a_value_is_in_force_from_its_day_on(service: Service) -> None:
     assert (await stub.Evaluate(request, metadata=service.who())).limits.group == 4
     service.clock.at = tomorrow + timedelta(seconds=6)
     assert (await stub.Evaluate(request, metadata=service.who())).limits.group == 2
+
+
+@pytest.mark.req("R-24")
+async def test_one_proposes_another_approves_and_both_acts_are_recorded(make_database: MakeDatabase) -> None:
+    url = await make_database(PACKAGE)
+    day = "2126-12-01T00:00:00+01:00"
+    proposal = await change.command(["propose", "account-1", "threshold_rate", "5.1", day, "91"], url)
+    with pytest.raises(Failure, match="another person"):
+        await change.command(["approve", "account-1", proposal], url)
+    engine = make_engine(url)
+    async with transaction(engine) as tx:
+        assert parameters_for(await schools.parameters_in_force(tx, AFTER), "91").threshold_rate == Decimal("4.5")
+    await change.command(["approve", "account-2", proposal], url)
+    async with transaction(engine) as tx:
+        assert parameters_for(await schools.parameters_in_force(tx, AFTER), "91").threshold_rate == Decimal("5.1")
+        payloads = (await tx.execute(sa.select(outbox.c.payload).order_by(outbox.c.id))).scalars().all()
+    await engine.dispose()
+    records = [Record.FromString(payload) for payload in payloads]
+    assert [(one.action, one.actor.id) for one in records] == [
+        ("parameter.propose", "account-1"),
+        ("parameter.approve", "account-2"),
+    ]
+    assert records[1].facts["value"] == "5.1000"
+    with pytest.raises(Failure, match="no proposal"):
+        await change.command(["approve", "account-3", proposal], url)
+
+
+@pytest.mark.req("R-14", "R-24")
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["group", "5", "2126-12-01T00:00:00Z"], "value"),
+        (["grup", "4", "2126-12-01T00:00:00Z"], "name"),
+        (["group", "three", "2126-12-01T00:00:00Z"], "value"),
+        (["group", "NaN", "2126-12-01T00:00:00Z"], "value"),
+        (["group", "3", "2020-12-01T00:00:00Z"], "valid_from"),
+        (["group", "3", "2126-12-01T00:00:00"], "valid_from"),
+        (["group", "3"], "parameter"),
+    ],
+)
+async def test_a_proposal_that_cannot_be_is_refused(
+    make_database: MakeDatabase, arguments: list[str], field: str
+) -> None:
+    with pytest.raises(Failure) as caught:
+        await change.command(["propose", "account-1", *arguments], await make_database(PACKAGE))
+    assert [violation[0] for violation in caught.value.violations] == [field]
 
 
 async def test_migrations_make_the_tables_that_the_code_reads(make_engine: MakeEngine) -> None:

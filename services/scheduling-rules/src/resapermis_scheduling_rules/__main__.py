@@ -1,13 +1,15 @@
 """Wires scheduling-rules; the only place where its parts meet."""
 
+import asyncio
 import sys
 
 from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
 from resapermis.scheduling.v1.scheduling_pb2_grpc import add_SchedulingServiceServicer_to_server
 from resapermis_kit import run
+from resapermis_kit.errors import Failure
 from resapermis_kit.run import Process
-from resapermis_scheduling_rules import events
+from resapermis_scheduling_rules import change, events
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.looks import Looker
 from resapermis_scheduling_rules.servicer import SchedulingServicer
@@ -18,7 +20,14 @@ NAME, PACKAGE = "scheduling-rules", "resapermis_scheduling_rules"
 
 
 def main() -> int:
-    """Command line: `migrate`, or nothing to serve."""
+    """Command line: `migrate`, `parameter …` (see change.py), or nothing to serve."""
+    if sys.argv[1:2] == ["parameter"]:
+        try:
+            print(asyncio.run(change.command(sys.argv[2:], Settings().database_url)))  # noqa: T201 - a command line speaks
+        except Failure as failure:
+            print(f"{failure.name}: {failure.detail}", file=sys.stderr)  # noqa: T201
+            return 1
+        return 0
     return run.main(
         sys.argv[1:],
         PACKAGE,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
 
 
-SCHOOL_FRESH = timedelta(days=1)
+SCHOOL_FRESH = timedelta(hours=1)
 CENTRES_FRESH = timedelta(days=1)
 THRESHOLD_FRESH = timedelta(minutes=10)
 ASK_SECONDS = 5.0
@@ -82,9 +82,12 @@ class Standing:
         Elsewhere the school's FTE counts by that department's rate [default]: RdvPermis names no other number.
         """
         seen = self.thresholds.get(place, SeenThreshold())
+        fte = self.school.fte
+        if seen.fte is not None and (fte is None or (seen.seen_at is not None and seen.seen_at > self.seen_at)):
+            fte = seen.fte  # trainers were declared since
         return Quota(
             rate=parameters.threshold_rate,
-            fte=self.school.fte if self.school.fte is not None else seen.fte,
+            fte=fte,
             taken=taken,
             elsewhere=seen.elsewhere,
             rdvpermis_limit=seen.limit,
@@ -133,7 +136,7 @@ class Facts:
         return parameters_for(await self.parameters(), department, category)
 
     async def standing(self, asker: Asker) -> Standing:
-        """The asker's school; asked from RdvPermis when it was never seen (its Failure then), or again once a day."""
+        """The asker's school; asked from RdvPermis when it was never seen (its Failure then), or again every hour."""
         known = await self._standings.get(asker.school_id, lambda: self._read_standing(asker.school_id))
         if known is None:
             await self.once(("school", asker.school_id), lambda: self._ask_school(asker))

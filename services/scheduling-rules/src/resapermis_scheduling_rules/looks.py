@@ -47,6 +47,7 @@ class Asker:
 
     school_id: str
     principal: str = ""
+    account_id: str = ""
 
     @property
     def on_behalf(self) -> rdv.OnBehalf | None:
@@ -79,7 +80,7 @@ class Looker:
         self._flights: dict[Look, asyncio.Task[str]] = {}
         self._joined: set[asyncio.Task[str]] = set()
         self._spent: dict[str, deque[datetime]] = {}
-        self._rests: dict[tuple[str, bool], tuple[datetime, str]] = {}
+        self._rests: dict[tuple[str, str], tuple[datetime, str]] = {}
 
     @property
     def busy(self) -> bool:
@@ -87,8 +88,8 @@ class Looker:
         return self._people.locked()
 
     def trouble(self, asker: Asker) -> str:
-        """Why looks of this school's people fail now; empty when they do not, as far as anybody tried."""
-        until, why = self._rests.get((asker.school_id, bool(asker.principal)), (datetime.min.replace(tzinfo=UTC), SEEN))
+        """Why looks of this person fail now; empty when they do not, as far as anybody tried."""
+        until, why = self._rests.get((asker.school_id, asker.account_id), (datetime.min.replace(tzinfo=UTC), SEEN))
         return why if self._now() < until + TROUBLE else SEEN
 
     def start(self, looks: Sequence[Look], asker: Asker) -> tuple[list[asyncio.Task[str]], str]:
@@ -151,7 +152,7 @@ class Looker:
     async def _fly(self, look: Look, asker: Asker) -> str:
         rpc.deadline.set(time.monotonic() + 600)  # its own time: the request that began it may end before
         async with self._people if asker.principal else self._background:
-            token = (asker.school_id, bool(asker.principal))
+            token = (asker.school_id, asker.account_id)
             until, why = self._rests.get(token, (datetime.min.replace(tzinfo=UTC), SEEN))
             if self._now() < until:
                 outcome = why
@@ -160,7 +161,7 @@ class Looker:
         LOOKS.labels(outcome or "seen").inc()
         return outcome
 
-    async def _ask(self, look: Look, asker: Asker, token: tuple[str, bool]) -> str:
+    async def _ask(self, look: Look, asker: Asker, token: tuple[str, str]) -> str:
         at = self._now()
         request = rdv.SearchPlanningRequest(
             on_behalf=asker.on_behalf,

@@ -41,7 +41,8 @@ THRESHOLD_SECONDS = 1.0
 
 def asker() -> Asker:
     """The person who asks, for their school."""
-    return Asker(caller().school().school_id, current_token.get())
+    person = caller().school()
+    return Asker(person.school_id, current_token.get(), person.account_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,11 @@ async def slots_by_id(tx: Tx, ids: Sequence[str]) -> dict[str, Slot]:
 
 async def page_of_slots(tx: Tx, page: Page) -> list[Slot]:
     """Slots of a window that are not withdrawn, by (starts_at, id), after the last one of the page before."""
+    return [_slot(row) for row in await tx.execute(paging(page))]
+
+
+def paging(page: Page) -> sa.Select[Any]:
+    """The statement of `page_of_slots`: read in the order of `slot_search_idx`, no further than the page."""
     statement = (
         sa.select(*_SLOT)
         .join(centres, centres.c.id == slots.c.centre_id)
@@ -75,7 +80,7 @@ async def page_of_slots(tx: Tx, page: Page) -> list[Slot]:
     if page.after is not None:
         after = sa.tuple_(sa.literal(page.after[0], TIME), sa.literal(page.after[1], sa.Text))
         statement = statement.where(sa.tuple_(slots.c.starts_at, slots.c.id) > after)
-    return [_slot(row) for row in await tx.execute(statement)]
+    return statement
 
 
 async def record_look(tx: Tx, look: Look, found: Sequence[Found], asker: str, at: datetime) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on, insert
@@ -25,6 +26,30 @@ async def parameters_in_force(tx: Tx, at: datetime) -> list[Parameter]:
         .order_by(*place, parameters.c.valid_from.desc())
     )
     return [Parameter(*row) for row in await tx.execute(statement)]
+
+
+async def propose(tx: Tx, proposal: UUID, wanted: Parameter, valid_from: datetime, by: str, at: datetime) -> None:
+    """Write a value that nobody approved yet; IntegrityError when the table's checks refuse it."""
+    place = {"name": wanted.name, "department": wanted.department, "category": wanted.category}
+    await tx.execute(
+        insert(parameters).values(
+            id=proposal, **place, value=wanted.value, valid_from=valid_from, set_by=by, approved_by=None, set_at=at
+        )
+    )
+
+
+async def waiting(tx: Tx, proposal: UUID) -> tuple[Parameter, datetime, str] | None:
+    """A proposal, locked: the value, its day, and who proposed it."""
+    statement = sa.select(parameters).where(parameters.c.id == proposal, parameters.c.approved_by.is_(None))
+    row = (await tx.execute(statement.with_for_update())).one_or_none()
+    if row is None:
+        return None
+    return Parameter(row.name, row.department, row.category, row.value), row.valid_from, row.set_by
+
+
+async def approve(tx: Tx, proposal: UUID, by: str) -> None:
+    """Put a proposal in force from its day on."""
+    await tx.execute(sa.update(parameters).where(parameters.c.id == proposal).values(approved_by=by))
 
 
 async def school(tx: Tx, school_id: str) -> tuple[School, datetime] | None:
