@@ -37,7 +37,7 @@ class Grant(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    access_token: str = Field(min_length=1, repr=False)
+    access_token: str = Field(pattern=r"^[!-~]+$", repr=False)
     expires_in: int = Field(gt=0)
     refresh_token: str = Field("", repr=False)
     refresh_expires_in: int = Field(0, ge=0)
