@@ -1,0 +1,71 @@
+"""notification: `python -m resapermis_notification` serves, `migrate` updates the database."""
+
+import sys
+
+from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
+from resapermis.iam.v1 import iam_pb2_grpc
+from resapermis.mandate.v1 import mandate_pb2_grpc
+from resapermis.mandate.v1.events_pb2 import MandateChanged
+from resapermis.notification.v1 import notification_pb2_grpc
+from resapermis.notification.v1.events_pb2 import NoticePosted
+from resapermis.scheduling.v1.events_pb2 import ThresholdReached
+from resapermis_kit import run
+from resapermis_kit.clock import new_id
+from resapermis_kit.db import transaction
+from resapermis_notification import store
+from resapermis_notification.deliver import Deliveries
+from resapermis_notification.inbox import Inbox
+from resapermis_notification.mail import Sender
+from resapermis_notification.post import MailServer
+from resapermis_notification.servicer import NotificationServicer
+from resapermis_notification.settings import Settings
+
+PACKAGE = "resapermis_notification"
+
+
+async def build(process: run.Process, settings: Settings) -> None:
+    """Wire notification."""
+    inbox = Inbox(process.outbox, process.now, new_id)
+    process.consume("basket", {LineChanged: inbox.on_line_changed, GroupExpiring: inbox.on_group_expiring})
+    process.consume("mandate", {MandateChanged: inbox.on_mandate_changed})
+    process.consume("scheduling-rules", {ThresholdReached: inbox.on_threshold_reached})
+    deliveries = Deliveries(
+        process.engine,
+        MailServer.parse(settings.smtp_url, settings.smtp_username, settings.smtp_password.get_secret_value()),
+        Sender(settings.mail_from, settings.public_url),
+        iam_pb2_grpc.IamServiceStub(process.peer("auth-gateway")),
+        mandate_pb2_grpc.MandateServiceStub(process.peer("mandate")),
+        process.outbox,
+        process.now,
+        new_id,
+    )
+    process.every(settings.deliver_seconds, "deliver", deliveries.drain)
+
+    async def purge() -> None:
+        while True:
+            async with transaction(process.engine) as tx:
+                if await store.purge(tx, process.now()) < store.PURGED_AT_ONCE:
+                    return
+
+    process.every(settings.purge_seconds, "purge", purge)
+    process.server.add(
+        notification_pb2_grpc.add_NotificationServiceServicer_to_server,
+        NotificationServicer(process.engine, process.now),
+        "resapermis.notification.v1.NotificationService",
+    )
+
+
+async def serve() -> None:
+    """Run until told to stop."""
+    settings = Settings()
+    facts = [NoticePosted.DESCRIPTOR]
+    await run.serve("notification", PACKAGE, settings, facts, lambda process: build(process, settings))
+
+
+def main() -> None:
+    """Entry point."""
+    sys.exit(run.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, serve))
+
+
+if __name__ == "__main__":
+    main()

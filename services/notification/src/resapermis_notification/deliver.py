@@ -1,0 +1,182 @@
+"""Sends what is due. A mail is a row until the server has taken it: nothing is lost while the server is away.
+
+Addresses are asked for at each delivery and kept nowhere. A crash between the server's answer and our commit sends
+a mail twice, with the same Message-ID.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
+from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
+from resapermis_kit import peers
+from resapermis_kit.clock import Clock, NewId
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.outbox import Outbox
+from resapermis_notification import events, store
+from resapermis_notification.mail import BadAddress, Sender, Told, write
+from resapermis_notification.post import Connection, MailServer, Never, NotNow, ServerAway
+from resapermis_notification.store import Audience, Due, Outcome
+
+BATCH = 50
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+GIVEN_UP_AFTER = timedelta(hours=24)
+PEER_SECONDS = 5.0
+PURPOSE = "notify_candidate"
+log = structlog.get_logger()
+MAILS = Counter("resapermis_mails_total", "Mails by how a try ended; alarm on `dead`", ["audience", "outcome"])
+
+
+def pause(attempts: int) -> timedelta:
+    """How long to wait after `attempts` tries before this one: a minute, doubling, at most an hour."""
+    doubled: int = 2 ** min(attempts, 10)
+    return min(FIRST_PAUSE * doubled, LONGEST_PAUSE)
+
+
+class _Gone(Exception):
+    """Nobody is there to be told; its text is a word for the journal."""
+
+
+class Deliveries:
+    """Drains the queue of mails; one replica at a time."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        server: MailServer,
+        sender: Sender,
+        accounts: iam_pb2_grpc.IamServiceStub,
+        candidates: mandate_pb2_grpc.MandateServiceStub,
+        box: Outbox,
+        now: Clock,
+        new_id: NewId,
+    ) -> None:
+        """`accounts` and `candidates` say where to write to."""
+        self._engine, self._server, self._sender = engine, server, sender
+        self._accounts, self._candidates = accounts, candidates
+        self._box, self._now, self._new_id = box, now, new_id
+
+    async def drain(self) -> None:
+        """Try everything that is due once."""
+        while waiting := await self._due(Audience.SCHOOL):
+            for delivery in waiting:
+                await self._spread(delivery)
+        known: dict[str, Sequence[iam_pb2.Recipient]] = {}
+        while waiting := await self._due(Audience.ACCOUNT, Audience.CANDIDATE):
+            try:
+                async with self._server.connected() as connection:
+                    for delivery in waiting:
+                        if not await self._deliver(connection, delivery, known):
+                            break  # the connection broke: the rest goes on a new one
+            except ServerAway as away:
+                for delivery in waiting:
+                    await self._put_off(delivery, f"server {away.args[0]}")
+
+    async def _due(self, *audiences: Audience) -> list[Due]:
+        async with transaction(self._engine) as tx:
+            return await store.due(tx, self._now(), BATCH, audiences)
+
+    async def _spread(self, delivery: Due) -> None:
+        """Turn a school's mail into one an account, so that each is sent once however the others fare."""
+        if _is_late(delivery, self._now()):
+            await self._end(delivery, Outcome.GONE, "late")
+            return
+        try:
+            recipients = await self._recipients(delivery.school_id)
+        except Failure as failure:
+            await self._put_off(delivery, failure.name)
+            return
+        mails = [(self._new_id(), Audience.ACCOUNT, one.account_id) for one in recipients]
+        async with transaction(self._engine) as tx:
+            if await store.end(tx, delivery.id, Outcome.SPREAD, self._now()):
+                await store.add_deliveries(tx, delivery.notice_id, mails, self._now())
+
+    async def _deliver(
+        self, connection: Connection, delivery: Due, known: dict[str, Sequence[iam_pb2.Recipient]]
+    ) -> bool:
+        """Try one mail; whatever goes wrong with it leaves the others alone. False when the connection is of no more use."""
+        if _is_late(delivery, self._now()):
+            await self._end(delivery, Outcome.GONE, "late")
+            return True
+        try:
+            await self._send(connection, delivery, known)
+        except ServerAway as away:
+            await self._put_off(delivery, f"server {away.args[0]}")
+            return False
+        except (BadAddress, Never, _Gone) as final:
+            gone = isinstance(final, _Gone)
+            await self._end(delivery, Outcome.GONE if gone else Outcome.REFUSED, str(final))
+        except (NotNow, Failure) as later:
+            await self._put_off(delivery, later.name if isinstance(later, Failure) else str(later))
+        except Exception as error:  # noqa: BLE001 - one mail that cannot be written must not stop the others
+            log.error("mail.unexpected", delivery=str(delivery.id), error_type=type(error).__qualname__)
+            await self._put_off(delivery, type(error).__qualname__)
+        else:
+            await self._end(delivery, Outcome.SENT)
+        return True
+
+    async def _send(self, connection: Connection, delivery: Due, known: dict[str, Sequence[iam_pb2.Recipient]]) -> None:
+        told = Told(delivery.kind, delivery.occurred_at, delivery.facts, delivery.text_fr, delivery.text_en)
+        if delivery.audience is Audience.CANDIDATE:
+            request = mandate_pb2.GetContactRequest(candidate_id=delivery.recipient_id, purpose=PURPOSE)
+            contact = await self._contact(request)
+            to = contact.email
+            mail = write(told, "candidate", to, contact.locale, self._sender, delivery.id, contact.first_name)
+        else:
+            if delivery.school_id not in known:
+                known[delivery.school_id] = await self._recipients(delivery.school_id)
+            mine = [one for one in known[delivery.school_id] if one.account_id == delivery.recipient_id]
+            if not mine:
+                raise _Gone("nobody")
+            to = mine[0].email
+            mail = write(told, "school", to, mine[0].locale, self._sender, delivery.id)
+        await connection.send(mail, self._sender.address, to)
+
+    async def _contact(self, request: mandate_pb2.GetContactRequest) -> mandate_pb2.GetContactResponse:
+        try:
+            answer: mandate_pb2.GetContactResponse = await peers.ask(
+                self._candidates.GetContact, request, timeout=PEER_SECONDS, principal=""
+            )
+        except Failure as failure:
+            if failure.code == Code.CODE_NOT_FOUND:
+                raise _Gone(failure.name) from None  # erased
+            raise
+        return answer
+
+    async def _recipients(self, school_id: str) -> Sequence[iam_pb2.Recipient]:
+        request = iam_pb2.ListRecipientsRequest(school_id=school_id)
+        answer: iam_pb2.ListRecipientsResponse = await peers.ask(
+            self._accounts.ListRecipients, request, timeout=PEER_SECONDS, principal=""
+        )
+        return answer.recipients
+
+    async def _end(self, delivery: Due, outcome: Outcome, problem: str = "") -> None:
+        async with transaction(self._engine) as tx:
+            ended = await store.end(tx, delivery.id, outcome, self._now(), problem)
+            if ended and delivery.audience is Audience.CANDIDATE:
+                await self._box.add(tx, self._now(), events.mailed(delivery, outcome, problem))
+        MAILS.labels(delivery.audience.value, outcome.value).inc()
+        if outcome is not Outcome.SENT:
+            log.warning("mail.ended", delivery=str(delivery.id), outcome=outcome.value, problem=problem)
+
+    async def _put_off(self, delivery: Due, problem: str) -> None:
+        now = self._now()
+        if now - delivery.created_at >= GIVEN_UP_AFTER:
+            await self._end(delivery, Outcome.DEAD, problem)
+            return
+        async with transaction(self._engine) as tx:
+            await store.put_off(tx, delivery.id, now + pause(delivery.attempts), problem)
+        MAILS.labels(delivery.audience.value, "put_off").inc()
+        log.info("mail.put_off", delivery=str(delivery.id), problem=problem)
+
+
+def _is_late(delivery: Due, now: datetime) -> bool:
+    """A warning that a basket expires is of no use once it has."""
+    if delivery.kind != "basket.expiring" or "expires_at" not in delivery.facts:
+        return False
+    return now >= datetime.fromisoformat(delivery.facts["expires_at"])

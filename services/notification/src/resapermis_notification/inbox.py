@@ -1,0 +1,67 @@
+"""What notification hears: each fact becomes at most one notice, its mails and its announcement, in one commit."""
+
+from typing import Any
+from uuid import UUID
+
+from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
+from resapermis.mandate.v1.events_pb2 import MandateChanged
+from resapermis.scheduling.v1.events_pb2 import ThresholdReached
+from resapermis_kit.bus import Fact
+from resapermis_kit.clock import Clock, NewId
+from resapermis_kit.db import Tx
+from resapermis_kit.outbox import Outbox
+from resapermis_notification import events, render, store
+from resapermis_notification.render import Notice
+from resapermis_notification.store import Audience
+
+
+class Inbox:
+    """Handlers of others' facts."""
+
+    def __init__(self, box: Outbox, now: Clock, new_id: NewId) -> None:
+        """`new_id` names notices and deliveries."""
+        self._box, self._now, self._new_id = box, now, new_id
+
+    async def on_line_changed(self, tx: Tx, event: LineChanged, fact: Fact) -> None:
+        """A line of a basket or a booking changed."""
+        await self._post(tx, render.line_changed(event), fact)
+
+    async def on_group_expiring(self, tx: Tx, event: GroupExpiring, fact: Fact) -> None:
+        """A basket expires soon."""
+        await self._post(tx, render.group_expiring(event), fact)
+
+    async def on_mandate_changed(self, tx: Tx, event: MandateChanged, fact: Fact) -> None:
+        """A mandate changed."""
+        await self._post(tx, render.mandate_changed(event), fact)
+
+    async def on_threshold_reached(self, tx: Tx, event: ThresholdReached, fact: Fact) -> None:
+        """A threshold is near or reached."""
+        await self._post(tx, render.threshold_reached(event), fact)
+
+    async def _post(self, tx: Tx, notice: Notice | None, fact: Fact) -> None:
+        if notice is None:
+            return
+        notice_id, now = self._new_id(), self._now()
+        values: dict[str, Any] = {
+            "id": notice_id,
+            "event_id": UUID(fact.id),
+            "school_id": notice.school_id,
+            "kind": notice.kind,
+            "level": notice.level,
+            "facts": notice.facts,
+            "candidate_id": notice.candidate_id,
+            "object_id": notice.object_id,
+            "text_fr": notice.text_fr,
+            "text_en": notice.text_en,
+            "occurred_at": fact.occurred_at,
+            "posted_at": now,
+        }
+        if not await store.add_notice(tx, values):
+            return
+        mails = []
+        if notice.mail_school:
+            mails.append((self._new_id(), Audience.SCHOOL, ""))
+        if notice.mail_candidate:
+            mails.append((self._new_id(), Audience.CANDIDATE, notice.candidate_id))
+        await store.add_deliveries(tx, notice_id, mails, now)
+        await self._box.add(tx, now, events.posted(notice_id, notice))

@@ -1,0 +1,225 @@
+"""A notice as a mail: text, HTML and calendar file, both languages, the reader's first. Pure.
+
+No personal data in subjects; a candidate's first name stands in the body of their own mail alone.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from typing import Literal
+from uuid import UUID
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from resapermis_notification import ics, words
+from resapermis_notification.render import slot_words
+
+Audience = Literal["school", "candidate"]
+_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\\]{1,64}@[^\s@,;:<>()\[\]\"\\]{1,255}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_templates = Environment(
+    loader=PackageLoader("resapermis_notification"),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_SCHOOL_SUBJECTS: dict[str, tuple[str, str]] = {
+    "slot.withdrawn": ("Créneau retiré", "Slot withdrawn"),
+    "basket.expiring": ("Votre panier expire bientôt", "Your basket expires soon"),
+    "booking.confirmed": ("Réservé", "Booked"),
+    "booking.cancelled": ("Réservation annulée", "Booking cancelled"),
+    "booking.replaced": ("Candidat remplacé", "Candidate replaced"),
+    "booking.swapped": ("Réservation échangée", "Booking swapped"),
+    "mandate.active": ("Mandat actif", "Mandate active"),
+    "mandate.refused": ("Mandat refusé", "Mandate refused"),
+    "mandate.cancelled": ("Demande de mandat annulée", "Mandate request cancelled"),
+    "mandate.revoked": ("Mandat terminé", "Mandate ended"),
+    "mandate.expired": ("Mandat expiré", "Mandate expired"),
+    "mandate.superseded": ("Mandat remplacé", "Mandate superseded"),
+}
+_CANDIDATE_SUBJECTS: dict[str, tuple[str, str]] = {
+    "booking.confirmed": ("Votre place d'examen est réservée", "Your driving test is booked"),
+    "booking.cancelled": ("Votre place d'examen est annulée", "Your driving test is cancelled"),
+    "booking.replaced": ("Votre place d'examen est reprise", "Your driving test place was taken back"),
+    "booking.swapped": ("Votre place d'examen est échangée", "Your driving test place was swapped"),
+    "mandate.active": ("Votre mandat est actif", "Your mandate is active"),
+    "mandate.revoked": ("Votre mandat est terminé", "Your mandate has ended"),
+}
+_CANDIDATE_TEXTS: dict[str, tuple[str, str]] = {
+    "booking.confirmed": (
+        "Votre auto-école a réservé pour vous une place d'examen : {x}.",
+        "Your driving school booked a test for you: {x}.",
+    ),
+    "booking.cancelled": (
+        "Votre place d'examen est annulée {by} : {x}. Demandez la suite à votre auto-école.",
+        "Your test is cancelled {by}: {x}. Ask your driving school what comes next.",
+    ),
+    "booking.replaced": (
+        "Votre place d'examen va à un autre candidat, {by} : {x}. Demandez la suite à votre auto-école.",
+        "Your test place goes to another candidate, {by}: {x}. Ask your driving school what comes next.",
+    ),
+    "booking.swapped": (
+        "Votre place d'examen est échangée {by} : {x}. Demandez la nouvelle date à votre auto-école.",
+        "Your test place was swapped {by}: {x}. Ask your driving school for the new date.",
+    ),
+    "mandate.active": (
+        "Votre mandat est actif{x} : votre auto-école peut réserver vos examens.",
+        "Your mandate is active{x}: your driving school may book your tests.",
+    ),
+    "mandate.revoked": (
+        "Votre mandat est terminé{x} : votre auto-école ne peut plus réserver vos examens.",
+        "Your mandate has ended{x}: your driving school may no longer book your tests.",
+    ),
+}
+_BY = {"school": ("par votre auto-école", "by your driving school"), "rdvpermis": ("par RdvPermis", "by RdvPermis")}
+_METHODS: dict[str, ics.Method] = {
+    "booking.confirmed": "PUBLISH",
+    "booking.cancelled": "CANCEL",
+    "booking.replaced": "CANCEL",
+    "booking.swapped": "CANCEL",
+}
+_PAGES = {"booking": "/reservations", "basket": "/panier", "mandate": "/candidats", "slot": "/creneaux"}
+
+
+class BadAddress(Exception):
+    """An address that no mail can go to; the address is not repeated."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a mail is made of: a notice as the inbox keeps it."""
+
+    kind: str
+    occurred_at: datetime
+    facts: Mapping[str, str]
+    text_fr: str
+    text_en: str
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who mails come from, and where those to schools lead."""
+
+    mail_from: str
+    public_url: str = ""
+
+    @property
+    def address(self) -> str:
+        """The bare address."""
+        return parseaddr(self.mail_from)[1]
+
+
+def message_id(delivery_id: UUID, sender: Sender) -> str:
+    """The same for each try of a delivery, so that a mail sent twice is seen as one."""
+    return f"<{delivery_id}@{sender.address.rpartition('@')[2]}>"
+
+
+def write(
+    told: Told, audience: Audience, to: str, locale: str, sender: Sender, delivery_id: UUID, first_name: str = ""
+) -> EmailMessage:
+    """Write the mail to one address; BadAddress when it is none. `locale` "en" puts English first."""
+    if not _ADDRESS.fullmatch(to):
+        raise BadAddress("address")
+    english = locale == "en"
+    subject = _subject(told, audience, english=english)
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender.mail_from
+    message["To"] = to
+    message["Subject"] = subject
+    message["Date"] = format_datetime(told.occurred_at)
+    message["Message-ID"] = message_id(delivery_id, sender)
+    message["Auto-Submitted"] = "auto-generated"
+    message["Content-Language"] = "en, fr" if english else "fr, en"
+    method = _METHODS.get(told.kind)
+    event = ics.calendar(method, told.facts, told.occurred_at, sender.address) if method else None
+    parts = [_french(told, audience, first_name, method if event else None)]
+    parts.insert(0 if english else 1, _english(told, audience, first_name, method if event else None))
+    page = _PAGES.get(told.kind.partition(".")[0], "")
+    link = f"{sender.public_url.rstrip('/')}{page}" if audience == "school" and sender.public_url else ""
+    filling = {"parts": parts, "subject": subject, "link": link}
+    message.set_content(_templates.get_template("mail.txt").render(filling))
+    message.add_alternative(_templates.get_template("mail.html").render(filling), subtype="html")
+    if event is not None and method is not None:
+        message.add_attachment(
+            event,
+            maintype="text",
+            subtype="calendar",
+            filename="examen.ics",
+            params={"method": method, "charset": "UTF-8"},
+        )
+    return message
+
+
+def _subject(told: Told, audience: Audience, *, english: bool) -> str:
+    """A school's names licence, day and centre; a candidate's only what happened."""
+    subjects = _SCHOOL_SUBJECTS if audience == "school" else _CANDIDATE_SUBJECTS
+    subject = subjects.get(told.kind, ("ResaPermis", "ResaPermis"))[english]
+    if audience == "candidate":
+        return subject
+    about = []
+    if "category" in told.facts:
+        about.append(f"{'licence' if english else 'permis'} {told.facts['category']}")
+    where = words.zone(told.facts.get("time_zone", ""))
+    if where is not None and "starts_at" in told.facts:
+        about.append(words.short(datetime.fromisoformat(told.facts["starts_at"]), where))
+    if "centre" in told.facts:
+        about.append(told.facts["centre"])
+    if not about:
+        return subject
+    return _CONTROL.sub(" ", f"{subject}{': ' if english else ' : '}{', '.join(about)}")
+
+
+def _texts(told: Told, audience: Audience) -> tuple[str, str]:
+    if audience == "school":
+        return told.text_fr, told.text_en
+    fr, en = _CANDIDATE_TEXTS.get(told.kind, (told.text_fr, told.text_en))
+    category = told.facts.get("category", "")
+    if told.kind.startswith("mandate."):
+        x_fr, x_en = (f" (permis {category})", f" (licence {category})") if category else ("", "")
+    else:
+        x_fr, x_en = slot_words(dict(told.facts))
+    by_fr, by_en = _BY[told.facts.get("by", "school")]
+    return fr.format(x=x_fr, by=by_fr), en.format(x=x_en, by=by_en)
+
+
+def _first(name: str) -> str:
+    return _CONTROL.sub(" ", name).strip()[:80]
+
+
+def _french(told: Told, audience: Audience, first_name: str, method: ics.Method | None) -> dict[str, str]:
+    name = _first(first_name)
+    attached = {
+        "PUBLISH": "Le fichier joint l'ajoute à votre agenda.",
+        "CANCEL": "Le fichier joint l'enlève de votre agenda.",
+    }
+    return {
+        "lang": "fr",
+        "hello": f"Bonjour {name}," if name else "Bonjour,",
+        "text": _texts(told, audience)[0],
+        "attached": attached[method] if method else "",
+        "see": "Voir : ",
+        "see_link": "Voir dans ResaPermis",
+        "end": "ResaPermis. Message automatique, ne répondez pas.",
+    }
+
+
+def _english(told: Told, audience: Audience, first_name: str, method: ics.Method | None) -> dict[str, str]:
+    name = _first(first_name)
+    attached = {
+        "PUBLISH": "The attached file adds it to your calendar.",
+        "CANCEL": "The attached file takes it off your calendar.",
+    }
+    return {
+        "lang": "en",
+        "hello": f"Hello {name}," if name else "Hello,",
+        "text": _texts(told, audience)[1],
+        "attached": attached[method] if method else "",
+        "see": "See: ",
+        "see_link": "See in ResaPermis",
+        "end": "ResaPermis. Automatic message, please do not reply.",
+    }

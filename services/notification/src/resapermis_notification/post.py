@@ -1,0 +1,106 @@
+"""The mail server: one connection a round, and what its refusals mean."""
+
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.message import EmailMessage
+from urllib.parse import urlsplit
+
+import aiosmtplib
+
+TIMEOUT_SECONDS = 20
+PORTS = {"smtp": 25, "smtps": 465}
+
+
+class ServerAway(Exception):
+    """The mail server cannot be reached, hung up or refuses us: nothing is said about this mail or its reader."""
+
+
+class NotNow(Exception):
+    """The server would not take this mail now (4xx); `args[0]` is a word for the log, never its text."""
+
+
+class Never(Exception):
+    """The server will never take this mail for this recipient (5xx)."""
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """Where mails go. Certificates are checked; a password is never sent in clear."""
+
+    host: str
+    port: int
+    tls: bool
+    username: str = ""
+    password: str = ""
+    context: ssl.SSLContext | None = None
+
+    @classmethod
+    def parse(cls, url: str, username: str = "", password: str = "") -> "MailServer":
+        """From smtp://host:port or smtps://host:port; ValueError for anything else."""
+        parts = urlsplit(url)
+        if parts.scheme not in PORTS or not parts.hostname:
+            msg = "RESAPERMIS_SMTP_URL: smtp://host:port or smtps://host:port"
+            raise ValueError(msg)
+        if parts.username or parts.password:
+            msg = "RESAPERMIS_SMTP_URL: give the account as RESAPERMIS_SMTP_USERNAME and _PASSWORD_FILE"
+            raise ValueError(msg)
+        port = parts.port or PORTS[parts.scheme]
+        return cls(parts.hostname, port, parts.scheme == "smtps", username, password)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator["Connection"]:
+        """Connect; ServerAway when that fails."""
+        client = aiosmtplib.SMTP(
+            hostname=self.host,
+            port=self.port,
+            use_tls=self.tls,
+            # None: STARTTLS where offered. With a password it is demanded, so that none goes in clear.
+            start_tls=True if self.username and not self.tls else None,
+            username=self.username or None,
+            password=self.password or None,
+            tls_context=self.context,
+            local_hostname=socket.gethostname(),
+            timeout=TIMEOUT_SECONDS,
+        )
+        try:
+            await client.connect()
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            client.close()
+            raise ServerAway(type(error).__qualname__) from None
+        try:
+            yield Connection(client)
+        finally:
+            try:
+                await client.quit()
+            except (aiosmtplib.SMTPException, OSError, TimeoutError):
+                client.close()
+
+
+class Connection:
+    """An open connection."""
+
+    def __init__(self, client: aiosmtplib.SMTP) -> None:
+        """Made by MailServer."""
+        self._client = client
+
+    async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        """Hand a mail over; ServerAway, NotNow or Never. Their texts hold a code or a type, never an address."""
+        try:
+            await self._client.send_message(message, sender=sender, recipients=[recipient])
+        except aiosmtplib.SMTPRecipientsRefused as refused:
+            _refuse(refused.recipients[0].code)
+        except (aiosmtplib.SMTPDataError, aiosmtplib.SMTPRecipientRefused) as error:
+            _refuse(error.code)
+        except aiosmtplib.SMTPNotSupported:
+            raise Never("address not supported") from None
+        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError, TimeoutError) as error:
+            raise ServerAway(type(error).__qualname__) from None
+        except aiosmtplib.SMTPException as error:  # our sender or account: to be settled by an operator within a day
+            raise NotNow(type(error).__qualname__) from None
+
+
+def _refuse(code: int) -> None:
+    raise (Never if 500 <= code < 600 else NotNow)(f"smtp {code}") from None

@@ -1,0 +1,24 @@
+"""Settings of notification."""
+
+from pydantic import SecretStr
+
+from resapermis_kit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What notification is told from outside."""
+
+    smtp_url: str
+    """smtp://host:port (STARTTLS where the server offers it) or smtps://host:port (TLS from the start)."""
+    smtp_username: str = ""
+    """Account at the mail server; when set, an smtp:// server must offer STARTTLS or nothing is sent."""
+    smtp_password: SecretStr = SecretStr("")
+    """Its password; give it as RESAPERMIS_SMTP_PASSWORD_FILE."""
+    mail_from: str
+    """Sender of every mail, e.g. "ResaPermis <no-reply@example.org>"; its domain ends each Message-ID."""
+    public_url: str = ""
+    """Where mails to schools lead; empty: they hold no link."""
+    deliver_seconds: float = 1.0
+    """How often due mails are looked for; each has its own back-off."""
+    purge_seconds: float = 3600.0
+    """How often notices older than twelve months are forgotten."""

@@ -1,0 +1,264 @@
+"""Tables of notification and one function a question. No name and no address is stored: ids only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from resapermis_kit.db import NAMING, Tx
+
+metadata = sa.MetaData(naming_convention=NAMING)
+KEPT = timedelta(days=365)
+MOST_UNREAD = 1000
+"""Unread notices are counted up to here."""
+PURGED_AT_ONCE = 5000
+
+
+class Audience(StrEnum):
+    """Whom a delivery goes to: a school is spread into one delivery an account."""
+
+    SCHOOL = "school"
+    ACCOUNT = "account"
+    CANDIDATE = "candidate"
+
+
+class Outcome(StrEnum):
+    """Where a delivery stands; all but waiting are final."""
+
+    WAITING = "waiting"
+    SPREAD = "spread"
+    SENT = "sent"
+    REFUSED = "refused"
+    """The mail server will never take it for this recipient, or the address is none."""
+    GONE = "gone"
+    """Nobody is there to be told any more, or it is too late to matter."""
+    DEAD = "dead"
+    """Tried for a day."""
+
+
+notices = sa.Table(
+    "notice",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("number", sa.BigInteger, sa.Identity(always=True), nullable=False, unique=True),
+    sa.Column("event_id", sa.Uuid, nullable=False, unique=True),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("level", sa.Text, nullable=False),
+    sa.Column("facts", JSONB, nullable=False),
+    sa.Column("candidate_id", sa.Text, nullable=False),
+    sa.Column("object_id", sa.Text, nullable=False),
+    sa.Column("text_fr", sa.Text, nullable=False),
+    sa.Column("text_en", sa.Text, nullable=False),
+    sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("posted_at", sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint(sa.column("level").in_(["info", "success", "warning", "danger"]), name="level_is_known"),
+)
+"""`number` is the order in which notices were committed (see `add_notice`); `event_id` makes a fact one notice."""
+sa.Index("notice_school_idx", notices.c.school_id, notices.c.number)
+sa.Index("notice_posted_at_idx", notices.c.posted_at)
+reads = sa.Table(
+    "notice_read",
+    metadata,
+    sa.Column("notice_id", sa.Uuid, sa.ForeignKey("notice.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
+)
+deliveries = sa.Table(
+    "delivery",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("notice_id", sa.Uuid, sa.ForeignKey("notice.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("audience", sa.Text, nullable=False),
+    sa.Column("recipient_id", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("problem", sa.Text, nullable=False),
+    sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("ended_at", sa.DateTime(timezone=True)),
+    sa.UniqueConstraint("notice_id", "audience", "recipient_id", name="delivery_one_a_recipient"),
+    sa.CheckConstraint(sa.column("audience").in_([one.value for one in Audience]), name="audience_is_known"),
+    sa.CheckConstraint(sa.column("outcome").in_([one.value for one in Outcome]), name="outcome_is_known"),
+    sa.CheckConstraint("(outcome = 'waiting') = (ended_at IS NULL)", name="ended_once"),
+)
+"""`recipient_id`: account or candidate id; empty for a school. `problem`: a word of the last failure."""
+sa.Index("delivery_due_idx", deliveries.c.due_at, postgresql_where=deliveries.c.outcome == "waiting")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A notice as one account sees it."""
+
+    id: UUID
+    kind: str
+    level: str
+    facts: Mapping[str, str]
+    candidate_id: str
+    object_id: str
+    text_fr: str
+    text_en: str
+    occurred_at: datetime
+    read_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Due:
+    """A delivery with its notice."""
+
+    id: UUID
+    audience: Audience
+    recipient_id: str
+    attempts: int
+    created_at: datetime
+    notice_id: UUID
+    school_id: str
+    kind: str
+    facts: Mapping[str, str]
+    candidate_id: str
+    text_fr: str
+    text_en: str
+    occurred_at: datetime
+
+
+async def add_notice(tx: Tx, values: Mapping[str, Any]) -> bool:
+    """Keep a notice; False when its fact was told already.
+
+    Notices are numbered one transaction after the other, so that whoever has seen one has seen all before it.
+    """
+    await tx.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('notice number', 0))"))
+    statement = (
+        insert(notices)
+        .values(**values)
+        .on_conflict_do_nothing(index_elements=[notices.c.event_id])
+        .returning(notices.c.id)
+    )
+    return (await tx.execute(statement)).scalar() is not None
+
+
+async def add_deliveries(
+    tx: Tx, notice_id: UUID, recipients: Sequence[tuple[UUID, Audience, str]], now: datetime
+) -> None:
+    """Queue mails as (delivery id, audience, recipient id); one that is queued already stays as it is."""
+    if not recipients:
+        return
+    rows = [
+        {
+            "id": delivery_id,
+            "notice_id": notice_id,
+            "audience": audience,
+            "recipient_id": recipient_id,
+            "outcome": Outcome.WAITING,
+            "attempts": 0,
+            "problem": "",
+            "due_at": now,
+            "created_at": now,
+        }
+        for delivery_id, audience, recipient_id in recipients
+    ]
+    await tx.execute(insert(deliveries).values(rows).on_conflict_do_nothing())
+
+
+def _seen_by(school_id: str, account_id: str) -> sa.Select[Any]:
+    columns = [notices.c[name] for name in Kept.__dataclass_fields__ if name != "read_at"]
+    joined = notices.outerjoin(reads, (reads.c.notice_id == notices.c.id) & (reads.c.account_id == account_id))
+    return sa.select(*columns, reads.c.read_at).select_from(joined).where(notices.c.school_id == school_id)
+
+
+async def number_of(tx: Tx, school_id: str, notice_id: UUID) -> int | None:
+    """The place of a notice of the school; None when it has none such."""
+    statement = sa.select(notices.c.number).where(notices.c.id == notice_id, notices.c.school_id == school_id)
+    number: int | None = (await tx.execute(statement)).scalar()
+    return number
+
+
+async def page(
+    tx: Tx,
+    school_id: str,
+    account_id: str,
+    limit: int,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    unread_only: bool = False,
+) -> list[Kept]:
+    """The school's notices: newest first and below number `before`, or oldest first and above number `after`."""
+    statement = _seen_by(school_id, account_id).limit(limit)
+    if after is not None:
+        statement = statement.where(notices.c.number > after).order_by(notices.c.number)
+    else:
+        statement = statement.order_by(notices.c.number.desc())
+    if before is not None:
+        statement = statement.where(notices.c.number < before)
+    if unread_only:
+        statement = statement.where(reads.c.read_at.is_(None))
+    return [Kept(**row._mapping) for row in await tx.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+async def unread(tx: Tx, school_id: str, account_id: str) -> int:
+    """How many the account has not read, counted up to MOST_UNREAD."""
+    some = _seen_by(school_id, account_id).where(reads.c.read_at.is_(None)).limit(MOST_UNREAD).subquery()
+    count: int = (await tx.execute(sa.select(sa.func.count()).select_from(some))).scalar_one()
+    return count
+
+
+async def mark_read(tx: Tx, school_id: str, account_id: str, notice_id: UUID, now: datetime) -> Kept | None:
+    """Mark a notice of the school as read by the account, once; None when the school has none such."""
+    if await number_of(tx, school_id, notice_id) is None:
+        return None
+    values = {"notice_id": notice_id, "account_id": account_id, "read_at": now}
+    await tx.execute(insert(reads).values(values).on_conflict_do_nothing())
+    row = (await tx.execute(_seen_by(school_id, account_id).where(notices.c.id == notice_id))).one()
+    return Kept(**row._mapping)  # noqa: SLF001
+
+
+async def due(tx: Tx, now: datetime, limit: int, audiences: Sequence[Audience]) -> list[Due]:
+    """Deliveries whose time has come, longest due first."""
+    columns = (
+        *(deliveries.c[name] for name in ("id", "audience", "recipient_id", "attempts", "created_at", "notice_id")),
+        *(
+            notices.c[name]
+            for name in ("school_id", "kind", "facts", "candidate_id", "text_fr", "text_en", "occurred_at")
+        ),
+    )
+    statement = (
+        sa.select(*columns)
+        .join_from(deliveries, notices, deliveries.c.notice_id == notices.c.id)
+        .where(deliveries.c.outcome == Outcome.WAITING, deliveries.c.due_at <= now)
+        .where(deliveries.c.audience.in_(audiences))
+        .order_by(deliveries.c.due_at, deliveries.c.id)
+        .limit(limit)
+    )
+    found = [dict(row._mapping) for row in await tx.execute(statement)]  # noqa: SLF001
+    return [Due(**row | {"audience": Audience(row["audience"])}) for row in found]
+
+
+async def end(tx: Tx, delivery_id: UUID, outcome: Outcome, now: datetime, problem: str = "") -> bool:
+    """Bring a waiting delivery to its end; False when it is there already."""
+    statement = (
+        sa.update(deliveries)
+        .where(deliveries.c.id == delivery_id, deliveries.c.outcome == Outcome.WAITING)
+        .values(outcome=outcome, ended_at=now, problem=problem, attempts=deliveries.c.attempts + 1)
+        .returning(deliveries.c.id)
+    )
+    return (await tx.execute(statement)).scalar() is not None
+
+
+async def put_off(tx: Tx, delivery_id: UUID, due_at: datetime, problem: str) -> None:
+    """Try later."""
+    await tx.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id == delivery_id, deliveries.c.outcome == Outcome.WAITING)
+        .values(due_at=due_at, problem=problem, attempts=deliveries.c.attempts + 1)
+    )
+
+
+async def purge(tx: Tx, now: datetime) -> int:
+    """Forget notices older than twelve months with their reads and deliveries; return how many, 5,000 at most."""
+    old = sa.select(notices.c.id).where(notices.c.posted_at < now - KEPT).limit(PURGED_AT_ONCE)
+    return (await tx.execute(sa.delete(notices).where(notices.c.id.in_(old)))).rowcount

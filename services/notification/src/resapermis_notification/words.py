@@ -1,0 +1,140 @@
+"""Days, hours, months and reasons, in French and English. Pure."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+PARIS = "Europe/Paris"
+PARIS_ZONE = ZoneInfo(PARIS)
+_DAYS_FR = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+_DAYS_EN = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS_FR = (
+    *("janvier", "février", "mars", "avril", "mai", "juin", "juillet"),
+    *("août", "septembre", "octobre", "novembre", "décembre"),
+)
+_MONTHS_EN = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+
+REASONS: dict[str, tuple[str, str]] = {
+    "RULE_REFUSED": ("Une règle ne le permet pas.", "A rule does not allow it."),
+    "SLOT_TAKEN": ("Ce créneau vient d'être pris.", "The slot has just been taken."),
+    "CANDIDATE_BUSY": ("Ce candidat a déjà une place ou une ligne.", "This candidate has a place or a line already."),
+    "QUOTA_EXHAUSTED": ("Le seuil du mois est atteint.", "The month's threshold is reached."),
+    "BASKET_FULL": (
+        "Le panier est plein : validez ou rendez un créneau.",
+        "The basket is full: validate or give back a slot.",
+    ),
+    "HOLD_EXPIRED": ("Le panier n'a pas été validé à temps.", "The basket was not validated in time."),
+    "LINE_UNNAMED": ("Un candidat manque : nommez-le.", "A candidate is missing: name one."),
+    "NO_MANDATE": (
+        "Il n'y a pas de mandat actif : demandez-le au candidat.",
+        "There is no active mandate: ask the candidate.",
+    ),
+    "TOGETHER_FAILED": ("Un autre créneau de la demande manquait.", "Another slot of the request was missing."),
+    "RDVPERMIS_CANDIDATE_UNKNOWN": (
+        "Vérifiez le nom de naissance et chaque chiffre du NEPH.",
+        "Check the birth name and each digit of the NEPH.",
+    ),
+    "RDVPERMIS_EMAIL": (
+        "Adresse manquante ou déjà prise : demandez la sienne au candidat.",
+        "Address missing or in use: ask the candidate for theirs.",
+    ),
+    "RDVPERMIS_NO_APPLICATION": (
+        "Le candidat doit d'abord déposer sa demande de permis.",
+        "The candidate must first apply for the licence.",
+    ),
+    "RDVPERMIS_MANDATE_ELSEWHERE": (
+        "Une autre école a ce mandat : seul le candidat peut en changer.",
+        "Another school has this mandate: only the candidate can change it.",
+    ),
+    "RDVPERMIS_SLOT_GONE": ("RdvPermis a retiré ce créneau.", "RdvPermis withdrew the slot."),
+    "RDVPERMIS_THRESHOLD": (
+        "RdvPermis dit le seuil du mois atteint.",
+        "RdvPermis says the month's threshold is reached.",
+    ),
+    "RDVPERMIS_CAP": ("Le plafond du moment est atteint chez RdvPermis.", "RdvPermis' cap of the moment is reached."),
+    "RDVPERMIS_OTHER_GROUP": (
+        "Créneau et mandat ne sont pas du même permis.",
+        "Slot and mandate are not of the same licence.",
+    ),
+    "RDVPERMIS_BASKET_FULL": ("Le panier est plein chez RdvPermis.", "The basket is full at RdvPermis."),
+    "RDVPERMIS_BASKET_GONE": (
+        "Ce créneau n'est plus dans votre panier chez RdvPermis.",
+        "The slot is no longer in your basket at RdvPermis.",
+    ),
+    "RDVPERMIS_CANDIDATE_ALREADY": ("Ce candidat est déjà inscrit.", "This candidate is booked already."),
+    "RDVPERMIS_CANDIDATE_PENALTY": (
+        "Ce candidat ne peut pas réserver pour le moment.",
+        "This candidate cannot book at the moment.",
+    ),
+    "RDVPERMIS_CANDIDATE_NO_MANDATE": (
+        "RdvPermis ne voit pas de mandat actif : demandez-le au candidat.",
+        "RdvPermis sees no active mandate: ask the candidate.",
+    ),
+    "RDVPERMIS_CANDIDATE_RESULT": (
+        "Résultat attendu, ou examen déjà obtenu.",
+        "A result is awaited, or the exam is passed already.",
+    ),
+    "RDVPERMIS_SCHOOL_SETUP": (
+        "Votre responsable doit le régler chez RdvPermis.",
+        "Your manager must settle it at RdvPermis.",
+    ),
+    "RDVPERMIS_DOWN": ("RdvPermis ne répond pas : réessayez.", "RdvPermis does not answer: try again."),
+    "RDVPERMIS_BUDGET": ("RdvPermis fait attendre : réessayez plus tard.", "RdvPermis makes us wait: try again later."),
+}
+"""Reason by our own code (errors.proto): what happened and, where there is something to do, what."""
+UNEXPECTED = ("Refus inattendu, déjà signalé.", "Unexpected refusal, already reported.")
+MANDATE_REASONS: dict[str, str] = {
+    "CANDIDAT_INCONNU": "RDVPERMIS_CANDIDATE_UNKNOWN",
+    "EMAIL_MANQUANT": "RDVPERMIS_EMAIL",
+    "EMAIL_DEJA_ATTRIBUE": "RDVPERMIS_EMAIL",
+    "CANDIDAT_SANS_DEMANDE_ACTIVE": "RDVPERMIS_NO_APPLICATION",
+    "CANDIDAT_DEJA_SOUS_MANDAT": "RDVPERMIS_MANDATE_ELSEWHERE",
+}
+"""RdvPermis' words on a mandate, as the codes above."""
+
+
+def zone(name: str) -> ZoneInfo | None:
+    """The zone, or None where there is no such IANA name."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def moment_fr(at: datetime, where: ZoneInfo) -> str:
+    """Say a moment at `where`: "mercredi 9 décembre 2026 à 8 h 32"."""
+    local = at.astimezone(where)
+    day = "1er" if local.day == 1 else str(local.day)
+    return f"{_DAYS_FR[local.weekday()]} {day} {_MONTHS_FR[local.month - 1]} {local.year} à {hour_fr(at, where)}"
+
+
+def moment_en(at: datetime, where: ZoneInfo) -> str:
+    """Say a moment at `where`: "Wednesday 9 December 2026 at 08:32"."""
+    local = at.astimezone(where)
+    return f"{_DAYS_EN[local.weekday()]} {local.day} {_MONTHS_EN[local.month - 1]} {local.year} at {local:%H:%M}"
+
+
+def short(at: datetime, where: ZoneInfo) -> str:
+    """Say a moment for subjects, the same in both languages: "09/12/2026 08:32"."""
+    return f"{at.astimezone(where):%d/%m/%Y %H:%M}"
+
+
+def hour_fr(at: datetime, where: ZoneInfo) -> str:
+    """Say an hour at `where`: "8 h 32"."""
+    local = at.astimezone(where)
+    return f"{local.hour} h {local.minute:02}"
+
+
+def hour_en(at: datetime, where: ZoneInfo) -> str:
+    """Say an hour at `where`: "08:32"."""
+    return f"{at.astimezone(where):%H:%M}"
+
+
+def month(text: str) -> tuple[str, str]:
+    """Say "2026-12" as ("décembre 2026", "December 2026"); what is no month, as it is."""
+    year, _, number = text.partition("-")
+    if not (year.isdecimal() and number.isdecimal() and 1 <= int(number) <= 12):
+        return text, text
+    return f"{_MONTHS_FR[int(number) - 1]} {year}", f"{_MONTHS_EN[int(number) - 1]} {year}"

@@ -1,0 +1,10 @@
+"""notification as its callers see it, with a real mail server; peers are small servicers of the same protos."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from notification_peers import house, post
+
+__all__ = ["house", "post"]

@@ -1,0 +1,198 @@
+"""Notification with its peers and a real mail server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from google.protobuf.message import Message
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.audit.v1.events_pb2 import Record
+from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
+from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
+from resapermis.notification.v1 import notification_pb2_grpc as rpc
+from resapermis_kit import peers
+from resapermis_kit.bus import Fact
+from resapermis_kit.clock import new_id, utc_now
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.outbox import Outbox, outbox
+from resapermis_kit.testing import MakeEngine, Running, Serve, free_port
+from resapermis_notification import store
+from resapermis_notification.deliver import Deliveries
+from resapermis_notification.inbox import Inbox
+from resapermis_notification.mail import Sender
+from resapermis_notification.post import MailServer
+from resapermis_notification.servicer import NotificationServicer
+
+SENDER = Sender("ResaPermis <no-reply@resapermis.example>", "https://resapermis.example")
+
+
+class People(iam_pb2_grpc.IamServiceServicer, mandate_pb2_grpc.MandateServiceServicer):
+    """auth-gateway and mandate, as far as they say where to write to."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.erased = False
+        self.email = "zoe@mail.example"
+        self.recipients = [
+            iam_pb2.Recipient(account_id="account-1", email="one@school.example", locale="fr"),
+            iam_pb2.Recipient(account_id="account-2", email="two@school.example", locale="en"),
+        ]
+        self.purposes: list[str] = []
+
+    async def ListRecipients(
+        self, request: iam_pb2.ListRecipientsRequest, context: Any
+    ) -> iam_pb2.ListRecipientsResponse:
+        if self.away:
+            raise Failure(Code.CODE_UNAVAILABLE, "away")
+        return iam_pb2.ListRecipientsResponse(recipients=self.recipients if request.school_id == "school-1" else [])
+
+    async def GetContact(self, request: mandate_pb2.GetContactRequest, context: Any) -> mandate_pb2.GetContactResponse:
+        if self.away:
+            raise Failure(Code.CODE_UNAVAILABLE, "away")
+        if self.erased:
+            raise Failure(Code.CODE_NOT_FOUND, "erased")
+        self.purposes.append(request.purpose)
+        return mandate_pb2.GetContactResponse(first_name="Zoé <b>", email=self.email, locale="fr")
+
+
+class Post:
+    """A mail server on a port of its own, started and stopped by the test."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.mails: list[tuple[str, EmailMessage]] = []
+        self.refusals: dict[str, str] = {}
+        self._server: asyncio.Server | None = None
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.refusals:
+            return self.refusals[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        message = message_from_bytes(envelope.original_content or b"", policy=default)
+        assert isinstance(message, EmailMessage)
+        self.mails += [(to, message) for to in envelope.rcpt_tos]
+        return "250 OK"
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: SMTP(self, hostname="localhost"), "127.0.0.1", self.port)
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+            self._server = None
+
+    def to(self, address: str) -> list[EmailMessage]:
+        return [message for to, message in self.mails if to == address]
+
+
+@dataclass
+class House:
+    """Notification with its peers."""
+
+    engine: AsyncEngine
+    inbox: Inbox
+    deliveries: Deliveries
+    running: Running
+    post: Post
+    people: People
+    later: timedelta = field(default_factory=timedelta)
+
+    def now(self) -> datetime:
+        return utc_now() + self.later
+
+    async def hear(self, event: Message, fact_id: str | None = None) -> None:
+        fact = Fact(fact_id or str(new_id()), "test", 1, event.DESCRIPTOR.full_name, utc_now(), b"", "")
+        handle: Any = {
+            "LineChanged": self.inbox.on_line_changed,
+            "GroupExpiring": self.inbox.on_group_expiring,
+            "MandateChanged": self.inbox.on_mandate_changed,
+            "ThresholdReached": self.inbox.on_threshold_reached,
+        }[event.DESCRIPTOR.name]
+        async with transaction(self.engine) as tx:
+            await handle(tx, event, fact)
+
+    async def call(self, method: str, request: Message, **who: Any) -> Any:
+        async with self.running.channel("notification") as channel:
+            stub = rpc.NotificationServiceStub(channel)
+            return await peers.call(getattr(stub, method), request, principal=self.running.principal(**who))
+
+    async def said(self, kind: Any) -> list[Any]:
+        async with transaction(self.engine) as tx:
+            name = kind.DESCRIPTOR.full_name
+            statement = sa.select(outbox.c.payload).where(outbox.c.type == name).order_by(outbox.c.id)
+            return [kind.FromString(payload) for payload in (await tx.execute(statement)).scalars()]
+
+    async def records(self) -> list[Record]:
+        return await self.said(Record)
+
+    async def outcomes(self) -> dict[tuple[str, str], str]:
+        async with transaction(self.engine) as tx:
+            rows = (await tx.execute(sa.select(store.deliveries))).all()
+        return {(row.audience, row.recipient_id): row.outcome for row in rows}
+
+
+@pytest.fixture
+async def post() -> AsyncIterator[Post]:
+    server = Post()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def house(make_engine: MakeEngine, serve: Serve, post: Post) -> AsyncIterator[House]:
+    engine, people = await make_engine("resapermis_notification"), People()
+    gateway = await serve(
+        "auth-gateway", (iam_pb2_grpc.add_IamServiceServicer_to_server, people, "resapermis.iam.v1.IamService")
+    )
+    mandate = await serve(
+        "mandate",
+        (mandate_pb2_grpc.add_MandateServiceServicer_to_server, people, "resapermis.mandate.v1.MandateService"),
+    )
+    made: list[House] = []
+
+    def now() -> datetime:
+        return made[0].now()
+
+    box = Outbox("notification")
+    running = await serve(
+        "notification",
+        (
+            rpc.add_NotificationServiceServicer_to_server,
+            NotificationServicer(engine, now),
+            "resapermis.notification.v1.NotificationService",
+        ),
+    )
+    async with (
+        gateway.channel("auth-gateway", "notification") as accounts,
+        mandate.channel("mandate", "notification") as candidates,
+    ):
+        deliveries = Deliveries(
+            engine,
+            MailServer.parse(f"smtp://127.0.0.1:{post.port}"),
+            SENDER,
+            iam_pb2_grpc.IamServiceStub(accounts),
+            mandate_pb2_grpc.MandateServiceStub(candidates),
+            box,
+            now,
+            new_id,
+        )
+        made.append(House(engine, Inbox(box, now, new_id), deliveries, running, post, people))
+        yield made[0]

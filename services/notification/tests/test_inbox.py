@@ -1,0 +1,121 @@
+"""Each fact is one notice, in order, read by each account for itself."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from notification_peers import House
+
+from resapermis.basket.v1.basket_pb2 import LineState
+from resapermis.basket.v1.events_pb2 import LineChanged
+from resapermis.notification.v1 import notification_pb2 as pb
+from resapermis.notification.v1.events_pb2 import NoticePosted
+from resapermis_kit.clock import new_id
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_notification import store
+
+
+def done(number: int, school: str = "school-1") -> LineChanged:
+    return LineChanged(line_id=f"line-{number}", school_id=school, to=LineState.LINE_STATE_DONE, category="B")
+
+
+async def refusal(call: Any) -> Failure:
+    with pytest.raises(Failure) as caught:
+        await call
+    return caught.value
+
+
+@pytest.mark.req("N-04")
+async def test_a_fact_heard_twice_is_one_notice_and_one_announcement(house: House) -> None:
+    fact_id = str(new_id())
+    booked = LineChanged(line_id="l1", school_id="school-1", candidate_id="c1", to=LineState.LINE_STATE_BOOKED)
+    await house.hear(booked, fact_id)
+    await house.hear(booked, fact_id)
+    listed = await house.call("ListNotices", pb.ListNoticesRequest())
+    assert [notice.kind for notice in listed.notices] == ["booking.confirmed"]
+    posted = await house.said(NoticePosted)
+    assert [(one.notice_id, one.topic) for one in posted] == [(listed.notices[0].id, "booking")]
+    assert len(await house.outcomes()) == 2
+
+
+@pytest.mark.req("N-04")
+async def test_pages_go_back_newest_first_and_replay_goes_on_oldest_first(house: House) -> None:
+    for number in range(5):
+        await house.hear(done(number))
+    await house.hear(done(9, "school-2"))
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = await house.call("ListNotices", pb.ListNoticesRequest(limit=2, cursor=cursor))
+        seen += [notice.object_id for notice in page.notices]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    assert seen == ["line-4", "line-3", "line-2", "line-1", "line-0"]
+    everything = (await house.call("ListNotices", pb.ListNoticesRequest())).notices
+    replay = await house.call("ListNotices", pb.ListNoticesRequest(after_id=everything[3].id, limit=2))
+    assert [notice.object_id for notice in replay.notices] == ["line-2", "line-3"]
+    rest = await house.call("ListNotices", pb.ListNoticesRequest(after_id=replay.next_cursor))
+    assert [notice.object_id for notice in rest.notices] == ["line-4"]
+    assert not rest.next_cursor
+
+
+@pytest.mark.req("N-04")
+async def test_reading_is_each_accounts_own(house: House) -> None:
+    await house.hear(done(1))
+    await house.hear(done(2))
+    listed = await house.call("ListNotices", pb.ListNoticesRequest())
+    assert listed.unread == 2
+    first = (await house.call("MarkRead", pb.MarkReadRequest(notice_id=listed.notices[0].id))).notice
+    house.later = timedelta(hours=1)
+    again = (await house.call("MarkRead", pb.MarkReadRequest(notice_id=listed.notices[0].id))).notice
+    assert first.read_at == again.read_at
+    mine = await house.call("ListNotices", pb.ListNoticesRequest(unread_only=True))
+    assert ([notice.object_id for notice in mine.notices], mine.unread) == (["line-1"], 1)
+    theirs = await house.call("ListNotices", pb.ListNoticesRequest(), account_id="account-2")
+    assert theirs.unread == 2
+    assert not theirs.notices[0].HasField("read_at")
+
+
+@pytest.mark.req("N-04")
+async def test_another_schools_notice_is_not_there(house: House) -> None:
+    await house.hear(done(1, "school-2"))
+    notice_id = (await house.said(NoticePosted))[0].notice_id
+    marking = await refusal(house.call("MarkRead", pb.MarkReadRequest(notice_id=notice_id)))
+    replay = await refusal(house.call("ListNotices", pb.ListNoticesRequest(after_id=notice_id)))
+    assert {marking.code, replay.code} == {Code.CODE_NOT_FOUND}
+    shape = await refusal(house.call("MarkRead", pb.MarkReadRequest(notice_id="x")))
+    assert shape.code == Code.CODE_MALFORMED
+    assert not (await house.call("ListNotices", pb.ListNoticesRequest())).notices
+
+
+@pytest.mark.req("N-04")
+async def test_notices_are_forgotten_after_twelve_months(house: House) -> None:
+    booked = LineChanged(line_id="l1", school_id="school-1", candidate_id="c1", to=LineState.LINE_STATE_BOOKED)
+    await house.hear(booked)
+    house.later = timedelta(days=300)
+    await house.hear(done(2))
+    house.later = timedelta(days=366)
+    async with transaction(house.engine) as tx:
+        assert await store.purge(tx, house.now()) == 1
+        left = (await tx.execute(sa.select(sa.func.count()).select_from(store.deliveries))).scalar_one()
+    assert left == 0
+    listed = await house.call("ListNotices", pb.ListNoticesRequest())
+    assert [notice.object_id for notice in listed.notices] == ["line-2"]
+
+
+@pytest.mark.req("D-03")
+async def test_no_address_is_stored(house: House) -> None:
+    booked = LineChanged(line_id="l1", school_id="school-1", candidate_id="c1", to=LineState.LINE_STATE_BOOKED)
+    await house.hear(booked)
+    await house.deliveries.drain()
+    assert len(house.post.mails) == 3
+    stored = ""
+    async with transaction(house.engine) as tx:
+        for table in (store.notices, store.deliveries, store.reads):
+            stored += str((await tx.execute(sa.select(table))).all())
+    stored += str(await house.records())
+    assert "@" not in stored
+    assert "Zoé" not in stored

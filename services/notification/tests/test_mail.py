@@ -1,0 +1,260 @@
+"""Mails reach whom they concern, hold no name in their subject, and are lost by nothing."""
+
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from icalendar import Calendar
+from notification_peers import SENDER, House
+
+from resapermis.audit.v1.events_pb2 import Outcome as Ended
+from resapermis.basket.v1.basket_pb2 import LineState
+from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
+from resapermis.mandate.v1.events_pb2 import MandateChanged
+from resapermis.mandate.v1.mandate_pb2 import MandateState
+from resapermis_kit.clock import new_id, utc_now
+from resapermis_notification import ics
+from resapermis_notification.deliver import pause
+from resapermis_notification.mail import BadAddress, Told, write
+from resapermis_notification.post import MailServer
+
+ONE, TWO, ZOE = "one@school.example", "two@school.example", "zoe@mail.example"
+STARTS = datetime(2026, 12, 9, 7, 32, tzinfo=UTC)
+
+
+def line(to: LineState.ValueType = LineState.LINE_STATE_BOOKED, **more: Any) -> LineChanged:
+    values: dict[str, Any] = {
+        "line_id": "0198-line",
+        "school_id": "school-1",
+        "candidate_id": "0198-candidate",
+        "centre_name": "Rosny-sous-Bois",
+        "time_zone": "Europe/Paris",
+        "category": "B",
+        "account_id": "account-1",
+    }
+    event = LineChanged(**values | more, to=to)
+    event.starts_at.FromDatetime(STARTS)
+    event.ends_at.FromDatetime(STARTS + timedelta(minutes=32))
+    return event
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    found = message.get_body((kind,))
+    assert found is not None
+    return str(found.get_content())
+
+
+def attached(message: EmailMessage) -> tuple[str, Any]:
+    file = next(iter(message.iter_attachments()))
+    assert file.get_content_type() == "text/calendar"
+    calendar = Calendar.from_ical(file.get_payload(decode=True))
+    assert file.get_param("method") == str(calendar["method"])
+    return str(calendar["method"]), calendar
+
+
+@pytest.mark.req("N-04", "N-06", "N-07")
+async def test_a_booking_is_told_in_html_text_and_calendar(house: House) -> None:
+    await house.hear(line())
+    await house.deliveries.drain()
+    (theirs,) = house.post.to(ZOE)
+    assert theirs["Subject"] == "Votre place d'examen est réservée"
+    text, html = part(theirs, "plain"), part(theirs, "html")
+    assert text.index("Bonjour Zoé") < text.index("mercredi 9 décembre 2026 à 8 h 32") < text.index("Hello Zoé")
+    assert "Zoé &lt;b&gt;" in html
+    assert "<b>" not in html
+    method, calendar = attached(theirs)
+    (event,) = calendar.walk("VEVENT")
+    assert (method, str(event["uid"]), int(event["sequence"])) == ("PUBLISH", "0198-line", 0)
+    assert event["dtstart"].dt.astimezone(UTC) == STARTS
+    assert event["dtstart"].params["TZID"] == "Europe/Paris"
+    assert [str(zone["tzid"]) for zone in calendar.walk("VTIMEZONE")] == ["Europe/Paris"]
+    assert str(event["location"]) == "Rosny-sous-Bois"
+    (french,), (english,) = house.post.to(ONE), house.post.to(TWO)
+    assert french["Subject"] == "Réservé : permis B, 09/12/2026 08:32, Rosny-sous-Bois"
+    assert english["Subject"] == "Booked: licence B, 09/12/2026 08:32, Rosny-sous-Bois"
+    assert "https://resapermis.example/reservations" in part(french, "plain")
+    assert part(english, "plain").index("Hello") < part(english, "plain").index("Bonjour")
+    assert all("Zoé" not in f"{mail['Subject']}{part(mail, 'plain')}" for mail in (french, english))
+    assert house.people.purposes == ["notify_candidate"]
+
+
+@pytest.mark.req("N-06")
+async def test_a_cancellation_takes_the_exam_off_the_calendar(house: House) -> None:
+    await house.hear(line())
+    await house.hear(line(LineState.LINE_STATE_CANCELLED, account_id=""))
+    await house.deliveries.drain()
+    _, cancelled = house.post.to(ZOE)
+    method, calendar = attached(cancelled)
+    (event,) = calendar.walk("VEVENT")
+    assert (method, str(event["uid"]), int(event["sequence"])) == ("CANCEL", "0198-line", 1)
+    assert str(event["status"]) == "CANCELLED"
+    assert "annulée par RdvPermis" in part(cancelled, "plain")
+
+
+@pytest.mark.req("N-04")
+async def test_an_exam_overseas_keeps_its_own_zone() -> None:
+    facts = {
+        "line_id": "l",
+        "starts_at": STARTS.isoformat(),
+        "ends_at": STARTS.isoformat(),
+        "time_zone": "Indian/Reunion",
+    }
+    made = ics.calendar("PUBLISH", facts, STARTS, SENDER.address)
+    assert made is not None
+    assert made == ics.calendar("PUBLISH", facts, STARTS, SENDER.address)
+    (event,) = Calendar.from_ical(made).walk("VEVENT")
+    assert event["dtstart"].dt == STARTS.astimezone(ZoneInfo("Indian/Reunion"))
+    assert ics.calendar("PUBLISH", facts | {"time_zone": "Nowhere/Land"}, STARTS, SENDER.address) is None
+
+
+@pytest.mark.req("N-06")
+async def test_a_candidate_hears_of_mandates_that_begin_and_end(house: House) -> None:
+    for state in (
+        MandateState.MANDATE_STATE_PENDING,
+        MandateState.MANDATE_STATE_ACTIVE,
+        MandateState.MANDATE_STATE_REVOKED,
+    ):
+        await house.hear(MandateChanged(mandate_id="m", candidate_id="c", school_id="school-1", category="B", to=state))
+    await house.deliveries.drain()
+    assert [mail["Subject"] for mail in house.post.to(ZOE)] == ["Votre mandat est actif", "Votre mandat est terminé"]
+    assert [mail["Subject"] for mail in house.post.to(ONE)] == ["Mandat actif : permis B", "Mandat terminé : permis B"]
+
+
+@pytest.mark.req("N-06", "A-01")
+async def test_each_mail_to_a_candidate_is_in_the_journal_and_none_to_a_school(house: House) -> None:
+    await house.hear(line())
+    await house.deliveries.drain()
+    await house.deliveries.drain()
+    (record,) = await house.records()
+    assert (record.action, record.candidate_id, record.outcome) == ("notice.mail", "0198-candidate", Ended.OUTCOME_DONE)
+    assert record.facts["kind"] == "booking.confirmed"
+    assert len(house.post.mails) == 3
+
+
+@pytest.mark.req("N-04")
+async def test_a_mail_server_that_is_away_loses_nothing(house: House) -> None:
+    await house.post.stop()
+    await house.hear(line())
+    await house.deliveries.drain()
+    assert not house.post.mails
+    assert set((await house.outcomes()).values()) == {"spread", "waiting"}
+    assert not house.people.purposes  # nobody's address is read for nothing
+    await house.post.start()
+    await house.deliveries.drain()
+    assert not house.post.mails  # not before its time
+    house.later = timedelta(minutes=2)
+    await house.deliveries.drain()
+    assert sorted(to for to, _ in house.post.mails) == [ONE, TWO, ZOE]
+    assert set((await house.outcomes()).values()) == {"spread", "sent"}
+
+
+@pytest.mark.req("N-04")
+async def test_after_a_day_a_mail_is_dead_and_said_so(house: House) -> None:
+    await house.post.stop()
+    await house.hear(line())
+    await house.deliveries.drain()
+    house.later = timedelta(hours=25)
+    await house.deliveries.drain()
+    assert set((await house.outcomes()).values()) == {"spread", "dead"}
+    (record,) = await house.records()
+    assert record.outcome == Ended.OUTCOME_FAILED
+
+
+@pytest.mark.req("N-04")
+async def test_a_refused_recipient_is_final_and_the_others_get_theirs(house: House) -> None:
+    house.post.refusals = {ZOE: "550 no such user", ONE: "450 greylisted"}
+    await house.hear(line())
+    await house.deliveries.drain()
+    outcomes = await house.outcomes()
+    assert outcomes["candidate", "0198-candidate"] == "refused"
+    assert outcomes["account", "account-1"] == "waiting"
+    assert outcomes["account", "account-2"] == "sent"
+    (record,) = await house.records()
+    assert (record.outcome, record.facts["problem"]) == (Ended.OUTCOME_REFUSED, "smtp 550")
+    house.post.refusals, house.later = {}, timedelta(minutes=2)
+    await house.deliveries.drain()
+    assert len(house.post.to(ONE)) == 1
+    assert not house.post.to(ZOE)
+
+
+@pytest.mark.req("N-04")
+async def test_while_a_peer_is_away_mails_wait(house: House) -> None:
+    house.people.away = True
+    await house.hear(line())
+    await house.deliveries.drain()
+    assert set((await house.outcomes()).values()) == {"waiting"}
+    house.people.away, house.later = False, timedelta(minutes=2)
+    await house.deliveries.drain()
+    assert sorted(to for to, _ in house.post.mails) == [ONE, TWO, ZOE]
+
+
+@pytest.mark.req("N-06")
+async def test_an_erased_candidate_and_a_left_account_are_told_nothing(house: House) -> None:
+    house.people.erased = True
+    await house.post.stop()
+    await house.hear(line())
+    await house.deliveries.drain()
+    house.people.recipients.pop()
+    await house.post.start()
+    house.later = timedelta(minutes=2)
+    await house.deliveries.drain()
+    assert [to for to, _ in house.post.mails] == [ONE]
+    outcomes = await house.outcomes()
+    assert (outcomes["candidate", "0198-candidate"], outcomes["account", "account-2"]) == ("gone", "gone")
+
+
+@pytest.mark.req("N-03")
+async def test_a_warning_that_comes_too_late_is_not_sent(house: House) -> None:
+    event = GroupExpiring(group_id="g1", school_id="school-1")
+    event.expires_at.FromDatetime(utc_now() + timedelta(minutes=2))
+    await house.post.stop()
+    await house.hear(event)
+    await house.deliveries.drain()
+    await house.post.start()
+    house.later = timedelta(minutes=5)
+    await house.deliveries.drain()
+    assert not house.post.mails
+    assert set((await house.outcomes()).values()) == {"spread", "gone"}
+
+
+@pytest.mark.req("N-04")
+async def test_a_mail_sent_again_is_recognisable() -> None:
+    told = Told("mandate.active", utc_now(), {"category": "B"}, "Actif.", "Active.")
+    delivery_id = new_id()
+    first, second = (write(told, "school", ONE, "fr", SENDER, delivery_id) for _ in range(2))
+    assert first["Message-ID"] == second["Message-ID"] == f"<{delivery_id}@resapermis.example>"
+
+
+@pytest.mark.req("N-07")
+@pytest.mark.parametrize(
+    "address", ["", "nobody", "a@b\r\nBcc: c@d", "a@b,c@d", "<a@b>", "a b@c", "a@b@c", "x" * 65 + "@b.example"]
+)
+async def test_an_address_that_could_become_a_header_or_two_people_is_refused(address: str) -> None:
+    told = Told("mandate.active", utc_now(), {}, "Actif.", "Active.")
+    with pytest.raises(BadAddress):
+        write(told, "school", address, "fr", SENDER, UUID(int=1))
+
+
+@pytest.mark.req("N-07")
+async def test_a_name_with_line_ends_makes_no_header_and_no_line() -> None:
+    told = Told("booking.confirmed", utc_now(), {"centre": "Ro\x0bsny"}, "Réservé.", "Booked.")
+    raw = write(told, "candidate", ZOE, "fr", SENDER, UUID(int=1), "Zoé\r\nBcc: all@example.org").as_bytes(policy=SMTP)
+    assert b"\nBcc:" not in raw
+
+
+@pytest.mark.req("N-04")
+def test_pauses_double_from_a_minute_to_an_hour() -> None:
+    assert [pause(n).total_seconds() / 60 for n in (0, 1, 2, 6, 50)] == [1, 2, 4, 60, 60]
+
+
+@pytest.mark.req("N-04")
+@pytest.mark.parametrize("url", ["http://mail:25", "smtp://", "smtp://user:secret@mail:25"])
+def test_a_mail_server_address_that_cannot_be_is_said_at_the_start(url: str) -> None:
+    with pytest.raises(ValueError, match="RESAPERMIS_SMTP_URL") as caught:
+        MailServer.parse(url)
+    assert "secret" not in str(caught.value)
+    assert MailServer.parse("smtps://mail").port == 465
