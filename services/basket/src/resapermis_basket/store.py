@@ -462,8 +462,12 @@ async def due_to_look(tx: Tx) -> list[Line]:
 
 
 async def due_to_give_back(tx: Tx) -> list[Line]:
-    """Ended lines that RdvPermis still has in a basket of ours."""
-    due = sa.select(*lines.c).where(lines.c.owed, lines.c.next_look_at <= sa.func.now())
+    """Ended lines that RdvPermis still has in a basket of ours; not where a newer line was found in that very basket."""
+    newer = lines.alias()
+    kept = sa.exists().where(
+        newer.c.slot_id == lines.c.slot_id, newer.c.basket_id == lines.c.basket_id, newer.c.ended_at.is_(None)
+    )
+    due = sa.select(*lines.c).where(lines.c.owed, lines.c.next_look_at <= sa.func.now(), ~kept)
     return [line_of(row) for row in await tx.execute(due.order_by(lines.c.next_look_at).limit(_BATCH))]
 
 
