@@ -129,10 +129,30 @@ _SCHOOL = (
     "Auto-école des Lilas",
     "Permis et Cie",
 )
-_PLACES = (
-    "Beaulieu Villeneuve Saint-Martin Ormeaux Chapelle Montfort Rochebelle Fontenay Bellevue Plessis Clairvaux "
-    "Sainte-Anne Haute-Rive Tilleuls Champfleury Pont-Neuf Valmont Grand-Pré Moulins Bois-Joli Saint-Aubin Lavoir"
-).split()
+_PLACES = [
+    "Beaulieu",
+    "Villeneuve",
+    "Saint-Martin",
+    "Ormeaux",
+    "Chapelle",
+    "Montfort",
+    "Rochebelle",
+    "Fontenay",
+    "Bellevue",
+    "Plessis",
+    "Clairvaux",
+    "Sainte-Anne",
+    "Haute-Rive",
+    "Tilleuls",
+    "Champfleury",
+    "Pont-Neuf",
+    "Valmont",
+    "Grand-Pré",
+    "Moulins",
+    "Bois-Joli",
+    "Saint-Aubin",
+    "Lavoir",
+]
 """Invented towns: a name that begins the same for every centre of a department says nothing in a narrow column."""
 
 
@@ -242,7 +262,7 @@ def _centres(rng: Random) -> dict[str, Centre]:
         home = DEPARTMENTS[index % len(DEPARTMENTS)]
         turn = index // len(DEPARTMENTS)
         where = (round(home.latitude + rng.uniform(-0.2, 0.2), 5), round(home.longitude + rng.uniform(-0.2, 0.2), 5))
-        name = f"{_PLACES[(5 * index + turn) % len(_PLACES)]} ({home.code.removeprefix('0')})"
+        name = f"{_PLACES[(5 * index + 4 * turn) % len(_PLACES)]} ({home.code.removeprefix('0')})"
         made = Centre(f"ce-{home.code}-{turn + 1}", name, home.code, *where, home.zone, closed=index == CENTRES - 1)
         found[made.id] = made
     return found
