@@ -222,6 +222,21 @@ async def test_a_caller_who_gives_up_does_not_lose_the_rotated_token(world, resp
     assert provider.refreshes == 1
 
 
+async def test_a_pair_is_not_lost_while_the_database_restarts(world, responder, monkeypatch):
+    provider, written, away = TokenEndpoint(responder), tokens.renewed, [1, 2]
+
+    async def renewed(*arguments):
+        if away:
+            away.pop()
+            raise Failure(Code.CODE_UNAVAILABLE, "the database is away")
+        return await written(*arguments)
+
+    monkeypatch.setattr(tokens, "renewed", renewed)
+    who = Who(await world.sign_in(access_seconds=-1), "school-1")
+    assert (await world.keeper.access(who, lambda _: 1)).value == "access-2"
+    assert (provider.refreshes, away) == (1, [])
+
+
 async def test_while_the_provider_stumbles_a_standing_token_serves_and_an_ended_one_is_down(world, responder):
     responder.replies["POST /token"] = (503, b"<html>")
     standing, ended = await world.sign_in(access_seconds=20), await world.sign_in(access_seconds=-1)

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.audit.v1.events_pb2 import OUTCOME_FAILED, Actor, Record
 from resapermis_auth_gateway import tokens
 from resapermis_auth_gateway.egress.provider import Dead, Provider
-from resapermis_auth_gateway.tokens import Token
+from resapermis_auth_gateway.tokens import Pair, Token
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
@@ -239,14 +239,26 @@ class Keeper:
             if access.value != refused and access.expires_at - self._now() > STILL_GOOD:
                 return access  # the provider stumbles, the token still stands
             raise
-        async with transaction(self._engine) as tx:
-            written = await tokens.renewed(tx, self._vault, token.id, leased, pair)
-        if not written:  # signed out meanwhile: what was just handed out must not outlive the session
+        if not await self._written(
+            token.id, leased, pair
+        ):  # signed out meanwhile: what was just handed out must not outlive the session
             await self._provider.revoke(pair.refresh)
             raise _reconnect()
         REFRESHES.labels("renewed").inc()
         self._schools.pop(token.school_id, None)
         return Access(token.id, token.account_id, token.school_id, pair.access, pair.access_expires_at)
+
+    async def _written(self, token_id: UUID, leased: datetime, pair: Pair) -> bool:
+        """Write the new pair down, trying until the lease ends: the provider never hands it out again."""
+        while True:
+            try:
+                async with transaction(self._engine) as tx:
+                    return await tokens.renewed(tx, self._vault, token_id, leased, pair)
+            except Failure as failure:
+                log.warning("token.not_written", code=failure.name)
+                if self._now() >= leased:
+                    raise
+                await asyncio.sleep(0.2)
 
     async def _bury(self, token: Token, reason: str) -> None:
         REFRESHES.labels(reason).inc()
