@@ -11,7 +11,9 @@ USUAL_NEPH = re.compile(r"[0-9]{12}(?:[0-9]{2})?")
 EMAIL = re.compile(r"[^@\s<>\"]+@[^@\s<>\"]+\.[^@\s<>\"]+")
 CATEGORY = re.compile(r"[A-D][12]?E?")
 GEARBOXES = frozenset({"manual", "automatic"})
-PURPOSES = frozenset({"follow_candidate", "find_candidate", "show_basket", "show_booking", "notify_candidate"})
+PURPOSES = frozenset(
+    {"follow_candidate", "find_candidate", "show_basket", "show_booking", "show_notice", "notify_candidate"}
+)
 """Why personal data may be read (requirement D-13); anything else is refused."""
 
 

@@ -17,12 +17,12 @@ PARTLY: dict[int | str, dict[str, Any]] = {
 
 
 async def _outcome(who: Visitor, group: basket_pb2.Group) -> GroupOutcomeView:
-    names = await who.names((line.candidate_id for line in group.lines), "basket.show")
+    names = await who.names((line.candidate_id for line in group.lines), "show_basket")
     return GroupOutcomeView.of(group, names, who.language, now_of(who))
 
 
 async def _line(who: Visitor, line: basket_pb2.Line) -> LineView:
-    return LineView.of(line, await who.names([line.candidate_id], "basket.show"), who.language)
+    return LineView.of(line, await who.names([line.candidate_id], "show_basket"), who.language)
 
 
 @router.get("")
@@ -30,7 +30,7 @@ async def get_basket(who: Who) -> BasketView:
     """Show the school's live groups."""
     answer = await who.ask(who.gateway.peers.basket.GetBasket, basket_pb2.GetBasketRequest())
     lines = (line for group in answer.groups for line in group.lines)
-    names = await who.names((line.candidate_id for line in lines), "basket.show")
+    names = await who.names((line.candidate_id for line in lines), "show_basket")
     return BasketView(
         groups=[GroupView.of(group, names, who.language) for group in answer.groups],
         limits=LimitsView(

@@ -25,7 +25,7 @@ async def list_bookings(
         filter=booking_pb2.BookingFilter.Value(f"BOOKING_FILTER_{filter.upper()}"), cursor=cursor, limit=limit
     )
     answer = await who.ask(who.gateway.peers.booking.ListBookings, question)
-    names = await who.names((line.candidate_id for line in answer.bookings), "booking.show")
+    names = await who.names((line.candidate_id for line in answer.bookings), "show_booking")
     known = answer.HasField("replacements_left") and answer.HasField("replacements_per_month")
     return BookingPage(
         items=[LineView.of(line, names, who.language) for line in answer.bookings],
@@ -42,7 +42,7 @@ async def cancel(who: Who, key: Key, booking_id: PathId, body: Cancellation) -> 
     """Cancel a coming booking; `changing` stays true while RdvPermis' answer is not known."""
     command = booking_pb2.CancelBookingRequest(request_id=key, booking_id=booking_id, reason=body.reason)
     line = (await who.ask(who.gateway.peers.booking.CancelBooking, command)).booking
-    return LineView.of(line, await who.names([line.candidate_id], "booking.show"), who.language)
+    return LineView.of(line, await who.names([line.candidate_id], "show_booking"), who.language)
 
 
 @router.post("/{booking_id}/replacement")
@@ -50,4 +50,4 @@ async def replace(who: Who, key: Key, booking_id: PathId, body: Replacement) -> 
     """Give a coming booking to another candidate; the answer is the new booking."""
     command = booking_pb2.ReplaceCandidateRequest(request_id=key, booking_id=booking_id, candidate_id=body.candidate_id)
     line = (await who.ask(who.gateway.peers.booking.ReplaceCandidate, command)).booking
-    return LineView.of(line, await who.names([line.candidate_id], "booking.show"), who.language)
+    return LineView.of(line, await who.names([line.candidate_id], "show_booking"), who.language)

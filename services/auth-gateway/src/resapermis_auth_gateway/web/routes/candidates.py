@@ -14,7 +14,7 @@ router = APIRouter(prefix="/candidates", tags=["candidates"])
 @router.get("")
 async def list_candidates(who: Who, cursor: Cursor = "", limit: Limit = 50) -> CandidatePage:
     """List the school's candidates, newest first."""
-    question = mandate_pb2.ListCandidatesRequest(cursor=cursor, limit=limit, purpose="candidate.list")
+    question = mandate_pb2.ListCandidatesRequest(cursor=cursor, limit=limit, purpose="follow_candidate")
     answer = await who.ask(who.gateway.peers.mandate.ListCandidates, question)
     return CandidatePage(
         items=[CandidateView.of(one) for one in answer.candidates], next_cursor=answer.next_cursor or None
@@ -33,7 +33,7 @@ async def create_candidate(who: Who, key: Key, body: NewCandidate) -> CandidateV
 @router.post("/search")
 async def search_candidates(who: Who, body: CandidateQuery) -> CandidatePage:
     """Find by whole words of a name, or by NEPH."""
-    question = mandate_pb2.SearchCandidatesRequest(query=body.query, purpose="candidate.search")
+    question = mandate_pb2.SearchCandidatesRequest(query=body.query, purpose="find_candidate")
     answer = await who.ask(who.gateway.peers.mandate.SearchCandidates, question)
     return CandidatePage(items=[CandidateView.of(one) for one in answer.candidates])
 
@@ -41,5 +41,5 @@ async def search_candidates(who: Who, body: CandidateQuery) -> CandidatePage:
 @router.get("/{candidate_id}")
 async def get_candidate(who: Who, candidate_id: PathId) -> CandidateView:
     """Show one candidate, with mandates."""
-    question = mandate_pb2.GetCandidateRequest(candidate_id=candidate_id, purpose="candidate.show")
+    question = mandate_pb2.GetCandidateRequest(candidate_id=candidate_id, purpose="follow_candidate")
     return CandidateView.of((await who.ask(who.gateway.peers.mandate.GetCandidate, question)).candidate)

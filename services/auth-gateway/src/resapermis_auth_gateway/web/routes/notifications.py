@@ -22,7 +22,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 
 async def _shown(who: Visitor, notice: notification_pb2.Notice) -> NoticeView:
-    return NoticeView.of(notice, await who.names([notice.candidate_id], "notice.show"))
+    return NoticeView.of(notice, await who.names([notice.candidate_id], "show_notice"))
 
 
 @router.get("")
@@ -35,7 +35,7 @@ async def list_notices(
     """List what happened, newest first."""
     question = notification_pb2.ListNoticesRequest(cursor=cursor, limit=limit, unread_only=unread_only)
     answer = await who.ask(who.gateway.peers.notification.ListNotices, question)
-    names = await who.names((one.candidate_id for one in answer.notices), "notice.show")
+    names = await who.names((one.candidate_id for one in answer.notices), "show_notice")
     return NoticePage(
         items=[NoticeView.of(one, names) for one in answer.notices],
         next_cursor=answer.next_cursor or None,
