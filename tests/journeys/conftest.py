@@ -1,0 +1,80 @@
+"""One whole platform for all journeys: real processes, HTTP in, the sandbox as the State."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from journey import DrivingSchool, Schools, TheState
+
+from devstack import BackgroundStack, Stack, free_port
+from devstack.parts import ALL_PARTS, Ports
+
+PART_SETTINGS = {
+    # Sixty schools sign in from one address here.
+    "auth-gateway": {"RESAPERMIS_SIGN_IN_RATE": "6000/minute"},
+    # A look may come sooner than on the internet: RdvPermis is on this machine.
+    "basket": {"RESAPERMIS_GRACE_SECONDS": "2"},
+}
+LAST = "test_privacy"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What journeys leave behind is looked at after them, in whatever order they ran."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.parent == here and item.path.stem == LAST)
+
+
+@pytest.fixture(scope="session")
+def platform(request: pytest.FixtureRequest) -> Iterator[BackgroundStack]:
+    home = Path(tempfile.mkdtemp(prefix="resapermis-journeys-"))
+    home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
+    offsets = sorted({port - 1 for part in ALL_PARTS for port in Ports(1).of(part).values()})
+    port = free_port(offsets, start=25_000, step=40, attempts=120)
+    with BackgroundStack(Stack(home, port, part_settings=PART_SETTINGS)) as running:
+        yield running
+    if request.session.testsfailed:
+        print(f"\nlogs of the journeys' stack: {home}/log")
+    else:
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def stack(platform: BackgroundStack) -> Stack:
+    return platform.stack
+
+
+@pytest.fixture(scope="session")
+def state(stack: Stack) -> Iterator[TheState]:
+    made = TheState(stack.settings.sandbox_url)
+    yield made
+    made.web.close()
+
+
+@pytest.fixture(scope="session")
+def all_schools(stack: Stack, state: TheState) -> Iterator[Schools]:
+    made = Schools(stack, state)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def schools(all_schools: Schools) -> Schools:
+    return all_schools
+
+
+@pytest.fixture
+def school(all_schools: Schools) -> DrivingSchool:
+    return all_schools.new()
+
+
+@pytest.fixture(scope="session")
+def mailbox(stack: Stack) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=f"http://localhost:{stack.ports.mail_web}", timeout=20) as box:
+        yield box

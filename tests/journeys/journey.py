@@ -1,0 +1,297 @@
+"""What a journey needs: the State's truth, a school at work over HTTP, waiting for what must come."""
+
+import itertools
+import json
+import re
+import secrets
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+
+from demo import School
+from devstack.stack import Stack
+
+CATEGORY = "B"
+SETTLED_SECONDS = 20.0
+"""A doubt is settled by then: the reconciler's grace, one look, one round."""
+DEPARTMENTS = ("094", "075", "069", "092", "013", "033", "059", "031", "044", "067", "034", "035", "038", "006")
+NUMBERS = range(1, 8)
+"""School 8 of a department is an online one, 9 declared no trainer."""
+Found = TypeVar("Found")
+
+
+def until(look: Callable[[], Found | None], what: str, seconds: float = SETTLED_SECONDS) -> Found:
+    """Look again until something true is seen; fail after `seconds`, saying what was last seen."""
+    end = time.monotonic() + seconds
+    pause = threading.Event()
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() >= end:
+            raise AssertionError(f"waited {seconds:.0f} s in vain for {what}; last seen: {found!r}")
+        pause.wait(0.1)
+
+
+@dataclass(frozen=True)
+class Person:
+    """An invented candidate. The names are unlike any word, so that a trace of them is theirs."""
+
+    neph: str
+    first_name: str
+    last_name: str
+    email: str
+    id: str = ""
+    """Ours, once written down."""
+
+    @property
+    def traces(self) -> tuple[str, ...]:
+        """What must stand nowhere in clear."""
+        return (self.neph, self.first_name, self.last_name, self.email)
+
+
+def invented() -> Person:
+    """Somebody new."""
+    mark = secrets.token_hex(4)
+    digits = f"26{secrets.randbelow(10**10):010}"
+    return Person(digits, f"Zéphyrin-{mark}", f"Quiquampoix-{mark}", f"{mark}.qx@mail.example")
+
+
+class TheState:
+    """RdvPermis' truth and its switches (`/control` of the sandbox)."""
+
+    def __init__(self, url: str) -> None:
+        self.web = httpx2.Client(base_url=f"{url}/control", timeout=20)
+        self.people: list[Person] = []
+
+    def _ask(self, method: str, path: str, **more: Any) -> Any:
+        response = self.web.request(method, path, **more)
+        assert response.is_success, f"sandbox {method} {path}: {response.status_code} {response.text[:300]}"
+        return response.json() if response.content else None
+
+    def truth(self, school_id: str | None = None) -> dict[str, Any]:
+        return dict(self._ask("GET", "/state", params={"school": school_id} if school_id else {}))
+
+    def held(self, school_id: str) -> list[str]:
+        """Slots in the school's baskets, a slot as often as it is held."""
+        return sorted(slot for basket in self.truth(school_id)["baskets"] for slot in basket["lines"])
+
+    def booked(self, school_id: str) -> list[str]:
+        """Slots of the school's exams that stand."""
+        return sorted(exam["slot"] for exam in self.truth(school_id)["exams"] if exam["state"] != "ANNULE")
+
+    def calls(self, school_id: str, what: str) -> int:
+        """How often the school's employees called, e.g. "POST /paniers"."""
+        return sum(n for key, n in self.truth(school_id)["calls"].items() if key.partition("|")[2] == what)
+
+    def publish(self, centre: str, day: date, count: int, at: datetime | None = None) -> list[str]:
+        """New slots, seen by nobody yet; published now, or at `at`."""
+        starts = [f"{8 + n // 2:02}:{30 * (n % 2):02}" for n in range(count)]
+        body = {"centre": centre, "group": CATEGORY, "date": str(day), "starts": starts}
+        return list(self._ask("POST", "/slots/publish", json=body | ({"at": at.isoformat()} if at else {})))
+
+    def know(self, school_id: str) -> Person:
+        """A candidate known to the State, who gave this school a mandate."""
+        person = invented()
+        self.people.append(person)
+        names = {"neph": person.neph, "first_name": person.first_name, "last_name": person.last_name}
+        known = self._ask("POST", "/candidates", json=names | {"email": person.email, "group": CATEGORY})
+        self._ask("POST", "/mandates", json={"candidate": known["id"], "school": school_id, "group": CATEGORY})
+        return person
+
+    @contextmanager
+    def faults(self, *rules: dict[str, Any]) -> Iterator[None]:
+        """RdvPermis misbehaves inside the block, and is well again after it."""
+        self._ask("POST", "/faults", json=list(rules))
+        try:
+            yield
+        finally:
+            self._ask("DELETE", "/faults")
+
+    def struck(self) -> int:
+        """How many calls the faults in force have met."""
+        return sum(rule["struck"] for rule in self._ask("GET", "/faults"))
+
+    def limit(self, **limits: Any) -> None:
+        self._ask("POST", "/limits", json=limits)
+
+
+def exam_day() -> date:
+    """A working day from nine days on: beyond notice periods, within what is looked at."""
+    day = datetime.now(UTC).date() + timedelta(days=9)
+    while day.weekday() > 4:
+        day += timedelta(days=1)
+    return day
+
+
+class DrivingSchool(School):
+    """A school's browser, signed in; its department, people and slots are its own."""
+
+    def __init__(self, url: str, state: TheState, department: str, number: int) -> None:
+        super().__init__(url)
+        self.state = state
+        self.name = f"{department}-{number}"
+        self.id = f"ae-{self.name}"
+        self.wire_department = department
+        self.session = self.sign_in(f"gerant.{self.name}", "sandbox")
+        self.department = str(self.session["school"]["department"])
+
+    def again(self) -> httpx2.Client:
+        """Another browser of the school with the same session, for another thread."""
+        return httpx2.Client(base_url=self.web.base_url, cookies=dict(self.web.cookies), timeout=20)
+
+    def candidate(self) -> Person:
+        """Written down here, with an active mandate."""
+        person = self.state.know(self.id)
+        body = {"lastName": person.last_name, "firstName": person.first_name, "neph": person.neph}
+        made = self.act("POST", "/api/v1/candidates", body | {"email": person.email})
+        asked = {"candidateId": made["id"], "category": CATEGORY}
+        mandate = self.act("POST", "/api/v1/mandates", asked)
+        assert mandate["state"] == "active", mandate
+        return Person(person.neph, person.first_name, person.last_name, person.email, made["id"])
+
+    def search(self, *, department: str = "", centre: str = "", look_now: bool = False) -> dict[str, Any]:
+        """The exam day's slots."""
+        day = str(exam_day())
+        asked: dict[str, Any] = {"department": department or self.department, "category": CATEGORY, "to": day}
+        asked |= {"from": day, "lookNow": str(look_now).lower()} | ({"centre": centre} if centre else {})
+        return dict(self.get("/api/v1/slots", **asked))
+
+    def slots(self, count: int, *, at: datetime | None = None) -> list[str]:
+        """Fresh slots in the school's department that nobody else goes for, seen by the search."""
+        centre = f"ce-{self.wire_department}-1"
+        made = self.state.publish(centre, exam_day(), count, at)
+
+        def seen() -> bool:
+            found = {slot["id"]: slot for slot in self.search(centre=centre, look_now=True)["items"]}
+            return all(one in found and found[one]["allowed"] for one in made)
+
+        until(seen, f"{count} fresh slots in the search")
+        return made
+
+    def hold(self, slot_ids: Sequence[str], people: Sequence[Person] = (), key: str | None = None) -> httpx2.Response:
+        """One action."""
+        named = [person.id for person in people] or [None] * len(slot_ids)
+        items = [{"slotId": slot} | ({"candidateId": who} if who else {}) for slot, who in zip(slot_ids, named, strict=True)]
+        return self.send("POST", "/api/v1/basket/items", {"items": items}, key)
+
+    def held(self, slot_ids: Sequence[str], people: Sequence[Person] = ()) -> dict[str, Any]:
+        """One action that succeeds; the group."""
+        answer = self.hold(slot_ids, people)
+        assert answer.status_code == 201, f"{answer.status_code} {answer.text}"
+        return dict(answer.json()["group"])
+
+    def validate(self, group_id: str, key: str | None = None) -> httpx2.Response:
+        return self.send("POST", "/api/v1/basket/validation", {"groupId": group_id}, key)
+
+    def booking(self) -> dict[str, Any]:
+        """A booked line, from nothing."""
+        group = self.held(self.slots(1), [self.candidate()])
+        answer = self.validate(group["id"])
+        assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
+        return dict(answer.json()["group"]["lines"][0])
+
+    def lines(self) -> dict[str, dict[str, Any]]:
+        """What the school holds or has booked, by slot, each slot once."""
+        groups = self.get("/api/v1/basket")["groups"]
+        found = [line for group in groups for line in group["lines"]]
+        found += self.get("/api/v1/bookings", filter="upcoming")["items"]
+        live = [line for line in found if line["state"] in {"asking", "held", "confirming", "booked"}]
+        by_slot = {line["slot"]["id"]: line for line in live}
+        assert len(by_slot) == len({line["id"] for line in live}), f"a slot on two lines: {live}"
+        return by_slot
+
+    def agrees(self) -> None:
+        """What we say the school has is what the State says it has; nothing is sold twice."""
+        ours = self.lines()
+        assert {slot for slot, line in ours.items() if line["state"] == "held"} == set(self.state.held(self.id))
+        booked = [slot for slot, line in ours.items() if line["state"] == "booked"]
+        assert sorted(booked) == self.state.booked(self.id)
+        assert self.state.truth()["oversold"] == 0
+
+    def becomes(self, line_id: str, state: str, seconds: float = SETTLED_SECONDS) -> dict[str, Any]:
+        """Wait for a line's state, wherever it is shown."""
+
+        def look() -> dict[str, Any] | None:
+            groups = self.get("/api/v1/basket")["groups"]
+            shown = [line for group in groups for line in group["lines"]]
+            shown += self.get("/api/v1/bookings", filter="upcoming")["items"]
+            return next((line for line in shown if line["id"] == line_id and line["state"] == state), None)
+
+        return until(look, f"the line to be {state}", seconds)
+
+    def notices(self, kind: str, object_id: str) -> list[dict[str, Any]]:
+        found = self.get("/api/v1/notifications")["items"]
+        return [one for one in found if one["kind"] == kind and one["objectId"] == object_id]
+
+    def records(self, action: str, object_id: str = "") -> list[dict[str, Any]]:
+        """The journal's records of an action."""
+        asked = {"action": action, "limit": 100} | ({"objectId": object_id} if object_id else {})
+        return list(self.get("/api/v1/audit/records", **asked)["items"])
+
+    def picture(self) -> str:
+        """All that a refused request must leave as it was: here and at the State."""
+        here = self.lines(), self.get("/api/v1/candidates")["items"], self.get("/api/v1/mandates")["items"]
+        there = self.state.truth(self.id)
+        kept = {key: there[key] for key in ("baskets", "exams", "mandates")}
+        return re.sub(r'"(seenAt|serverTime|age)": "[^"]*"', "", json.dumps([here, kept], sort_keys=True))
+
+
+class Schools:
+    """Hands out schools that no other test of this run has."""
+
+    def __init__(self, stack: Stack, state: TheState) -> None:
+        self._stack, self._state = stack, state
+        self._free = ((department, number) for number in NUMBERS for department in DEPARTMENTS)
+        self.opened: list[DrivingSchool] = []
+
+    def new(self) -> DrivingSchool:
+        return self.of(*next(self._free))
+
+    def of(self, department: str, number: int) -> DrivingSchool:
+        self.opened.append(DrivingSchool(self._stack.url, self._state, department, number))
+        return self.opened[-1]
+
+    def several(self, count: int) -> list[DrivingSchool]:
+        return [self.new() for _ in range(count)]
+
+    def close(self) -> None:
+        for school in self.opened:
+            school.web.close()
+        self.opened.clear()
+
+
+def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    """A refusal as every refusal must be: its status, its code, a sentence, nothing of a person."""
+    assert answer.status_code == status, f"{answer.status_code} instead of {status}: {answer.text}"
+    assert answer.headers["content-type"].startswith("application/problem+json"), answer.headers
+    body: dict[str, Any] = answer.json()
+    assert (body["code"], body["status"]) == (code, status), body
+    assert body["type"].endswith(code)
+    assert body["title"]
+    assert len(body["detail"]) > 20
+    return body
+
+
+def key() -> str:
+    """A fresh Idempotency-Key."""
+    return str(uuid.uuid4())
+
+
+def log_text(home: Path) -> Iterator[tuple[str, str]]:
+    """Each log file of the stack with its text."""
+    for file in sorted((home / "log").iterdir()):
+        yield file.name, file.read_text(encoding="utf-8", errors="replace")
+
+
+def pairs(items: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """Each with its next."""
+    return itertools.pairwise(items)
