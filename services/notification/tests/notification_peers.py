@@ -88,9 +88,11 @@ class Post:
         self.mails += [(to, message) for to in envelope.rcpt_tos]
         return "250 OK"
 
-    async def start(self) -> None:
+    async def start(self, **more: Any) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: SMTP(self, hostname="localhost"), "127.0.0.1", self.port)
+        self._server = await loop.create_server(
+            lambda: SMTP(self, hostname="localhost", **more), "127.0.0.1", self.port
+        )
 
     async def stop(self) -> None:
         if self._server is not None:

@@ -8,6 +8,8 @@ from resapermis_kit.settings import ServiceSettings
 class Settings(ServiceSettings):
     """What notification is told from outside."""
 
+    database_pool: int = 16
+    """Seven are held for good by the relay, the three consumers and the three rounds that one replica at a time does."""
     smtp_url: str
     """smtp://host:port (STARTTLS where the server offers it) or smtps://host:port (TLS from the start)."""
     smtp_username: str = ""

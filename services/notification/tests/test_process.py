@@ -1,0 +1,116 @@
+"""The process as it is deployed: ready, hears basket over NATS, posts, mails, drains."""
+
+import asyncio
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from notification_peers import People, Post
+
+from resapermis.basket.v1.basket_pb2 import LineState
+from resapermis.basket.v1.events_pb2 import LineChanged
+from resapermis.iam.v1 import iam_pb2_grpc
+from resapermis.mandate.v1 import mandate_pb2_grpc
+from resapermis.notification.v1 import notification_pb2 as pb
+from resapermis.notification.v1 import notification_pb2_grpc as rpc
+from resapermis.notification.v1.events_pb2 import NoticePosted
+from resapermis_kit import bus as kit_bus
+from resapermis_kit import db, peers
+from resapermis_kit.auth import Principal, Signer
+from resapermis_kit.clock import utc_now
+from resapermis_kit.outbox import Outbox
+from resapermis_kit.testing import POLICIES, MakeDatabase, MakeEngine, Nats, Serve, eventually, free_port
+
+MODULE = "resapermis_notification"
+
+
+def _ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@pytest.mark.req("N-03", "N-04", "N-06")
+async def test_a_booking_said_on_the_bus_is_in_the_inbox_and_in_the_mail(
+    make_database: MakeDatabase,
+    make_engine: MakeEngine,
+    make_bus: Any,
+    nats_server: Nats,
+    serve: Serve,
+    post: Post,
+    tls: Path,
+    principal_keys: tuple[Path, Path],
+    signer: Signer,
+) -> None:
+    people = People()
+    gateway = await serve(
+        "auth-gateway", (iam_pb2_grpc.add_IamServiceServicer_to_server, people, "resapermis.iam.v1.IamService")
+    )
+    mandate = await serve(
+        "mandate",
+        (mandate_pb2_grpc.add_MandateServiceServicer_to_server, people, "resapermis.mandate.v1.MandateService"),
+    )
+    grpc, metrics = free_port(), free_port()
+    environment = os.environ | {
+        "RESAPERMIS_DATABASE_URL": await make_database(MODULE),
+        "RESAPERMIS_NATS_URL": nats_server.url,
+        "RESAPERMIS_TLS_DIR": str(tls / "notification"),
+        "RESAPERMIS_GRPC_LISTEN": f"127.0.0.1:{grpc}",
+        "RESAPERMIS_METRICS_LISTEN": f"127.0.0.1:{metrics}",
+        "RESAPERMIS_PRINCIPAL_JWKS": str(principal_keys[1]),
+        "RESAPERMIS_POLICIES": str(POLICIES),
+        "RESAPERMIS_PEER_AUTH_GATEWAY": f"127.0.0.1:{gateway.server.port}",
+        "RESAPERMIS_PEER_MANDATE": f"127.0.0.1:{mandate.server.port}",
+        "RESAPERMIS_SMTP_URL": f"smtp://127.0.0.1:{post.port}",
+        "RESAPERMIS_MAIL_FROM": "ResaPermis <no-reply@resapermis.example>",
+        "RESAPERMIS_DELIVER_SECONDS": "0.05",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", MODULE, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        await eventually(lambda: asyncio.to_thread(_ready, metrics), seconds=30)
+        said_by, bus = await make_engine(MODULE), await make_bus("basket")
+        posted: asyncio.Queue[NoticePosted] = asyncio.Queue()
+
+        async def hear(message: Any) -> None:
+            posted.put_nowait(NoticePosted.FromString(message.data))
+
+        await bus.subscribe(NoticePosted.DESCRIPTOR.full_name, cb=hear)
+        await kit_bus.ensure_streams(bus, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
+        async with db.transaction(said_by) as tx:
+            event = LineChanged(
+                line_id="l1", school_id="school-1", candidate_id="c1", category="B", to=LineState.LINE_STATE_BOOKED
+            )
+            await Outbox("basket").add(tx, utc_now(), event)
+        await kit_bus.relay_round(said_by, bus, "basket", utc_now)
+        announced = await asyncio.wait_for(posted.get(), 20)
+        channel = peers.channel(f"127.0.0.1:{grpc}", tls / "auth-gateway", "notification")
+        who = signer.sign(Principal("account-1", "session-1", "school-1", ("school_manager",)))
+        stub = rpc.NotificationServiceStub(channel)
+        listed = await peers.call(stub.ListNotices, pb.ListNoticesRequest(), principal=who)
+        assert [notice.id for notice in listed.notices] == [announced.notice_id]
+
+        async def mailed() -> bool:
+            return len(post.mails) == 3
+
+        await eventually(mailed, seconds=20)
+        await channel.close()
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert process.stdout is not None
+        logged = (await process.stdout.read()).decode()
+        assert '"ready"' in logged
+        assert "@" not in logged
+        assert "Zoé" not in logged
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
