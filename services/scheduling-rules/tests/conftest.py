@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -20,6 +21,9 @@ from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.workers import Lines, Planner
 
 PACKAGE = "resapermis_scheduling_rules"
+# What is proved does not depend on how busy the machine is.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture

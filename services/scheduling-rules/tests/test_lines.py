@@ -80,3 +80,14 @@ async def test_holds_count_while_they_live_and_the_threshold_is_said_once(servic
     assert (december.limit, december.paced_limit, december.taken, december.fte) == (5, 3, 5, 1.2)
     assert december.next_change_at.ToDatetime(UTC) > service.clock()
     assert [one.month for one in answer.thresholds] == ["2026-11", "2026-12", "2027-01"]
+
+
+@pytest.mark.req("R-10")
+async def test_a_threshold_that_rdvpermis_refused_for_shows_until_it_is_forgotten(service: Service) -> None:
+    service.state.slot("s1")
+    await statuses(service, "school-1")
+    service.clock.move(seconds=6)
+    await change(service, "line-1", basket.LINE_STATE_REFUSED, reason="RDVPERMIS_THRESHOLD")
+    assert await statuses(service, "school-1") == [pb.SLOT_STATUS_THRESHOLD_REACHED]
+    service.clock.move(minutes=11)
+    assert await statuses(service, "school-1") == [pb.SLOT_STATUS_FREE]

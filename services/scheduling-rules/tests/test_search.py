@@ -144,9 +144,9 @@ async def test_a_page_of_a_large_mirror_is_read_from_its_index(service: Service)
         )
         await tx.execute(
             sa.text(
-                "INSERT INTO slot (id, centre_id, department, category, kind, day, starts_at, ends_at, published_at,"
+                "INSERT INTO slot (id, centre_id, department, category, kind, starts_at, ends_at, published_at,"
                 " status, seen_at) SELECT 's' || n, 'k' || 1 + n % 50, lpad((1 + n % 50)::text, 2, '0'), 'B', 'PLATEAU',"
-                " at::date, at, at + interval '32 min', at, 'FREE', at FROM generate_series(1, 20000) n,"
+                " at, at + interval '32 min', at, 'FREE', at FROM generate_series(1, 20000) n,"
                 " LATERAL (SELECT timestamptz '2026-12-01 08:00+00' + n * interval '3 min' AS at) t"
             )
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -56,8 +57,9 @@ def zone_of(department: str) -> str:
     return OVERSEAS_ZONES.get(department, PARIS)
 
 
+@lru_cache(maxsize=65_536)
 def local_day(at: datetime, department: str) -> date:
-    """Day of `at` where the department is."""
+    """Day of `at` where the department is. Remembered: each slot of a page asks several times."""
     return at.astimezone(ZoneInfo(zone_of(department))).date()
 
 
@@ -66,10 +68,15 @@ def month_of(day: date) -> str:
     return f"{day.year:04d}-{day.month:02d}"
 
 
+def day_start(day: date, department: str) -> datetime:
+    """Local midnight at the start of a day, UTC. French zones never skip midnight."""
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone_of(department))).astimezone(UTC)
+
+
 def month_start(month: str, department: str, day: int = 1) -> datetime:
-    """Local midnight at the start of day `day` of "2026-12", UTC. French zones never skip midnight."""
+    """Local midnight at the start of day `day` of "2026-12", UTC."""
     year, number = (int(part) for part in month.split("-"))
-    return datetime(year, number, day, tzinfo=ZoneInfo(zone_of(department))).astimezone(UTC)
+    return day_start(date(year, number, day), department)
 
 
 def next_month(month: str) -> str:
@@ -339,6 +346,7 @@ class Action:
     parameters: Parameters
 
 
+@lru_cache(maxsize=65_536)
 def instant(at: datetime) -> str:
     """As text in a verdict's facts."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -27,7 +27,7 @@ from resapermis_scheduling_rules.domain import (
     next_month,
     parameters_for,
 )
-from resapermis_scheduling_rules.facts import Facts
+from resapermis_scheduling_rules.facts import REMEMBERED, Facts
 from resapermis_scheduling_rules.looks import SEEN, Asker, Looker, reason
 from resapermis_scheduling_rules.plan import Interest, Look, Seen, is_due, looks_for
 from resapermis_scheduling_rules.rules.slot import unknown
@@ -35,6 +35,7 @@ from resapermis_scheduling_rules.store import mirror as store
 from resapermis_scheduling_rules.store import schools
 from resapermis_scheduling_rules.store.mirror import Page
 
+INTEREST_PAUSE = timedelta(minutes=1)
 THRESHOLD_SECONDS = 1.0
 """How long a page of thresholds waits for RdvPermis' own figures."""
 
@@ -64,6 +65,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         self._engine, self._facts, self._looker, self._now = engine, facts, looker, now
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")  # one question, one round trip
         self._first_look_seconds = first_look_seconds
+        self._noted: dict[Interest, datetime] = {}
 
     async def SearchSlots(self, request: pb.SearchSlotsRequest, context: Any) -> pb.SearchSlotsResponse:
         """Answer from the mirror, and look again at what is stale."""
@@ -228,14 +230,21 @@ class SchedulingServicer(SchedulingServiceServicer):
         return [look for look in wanted if is_due(look, seen.get(look), self._now(), fresh)]
 
     def _note_interest(self, page: Page, who: Asker) -> None:
+        """Tell the planner behind the answer what people look at, once a minute: it remembers for ten."""
         days = (local_day(page.since, page.department), local_day(page.until, page.department))
-        interest = Interest(who.school_id, page.department, page.category, *days)
+        interest, now = Interest(who.school_id, page.department, page.category, *days), self._now()
+        noted = self._noted.get(interest)
+        if noted is not None and now - noted < INTEREST_PAUSE:
+            return
+        if len(self._noted) >= REMEMBERED:
+            self._noted.clear()
+        self._noted[interest] = now
 
         async def write() -> None:
             async with transaction(self._engine) as tx:
-                await store.note_interest(tx, interest, self._now())
+                await store.note_interest(tx, interest, now)
 
-        self._facts.behind(("interest", who.school_id, page.department, page.category), write)
+        self._facts.behind(interest, write)
 
 
 def _place(slot: Slot) -> Place:

@@ -32,6 +32,7 @@ USUAL_PAGE, LARGEST_PAGE = 200, 500
 LONGEST_ACTION = 100
 """Lines that are judged at all; R-GROUP refuses far fewer."""
 LONGEST_WORD = 64
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUS = {status: pb.SlotStatus.Value(f"SLOT_STATUS_{status.value}") for status in Status}
 
 
@@ -112,9 +113,8 @@ def usage_of(usage: Iterable[pb.Usage]) -> dict[Place, int]:
 
 def timestamp(at: datetime) -> Timestamp:
     """As a message."""
-    message = Timestamp()
-    message.FromDatetime(at)
-    return message
+    since = at - EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
 
 def verdict(said: Verdict) -> verdict_pb2.Verdict:

@@ -72,6 +72,8 @@ class Lines:
         elif event.to == basket.LINE_STATE_REFUSED and event.reason.removeprefix("CODE_") in TAKEN_BY_OTHERS:
             await store.mark_slot(tx, event.slot_id, Status.TAKEN, None, None, at)
         place = Place(event.department, event.month, event.category)
+        if event.to == basket.LINE_STATE_REFUSED and event.reason.removeprefix("CODE_") == "RDVPERMIS_THRESHOLD":
+            await schools.note_reached(tx, event.school_id, place, at)
         if event.to not in COUNTED:
             await schools.uncount_line(tx, event.line_id)
             return

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_kit.db import Tx
-from resapermis_scheduling_rules.domain import Centre, Slot, Status, local_day
+from resapermis_scheduling_rules.domain import Centre, Slot, Status, day_start
 from resapermis_scheduling_rules.mirror import Found, Known, lost, merged
 from resapermis_scheduling_rules.plan import Interest, Look, Seen
 from resapermis_scheduling_rules.store.tables import TIME, centre_looks, centres, interests, looks, offers, slots
@@ -85,7 +85,12 @@ def paging(page: Page) -> sa.Select[Any]:
 
 async def record_look(tx: Tx, look: Look, found: Sequence[Found], asker: str, at: datetime) -> list[str]:
     """Write what one look of school `asker`, asked at `at`, saw; return the ids of the slots lost by it (`mirror.lost`)."""
-    scope = sa.and_(slots.c.centre_id == look.centre_id, slots.c.category == look.category, slots.c.day == look.day)
+    scope = sa.and_(
+        slots.c.centre_id == look.centre_id,
+        slots.c.category == look.category,
+        slots.c.starts_at >= day_start(look.day, look.department),
+        slots.c.starts_at < day_start(look.day + timedelta(days=1), look.department),
+    )
     ids = [slot.id for slot in found]
     known = {
         row.id: Known(
@@ -128,7 +133,6 @@ def _row(look: Look, slot: Found, known: Known) -> dict[str, Any]:
         "department": look.department,
         "category": look.category,
         "kind": slot.kind,
-        "day": local_day(slot.starts_at, look.department),
         "starts_at": slot.starts_at,
         "ends_at": slot.ends_at,
         "published_at": known.published_at,

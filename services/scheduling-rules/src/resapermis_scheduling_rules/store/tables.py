@@ -38,7 +38,6 @@ slots = sa.Table(
     sa.Column("department", sa.Text, nullable=False),
     sa.Column("category", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("day", sa.Date, nullable=False),
     sa.Column("starts_at", TIME, nullable=False),
     sa.Column("ends_at", TIME, nullable=False),
     sa.Column("published_at", TIME, nullable=False),
@@ -58,7 +57,7 @@ sa.Index(
     slots.c.id,
     postgresql_where=slots.c.withdrawn_at.is_(None),
 )
-sa.Index("slot_look_idx", slots.c.centre_id, slots.c.category, slots.c.day)
+sa.Index("slot_centre_idx", slots.c.centre_id, slots.c.category, slots.c.starts_at, slots.c.id)
 looks = sa.Table(
     "look",
     metadata,

@@ -153,7 +153,6 @@ def upgrade() -> None:
         sa.Column("department", sa.Text(), nullable=False),
         sa.Column("category", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
@@ -167,7 +166,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["centre_id"], ["centre.id"], name="slot_centre_id_fkey"),
         sa.PrimaryKeyConstraint("id", name="slot_pkey"),
     )
-    op.create_index("slot_look_idx", "slot", ["centre_id", "category", "day"], unique=False)
+    op.create_index("slot_centre_idx", "slot", ["centre_id", "category", "starts_at", "id"], unique=False)
     op.create_index(
         "slot_search_idx",
         "slot",
