@@ -91,7 +91,7 @@ async def test_another_schools_notice_is_not_there(house: House) -> None:
     assert not (await house.call("ListNotices", pb.ListNoticesRequest())).notices
 
 
-@pytest.mark.req("N-04")
+@pytest.mark.req("D-11")
 async def test_notices_are_forgotten_after_twelve_months(house: House) -> None:
     booked = LineChanged(line_id="l1", school_id="school-1", candidate_id="c1", to=LineState.LINE_STATE_BOOKED)
     await house.hear(booked)

@@ -124,7 +124,7 @@ async def test_a_candidate_hears_of_mandates_that_begin_and_end(house: House) ->
     assert [mail["Subject"] for mail in house.post.to(ONE)] == ["Mandat actif : permis B", "Mandat terminé : permis B"]
 
 
-@pytest.mark.req("N-06", "A-01")
+@pytest.mark.req("N-06", "T-01")
 async def test_each_mail_to_a_candidate_is_in_the_journal_and_none_to_a_school(house: House) -> None:
     await house.hear(line())
     await house.deliveries.drain()

@@ -5,10 +5,11 @@ from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from notification_peers import Post
+from notification_peers import SENDER, Post
 
 from resapermis_kit.clock import utc_now
 from resapermis_kit.testing import free_port
@@ -19,10 +20,6 @@ PASSWORD = "an invented password"
 
 
 def message(post: Post) -> EmailMessage:
-    from uuid import UUID
-
-    from notification_peers import SENDER
-
     told = Told("mandate.active", utc_now(), {"category": "B"}, "Mandat actif.", "Mandate active.")
     return write(told, "school", "one@school.example", "fr", SENDER, UUID(int=1))
 
@@ -35,8 +32,9 @@ async def silent() -> Any:
     await server.stop()
 
 
-@pytest.mark.req("N-04", "S-05")
-async def test_a_password_is_not_sent_in_clear(silent: Post) -> None:
+@pytest.mark.req("D-04", "S-25")
+@pytest.mark.parametrize(("scheme", "username"), [("smtp", "resapermis"), ("smtp+starttls", "")])
+async def test_neither_a_password_nor_a_mail_goes_in_clear(silent: Post, scheme: str, username: str) -> None:
     seen: list[str] = []
 
     def check(*_: Any) -> AuthResult:
@@ -44,14 +42,15 @@ async def test_a_password_is_not_sent_in_clear(silent: Post) -> None:
         return AuthResult(success=True)
 
     await silent.start(authenticator=check, auth_require_tls=False)
-    server = MailServer.parse(f"smtp://127.0.0.1:{silent.port}", "resapermis", PASSWORD)
+    server = MailServer.parse(f"{scheme}://127.0.0.1:{silent.port}", username, PASSWORD)
     with pytest.raises(ServerAway):
         async with server.connected():
             pass
     assert not seen
+    assert not silent.mails
 
 
-@pytest.mark.req("N-04", "S-05")
+@pytest.mark.req("D-04", "S-25")
 async def test_over_starttls_the_account_signs_in_and_sends(silent: Post, tls: Path) -> None:
     def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: LoginPassword) -> AuthResult:
         return AuthResult(success=data.password == PASSWORD.encode())

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import aiosmtplib
 
 TIMEOUT_SECONDS = 20
-PORTS = {"smtp": 25, "smtps": 465}
+PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 class ServerAway(Exception):
@@ -33,22 +33,28 @@ class MailServer:
     host: str
     port: int
     tls: bool
+    """TLS from the first byte."""
+    starttls: bool | None = None
+    """True: STARTTLS or nothing is sent. None: where the server offers it."""
     username: str = ""
     password: str = ""
     context: ssl.SSLContext | None = None
 
     @classmethod
     def parse(cls, url: str, username: str = "", password: str = "") -> "MailServer":
-        """From smtp://host:port or smtps://host:port; ValueError for anything else."""
+        """From smtp://host:port, smtp+starttls://host:port or smtps://host:port; ValueError for anything else."""
         parts = urlsplit(url)
         if parts.scheme not in PORTS or not parts.hostname:
-            msg = "RESAPERMIS_SMTP_URL: smtp://host:port or smtps://host:port"
+            msg = "RESAPERMIS_SMTP_URL: smtps://host:port, smtp+starttls://host:port or smtp://host:port"
             raise ValueError(msg)
         if parts.username or parts.password:
             msg = "RESAPERMIS_SMTP_URL: give the account as RESAPERMIS_SMTP_USERNAME and _PASSWORD_FILE"
             raise ValueError(msg)
         port = parts.port or PORTS[parts.scheme]
-        return cls(parts.hostname, port, parts.scheme == "smtps", username, password)
+        tls = parts.scheme == "smtps"
+        # With a password STARTTLS is demanded whatever the scheme, so that none goes in clear.
+        demanded = not tls and (parts.scheme == "smtp+starttls" or bool(username))
+        return cls(parts.hostname, port, tls, demanded or None, username, password)
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator["Connection"]:
@@ -57,8 +63,7 @@ class MailServer:
             hostname=self.host,
             port=self.port,
             use_tls=self.tls,
-            # None: STARTTLS where offered. With a password it is demanded, so that none goes in clear.
-            start_tls=True if self.username and not self.tls else None,
+            start_tls=self.starttls,
             username=self.username or None,
             password=self.password or None,
             tls_context=self.context,

@@ -11,9 +11,10 @@ class Settings(ServiceSettings):
     database_pool: int = 16
     """Seven are held for good by the relay, the three consumers and the three rounds that one replica at a time does."""
     smtp_url: str
-    """smtp://host:port (STARTTLS where the server offers it) or smtps://host:port (TLS from the start)."""
+    """smtps://host:port (TLS from the start) or smtp+starttls://host:port (STARTTLS or nothing); smtp://host:port takes
+    STARTTLS where the server offers it and is for a mail catcher on the same machine."""
     smtp_username: str = ""
-    """Account at the mail server; when set, an smtp:// server must offer STARTTLS or nothing is sent."""
+    """Account at the mail server; when set, STARTTLS is demanded of an smtp:// server too."""
     smtp_password: SecretStr = SecretStr("")
     """Its password; give it as RESAPERMIS_SMTP_PASSWORD_FILE."""
     mail_from: str
