@@ -109,7 +109,7 @@ class Bookings(LineActs):
         if line.candidate_id == candidate_id:
             raise malformed("candidate_id", "the booking names this candidate already")
         (mandate,) = await self.parts.peers.mandates([(str(candidate_id), line.slot.category)])
-        busy = (candidate_id, line.slot.category) in situation.conflicts.candidates
+        busy = mandate.active and (candidate_id, line.slot.category) in situation.conflicts.candidates
         today = situation.time.now.astimezone(ZoneInfo(line.slot.time_zone)).date()
         allowance = await self.parts.peers.rdvpermis(
             "GetReplacements", rdv.GetReplacementsRequest(category=line.slot.category, date=today.isoformat())

@@ -55,7 +55,10 @@ class Naming(LineActs):
             mandate_active=mandate.active,
             mandate_category=mandate.category,
             mandate_gearbox=mandate.gearbox,
-            candidate_busy=other and (candidate_id, line.slot.category) in situation.conflicts.candidates,
+            # Of a candidate without mandate here nothing is told: they may be another school's.
+            candidate_busy=mandate.active
+            and other
+            and (candidate_id, line.slot.category) in situation.conflicts.candidates,
         )
         # "validate": the line is counted already, as it is at validation.
         said = await self.parts.peers.evaluate([asked], "validate", situation.counted)
