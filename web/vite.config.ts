@@ -6,8 +6,8 @@ import { defineConfig } from "vitest/config";
  * One page, code split by route. `__CSP_NONCE__` stays literal in dist/index.html: the gateway puts a fresh nonce there with each
  * answer. In development, calls go to a running stack (RESAPERMIS_GATEWAY, by default the port of `make up`).
  */
-export default defineConfig({
-  plugins: [react(), lingui({ macroTransform: true, failOnMissing: process.env.RESAPERMIS_TEXTS !== "draft" })],
+export default defineConfig(({ command }) => ({
+  plugins: [react(), lingui({ macroTransform: true, failOnMissing: command === "build" })],
   html: { cspNonce: "__CSP_NONCE__" },
   build: {
     target: "es2023",
@@ -28,4 +28,4 @@ export default defineConfig({
     restoreMocks: true,
     maxWorkers: 2,
   },
-});
+}));

@@ -21,8 +21,8 @@ export function handlers(world: World) {
   });
   const missing = () => HttpResponse.json({ code: "NOT_FOUND", status: 404 }, { status: 404 });
   return [
-    http.get("*/auth/session", () =>
-      world.signedIn
+    http.get("*/auth/session", ({ request }) =>
+      world.signedIn || request.headers.get("cookie")?.includes("looking=1")
         ? HttpResponse.json({
             user: { id: "u-1", displayName: "Camille Roux" },
             school: { id: "s-1", name: "Auto-école du Pont", department: "94" },
@@ -32,9 +32,23 @@ export function handlers(world: World) {
           })
         : HttpResponse.json({ code: "UNAUTHENTICATED", status: 401 }, { status: 401 }),
     ),
+    http.get("*/auth/login", ({ request }) => {
+      const returnTo = new URL(request.url).searchParams.get("returnTo") ?? "/";
+      return HttpResponse.html(
+        `<form method="post" action="/auth/form"><input name="username"><input name="password" type="password">
+         <input type="hidden" name="returnTo" value="${encodeURI(returnTo)}"><button>OK</button></form>`,
+      );
+    }),
+    http.post("*/auth/form", async ({ request }) => {
+      const form = new URLSearchParams(await request.text());
+      return new HttpResponse(null, {
+        status: 303,
+        headers: { Location: form.get("returnTo") ?? "/", "Set-Cookie": "looking=1; Path=/" },
+      });
+    }),
     http.post("*/auth/logout", () => {
       world.signedIn = false;
-      return HttpResponse.json({ redirect: null });
+      return HttpResponse.json({ redirect: "/" }, { headers: { "Set-Cookie": "looking=; Path=/; Max-Age=0" } });
     }),
     http.get("*/api/v1/slots", () =>
       HttpResponse.json({

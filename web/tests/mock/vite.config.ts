@@ -38,7 +38,7 @@ async function toRequest(incoming: IncomingMessage): Promise<Request> {
 }
 
 function mockGateway(): Plugin {
-  const routes = handlers(makeWorld());
+  const routes = handlers({ ...makeWorld(), signedIn: false });
   const answer = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<boolean> => {
     const response = await getResponse(routes, await toRequest(incoming));
     if (!response) return false;
@@ -70,8 +70,8 @@ function mockGateway(): Plugin {
   };
 }
 
-export default defineConfig(
-  mergeConfig(base, {
+export default defineConfig((environment) =>
+  mergeConfig(base(environment), {
     root: new URL("../..", import.meta.url).pathname,
     plugins: [mockGateway()],
     server: { proxy: {} },

@@ -1,0 +1,137 @@
+/** Everyone can use it: axe on each page in both themes, keyboard alone, 320 px, reduced motion, forced colours (E-06). */
+import AxeBuilder from "@axe-core/playwright";
+import { expect, open, PAGES, signIn, test } from "./school.ts";
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`axe finds nothing on any page, ${colorScheme} [E-06]`, async ({ school: page }) => {
+    test.setTimeout(180_000);
+    await page.emulateMedia({ colorScheme });
+    for (const [path, heading] of PAGES) {
+      await open(page, path, heading);
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      expect(
+        violations.map((one) => `${path}: ${one.id} ${one.nodes.map((node) => node.target.join(" ")).join(", ")}`),
+      ).toEqual([]);
+    }
+  });
+
+  test(`axe finds nothing on the page before signing in, ${colorScheme} [E-06]`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme });
+    await page.goto("/");
+    await expect(page.getByRole("link", { name: "Se connecter avec RdvPermis" })).toBeVisible();
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    expect(violations.map((one) => one.id)).toEqual([]);
+  });
+}
+
+test("axe finds nothing in the dialogs [E-06]", async ({ school: page }) => {
+  await open(page, "/creneaux", "Créneaux");
+  await page.getByRole("button", { name: "Raccourcis" }).click();
+  await expect(page.getByRole("dialog")).toBeVisible();
+  const help = await new AxeBuilder({ page }).analyze();
+  expect(help.violations.map((one) => one.id)).toEqual([]);
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  await page.locator(".rp-slot").first().focus();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("dialog")).toBeVisible();
+  const why = await new AxeBuilder({ page }).analyze();
+  expect(why.violations.map((one) => one.id)).toEqual([]);
+});
+
+test("at 320 px no page scrolls sideways [E-06]", async ({ school: page }) => {
+  test.setTimeout(120_000);
+  await page.setViewportSize({ width: 320, height: 640 });
+  for (const [path, heading] of [...PAGES, ["/creneaux?vue=calendrier", "Créneaux"] as const]) {
+    await open(page, path, heading);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    expect(over, path).toBeLessThanOrEqual(0);
+  }
+});
+
+test("on a phone the bottom bar has four pages and the rest behind Plus [E-06]", async ({ school: page }) => {
+  await page.setViewportSize({ width: 390, height: 800 });
+  await open(page, "/", "Accueil");
+  const bar = page.locator(".rp-bottom");
+  await expect(bar.getByRole("link")).toHaveCount(4);
+  await bar.getByRole("button", { name: "Plus" }).click();
+  await page.getByRole("dialog").getByRole("link", { name: "Seuils" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Seuils" })).toBeVisible();
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+});
+
+test("by keyboard alone: pages, grid, choice, dialog; focus is always seen [E-06]", async ({ school: page }) => {
+  await open(page, "/", "Accueil");
+  await page.keyboard.press("Tab");
+  await expect(page.getByRole("link", { name: "Aller au contenu" })).toBeFocused();
+  await page.keyboard.press("g");
+  await page.keyboard.press("c");
+  await expect(page.getByRole("heading", { level: 1, name: "Créneaux" })).toBeFocused();
+  await expect(page.locator("[aria-busy=true]")).toHaveCount(0);
+  await page.keyboard.press("/");
+  await expect(page.getByLabel("Département")).toBeFocused();
+  const stops = page.locator(".rp-slot[tabindex='0']");
+  await expect(stops).toHaveCount(1);
+  for (let step = 0; step < 40; step += 1) {
+    await page.keyboard.press("Tab");
+    if (await stops.evaluate((cell) => cell === document.activeElement)) break;
+  }
+  await expect(stops).toBeFocused();
+  const before = await page.evaluate(() => document.activeElement?.getAttribute("data-place"));
+  await page.keyboard.press("Control+End");
+  const after = await page.evaluate(() => document.activeElement?.getAttribute("data-place"));
+  expect(after).not.toBe(before);
+  const covered = await page.evaluate(() => {
+    const box = document.activeElement?.getBoundingClientRect();
+    if (!box) return true;
+    const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    return !document.activeElement?.contains(top);
+  });
+  expect(covered).toBe(false);
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("dialog")).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  expect(await page.evaluate(() => document.activeElement?.getAttribute("data-place"))).toBe(after);
+  await page.keyboard.press("?");
+  await expect(page.getByRole("dialog", { name: "Raccourcis clavier" })).toBeVisible();
+});
+
+test("many slots draw at most sixty rows, and the table tells the whole [E-06]", async ({ school: page }) => {
+  await open(page, "/creneaux", "Créneaux");
+  const grid = page.getByRole("grid");
+  await expect(grid).toBeVisible();
+  expect(Number(await grid.getAttribute("aria-rowcount"))).toBeGreaterThan(1);
+  expect(await grid.locator("tbody tr").count()).toBeLessThanOrEqual(60);
+});
+
+test("reduced motion and forced colours lose nothing [E-06]", async ({ school: page }) => {
+  await page.emulateMedia({ reducedMotion: "reduce", forcedColors: "active" });
+  await open(page, "/panier", "Panier");
+  const slow = await page.evaluate(
+    () => document.getAnimations().filter((one) => Number(one.effect?.getComputedTiming().duration) > 10).length,
+  );
+  expect(slow).toBe(0);
+});
+
+test("French first, English by a switch that is kept [N-07]", async ({ school: page }) => {
+  await open(page, "/", "Accueil");
+  await page.getByRole("button", { name: "English" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Home" })).toBeVisible();
+  await expect(page.locator("html")).toHaveAttribute("lang", "en");
+  await page.reload();
+  await expect(page.getByRole("heading", { level: 1, name: "Home" })).toBeVisible();
+  await page.getByRole("button", { name: "Français" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Accueil" })).toBeVisible();
+});
+
+test("signing in brings back to the page that was asked, signing out ends the session [S-01] [S-04]", async ({
+  page,
+}) => {
+  await signIn(page, "/seuils");
+  await expect(page).toHaveURL(/\/seuils$/);
+  await page.getByRole("button", { name: "Se déconnecter" }).click();
+  await page.waitForURL((url) => !url.pathname.startsWith("/seuils"));
+  await page.goto("/seuils");
+  await expect(page.getByRole("link", { name: "Se connecter avec RdvPermis" })).toBeVisible();
+});

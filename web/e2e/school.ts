@@ -1,0 +1,162 @@
+/** A school at work: signing in at the sandbox's own form, and what only the sandbox can do (its control API). */
+import { randomInt } from "node:crypto";
+import {
+  type APIRequestContext,
+  type Browser,
+  type BrowserContext,
+  test as base,
+  expect,
+  type Page,
+} from "@playwright/test";
+
+const USERNAME = process.env.E2E_USERNAME ?? "gerant.094-1";
+const PASSWORD = process.env.E2E_PASSWORD ?? "sandbox";
+/** "gerant.094-1" → school "ae-094-1", department "094". */
+const SCHOOL = `ae-${USERNAME.split(".")[1] ?? ""}`;
+const DEPARTMENT = USERNAME.split(".")[1]?.split("-")[0] ?? "";
+
+/** The sandbox listens one port above the platform (`make up`). */
+export function sandboxUrl(baseURL: string): string {
+  const url = new URL(process.env.E2E_SANDBOX_URL ?? baseURL);
+  if (!process.env.E2E_SANDBOX_URL) url.port = String(Number(url.port || "80") + 1);
+  return url.origin;
+}
+
+export async function signIn(page: Page, path = "/"): Promise<void> {
+  await page.goto(path);
+  await page.getByRole("link", { name: "Se connecter avec RdvPermis" }).click();
+  await page.locator("[name=username]").fill(USERNAME);
+  await page.locator("[name=password]").fill(PASSWORD);
+  await page.locator("[name=password]").press("Enter");
+  await expect(page.getByRole("navigation", { name: "Pages" }).first()).toBeVisible();
+}
+
+export interface Person {
+  lastName: string;
+  firstName: string;
+  neph: string;
+  email: string;
+}
+
+/** What a checker may do at the State's side. */
+export class Sandbox {
+  readonly #request: APIRequestContext;
+  readonly #url: string;
+
+  constructor(request: APIRequestContext, baseURL: string) {
+    this.#request = request;
+    this.#url = `${sandboxUrl(baseURL)}/control`;
+  }
+
+  async #post<T>(path: string, data?: unknown): Promise<T> {
+    const answer = await this.#request.post(`${this.#url}${path}`, data === undefined ? {} : { data });
+    expect(answer.ok(), `${path}: ${answer.status()} ${await answer.text()}`).toBe(true);
+    return (answer.status() === 204 ? undefined : await answer.json()) as T;
+  }
+
+  async #get<T>(path: string): Promise<T> {
+    const answer = await this.#request.get(`${this.#url}${path}`);
+    expect(answer.ok(), `${path}: ${answer.status()}`).toBe(true);
+    return (await answer.json()) as T;
+  }
+
+  /** Someone who asked for a licence and has no school yet. */
+  async person(): Promise<Person> {
+    const serial = String(randomInt(1e9)).padStart(9, "0");
+    const letters = [...serial].map((digit) => "abcdefghij"[Number(digit)]).join("");
+    const person = {
+      neph: `260${serial}`,
+      lastName: `Essai${letters}`,
+      firstName: "Camille",
+      email: `essai.${serial}@example.test`,
+    };
+    await this.#post("/candidates", {
+      neph: person.neph,
+      first_name: person.firstName,
+      last_name: person.lastName,
+      email: person.email,
+    });
+    return person;
+  }
+
+  /** The candidate says yes to the school's newest pending mandate. */
+  async acceptMandates(): Promise<void> {
+    const { mandates } = await this.#get<{ mandates: { id: string; state?: string; etat?: string }[] }>(
+      `/state?school=${SCHOOL}`,
+    );
+    for (const mandate of mandates) {
+      if ((mandate.state ?? mandate.etat) === "EN_ATTENTE") await this.#post(`/mandates/${mandate.id}/accept`);
+    }
+  }
+
+  /** Puts fresh slots on line at the department's first centre, on `day`. Gives their ids. */
+  publish(day: string, starts: string[]): Promise<string[]> {
+    return this.#post("/slots/publish", { centre: `ce-${DEPARTMENT}-1`, date: day, starts });
+  }
+
+  /** Another school books it now. */
+  async rivalTakes(slot: string): Promise<void> {
+    await this.#post("/rivals/take", { slot });
+  }
+}
+
+interface Fixtures {
+  sandbox: Sandbox;
+  /** Signed in, on the home page. */
+  school: Page;
+}
+
+let state: Awaited<ReturnType<BrowserContext["storageState"]>> | undefined;
+
+/** One sign-in for all tests of a worker: the tests of signing in do their own. */
+async function signedState(browser: Browser, baseURL: string) {
+  if (state) return state;
+  const context = await browser.newContext({ baseURL });
+  const page = await context.newPage();
+  await signIn(page);
+  state = await context.storageState();
+  await context.close();
+  return state;
+}
+
+export const test = base.extend<Fixtures>({
+  sandbox: async ({ request, baseURL }, use) => {
+    await use(new Sandbox(request, baseURL ?? ""));
+  },
+  school: async ({ browser, baseURL, context }, use) => {
+    const { cookies } = await signedState(browser, baseURL ?? "");
+    await context.addCookies(cookies);
+    const page = await context.newPage();
+    await use(page);
+  },
+});
+
+export { expect } from "@playwright/test";
+
+/** A working day some weeks ahead, "2026-12-09": late enough for every rule about notice. */
+export function workingDay(weeksAhead: number): string {
+  const date = new Date(Date.now() + weeksAhead * 7 * 86_400_000);
+  while (date.getUTCDay() !== 3) date.setUTCDate(date.getUTCDate() + 1);
+  return date.toISOString().slice(0, 10);
+}
+
+/** The pages of a school, by their address. */
+export const PAGES = [
+  ["/", "Accueil"],
+  ["/creneaux", "Créneaux"],
+  ["/creneaux?vue=liste", "Créneaux"],
+  ["/panier", "Panier"],
+  ["/reservations", "Réservations"],
+  ["/reservations?onglet=a-confirmer", "Réservations"],
+  ["/candidats", "Candidats"],
+  ["/seuils", "Seuils"],
+  ["/messages", "Messages"],
+  ["/journal", "Journal"],
+] as const;
+
+/** The page is drawn and its questions are answered. */
+export async function open(page: Page, path: string, heading: string): Promise<void> {
+  await page.goto(path);
+  await expect(page.getByRole("heading", { level: 1, name: heading })).toBeVisible();
+  await expect(page.locator("[aria-busy=true]")).toHaveCount(0);
+}
