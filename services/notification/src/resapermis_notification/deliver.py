@@ -19,9 +19,9 @@ from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.outbox import Outbox
 from resapermis_notification import events, store
+from resapermis_notification.domain import Audience, Due, Outcome
 from resapermis_notification.mail import BadAddress, Sender, Told, write
 from resapermis_notification.post import Connection, MailServer, Never, NotNow, ServerAway
-from resapermis_notification.store import Audience, Due, Outcome
 
 BATCH = 50
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)

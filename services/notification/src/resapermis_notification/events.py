@@ -5,8 +5,8 @@ from uuid import UUID
 from resapermis.audit.v1.events_pb2 import Actor, Record
 from resapermis.audit.v1.events_pb2 import Outcome as Ended
 from resapermis.notification.v1.events_pb2 import NoticePosted
+from resapermis_notification.domain import Due, Outcome
 from resapermis_notification.render import Notice
-from resapermis_notification.store import Due, Outcome
 
 _ENDED = {
     Outcome.SENT: Ended.OUTCOME_DONE,

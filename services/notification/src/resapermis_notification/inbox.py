@@ -11,8 +11,8 @@ from resapermis_kit.clock import Clock, NewId
 from resapermis_kit.db import Tx
 from resapermis_kit.outbox import Outbox
 from resapermis_notification import events, render, store
+from resapermis_notification.domain import Audience
 from resapermis_notification.render import Notice
-from resapermis_notification.store import Audience
 
 
 class Inbox:

@@ -12,7 +12,7 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_notification import store
-from resapermis_notification.store import Kept
+from resapermis_notification.domain import Kept
 
 DEFAULT_PAGE, LARGEST_PAGE = 50, 200
 

@@ -1,9 +1,7 @@
 """Tables of notification and one function a question. No name and no address is stored: ids only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -11,34 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from resapermis_kit.db import NAMING, Tx
+from resapermis_notification.domain import Audience, Due, Kept, Outcome
 
 metadata = sa.MetaData(naming_convention=NAMING)
 KEPT = timedelta(days=365)
 MOST_UNREAD = 1000
 """Unread notices are counted up to here."""
 PURGED_AT_ONCE = 5000
-
-
-class Audience(StrEnum):
-    """Whom a delivery goes to: a school is spread into one delivery an account."""
-
-    SCHOOL = "school"
-    ACCOUNT = "account"
-    CANDIDATE = "candidate"
-
-
-class Outcome(StrEnum):
-    """Where a delivery stands; all but waiting are final."""
-
-    WAITING = "waiting"
-    SPREAD = "spread"
-    SENT = "sent"
-    REFUSED = "refused"
-    """The mail server will never take it for this recipient, or the address is none."""
-    GONE = "gone"
-    """Nobody is there to be told any more, or it is too late to matter."""
-    DEAD = "dead"
-    """Tried for a day."""
 
 
 notices = sa.Table(
@@ -89,41 +66,6 @@ deliveries = sa.Table(
 )
 """`recipient_id`: account or candidate id; empty for a school. `problem`: a word of the last failure."""
 sa.Index("delivery_due_idx", deliveries.c.due_at, postgresql_where=deliveries.c.outcome == "waiting")
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A notice as one account sees it."""
-
-    id: UUID
-    kind: str
-    level: str
-    facts: Mapping[str, str]
-    candidate_id: str
-    object_id: str
-    text_fr: str
-    text_en: str
-    occurred_at: datetime
-    read_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Due:
-    """A delivery with its notice."""
-
-    id: UUID
-    audience: Audience
-    recipient_id: str
-    attempts: int
-    created_at: datetime
-    notice_id: UUID
-    school_id: str
-    kind: str
-    facts: Mapping[str, str]
-    candidate_id: str
-    text_fr: str
-    text_en: str
-    occurred_at: datetime
 
 
 async def add_notice(tx: Tx, values: Mapping[str, Any]) -> bool:
