@@ -1,17 +1,21 @@
 """Each fact is one notice, in order, read by each account for itself."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from notification_peers import House
 
 from resapermis.basket.v1.basket_pb2 import LineState
 from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis.notification.v1 import notification_pb2 as pb
 from resapermis.notification.v1.events_pb2 import NoticePosted
-from resapermis_kit.clock import new_id
+from resapermis_kit.bus import Fact
+from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_notification import store
@@ -19,6 +23,10 @@ from resapermis_notification import store
 
 def done(number: int, school: str = "school-1") -> LineChanged:
     return LineChanged(line_id=f"line-{number}", school_id=school, to=LineState.LINE_STATE_DONE, category="B")
+
+
+def fact() -> Fact:
+    return Fact(str(new_id()), "basket", 1, LineChanged.DESCRIPTOR.full_name, utc_now(), b"", "")
 
 
 async def refusal(call: Any) -> Failure:
@@ -119,3 +127,56 @@ async def test_no_address_is_stored(house: House) -> None:
     stored += str(await house.records())
     assert "@" not in stored
     assert "Zoé" not in stored
+
+
+@pytest.mark.req("N-04")
+async def test_a_feed_that_has_seen_a_notice_has_seen_all_before_it(house: House) -> None:
+    """A notice begun first and committed last must not take a place before one that a feed has seen."""
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        async with transaction(house.engine) as tx:
+            await house.inbox.on_line_changed(tx, done(1), fact())
+            begun.set()
+            await may_end.wait()
+
+    async def second() -> None:
+        await begun.wait()
+        await house.hear(done(2))
+
+    first, other = asyncio.create_task(slow()), asyncio.create_task(second())
+    await begun.wait()
+    assert not (await house.call("ListNotices", pb.ListNoticesRequest())).notices
+    may_end.set()
+    await asyncio.gather(first, other)
+    listed = await house.call("ListNotices", pb.ListNoticesRequest())
+    assert [notice.object_id for notice in listed.notices] == ["line-2", "line-1"]
+
+
+@pytest.mark.req("N-04")
+async def test_what_fails_to_commit_is_neither_posted_nor_mailed(house: House) -> None:
+    booked = LineChanged(line_id="l1", school_id="school-1", candidate_id="c1", to=LineState.LINE_STATE_BOOKED)
+    with pytest.raises(RuntimeError):
+        async with transaction(house.engine) as tx:
+            await house.inbox.on_line_changed(tx, booked, fact())
+            raise RuntimeError
+    await house.deliveries.drain()
+    assert not house.post.mails
+    assert not await house.said(NoticePosted)
+    assert not (await house.call("ListNotices", pb.ListNoticesRequest())).notices
+
+
+async def test_the_migrations_make_the_tables_that_the_code_reads(house: House) -> None:
+    async with house.engine.connect() as connection:
+        differences = await connection.run_sync(
+            lambda one: compare_metadata(
+                MigrationContext.configure(
+                    one,
+                    opts={
+                        "include_name": lambda name, kind, _parents: kind != "table" or name in store.metadata.tables
+                    },
+                ),
+                store.metadata,
+            )
+        )
+    assert not differences
