@@ -37,8 +37,11 @@ def platform(request: pytest.FixtureRequest) -> Iterator[BackgroundStack]:
     home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
     offsets = sorted({port - 1 for part in ALL_PARTS for port in Ports(1).of(part).values()})
     port = free_port(offsets, start=25_000, step=40, attempts=120)
-    with BackgroundStack(Stack(home, port, part_settings=PART_SETTINGS)) as running:
+    said: list[str] = []
+    made = Stack(home, port, part_settings=PART_SETTINGS, say=lambda part, line: said.append(f"{part}: {line}"))
+    with BackgroundStack(made) as running:
         yield running
+    assert [line for line in said if "did not end" in line] == [], "every part drains by itself (P-04)"
     if request.session.testsfailed:
         print(f"\nlogs of the journeys' stack: {home}/log")
     else:
