@@ -76,6 +76,7 @@ async def test_a_booking_is_told_in_html_text_and_calendar(house: House) -> None
     (french,), (english,) = house.post.to(ONE), house.post.to(TWO)
     assert french["Subject"] == "Réservé : permis B, 09/12/2026 08:32, Rosny-sous-Bois"
     assert english["Subject"] == "Booked: licence B, 09/12/2026 08:32, Rosny-sous-Bois"
+    assert french["Content-Language"] == "fr, en"
     assert "https://resapermis.example/reservations" in part(french, "plain")
     assert part(english, "plain").index("Hello") < part(english, "plain").index("Bonjour")
     assert all("Zoé" not in f"{mail['Subject']}{part(mail, 'plain')}" for mail in (french, english))
@@ -85,14 +86,14 @@ async def test_a_booking_is_told_in_html_text_and_calendar(house: House) -> None
 @pytest.mark.req("N-06")
 async def test_a_cancellation_takes_the_exam_off_the_calendar(house: House) -> None:
     await house.hear(line())
-    await house.hear(line(LineState.LINE_STATE_CANCELLED, account_id=""))
+    await house.hear(line(LineState.LINE_STATE_CANCELLED))
     await house.deliveries.drain()
     _, cancelled = house.post.to(ZOE)
     method, calendar = attached(cancelled)
     (event,) = calendar.walk("VEVENT")
     assert (method, str(event["uid"]), int(event["sequence"])) == ("CANCEL", "0198-line", 1)
     assert str(event["status"]) == "CANCELLED"
-    assert "annulée par RdvPermis" in part(cancelled, "plain")
+    assert "annulée par votre auto-école :" in part(cancelled, "plain")
 
 
 @pytest.mark.req("N-04")
@@ -121,6 +122,7 @@ async def test_a_candidate_hears_of_mandates_that_begin_and_end(house: House) ->
         await house.hear(MandateChanged(mandate_id="m", candidate_id="c", school_id="school-1", category="B", to=state))
     await house.deliveries.drain()
     assert [mail["Subject"] for mail in house.post.to(ZOE)] == ["Votre mandat est actif", "Votre mandat est terminé"]
+    assert "https://resapermis.example/candidats/c\n" in part(house.post.to(ONE)[0], "plain").replace("\r", "")
     assert [mail["Subject"] for mail in house.post.to(ONE)] == ["Mandat actif : permis B", "Mandat terminé : permis B"]
 
 

@@ -94,9 +94,12 @@ def test_a_refusal_says_why_and_a_cancellation_by_whom() -> None:
     refused = render.line_changed(line("REFUSED", reason="SLOT_TAKEN"))
     assert refused is not None
     assert "vient d'être pris" in refused.text_fr
-    theirs = render.line_changed(line("CANCELLED", account_id=""))
-    assert theirs is not None
-    assert "par RdvPermis" in theirs.text_fr
+    ours = render.line_changed(line("CANCELLED"))
+    assert ours is not None
+    assert ours.text_fr.startswith("Annulé par votre école : permis B")
+    unknown = render.line_changed(line("CANCELLED", account_id=""))
+    assert unknown is not None
+    assert unknown.text_fr.startswith("Annulé : permis B")  # nobody is blamed where nobody is known
     mandate = render.mandate_changed(
         MandateChanged(to=MandateState.MANDATE_STATE_REFUSED, rdvpermis_code="CANDIDAT_INCONNU", school_id="s")
     )

@@ -121,7 +121,14 @@ class Deliveries:
         return True
 
     async def _send(self, connection: Connection, delivery: Due, known: dict[str, Sequence[iam_pb2.Recipient]]) -> None:
-        told = Told(delivery.kind, delivery.occurred_at, delivery.facts, delivery.text_fr, delivery.text_en)
+        told = Told(
+            delivery.kind,
+            delivery.occurred_at,
+            delivery.facts,
+            delivery.text_fr,
+            delivery.text_en,
+            delivery.candidate_id,
+        )
         if delivery.audience is Audience.CANDIDATE:
             request = mandate_pb2.GetContactRequest(candidate_id=delivery.recipient_id, purpose=PURPOSE)
             contact = await self._contact(request)

@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from typing import Literal
+from urllib.parse import quote
 from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -56,16 +57,16 @@ _CANDIDATE_TEXTS: dict[str, tuple[str, str]] = {
         "Your driving school booked a test for you: {x}.",
     ),
     "booking.cancelled": (
-        "Votre place d'examen est annulée {by} : {x}. Demandez la suite à votre auto-école.",
-        "Your test is cancelled {by}: {x}. Ask your driving school what comes next.",
+        "Votre place d'examen est annulée{by} : {x}. Demandez la suite à votre auto-école.",
+        "Your test is cancelled{by}: {x}. Ask your driving school what comes next.",
     ),
     "booking.replaced": (
-        "Votre place d'examen va à un autre candidat, {by} : {x}. Demandez la suite à votre auto-école.",
-        "Your test place goes to another candidate, {by}: {x}. Ask your driving school what comes next.",
+        "Votre place d'examen va à un autre candidat{by} : {x}. Demandez la suite à votre auto-école.",
+        "Your test place goes to another candidate{by}: {x}. Ask your driving school what comes next.",
     ),
     "booking.swapped": (
-        "Votre place d'examen est échangée {by} : {x}. Demandez la nouvelle date à votre auto-école.",
-        "Your test place was swapped {by}: {x}. Ask your driving school for the new date.",
+        "Votre place d'examen est échangée{by} : {x}. Demandez la nouvelle date à votre auto-école.",
+        "Your test place was swapped{by}: {x}. Ask your driving school for the new date.",
     ),
     "mandate.active": (
         "Votre mandat est actif{x} : votre auto-école peut réserver vos examens.",
@@ -76,7 +77,7 @@ _CANDIDATE_TEXTS: dict[str, tuple[str, str]] = {
         "Your mandate has ended{x}: your driving school may no longer book your tests.",
     ),
 }
-_BY = {"school": ("par votre auto-école", "by your driving school"), "rdvpermis": ("par RdvPermis", "by RdvPermis")}
+_BY_SCHOOL = (" par votre auto-école", " by your driving school")
 _METHODS: dict[str, ics.Method] = {
     "booking.confirmed": "PUBLISH",
     "booking.cancelled": "CANCEL",
@@ -99,6 +100,7 @@ class Told:
     facts: Mapping[str, str]
     text_fr: str
     text_en: str
+    candidate_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,13 +136,11 @@ def write(
     message["Date"] = format_datetime(told.occurred_at)
     message["Message-ID"] = message_id(delivery_id, sender)
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = "en, fr" if english else "fr, en"
     method = _METHODS.get(told.kind)
     event = ics.calendar(method, told.facts, told.occurred_at, sender.address) if method else None
     parts = [_french(told, audience, first_name, method if event else None)]
     parts.insert(0 if english else 1, _english(told, audience, first_name, method if event else None))
-    page = _PAGES.get(told.kind.partition(".")[0], "")
-    link = f"{sender.public_url.rstrip('/')}{page}" if audience == "school" and sender.public_url else ""
+    link = _link(told, sender) if audience == "school" else ""
     filling = {"parts": parts, "subject": subject, "link": link}
     message.set_content(_templates.get_template("mail.txt").render(filling))
     message.add_alternative(_templates.get_template("mail.html").render(filling), subtype="html")
@@ -152,7 +152,17 @@ def write(
             filename="examen.ics",
             params={"method": method, "charset": "UTF-8"},
         )
+    message["Content-Language"] = "en, fr" if english else "fr, en"  # at the end: a body that is set drops Content-*
     return message
+
+
+def _link(told: Told, sender: Sender) -> str:
+    """Where a school reads on; the page says whom it is about, the mail does not."""
+    subject = told.kind.partition(".")[0]
+    page = _PAGES.get(subject, "")
+    if subject == "mandate" and told.candidate_id:
+        page = f"{page}/{quote(told.candidate_id, safe='')}"
+    return f"{sender.public_url.rstrip('/')}{page}" if sender.public_url else ""
 
 
 def _subject(told: Told, audience: Audience, *, english: bool) -> str:
@@ -183,7 +193,7 @@ def _texts(told: Told, audience: Audience) -> tuple[str, str]:
         x_fr, x_en = (f" (permis {category})", f" (licence {category})") if category else ("", "")
     else:
         x_fr, x_en = slot_words(dict(told.facts))
-    by_fr, by_en = _BY[told.facts.get("by", "school")]
+    by_fr, by_en = _BY_SCHOOL if told.facts.get("by") == "school" else ("", "")
     return fr.format(x=x_fr, by=by_fr), en.format(x=x_en, by=by_en)
 
 

@@ -89,22 +89,22 @@ _LINES: dict[LineState.ValueType, _Kind | None] = {
     ),
     LineState.LINE_STATE_CANCELLED: _Kind(
         *("booking.cancelled", WARNING, "booking"),
-        "Annulé {by} : {x}. Le candidat est prévenu.",
-        "Cancelled {by}: {x}. The candidate is told.",
+        "Annulé{by} : {x}. Le candidat est prévenu.",
+        "Cancelled{by}: {x}. The candidate is told.",
         mail_school=True,
         mail_candidate=True,
     ),
     LineState.LINE_STATE_REPLACED: _Kind(
         *("booking.replaced", WARNING, "booking"),
-        "Remplacé par un autre candidat {by} : {x}. Le candidat est prévenu.",
-        "Replaced by another candidate {by}: {x}. The candidate is told.",
+        "Remplacé par un autre candidat{by} : {x}. Le candidat est prévenu.",
+        "Replaced by another candidate{by}: {x}. The candidate is told.",
         mail_school=True,
         mail_candidate=True,
     ),
     LineState.LINE_STATE_SWAPPED: _Kind(
         *("booking.swapped", WARNING, "booking"),
-        "Échangé {by} : {x}. Le candidat est prévenu.",
-        "Swapped {by}: {x}. The candidate is told.",
+        "Échangé{by} : {x}. Le candidat est prévenu.",
+        "Swapped{by}: {x}. The candidate is told.",
         mail_school=True,
         mail_candidate=True,
     ),
@@ -164,10 +164,7 @@ _MANDATES: dict[MandateState.ValueType, _Kind | None] = {
         mail_school=True,
     ),
 }
-_BY = {
-    "school": ("par votre école", "by your school"),
-    "rdvpermis": ("par RdvPermis", "by RdvPermis"),
-}
+BY_SCHOOL = (" par votre école", " by your school")
 
 
 def line_changed(event: LineChanged) -> Notice | None:
@@ -180,7 +177,9 @@ def line_changed(event: LineChanged) -> Notice | None:
         return None
     if (before, event.to) == (LineState.LINE_STATE_CONFIRMING, LineState.LINE_STATE_HELD):
         kind = _NOT_VALIDATED
-    by = "school" if event.account_id else "rdvpermis"
+    # Without an account nobody knows who: RdvPermis, or the school's own request whose answer was lost and then read.
+    by = "school" if event.account_id else ""
+    by_fr, by_en = BY_SCHOOL if by else ("", "")
     facts = {
         "line_id": _word(event.line_id),
         "group_id": _word(event.group_id),
@@ -204,8 +203,8 @@ def line_changed(event: LineChanged) -> Notice | None:
         level=kind.level,
         topic=kind.topic,
         school_id=event.school_id,
-        text_fr=kind.fr.format(x=slot_fr, why=why_fr, h=until_fr, by=_BY[by][0]),
-        text_en=kind.en.format(x=slot_en, why=why_en, h=until_en, by=_BY[by][1]),
+        text_fr=kind.fr.format(x=slot_fr, why=why_fr, h=until_fr, by=by_fr),
+        text_en=kind.en.format(x=slot_en, why=why_en, h=until_en, by=by_en),
         facts=facts,
         candidate_id=_word(event.candidate_id),
         object_id=facts.get("line_id", ""),
