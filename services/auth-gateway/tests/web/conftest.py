@@ -16,18 +16,25 @@ import grpc
 import httpx2
 import pytest
 import sqlalchemy as sa
+from google.protobuf import descriptor_pool, message_factory
 from joserfc import jwk, jws
-from resapermis_kit.auth import Authorizer, Signer
+from resapermis_kit.auth import Authorizer, Signer, caller
 from resapermis_kit.clock import new_id
 from resapermis_kit.db import transaction
-from resapermis_kit.errors import Failure
+from resapermis_kit.errors import Code, Failure
 from resapermis_kit.outbox import Outbox, outbox
 from resapermis_kit.telemetry import Health
 from resapermis_kit.testing import POLICIES, MakeEngine, Running, Serve
 from resapermis_vault.keyset import Keyset, new_document
 from starlette.types import ASGIApp
 
+from resapermis.audit.v1 import audit_pb2_grpc
+from resapermis.basket.v1 import basket_pb2_grpc
+from resapermis.booking.v1 import booking_pb2_grpc
+from resapermis.mandate.v1 import mandate_pb2_grpc
+from resapermis.notification.v1 import notification_pb2_grpc
 from resapermis.rdvpermis.v1 import rdvpermis_pb2, rdvpermis_pb2_grpc
+from resapermis.scheduling.v1 import scheduling_pb2_grpc
 from resapermis_auth_gateway import store, tokens
 from resapermis_auth_gateway.settings import Settings
 from resapermis_auth_gateway.web import app
@@ -286,11 +293,15 @@ class World:
 
     def browser(self, signed: "Signed | None" = None, **more: Any) -> httpx2.AsyncClient:
         """A browser on our page: it sends Origin and, signed in, cookie and token."""
-        headers = {"Origin": PUBLIC, "Sec-Fetch-Site": "same-origin"}
+        told = self.gateway.settings
+        headers = {"Origin": told.public_origin, "Sec-Fetch-Site": "same-origin"}
         if signed is not None:
-            headers |= {"Cookie": f"{COOKIE}={signed.cookie}", "X-CSRF-Token": signed.csrf}
+            name = COOKIE if told.secure else "resapermis"
+            headers |= {"Cookie": f"{name}={signed.cookie}", "X-CSRF-Token": signed.csrf}
         return httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=self.app), base_url=PUBLIC, headers=headers | more.pop("headers", {})
+            transport=httpx2.ASGITransport(app=self.app),
+            base_url=told.public_url,
+            headers=headers | more.pop("headers", {}),
         )
 
     async def said(self) -> list[tuple[str, bytes]]:
@@ -364,6 +375,73 @@ async def make_world(
             await task
     for opened in channels:
         await opened.close()
+
+
+ADDERS = {
+    "mandate": [("resapermis.mandate.v1.MandateService", mandate_pb2_grpc.add_MandateServiceServicer_to_server)],
+    "scheduling-rules": [
+        ("resapermis.scheduling.v1.SchedulingService", scheduling_pb2_grpc.add_SchedulingServiceServicer_to_server)
+    ],
+    "basket": [
+        ("resapermis.basket.v1.BasketService", basket_pb2_grpc.add_BasketServiceServicer_to_server),
+        ("resapermis.booking.v1.BookingService", booking_pb2_grpc.add_BookingServiceServicer_to_server),
+    ],
+    "audit": [("resapermis.audit.v1.AuditService", audit_pb2_grpc.add_AuditServiceServicer_to_server)],
+    "notification": [
+        (
+            "resapermis.notification.v1.NotificationService",
+            notification_pb2_grpc.add_NotificationServiceServicer_to_server,
+        )
+    ],
+}
+
+
+class Tells:
+    """A service that answers each method with what a test says, and remembers what it was asked and for whom."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        """An answer may be a message or a Failure."""
+        self.answers, self.asked, self.callers = answers, [], []
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        async def answer(request: Any, context: Any) -> Any:
+            self.asked.append(request)
+            self.callers.append(caller())
+            told = self.answers.get(method, Failure(Code.CODE_INTERNAL, "not expected in this test"))
+            if isinstance(told, Failure):
+                raise told
+            return told
+
+        return answer
+
+
+@pytest.fixture
+async def over(serve: Serve, make_world: Any) -> Callable[..., Any]:
+    """Function: service → {method: answer} → (world, signed browser, the services)."""
+
+    async def start(**answers: dict[str, Any]) -> tuple[Any, Any, dict[str, Tells]]:
+        told = {name.replace("_", "-"): Tells(said) for name, said in answers.items()}
+        running = {
+            name: await serve(name, *((add, tells, service) for service, add in ADDERS[name]))
+            for name, tells in told.items()
+        }
+        world = await make_world(running)
+        return world, world.browser(await world.session()), told
+
+    return start
+
+
+def _empty(name: str) -> dict[str, Any]:
+    """An empty answer for each method of a service."""
+    pool = descriptor_pool.Default()
+    methods = [method for service, _ in ADDERS[name] for method in pool.FindServiceByName(service).methods]
+    return {method.name: message_factory.GetMessageClass(method.output_type)() for method in methods}
+
+
+@pytest.fixture
+async def over_empty(over: Callable[..., Any]) -> Callable[..., Any]:
+    """As `over`, every service answering every method with an empty message."""
+    return lambda: over(**{name.replace("-", "_"): _empty(name) for name in ADDERS})
 
 
 def _nobody(tls: Path, name: str) -> grpc.aio.Channel:

@@ -26,7 +26,9 @@ WRITES = [
 ]
 
 
-def _headers(world: Any, signed: Any, other: Any, site: str | None, origin: str | None, token: str | None) -> dict[str, str]:
+def _headers(
+    world: Any, signed: Any, other: Any, site: str | None, origin: str | None, token: str | None
+) -> dict[str, str]:
     origins = {"own": world.public, "own:444": f"{world.public}:444", "http": "http://resapermis.test"}
     said = {
         "Sec-Fetch-Site": site,

@@ -108,7 +108,9 @@ async def test_files_named_after_their_content_are_kept_long_and_others_asked_ab
     assert plain.headers["cache-control"] == "no-cache"
 
 
-@pytest.mark.parametrize("path", ["/../conftest.py", "/%2e%2e/conftest.py", "/assets/..%2f..%2fconftest.py", "/index.html%00"])
+@pytest.mark.parametrize(
+    "path", ["/../conftest.py", "/%2e%2e/conftest.py", "/assets/..%2f..%2fconftest.py", "/index.html%00"]
+)
 async def test_nothing_beside_the_folder_is_served(world: Any, path: str) -> None:
     async with world.browser() as browser:
         assert (await browser.get(path)).status_code == 404
@@ -129,7 +131,9 @@ async def test_readiness_names_what_is_missing(world: Any) -> None:
 
 
 async def test_browsers_may_report_what_they_blocked(world: Any) -> None:
-    report = [{"type": "csp-violation", "body": {"effectiveDirective": "script-src", "blockedURL": "https://evil.test/x"}}]
+    report = [
+        {"type": "csp-violation", "body": {"effectiveDirective": "script-src", "blockedURL": "https://evil.test/x"}}
+    ]
     async with world.browser() as browser:
         headers = {"Content-Type": "application/reports+json"}
         assert (await browser.post("/csp-reports", json=report, headers=headers)).status_code == 204

@@ -38,10 +38,16 @@ def test_the_detail_for_logs_stays_in_the_logs() -> None:
 
 
 def test_a_refusal_by_a_rule_says_which_and_when(clock: Any) -> None:
-    verdict = Verdict(rule="R-TERRITORY", allowed=False, facts={"slot_department": "91"}, source="charter 3.2", remedy="wait")
+    verdict = Verdict(
+        rule="R-TERRITORY", allowed=False, facts={"slot_department": "91"}, source="charter 3.2", remedy="wait"
+    )
     verdict.opens_at.FromDatetime(clock() + timedelta(hours=1))
     failure = Failure(
-        Code.CODE_RULE_REFUSED, "", verdicts=[verdict], violations=[("items[0]", "x")], retry_at=clock() + timedelta(seconds=90.2)
+        Code.CODE_RULE_REFUSED,
+        "",
+        verdicts=[verdict],
+        violations=[("items[0]", "x")],
+        retry_at=clock() + timedelta(seconds=90.2),
     )
     body = body_of(failure, "fr").model_dump(mode="json", by_alias=True)
     assert body["status"] == 409

@@ -1,74 +1,23 @@
 """What browsers ask becomes what services are asked, and their answers become what browsers are shown."""
 
 import base64
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from resapermis_kit.auth import caller
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.testing import Serve
 
-from resapermis.audit.v1 import audit_pb2, audit_pb2_grpc
+from resapermis.audit.v1 import audit_pb2
 from resapermis.audit.v1 import events_pb2 as audit_events
-from resapermis.basket.v1 import basket_pb2, basket_pb2_grpc
-from resapermis.booking.v1 import booking_pb2, booking_pb2_grpc
-from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
-from resapermis.notification.v1 import notification_pb2, notification_pb2_grpc
-from resapermis.scheduling.v1 import scheduling_pb2, scheduling_pb2_grpc
+from resapermis.basket.v1 import basket_pb2
+from resapermis.booking.v1 import booking_pb2
+from resapermis.mandate.v1 import mandate_pb2
+from resapermis.notification.v1 import notification_pb2
+from resapermis.scheduling.v1 import scheduling_pb2
 from resapermis.verdict.v1.verdict_pb2 import Verdict
 
 NOON = datetime(2026, 12, 9, 12, 0, tzinfo=UTC)
 KEY = {"Idempotency-Key": "act-1"}
-ADDERS = {
-    "mandate": [("resapermis.mandate.v1.MandateService", mandate_pb2_grpc.add_MandateServiceServicer_to_server)],
-    "scheduling-rules": [
-        ("resapermis.scheduling.v1.SchedulingService", scheduling_pb2_grpc.add_SchedulingServiceServicer_to_server)
-    ],
-    "basket": [
-        ("resapermis.basket.v1.BasketService", basket_pb2_grpc.add_BasketServiceServicer_to_server),
-        ("resapermis.booking.v1.BookingService", booking_pb2_grpc.add_BookingServiceServicer_to_server),
-    ],
-    "audit": [("resapermis.audit.v1.AuditService", audit_pb2_grpc.add_AuditServiceServicer_to_server)],
-    "notification": [
-        ("resapermis.notification.v1.NotificationService", notification_pb2_grpc.add_NotificationServiceServicer_to_server)
-    ],
-}
-
-
-class Tells:
-    """A service that answers each method with what a test says, and remembers what it was asked and for whom."""
-
-    def __init__(self, answers: dict[str, Any]) -> None:
-        self.answers, self.asked, self.callers = answers, [], []
-
-    def __getattr__(self, method: str) -> Callable[..., Any]:
-        async def answer(request: Any, context: Any) -> Any:
-            self.asked.append(request)
-            self.callers.append(caller())
-            told = self.answers.get(method, Failure(Code.CODE_INTERNAL, "not expected in this test"))
-            if isinstance(told, Failure):
-                raise told
-            return told
-
-        return answer
-
-
-@pytest.fixture
-async def over(serve: Serve, make_world: Any) -> Callable[..., Any]:
-    """Function: service → {method: answer} → (world, signed browser, the services)."""
-
-    async def start(**answers: dict[str, Any]) -> tuple[Any, Any, dict[str, Tells]]:
-        told = {name.replace("_", "-"): Tells(said) for name, said in answers.items()}
-        running = {
-            name: await serve(name, *((add, tells, service) for service, add in ADDERS[name]))
-            for name, tells in told.items()
-        }
-        world = await make_world(running)
-        return world, world.browser(await world.session()), told
-
-    return start
 
 
 def _slot(slot_id: str = "slot-1", hour: int = 7, zone: str = "Europe/Paris") -> scheduling_pb2.Slot:
@@ -86,7 +35,9 @@ def _slot(slot_id: str = "slot-1", hour: int = 7, zone: str = "Europe/Paris") ->
     return slot
 
 
-def _line(state: basket_pb2.LineState.ValueType, *, line_id: str = "l-1", candidate: str = "", **more: Any) -> basket_pb2.Line:
+def _line(
+    state: basket_pb2.LineState.ValueType, *, line_id: str = "l-1", candidate: str = "", **more: Any
+) -> basket_pb2.Line:
     line = basket_pb2.Line(id=line_id, group_id="g-1", slot=_slot(), candidate_id=candidate, state=state, **more)
     line.since.FromDatetime(NOON)
     return line
@@ -151,7 +102,11 @@ async def test_a_hold_that_is_granted_is_a_201_with_names(over: Any) -> None:
 async def test_a_hold_that_is_partly_refused_is_a_207_that_says_each(over: Any) -> None:
     refusal = Failure(Code.CODE_RDVPERMIS_SLOT_GONE, "gone", rdvpermis_code="CRENEAU_DEJA_RESERVE").to_proto()
     unknown = basket_pb2.Line(
-        id="l-3", group_id="g-1", slot=scheduling_pb2.Slot(id="slot-9"), state=basket_pb2.LINE_STATE_REFUSED, refusal=refusal
+        id="l-3",
+        group_id="g-1",
+        slot=scheduling_pb2.Slot(id="slot-9"),
+        state=basket_pb2.LINE_STATE_REFUSED,
+        refusal=refusal,
     )
     lines = [
         _line(basket_pb2.LINE_STATE_HELD),
@@ -200,7 +155,11 @@ async def test_the_basket_is_shown_even_while_names_cannot_be_read(over: Any) ->
 async def test_many_lines_cost_one_question_about_names(over: Any) -> None:
     lines = [_line(basket_pb2.LINE_STATE_BOOKED, line_id=f"l-{n}", candidate=f"c-{n % 3}") for n in range(50)]
     _, browser, told = await over(
-        basket={"ListBookings": booking_pb2.ListBookingsResponse(bookings=lines, replacements_left=3, replacements_per_month=5)},
+        basket={
+            "ListBookings": booking_pb2.ListBookingsResponse(
+                bookings=lines, replacements_left=3, replacements_per_month=5
+            )
+        },
         mandate={"DescribeCandidates": NAMES},
     )
     async with browser:
@@ -212,7 +171,10 @@ async def test_many_lines_cost_one_question_about_names(over: Any) -> None:
 
 async def test_lines_are_named_given_back_cancelled_and_replaced(over: Any) -> None:
     held, released = _line(basket_pb2.LINE_STATE_HELD), _line(basket_pb2.LINE_STATE_RELEASED)
-    changing, booked = _line(basket_pb2.LINE_STATE_BOOKED, changing=True), _line(basket_pb2.LINE_STATE_BOOKED, exam_id="e-1")
+    changing, booked = (
+        _line(basket_pb2.LINE_STATE_BOOKED, changing=True),
+        _line(basket_pb2.LINE_STATE_BOOKED, exam_id="e-1"),
+    )
     _, browser, told = await over(
         basket={
             "NameCandidate": basket_pb2.NameCandidateResponse(line=held),
@@ -274,7 +236,9 @@ async def test_candidates_and_mandates_go_to_mandate_in_bodies_only(over: Any) -
 
 async def test_thresholds_are_judged_on_what_basket_counts(over: Any) -> None:
     usage = scheduling_pb2.Usage(department="94", month="2026-12", category="B", taken=7)
-    threshold = scheduling_pb2.Threshold(department="94", month="2026-12", category="B", limit=11, paced_limit=9, taken=7, fte=2.5, rate_per_fte=4.5)
+    threshold = scheduling_pb2.Threshold(
+        department="94", month="2026-12", category="B", limit=11, paced_limit=9, taken=7, fte=2.5, rate_per_fte=4.5
+    )
     _, browser, told = await over(
         basket={"GetUsage": basket_pb2.GetUsageResponse(usage=[usage])},
         scheduling_rules={"ListThresholds": scheduling_pb2.ListThresholdsResponse(thresholds=[threshold])},
@@ -288,11 +252,22 @@ async def test_thresholds_are_judged_on_what_basket_counts(over: Any) -> None:
 @pytest.mark.req("S-14")
 async def test_records_and_proofs_come_with_all_that_verifies_them(over: Any) -> None:
     record = audit_events.Record(
-        id="r-1", source="basket", action="basket.hold", outcome=audit_events.OUTCOME_DONE, object_kind="line", object_id="l-1"
+        id="r-1",
+        source="basket",
+        action="basket.hold",
+        outcome=audit_events.OUTCOME_DONE,
+        object_kind="line",
+        object_id="l-1",
     )
     record.actor.kind = audit_events.Actor.KIND_PERSON
     proof = audit_pb2.GetInclusionProofResponse(
-        leaf_index=4, tree_size=9, leaf_hash=b"\x01" * 32, hashes=[b"\x02" * 32], leaf_data=b"\x03" * 64, salt=b"s", content=b"c"
+        leaf_index=4,
+        tree_size=9,
+        leaf_hash=b"\x01" * 32,
+        hashes=[b"\x02" * 32],
+        leaf_data=b"\x03" * 64,
+        salt=b"s",
+        content=b"c",
     )
     _, browser, _ = await over(
         audit={
@@ -314,7 +289,12 @@ async def test_records_and_proofs_come_with_all_that_verifies_them(over: Any) ->
 
 async def test_the_inbox_names_candidates_and_marks_are_passed_on(over: Any) -> None:
     notice = notification_pb2.Notice(
-        id="n-1", kind="booking.confirmed", candidate_id="c-aaaa", level="success", text_fr="Réservé.", text_en="Booked."
+        id="n-1",
+        kind="booking.confirmed",
+        candidate_id="c-aaaa",
+        level="success",
+        text_fr="Réservé.",
+        text_en="Booked.",
     )
     _, browser, told = await over(
         notification={

@@ -60,7 +60,9 @@ async def test_the_database_holds_no_secret_in_clear(with_egress: Any) -> None:
         cookie = browser.cookies[with_egress.cookie]
     async with with_egress.gateway.engine.connect() as connection:
         rows = [
-            row for table in (store.accounts, store.sessions, tokens.tokens) for row in await connection.execute(sa.select(table))
+            row
+            for table in (store.accounts, store.sessions, tokens.tokens)
+            for row in await connection.execute(sa.select(table))
         ]
     text = repr(rows)
     for secret in (cookie, "access-", "refresh-", "Camille", "camille@"):
@@ -260,7 +262,9 @@ async def test_a_sign_in_waits_ten_minutes(with_egress: Any) -> None:
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize("iss", ["https://idp.test/realms/formation/", "https://IDP.test/realms/formation", "https://evil.test", None])
+@pytest.mark.parametrize(
+    "iss", ["https://idp.test/realms/formation/", "https://IDP.test/realms/formation", "https://evil.test", None]
+)
 async def test_an_answer_of_another_issuer_costs_no_token_request(with_egress: Any, iss: str | None) -> None:
     with_egress.provider.callback_iss = iss
     async with with_egress.browser() as browser:
@@ -422,6 +426,8 @@ def test_nobody_is_sent_elsewhere(evil: str) -> None:
     assert safe_return_to(evil) == "/"
 
 
-@pytest.mark.parametrize("good", ["/", "/creneaux?department=94&from=2026-12-09", "/candidats/0199", "/panier?x=a%20b", "/réservations"])
+@pytest.mark.parametrize(
+    "good", ["/", "/creneaux?department=94&from=2026-12-09", "/candidats/0199", "/panier?x=a%20b", "/réservations"]
+)
 def test_pages_of_ours_are_returned_to(good: str) -> None:
     assert safe_return_to(good) == good

@@ -1,0 +1,114 @@
+"""The published contract is what the service does, and nothing that fits or breaks it makes the service fall."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import jsonschema_rs
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis import GenerationMode
+
+from resapermis_auth_gateway.__main__ import main
+from resapermis_auth_gateway.web.openapi import contract
+
+pytestmark = pytest.mark.req("S-05")
+PUBLISHED = Path(__file__).parents[4] / "web" / "openapi.json"
+EXAMPLES = 6
+ENDLESS = "/api/v1/notifications/stream"
+OURS = {"cookie", "x-csrf-token", "origin", "sec-fetch-site", "host", "content-length", "connection", "user-agent"}
+DOCUMENT = contract()
+OPERATIONS = {
+    f"{operation.method} {operation.path}": operation
+    for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()
+    if (operation := found.ok()).path != ENDLESS
+}
+
+
+def test_the_published_contract_is_this_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["openapi"]) == 0
+    assert capsys.readouterr().out == PUBLISHED.read_text(encoding="utf-8"), "run `make openapi`"
+
+
+def test_it_is_openapi_3_1_and_every_operation_says_how_it_refuses() -> None:
+    assert DOCUMENT["openapi"].startswith("3.1")
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            assert "application/problem+json" in operation["responses"]["default"]["content"], path
+            assert ("security" in operation) == path.startswith(("/api/", "/auth/logout", "/auth/session"))
+            if method != "get":
+                assert "X-CSRF-Token" in [one["name"] for one in operation["parameters"]]
+
+
+async def test_the_running_service_publishes_it(world: Any) -> None:
+    async with world.browser() as browser:
+        assert (await browser.get("/api/openapi.json")).json() == DOCUMENT
+
+
+def _cases(operation: Any, mode: GenerationMode) -> list[Any]:
+    """A few questions that fit the contract, or break it; none where nothing can."""
+    made: list[Any] = []
+
+    @seed(1)
+    @settings(
+        max_examples=EXAMPLES,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(operation.as_strategy(generation_mode=mode))
+    def keep(case: Any) -> None:
+        made.append(case.as_transport_kwargs(base_url="https://resapermis.test"))
+
+    keep()
+    return made
+
+
+def _valid(operation: str, status: int, body: Any) -> None:
+    method, path = operation.split(" ")
+    responses = DOCUMENT["paths"][path][method.lower()]["responses"]
+    content = responses.get(str(status), responses["default"]).get("content", {})
+    for schema in (one["schema"] for kind, one in content.items() if kind.endswith("json")):
+        jsonschema_rs.validate({**schema, "components": DOCUMENT["components"]}, body)
+
+
+PARTS = 4
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_nothing_makes_it_fall(over_empty: Any, part: int) -> None:
+    world, browser, _ = await over_empty()
+    world.gateway.health.started = True
+    async with browser:
+        for name in sorted(OPERATIONS)[part::PARTS]:
+            for asked in _asked(OPERATIONS[name]):
+                signed = await world.session() if "logout" in name else None
+                cookies = {"Cookie": f"{world.cookie}={signed.cookie}", "X-CSRF-Token": signed.csrf} if signed else {}
+                try:
+                    answer = await browser.request(**{**asked, "headers": asked["headers"] | cookies})
+                except (UnicodeEncodeError, TypeError, httpx2.InvalidURL):
+                    continue  # no browser can send that
+                assert answer.status_code < 500 or answer.json()["code"] in {"RDVPERMIS_DOWN", "UNAVAILABLE"}, asked
+                kind = answer.headers.get("content-type", "")
+                if kind.endswith("json"):
+                    _valid(name, answer.status_code, json.loads(answer.content))
+                else:
+                    assert kind.startswith("text/plain") or answer.status_code in {204, 302}
+    for task in list(world.gateway.background):
+        await task
+
+
+def _asked(operation: Any) -> list[dict[str, Any]]:
+    modes = [GenerationMode.POSITIVE]
+    if "parameters" in operation.definition.raw or "requestBody" in operation.definition.raw:
+        modes.append(GenerationMode.NEGATIVE)
+    cases = [case for mode in modes for case in _cases(operation, mode)]
+    for case in cases:
+        case["headers"] = {k: v for k, v in (case["headers"] or {}).items() if k.lower() not in OURS}
+        case.pop("cookies", None)
+        if not isinstance(case.get("data", {}), dict):
+            case["content"] = case.pop("data")
+    return cases

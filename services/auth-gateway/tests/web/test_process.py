@@ -1,0 +1,136 @@
+"""The web process as it is run: ready, answering, and drained on SIGTERM with its feeds closed."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from resapermis_kit.testing import POLICIES, Nats, eventually, free_port
+
+pytestmark = pytest.mark.req("S-04", "S-05")
+
+
+@pytest.fixture
+async def process(
+    make_world: Any, nats_server: Nats, make_bus: Callable[..., Any], tls: Path, principal_keys: tuple[Path, Path]
+) -> AsyncIterator[tuple[Any, asyncio.subprocess.Process, int]]:
+    """(the world whose database it uses, the process, its metrics port)."""
+    await make_bus("auth-gateway")  # NATS listens now
+    port, metrics = free_port(), free_port()
+    world = await make_world(public_url=f"http://localhost:{port}")
+    told = world.gateway.settings
+    url = world.gateway.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    peers = {
+        f"RESAPERMIS_PEER_{name}": "127.0.0.1:9"
+        for name in ("MANDATE", "SCHEDULING_RULES", "BASKET", "AUDIT", "NOTIFICATION", "EGRESS")
+    }
+    environment = {
+        "PATH": os.environ["PATH"],
+        "RESAPERMIS_DATABASE_URL": url,
+        "RESAPERMIS_NATS_URL": nats_server.url,
+        "RESAPERMIS_TLS_DIR": str(tls / "auth-gateway"),
+        "RESAPERMIS_GRPC_LISTEN": f"127.0.0.1:{free_port()}",
+        "RESAPERMIS_METRICS_LISTEN": f"127.0.0.1:{metrics}",
+        "RESAPERMIS_PRINCIPAL_JWKS": str(principal_keys[1]),
+        "RESAPERMIS_PRINCIPAL_KEY_FILE": str(principal_keys[0]),
+        "RESAPERMIS_KEYSET_FILE": str(told.keyset_file),
+        "RESAPERMIS_POLICIES": str(POLICIES),
+        "RESAPERMIS_WEB_LISTEN": f"127.0.0.1:{port}",
+        "RESAPERMIS_PUBLIC_URL": told.public_url,
+        "RESAPERMIS_WEB_ROOT": str(told.web_root),
+        "RESAPERMIS_OIDC_ISSUER": told.oidc_issuer,
+        "RESAPERMIS_OIDC_CLIENT_ID": "resapermis",
+        "RESAPERMIS_OIDC_CLIENT_SECRET": "client-secret-of-tests",
+        "RESAPERMIS_RDVPERMIS_URL": "https://rdvpermis.test",
+    }
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "resapermis_auth_gateway", "web", env=environment | peers, stdout=asyncio.subprocess.PIPE
+    )
+    yield world, started, metrics
+    if started.returncode is None:
+        started.kill()
+        await started.wait()
+
+
+async def _ready(started: asyncio.subprocess.Process) -> list[dict[str, Any]]:
+    assert started.stdout
+    lines: list[dict[str, Any]] = []
+    async with asyncio.timeout(30):
+        while not lines or lines[-1].get("event") != "ready":
+            text = await started.stdout.readline()
+            assert text, lines
+            lines.append(json.loads(text))
+    return lines
+
+
+async def test_it_serves_until_sigterm_and_then_drains(process: tuple[Any, Any, int]) -> None:
+    world, started, metrics = process
+    await _ready(started)
+    signed = await world.session()
+    cookie = {"Cookie": f"resapermis={signed.cookie}"}
+    address = world.gateway.settings.public_url
+    async with httpx2.AsyncClient(base_url=address, trust_env=False, headers=cookie) as browser:
+        assert (await browser.get("/readyz")).text == "ready\n"
+        assert (await browser.get("/auth/session")).json()["user"]["displayName"] == "Camille Martin"
+        async with browser.stream("GET", "/api/v1/notifications/stream") as feed:
+            texts = feed.aiter_text()
+            assert "event: tick" in await anext(texts)
+            told = await browser.get(f"http://127.0.0.1:{metrics}/metrics")
+            assert 'resapermis_http_seconds_count{method="GET",route="/auth/session",status="200"} 1.0' in told.text
+            started.send_signal(signal.SIGTERM)
+            rest = [text async for text in texts]
+            assert not any("signed-out" in text for text in rest)
+    async with asyncio.timeout(10):
+        assert await started.wait() == 0
+    assert started.stdout
+    log = (await started.stdout.read()).decode()
+    assert '"event": "stopped"' in log
+    assert "worker.ended" not in log
+
+
+@pytest.mark.req("S-04", "S-12")
+async def test_a_sign_out_on_one_replica_is_heard_by_another_through_the_outbox(process: tuple[Any, Any, int]) -> None:
+    world, started, _ = process
+    await _ready(started)
+    signed = await world.session()
+    address = world.gateway.settings.public_url
+    cookie = {"Cookie": f"resapermis={signed.cookie}"}
+    async with (
+        httpx2.AsyncClient(base_url=address, trust_env=False, headers=cookie) as browser,
+        browser.stream("GET", "/api/v1/notifications/stream") as feed,
+    ):
+        texts = feed.aiter_text()
+        assert "event: tick" in await anext(texts)
+        async with world.browser(signed) as elsewhere:  # this test's own gateway: another replica on the same database
+            assert (await elsewhere.post("/auth/logout")).status_code == 200
+        async with asyncio.timeout(2):  # within 0.5 s of the relay's own round, as nothing rings its bell here
+            assert any(["signed-out" in text async for text in texts])
+    for task in list(world.gateway.background):
+        await task
+
+
+async def test_plain_http_beyond_loopback_and_missing_settings_stop_it_at_once(tmp_path: Path) -> None:
+    for arguments in (["web"], ["nothing"], []):
+        started = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "resapermis_auth_gateway",
+            *arguments,
+            env={},
+            stderr=asyncio.subprocess.PIPE,
+            cwd=tmp_path,
+        )
+
+        async def ended(one: asyncio.subprocess.Process = started) -> bool:
+            return one.returncode is not None
+
+        await eventually(ended, 20)
+        assert started.returncode
+        assert started.stderr
+        assert await started.stderr.read()
