@@ -12,6 +12,7 @@ from resapermis.scheduling.v1.events_pb2 import ThresholdReached
 from resapermis_kit import run
 from resapermis_kit.clock import new_id
 from resapermis_kit.db import transaction
+from resapermis_kit.settings import ServiceSettings
 from resapermis_notification import store
 from resapermis_notification.deliver import Deliveries
 from resapermis_notification.inbox import Inbox
@@ -63,8 +64,8 @@ async def serve() -> None:
 
 
 def main() -> None:
-    """Entry point."""
-    sys.exit(run.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, serve))
+    """Entry point. Migrating needs no mail server."""
+    sys.exit(run.main(sys.argv[1:], PACKAGE, lambda: ServiceSettings().database_url, serve))
 
 
 if __name__ == "__main__":
