@@ -40,6 +40,17 @@ MONTH = "2026-12"
 START = datetime(2036, 12, 9, 9, tzinfo=UTC)
 
 
+CODES = {
+    "CRENEAU_DEJA_RESERVE": Code.CODE_SLOT_TAKEN,
+    "CRENEAU_NON_DISPONIBLE": Code.CODE_RDVPERMIS_SLOT_GONE,
+    "CANDIDAT_SOUS_PENALITE": Code.CODE_RDVPERMIS_CANDIDATE_PENALTY,
+    "CANDIDAT_DEJA_INSCRIT": Code.CODE_RDVPERMIS_CANDIDATE_ALREADY,
+    "MOT_NOUVEAU": Code.CODE_RDVPERMIS_UNEXPECTED,
+    "": Code.CODE_UNSPECIFIED,
+}
+"""What egress makes of their words."""
+
+
 def candidate(number: int) -> str:
     """An id of ours."""
     return f"01980000-0000-7000-8000-{number:012d}"
@@ -160,6 +171,7 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         """Act, then lose the answer, by method."""
         self.silent: set[str] = set()
         """Slots whose result is left out of answers (207 with lines missing)."""
+        self.naming_unknown: set[str] = set()
         self.lasts = timedelta(minutes=20)
         self.replacements_left = 5
         self.gate: asyncio.Event | None = None
@@ -195,7 +207,13 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
             if slot.slot_id not in self.silent:
                 outcome = rdv.HoldResult.OUTCOME_REFUSED if word else rdv.HoldResult.OUTCOME_HELD
                 response.results.add(
-                    slot_id=slot.slot_id, outcome=outcome, rdvpermis_code=word, naming_code="" if word else naming
+                    slot_id=slot.slot_id,
+                    outcome=outcome,
+                    rdvpermis_code=word,
+                    code=CODES[word],
+                    naming_code="" if word else naming,
+                    naming_refusal=CODES["" if word else naming],
+                    naming_unknown=slot.slot_id in self.naming_unknown,
                 )
         self._end("HoldSlots")
         return response
@@ -254,7 +272,7 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
                 )
                 del basket.candidates[slot_id]
             if slot_id not in self.silent:
-                response.results.add(slot_id=slot_id, booked=not word, exam_id=exam_id, rdvpermis_code=word)
+                response.results.add(slot_id=slot_id, booked=not word, exam_id=exam_id, rdvpermis_code=word, code=CODES[word])
         self._end("ValidateBasket")
         return response
 

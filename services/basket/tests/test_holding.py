@@ -12,6 +12,7 @@ from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.testing import eventually
 
 HELD, REFUSED, ASKING = pb.LINE_STATE_HELD, pb.LINE_STATE_REFUSED, pb.LINE_STATE_ASKING
 
@@ -209,6 +210,24 @@ async def test_what_rdvpermis_refuses_is_said_line_by_line(basket: Basket) -> No
     assert group.lines[3].candidate_id == ""  # held, unnamed
     assert (await basket.counters())[("school-1", MONTH)] == 2
     await basket.check()
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_a_line_held_without_news_of_its_candidate_is_read(basket: Basket, *, arrived: bool) -> None:
+    basket.rdvpermis.naming_unknown.add("s1")
+    group = await basket.hold(("s1", 1))
+    (line,) = group.lines
+    assert (line.state, line.candidate_id, line.changing) == (HELD, "", True)
+    if not arrived:
+        basket.rdvpermis.baskets["basket-1"].candidates["s1"] = ""
+
+    async def known() -> bool:
+        await basket.unasked.settle()
+        return not await basket.rows("SELECT 1 FROM basket_line WHERE changing <> ''")
+
+    await eventually(known)
+    (shown,) = (await basket.ask("GetBasket", pb.GetBasketRequest())).groups[0].lines
+    assert shown.candidate_id == (candidate(1) if arrived else "")
 
 
 async def test_a_line_missing_in_the_answer_stays_asking(basket: Basket) -> None:

@@ -247,7 +247,8 @@ class Answer:
     outcome: Outcome
     refusal: Refusal = NO_REFUSAL
     """Why refused; on a line held without its candidate, why the candidate was not."""
-    named: bool = True
+    named: bool | None = True
+    """Whether a line that was held has its candidate; None: not known yet."""
     basket_id: str = ""
     expires_at: datetime | None = None
     exam_id: str = ""
@@ -257,9 +258,9 @@ UNKNOWN = Answer(Outcome.UNKNOWN)
 
 
 def held(line: Line, answer: Answer, now: datetime) -> Line:
-    """Apply the answer to a line that was asked for; never ours later than theirs. Unknown: look soon."""
+    """Apply the answer to a line that was asked for; our hold never ends later than theirs."""
     if answer.outcome is Outcome.UNKNOWN:
-        return line
+        return replace(line, basket_id=answer.basket_id)
     if answer.outcome is Outcome.REFUSED:
         return move(line, State.REFUSED, now, answer.refusal)
     ends = [moment for moment in (line.expires_at, answer.expires_at) if moment is not None]
@@ -268,7 +269,18 @@ def held(line: Line, answer: Answer, now: datetime) -> Line:
         basket_id=answer.basket_id,
         expires_at=min(ends),
     )
-    return kept if answer.named else replace(kept, candidate_id=None, rdvpermis_candidate_id="")
+    if answer.named:
+        return kept
+    unnamed = replace(kept, candidate_id=None, rdvpermis_candidate_id="")
+    if answer.named is False:
+        return unnamed
+    return replace(
+        unnamed,
+        changing=Changing.NAME,
+        wanted_candidate_id=line.candidate_id,
+        wanted_rdvpermis_id=line.rdvpermis_candidate_id,
+        next_look_at=now,
+    )
 
 
 def validated(line: Line, answer: Answer, now: datetime) -> Line:

@@ -44,6 +44,7 @@ from resapermis_basket.domain import (
     fail_together,
     give_back_together,
     held,
+    in_doubt,
     key_of,
     unseen_slot,
 )
@@ -228,7 +229,8 @@ class Holding:
                 asked.mandate_active = mandate.active
                 asked.mandate_category = mandate.category
                 asked.mandate_gearbox = mandate.gearbox
-                asked.candidate_busy = (line.candidate_id, mandate.category) in situation.conflicts.candidates
+                busy = (line.candidate_id, mandate.category) in situation.conflicts.candidates
+                asked.candidate_busy = mandate.active and busy  # of another school's candidate nothing is told
             lines.append(asked)
         return await self._parts.peers.evaluate(lines, "hold", situation.counted)
 
@@ -236,14 +238,14 @@ class Holding:
     def _of_another_category(
         wanted: Sequence[Wanted], said: scheduling_pb2.EvaluateResponse, answers: dict[str, MandateAnswer]
     ) -> dict[str, tuple[str, str]]:
-        """Questions to ask again: mandate answered about another category than the slot turned out to be of."""
+        """Questions to ask again: mandate answered about a category that the slot turned out not to be of."""
         categories = {line.slot_id: line.slot.category for line in said.lines if line.HasField("slot")}
         return {
             line.slot_id: (str(line.candidate_id), categories[line.slot_id])
             for line in wanted
             if line.candidate_id
             and line.slot_id in categories
-            and answers[line.slot_id].category != categories[line.slot_id]
+            and answers[line.slot_id].category not in {"", categories[line.slot_id]}
         }
 
     def _lines(
@@ -335,8 +337,7 @@ class Holding:
         if group.together:
             after = give_back_together(after, refusals.together_failed(), now)
         after = [
-            replace(line, next_look_at=look_soon(self._parts, now)) if line.state is State.ASKING else line
-            for line in after
+            replace(line, next_look_at=look_soon(self._parts, now)) if in_doubt(line) else line for line in after
         ]
         changes = [Change(before, line) for before, line in zip(asking, after, strict=True)]
         for line in after:
@@ -348,7 +349,7 @@ class Holding:
         try:
             async with transaction(self._parts.engine) as tx:
                 await apply(tx, self._parts, changes, messages, now)
-                if len(moved) == len(changes):
+                if not any(in_doubt(line) for line in after):
                     await once.settle(tx, caller_key(who), request, response)
         except Failure as failure:
             if failure.code != Code.CODE_STALE:
@@ -376,13 +377,17 @@ class Holding:
 def answer_of(result: rdv.HoldResult, said: rdv.HoldSlotsResponse) -> Answer:
     """RdvPermis' answer about one slot of a hold."""
     if result.outcome == rdv.HoldResult.OUTCOME_REFUSED:
-        return Answer(Outcome.REFUSED, refusals.keep(refusals.of_rdvpermis(result.rdvpermis_code)))
+        refusal = refusals.keep(refusals.of_rdvpermis(result.code, result.rdvpermis_code))
+        return Answer(Outcome.REFUSED, refusal)
     if result.outcome != rdv.HoldResult.OUTCOME_HELD:
-        return UNKNOWN
+        return Answer(Outcome.UNKNOWN, basket_id=said.basket_id)
+    refusal = NO_REFUSAL
+    if result.naming_code:
+        refusal = refusals.keep(refusals.of_rdvpermis(result.naming_refusal, result.naming_code))
     return Answer(
         Outcome.DONE,
-        refusals.keep(refusals.of_rdvpermis(result.naming_code)) if result.naming_code else NO_REFUSAL,
-        named=not result.naming_code,
+        refusal,
+        named=None if result.naming_unknown else not result.naming_code,
         basket_id=said.basket_id,
         expires_at=said.expires_at.ToDatetime(UTC) if said.HasField("expires_at") else None,
     )

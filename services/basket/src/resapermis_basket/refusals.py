@@ -1,4 +1,4 @@
-"""RdvPermis' refusals in our closed list, and our own refusals of a line. The one table in basket."""
+"""Why not: refusals of a line, of an act, and which failures leave a doubt. The one place in basket."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,46 +8,6 @@ from resapermis_basket.domain import Refusal
 from resapermis_kit.errors import Code, Failure
 
 _C = Code
-TABLE: dict[str, Code.ValueType] = {
-    # mandate
-    "CANDIDAT_INCONNU": _C.CODE_RDVPERMIS_CANDIDATE_UNKNOWN,
-    "EMAIL_DEJA_ATTRIBUE": _C.CODE_RDVPERMIS_EMAIL,
-    "EMAIL_MANQUANT": _C.CODE_RDVPERMIS_EMAIL,
-    "CANDIDAT_SANS_DEMANDE_ACTIVE": _C.CODE_RDVPERMIS_NO_APPLICATION,
-    "CANDIDAT_DEJA_SOUS_MANDAT": _C.CODE_RDVPERMIS_MANDATE_ELSEWHERE,
-    "CANDIDAT_DEJA_SOUS_MON_MANDAT": _C.CODE_RDVPERMIS_MANDATE_ALREADY_OURS,
-    # slot
-    "CRENEAU_INCONNU": _C.CODE_RDVPERMIS_SLOT_GONE,
-    "CRENEAU_NON_DISPONIBLE": _C.CODE_RDVPERMIS_SLOT_GONE,
-    "CRENEAU_DEJA_RESERVE": _C.CODE_SLOT_TAKEN,
-    "CRENEAU_NON_RESERVABLE_SEUIL_ATTEINT": _C.CODE_RDVPERMIS_THRESHOLD,
-    "CRENEAU_NON_RESERVABLE_PLAFOND_ATTEINT": _C.CODE_RDVPERMIS_CAP,
-    "CRENEAU_DE_GROUPE_DIFFERENT": _C.CODE_RDVPERMIS_OTHER_GROUP,
-    "CRENEAU_PAS_DANS_LE_PANIER": _C.CODE_RDVPERMIS_BASKET_GONE,
-    # basket
-    "PANIER_PLEIN": _C.CODE_RDVPERMIS_BASKET_FULL,
-    "PANIER_INCONNU": _C.CODE_RDVPERMIS_BASKET_GONE,
-    "ACTION_INTERDITE": _C.CODE_RDVPERMIS_SCHOOL_SETUP,
-    "EMPLOYE_AUTO_ECOLE_INEXISTANT": _C.CODE_RDVPERMIS_SCHOOL_SETUP,
-    "EMPLOYE_N_APPARTIENT_PAS_A_AUTO_ECOLE": _C.CODE_RDVPERMIS_SCHOOL_SETUP,
-    "AUTO_ECOLE_NA_AUCUNE_DECLARATION": _C.CODE_RDVPERMIS_SCHOOL_SETUP,
-    "PARAMETRE_INVALIDE": _C.CODE_RDVPERMIS_UNEXPECTED,
-    "CENTRE_INCONNU": _C.CODE_RDVPERMIS_SLOT_GONE,
-    # candidate on a line
-    "CANDIDAT_DEJA_DANS_PANIER": _C.CODE_RDVPERMIS_CANDIDATE_ALREADY,
-    "CANDIDAT_SOUS_PENALITE": _C.CODE_RDVPERMIS_CANDIDATE_PENALTY,
-    "CANDIDAT_DEJA_INSCRIT": _C.CODE_RDVPERMIS_CANDIDATE_ALREADY,
-    "CANDIDAT_PAS_SOUS_MANDAT": _C.CODE_RDVPERMIS_CANDIDATE_NO_MANDATE,
-    "CANDIDAT_EN_ATTENTE_DE_RESULTAT": _C.CODE_RDVPERMIS_CANDIDATE_RESULT,
-    "CANDIDAT_AYANT_DEJA_OBTENU_SON_EXAMEN": _C.CODE_RDVPERMIS_CANDIDATE_RESULT,
-    # exam
-    "EXAMEN_INCONNU": _C.CODE_RDVPERMIS_EXAM_FIXED,
-    "EXAMEN_DEJA_ANNULE": _C.CODE_RDVPERMIS_EXAM_FIXED,
-    "EXAMEN_NON_MODIFIABLE": _C.CODE_RDVPERMIS_EXAM_FIXED,
-    "EXAMEN_NON_NOMINATIF": _C.CODE_RDVPERMIS_CHANGE_IMPOSSIBLE,
-    "PERMUTATION_IMPOSSIBLE": _C.CODE_RDVPERMIS_CHANGE_IMPOSSIBLE,
-    "NOMBRE_DE_REMPLACEMENTS_AUTORISES_ATTEINT": _C.CODE_RDVPERMIS_CHANGE_IMPOSSIBLE,
-}
 IN_DOUBT = frozenset(
     {_C.CODE_UNSPECIFIED, _C.CODE_UNKNOWN_OUTCOME, _C.CODE_DEADLINE, _C.CODE_UNAVAILABLE, _C.CODE_INTERNAL}
 )
@@ -57,10 +17,10 @@ GONE_WORDS = frozenset({"PANIER_INCONNU", "CRENEAU_PAS_DANS_LE_PANIER"})
 _OF_RULE = {"R-MANDATE": _C.CODE_NO_MANDATE, "R-ONE-ACTIVE": _C.CODE_CANDIDATE_BUSY, "R-NAMED": _C.CODE_LINE_UNNAMED}
 
 
-def of_rdvpermis(word: str) -> Failure:
-    """RdvPermis' word as our refusal; a word we do not know is kept verbatim and shown as unexpected."""
-    code = TABLE.get(word, _C.CODE_RDVPERMIS_UNEXPECTED)
-    return Failure(code, f"RdvPermis refused: {word or 'without a code'}", rdvpermis_code=word)
+def of_rdvpermis(code: Code.ValueType, word: str) -> Failure:
+    """RdvPermis' word with the code of ours that egress gives it; one nobody knows is kept verbatim as unexpected."""
+    known = code or _C.CODE_RDVPERMIS_UNEXPECTED
+    return Failure(known, f"RdvPermis refused: {word or 'without a code'}", rdvpermis_code=word)
 
 
 def of_rules(verdicts: Sequence[Verdict]) -> Failure:

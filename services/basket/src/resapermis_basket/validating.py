@@ -237,7 +237,7 @@ def answer_of(result: rdv.ValidateResult) -> Answer:
     """RdvPermis' answer about one slot of a validation."""
     if result.booked:
         return Answer(Outcome.DONE, exam_id=result.exam_id)
-    return Answer(Outcome.REFUSED, refusals.keep(refusals.of_rdvpermis(result.rdvpermis_code)))
+    return Answer(Outcome.REFUSED, refusals.keep(refusals.of_rdvpermis(result.code, result.rdvpermis_code)))
 
 
 def _of_line(verdict: Verdict, line: Line) -> Verdict:

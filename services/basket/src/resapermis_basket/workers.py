@@ -138,9 +138,9 @@ class Unasked:
             said = await peers.rdvpermis("ListBaskets", rdv.ListBasketsRequest(on_behalf=behalf), itself=True)
             baskets = [seen_basket(basket) for basket in said.baskets]
         exams: list[SeenExam] = []
-        days = {(line.slot.category, line.slot.local_day.isoformat()) for line in lines if needs_exams(line)}
-        for category, date in sorted(days):
-            request = rdv.ListExamsRequest(on_behalf=behalf, category=category, date=date)
+        slots = [line.slot for line in lines if needs_exams(line)]
+        for category, date, zone in sorted({(s.category, s.local_day.isoformat(), s.time_zone) for s in slots}):
+            request = rdv.ListExamsRequest(on_behalf=behalf, category=category, date=date, time_zone=zone)
             listed = await peers.rdvpermis("ListExams", request, itself=True)
             exams += [seen_exam(exam) for exam in listed.exams if not exam.cancelled]
         return Sight(baskets, exams)
