@@ -94,6 +94,8 @@ export const theme = createTheme({
   components: {
     Button: { defaultProps: { size: "sm" }, styles: { ...target, label: { whiteSpace: "normal" } } },
     TextInput: { defaultProps: { inputWrapperOrder: ["label", "input", "description", "error"] } },
+    // A dialog's header is no second banner of the page.
+    ModalHeader: { defaultProps: { role: "presentation" } },
     Modal: { defaultProps: { centered: true, size: "lg", overlayProps: { backgroundOpacity: 0.5 } } },
   },
 });

@@ -251,7 +251,7 @@ function GridRow({
                   else onOpen(slot);
                 }}
               >
-                <span className="rp-slot__centre">{slot.centre.name}</span>
+                <span className="rp-slot__centre">{slot.centre.name}</span>{" "}
                 {face.choosable && !marks.chosen.has(slot.id) ? (
                   <span className="rp-slot__act">{face.word}</span>
                 ) : (

@@ -36,11 +36,15 @@ export function faceOf(slot: Slot, marks: { chosen: boolean; asked: boolean }): 
   };
 }
 
-/** "mercredi 9 décembre, 8 heures 32, Rungis, ouvert" */
+/**
+ * "mercredi 9 décembre, 8 heures 32, Rungis, choisir, ouvert": what is seen stands in it word for word, so that people who speak to
+ * their computer can say it (2.5.3).
+ */
 export function fullName(slot: Slot, face: SlotFace): string {
   const day = dayLong(dayOf(slot.startsAt));
   const [hours = 0, minutes = 0] = hour(slot.startsAt).split(":").map(Number);
   const time = minutes === 0 ? t`${hours} heures` : t`${hours} heures ${minutes}`;
-  const word = face.choosable && face.word === t`choisir` ? t`ouvert` : (face.full ?? face.word);
-  return `${day}, ${time}, ${slot.centre.name}, ${word}`;
+  const word = face.full ?? face.word;
+  const name = `${day}, ${time}, ${slot.centre.name}, ${word}`;
+  return face.choosable && face.tone !== "chosen" ? `${name}, ${t`ouvert`}` : name;
 }

@@ -63,7 +63,7 @@ describe("the calendar", () => {
   test("a cell's full name says day, hour, place and state", () => {
     const slot = makeSlot(0, "2026-12-09", 512);
     expect(fullName(slot, faceOf(slot, { chosen: false, asked: false }))).toBe(
-      "mercredi 9 décembre, 8 heures 32, Rungis, ouvert",
+      "mercredi 9 décembre, 8 heures 32, Rungis, choisir, ouvert",
     );
     expect(fullName(slot, faceOf(slot, { chosen: true, asked: false }))).toMatch(/choisi$/);
     expect(faceOf(slot, { chosen: true, asked: true })).toMatchObject({ tone: "waiting", choosable: false });
