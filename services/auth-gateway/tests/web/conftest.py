@@ -18,14 +18,6 @@ import pytest
 import sqlalchemy as sa
 from google.protobuf import descriptor_pool, message_factory
 from joserfc import jwk, jws
-from resapermis_kit.auth import Authorizer, Signer, caller
-from resapermis_kit.clock import new_id
-from resapermis_kit.db import transaction
-from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox, outbox
-from resapermis_kit.telemetry import Health
-from resapermis_kit.testing import POLICIES, MakeEngine, Running, Serve
-from resapermis_vault.keyset import Keyset, new_document
 from starlette.types import ASGIApp
 
 from resapermis.audit.v1 import audit_pb2_grpc
@@ -44,6 +36,14 @@ from resapermis_auth_gateway.web.live import Live
 from resapermis_auth_gateway.web.oidc import Provider
 from resapermis_auth_gateway.web.profile import Profile, Profiles
 from resapermis_auth_gateway.web.rates import Rates
+from resapermis_kit.auth import Authorizer, Signer, caller
+from resapermis_kit.clock import new_id
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.outbox import Outbox, outbox
+from resapermis_kit.telemetry import Health
+from resapermis_kit.testing import POLICIES, MakeEngine, Running, Serve
+from resapermis_vault.keyset import Keyset, new_document
 
 PUBLIC = "https://resapermis.test"
 ISSUER = "https://idp.test/realms/formation"
@@ -74,7 +74,7 @@ class Hostile:
     clock: Clock
     keys: list[Any] = field(default_factory=lambda: [_rsa("one")])
     discovery: dict[str, Any] = field(default_factory=dict)
-    claims: Change = lambda claims: None
+    claims: Change = lambda _: None
     header: dict[str, Any] = field(default_factory=dict)
     answer: dict[str, Any] = field(default_factory=dict)
     sign_with: Any = None

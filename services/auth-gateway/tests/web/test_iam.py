@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from resapermis_kit import peers
-from resapermis_kit.db import transaction
-from resapermis_kit.errors import Code, Failure
-from resapermis_kit.testing import Serve
 
 from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
 from resapermis_auth_gateway import store
 from resapermis_auth_gateway.iam.servicer import IamServicer
+from resapermis_kit import peers
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.testing import Serve
 
 pytestmark = pytest.mark.req("S-24")
 

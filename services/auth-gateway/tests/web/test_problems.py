@@ -4,12 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from resapermis_kit.errors import Code, Failure
 
 from resapermis.errors.v1 import errors_pb2
 from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_auth_gateway.web.problem import body_of, headers_of, status_of
 from resapermis_auth_gateway.web.sentences import CATALOGUE, language_of
+from resapermis_kit.errors import Code, Failure
 
 pytestmark = pytest.mark.req("S-05")
 NAMES = [name.removeprefix("CODE_") for name in errors_pb2.Code.keys()]  # noqa: SIM118 - a protobuf enum is no mapping

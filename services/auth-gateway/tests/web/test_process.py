@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+
 from resapermis_kit.testing import POLICIES, Nats, eventually, free_port
 
 pytestmark = pytest.mark.req("S-04", "S-05")

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from resapermis_kit.errors import Code, Failure
 
 from resapermis.audit.v1 import audit_pb2
 from resapermis.audit.v1 import events_pb2 as audit_events
@@ -15,6 +14,7 @@ from resapermis.mandate.v1 import mandate_pb2
 from resapermis.notification.v1 import notification_pb2
 from resapermis.scheduling.v1 import scheduling_pb2
 from resapermis.verdict.v1.verdict_pb2 import Verdict
+from resapermis_kit.errors import Code, Failure
 
 NOON = datetime(2026, 12, 9, 12, 0, tzinfo=UTC)
 KEY = {"Idempotency-Key": "act-1"}
@@ -73,7 +73,7 @@ async def test_slots_come_with_each_rules_verdict_and_the_centres_own_hours(over
 
 @pytest.mark.req("S-24")
 async def test_services_hear_who_asks_and_from_which_network(over: Any) -> None:
-    world, browser, told = await over(scheduling_rules={"ListCentres": scheduling_pb2.ListCentresResponse()})
+    _, browser, told = await over(scheduling_rules={"ListCentres": scheduling_pb2.ListCentresResponse()})
     async with browser:
         await browser.get("/api/v1/centres?department=94&category=B", headers={"x-resapermis-principal": "forged"})
     who = told["scheduling-rules"].callers[0]

@@ -9,12 +9,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+
 from rdvpermis_sandbox.app import Sandbox
 from rdvpermis_sandbox.settings import Settings as SandboxSettings
-from resapermis_kit.clock import utc_now
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.testing import Serve
-
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
@@ -24,6 +21,9 @@ from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
 from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.web.gateway import Peers
 from resapermis_auth_gateway.web.oidc import Provider
+from resapermis_kit.clock import utc_now
+from resapermis_kit.outbox import Outbox
+from resapermis_kit.testing import Serve
 
 pytestmark = pytest.mark.req("S-01", "S-02", "S-03")
 STATE = "https://rdvpermis.test"

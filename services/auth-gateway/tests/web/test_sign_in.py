@@ -8,12 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import sqlalchemy as sa
 from joserfc import jwk
-from resapermis_kit.errors import Code, Failure
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_REFUSED, Record
 from resapermis.iam.v1.events_pb2 import SessionStarted
 from resapermis_auth_gateway import store, tokens
 from resapermis_auth_gateway.web.return_to import safe_return_to
+from resapermis_kit.errors import Code, Failure
 
 pytestmark = pytest.mark.req("S-01")
 RECORD, STARTED = Record.DESCRIPTOR.full_name, SessionStarted.DESCRIPTOR.full_name

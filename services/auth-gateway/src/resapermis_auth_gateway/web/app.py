@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.trace import Span
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resapermis_auth_gateway.web import static
 from resapermis_auth_gateway.web.gate import Gate, unexpected
@@ -28,10 +28,36 @@ def build(gateway: Gateway) -> ASGIApp:
     app.state.gateway = gateway
     app.router.default = static.Files(gateway.settings)
     _refusals(app, gateway)
+    app.add_middleware(Calm, gateway=gateway)
     FastAPIInstrumentor.instrument_app(
         app, server_request_hook=_without_secrets, excluded_urls="healthz,readyz", exclude_spans=["receive", "send"]
     )
     return Gate(app, gateway)
+
+
+class Calm:
+    """Closest to the routes: an unexpected error becomes INTERNAL here, before tracing could keep its text."""
+
+    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
+        """Around `app`."""
+        self._app, self._gateway = app, gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:  # noqa: BLE001 - said with an id, answered without its text
+            refusal = unexpected(error)
+            if not begun:  # else the server sees an answer without end and cuts the connection
+                language = language_of(Request(scope).headers.get("accept-language", ""))
+                await response_of(refusal, language, self._gateway.now())(scope, receive, send)
 
 
 def _without_secrets(span: Span, scope: Scope) -> None:
@@ -59,11 +85,6 @@ def _refusals(app: FastAPI, gateway: Gateway) -> None:
         for name, value in (error.headers or {}).items():
             response.headers[name] = value
         return response
-
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> Response:
-        request.state.told = True  # Starlette raises it again, for the gate
-        return answer(request, unexpected(error))
 
 
 def _violations(error: RequestValidationError) -> Failure:

@@ -95,7 +95,7 @@ class Gate:
         except Failure as failure:
             refusal = failure
         except Exception as error:  # noqa: BLE001 - the one place where the unexpected becomes INTERNAL
-            refusal = None if scope.get("state", {}).get("told") else unexpected(error)
+            refusal = unexpected(error)
         if refusal is not None and not answering.status:
             await response_of(refusal, language, self._gateway.now())(scope, receive, answering)
         route = getattr(scope.get("route"), "path", "")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from fastapi import Request, Response
 from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from resapermis_auth_gateway.settings import Settings
 from resapermis_auth_gateway.web.headers import REPORTS, page_policy
 from resapermis_kit.errors import Code, Failure
-from starlette.types import Receive, Scope, Send
 
 HASHED = "assets/"
 """Vite names these after their content."""
