@@ -25,7 +25,7 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract
 from prometheus_client import Counter, Gauge
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.events.v1 import events_pb2 as pb
@@ -33,7 +33,7 @@ from resapermis_kit import outbox
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import KIT, Tx, transaction
 from resapermis_kit.errors import Failure
-from resapermis_kit.outbox import FACTS, RECORDS, Outbox, leader
+from resapermis_kit.outbox import FACTS, RECORDS, Outbox
 
 KEPT_SECONDS = 7 * 24 * 3600
 BATCH = 100
@@ -137,14 +137,11 @@ async def ensure_streams(bus: Client, source: str, facts: Sequence[str], replica
 
 
 async def relay(engine: AsyncEngine, bus: Client, box: Outbox, now: Clock) -> None:
-    """Publish the outbox for ever; one replica of the service at a time. Survives both the bus and the database."""
+    """Publish the outbox for ever. Survives both the bus and the database. One replica of the service at a time."""
     while True:
         try:
-            async with leader(engine, "relay") as held:
-                while True:
-                    if not await relay_round(engine, bus, box.source, now):
-                        await held.execute(sa.text("SELECT 1"))  # raises when the lock may be lost
-                        await box.bell.wait(0.5)
+            if not await relay_round(engine, bus, box.source, now):
+                await box.bell.wait(0.5)
         except (Failure, sa.exc.SQLAlchemyError, nats.errors.Error, OSError, TimeoutError) as error:
             log.warning("relay.paused", error_type=type(error).__qualname__)
             await asyncio.sleep(0.5)
@@ -206,15 +203,14 @@ class Consumer:
         name = f"{self._service}-{self._lane}-{self._source}"
         while True:
             try:
-                async with leader(self._engine, f"consumer {name}") as held:
-                    await self._pull(bus, name, held)
+                await self._pull(bus, name)
             except (Failure, sa.exc.SQLAlchemyError, nats.errors.Error, OSError, TimeoutError) as error:
                 log.warning(
                     "consumer.paused", source=self._source, lane=self._lane, error_type=type(error).__qualname__
                 )
                 await asyncio.sleep(0.5)
 
-    async def _pull(self, bus: Client, name: str, held: AsyncConnection) -> None:
+    async def _pull(self, bus: Client, name: str) -> None:
         config = ConsumerConfig(
             durable_name=name,
             deliver_policy=DeliverPolicy.ALL,
@@ -229,7 +225,6 @@ class Consumer:
                 try:
                     messages = await subscription.fetch(BATCH, timeout=5)
                 except (TimeoutError, nats.errors.TimeoutError):
-                    await held.execute(sa.text("SELECT 1"))  # raises when the lock may be lost
                     continue
                 await self.handle([_fact(m.headers or {}, m.data) for m in messages])
                 for message in messages:

@@ -7,7 +7,7 @@ that sees a gap can have it repeated (`EventsService.Replay`), whatever the bus 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ import structlog
 from google.protobuf.message import Message
 from opentelemetry.propagate import inject
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.events.v1 import events_pb2 as pb
@@ -206,25 +206,6 @@ async def replay(tx: Tx, source: str, request: pb.ReplayRequest) -> pb.ReplayRes
         )
         envelope.occurred_at.FromDatetime(row.occurred_at)
     return response
-
-
-@contextlib.asynccontextmanager
-async def leader(engine: AsyncEngine, name: str, poll_seconds: float = 1.0) -> AsyncIterator[AsyncConnection]:
-    """Be the only one of a service's replicas that does `name`, for as long as the block runs.
-
-    Holds a PostgreSQL session advisory lock on a connection of its own, so a killed process frees it at once.
-    The holder should use the yielded connection now and then: it raises when the lock may be lost.
-    """
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        question = sa.select(sa.func.pg_try_advisory_lock(sa.func.hashtextextended(name, 0)))
-        while not (await connection.execute(question)).scalar():  # noqa: ASYNC110 - another process holds it
-            await asyncio.sleep(poll_seconds)
-        try:
-            yield connection
-        finally:
-            # The pool would keep the lock with the connection: close it for good.
-            await connection.invalidate()
 
 
 async def prune(engine: AsyncEngine, now: Clock) -> None:

@@ -1,7 +1,6 @@
 """The run loop of a process: start in order, say ready, drain on SIGTERM."""
 
 import asyncio
-import random
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -9,7 +8,6 @@ from dataclasses import dataclass, field
 
 import grpc
 import nats.errors
-import sqlalchemy as sa
 import structlog
 import uvloop
 from google.protobuf.descriptor import Descriptor
@@ -19,9 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.events.v1 import events_pb2, events_pb2_grpc
 from resapermis_kit import bus as kit_bus
-from resapermis_kit import db, once, outbox, peers
+from resapermis_kit import db, duties, once, outbox, peers
 from resapermis_kit.auth import Authorizer, Verifier
 from resapermis_kit.clock import Clock, utc_now
+from resapermis_kit.duties import Worker
 from resapermis_kit.errors import Failure
 from resapermis_kit.outbox import FACTS, Outbox
 from resapermis_kit.rpc import EventsServicer, Server
@@ -29,7 +28,6 @@ from resapermis_kit.settings import ServiceSettings
 from resapermis_kit.telemetry import Health, configure, serve_health
 
 log = structlog.get_logger()
-Worker = Callable[[], Awaitable[None]]
 
 
 @dataclass
@@ -45,6 +43,9 @@ class Process:
     health: Health
     now: Clock = utc_now
     workers: list[Worker] = field(default_factory=list)
+    """What each replica does."""
+    duties: list[Worker] = field(default_factory=list)
+    """What one replica does for all."""
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
 
@@ -63,24 +64,11 @@ class Process:
     def consume(self, source: str, handlers: Mapping[type[Message], kit_bus.Handle], lane: str = FACTS) -> None:
         """Handle the facts of `source`, each once."""
         consumer = kit_bus.Consumer(self.engine, self.name, source, handlers, self.repeat, self.now, lane)
-        self.workers.append(lambda: consumer.run(self.bus))
+        self.duties.append(lambda: consumer.run(self.bus))
 
     def every(self, seconds: float, name: str, work: Worker) -> None:
         """Run `work` about every `seconds`, in one replica at a time; a failure is logged and tried again."""
-        self.workers.append(lambda: _every(self.engine, seconds, name, work))
-
-
-async def _every(engine: AsyncEngine, seconds: float, name: str, work: Worker) -> None:
-    while True:
-        try:
-            async with outbox.leader(engine, f"every {name}", poll_seconds=max(1.0, seconds)) as held:
-                while True:
-                    await work()
-                    await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter, no secret
-                    await held.execute(sa.text("SELECT 1"))
-        except (Failure, sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("worker.failed", worker=name, error_type=type(error).__qualname__)
-            await asyncio.sleep(min(seconds, 5))
+        self.duties.append(lambda: duties.every(seconds, name, work))
 
 
 async def _connect_bus(settings: ServiceSettings, name: str, facts: Sequence[Descriptor] | None) -> Client:
@@ -134,12 +122,15 @@ async def serve(
             "resapermis.events.v1.EventsService",
         )
         if relay:
-            process.workers.append(lambda: kit_bus.relay(engine, bus, process.outbox, process.now))
+            process.duties.append(lambda: kit_bus.relay(engine, bus, process.outbox, process.now))
             process.every(600, "prune", lambda: _prune(process))
         await build(process)
         health.checks["database"] = lambda: db.check(engine)
         await server.start()
-        tasks = [asyncio.create_task(_forever(worker)) for worker in process.workers]
+        locks = duties.lock_engine(settings.database_url, name)
+        stack.push_async_callback(locks.dispose)
+        tasks = [asyncio.create_task(duties.forever(worker)) for worker in process.workers]
+        tasks.append(asyncio.create_task(duties.lead(locks, name, process.duties)))
         health.started = True
         log.info("ready", grpc=settings.grpc_listen)
         await stop.wait()
@@ -165,17 +156,6 @@ async def _wait_for_database(engine: AsyncEngine, package: str) -> None:
             await asyncio.sleep(1)
         else:
             return
-
-
-async def _forever(worker: Worker) -> None:
-    """A worker that ends or breaks unexpectedly is said and started again: nothing stops in silence."""
-    while True:
-        try:
-            await worker()
-            log.error("worker.ended")
-        except Exception as error:  # noqa: BLE001 - said, then tried again
-            log.error("worker.broke", error_type=type(error).__qualname__, exc_info=False)
-        await asyncio.sleep(1)
 
 
 async def _prune(process: Process) -> None:
