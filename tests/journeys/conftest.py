@@ -43,7 +43,7 @@ def platform(request: pytest.FixtureRequest) -> Iterator[BackgroundStack]:
         yield running
     assert [line for line in said if "did not end" in line] == [], "every part drains by itself (P-04)"
     if request.session.testsfailed:
-        print(f"\nlogs of the journeys' stack: {home}/log")
+        sys.stderr.write(f"\nlogs of the journeys' stack: {home}/log\n")
     else:
         shutil.rmtree(home)
 

@@ -1,6 +1,5 @@
 """What a journey needs: the State's truth, a school at work over HTTP, waiting for what must come."""
 
-import itertools
 import json
 import re
 import secrets
@@ -28,7 +27,9 @@ NUMBERS = range(1, 8)
 Found = TypeVar("Found")
 
 
-def until(look: Callable[[], Found | None], what: str, seconds: float = SETTLED_SECONDS) -> Found:
+def until(
+    look: Callable[[], Found | None], what: str, seconds: float = SETTLED_SECONDS, pause_seconds: float = 0.1
+) -> Found:
     """Look again until something true is seen; fail after `seconds`, saying what was last seen."""
     end = time.monotonic() + seconds
     pause = threading.Event()
@@ -38,7 +39,7 @@ def until(look: Callable[[], Found | None], what: str, seconds: float = SETTLED_
             return found
         if time.monotonic() >= end:
             raise AssertionError(f"waited {seconds:.0f} s in vain for {what}; last seen: {found!r}")
-        pause.wait(0.1)
+        pause.wait(pause_seconds)
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,11 @@ class DrivingSchool(School):
         self.name = f"{department}-{number}"
         self.id = f"ae-{self.name}"
         self.wire_department = department
-        self.session = self.sign_in(f"gerant.{self.name}", "sandbox")
-        self.department = str(self.session["school"]["department"])
+        self.department = department.removeprefix("0")
+
+    def come_in(self) -> None:
+        session = self.sign_in(f"gerant.{self.name}", "sandbox")
+        assert (session["school"]["id"], session["school"]["department"]) == (self.id, self.department)
 
     def again(self) -> httpx2.Client:
         """Another browser of the school with the same session, for another thread."""
@@ -179,8 +183,9 @@ class DrivingSchool(School):
 
     def hold(self, slot_ids: Sequence[str], people: Sequence[Person] = (), key: str | None = None) -> httpx2.Response:
         """One action."""
-        named = [person.id for person in people] or [None] * len(slot_ids)
-        items = [{"slotId": slot} | ({"candidateId": who} if who else {}) for slot, who in zip(slot_ids, named, strict=True)]
+        items = [{"slotId": slot} for slot in slot_ids]
+        for item, person in zip(items, people, strict=False):
+            item["candidateId"] = person.id
         return self.send("POST", "/api/v1/basket/items", {"items": items}, key)
 
     def held(self, slot_ids: Sequence[str], people: Sequence[Person] = ()) -> dict[str, Any]:
@@ -232,10 +237,11 @@ class DrivingSchool(School):
         found = self.get("/api/v1/notifications")["items"]
         return [one for one in found if one["kind"] == kind and one["objectId"] == object_id]
 
-    def records(self, action: str, object_id: str = "") -> list[dict[str, Any]]:
-        """The journal's records of an action."""
-        asked = {"action": action, "limit": 100} | ({"objectId": object_id} if object_id else {})
-        return list(self.get("/api/v1/audit/records", **asked)["items"])
+    def records(self, action: str = "", object_id: str = "") -> list[dict[str, Any]]:
+        """The journal's records of an action, of an object, or of both."""
+        asked = {"action": action, "objectId": object_id}
+        given = {name: value for name, value in asked.items() if value}
+        return list(self.get("/api/v1/audit/records", limit=100, **given)["items"])
 
     def picture(self) -> str:
         """All that a refused request must leave as it was: here and at the State."""
@@ -258,6 +264,7 @@ class Schools:
 
     def of(self, department: str, number: int) -> DrivingSchool:
         self.opened.append(DrivingSchool(self._stack.url, self._state, department, number))
+        self.opened[-1].come_in()
         return self.opened[-1]
 
     def several(self, count: int) -> list[DrivingSchool]:
@@ -290,8 +297,3 @@ def log_text(home: Path) -> Iterator[tuple[str, str]]:
     """Each log file of the stack with its text."""
     for file in sorted((home / "log").iterdir()):
         yield file.name, file.read_text(encoding="utf-8", errors="replace")
-
-
-def pairs(items: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    """Each with its next."""
-    return itertools.pairwise(items)

@@ -26,11 +26,12 @@ def held_again(school: DrivingSchool, slots: list[str]) -> dict[str, Any]:
             return dict(answer.json()["group"])
         return None
 
-    return until(attempt, "a hold to succeed again", 25)
+    group: dict[str, Any] = until(attempt, "a hold to succeed again", 25)
+    return group
 
 
 def asked_to_add(school: DrivingSchool, state: TheState) -> int:
-    return state.calls(school.id, ADDED) + state.calls(school.id, ADDED_ONE)
+    return int(state.calls(school.id, ADDED) + state.calls(school.id, ADDED_ONE))
 
 
 @pytest.mark.req("N-01", "N-03")
