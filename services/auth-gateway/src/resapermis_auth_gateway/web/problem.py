@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from fastapi import Response
 
+from resapermis_auth_gateway.web.rule_sentences import rule_sentence
 from resapermis_auth_gateway.web.sentences import Language, sentence
 from resapermis_auth_gateway.web.views.base import VerdictView
 from resapermis_auth_gateway.web.views.problem import ProblemView, ViolationView
@@ -45,7 +46,7 @@ def body_of(failure: Failure, language: Language) -> ProblemView:
         type=TYPE + failure.name,
         title=text.title,
         status=status_of(failure),
-        detail=text.detail,
+        detail=rule_sentence(failure.verdicts, language) or text.detail,
         code=failure.name,
         verdicts=[VerdictView.of(verdict) for verdict in failure.verdicts],
         violations=[ViolationView(field=field, description=what) for field, what in failure.violations],

@@ -1,0 +1,86 @@
+"""The sentence for a rule that refused, in French and English: the `detail` of a problem that a rule made.
+
+The web makes richer ones from the same verdicts; this is what other clients and logs of schools read.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
+from resapermis.verdict.v1.verdict_pb2 import Verdict
+from resapermis_auth_gateway.web.sentences import Language
+
+PARIS = ZoneInfo("Europe/Paris")
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    "R-GROUP": (
+        "Une action porte sur {limit} créneaux au plus, vous en demandez {asked}.",
+        "One action takes at most {limit} slots, you ask for {asked}.",
+    ),
+    "R-BASKET": (
+        "Panier plein ({limit}). Validez ou rendez un créneau.",
+        "Basket full ({limit}). Validate or give back a slot.",
+    ),
+    "R-MANDATE": ("Pas de mandat actif. Demandez-le au candidat.", "No active mandate. Ask the candidate for it."),
+    "R-TERRITORY": (
+        "Réservé aux écoles du département du centre.",
+        "Reserved for schools of the centre's department.",
+    ),
+    "R-THRESHOLD": (
+        "Seuil du mois atteint : {taken} sur {limit}.",
+        "This month's threshold is reached: {taken} of {limit}.",
+    ),
+    "R-API-PACE": ("Plafond du moment atteint.", "The cap of the moment is reached."),
+    "R-HOLD-TTL": (
+        "Le délai du panier est passé, les créneaux sont rendus.",
+        "The basket's time is over, the slots are given back.",
+    ),
+    "R-NAMED": (
+        "Chaque ligne nomme son candidat, et un candidat n'a qu'une ligne.",
+        "Each line names its candidate, and a candidate has one line only.",
+    ),
+    "R-REPLACE": ("Plus de remplacement ce mois-ci.", "No replacement is left this month."),
+    "R-PAST": ("L'examen a commencé ou est passé.", "The exam has begun or is past."),
+    "R-NOTICE": ("Trop tard avant l'examen.", "Too late before the exam."),
+    "R-PENALTY": ("Ce candidat ne peut pas réserver pour le moment.", "This candidate may not book for now."),
+    "R-ONE-ACTIVE": (
+        "Ce candidat a déjà un examen à venir pour ce permis.",
+        "This candidate already has a coming exam for this licence.",
+    ),
+    "R-AVAILABLE": (
+        "Une personne ou un véhicule n'est pas libre à cette heure.",
+        "A person or vehicle is not free at that hour.",
+    ),
+    "R-CATEGORY": (
+        "Le créneau et le mandat ne sont pas du même permis.",
+        "Slot and mandate are not of the same licence.",
+    ),
+    "R-LICENSED": (
+        "L'agrément de l'école ou du formateur n'est pas en vigueur.",
+        "The school's or trainer's licence is not in force.",
+    ),
+    "R-PUBLISHED": (
+        "Ce créneau n'est pas offert en ce moment. Cherchez-en un autre.",
+        "This slot is not on offer now. Look for another.",
+    ),
+}
+
+
+class _Facts(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def rule_sentence(verdicts: Iterable[Verdict], language: Language) -> str | None:
+    """What the first rule that refused says, and when it opens; None when none did or none has a sentence."""
+    against = next((verdict for verdict in verdicts if not verdict.allowed and verdict.rule in SENTENCES), None)
+    if against is None:
+        return None
+    text = SENTENCES[against.rule][language == "en"].format_map(_Facts(against.facts))
+    if not against.HasField("opens_at"):
+        return text
+    at = against.opens_at.ToDatetime(UTC).astimezone(PARIS)
+    opens = (
+        f"Opens {at:%d/%m/%Y at %H:%M} (Paris)." if language == "en" else f"Ouvre le {at:%d/%m/%Y à %H h %M} (Paris)."
+    )
+    return f"{text} {opens}"

@@ -1,0 +1,49 @@
+"""A refusal by a rule says which, and when it opens, in the reader's language."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from resapermis.verdict.v1.verdict_pb2 import Verdict
+from resapermis_auth_gateway.web.problem import body_of
+from resapermis_auth_gateway.web.rule_sentences import SENTENCES, rule_sentence
+from resapermis_kit.errors import Code, Failure
+
+
+def _against(rule: str, **facts: str) -> Verdict:
+    return Verdict(rule=rule, allowed=False, facts=facts)
+
+
+@pytest.mark.req("R-14")
+def test_five_slots_are_refused_in_words() -> None:
+    failure = Failure(Code.CODE_RULE_REFUSED, "x", verdicts=[_against("R-GROUP", limit="4", asked="5")])
+    assert body_of(failure, "fr").detail == "Une action porte sur 4 créneaux au plus, vous en demandez 5."
+    assert body_of(failure, "en").detail == "One action takes at most 4 slots, you ask for 5."
+
+
+@pytest.mark.req("R-09")
+def test_what_opens_by_itself_says_when_in_paris() -> None:
+    verdict = _against("R-TERRITORY")
+    verdict.opens_at.FromDatetime(datetime(2026, 12, 2, 14, tzinfo=UTC))
+    assert rule_sentence([verdict], "fr") == (
+        "Réservé aux écoles du département du centre. Ouvre le 02/12/2026 à 15 h 00 (Paris)."
+    )
+
+
+def test_a_missing_fact_breaks_nothing() -> None:
+    assert rule_sentence([_against("R-GROUP")], "en") == "One action takes at most ? slots, you ask for ?."
+
+
+def test_no_rule_no_sentence() -> None:
+    assert rule_sentence([Verdict(rule="R-GROUP", allowed=True)], "fr") is None
+    assert rule_sentence([_against("R-UNHEARD-OF")], "fr") is None
+
+
+def test_every_rule_of_ours_has_a_sentence() -> None:
+    import re
+
+    rules = Path(__file__).parents[3] / "scheduling-rules/src/resapermis_scheduling_rules/rules"
+    named = {word for file in rules.glob("*.py") for word in re.findall(r'Verdict\(\s*"(R-[A-Z-]+)"', file.read_text())}
+    assert named
+    assert named <= set(SENTENCES)
