@@ -66,7 +66,7 @@ test("a school registers a candidate, holds two slots, names, validates and hear
     await expect(validate).not.toHaveAttribute("aria-disabled", "true");
     await validate.click();
     const dialog = page.getByRole("dialog");
-    await expect(dialog.getByText(name)).toBeVisible();
+    await expect(dialog.getByText(person.lastName, { exact: false })).toBeVisible();
     await dialog.getByRole("button", { name: "Valider 1 réservation" }).click();
     await expect(dialog).toHaveCount(0);
   });
