@@ -272,7 +272,9 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
                 )
                 del basket.candidates[slot_id]
             if slot_id not in self.silent:
-                response.results.add(slot_id=slot_id, booked=not word, exam_id=exam_id, rdvpermis_code=word, code=CODES[word])
+                response.results.add(
+                    slot_id=slot_id, booked=not word, exam_id=exam_id, rdvpermis_code=word, code=CODES[word]
+                )
         self._end("ValidateBasket")
         return response
 
@@ -314,6 +316,8 @@ class Basket:
     running: Running
     unasked: Unasked
     channel: grpc.aio.Channel
+    peer_channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
+    peer_servers: dict[str, Running] = field(default_factory=dict)
     keys: Any = field(default_factory=lambda: itertools.count(1))
 
     async def call(self, stub: Any, method: str, request: Any, school: str = "school-1", **who: Any) -> Any:
@@ -435,7 +439,18 @@ async def basket(serve: Any, make_engine: Any, settings_for: Callable[..., Setti
         ),
     )
     channels.append(running.channel("basket"))
-    yield Basket(engine, parts, world, state, running, Unasked(parts), channels[-1])
+    names = ("mandate", "scheduling-rules", "egress")
+    yield Basket(
+        engine,
+        parts,
+        world,
+        state,
+        running,
+        Unasked(parts),
+        channels[-1],
+        dict(zip(names, channels, strict=False)),
+        {"mandate": mandate, "scheduling-rules": rules},
+    )
     for channel in channels:
         await channel.close()
 

@@ -37,10 +37,7 @@ async def build(process: run.Process, settings: Settings) -> None:
     )
     unasked = Unasked(parts)
     process.every(settings.expire_every_seconds, "expire", unasked.expire_and_warn)
-    process.every(settings.settle_every_seconds, "heed", unasked.heed)
-    process.every(settings.settle_every_seconds, "settle", unasked.settle)
-    process.every(settings.give_back_seconds, "give_back", unasked.give_back)
-    process.every(settings.done_every_seconds, "finish", unasked.finish)
+    process.every(settings.settle_every_seconds, "settle", unasked.look_and_give_back)
     process.consume("scheduling-rules", {SlotWithdrawn: unasked.on_slot_withdrawn})
     process.consume("mandate", {MandateChanged: unasked.on_mandate_changed})
 

@@ -336,9 +336,7 @@ class Holding:
         after = [held(line, answers.get(line.slot.id, UNKNOWN), now) for line in asking]
         if group.together:
             after = give_back_together(after, refusals.together_failed(), now)
-        after = [
-            replace(line, next_look_at=look_soon(self._parts, now)) if in_doubt(line) else line for line in after
-        ]
+        after = [replace(line, next_look_at=look_soon(self._parts, now)) if in_doubt(line) else line for line in after]
         changes = [Change(before, line) for before, line in zip(asking, after, strict=True)]
         for line in after:
             HOLDS.labels(line.state).inc()

@@ -11,12 +11,10 @@ class Settings(ServiceSettings):
     warn_seconds: int = 120
     """How long before a group expires its school is warned."""
     settle_every_seconds: float = 1.0
-    """Pause between two rounds of the reconciler."""
+    """Pause between two rounds of the reconciler, of giving slots back, and of looking for exams that have begun."""
     grace_seconds: float = 5.0
     """How long after a lost answer RdvPermis is first read: shorter may find a call still on its way there."""
     give_back_seconds: float = 2.0
     """First pause before giving a slot back is tried again; doubles, at most a minute."""
-    done_every_seconds: float = 30.0
-    """Pause between two looks for exams that have begun."""
     egress_seconds: float = 20.0
     """Longest that one act waits for RdvPermis; the caller's deadline if earlier."""

@@ -100,6 +100,17 @@ class Unasked:
 
         await self._each_school(due, done)
 
+    async def look_and_give_back(self) -> None:
+        """One round of everything that may wait for RdvPermis or is in no hurry; none holds up another."""
+        works = (self._heed_and_settle(), self.give_back(), self.finish())
+        for problem in await asyncio.gather(*works, return_exceptions=True):
+            if isinstance(problem, BaseException):
+                raise problem
+
+    async def _heed_and_settle(self) -> None:
+        await self.heed()
+        await self.settle()
+
     # What is in doubt
 
     async def settle(self) -> None:

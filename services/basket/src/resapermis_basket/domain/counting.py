@@ -1,0 +1,55 @@
+"""What a school's lines count for, and the one order in which anything is locked."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from resapermis_basket.domain.lines import COUNTED, IN_BASKET, Change, Line, Slot
+
+Key = tuple[str, str, str]
+"""What is counted for a school: (department, month, category)."""
+BASKET: Key = ("", "", "")
+"""The key that counts the lines in a school's basket. Sorts first: its row is the school's turn-taking."""
+
+
+def key_of(slot: Slot) -> Key:
+    """The threshold a slot counts for."""
+    return (slot.department, slot.month, slot.category)
+
+
+def counts(line: Line | None) -> Counter[Key]:
+    """What one line takes."""
+    taken: Counter[Key] = Counter()
+    if line is not None and line.state in COUNTED:
+        taken[key_of(line.slot)] += 1
+    if line is not None and line.state in IN_BASKET:
+        taken[BASKET] += 1
+    return taken
+
+
+def deltas(changes: Iterable[Change]) -> dict[Key, int]:
+    """By how much the counters move, in lock order; keys that do not move are left out."""
+    total: Counter[Key] = Counter()
+    for change in changes:
+        total.update(counts(change.after))
+        total.subtract(counts(change.before))
+    return {key: total[key] for key in sorted(total) if total[key]}
+
+
+def in_lock_order(lines: Iterable[Line]) -> list[Line]:
+    """Lines in the one order in which anybody locks them: by slot, so that crossing groups queue and never deadlock."""
+    return sorted(lines, key=lambda line: (line.slot.id, line.id))
+
+
+def admit(wanted: Sequence[Line], granted: Mapping[Key, int]) -> tuple[list[Line], list[Line]]:
+    """Divide lines, first come first, into those the granted counters suffice for and the rest."""
+    left = dict(granted)
+    admitted, rest = [], []
+    for line in wanted:
+        keys = list(counts(line))
+        if all(left.get(key, 0) > 0 for key in keys):
+            for key in keys:
+                left[key] -= 1
+            admitted.append(line)
+        else:
+            rest.append(line)
+    return admitted, rest

@@ -1,0 +1,115 @@
+"""Tables of basket; the constraints are the referees."""
+
+import sqlalchemy as sa
+
+from resapermis_basket.domain import LIVE, State
+from resapermis_kit.db import NAMING
+
+metadata = sa.MetaData(naming_convention=NAMING)
+MOMENT = sa.DateTime(timezone=True)
+
+groups = sa.Table(
+    "group_",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("account_id", sa.Text, nullable=False),
+    sa.Column("session_id", sa.Text, nullable=False),
+    sa.Column("together", sa.Boolean, nullable=False),
+    sa.Column("request_caller", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("warned_at", MOMENT),
+)
+sa.Index("group__request_idx", groups.c.request_caller, groups.c.request_id)
+
+_STATES = ", ".join(f"'{state}'" for state in State)
+_LIVE = ", ".join(f"'{state}'" for state in sorted(LIVE))
+# Not "line": that is a type of PostgreSQL's own.
+lines = sa.Table(
+    "basket_line",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("group_id", sa.Uuid, sa.ForeignKey("group_.id"), nullable=False),
+    sa.Column("position", sa.SmallInteger, nullable=False),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("account_id", sa.Text, nullable=False),
+    sa.Column("slot_id", sa.Text, nullable=False),
+    sa.Column("department", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("month", sa.Text, nullable=False),
+    sa.Column("starts_at", MOMENT, nullable=False),
+    sa.Column("ends_at", MOMENT, nullable=False),
+    sa.Column("time_zone", sa.Text, nullable=False),
+    sa.Column("centre_name", sa.Text, nullable=False),
+    sa.Column("snapshot", sa.LargeBinary, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("since", MOMENT, nullable=False),
+    sa.Column("candidate_id", sa.Uuid),
+    sa.Column("rdvpermis_candidate_id", sa.Text, nullable=False),
+    sa.Column("expires_at", MOMENT),
+    sa.Column("ended_at", MOMENT),
+    sa.Column("basket_id", sa.Text, nullable=False),
+    sa.Column("exam_id", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("refusal", sa.LargeBinary, nullable=False),
+    sa.Column("changing", sa.Text, nullable=False),
+    sa.Column("wanted_candidate_id", sa.Uuid),
+    sa.Column("wanted_rdvpermis_id", sa.Text, nullable=False),
+    sa.Column("next_look_at", MOMENT),
+    sa.Column("looks", sa.Integer, nullable=False),
+    sa.Column("owed", sa.Boolean, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.UniqueConstraint("group_id", "position", name="basket_line_group_id_position_key"),
+    sa.CheckConstraint("position BETWEEN 0 AND 3", "position"),
+    sa.CheckConstraint(f"state IN ({_STATES})", "state"),
+    sa.CheckConstraint(f"(ended_at IS NULL) = (state IN ({_LIVE}))", "ended"),
+    sa.CheckConstraint("state NOT IN ('confirming', 'booked') OR candidate_id IS NOT NULL", "nominative"),
+    sa.CheckConstraint("state <> 'held' OR expires_at IS NOT NULL", "expires"),
+)
+ALIVE = lines.c.ended_at.is_(None)
+sa.Index("one_live_line_a_slot", lines.c.slot_id, unique=True, postgresql_where=ALIVE)
+sa.Index(
+    "one_live_line_a_candidate",
+    lines.c.candidate_id,
+    lines.c.category,
+    unique=True,
+    postgresql_where=sa.and_(ALIVE, lines.c.candidate_id.is_not(None)),
+)
+sa.Index(
+    "basket_line_wanted_idx", lines.c.wanted_candidate_id, postgresql_where=lines.c.wanted_candidate_id.is_not(None)
+)
+sa.Index("basket_line_live_school_idx", lines.c.school_id, lines.c.group_id, postgresql_where=ALIVE)
+sa.Index("basket_line_expires_idx", lines.c.expires_at, postgresql_where=lines.c.state == "held")
+sa.Index("basket_line_next_look_idx", lines.c.next_look_at, postgresql_where=lines.c.next_look_at.is_not(None))
+sa.Index("basket_line_booked_idx", lines.c.starts_at, postgresql_where=lines.c.state == "booked")
+sa.Index("basket_line_school_starts_idx", lines.c.school_id, lines.c.starts_at, lines.c.id)
+
+quota = sa.Table(
+    "quota",
+    metadata,
+    sa.Column("school_id", sa.Text, primary_key=True),
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("month", sa.Text, primary_key=True),
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("taken", sa.Integer, nullable=False),
+    sa.Column("cap", sa.Integer, nullable=False),
+    sa.Column("granted", sa.Integer, nullable=False),
+    sa.CheckConstraint("taken >= 0", "taken"),
+)
+"""What a school has taken. The row whose three keys are empty counts the lines in its basket.
+
+`cap` is the limit that the newest `count` was given, `granted` what it got: RETURNING carries it out, nothing else
+reads it.
+"""
+
+heard_table = sa.Table(
+    "heard",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("slot_id", sa.Text, nullable=False),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("candidate_id", sa.Uuid),
+    sa.Column("category", sa.Text, nullable=False),
+)
+"""Facts of others that concern held lines, until they are acted on."""

@@ -1,0 +1,132 @@
+"""The process itself: it starts, answers, expires unasked, survives PostgreSQL's absence, stops when told."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from basket_peers import Basket
+
+from resapermis.basket.v1 import basket_pb2 as pb
+from resapermis.basket.v1 import basket_pb2_grpc
+from resapermis_basket import __main__ as program
+from resapermis_basket.servicer import BasketServicer
+from resapermis_basket.settings import Settings
+from resapermis_basket.store import metadata
+from resapermis_kit import duties
+from resapermis_kit.db import migrate
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.run import Process
+from resapermis_kit.telemetry import Health
+from resapermis_kit.testing import Postgres, Running, eventually
+
+
+@contextlib.asynccontextmanager
+async def _duties(process: Process) -> AsyncIterator[None]:
+    tasks = [asyncio.ensure_future(duties.forever(duty)) for duty in process.duties]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _process(basket: Basket, settings_for: Any, make_bus: Any, outbox: Any) -> Process:
+    """What `run.serve` makes, wired by `build`, with the peers of this test."""
+    settings = settings_for(Settings, "basket", grace_seconds=0.05, expire_every_seconds=0.1, settle_every_seconds=0.2)
+    process = Process(
+        "basket", settings, basket.engine, await make_bus("basket"), outbox, basket.running.server, Health()
+    )
+    process.channels = dict(basket.peer_channels)
+    return process
+
+
+@pytest.mark.req("R-15")
+async def test_a_hold_expires_unasked_within_a_second(basket: Basket, settings_for: Any, make_bus: Any) -> None:
+    process = await _process(basket, settings_for, make_bus, basket.parts.outbox)
+    await program.build(process, process.settings)  # type: ignore[arg-type] # Settings of basket
+    basket.rdvpermis.lasts = timedelta(milliseconds=500)
+    async with _duties(process):
+        await basket.hold("s1")
+
+        async def expired_and_given_back() -> bool:
+            return await basket.states() == {"s1": "expired"} and not basket.rdvpermis.owner
+
+        await eventually(expired_and_given_back, seconds=15)
+    (row,) = await basket.rows("SELECT ended_at - expires_at AS late FROM basket_line")
+    assert row.late < timedelta(seconds=1)
+
+
+async def test_while_postgresql_is_away_nothing_is_asked_and_all_comes_back(basket: Basket, postgres: Postgres) -> None:
+    name = basket.engine.url.database
+    await basket.hold("s1")
+    await postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    await postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608 - the test's own
+    with pytest.raises(Failure) as refused:
+        await basket.hold("s2")
+    assert refused.value.code == Code.CODE_UNAVAILABLE
+    assert basket.rdvpermis.calls == ["HoldSlots"]
+    await postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+    async def back() -> bool:
+        with contextlib.suppress(Failure):
+            return [line.state for line in (await basket.hold("s2")).lines] == [pb.LINE_STATE_HELD]
+        return False
+
+    await eventually(back)
+    await basket.check()
+
+
+async def test_without_mandate_or_rules_holds_wait_and_held_lines_are_still_seen(basket: Basket) -> None:
+    held = await basket.hold("s1")
+    for server in basket.peer_servers.values():
+        await server.server.stop(0)
+    with pytest.raises(Failure) as refused:
+        await basket.hold("s2")
+    assert refused.value.code == Code.CODE_UNAVAILABLE
+    assert (await basket.ask("GetBasket", pb.GetBasketRequest())).groups == [held]
+    assert await basket.states() == {"s1": "held"}
+
+
+@pytest.mark.req("R-14")
+async def test_two_replicas_sell_a_slot_once(basket: Basket, serve: Any) -> None:
+    second: Running = await serve(
+        "basket",
+        (
+            basket_pb2_grpc.add_BasketServiceServicer_to_server,
+            BasketServicer(basket.parts),
+            "resapermis.basket.v1.BasketService",
+        ),
+    )
+    channel = second.channel("basket")
+    other = Basket(**(vars(basket) | {"running": second, "channel": channel}))
+    groups = await asyncio.gather(
+        *(one.hold("s1", school=f"school-{n}-{m}") for n in range(8) for m, one in enumerate((basket, other)))
+    )
+    assert sum(line.state == pb.LINE_STATE_HELD for group in groups for line in group.lines) == 1
+    await channel.close()
+    await basket.check()
+
+
+async def test_migrating_twice_changes_nothing(make_database: Any) -> None:
+    url = await make_database("resapermis_basket")
+    await asyncio.to_thread(migrate, "resapermis_basket", url)
+
+
+async def test_the_tables_are_what_the_migrations_make(make_engine: Any) -> None:
+    engine = await make_engine("resapermis_basket")
+    async with engine.connect() as connection:
+        found = await connection.run_sync(
+            lambda sync: compare_metadata(
+                MigrationContext.configure(
+                    sync, opts={"include_object": lambda _o, name, kind, *_: kind != "table" or name in metadata.tables}
+                ),
+                metadata,
+            )
+        )
+    assert found == []
