@@ -12,7 +12,7 @@ from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resapermis_auth_gateway.web import body, sessions
-from resapermis_auth_gateway.web.address import address_of, place_of
+from resapermis_auth_gateway.web.address import counted_as, place_of
 from resapermis_auth_gateway.web.cookies import derive, digest, same, session_cookie
 from resapermis_auth_gateway.web.gateway import Gateway, Visitor
 from resapermis_auth_gateway.web.headers import DEFAULTS, REPORTS, security_headers
@@ -107,9 +107,9 @@ class Gate:
             raise bad_request("headers", "too many, or an address too long", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         _refuse_doubles(scope)
         if path in SIGN_IN:
-            await self._gateway.rates.spend("sign_in", address_of(scope))
+            await self._gateway.rates.spend("sign_in", counted_as(scope))
         if path == REPORTS and method == "POST":
-            await self._gateway.rates.spend("sign_in", address_of(scope))
+            await self._gateway.rates.spend("sign_in", counted_as(scope))
             return await body.admit(scope, receive, ("application/reports+json", "application/csp-report"))
         if not path.startswith(("/api/", "/auth/")) or path in OPEN:
             return receive

@@ -2,8 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
-from resapermis_kit.db import create_kit_tables
 from sqlalchemy.dialects.postgresql import ARRAY
+
+from resapermis_kit.db import create_kit_tables
 
 revision = "0001"
 down_revision = None

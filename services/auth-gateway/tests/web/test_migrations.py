@@ -1,0 +1,28 @@
+"""The migrations make what the code expects."""
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+import resapermis_auth_gateway.tokens  # noqa: F401 - its table belongs to the package's
+from resapermis_auth_gateway import store
+from resapermis_kit.db import KIT
+from resapermis_kit.testing import MakeEngine
+
+
+@pytest.mark.req("S-02")
+async def test_the_database_is_what_the_tables_say(make_engine: MakeEngine) -> None:
+    engine = await make_engine("resapermis_auth_gateway")
+
+    def differences(connection: sa.Connection) -> list[object]:
+        kit = set(KIT.tables)
+
+        def ours(_item: object, name: str | None, kind: str, *_: object) -> bool:
+            return not (kind == "table" and name in kit | {"alembic_version"})
+
+        context = MigrationContext.configure(connection, opts={"include_object": ours})
+        return list(compare_metadata(context, store.metadata))
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
