@@ -1,0 +1,135 @@
+"""Where the time goes: the services' own metrics, PostgreSQL's and the kernel's account, before and after."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from prometheus_client.parser import text_string_to_metric_families
+
+from devstack import Stack
+from devstack.parts import NATS, POSTGRES, service_named
+from devstack.probes import http_body
+
+SERVICES = ("basket", "mandate", "scheduling-rules", "egress")
+Sums = dict[tuple[str, str, str], tuple[float, float]]
+"""(service, histogram, its labels joined by "/") → (seconds, count)."""
+_HISTOGRAMS: Mapping[str, tuple[str, ...]] = {
+    "resapermis_rpc_seconds": ("method",),
+    "resapermis_basket_peer_seconds": ("peer", "method"),
+    "resapermis_rdvpermis_seconds": ("operation",),
+}
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All accounts at one moment."""
+
+    sums: Sums
+    cpu: dict[str, float]
+    """CPU seconds by part; the callers' own is "callers"."""
+    database_ms: float
+    """Time that PostgreSQL spent executing statements of basket's role."""
+
+
+async def read(stack: Stack, responder: int, admin: "asyncpg.Connection[Any]") -> Reading:
+    """Read every account; `responder` is the process that answers for RdvPermis."""
+    sums: Sums = {}
+    for name in SERVICES:
+        text = (await http_body(stack.ports.metrics(service_named(name)), "/metrics")).decode()
+        sums |= {(name, *key): value for key, value in _histograms(text).items()}
+    pids = {name: stack.process(name).pid for name in (*SERVICES, NATS, POSTGRES)}
+    cpu = {name: _cpu(pid, children=name == POSTGRES) for name, pid in pids.items() if pid is not None}
+    cpu |= {"rdvpermis": _cpu(responder), "callers": _cpu(os.getpid())}
+    spent = await admin.fetchval(
+        "SELECT coalesce(sum(total_exec_time), 0) FROM pg_stat_statements "
+        "JOIN pg_roles ON pg_roles.oid = userid WHERE rolname = 'basket'"
+    )
+    return Reading(sums, cpu, float(spent))
+
+
+def _histograms(text: str) -> dict[tuple[str, str], tuple[float, float]]:
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for family in text_string_to_metric_families(text):
+        labels = _HISTOGRAMS.get(family.name)
+        for sample in family.samples if labels is not None else ():
+            words = [sample.labels[label].rpartition("/")[2] for label in labels or ()]  # "BasketService/HoldSlots"
+            key = (family.name, "/".join(words))
+            seconds, count = found.get(key, (0.0, 0.0))
+            if sample.name.endswith("_sum"):
+                found[key] = (seconds + sample.value, count)
+            elif sample.name.endswith("_count"):
+                found[key] = (seconds, count + sample.value)
+    return found
+
+
+def _cpu(pid: int, *, children: bool = False) -> float:
+    """CPU seconds of a process since it began; with its children where each connection has one."""
+    ticks = 0
+    pids = [pid]
+    if children:
+        pids += [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    for one in pids:
+        try:
+            fields = Path(f"/proc/{one}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        except OSError:
+            continue  # a backend that ended meanwhile
+        ticks += int(fields[11]) + int(fields[12])
+        if one == pid and children:
+            ticks += int(fields[13]) + int(fields[14])
+    return ticks / _TICKS
+
+
+def shares(before: Reading, after: Reading, client_ms: float) -> dict[str, Any]:
+    """Mean milliseconds of one action at each hop, and CPU milliseconds by part. `client_ms`: mean at the callers."""
+
+    def spent(service: str, histogram: str, labels: str) -> tuple[float, float]:
+        now, then = (reading.sums.get((service, histogram, labels), (0.0, 0.0)) for reading in (after, before))
+        return (now[0] - then[0]) * 1000, now[1] - then[1]
+
+    total, actions = spent("basket", "resapermis_rpc_seconds", "HoldSlots")
+    actions = max(actions, 1.0)
+
+    def waited(peer: str, method: str) -> float:
+        return spent("basket", "resapermis_basket_peer_seconds", f"{peer}/{method}")[0] / actions
+
+    def answered(service: str, method: str) -> float:
+        return spent(service, "resapermis_rpc_seconds", method)[0] / actions
+
+    waits = {
+        "mandate.CheckMandates": waited("mandate", "CheckMandates"),
+        "scheduling.Evaluate": waited("scheduling-rules", "Evaluate"),
+        "egress.HoldSlots": waited("egress", "HoldSlots"),
+    }
+    calls = {
+        labels: spent(service, name, labels)
+        for service, name, labels in after.sums
+        if name == "resapermis_rdvpermis_seconds"
+    }
+    hops: dict[str, Any] = {
+        "client": client_ms,
+        "on_the_way_to_basket": client_ms - total / actions,
+        "basket.HoldSlots": total / actions,
+        "basket_waits_for": waits,
+        "basket_transactions_and_own_work": total / actions - sum(waits.values()),
+        "answered_by": {
+            "mandate.CheckMandates": answered("mandate", "CheckMandates"),
+            "scheduling.Evaluate": answered("scheduling-rules", "Evaluate"),
+            "egress.HoldSlots": answered("egress", "HoldSlots"),
+        },
+        "rdvpermis_ms_a_call": {name: ms / count for name, (ms, count) in calls.items() if count},
+        "postgres_executes_for_basket": (after.database_ms - before.database_ms) / actions,
+    }
+    cpu = {name: (after.cpu[name] - before.cpu[name]) * 1000 / actions for name in after.cpu}
+    return {"hops_ms": rounded(hops), "cpu_ms_per_action": rounded(cpu | {"all": sum(cpu.values())})}
+
+
+def rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """To a hundredth, at any depth."""
+    return {
+        name: rounded(value) if isinstance(value, Mapping) else round(float(value), 2)
+        for name, value in figures.items()
+    }

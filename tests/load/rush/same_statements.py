@@ -1,0 +1,144 @@
+"""What basket's PostgreSQL could do with the very statements of a hold: taken from its log, run by pgbench.
+
+One school's actions are done once while PostgreSQL logs what basket's role asks. The transactions that name the school
+become a pgbench script: each statement as it was sent, its parameters bound. As all ids of a school end in its ten
+digits, a parameter for another school is the same text with other digits; a SELECT makes these texts first, and what
+that SELECT costs alone is measured and taken off. Runs on a copy of the database, while basket is stopped.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from devstack.postgres import BINARIES
+
+_RECORD = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ UTC \[(\d+)\] (\S*)@(\S*) (\w+):  ", re.MULTILINE)
+_EXECUTE = re.compile(r"(?:execute [^:]*|statement): (.*)", re.DOTALL)
+_PARAMETER = re.compile(r"\$(\d+) = (NULL|'(?:[^']|'')*')(?:, |$)")
+_PLACE = re.compile(r"\$(\d+)")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_HEX = re.compile(r"\\x([0-9a-f]+)")
+_TPS = re.compile(r"tps = ([\d.]+)")
+# Ten digits, never the same twice: multiplying by a number prime to the range walks through all of it.
+_NUMBER = r"\set n 1000000000 + ((:run * 100000000 + :client_id * 1000000 + :i) * 7368787) % 9000000000"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement as PostgreSQL logged it; parameters are SQL literals."""
+
+    sql: str
+    parameters: tuple[str, ...] = ()
+
+
+def transactions(log: str, database: str, digits: str) -> list[list[Statement]]:
+    """The transactions of `database` that name `digits` in a parameter, in the order of their first statement."""
+    found: list[list[Statement]] = []
+    open_: dict[str, list[Statement]] = {}
+    for pid, kind, text in _records(log, database):
+        statements = open_.setdefault(pid, [])
+        if kind == "DETAIL" and statements:
+            values = tuple(value for _, value in _PARAMETER.findall(text))
+            statements[-1] = Statement(statements[-1].sql, values)
+        elif kind == "LOG" and (asked := _EXECUTE.match(text)):
+            sql = asked[1].strip().removesuffix(";")
+            if sql.startswith("BEGIN"):
+                statements = open_[pid] = []
+                found.append(statements)
+            statements.append(Statement(sql))
+    return [one for one in found if one[-1].sql == "COMMIT" and _names(one, digits)]
+
+
+def _records(log: str, database: str) -> Iterator[tuple[str, str, str]]:
+    heads = list(_RECORD.finditer(log))
+    for head, after in zip(heads, [*heads[1:], None], strict=True):
+        if head[3] == database:
+            yield head[1], head[4], log[head.end() : after.start() if after is not None else len(log)].rstrip("\n")
+
+
+def _names(statements: Sequence[Statement], digits: str) -> bool:
+    forms = (digits, digits.encode().hex())
+    return any(form in value for one in statements for value in one.parameters for form in forms)
+
+
+def _ids(text: str) -> set[str]:
+    inside = [bytes.fromhex(found).decode("latin-1") for found in _HEX.findall(text) if len(found) % 2 == 0]
+    return {found for part in (text, *inside) for found in _UUID.findall(part)}
+
+
+def _renamed(statements: Sequence[Statement], digits: str) -> list[Statement]:
+    """Ids that basket made get the school's digits too, so that each run of the script has its own."""
+    made = sorted({found for one in statements for value in one.parameters for found in _ids(value)})
+    names = {old: f"01900000-0000-7000-9{place:03x}-00{digits}" for place, old in enumerate(made) if digits not in old}
+
+    def rename(value: str) -> str:
+        for old, new in names.items():
+            value = value.replace(old, new).replace(old.encode().hex(), new.encode().hex())
+        return value
+
+    return [Statement(one.sql, tuple(map(rename, one.parameters))) for one in statements]
+
+
+def script(statements: Sequence[Statement], digits: str, *, only_prepare: bool = False) -> str:
+    """A pgbench script of these statements for ever new digits; `only_prepare`: just the making of parameters."""
+    makes: list[str] = []
+    lines: list[str] = []
+    for one in _renamed(statements, digits):
+        values = list(one.parameters)
+        for place, value in enumerate(values):
+            made = value
+            if digits in made:
+                made = f"replace({made}, '{digits}', n.plain)"
+            if digits.encode().hex() in value:
+                made = f"replace({made}, '{digits.encode().hex()}', n.hexed)"
+            if made != value:
+                makes.append(f"{made} AS v{len(makes)}")
+                values[place] = f":v{len(makes) - 1}"
+        sql = " ".join(one.sql.split())
+        lines.append(_PLACE.sub(lambda found, values=values: values[int(found[1]) - 1], sql) + ";")  # type: ignore[misc]
+    plain = "WITH n AS MATERIALIZED (SELECT :n::text AS plain, encode(convert_to(:n::text, 'UTF8'), 'hex') AS hexed)"
+    making = f"{plain} SELECT {', '.join(makes)} FROM n"  # noqa: S608 - literals as PostgreSQL itself wrote them
+    head = [r"\set i :i + 1", _NUMBER, rf"{making} \gset"]
+    return "\n".join(head + ([] if only_prepare else lines)) + "\n"
+
+
+@dataclass(frozen=True)
+class Pgbench:
+    """Where to run it. `socket`: the server's folder; `folder`: where scripts are written."""
+
+    socket: Path
+    database: str
+    folder: Path
+
+    async def rate(self, text: str, clients: int, seconds: int, run: int) -> float:
+        """Scripts a second with so many connections; RuntimeError with pgbench's words when it fails."""
+        file = self.folder / f"hold-{run}.sql"
+        file.write_text(text, encoding="utf-8")
+        command = [str(BINARIES / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
+        command += ["-T", str(seconds), "-D", "i=0", "-D", f"run={run}", "-f", str(file)]
+        command += ["-h", str(self.socket), "-U", "basket", self.database]
+        child = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        output, errors = await child.communicate()
+        rate = _TPS.search(output.decode())
+        if child.returncode != 0 or rate is None or b"aborted" in errors:
+            msg = f"pgbench failed: {errors.decode('utf-8', 'replace')[-1500:]}"
+            raise RuntimeError(msg)
+        return float(rate[1])
+
+    async def actions_per_second(
+        self, statements: Sequence[Statement], digits: str, *, actions: int, clients: int, seconds: int, run: int
+    ) -> dict[str, float]:
+        """Medians of three slices: actions a second, gross, and net of making the parameters."""
+        whole, making = script(statements, digits), script(statements, digits, only_prepare=True)
+        gross = median([await self.rate(whole, clients, seconds, run + number) for number in range(3)])
+        making_alone = await self.rate(making, clients, max(1, seconds // 2), run + 3)
+        net = 1 / (1 / gross - 1 / making_alone)
+        return {
+            "actions_per_second": round(net * actions, 1),
+            "with_the_making_of_parameters": round(gross * actions, 1),
+        }
