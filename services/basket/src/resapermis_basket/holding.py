@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from prometheus_client import Counter
@@ -11,8 +11,6 @@ from prometheus_client import Counter
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.mandate.v1.mandate_pb2 import MandateAnswer
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
-from resapermis.scheduling.v1 import scheduling_pb2
-from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_basket import events, refusals, store, view
 from resapermis_basket.acts import (
     Parts,
@@ -20,15 +18,11 @@ from resapermis_basket.acts import (
     apply,
     caller_key,
     group_view,
-    look_after_call,
     look_soon,
-    parse_id,
-    refuse,
     surely_not_done,
 )
 from resapermis_basket.domain import (
     BASKET,
-    LARGEST_GROUP,
     NO_REFUSAL,
     UNKNOWN,
     Answer,
@@ -37,7 +31,6 @@ from resapermis_basket.domain import (
     Line,
     Outcome,
     Refusal,
-    Slot,
     State,
     admit,
     deltas,
@@ -45,76 +38,14 @@ from resapermis_basket.domain import (
     give_back_together,
     held,
     in_doubt,
-    key_of,
-    unseen_slot,
 )
+from resapermis_basket.judging import Judged, Judging, Situation, Wanted, parse_hold
 from resapermis_kit import once
 from resapermis_kit.auth import Principal
 from resapermis_kit.db import Tx, transaction
-from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.errors import Code, Failure
 
 HOLDS = Counter("resapermis_hold_lines_total", "Lines asked for, by what became of them at once", ["outcome"])
-MOST_EVALUATED = 36
-"""More lines than RdvPermis' own basket takes are refused without asking the rules."""
-R_GROUP_SOURCE = "RdvPermis charter 3.2, basket limits"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One line of the command."""
-
-    slot_id: str
-    candidate_id: UUID | None
-
-
-def parse_hold(request: pb.HoldSlotsRequest) -> list[Wanted]:
-    """Read the command; MALFORMED names each field that cannot be read."""
-    seen: set[str] = set()
-    wanted = []
-    for index, line in enumerate(request.lines):
-        if not 1 <= len(line.slot_id) <= 255:
-            raise malformed(f"lines[{index}].slot_id", "1 to 255 characters")
-        if line.slot_id in seen:
-            raise malformed(f"lines[{index}].slot_id", "the same slot twice")
-        seen.add(line.slot_id)
-        candidate = parse_id(line.candidate_id, f"lines[{index}].candidate_id") if line.candidate_id else None
-        wanted.append(Wanted(line.slot_id, candidate))
-    return wanted
-
-
-def slot_of(said: scheduling_pb2.Slot, month: str) -> Slot:
-    """A slot as we keep it."""
-    return Slot(
-        said.id,
-        said.centre.department,
-        said.category,
-        month,
-        said.starts_at.ToDatetime(UTC),
-        said.ends_at.ToDatetime(UTC),
-        said.time_zone,
-        said.centre.name,
-        said.SerializeToString(deterministic=True),
-    )
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What our own database knows before anybody else is asked."""
-
-    time: Time
-    asked_before: bool
-    counted: dict[Key, int]
-    conflicts: store.Conflicts
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Lines ready to be written, with the limits that the database enforces on them."""
-
-    lines: list[Line]
-    caps: dict[Key, int]
-    rules: dict[str, list[str]]
-    """Rule ids that refused, by slot id."""
 
 
 class Holding:
@@ -123,6 +54,7 @@ class Holding:
     def __init__(self, parts: Parts) -> None:
         """Keep the parts."""
         self._parts = parts
+        self._judging = Judging(parts)
 
     async def hold(self, who: Principal, request: pb.HoldSlotsRequest) -> pb.HoldSlotsResponse:
         """Hold one to four slots; what was obtained is kept, line by line."""
@@ -130,7 +62,7 @@ class Holding:
         situation, mandates = await self._facts(who, request, wanted)
         if situation.asked_before:
             return await self.earlier(who, request, situation.time.now)
-        judged = await self._judge(who, wanted, situation, mandates)
+        judged = await self._judging.judge(who, wanted, situation, mandates)
         group = self._group(who, request, situation.time.now)
         judged = replace(judged, lines=[replace(line, group_id=group.id) for line in judged.lines])
         async with transaction(self._parts.engine) as tx:
@@ -191,104 +123,6 @@ class Holding:
                 await store.counted(tx, who.school_id),
                 await store.conflicts(tx, [line.slot_id for line in wanted], candidates),
             )
-
-    async def _judge(
-        self, who: Principal, wanted: Sequence[Wanted], situation: Situation, mandates: list[MandateAnswer]
-    ) -> Judged:
-        """Have every rule answer; refuse here the action as a whole, leave refused lines to the answer."""
-        said = scheduling_pb2.EvaluateResponse()
-        answers = dict(zip((line.slot_id for line in wanted if line.candidate_id), mandates, strict=True))
-        if len(wanted) <= MOST_EVALUATED:
-            said = await self._evaluate(wanted, situation, answers)
-            other = self._of_another_category(wanted, said, answers)
-            if other:
-                asked = await self._parts.peers.mandates(list(other.values()))
-                answers |= dict(zip(other, asked, strict=True))
-                said = await self._evaluate(wanted, situation, answers)
-        against = [verdict for verdict in said.action_verdicts if not verdict.allowed]
-        limit = min(self._parts.peers.limits.group, LARGEST_GROUP)
-        if not 1 <= len(wanted) <= limit and all(verdict.rule != "R-GROUP" for verdict in against):
-            against.append(group_limit(len(wanted), limit))
-        if against:
-            for line in said.lines:
-                against += [_of_slot(verdict, line.slot_id) for verdict in line.verdicts if not verdict.allowed]
-            failure = refusals.of_rules(against)
-            failure = Failure(Code.CODE_RULE_REFUSED, failure.detail, verdicts=against, retry_at=failure.retry_at)
-            raise await refuse(self._parts, who, "basket.hold", "school", who.school_id, failure, situation.time.now)
-        return self._lines(who, wanted, situation, said, answers)
-
-    async def _evaluate(
-        self, wanted: Sequence[Wanted], situation: Situation, answers: dict[str, MandateAnswer]
-    ) -> scheduling_pb2.EvaluateResponse:
-        lines = []
-        for line in wanted:
-            asked = scheduling_pb2.EvaluateLine(slot_id=line.slot_id)
-            mandate = answers.get(line.slot_id)
-            if line.candidate_id is not None and mandate is not None:
-                asked.candidate_id = str(line.candidate_id)
-                asked.mandate_active = mandate.active
-                asked.mandate_category = mandate.category
-                asked.mandate_gearbox = mandate.gearbox
-                busy = (line.candidate_id, mandate.category) in situation.conflicts.candidates
-                asked.candidate_busy = mandate.active and busy  # of another school's candidate nothing is told
-            lines.append(asked)
-        return await self._parts.peers.evaluate(lines, "hold", situation.counted)
-
-    @staticmethod
-    def _of_another_category(
-        wanted: Sequence[Wanted], said: scheduling_pb2.EvaluateResponse, answers: dict[str, MandateAnswer]
-    ) -> dict[str, tuple[str, str]]:
-        """Questions to ask again: mandate answered about a category that the slot turned out not to be of."""
-        categories = {line.slot_id: line.slot.category for line in said.lines if line.HasField("slot")}
-        return {
-            line.slot_id: (str(line.candidate_id), categories[line.slot_id])
-            for line in wanted
-            if line.candidate_id
-            and line.slot_id in categories
-            and answers[line.slot_id].category not in {"", categories[line.slot_id]}
-        }
-
-    def _lines(
-        self,
-        who: Principal,
-        wanted: Sequence[Wanted],
-        situation: Situation,
-        said: scheduling_pb2.EvaluateResponse,
-        answers: dict[str, MandateAnswer],
-    ) -> Judged:
-        now = situation.time.now
-        judged = Judged([], {BASKET: self._parts.peers.limits.basket}, {})
-        for position, (line, verdict) in enumerate(zip(wanted, said.lines, strict=True)):
-            slot = _slot_said(verdict)
-            refusal = self._refusal(line, verdict, situation)
-            if refusal is not None and not verdict.allowed:
-                judged.rules[line.slot_id] = [one.rule for one in verdict.verdicts if not one.allowed]
-            judged.caps[key_of(slot)] = verdict.quota_limit
-            mandate = answers.get(line.slot_id)
-            fresh = Line(
-                id=self._parts.new_id(),
-                group_id=self._parts.new_id(),
-                position=position,
-                school_id=who.school_id,
-                account_id=who.account_id,
-                slot=slot,
-                state=State.ASKING,
-                since=now,
-                candidate_id=line.candidate_id,
-                rdvpermis_candidate_id=mandate.rdvpermis_candidate_id if mandate is not None else "",
-                expires_at=now + timedelta(seconds=self._parts.peers.limits.hold_ttl_seconds),
-                next_look_at=look_after_call(self._parts, now),
-            )
-            judged.lines.append(fresh if refusal is None else held(fresh, Answer(Outcome.REFUSED, refusal), now))
-        return judged
-
-    @staticmethod
-    def _refusal(line: Wanted, verdict: scheduling_pb2.LineVerdict, situation: Situation) -> Refusal | None:
-        if not verdict.allowed or not verdict.HasField("slot"):
-            return refusals.keep(refusals.of_rules(verdict.verdicts))
-        if line.slot_id in situation.conflicts.slots:
-            return refusals.slot_taken()
-        return None
 
     def _group(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> store.Group:
         return store.Group(
@@ -389,34 +223,6 @@ def answer_of(result: rdv.HoldResult, said: rdv.HoldSlotsResponse) -> Answer:
         basket_id=said.basket_id,
         expires_at=said.expires_at.ToDatetime(UTC) if said.HasField("expires_at") else None,
     )
-
-
-def group_limit(asked: int, limit: int) -> Verdict:
-    """R-GROUP: one booking action takes at most four slots.
-
-    Source: RdvPermis charter 3.2. Said here only where scheduling-rules was not asked.
-    """
-    return Verdict(
-        rule="R-GROUP",
-        allowed=1 <= asked <= limit,
-        facts={"asked": str(asked), "limit": str(limit)},
-        source=R_GROUP_SOURCE,
-        remedy="ask_fewer",
-    )
-
-
-def _of_slot(verdict: Verdict, slot_id: str) -> Verdict:
-    """The verdict with the slot it is about, for a list that mixes slots."""
-    about = Verdict()
-    about.CopyFrom(verdict)
-    about.facts["slot"] = slot_id
-    return about
-
-
-def _slot_said(verdict: scheduling_pb2.LineVerdict) -> Slot:
-    if verdict.HasField("slot"):
-        return slot_of(verdict.slot, verdict.month)
-    return unseen_slot(verdict.slot_id, scheduling_pb2.Slot(id=verdict.slot_id).SerializeToString())
 
 
 def _too_late(granted: dict[Key, int], asked: dict[Key, int]) -> Refusal:

@@ -1,0 +1,231 @@
+"""What the rules say of a hold before anything is asked: every reason at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from uuid import UUID
+
+from resapermis.basket.v1 import basket_pb2 as pb
+from resapermis.mandate.v1.mandate_pb2 import MandateAnswer
+from resapermis.scheduling.v1 import scheduling_pb2
+from resapermis.verdict.v1.verdict_pb2 import Verdict
+from resapermis_basket import refusals, store
+from resapermis_basket.acts import (
+    Parts,
+    Time,
+    look_after_call,
+    parse_id,
+    refuse,
+)
+from resapermis_basket.domain import (
+    BASKET,
+    LARGEST_GROUP,
+    Answer,
+    Key,
+    Line,
+    Outcome,
+    Refusal,
+    Slot,
+    State,
+    held,
+    key_of,
+    unseen_slot,
+)
+from resapermis_kit.auth import Principal
+from resapermis_kit.errors import Code, Failure, malformed
+
+MOST_EVALUATED = 36
+"""More lines than RdvPermis' own basket takes are refused without asking the rules."""
+R_GROUP_SOURCE = "RdvPermis charter 3.2, basket limits"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One line of the command."""
+
+    slot_id: str
+    candidate_id: UUID | None
+
+
+def parse_hold(request: pb.HoldSlotsRequest) -> list[Wanted]:
+    """Read the command; MALFORMED names each field that cannot be read."""
+    seen: set[str] = set()
+    wanted = []
+    for index, line in enumerate(request.lines):
+        if not 1 <= len(line.slot_id) <= 255:
+            raise malformed(f"lines[{index}].slot_id", "1 to 255 characters")
+        if line.slot_id in seen:
+            raise malformed(f"lines[{index}].slot_id", "the same slot twice")
+        seen.add(line.slot_id)
+        candidate = parse_id(line.candidate_id, f"lines[{index}].candidate_id") if line.candidate_id else None
+        wanted.append(Wanted(line.slot_id, candidate))
+    return wanted
+
+
+def slot_of(said: scheduling_pb2.Slot, month: str) -> Slot:
+    """A slot as we keep it."""
+    return Slot(
+        said.id,
+        said.centre.department,
+        said.category,
+        month,
+        said.starts_at.ToDatetime(UTC),
+        said.ends_at.ToDatetime(UTC),
+        said.time_zone,
+        said.centre.name,
+        said.SerializeToString(deterministic=True),
+    )
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What our own database knows before anybody else is asked."""
+
+    time: Time
+    asked_before: bool
+    counted: dict[Key, int]
+    conflicts: store.Conflicts
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Lines ready to be written, with the limits that the database enforces on them."""
+
+    lines: list[Line]
+    caps: dict[Key, int]
+    rules: dict[str, list[str]]
+    """Rule ids that refused, by slot id."""
+
+
+class Judging:
+    """Has mandate and every rule answer about the lines of a hold."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Keep the parts."""
+        self._parts = parts
+
+    async def judge(
+        self, who: Principal, wanted: Sequence[Wanted], situation: Situation, mandates: list[MandateAnswer]
+    ) -> Judged:
+        """Have every rule answer; refuse here the action as a whole, leave refused lines to the answer."""
+        said = scheduling_pb2.EvaluateResponse()
+        answers = dict(zip((line.slot_id for line in wanted if line.candidate_id), mandates, strict=True))
+        if len(wanted) <= MOST_EVALUATED:
+            said = await self._evaluate(wanted, situation, answers)
+            other = self._of_another_category(wanted, said, answers)
+            if other:
+                asked = await self._parts.peers.mandates(list(other.values()))
+                answers |= dict(zip(other, asked, strict=True))
+                said = await self._evaluate(wanted, situation, answers)
+        against = [verdict for verdict in said.action_verdicts if not verdict.allowed]
+        limit = min(self._parts.peers.limits.group, LARGEST_GROUP)
+        if not 1 <= len(wanted) <= limit and all(verdict.rule != "R-GROUP" for verdict in against):
+            against.append(group_limit(len(wanted), limit))
+        if against:
+            for line in said.lines:
+                against += [_of_slot(verdict, line.slot_id) for verdict in line.verdicts if not verdict.allowed]
+            failure = refusals.of_rules(against)
+            failure = Failure(Code.CODE_RULE_REFUSED, failure.detail, verdicts=against, retry_at=failure.retry_at)
+            raise await refuse(self._parts, who, "basket.hold", "school", who.school_id, failure, situation.time.now)
+        return self._lines(who, wanted, situation, said, answers)
+
+    async def _evaluate(
+        self, wanted: Sequence[Wanted], situation: Situation, answers: dict[str, MandateAnswer]
+    ) -> scheduling_pb2.EvaluateResponse:
+        lines = []
+        for line in wanted:
+            asked = scheduling_pb2.EvaluateLine(slot_id=line.slot_id)
+            mandate = answers.get(line.slot_id)
+            if line.candidate_id is not None and mandate is not None:
+                asked.candidate_id = str(line.candidate_id)
+                asked.mandate_active = mandate.active
+                asked.mandate_category = mandate.category
+                asked.mandate_gearbox = mandate.gearbox
+                busy = (line.candidate_id, mandate.category) in situation.conflicts.candidates
+                asked.candidate_busy = mandate.active and busy  # of another school's candidate nothing is told
+            lines.append(asked)
+        return await self._parts.peers.evaluate(lines, "hold", situation.counted)
+
+    @staticmethod
+    def _of_another_category(
+        wanted: Sequence[Wanted], said: scheduling_pb2.EvaluateResponse, answers: dict[str, MandateAnswer]
+    ) -> dict[str, tuple[str, str]]:
+        """Questions to ask again: mandate answered about a category that the slot turned out not to be of."""
+        categories = {line.slot_id: line.slot.category for line in said.lines if line.HasField("slot")}
+        return {
+            line.slot_id: (str(line.candidate_id), categories[line.slot_id])
+            for line in wanted
+            if line.candidate_id
+            and line.slot_id in categories
+            and answers[line.slot_id].category not in {"", categories[line.slot_id]}
+        }
+
+    def _lines(
+        self,
+        who: Principal,
+        wanted: Sequence[Wanted],
+        situation: Situation,
+        said: scheduling_pb2.EvaluateResponse,
+        answers: dict[str, MandateAnswer],
+    ) -> Judged:
+        now = situation.time.now
+        judged = Judged([], {BASKET: self._parts.peers.limits.basket}, {})
+        for position, (line, verdict) in enumerate(zip(wanted, said.lines, strict=True)):
+            slot = _slot_said(verdict)
+            refusal = self._refusal(line, verdict, situation)
+            if refusal is not None and not verdict.allowed:
+                judged.rules[line.slot_id] = [one.rule for one in verdict.verdicts if not one.allowed]
+            judged.caps[key_of(slot)] = verdict.quota_limit
+            mandate = answers.get(line.slot_id)
+            fresh = Line(
+                id=self._parts.new_id(),
+                group_id=self._parts.new_id(),
+                position=position,
+                school_id=who.school_id,
+                account_id=who.account_id,
+                slot=slot,
+                state=State.ASKING,
+                since=now,
+                candidate_id=line.candidate_id,
+                rdvpermis_candidate_id=mandate.rdvpermis_candidate_id if mandate is not None else "",
+                expires_at=now + timedelta(seconds=self._parts.peers.limits.hold_ttl_seconds),
+                next_look_at=look_after_call(self._parts, now),
+            )
+            judged.lines.append(fresh if refusal is None else held(fresh, Answer(Outcome.REFUSED, refusal), now))
+        return judged
+
+    @staticmethod
+    def _refusal(line: Wanted, verdict: scheduling_pb2.LineVerdict, situation: Situation) -> Refusal | None:
+        if not verdict.allowed or not verdict.HasField("slot"):
+            return refusals.keep(refusals.of_rules(verdict.verdicts))
+        if line.slot_id in situation.conflicts.slots:
+            return refusals.slot_taken()
+        return None
+
+
+def group_limit(asked: int, limit: int) -> Verdict:
+    """R-GROUP: one booking action takes at most four slots.
+
+    Source: RdvPermis charter 3.2. Said here only where scheduling-rules was not asked.
+    """
+    return Verdict(
+        rule="R-GROUP",
+        allowed=1 <= asked <= limit,
+        facts={"asked": str(asked), "limit": str(limit)},
+        source=R_GROUP_SOURCE,
+        remedy="ask_fewer",
+    )
+
+
+def _of_slot(verdict: Verdict, slot_id: str) -> Verdict:
+    """The verdict with the slot it is about, for a list that mixes slots."""
+    about = Verdict()
+    about.CopyFrom(verdict)
+    about.facts["slot"] = slot_id
+    return about
+
+
+def _slot_said(verdict: scheduling_pb2.LineVerdict) -> Slot:
+    if verdict.HasField("slot"):
+        return slot_of(verdict.slot, verdict.month)
+    return unseen_slot(verdict.slot_id, scheduling_pb2.Slot(id=verdict.slot_id).SerializeToString())
