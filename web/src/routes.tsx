@@ -63,8 +63,14 @@ const messages = createRoute({
 const journal = createRoute({
   getParentRoute: () => root,
   path: "/journal",
-  validateSearch: (search: Record<string, unknown>): { objet?: string } =>
-    typeof search.objet === "string" && /^[A-Za-z0-9_.:-]{1,100}$/.test(search.objet) ? { objet: search.objet } : {},
+  validateSearch: (search: Record<string, unknown>): { objet?: string; acte?: string } => ({
+    ...(typeof search.objet === "string" && /^[A-Za-z0-9_.:-]{1,100}$/.test(search.objet)
+      ? { objet: search.objet }
+      : {}),
+    ...(typeof search.acte === "string" && /^[a-z_]{1,40}\.[a-z_]{1,40}$/.test(search.acte)
+      ? { acte: search.acte }
+      : {}),
+  }),
   component: lazyRouteComponent(() => import("./pages/journal/Journal.tsx"), "Journal"),
 });
 

@@ -136,15 +136,24 @@ export const notices = (cursor: string | undefined) =>
     rest.GET("/api/v1/notifications", { params: { query: cursor ? { cursor } : {} } }),
   ) as Promise<api.NoticePage>;
 
+/** How many wait, without reading whom they are about: each name shown is a read of personal data, recorded as such. */
+export const unread = () =>
+  ask(() => rest.GET("/api/v1/notifications", { params: { query: { limit: 1 } } })).then((page) => page.unread);
+
 export const markRead = (id: string) =>
   ask(() =>
     rest.POST("/api/v1/notifications/{notice_id}/read", { params: { header: ours(), path: { notice_id: id } } }),
   );
 
-export const auditRecords = (objectId: string | undefined, cursor: string | undefined) =>
+export const auditRecords = (
+  { objectId, action }: { objectId?: string; action?: string },
+  cursor: string | undefined,
+) =>
   ask(() =>
     rest.GET("/api/v1/audit/records", {
-      params: { query: { ...(objectId ? { objectId } : {}), ...(cursor ? { cursor } : {}) } },
+      params: {
+        query: { ...(objectId ? { objectId } : {}), ...(action ? { action } : {}), ...(cursor ? { cursor } : {}) },
+      },
     }),
   );
 

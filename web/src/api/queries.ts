@@ -108,16 +108,18 @@ export const candidateSearchQuery = (query: string) =>
 export const thresholdsQuery = queryOptions({ queryKey: keys.thresholds, queryFn: calls.thresholds });
 
 export const noticesQuery = infiniteQueryOptions({
-  queryKey: keys.notices,
+  queryKey: [...keys.notices, "list"],
   queryFn: ({ pageParam }) => calls.notices(pageParam),
   initialPageParam: undefined as string | undefined,
   getNextPageParam: (last: NoticePage) => last.nextCursor ?? undefined,
 });
 
-export const auditQuery = (objectId: string | undefined) =>
+export const unreadQuery = queryOptions({ queryKey: [...keys.notices, "unread"], queryFn: calls.unread });
+
+export const auditQuery = (filter: { objectId?: string; action?: string }) =>
   infiniteQueryOptions({
-    queryKey: [...keys.audit, "records", objectId ?? ""],
-    queryFn: ({ pageParam }) => calls.auditRecords(objectId, pageParam),
+    queryKey: [...keys.audit, "records", filter],
+    queryFn: ({ pageParam }) => calls.auditRecords(filter, pageParam),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.nextCursor ?? undefined,
   });

@@ -15,11 +15,11 @@ import {
   IconLogout2,
   IconUsers,
 } from "@tabler/icons-react";
-import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { type ComponentType, useEffect, useState } from "react";
 import { signOut } from "../api/calls.ts";
-import { noticesQuery } from "../api/queries.ts";
+import { unreadQuery } from "../api/queries.ts";
 import type { Session } from "../api/types.ts";
 import { spoken } from "../live/announce.ts";
 import { startFeed } from "../live/feed.ts";
@@ -52,8 +52,8 @@ function places(): Place[] {
 }
 
 function useUnread(): number {
-  const { data } = useInfiniteQuery(noticesQuery);
-  return data?.pages[0]?.unread ?? 0;
+  const { data } = useQuery(unreadQuery);
+  return data ?? 0;
 }
 
 function MessagesLink({ className }: { className: string }) {

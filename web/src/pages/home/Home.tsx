@@ -3,7 +3,7 @@ import { plural, t } from "@lingui/core/macro";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
-import { basketQuery, bookingsQuery, noticesQuery, slotsQuery, useSession } from "../../api/queries.ts";
+import { basketQuery, bookingsQuery, slotsQuery, unreadQuery, useSession } from "../../api/queries.ts";
 import type { Slot } from "../../api/types.ts";
 import { Age } from "../../parts/Age.tsx";
 import { Countdown } from "../../parts/Countdown.tsx";
@@ -38,12 +38,12 @@ export function Home() {
 function NeedsMe() {
   const basket = useQuery(basketQuery);
   const waiting = useInfiniteQuery(bookingsQuery("to_confirm"));
-  const notices = useInfiniteQuery(noticesQuery);
+  const messages = useQuery(unreadQuery);
   const unnamed =
     basket.data?.groups.flatMap((group) => group.lines).filter((line) => line.state === "held" && !line.candidate)
       .length ?? 0;
   const toConfirm = waiting.data?.pages.flatMap((page) => page.items).length ?? 0;
-  const unread = notices.data?.pages[0]?.unread ?? 0;
+  const unread = messages.data ?? 0;
   const nothing = unnamed === 0 && toConfirm === 0 && unread === 0;
   return (
     <section className="rp-card" aria-label={t`À faire`}>

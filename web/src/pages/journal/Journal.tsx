@@ -1,7 +1,7 @@
 /** The journal: who did what, when, and the proof, recomputed here and not believed. */
 
 import { t } from "@lingui/core/macro";
-import { Button } from "@mantine/core";
+import { Button, NativeSelect } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useState } from "react";
@@ -11,14 +11,17 @@ import { parseCheckpoint, toHex } from "../../audit/merkle.ts";
 import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
 import { instantExact } from "../../time/format.ts";
-import { actionText } from "./actions.ts";
+import { ACTIONS, actionText } from "./actions.ts";
 import { ProofDialog } from "./ProofDialog.tsx";
 
 const route = getRouteApi("/journal");
 
 export function Journal() {
-  const { objet } = route.useSearch();
-  const query = useInfiniteQuery(auditQuery(objet));
+  const { objet, acte } = route.useSearch();
+  const navigate = route.useNavigate();
+  const query = useInfiniteQuery(
+    auditQuery({ ...(objet ? { objectId: objet } : {}), ...(acte ? { action: acte } : {}) }),
+  );
   const checkpoint = useQuery(checkpointQuery);
   const [proving, setProving] = useState<AuditRecord>();
   const note = checkpoint.data ? parseCheckpoint(checkpoint.data.note) : undefined;
@@ -39,6 +42,23 @@ export function Journal() {
           </dl>
         </section>
       ) : null}
+      <NativeSelect
+        data-search
+        className="rp-narrow"
+        label={t`Actes`}
+        value={acte ?? ""}
+        onChange={(event) => {
+          const wanted = event.currentTarget.value;
+          void navigate({
+            search: ({ acte: _before, ...rest }) => (wanted ? { ...rest, acte: wanted } : rest),
+            replace: true,
+          });
+        }}
+        data={[
+          { value: "", label: t`tous` },
+          ...ACTIONS.map((action) => ({ value: action, label: actionText(action) })),
+        ]}
+      />
       {objet ? (
         <p>
           {t`Les actes d'une seule réservation.`} <Link to="/journal">{t`Voir tout le journal`}</Link>
@@ -112,7 +132,6 @@ function Row({ record, onProve }: { record: AuditRecord; onProve: () => void }) 
       </td>
       <th scope="row" data-label={t`Acte`}>
         {text}
-        {record.object ? <span className="rp-small rp-muted"> {record.object.kind}</span> : null}
       </th>
       <td data-label={t`Par`}>{actorText(record, session.user.id)}</td>
       <td data-label={t`Issue`}>{outcomeText(record.outcome)}</td>

@@ -1,32 +1,47 @@
 import { t } from "@lingui/core/macro";
 
+/** Those that people look for. */
+export const ACTIONS = [
+  "session.start",
+  "candidate.create",
+  "candidate.read",
+  "mandate.change",
+  "basket.hold",
+  "basket.name",
+  "basket.release",
+  "basket.validate",
+  "booking.confirm",
+  "booking.cancel",
+  "booking.replace",
+] as const;
+
 /** What an action's stable word means; an unknown word is shown as it stands. */
 export function actionText(action: string): string {
   const texts: Record<string, () => string> = {
-    "session.open": () => t`Connexion`,
+    "session.start": () => t`Connexion`,
     "session.end": () => t`Déconnexion`,
-    "session.refuse": () => t`Connexion refusée`,
-    "token.refresh": () => t`Jeton de RdvPermis renouvelé`,
-    "access.deny": () => t`Accès refusé`,
+    "sign_in.refused": () => t`Connexion refusée`,
+    "token.refresh": () => t`Accès à RdvPermis renouvelé`,
     "candidate.create": () => t`Candidat inscrit`,
     "candidate.read": () => t`Données d'un candidat lues`,
-    "candidate.search": () => t`Recherche d'un candidat`,
     "mandate.request": () => t`Mandat demandé`,
     "mandate.change": () => t`Mandat changé`,
     "mandate.revoke": () => t`Mandat rendu`,
-    "basket.hold": () => t`Créneaux demandés`,
-    "basket.ask": () => t`Créneau demandé`,
-    "basket.settle": () => t`Réponse de RdvPermis au panier`,
+    "basket.hold": () => t`Créneau demandé`,
+    "basket.look": () => t`Panier relu chez RdvPermis`,
     "basket.name": () => t`Candidat nommé`,
     "basket.release": () => t`Créneau rendu`,
     "basket.expire": () => t`Panier expiré`,
+    "basket.withdraw": () => t`Créneau retiré par RdvPermis`,
     "basket.validate": () => t`Panier validé`,
-    "line.change": () => t`Ligne du panier changée`,
     "booking.confirm": () => t`Réservation confirmée`,
     "booking.cancel": () => t`Réservation annulée`,
     "booking.replace": () => t`Candidat remplacé`,
+    "booking.swap": () => t`Réservations échangées`,
     "slot.withdraw": () => t`Créneau retiré par RdvPermis`,
     "threshold.reach": () => t`Seuil atteint`,
+    "notice.mail": () => t`Message envoyé`,
+    "notice.read": () => t`Message lu`,
     erased: () => t`Contenu effacé`,
   };
   return texts[action]?.() ?? action;

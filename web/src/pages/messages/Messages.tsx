@@ -24,6 +24,7 @@ export function Messages() {
       <Loaded query={query} rows={5} height={64}>
         {(data) => {
           const notices = data.pages.flatMap((page) => page.items);
+          const waiting = notices.filter((notice) => !notice.readAt);
           if (notices.length === 0) {
             return (
               <Empty title={t`Aucun message`}>
@@ -33,6 +34,13 @@ export function Messages() {
           }
           return (
             <>
+              {waiting.length > 1 ? (
+                <div>
+                  <Button variant="default" onClick={() => waiting.map((notice) => mark.mutate(notice.id))}>
+                    {t`Tout marquer comme lu`}
+                  </Button>
+                </div>
+              ) : null}
               <ul className="rp-inbox">
                 {notices.map((notice) => (
                   <Row key={notice.id} notice={notice} onRead={() => mark.mutate(notice.id)} />
@@ -82,11 +90,15 @@ function Row({ notice, onRead }: { notice: Notice; onRead: () => void }) {
         <p>
           {notice.readAt ? null : <span className="rp-visually-hidden">{t`Non lu :`} </span>}
           {text}
-          {notice.candidate ? ` ${notice.candidate.displayName}` : null}
         </p>
         <p className="rp-small rp-muted rp-row">
           {notice.occurredAt ? <time dateTime={notice.occurredAt}>{instantShort(notice.occurredAt)}</time> : null}
-          {place ? <Link to={place}>{t`Voir`}</Link> : null}
+          {notice.candidate ? <span>{notice.candidate.displayName}</span> : null}
+          {place ? (
+            <Link to={place} onClick={() => notice.readAt || onRead()}>
+              {t`Voir`}
+            </Link>
+          ) : null}
         </p>
       </div>
       {notice.readAt ? null : (

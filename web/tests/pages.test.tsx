@@ -1,0 +1,156 @@
+import { screen, waitFor, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { HttpResponse, http } from "msw";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { type Drawn, draw } from "./school.tsx";
+
+// Testing Library's events are not trusted; the hand itself is tested in the browser (e2e) and below.
+const hand = vi.hoisted(() => ({ human: true }));
+vi.mock("../src/live/human.ts", () => ({ byHand: () => hand.human, swallowRepeat: () => undefined }));
+
+let drawn: Drawn | undefined;
+afterEach(() => {
+  drawn?.server.close();
+  drawn = undefined;
+  hand.human = true;
+  sessionStorage.clear();
+});
+
+/** Counts the questions of one kind and answers them when told to. */
+function gate(server: Drawn["server"], path: string) {
+  const keys: (string | null)[] = [];
+  let open: () => void = () => undefined;
+  const closed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  server.use(
+    http.post(path, async ({ request }) => {
+      keys.push(request.headers.get("Idempotency-Key"));
+      await closed;
+      return HttpResponse.json({ code: "RDVPERMIS_DOWN", status: 503 }, { status: 503 });
+    }),
+  );
+  return { keys, open };
+}
+
+describe("the basket", () => {
+  test("an unnamed line blocks validation and says so, the button stays reachable [R-30]", async () => {
+    drawn = await draw("/panier", "Panier");
+    const group = await screen.findByRole("region", { name: "Demande 1" });
+    const button = within(group).getByRole("button", { name: "Valider 2 réservations" });
+    expect(button.getAttribute("aria-disabled")).toBe("true");
+    expect(within(group).getByText("1 ligne sans candidat : nommez-le.")).toBeTruthy();
+    button.focus();
+    expect(document.activeElement).toBe(button);
+  });
+
+  test("an unknown outcome says since when, and offers nothing to press [R-16]", async () => {
+    drawn = await draw("/panier", "Panier");
+    const line = (await screen.findByText(/En cours de confirmation auprès de RdvPermis/)).closest("li");
+    if (!line) throw new Error("no line");
+    expect(line.textContent).toMatch(/Depuis/);
+    expect(within(line).queryByRole("button")).toBeNull();
+  });
+
+  test("an expired line keeps its candidate in words [R-15]", async () => {
+    drawn = await draw("/panier", "Panier");
+    expect(await screen.findByText(/Votre choix de candidat est gardé/)).toBeTruthy();
+    expect(screen.getByText("Diallo Awa")).toBeTruthy();
+  });
+
+  test("giving back names the slot, asks first, and keeps by default [R-13]", async () => {
+    drawn = await draw("/panier", "Panier");
+    const user = userEvent.setup();
+    const [give] = await screen.findAllByRole("button", { name: /^Rendre / });
+    if (!give) throw new Error("nothing to give back");
+    await user.click(give);
+    const dialog = await screen.findByRole("dialog");
+    expect(dialog.textContent).toMatch(/Martin Léa/);
+    await user.click(within(dialog).getByRole("button", { name: "Garder" }));
+    expect(drawn.world.basket.groups[0]?.lines[0]?.state).toBe("held");
+  });
+});
+
+describe("holding", () => {
+  test("a double click is one act: locked until answered, then the same key after an unsettled answer [R-14]", async () => {
+    drawn = await draw("/creneaux?vue=liste", "Créneaux");
+    const user = userEvent.setup();
+    const { keys, open } = gate(drawn.server, "*/api/v1/basket/items");
+    await user.click((await screen.findAllByRole("button", { name: /ouvert$/ }))[0] as HTMLElement);
+    const hold = screen.getByRole("button", { name: "Retenir ce créneau" });
+    await user.dblClick(hold);
+    expect((await screen.findByRole("button", { name: "Demande envoyée…" })).getAttribute("aria-disabled")).toBe("true");
+    open();
+    await screen.findByText(/RdvPermis nous fait attendre/);
+    await user.click(screen.getByRole("button", { name: "Retenir ce créneau" }));
+    await waitFor(() => expect(keys).toHaveLength(2));
+    expect(keys[0]).toBeTruthy();
+    expect(keys[1]).toBe(keys[0]);
+  });
+
+  test("what no hand did asks nothing [R-20]", async () => {
+    drawn = await draw("/creneaux?vue=liste", "Créneaux");
+    const user = userEvent.setup();
+    const { keys } = gate(drawn.server, "*/api/v1/basket/items");
+    await user.click((await screen.findAllByRole("button", { name: /ouvert$/ }))[0] as HTMLElement);
+    hand.human = false;
+    await user.click(screen.getByRole("button", { name: "Retenir ce créneau" }));
+    expect(screen.getByRole("button", { name: "Retenir ce créneau" })).toBeTruthy();
+    expect(keys).toHaveLength(0);
+  });
+});
+
+describe("a new candidate", () => {
+  test("an odd NEPH is a warning; a refusal keeps what was typed [R-01]", async () => {
+    drawn = await draw("/candidats", "Candidats");
+    const user = userEvent.setup();
+    drawn.server.use(
+      http.post("*/api/v1/candidates", () =>
+        HttpResponse.json({ code: "RDVPERMIS_CANDIDATE_UNKNOWN", status: 422 }, { status: 422 }),
+      ),
+    );
+    await user.click(screen.getByRole("button", { name: "Nouveau candidat" }));
+    await user.type(screen.getByRole("textbox", { name: /Nom de naissance/ }), "Martin");
+    await user.type(screen.getByRole("textbox", { name: /Prénom/ }), "Léa");
+    await user.type(screen.getByRole("textbox", { name: /NEPH/ }), "0012");
+    expect(screen.getByText(/d'habitude 12 chiffres/)).toBeTruthy();
+    await user.click(screen.getByRole("button", { name: "Inscrire et demander le mandat" }));
+    expect(await screen.findByText(/Candidat introuvable/)).toBeTruthy();
+    expect(screen.getByRole<HTMLInputElement>("textbox", { name: /NEPH/ }).value).toBe("0012");
+  });
+});
+
+describe("around the pages", () => {
+  test("signed out, an address shows what this is and leads back to it [S-01]", async () => {
+    drawn = await draw("/seuils", "Réservez les créneaux d'examen de vos élèves, sans surprise.", {
+      ...(await import("./mock/world.ts")).makeWorld(),
+      signedIn: false,
+    });
+    const link = screen.getByRole("link", { name: "Se connecter avec RdvPermis" });
+    expect(link.getAttribute("href")).toBe("/auth/login?returnTo=%2Fseuils");
+    expect(screen.getByText("Service privé, distinct de RdvPermis.")).toBeTruthy();
+  });
+
+  test("a part that is away is said, with a way to read again", async () => {
+    drawn = await draw("/seuils", "Seuils");
+    expect(await screen.findByText("Val-de-Marne, B")).toBeTruthy();
+    expect(screen.getByText("Reste 4")).toBeTruthy();
+    expect(screen.getByText(/Seuil de .* atteint : 3 sur 3/)).toBeTruthy();
+  });
+
+  test("a proof is recomputed in the browser [T-03]", async () => {
+    drawn = await draw("/journal", "Journal");
+    const user = userEvent.setup();
+    const [verify] = await screen.findAllByRole("button", { name: /Vérifier la preuve/ });
+    await user.click(verify as HTMLElement);
+    expect(await screen.findByText(/La preuve tient/)).toBeTruthy();
+  });
+
+  test("a message is read at the click, before the answer [N-04]", async () => {
+    drawn = await draw("/messages", "Messages");
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("button", { name: /Marquer comme lu/ }));
+    await waitFor(() => expect(screen.queryByRole("button", { name: /Marquer comme lu/ })).toBeNull());
+    await waitFor(() => expect(drawn?.world.notices[0]?.readAt).toBeTruthy());
+  });
+});

@@ -1,0 +1,38 @@
+/** Draws one page of the product in jsdom over a made-up school. Only time, the network and the hand are stood in for. */
+import { I18nProvider } from "@lingui/react";
+import { i18n } from "@lingui/core";
+import { MantineProvider } from "@mantine/core";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { render, screen } from "@testing-library/react";
+import { setupServer } from "msw/node";
+import { newQueryClient } from "../src/api/queries.ts";
+import { newRouter } from "../src/routes.tsx";
+import { cssVariablesResolver, theme } from "../src/theme.ts";
+import { handlers } from "./mock/handlers.ts";
+import { makeWorld, type World } from "./mock/world.ts";
+
+export interface Drawn {
+  world: World;
+  server: ReturnType<typeof setupServer>;
+}
+
+/** Shows `path`; the answer is the school behind it, to be changed and looked at. */
+export async function draw(path: string, heading: string, world: World = makeWorld()): Promise<Drawn> {
+  const server = setupServer(...handlers(world));
+  server.listen({ onUnhandledFrame: "error" } as never);
+  window.history.replaceState(null, "", path);
+  const client = newQueryClient();
+  const router = newRouter(client);
+  render(
+    <MantineProvider theme={theme} cssVariablesResolver={cssVariablesResolver} env="test">
+      <I18nProvider i18n={i18n}>
+        <QueryClientProvider client={client}>
+          <RouterProvider router={router} />
+        </QueryClientProvider>
+      </I18nProvider>
+    </MantineProvider>,
+  );
+  await screen.findByRole("heading", { level: 1, name: heading }, { timeout: 5000 });
+  return { world, server };
+}
