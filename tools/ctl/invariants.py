@@ -1,0 +1,87 @@
+"""One look at all invariants, and looking again until what is under way has arrived."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import asyncpg
+import httpx2
+
+from ctl import booking, facts, journal, state
+from ctl.findings import Finding, Report
+from ctl.places import DATABASES, Places
+from devstack.parts import service_named
+
+BETWEEN_LOOKS_SECONDS = 1.0
+CONNECT_SECONDS = 10.0
+
+
+class Unreadable(Exception):
+    """A database or RdvPermis' truth could not be read."""
+
+
+async def look(places: Places) -> Report:
+    """Read every database once, RdvPermis' truth last; Unreadable when one does not answer."""
+    try:
+        return await _look(places)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, httpx2.HTTPError) as error:
+        msg = f"cannot be read: {type(error).__name__}"
+        raise Unreadable(msg) from error
+
+
+async def until_settled(places: Places, seconds: float) -> Report:
+    """Look until all holds, at most `seconds`. What must hold in every snapshot and once did not stays broken."""
+    end = time.monotonic() + seconds
+    broken: dict[str, Finding] = {}
+    while True:
+        report = await look(places)
+        broken |= {one.name: one for one in report.findings if one.at_once and not one.holds}
+        if broken or report.holds or time.monotonic() >= end:
+            return with_broken(report, broken)
+        await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+
+
+def with_broken(report: Report, broken: dict[str, Finding]) -> Report:
+    """The report, with findings of earlier looks that no later look mends."""
+    return Report(tuple(broken.get(one.name, one) for one in report.findings), report.seen)
+
+
+async def _look(places: Places) -> Report:
+    async with AsyncExitStack() as stack:
+
+        async def connect(database: str) -> "asyncpg.Connection[Any]":
+            connection = await asyncpg.connect(places.databases[database], timeout=CONNECT_SECONDS)
+            stack.push_async_callback(connection.close)
+            return connection
+
+        connections = dict(zip(DATABASES, await asyncio.gather(*map(connect, DATABASES)), strict=True))
+        # Consumers before sources' heads would do as well: a look that meets facts on their way is repeated.
+        booked = await booking.read(connections["basket"])
+        names = {service: connections[_database(service)] for service in facts.SPEAKERS}
+        traffic = {_database(name): await facts.read(connection, name) for name, connection in names.items()}
+        kept = await journal.read(connections["audit"])
+    truth = await state.read(places.control) if places.control else None
+    said = frozenset[str]().union(*(one.records for one in traffic.values()))
+    findings: Sequence[Finding] = [
+        *booked.findings,
+        *facts.judge(traffic),
+        *journal.judge(kept, booked.booked(), said),
+        *(state.judge(truth, booked.lines) if truth is not None else []),
+    ]
+    seen = {
+        "lines": len(booked.lines),
+        "booked": len(booked.booked()),
+        "held": sum(line.state == "held" for line in booked.lines),
+        "facts_and_records": sum(lane.head for one in traffic.values() for lane in one.lanes.values()),
+        "journal_records": len(kept.kept),
+        "checkpoints": len(kept.checkpoints),
+    }
+    if truth is not None:
+        seen |= {"rdvpermis_exams": len(truth.exams), "made_elsewhere": state.made_elsewhere(truth, booked.lines)}
+    return Report(tuple(findings), seen)
+
+
+def _database(service: str) -> str:
+    return service_named(service).database

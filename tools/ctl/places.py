@@ -1,0 +1,49 @@
+"""Where the databases and RdvPermis' truth are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from devstack import postgres
+from devstack.parts import SERVICES
+
+DATABASES = tuple(sorted({service.database for service in SERVICES}))
+
+
+class Unknown(Exception):
+    """It is not known where something is; the message says how to tell."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """`databases`: URL by database name; `control`: the sandbox's URL, "" where the State is not ours to read."""
+
+    databases: Mapping[str, str]
+    control: str = ""
+
+    def reading(self, control: str) -> "Places":
+        """With RdvPermis' truth at `control`."""
+        return replace(self, control=control)
+
+
+def variable(database: str) -> str:
+    """The setting that names a database, e.g. RESAPERMIS_BASKET_DATABASE_URL."""
+    return f"RESAPERMIS_{database.upper()}_DATABASE_URL"
+
+
+def of_environment(environment: Mapping[str, str]) -> Places:
+    """Every database named by its own setting; Unknown says which are not."""
+    missing = [variable(name) for name in DATABASES if not environment.get(variable(name))]
+    if missing:
+        msg = f"not set: {', '.join(missing)} (or name a local stack's folder with --home)"
+        raise Unknown(msg)
+    return Places({name: environment[variable(name)] for name in DATABASES})
+
+
+def of_home(home: Path) -> Places:
+    """The embedded server of a local stack that runs in `home`."""
+    server = postgres.embedded(home.resolve())
+    if not (server.data / "PG_VERSION").exists():
+        msg = f"no local stack keeps its data in {home}"
+        raise Unknown(msg)
+    return Places({name: server.url(name, name) for name in DATABASES})

@@ -1,0 +1,109 @@
+"""RdvPermis and we agree on every booking and every hold, both ways.
+
+What a school did at RdvPermis without us is its own affair: it is counted, and is no breach.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from ctl.booking import Line
+from ctl.findings import Finding, of
+
+CANCELLED = "ANNULE"
+SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Exam:
+    """A booking at RdvPermis that stands."""
+
+    id: str
+    school_id: str
+    slot_id: str
+    candidate_id: str
+
+
+@dataclass(frozen=True)
+class InBasket:
+    """A slot in a basket at RdvPermis."""
+
+    basket_id: str
+    school_id: str
+    slot_id: str
+    candidate_id: str
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What RdvPermis has."""
+
+    exams: Sequence[Exam]
+    held: Sequence[InBasket]
+    oversold: int
+
+
+async def read(control: str) -> Truth:
+    """Ask the sandbox."""
+    async with httpx2.AsyncClient(timeout=SECONDS) as web:
+        answer = await web.get(f"{control.rstrip('/')}/control/state")
+        answer.raise_for_status()
+        return parse(answer.json())
+
+
+def parse(said: dict[str, Any]) -> Truth:
+    """From `GET /control/state`."""
+    return Truth(
+        [
+            Exam(one["id"], one["school"], one["slot"], one["candidate"] or "")
+            for one in said["exams"]
+            if one["state"] != CANCELLED
+        ],
+        [
+            InBasket(basket["id"], basket["school"], slot_id, candidate or "")
+            for basket in said["baskets"]
+            for slot_id, candidate in basket["lines"].items()
+        ],
+        said["oversold"],
+    )
+
+
+def judge(truth: Truth, lines: Iterable[Line]) -> list[Finding]:
+    """Compare with our lines."""
+    lines = list(lines)
+    asked = {(line.school_id, line.slot_id) for line in lines}
+    exams = {(exam.school_id, exam.slot_id): exam for exam in truth.exams}
+    booked = {(line.school_id, line.slot_id): line for line in lines if line.state in {"booked", "done"}}
+    held = {(line.school_id, line.slot_id): line for line in lines if line.state == "held"}
+    owed = {(line.school_id, line.slot_id) for line in lines if line.owed}
+    theirs = {(one.school_id, one.slot_id): one for one in truth.held}
+    bookings = [f"here, not there: {line.id}" for key, line in booked.items() if not _same(line, exams.get(key))]
+    bookings += [f"there, not here: {exams[key].id}" for key in exams if key in asked and key not in booked]
+    holds = [f"here, not there: {line.id}" for key, line in held.items() if not _holds(line, theirs.get(key))]
+    holds += [
+        f"there, not here: {one.basket_id} {one.slot_id}"
+        for key, one in theirs.items()
+        if key in asked and key not in held and key not in owed
+    ]
+    return [
+        of("rdvpermis_agrees_on_bookings", bookings),
+        of("rdvpermis_agrees_on_holds", holds),
+        of("nothing_is_owed_to_rdvpermis", (f"{line.id}" for line in lines if line.owed)),
+        Finding("rdvpermis_sold_nothing_twice", truth.oversold, at_once=True),
+    ]
+
+
+def made_elsewhere(truth: Truth, lines: Iterable[Line]) -> int:
+    """Bookings at RdvPermis of slots that were never asked for through us."""
+    asked = {(line.school_id, line.slot_id) for line in lines}
+    return sum((exam.school_id, exam.slot_id) not in asked for exam in truth.exams)
+
+
+def _same(line: Line, exam: Exam | None) -> bool:
+    return exam is not None and (line.exam_id, line.rdvpermis_candidate_id) == (exam.id, exam.candidate_id)
+
+
+def _holds(line: Line, one: InBasket | None) -> bool:
+    return one is not None and (line.basket_id, line.rdvpermis_candidate_id) == (one.basket_id, one.candidate_id)

@@ -1,0 +1,55 @@
+"""`resapermisctl`: what an operator asks of a running ResaPermis. It reads, and changes nothing.
+
+    resapermisctl.py invariants [--home DIR] [--rdvpermis-control URL] [--within SECONDS]
+
+Databases: RESAPERMIS_<NAME>_DATABASE_URL for each of auth_gateway, mandate, scheduling_rules, basket, audit, notification,
+or the folder of a local stack. Prints JSON. Exit status: 0 all holds, 1 something does not, 2 it could not be asked.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ctl.invariants import Unreadable, until_settled
+from ctl.places import Places, Unknown, of_environment, of_home
+
+HOLDS, BROKEN, NOT_ASKED = 0, 1, 2
+
+
+def arguments(given: Sequence[str]) -> argparse.Namespace:
+    """What was asked."""
+    parser = argparse.ArgumentParser(prog="resapermisctl", description="Asks a running ResaPermis; changes nothing.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    invariants = commands.add_parser("invariants", help="check on live data that nothing was lost, doubled or oversold")
+    invariants.add_argument("--home", type=Path, help="folder of a local stack (make up: .resapermis)")
+    invariants.add_argument("--rdvpermis-control", default="", help="URL of the sandbox, to compare with its truth")
+    invariants.add_argument(
+        "--within", type=float, default=10.0, help="seconds that what is under way may take to arrive (default 10)"
+    )
+    return parser.parse_args(given)
+
+
+def places(asked: argparse.Namespace) -> Places:
+    """Where to look; Unknown when it was not said."""
+    found = of_home(asked.home) if asked.home is not None else of_environment(os.environ)
+    return found.reading(asked.rdvpermis_control)
+
+
+def main(given: Sequence[str]) -> int:
+    """Return the exit status."""
+    asked = arguments(given)
+    try:
+        report = asyncio.run(until_settled(places(asked), asked.within))
+    except (Unknown, Unreadable) as reason:
+        print(f"resapermisctl: {reason}", file=sys.stderr)
+        return NOT_ASKED
+    print(json.dumps(report.as_json(), indent=2))
+    return HOLDS if report.holds else BROKEN
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
