@@ -2,6 +2,8 @@ import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { setChoice } from "../src/pages/creneaux/choice.ts";
+import { makeWorld } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
 
 // Testing Library's events are not trusted; the hand itself is tested in the browser (e2e) and below.
@@ -13,7 +15,7 @@ afterEach(() => {
   drawn?.server.close();
   drawn = undefined;
   hand.human = true;
-  sessionStorage.clear();
+  setChoice([]);
 });
 
 /** Counts the questions of one kind and answers them when told to. */
@@ -79,7 +81,9 @@ describe("holding", () => {
     await user.click((await screen.findAllByRole("button", { name: /ouvert$/ }))[0] as HTMLElement);
     const hold = screen.getByRole("button", { name: "Retenir ce créneau" });
     await user.dblClick(hold);
-    expect((await screen.findByRole("button", { name: "Demande envoyée…" })).getAttribute("aria-disabled")).toBe("true");
+    expect((await screen.findByRole("button", { name: "Demande envoyée…" })).getAttribute("aria-disabled")).toBe(
+      "true",
+    );
     open();
     await screen.findByText(/RdvPermis nous fait attendre/);
     await user.click(screen.getByRole("button", { name: "Retenir ce créneau" }));
@@ -123,7 +127,7 @@ describe("a new candidate", () => {
 describe("around the pages", () => {
   test("signed out, an address shows what this is and leads back to it [S-01]", async () => {
     drawn = await draw("/seuils", "Réservez les créneaux d'examen de vos élèves, sans surprise.", {
-      ...(await import("./mock/world.ts")).makeWorld(),
+      ...makeWorld(),
       signedIn: false,
     });
     const link = screen.getByRole("link", { name: "Se connecter avec RdvPermis" });
@@ -131,7 +135,23 @@ describe("around the pages", () => {
     expect(screen.getByText("Service privé, distinct de RdvPermis.")).toBeTruthy();
   });
 
-  test("a part that is away is said, with a way to read again", async () => {
+  test("a failed read is said with its reference, and can be read again", async () => {
+    drawn = await draw("/", "Accueil");
+    const user = userEvent.setup();
+    drawn.server.use(
+      http.get(
+        "*/api/v1/thresholds",
+        () => HttpResponse.json({ code: "INTERNAL", errorId: "e-42", status: 500 }, { status: 500 }),
+        { once: true },
+      ),
+    );
+    await user.click(screen.getAllByRole("link", { name: "Seuils" })[0] as HTMLElement);
+    expect(await screen.findByText("Refus inattendu, déjà signalé. Référence e-42.")).toBeTruthy();
+    await user.click(screen.getByRole("button", { name: "Relire" }));
+    expect(await screen.findByText("Val-de-Marne, B")).toBeTruthy();
+  });
+
+  test("a threshold says what is left, and when none is [R-10]", async () => {
     drawn = await draw("/seuils", "Seuils");
     expect(await screen.findByText("Val-de-Marne, B")).toBeTruthy();
     expect(screen.getByText("Reste 4")).toBeTruthy();

@@ -1,6 +1,7 @@
 /** Draws one page of the product in jsdom over a made-up school. Only time, the network and the hand are stood in for. */
-import { I18nProvider } from "@lingui/react";
+
 import { i18n } from "@lingui/core";
+import { I18nProvider } from "@lingui/react";
 import { MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
