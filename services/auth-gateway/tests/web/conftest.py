@@ -224,6 +224,7 @@ def web_root(tmp_path: Path) -> Path:
     (root / "index.html").write_text('<!doctype html><meta property="csp-nonce" nonce="__CSP_NONCE__">')
     (root / "assets" / "app-4f9a.js").write_text("export {}")
     (root / "icon.svg").write_text("<svg/>")
+    (root / ".stamp").write_text("built by")
     return root
 
 

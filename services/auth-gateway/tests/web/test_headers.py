@@ -109,7 +109,7 @@ async def test_files_named_after_their_content_are_kept_long_and_others_asked_ab
 
 
 @pytest.mark.parametrize(
-    "path", ["/../conftest.py", "/%2e%2e/conftest.py", "/assets/..%2f..%2fconftest.py", "/index.html%00"]
+    "path", ["/../conftest.py", "/%2e%2e/conftest.py", "/assets/..%2f..%2fconftest.py", "/index.html%00", "/.stamp"]
 )
 async def test_nothing_beside_the_folder_is_served(world: Any, path: str) -> None:
     async with world.browser() as browser:

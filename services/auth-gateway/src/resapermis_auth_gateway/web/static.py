@@ -24,7 +24,8 @@ class Files:
         """List the folder."""
         root = settings.web_root.resolve()
         files = [path for path in root.rglob("*") if path.is_file()] if root.is_dir() else []
-        self._known = {path.relative_to(root).as_posix(): path for path in files}
+        names = {path.relative_to(root).as_posix(): path for path in files}
+        self._known = {name: path for name, path in names.items() if not _hidden(name)}
         self._page = self._known.pop("index.html", None)
         self._settings = settings
 
@@ -42,6 +43,11 @@ class Files:
         if self._page is None or not wants_page or path.startswith(HASHED):
             raise Failure(Code.CODE_NOT_FOUND, "no such file")
         return _page(self._page, self._settings)
+
+
+def _hidden(name: str) -> bool:
+    """A build leaves notes of its own beside what is for browsers."""
+    return any(part.startswith(".") for part in name.split("/"))
 
 
 def _file(path: Path, name: str) -> Response:
