@@ -169,7 +169,8 @@ async def relay_round(engine: AsyncEngine, bus: Client, source: str, now: Clock)
         }
         subject = outbox.subject_of(source, row.type)
         acknowledged.append(await js.publish_async(subject, row.payload, headers=headers, wait_stall=5))
-    results = await asyncio.wait_for(asyncio.gather(*acknowledged, return_exceptions=True), 10)
+    async with asyncio.timeout(10):
+        results = await asyncio.gather(*acknowledged, return_exceptions=True)
     done = [row.id for row, result in zip(rows, results, strict=True) if not isinstance(result, BaseException)]
     if done:
         async with transaction(engine) as tx:

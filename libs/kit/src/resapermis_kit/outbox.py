@@ -69,7 +69,8 @@ class Bell:
     async def wait(self, seconds: float) -> None:
         """Wait for a ring, at most `seconds`."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._event.wait(), seconds)
+            async with asyncio.timeout(seconds):  # wait_for would lose a cancellation that meets the ring (Python 3.11)
+                await self._event.wait()
         self._event.clear()
 
 
