@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import Any
@@ -80,10 +80,12 @@ class Platform:
         seen.done.append(Done(ended, ended - started, len(slots), len(held)))
         return held
 
-    async def rush_of(self, school: School, seen: Seen) -> None:
-        """All actions of one school."""
+    async def rush_of(self, school: School, seen: Seen, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """All actions of one school, as long as it `goes_on`."""
         begin = 0
         for size in ACTIONS:
+            if not goes_on():
+                return
             mine = slice(begin, begin + size)
             await self.hold(
                 school, f"demande-{size}-{school.digits}", school.slots[mine], school.candidates[mine], seen
@@ -106,12 +108,12 @@ class Crowd:
         await asyncio.gather(*(self._caller() for _ in range(self._callers)))
 
     def stop(self) -> None:
-        """Begin no further school."""
+        """Begin no further action."""
         self._going = False
 
     async def _caller(self) -> None:
         for school in self._schools:
-            await self._platform.rush_of(school, self.seen)
+            await self._platform.rush_of(school, self.seen, lambda: self._going)
             if not self._going:
                 return
         self.ran_out = True

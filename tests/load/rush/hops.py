@@ -1,7 +1,8 @@
 """Where the time goes: the services' own metrics, PostgreSQL's and the kernel's account, before and after."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,11 @@ class Reading:
 
     sums: Sums
     cpu: dict[str, float]
-    """CPU seconds by part; the callers' own is "callers"."""
+    """CPU seconds by part; the callers' own is "callers", all that the machine did is "machine"."""
     database_ms: float
-    """Time that PostgreSQL spent executing statements of basket's role."""
+    """Time that PostgreSQL spent executing statements in basket's database."""
+    at: float
+    """time.monotonic()."""
 
 
 async def read(stack: Stack, responder: int, admin: "asyncpg.Connection[Any]") -> Reading:
@@ -46,9 +49,9 @@ async def read(stack: Stack, responder: int, admin: "asyncpg.Connection[Any]") -
     cpu |= {"rdvpermis": _cpu(responder), "callers": _cpu(os.getpid())}
     spent = await admin.fetchval(
         "SELECT coalesce(sum(total_exec_time), 0) FROM pg_stat_statements "
-        "JOIN pg_roles ON pg_roles.oid = userid WHERE rolname = 'basket'"
+        "JOIN pg_database ON pg_database.oid = dbid WHERE datname = 'basket'"
     )
-    return Reading(sums, cpu, float(spent))
+    return Reading(sums, cpu | {"machine": _machine()}, float(spent), time.monotonic())
 
 
 def _histograms(text: str) -> dict[tuple[str, str], tuple[float, float]]:
@@ -83,12 +86,23 @@ def _cpu(pid: int, *, children: bool = False) -> float:
     return ticks / _TICKS
 
 
-def shares(before: Reading, after: Reading, client_ms: float) -> dict[str, Any]:
-    """Mean milliseconds of one action at each hop, and CPU milliseconds by part. `client_ms`: mean at the callers."""
+def _machine() -> float:
+    """CPU seconds that all processes of the machine together used."""
+    fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:]
+    user, nice, system, _, _, irq, softirq, *_ = map(int, fields)
+    return (user + nice + system + irq + softirq) / _TICKS
+
+
+def shares(spans: Sequence[tuple[Reading, Reading]], client_ms: float) -> dict[str, Any]:
+    """Mean milliseconds of one action at each hop, and CPU milliseconds by part, over spans of (before, after).
+
+    `client_ms`: mean at the callers.
+    """
 
     def spent(service: str, histogram: str, labels: str) -> tuple[float, float]:
-        now, then = (reading.sums.get((service, histogram, labels), (0.0, 0.0)) for reading in (after, before))
-        return (now[0] - then[0]) * 1000, now[1] - then[1]
+        key, nothing = (service, histogram, labels), (0.0, 0.0)
+        pairs = [(before.sums.get(key, nothing), after.sums.get(key, nothing)) for before, after in spans]
+        return sum(now[0] - then[0] for then, now in pairs) * 1000, sum(now[1] - then[1] for then, now in pairs)
 
     total, actions = spent("basket", "resapermis_rpc_seconds", "HoldSlots")
     actions = max(actions, 1.0)
@@ -106,7 +120,7 @@ def shares(before: Reading, after: Reading, client_ms: float) -> dict[str, Any]:
     }
     calls = {
         labels: spent(service, name, labels)
-        for service, name, labels in after.sums
+        for service, name, labels in spans[-1][1].sums
         if name == "resapermis_rdvpermis_seconds"
     }
     hops: dict[str, Any] = {
@@ -121,10 +135,19 @@ def shares(before: Reading, after: Reading, client_ms: float) -> dict[str, Any]:
             "egress.HoldSlots": answered("egress", "HoldSlots"),
         },
         "rdvpermis_ms_a_call": {name: ms / count for name, (ms, count) in calls.items() if count},
-        "postgres_executes_for_basket": (after.database_ms - before.database_ms) / actions,
+        "postgres_executes_for_basket": sum(after.database_ms - before.database_ms for before, after in spans)
+        / actions,
     }
-    cpu = {name: (after.cpu[name] - before.cpu[name]) * 1000 / actions for name in after.cpu}
-    return {"hops_ms": rounded(hops), "cpu_ms_per_action": rounded(cpu | {"all": sum(cpu.values())})}
+    cpu = {name: sum(after.cpu[name] - before.cpu[name] for before, after in spans) for name in spans[-1][1].cpu}
+    whole, ours = cpu.pop("machine"), sum(cpu.values())
+    could = sum(after.at - before.at for before, after in spans) * (os.cpu_count() or 1)
+    return {
+        "hops_ms": rounded(hops),
+        "cpu_ms_per_action": rounded(
+            {name: seconds * 1000 / actions for name, seconds in (cpu | {"all": ours}).items()}
+        ),
+        "machine_percent": rounded({"ours": 100 * ours / could, "others": 100 * max(0.0, whole - ours) / could}),
+    }
 
 
 def rounded(figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,9 +39,11 @@ class House:
         """What PostgreSQL wrote."""
         return self.stack.home / "log" / "postgres.log"
 
-    async def restart_basket(self) -> None:
-        """New connections, so that its role's settings are in force."""
+    @asynccontextmanager
+    async def without_basket(self) -> AsyncIterator[None]:
+        """Basket leaves its database and comes back with new connections: its role's settings are in force then."""
         await self.stack.stop_part("basket")
+        yield
         await self.stack.start_part("basket")
 
 

@@ -10,8 +10,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import count
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import asyncpg
@@ -22,18 +23,21 @@ from devstack.parts import service_named
 from resapermis_kit import peers
 from resapermis_kit.auth import Signer
 from rush import hops, invariants, profile, seed
-from rush.callers import Crowd, Platform, Seen, contest, medians, slice_of
+from rush.callers import Crowd, Platform, Seen, Slice, contest, medians, slice_of
 from rush.house import House, house
-from rush.same_statements import Pgbench, Statement, transactions
+from rush.same_statements import Pgbench, Statement, script, transactions
 from rush.seed import School
 
-SLICES = 3
-WARM_UP = 0.5
-"""Seconds of warm-up for each second of a slice."""
+ROUNDS = 3
+"""Slices of holds and of pgbench in turn, so that a neighbour's work on the machine falls on both."""
+WARM_UP, AGAIN = 0.35, 0.5
+"""Seconds of warm-up and of pgbench for each second of a slice."""
 MOST_ACTIONS_A_SECOND = 160
 """Schools are seeded for this rate; a faster platform runs out of them, and says so."""
 SAMPLE, CONTESTED = 7_777_700_001, 5_000_000
 CONTESTANTS = 48
+COPY = "basket_again"
+"""The copy of basket's database in which pgbench runs."""
 
 
 def say(line: str) -> None:
@@ -48,7 +52,7 @@ class Bench:
         """Everything is started."""
         self._place, self._stack, self._arguments = place, place.stack, arguments
         self._signer = Signer(self._stack.settings.secrets / "principal.jwk.json")
-        seconds = (SLICES + WARM_UP) * arguments.seconds * len(arguments.callers)
+        seconds = ROUNDS * (1 + WARM_UP) * arguments.seconds * len(arguments.callers)
         seconds += arguments.seconds * (1 if arguments.profile else 0)
         many = int(seconds * MOST_ACTIONS_A_SECOND / len(seed.ACTIONS)) + max(arguments.callers)
         self._crowd = [School(number) for number in range(1, many + 1)]
@@ -61,20 +65,16 @@ class Bench:
         admin = await asyncpg.connect(self._stack.admin_url, timeout=10)
         try:
             statements = await self._statements(admin)
-            rushes, profiled, contested = await self._rushes(admin)
+            rushes, profiled, contested = await self._rushes(admin, statements)
             connection = await asyncpg.connect(self._stack.database_url("basket"), timeout=10)
             try:
                 broken = await invariants.breaches(connection, basket_limit=seed.BASKET_LIMIT)
                 lines = await invariants.live_lines(connection)
             finally:
                 await connection.close()
-            again = await self._pgbench(admin, statements)
             version: str = await admin.fetchval("SHOW server_version")
         finally:
             await admin.close()
-        for callers, rush in rushes.items():
-            rush["pgbench"] = again[callers]
-            rush["ratio"] = round(rush["hold"]["actions_per_second"] / again[callers]["actions_per_second"], 4)
         kinds = Counter(" ".join(one.sql.split())[:110] for one in statements)
         return {
             "machine": _machine() | {"postgresql": version},
@@ -107,13 +107,15 @@ class Bench:
         """Have PostgreSQL log what basket asks while one school does its actions; return it, all transactions in a row."""
         await admin.execute("ALTER ROLE basket SET log_statement = 'all'")
         await admin.execute("ALTER ROLE basket SET log_parameter_max_length = -1")
-        await self._place.restart_basket()
+        async with self._place.without_basket():
+            pass
         seen, sample = Seen(), School(SAMPLE)
         async with self._platform() as platform:
             await platform.rush_of(self._warming, seen)
             await platform.rush_of(sample, seen)
-        await admin.execute("ALTER ROLE basket RESET ALL")
-        await self._place.restart_basket()
+        async with self._place.without_basket():
+            await admin.execute("ALTER ROLE basket RESET ALL")
+            await admin.execute(f"CREATE DATABASE {COPY} TEMPLATE basket OWNER basket")
         if seen.failures or seen.refused:
             msg = f"the sample was not held: {dict(seen.failures | seen.refused)}"
             raise RuntimeError(msg)
@@ -128,41 +130,82 @@ class Bench:
         return [one for transaction in found for one in transaction]
 
     async def _rushes(
-        self, admin: "asyncpg.Connection[Any]"
+        self, admin: "asyncpg.Connection[Any]", statements: Sequence[Statement]
     ) -> tuple[dict[int, dict[str, Any]], dict[str, float], dict[str, Any]]:
-        schools = iter(self._crowd)
+        schools, runs = iter(self._crowd), count(1)
+        pgbench = Pgbench(self._place.socket, COPY, self._stack.home)
+        rushes = {}
         async with self._platform() as platform:
-            rushes = {
-                callers: await self._rush(admin, platform, schools, callers) for callers in self._arguments.callers
-            }
+            for callers in self._arguments.callers:
+                rushes[callers] = await self._compare(admin, platform, pgbench, statements, schools, callers, runs)
             profiled = await self._profile(platform, schools)
             hot = [slot for number in range(4) for slot in School(CONTESTED + number).slots[:2]]
             contested = await contest(platform, self._contestants, hot)
             say(f"contest: {contested}")
         return rushes, profiled, contested
 
-    async def _rush(
-        self, admin: "asyncpg.Connection[Any]", platform: Platform, schools: Iterator[School], callers: int
+    async def _compare(
+        self,
+        admin: "asyncpg.Connection[Any]",
+        platform: Platform,
+        pgbench: Pgbench,
+        statements: Sequence[Statement],
+        schools: Iterator[School],
+        callers: int,
+        runs: Iterator[int],
     ) -> dict[str, Any]:
-        seconds: float = self._arguments.seconds
-        crowd = Crowd(platform, schools, callers)
+        """Holds and pgbench in turn at this number of callers: medians, and the median of the rounds' ratios."""
+        digits, seconds = School(SAMPLE).digits, max(1, round(AGAIN * self._arguments.seconds))
+        making = await pgbench.making_seconds(statements, digits, callers, next(runs))
+        rounds, crowds = [], []
+        for _ in range(ROUNDS):
+            crowd = Crowd(platform, schools, callers)
+            slice_, span = await self._slice(admin, crowd)
+            await self._until_published()
+            gross = await pgbench.rate(script(statements, digits), callers, seconds, next(runs))
+            net = len(seed.ACTIONS) / (1 / gross - making)
+            say(f"{callers} callers: {slice_.actions_per_second:.1f} holds/s, pgbench {net:.1f}/s")
+            rounds.append((slice_, span, net))
+            crowds.append(crowd.seen)
+        hold = medians([slice_ for slice_, _, _ in rounds])
+        return {
+            "hold": hold,
+            "pgbench_actions_per_second": round(median([net for _, _, net in rounds]), 1),
+            "ratio": round(median([slice_.actions_per_second / net for slice_, _, net in rounds]), 4),
+            "rounds": [
+                {"hold": round(slice_.actions_per_second, 1), "pgbench": round(net, 1)} for slice_, _, net in rounds
+            ],
+            "failures": dict(sum((seen.failures for seen in crowds), Counter())),
+            "lines_not_held": dict(sum((seen.refused for seen in crowds), Counter())),
+            **hops.shares([span for _, span, _ in rounds], hold["mean_ms"]),
+        }
+
+    async def _slice(
+        self, admin: "asyncpg.Connection[Any]", crowd: Crowd
+    ) -> tuple[Slice, tuple[hops.Reading, hops.Reading]]:
+        """Let the crowd rush: warm-up, then one slice; all actions begun have ended at the return."""
         going = asyncio.create_task(crowd.run())
-        await asyncio.sleep(WARM_UP * seconds)
+        await asyncio.sleep(WARM_UP * self._arguments.seconds)
         before = await hops.read(self._stack, self._place.responder, admin)
-        edges = [time.monotonic()]
-        for _ in range(SLICES):
-            await asyncio.sleep(seconds)
-            edges.append(time.monotonic())
+        await asyncio.sleep(self._arguments.seconds)
         after = await hops.read(self._stack, self._place.responder, admin)
         crowd.stop()
         await going
         if crowd.ran_out:
-            say("all seeded schools were used up: raise MOST_ACTIONS_A_SECOND")
-        slices = [slice_of(crowd.seen.done, *edge) for edge in pairwise(edges)]
-        hold = medians(slices)
-        say(f"{callers} callers: {hold}")
-        seen = {"failures": dict(crowd.seen.failures), "lines_not_held": dict(crowd.seen.refused)}
-        return {"hold": hold, **seen, "ran_out": crowd.ran_out, **hops.shares(before, after, hold["mean_ms"])}
+            msg = "all seeded schools were used up: raise MOST_ACTIONS_A_SECOND"
+            raise RuntimeError(msg)
+        return slice_of(crowd.seen.done, before.at, after.at), (before, after)
+
+    async def _until_published(self) -> None:
+        """Wait, not for long, until basket's relay is through: its work is no neighbour's for pgbench."""
+        connection = await asyncpg.connect(self._stack.database_url("basket"), timeout=10)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    while await connection.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL"):  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+        finally:
+            await connection.close()
 
     async def _profile(self, platform: Platform, schools: Iterator[School]) -> dict[str, float]:
         """A slice of its own: what is sampled is not measured."""
@@ -175,28 +218,6 @@ class Bench:
         crowd.stop()
         await going
         say(f"flamegraph of basket: {self._arguments.profile}")
-        return found
-
-    async def _pgbench(
-        self, admin: "asyncpg.Connection[Any]", statements: Sequence[Statement]
-    ) -> dict[int, dict[str, float]]:
-        """The same statements on a copy of basket's database, with every service stopped."""
-        for part in ("basket", "scheduling-rules", "mandate", "egress"):
-            await self._stack.stop_part(part)
-        await admin.execute("CREATE DATABASE basket_again TEMPLATE basket OWNER basket")
-        bench = Pgbench(self._place.socket, "basket_again", self._stack.home)
-        seconds = max(1, round(self._arguments.seconds / 2))
-        found = {}
-        for number, callers in enumerate(self._arguments.callers):
-            found[callers] = await bench.actions_per_second(
-                statements,
-                School(SAMPLE).digits,
-                actions=len(seed.ACTIONS),
-                clients=callers,
-                seconds=seconds,
-                run=1 + 4 * number,
-            )
-            say(f"pgbench, {callers} connections: {found[callers]}")
         return found
 
 
@@ -233,7 +254,7 @@ async def _bench(arguments: argparse.Namespace) -> dict[str, Any]:
 def main(words: Sequence[str]) -> int:
     """Run; the exit status is 1 when something must not be as it is: a slot sold twice, a counter wrong."""
     parser = argparse.ArgumentParser(prog="bench.py", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=8.0, help="length of each of the three slices")
+    parser.add_argument("--seconds", type=float, default=6.0, help="length of each of the three slices of holds")
     parser.add_argument("--callers", type=_callers, default=[16, 64], help="how many at once, for example 16,64")
     parser.add_argument("--profile", type=Path, help="write a flamegraph of basket here (one more slice)")
     arguments = parser.parse_args(words)
