@@ -1,5 +1,6 @@
 """One whole platform for all journeys: real processes, HTTP in, the sandbox as the State."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -29,6 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What journeys leave behind is looked at after them, in whatever order they ran."""
     here = Path(__file__).parent
     items.sort(key=lambda item: item.path.parent == here and item.path.stem == LAST)
+    for item in items:
+        if item.path.parent == here:
+            item.add_marker(pytest.mark.timeout(150))  # the first one starts a whole platform
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +40,8 @@ def platform(request: pytest.FixtureRequest) -> Iterator[BackgroundStack]:
     home = Path(tempfile.mkdtemp(prefix="resapermis-journeys-"))
     home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
     offsets = sorted({port - 1 for part in ALL_PARTS for port in Ports(1).of(part).values()})
-    port = free_port(offsets, start=25_000, step=40, attempts=120)
+    # Two runs at once on one machine do not reach for the same range.
+    port = free_port(offsets, start=25_000 + 40 * (os.getpid() % 100), step=40, attempts=80)
     said: list[str] = []
     made = Stack(home, port, part_settings=PART_SETTINGS, say=lambda part, line: said.append(f"{part}: {line}"))
     with BackgroundStack(made) as running:
