@@ -110,4 +110,5 @@ async def test_a_round_looks_on_behalf_of_a_connected_school_and_spends_half(ser
     service.state.budget.calls_per_minute, service.state.budget.calls_left = 210, 110
     await service.planner.round()
     assert len(service.state.asked) == 5
-    assert service.state.asked[0] == ("school-1", "c1", DAY.isoformat())  # what a person looked at
+    # What a person looked at is among them; looks leave side by side, so which arrives first says nothing.
+    assert ("school-1", "c1", DAY.isoformat()) in service.state.asked
