@@ -15,7 +15,7 @@ export default defineConfig({
   retries: 0,
   timeout: 60_000,
   expect: { timeout: 15_000 },
-  outputDir: "test-results",
+  outputDir: "test-results/browser",
   reporter: [["list"]],
   use: {
     baseURL: given ?? `http://localhost:${port}`,

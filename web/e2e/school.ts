@@ -1,5 +1,5 @@
 /** A school at work: signing in at the sandbox's own form, and what only the sandbox can do (its control API). */
-import { randomInt } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 import {
   type APIRequestContext,
   type Browser,
@@ -132,6 +132,24 @@ export const test = base.extend<Fixtures>({
 });
 
 export { expect } from "@playwright/test";
+
+/** Registers a person and gets their mandate, over the API: for journeys that are about something else. */
+export async function registered(page: Page, sandbox: Sandbox): Promise<Person> {
+  const person = await sandbox.person();
+  const session = await page.request.get("/auth/session");
+  const { csrfToken } = (await session.json()) as { csrfToken: string };
+  const post = async (path: string, data?: unknown) => {
+    const headers = { "X-CSRF-Token": csrfToken, "Idempotency-Key": randomUUID(), Origin: new URL(page.url()).origin };
+    const answer = await page.request.post(path, { headers, ...(data === undefined ? {} : { data }) });
+    expect(answer.ok(), `${path}: ${answer.status()} ${await answer.text()}`).toBe(true);
+    return (await answer.json()) as { id: string };
+  };
+  const candidate = await post("/api/v1/candidates", person);
+  const mandate = await post("/api/v1/mandates", { candidateId: candidate.id, category: "B", gearbox: "manual" });
+  await sandbox.acceptMandates();
+  await post(`/api/v1/mandates/${mandate.id}/refresh`);
+  return person;
+}
 
 /** A working day some weeks ahead, "2026-12-09": late enough for every rule about notice. */
 export function workingDay(weeksAhead: number): string {

@@ -21,7 +21,7 @@ export interface Drawn {
 /** Shows `path`; the answer is the school behind it, to be changed and looked at. */
 export async function draw(path: string, heading: string, world: World = makeWorld()): Promise<Drawn> {
   const server = setupServer(...handlers(world));
-  server.listen({ onUnhandledFrame: "error" } as never);
+  server.listen({ onUnhandledFrame: "error" });
   window.history.replaceState(null, "", path);
   const client = newQueryClient();
   const router = newRouter(client);

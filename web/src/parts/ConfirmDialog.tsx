@@ -40,7 +40,7 @@ export function ConfirmDialog({
           <Button variant="default" onClick={onClose} data-autofocus>
             {keep ?? t`Garder`}
           </Button>
-          <ActionButton color={tone} busy={busy} blocked={blocked} onAct={onConfirm}>
+          <ActionButton color={tone} main={tone === "brand"} busy={busy} blocked={blocked} onAct={onConfirm}>
             {confirm}
           </ActionButton>
         </div>

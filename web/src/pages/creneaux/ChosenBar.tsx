@@ -26,7 +26,7 @@ export function ChosenBar({
   return (
     <section className="rp-chosen" aria-label={t`Créneaux choisis`}>
       <div className="rp-chosen__what">
-        <strong>{t`${count} choisis sur ${limit}`}</strong>
+        <strong>{plural(count, { one: `# choisi sur ${limit}`, other: `# choisis sur ${limit}` })}</strong>
         <span className="rp-small rp-muted">
           {chosen.map((slot) => `${examShort(slot.startsAt)} ${slot.centre.name}`).join(" · ")}
         </span>
