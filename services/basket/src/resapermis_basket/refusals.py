@@ -14,7 +14,14 @@ IN_DOUBT = frozenset(
 """Failures of egress after which RdvPermis may or may not have acted; after any other it surely did not."""
 GONE_WORDS = frozenset({"PANIER_INCONNU", "CRENEAU_PAS_DANS_LE_PANIER"})
 """RdvPermis no longer has the line in our basket."""
-_OF_RULE = {"R-MANDATE": _C.CODE_NO_MANDATE, "R-ONE-ACTIVE": _C.CODE_CANDIDATE_BUSY, "R-NAMED": _C.CODE_LINE_UNNAMED}
+_OF_RULE = {
+    "R-MANDATE": _C.CODE_NO_MANDATE,
+    "R-ONE-ACTIVE": _C.CODE_CANDIDATE_BUSY,
+    "R-NAMED": _C.CODE_LINE_UNNAMED,
+    "R-THRESHOLD": _C.CODE_QUOTA_EXHAUSTED,
+    "R-BASKET": _C.CODE_BASKET_FULL,
+}
+"""Codes of refusals by one rule alone; by several it is RULE_REFUSED, and the verdicts say which."""
 
 
 def of_rdvpermis(code: Code.ValueType, word: str) -> Failure:
@@ -28,6 +35,8 @@ def of_rules(verdicts: Sequence[Verdict]) -> Failure:
     against = [verdict for verdict in verdicts if not verdict.allowed]
     rules = sorted({verdict.rule for verdict in against})
     code = _OF_RULE.get(rules[0], _C.CODE_RULE_REFUSED) if len(rules) == 1 else _C.CODE_RULE_REFUSED
+    if rules == ["R-PUBLISHED"] and against[0].facts.get("status") == "TAKEN":
+        code = _C.CODE_SLOT_TAKEN  # the mirror has seen it in others' hands
     return Failure(code, f"refused by {', '.join(rules)}", verdicts=against, retry_at=opens_at(against))
 
 

@@ -52,7 +52,7 @@ class _CodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Code.ValueType],
     CODE_RULE_REFUSED: _Code.ValueType  # 20
     """Our rules (verdicts[] say which, with source and opensAt)."""
     CODE_SLOT_TAKEN: _Code.ValueType  # 21
-    """by another school, here or at RdvPermis"""
+    """held or booked through ResaPermis, or seen taken at RdvPermis; asked there: RDVPERMIS_SLOT_GONE"""
     CODE_CANDIDATE_BUSY: _Code.ValueType  # 22
     """already on a line or booked"""
     CODE_QUOTA_EXHAUSTED: _Code.ValueType  # 23
@@ -126,7 +126,7 @@ CODE_SIGN_IN_FAILED: Code.ValueType  # 15
 CODE_RULE_REFUSED: Code.ValueType  # 20
 """Our rules (verdicts[] say which, with source and opensAt)."""
 CODE_SLOT_TAKEN: Code.ValueType  # 21
-"""by another school, here or at RdvPermis"""
+"""held or booked through ResaPermis, or seen taken at RdvPermis; asked there: RDVPERMIS_SLOT_GONE"""
 CODE_CANDIDATE_BUSY: Code.ValueType  # 22
 """already on a line or booked"""
 CODE_QUOTA_EXHAUSTED: Code.ValueType  # 23
