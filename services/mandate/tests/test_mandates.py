@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.outbox import Outbox, outbox
 from resapermis_kit.testing import MakeEngine, Running, Serve
-from resapermis_mandate import domain
+from resapermis_mandate import domain, store
 from resapermis_mandate.asking import Asking
 from resapermis_mandate.domain import State
 from resapermis_mandate.people import People
@@ -302,3 +303,14 @@ def test_a_name_is_cleaned_once_for_all_or_refused(text: str) -> None:
         return
     assert found == domain.clean_name(found)
     assert 1 <= len(found) <= domain.LONGEST_NAME
+
+
+@pytest.mark.req("R-01")
+async def test_the_tenth_mandate_on_a_connection_is_kept_like_the_first(house: House) -> None:
+    """PostgreSQL plans a statement anew after five times, without looking at its values."""
+    candidate = UUID(await house.candidate())
+    async with transaction(house.engine) as tx:
+        for category in ("A", "A1", "A2", "B", "B1", "BE", "C", "C1", "CE", "D"):
+            draft = domain.new_draft(new_id(), candidate, "school-1", category, "", utc_now())
+            assert await store.add_mandate(tx, draft, None)
+            assert not await store.add_mandate(tx, replace(draft, id=new_id()), None)
