@@ -1,6 +1,7 @@
 """Where the time goes: the services' own metrics, PostgreSQL's and the kernel's account, before and after."""
 
 import os
+import resource
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,13 @@ async def read(stack: Stack, responder: int, admin: "asyncpg.Connection[Any]") -
         "JOIN pg_database ON pg_database.oid = dbid WHERE datname = 'basket'"
     )
     return Reading(sums, cpu | {"machine": _machine()}, float(spent), time.monotonic())
+
+
+def database_cpu(stack: Stack) -> float:
+    """CPU seconds of PostgreSQL and of programs that we ran and that ended, such as pgbench."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    pid = stack.process(POSTGRES).pid
+    return (0.0 if pid is None else _cpu(pid, children=True)) + ended.ru_utime + ended.ru_stime
 
 
 def _histograms(text: str) -> dict[tuple[str, str], tuple[float, float]]:

@@ -157,17 +157,22 @@ class Bench:
         """Holds and pgbench in turn at this number of callers: medians, and the median of the rounds' ratios."""
         digits, seconds = School(SAMPLE).digits, max(1, round(AGAIN * self._arguments.seconds))
         making = await pgbench.making_seconds(statements, digits, callers, next(runs))
-        rounds, crowds = [], []
+        rounds, crowds, costs = [], [], []
         for _ in range(ROUNDS):
             crowd = Crowd(platform, schools, callers)
             slice_, span = await self._slice(admin, crowd)
             await self._until_published()
+            used = hops.database_cpu(self._stack)
             gross = await pgbench.rate(script(statements, digits), callers, seconds, next(runs))
+            used = hops.database_cpu(self._stack) - used
             net = len(seed.ACTIONS) / (1 / gross - making)
+            costs.append(used * 1000 / (net * seconds))
             say(f"{callers} callers: {slice_.actions_per_second:.1f} holds/s, pgbench {net:.1f}/s")
             rounds.append((slice_, span, net))
             crowds.append(crowd.seen)
         hold = medians([slice_ for slice_, _, _ in rounds])
+        where = hops.shares([span for _, span, _ in rounds], hold["mean_ms"])
+        cost = median(costs)
         return {
             "hold": hold,
             "pgbench_actions_per_second": round(median([net for _, _, net in rounds]), 1),
@@ -177,7 +182,9 @@ class Bench:
             ],
             "failures": dict(sum((seen.failures for seen in crowds), Counter())),
             "lines_not_held": dict(sum((seen.refused for seen in crowds), Counter())),
-            **hops.shares([span for _, span, _ in rounds], hold["mean_ms"]),
+            "pgbench_cpu_ms_per_action": round(cost, 2),
+            "ratio_of_cpu": round(cost / where["cpu_ms_per_action"]["all"], 4),
+            **where,
         }
 
     async def _slice(
