@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 
-.PHONY: help setup up demo test lint protos bench lock web openapi compliance images clean
+.PHONY: help setup up demo test lint protos bench chaos lock web openapi compliance images clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ protos: setup ## generate libs/contracts from protos/
 
 bench: setup ## measure holds per second end to end; prints JSON
 	@exec $(PY) tests/load/bench.py
+
+chaos: setup ## kill, restart and cut everything while schools book, then check all (ARGS="--seed 7 --seeds 3")
+	@exec $(PY) tests/chaos/chaos.py $(ARGS)
 
 lock: setup ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
 	@exec tools/lock.sh $(ARGS)

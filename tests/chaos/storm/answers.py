@@ -1,0 +1,97 @@
+"""What an HTTP answer means for the history: pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import inf
+from typing import Any
+
+from history import Outcome
+
+AGAIN_CODES = frozenset(
+    {
+        "IN_PROGRESS",
+        "UNKNOWN_OUTCOME",
+        "UNAVAILABLE",
+        "DEADLINE",
+        "OVERLOADED",
+        "INTERNAL",
+        "STALE",
+        "RDVPERMIS_DOWN",
+        "RDVPERMIS_BUDGET",
+    }
+)
+"""A person would press again: with the same key, so that nothing is asked twice."""
+UNDECIDED = frozenset({"asking", "confirming"})
+LIVE = frozenset({"held", "confirming", "booked"})
+CLOCKS_SECONDS = 0.2
+"""How far our reading of the two clocks may be apart when a hold's end is placed in the history."""
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one slot of an action."""
+
+    slot: str
+    line: str
+    state: str
+    outcome: Outcome
+    lapses: float = -inf
+
+
+def code_of(status: int, body: Body) -> str:
+    """The problem's code; "" for an answer that is no problem; HTTP_nnn where there is no code."""
+    if status < 400:
+        return ""
+    return str(body.get("code") or f"HTTP_{status}")
+
+
+def again(status: int, body: Body) -> bool:
+    """Whether the same request is to be sent again: it is not known what became of it, or nothing could be done."""
+    code = code_of(status, body)
+    if code:
+        return code in AGAIN_CODES or status >= 500 or status == 429
+    states = [result["state"] for result in body.get("results", ())]
+    states += [body["state"]] if "state" in body else []
+    return bool(UNDECIDED & set(states)) or bool(body.get("changing"))
+
+
+def of_hold(body: Body, called: float, to_monotonic: float) -> list[Result]:
+    """Each slot of a hold. `to_monotonic`: monotonic clock minus wall clock, in seconds."""
+    ends = {line["id"]: line.get("expiresAt") for line in body["group"]["lines"]}
+    found = []
+    for one in body["results"]:
+        state, problem = one["state"], one.get("problem") or {}
+        lapses = -inf
+        if state == "refused":
+            ours = problem.get("code") == "SLOT_TAKEN" and not problem.get("rdvpermisCode")
+            outcome = Outcome.TAKEN if ours else Outcome.REFUSED
+        elif state in LIVE:
+            outcome = Outcome.DONE
+            end = ends.get(one["lineId"])
+            lapses = moment(end, to_monotonic) if end else called
+        else:  # it was held, and is over
+            outcome, lapses = Outcome.DONE, called
+        found.append(Result(one["slotId"], one["lineId"] if outcome is Outcome.DONE else "", state, outcome, lapses))
+    return found
+
+
+def of_validation(body: Body) -> list[Result]:
+    """Each line of a validated group."""
+    outcomes = {"booked": Outcome.DONE, "rejected": Outcome.ENDED}
+    return [
+        Result(one["slotId"], one["lineId"], one["state"], outcomes.get(one["state"], Outcome.REFUSED))
+        for one in body["results"]
+    ]
+
+
+def of_line(body: Body, wanted: str) -> Result:
+    """A release ("released") or a cancellation ("cancelled")."""
+    outcome = Outcome.DONE if body["state"] == wanted else Outcome.REFUSED
+    return Result(body["slot"]["id"], body["id"], body["state"], outcome)
+
+
+def moment(iso: str, to_monotonic: float) -> float:
+    """A time of the API on the history's clock, a little early."""
+    return datetime.fromisoformat(iso).timestamp() + to_monotonic - CLOCKS_SECONDS

@@ -1,0 +1,236 @@
+"""One stack a run, one storm a seed; after each, all has to settle and every invariant to hold."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import asyncpg
+import history
+from journey import DrivingSchool, TheState, exam_day, until
+
+from ctl import Places, Report, until_settled
+from ctl.places import DATABASES
+from devstack import BackgroundStack, Stack, free_port
+from devstack.parts import ALL_PARTS, Ports
+from storm import schedule
+from storm.office import Office
+
+DEPARTMENTS = ("094", "075", "069", "013")
+SCHOOLS = 4
+"""A department."""
+SLOTS = 12
+"""A department and seed: few enough that schools meet on them."""
+PEOPLE = 4
+"""A school."""
+HOLD_SECONDS = 15
+"""R-HOLD-TTL while the storm lasts: holds lapse within it."""
+SETTLED_SECONDS = 90.0
+"""Everything is known, arrived and given back this long after the storm: the reconciler's longest pause is a minute."""
+PART_SETTINGS = {
+    "auth-gateway": {"RESAPERMIS_SIGN_IN_RATE": "6000/minute", "RESAPERMIS_WRITE_RATE": "60000/minute"},
+    "egress": {"RESAPERMIS_RDVPERMIS_EMPLOYEE_CALLS": "20000", "RESAPERMIS_RDVPERMIS_SCHOOL_CALLS": "20000"},
+    "basket": {"RESAPERMIS_GRACE_SECONDS": "2"},
+}
+
+
+def say(text: str) -> None:
+    """Progress, beside the JSON."""
+    sys.stderr.write(f"{text}\n")
+
+
+class Storm:
+    """The stack and its schools."""
+
+    def __init__(self, running: BackgroundStack) -> None:
+        """Nobody is signed in."""
+        self.running = running
+        self.stack = running.stack
+        self.state = TheState(self.stack.settings.sandbox_url)
+        self.schools: list[DrivingSchool] = []
+        self.people: dict[str, list[Any]] = {}
+        self.places = Places(
+            {name: self.stack.database_url(name) for name in DATABASES}, self.stack.settings.sandbox_url
+        )
+
+    def prepare(self) -> None:
+        """Schools with candidates; limits that a storm would only hide behind are lifted, holds are short."""
+        self.state.limit(employee=100_000, online=100_000)
+        asyncio.run(_short_holds(self.places.databases["scheduling_rules"]))
+        names = [(department, number) for number in range(1, SCHOOLS + 1) for department in DEPARTMENTS]
+
+        def one(name: tuple[str, int]) -> DrivingSchool:
+            school = DrivingSchool(self.stack.url, self.state, *name)
+            school.come_in()
+            self.people[school.id] = [school.candidate() for _ in range(PEOPLE)]
+            return school
+
+        with ThreadPoolExecutor(4) as pool:
+            self.schools = list(pool.map(one, names))
+
+    def fresh_slots(self) -> dict[str, list[str]]:
+        """Slots of this seed by department, seen by the search; what earlier seeds left is cancelled first."""
+        for school in self.schools:
+            for line in school.get("/api/v1/bookings", filter="upcoming", limit=100)["items"]:
+                school.act("POST", f"/api/v1/bookings/{line['id']}/cancellation", {"reason": "school"})
+        made = {}
+        for department in DEPARTMENTS:
+            school = next(one for one in self.schools if one.wire_department == department)
+            centre = f"ce-{department}-1"
+            slots = self.state.publish(centre, exam_day(), SLOTS)
+
+            def seen(school: DrivingSchool = school, centre: str = centre, slots: list[str] = slots) -> bool:
+                found = {one["id"] for one in school.search(centre=centre, look_now=True)["items"]}
+                return found >= set(slots)
+
+            until(seen, f"fresh slots of {department} in the search", 30)
+            made[department] = slots
+        return made
+
+    def run(self, seed: int, seconds: float) -> dict[str, Any]:
+        """One seed; its report."""
+        slots = self.fresh_slots()
+        end = threading.Event()
+        offices = [
+            Office(
+                school,
+                slots[school.wire_department],
+                self.people[school.id],
+                Random(f"{seed} {school.id}"),  # noqa: S311 - repeatable on purpose
+                end,
+            )
+            for school in self.schools
+        ]
+        threads = [threading.Thread(target=office.work, name=office.school.id) for office in offices]
+        began = time.monotonic()
+        for thread in threads:
+            thread.start()
+        done: Counter[str] = Counter()
+        troubles = threading.Thread(target=self._troubles, args=(schedule.troubles(seed, seconds), began, done))
+        troubles.start()
+        self._blows(schedule.blows(seed, seconds), began, done)
+        end.wait(max(0.0, began + seconds - time.monotonic()))
+        troubles.join()
+        end.set()
+        for thread in threads:
+            thread.join()
+        loaded = time.monotonic() - began
+        say(f"seed {seed}: {loaded:.0f} s of storm, waiting until all has settled")
+        since = time.monotonic()
+        report = asyncio.run(until_settled(self.places, SETTLED_SECONDS))
+        return self._report(seed, loaded, time.monotonic() - since, offices, done, report)
+
+    def _blows(self, blows: Sequence[schedule.Blow], began: float, done: Counter[str]) -> None:
+        for blow in blows:
+            time.sleep(max(0.0, began + blow.at - time.monotonic()))
+            for part in blow.parts:
+                (self.running.kill if blow.kill else self.running.stop)(part)
+                done[f"{'kill' if blow.kill else 'restart'} {part}"] += 1
+            time.sleep(blow.down)
+            for part in blow.parts:
+                self.running.start(part)
+
+    def _troubles(self, troubles: Sequence[schedule.Trouble], began: float, done: Counter[str]) -> None:
+        for trouble in troubles:
+            time.sleep(max(0.0, began + trouble.at - time.monotonic()))
+            with self.state.faults(*map(dict, trouble.rules)):
+                time.sleep(trouble.lasts)
+                for rule in self.state.web.get("/faults").json():
+                    done[f"rdvpermis {rule['kind']}"] += rule["struck"]
+
+    def _report(
+        self, seed: int, loaded: float, settling: float, offices: Sequence[Office], done: Counter[str], report: Report
+    ) -> dict[str, Any]:
+        tally: Counter[str] = sum((office.tally for office in offices), Counter())
+        operations = [op for office in offices for op in office.history]
+        verdicts = history.check(history.soften(operations))
+        unexplained = [verdict for verdict in verdicts if not verdict.explained]
+        broken = [f"{office.school.id}: {office.broken}" for office in offices if office.broken]
+        acts: Counter[str] = Counter(f"{op.act} {op.outcome}" for op in operations)
+        return {
+            "seed": seed,
+            "holds": report.holds and not unexplained and not broken,
+            "seconds": round(loaded, 1),
+            "settled_after_seconds": round(settling, 1),
+            "acts": dict(sorted(acts.items())),
+            "answers": dict(sorted(tally.items())),
+            "faults": dict(sorted(done.items())),
+            "invariants": report.as_json(),
+            "linearizable": {
+                "operations": len(operations),
+                "slots": len(verdicts),
+                "unexplained": [_told(verdict) for verdict in unexplained],
+            },
+            "offices_broken": broken,
+        }
+
+
+def _told(verdict: history.Verdict) -> dict[str, Any]:
+    told = asdict(verdict)
+    told["stuck"] = [
+        f"{op.act} {op.outcome} {op.school} {op.line} {op.called:.2f}-{op.answered:.2f}" for op in verdict.stuck
+    ]
+    return told
+
+
+async def _short_holds(url: str) -> None:
+    """The parameter of R-HOLD-TTL from now on, as if two people had set it yesterday."""
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        await connection.execute(
+            "INSERT INTO parameter (id, name, value, valid_from, set_by, approved_by, set_at)"
+            " VALUES (gen_random_uuid(), 'hold_ttl_seconds', $1, now() - interval '1 day', 'chaos', 'storm', now())",
+            HOLD_SECONDS,
+        )
+    finally:
+        await connection.close()
+
+
+def storm(seeds: Sequence[int], seconds: float, *, keep: bool) -> list[dict[str, Any]]:
+    """Run seeds on one stack; stop at the first that does not hold, and keep its logs and data."""
+    home = Path(tempfile.mkdtemp(prefix="resapermis-chaos-"))
+    home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
+    offsets = sorted({port - 1 for part in ALL_PARTS for port in Ports(1).of(part).values()})
+    stack = Stack(home, free_port(offsets, start=27_000), part_settings=PART_SETTINGS)
+    reports: list[dict[str, Any]] = []
+    with BackgroundStack(stack) as running:
+        whole = Storm(running)
+        since = time.monotonic()
+        whole.prepare()
+        say(f"{len(whole.schools)} schools ready in {time.monotonic() - since:.0f} s on {stack.url}, home {home}")
+        for seed in seeds:
+            reports.append(whole.run(seed, seconds))
+            if not reports[-1]["holds"]:
+                break
+    if keep or not all(report["holds"] for report in reports):
+        say(f"logs and data are kept in {home}")
+    else:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(home)
+    return reports
+
+
+def main(given: Sequence[str]) -> int:
+    """Exit status 0 when every seed held."""
+    parser = argparse.ArgumentParser(prog="make chaos", description="Kills everything while schools book, then checks.")
+    parser.add_argument("--seed", type=int, default=1, help="the first seed (default 1)")
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds, counted up from the first (default 1)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of a storm (default 60)")
+    parser.add_argument("--keep", action="store_true", help="keep logs and data even if all holds")
+    asked = parser.parse_args(given)
+    reports = storm(range(asked.seed, asked.seed + asked.seeds), asked.seconds, keep=asked.keep)
+    holds = len(reports) == asked.seeds and all(report["holds"] for report in reports)
+    sys.stdout.write(json.dumps({"holds": holds, "runs": reports}, indent=2) + "\n")
+    return 0 if holds else 1

@@ -1,0 +1,86 @@
+"""What strikes when: decided by the seed alone, so that a seed can be run again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from devstack.parts import NATS, POSTGRES, SERVICES
+
+KILLED = (*(service.name for service in SERVICES), NATS)
+"""Ended by SIGKILL. basket and egress stand in the middle of every booking: they are struck twice as often."""
+WEIGHTS = tuple(2 if name in {"basket", "egress"} else 1 for name in KILLED)
+RESTARTED = (POSTGRES, NATS)
+RESTART_SHARE = 0.25
+BOOKING_CALLS = r"/(paniers|examens)"
+FIRST_BLOW_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Blow:
+    """Parts fall at `at` seconds and stay down for `down` seconds; `kill`: by SIGKILL, else stopped as an operator would."""
+
+    at: float
+    parts: tuple[str, ...]
+    kill: bool
+    down: float
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """RdvPermis misbehaves from `at` for `lasts` seconds, by these rules of the sandbox."""
+
+    at: float
+    lasts: float
+    rules: tuple[Mapping[str, Any], ...]
+
+    @property
+    def kinds(self) -> str:
+        """For the report."""
+        return "+".join(str(rule["kind"]) for rule in self.rules)
+
+
+def blows(seed: int, seconds: float) -> list[Blow]:
+    """One after the other; a part's own start lies between, so later ones may come later than said."""
+    rng = Random(f"blows {seed}")  # noqa: S311 - repeatable on purpose
+    found: list[Blow] = []
+    at = FIRST_BLOW_SECONDS + rng.uniform(0, 2)
+    while at < seconds - 2:
+        if rng.random() < RESTART_SHARE:
+            part = rng.choice(RESTARTED)
+            found.append(Blow(round(at, 2), (part,), kill=False, down=round(rng.uniform(0.1, 2), 2)))
+        else:
+            parts = set(rng.choices(KILLED, WEIGHTS, k=2 if rng.random() < 0.2 else 1))
+            found.append(Blow(round(at, 2), tuple(sorted(parts)), kill=True, down=round(rng.uniform(0, 2), 2)))
+        at += rng.uniform(3, 7)
+    return found
+
+
+def troubles(seed: int, seconds: float) -> list[Trouble]:
+    """Windows of RdvPermis' bad days, with pauses between."""
+    rng = Random(f"troubles {seed}")  # noqa: S311 - repeatable on purpose
+    found: list[Trouble] = []
+    at = rng.uniform(1, 3)
+    while at < seconds - 1:
+        lasts = rng.uniform(1.5, 5)
+        rules = [_rule(rng) for _ in range(rng.choice((1, 1, 2)))]
+        found.append(Trouble(round(at, 2), round(min(lasts, seconds - at), 2), tuple(rules)))
+        at += lasts + rng.uniform(0.5, 4)
+    return found
+
+
+def _rule(rng: Random) -> Mapping[str, Any]:
+    kind = rng.choice(("latency", "429", "5xx", "html", "cut_before", "cut_after", "cut_after"))
+    rule: dict[str, Any] = {
+        "kind": kind,
+        "path": BOOKING_CALLS,
+        "probability": round(rng.uniform(0.15, 0.5), 2),
+        "seed": rng.randrange(1_000_000),
+    }
+    if kind == "latency":
+        rule["latency_ms"] = rng.randrange(200, 3000)
+    elif kind == "429":
+        rule["retry_after"] = rng.choice((None, "1", "2"))
+    elif kind == "5xx":
+        rule["status"] = rng.choice((500, 502, 503, 504))
+    return rule

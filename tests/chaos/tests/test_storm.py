@@ -1,0 +1,115 @@
+"""The parts of the storm that need no stack: what strikes when, and what an answer means."""
+
+import re
+from itertools import pairwise
+from math import inf
+from pathlib import Path
+
+import pytest
+from history import Outcome
+from hypothesis import given
+from hypothesis import strategies as st
+from storm import answers, schedule
+
+from ctl import facts
+from devstack.parts import ALL_PARTS, SERVICES, service_named
+
+pytestmark = pytest.mark.req("E-02")
+ROOT = Path(__file__).resolve().parents[3]
+SEEDS = st.integers(0, 10_000)
+
+
+@given(SEEDS, st.floats(10, 300))
+def test_a_seed_says_what_strikes_when(seed: int, seconds: float) -> None:
+    assert schedule.blows(seed, seconds) == schedule.blows(seed, seconds)
+    assert schedule.troubles(seed, seconds) == schedule.troubles(seed, seconds)
+
+
+def test_another_seed_is_another_storm() -> None:
+    assert len({str(schedule.blows(seed, 60)) for seed in range(50)}) == 50
+
+
+@given(SEEDS, st.floats(10, 300))
+def test_blows_come_in_order_to_parts_that_exist_and_troubles_end_with_the_storm(seed: int, seconds: float) -> None:
+    blows = schedule.blows(seed, seconds)
+    assert [blow.at for blow in blows] == sorted(blow.at for blow in blows)
+    assert all(set(blow.parts) <= set(ALL_PARTS) and blow.at < seconds for blow in blows)
+    troubles = schedule.troubles(seed, seconds)
+    assert all(one.at + one.lasts <= seconds + 0.02 for one in troubles)
+    assert all(one.at + one.lasts <= two.at + 0.02 for one, two in pairwise(troubles))
+
+
+def test_over_twenty_seeds_everything_is_struck_and_every_fault_is_met() -> None:
+    struck = {part for seed in range(20) for blow in schedule.blows(seed, 60) for part in blow.parts}
+    assert struck == {service.name for service in SERVICES} | {"nats", "postgres"}
+    kinds = {rule["kind"] for seed in range(20) for one in schedule.troubles(seed, 60) for rule in one.rules}
+    assert kinds == {"latency", "429", "5xx", "html", "cut_before", "cut_after"}
+
+
+def test_of_a_hold_each_slot_says_what_became_of_it() -> None:
+    body = {
+        "group": {"id": "g", "lines": [{"id": "l1", "expiresAt": "1970-01-01T00:01:40Z"}, {"id": "l2"}]},
+        "results": [
+            {"slotId": "s1", "lineId": "l1", "state": "held"},
+            {"slotId": "s2", "lineId": "l2", "state": "refused", "problem": {"code": "SLOT_TAKEN"}},
+            {
+                "slotId": "s3",
+                "lineId": "l3",
+                "state": "refused",
+                "problem": {"code": "SLOT_TAKEN", "rdvpermisCode": "CRENEAU_DEJA_RESERVE"},
+            },
+            {"slotId": "s4", "lineId": "l4", "state": "released", "problem": {"code": "TOGETHER_FAILED"}},
+        ],
+    }
+    found = answers.of_hold(body, called=5.0, to_monotonic=10.0)
+    assert [(one.outcome, one.line) for one in found] == [
+        (Outcome.DONE, "l1"),
+        (Outcome.TAKEN, ""),
+        (Outcome.REFUSED, ""),
+        (Outcome.DONE, "l4"),
+    ]
+    assert found[0].lapses == pytest.approx(110 - answers.CLOCKS_SECONDS)
+    assert found[3].lapses == 5.0
+    assert found[1].lapses == -inf
+
+
+def test_of_a_validation_what_is_held_still_was_not_done() -> None:
+    states = ("booked", "rejected", "held", "expired")
+    body = {"results": [{"slotId": f"s{n}", "lineId": f"l{n}", "state": state} for n, state in enumerate(states)]}
+    outcomes = [one.outcome for one in answers.of_validation(body)]
+    assert outcomes == [Outcome.DONE, Outcome.ENDED, Outcome.REFUSED, Outcome.REFUSED]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "again"),
+    [
+        (201, {"results": [{"state": "held"}]}, False),
+        (207, {"results": [{"state": "held"}, {"state": "asking"}]}, True),
+        (200, {"state": "held", "changing": True}, True),
+        (200, {"state": "released", "changing": False}, False),
+        (409, {"code": "IN_PROGRESS"}, True),
+        (409, {"code": "RULE_REFUSED"}, False),
+        (503, {"code": "RDVPERMIS_DOWN"}, True),
+        (502, {}, True),
+        (429, {}, True),
+    ],
+)
+def test_what_is_not_known_is_asked_again_with_the_same_key(status: int, body: answers.Body, *, again: bool) -> None:
+    assert answers.again(status, body) is again
+
+
+def test_the_ctl_knows_who_hears_whom() -> None:
+    heard: dict[str, set[tuple[str, str]]] = {}
+    for service in SERVICES:
+        if service.face != "egress":
+            text = "".join(
+                file.read_text(encoding="utf-8")
+                for file in (ROOT / "services" / service.name / "src").rglob("*.py")
+                if "process.consume(" in file.read_text(encoding="utf-8")
+            )
+            found = {(source, facts.FACTS) for source in re.findall(r'process\.consume\("([a-z-]+)"', text)}
+            if "lane=RECORDS" in text:
+                found |= {(source, facts.RECORDS) for source in facts.SPEAKERS}
+            heard |= {service.name: found} if found else {}
+    assert heard == {name: set(sources) for name, sources in facts.HEARS.items()}
+    assert all(service_named(name) for name in facts.SPEAKERS)
