@@ -62,6 +62,7 @@ def test_while_rdvpermis_is_down_what_is_known_is_shown_and_holds_say_so(
             again = school.hold(slots[:1]).json()["results"][0]
             assert (again["state"], again["problem"]["code"]) == ("refused", "RDVPERMIS_DOWN")
             assert time.monotonic() - since < 5
+        assert again["problem"]["retryAt"], "an open circuit says until when"
     finally:
         platform.start(SANDBOX)
     held_again(school, slots[:1])
