@@ -50,6 +50,7 @@ test("hold, name and validate by keyboard alone; another window hears of it with
   await expect(dialog.getByRole("button", { name: "Revenir" })).toBeFocused();
   await page.keyboard.press("Control+Enter");
   await expect(dialog).toHaveCount(0);
+  await expect(page.getByText(/Réservé pour .*Le candidat est prévenu/)).toBeVisible();
 
   await expect(
     other.getByRole("listitem").filter({ hasText: "Réservé" }).filter({ hasText: person.lastName }),

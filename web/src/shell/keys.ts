@@ -1,6 +1,6 @@
 /** Page keys (rule 13): `/` search, `?` help, `g` then c p r m; Ctrl+Enter the main action. Single keys can be turned off (2.1.4). */
 import { useNavigate } from "@tanstack/react-router";
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { mainAction } from "../live/main-action.ts";
 import { store } from "../live/store.ts";
 
@@ -24,8 +24,11 @@ function typing(target: EventTarget | null): boolean {
 
 export function useKeys(showHelp: () => void): void {
   const navigate = useNavigate();
+  // Kept over renders: the page draws itself anew between two keys.
+  const afterG = useRef(0);
+  const help = useRef(showHelp);
+  help.current = showHelp;
   useEffect(() => {
-    let afterG = 0;
     const onKey = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.repeat) return;
       if (event.key === "Enter" && event.ctrlKey) {
@@ -33,15 +36,15 @@ export function useKeys(showHelp: () => void): void {
         return;
       }
       if (!singleKeys.get() || event.ctrlKey || event.altKey || event.metaKey || typing(event.target)) return;
-      if (event.timeStamp - afterG < 1500 && event.key in GO) {
-        afterG = 0;
+      if (event.timeStamp - afterG.current < 1500 && event.key in GO) {
+        afterG.current = 0;
         event.preventDefault();
         void navigate({ to: GO[event.key as keyof typeof GO] });
       } else if (event.key === "g") {
-        afterG = event.timeStamp;
+        afterG.current = event.timeStamp;
       } else if (event.key === "?") {
         event.preventDefault();
-        showHelp();
+        help.current();
       } else if (event.key === "/") {
         const field = document.querySelector<HTMLElement>("[data-search]");
         if (!field) return;
@@ -51,5 +54,5 @@ export function useKeys(showHelp: () => void): void {
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
-  }, [navigate, showHelp]);
+  }, [navigate]);
 }

@@ -2,20 +2,24 @@
 import { t } from "@lingui/core/macro";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { useState } from "react";
 import { basketQuery } from "../../api/queries.ts";
-import type { Basket, Group } from "../../api/types.ts";
+import type { Basket, Group, GroupOutcome } from "../../api/types.ts";
 import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
 import { GroupCard } from "./GroupCard.tsx";
+import { Validated } from "./Validated.tsx";
 import "./panier.css";
 
 export function BasketPage() {
   const query = useQuery(basketQuery);
+  const [outcome, setOutcome] = useState<GroupOutcome>();
   return (
     <div className="rp-stack">
       <PageTitle>{t`Panier`}</PageTitle>
+      {outcome ? <Validated outcome={outcome} /> : null}
       <Loaded query={query} rows={4} height={56}>
-        {(basket) => <Groups basket={basket} />}
+        {(basket) => <Groups basket={basket} onValidated={setOutcome} />}
       </Loaded>
     </div>
   );
@@ -29,7 +33,7 @@ export function namedIn(groups: readonly Group[]): string[] {
     .flatMap((line) => (line.candidate && living.includes(line.state) ? [line.candidate.id] : []));
 }
 
-function Groups({ basket }: { basket: Basket }) {
+function Groups({ basket, onValidated }: { basket: Basket; onValidated: (outcome: GroupOutcome) => void }) {
   if (basket.groups.length === 0) {
     return (
       <Empty title={t`Votre panier est vide`} action={<Link to="/creneaux">{t`Chercher des créneaux`}</Link>}>
@@ -46,7 +50,14 @@ function Groups({ basket }: { basket: Basket }) {
     <>
       <p className="rp-muted">{t`${used} lignes sur ${most}. Au plus quatre créneaux par demande, chacune validée à part.`}</p>
       {basket.groups.map((group, index) => (
-        <GroupCard key={group.id} group={group} number={index + 1} named={named} main={index === 0} />
+        <GroupCard
+          key={group.id}
+          group={group}
+          number={index + 1}
+          named={named}
+          main={index === 0}
+          onValidated={onValidated}
+        />
       ))}
     </>
   );

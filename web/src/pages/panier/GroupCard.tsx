@@ -1,18 +1,15 @@
 import { plural, t } from "@lingui/core/macro";
 import { useQueryClient } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
+import { useState } from "react";
 import * as calls from "../../api/calls.ts";
 import { keys } from "../../api/queries.ts";
-import type { Group, Line } from "../../api/types.ts";
+import type { Group, GroupOutcome } from "../../api/types.ts";
 import { useAct } from "../../live/act.ts";
 import { ActionButton } from "../../parts/ActionButton.tsx";
 import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
 import { Countdown, useSecondsLeft } from "../../parts/Countdown.tsx";
 import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
-import { LineStatus } from "../../parts/StatusMark.tsx";
-import { refusalText, unknownOutcome } from "../../rules/refusals.ts";
-import { clockTime, examSentence, examShort } from "../../time/format.ts";
+import { clockTime, examSentence } from "../../time/format.ts";
 import { summary } from "../creneaux/outcome.ts";
 import { LineRow } from "./LineRow.tsx";
 
@@ -30,34 +27,28 @@ export function blockedBecause(group: Group): string | undefined {
   return undefined;
 }
 
-/** What became of one line of a validation, said once RdvPermis has said it. */
-function outcomeText(line: Line): string {
-  if (line.state === "booked") {
-    const name = line.candidate?.displayName ?? "";
-    return t`Réservé pour ${name}. Le candidat est prévenu.`;
-  }
-  if (line.reason) return refusalText(line.reason);
-  return line.state === "confirming" || line.state === "asking" ? unknownOutcome() : "";
-}
-
 export function GroupCard({
   group,
   number,
   named,
   main,
+  onValidated,
 }: {
   group: Group;
   number: number;
   named: readonly string[];
   main: boolean;
+  onValidated: (outcome: GroupOutcome) => void;
 }) {
   const client = useQueryClient();
   const [review, setReview] = useState(false);
-  const result = useRef<HTMLDivElement>(null);
   const held = group.lines.filter((line) => line.state === "held");
   const waiting = group.lines.filter((line) => line.state === "asking" || line.state === "confirming").length;
   const validate = useAct((groupId: string, key: string) => calls.validate(groupId, key), {
-    onSuccess: () => setReview(false),
+    onSuccess: (outcome) => {
+      setReview(false);
+      onValidated(outcome);
+    },
     onSettled: () =>
       Promise.all(
         [keys.basket, keys.bookings, keys.slots, keys.thresholds].map((queryKey) =>
@@ -65,9 +56,6 @@ export function GroupCard({
         ),
       ),
   });
-  useEffect(() => {
-    if (validate.data) result.current?.focus();
-  }, [validate.data]);
   const title = t`Demande ${number}`;
   return (
     <section className="rp-card" aria-label={title}>
@@ -80,28 +68,7 @@ export function GroupCard({
         ) : null}
       </div>
       {group.expiresAt && held.length > 0 ? <Ending until={group.expiresAt} /> : null}
-      <div ref={result} tabIndex={-1} className="rp-result">
-        {validate.data ? (
-          <Notice level={validate.data.results.every((line) => line.state === "booked") ? "success" : "info"}>
-            <p>
-              <strong>{summary(validate.data.results)}</strong>
-            </p>
-            <ul className="rp-plain-list">
-              {validate.data.group.lines.map((line) => (
-                <li key={line.id} className="rp-row">
-                  <LineStatus state={line.state} />
-                  <span>{examShort(line.slot.startsAt)}</span>
-                  <span>{outcomeText(line)}</span>
-                </li>
-              ))}
-            </ul>
-            <p>
-              <Link to="/reservations">{t`Voir les réservations`}</Link>
-            </p>
-          </Notice>
-        ) : null}
-        {validate.error && !review ? <ProblemNotice error={validate.error} /> : null}
-      </div>
+      {validate.error && !review ? <ProblemNotice error={validate.error} /> : null}
       <p className="rp-muted">{summary(group.lines)}</p>
       <ul className="rp-lines">
         {group.lines.map((line) => (
