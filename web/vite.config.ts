@@ -27,5 +27,7 @@ export default defineConfig(({ command }) => ({
     setupFiles: ["tests/setup.ts"],
     restoreMocks: true,
     maxWorkers: 2,
+    // Pages in jsdom on a machine that also runs the platform: waiting is by condition, the limit only ends what hangs.
+    testTimeout: 30_000,
   },
 }));

@@ -1,6 +1,6 @@
 /** jsdom lacks what browsers have: the few things that Mantine and the pages ask of it. French texts are spoken, as in the product. */
 import { i18n } from "@lingui/core";
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach } from "vitest";
 import { messages } from "../src/locales/fr.po";
 
@@ -8,6 +8,7 @@ i18n.loadAndActivate({ locale: "fr", messages });
 document.documentElement.lang = "fr";
 
 afterEach(cleanup);
+configure({ asyncUtilTimeout: 10_000 });
 
 window.matchMedia = (query: string) =>
   ({
