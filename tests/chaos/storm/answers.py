@@ -41,10 +41,10 @@ class Result:
 
 
 def code_of(status: int, body: Body) -> str:
-    """The problem's code; "" for an answer that is no problem; HTTP_nnn where there is no code."""
-    if status < 400:
-        return ""
-    return str(body.get("code") or f"HTTP_{status}")
+    """The problem's code (202 has one too: an outcome not known yet); "" for any other answer; HTTP_nnn without code."""
+    if "code" in body and "title" in body:
+        return str(body["code"])
+    return f"HTTP_{status}" if status >= 400 else ""
 
 
 def again(status: int, body: Body) -> bool:
@@ -65,7 +65,9 @@ def of_hold(body: Body, called: float, to_monotonic: float) -> list[Result]:
         state, problem = one["state"], one.get("problem") or {}
         lapses = -inf
         if state == "refused":
-            ours = problem.get("code") == "SLOT_TAKEN" and not problem.get("rdvpermisCode")
+            # With a verdict, the mirror of RdvPermis' planning said so, which may be old; with a code, RdvPermis did.
+            elsewhere = problem.get("rdvpermisCode") or any(not one["allowed"] for one in problem.get("verdicts", ()))
+            ours = problem.get("code") == "SLOT_TAKEN" and not elsewhere
             outcome = Outcome.TAKEN if ours else Outcome.REFUSED
         elif state in LIVE:
             outcome = Outcome.DONE

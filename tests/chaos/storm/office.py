@@ -61,8 +61,12 @@ class Office:
     history: list[Op] = field(default_factory=list)
     tally: Counter[str] = field(default_factory=Counter)
     known: dict[str, Known] = field(default_factory=dict)
+    groups: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Every line it ever had: group → line → slot."""
     doubtful: set[str] = field(default_factory=set)
     """Lines that a validation without an answer may have booked."""
+    validated: set[str] = field(default_factory=set)
+    """Lines of which a validation said what became of them."""
     broken: str = ""
 
     def work(self) -> None:
@@ -101,8 +105,11 @@ class Office:
         group = asked.body["group"]["id"]
         for one in answers.of_hold(asked.body, asked.called, time.monotonic() - time.time()):
             self._note(Act.HOLD, one.slot, asked, one.outcome, one.line, one.lapses)
-            if one.state == "held":
-                self.known[one.line] = Known(one.line, one.slot, group, booked=False, candidate=named[one.slot])
+            if one.state in answers.LIVE:
+                self.groups.setdefault(group, {})[one.line] = one.slot
+                self.known[one.line] = Known(
+                    one.line, one.slot, group, booked=one.state == "booked", candidate=named[one.slot]
+                )
 
     def name(self) -> None:
         """Put a candidate on a held line."""
@@ -118,24 +125,25 @@ class Office:
         line = self._some(booked=False)
         if line is None:
             return
-        mine = [one for one in self.known.values() if one.group == line.group and not one.booked]
         asked = self._ask("validate", "POST", "/api/v1/basket/validation", {"groupId": line.group})
+        open_lines = {one: slot for one, slot in self.groups[line.group].items() if one not in self.validated}
         if asked.lost:
-            self.doubtful |= {one.id for one in mine}
-            for one in mine:
-                self._note(Act.VALIDATE, one.slot, asked, Outcome.LOST, one.id)
+            self.doubtful |= set(open_lines)
+            for one, slot in open_lines.items():
+                self._note(Act.VALIDATE, slot, asked, Outcome.LOST, one)
             return
         if asked.status >= 400:
             return
-        asked_for = {one.id for one in mine}
         for result in answers.of_validation(asked.body):
-            sure = result.line in asked_for - self.doubtful
-            if sure and result.outcome is not Outcome.REFUSED:
+            if result.outcome is Outcome.REFUSED:
+                continue
+            if result.line not in self.validated | self.doubtful:
                 self._note(Act.VALIDATE, result.slot, asked, result.outcome, result.line)
-            if result.state == "booked" and result.line in self.known:
-                self.known[result.line].booked = True
-            elif result.state not in answers.LIVE:
+            self.validated.add(result.line)
+            if result.outcome is Outcome.ENDED:
                 self.known.pop(result.line, None)
+            elif result.line in self.known:
+                self.known[result.line].booked = True
 
     def release(self) -> None:
         """Give a held line back."""
@@ -158,11 +166,10 @@ class Office:
                 if line["state"] not in {"held", "booked"}:
                     continue
                 booked = line["state"] == "booked"
-                if line["slot"]["id"] in self.slots:
-                    self._note(
-                        Act.SEE_BOOKED if booked else Act.SEE_HELD, line["slot"]["id"], asked, Outcome.DONE, line["id"]
-                    )
+                act = Act.SEE_BOOKED if booked else Act.SEE_HELD
+                self._note(act, line["slot"]["id"], asked, Outcome.DONE, line["id"])
                 candidate = (line.get("candidate") or {}).get("id", "")
+                self.groups.setdefault(line["groupId"], {})[line["id"]] = line["slot"]["id"]
                 seen[line["id"]] = Known(line["id"], line["slot"]["id"], line["groupId"], booked, candidate)
         if not basket.lost and not coming.lost:
             self.known = seen
@@ -186,6 +193,8 @@ class Office:
         self._note(act, line.slot, asked, outcome, line.id)
 
     def _note(self, act: Act, slot: str, asked: Asked, outcome: Outcome, line: str = "", lapses: float = -inf) -> None:
+        if slot not in self.slots:  # left by an earlier seed, whose history is closed
+            return
         answered = inf if outcome is Outcome.LOST else asked.answered
         self.history.append(Op(act, slot, self.school.id, asked.called, answered, outcome, line, lapses))
 

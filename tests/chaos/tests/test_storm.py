@@ -59,6 +59,12 @@ def test_of_a_hold_each_slot_says_what_became_of_it() -> None:
                 "problem": {"code": "SLOT_TAKEN", "rdvpermisCode": "CRENEAU_DEJA_RESERVE"},
             },
             {"slotId": "s4", "lineId": "l4", "state": "released", "problem": {"code": "TOGETHER_FAILED"}},
+            {
+                "slotId": "s5",
+                "lineId": "l5",
+                "state": "refused",
+                "problem": {"code": "SLOT_TAKEN", "verdicts": [{"rule": "R-PUBLISHED", "allowed": False}]},
+            },
         ],
     }
     found = answers.of_hold(body, called=5.0, to_monotonic=10.0)
@@ -67,6 +73,7 @@ def test_of_a_hold_each_slot_says_what_became_of_it() -> None:
         (Outcome.TAKEN, ""),
         (Outcome.REFUSED, ""),
         (Outcome.DONE, "l4"),
+        (Outcome.REFUSED, ""),
     ]
     assert found[0].lapses == pytest.approx(110 - answers.CLOCKS_SECONDS)
     assert found[3].lapses == 5.0
@@ -87,9 +94,10 @@ def test_of_a_validation_what_is_held_still_was_not_done() -> None:
         (207, {"results": [{"state": "held"}, {"state": "asking"}]}, True),
         (200, {"state": "held", "changing": True}, True),
         (200, {"state": "released", "changing": False}, False),
-        (409, {"code": "IN_PROGRESS"}, True),
-        (409, {"code": "RULE_REFUSED"}, False),
-        (503, {"code": "RDVPERMIS_DOWN"}, True),
+        (202, {"title": "…", "code": "UNKNOWN_OUTCOME"}, True),
+        (409, {"title": "…", "code": "IN_PROGRESS"}, True),
+        (409, {"title": "…", "code": "RULE_REFUSED"}, False),
+        (503, {"title": "…", "code": "RDVPERMIS_DOWN"}, True),
         (502, {}, True),
         (429, {}, True),
     ],
