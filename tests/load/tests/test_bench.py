@@ -125,7 +125,6 @@ async def lines(make_database: MakeDatabase):
     await connection.close()
 
 
-@pytest.mark.req("R-09")
 async def test_a_sound_database_breaks_no_invariant(lines: Lines) -> None:
     await lines.hold("a")
     await lines.hold("b")
@@ -137,7 +136,6 @@ async def test_a_sound_database_breaks_no_invariant(lines: Lines) -> None:
     assert await invariants.live_lines(lines.connection) == 3
 
 
-@pytest.mark.req("R-09")
 async def test_a_slot_held_twice_is_seen_when_the_index_is_lost(lines: Lines) -> None:
     await lines.hold("a")
     with pytest.raises(asyncpg.UniqueViolationError):
@@ -149,7 +147,7 @@ async def test_a_slot_held_twice_is_seen_when_the_index_is_lost(lines: Lines) ->
     assert await lines.breaches() == {"oversold": 1}
 
 
-@pytest.mark.req("R-09")
+@pytest.mark.req("R-11", "R-14")
 async def test_counters_that_do_not_count_and_limits_passed_are_seen(lines: Lines) -> None:
     for slot in "abc":
         await lines.hold(slot)
