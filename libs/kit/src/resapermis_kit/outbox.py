@@ -52,6 +52,13 @@ heads = sa.Table(
     sa.Column("lane", sa.Text, primary_key=True),
     sa.Column("last_number", sa.BigInteger, nullable=False),
 )
+ADD = sa.text(
+    "INSERT INTO outbox (id, lane, type, payload, traceparent, occurred_at) "
+    "SELECT id, lane, type, payload, :traceparent, :occurred_at "
+    "FROM unnest(CAST(:ids AS uuid[]), CAST(:lanes AS text[]), CAST(:types AS text[]), CAST(:payloads AS bytea[])) "
+    "AS new (id, lane, type, payload)"
+).bindparams(sa.bindparam("occurred_at", type_=sa.DateTime(timezone=True)))
+"""One statement for any number of rows: compiled and prepared once, as it stands on the path of every act."""
 log = structlog.get_logger()
 
 
@@ -89,27 +96,21 @@ class Outbox:
             return
         carrier: dict[str, str] = {}
         inject(carrier)
-        rows: list[dict[str, Any]] = []
+        ids, lanes, types, payloads = [], [], [], []
         for message in messages:
             event_id = self._new_id()
-            lane = FACTS
             if isinstance(message, Record):
-                lane = RECORDS
                 message.id = str(event_id)
                 message.source = self.source
                 message.occurred_at.FromDatetime(now)
                 message.correlation_id = message.correlation_id or carrier.get("traceparent", "--").split("-")[1]
-            rows.append(
-                {
-                    "id": event_id,
-                    "lane": lane,
-                    "type": message.DESCRIPTOR.full_name,
-                    "payload": message.SerializeToString(deterministic=True),
-                    "traceparent": carrier.get("traceparent", ""),
-                    "occurred_at": now,
-                }
-            )
-        await tx.execute(insert(outbox).values(rows))
+            ids.append(event_id)
+            lanes.append(RECORDS if isinstance(message, Record) else FACTS)
+            types.append(message.DESCRIPTOR.full_name)
+            payloads.append(message.SerializeToString(deterministic=True))
+        values = {"ids": ids, "lanes": lanes, "types": types, "payloads": payloads}
+        traceparent = carrier.get("traceparent", "")
+        await tx.execute(ADD, values | {"traceparent": traceparent, "occurred_at": now})
         after_commit(tx, self.bell.ring)
 
 

@@ -24,7 +24,6 @@ DENIED_FEATURES = (
     "screen-wake-lock",
     "sync-xhr",
     "usb",
-    "web-share",
     "xr-spatial-tracking",
 )
 

@@ -49,9 +49,9 @@ async def lock_school(tx: Tx, school_id: str) -> None:
 
 async def move_counts(tx: Tx, school_id: str, deltas: Mapping[Key, int]) -> None:
     """Move counters that `count` made, within the school's turn."""
-    if not deltas:
+    rows = [{"department": k[0], "month": k[1], "category": k[2], "by": by} for k, by in deltas.items() if by]
+    if not rows:  # a counter that does not move is not written: each write is a new row version
         return
-    rows = [{"department": k[0], "month": k[1], "category": k[2], "by": by} for k, by in deltas.items()]
     await tx.execute(_MOVE, {"school_id": school_id, "rows": json.dumps(rows)})
 
 

@@ -117,8 +117,10 @@ async def add(tx: Tx, new: Iterable[Line]) -> set[UUID]:
 
     The unique indexes are the referees between schools, not this process. Rows go in in slot order.
     """
-    result = await tx.execute(_INSERT, {"rows": json.dumps([row(line) for line in in_lock_order(new)])})
-    return set(result.scalars())
+    rows = [row(line) for line in in_lock_order(new)]
+    if not rows:
+        return set()
+    return set((await tx.execute(_INSERT, {"rows": json.dumps(rows)})).scalars())
 
 
 async def save(tx: Tx, after: Iterable[Line]) -> list[Line]:
