@@ -162,7 +162,8 @@ def test_a_naming_cut_after_rdvpermis_named_is_found_and_the_line_can_be_booked(
     group = school.held(school.slots(1))
     line_id = group["lines"][0]["id"]
     with state.faults({"kind": "cut_after", "path": NAME, "count": 1}):
-        school.send("PUT", f"/api/v1/basket/items/{line_id}/candidate", {"candidateId": person.id})
+        answer = school.send("PUT", f"/api/v1/basket/items/{line_id}/candidate", {"candidateId": person.id})
+        assert (answer.status_code, answer.json()["changing"], answer.json()["candidate"]) == (200, True, None)
 
         def named() -> bool:
             (line,) = school.lines().values()
