@@ -120,12 +120,14 @@ class Storm:
         done: Counter[str] = Counter()
         troubles = threading.Thread(target=self._troubles, args=(schedule.troubles(seed, seconds), began, done))
         troubles.start()
-        self._blows(schedule.blows(seed, seconds), began, done)
-        end.wait(max(0.0, began + seconds - time.monotonic()))
-        troubles.join()
-        end.set()
-        for thread in threads:
-            thread.join()
+        try:
+            self._blows(schedule.blows(seed, seconds), began, done)
+            end.wait(max(0.0, began + seconds - time.monotonic()))
+        finally:
+            troubles.join()
+            end.set()
+            for thread in threads:
+                thread.join()
         loaded = time.monotonic() - began
         say(f"seed {seed}: {loaded:.0f} s of storm, waiting until all has settled")
         since = time.monotonic()
@@ -139,7 +141,7 @@ class Storm:
                 (self.running.kill if blow.kill else self.running.stop)(part)
                 done[f"{'kill' if blow.kill else 'restart'} {part}"] += 1
             time.sleep(blow.down)
-            for part in blow.parts:
+            for part in sorted(blow.parts, key=ALL_PARTS.index):  # a service waits for its bus and database
                 self.running.start(part)
 
     def _troubles(self, troubles: Sequence[schedule.Trouble], began: float, done: Counter[str]) -> None:
