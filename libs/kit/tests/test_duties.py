@@ -87,3 +87,21 @@ async def test_a_duty_that_breaks_is_begun_again(monkeypatch: pytest.MonkeyPatch
     await eventually(thrice)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_task_that_swallows_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duties, "BEAT_SECONDS", 0.01)
+    swallowed = 0
+
+    async def deaf() -> None:
+        nonlocal swallowed
+        while swallowed < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed += 1
+
+    task = asyncio.create_task(deaf())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(duties.end([task]), 5)
+    assert task.done()

@@ -7,7 +7,7 @@ position, the outbox's unique numbers and the services' own versions decide then
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import sqlalchemy as sa
 import structlog
@@ -41,6 +41,15 @@ async def forever(worker: Worker) -> None:
         await asyncio.sleep(BEAT_SECONDS)
 
 
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: a library may swallow one cancellation (asyncio.wait_for on Python 3.11 does)."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=BEAT_SECONDS)
+
+
 async def lead(engine: AsyncEngine, name: str, duties: Sequence[Worker]) -> None:
     """Wait for the lock, do all duties while it is held, for ever."""
     while True:
@@ -61,12 +70,11 @@ async def _hold(connection: AsyncConnection, name: str, duties: Sequence[Worker]
     tasks = [asyncio.create_task(forever(duty)) for duty in duties]
     try:
         while True:
-            await asyncio.wait_for(connection.execute(sa.text("SELECT 1")), 5)  # raises when the lock may be lost
+            async with asyncio.timeout(5):  # raises when the lock may be lost
+                await connection.execute(sa.text("SELECT 1"))
             await asyncio.sleep(BEAT_SECONDS)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
 
 
 async def every(seconds: float, name: str, work: Worker) -> None:

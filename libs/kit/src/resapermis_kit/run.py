@@ -139,9 +139,7 @@ async def serve(
         await server.stop(settings.drain_seconds)
         for closer in process.closers:
             await closer()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await duties.end(tasks)
         for opened in process.channels.values():
             await opened.close()
     log.info("stopped")
