@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import sqlalchemy as sa
 import structlog
+from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -18,6 +19,7 @@ from resapermis_kit.db import async_url
 from resapermis_kit.errors import Failure
 
 BEAT_SECONDS = 1.0
+HELD = Gauge("resapermis_duties_held", "1 while this replica does the service's duties; alert when no replica does")
 log = structlog.get_logger()
 Worker = Callable[[], Awaitable[None]]
 
@@ -67,6 +69,7 @@ async def _hold(connection: AsyncConnection, name: str, duties: Sequence[Worker]
     while not (await connection.execute(question)).scalar():  # noqa: ASYNC110 - another process holds it
         await asyncio.sleep(BEAT_SECONDS)
     log.info("duties.begun")
+    HELD.set(1)
     tasks = [asyncio.create_task(forever(duty)) for duty in duties]
     try:
         while True:
@@ -74,6 +77,7 @@ async def _hold(connection: AsyncConnection, name: str, duties: Sequence[Worker]
                 await connection.execute(sa.text("SELECT 1"))
             await asyncio.sleep(BEAT_SECONDS)
     finally:
+        HELD.set(0)
         await end(tasks)
 
 
