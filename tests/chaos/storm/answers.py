@@ -38,6 +38,8 @@ class Result:
     state: str
     outcome: Outcome
     lapses: float = -inf
+    code: str = ""
+    """Why it was refused: the code, and RdvPermis' own or the rules that stand against."""
 
 
 def code_of(status: int, body: Body) -> str:
@@ -75,8 +77,14 @@ def of_hold(body: Body, called: float, to_monotonic: float) -> list[Result]:
             lapses = moment(end, to_monotonic) if end else called
         else:  # it was held, and is over
             outcome, lapses = Outcome.DONE, called
-        found.append(Result(one["slotId"], one["lineId"] if outcome is Outcome.DONE else "", state, outcome, lapses))
+        line = one["lineId"] if outcome is Outcome.DONE else ""
+        found.append(Result(one["slotId"], line, state, outcome, lapses, _why(problem)))
     return found
+
+
+def _why(problem: Body) -> str:
+    rules = [one["rule"] for one in problem.get("verdicts", ()) if not one["allowed"]]
+    return " ".join(filter(None, [problem.get("code"), problem.get("rdvpermisCode"), *rules]))
 
 
 def of_validation(body: Body) -> list[Result]:

@@ -105,6 +105,7 @@ class Office:
         group = asked.body["group"]["id"]
         for one in answers.of_hold(asked.body, asked.called, time.monotonic() - time.time()):
             self._note(Act.HOLD, one.slot, asked, one.outcome, one.line, one.lapses)
+            self.tally[f"hold line {one.state} {one.code}".strip()] += 1
             if one.state in answers.LIVE:
                 self.groups.setdefault(group, {})[one.line] = one.slot
                 self.known[one.line] = Known(
