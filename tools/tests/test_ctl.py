@@ -15,7 +15,7 @@ from ctl.places import DATABASES, Places, Unknown, of_environment, of_home, vari
 from devstack.parts import service_named
 from resapermis_audit import tree
 
-pytestmark = pytest.mark.req("E-02")
+pytestmark = pytest.mark.req("P-05")
 BOOKED = Line("l1", "ae-1", "s1", "booked", "c1", "ex-1", "b1", owed=False)
 HELD = Line("l2", "ae-1", "s2", "held", "", "", "b2", owed=False)
 EXAM = state.Exam("ex-1", "ae-1", "s1", "c1")

@@ -10,7 +10,7 @@ from history import Act, Held, Op, Outcome, Register, after, check, explain, sof
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytestmark = pytest.mark.req("E-02", "R-14")
+pytestmark = pytest.mark.req("R-15", "R-16")
 SCHOOLS = ("ae-1", "ae-2", "ae-3")
 SLOT = "s"
 
