@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import nats
 import nats.errors
 import nats.js.errors
 import sqlalchemy as sa
@@ -83,30 +82,31 @@ Handle = Callable[[Tx, Any, Fact], Awaitable[None]]
 Repeat = Callable[[str, pb.ReplayRequest], Awaitable[pb.ReplayResponse]]
 
 
-async def connect(url: str, tls_dir: Path, name: str) -> Client:
-    """Connect to NATS with mutual TLS and keep reconnecting for ever; OSError when it is not there at the start."""
+async def connect(url: str, tls_dir: Path, name: str, client: Client | None = None) -> Client:
+    """Connect to NATS with mutual TLS, trying until it is there, and keep reconnecting for ever.
+
+    `client` may be one that others hold already; until it is connected their calls raise nats.errors.Error.
+    """
     context = ssl.create_default_context(cafile=str(tls_dir / "ca.pem"))
     context.load_cert_chain(tls_dir / "tls.pem", tls_dir / "tls.key")
 
     async def on_error(error: Exception) -> None:
         log.warning("bus.error", error_type=type(error).__qualname__)
 
-    try:
-        return await nats.connect(
-            url.split(","),
-            name=name,
-            tls=context,
-            tls_handshake_first=True,  # nothing in clear; and an upgraded asyncio transport never says that it closed
-            allow_reconnect=True,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.5,
-            connect_timeout=3,
-            error_cb=on_error,
-            pending_size=8 * 1024 * 1024,
-        )
-    except nats.errors.Error as error:
-        msg = "NATS cannot be reached"
-        raise ConnectionError(msg) from error
+    connected = client or Client()
+    await connected.connect(
+        url.split(","),
+        name=name,
+        tls=context,
+        tls_handshake_first=True,  # nothing in clear; and an upgraded asyncio transport never says that it closed
+        allow_reconnect=True,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=1,
+        connect_timeout=3,
+        error_cb=on_error,
+        pending_size=8 * 1024 * 1024,
+    )
+    return connected
 
 
 def stream_name(lane: str, source: str) -> str:
@@ -140,7 +140,8 @@ async def relay(engine: AsyncEngine, bus: Client, box: Outbox, now: Clock) -> No
     """Publish the outbox for ever. Survives both the bus and the database. One replica of the service at a time."""
     while True:
         try:
-            if not await relay_round(engine, bus, box.source, now):
+            # Away: what is said waits in the outbox.
+            if not bus.is_connected or not await relay_round(engine, bus, box.source, now):
                 await box.bell.wait(0.5)
         except (Failure, sa.exc.SQLAlchemyError, nats.errors.Error, OSError, TimeoutError) as error:
             log.warning("relay.paused", error_type=type(error).__qualname__)
@@ -203,6 +204,8 @@ class Consumer:
         """Consume for ever; one replica of the service at a time. Survives both the bus and the database."""
         name = f"{self._service}-{self._lane}-{self._source}"
         while True:
+            while not bus.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
+                await asyncio.sleep(0.5)
             try:
                 await self._pull(bus, name)
             except (Failure, sa.exc.SQLAlchemyError, nats.errors.Error, OSError, TimeoutError) as error:

@@ -71,18 +71,20 @@ class Process:
         self.duties.append(lambda: duties.every(seconds, name, work))
 
 
-async def _connect_bus(settings: ServiceSettings, name: str, facts: Sequence[Descriptor] | None) -> Client:
-    """Wait for NATS as long as it takes: services start in any order."""
+async def _join_bus(bus: Client, settings: ServiceSettings, name: str, facts: Sequence[Descriptor] | None) -> None:
+    """Connect and make our streams, however long NATS is away: people's acts do not wait for it, their outbox does."""
     while True:
         try:
-            client = await kit_bus.connect(settings.nats_url, settings.tls_dir, name)
+            if not bus.is_connected:
+                await kit_bus.connect(settings.nats_url, settings.tls_dir, name, bus)
             if facts is not None:
-                await kit_bus.ensure_streams(client, name, [fact.full_name for fact in facts], settings.nats_replicas)
+                await kit_bus.ensure_streams(bus, name, [fact.full_name for fact in facts], settings.nats_replicas)
         except (OSError, TimeoutError, nats.errors.Error) as error:
             log.warning("bus.waiting", error_type=type(error).__qualname__)
             await asyncio.sleep(1)
         else:
-            return client
+            log.info("bus.joined")
+            return
 
 
 async def serve(
@@ -110,7 +112,7 @@ async def serve(
         engine = db.make_engine(settings.database_url, pool=settings.database_pool, name=name)
         stack.push_async_callback(engine.dispose)
         await _wait_for_database(engine, package)
-        bus = await _connect_bus(settings, name, facts if relay else None)
+        bus = Client()
         stack.push_async_callback(bus.close)
         server = Server(
             settings.grpc_listen, settings.tls_dir, Verifier(settings.principal_jwks), Authorizer(settings.policies)
@@ -130,6 +132,7 @@ async def serve(
         locks = duties.lock_engine(settings.database_url, name)
         stack.push_async_callback(locks.dispose)
         tasks = [asyncio.create_task(duties.forever(worker)) for worker in process.workers]
+        tasks.append(asyncio.create_task(_join_bus(bus, settings, name, facts if relay else None)))
         tasks.append(asyncio.create_task(duties.lead(locks, name, process.duties)))
         health.started = True
         log.info("ready", grpc=settings.grpc_listen)

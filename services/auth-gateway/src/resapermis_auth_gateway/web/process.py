@@ -87,8 +87,7 @@ async def build(process: run.Process, settings: Settings) -> Gateway:
     process.server.add(
         add_IamServiceServicer_to_server, IamServicer(process.engine, gateway.profiles), "resapermis.iam.v1.IamService"
     )
-    await gateway.live.listen(process.bus)
-    process.workers.append(lambda: _watch_bus(process.bus, gateway.live))
+    process.workers.append(lambda: _listen(process.bus, gateway.live))
     process.every(OVERDUE_EVERY_SECONDS, "end overdue sessions", lambda: sessions.end_overdue(gateway))
     process.every(3600, "forget old sessions", lambda: _forget(gateway))
     server, bound = http_server(app.build(gateway), settings)
@@ -111,8 +110,12 @@ async def build(process: run.Process, settings: Settings) -> Gateway:
     return gateway
 
 
-async def _watch_bus(bus: Client, live: Live) -> None:
-    """Facts said while the bus was away are not said again to feeds: have pages read again."""
+async def _listen(bus: Client, live: Live) -> None:
+    """Subscribe once the bus is there. Facts said while it was away are not said again: have pages read again."""
+    while not bus.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
+        await asyncio.sleep(0.2)
+    await live.listen(bus)
+    live.lost_touch()
     seen = bus.stats["reconnects"]
     while True:
         await asyncio.sleep(1)
