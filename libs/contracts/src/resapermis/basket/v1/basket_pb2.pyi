@@ -78,6 +78,10 @@ class Line(_message.Message):
     REFUSAL_FIELD_NUMBER: _builtins.int
     EXAM_ID_FIELD_NUMBER: _builtins.int
     CHANGING_FIELD_NUMBER: _builtins.int
+    TRAINER_ID_FIELD_NUMBER: _builtins.int
+    VEHICLE_ID_FIELD_NUMBER: _builtins.int
+    FOUND_ELSEWHERE_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     group_id: _builtins.str
     candidate_id: _builtins.str
@@ -86,6 +90,11 @@ class Line(_message.Message):
     """RdvPermis' examen id once booked."""
     changing: _builtins.bool
     """A cancellation or replacement was asked and its outcome is not known yet."""
+    trainer_id: _builtins.str
+    """RdvPermis' employee id, and the school's vehicle, where said."""
+    vehicle_id: _builtins.str
+    found_elsewhere: _builtins.bool
+    """Found at RdvPermis, booked there without ResaPermis."""
     @_builtins.property
     def slot(self) -> _scheduling_pb2.Slot:
         """Snapshot of what is public about the slot when asked."""
@@ -100,6 +109,10 @@ class Line(_message.Message):
     def refusal(self) -> _errors_pb2.Refusal:
         """Why, in states refused, rejected, expired, withdrawn."""
 
+    @_builtins.property
+    def result(self) -> Global___Result:
+        """Once found: how the exam went."""
+
     def __init__(
         self,
         *,
@@ -113,14 +126,66 @@ class Line(_message.Message):
         refusal: _errors_pb2.Refusal | None = ...,
         exam_id: _builtins.str = ...,
         changing: _builtins.bool = ...,
+        trainer_id: _builtins.str = ...,
+        vehicle_id: _builtins.str = ...,
+        found_elsewhere: _builtins.bool = ...,
+        result: Global___Result | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "refusal", b"refusal", "since", b"since", "slot", b"slot"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "refusal", b"refusal", "result", b"result", "since", b"since", "slot", b"slot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "changing", b"changing", "exam_id", b"exam_id", "expires_at", b"expires_at", "group_id", b"group_id", "id", b"id", "refusal", b"refusal", "since", b"since", "slot", b"slot", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "changing", b"changing", "exam_id", b"exam_id", "expires_at", b"expires_at", "found_elsewhere", b"found_elsewhere", "group_id", b"group_id", "id", b"id", "refusal", b"refusal", "result", b"result", "since", b"since", "slot", b"slot", "state", b"state", "trainer_id", b"trainer_id", "vehicle_id", b"vehicle_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Line: _TypeAlias = Line  # noqa: Y015
+
+@_typing.final
+class Result(_message.Message):
+    """How an exam went, as found at RdvPermis."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Outcome:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Result._Outcome.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        OUTCOME_UNSPECIFIED: Result._Outcome.ValueType  # 0
+        OUTCOME_PASSED: Result._Outcome.ValueType  # 1
+        OUTCOME_FAILED: Result._Outcome.ValueType  # 2
+        OUTCOME_ABSENT: Result._Outcome.ValueType  # 3
+
+    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper): ...
+    OUTCOME_UNSPECIFIED: Result.Outcome.ValueType  # 0
+    OUTCOME_PASSED: Result.Outcome.ValueType  # 1
+    OUTCOME_FAILED: Result.Outcome.ValueType  # 2
+    OUTCOME_ABSENT: Result.Outcome.ValueType  # 3
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    FOUND_AT_FIELD_NUMBER: _builtins.int
+    outcome: Global___Result.Outcome.ValueType
+    points: _builtins.int
+    """Of 31; absent where RdvPermis does not say it."""
+    @_builtins.property
+    def found_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        outcome: Global___Result.Outcome.ValueType = ...,
+        points: _builtins.int | None = ...,
+        found_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_points", b"_points", "found_at", b"found_at", "points", b"points"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_points", b"_points", "found_at", b"found_at", "outcome", b"outcome", "points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__points: _TypeAlias = _typing.Literal["points"]  # noqa: Y015
+    _WhichOneofArgType__points: _TypeAlias = _typing.Literal["_points", b"_points"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__points) -> _WhichOneofReturnType__points | None: ...
+
+Global___Result: _TypeAlias = Result  # noqa: Y015
 
 @_typing.final
 class Group(_message.Message):
@@ -186,22 +251,232 @@ class HoldLine(_message.Message):
 
     SLOT_ID_FIELD_NUMBER: _builtins.int
     CANDIDATE_ID_FIELD_NUMBER: _builtins.int
+    TRAINER_ID_FIELD_NUMBER: _builtins.int
+    VEHICLE_ID_FIELD_NUMBER: _builtins.int
     slot_id: _builtins.str
     candidate_id: _builtins.str
     """Absent: named later, before validation."""
+    trainer_id: _builtins.str
+    """Who accompanies (RdvPermis' employee id) and in what; each may be said later, or never."""
+    vehicle_id: _builtins.str
     def __init__(
         self,
         *,
         slot_id: _builtins.str = ...,
         candidate_id: _builtins.str = ...,
+        trainer_id: _builtins.str = ...,
+        vehicle_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "slot_id", b"slot_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "slot_id", b"slot_id", "trainer_id", b"trainer_id", "vehicle_id", b"vehicle_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HoldLine: _TypeAlias = HoldLine  # noqa: Y015
+
+@_typing.final
+class CheckHoldRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___HoldLine]: ...
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___HoldLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckHoldRequest: _TypeAlias = CheckHoldRequest  # noqa: Y015
+
+@_typing.final
+class CheckHoldResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPLAINED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def explained(self) -> _scheduling_pb2.ExplainResponse: ...
+    def __init__(
+        self,
+        *,
+        explained: _scheduling_pb2.ExplainResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explained", b"explained"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explained", b"explained"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckHoldResponse: _TypeAlias = CheckHoldResponse  # noqa: Y015
+
+@_typing.final
+class PrepareOpeningRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    CANDIDATE_IDS_FIELD_NUMBER: _builtins.int
+    SLOT_ID_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    """Said again: what is ready stays, what is old is done anew."""
+    department: _builtins.str
+    slot_id: _builtins.str
+    """A slot of this kind to ask RdvPermis about, where one is known already; empty: bars and mandates alone decide."""
+    @_builtins.property
+    def candidate_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 12."""
+
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        department: _builtins.str = ...,
+        candidate_ids: _abc.Iterable[_builtins.str] | None = ...,
+        slot_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_ids", b"candidate_ids", "category", b"category", "department", b"department", "slot_id", b"slot_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrepareOpeningRequest: _TypeAlias = PrepareOpeningRequest  # noqa: Y015
+
+@_typing.final
+class PrepareOpeningResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASKET_EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    BASKET_REFUSAL_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    CALLS_LEFT_FIELD_NUMBER: _builtins.int
+    WAIT_UNTIL_FIELD_NUMBER: _builtins.int
+    RDVPERMIS_REACHABLE_FIELD_NUMBER: _builtins.int
+    TOKEN_FRESH_FIELD_NUMBER: _builtins.int
+    PREPARED_AT_FIELD_NUMBER: _builtins.int
+    calls_left: _builtins.int
+    rdvpermis_reachable: _builtins.bool
+    token_fresh: _builtins.bool
+    @_builtins.property
+    def basket_expires_at(self) -> _timestamp_pb2.Timestamp:
+        """RdvPermis' basket that the next hold will use; absent: it will open one itself, and why."""
+
+    @_builtins.property
+    def basket_refusal(self) -> _errors_pb2.Refusal: ...
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreparedCandidate]: ...
+    @_builtins.property
+    def wait_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when to wait for the call budget; absent: no wait."""
+
+    @_builtins.property
+    def prepared_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        basket_expires_at: _timestamp_pb2.Timestamp | None = ...,
+        basket_refusal: _errors_pb2.Refusal | None = ...,
+        candidates: _abc.Iterable[Global___PreparedCandidate] | None = ...,
+        calls_left: _builtins.int = ...,
+        wait_until: _timestamp_pb2.Timestamp | None = ...,
+        rdvpermis_reachable: _builtins.bool = ...,
+        token_fresh: _builtins.bool = ...,
+        prepared_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basket_expires_at", b"basket_expires_at", "basket_refusal", b"basket_refusal", "prepared_at", b"prepared_at", "wait_until", b"wait_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basket_expires_at", b"basket_expires_at", "basket_refusal", b"basket_refusal", "calls_left", b"calls_left", "candidates", b"candidates", "prepared_at", b"prepared_at", "rdvpermis_reachable", b"rdvpermis_reachable", "token_fresh", b"token_fresh", "wait_until", b"wait_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrepareOpeningResponse: _TypeAlias = PrepareOpeningResponse  # noqa: Y015
+
+@_typing.final
+class PreparedCandidate(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANDIDATE_ID_FIELD_NUMBER: _builtins.int
+    READY_FIELD_NUMBER: _builtins.int
+    NEEDS_FIELD_NUMBER: _builtins.int
+    RDVPERMIS_ASKED_FIELD_NUMBER: _builtins.int
+    candidate_id: _builtins.str
+    ready: _builtins.bool
+    rdvpermis_asked: _builtins.bool
+    """RdvPermis was asked about this candidate."""
+    @_builtins.property
+    def needs(self) -> _containers.RepeatedCompositeFieldContainer[_scheduling_pb2.Need]:
+        """What stands against, of our rules and RdvPermis' word."""
+
+    def __init__(
+        self,
+        *,
+        candidate_id: _builtins.str = ...,
+        ready: _builtins.bool = ...,
+        needs: _abc.Iterable[_scheduling_pb2.Need] | None = ...,
+        rdvpermis_asked: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "needs", b"needs", "rdvpermis_asked", b"rdvpermis_asked", "ready", b"ready"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreparedCandidate: _TypeAlias = PreparedCandidate  # noqa: Y015
+
+@_typing.final
+class AccompanyLineRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    TRAINER_ID_FIELD_NUMBER: _builtins.int
+    VEHICLE_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    line_id: _builtins.str
+    trainer_id: _builtins.str
+    """Empty: nobody said."""
+    vehicle_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        line_id: _builtins.str = ...,
+        trainer_id: _builtins.str = ...,
+        vehicle_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_id", b"line_id", "request_id", b"request_id", "trainer_id", b"trainer_id", "vehicle_id", b"vehicle_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccompanyLineRequest: _TypeAlias = AccompanyLineRequest  # noqa: Y015
+
+@_typing.final
+class AccompanyLineResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def line(self) -> Global___Line: ...
+    def __init__(
+        self,
+        *,
+        line: Global___Line | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["line", b"line"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line", b"line"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccompanyLineResponse: _TypeAlias = AccompanyLineResponse  # noqa: Y015
 
 @_typing.final
 class HoldSlotsResponse(_message.Message):

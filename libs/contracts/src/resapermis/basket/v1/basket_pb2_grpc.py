@@ -45,6 +45,21 @@ class BasketServiceStub:
                 request_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.GetBasketRequest.SerializeToString,
                 response_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.GetBasketResponse.FromString,
                 _registered_method=True)
+        self.CheckHold = channel.unary_unary(
+                '/resapermis.basket.v1.BasketService/CheckHold',
+                request_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.CheckHoldRequest.SerializeToString,
+                response_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.CheckHoldResponse.FromString,
+                _registered_method=True)
+        self.PrepareOpening = channel.unary_unary(
+                '/resapermis.basket.v1.BasketService/PrepareOpening',
+                request_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.PrepareOpeningRequest.SerializeToString,
+                response_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.PrepareOpeningResponse.FromString,
+                _registered_method=True)
+        self.AccompanyLine = channel.unary_unary(
+                '/resapermis.basket.v1.BasketService/AccompanyLine',
+                request_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.AccompanyLineRequest.SerializeToString,
+                response_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.AccompanyLineResponse.FromString,
+                _registered_method=True)
         self.NameCandidate = channel.unary_unary(
                 '/resapermis.basket.v1.BasketService/NameCandidate',
                 request_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.NameCandidateRequest.SerializeToString,
@@ -80,6 +95,29 @@ class BasketServiceServicer:
 
     def GetBasket(self, request, context):
         """The school's live groups.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckHold(self, request, context):
+        """Would a hold of these lines be allowed now? Everything a hold asks, nothing of what it does: reasons, remedies, when
+        it opens.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PrepareOpening(self, request, context):
+        """Settle before an opening what can be: a fresh token, room in the call budget, an open basket, each candidate's mandate,
+        bars and RdvPermis' own eligibility. Holds nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AccompanyLine(self, request, context):
+        """Say who accompanies a line's candidate and in what; ours alone, RdvPermis is not asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +163,21 @@ def add_BasketServiceServicer_to_server(servicer, server):
                     servicer.GetBasket,
                     request_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.GetBasketRequest.FromString,
                     response_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.GetBasketResponse.SerializeToString,
+            ),
+            'CheckHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckHold,
+                    request_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.CheckHoldRequest.FromString,
+                    response_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.CheckHoldResponse.SerializeToString,
+            ),
+            'PrepareOpening': grpc.unary_unary_rpc_method_handler(
+                    servicer.PrepareOpening,
+                    request_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.PrepareOpeningRequest.FromString,
+                    response_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.PrepareOpeningResponse.SerializeToString,
+            ),
+            'AccompanyLine': grpc.unary_unary_rpc_method_handler(
+                    servicer.AccompanyLine,
+                    request_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.AccompanyLineRequest.FromString,
+                    response_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.AccompanyLineResponse.SerializeToString,
             ),
             'NameCandidate': grpc.unary_unary_rpc_method_handler(
                     servicer.NameCandidate,
@@ -202,6 +255,87 @@ class BasketService:
             '/resapermis.basket.v1.BasketService/GetBasket',
             resapermis_dot_basket_dot_v1_dot_basket__pb2.GetBasketRequest.SerializeToString,
             resapermis_dot_basket_dot_v1_dot_basket__pb2.GetBasketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.basket.v1.BasketService/CheckHold',
+            resapermis_dot_basket_dot_v1_dot_basket__pb2.CheckHoldRequest.SerializeToString,
+            resapermis_dot_basket_dot_v1_dot_basket__pb2.CheckHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PrepareOpening(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.basket.v1.BasketService/PrepareOpening',
+            resapermis_dot_basket_dot_v1_dot_basket__pb2.PrepareOpeningRequest.SerializeToString,
+            resapermis_dot_basket_dot_v1_dot_basket__pb2.PrepareOpeningResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AccompanyLine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.basket.v1.BasketService/AccompanyLine',
+            resapermis_dot_basket_dot_v1_dot_basket__pb2.AccompanyLineRequest.SerializeToString,
+            resapermis_dot_basket_dot_v1_dot_basket__pb2.AccompanyLineResponse.FromString,
             options,
             channel_credentials,
             insecure,

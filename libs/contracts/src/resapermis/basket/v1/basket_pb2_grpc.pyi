@@ -37,6 +37,16 @@ class BasketServiceStub:
     """Ask RdvPermis for one to four slots; what it grants is kept, line by line."""
     GetBasket: _grpc.UnaryUnaryMultiCallable[_basket_pb2.GetBasketRequest, _basket_pb2.GetBasketResponse]
     """The school's live groups."""
+    CheckHold: _grpc.UnaryUnaryMultiCallable[_basket_pb2.CheckHoldRequest, _basket_pb2.CheckHoldResponse]
+    """Would a hold of these lines be allowed now? Everything a hold asks, nothing of what it does: reasons, remedies, when
+    it opens.
+    """
+    PrepareOpening: _grpc.UnaryUnaryMultiCallable[_basket_pb2.PrepareOpeningRequest, _basket_pb2.PrepareOpeningResponse]
+    """Settle before an opening what can be: a fresh token, room in the call budget, an open basket, each candidate's mandate,
+    bars and RdvPermis' own eligibility. Holds nothing.
+    """
+    AccompanyLine: _grpc.UnaryUnaryMultiCallable[_basket_pb2.AccompanyLineRequest, _basket_pb2.AccompanyLineResponse]
+    """Say who accompanies a line's candidate and in what; ours alone, RdvPermis is not asked."""
     NameCandidate: _grpc.UnaryUnaryMultiCallable[_basket_pb2.NameCandidateRequest, _basket_pb2.NameCandidateResponse]
     """Name, rename or unname the candidate of a held line."""
     ReleaseLine: _grpc.UnaryUnaryMultiCallable[_basket_pb2.ReleaseLineRequest, _basket_pb2.ReleaseLineResponse]
@@ -55,6 +65,16 @@ class BasketServiceAsyncStub(BasketServiceStub):
     """Ask RdvPermis for one to four slots; what it grants is kept, line by line."""
     GetBasket: _aio.UnaryUnaryMultiCallable[_basket_pb2.GetBasketRequest, _basket_pb2.GetBasketResponse]  # type: ignore[assignment]
     """The school's live groups."""
+    CheckHold: _aio.UnaryUnaryMultiCallable[_basket_pb2.CheckHoldRequest, _basket_pb2.CheckHoldResponse]  # type: ignore[assignment]
+    """Would a hold of these lines be allowed now? Everything a hold asks, nothing of what it does: reasons, remedies, when
+    it opens.
+    """
+    PrepareOpening: _aio.UnaryUnaryMultiCallable[_basket_pb2.PrepareOpeningRequest, _basket_pb2.PrepareOpeningResponse]  # type: ignore[assignment]
+    """Settle before an opening what can be: a fresh token, room in the call budget, an open basket, each candidate's mandate,
+    bars and RdvPermis' own eligibility. Holds nothing.
+    """
+    AccompanyLine: _aio.UnaryUnaryMultiCallable[_basket_pb2.AccompanyLineRequest, _basket_pb2.AccompanyLineResponse]  # type: ignore[assignment]
+    """Say who accompanies a line's candidate and in what; ours alone, RdvPermis is not asked."""
     NameCandidate: _aio.UnaryUnaryMultiCallable[_basket_pb2.NameCandidateRequest, _basket_pb2.NameCandidateResponse]  # type: ignore[assignment]
     """Name, rename or unname the candidate of a held line."""
     ReleaseLine: _aio.UnaryUnaryMultiCallable[_basket_pb2.ReleaseLineRequest, _basket_pb2.ReleaseLineResponse]  # type: ignore[assignment]
@@ -82,6 +102,34 @@ class BasketServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_basket_pb2.GetBasketResponse, _abc.Awaitable[_basket_pb2.GetBasketResponse]]:
         """The school's live groups."""
+
+    @_abc_1.abstractmethod
+    def CheckHold(
+        self,
+        request: _basket_pb2.CheckHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_basket_pb2.CheckHoldResponse, _abc.Awaitable[_basket_pb2.CheckHoldResponse]]:
+        """Would a hold of these lines be allowed now? Everything a hold asks, nothing of what it does: reasons, remedies, when
+        it opens.
+        """
+
+    @_abc_1.abstractmethod
+    def PrepareOpening(
+        self,
+        request: _basket_pb2.PrepareOpeningRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_basket_pb2.PrepareOpeningResponse, _abc.Awaitable[_basket_pb2.PrepareOpeningResponse]]:
+        """Settle before an opening what can be: a fresh token, room in the call budget, an open basket, each candidate's mandate,
+        bars and RdvPermis' own eligibility. Holds nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def AccompanyLine(
+        self,
+        request: _basket_pb2.AccompanyLineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_basket_pb2.AccompanyLineResponse, _abc.Awaitable[_basket_pb2.AccompanyLineResponse]]:
+        """Say who accompanies a line's candidate and in what; ours alone, RdvPermis is not asked."""
 
     @_abc_1.abstractmethod
     def NameCandidate(

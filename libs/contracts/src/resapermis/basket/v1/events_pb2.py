@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from resapermis.basket.v1 import basket_pb2 as resapermis_dot_basket_dot_v1_dot_basket__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!resapermis/basket/v1/events.proto\x12\x14resapermis.basket.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!resapermis/basket/v1/basket.proto\"\xe4\x03\n\x0bLineChanged\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12\x0f\n\x07slot_id\x18\x04 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x05 \x01(\t\x12-\n\x04\x66rom\x18\x06 \x01(\x0e\x32\x1f.resapermis.basket.v1.LineState\x12+\n\x02to\x18\x07 \x01(\x0e\x32\x1f.resapermis.basket.v1.LineState\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tstarts_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63\x65ntre_name\x18\x0b \x01(\t\x12\x11\n\ttime_zone\x18\x0c \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\r \x01(\t\x12\x12\n\ndepartment\x18\x0e \x01(\t\x12\x0e\n\x06reason\x18\x0f \x01(\t\x12\x12\n\naccount_id\x18\x10 \x01(\t\x12\r\n\x05month\x18\x11 \x01(\t\x12\x0f\n\x07\x65xam_id\x18\x12 \x01(\t\"d\n\rGroupExpiring\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x11\n\tschool_id\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!resapermis/basket/v1/events.proto\x12\x14resapermis.basket.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!resapermis/basket/v1/basket.proto\"\xc6\x04\n\x0bLineChanged\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12\x0f\n\x07slot_id\x18\x04 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x05 \x01(\t\x12-\n\x04\x66rom\x18\x06 \x01(\x0e\x32\x1f.resapermis.basket.v1.LineState\x12+\n\x02to\x18\x07 \x01(\x0e\x32\x1f.resapermis.basket.v1.LineState\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tstarts_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63\x65ntre_name\x18\x0b \x01(\t\x12\x11\n\ttime_zone\x18\x0c \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\r \x01(\t\x12\x12\n\ndepartment\x18\x0e \x01(\t\x12\x0e\n\x06reason\x18\x0f \x01(\t\x12\x12\n\naccount_id\x18\x10 \x01(\t\x12\r\n\x05month\x18\x11 \x01(\t\x12\x0f\n\x07\x65xam_id\x18\x12 \x01(\t\x12\x12\n\ntrainer_id\x18\x13 \x01(\t\x12\x12\n\nvehicle_id\x18\x14 \x01(\t\x12\x11\n\tcentre_id\x18\x15 \x01(\t\x12\x0c\n\x04kind\x18\x16 \x01(\t\x12\x17\n\x0f\x66ound_elsewhere\x18\x17 \x01(\x08\"\x91\x02\n\x0bResultFound\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x11\n\tschool_id\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x12\n\ndepartment\x18\x06 \x01(\t\x12,\n\x06result\x18\x07 \x01(\x0b\x32\x1c.resapermis.basket.v1.Result\x12-\n\tstarts_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xam_id\x18\t \x01(\t\x12\x13\n\x0b\x63\x65ntre_name\x18\n \x01(\t\x12\x11\n\ttime_zone\x18\x0b \x01(\t\"\xaf\x01\n\x0ePenaltiesFound\x12\x11\n\tschool_id\x18\x01 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x35\n\tpenalties\x18\x04 \x03(\x0b\x32\".resapermis.basket.v1.FoundPenalty\x12+\n\x07seen_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x0c\x46oundPenalty\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x11\x43omplianceDrifted\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x11\n\tschool_id\x18\x02 \x01(\t\x12\r\n\x05rules\x18\x03 \x03(\t\"d\n\rGroupExpiring\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x11\n\tschool_id\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'resapermis.basket.v1.events
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LINECHANGED']._serialized_start=128
-  _globals['_LINECHANGED']._serialized_end=612
-  _globals['_GROUPEXPIRING']._serialized_start=614
-  _globals['_GROUPEXPIRING']._serialized_end=714
+  _globals['_LINECHANGED']._serialized_end=710
+  _globals['_RESULTFOUND']._serialized_start=713
+  _globals['_RESULTFOUND']._serialized_end=986
+  _globals['_PENALTIESFOUND']._serialized_start=989
+  _globals['_PENALTIESFOUND']._serialized_end=1164
+  _globals['_FOUNDPENALTY']._serialized_start=1166
+  _globals['_FOUNDPENALTY']._serialized_end=1239
+  _globals['_COMPLIANCEDRIFTED']._serialized_start=1241
+  _globals['_COMPLIANCEDRIFTED']._serialized_end=1311
+  _globals['_GROUPEXPIRING']._serialized_start=1313
+  _globals['_GROUPEXPIRING']._serialized_end=1413
 # @@protoc_insertion_point(module_scope)

@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from resapermis.basket.v1 import basket_pb2 as _basket_pb2
 import builtins as _builtins
 import sys
@@ -42,6 +44,11 @@ class LineChanged(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     MONTH_FIELD_NUMBER: _builtins.int
     EXAM_ID_FIELD_NUMBER: _builtins.int
+    TRAINER_ID_FIELD_NUMBER: _builtins.int
+    VEHICLE_ID_FIELD_NUMBER: _builtins.int
+    CENTRE_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    FOUND_ELSEWHERE_FIELD_NUMBER: _builtins.int
     line_id: _builtins.str
     group_id: _builtins.str
     school_id: _builtins.str
@@ -59,6 +66,13 @@ class LineChanged(_message.Message):
     month: _builtins.str
     """Counted by month and department for thresholds."""
     exam_id: _builtins.str
+    trainer_id: _builtins.str
+    vehicle_id: _builtins.str
+    centre_id: _builtins.str
+    kind: _builtins.str
+    """"CIRCULATION" or "PLATEAU"."""
+    found_elsewhere: _builtins.bool
+    """Found at RdvPermis, done there without ResaPermis: booked, cancelled or given to another by hand."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -85,14 +99,159 @@ class LineChanged(_message.Message):
         account_id: _builtins.str = ...,
         month: _builtins.str = ...,
         exam_id: _builtins.str = ...,
+        trainer_id: _builtins.str = ...,
+        vehicle_id: _builtins.str = ...,
+        centre_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        found_elsewhere: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "expires_at", b"expires_at", "starts_at", b"starts_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "candidate_id", b"candidate_id", "category", b"category", "centre_name", b"centre_name", "department", b"department", "ends_at", b"ends_at", "exam_id", b"exam_id", "expires_at", b"expires_at", "from", b"from", "group_id", b"group_id", "line_id", b"line_id", "month", b"month", "reason", b"reason", "school_id", b"school_id", "slot_id", b"slot_id", "starts_at", b"starts_at", "time_zone", b"time_zone", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "candidate_id", b"candidate_id", "category", b"category", "centre_id", b"centre_id", "centre_name", b"centre_name", "department", b"department", "ends_at", b"ends_at", "exam_id", b"exam_id", "expires_at", b"expires_at", "found_elsewhere", b"found_elsewhere", "from", b"from", "group_id", b"group_id", "kind", b"kind", "line_id", b"line_id", "month", b"month", "reason", b"reason", "school_id", b"school_id", "slot_id", b"slot_id", "starts_at", b"starts_at", "time_zone", b"time_zone", "to", b"to", "trainer_id", b"trainer_id", "vehicle_id", b"vehicle_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LineChanged: _TypeAlias = LineChanged  # noqa: Y015
+
+@_typing.final
+class ResultFound(_message.Message):
+    """RdvPermis published how an exam went."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    CANDIDATE_ID_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    EXAM_ID_FIELD_NUMBER: _builtins.int
+    CENTRE_NAME_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    line_id: _builtins.str
+    school_id: _builtins.str
+    candidate_id: _builtins.str
+    category: _builtins.str
+    kind: _builtins.str
+    department: _builtins.str
+    exam_id: _builtins.str
+    centre_name: _builtins.str
+    time_zone: _builtins.str
+    @_builtins.property
+    def result(self) -> _basket_pb2.Result: ...
+    @_builtins.property
+    def starts_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        line_id: _builtins.str = ...,
+        school_id: _builtins.str = ...,
+        candidate_id: _builtins.str = ...,
+        category: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        department: _builtins.str = ...,
+        result: _basket_pb2.Result | None = ...,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
+        exam_id: _builtins.str = ...,
+        centre_name: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result", "starts_at", b"starts_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "category", b"category", "centre_name", b"centre_name", "department", b"department", "exam_id", b"exam_id", "kind", b"kind", "line_id", b"line_id", "result", b"result", "school_id", b"school_id", "starts_at", b"starts_at", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResultFound: _TypeAlias = ResultFound  # noqa: Y015
+
+@_typing.final
+class PenaltiesFound(_message.Message):
+    """What RdvPermis itself says bars a candidate; the whole list, as found by looking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    CANDIDATE_ID_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    PENALTIES_FIELD_NUMBER: _builtins.int
+    SEEN_AT_FIELD_NUMBER: _builtins.int
+    school_id: _builtins.str
+    candidate_id: _builtins.str
+    category: _builtins.str
+    @_builtins.property
+    def penalties(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundPenalty]: ...
+    @_builtins.property
+    def seen_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        school_id: _builtins.str = ...,
+        candidate_id: _builtins.str = ...,
+        category: _builtins.str = ...,
+        penalties: _abc.Iterable[Global___FoundPenalty] | None = ...,
+        seen_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seen_at", b"seen_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "category", b"category", "penalties", b"penalties", "school_id", b"school_id", "seen_at", b"seen_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PenaltiesFound: _TypeAlias = PenaltiesFound  # noqa: Y015
+
+@_typing.final
+class FoundPenalty(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Verbatim motif."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundPenalty: _TypeAlias = FoundPenalty  # noqa: Y015
+
+@_typing.final
+class ComplianceDrifted(_message.Message):
+    """The nightly check found bookings that the rules in force when they were made do not allow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    line_id: _builtins.str
+    school_id: _builtins.str
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        line_id: _builtins.str = ...,
+        school_id: _builtins.str = ...,
+        rules: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_id", b"line_id", "rules", b"rules", "school_id", b"school_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplianceDrifted: _TypeAlias = ComplianceDrifted  # noqa: Y015
 
 @_typing.final
 class GroupExpiring(_message.Message):

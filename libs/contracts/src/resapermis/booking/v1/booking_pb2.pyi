@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from resapermis.basket.v1 import basket_pb2 as _basket_pb2
@@ -101,6 +102,233 @@ class ListBookingsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__replacements_per_month) -> _WhichOneofReturnType__replacements_per_month | None: ...
 
 Global___ListBookingsResponse: _TypeAlias = ListBookingsResponse  # noqa: Y015
+
+@_typing.final
+class ListSwappableRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    date: _builtins.str
+    """"2026-12-09"; empty: the booking's own day."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        date: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "date", b"date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSwappableRequest: _TypeAlias = ListSwappableRequest  # noqa: Y015
+
+@_typing.final
+class ListSwappableResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def bookings(self) -> _containers.RepeatedCompositeFieldContainer[_basket_pb2.Line]: ...
+    def __init__(
+        self,
+        *,
+        bookings: _abc.Iterable[_basket_pb2.Line] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookings", b"bookings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSwappableResponse: _TypeAlias = ListSwappableResponse  # noqa: Y015
+
+@_typing.final
+class SwapBookingsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    OTHER_BOOKING_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    booking_id: _builtins.str
+    other_booking_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        booking_id: _builtins.str = ...,
+        other_booking_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "other_booking_id", b"other_booking_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwapBookingsRequest: _TypeAlias = SwapBookingsRequest  # noqa: Y015
+
+@_typing.final
+class SwapBookingsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def bookings(self) -> _containers.RepeatedCompositeFieldContainer[_basket_pb2.Line]:
+        """The two new lines, the first's place first; the old ones are in state swapped."""
+
+    def __init__(
+        self,
+        *,
+        bookings: _abc.Iterable[_basket_pb2.Line] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookings", b"bookings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwapBookingsResponse: _TypeAlias = SwapBookingsResponse  # noqa: Y015
+
+@_typing.final
+class PreviewCancellationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewCancellationRequest: _TypeAlias = PreviewCancellationRequest  # noqa: Y015
+
+@_typing.final
+class PreviewCancellationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSSIBLE_FIELD_NUMBER: _builtins.int
+    LATE_FIELD_NUMBER: _builtins.int
+    BARRED_DAYS_FIELD_NUMBER: _builtins.int
+    BARRED_UNTIL_FIELD_NUMBER: _builtins.int
+    FREE_UNTIL_FIELD_NUMBER: _builtins.int
+    possible: _builtins.bool
+    """RdvPermis lets it be changed, and it has not begun."""
+    late: _builtins.bool
+    barred_days: _builtins.int
+    """Days without a new booking that follow, by today's parameters."""
+    @_builtins.property
+    def barred_until(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def free_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when cancelling has no such consequence."""
+
+    def __init__(
+        self,
+        *,
+        possible: _builtins.bool = ...,
+        late: _builtins.bool = ...,
+        barred_days: _builtins.int = ...,
+        barred_until: _timestamp_pb2.Timestamp | None = ...,
+        free_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["barred_until", b"barred_until", "free_until", b"free_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["barred_days", b"barred_days", "barred_until", b"barred_until", "free_until", b"free_until", "late", b"late", "possible", b"possible"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewCancellationResponse: _TypeAlias = PreviewCancellationResponse  # noqa: Y015
+
+@_typing.final
+class GetResultsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_MONTH_FIELD_NUMBER: _builtins.int
+    TO_MONTH_FIELD_NUMBER: _builtins.int
+    from_month: _builtins.str
+    """"2026-01"; empty: the last 12 months."""
+    to_month: _builtins.str
+    def __init__(
+        self,
+        *,
+        from_month: _builtins.str = ...,
+        to_month: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_month", b"from_month", "to_month", b"to_month"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetResultsRequest: _TypeAlias = GetResultsRequest  # noqa: Y015
+
+@_typing.final
+class ResultCount(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MONTH_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    ABSENT_FIELD_NUMBER: _builtins.int
+    AWAITED_FIELD_NUMBER: _builtins.int
+    month: _builtins.str
+    category: _builtins.str
+    kind: _builtins.str
+    passed: _builtins.int
+    failed: _builtins.int
+    absent: _builtins.int
+    awaited: _builtins.int
+    """Done, and RdvPermis has published nothing yet."""
+    def __init__(
+        self,
+        *,
+        month: _builtins.str = ...,
+        category: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        passed: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        absent: _builtins.int = ...,
+        awaited: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "awaited", b"awaited", "category", b"category", "failed", b"failed", "kind", b"kind", "month", b"month", "passed", b"passed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResultCount: _TypeAlias = ResultCount  # noqa: Y015
+
+@_typing.final
+class GetResultsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResultCount]: ...
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[Global___ResultCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetResultsResponse: _TypeAlias = GetResultsResponse  # noqa: Y015
 
 @_typing.final
 class CancelBookingRequest(_message.Message):

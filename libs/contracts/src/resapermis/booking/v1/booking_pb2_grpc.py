@@ -45,6 +45,26 @@ class BookingServiceStub:
                 request_serializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.CancelBookingRequest.SerializeToString,
                 response_deserializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.CancelBookingResponse.FromString,
                 _registered_method=True)
+        self.ListSwappable = channel.unary_unary(
+                '/resapermis.booking.v1.BookingService/ListSwappable',
+                request_serializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.ListSwappableRequest.SerializeToString,
+                response_deserializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.ListSwappableResponse.FromString,
+                _registered_method=True)
+        self.SwapBookings = channel.unary_unary(
+                '/resapermis.booking.v1.BookingService/SwapBookings',
+                request_serializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.SwapBookingsRequest.SerializeToString,
+                response_deserializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.SwapBookingsResponse.FromString,
+                _registered_method=True)
+        self.PreviewCancellation = channel.unary_unary(
+                '/resapermis.booking.v1.BookingService/PreviewCancellation',
+                request_serializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.PreviewCancellationRequest.SerializeToString,
+                response_deserializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.PreviewCancellationResponse.FromString,
+                _registered_method=True)
+        self.GetResults = channel.unary_unary(
+                '/resapermis.booking.v1.BookingService/GetResults',
+                request_serializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.GetResultsRequest.SerializeToString,
+                response_deserializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.GetResultsResponse.FromString,
+                _registered_method=True)
         self.ReplaceCandidate = channel.unary_unary(
                 '/resapermis.booking.v1.BookingService/ReplaceCandidate',
                 request_serializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.ReplaceCandidateRequest.SerializeToString,
@@ -70,6 +90,34 @@ class BookingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSwappable(self, request, context):
+        """Bookings that may change places with this one: RdvPermis' own list, of a day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwapBookings(self, request, context):
+        """Two bookings of the school change places (R-26).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewCancellation(self, request, context):
+        """What cancelling would cost: whether late, and the bar that follows. Asks, does nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetResults(self, request, context):
+        """Passes, failures and absences of the school's past bookings, by month and category.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReplaceCandidate(self, request, context):
         """Give a coming booking to another candidate (R-REPLACE).
         """
@@ -89,6 +137,26 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     servicer.CancelBooking,
                     request_deserializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.CancelBookingRequest.FromString,
                     response_serializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.CancelBookingResponse.SerializeToString,
+            ),
+            'ListSwappable': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSwappable,
+                    request_deserializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.ListSwappableRequest.FromString,
+                    response_serializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.ListSwappableResponse.SerializeToString,
+            ),
+            'SwapBookings': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwapBookings,
+                    request_deserializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.SwapBookingsRequest.FromString,
+                    response_serializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.SwapBookingsResponse.SerializeToString,
+            ),
+            'PreviewCancellation': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewCancellation,
+                    request_deserializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.PreviewCancellationRequest.FromString,
+                    response_serializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.PreviewCancellationResponse.SerializeToString,
+            ),
+            'GetResults': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetResults,
+                    request_deserializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.GetResultsRequest.FromString,
+                    response_serializer=resapermis_dot_booking_dot_v1_dot_booking__pb2.GetResultsResponse.SerializeToString,
             ),
             'ReplaceCandidate': grpc.unary_unary_rpc_method_handler(
                     servicer.ReplaceCandidate,
@@ -151,6 +219,114 @@ class BookingService:
             '/resapermis.booking.v1.BookingService/CancelBooking',
             resapermis_dot_booking_dot_v1_dot_booking__pb2.CancelBookingRequest.SerializeToString,
             resapermis_dot_booking_dot_v1_dot_booking__pb2.CancelBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSwappable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.booking.v1.BookingService/ListSwappable',
+            resapermis_dot_booking_dot_v1_dot_booking__pb2.ListSwappableRequest.SerializeToString,
+            resapermis_dot_booking_dot_v1_dot_booking__pb2.ListSwappableResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwapBookings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.booking.v1.BookingService/SwapBookings',
+            resapermis_dot_booking_dot_v1_dot_booking__pb2.SwapBookingsRequest.SerializeToString,
+            resapermis_dot_booking_dot_v1_dot_booking__pb2.SwapBookingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewCancellation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.booking.v1.BookingService/PreviewCancellation',
+            resapermis_dot_booking_dot_v1_dot_booking__pb2.PreviewCancellationRequest.SerializeToString,
+            resapermis_dot_booking_dot_v1_dot_booking__pb2.PreviewCancellationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetResults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.booking.v1.BookingService/GetResults',
+            resapermis_dot_booking_dot_v1_dot_booking__pb2.GetResultsRequest.SerializeToString,
+            resapermis_dot_booking_dot_v1_dot_booking__pb2.GetResultsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,14 @@ class BookingServiceStub:
     """Bookings of the school."""
     CancelBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.CancelBookingRequest, _booking_pb2.CancelBookingResponse]
     """Cancel a coming booking (R-PAST, R-NOTICE)."""
+    ListSwappable: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ListSwappableRequest, _booking_pb2.ListSwappableResponse]
+    """Bookings that may change places with this one: RdvPermis' own list, of a day."""
+    SwapBookings: _grpc.UnaryUnaryMultiCallable[_booking_pb2.SwapBookingsRequest, _booking_pb2.SwapBookingsResponse]
+    """Two bookings of the school change places (R-26)."""
+    PreviewCancellation: _grpc.UnaryUnaryMultiCallable[_booking_pb2.PreviewCancellationRequest, _booking_pb2.PreviewCancellationResponse]
+    """What cancelling would cost: whether late, and the bar that follows. Asks, does nothing."""
+    GetResults: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetResultsRequest, _booking_pb2.GetResultsResponse]
+    """Passes, failures and absences of the school's past bookings, by month and category."""
     ReplaceCandidate: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ReplaceCandidateRequest, _booking_pb2.ReplaceCandidateResponse]
     """Give a coming booking to another candidate (R-REPLACE)."""
 
@@ -49,6 +57,14 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """Bookings of the school."""
     CancelBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.CancelBookingRequest, _booking_pb2.CancelBookingResponse]  # type: ignore[assignment]
     """Cancel a coming booking (R-PAST, R-NOTICE)."""
+    ListSwappable: _aio.UnaryUnaryMultiCallable[_booking_pb2.ListSwappableRequest, _booking_pb2.ListSwappableResponse]  # type: ignore[assignment]
+    """Bookings that may change places with this one: RdvPermis' own list, of a day."""
+    SwapBookings: _aio.UnaryUnaryMultiCallable[_booking_pb2.SwapBookingsRequest, _booking_pb2.SwapBookingsResponse]  # type: ignore[assignment]
+    """Two bookings of the school change places (R-26)."""
+    PreviewCancellation: _aio.UnaryUnaryMultiCallable[_booking_pb2.PreviewCancellationRequest, _booking_pb2.PreviewCancellationResponse]  # type: ignore[assignment]
+    """What cancelling would cost: whether late, and the bar that follows. Asks, does nothing."""
+    GetResults: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetResultsRequest, _booking_pb2.GetResultsResponse]  # type: ignore[assignment]
+    """Passes, failures and absences of the school's past bookings, by month and category."""
     ReplaceCandidate: _aio.UnaryUnaryMultiCallable[_booking_pb2.ReplaceCandidateRequest, _booking_pb2.ReplaceCandidateResponse]  # type: ignore[assignment]
     """Give a coming booking to another candidate (R-REPLACE)."""
 
@@ -70,6 +86,38 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.CancelBookingResponse, _abc.Awaitable[_booking_pb2.CancelBookingResponse]]:
         """Cancel a coming booking (R-PAST, R-NOTICE)."""
+
+    @_abc_1.abstractmethod
+    def ListSwappable(
+        self,
+        request: _booking_pb2.ListSwappableRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.ListSwappableResponse, _abc.Awaitable[_booking_pb2.ListSwappableResponse]]:
+        """Bookings that may change places with this one: RdvPermis' own list, of a day."""
+
+    @_abc_1.abstractmethod
+    def SwapBookings(
+        self,
+        request: _booking_pb2.SwapBookingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.SwapBookingsResponse, _abc.Awaitable[_booking_pb2.SwapBookingsResponse]]:
+        """Two bookings of the school change places (R-26)."""
+
+    @_abc_1.abstractmethod
+    def PreviewCancellation(
+        self,
+        request: _booking_pb2.PreviewCancellationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.PreviewCancellationResponse, _abc.Awaitable[_booking_pb2.PreviewCancellationResponse]]:
+        """What cancelling would cost: whether late, and the bar that follows. Asks, does nothing."""
+
+    @_abc_1.abstractmethod
+    def GetResults(
+        self,
+        request: _booking_pb2.GetResultsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.GetResultsResponse, _abc.Awaitable[_booking_pb2.GetResultsResponse]]:
+        """Passes, failures and absences of the school's past bookings, by month and category."""
 
     @_abc_1.abstractmethod
     def ReplaceCandidate(

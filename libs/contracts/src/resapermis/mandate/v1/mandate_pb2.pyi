@@ -513,16 +513,20 @@ class CheckMandatesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     QUESTIONS_FIELD_NUMBER: _builtins.int
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    school_id: _builtins.str
+    """The school, where a service asks for itself. Ignored when a person's principal is present."""
     @_builtins.property
     def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___MandateQuestion]: ...
     def __init__(
         self,
         *,
         questions: _abc.Iterable[Global___MandateQuestion] | None = ...,
+        school_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["questions", b"questions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["questions", b"questions", "school_id", b"school_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -536,17 +540,21 @@ class MandateQuestion(_message.Message):
 
     CANDIDATE_ID_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
+    RDVPERMIS_CANDIDATE_ID_FIELD_NUMBER: _builtins.int
     candidate_id: _builtins.str
     category: _builtins.str
+    rdvpermis_candidate_id: _builtins.str
+    """Instead of candidate_id: who is this to RdvPermis? Found among the school's own candidates only."""
     def __init__(
         self,
         *,
         candidate_id: _builtins.str = ...,
         category: _builtins.str = ...,
+        rdvpermis_candidate_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "category", b"category"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "category", b"category", "rdvpermis_candidate_id", b"rdvpermis_candidate_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -515,21 +515,54 @@ class CheckEligibilityRequest(_message.Message):
 
     SLOT_ID_FIELD_NUMBER: _builtins.int
     NEPH_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_FIELD_NUMBER: _builtins.int
     slot_id: _builtins.str
     neph: _builtins.str
+    """Empty: everybody under mandate of the slot's category (candidates[] of the answer)."""
+    @_builtins.property
+    def on_behalf(self) -> Global___OnBehalf: ...
     def __init__(
         self,
         *,
         slot_id: _builtins.str = ...,
         neph: _builtins.str = ...,
+        on_behalf: Global___OnBehalf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["on_behalf", b"on_behalf"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["neph", b"neph", "slot_id", b"slot_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["neph", b"neph", "on_behalf", b"on_behalf", "slot_id", b"slot_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckEligibilityRequest: _TypeAlias = CheckEligibilityRequest  # noqa: Y015
+
+@_typing.final
+class CandidateEligibility(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RDVPERMIS_CANDIDATE_ID_FIELD_NUMBER: _builtins.int
+    ELIGIBLE_FIELD_NUMBER: _builtins.int
+    RDVPERMIS_CODE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    rdvpermis_candidate_id: _builtins.str
+    eligible: _builtins.bool
+    rdvpermis_code: _builtins.str
+    code: _errors_pb2.Code.ValueType
+    def __init__(
+        self,
+        *,
+        rdvpermis_candidate_id: _builtins.str = ...,
+        eligible: _builtins.bool = ...,
+        rdvpermis_code: _builtins.str = ...,
+        code: _errors_pb2.Code.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "eligible", b"eligible", "rdvpermis_candidate_id", b"rdvpermis_candidate_id", "rdvpermis_code", b"rdvpermis_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CandidateEligibility: _TypeAlias = CandidateEligibility  # noqa: Y015
 
 @_typing.final
 class CheckEligibilityResponse(_message.Message):
@@ -539,12 +572,17 @@ class CheckEligibilityResponse(_message.Message):
     RDVPERMIS_CODE_FIELD_NUMBER: _builtins.int
     KNOWN_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
     eligible: _builtins.bool
     rdvpermis_code: _builtins.str
     known: _builtins.bool
     """RdvPermis knows this candidate for this slot."""
     code: _errors_pb2.Code.ValueType
     """rdvpermis_code in our own closed list; unspecified when eligible or unknown."""
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___CandidateEligibility]:
+        """Where no neph was asked."""
+
     def __init__(
         self,
         *,
@@ -552,30 +590,541 @@ class CheckEligibilityResponse(_message.Message):
         rdvpermis_code: _builtins.str = ...,
         known: _builtins.bool = ...,
         code: _errors_pb2.Code.ValueType = ...,
+        candidates: _abc.Iterable[Global___CandidateEligibility] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "eligible", b"eligible", "known", b"known", "rdvpermis_code", b"rdvpermis_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "code", b"code", "eligible", b"eligible", "known", b"known", "rdvpermis_code", b"rdvpermis_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckEligibilityResponse: _TypeAlias = CheckEligibilityResponse  # noqa: Y015
 
 @_typing.final
+class ListStandingsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ON_BEHALF_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    page: _builtins.int
+    """From 0; 100 candidates each."""
+    @_builtins.property
+    def on_behalf(self) -> Global___OnBehalf: ...
+    def __init__(
+        self,
+        *,
+        on_behalf: Global___OnBehalf | None = ...,
+        category: _builtins.str = ...,
+        page: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["on_behalf", b"on_behalf"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "on_behalf", b"on_behalf", "page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStandingsRequest: _TypeAlias = ListStandingsRequest  # noqa: Y015
+
+@_typing.final
+class RdvPenalty(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Verbatim motif."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RdvPenalty: _TypeAlias = RdvPenalty  # noqa: Y015
+
+@_typing.final
+class RdvResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXAM_ID_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    exam_id: _builtins.str
+    """Their examenId; empty where they do not say it."""
+    passed: _builtins.bool
+    points: _builtins.int
+    """Of 31; absent where they do not say it."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        exam_id: _builtins.str = ...,
+        passed: _builtins.bool = ...,
+        points: _builtins.int | None = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_points", b"_points", "at", b"at", "points", b"points"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_points", b"_points", "at", b"at", "exam_id", b"exam_id", "passed", b"passed", "points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__points: _TypeAlias = _typing.Literal["points"]  # noqa: Y015
+    _WhichOneofArgType__points: _TypeAlias = _typing.Literal["_points", b"_points"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__points) -> _WhichOneofReturnType__points | None: ...
+
+Global___RdvResult: _TypeAlias = RdvResult  # noqa: Y015
+
+@_typing.final
+class RdvStanding(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RDVPERMIS_CANDIDATE_ID_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    PENALTIES_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
+    rdvpermis_candidate_id: _builtins.str
+    category: _builtins.str
+    @_builtins.property
+    def penalties(self) -> _containers.RepeatedCompositeFieldContainer[Global___RdvPenalty]: ...
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___RdvResult]: ...
+    def __init__(
+        self,
+        *,
+        rdvpermis_candidate_id: _builtins.str = ...,
+        category: _builtins.str = ...,
+        penalties: _abc.Iterable[Global___RdvPenalty] | None = ...,
+        results: _abc.Iterable[Global___RdvResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "penalties", b"penalties", "rdvpermis_candidate_id", b"rdvpermis_candidate_id", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RdvStanding: _TypeAlias = RdvStanding  # noqa: Y015
+
+@_typing.final
+class ListStandingsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STANDINGS_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    SEEN_AT_FIELD_NUMBER: _builtins.int
+    has_more: _builtins.bool
+    @_builtins.property
+    def standings(self) -> _containers.RepeatedCompositeFieldContainer[Global___RdvStanding]: ...
+    @_builtins.property
+    def seen_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        standings: _abc.Iterable[Global___RdvStanding] | None = ...,
+        has_more: _builtins.bool = ...,
+        seen_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seen_at", b"seen_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_more", b"has_more", "seen_at", b"seen_at", "standings", b"standings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStandingsResponse: _TypeAlias = ListStandingsResponse  # noqa: Y015
+
+@_typing.final
+class ListEmployeesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ON_BEHALF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def on_behalf(self) -> Global___OnBehalf: ...
+    def __init__(
+        self,
+        *,
+        on_behalf: Global___OnBehalf | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["on_behalf", b"on_behalf"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["on_behalf", b"on_behalf"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEmployeesRequest: _TypeAlias = ListEmployeesRequest  # noqa: Y015
+
+@_typing.final
+class RdvEmployee(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    FIRST_NAME_FIELD_NUMBER: _builtins.int
+    LAST_NAME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    first_name: _builtins.str
+    last_name: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        first_name: _builtins.str = ...,
+        last_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_name", b"first_name", "id", b"id", "last_name", b"last_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RdvEmployee: _TypeAlias = RdvEmployee  # noqa: Y015
+
+@_typing.final
+class ListEmployeesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMPLOYEES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def employees(self) -> _containers.RepeatedCompositeFieldContainer[Global___RdvEmployee]: ...
+    def __init__(
+        self,
+        *,
+        employees: _abc.Iterable[Global___RdvEmployee] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["employees", b"employees"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEmployeesResponse: _TypeAlias = ListEmployeesResponse  # noqa: Y015
+
+@_typing.final
+class RdvFavourite(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    CENTRE_ID_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    centre_id: _builtins.str
+    priority: _builtins.int
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        centre_id: _builtins.str = ...,
+        priority: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "centre_id", b"centre_id", "priority", b"priority"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RdvFavourite: _TypeAlias = RdvFavourite  # noqa: Y015
+
+@_typing.final
+class ListFavouritesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ON_BEHALF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def on_behalf(self) -> Global___OnBehalf: ...
+    def __init__(
+        self,
+        *,
+        on_behalf: Global___OnBehalf | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["on_behalf", b"on_behalf"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["on_behalf", b"on_behalf"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFavouritesRequest: _TypeAlias = ListFavouritesRequest  # noqa: Y015
+
+@_typing.final
+class ListFavouritesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAVOURITES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def favourites(self) -> _containers.RepeatedCompositeFieldContainer[Global___RdvFavourite]: ...
+    def __init__(
+        self,
+        *,
+        favourites: _abc.Iterable[Global___RdvFavourite] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["favourites", b"favourites"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFavouritesResponse: _TypeAlias = ListFavouritesResponse  # noqa: Y015
+
+@_typing.final
+class SetFavouritesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    FAVOURITES_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    @_builtins.property
+    def favourites(self) -> _containers.RepeatedCompositeFieldContainer[Global___RdvFavourite]: ...
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        favourites: _abc.Iterable[Global___RdvFavourite] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "favourites", b"favourites"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetFavouritesRequest: _TypeAlias = SetFavouritesRequest  # noqa: Y015
+
+@_typing.final
+class SetFavouritesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAVOURITES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def favourites(self) -> _containers.RepeatedCompositeFieldContainer[Global___RdvFavourite]: ...
+    def __init__(
+        self,
+        *,
+        favourites: _abc.Iterable[Global___RdvFavourite] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["favourites", b"favourites"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetFavouritesResponse: _TypeAlias = SetFavouritesResponse  # noqa: Y015
+
+@_typing.final
+class OpenBasketRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenBasketRequest: _TypeAlias = OpenBasketRequest  # noqa: Y015
+
+@_typing.final
+class OpenBasketResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASKET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def basket(self) -> Global___RdvBasket: ...
+    def __init__(
+        self,
+        *,
+        basket: Global___RdvBasket | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basket", b"basket"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basket", b"basket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenBasketResponse: _TypeAlias = OpenBasketResponse  # noqa: Y015
+
+@_typing.final
+class DropBasketRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ON_BEHALF_FIELD_NUMBER: _builtins.int
+    BASKET_ID_FIELD_NUMBER: _builtins.int
+    basket_id: _builtins.str
+    @_builtins.property
+    def on_behalf(self) -> Global___OnBehalf: ...
+    def __init__(
+        self,
+        *,
+        on_behalf: Global___OnBehalf | None = ...,
+        basket_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["on_behalf", b"on_behalf"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basket_id", b"basket_id", "on_behalf", b"on_behalf"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropBasketRequest: _TypeAlias = DropBasketRequest  # noqa: Y015
+
+@_typing.final
+class DropBasketResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropBasketResponse: _TypeAlias = DropBasketResponse  # noqa: Y015
+
+@_typing.final
+class ListSwappableRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXAM_ID_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    exam_id: _builtins.str
+    date: _builtins.str
+    """Day of the other exam: "2026-12-09"."""
+    time_zone: _builtins.str
+    """IANA zone in which RdvPermis' local hours are read; empty: Europe/Paris."""
+    def __init__(
+        self,
+        *,
+        exam_id: _builtins.str = ...,
+        date: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "exam_id", b"exam_id", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSwappableRequest: _TypeAlias = ListSwappableRequest  # noqa: Y015
+
+@_typing.final
+class ListSwappableResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXAMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def exams(self) -> _containers.RepeatedCompositeFieldContainer[Global___RdvExam]: ...
+    def __init__(
+        self,
+        *,
+        exams: _abc.Iterable[Global___RdvExam] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exams", b"exams"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSwappableResponse: _TypeAlias = ListSwappableResponse  # noqa: Y015
+
+@_typing.final
+class SwapExamsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXAM_ID_FIELD_NUMBER: _builtins.int
+    OTHER_EXAM_ID_FIELD_NUMBER: _builtins.int
+    exam_id: _builtins.str
+    other_exam_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        exam_id: _builtins.str = ...,
+        other_exam_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exam_id", b"exam_id", "other_exam_id", b"other_exam_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwapExamsRequest: _TypeAlias = SwapExamsRequest  # noqa: Y015
+
+@_typing.final
+class SwapExamsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwapExamsResponse: _TypeAlias = SwapExamsResponse  # noqa: Y015
+
+@_typing.final
+class DeclareTrainersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FTE_FIELD_NUMBER: _builtins.int
+    fte: _builtins.float
+    """Full-time equivalents."""
+    def __init__(
+        self,
+        *,
+        fte: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fte", b"fte"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclareTrainersRequest: _TypeAlias = DeclareTrainersRequest  # noqa: Y015
+
+@_typing.final
+class DeclareTrainersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclareTrainersResponse: _TypeAlias = DeclareTrainersResponse  # noqa: Y015
+
+@_typing.final
 class HoldSlotsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SLOTS_FIELD_NUMBER: _builtins.int
+    BASKET_ID_FIELD_NUMBER: _builtins.int
+    basket_id: _builtins.str
+    """A basket opened beforehand by this school: the decisive call is then the first. Gone or not ours: a new one is opened."""
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___HoldSlot]: ...
     def __init__(
         self,
         *,
         slots: _abc.Iterable[Global___HoldSlot] | None = ...,
+        basket_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basket_id", b"basket_id", "slots", b"slots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1020,13 +1569,21 @@ class RdvExam(_message.Message):
     CHANGEABLE_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
     STARTS_AT_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     slot_id: _builtins.str
     rdvpermis_candidate_id: _builtins.str
     changeable: _builtins.bool
     cancelled: _builtins.bool
+    status: _builtins.str
+    """Verbatim statut, where RdvPermis says one."""
     @_builtins.property
     def starts_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def slot(self) -> Global___RdvSlot:
+        """The slot as RdvPermis shows it with the exam; absent where it does not."""
+
     def __init__(
         self,
         *,
@@ -1036,10 +1593,12 @@ class RdvExam(_message.Message):
         changeable: _builtins.bool = ...,
         cancelled: _builtins.bool = ...,
         starts_at: _timestamp_pb2.Timestamp | None = ...,
+        slot: Global___RdvSlot | None = ...,
+        status: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["starts_at", b"starts_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["slot", b"slot", "starts_at", b"starts_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "changeable", b"changeable", "id", b"id", "rdvpermis_candidate_id", b"rdvpermis_candidate_id", "slot_id", b"slot_id", "starts_at", b"starts_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "changeable", b"changeable", "id", b"id", "rdvpermis_candidate_id", b"rdvpermis_candidate_id", "slot", b"slot", "slot_id", b"slot_id", "starts_at", b"starts_at", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -68,6 +68,51 @@ class RdvPermisServiceStub:
                 request_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SearchMandatesRequest.SerializeToString,
                 response_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SearchMandatesResponse.FromString,
                 _registered_method=True)
+        self.ListStandings = channel.unary_unary(
+                '/resapermis.rdvpermis.v1.RdvPermisService/ListStandings',
+                request_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListStandingsRequest.SerializeToString,
+                response_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListStandingsResponse.FromString,
+                _registered_method=True)
+        self.ListEmployees = channel.unary_unary(
+                '/resapermis.rdvpermis.v1.RdvPermisService/ListEmployees',
+                request_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListEmployeesRequest.SerializeToString,
+                response_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListEmployeesResponse.FromString,
+                _registered_method=True)
+        self.ListFavourites = channel.unary_unary(
+                '/resapermis.rdvpermis.v1.RdvPermisService/ListFavourites',
+                request_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListFavouritesRequest.SerializeToString,
+                response_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListFavouritesResponse.FromString,
+                _registered_method=True)
+        self.SetFavourites = channel.unary_unary(
+                '/resapermis.rdvpermis.v1.RdvPermisService/SetFavourites',
+                request_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SetFavouritesRequest.SerializeToString,
+                response_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SetFavouritesResponse.FromString,
+                _registered_method=True)
+        self.OpenBasket = channel.unary_unary(
+                '/resapermis.rdvpermis.v1.RdvPermisService/OpenBasket',
+                request_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.OpenBasketRequest.SerializeToString,
+                response_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.OpenBasketResponse.FromString,
+                _registered_method=True)
+        self.DropBasket = channel.unary_unary(
+                '/resapermis.rdvpermis.v1.RdvPermisService/DropBasket',
+                request_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.DropBasketRequest.SerializeToString,
+                response_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.DropBasketResponse.FromString,
+                _registered_method=True)
+        self.ListSwappable = channel.unary_unary(
+                '/resapermis.rdvpermis.v1.RdvPermisService/ListSwappable',
+                request_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListSwappableRequest.SerializeToString,
+                response_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListSwappableResponse.FromString,
+                _registered_method=True)
+        self.SwapExams = channel.unary_unary(
+                '/resapermis.rdvpermis.v1.RdvPermisService/SwapExams',
+                request_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SwapExamsRequest.SerializeToString,
+                response_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SwapExamsResponse.FromString,
+                _registered_method=True)
+        self.DeclareTrainers = channel.unary_unary(
+                '/resapermis.rdvpermis.v1.RdvPermisService/DeclareTrainers',
+                request_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.DeclareTrainersRequest.SerializeToString,
+                response_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.DeclareTrainersResponse.FromString,
+                _registered_method=True)
         self.CheckEligibility = channel.unary_unary(
                 '/resapermis.rdvpermis.v1.RdvPermisService/CheckEligibility',
                 request_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.CheckEligibilityRequest.SerializeToString,
@@ -179,8 +224,71 @@ class RdvPermisServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListStandings(self, request, context):
+        """POST /candidats-mandats/recherche, for results and penalties alone: no NEPH leaves egress.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEmployees(self, request, context):
+        """GET /employes: who works there, for showing names to their own school.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFavourites(self, request, context):
+        """GET /centres-favoris.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetFavourites(self, request, context):
+        """POST /centres-favoris.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenBasket(self, request, context):
+        """POST /paniers, ahead of an opening.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropBasket(self, request, context):
+        """DELETE /paniers/{id}.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSwappable(self, request, context):
+        """GET /examens/permutables?examen-permute-id&date.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwapExams(self, request, context):
+        """POST /examens/permutation: two bookings of the school change places.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclareTrainers(self, request, context):
+        """POST /nombre-de-formateurs: declare the number of trainers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CheckEligibility(self, request, context):
-        """POST /candidats/recherche: may this candidate take this slot?
+        """POST /candidats/recherche: may this candidate take this slot? Without neph: everybody under the school's mandate.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -296,6 +404,51 @@ def add_RdvPermisServiceServicer_to_server(servicer, server):
                     servicer.SearchMandates,
                     request_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SearchMandatesRequest.FromString,
                     response_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SearchMandatesResponse.SerializeToString,
+            ),
+            'ListStandings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStandings,
+                    request_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListStandingsRequest.FromString,
+                    response_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListStandingsResponse.SerializeToString,
+            ),
+            'ListEmployees': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEmployees,
+                    request_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListEmployeesRequest.FromString,
+                    response_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListEmployeesResponse.SerializeToString,
+            ),
+            'ListFavourites': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFavourites,
+                    request_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListFavouritesRequest.FromString,
+                    response_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListFavouritesResponse.SerializeToString,
+            ),
+            'SetFavourites': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetFavourites,
+                    request_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SetFavouritesRequest.FromString,
+                    response_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SetFavouritesResponse.SerializeToString,
+            ),
+            'OpenBasket': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenBasket,
+                    request_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.OpenBasketRequest.FromString,
+                    response_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.OpenBasketResponse.SerializeToString,
+            ),
+            'DropBasket': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropBasket,
+                    request_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.DropBasketRequest.FromString,
+                    response_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.DropBasketResponse.SerializeToString,
+            ),
+            'ListSwappable': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSwappable,
+                    request_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListSwappableRequest.FromString,
+                    response_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListSwappableResponse.SerializeToString,
+            ),
+            'SwapExams': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwapExams,
+                    request_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SwapExamsRequest.FromString,
+                    response_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SwapExamsResponse.SerializeToString,
+            ),
+            'DeclareTrainers': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclareTrainers,
+                    request_deserializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.DeclareTrainersRequest.FromString,
+                    response_serializer=resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.DeclareTrainersResponse.SerializeToString,
             ),
             'CheckEligibility': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckEligibility,
@@ -524,6 +677,249 @@ class RdvPermisService:
             '/resapermis.rdvpermis.v1.RdvPermisService/SearchMandates',
             resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SearchMandatesRequest.SerializeToString,
             resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SearchMandatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStandings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.rdvpermis.v1.RdvPermisService/ListStandings',
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListStandingsRequest.SerializeToString,
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListStandingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEmployees(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.rdvpermis.v1.RdvPermisService/ListEmployees',
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListEmployeesRequest.SerializeToString,
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListEmployeesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFavourites(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.rdvpermis.v1.RdvPermisService/ListFavourites',
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListFavouritesRequest.SerializeToString,
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListFavouritesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetFavourites(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.rdvpermis.v1.RdvPermisService/SetFavourites',
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SetFavouritesRequest.SerializeToString,
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SetFavouritesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenBasket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.rdvpermis.v1.RdvPermisService/OpenBasket',
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.OpenBasketRequest.SerializeToString,
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.OpenBasketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropBasket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.rdvpermis.v1.RdvPermisService/DropBasket',
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.DropBasketRequest.SerializeToString,
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.DropBasketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSwappable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.rdvpermis.v1.RdvPermisService/ListSwappable',
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListSwappableRequest.SerializeToString,
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.ListSwappableResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwapExams(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.rdvpermis.v1.RdvPermisService/SwapExams',
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SwapExamsRequest.SerializeToString,
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.SwapExamsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclareTrainers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.rdvpermis.v1.RdvPermisService/DeclareTrainers',
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.DeclareTrainersRequest.SerializeToString,
+            resapermis_dot_rdvpermis_dot_v1_dot_rdvpermis__pb2.DeclareTrainersResponse.FromString,
             options,
             channel_credentials,
             insecure,

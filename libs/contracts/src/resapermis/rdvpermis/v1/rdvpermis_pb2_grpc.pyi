@@ -49,8 +49,26 @@ class RdvPermisServiceStub:
     """POST /mandats."""
     SearchMandates: _grpc.UnaryUnaryMultiCallable[_rdvpermis_pb2.SearchMandatesRequest, _rdvpermis_pb2.SearchMandatesResponse]
     """POST /candidats-mandats/recherche."""
+    ListStandings: _grpc.UnaryUnaryMultiCallable[_rdvpermis_pb2.ListStandingsRequest, _rdvpermis_pb2.ListStandingsResponse]
+    """POST /candidats-mandats/recherche, for results and penalties alone: no NEPH leaves egress."""
+    ListEmployees: _grpc.UnaryUnaryMultiCallable[_rdvpermis_pb2.ListEmployeesRequest, _rdvpermis_pb2.ListEmployeesResponse]
+    """GET /employes: who works there, for showing names to their own school."""
+    ListFavourites: _grpc.UnaryUnaryMultiCallable[_rdvpermis_pb2.ListFavouritesRequest, _rdvpermis_pb2.ListFavouritesResponse]
+    """GET /centres-favoris."""
+    SetFavourites: _grpc.UnaryUnaryMultiCallable[_rdvpermis_pb2.SetFavouritesRequest, _rdvpermis_pb2.SetFavouritesResponse]
+    """POST /centres-favoris."""
+    OpenBasket: _grpc.UnaryUnaryMultiCallable[_rdvpermis_pb2.OpenBasketRequest, _rdvpermis_pb2.OpenBasketResponse]
+    """POST /paniers, ahead of an opening."""
+    DropBasket: _grpc.UnaryUnaryMultiCallable[_rdvpermis_pb2.DropBasketRequest, _rdvpermis_pb2.DropBasketResponse]
+    """DELETE /paniers/{id}."""
+    ListSwappable: _grpc.UnaryUnaryMultiCallable[_rdvpermis_pb2.ListSwappableRequest, _rdvpermis_pb2.ListSwappableResponse]
+    """GET /examens/permutables?examen-permute-id&date."""
+    SwapExams: _grpc.UnaryUnaryMultiCallable[_rdvpermis_pb2.SwapExamsRequest, _rdvpermis_pb2.SwapExamsResponse]
+    """POST /examens/permutation: two bookings of the school change places."""
+    DeclareTrainers: _grpc.UnaryUnaryMultiCallable[_rdvpermis_pb2.DeclareTrainersRequest, _rdvpermis_pb2.DeclareTrainersResponse]
+    """POST /nombre-de-formateurs: declare the number of trainers."""
     CheckEligibility: _grpc.UnaryUnaryMultiCallable[_rdvpermis_pb2.CheckEligibilityRequest, _rdvpermis_pb2.CheckEligibilityResponse]
-    """POST /candidats/recherche: may this candidate take this slot?"""
+    """POST /candidats/recherche: may this candidate take this slot? Without neph: everybody under the school's mandate."""
     HoldSlots: _grpc.UnaryUnaryMultiCallable[_rdvpermis_pb2.HoldSlotsRequest, _rdvpermis_pb2.HoldSlotsResponse]
     """POST /paniers, then POST /paniers/{id}/creneaux-multiples, then one PUT …/candidat a named line: a whole hold.
     Never fails half-way in silence: lines not reached are UNKNOWN.
@@ -97,8 +115,26 @@ class RdvPermisServiceAsyncStub(RdvPermisServiceStub):
     """POST /mandats."""
     SearchMandates: _aio.UnaryUnaryMultiCallable[_rdvpermis_pb2.SearchMandatesRequest, _rdvpermis_pb2.SearchMandatesResponse]  # type: ignore[assignment]
     """POST /candidats-mandats/recherche."""
+    ListStandings: _aio.UnaryUnaryMultiCallable[_rdvpermis_pb2.ListStandingsRequest, _rdvpermis_pb2.ListStandingsResponse]  # type: ignore[assignment]
+    """POST /candidats-mandats/recherche, for results and penalties alone: no NEPH leaves egress."""
+    ListEmployees: _aio.UnaryUnaryMultiCallable[_rdvpermis_pb2.ListEmployeesRequest, _rdvpermis_pb2.ListEmployeesResponse]  # type: ignore[assignment]
+    """GET /employes: who works there, for showing names to their own school."""
+    ListFavourites: _aio.UnaryUnaryMultiCallable[_rdvpermis_pb2.ListFavouritesRequest, _rdvpermis_pb2.ListFavouritesResponse]  # type: ignore[assignment]
+    """GET /centres-favoris."""
+    SetFavourites: _aio.UnaryUnaryMultiCallable[_rdvpermis_pb2.SetFavouritesRequest, _rdvpermis_pb2.SetFavouritesResponse]  # type: ignore[assignment]
+    """POST /centres-favoris."""
+    OpenBasket: _aio.UnaryUnaryMultiCallable[_rdvpermis_pb2.OpenBasketRequest, _rdvpermis_pb2.OpenBasketResponse]  # type: ignore[assignment]
+    """POST /paniers, ahead of an opening."""
+    DropBasket: _aio.UnaryUnaryMultiCallable[_rdvpermis_pb2.DropBasketRequest, _rdvpermis_pb2.DropBasketResponse]  # type: ignore[assignment]
+    """DELETE /paniers/{id}."""
+    ListSwappable: _aio.UnaryUnaryMultiCallable[_rdvpermis_pb2.ListSwappableRequest, _rdvpermis_pb2.ListSwappableResponse]  # type: ignore[assignment]
+    """GET /examens/permutables?examen-permute-id&date."""
+    SwapExams: _aio.UnaryUnaryMultiCallable[_rdvpermis_pb2.SwapExamsRequest, _rdvpermis_pb2.SwapExamsResponse]  # type: ignore[assignment]
+    """POST /examens/permutation: two bookings of the school change places."""
+    DeclareTrainers: _aio.UnaryUnaryMultiCallable[_rdvpermis_pb2.DeclareTrainersRequest, _rdvpermis_pb2.DeclareTrainersResponse]  # type: ignore[assignment]
+    """POST /nombre-de-formateurs: declare the number of trainers."""
     CheckEligibility: _aio.UnaryUnaryMultiCallable[_rdvpermis_pb2.CheckEligibilityRequest, _rdvpermis_pb2.CheckEligibilityResponse]  # type: ignore[assignment]
-    """POST /candidats/recherche: may this candidate take this slot?"""
+    """POST /candidats/recherche: may this candidate take this slot? Without neph: everybody under the school's mandate."""
     HoldSlots: _aio.UnaryUnaryMultiCallable[_rdvpermis_pb2.HoldSlotsRequest, _rdvpermis_pb2.HoldSlotsResponse]  # type: ignore[assignment]
     """POST /paniers, then POST /paniers/{id}/creneaux-multiples, then one PUT …/candidat a named line: a whole hold.
     Never fails half-way in silence: lines not reached are UNKNOWN.
@@ -180,12 +216,84 @@ class RdvPermisServiceServicer(metaclass=_abc_1.ABCMeta):
         """POST /candidats-mandats/recherche."""
 
     @_abc_1.abstractmethod
+    def ListStandings(
+        self,
+        request: _rdvpermis_pb2.ListStandingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rdvpermis_pb2.ListStandingsResponse, _abc.Awaitable[_rdvpermis_pb2.ListStandingsResponse]]:
+        """POST /candidats-mandats/recherche, for results and penalties alone: no NEPH leaves egress."""
+
+    @_abc_1.abstractmethod
+    def ListEmployees(
+        self,
+        request: _rdvpermis_pb2.ListEmployeesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rdvpermis_pb2.ListEmployeesResponse, _abc.Awaitable[_rdvpermis_pb2.ListEmployeesResponse]]:
+        """GET /employes: who works there, for showing names to their own school."""
+
+    @_abc_1.abstractmethod
+    def ListFavourites(
+        self,
+        request: _rdvpermis_pb2.ListFavouritesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rdvpermis_pb2.ListFavouritesResponse, _abc.Awaitable[_rdvpermis_pb2.ListFavouritesResponse]]:
+        """GET /centres-favoris."""
+
+    @_abc_1.abstractmethod
+    def SetFavourites(
+        self,
+        request: _rdvpermis_pb2.SetFavouritesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rdvpermis_pb2.SetFavouritesResponse, _abc.Awaitable[_rdvpermis_pb2.SetFavouritesResponse]]:
+        """POST /centres-favoris."""
+
+    @_abc_1.abstractmethod
+    def OpenBasket(
+        self,
+        request: _rdvpermis_pb2.OpenBasketRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rdvpermis_pb2.OpenBasketResponse, _abc.Awaitable[_rdvpermis_pb2.OpenBasketResponse]]:
+        """POST /paniers, ahead of an opening."""
+
+    @_abc_1.abstractmethod
+    def DropBasket(
+        self,
+        request: _rdvpermis_pb2.DropBasketRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rdvpermis_pb2.DropBasketResponse, _abc.Awaitable[_rdvpermis_pb2.DropBasketResponse]]:
+        """DELETE /paniers/{id}."""
+
+    @_abc_1.abstractmethod
+    def ListSwappable(
+        self,
+        request: _rdvpermis_pb2.ListSwappableRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rdvpermis_pb2.ListSwappableResponse, _abc.Awaitable[_rdvpermis_pb2.ListSwappableResponse]]:
+        """GET /examens/permutables?examen-permute-id&date."""
+
+    @_abc_1.abstractmethod
+    def SwapExams(
+        self,
+        request: _rdvpermis_pb2.SwapExamsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rdvpermis_pb2.SwapExamsResponse, _abc.Awaitable[_rdvpermis_pb2.SwapExamsResponse]]:
+        """POST /examens/permutation: two bookings of the school change places."""
+
+    @_abc_1.abstractmethod
+    def DeclareTrainers(
+        self,
+        request: _rdvpermis_pb2.DeclareTrainersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rdvpermis_pb2.DeclareTrainersResponse, _abc.Awaitable[_rdvpermis_pb2.DeclareTrainersResponse]]:
+        """POST /nombre-de-formateurs: declare the number of trainers."""
+
+    @_abc_1.abstractmethod
     def CheckEligibility(
         self,
         request: _rdvpermis_pb2.CheckEligibilityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rdvpermis_pb2.CheckEligibilityResponse, _abc.Awaitable[_rdvpermis_pb2.CheckEligibilityResponse]]:
-        """POST /candidats/recherche: may this candidate take this slot?"""
+        """POST /candidats/recherche: may this candidate take this slot? Without neph: everybody under the school's mandate."""
 
     @_abc_1.abstractmethod
     def HoldSlots(

@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -77,3 +79,206 @@ class ThresholdReached(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ThresholdReached: _TypeAlias = ThresholdReached  # noqa: Y015
+
+@_typing.final
+class RuleChanged(_message.Message):
+    """A parameter of the rules will change (or has): approved by a second person. Told to everybody."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARAMETER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    OLD_VALUE_FIELD_NUMBER: _builtins.int
+    NEW_VALUE_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    parameter_id: _builtins.str
+    name: _builtins.str
+    old_value: _builtins.str
+    new_value: _builtins.str
+    department: _builtins.str
+    """Empty: everywhere."""
+    category: _builtins.str
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        parameter_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        old_value: _builtins.str = ...,
+        new_value: _builtins.str = ...,
+        department: _builtins.str = ...,
+        category: _builtins.str = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "department", b"department", "name", b"name", "new_value", b"new_value", "old_value", b"old_value", "parameter_id", b"parameter_id", "valid_from", b"valid_from"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RuleChanged: _TypeAlias = RuleChanged  # noqa: Y015
+
+@_typing.final
+class SearchMatched(_message.Message):
+    """A slot that somebody's saved search wants is there. Nothing is booked by it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCH_ID_FIELD_NUMBER: _builtins.int
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    SLOT_IDS_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
+    FIRST_STARTS_AT_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    search_id: _builtins.str
+    school_id: _builtins.str
+    account_id: _builtins.str
+    label: _builtins.str
+    slots: _builtins.int
+    department: _builtins.str
+    category: _builtins.str
+    time_zone: _builtins.str
+    @_builtins.property
+    def slot_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most ten of them."""
+
+    @_builtins.property
+    def first_starts_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        search_id: _builtins.str = ...,
+        school_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        label: _builtins.str = ...,
+        slot_ids: _abc.Iterable[_builtins.str] | None = ...,
+        slots: _builtins.int = ...,
+        first_starts_at: _timestamp_pb2.Timestamp | None = ...,
+        department: _builtins.str = ...,
+        category: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_starts_at", b"first_starts_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "category", b"category", "department", b"department", "first_starts_at", b"first_starts_at", "label", b"label", "school_id", b"school_id", "search_id", b"search_id", "slot_ids", b"slot_ids", "slots", b"slots", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchMatched: _TypeAlias = SearchMatched  # noqa: Y015
+
+@_typing.final
+class AuthorisationEnding(_message.Message):
+    """A school's licence or a trainer's authorisation ends soon, or has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    TRAINER_ID_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
+    school_id: _builtins.str
+    what: _builtins.str
+    """"licence" or "trainer"."""
+    trainer_id: _builtins.str
+    """RdvPermis' employee id; empty for the licence."""
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        school_id: _builtins.str = ...,
+        what: _builtins.str = ...,
+        trainer_id: _builtins.str = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "school_id", b"school_id", "trainer_id", b"trainer_id", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuthorisationEnding: _TypeAlias = AuthorisationEnding  # noqa: Y015
+
+@_typing.final
+class ConflictFound(_message.Message):
+    """Something declared unavailable meets a booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    SLOT_ID_FIELD_NUMBER: _builtins.int
+    CANDIDATE_ID_FIELD_NUMBER: _builtins.int
+    WHOSE_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    school_id: _builtins.str
+    line_id: _builtins.str
+    slot_id: _builtins.str
+    candidate_id: _builtins.str
+    whose: _builtins.str
+    """"candidate", "trainer", "vehicle" or "school"."""
+    time_zone: _builtins.str
+    @_builtins.property
+    def starts_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        school_id: _builtins.str = ...,
+        line_id: _builtins.str = ...,
+        slot_id: _builtins.str = ...,
+        candidate_id: _builtins.str = ...,
+        whose: _builtins.str = ...,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["starts_at", b"starts_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "line_id", b"line_id", "school_id", b"school_id", "slot_id", b"slot_id", "starts_at", b"starts_at", "time_zone", b"time_zone", "whose", b"whose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConflictFound: _TypeAlias = ConflictFound  # noqa: Y015
+
+@_typing.final
+class ThresholdDiffers(_message.Message):
+    """Our threshold and RdvPermis' own figure differ."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    MONTH_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    OURS_FIELD_NUMBER: _builtins.int
+    THEIRS_FIELD_NUMBER: _builtins.int
+    school_id: _builtins.str
+    department: _builtins.str
+    month: _builtins.str
+    category: _builtins.str
+    ours: _builtins.int
+    theirs: _builtins.int
+    def __init__(
+        self,
+        *,
+        school_id: _builtins.str = ...,
+        department: _builtins.str = ...,
+        month: _builtins.str = ...,
+        category: _builtins.str = ...,
+        ours: _builtins.int = ...,
+        theirs: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "department", b"department", "month", b"month", "ours", b"ours", "school_id", b"school_id", "theirs", b"theirs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ThresholdDiffers: _TypeAlias = ThresholdDiffers  # noqa: Y015

@@ -58,12 +58,17 @@ class Centre(_message.Message):
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     LATITUDE_DEGREES_FIELD_NUMBER: _builtins.int
     LONGITUDE_DEGREES_FIELD_NUMBER: _builtins.int
+    DISTANCE_KM_FIELD_NUMBER: _builtins.int
+    TRAVEL_MINUTES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     department: _builtins.str
     """"94", "2A", "971"."""
     latitude_degrees: _builtins.float
     longitude_degrees: _builtins.float
+    distance_km: _builtins.float
+    """From the caller's school; absent where either place is not known."""
+    travel_minutes: _builtins.int
     def __init__(
         self,
         *,
@@ -72,19 +77,29 @@ class Centre(_message.Message):
         department: _builtins.str = ...,
         latitude_degrees: _builtins.float | None = ...,
         longitude_degrees: _builtins.float | None = ...,
+        distance_km: _builtins.float | None = ...,
+        travel_minutes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_latitude_degrees", b"_latitude_degrees", "_longitude_degrees", b"_longitude_degrees", "latitude_degrees", b"latitude_degrees", "longitude_degrees", b"longitude_degrees"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_distance_km", b"_distance_km", "_latitude_degrees", b"_latitude_degrees", "_longitude_degrees", b"_longitude_degrees", "_travel_minutes", b"_travel_minutes", "distance_km", b"distance_km", "latitude_degrees", b"latitude_degrees", "longitude_degrees", b"longitude_degrees", "travel_minutes", b"travel_minutes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_latitude_degrees", b"_latitude_degrees", "_longitude_degrees", b"_longitude_degrees", "department", b"department", "id", b"id", "latitude_degrees", b"latitude_degrees", "longitude_degrees", b"longitude_degrees", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_distance_km", b"_distance_km", "_latitude_degrees", b"_latitude_degrees", "_longitude_degrees", b"_longitude_degrees", "_travel_minutes", b"_travel_minutes", "department", b"department", "distance_km", b"distance_km", "id", b"id", "latitude_degrees", b"latitude_degrees", "longitude_degrees", b"longitude_degrees", "name", b"name", "travel_minutes", b"travel_minutes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__distance_km: _TypeAlias = _typing.Literal["distance_km"]  # noqa: Y015
+    _WhichOneofArgType__distance_km: _TypeAlias = _typing.Literal["_distance_km", b"_distance_km"]  # noqa: Y015
     _WhichOneofReturnType__latitude_degrees: _TypeAlias = _typing.Literal["latitude_degrees"]  # noqa: Y015
     _WhichOneofArgType__latitude_degrees: _TypeAlias = _typing.Literal["_latitude_degrees", b"_latitude_degrees"]  # noqa: Y015
     _WhichOneofReturnType__longitude_degrees: _TypeAlias = _typing.Literal["longitude_degrees"]  # noqa: Y015
     _WhichOneofArgType__longitude_degrees: _TypeAlias = _typing.Literal["_longitude_degrees", b"_longitude_degrees"]  # noqa: Y015
+    _WhichOneofReturnType__travel_minutes: _TypeAlias = _typing.Literal["travel_minutes"]  # noqa: Y015
+    _WhichOneofArgType__travel_minutes: _TypeAlias = _typing.Literal["_travel_minutes", b"_travel_minutes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__distance_km) -> _WhichOneofReturnType__distance_km | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__latitude_degrees) -> _WhichOneofReturnType__latitude_degrees | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__longitude_degrees) -> _WhichOneofReturnType__longitude_degrees | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__travel_minutes) -> _WhichOneofReturnType__travel_minutes | None: ...
 
 Global___Centre: _TypeAlias = Centre  # noqa: Y015
 
@@ -103,6 +118,8 @@ class Slot(_message.Message):
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     OPENS_TO_ALL_AT_FIELD_NUMBER: _builtins.int
     SEEN_AT_FIELD_NUMBER: _builtins.int
+    DISTANCE_KM_FIELD_NUMBER: _builtins.int
+    TRAVEL_MINUTES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     time_zone: _builtins.str
     """IANA zone of the centre; exam hours are shown in it."""
@@ -110,6 +127,10 @@ class Slot(_message.Message):
     kind: _builtins.str
     """"CIRCULATION" or "PLATEAU"."""
     status: Global___SlotStatus.ValueType
+    distance_km: _builtins.float
+    """From the school's door, as the crow flies; absent where either place is not known."""
+    travel_minutes: _builtins.int
+    """Estimated drive from the school (see R-AVAILABLE's travel); minutes."""
     @_builtins.property
     def centre(self) -> Global___Centre: ...
     @_builtins.property
@@ -138,12 +159,21 @@ class Slot(_message.Message):
         published_at: _timestamp_pb2.Timestamp | None = ...,
         opens_to_all_at: _timestamp_pb2.Timestamp | None = ...,
         seen_at: _timestamp_pb2.Timestamp | None = ...,
+        distance_km: _builtins.float | None = ...,
+        travel_minutes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "ends_at", b"ends_at", "opens_to_all_at", b"opens_to_all_at", "published_at", b"published_at", "seen_at", b"seen_at", "starts_at", b"starts_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_distance_km", b"_distance_km", "_travel_minutes", b"_travel_minutes", "centre", b"centre", "distance_km", b"distance_km", "ends_at", b"ends_at", "opens_to_all_at", b"opens_to_all_at", "published_at", b"published_at", "seen_at", b"seen_at", "starts_at", b"starts_at", "travel_minutes", b"travel_minutes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "centre", b"centre", "ends_at", b"ends_at", "id", b"id", "kind", b"kind", "opens_to_all_at", b"opens_to_all_at", "published_at", b"published_at", "seen_at", b"seen_at", "starts_at", b"starts_at", "status", b"status", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_distance_km", b"_distance_km", "_travel_minutes", b"_travel_minutes", "category", b"category", "centre", b"centre", "distance_km", b"distance_km", "ends_at", b"ends_at", "id", b"id", "kind", b"kind", "opens_to_all_at", b"opens_to_all_at", "published_at", b"published_at", "seen_at", b"seen_at", "starts_at", b"starts_at", "status", b"status", "time_zone", b"time_zone", "travel_minutes", b"travel_minutes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__distance_km: _TypeAlias = _typing.Literal["distance_km"]  # noqa: Y015
+    _WhichOneofArgType__distance_km: _TypeAlias = _typing.Literal["_distance_km", b"_distance_km"]  # noqa: Y015
+    _WhichOneofReturnType__travel_minutes: _TypeAlias = _typing.Literal["travel_minutes"]  # noqa: Y015
+    _WhichOneofArgType__travel_minutes: _TypeAlias = _typing.Literal["_travel_minutes", b"_travel_minutes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__distance_km) -> _WhichOneofReturnType__distance_km | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__travel_minutes) -> _WhichOneofReturnType__travel_minutes | None: ...
 
 Global___Slot: _TypeAlias = Slot  # noqa: Y015
 
@@ -159,19 +189,47 @@ class SearchSlotsRequest(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     LOOK_NOW_FIELD_NUMBER: _builtins.int
+    WITHIN_KM_FIELD_NUMBER: _builtins.int
+    DAY_FROM_MINUTES_FIELD_NUMBER: _builtins.int
+    DAY_TO_MINUTES_FIELD_NUMBER: _builtins.int
+    IN_A_ROW_FIELD_NUMBER: _builtins.int
+    OPEN_NOW_FIELD_NUMBER: _builtins.int
+    OPENS_BEFORE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    WEEKDAYS_FIELD_NUMBER: _builtins.int
     department: _builtins.str
+    """May be empty when within_km says where."""
     category: _builtins.str
     cursor: _builtins.str
     limit: _builtins.int
     """1-500, default 200."""
     look_now: _builtins.bool
     """Look again even if fresh (spends calls of the budget)."""
+    within_km: _builtins.int
+    """Centres at most so far from the school, across departments; 1-300. Absent: any."""
+    day_from_minutes: _builtins.int
+    """Time of day at the centre, minutes after midnight: from (included) to (not included). Absent: all day."""
+    day_to_minutes: _builtins.int
+    in_a_row: _builtins.int
+    """At least so many free slots one after the other at one centre (gap under 15 min); 2-8. 0 or 1: no matter."""
+    open_now: _builtins.bool
+    """Only slots that the caller's school may take now."""
+    kind: _builtins.str
+    """"CIRCULATION" or "PLATEAU"; empty: both."""
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
         """At most 56 days after from."""
 
     @_builtins.property
     def centre_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def opens_before(self) -> _timestamp_pb2.Timestamp:
+        """Only slots that are open or open by themselves before this."""
+
+    @_builtins.property
+    def weekdays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """ISO weekdays, Monday 1; empty: all."""
+
     def __init__(
         self,
         *,
@@ -182,12 +240,31 @@ class SearchSlotsRequest(_message.Message):
         cursor: _builtins.str = ...,
         limit: _builtins.int = ...,
         look_now: _builtins.bool = ...,
+        within_km: _builtins.int | None = ...,
+        day_from_minutes: _builtins.int | None = ...,
+        day_to_minutes: _builtins.int | None = ...,
+        in_a_row: _builtins.int = ...,
+        open_now: _builtins.bool = ...,
+        opens_before: _timestamp_pb2.Timestamp | None = ...,
+        kind: _builtins.str = ...,
+        weekdays: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_day_from_minutes", b"_day_from_minutes", "_day_to_minutes", b"_day_to_minutes", "_within_km", b"_within_km", "day_from_minutes", b"day_from_minutes", "day_to_minutes", b"day_to_minutes", "from", b"from", "opens_before", b"opens_before", "to", b"to", "within_km", b"within_km"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "centre_ids", b"centre_ids", "cursor", b"cursor", "department", b"department", "from", b"from", "limit", b"limit", "look_now", b"look_now", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_from_minutes", b"_day_from_minutes", "_day_to_minutes", b"_day_to_minutes", "_within_km", b"_within_km", "category", b"category", "centre_ids", b"centre_ids", "cursor", b"cursor", "day_from_minutes", b"day_from_minutes", "day_to_minutes", b"day_to_minutes", "department", b"department", "from", b"from", "in_a_row", b"in_a_row", "kind", b"kind", "limit", b"limit", "look_now", b"look_now", "open_now", b"open_now", "opens_before", b"opens_before", "to", b"to", "weekdays", b"weekdays", "within_km", b"within_km"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__day_from_minutes: _TypeAlias = _typing.Literal["day_from_minutes"]  # noqa: Y015
+    _WhichOneofArgType__day_from_minutes: _TypeAlias = _typing.Literal["_day_from_minutes", b"_day_from_minutes"]  # noqa: Y015
+    _WhichOneofReturnType__day_to_minutes: _TypeAlias = _typing.Literal["day_to_minutes"]  # noqa: Y015
+    _WhichOneofArgType__day_to_minutes: _TypeAlias = _typing.Literal["_day_to_minutes", b"_day_to_minutes"]  # noqa: Y015
+    _WhichOneofReturnType__within_km: _TypeAlias = _typing.Literal["within_km"]  # noqa: Y015
+    _WhichOneofArgType__within_km: _TypeAlias = _typing.Literal["_within_km", b"_within_km"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__day_from_minutes) -> _WhichOneofReturnType__day_from_minutes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__day_to_minutes) -> _WhichOneofReturnType__day_to_minutes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__within_km) -> _WhichOneofReturnType__within_km | None: ...
 
 Global___SearchSlotsRequest: _TypeAlias = SearchSlotsRequest  # noqa: Y015
 
@@ -271,10 +348,15 @@ class EvaluateRequest(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     LINES_IN_BASKET_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    REPLACEMENTS_LEFT_FIELD_NUMBER: _builtins.int
+    REPLACEMENTS_PER_MONTH_FIELD_NUMBER: _builtins.int
     purpose: _builtins.str
-    """"hold" or "validate"."""
+    """"hold", "validate", "replace", "swap" or "cancel"."""
     lines_in_basket: _builtins.int
     """Lines live in the school's basket now, and candidates of theirs: facts that basket owns."""
+    replacements_left: _builtins.int
+    """Replacements left this month at RdvPermis, for purpose "replace"."""
+    replacements_per_month: _builtins.int
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvaluateLine]: ...
     @_builtins.property
@@ -288,12 +370,21 @@ class EvaluateRequest(_message.Message):
         purpose: _builtins.str = ...,
         lines_in_basket: _builtins.int = ...,
         usage: _abc.Iterable[Global___Usage] | None = ...,
+        replacements_left: _builtins.int | None = ...,
+        replacements_per_month: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "lines_in_basket", b"lines_in_basket", "purpose", b"purpose", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "lines", b"lines", "lines_in_basket", b"lines_in_basket", "purpose", b"purpose", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__replacements_left: _TypeAlias = _typing.Literal["replacements_left"]  # noqa: Y015
+    _WhichOneofArgType__replacements_left: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left"]  # noqa: Y015
+    _WhichOneofReturnType__replacements_per_month: _TypeAlias = _typing.Literal["replacements_per_month"]  # noqa: Y015
+    _WhichOneofArgType__replacements_per_month: _TypeAlias = _typing.Literal["_replacements_per_month", b"_replacements_per_month"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replacements_left) -> _WhichOneofReturnType__replacements_left | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replacements_per_month) -> _WhichOneofReturnType__replacements_per_month | None: ...
 
 Global___EvaluateRequest: _TypeAlias = EvaluateRequest  # noqa: Y015
 
@@ -307,6 +398,13 @@ class EvaluateLine(_message.Message):
     MANDATE_CATEGORY_FIELD_NUMBER: _builtins.int
     MANDATE_GEARBOX_FIELD_NUMBER: _builtins.int
     CANDIDATE_BUSY_FIELD_NUMBER: _builtins.int
+    TRAINER_ID_FIELD_NUMBER: _builtins.int
+    VEHICLE_ID_FIELD_NUMBER: _builtins.int
+    RDVPERMIS_ELIGIBLE_FIELD_NUMBER: _builtins.int
+    RDVPERMIS_CODE_FIELD_NUMBER: _builtins.int
+    RDVPERMIS_SEEN_AT_FIELD_NUMBER: _builtins.int
+    CHANGEABLE_FIELD_NUMBER: _builtins.int
+    LINE_ID_FIELD_NUMBER: _builtins.int
     slot_id: _builtins.str
     candidate_id: _builtins.str
     """Absent while unnamed."""
@@ -316,6 +414,19 @@ class EvaluateLine(_message.Message):
     mandate_gearbox: _builtins.str
     candidate_busy: _builtins.bool
     """The candidate has another live line or booking of this category."""
+    trainer_id: _builtins.str
+    """Who accompanies and in what, where the school said it."""
+    vehicle_id: _builtins.str
+    rdvpermis_eligible: _builtins.bool
+    """RdvPermis' own word on this candidate and category (candidats/recherche), where it was asked: it wins."""
+    rdvpermis_code: _builtins.str
+    """Its refusal in our closed list, and verbatim."""
+    changeable: _builtins.bool
+    """Whether RdvPermis says that the booking may still be changed, for purposes replace, swap, cancel."""
+    line_id: _builtins.str
+    """This line's own id in basket: what is already counted or planned for it is no conflict with itself."""
+    @_builtins.property
+    def rdvpermis_seen_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -325,12 +436,26 @@ class EvaluateLine(_message.Message):
         mandate_category: _builtins.str = ...,
         mandate_gearbox: _builtins.str = ...,
         candidate_busy: _builtins.bool = ...,
+        trainer_id: _builtins.str = ...,
+        vehicle_id: _builtins.str = ...,
+        rdvpermis_eligible: _builtins.bool | None = ...,
+        rdvpermis_code: _builtins.str = ...,
+        rdvpermis_seen_at: _timestamp_pb2.Timestamp | None = ...,
+        changeable: _builtins.bool | None = ...,
+        line_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_changeable", b"_changeable", "_rdvpermis_eligible", b"_rdvpermis_eligible", "changeable", b"changeable", "rdvpermis_eligible", b"rdvpermis_eligible", "rdvpermis_seen_at", b"rdvpermis_seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_busy", b"candidate_busy", "candidate_id", b"candidate_id", "mandate_active", b"mandate_active", "mandate_category", b"mandate_category", "mandate_gearbox", b"mandate_gearbox", "slot_id", b"slot_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_changeable", b"_changeable", "_rdvpermis_eligible", b"_rdvpermis_eligible", "candidate_busy", b"candidate_busy", "candidate_id", b"candidate_id", "changeable", b"changeable", "line_id", b"line_id", "mandate_active", b"mandate_active", "mandate_category", b"mandate_category", "mandate_gearbox", b"mandate_gearbox", "rdvpermis_code", b"rdvpermis_code", "rdvpermis_eligible", b"rdvpermis_eligible", "rdvpermis_seen_at", b"rdvpermis_seen_at", "slot_id", b"slot_id", "trainer_id", b"trainer_id", "vehicle_id", b"vehicle_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__changeable: _TypeAlias = _typing.Literal["changeable"]  # noqa: Y015
+    _WhichOneofArgType__changeable: _TypeAlias = _typing.Literal["_changeable", b"_changeable"]  # noqa: Y015
+    _WhichOneofReturnType__rdvpermis_eligible: _TypeAlias = _typing.Literal["rdvpermis_eligible"]  # noqa: Y015
+    _WhichOneofArgType__rdvpermis_eligible: _TypeAlias = _typing.Literal["_rdvpermis_eligible", b"_rdvpermis_eligible"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__changeable) -> _WhichOneofReturnType__changeable | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rdvpermis_eligible) -> _WhichOneofReturnType__rdvpermis_eligible | None: ...
 
 Global___EvaluateLine: _TypeAlias = EvaluateLine  # noqa: Y015
 
@@ -344,11 +469,15 @@ class Usage(_message.Message):
     MONTH_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     TAKEN_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     department: _builtins.str
     month: _builtins.str
     """"2026-12"."""
     category: _builtins.str
     taken: _builtins.int
+    """Bookings and live holds."""
+    held: _builtins.int
+    """Of these, holds that are not booked yet."""
     def __init__(
         self,
         *,
@@ -356,10 +485,11 @@ class Usage(_message.Message):
         month: _builtins.str = ...,
         category: _builtins.str = ...,
         taken: _builtins.int = ...,
+        held: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "department", b"department", "month", b"month", "taken", b"taken"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "department", b"department", "held", b"held", "month", b"month", "taken", b"taken"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -410,6 +540,7 @@ class LineVerdict(_message.Message):
     SLOT_FIELD_NUMBER: _builtins.int
     QUOTA_LIMIT_FIELD_NUMBER: _builtins.int
     MONTH_FIELD_NUMBER: _builtins.int
+    CASE_FIELD_NUMBER: _builtins.int
     slot_id: _builtins.str
     allowed: _builtins.bool
     quota_limit: _builtins.int
@@ -421,6 +552,10 @@ class LineVerdict(_message.Message):
     def slot(self) -> Global___Slot:
         """The slot as known; absent when unknown."""
 
+    @_builtins.property
+    def case(self) -> Global___Case:
+        """Everything the rules looked at, to be kept with the booking: `Rejudge` says the same of it years later."""
+
     def __init__(
         self,
         *,
@@ -430,14 +565,803 @@ class LineVerdict(_message.Message):
         slot: Global___Slot | None = ...,
         quota_limit: _builtins.int = ...,
         month: _builtins.str = ...,
+        case: Global___Case | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["slot", b"slot"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "slot", b"slot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "month", b"month", "quota_limit", b"quota_limit", "slot", b"slot", "slot_id", b"slot_id", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "case", b"case", "month", b"month", "quota_limit", b"quota_limit", "slot", b"slot", "slot_id", b"slot_id", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LineVerdict: _TypeAlias = LineVerdict  # noqa: Y015
+
+@_typing.final
+class Case(_message.Message):
+    """The facts of one judgement, without names: ids, times, numbers and codes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    SCHOOL_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    LICENSED_UNTIL_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
+    ELSEWHERE_FIELD_NUMBER: _builtins.int
+    ASKED_FIELD_NUMBER: _builtins.int
+    FTE_HUNDREDTHS_FIELD_NUMBER: _builtins.int
+    RDVPERMIS_LIMIT_FIELD_NUMBER: _builtins.int
+    RDVPERMIS_SAYS_REACHED_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    LINES_IN_BASKET_FIELD_NUMBER: _builtins.int
+    REPLACEMENTS_LEFT_FIELD_NUMBER: _builtins.int
+    REPLACEMENTS_PER_MONTH_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    NAMESAKES_FIELD_NUMBER: _builtins.int
+    BARS_FIELD_NUMBER: _builtins.int
+    CONFLICTS_FIELD_NUMBER: _builtins.int
+    TRAINER_AUTHORISED_UNTIL_FIELD_NUMBER: _builtins.int
+    TRAINER_KNOWN_FIELD_NUMBER: _builtins.int
+    VEHICLE_GEARBOX_FIELD_NUMBER: _builtins.int
+    VEHICLE_CATEGORIES_FIELD_NUMBER: _builtins.int
+    PASSED_KINDS_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.str
+    school_department: _builtins.str
+    taken: _builtins.int
+    """What R-THRESHOLD and R-API-PACE rest on."""
+    elsewhere: _builtins.int
+    asked: _builtins.int
+    fte_hundredths: _builtins.int
+    """Hundredths of a full-time trainer; absent where unknown."""
+    rdvpermis_limit: _builtins.int
+    rdvpermis_says_reached: _builtins.bool
+    lines: _builtins.int
+    """Action as a whole."""
+    lines_in_basket: _builtins.int
+    replacements_left: _builtins.int
+    replacements_per_month: _builtins.int
+    namesakes: _builtins.int
+    trainer_known: _builtins.bool
+    vehicle_gearbox: _builtins.str
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """Moment of the judgement: parameters in force then apply."""
+
+    @_builtins.property
+    def slot(self) -> Global___Slot: ...
+    @_builtins.property
+    def licensed_until(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def line(self) -> Global___EvaluateLine:
+        """The candidate."""
+
+    @_builtins.property
+    def bars(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bar]: ...
+    @_builtins.property
+    def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Conflict]:
+        """What stands in the way of candidate, trainer, vehicle or school at that hour."""
+
+    @_builtins.property
+    def trainer_authorised_until(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def vehicle_categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def passed_kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Kinds of test of this category that the candidate has passed: "PLATEAU"."""
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        purpose: _builtins.str = ...,
+        slot: Global___Slot | None = ...,
+        school_department: _builtins.str = ...,
+        licensed_until: _timestamp_pb2.Timestamp | None = ...,
+        taken: _builtins.int = ...,
+        elsewhere: _builtins.int = ...,
+        asked: _builtins.int = ...,
+        fte_hundredths: _builtins.int | None = ...,
+        rdvpermis_limit: _builtins.int | None = ...,
+        rdvpermis_says_reached: _builtins.bool = ...,
+        lines: _builtins.int = ...,
+        lines_in_basket: _builtins.int = ...,
+        replacements_left: _builtins.int | None = ...,
+        replacements_per_month: _builtins.int | None = ...,
+        line: Global___EvaluateLine | None = ...,
+        namesakes: _builtins.int = ...,
+        bars: _abc.Iterable[Global___Bar] | None = ...,
+        conflicts: _abc.Iterable[Global___Conflict] | None = ...,
+        trainer_authorised_until: _timestamp_pb2.Timestamp | None = ...,
+        trainer_known: _builtins.bool = ...,
+        vehicle_gearbox: _builtins.str = ...,
+        vehicle_categories: _abc.Iterable[_builtins.str] | None = ...,
+        passed_kinds: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fte_hundredths", b"_fte_hundredths", "_rdvpermis_limit", b"_rdvpermis_limit", "_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "at", b"at", "fte_hundredths", b"fte_hundredths", "licensed_until", b"licensed_until", "line", b"line", "rdvpermis_limit", b"rdvpermis_limit", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month", "slot", b"slot", "trainer_authorised_until", b"trainer_authorised_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fte_hundredths", b"_fte_hundredths", "_rdvpermis_limit", b"_rdvpermis_limit", "_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "asked", b"asked", "at", b"at", "bars", b"bars", "conflicts", b"conflicts", "elsewhere", b"elsewhere", "fte_hundredths", b"fte_hundredths", "licensed_until", b"licensed_until", "line", b"line", "lines", b"lines", "lines_in_basket", b"lines_in_basket", "namesakes", b"namesakes", "passed_kinds", b"passed_kinds", "purpose", b"purpose", "rdvpermis_limit", b"rdvpermis_limit", "rdvpermis_says_reached", b"rdvpermis_says_reached", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month", "school_department", b"school_department", "slot", b"slot", "taken", b"taken", "trainer_authorised_until", b"trainer_authorised_until", "trainer_known", b"trainer_known", "vehicle_categories", b"vehicle_categories", "vehicle_gearbox", b"vehicle_gearbox"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__fte_hundredths: _TypeAlias = _typing.Literal["fte_hundredths"]  # noqa: Y015
+    _WhichOneofArgType__fte_hundredths: _TypeAlias = _typing.Literal["_fte_hundredths", b"_fte_hundredths"]  # noqa: Y015
+    _WhichOneofReturnType__rdvpermis_limit: _TypeAlias = _typing.Literal["rdvpermis_limit"]  # noqa: Y015
+    _WhichOneofArgType__rdvpermis_limit: _TypeAlias = _typing.Literal["_rdvpermis_limit", b"_rdvpermis_limit"]  # noqa: Y015
+    _WhichOneofReturnType__replacements_left: _TypeAlias = _typing.Literal["replacements_left"]  # noqa: Y015
+    _WhichOneofArgType__replacements_left: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left"]  # noqa: Y015
+    _WhichOneofReturnType__replacements_per_month: _TypeAlias = _typing.Literal["replacements_per_month"]  # noqa: Y015
+    _WhichOneofArgType__replacements_per_month: _TypeAlias = _typing.Literal["_replacements_per_month", b"_replacements_per_month"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fte_hundredths) -> _WhichOneofReturnType__fte_hundredths | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rdvpermis_limit) -> _WhichOneofReturnType__rdvpermis_limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replacements_left) -> _WhichOneofReturnType__replacements_left | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replacements_per_month) -> _WhichOneofReturnType__replacements_per_month | None: ...
+
+Global___Case: _TypeAlias = Case  # noqa: Y015
+
+@_typing.final
+class Bar(_message.Message):
+    """Until when a candidate may not be booked, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    FROM_RDVPERMIS_FIELD_NUMBER: _builtins.int
+    LIFTED_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """"absence", "late_cancellation", "failure", "passed", "result_pending" or RdvPermis' own motif."""
+    from_rdvpermis: _builtins.bool
+    """Found at RdvPermis (else computed by us from what we know)."""
+    lifted: _builtins.bool
+    """Lifted for force majeure, with a second person's approval."""
+    id: _builtins.str
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        from_rdvpermis: _builtins.bool = ...,
+        lifted: _builtins.bool = ...,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_rdvpermis", b"from_rdvpermis", "id", b"id", "lifted", b"lifted", "reason", b"reason", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Bar: _TypeAlias = Bar  # noqa: Y015
+
+@_typing.final
+class Conflict(_message.Message):
+    """Something at the same hour, travel included."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHOSE_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
+    TRAVEL_MINUTES_FIELD_NUMBER: _builtins.int
+    whose: _builtins.str
+    """"candidate", "trainer", "vehicle" or "school"."""
+    what: _builtins.str
+    """"unavailable" or "booking"."""
+    id: _builtins.str
+    """Id of the unavailability or of basket's line."""
+    travel_minutes: _builtins.int
+    """Travel between the centres, counted in; minutes."""
+    @_builtins.property
+    def starts_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        whose: _builtins.str = ...,
+        what: _builtins.str = ...,
+        id: _builtins.str = ...,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
+        travel_minutes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "starts_at", b"starts_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "id", b"id", "starts_at", b"starts_at", "travel_minutes", b"travel_minutes", "what", b"what", "whose", b"whose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Conflict: _TypeAlias = Conflict  # noqa: Y015
+
+@_typing.final
+class ExplainRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def question(self) -> Global___EvaluateRequest: ...
+    def __init__(
+        self,
+        *,
+        question: Global___EvaluateRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
+
+@_typing.final
+class ExplainResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    ACTION_NEEDS_FIELD_NUMBER: _builtins.int
+    VERDICTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineExplanation]: ...
+    @_builtins.property
+    def action_needs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Need]:
+        """About the action as a whole."""
+
+    @_builtins.property
+    def verdicts(self) -> Global___EvaluateResponse:
+        """The verdicts themselves."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___LineExplanation] | None = ...,
+        action_needs: _abc.Iterable[Global___Need] | None = ...,
+        verdicts: Global___EvaluateResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verdicts", b"verdicts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_needs", b"action_needs", "lines", b"lines", "verdicts", b"verdicts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainResponse: _TypeAlias = ExplainResponse  # noqa: Y015
+
+@_typing.final
+class LineExplanation(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SLOT_ID_FIELD_NUMBER: _builtins.int
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    OPENS_AT_FIELD_NUMBER: _builtins.int
+    NEEDS_FIELD_NUMBER: _builtins.int
+    slot_id: _builtins.str
+    allowed: _builtins.bool
+    @_builtins.property
+    def opens_at(self) -> _timestamp_pb2.Timestamp:
+        """When it opens with nothing but time passing; absent when it is open, or when something else must change first."""
+
+    @_builtins.property
+    def needs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Need]:
+        """What must change besides waiting, each with its remedy."""
+
+    def __init__(
+        self,
+        *,
+        slot_id: _builtins.str = ...,
+        allowed: _builtins.bool = ...,
+        opens_at: _timestamp_pb2.Timestamp | None = ...,
+        needs: _abc.Iterable[Global___Need] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["opens_at", b"opens_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "needs", b"needs", "opens_at", b"opens_at", "slot_id", b"slot_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LineExplanation: _TypeAlias = LineExplanation  # noqa: Y015
+
+@_typing.final
+class Need(_message.Message):
+    """One thing that stands against."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FactsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    RULE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    OPENS_AT_FIELD_NUMBER: _builtins.int
+    rule: _builtins.str
+    source: _builtins.str
+    remedy: _builtins.str
+    """Stable word for what to do: "ask_mandate", "wait", "choose_another_slot" …"""
+    @_builtins.property
+    def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def opens_at(self) -> _timestamp_pb2.Timestamp:
+        """When this one ends by itself; absent when time does not end it."""
+
+    def __init__(
+        self,
+        *,
+        rule: _builtins.str = ...,
+        source: _builtins.str = ...,
+        remedy: _builtins.str = ...,
+        facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        opens_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["opens_at", b"opens_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "opens_at", b"opens_at", "remedy", b"remedy", "rule", b"rule", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Need: _TypeAlias = Need  # noqa: Y015
+
+@_typing.final
+class RejudgeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASES_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cases(self) -> _containers.RepeatedCompositeFieldContainer[Global___Case]: ...
+    @_builtins.property
+    def changed(self) -> Global___Parameter:
+        """As if this were in force at each case's moment."""
+
+    def __init__(
+        self,
+        *,
+        cases: _abc.Iterable[Global___Case] | None = ...,
+        changed: Global___Parameter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "changed", b"changed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejudgeRequest: _TypeAlias = RejudgeRequest  # noqa: Y015
+
+@_typing.final
+class RejudgeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cases(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejudgedCase]:
+        """In the order of the cases."""
+
+    def __init__(
+        self,
+        *,
+        cases: _abc.Iterable[Global___RejudgedCase] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejudgeResponse: _TypeAlias = RejudgeResponse  # noqa: Y015
+
+@_typing.final
+class RejudgedCase(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    AGAINST_FIELD_NUMBER: _builtins.int
+    allowed: _builtins.bool
+    @_builtins.property
+    def against(self) -> _containers.RepeatedCompositeFieldContainer[_verdict_pb2.Verdict]:
+        """Rules that refuse."""
+
+    def __init__(
+        self,
+        *,
+        allowed: _builtins.bool = ...,
+        against: _abc.Iterable[_verdict_pb2.Verdict] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["against", b"against", "allowed", b"allowed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejudgedCase: _TypeAlias = RejudgedCase  # noqa: Y015
+
+@_typing.final
+class Parameter(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    PROPOSED_BY_FIELD_NUMBER: _builtins.int
+    APPROVED_BY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    name: _builtins.str
+    value: _builtins.str
+    """Decimal, as text."""
+    department: _builtins.str
+    """Empty: everywhere."""
+    category: _builtins.str
+    """Empty: every category group."""
+    proposed_by: _builtins.str
+    """Account ids; approved_by is empty while a second person is awaited."""
+    approved_by: _builtins.str
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+        department: _builtins.str = ...,
+        category: _builtins.str = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        proposed_by: _builtins.str = ...,
+        approved_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_by", b"approved_by", "category", b"category", "department", b"department", "id", b"id", "name", b"name", "proposed_by", b"proposed_by", "valid_from", b"valid_from", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Parameter: _TypeAlias = Parameter  # noqa: Y015
+
+@_typing.final
+class ListParametersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListParametersRequest: _TypeAlias = ListParametersRequest  # noqa: Y015
+
+@_typing.final
+class ListParametersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Parameter]: ...
+    def __init__(
+        self,
+        *,
+        parameters: _abc.Iterable[Global___Parameter] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListParametersResponse: _TypeAlias = ListParametersResponse  # noqa: Y015
+
+@_typing.final
+class FavouriteCentre(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    CENTRE_ID_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    CENTRE_NAME_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    centre_id: _builtins.str
+    priority: _builtins.int
+    """0-2, RdvPermis' own."""
+    centre_name: _builtins.str
+    department: _builtins.str
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        centre_id: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        centre_name: _builtins.str = ...,
+        department: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "centre_id", b"centre_id", "centre_name", b"centre_name", "department", b"department", "priority", b"priority"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FavouriteCentre: _TypeAlias = FavouriteCentre  # noqa: Y015
+
+@_typing.final
+class ListFavouriteCentresRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOOK_NOW_FIELD_NUMBER: _builtins.int
+    look_now: _builtins.bool
+    """Read RdvPermis again (costs a call)."""
+    def __init__(
+        self,
+        *,
+        look_now: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["look_now", b"look_now"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFavouriteCentresRequest: _TypeAlias = ListFavouriteCentresRequest  # noqa: Y015
+
+@_typing.final
+class ListFavouriteCentresResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAVOURITES_FIELD_NUMBER: _builtins.int
+    SEEN_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def favourites(self) -> _containers.RepeatedCompositeFieldContainer[Global___FavouriteCentre]: ...
+    @_builtins.property
+    def seen_at(self) -> _timestamp_pb2.Timestamp:
+        """When RdvPermis was last read."""
+
+    def __init__(
+        self,
+        *,
+        favourites: _abc.Iterable[Global___FavouriteCentre] | None = ...,
+        seen_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seen_at", b"seen_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["favourites", b"favourites", "seen_at", b"seen_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFavouriteCentresResponse: _TypeAlias = ListFavouriteCentresResponse  # noqa: Y015
+
+@_typing.final
+class SetFavouriteCentresRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    FAVOURITES_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    @_builtins.property
+    def favourites(self) -> _containers.RepeatedCompositeFieldContainer[Global___FavouriteCentre]:
+        """At most 20, each centre once."""
+
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        favourites: _abc.Iterable[Global___FavouriteCentre] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "favourites", b"favourites"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetFavouriteCentresRequest: _TypeAlias = SetFavouriteCentresRequest  # noqa: Y015
+
+@_typing.final
+class SetFavouriteCentresResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAVOURITES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def favourites(self) -> _containers.RepeatedCompositeFieldContainer[Global___FavouriteCentre]: ...
+    def __init__(
+        self,
+        *,
+        favourites: _abc.Iterable[Global___FavouriteCentre] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["favourites", b"favourites"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetFavouriteCentresResponse: _TypeAlias = SetFavouriteCentresResponse  # noqa: Y015
+
+@_typing.final
+class SavedSearch(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    MATCHED_AT_FIELD_NUMBER: _builtins.int
+    ALERT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    label: _builtins.str
+    """What the person called it; shown to them alone."""
+    alert: _builtins.bool
+    @_builtins.property
+    def search(self) -> Global___SearchSlotsRequest:
+        """from, to, cursor, limit and look_now are not kept: a saved search is about what comes."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def matched_at(self) -> _timestamp_pb2.Timestamp:
+        """When it last brought something."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        label: _builtins.str = ...,
+        search: Global___SearchSlotsRequest | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        matched_at: _timestamp_pb2.Timestamp | None = ...,
+        alert: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "matched_at", b"matched_at", "search", b"search"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "created_at", b"created_at", "id", b"id", "label", b"label", "matched_at", b"matched_at", "search", b"search"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SavedSearch: _TypeAlias = SavedSearch  # noqa: Y015
+
+@_typing.final
+class SaveSearchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
+    ALERT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    label: _builtins.str
+    alert: _builtins.bool
+    @_builtins.property
+    def search(self) -> Global___SearchSlotsRequest: ...
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        label: _builtins.str = ...,
+        search: Global___SearchSlotsRequest | None = ...,
+        alert: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "label", b"label", "request_id", b"request_id", "search", b"search"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveSearchRequest: _TypeAlias = SaveSearchRequest  # noqa: Y015
+
+@_typing.final
+class SaveSearchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def search(self) -> Global___SavedSearch: ...
+    def __init__(
+        self,
+        *,
+        search: Global___SavedSearch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveSearchResponse: _TypeAlias = SaveSearchResponse  # noqa: Y015
+
+@_typing.final
+class ListSavedSearchesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSavedSearchesRequest: _TypeAlias = ListSavedSearchesRequest  # noqa: Y015
+
+@_typing.final
+class ListSavedSearchesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def searches(self) -> _containers.RepeatedCompositeFieldContainer[Global___SavedSearch]: ...
+    def __init__(
+        self,
+        *,
+        searches: _abc.Iterable[Global___SavedSearch] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["searches", b"searches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSavedSearchesResponse: _TypeAlias = ListSavedSearchesResponse  # noqa: Y015
+
+@_typing.final
+class DeleteSavedSearchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSavedSearchRequest: _TypeAlias = DeleteSavedSearchRequest  # noqa: Y015
+
+@_typing.final
+class DeleteSavedSearchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSavedSearchResponse: _TypeAlias = DeleteSavedSearchResponse  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
@@ -497,7 +1421,9 @@ class ListCentresResponse(_message.Message):
 
     CENTRES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def centres(self) -> _containers.RepeatedCompositeFieldContainer[Global___Centre]: ...
+    def centres(self) -> _containers.RepeatedCompositeFieldContainer[Global___Centre]:
+        """Nearest to the school first where places are known, then by name."""
+
     def __init__(
         self,
         *,
@@ -547,6 +1473,17 @@ class Threshold(_message.Message):
     FTE_FIELD_NUMBER: _builtins.int
     RATE_PER_FTE_FIELD_NUMBER: _builtins.int
     NEXT_CHANGE_AT_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    ELSEWHERE_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
+    LEFT_TODAY_FIELD_NUMBER: _builtins.int
+    OWN_LIMIT_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    REPLACEMENTS_LEFT_FIELD_NUMBER: _builtins.int
+    REPLACEMENTS_PER_MONTH_FIELD_NUMBER: _builtins.int
+    WARN_PERCENT_FIELD_NUMBER: _builtins.int
+    FTE_SOURCE_FIELD_NUMBER: _builtins.int
+    FTE_AS_OF_FIELD_NUMBER: _builtins.int
     department: _builtins.str
     month: _builtins.str
     category: _builtins.str
@@ -559,10 +1496,29 @@ class Threshold(_message.Message):
     """RdvPermis' own figure; absent where unknown."""
     fte: _builtins.float
     rate_per_fte: _builtins.float
+    held: _builtins.int
+    """Of `taken`: holds not booked yet, and what RdvPermis counts beyond our own lines."""
+    elsewhere: _builtins.int
+    left: _builtins.int
+    """limit - taken and paced_limit - taken, never below 0."""
+    left_today: _builtins.int
+    own_limit: _builtins.int
+    """floor(rate × FTE); absent where the FTE is unknown."""
+    difference: _builtins.int
+    """RdvPermis' limit - ours, where both are known and differ."""
+    replacements_left: _builtins.int
+    """Replacements at RdvPermis this month, where known."""
+    replacements_per_month: _builtins.int
+    warn_percent: _builtins.int
+    """Share of the limit from which the school is warned; percent."""
+    fte_source: _builtins.str
+    """Where the FTE comes from: "hours" (computed), "declared" (RdvPermis), "unknown"; and as of when."""
     @_builtins.property
     def next_change_at(self) -> _timestamp_pb2.Timestamp:
         """When the pace next rises, or the month ends."""
 
+    @_builtins.property
+    def fte_as_of(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -576,14 +1532,42 @@ class Threshold(_message.Message):
         fte: _builtins.float = ...,
         rate_per_fte: _builtins.float = ...,
         next_change_at: _timestamp_pb2.Timestamp | None = ...,
+        held: _builtins.int = ...,
+        elsewhere: _builtins.int = ...,
+        left: _builtins.int = ...,
+        left_today: _builtins.int = ...,
+        own_limit: _builtins.int | None = ...,
+        difference: _builtins.int | None = ...,
+        replacements_left: _builtins.int | None = ...,
+        replacements_per_month: _builtins.int | None = ...,
+        warn_percent: _builtins.int = ...,
+        fte_source: _builtins.str = ...,
+        fte_as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_rdvpermis_limit", b"_rdvpermis_limit", "next_change_at", b"next_change_at", "rdvpermis_limit", b"rdvpermis_limit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_difference", b"_difference", "_own_limit", b"_own_limit", "_rdvpermis_limit", b"_rdvpermis_limit", "_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "difference", b"difference", "fte_as_of", b"fte_as_of", "next_change_at", b"next_change_at", "own_limit", b"own_limit", "rdvpermis_limit", b"rdvpermis_limit", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rdvpermis_limit", b"_rdvpermis_limit", "category", b"category", "department", b"department", "fte", b"fte", "limit", b"limit", "month", b"month", "next_change_at", b"next_change_at", "paced_limit", b"paced_limit", "rate_per_fte", b"rate_per_fte", "rdvpermis_limit", b"rdvpermis_limit", "taken", b"taken"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_difference", b"_difference", "_own_limit", b"_own_limit", "_rdvpermis_limit", b"_rdvpermis_limit", "_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "category", b"category", "department", b"department", "difference", b"difference", "elsewhere", b"elsewhere", "fte", b"fte", "fte_as_of", b"fte_as_of", "fte_source", b"fte_source", "held", b"held", "left", b"left", "left_today", b"left_today", "limit", b"limit", "month", b"month", "next_change_at", b"next_change_at", "own_limit", b"own_limit", "paced_limit", b"paced_limit", "rate_per_fte", b"rate_per_fte", "rdvpermis_limit", b"rdvpermis_limit", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month", "taken", b"taken", "warn_percent", b"warn_percent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__difference: _TypeAlias = _typing.Literal["difference"]  # noqa: Y015
+    _WhichOneofArgType__difference: _TypeAlias = _typing.Literal["_difference", b"_difference"]  # noqa: Y015
+    _WhichOneofReturnType__own_limit: _TypeAlias = _typing.Literal["own_limit"]  # noqa: Y015
+    _WhichOneofArgType__own_limit: _TypeAlias = _typing.Literal["_own_limit", b"_own_limit"]  # noqa: Y015
     _WhichOneofReturnType__rdvpermis_limit: _TypeAlias = _typing.Literal["rdvpermis_limit"]  # noqa: Y015
     _WhichOneofArgType__rdvpermis_limit: _TypeAlias = _typing.Literal["_rdvpermis_limit", b"_rdvpermis_limit"]  # noqa: Y015
+    _WhichOneofReturnType__replacements_left: _TypeAlias = _typing.Literal["replacements_left"]  # noqa: Y015
+    _WhichOneofArgType__replacements_left: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left"]  # noqa: Y015
+    _WhichOneofReturnType__replacements_per_month: _TypeAlias = _typing.Literal["replacements_per_month"]  # noqa: Y015
+    _WhichOneofArgType__replacements_per_month: _TypeAlias = _typing.Literal["_replacements_per_month", b"_replacements_per_month"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__difference) -> _WhichOneofReturnType__difference | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__own_limit) -> _WhichOneofReturnType__own_limit | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rdvpermis_limit) -> _WhichOneofReturnType__rdvpermis_limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replacements_left) -> _WhichOneofReturnType__replacements_left | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replacements_per_month) -> _WhichOneofReturnType__replacements_per_month | None: ...
 
 Global___Threshold: _TypeAlias = Threshold  # noqa: Y015
 

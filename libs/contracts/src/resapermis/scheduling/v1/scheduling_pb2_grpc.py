@@ -50,6 +50,46 @@ class SchedulingServiceStub:
                 request_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListCentresRequest.SerializeToString,
                 response_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListCentresResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/resapermis.scheduling.v1.SchedulingService/Explain',
+                request_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ExplainResponse.FromString,
+                _registered_method=True)
+        self.Rejudge = channel.unary_unary(
+                '/resapermis.scheduling.v1.SchedulingService/Rejudge',
+                request_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.RejudgeRequest.SerializeToString,
+                response_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.RejudgeResponse.FromString,
+                _registered_method=True)
+        self.ListParameters = channel.unary_unary(
+                '/resapermis.scheduling.v1.SchedulingService/ListParameters',
+                request_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListParametersRequest.SerializeToString,
+                response_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListParametersResponse.FromString,
+                _registered_method=True)
+        self.ListFavouriteCentres = channel.unary_unary(
+                '/resapermis.scheduling.v1.SchedulingService/ListFavouriteCentres',
+                request_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListFavouriteCentresRequest.SerializeToString,
+                response_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListFavouriteCentresResponse.FromString,
+                _registered_method=True)
+        self.SetFavouriteCentres = channel.unary_unary(
+                '/resapermis.scheduling.v1.SchedulingService/SetFavouriteCentres',
+                request_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.SetFavouriteCentresRequest.SerializeToString,
+                response_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.SetFavouriteCentresResponse.FromString,
+                _registered_method=True)
+        self.SaveSearch = channel.unary_unary(
+                '/resapermis.scheduling.v1.SchedulingService/SaveSearch',
+                request_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.SaveSearchRequest.SerializeToString,
+                response_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.SaveSearchResponse.FromString,
+                _registered_method=True)
+        self.ListSavedSearches = channel.unary_unary(
+                '/resapermis.scheduling.v1.SchedulingService/ListSavedSearches',
+                request_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListSavedSearchesRequest.SerializeToString,
+                response_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListSavedSearchesResponse.FromString,
+                _registered_method=True)
+        self.DeleteSavedSearch = channel.unary_unary(
+                '/resapermis.scheduling.v1.SchedulingService/DeleteSavedSearch',
+                request_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.DeleteSavedSearchRequest.SerializeToString,
+                response_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.DeleteSavedSearchResponse.FromString,
+                _registered_method=True)
         self.ListThresholds = channel.unary_unary(
                 '/resapermis.scheduling.v1.SchedulingService/ListThresholds',
                 request_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListThresholdsRequest.SerializeToString,
@@ -82,6 +122,63 @@ class SchedulingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explain(self, request, context):
+        """What would have to change for these lines to be allowed, and when they open by themselves. Evaluate's facts; no effect.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rejudge(self, request, context):
+        """Judge again from kept facts, with the parameters that were in force at each case's own moment (or with one changed,
+        to preview what a change would do). Never looks at anything but the case and the parameters.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListParameters(self, request, context):
+        """Parameters of the rules: in force, to come, waiting for their second person.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFavouriteCentres(self, request, context):
+        """Centres that the school prefers, as RdvPermis keeps them, by category group.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetFavouriteCentres(self, request, context):
+        """Choose the favourites of a category group; RdvPermis' own are changed with them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SaveSearch(self, request, context):
+        """Keep a search: it is looked at more often, and a slot that comes to match it is told. Nothing is ever booked by it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSavedSearches(self, request, context):
+        """The caller's saved searches, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSavedSearch(self, request, context):
+        """Forget a saved search.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListThresholds(self, request, context):
         """The school's thresholds: used, held, left, pace, by department, month and category group.
         """
@@ -106,6 +203,46 @@ def add_SchedulingServiceServicer_to_server(servicer, server):
                     servicer.ListCentres,
                     request_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListCentresRequest.FromString,
                     response_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListCentresResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ExplainRequest.FromString,
+                    response_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ExplainResponse.SerializeToString,
+            ),
+            'Rejudge': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rejudge,
+                    request_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.RejudgeRequest.FromString,
+                    response_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.RejudgeResponse.SerializeToString,
+            ),
+            'ListParameters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListParameters,
+                    request_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListParametersRequest.FromString,
+                    response_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListParametersResponse.SerializeToString,
+            ),
+            'ListFavouriteCentres': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFavouriteCentres,
+                    request_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListFavouriteCentresRequest.FromString,
+                    response_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListFavouriteCentresResponse.SerializeToString,
+            ),
+            'SetFavouriteCentres': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetFavouriteCentres,
+                    request_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.SetFavouriteCentresRequest.FromString,
+                    response_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.SetFavouriteCentresResponse.SerializeToString,
+            ),
+            'SaveSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.SaveSearch,
+                    request_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.SaveSearchRequest.FromString,
+                    response_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.SaveSearchResponse.SerializeToString,
+            ),
+            'ListSavedSearches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSavedSearches,
+                    request_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListSavedSearchesRequest.FromString,
+                    response_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListSavedSearchesResponse.SerializeToString,
+            ),
+            'DeleteSavedSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSavedSearch,
+                    request_deserializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.DeleteSavedSearchRequest.FromString,
+                    response_serializer=resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.DeleteSavedSearchResponse.SerializeToString,
             ),
             'ListThresholds': grpc.unary_unary_rpc_method_handler(
                     servicer.ListThresholds,
@@ -195,6 +332,222 @@ class SchedulingService:
             '/resapermis.scheduling.v1.SchedulingService/ListCentres',
             resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListCentresRequest.SerializeToString,
             resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListCentresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.scheduling.v1.SchedulingService/Explain',
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ExplainRequest.SerializeToString,
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rejudge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.scheduling.v1.SchedulingService/Rejudge',
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.RejudgeRequest.SerializeToString,
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.RejudgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListParameters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.scheduling.v1.SchedulingService/ListParameters',
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListParametersRequest.SerializeToString,
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListParametersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFavouriteCentres(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.scheduling.v1.SchedulingService/ListFavouriteCentres',
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListFavouriteCentresRequest.SerializeToString,
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListFavouriteCentresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetFavouriteCentres(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.scheduling.v1.SchedulingService/SetFavouriteCentres',
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.SetFavouriteCentresRequest.SerializeToString,
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.SetFavouriteCentresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SaveSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.scheduling.v1.SchedulingService/SaveSearch',
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.SaveSearchRequest.SerializeToString,
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.SaveSearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSavedSearches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.scheduling.v1.SchedulingService/ListSavedSearches',
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListSavedSearchesRequest.SerializeToString,
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.ListSavedSearchesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSavedSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.scheduling.v1.SchedulingService/DeleteSavedSearch',
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.DeleteSavedSearchRequest.SerializeToString,
+            resapermis_dot_scheduling_dot_v1_dot_scheduling__pb2.DeleteSavedSearchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,24 @@ class SchedulingServiceStub:
     """May the caller's school take these slots for these candidates now? All rules answer."""
     ListCentres: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.ListCentresRequest, _scheduling_pb2.ListCentresResponse]
     """Exam centres of a department."""
+    Explain: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.ExplainRequest, _scheduling_pb2.ExplainResponse]
+    """What would have to change for these lines to be allowed, and when they open by themselves. Evaluate's facts; no effect."""
+    Rejudge: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.RejudgeRequest, _scheduling_pb2.RejudgeResponse]
+    """Judge again from kept facts, with the parameters that were in force at each case's own moment (or with one changed,
+    to preview what a change would do). Never looks at anything but the case and the parameters.
+    """
+    ListParameters: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.ListParametersRequest, _scheduling_pb2.ListParametersResponse]
+    """Parameters of the rules: in force, to come, waiting for their second person."""
+    ListFavouriteCentres: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.ListFavouriteCentresRequest, _scheduling_pb2.ListFavouriteCentresResponse]
+    """Centres that the school prefers, as RdvPermis keeps them, by category group."""
+    SetFavouriteCentres: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.SetFavouriteCentresRequest, _scheduling_pb2.SetFavouriteCentresResponse]
+    """Choose the favourites of a category group; RdvPermis' own are changed with them."""
+    SaveSearch: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.SaveSearchRequest, _scheduling_pb2.SaveSearchResponse]
+    """Keep a search: it is looked at more often, and a slot that comes to match it is told. Nothing is ever booked by it."""
+    ListSavedSearches: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.ListSavedSearchesRequest, _scheduling_pb2.ListSavedSearchesResponse]
+    """The caller's saved searches, newest first."""
+    DeleteSavedSearch: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.DeleteSavedSearchRequest, _scheduling_pb2.DeleteSavedSearchResponse]
+    """Forget a saved search."""
     ListThresholds: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.ListThresholdsRequest, _scheduling_pb2.ListThresholdsResponse]
     """The school's thresholds: used, held, left, pace, by department, month and category group."""
 
@@ -53,6 +71,24 @@ class SchedulingServiceAsyncStub(SchedulingServiceStub):
     """May the caller's school take these slots for these candidates now? All rules answer."""
     ListCentres: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.ListCentresRequest, _scheduling_pb2.ListCentresResponse]  # type: ignore[assignment]
     """Exam centres of a department."""
+    Explain: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.ExplainRequest, _scheduling_pb2.ExplainResponse]  # type: ignore[assignment]
+    """What would have to change for these lines to be allowed, and when they open by themselves. Evaluate's facts; no effect."""
+    Rejudge: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.RejudgeRequest, _scheduling_pb2.RejudgeResponse]  # type: ignore[assignment]
+    """Judge again from kept facts, with the parameters that were in force at each case's own moment (or with one changed,
+    to preview what a change would do). Never looks at anything but the case and the parameters.
+    """
+    ListParameters: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.ListParametersRequest, _scheduling_pb2.ListParametersResponse]  # type: ignore[assignment]
+    """Parameters of the rules: in force, to come, waiting for their second person."""
+    ListFavouriteCentres: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.ListFavouriteCentresRequest, _scheduling_pb2.ListFavouriteCentresResponse]  # type: ignore[assignment]
+    """Centres that the school prefers, as RdvPermis keeps them, by category group."""
+    SetFavouriteCentres: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.SetFavouriteCentresRequest, _scheduling_pb2.SetFavouriteCentresResponse]  # type: ignore[assignment]
+    """Choose the favourites of a category group; RdvPermis' own are changed with them."""
+    SaveSearch: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.SaveSearchRequest, _scheduling_pb2.SaveSearchResponse]  # type: ignore[assignment]
+    """Keep a search: it is looked at more often, and a slot that comes to match it is told. Nothing is ever booked by it."""
+    ListSavedSearches: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.ListSavedSearchesRequest, _scheduling_pb2.ListSavedSearchesResponse]  # type: ignore[assignment]
+    """The caller's saved searches, newest first."""
+    DeleteSavedSearch: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.DeleteSavedSearchRequest, _scheduling_pb2.DeleteSavedSearchResponse]  # type: ignore[assignment]
+    """Forget a saved search."""
     ListThresholds: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.ListThresholdsRequest, _scheduling_pb2.ListThresholdsResponse]  # type: ignore[assignment]
     """The school's thresholds: used, held, left, pace, by department, month and category group."""
 
@@ -82,6 +118,72 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_pb2.ListCentresResponse, _abc.Awaitable[_scheduling_pb2.ListCentresResponse]]:
         """Exam centres of a department."""
+
+    @_abc_1.abstractmethod
+    def Explain(
+        self,
+        request: _scheduling_pb2.ExplainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduling_pb2.ExplainResponse, _abc.Awaitable[_scheduling_pb2.ExplainResponse]]:
+        """What would have to change for these lines to be allowed, and when they open by themselves. Evaluate's facts; no effect."""
+
+    @_abc_1.abstractmethod
+    def Rejudge(
+        self,
+        request: _scheduling_pb2.RejudgeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduling_pb2.RejudgeResponse, _abc.Awaitable[_scheduling_pb2.RejudgeResponse]]:
+        """Judge again from kept facts, with the parameters that were in force at each case's own moment (or with one changed,
+        to preview what a change would do). Never looks at anything but the case and the parameters.
+        """
+
+    @_abc_1.abstractmethod
+    def ListParameters(
+        self,
+        request: _scheduling_pb2.ListParametersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduling_pb2.ListParametersResponse, _abc.Awaitable[_scheduling_pb2.ListParametersResponse]]:
+        """Parameters of the rules: in force, to come, waiting for their second person."""
+
+    @_abc_1.abstractmethod
+    def ListFavouriteCentres(
+        self,
+        request: _scheduling_pb2.ListFavouriteCentresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduling_pb2.ListFavouriteCentresResponse, _abc.Awaitable[_scheduling_pb2.ListFavouriteCentresResponse]]:
+        """Centres that the school prefers, as RdvPermis keeps them, by category group."""
+
+    @_abc_1.abstractmethod
+    def SetFavouriteCentres(
+        self,
+        request: _scheduling_pb2.SetFavouriteCentresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduling_pb2.SetFavouriteCentresResponse, _abc.Awaitable[_scheduling_pb2.SetFavouriteCentresResponse]]:
+        """Choose the favourites of a category group; RdvPermis' own are changed with them."""
+
+    @_abc_1.abstractmethod
+    def SaveSearch(
+        self,
+        request: _scheduling_pb2.SaveSearchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduling_pb2.SaveSearchResponse, _abc.Awaitable[_scheduling_pb2.SaveSearchResponse]]:
+        """Keep a search: it is looked at more often, and a slot that comes to match it is told. Nothing is ever booked by it."""
+
+    @_abc_1.abstractmethod
+    def ListSavedSearches(
+        self,
+        request: _scheduling_pb2.ListSavedSearchesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduling_pb2.ListSavedSearchesResponse, _abc.Awaitable[_scheduling_pb2.ListSavedSearchesResponse]]:
+        """The caller's saved searches, newest first."""
+
+    @_abc_1.abstractmethod
+    def DeleteSavedSearch(
+        self,
+        request: _scheduling_pb2.DeleteSavedSearchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduling_pb2.DeleteSavedSearchResponse, _abc.Awaitable[_scheduling_pb2.DeleteSavedSearchResponse]]:
+        """Forget a saved search."""
 
     @_abc_1.abstractmethod
     def ListThresholds(
