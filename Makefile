@@ -27,8 +27,8 @@ lint: setup ## check style, types, layers, contracts, lock files and images
 protos: setup ## generate libs/contracts from protos/
 	@exec tools/protos.sh
 
-bench: setup ## measure holds per second end to end; prints JSON
-	@exec $(PY) tests/load/bench.py
+bench: setup ## measure holds per second end to end; prints JSON (ARGS="rush --callers 16")
+	@exec $(PY) tests/load/bench.py $(ARGS)
 
 chaos: setup ## kill, restart and cut everything while schools book, then check all (ARGS="--seed 7 --seeds 3")
 	@exec $(PY) tests/chaos/chaos.py $(ARGS)
