@@ -9,11 +9,18 @@ import time
 from pathlib import Path
 
 from devstack import ALL_PARTS, CannotStart, Stack
-from devstack.parts import SANDBOX
+from devstack.parts import SANDBOX, replicas_said
 from devstack.probes import http_body
 from devstack.settings import ROOT
 
-OURS = ("RESAPERMIS_PORT", "RESAPERMIS_HOME", "RESAPERMIS_DATABASE_URL", "RESAPERMIS_PARTS", "RESAPERMIS_PYTHON")
+OURS = (
+    "RESAPERMIS_PORT",
+    "RESAPERMIS_HOME",
+    "RESAPERMIS_DATABASE_URL",
+    "RESAPERMIS_PARTS",
+    "RESAPERMIS_PYTHON",
+    "RESAPERMIS_REPLICAS",
+)
 """Settings of this command; the other RESAPERMIS_* of the environment are handed to the parts."""
 HIGHEST_BASE_PORT = 65_500
 
@@ -36,8 +43,21 @@ async def run() -> int:
     # Whoever points at another RdvPermis needs no sandbox.
     parts = [part for part in chosen if part != SANDBOX or "RESAPERMIS_RDVPERMIS_URL" not in handed]
     database = os.environ.get("RESAPERMIS_DATABASE_URL", "")
-    port = int(text)
-    stack = Stack(home, port, parts=parts, database_url=database, settings=handed, say=say, mails_to_console=True)
+    try:
+        replicas = replicas_said(os.environ.get("RESAPERMIS_REPLICAS", ""))
+        stack = Stack(
+            home,
+            int(text),
+            parts=parts,
+            database_url=database,
+            settings=handed,
+            replicas=replicas,
+            say=say,
+            mails_to_console=True,
+        )
+    except ValueError as reason:
+        print(f"make up: RESAPERMIS_PARTS or RESAPERMIS_REPLICAS: {reason}", file=sys.stderr)
+        return 2
     leave = asyncio.Event()
     starting = asyncio.create_task(stack.start())
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 METRICS_ABOVE_GRPC = 10
 """A service's metrics and health port is its gRPC port plus this."""
+ABOVE_THE_REPLICA_BEFORE = 20
+"""A further replica's ports are those of the one before it plus this."""
+MOST_REPLICAS = 4
 
 
 @dataclass(frozen=True)
@@ -125,13 +128,13 @@ class Ports:
         """NATS, TLS only."""
         return self.web + 4
 
-    def grpc(self, service: Service) -> int:
-        """gRPC of a service, mTLS only."""
-        return self.web + service.grpc
+    def grpc(self, service: Service, replica: int = 1) -> int:
+        """gRPC of a service's replica, mTLS only."""
+        return self.web + service.grpc + (replica - 1) * ABOVE_THE_REPLICA_BEFORE
 
-    def metrics(self, service: Service) -> int:
-        """Metrics, health and readiness of a service, plain HTTP."""
-        return self.web + service.grpc + METRICS_ABOVE_GRPC
+    def metrics(self, service: Service, replica: int = 1) -> int:
+        """Metrics, health and readiness of a service's replica, plain HTTP."""
+        return self.grpc(service, replica) + METRICS_ABOVE_GRPC
 
     def of(self, part: str) -> dict[str, int]:
         """What a part listens on: purpose → port."""
@@ -143,8 +146,8 @@ class Ports:
         }
         if part in fixed:
             return fixed[part]
-        service = service_named(part)
-        ports = {f"{part} gRPC": self.grpc(service), f"{part} metrics": self.metrics(service)}
+        service, replica = replica_named(part)
+        ports = {f"{part} gRPC": self.grpc(service, replica), f"{part} metrics": self.metrics(service, replica)}
         return {"web and API": self.web, **ports} if service.face == "web" else ports
 
 
@@ -154,3 +157,34 @@ def service_named(name: str) -> Service:
         if service.name == name:
             return service
     raise KeyError(name)
+
+
+def parts_of(service: Service, replicas: int) -> tuple[str, ...]:
+    """The parts that run a service: "basket", and "basket-2" and so on for further replicas.
+
+    ValueError for a number that cannot be, and for the web face, whose port people type: it has one address.
+    """
+    if not 1 <= replicas <= (1 if service.face == "web" else MOST_REPLICAS):
+        msg = f"{service.name} cannot run {replicas} times: 1 to {MOST_REPLICAS}, and the web face once"
+        raise ValueError(msg)
+    return (service.name, *(f"{service.name}-{number}" for number in range(2, replicas + 1)))
+
+
+def replica_named(part: str) -> tuple[Service, int]:
+    """The service that a part runs, and which of its replicas the part is; KeyError when there is none."""
+    name, _, number = part.rpartition("-")
+    if number.isdecimal() and 2 <= int(number) <= MOST_REPLICAS:
+        return service_named(name), int(number)
+    return service_named(part), 1
+
+
+def replicas_said(text: str) -> dict[str, int]:
+    """Read "basket=2,mandate=3"; ValueError names what cannot be read."""
+    found = {}
+    for word in filter(None, text.split(",")):
+        name, _, number = word.partition("=")
+        if name not in {service.name for service in SERVICES} or not number.isdecimal():
+            msg = f"{word!r} is not a service and how often it runs, as in basket=2"
+            raise ValueError(msg)
+        found[name] = int(number)
+    return found

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from devstack import nats, postgres
-from devstack.parts import MAIL, NATS, POSTGRES, SANDBOX, Service, service_named
+from devstack.parts import MAIL, NATS, POSTGRES, SANDBOX, Service, replica_named
 from devstack.probes import http_ok, listens
 from devstack.processes import Program, Ready
 from devstack.settings import ROOT, Settings
@@ -58,13 +58,13 @@ def program(settings: Settings, part: str, *, mails_to_console: bool) -> Program
             ready,
             directory=settings.home,
         )
-    service = service_named(part)
+    service, replica = replica_named(part)
     return Program(
         part,
         (*PYTHON, *service.command),
-        settings.service(service),
+        settings.service(service, replica),
         _log(settings, part),
-        _http(settings.ports.metrics(service), "/readyz"),
+        _http(settings.ports.metrics(service, replica), "/readyz"),
         directory=settings.home,
     )
 

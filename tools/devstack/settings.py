@@ -22,6 +22,8 @@ class Settings:
     extra: dict[str, str]
     by_part: dict[str, Mapping[str, str]]
     databases: dict[str, str] = field(default_factory=dict)
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    """How often a service runs, by its name; once where nothing is said."""
 
     @property
     def tls(self) -> Path:
@@ -53,17 +55,22 @@ class Settings:
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         return {**inherited, "PYTHONUNBUFFERED": "1", **self.extra, **self.by_part.get(part, {})}
 
-    def service(self, service: Service) -> dict[str, str]:
+    def address(self, service: Service) -> str:
+        """Where the others find a service: every replica, as a headless Service's name resolves in Kubernetes."""
+        replicas = range(1, self.replicas.get(service.name, 1) + 1)
+        return ",".join(f"127.0.0.1:{self.ports.grpc(service, replica)}" for replica in replicas)
+
+    def service(self, service: Service, replica: int = 1) -> dict[str, str]:
         """The environment of a service process."""
         computed = {
             "RESAPERMIS_DATABASE_URL": self.databases.get(service.database, ""),
             "RESAPERMIS_NATS_URL": f"tls://127.0.0.1:{self.ports.nats}",
             "RESAPERMIS_TLS_DIR": str(self.tls / service.name),
-            "RESAPERMIS_GRPC_LISTEN": f"127.0.0.1:{self.ports.grpc(service)}",
-            "RESAPERMIS_METRICS_LISTEN": f"127.0.0.1:{self.ports.metrics(service)}",
+            "RESAPERMIS_GRPC_LISTEN": f"127.0.0.1:{self.ports.grpc(service, replica)}",
+            "RESAPERMIS_METRICS_LISTEN": f"127.0.0.1:{self.ports.metrics(service, replica)}",
             "RESAPERMIS_PRINCIPAL_JWKS": str(self.secrets / "principal.jwks.json"),
             "RESAPERMIS_POLICIES": str(ROOT / "policies"),
-            **{peer.peer_variable: f"127.0.0.1:{self.ports.grpc(peer)}" for peer in SERVICES},
+            **{peer.peer_variable: self.address(peer) for peer in SERVICES},
         }
         if service.keyset:
             computed["RESAPERMIS_KEYSET_FILE"] = str(self.secrets / f"keyset-{service.keyset}.json")

@@ -17,6 +17,7 @@ from devstack.parts import (
     ALL_PARTS,
     FOUNDATION,
     MAIL,
+    MOST_REPLICAS,
     NATS,
     OPERATOR,
     POSTGRES,
@@ -24,7 +25,8 @@ from devstack.parts import (
     SERVICES,
     Ports,
     Service,
-    service_named,
+    parts_of,
+    replica_named,
 )
 from devstack.probes import busy_ports
 from devstack.processes import NotReady, Process, Said
@@ -34,7 +36,7 @@ from devstack.settings import Settings
 MIGRATIONS_AT_ONCE = 3
 STOP_ORDER: tuple[tuple[str, ...], ...] = (
     ("auth-gateway",),
-    tuple(service.name for service in SERVICES if service.name != "auth-gateway"),
+    tuple(part for service in SERVICES if service.face != "web" for part in parts_of(service, MOST_REPLICAS)),
     (SANDBOX, MAIL),
     (NATS,),
     (POSTGRES,),
@@ -63,21 +65,26 @@ class Stack:
         database_url: str = "",
         settings: Mapping[str, str] | None = None,
         part_settings: Mapping[str, Mapping[str, str]] | None = None,
+        replicas: Mapping[str, int] | None = None,
         say: Said = silent,
         mails_to_console: bool = False,
     ) -> None:
         """`home` keeps data, keys and logs. `settings` go to every process, `part_settings` to one (part → settings).
 
-        `database_url` names the administrator of an outside server, else PostgreSQL is embedded.
+        `database_url` names the administrator of an outside server, else PostgreSQL is embedded. `replicas`: how often
+        a service runs (`{"basket": 2}`); its further parts are called "basket-2" and so on.
         """
         if unknown := set(parts) - set(ALL_PARTS):
             msg = f"no such part: {', '.join(sorted(unknown))}"
             raise ValueError(msg)
         self.home = home.resolve()
         self.ports = Ports(port)
-        self.parts = tuple(part for part in ALL_PARTS if part in set(parts))
+        often = dict(replicas or {})
+        running = {service.name: parts_of(service, often.get(service.name, 1)) for service in SERVICES}
+        asked = [part for part in ALL_PARTS if part in set(parts)]
+        self.parts = tuple(each for part in asked for each in running.get(part, (part,)))
         self.absent: dict[str, str] = {}
-        self.settings = Settings(self.home, self.ports, dict(settings or {}), dict(part_settings or {}))
+        self.settings = Settings(self.home, self.ports, dict(settings or {}), dict(part_settings or {}), replicas=often)
         self._outside = database_url
         self._say = say
         self._mails_to_console = mails_to_console
@@ -126,10 +133,11 @@ class Stack:
             async with asyncio.TaskGroup() as group:
                 ready = {part: group.create_task(self.start_part(part)) for part in wanted if part in FOUNDATION}
                 migrated: dict[str, asyncio.Task[None]] = {}
-                for service in (service_named(part) for part in wanted if part not in FOUNDATION):
+                for part in (part for part in wanted if part not in FOUNDATION):
+                    service, _ = replica_named(part)
                     if service.database not in migrated:
                         migrated[service.database] = group.create_task(self._migrate(service, ready.get(POSTGRES)))
-                    group.create_task(self._start_after(service, [migrated[service.database], ready.get(NATS)]))
+                    group.create_task(self._start_after(part, [migrated[service.database], ready.get(NATS)]))
         except BaseException as failure:
             await self.stop()
             if isinstance(failure, ExceptionGroup):
@@ -185,9 +193,10 @@ class Stack:
         self._lock = lock
 
     def _find_absent(self) -> None:
-        packages = {service.name: service.package for service in SERVICES} | {SANDBOX: "rdvpermis_sandbox"}
         for part in self.parts:
-            package = packages.get(part)
+            package = "rdvpermis_sandbox" if part == SANDBOX else None
+            if part not in FOUNDATION:
+                package = replica_named(part)[0].package
             if package is not None and not _runnable(package):
                 self.absent[part] = f"NOT STARTED: {package} has no __main__ (run make setup if it should)"
                 self._say(part, self.absent[part])
@@ -243,11 +252,11 @@ class Stack:
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(f"{digest} {await postgres.revision(url)}", encoding="utf-8")
 
-    async def _start_after(self, service: Service, needs: Iterable[asyncio.Task[None] | None]) -> None:
+    async def _start_after(self, part: str, needs: Iterable[asyncio.Task[None] | None]) -> None:
         for need in needs:
             if need is not None:
                 await need
-        await self.start_part(service.name)
+        await self.start_part(part)
 
 
 def _runnable(package: str) -> bool:

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from devstack import BackgroundStack, CannotStart, Stack
-from devstack.parts import MAIL, NATS, POSTGRES
+from devstack.parts import MAIL, NATS, POSTGRES, replica_named, replicas_said, service_named
 from devstack.probes import http_body, listens
 
 TOOLS = Path(__file__).resolve().parents[1]
@@ -148,3 +148,22 @@ async def test_no_signal_to_make_up_leaves_a_process(tmp_path, number, a_port):
 
     await until(gone)
     assert status == (-signal.SIGKILL if number is signal.SIGKILL else 0)
+
+
+def test_a_service_may_run_twice_and_its_callers_know_both_addresses(tmp_path):
+    stack = Stack(tmp_path / "home", 9000, replicas={"basket": 2})
+    assert "basket-2" in stack.parts
+    basket, replica = replica_named("basket-2")
+    both = f"127.0.0.1:{stack.ports.grpc(basket)},127.0.0.1:{stack.ports.grpc(basket, replica)}"
+    assert stack.settings.service(service_named("auth-gateway"))["RESAPERMIS_PEER_BASKET"] == both
+    told = stack.settings.service(basket, replica)
+    assert told["RESAPERMIS_GRPC_LISTEN"] == both.partition(",")[2]
+    assert told["RESAPERMIS_DATABASE_URL"] == stack.settings.service(basket)["RESAPERMIS_DATABASE_URL"]
+    ports = [port for part in stack.parts for port in stack.ports.of(part).values()]
+    assert len(ports) == len(set(ports))
+
+
+@pytest.mark.parametrize("said", ["nothing=2", "basket", "basket=two", "basket=9", "auth-gateway=2"])
+def test_what_cannot_run_so_often_is_said(tmp_path, said):
+    with pytest.raises(ValueError, match=r"basket|auth-gateway|nothing"):
+        Stack(tmp_path / "home", 9000, replicas=replicas_said(said))

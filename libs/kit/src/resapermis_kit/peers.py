@@ -12,17 +12,22 @@ from resapermis_kit.auth import HEADER, current_token
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc import LARGEST_MESSAGE, LEAST_USEFUL_SECONDS, remaining_seconds
 
+ROUND_ROBIN = '{"loadBalancingConfig": [{"round_robin": {}}]}'
 SPENT_ON_THE_WAY_SECONDS = 0.02
 """Taken off each deadline passed on, so that we can still name the culprit when the peer is late."""
 
 
 def channel(target: str, tls_dir: Path, name: str) -> grpc.aio.Channel:
-    """Open (lazily) a mutual-TLS channel to `target`, whose certificate must be that of service `name`."""
+    """Open (lazily) a mutual-TLS channel to `target`, whose certificate must be that of service `name`.
+
+    `target`: host:port; several addresses with commas, or `dns:///name:port` that resolves to several (a headless
+    Service in Kubernetes). Calls go round the replicas that answer; one that falls is left out until it is back.
+    """
     credentials = grpc.ssl_channel_credentials(
         (tls_dir / "ca.pem").read_bytes(), (tls_dir / "tls.key").read_bytes(), (tls_dir / "tls.pem").read_bytes()
     )
     return grpc.aio.secure_channel(
-        target,
+        f"ipv4:{target}" if "," in target else target,
         credentials,
         options=[
             ("grpc.ssl_target_name_override", name),
@@ -31,6 +36,7 @@ def channel(target: str, tls_dir: Path, name: str) -> grpc.aio.Channel:
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 2_000),
+            ("grpc.service_config", ROUND_ROBIN),
             ("grpc.enable_retries", 0),  # retries are decided here, by `call`, never by the transport
         ],
     )

@@ -53,6 +53,7 @@ class ServiceSettings(BaseSettings):
     log_level: str = "info"
     drain_seconds: float = 10.0
     """How long calls under way may go on after SIGTERM."""
+    # Where a peer is: host:port, several with commas, or dns:///name:port of a headless Service; all replicas are used.
     peer_mandate: str = ""
     peer_scheduling_rules: str = ""
     peer_basket: str = ""
