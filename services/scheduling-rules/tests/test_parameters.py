@@ -19,7 +19,7 @@ from resapermis_kit.outbox import outbox
 from resapermis_kit.testing import MakeDatabase, MakeEngine
 from resapermis_scheduling_rules import change
 from resapermis_scheduling_rules.domain import Parameters, parameters_for
-from resapermis_scheduling_rules.store import schools
+from resapermis_scheduling_rules.store import school_tables, schools
 from resapermis_scheduling_rules.store.tables import metadata, parameters
 
 PACKAGE = "resapermis_scheduling_rules"
@@ -138,3 +138,4 @@ async def test_migrations_make_the_tables_that_the_code_reads(make_engine: MakeE
             lambda c: compare_metadata(MigrationContext.configure(c), [KIT, metadata])  # type: ignore[arg-type]
         )
     assert [one for one in differences if one[0] != "remove_table"] == []
+    assert school_tables.occurrences.metadata is metadata

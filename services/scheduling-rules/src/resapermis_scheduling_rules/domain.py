@@ -224,6 +224,9 @@ class School:
     fte: Decimal | None = None
     """Full-time trainers; None where RdvPermis does not say."""
     licensed_until: datetime | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    """Where it is; both or neither."""
 
 
 @dataclass(frozen=True, slots=True)

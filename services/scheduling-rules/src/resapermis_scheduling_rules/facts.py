@@ -229,7 +229,15 @@ class Facts:
         request = rdv.GetSchoolRequest(on_behalf=asker.on_behalf)
         found = await peers.ask(self.egress.GetSchool, request, principal=asker.principal)
         fte = decimal(found.declared_fte) if found.HasField("declared_fte") else None
-        school = School(asker.school_id, found.department, found.licence_number, fte)
+        located = found.HasField("latitude_degrees") and found.HasField("longitude_degrees")
+        school = School(
+            asker.school_id,
+            found.department,
+            found.licence_number,
+            fte,
+            latitude=found.latitude_degrees if located else None,
+            longitude=found.longitude_degrees if located else None,
+        )
         async with transaction(self.engine) as tx:
             await schools.keep_school(tx, school, at)
         self._standings.forget(asker.school_id)

@@ -7,12 +7,10 @@ what people look at comes first, then the home departments of connected schools,
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from functools import cache
 from math import inf
 from zoneinfo import ZoneInfo
 
-import holidays
-
+from resapermis_scheduling_rules.days import is_working_day
 from resapermis_scheduling_rules.domain import Centre, local_day, zone_of
 
 PUBLICATION = time(15, 0)
@@ -58,30 +56,6 @@ class Interest:
     category: str
     first: date
     last: date
-
-
-_LOCAL_HOLIDAYS = {
-    "57": "57",
-    "67": "6AE",
-    "68": "6AE",
-    "971": "971",
-    "972": "972",
-    "973": "973",
-    "974": "974",
-    "975": "PM",
-    "976": "976",
-}
-"""Departments with holidays of their own, as the holidays package names them."""
-
-
-@cache
-def _days_off(department: str, year: int) -> frozenset[date]:
-    return frozenset(holidays.country_holidays("FR", subdiv=_LOCAL_HOLIDAYS.get(department), years=year))
-
-
-def is_working_day(day: date, department: str) -> bool:
-    """Monday to Friday, public holidays of the department off."""
-    return day.weekday() < 5 and day not in _days_off(department, day.year)
 
 
 def looks_for(centres: Sequence[Centre], category: str, since: datetime, until: datetime) -> list[Look]:

@@ -57,15 +57,22 @@ async def school(tx: Tx, school_id: str) -> tuple[School, datetime] | None:
     row = (await tx.execute(sa.select(schools).where(schools.c.id == school_id))).one_or_none()
     if row is None:
         return None
-    return School(row.id, row.department, row.licence_number, row.fte, row.licensed_until), row.seen_at
+    found = School(row.id, row.department, row.licence_number, row.fte, row.licensed_until, row.latitude, row.longitude)
+    return found, row.seen_at
 
 
 async def keep_school(tx: Tx, found: School, at: datetime) -> None:
-    """Write what RdvPermis says of a school."""
+    """Write what RdvPermis says of a school; the end of its licence is its administrator's to say."""
     upsert = insert(schools).values(
-        id=found.id, licence_number=found.licence_number, department=found.department, fte=found.fte, seen_at=at
+        id=found.id,
+        licence_number=found.licence_number,
+        department=found.department,
+        fte=found.fte,
+        latitude=found.latitude,
+        longitude=found.longitude,
+        seen_at=at,
     )
-    names = ("licence_number", "department", "fte", "seen_at")
+    names = ("licence_number", "department", "fte", "latitude", "longitude", "seen_at")
     await tx.execute(
         upsert.on_conflict_do_update(
             index_elements=[schools.c.id], set_={name: upsert.excluded[name] for name in names}

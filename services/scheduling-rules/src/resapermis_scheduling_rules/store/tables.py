@@ -109,7 +109,10 @@ schools = sa.Table(
     sa.Column("fte", sa.Numeric(8, 2)),
     sa.Column("licensed_until", TIME),
     sa.Column("seen_at", TIME, nullable=False),
+    sa.Column("latitude", sa.Float),
+    sa.Column("longitude", sa.Float),
 )
+sa.Index("school_licensed_idx", schools.c.licensed_until, postgresql_where=schools.c.licensed_until.is_not(None))
 thresholds = sa.Table(
     "threshold",
     metadata,
