@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from resapermis.audit.v1.events_pb2 import Actor, Outcome, Record
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1.events_pb2 import LineChanged
-from resapermis_basket.domain import Change, Changing, Line, State
+from resapermis_basket.domain import Change, Changing, Line, Result, State
 from resapermis_kit.auth import Principal
 
 SYSTEM = Actor(kind=Actor.KIND_SYSTEM, id="basket")
@@ -34,6 +34,7 @@ _CHANGING_WORDS: dict[Changing, str] = {
     Changing.RELEASE: "basket.release",
     Changing.CANCEL: "booking.cancel",
     Changing.REPLACE: "booking.replace",
+    Changing.SWAP: "booking.swap",
 }
 _ENDED_BADLY = {State.REFUSED, State.REJECTED}
 _OPEN = {State.ASKING, State.CONFIRMING}
@@ -49,6 +50,13 @@ def person(who: Principal) -> Actor:
 def state_of(state: State) -> pb.LineState.ValueType:
     """As the protos say it."""
     return pb.LineState.Value(f"LINE_STATE_{state.upper()}")
+
+
+def result_of(result: Result) -> pb.Result:
+    """As the protos say it."""
+    said = pb.Result(outcome=pb.Result.Outcome.Value(f"OUTCOME_{result.outcome.upper()}"), points=result.points)
+    said.found_at.FromDatetime(result.found_at)
+    return said
 
 
 def act(change: Change) -> tuple[str, Outcome.ValueType]:
@@ -70,8 +78,11 @@ def act(change: Change) -> tuple[str, Outcome.ValueType]:
     return word, Outcome.OUTCOME_FAILED if undone else Outcome.OUTCOME_DONE
 
 
-def told(change: Change, account_id: str) -> LineChanged:
-    """The fact of a change; a change within a state (a candidate named, a cancellation not done) says it twice."""
+def told(change: Change, account_id: str, *, elsewhere: bool = False) -> LineChanged:
+    """The fact of a change; a change within a state (a candidate named, a cancellation not done) says it twice.
+
+    `elsewhere`: done at RdvPermis without us, found by looking.
+    """
     line, slot = change.after, change.after.slot
     fact = LineChanged(
         line_id=str(line.id),
@@ -88,6 +99,11 @@ def told(change: Change, account_id: str) -> LineChanged:
         account_id=account_id,
         month=slot.month,
         exam_id=line.exam_id,
+        trainer_id=line.trainer_id,
+        vehicle_id=line.vehicle_id,
+        centre_id=slot.centre_id,
+        kind=slot.kind,
+        found_elsewhere=elsewhere,
     )
     if change.before is not None:
         setattr(fact, "from", state_of(change.before.state))
@@ -135,7 +151,7 @@ def said(
     """All messages of these changes; `rules`: ids of those that refused, by slot id; `facts`: more for the journal."""
     messages: list[Message] = []
     for change in changes:
-        messages.append(told(change, account_id))
+        messages.append(told(change, account_id, elsewhere=actor.kind == Actor.KIND_RDVPERMIS))
         messages.append(record(change, actor, rules.get(change.after.slot.id, ()), facts))
     return messages
 

@@ -147,6 +147,7 @@ class Holding:
         admitted, late = admit(asking, granted)
         await store.add_group(tx, group)
         added = await store.add(tx, admitted) if admitted else set()
+        await store.keep_judgements(tx, "hold", {line_id: judged.cases[line_id] for line_id in added})
         clashing = [line for line in admitted if line.id not in added]
         why = {line.id: _too_late(granted, asked) for line in late} | await _clashes(tx, clashing)
         lines = [held(line, Answer(Outcome.REFUSED, why[line.id]), now) if line.id in why else line for line in lines]
@@ -236,7 +237,12 @@ async def _clashes(tx: Tx, clashing: Sequence[Line]) -> dict[UUID, Refusal]:
         return {}
     candidates = [line.candidate_id for line in clashing if line.candidate_id]
     taken = await store.conflicts(tx, [line.slot.id for line in clashing], candidates)
-    return {
-        line.id: refusals.slot_taken() if line.slot.id in taken.slots else refusals.candidate_busy()
-        for line in clashing
-    }
+    return {line.id: _clash(line, taken) for line in clashing}
+
+
+def _clash(line: Line, taken: store.Conflicts) -> Refusal:
+    if line.slot.id in taken.slots:
+        return refusals.slot_taken()
+    if line.candidate_id is not None and (line.candidate_id, line.slot.category) in taken.candidates:
+        return refusals.candidate_busy()
+    return refusals.keep(refusals.accompaniment_busy())

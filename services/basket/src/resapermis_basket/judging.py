@@ -34,6 +34,7 @@ from resapermis_basket.domain import (
 from resapermis_kit.auth import Principal
 from resapermis_kit.errors import Code, Failure, malformed
 
+LONGEST_ID = 255
 MOST_EVALUATED = 36
 """More lines than RdvPermis' own basket takes are refused without asking the rules."""
 R_GROUP_SOURCE = "RdvPermis charter 3.2, basket limits"
@@ -45,6 +46,8 @@ class Wanted:
 
     slot_id: str
     candidate_id: UUID | None
+    trainer_id: str = ""
+    vehicle_id: str = ""
 
 
 def parse_hold(request: pb.HoldSlotsRequest) -> list[Wanted]:
@@ -52,13 +55,16 @@ def parse_hold(request: pb.HoldSlotsRequest) -> list[Wanted]:
     seen: set[str] = set()
     wanted = []
     for index, line in enumerate(request.lines):
-        if not 1 <= len(line.slot_id) <= 255:
-            raise malformed(f"lines[{index}].slot_id", "1 to 255 characters")
+        if not 1 <= len(line.slot_id) <= LONGEST_ID:
+            raise malformed(f"lines[{index}].slot_id", f"1 to {LONGEST_ID} characters")
         if line.slot_id in seen:
             raise malformed(f"lines[{index}].slot_id", "the same slot twice")
         seen.add(line.slot_id)
         candidate = parse_id(line.candidate_id, f"lines[{index}].candidate_id") if line.candidate_id else None
-        wanted.append(Wanted(line.slot_id, candidate))
+        for name in ("trainer_id", "vehicle_id"):
+            if len(getattr(line, name)) > LONGEST_ID:
+                raise malformed(f"lines[{index}].{name}", f"at most {LONGEST_ID} characters")
+        wanted.append(Wanted(line.slot_id, candidate, line.trainer_id, line.vehicle_id))
     return wanted
 
 
@@ -74,6 +80,8 @@ def slot_of(said: scheduling_pb2.Slot, month: str) -> Slot:
         said.time_zone,
         said.centre.name,
         said.SerializeToString(deterministic=True),
+        said.centre.id,
+        said.kind,
     )
 
 
@@ -95,6 +103,8 @@ class Judged:
     caps: dict[Key, int]
     rules: dict[str, list[str]]
     """Rule ids that refused, by slot id."""
+    cases: dict[UUID, bytes]
+    """What the rules looked at, by line, to be kept with it."""
 
 
 class Judging:
@@ -134,7 +144,9 @@ class Judging:
     ) -> scheduling_pb2.EvaluateResponse:
         lines = []
         for line in wanted:
-            asked = scheduling_pb2.EvaluateLine(slot_id=line.slot_id)
+            asked = scheduling_pb2.EvaluateLine(
+                slot_id=line.slot_id, trainer_id=line.trainer_id, vehicle_id=line.vehicle_id
+            )
             mandate = answers.get(line.slot_id)
             if line.candidate_id is not None and mandate is not None:
                 asked.candidate_id = str(line.candidate_id)
@@ -169,7 +181,7 @@ class Judging:
         answers: dict[str, MandateAnswer],
     ) -> Judged:
         now = situation.time.now
-        judged = Judged([], {BASKET: self._parts.peers.limits.basket}, {})
+        judged = Judged([], {BASKET: self._parts.peers.limits.basket}, {}, {})
         for position, (line, verdict) in enumerate(zip(wanted, said.lines, strict=True)):
             slot = _slot_said(verdict)
             refusal = self._refusal(line, verdict, situation)
@@ -190,7 +202,10 @@ class Judging:
                 rdvpermis_candidate_id=mandate.rdvpermis_candidate_id if mandate is not None else "",
                 expires_at=now + timedelta(seconds=self._parts.peers.limits.hold_ttl_seconds),
                 next_look_at=look_after_call(self._parts, now),
+                trainer_id=line.trainer_id,
+                vehicle_id=line.vehicle_id,
             )
+            judged.cases[fresh.id] = verdict.case.SerializeToString(deterministic=True)
             judged.lines.append(fresh if refusal is None else held(fresh, Answer(Outcome.REFUSED, refusal), now))
         return judged
 

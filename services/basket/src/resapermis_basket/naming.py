@@ -55,6 +55,9 @@ class Naming(LineActs):
             mandate_active=mandate.active,
             mandate_category=mandate.category,
             mandate_gearbox=mandate.gearbox,
+            trainer_id=line.trainer_id,
+            vehicle_id=line.vehicle_id,
+            line_id=str(line.id),
             # Of a candidate without mandate here nothing is told: they may be another school's.
             candidate_busy=mandate.active
             and other

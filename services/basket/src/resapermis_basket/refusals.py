@@ -62,6 +62,20 @@ def candidate_busy() -> Refusal:
     return keep(Failure(_C.CODE_CANDIDATE_BUSY, "the candidate is on another line or booked already"))
 
 
+def accompaniment_busy() -> Failure:
+    """R-AVAILABLE by the database's own constraint: trainer or vehicle are on another line at that hour."""
+    verdict = Verdict(
+        rule="R-AVAILABLE",
+        allowed=False,
+        facts={"whose": "trainer_or_vehicle", "what": "booking"},
+        source="RdvPermis charter 3.2, planning conflicts",
+        remedy="choose_another_trainer_or_vehicle",
+    )
+    return Failure(
+        _C.CODE_RULE_REFUSED, "the trainer or the vehicle is on another line at that hour", verdicts=[verdict]
+    )
+
+
 def quota_exhausted() -> Refusal:
     """The threshold was reached by a hold that was faster."""
     return keep(Failure(_C.CODE_QUOTA_EXHAUSTED, "the month's threshold was reached meanwhile"))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
@@ -66,7 +67,7 @@ class Validating:
             return await self._earlier(who, request, situation)
         try:
             held = ready(situation)
-            await self._judge(held, situation)
+            cases = await self._judge(held, situation)
         except Failure as failure:
             if failure.verdicts or failure.violations:
                 await refuse(self._parts, who, "basket.validate", "group", request.group_id, failure, now)
@@ -81,6 +82,7 @@ class Validating:
                 return pb.ValidateGroupResponse.FromString(answer)
             messages = events.said(changes, events.person(who), who.account_id)
             confirming = await apply(tx, self._parts, changes, messages, now)
+            await store.keep_judgements(tx, "validate", cases)
         ask = self._ask(who, request, situation, confirming)
         return await asyncio.shield(asyncio.ensure_future(ask))
 
@@ -119,8 +121,11 @@ class Validating:
             raise Failure(Code.CODE_STALE, "this request id was forgotten just now; ask again")
         return pb.ValidateGroupResponse.FromString(answer)
 
-    async def _judge(self, held: Sequence[Line], situation: Situation) -> None:
-        """Have every rule answer again with today's mandates; refuse the group, naming each line that stands against."""
+    async def _judge(self, held: Sequence[Line], situation: Situation) -> dict[UUID, bytes]:
+        """Have every rule answer again with today's mandates; refuse the group, naming each line that stands against.
+
+        Return what the rules looked at, by line.
+        """
         mandates = await self._parts.peers.mandates([(str(line.candidate_id), line.slot.category) for line in held])
         asked = [
             EvaluateLine(
@@ -129,6 +134,9 @@ class Validating:
                 mandate_active=mandate.active,
                 mandate_category=mandate.category,
                 mandate_gearbox=mandate.gearbox,
+                trainer_id=line.trainer_id,
+                vehicle_id=line.vehicle_id,
+                line_id=str(line.id),
             )
             for line, mandate in zip(held, mandates, strict=True)
         ]
@@ -144,6 +152,10 @@ class Validating:
             raise Failure(
                 failure.code, failure.detail, verdicts=against, violations=violations, retry_at=failure.retry_at
             )
+        return {
+            line.id: verdict.case.SerializeToString(deterministic=True)
+            for line, verdict in zip(held, said.lines, strict=True)
+        }
 
     async def _ask(
         self, who: Principal, request: pb.ValidateGroupRequest, situation: Situation, confirming: Sequence[Line]

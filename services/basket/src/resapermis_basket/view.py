@@ -6,7 +6,7 @@ from uuid import UUID
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis_basket.domain import Changing, Line, State
-from resapermis_basket.events import candidate_of, state_of
+from resapermis_basket.events import candidate_of, result_of, state_of
 
 SHOWN_REFUSAL = frozenset(State) - {State.DONE}
 
@@ -20,7 +20,12 @@ def line(one: Line) -> pb.Line:
         state=state_of(one.state),
         exam_id=one.exam_id,
         changing=one.changing is not Changing.NOTHING,
+        trainer_id=one.trainer_id,
+        vehicle_id=one.vehicle_id,
+        found_elsewhere=one.found_elsewhere,
     )
+    if one.result is not None:
+        shown.result.CopyFrom(result_of(one.result))
     shown.slot.ParseFromString(one.slot.snapshot)
     shown.since.FromDatetime(one.since)
     if one.expires_at is not None and one.state is State.HELD:

@@ -55,6 +55,25 @@ class Changing(StrEnum):
     RELEASE = "release"
     CANCEL = "cancel"
     REPLACE = "replace"
+    SWAP = "swap"
+
+
+class ExamOutcome(StrEnum):
+    """How an exam went."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an exam went, as RdvPermis published it."""
+
+    outcome: ExamOutcome
+    points: int | None
+    """Of 31; None where RdvPermis does not say it."""
+    found_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +91,9 @@ class Slot:
     centre_name: str
     snapshot: bytes
     """The slot's message as scheduling-rules said it, kept for showing."""
+    centre_id: str = ""
+    kind: str = ""
+    """"CIRCULATION" or "PLATEAU"."""
 
     @property
     def local_day(self) -> date:
@@ -125,6 +147,14 @@ class Line:
     looks: int = 0
     owed: bool = False
     """The line has ended and RdvPermis still has it in our basket: to be given back."""
+    trainer_id: str = ""
+    """RdvPermis' employee id of who accompanies; "" while nobody said."""
+    vehicle_id: str = ""
+    found_elsewhere: bool = False
+    """Booked at RdvPermis without us: the only lines that may be booked without a candidate known to us."""
+    partner_id: UUID | None = None
+    """The line a swap under way would change places with."""
+    result: Result | None = None
     version: int = 0
 
     @property
@@ -153,6 +183,7 @@ def settled(line: Line) -> Line:
         changing=Changing.NOTHING,
         wanted_candidate_id=None,
         wanted_rdvpermis_id="",
+        partner_id=None,
         next_look_at=None,
         looks=0,
     )
@@ -210,5 +241,6 @@ def replacement(old: Line, line_id: UUID, group_id: UUID, account_id: str, now: 
         rdvpermis_candidate_id=old.wanted_rdvpermis_id,
         ended_at=None,
         refusal=NO_REFUSAL,
+        found_elsewhere=False,
         version=0,
     )

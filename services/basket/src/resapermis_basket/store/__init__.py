@@ -22,6 +22,7 @@ from resapermis_basket.store.due import (
     take_warnings,
 )
 from resapermis_basket.store.group_rows import Group, add_group, group, group_of_request, groups_by_id, lone_group
+from resapermis_basket.store.judged import keep_judgements
 from resapermis_basket.store.line_rows import (
     Conflicts,
     add,
@@ -68,6 +69,7 @@ __all__ = [
     "heard_table",
     "held_of_candidate",
     "held_on_slot",
+    "keep_judgements",
     "line",
     "line_of",
     "lines",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from resapermis_basket.domain import Changing, Line, Refusal, Slot, State, in_lock_order
+from resapermis_basket.domain import Changing, ExamOutcome, Line, Refusal, Result, Slot, State, in_lock_order
 from resapermis_basket.store.tables import ALIVE, lines
 from resapermis_kit.db import Tx
 from resapermis_kit.errors import Code, Failure
@@ -53,6 +53,9 @@ def row(line: Line) -> dict[str, Any]:
         "time_zone": slot.time_zone,
         "centre_name": slot.centre_name,
         "snapshot": "\\x" + slot.snapshot.hex(),
+        "centre_id": slot.centre_id,
+        "kind": slot.kind,
+        "found_elsewhere": line.found_elsewhere,
         "state": line.state,
         "since": line.since.isoformat(),
         "candidate_id": str(line.candidate_id) if line.candidate_id else None,
@@ -69,6 +72,12 @@ def row(line: Line) -> dict[str, Any]:
         "next_look_at": line.next_look_at.isoformat() if line.next_look_at else None,
         "looks": line.looks,
         "owed": line.owed,
+        "trainer_id": line.trainer_id,
+        "vehicle_id": line.vehicle_id,
+        "partner_id": str(line.partner_id) if line.partner_id else None,
+        "outcome": line.result.outcome if line.result else "",
+        "points": line.result.points if line.result else None,
+        "result_at": line.result.found_at.isoformat() if line.result else None,
         "version": line.version,
     }
 
@@ -85,6 +94,8 @@ def line_of(row: Any) -> Line:
         row.time_zone,
         row.centre_name,
         row.snapshot,
+        row.centre_id,
+        row.kind,
     )
     return Line(
         id=row.id,
@@ -108,6 +119,11 @@ def line_of(row: Any) -> Line:
         next_look_at=row.next_look_at,
         looks=row.looks,
         owed=row.owed,
+        trainer_id=row.trainer_id,
+        vehicle_id=row.vehicle_id,
+        found_elsewhere=row.found_elsewhere,
+        partner_id=row.partner_id,
+        result=Result(ExamOutcome(row.outcome), row.points, row.result_at) if row.outcome else None,
         version=row.version,
     )
 
