@@ -1,0 +1,166 @@
+"""Who and what is occupied at an hour: candidate, trainer, vehicle, school; travel between centres included."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from math import asin, ceil, cos, radians, sin, sqrt
+
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.slots import Point, Slot
+
+EARTH_KM = 6371.0
+
+
+class Whose(StrEnum):
+    """What stands in the way belongs to one of these."""
+
+    CANDIDATE = "candidate"
+    TRAINER = "trainer"
+    VEHICLE = "vehicle"
+    SCHOOL = "school"
+
+
+class What(StrEnum):
+    """What occupies it."""
+
+    UNAVAILABLE = "unavailable"
+    BOOKING = "booking"
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A time at which somebody or something is occupied."""
+
+    whose: Whose
+    what: What
+    id: str
+    """Of the unavailability, or basket's line."""
+    starts_at: datetime
+    ends_at: datetime
+    centre_id: str = ""
+    """Where, of a booking."""
+    point: Point | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Something at the same hour as a slot, travel counted in."""
+
+    whose: Whose
+    what: What
+    id: str
+    starts_at: datetime
+    ends_at: datetime
+    travel_minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """A trainer of the school, by RdvPermis' employee id."""
+
+    id: str
+    department: str = ""
+    categories: tuple[str, ...] = ()
+    """Category groups taught; empty: not said, any."""
+    active_from: datetime | None = None
+    active_until: datetime | None = None
+    authorised_until: datetime | None = None
+    """End of the teaching authorisation; None where it is not known."""
+
+    def accompanies(self, slot: Slot) -> bool:
+        """Whether they work for the school at the slot's hour and teach its category; their authorisation apart."""
+        started = self.active_from is None or self.active_from <= slot.starts_at
+        still = self.active_until is None or slot.starts_at < self.active_until
+        return started and still and (not self.categories or slot.category in self.categories)
+
+
+@dataclass(frozen=True, slots=True)
+class Vehicle:
+    """A vehicle that the school uses at exams."""
+
+    id: str
+    gearbox: str
+    """ "manual" or "automatic"."""
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Whom and what a line would occupy, and when."""
+
+    slot: Slot
+    candidate_id: str = ""
+    trainer_id: str = ""
+    vehicle_id: str = ""
+    line_id: str = ""
+    """The line's own id in basket, where it has one: it is no conflict with itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the school's own records say about a want."""
+
+    conflicts: tuple[Conflict, ...] = ()
+    trainer: Trainer | None = None
+    """None where nobody accompanies, or nobody of this id works at the school."""
+    vehicle: Vehicle | None = None
+    """None where none was said, or the school has none of this id in use."""
+
+
+NOTHING_KNOWN = Situation()
+
+
+def distance_km(one: Point, other: Point) -> float:
+    """Great-circle distance."""
+    a, b = radians(one.latitude), radians(other.latitude)
+    half = sin((b - a) / 2) ** 2 + cos(a) * cos(b) * sin(radians(other.longitude - one.longitude) / 2) ** 2
+    return 2 * EARTH_KM * asin(sqrt(min(1.0, half)))
+
+
+def travel_minutes(one: Point, other: Point, parameters: Parameters) -> int:
+    """Estimated drive: great-circle distance × detour ÷ speed, rounded up to a minute."""
+    road = Decimal(str(round(distance_km(one, other), 3))) * parameters.travel_detour
+    return ceil(road * 60 / max(1, parameters.travel_kmh))
+
+
+def occupied(slot: Slot, parameters: Parameters) -> tuple[datetime, datetime]:
+    """From when to when an exam keeps people busy: its hours, never less than an exam takes."""
+    return slot.starts_at, max(slot.ends_at, slot.starts_at + timedelta(minutes=parameters.exam_minutes))
+
+
+def conflicts(slot: Slot, busy: Iterable[Busy], parameters: Parameters, own_line: str = "") -> tuple[Conflict, ...]:
+    """Say what of `busy` meets an exam in `slot`.
+
+    Unavailability and bookings at another centre keep the margin on each side; a booking elsewhere keeps the drive
+    when that is longer, the margin where the drive is not known. A booking at the same centre only its own hours:
+    pupils of one trainer follow each other there in one vehicle. The answer's order is that of time, then id.
+    """
+    starts, ends = occupied(slot, parameters)
+    found = []
+    for one in busy:
+        if one.what is What.BOOKING and one.id == own_line:
+            continue
+        gap, travel = _gap(slot, one, parameters)
+        if one.starts_at < ends + gap and starts < one.ends_at + gap:
+            found.append(Conflict(one.whose, one.what, one.id, one.starts_at, one.ends_at, travel))
+    return tuple(sorted(found, key=lambda each: (each.starts_at, each.whose, each.id)))
+
+
+def _gap(slot: Slot, one: Busy, parameters: Parameters) -> tuple[timedelta, int]:
+    """Time to keep free between the exam and something else, and the drive counted into it."""
+    margin = parameters.available_margin_minutes
+    if one.what is What.UNAVAILABLE:
+        return timedelta(minutes=margin), 0
+    if one.centre_id == slot.centre.id:
+        return timedelta(), 0
+    here = slot.centre.point
+    travel = travel_minutes(here, one.point, parameters) if here is not None and one.point is not None else 0
+    return timedelta(minutes=max(margin, travel)), travel
+
+
+def longest_gap(parameters: Parameters, most_km: float) -> timedelta:
+    """How far around an exam something can matter, when nothing lies further away than `most_km`."""
+    drive = ceil(Decimal(str(round(most_km, 3))) * parameters.travel_detour * 60 / max(1, parameters.travel_kmh))
+    return timedelta(minutes=max(parameters.available_margin_minutes, drive))

@@ -1,0 +1,129 @@
+"""One slot that a school wants, with everything a rule about it looks at; and what a rule answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from resapermis_scheduling_rules.domain.availability import NOTHING_KNOWN, Situation
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.penalties import Bar
+from resapermis_scheduling_rules.domain.quota import Quota
+from resapermis_scheduling_rules.domain.slots import School, Slot, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one rule says, as data; texts are made from it in the reader's language. Facts are never personal."""
+
+    rule: str
+    allowed: bool
+    facts: Mapping[str, str]
+    source: str
+    opens_at: datetime | None = None
+    """The first moment at which the same facts are allowed; None when time alone does not open it (or it is open)."""
+    remedy: str = ""
+    """A stable word for what the school can do."""
+
+
+class Purpose(StrEnum):
+    """What a verdict is asked for."""
+
+    SEARCH = "search"
+    HOLD = "hold"
+    VALIDATE = "validate"
+    REPLACE = "replace"
+    SWAP = "swap"
+    CANCEL = "cancel"
+
+    @property
+    def takes(self) -> bool:
+        """Whether it takes a slot that the school does not have yet."""
+        return self in {Purpose.SEARCH, Purpose.HOLD}
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes a booking."""
+        return self in {Purpose.REPLACE, Purpose.SWAP, Purpose.CANCEL}
+
+    @property
+    def names(self) -> bool:
+        """Whether every line must name its candidate by now."""
+        return self in {Purpose.VALIDATE, Purpose.REPLACE, Purpose.SWAP}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What mandate, basket and RdvPermis say about the candidate of a line; an id, never a name."""
+
+    id: str
+    mandate_active: bool
+    mandate_category: str
+    mandate_gearbox: str
+    busy: bool
+    eligible: bool | None = None
+    """RdvPermis' own word; None where it was not asked."""
+    eligibility_code: str = ""
+    eligible_seen_at: datetime | None = None
+
+    def rdvpermis_word(self, now: datetime, parameters: Parameters) -> bool | None:
+        """RdvPermis' word while it is fresh; None when it never said one, or so long ago that it may have changed."""
+        if self.eligible is None or self.eligible_seen_at is None:
+            return None
+        fresh = now - self.eligible_seen_at < timedelta(seconds=parameters.eligibility_fresh_seconds)
+        return self.eligible if fresh else None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One slot that a school wants, with everything a rule about it looks at."""
+
+    now: datetime
+    purpose: Purpose
+    school: School
+    slot: Slot
+    parameters: Parameters
+    quota: Quota
+    asked: int = 1
+    """Lines of the action that count for the same threshold."""
+    candidate: Candidate | None = None
+    namesakes: int = 0
+    """Other lines of the action that name the same candidate."""
+    trainer_id: str = ""
+    vehicle_id: str = ""
+    situation: Situation = NOTHING_KNOWN
+    """Conflicts, trainer and vehicle, from the school's own records."""
+    bars: tuple[Bar, ...] = ()
+    """Of the candidate in the slot's category."""
+    passed_kinds: tuple[str, ...] = ()
+    """Kinds of test of this category that the candidate has passed."""
+    changeable: bool | None = None
+    """RdvPermis' estModifiable of the booking; None where it was not asked."""
+
+    @property
+    def status(self) -> Status:
+        """How the slot stands for the asker."""
+        return self.slot.status_for(self.school.id, threshold_reached=self.quota.rdvpermis_says_reached)
+
+    @property
+    def added(self) -> int:
+        """How much the action adds to the threshold: what the school has is counted already."""
+        return self.asked if self.purpose.takes else 0
+
+    @property
+    def rdvpermis_word(self) -> bool | None:
+        """RdvPermis' fresh word on the candidate."""
+        return None if self.candidate is None else self.candidate.rdvpermis_word(self.now, self.parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One booking action as a whole."""
+
+    purpose: Purpose
+    lines: int
+    lines_in_basket: int
+    parameters: Parameters
+    replacements_left: int | None = None
+    """At RdvPermis this month, where known."""
+    replacements_per_month: int | None = None

@@ -1,0 +1,130 @@
+"""Parameters of the rules: rows dated by when they count, put together for a place and a moment."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Parameters of domain.md in force for one department and category at one moment."""
+
+    territory_hours: int = 48
+    threshold_rate: Decimal = Decimal("4.5")
+    """Slots per full-time trainer and month."""
+    pace_first_percent: int = 60
+    pace_full_day: int = 15
+    basket: int = 12
+    group: int = 4
+    hold_ttl_seconds: int = 900
+    notice_seconds: int = 0
+    warn_percent: int = 80
+    look_stale_seconds: int = 60
+    replacements: int = 5
+    """Replacements a month, where RdvPermis allows more."""
+    plateau: int = 0
+    """1 where a candidate passes the plateau before the circulation test."""
+    eligibility_fresh_seconds: int = 900
+    """How long RdvPermis' word on a candidate is believed."""
+    absence_days: int = 40
+    late_cancel_days: int = 6
+    """Cancelling so many calendar days before the exam, or fewer, is late."""
+    late_cancel_bar_days: int = 30
+    pass_points: int = 20
+    """Of 31; a failure with as many was an eliminatory error."""
+    failure_17_days: int = 7
+    failure_14_days: int = 14
+    failure_10_days: int = 21
+    failure_5_days: int = 28
+    failure_0_days: int = 35
+    """Below 5 points, or an eliminatory error."""
+    result_hours: int = 48
+    """How long after an exam its result may be awaited."""
+    exam_minutes: int = 32
+    available_margin_minutes: int = 30
+    """Kept free on each side of an exam."""
+    travel_kmh: int = 50
+    travel_detour: Decimal = Decimal("1.3")
+    """Road distance over great-circle distance."""
+
+
+DECIMALS = frozenset({"threshold_rate", "travel_detour"})
+NAMES = frozenset(field.name for field in fields(Parameters))
+WHOLE_NUMBERS = NAMES - DECIMALS
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value in force: for everywhere, or for one department, one category, or both."""
+
+    name: str
+    department: str | None
+    category: str | None
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """An approved value and the moment from which it counts."""
+
+    parameter: Parameter
+    valid_from: datetime
+
+
+def parameters_for(rows: Sequence[Parameter], department: str = "", category: str = "") -> Parameters:
+    """Put the values for a place together: one for (department, category) before department, category, everywhere.
+
+    A name that this release does not know is left alone: a newer release may have written it.
+    """
+    best: dict[str, tuple[tuple[bool, bool], Decimal]] = {}
+    for row in rows:
+        if row.name in NAMES and row.department in {None, department} and row.category in {None, category}:
+            rank = (row.department is not None, row.category is not None)
+            if row.name not in best or best[row.name][0] <= rank:
+                best[row.name] = (rank, row.value)
+    values: dict[str, Any] = {name: int(value) if name in WHOLE_NUMBERS else value for name, (_, value) in best.items()}
+    return Parameters(**values)
+
+
+def in_force(rows: Sequence[Dated], at: datetime) -> list[Parameter]:
+    """Of approved rows, the newest of each name and place whose moment has come."""
+    newest: dict[tuple[str, str | None, str | None], Dated] = {}
+    for row in rows:
+        value = row.parameter
+        place = (value.name, value.department, value.category)
+        if row.valid_from <= at and (place not in newest or newest[place].valid_from < row.valid_from):
+            newest[place] = row
+    return [row.parameter for row in newest.values()]
+
+
+class Rulebook:
+    """Every value that was ever approved: what was in force for a place at any moment.
+
+    Answers are remembered by the period between two changes, so that asking costs a look-up.
+    """
+
+    def __init__(self, rows: Sequence[Dated]) -> None:
+        """`rows` in any order."""
+        self.rows = tuple(rows)
+        self._changes = sorted({row.valid_from for row in rows})
+        self._answers: dict[tuple[int, str, str], Parameters] = {}
+
+    def at(self, moment: datetime, department: str = "", category: str = "") -> Parameters:
+        """What was in force for a place at a moment."""
+        key = (bisect_right(self._changes, moment), department, category)
+        if key not in self._answers:
+            self._answers[key] = parameters_for(in_force(self.rows, moment), department, category)
+        return self._answers[key]
+
+    def with_value(self, changed: Parameter) -> "Rulebook":
+        """As if a value had always been in force for its place."""
+        others = [row for row in self.rows if not _same_place(row.parameter, changed)]
+        first = min((row.valid_from for row in self.rows), default=None)
+        return Rulebook([*others, Dated(changed, first)] if first is not None else others)
+
+
+def _same_place(one: Parameter, other: Parameter) -> bool:
+    return (one.name, one.department, one.category) == (other.name, other.department, other.category)

@@ -1,0 +1,128 @@
+"""Bars: until when a candidate may not be booked, and why (R-PENALTY). Pure arithmetic on what was found."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from resapermis_scheduling_rules.domain.days import days_later, local_day
+from resapermis_scheduling_rules.domain.parameters import Parameters
+
+
+class Reason(StrEnum):
+    """Why we bar; RdvPermis' own bars carry its motif verbatim instead."""
+
+    ABSENCE = "absence"
+    LATE_CANCELLATION = "late_cancellation"
+    FAILURE = "failure"
+    PASSED = "passed"
+    RESULT_PENDING = "result_pending"
+
+
+class Outcome(StrEnum):
+    """How an exam went."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A candidate may not be booked in a category until a moment; None: for good."""
+
+    id: str
+    reason: str
+    since: datetime
+    until: datetime | None
+    kind: str = ""
+    """Kind of test that it bars; empty: all of the category."""
+    from_rdvpermis: bool = False
+    lifted: bool = False
+    """For force majeure, by two persons. RdvPermis' own bar stands until RdvPermis lifts it."""
+
+    def stands(self, now: datetime) -> bool:
+        """Whether it bars now."""
+        in_time = self.since <= now and (self.until is None or now < self.until)
+        return in_time and (self.from_rdvpermis or not self.lifted)
+
+    def bars(self, kind: str, now: datetime) -> bool:
+        """Whether it bars a kind of test now."""
+        return self.kind in {"", kind} and self.stands(now)
+
+
+def failure_days(points: int | None, parameters: Parameters) -> int:
+    """Days barred after a failure, by its mark of 31.
+
+    Enough points and yet failed: an eliminatory error. Where RdvPermis does not say the mark, the shortest bar, which
+    is certain; what it bars beyond, it says itself.
+    """
+    if points is None:
+        return parameters.failure_17_days
+    if points >= parameters.pass_points or points < 5:
+        return parameters.failure_0_days
+    if points >= 17:
+        return parameters.failure_17_days
+    if points >= 14:
+        return parameters.failure_14_days
+    return parameters.failure_10_days if points >= 10 else parameters.failure_5_days
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """A bar that follows from something that happened to one line."""
+
+    reason: Reason
+    since: datetime
+    until: datetime | None
+    kind: str = ""
+
+
+def after_result(
+    outcome: Outcome, points: int | None, exam_at: datetime, kind: str, department: str, parameters: Parameters
+) -> Barred:
+    """What a result bars: a pass this kind of test for good, a failure by its mark, an absence longest; from the exam on."""
+    if outcome is Outcome.PASSED:
+        return Barred(Reason.PASSED, exam_at, None, kind)
+    if outcome is Outcome.ABSENT:
+        return Barred(Reason.ABSENCE, exam_at, days_later(exam_at, parameters.absence_days, department))
+    days = failure_days(points, parameters)
+    return Barred(Reason.FAILURE, exam_at, days_later(exam_at, days, department))
+
+
+def after_exam(starts_at: datetime, kind: str, parameters: Parameters) -> Barred:
+    """An exam whose result is awaited bars its own kind of test until the result is there, for two days at most."""
+    return Barred(Reason.RESULT_PENDING, starts_at, starts_at + timedelta(hours=parameters.result_hours), kind)
+
+
+def is_late(cancelled_at: datetime, exam_at: datetime, department: str, parameters: Parameters) -> bool:
+    """Whether a cancellation comes six calendar days (parameter) or less before the exam."""
+    days = (local_day(exam_at, department) - local_day(cancelled_at, department)).days
+    return days <= parameters.late_cancel_days
+
+
+def after_cancellation(
+    cancelled_at: datetime, exam_at: datetime, department: str, parameters: Parameters
+) -> Barred | None:
+    """What a cancellation bars: nothing when it is early."""
+    if not is_late(cancelled_at, exam_at, department, parameters):
+        return None
+    until = days_later(cancelled_at, parameters.late_cancel_bar_days, department)
+    return Barred(Reason.LATE_CANCELLATION, cancelled_at, until)
+
+
+def next_possible(bars: Iterable[Bar], now: datetime) -> datetime | None:
+    """First moment at which none of these bars stands; None when one stands for good.
+
+    Bars that begin before an earlier one has ended are walked through: the answer has no bar standing.
+    """
+    known = list(bars)
+    at = now
+    while True:
+        standing = [bar for bar in known if bar.stands(at)]
+        if not standing:
+            return at
+        ends = [bar.until for bar in standing]
+        if None in ends:
+            return None
+        at = max(end for end in ends if end is not None)

@@ -1,0 +1,93 @@
+"""Thresholds: how many slots a school may take in a month, and how many of them by today."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from resapermis_scheduling_rules.domain.days import local_day, month_of, month_start, next_month
+from resapermis_scheduling_rules.domain.parameters import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a threshold counts by."""
+
+    department: str
+    month: str
+    """Of the exam: "2026-12"."""
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenThreshold:
+    """RdvPermis' own figures for a school, in the department of its licence."""
+
+    limit: int | None = None
+    elsewhere: int = 0
+    fte: Decimal | None = None
+    reached: bool = False
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a school's threshold for one department, month and category rests on."""
+
+    rate: Decimal
+    fte: Decimal | None
+    taken: int = 0
+    """Booked and held through us, in its threshold's month."""
+    elsewhere: int = 0
+    """Booked at RdvPermis without us, as far as its own figure tells."""
+    rdvpermis_limit: int | None = None
+    rdvpermis_says_reached: bool = False
+
+    @property
+    def own_limit(self) -> int | None:
+        """floor(rate × FTE); None where the FTE is unknown."""
+        return None if self.fte is None else int(self.rate * self.fte)
+
+    @property
+    def limit(self) -> int:
+        """The lower of ours and RdvPermis'; 0 where neither is known, for going over cuts everybody off."""
+        known = [limit for limit in (self.own_limit, self.rdvpermis_limit) if limit is not None]
+        return max(0, min(known, default=0))
+
+    @property
+    def counted(self) -> int:
+        """All that is booked or held."""
+        return self.taken + self.elsewhere
+
+
+def pace_day(month: str, department: str, now: datetime) -> int:
+    """Day of `month` that counts for the pace: 1 before it begins, past its end a day beyond any."""
+    today = local_day(now, department)
+    if month_of(today) == month:
+        return today.day
+    return 1 if month_of(today) < month else 99
+
+
+def paced(limit: int, day: int, parameters: Parameters) -> int:
+    """How much of `limit` may be taken by `day`: from the first day's share evenly to all of it, rounded down."""
+    full = parameters.pace_full_day
+    if day >= full:
+        return limit
+    first = parameters.pace_first_percent
+    return limit * (first * (full - 1) + (100 - first) * (day - 1)) // (100 * (full - 1))
+
+
+def pace_opens_on(limit: int, wanted: int, parameters: Parameters) -> int | None:
+    """First day of the month by which `wanted` may be taken; None when never."""
+    if wanted > limit:
+        return None
+    return next(day for day in range(1, 32) if paced(limit, day, parameters) >= wanted)
+
+
+def next_pace_change(limit: int, month: str, department: str, now: datetime, parameters: Parameters) -> datetime:
+    """When the paced limit next rises, else when the month ends."""
+    day = pace_day(month, department, now)
+    today = paced(limit, day, parameters)
+    for later in range(day + 1, parameters.pace_full_day + 1):
+        if paced(limit, later, parameters) > today:
+            return month_start(month, department, later)
+    return month_start(next_month(month), department)
