@@ -111,6 +111,7 @@ schools = sa.Table(
     sa.Column("seen_at", TIME, nullable=False),
     sa.Column("latitude", sa.Float),
     sa.Column("longitude", sa.Float),
+    sa.Column("fte_computed_at", TIME),
 )
 sa.Index("school_licensed_idx", schools.c.licensed_until, postgresql_where=schools.c.licensed_until.is_not(None))
 thresholds = sa.Table(
