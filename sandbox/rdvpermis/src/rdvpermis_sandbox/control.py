@@ -13,7 +13,7 @@ from rdvpermis_sandbox import rules, seed
 from rdvpermis_sandbox.clock import Clock
 from rdvpermis_sandbox.faults import Faults, Kind, Rule
 from rdvpermis_sandbox.limits import Limits, RetryAfter
-from rdvpermis_sandbox.model import Candidate, Mandate, Slot
+from rdvpermis_sandbox.model import Candidate, Exam, Mandate, Slot
 from rdvpermis_sandbox.oidc import PASSWORD
 from rdvpermis_sandbox.rivals import Rivals, take
 from rdvpermis_sandbox.state import State
@@ -79,6 +79,20 @@ class ResultOrder(Order):
 
     exam: str
     points: Annotated[int, Field(ge=0, le=31)] | None
+
+
+class BookingOrder(Order):
+    """What a booking by hand is told."""
+
+    slot: str
+    school: str
+    candidate: str
+
+
+class ReplaceOrder(Order):
+    """What a replacement by hand is told."""
+
+    candidate: str
 
 
 class CandidateOrder(Order):
@@ -294,13 +308,37 @@ def router(state: State, tokens: Tokens, clock: Clock, faults: Faults, limits: L
         state.dirty = True
         return made
 
+    def exam_of(exam_id: str) -> tuple[Exam, Slot]:
+        if exam_id not in state.truth.exams:
+            raise HTTPException(404, "no such exam")
+        found = state.truth.exams[exam_id]
+        return found, slot_of(found.slot)
+
     @routes.post("/exams/{exam_id}/lock", status_code=204)
     async def lock(exam_id: str) -> None:
         """From now on not `estModifiable`."""
-        if exam_id not in state.truth.exams:
-            raise HTTPException(404, "no such exam")
-        state.truth.exams[exam_id].locked = True
+        exam_of(exam_id)[0].locked = True
         state.dirty = True
+
+    @routes.post("/exams", status_code=201)
+    async def book_by_hand(order: BookingOrder) -> dict[str, str]:
+        """Somebody of the school books on RdvPermis' own pages, under its rules."""
+        if order.school not in state.world.schools:
+            raise HTTPException(404, "no such school")
+        slot, school, now = slot_of(order.slot), state.school(order.school), clock.now()
+        rules.judge_slot(state, slot, school, now)
+        rules.judge_candidate(state, state.candidate(order.candidate), slot, school, now)
+        return {"id": rules.book(state, slot, school.id, order.candidate, now).id}
+
+    @routes.delete("/exams/{exam_id}", status_code=204)
+    async def cancel_by_hand(exam_id: str) -> None:
+        """Somebody of the school cancels on RdvPermis' own pages, under its rules."""
+        rules.cancel(state, *exam_of(exam_id), clock.now())
+
+    @routes.post("/exams/{exam_id}/replace", status_code=204)
+    async def replace_by_hand(exam_id: str, order: ReplaceOrder) -> None:
+        """Somebody of the school replaces the candidate on RdvPermis' own pages, under its rules."""
+        rules.replace(state, *exam_of(exam_id), order.candidate, clock.now())
 
     @routes.post("/schools/{school_id}/nameless", status_code=204)
     async def nameless(school_id: str) -> None:

@@ -198,6 +198,7 @@ class World:
         *,
         caller: str = "basket",
         school_id: str = "school-1",
+        role: str = "school_manager",
     ) -> Any:
         """Call the servicer over gRPC for a person (session) or as the service itself; raises its Failure."""
         assert self.running is not None
@@ -205,7 +206,9 @@ class World:
         self.channels.append(channel)
         metadata = ()
         if session_id is not None:
-            metadata = ((HEADER, self.running.principal(session_id=str(session_id), school_id=school_id)),)
+            metadata = (
+                (HEADER, self.running.principal(session_id=str(session_id), school_id=school_id, roles=(role,))),
+            )
         try:
             return await getattr(RdvPermisServiceStub(channel), method)(request, timeout=9, metadata=metadata)
         except grpc.aio.AioRpcError as error:

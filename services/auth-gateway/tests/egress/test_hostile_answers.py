@@ -116,6 +116,64 @@ async def test_a_strange_id_from_rdvpermis_is_not_believed(world, responder):
     assert len(responder.asked) == 1
 
 
+BASKET = {"id": "b-2", "elementsDuPanier": [], "dateHeureExpiration": "2026-12-01T10:00:00Z"}
+ONE = pb.HoldSlotsRequest(slots=[pb.HoldSlot(slot_id="s-1")], basket_id="b-1")
+
+
+@pytest.mark.parametrize("reply", [(404, {"erreur": "PANIER_INCONNU"}), (403, {"erreur": "ACTION_INTERDITE"})])
+async def test_a_basket_that_is_not_ours_any_more_is_replaced_once(world, responder, reply):
+    session = await world.sign_in()
+    responder.on("POST", "/paniers/b-1/creneaux-multiples", reply)
+    responder.on("POST", "/paniers/b-2/creneaux-multiples", reply)
+    responder.on("POST", "/paniers", (201, BASKET))
+    held = await world.ask("HoldSlots", ONE, session)
+    (line,) = held.results
+    assert (line.outcome, line.rdvpermis_code) == (pb.HoldResult.OUTCOME_REFUSED, reply[1]["erreur"])
+    assert held.basket_id == "b-2"
+    assert len(responder.asked) == 3
+
+
+@pytest.mark.parametrize("reply", [CUT, (500, None), (200, b"<html>"), (404, {"erreur": "ROUTE_ABSENTE"})])
+async def test_only_a_gone_basket_is_replaced(world, responder, reply):
+    session = await world.sign_in()
+    responder.on("POST", "/paniers/b-1/creneaux-multiples", reply)
+    held = await world.ask("HoldSlots", ONE, session)
+    assert held.basket_id == "b-1"
+    assert held.results[0].outcome in {pb.HoldResult.OUTCOME_UNKNOWN, pb.HoldResult.OUTCOME_REFUSED}
+    assert responder.calls(f"POST {BASE}/paniers ") == []
+    assert len(responder.asked) == 1
+
+
+@pytest.mark.parametrize("reply", NONSENSE)
+async def test_nonsense_about_a_school_is_unexpected(world, responder, reply):
+    session = await world.sign_in()
+    for path in ("/employes", "/centres-favoris", "/examens/permutables"):
+        responder.on("GET", path, reply)
+    responder.on("POST", "/candidats-mandats/recherche", reply)
+    swappable = pb.ListSwappableRequest(exam_id="e-1", date="2026-12-09")
+    for method, request in (
+        ("ListEmployees", pb.ListEmployeesRequest()),
+        ("ListFavourites", pb.ListFavouritesRequest()),
+        ("ListSwappable", swappable),
+        ("ListStandings", pb.ListStandingsRequest(category="B")),
+    ):
+        assert (await world.refused(method, request, session)).code == Code.CODE_RDVPERMIS_UNEXPECTED
+
+
+@pytest.mark.parametrize("reply", [CUT, (500, None), (302, None)])
+async def test_a_swap_and_a_declaration_whose_answer_is_lost_are_unknown_and_asked_once(world, responder, reply):
+    session = await world.sign_in()
+    responder.on("POST", "/examens/permutation", reply)
+    responder.on("POST", "/nombre-de-formateurs", reply)
+    for method, request, caller in (
+        ("SwapExams", pb.SwapExamsRequest(exam_id="e-1", other_exam_id="e-2"), "basket"),
+        ("DeclareTrainers", pb.DeclareTrainersRequest(fte=3), "scheduling-rules"),
+    ):
+        refused = await world.refused(method, request, session, caller=caller, role="school_admin")
+        assert refused.code == Code.CODE_UNKNOWN_OUTCOME
+    assert len(responder.asked) == 2
+
+
 @pytest.mark.req("R-27")
 @pytest.mark.parametrize("header", [{"retry-after": "30"}, {"retry-after": "-1"}, {"retry-after": "1e9"}, {}])
 async def test_a_429_is_obeyed_by_people_and_services(world, responder, header):

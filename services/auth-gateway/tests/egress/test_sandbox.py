@@ -113,10 +113,14 @@ class Desk:
             )
         return found
 
-    async def hold(self, slots: list[str], candidates: list[dict[str, Any]] | None = None) -> pb.HoldSlotsResponse:
+    async def hold(
+        self, slots: list[str], candidates: list[dict[str, Any]] | None = None, basket_id: str = ""
+    ) -> pb.HoldSlotsResponse:
         named = [person["id"] for person in candidates or []] + [""] * len(slots)
         lines = [pb.HoldSlot(slot_id=s, rdvpermis_candidate_id=c) for s, c in zip(slots, named, strict=False)]
-        answer: pb.HoldSlotsResponse = await self.ask("HoldSlots", pb.HoldSlotsRequest(slots=lines))
+        answer: pb.HoldSlotsResponse = await self.ask(
+            "HoldSlots", pb.HoldSlotsRequest(slots=lines, basket_id=basket_id)
+        )
         return answer
 
 
@@ -262,6 +266,122 @@ async def test_three_slots_are_held_named_validated_listed_replaced_and_cancelle
     assert (await desk.refused("CancelExam", cancel)).code == Code.CODE_RDVPERMIS_EXAM_FIXED
     missing = await desk.refused("CancelExam", pb.CancelExamRequest(exam_id="ex-none"))
     assert missing.code == Code.CODE_NOT_FOUND
+
+
+async def test_two_bookings_change_places(desk):
+    slots, people = await desk.slots(3), await desk.candidates(3)
+    held = await desk.hold(slots, people)
+    done = await desk.ask("ValidateBasket", pb.ValidateBasketRequest(basket_id=held.basket_id))
+    exams = {line.slot_id: line.exam_id for line in done.results}
+    one, two, three = (exams[slot] for slot in slots)
+    day = (NOW + timedelta(days=20)).date().isoformat()
+    found = (await desk.ask("ListSwappable", pb.ListSwappableRequest(exam_id=one, date=day))).exams
+    assert {exam.id for exam in found} == {two, three}
+    assert all(exam.slot.centre_id and exam.slot.HasField("starts_at") for exam in found)
+    await desk.ask("SwapExams", pb.SwapExamsRequest(exam_id=one, other_exam_id=two))
+    after = (await desk.ask("ListExams", pb.ListExamsRequest(category="B", date=day))).exams
+    assert {exam.id: exam.rdvpermis_candidate_id for exam in after if exam.id in {one, two}} == {
+        one: people[1]["id"],
+        two: people[0]["id"],
+    }
+    await desk.control("POST", f"exams/{three}/lock")
+    refused = await desk.refused("SwapExams", pb.SwapExamsRequest(exam_id=one, other_exam_id=three))
+    assert (refused.code, refused.rdvpermis_code) == (Code.CODE_RDVPERMIS_CHANGE_IMPOSSIBLE, "PERMUTATION_IMPOSSIBLE")
+
+
+@pytest.mark.req("R-31")
+async def test_what_was_booked_by_hand_is_listed_with_its_slot(desk):
+    (slot,), (person,) = await desk.slots(1), await desk.candidates(1)
+    order = {"slot": slot, "school": desk.school_id, "candidate": person["id"]}
+    exam_id = (await desk.control("POST", "exams", order))["id"]
+    exams = (await desk.ask("ListExams", pb.ListExamsRequest(category="B"))).exams
+    (exam,) = [exam for exam in exams if exam.id == exam_id]
+    assert (exam.slot.id, exam.status, exam.rdvpermis_candidate_id) == (slot, "PROGRAMME", person["id"])
+    (other,) = await desk.candidates(1)
+    await desk.control("POST", f"exams/{exam_id}/replace", {"candidate": other["id"]})
+    exams = (await desk.ask("ListExams", pb.ListExamsRequest(category="B"))).exams
+    assert [e.rdvpermis_candidate_id for e in exams if e.id == exam_id] == [other["id"]]
+    await desk.control("DELETE", f"exams/{exam_id}")
+    exams = (await desk.ask("ListExams", pb.ListExamsRequest(category="B"))).exams
+    assert exam_id not in [exam.id for exam in exams]
+
+
+@pytest.mark.req("R-22")
+async def test_a_result_and_its_penalty_stand_in_the_standings(desk):
+    (slot,), (person,) = await desk.slots(1), await desk.candidates(1)
+    held = await desk.hold([slot], [person])
+    done = await desk.ask("ValidateBasket", pb.ValidateBasketRequest(basket_id=held.basket_id))
+    exam_id = done.results[0].exam_id
+    await desk.control("POST", "results", {"exam": exam_id, "points": 12})
+    standings, page, more = {}, 0, True
+    while more:
+        answer = await desk.ask("ListStandings", pb.ListStandingsRequest(category="B", page=page))
+        standings |= {one.rdvpermis_candidate_id: one for one in answer.standings}
+        page, more = page + 1, answer.has_more
+    (result,) = standings[person["id"]].results
+    assert (result.exam_id, result.passed, result.points, result.HasField("at")) == (exam_id, False, 12, True)
+    (penalty,) = standings[person["id"]].penalties
+    assert (penalty.reason, penalty.until.ToDatetime(UTC) > NOW) == ("ECHEC", True)
+
+
+async def test_everybodys_eligibility_comes_in_one_call(desk):
+    (slot,), people = await desk.slots(1), await desk.candidates(2)
+    before = await desk.calls()
+    answer = await desk.ask("CheckEligibility", pb.CheckEligibilityRequest(slot_id=slot))
+    assert await desk.calls() - before == 1
+    words = {one.rdvpermis_candidate_id: (one.eligible, one.rdvpermis_code) for one in answer.candidates}
+    assert [words[person["id"]] for person in people] == [(True, ""), (True, "")]
+
+
+async def test_employees_favourites_and_trainers(desk):
+    employees = (await desk.ask("ListEmployees", pb.ListEmployeesRequest())).employees
+    assert len(employees) > 1
+    assert all(one.id and one.first_name and one.last_name for one in employees)
+    centres = await desk.ask("SearchCentres", pb.SearchCentresRequest(department=desk.department, category="B"))
+    chosen = [pb.RdvFavourite(centre_id=centres.centres[0].id, priority=1)]
+    await desk.ask("SetFavourites", pb.SetFavouritesRequest(category="B", favourites=chosen), caller="scheduling-rules")
+    kept = (await desk.ask("ListFavourites", pb.ListFavouritesRequest())).favourites
+    assert [(one.category, one.centre_id, one.priority) for one in kept] == [("B", centres.centres[0].id, 1)]
+    unknown = [pb.RdvFavourite(centre_id="ce-none", priority=1)]
+    refused = await desk.refused(
+        "SetFavourites", pb.SetFavouritesRequest(category="B", favourites=unknown), caller="scheduling-rules"
+    )
+    assert refused.rdvpermis_code == "CENTRE_INCONNU"
+    await desk.ask(
+        "DeclareTrainers", pb.DeclareTrainersRequest(fte=7.5), caller="scheduling-rules", role="school_admin"
+    )
+    assert (await desk.ask("GetSchool", pb.GetSchoolRequest())).declared_fte == 7.5
+
+
+async def test_a_basket_opened_before_makes_the_hold_one_call(desk):
+    slots = await desk.slots(2)
+    opened = (await desk.ask("OpenBasket", pb.OpenBasketRequest())).basket
+    before = await desk.calls()
+    held = await desk.hold(slots, basket_id=opened.id)
+    assert await desk.calls() - before == 1
+    assert [line.outcome for line in held.results] == [HELD, HELD]
+    assert (held.basket_id, held.expires_at) == (opened.id, opened.expires_at)
+
+
+async def test_a_basket_opened_before_that_ended_is_opened_anew(desk):
+    slots = await desk.slots(1)
+    opened = (await desk.ask("OpenBasket", pb.OpenBasketRequest())).basket
+    await desk.ask("DropBasket", pb.DropBasketRequest(basket_id=opened.id))
+    held = await desk.hold(slots, basket_id=opened.id)
+    assert ([line.outcome for line in held.results], held.basket_id != opened.id) == ([HELD], True)
+    assert held.HasField("expires_at")
+    gone = await desk.refused("DropBasket", pb.DropBasketRequest(basket_id=opened.id))
+    assert gone.code == Code.CODE_RDVPERMIS_BASKET_GONE
+
+
+async def test_slots_lost_on_the_way_into_a_basket_opened_before_are_unknown_and_no_other_is_opened(desk):
+    slots = await desk.slots(2)
+    opened = (await desk.ask("OpenBasket", pb.OpenBasketRequest())).basket
+    await desk.faults({"kind": "cut_after", "path": "creneaux-multiples", "count": 1})
+    held = await desk.hold(slots, basket_id=opened.id)
+    assert [line.outcome for line in held.results] == [UNKNOWN, UNKNOWN]
+    assert (held.basket_id, held.HasField("expires_at")) == (opened.id, False)
+    assert [one.id for one in (await desk.ask("ListBaskets", pb.ListBasketsRequest())).baskets] == [opened.id]
 
 
 async def test_what_a_rival_took_is_refused_with_its_word_and_the_rest_is_held(desk):

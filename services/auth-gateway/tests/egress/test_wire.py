@@ -60,7 +60,28 @@ GOOD = {
         "data": [{"id": "e-1", "creneau": SLOT, "candidat": None, "estModifiable": True, "estAnnule": False}],
         "pagination": {},
     },
+    "swappable": [{"id": "e-2", "creneau": {"id": "s-2"}, "candidat": {"id": "k-2"}, "statut": "PROGRAMME"}],
     "replacements": {"remplacementsParMois": 5, "remplacementsRestants": 4},
+    "eligibilities": [
+        {"candidat": {"id": "k-1"}, "eligibilite": {"estEligible": True}},
+        {"candidat": {"id": "k-2"}, "eligibilite": {"estEligible": False, "codeMotif": "CANDIDAT_SOUS_PENALITE"}},
+    ],
+    "standings": {
+        "data": [
+            {
+                "candidat": {"id": "k-1", "numeroDossier": "012"},
+                "mandat": {"candidatId": "k-1", "groupePermis": "B"},
+                "penalites": [{"dateFin": "2027-01-10T00:00:00Z", "motif": "ECHEC"}, {"motif": "SANS_FIN"}],
+                "detailsResultats": [
+                    {"examenId": "e-1", "estRecu": False, "points": 14, "date": "2026-12-09T16:00:00Z"},
+                    {"estRecu": True, "date": "2026-12-09"},
+                ],
+            }
+        ],
+        "pagination": {"pageCourante": 1, "nombreDePages": 2},
+    },
+    "employees": [{"id": "u-1", "prenom": "Zoé", "nom": "Roux", "autoEcole": {"id": "ae-1", "nom": "École"}}],
+    "favourites": [{"groupePermis": "B", "centreId": "c-1", "priorite": 2}],
 }
 READERS = {
     "school": reads.read_school,
@@ -75,7 +96,12 @@ READERS = {
     "added": lambda answer: reads.read_added(answer, 207, ["s-1", "s-2", "s-3"]),
     "validation": reads.read_validation,
     "exams": lambda answer: reads.read_exams(answer, PARIS, 0),
+    "swappable": lambda answer: reads.read_swappable(answer, PARIS),
     "replacements": reads.read_replacements,
+    "eligibilities": reads.read_eligibilities,
+    "standings": lambda answer: reads.read_standings(answer, 0, datetime(2026, 12, 1, tzinfo=UTC)),
+    "employees": reads.read_employees,
+    "favourites": reads.read_favourites,
 }
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("0001-01-01T00:00:00+23:00"),
@@ -137,13 +163,46 @@ def test_hours_are_those_of_the_centre(zone, hour):
 
 
 def test_a_slot_that_207_does_not_name_is_unknown_and_one_it_refuses_has_our_code():
-    held, refused, unknown = READERS["added"](GOOD["added"])
+    (held, refused, unknown), expires_at = READERS["added"](GOOD["added"])
+    assert expires_at.ToDatetime(UTC) == datetime(2026, 12, 1, 14, 15, tzinfo=UTC)
     assert [held.outcome, refused.outcome, unknown.outcome] == [
         pb.HoldResult.OUTCOME_HELD,
         pb.HoldResult.OUTCOME_REFUSED,
         pb.HoldResult.OUTCOME_UNKNOWN,
     ]
     assert (refused.rdvpermis_code, refused.code) == ("", Code.CODE_RDVPERMIS_SLOT_GONE)
+
+
+def test_a_207_that_says_no_end_of_the_basket_is_read_all_the_same():
+    results, expires_at = READERS["added"](GOOD["added"] | {"panier": {"id": "p-1"}})
+    assert (len(results), expires_at) == (3, None)
+
+
+@pytest.mark.req("R-22")
+def test_a_standing_has_penalties_and_results_and_no_neph():
+    answer = READERS["standings"](GOOD["standings"])
+    (standing,) = answer.standings
+    assert (answer.has_more, standing.rdvpermis_candidate_id, standing.category) == (True, "k-1", "B")
+    (penalty,) = standing.penalties  # one without an end says nothing
+    assert (penalty.reason, penalty.until.ToDatetime(UTC)) == ("ECHEC", datetime(2027, 1, 10, tzinfo=UTC))
+    failed, passed = standing.results
+    assert (failed.exam_id, failed.passed, failed.points) == ("e-1", False, 14)
+    assert (passed.exam_id, passed.passed, passed.HasField("points"), passed.HasField("at")) == ("", True, False, False)
+    assert "012" not in str(answer)
+
+
+@pytest.mark.req("S-22")
+def test_a_penaltys_reason_that_is_a_sentence_about_a_person_is_not_repeated():
+    answer = json.loads(json.dumps(GOOD["standings"]))
+    answer["data"][0]["penalites"][0]["motif"] = "Mme Roux ne s'est pas présentée"
+    assert READERS["standings"](answer).standings[0].penalties[0].reason == ""
+
+
+def test_an_exam_carries_its_slot_where_rdvpermis_shows_it_whole():
+    (whole,), _ = READERS["exams"](GOOD["exams"])
+    assert (whole.slot.id, whole.slot.centre_id, whole.slot.kind) == ("s-1", "c-1", "CIRCULATION")
+    (half,) = READERS["swappable"](GOOD["swappable"]).exams
+    assert (half.slot_id, half.HasField("slot"), half.status) == ("s-2", False, "PROGRAMME")
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [("91", "091"), ("01", "001"), ("2A", "02A"), ("971", "971")])
@@ -159,6 +218,11 @@ def test_a_department_that_is_none_is_refused(bad):
     assert asks.department_from_wire(bad) == ""
 
 
+def _favourites(*chosen):
+    rows = [pb.RdvFavourite(centre_id=centre_id, priority=priority) for centre_id, priority in chosen]
+    return pb.SetFavouritesRequest(category="B", favourites=rows)
+
+
 @pytest.mark.parametrize(
     "build",
     [
@@ -168,6 +232,12 @@ def test_a_department_that_is_none_is_refused(bad):
         lambda: asks.zone("../../etc/passwd"),
         lambda: asks.get_threshold(pb.GetThresholdRequest(category="B", month="2026-13")),
         lambda: asks.replace_candidate("e-1", ""),
+        lambda: asks.swap_exams("e-1", "e-1"),
+        lambda: asks.list_swappable(pb.ListSwappableRequest(exam_id="e-1", date="")),
+        lambda: asks.declare_trainers(float("nan")),
+        lambda: asks.declare_trainers(-0.5),
+        lambda: asks.set_favourites(_favourites(("c-1", 3))),
+        lambda: asks.set_favourites(_favourites(("c-1", 0), ("c-1", 1))),
     ],
 )
 def test_malformed_questions_never_leave(build):
@@ -184,7 +254,16 @@ def test_names_and_nephs_stand_in_bodies_never_in_urls_nor_in_what_prints():
 
 
 def test_only_questions_may_be_asked_twice():
-    looks = [asks.get_school(), asks.list_baskets(), asks.search_mandates(pb.SearchMandatesRequest(category="B"))]
+    looks = [
+        asks.get_school(),
+        asks.list_baskets(),
+        asks.search_mandates(pb.SearchMandatesRequest(category="B")),
+        asks.list_standings(pb.ListStandingsRequest(category="B")),
+        asks.list_employees(),
+        asks.list_favourites(),
+        asks.list_swappable(pb.ListSwappableRequest(exam_id="e-1", date="2026-12-09")),
+        asks.check_eligibility(pb.CheckEligibilityRequest(slot_id="s-1")),
+    ]
     changes = [
         asks.open_basket(),
         asks.add_slots("p-1", ["s-1"]),
@@ -194,6 +273,10 @@ def test_only_questions_may_be_asked_twice():
         asks.validate_basket("p-1"),
         asks.cancel_exam("e-1"),
         asks.replace_candidate("e-1", "k-1"),
+        asks.swap_exams("e-1", "e-2"),
+        asks.drop_basket("p-1"),
+        asks.declare_trainers(2.5),
+        asks.set_favourites(_favourites(("c-1", 0))),
         asks.create_mandate(pb.CreateMandateRequest(last_name="n", neph="1", category="B")),
     ]
     assert not any(call.changes for call in looks)

@@ -96,14 +96,42 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         request: pb.CheckEligibilityRequest,
         context: Context,
     ) -> pb.CheckEligibilityResponse:
-        """May this candidate take this slot? RdvPermis' word is final."""
-        if not request.neph.strip():
-            raise malformed("neph", "needed")
+        """May this candidate, or each under mandate, take this slot? RdvPermis' word is final."""
+
+        def read(answer: Answer) -> pb.CheckEligibilityResponse:
+            if request.neph:
+                return reads.read_eligibility(answer.payload, request.neph)
+            return reads.read_eligibilities(answer.payload)
+
+        return await self._rdvpermis.ask(asks.check_eligibility(request), who_asks(request.on_behalf), read)
+
+    async def ListStandings(self, request: pb.ListStandingsRequest, context: Context) -> pb.ListStandingsResponse:
+        """One page of penalties and results; no NEPH leaves here."""
         return await self._rdvpermis.ask(
-            asks.check_eligibility(request),
-            who_asks(),
-            lambda answer: reads.read_eligibility(answer.payload, request.neph),
+            asks.list_standings(request),
+            who_asks(request.on_behalf),
+            lambda answer: reads.read_standings(answer.payload, max(request.page, 0), self._now()),
         )
+
+    async def ListEmployees(self, request: pb.ListEmployeesRequest, context: Context) -> pb.ListEmployeesResponse:
+        """Who works at the school, for showing to the school."""
+        return await self._rdvpermis.ask(
+            asks.list_employees(), who_asks(request.on_behalf), lambda answer: reads.read_employees(answer.payload)
+        )
+
+    async def ListFavourites(self, request: pb.ListFavouritesRequest, context: Context) -> pb.ListFavouritesResponse:
+        """Favourite centres."""
+        return await self._rdvpermis.ask(
+            asks.list_favourites(), who_asks(request.on_behalf), lambda answer: reads.read_favourites(answer.payload)
+        )
+
+    async def SetFavourites(self, request: pb.SetFavouritesRequest, context: Context) -> pb.SetFavouritesResponse:
+        """Choose all favourite centres of a group; the answer is what was asked."""
+        await self._rdvpermis.ask(asks.set_favourites(request), who_asks(), _nothing)
+        response = pb.SetFavouritesResponse()
+        for one in request.favourites:
+            response.favourites.add(category=request.category, centre_id=one.centre_id, priority=one.priority)
+        return response
 
     async def HoldSlots(self, request: pb.HoldSlotsRequest, context: Context) -> pb.HoldSlotsResponse:
         """A whole hold: open a basket, add the slots, name the candidates; what is not known is said so, line by line."""
@@ -113,23 +141,32 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         named = {slot.slot_id: slot.rdvpermis_candidate_id for slot in request.slots if slot.rdvpermis_candidate_id}
         for candidate_id in named.values():
             asks.opaque(candidate_id, "slots.rdvpermis_candidate_id")
-        async with self._rdvpermis.action(who_asks(), calls=2 + len(named)) as action:
-            try:
-                basket = await action.ask(asks.open_basket(), lambda answer: reads.read_basket(answer.payload))
-            except Failure as failure:
-                if failure.code != Code.CODE_UNKNOWN_OUTCOME:
-                    raise  # surely no basket: nothing happened
-                return pb.HoldSlotsResponse(results=_unknown(slot_ids))
-            results = await _add(action, basket.id, slot_ids)
-            await asyncio.gather(*(_explain(action, basket.id, result) for result in results if _unexplained(result)))
+        opened = asks.opaque(request.basket_id, "basket_id") if request.basket_id else ""
+        async with self._rdvpermis.action(who_asks(), calls=(1 if opened else 2) + len(named)) as action:
+            held = await _hold(action, opened, slot_ids)
+            basket_id, results = held.basket_id, held.results
+            await asyncio.gather(*(_explain(action, basket_id, result) for result in results if _unexplained(result)))
             await asyncio.gather(
                 *(
-                    _name(action, basket.id, result, named[result.slot_id])
+                    _name(action, basket_id, result, named[result.slot_id])
                     for result in results
                     if result.outcome == pb.HoldResult.OUTCOME_HELD and result.slot_id in named
                 )
             )
-        return pb.HoldSlotsResponse(basket_id=basket.id, expires_at=basket.expires_at, results=results)
+        return held
+
+    async def OpenBasket(self, request: pb.OpenBasketRequest, context: Context) -> pb.OpenBasketResponse:
+        """Open an empty basket ahead of an opening."""
+        return pb.OpenBasketResponse(
+            basket=await self._rdvpermis.ask(
+                asks.open_basket(), who_asks(), lambda answer: reads.read_basket(answer.payload)
+            )
+        )
+
+    async def DropBasket(self, request: pb.DropBasketRequest, context: Context) -> pb.DropBasketResponse:
+        """Give a whole basket back."""
+        await self._rdvpermis.ask(asks.drop_basket(request.basket_id), who_asks(request.on_behalf), _nothing)
+        return pb.DropBasketResponse()
 
     async def GetBasket(self, request: pb.GetBasketRequest, context: Context) -> pb.GetBasketResponse:
         """One basket; absent when RdvPermis does not know it (any more)."""
@@ -199,6 +236,23 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         await self._rdvpermis.ask(call, who_asks(), _nothing)
         return pb.ReplaceCandidateResponse()
 
+    async def ListSwappable(self, request: pb.ListSwappableRequest, context: Context) -> pb.ListSwappableResponse:
+        """Exams of a day that this one may change places with."""
+        where = asks.zone(request.time_zone)
+        return await self._rdvpermis.ask(
+            asks.list_swappable(request), who_asks(), lambda answer: reads.read_swappable(answer.payload, where)
+        )
+
+    async def SwapExams(self, request: pb.SwapExamsRequest, context: Context) -> pb.SwapExamsResponse:
+        """Two bookings change places."""
+        await self._rdvpermis.ask(asks.swap_exams(request.exam_id, request.other_exam_id), who_asks(), _nothing)
+        return pb.SwapExamsResponse()
+
+    async def DeclareTrainers(self, request: pb.DeclareTrainersRequest, context: Context) -> pb.DeclareTrainersResponse:
+        """Declare the number of trainers."""
+        await self._rdvpermis.ask(asks.declare_trainers(request.fte), who_asks(), _nothing)
+        return pb.DeclareTrainersResponse()
+
     async def GetReplacements(
         self,
         request: pb.GetReplacementsRequest,
@@ -239,19 +293,47 @@ def _nothing(answer: Answer) -> None:
     del answer
 
 
-async def _add(action: Action, basket_id: str, slot_ids: Sequence[str]) -> list[pb.HoldResult]:
-    """Add all slots in one call; a refusal of the whole is each line's, a lost answer leaves each unknown."""
+_NO_BASKET = {"PANIER_INCONNU", "ACTION_INTERDITE"}
+"""The basket opened beforehand ended, or is another school's: nothing entered it, and a new one may be opened."""
+
+
+async def _hold(action: Action, opened: str, slot_ids: Sequence[str]) -> pb.HoldSlotsResponse:
+    """Put the slots into the basket opened beforehand, so that this call is the first; else into a new one."""
+    if opened:
+        held = await _add(action, opened, slot_ids)
+        if not all(result.rdvpermis_code in _NO_BASKET for result in held.results):
+            return held
     try:
-        return await action.ask(
+        basket = await action.ask(asks.open_basket(), lambda answer: reads.read_basket(answer.payload))
+    except Failure as failure:
+        if failure.code != Code.CODE_UNKNOWN_OUTCOME:
+            raise  # surely no basket: nothing happened
+        return pb.HoldSlotsResponse(results=_unknown(slot_ids))
+    held = await _add(action, basket.id, slot_ids)
+    if not held.HasField("expires_at"):
+        held.expires_at.CopyFrom(basket.expires_at)
+    return held
+
+
+async def _add(action: Action, basket_id: str, slot_ids: Sequence[str]) -> pb.HoldSlotsResponse:
+    """Add all slots in one call; a refusal of the whole is each line's, a lost answer leaves each unknown.
+
+    `expires_at` is absent where the answer does not say it: who opened the basket knows.
+    """
+    expires_at = None
+    try:
+        results, expires_at = await action.ask(
             asks.add_slots(basket_id, slot_ids),
             lambda answer: reads.read_added(answer.payload, answer.status, slot_ids),
         )
     except Failure as failure:
         if failure.code == Code.CODE_UNKNOWN_OUTCOME:
-            return _unknown(slot_ids)
-        if failure.rdvpermis_code:
-            return [reads.refused_line(slot_id, failure.rdvpermis_code) for slot_id in slot_ids]
-        raise  # surely not added: an empty basket is left, which ends by itself
+            results = _unknown(slot_ids)
+        elif failure.rdvpermis_code:
+            results = [reads.refused_line(slot_id, failure.rdvpermis_code) for slot_id in slot_ids]
+        else:
+            raise  # surely not added: an empty basket is left, which ends by itself
+    return pb.HoldSlotsResponse(basket_id=basket_id, expires_at=expires_at, results=results)
 
 
 def _unexplained(result: pb.HoldResult) -> bool:

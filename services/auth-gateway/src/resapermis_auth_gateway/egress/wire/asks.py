@@ -1,5 +1,6 @@
 """Ours to theirs: each function writes one call of RdvPermis. Guesses are marked [default]."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ from resapermis_kit.errors import malformed
 
 BASE = "/api/v2/auto-ecole"
 PARIS = "Europe/Paris"
-MANDATES_A_PAGE, EXAMS_A_PAGE = 50, 100
+MANDATES_A_PAGE, STANDINGS_A_PAGE, EXAMS_A_PAGE = 50, 100, 100
+MOST_TRAINERS = 1000
+"""Full-time equivalents of a school; more is a slip of the hand [default]."""
 MOST_PAGES = 50
 """Pages of exams that we read at most: 5,000 exams of a school."""
 ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~:@-]{1,128}")
@@ -136,9 +139,39 @@ def mandates_a_page(request: pb.SearchMandatesRequest) -> int:
 
 
 def check_eligibility(request: pb.CheckEligibilityRequest) -> Call:
-    """Ask whether this candidate may take this slot."""
-    wanted = {"creneauId": opaque(request.slot_id, "slot_id"), "numeroDossier": request.neph}
+    """Ask whether this candidate may take this slot; without a dossier, everybody under mandate answers [default]."""
+    wanted = {"creneauId": opaque(request.slot_id, "slot_id")}
+    if request.neph:
+        wanted["numeroDossier"] = request.neph
     return Call("candidats.recherche", "POST", f"{BASE}/candidats/recherche", {"filtre": wanted})
+
+
+def list_standings(request: pb.ListStandingsRequest) -> Call:
+    """Penalties and results [seen] of everybody under mandate, one page; pages count from 1 [default], ours from 0."""
+    wanted = {"groupePermis": _category(request.category)}
+    body = {"filtre": wanted, "page": max(request.page, 0) + 1, "parPage": STANDINGS_A_PAGE}
+    return Call("candidats-mandats.recherche", "POST", f"{BASE}/candidats-mandats/recherche", body)
+
+
+def list_employees() -> Call:
+    """Who works at the school [seen]."""
+    return Call("employes", "GET", f"{BASE}/employes")
+
+
+def list_favourites() -> Call:
+    """Favourite centres of all groups [seen]."""
+    return Call("centres-favoris.lire", "GET", f"{BASE}/centres-favoris")
+
+
+def set_favourites(request: pb.SetFavouritesRequest) -> Call:
+    """All favourite centres of a group at once, each with priority 0 to 2 [seen]."""
+    chosen = [{"centreId": opaque(one.centre_id, "centre_id"), "priorite": one.priority} for one in request.favourites]
+    if len({one["centreId"] for one in chosen}) != len(chosen):
+        raise malformed("favourites", "each centre once")
+    if any(not 0 <= one.priority <= 2 for one in request.favourites):
+        raise malformed("favourites.priority", "0 to 2")
+    body = {"groupePermis": _category(request.category), "centresFavorisInput": chosen}
+    return Call("centres-favoris", "POST", f"{BASE}/centres-favoris", body)
 
 
 def open_basket() -> Call:
@@ -179,6 +212,11 @@ def get_basket(basket_id: str) -> Call:
     return Call("paniers.lire", "GET", f"{BASE}/paniers/{_segment(basket_id, 'basket_id')}")
 
 
+def drop_basket(basket_id: str) -> Call:
+    """Give a whole basket back."""
+    return Call("paniers.fermer", "DELETE", f"{BASE}/paniers/{_segment(basket_id, 'basket_id')}")
+
+
 def list_baskets() -> Call:
     """All baskets of the school."""
     return Call("paniers.liste", "GET", f"{BASE}/paniers")
@@ -214,6 +252,27 @@ def replace_candidate(exam_id: str, candidate_id: str) -> Call:
         "candidatRemplacantId": opaque(candidate_id, "rdvpermis_candidate_id"),
     }
     return Call("examens.remplacement", "POST", f"{BASE}/examens/remplacement", body)
+
+
+def list_swappable(request: pb.ListSwappableRequest) -> Call:
+    """Exams of a day that this one may change places with [seen]."""
+    query = {"examen-permute-id": opaque(request.exam_id, "exam_id"), "date": _day(request.date)}
+    return Call("examens.permutables", "GET", f"{BASE}/examens/permutables", query=query)
+
+
+def swap_exams(exam_id: str, other_exam_id: str) -> Call:
+    """Two bookings change places [seen]."""
+    body = {"examenId1": opaque(exam_id, "exam_id"), "examenId2": opaque(other_exam_id, "other_exam_id")}
+    if exam_id == other_exam_id:
+        raise malformed("other_exam_id", "another exam")
+    return Call("examens.permutation", "POST", f"{BASE}/examens/permutation", body)
+
+
+def declare_trainers(fte: float) -> Call:
+    """Declare the number of trainers: path known from v1, body [default]."""
+    if not math.isfinite(fte) or not 0 <= fte <= MOST_TRAINERS:
+        raise malformed("fte", f"0 to {MOST_TRAINERS} full-time equivalents")
+    return Call("nombre-de-formateurs", "POST", f"{BASE}/nombre-de-formateurs", {"nombreDeFormateurs": fte})
 
 
 def get_replacements(request: pb.GetReplacementsRequest) -> Call:

@@ -9,13 +9,21 @@ from pydantic import TypeAdapter
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis_auth_gateway.egress.refusals import code_of, verbatim
-from resapermis_auth_gateway.egress.wire.asks import EXAMS_A_PAGE, department_from_wire, mandates_a_page
+from resapermis_auth_gateway.egress.wire.asks import (
+    EXAMS_A_PAGE,
+    STANDINGS_A_PAGE,
+    department_from_wire,
+    mandates_a_page,
+)
 from resapermis_auth_gateway.egress.wire.shapes import (
     Added,
     Basket,
     Centre,
     Eligibility,
+    Employee,
+    Exam,
     ExamPage,
+    Favourite,
     Mandate,
     MandatePage,
     NotAdded,
@@ -24,6 +32,8 @@ from resapermis_auth_gateway.egress.wire.shapes import (
     Refused,
     Replacements,
     School,
+    Slot,
+    StandingPage,
     Threshold,
     Validation,
 )
@@ -33,6 +43,9 @@ _CENTRES = TypeAdapter(list[Centre])
 _PLANNING = TypeAdapter(list[PlanningItem])
 _ELIGIBLE = TypeAdapter(list[Eligibility])
 _BASKETS = TypeAdapter(list[Basket])
+_EXAMS = TypeAdapter(list[Exam])
+_EMPLOYEES = TypeAdapter(list[Employee])
+_FAVOURITES = TypeAdapter(list[Favourite])
 
 
 def _stamp(moment: datetime, where: ZoneInfo | None = None) -> Timestamp:
@@ -82,20 +95,22 @@ def read_centres(answer: object) -> pb.SearchCentresResponse:
 def read_planning(answer: object, where: ZoneInfo, seen_at: datetime) -> pb.SearchPlanningResponse:
     """Slots of a centre and a day; who sits in them is not ours to know here."""
     response = pb.SearchPlanningResponse(seen_at=_stamp(seen_at))
-    for item in _PLANNING.validate_python(answer):
-        slot = item.slot
-        response.slots.add(
-            id=slot.id,
-            centre_id=slot.centre.id,
-            centre_name=slot.centre.nom,
-            starts_at=_stamp(slot.debut, where),
-            ends_at=_stamp(slot.fin, where),
-            published_at=_stamp(slot.publication) if slot.publication else None,
-            status=slot.statut,
-            category=slot.groupe,
-            kind=slot.epreuve or "",
-        )
+    response.slots.extend(_slot(item.slot, where) for item in _PLANNING.validate_python(answer))
     return response
+
+
+def _slot(slot: Slot, where: ZoneInfo) -> pb.RdvSlot:
+    return pb.RdvSlot(
+        id=slot.id,
+        centre_id=slot.centre.id,
+        centre_name=slot.centre.nom,
+        starts_at=_stamp(slot.debut, where),
+        ends_at=_stamp(slot.fin, where),
+        published_at=_stamp(slot.publication) if slot.publication else None,
+        status=slot.statut,
+        category=slot.groupe,
+        kind=slot.epreuve or "",
+    )
 
 
 def read_threshold(answer: object) -> pb.GetThresholdResponse:
@@ -155,6 +170,58 @@ def read_eligibility(answer: object, neph: str) -> pb.CheckEligibilityResponse:
     return pb.CheckEligibilityResponse()
 
 
+def read_eligibilities(answer: object) -> pb.CheckEligibilityResponse:
+    """RdvPermis' word on everybody under mandate for a slot."""
+    response = pb.CheckEligibilityResponse()
+    for found in _ELIGIBLE.validate_python(answer):
+        if found.candidate is None:
+            msg = "an eligibility of nobody"
+            raise ValueError(msg)
+        word = "" if found.eligible else verbatim(found.motif)
+        response.candidates.add(
+            rdvpermis_candidate_id=found.candidate,
+            eligible=found.eligible,
+            rdvpermis_code=word,
+            code=Code.CODE_UNSPECIFIED if found.eligible else code_of(word),
+        )
+    return response
+
+
+def read_standings(answer: object, page: int, seen_at: datetime) -> pb.ListStandingsResponse:
+    """A page of penalties and results. A penalty without an end is left out: nothing could be said of it."""
+    found = StandingPage.model_validate(answer)
+    response = pb.ListStandingsResponse(
+        has_more=_has_more(found.pagination, page, len(found.data), STANDINGS_A_PAGE), seen_at=_stamp(seen_at)
+    )
+    for item in found.data:
+        standing = response.standings.add(rdvpermis_candidate_id=item.candidate, category=item.group)
+        for penalty in item.penalties:
+            if penalty.until is not None:
+                standing.penalties.add(reason=verbatim(penalty.reason), until=_stamp(penalty.until))
+        for result in item.results:
+            standing.results.add(
+                exam_id=result.exam or "",
+                passed=result.passed,
+                points=result.points,
+                at=_stamp(result.at) if result.at else None,
+            )
+    return response
+
+
+def read_employees(answer: object) -> pb.ListEmployeesResponse:
+    """Who works at the school."""
+    rows = _EMPLOYEES.validate_python(answer)
+    employees = [pb.RdvEmployee(id=one.id, first_name=one.first_name, last_name=one.last_name) for one in rows]
+    return pb.ListEmployeesResponse(employees=employees)
+
+
+def read_favourites(answer: object) -> pb.ListFavouritesResponse:
+    """Favourite centres of all groups."""
+    rows = _FAVOURITES.validate_python(answer)
+    favourites = [pb.RdvFavourite(category=one.group, centre_id=one.centre, priority=one.priority) for one in rows]
+    return pb.ListFavouritesResponse(favourites=favourites)
+
+
 def read_basket(answer: object) -> pb.RdvBasket:
     """One basket."""
     return _basket(Basket.model_validate(answer))
@@ -170,14 +237,19 @@ def _basket(found: Basket) -> pb.RdvBasket:
     return pb.RdvBasket(id=found.id, expires_at=_stamp(found.expires), lines=lines)
 
 
-def read_added(answer: object, status: int, asked: Sequence[str]) -> list[pb.HoldResult]:
-    """What became of each slot asked: 201 is a basket, 207 two lists. A slot that neither names is unknown."""
+def read_added(answer: object, status: int, asked: Sequence[str]) -> tuple[list[pb.HoldResult], Timestamp | None]:
+    """What became of each slot asked, and when the basket ends: 201 is a basket, 207 two lists and a basket.
+
+    A slot that neither names is unknown; an end that a 207 does not say is absent.
+    """
     if status == 207:
         both = Added.model_validate(answer)
         held = set(both.added)
         refused = {(f.slot if isinstance(f, NotAdded) else f): _word(f) for f in both.failed}
+        basket = both.basket
     else:
-        held, refused = {line.slot for line in Basket.model_validate(answer).lines}, {}
+        basket = Basket.model_validate(answer)
+        held, refused = {line.slot for line in basket.lines}, {}
     results = []
     for slot_id in asked:
         if slot_id in held:
@@ -186,7 +258,7 @@ def read_added(answer: object, status: int, asked: Sequence[str]) -> list[pb.Hol
             results.append(refused_line(slot_id, refused[slot_id]))
         else:
             results.append(pb.HoldResult(slot_id=slot_id, outcome=pb.HoldResult.OUTCOME_UNKNOWN))
-    return results
+    return results, _stamp(basket.expires) if basket is not None else None
 
 
 def _word(failed: "str | NotAdded") -> str:
@@ -219,18 +291,26 @@ def read_validation(answer: object) -> pb.ValidateBasketResponse:
 def read_exams(answer: object, where: ZoneInfo, page: int) -> tuple[list[pb.RdvExam], bool]:
     """A page of exams, and whether more follow."""
     found = ExamPage.model_validate(answer)
-    exams = [
-        pb.RdvExam(
-            id=exam.id,
-            slot_id=exam.slot or "",
-            rdvpermis_candidate_id=exam.candidate or "",
-            changeable=exam.changeable,
-            cancelled=exam.cancelled,
-            starts_at=_stamp(exam.starts, where) if exam.starts else None,
-        )
-        for exam in found.data
-    ]
+    exams = [_exam(exam, where) for exam in found.data]
     return exams, _has_more(found.pagination, page, len(exams), EXAMS_A_PAGE)
+
+
+def read_swappable(answer: object, where: ZoneInfo) -> pb.ListSwappableResponse:
+    """Exams that one may change places with: a plain list [default]."""
+    return pb.ListSwappableResponse(exams=[_exam(exam, where) for exam in _EXAMS.validate_python(answer)])
+
+
+def _exam(exam: Exam, where: ZoneInfo) -> pb.RdvExam:
+    return pb.RdvExam(
+        id=exam.id,
+        slot_id=exam.slot or "",
+        rdvpermis_candidate_id=exam.candidate or "",
+        changeable=exam.changeable,
+        cancelled=exam.cancelled,
+        starts_at=_stamp(exam.starts, where) if exam.starts else None,
+        slot=_slot(exam.place, where) if exam.place else None,
+        status=exam.status or "",
+    )
 
 
 def read_replacements(answer: object) -> pb.GetReplacementsResponse:

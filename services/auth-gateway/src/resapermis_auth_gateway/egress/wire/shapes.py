@@ -7,7 +7,16 @@ included), and the client decides what that means for the call.
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from resapermis_auth_gateway.egress.wire.asks import ID
 
@@ -31,6 +40,14 @@ def _a_moment(value: object) -> object:
         msg = "not a moment"
         raise ValueError(msg)
     return datetime.fromisoformat(value)
+
+
+def _or_absent(value: object, fits: ValidatorFunctionWrapHandler) -> object:
+    """What is only shown may be missing or half said; then it is absent and the rest is read."""
+    try:
+        return fits(value)
+    except ValueError:
+        return None
 
 
 Id = Annotated[str, BeforeValidator(_an_id)]
@@ -137,6 +154,7 @@ class MandatePage(Theirs):
 class Eligibility(Theirs):
     """May they, and if not, why."""
 
+    candidate: Id | None = Field(None, validation_alias=AliasPath("candidat", "id"))
     eligible: bool = Field(validation_alias=AliasPath("eligibilite", "estEligible"))
     motif: str | None = Field(None, validation_alias=AliasPath("eligibilite", "codeMotif"))
     dossier: str | None = Field(None, validation_alias=AliasPath("candidat", "numeroDossier"))
@@ -171,6 +189,7 @@ class Added(Theirs):
 
     added: list[Id] = Field(alias="crenauxIdsAjoutesAuPanierAvecSucces")
     failed: list[Id | NotAdded] = Field(alias="crenauxIdsAjoutesAuPanierEnEchec")
+    basket: Annotated[Basket | None, WrapValidator(_or_absent)] = Field(None, alias="panier")
 
 
 class Validated(Theirs):
@@ -206,12 +225,68 @@ class Exam(Theirs):
         ),
     )
 
+    place: Annotated[Slot | None, WrapValidator(_or_absent)] = Field(
+        None, validation_alias=AliasChoices("creneau", "creneauDuPlanning")
+    )
+    """The slot whole [default]; absent where it is half said."""
+    status: Text | None = Field(None, alias="statut")
+
 
 class ExamPage(Theirs):
     """A page of exams."""
 
     data: list[Exam]
     pagination: Paging | None = None
+
+
+class Penalty(Theirs):
+    """One of `penalites` [seen]; its names [default]."""
+
+    until: Moment | None = Field(None, validation_alias=AliasChoices("dateFin", "dateHeureFin"))
+    reason: Text | None = Field(None, validation_alias=AliasChoices("motif", "codeMotif"))
+
+
+class Result(Theirs):
+    """One of `detailsResultats` [seen]; its names [default]."""
+
+    exam: Id | None = Field(None, alias="examenId")
+    passed: bool = Field(validation_alias=AliasChoices("estRecu", "estReussi"))
+    points: int | None = None
+    at: Annotated[Moment | None, WrapValidator(_or_absent)] = Field(
+        None, validation_alias=AliasChoices("date", "dateHeure")
+    )
+
+
+class Standing(Theirs):
+    """An item of candidats-mandats as a standing: no dossier, no name is even read."""
+
+    candidate: Id = Field(validation_alias=AliasChoices(AliasPath("candidat", "id"), AliasPath("mandat", "candidatId")))
+    group: Text = Field("", validation_alias=AliasPath("mandat", "groupePermis"))
+    penalties: list[Penalty] = Field(default_factory=list, alias="penalites")
+    results: list[Result] = Field(default_factory=list, alias="detailsResultats")
+
+
+class StandingPage(Theirs):
+    """A page of candidats-mandats, for penalties and results."""
+
+    data: list[Standing]
+    pagination: Paging | None = None
+
+
+class Employee(Theirs):
+    """One of GET /employes; the id [default], the names [seen]."""
+
+    id: Id
+    first_name: Text = Field("", alias="prenom")
+    last_name: Text = Field("", alias="nom")
+
+
+class Favourite(Theirs):
+    """A favourite centre [seen]."""
+
+    group: Text = Field(alias="groupePermis")
+    centre: Id = Field(alias="centreId")
+    priority: int = Field(0, alias="priorite", ge=0, le=100)
 
 
 class Replacements(Theirs):
