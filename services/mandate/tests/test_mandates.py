@@ -215,6 +215,46 @@ async def test_a_mandate_is_pending_then_active_when_the_candidate_accepts(house
     assert moves == [("", "draft"), ("draft", "pending"), ("pending", "active")]
 
 
+@pytest.mark.req("R-31")
+async def test_a_service_finds_a_candidate_by_rdvpermis_id_in_the_schools_own_list_alone(house: House) -> None:
+    candidate = await house.candidate()
+    await house.mandate(candidate)
+    house.egress.known[0].state = "ACCEPTE"
+    house.later[0] = timedelta(minutes=10)
+    await house.asking.look_at_due(10)
+    questions = [pb.MandateQuestion(rdvpermis_candidate_id=name, category="B") for name in ("c1", "c2")]
+
+    async def ask(school_id: str) -> Any:
+        request = pb.CheckMandatesRequest(questions=questions, school_id=school_id)
+        return (await house.call("CheckMandates", request, as_service="basket", no_person=True)).answers
+
+    known, unknown = await ask("school-1")
+    assert (known.candidate_id, known.active, known.state) == (candidate, True, pb.MANDATE_STATE_ACTIVE)
+    assert (unknown.candidate_id, unknown.active, unknown.state) == ("", False, pb.MANDATE_STATE_UNSPECIFIED)
+    for answer in await ask("school-2"):  # another school's candidate is nobody
+        assert (answer.candidate_id, answer.active, answer.state) == ("", False, pb.MANDATE_STATE_UNSPECIFIED)
+    refused = await _refusal(ask(""))
+    assert (refused.code, [field for field, _ in refused.violations]) == (Code.CODE_MALFORMED, ["school_id"])
+
+
+@pytest.mark.req("S-21")
+async def test_a_person_asks_for_their_own_school_whatever_the_request_says(house: House) -> None:
+    candidate = await house.candidate()
+    await house.mandate(candidate)
+    request = pb.CheckMandatesRequest(questions=[pb.MandateQuestion(candidate_id=candidate)], school_id="school-1")
+    (answer,) = (await house.call("CheckMandates", request, as_service="basket", school_id="school-2")).answers
+    assert (answer.active, answer.state) == (False, pb.MANDATE_STATE_UNSPECIFIED)
+
+
+@pytest.mark.req("R-04")
+async def test_no_other_service_may_ask_whose_candidate_it_is(house: House) -> None:
+    request = pb.CheckMandatesRequest(questions=[pb.MandateQuestion(rdvpermis_candidate_id="c1")], school_id="school-1")
+    refused = await _refusal(house.call("CheckMandates", request, as_service="scheduling-rules", no_person=True))
+    assert refused.code == Code.CODE_UNAUTHENTICATED
+    refused = await _refusal(house.call("CheckMandates", request, as_service="auth-gateway"))
+    assert refused.code == Code.CODE_FORBIDDEN
+
+
 @pytest.mark.req("R-01")
 async def test_a_refusal_of_rdvpermis_is_said_with_its_code_and_can_be_asked_again(house: House) -> None:
     candidate = await house.candidate()

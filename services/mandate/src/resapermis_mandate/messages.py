@@ -94,6 +94,17 @@ def mandate_message(mandate: Mandate) -> pb.Mandate:
     )
 
 
+def mandate_answer(question: pb.MandateQuestion, mandate: Mandate | None) -> pb.MandateAnswer:
+    """The best mandate found for a question; without one, the question given back and nothing more."""
+    answer = pb.MandateAnswer(candidate_id=question.candidate_id, category=question.category)
+    if mandate is not None:
+        answer.candidate_id = question.candidate_id or str(mandate.candidate_id)
+        answer.category, answer.gearbox = mandate.category, mandate.gearbox
+        answer.state, answer.active = STATES[mandate.state], mandate.state == State.ACTIVE
+        answer.rdvpermis_candidate_id = mandate.rdvpermis_candidate_id
+    return answer
+
+
 def candidate_message(sealed: SealedCandidate, identity: Identity, mandates: Iterable[Mandate]) -> pb.Candidate:
     """As answered."""
     return pb.Candidate(

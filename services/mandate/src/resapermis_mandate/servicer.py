@@ -20,6 +20,7 @@ from resapermis_mandate.asking import Asking
 from resapermis_mandate.domain import PURPOSES, Mandate, State, new_draft, next_look
 from resapermis_mandate.messages import (
     candidate_message,
+    mandate_answer,
     mandate_message,
     page_limit,
     parse_category,
@@ -236,28 +237,35 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         return found
 
     async def CheckMandates(self, request: pb.CheckMandatesRequest, context: Any) -> pb.CheckMandatesResponse:
-        """One query however many questions; the hot path of a hold."""
-        who = caller().school()
+        """At most one query by our ids and one by RdvPermis', however many questions; the hot path of a hold."""
+        school_id = _asking_school(request.school_id)
         if len(request.questions) > MOST_ASKED:
             raise malformed("questions", f"at most {MOST_ASKED}")
-        ids = [parse_id("candidate_id", question.candidate_id) for question in request.questions]
+        ours = {parse_id("candidate_id", q.candidate_id) for q in request.questions if not q.rdvpermis_candidate_id}
+        theirs = {q.rdvpermis_candidate_id for q in request.questions if q.rdvpermis_candidate_id}
         async with transaction(self._engine) as tx:
-            found = await store.mandates_of(tx, who.school_id, set(ids))
+            found = await store.mandates_of(tx, school_id, ours) if ours else []
+            found_there = await store.mandates_at_rdvpermis(tx, school_id, theirs) if theirs else []
         response = pb.CheckMandatesResponse()
-        for candidate_id, question in zip(ids, request.questions, strict=True):
-            of_this = [
-                m
-                for m in found
-                if m.candidate_id == candidate_id and (not question.category or m.category == question.category)
-            ]
+        for question in request.questions:
+            if question.rdvpermis_candidate_id:
+                of_them = [m for m in found_there if m.rdvpermis_candidate_id == question.rdvpermis_candidate_id]
+            else:
+                candidate_id = UUID(question.candidate_id)
+                of_them = [m for m in found if m.candidate_id == candidate_id]
+            of_this = [m for m in of_them if not question.category or m.category == question.category]
             best = next((m for m in of_this if m.state == State.ACTIVE), of_this[0] if of_this else None)
-            answer = response.answers.add(candidate_id=question.candidate_id, category=question.category)
-            if best is not None:
-                answer.category, answer.gearbox = best.category, best.gearbox
-                answer.state = events.STATES[best.state]
-                answer.active = best.state == State.ACTIVE
-                answer.rdvpermis_candidate_id = best.rdvpermis_candidate_id
+            response.answers.append(mandate_answer(question, best))
         return response
+
+
+def _asking_school(named: str) -> str:
+    """The person's school; a service that asks for itself names one."""
+    if caller().person is not None:
+        return caller().school().school_id
+    if not named:
+        raise malformed("school_id", "needed where no person asks")
+    return named
 
 
 def _check_purpose(purpose: str) -> None:

@@ -196,6 +196,16 @@ async def mandates_of(tx: Tx, school_id: str, candidate_ids: Collection[UUID]) -
     return [_mandate(row) for row in await tx.execute(statement)]
 
 
+async def mandates_at_rdvpermis(tx: Tx, school_id: str, rdvpermis_ids: Collection[str]) -> list[Mandate]:
+    """All mandates of the school whose candidates RdvPermis calls so, newest first: one query however many."""
+    statement = (
+        sa.select(mandates)
+        .where(mandates.c.school_id == school_id, mandates.c.rdvpermis_candidate_id.in_(rdvpermis_ids))
+        .order_by(mandates.c.id.desc())
+    )
+    return [_mandate(row) for row in await tx.execute(statement)]
+
+
 async def page_mandates(tx: Tx, school_id: str, before: UUID | None, limit: int, state: State | None) -> list[Mandate]:
     """The school's mandates, newest first."""
     statement = sa.select(mandates).where(mandates.c.school_id == school_id).order_by(mandates.c.id.desc()).limit(limit)
