@@ -19,7 +19,7 @@ from resapermis_kit.outbox import outbox
 from resapermis_kit.testing import MakeDatabase, MakeEngine
 from resapermis_scheduling_rules import change
 from resapermis_scheduling_rules.domain import Parameters, parameters_for
-from resapermis_scheduling_rules.store import school_tables, schools
+from resapermis_scheduling_rules.store import school_tables, schools, watching_tables
 from resapermis_scheduling_rules.store.tables import metadata, parameters
 
 PACKAGE = "resapermis_scheduling_rules"
@@ -139,3 +139,4 @@ async def test_migrations_make_the_tables_that_the_code_reads(make_engine: MakeE
         )
     assert [one for one in differences if one[0] != "remove_table"] == []
     assert school_tables.occurrences.metadata is metadata
+    assert watching_tables.searches.metadata is metadata

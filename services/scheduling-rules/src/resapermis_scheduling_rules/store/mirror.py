@@ -30,7 +30,22 @@ class Page:
     limit: int
 
 
-_SLOT = (*slots.c, centres.c.name, centres.c.latitude, centres.c.longitude)
+_SLOT = (
+    slots.c.id,
+    slots.c.centre_id,
+    slots.c.department,
+    slots.c.category,
+    slots.c.kind,
+    slots.c.starts_at,
+    slots.c.ends_at,
+    slots.c.published_at,
+    slots.c.status,
+    slots.c.school_id,
+    slots.c.seen_at,
+    centres.c.name,
+    centres.c.latitude,
+    centres.c.longitude,
+)
 
 
 def _slot(row: sa.Row[Any]) -> Slot:

@@ -46,6 +46,8 @@ slots = sa.Table(
     sa.Column("held_until", TIME),
     sa.Column("seen_at", TIME, nullable=False),
     sa.Column("withdrawn_at", TIME),
+    sa.Column("reappeared_at", TIME),
+    sa.Column("lost_said_at", TIME),
     sa.CheckConstraint("status IN ('FREE','TAKEN','WITHDRAWN','OTHER')", name="status"),
     sa.CheckConstraint("starts_at < ends_at", name="hours"),
 )
@@ -58,6 +60,9 @@ sa.Index(
     postgresql_where=slots.c.withdrawn_at.is_(None),
 )
 sa.Index("slot_centre_idx", slots.c.centre_id, slots.c.category, slots.c.starts_at, slots.c.id)
+OFFERED = sa.and_(slots.c.status == sa.literal_column("'FREE'"), slots.c.withdrawn_at.is_(None))
+for _name, _where in (("slot_free_idx", slots.c.department), ("slot_centre_free_idx", slots.c.centre_id)):
+    sa.Index(_name, _where, slots.c.category, slots.c.starts_at, slots.c.id, postgresql_where=OFFERED)
 looks = sa.Table(
     "look",
     metadata,
@@ -68,8 +73,10 @@ looks = sa.Table(
     sa.Column("tried_at", TIME, nullable=False),
     sa.Column("trouble", sa.Text, nullable=False),
     sa.Column("slots", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("doubted_at", TIME),
 )
 sa.Index("look_day_idx", looks.c.day)
+sa.Index("look_tried_idx", looks.c.tried_at)
 interests = sa.Table(
     "interest",
     metadata,
