@@ -1,0 +1,110 @@
+"""Two real replicas of basket on one PostgreSQL, with peers that allow everything, also the same slot twice.
+
+So whatever keeps a slot to one school is basket's own doing: its transactions and the index `one_live_line_a_slot`.
+"""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import grpc
+from basket_peers import Mandates, RdvPermis, Rules, World
+
+from devstack import Stack, free_port
+from devstack.parts import POSTGRES, Ports, service_named
+from devstack.settings import ROOT
+from resapermis.mandate.v1 import mandate_pb2_grpc
+from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
+from resapermis.scheduling.v1 import scheduling_pb2_grpc
+from resapermis_kit import peers
+from resapermis_kit.auth import Authorizer, Signer, Verifier
+from resapermis_kit.rpc import Server
+
+HOLD_SECONDS = 2
+"""R-HOLD-TTL here: holds lapse while others wait for their slots."""
+PACKAGE = "resapermis"
+
+
+class Nobodys(dict[str, str]):
+    """Who has which slot at RdvPermis: nobody ever, so that it refuses none."""
+
+    def __contains__(self, slot_id: object) -> bool:
+        """Never."""
+        return False
+
+
+@dataclass
+class House:
+    """What callers need."""
+
+    stack: Stack
+    signer: Signer
+    channel: grpc.aio.Channel
+    """Goes round the replicas."""
+
+    async def without_guard(self) -> None:
+        """Take the index away that keeps a slot to one live line. Nothing brings it back."""
+        connection = await asyncpg.connect(self.stack.database_url("basket"), timeout=10)
+        try:
+            await connection.execute("DROP INDEX one_live_line_a_slot")
+        finally:
+            await connection.close()
+
+
+def _home() -> Path:
+    home = Path(tempfile.mkdtemp(prefix="resapermis-linear-"))
+    home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
+    return home
+
+
+def _offsets(replicas: int) -> list[int]:
+    stack = Stack(Path(tempfile.gettempdir()) / "unused", 1, replicas={"basket": replicas})
+    return sorted({port - 1 for part in stack.parts for port in Ports(1).of(part).values()})
+
+
+@asynccontextmanager
+async def house(replicas: int = 2) -> AsyncIterator[House]:
+    """Start all; stop all. The home is kept when something failed, for its logs."""
+    home = _home()
+    settings = {"RESAPERMIS_EXPIRE_EVERY_SECONDS": "0.2", "RESAPERMIS_GRACE_SECONDS": "1"}
+    stack = Stack(
+        home,
+        free_port(_offsets(replicas), start=26_000),
+        parts=(POSTGRES, "basket"),
+        part_settings={"basket": settings},
+        replicas={"basket": replicas},
+    )
+    async with AsyncExitStack() as leaving, stack:
+        world, state = World(quota_limit=1_000_000), RdvPermis()
+        world.limits |= {"basket": 36, "hold_ttl_seconds": HOLD_SECONDS}
+        state.owner, state.lasts = Nobodys(), timedelta(minutes=5)
+        verifier = Verifier(stack.settings.secrets / "principal.jwks.json")
+        authorizer = Authorizer(ROOT / "policies")
+        for name, add, servicer, full in (
+            ("mandate", mandate_pb2_grpc.add_MandateServiceServicer_to_server, Mandates(world), "mandate.v1.Mandate"),
+            (
+                "scheduling-rules",
+                scheduling_pb2_grpc.add_SchedulingServiceServicer_to_server,
+                Rules(world),
+                "scheduling.v1.Scheduling",
+            ),
+            ("egress", rdvpermis_pb2_grpc.add_RdvPermisServiceServicer_to_server, state, "rdvpermis.v1.RdvPermis"),
+        ):
+            address = f"127.0.0.1:{stack.ports.grpc(service_named(name))}"
+            server = Server(address, stack.settings.tls / name, verifier, authorizer)
+            server.add(add, servicer, f"{PACKAGE}.{full}Service")
+            await server.start()
+            leaving.push_async_callback(server.stop, 0.0)
+        channel = peers.channel(
+            stack.settings.address(service_named("basket")), stack.settings.tls / "auth-gateway", "basket"
+        )
+        leaving.push_async_callback(channel.close)
+        yield House(stack, Signer(stack.settings.secrets / "principal.jwk.json"), channel)
+    with contextlib.suppress(OSError):
+        shutil.rmtree(home)

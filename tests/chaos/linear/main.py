@@ -1,0 +1,162 @@
+"""Record, judge, break the record on purpose, take the guard away: the checker must tell each from each."""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
+from random import Random
+from typing import Any
+
+import history
+import uvloop
+from history import Act, Op, Outcome
+
+from linear.house import House, house
+from linear.school import Record, School
+
+SCHOOLS, PEOPLE, SLOTS = 12, 2, 96
+MUTANTS = 60
+UNGUARDED = 4_000
+"""Operations without the index: it takes a few hundred until a slot is sold twice."""
+_records = count(1)
+
+
+def say(text: str) -> None:
+    """Progress, beside the JSON."""
+    sys.stderr.write(f"{text}\n")
+
+
+async def record(place: House, seed: int, operations: int, kills: float = 0.0) -> Record:
+    """Let all schools work until so many operations tell something; `kills`: seconds between two kill -9 of a replica."""
+    number = next(_records)
+    slots = [f"s{number}-{slot:03d}" for slot in range(SLOTS)]
+    made = Record(operations)
+    rngs = [Random(f"{seed} {number} {school}") for school in range(SCHOOLS)]  # noqa: S311 - repeatable on purpose
+    schools = [School(n, place, slots, made, rng) for n, rng in enumerate(rngs)]
+    striking = asyncio.create_task(_strike(place, Random(f"{seed} kills"), kills, made))  # noqa: S311
+    try:
+        async with asyncio.TaskGroup() as group:
+            for school in schools:
+                for _ in range(PEOPLE):
+                    group.create_task(school.work())
+    finally:
+        made.wanted = 0
+        await striking
+    return made
+
+
+async def _strike(place: House, rng: Random, every: float, made: Record) -> None:
+    replicas = [part for part in place.stack.parts if part.startswith("basket")]
+    while every and not made.full:
+        await asyncio.sleep(every * rng.uniform(0.5, 1.5))
+        part = rng.choice(replicas)
+        await place.stack.kill(part)
+        await place.stack.start_part(part)
+        made.tally[f"kill -9 {part}"] += 1
+
+
+def judged(made: Record, *, killed: bool) -> dict[str, Any]:
+    """The verdict on a record, for people and programs.
+
+    A line that a killed replica was asking for keeps its slot until the reconciler has read: refusals that met such a
+    hold tell nothing. Without kills every answer counts as it was given.
+    """
+    since = time.monotonic()
+    operations = history.soften(made.operations) if killed else made.operations
+    verdicts = history.check(operations)
+    unexplained = [verdict for verdict in verdicts if not verdict.explained]
+    return {
+        "operations": made.telling,
+        "slots": len(verdicts),
+        "linearizable": not unexplained,
+        "unexplained": [_told(verdict) for verdict in unexplained[:5]],
+        "slots_unexplained": len(unexplained),
+        "undecided": sum(not verdict.decided for verdict in verdicts),
+        "judged_in_seconds": round(time.monotonic() - since, 1),
+        "acts": dict(sorted(made.tally.items())),
+    }
+
+
+def _told(verdict: history.Verdict) -> dict[str, Any]:
+    return {
+        "slot": verdict.slot,
+        "placed": f"{verdict.placed} of {verdict.operations}",
+        "stuck": [f"{op.act} {op.outcome} {op.school} {op.called:.3f}-{op.answered:.3f}" for op in verdict.stuck],
+    }
+
+
+def mutants(operations: Sequence[Op], seed: int, many: int) -> list[list[Op]]:
+    """True records with one lie each: somebody else gets what a school surely has booked.
+
+    Each mutant is the record of one slot; the lie falls between the answer of a validation and the call of whatever
+    ended that booking, so that no order of a register explains it.
+    """
+    by_slot: dict[str, list[Op]] = {}
+    for op in operations:
+        by_slot.setdefault(op.slot, []).append(op)
+    found = []
+    for ops in by_slot.values():
+        for booked in (op for op in ops if (op.act, op.outcome) == (Act.VALIDATE, Outcome.DONE)):
+            ends = [op.called for op in ops if op.line == booked.line and op.act is Act.CANCEL]
+            until = min(ends, default=max(op.called for op in ops) + 1)
+            if until - booked.answered > 0.01:
+                found.append((ops, booked, booked.answered + (until - booked.answered) / 2))
+    made = []
+    rng = Random(seed)  # noqa: S311 - repeatable on purpose
+    for ops, booked, at in rng.sample(found, min(many, len(found))):
+        lie = Op(Act.HOLD, booked.slot, "ae-liar", at, at + 1e-6, Outcome.DONE, "lie", at + 1e6)
+        kind = len(made) % 3
+        if kind == 1:  # the booking is given back by a stranger
+            lie = replace(lie, act=Act.CANCEL)
+        elif kind == 2:  # the same booking is validated again, on another line of its school
+            lie = replace(lie, act=Act.VALIDATE, school=booked.school)
+        made.append([*ops, lie])
+    return made
+
+
+def caught(operations: Sequence[Op], seed: int) -> dict[str, int]:
+    """How many mutants there are, and how many the checker refuses."""
+    made = mutants(operations, seed, MUTANTS)
+    verdicts = [history.explain("mutant", ops) for ops in made]
+    return {"made": len(made), "caught": sum(not one.explained and one.decided for one in verdicts)}
+
+
+async def linear(asked: argparse.Namespace) -> dict[str, Any]:
+    """All figures of one run."""
+    async with house(asked.replicas) as place:
+        say(f"{asked.replicas} replicas of basket ready, home {place.stack.home}")
+        since = time.monotonic()
+        made = await record(place, asked.seed, asked.operations)
+        seconds = time.monotonic() - since
+        say(f"{made.telling} operations in {seconds:.0f} s; judging")
+        report: dict[str, Any] = {"replicas": asked.replicas, "seconds": round(seconds, 1)}
+        report["history"] = judged(made, killed=False)
+        report["mutants"] = caught(made.operations, asked.seed)
+        if asked.kills:
+            struck = await record(place, asked.seed, asked.operations // 10, asked.kills)
+            report["history_under_kill"] = judged(struck, killed=True)
+        if asked.control:
+            await place.without_guard()
+            control = await record(place, asked.seed, UNGUARDED)
+            report["without_the_index"] = judged(control, killed=False)
+    history_holds = report["history"]["linearizable"] and report.get("history_under_kill", {}).get("linearizable", True)
+    bites = not asked.control or report["without_the_index"]["slots_unexplained"] > 0
+    sees = report["mutants"]["made"] > 0 and report["mutants"]["made"] == report["mutants"]["caught"]
+    return {"holds": history_holds and bites and sees, **report}
+
+
+def main(given: Sequence[str]) -> int:
+    """Exit status 0 when the history is explained, every lie is found and the guard is shown to be needed."""
+    parser = argparse.ArgumentParser(prog="make chaos ARGS=linear", description=__doc__)
+    parser.add_argument("--operations", type=int, default=100_000, help="so many that tell something (default 100000)")
+    parser.add_argument("--replicas", type=int, default=2, help="of basket (default 2)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kills", type=float, default=3.0, help="seconds between two kill -9, 0 for none (default 3)")
+    parser.add_argument("--no-control", dest="control", action="store_false", help="leave the index in place")
+    report = uvloop.run(linear(parser.parse_args(given)))
+    sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    return 0 if report["holds"] else 1
