@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from resapermis.events.v1 import events_pb2 as pb
 from resapermis.mandate.v1.events_pb2 import CandidateCreated
 from resapermis_kit import bus as kit_bus
 from resapermis_kit import outbox as kit_outbox
-from resapermis_kit.bus import Consumer, Fact
+from resapermis_kit.bus import Consumer, Fact, Together
 from resapermis_kit.clock import utc_now
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.outbox import FACTS, RECORDS, Outbox
@@ -130,6 +131,64 @@ async def test_a_poisoned_fact_is_set_aside_and_the_rest_flows(make_engine: Make
     assert await _seen(sink) == ["a", "c"]
     async with transaction(sink) as tx:
         assert (await tx.execute(sa.select(sa.func.count()).select_from(kit_bus.dead_letters))).scalar() == 1
+
+
+async def _facts(engine: AsyncEngine) -> list[Fact]:
+    async with transaction(engine) as tx:
+        rows = [row for row in await kit_outbox.number_waiting(tx) if row.lane == FACTS]
+    return [Fact(str(r.id), SOURCE, r.number, r.type, r.occurred_at, r.payload, "") for r in rows]
+
+
+async def test_a_batch_that_fails_for_one_fact_sets_only_that_one_aside(
+    make_engine: MakeEngine, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(kit_bus, "FIRST_PAUSE_SECONDS", 0.001)
+    source, sink, box = await make_engine("kit_sample"), await make_engine("kit_sample"), Outbox(SOURCE)
+    await _say(source, box, "a", "b", "poison", "d")
+    sizes = []
+
+    async def several(tx: Tx, batch: Any) -> None:
+        sizes.append(len(batch))
+        for event, fact in batch:
+            await _note(tx, event, fact)
+            if event.candidate_id == "poison":
+                raise ValueError
+
+    facts = await _facts(source)
+    await _consumer(sink, source, Together(several)).handle(facts)
+    assert await _seen(sink) == ["a", "b", "d"]
+    assert sizes == [4] * kit_bus.ATTEMPTS + [1, 1, 1, 1]
+    await _consumer(sink, source, Together(several)).handle(facts)  # all of them again: nothing is new
+    assert await _seen(sink) == ["a", "b", "d"]
+
+
+async def test_a_batch_with_a_gap_is_completed_before_it_is_handled(make_engine: MakeEngine) -> None:
+    source, sink, box = await make_engine("kit_sample"), await make_engine("kit_sample"), Outbox(SOURCE)
+    await _say(source, box, "a", "b", "c", "d", "e")
+    facts = await _facts(source)
+    batches = []
+
+    async def several(tx: Tx, batch: Any) -> None:
+        batches.append([event.candidate_id for event, _ in batch])
+
+    consumer = _consumer(sink, source, Together(several))
+    await consumer.handle([facts[1], facts[1], facts[3]])
+    await consumer.handle([facts[0], facts[4]])
+    assert batches == [["a", "b", "c", "d"], ["e"]]
+
+
+async def test_a_number_once_given_stays_with_its_row(make_engine: MakeEngine) -> None:
+    """A relay that dies between its numbering and the mark: the next one publishes the same rows as the same numbers."""
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await _say(engine, box, "a", "b")
+    first = await _facts(engine)
+    await _say(engine, box, "c")
+    again = await _facts(engine)
+    assert again[:2] == first
+    assert [fact.number for fact in again] == [1, 2, 3]
+    async with transaction(engine) as tx:
+        await kit_outbox.mark_published(tx, [UUID(fact.id) for fact in first], utc_now())
+    assert [fact.number for fact in await _facts(engine)] == [3]
 
 
 async def test_facts_wait_while_nats_is_stopped(make_engine: MakeEngine, make_bus: Any, nats_server: Nats) -> None:

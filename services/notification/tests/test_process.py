@@ -90,7 +90,7 @@ async def test_a_booking_said_on_the_bus_is_in_the_inbox_and_in_the_mail(
                 line_id="l1", school_id="school-1", candidate_id="c1", category="B", to=LineState.LINE_STATE_BOOKED
             )
             await Outbox("basket").add(tx, utc_now(), event)
-        await kit_bus.relay_round(said_by, bus, "basket", utc_now)
+        await kit_bus.relay_round(said_by, bus.jetstream(), "basket", utc_now)
         announced = await asyncio.wait_for(posted.get(), 20)
         channel = peers.channel(f"127.0.0.1:{grpc}", tls / "auth-gateway", "notification")
         who = signer.sign(Principal("account-1", "session-1", "school-1", ("school_manager",)))

@@ -63,7 +63,7 @@ async def test_it_starts_hears_and_drains(
             event = LineChanged(line_id="line-1", school_id="school-1", slot_id="s1", to=basket.LINE_STATE_HELD)
             event.department, event.month, event.category = "91", "2026-12", "B"
             await box.add(tx, utc_now(), event)
-        await kit_bus.relay_round(said_by, bus, "basket", utc_now)
+        await kit_bus.relay_round(said_by, bus.jetstream(), "basket", utc_now)
         ours = db.make_engine(url)
         await eventually(lambda: _counted(ours), seconds=20)
         await ours.dispose()

@@ -83,7 +83,7 @@ class Bench:
             "callers": {str(callers): rush for callers, rush in rushes.items()},
             "contest": contested,
             "statements_of_a_school": {"actions": len(seed.ACTIONS), "slots": seed.LINES, "statements": dict(kinds)},
-            **({"profile_of_basket_percent": profiled} if profiled else {}),
+            **({"profile_percent": profiled} if profiled else {}),
         }
 
     async def _seed(self) -> None:
@@ -131,7 +131,7 @@ class Bench:
 
     async def _rushes(
         self, admin: "asyncpg.Connection[Any]", statements: Sequence[Statement]
-    ) -> tuple[dict[int, dict[str, Any]], dict[str, float], dict[str, Any]]:
+    ) -> tuple[dict[int, dict[str, Any]], dict[str, dict[str, float]], dict[str, Any]]:
         schools, runs = iter(self._crowd), count(1)
         pgbench = Pgbench(self._place.socket, COPY, self._stack.home)
         rushes = {}
@@ -214,17 +214,18 @@ class Bench:
         finally:
             await connection.close()
 
-    async def _profile(self, platform: Platform, schools: Iterator[School]) -> dict[str, float]:
+    async def _profile(self, platform: Platform, schools: Iterator[School]) -> dict[str, dict[str, float]]:
         """A slice of its own: what is sampled is not measured."""
-        pid = self._stack.process("basket").pid
-        if self._arguments.profile is None or pid is None:
+        folder: Path | None = self._arguments.profile
+        if folder is None:
             return {}
         crowd = Crowd(platform, schools, self._arguments.callers[0])
         going = asyncio.create_task(crowd.run())
-        found = await profile.record(pid, max(2, round(self._arguments.seconds)), self._arguments.profile)
+        pids = {name: pid for name in hops.SERVICES if (pid := self._stack.process(name).pid) is not None}
+        found = await profile.record(pids, max(2, round(self._arguments.seconds)), folder)
         crowd.stop()
         await going
-        say(f"flamegraph of basket: {self._arguments.profile}")
+        say(f"stacks of each service: {folder}")
         return found
 
 
@@ -263,8 +264,12 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="bench.py", description=__doc__)
     parser.add_argument("--seconds", type=float, default=6.0, help="length of each of the three slices of holds")
     parser.add_argument("--callers", type=_callers, default=[16, 64], help="how many at once, for example 16,64")
-    parser.add_argument("--profile", type=Path, help="write a flamegraph of basket here (one more slice)")
+    parser.add_argument(
+        "--profile", type=Path, help="write each service's sampled stacks into this folder (one more slice)"
+    )
     arguments = parser.parse_args(words)
+    if arguments.profile is not None:
+        arguments.profile.mkdir(parents=True, exist_ok=True)
     try:
         figures = uvloop.run(_bench(arguments))
     except CannotStart as reason:

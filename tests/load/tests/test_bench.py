@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from rush import invariants, responder
 from rush.callers import Done, medians, slice_of
-from rush.profile import costs
+from rush.profile import costs, functions
 from rush.same_statements import Statement, script, transactions
 from rush.seed import School
 
@@ -199,6 +199,11 @@ def test_a_slice_counts_what_was_answered_within_it() -> None:
 def test_costs_go_to_the_innermost_part_that_is_known() -> None:
     stacks = "run (asyncio/x.py:1);hold (resapermis_basket/holding.py:2);execute (sqlalchemy/y.py:3) 3\nzzz 1\n"
     assert costs(stacks) == {"statements (SQLAlchemy)": 75.0, "other": 25.0}
+
+
+def test_functions_are_told_by_the_samples_that_pass_through_and_end_in_them() -> None:
+    told = functions("run (x.py:1);hold (y.py:2) 3\nrun (x.py:9) 1\n").splitlines()
+    assert told[1:] == [" 100.0   25.0  run (x.py)", "  75.0   75.0  hold (y.py)"]
 
 
 def test_a_schools_ids_end_in_its_digits() -> None:

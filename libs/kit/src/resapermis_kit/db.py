@@ -77,6 +77,11 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[Tx]:
         call()
 
 
+def single(engine: AsyncEngine) -> AsyncEngine:
+    """The same pool for work that is one statement: it commits by itself, without the round trips of BEGIN and COMMIT."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def after_commit(tx: Tx, call: Callable[[], None]) -> None:
     """Call `call` once the transaction has committed; never when it rolled back."""
     tx.info["after_commit"].append(call)

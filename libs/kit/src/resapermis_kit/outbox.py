@@ -10,14 +10,12 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
 from google.protobuf.message import Message
 from opentelemetry.propagate import inject
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1.events_pb2 import Record
@@ -132,52 +130,42 @@ class Waiting:
     number: int
 
 
+_NUMBER = sa.text(
+    "WITH earlier AS MATERIALIZED (SELECT id, lane, type, payload, traceparent, occurred_at, number FROM outbox "
+    "WHERE published_at IS NULL AND number IS NOT NULL ORDER BY number LIMIT :batch), "
+    "oldest AS MATERIALIZED (SELECT id, lane FROM outbox WHERE published_at IS NULL AND number IS NULL "
+    "ORDER BY id LIMIT greatest(:batch - (SELECT count(*) FROM earlier), 0)), "
+    "fresh AS (SELECT id, lane, row_number() OVER (PARTITION BY lane ORDER BY id) AS place, "
+    "count(*) OVER (PARTITION BY lane) AS many FROM oldest), "
+    "head AS (INSERT INTO outbox_head AS known (lane, last_number) SELECT lane, max(place) FROM fresh GROUP BY lane "
+    "ORDER BY lane ON CONFLICT (lane) DO UPDATE SET last_number = known.last_number + excluded.last_number "
+    "RETURNING lane, last_number), "
+    "numbered AS (UPDATE outbox SET number = head.last_number - fresh.many + fresh.place "
+    "FROM fresh JOIN head USING (lane) WHERE outbox.id = fresh.id RETURNING outbox.id, outbox.lane, outbox.type, "
+    "outbox.payload, outbox.traceparent, outbox.occurred_at, outbox.number) "
+    "SELECT * FROM earlier UNION ALL SELECT * FROM numbered ORDER BY number"
+).bindparams(sa.bindparam("batch", type_=sa.BigInteger))
+"""One statement: rows get their numbers and the head moves in one commit, with one round trip however many rows wait.
+
+Rows numbered in an earlier round and not marked (its acknowledgement was lost) keep their number and go first.
+"""
+_MARK = sa.text("UPDATE outbox SET published_at = :now WHERE id = ANY(CAST(:ids AS uuid[]))").bindparams(
+    sa.bindparam("now", type_=sa.DateTime(timezone=True))
+)
+
+
 async def number_waiting(tx: Tx) -> list[Waiting]:
     """Give waiting rows their numbers (oldest first, no gaps per lane) and return all that are unpublished.
 
-    Only the relay that holds the service's advisory lock may call this.
+    Only the relay that holds the service's advisory lock may call this. The numbers must have been committed before
+    anything is published: a number that a consumer has seen never becomes another row's.
     """
-    columns = (outbox.c.id, outbox.c.lane, outbox.c.type, outbox.c.payload, outbox.c.traceparent, outbox.c.occurred_at)
-    statement = (
-        sa.select(*columns, outbox.c.number)
-        .where(outbox.c.published_at.is_(None))
-        .order_by(outbox.c.number.nulls_last(), outbox.c.id)
-        .limit(BATCH)
-    )
-    rows = (await tx.execute(statement)).all()
-    fresh = [row for row in rows if row.number is None]
-    numbers: dict[UUID, int] = {}
-    if fresh:
-        last = {row.lane: row.last_number for row in await tx.execute(sa.select(heads))}
-        for row in fresh:
-            numbers[row.id] = last[row.lane] = last.get(row.lane, 0) + 1
-        await tx.execute(
-            sa.update(outbox).where(outbox.c.id == sa.bindparam("b_id")).values(number=sa.bindparam("b_number")),
-            [{"b_id": row_id, "b_number": number} for row_id, number in numbers.items()],
-        )
-        upsert = insert(heads).values([{"lane": lane, "last_number": number} for lane, number in last.items()])
-        await tx.execute(
-            upsert.on_conflict_do_update(
-                index_elements=[heads.c.lane], set_={"last_number": upsert.excluded.last_number}
-            )
-        )
-    return [
-        Waiting(
-            row.id,
-            row.lane,
-            row.type,
-            row.payload,
-            row.traceparent,
-            row.occurred_at,
-            row.number or numbers[row.id],
-        )
-        for row in rows
-    ]
+    return [Waiting(*row) for row in await tx.execute(_NUMBER, {"batch": BATCH})]
 
 
-async def mark_published(tx: Tx, ids: Sequence[Any], now: datetime) -> None:
+async def mark_published(tx: Tx, ids: Sequence[UUID], now: datetime) -> None:
     """Remember that the bus acknowledged these."""
-    await tx.execute(sa.update(outbox).where(outbox.c.id.in_(ids)).values(published_at=now))
+    await tx.execute(_MARK, {"ids": list(ids), "now": now})
 
 
 async def forget_old(tx: Tx, now: datetime) -> int:

@@ -61,7 +61,9 @@ class Process:
         answer: events_pb2.ReplayResponse = await peers.ask(stub.Replay, request, timeout=5, principal="")
         return answer
 
-    def consume(self, source: str, handlers: Mapping[type[Message], kit_bus.Handle], lane: str = FACTS) -> None:
+    def consume(
+        self, source: str, handlers: Mapping[type[Message], kit_bus.Handle | kit_bus.Together], lane: str = FACTS
+    ) -> None:
         """Handle the facts of `source`, each once."""
         consumer = kit_bus.Consumer(self.engine, self.name, source, handlers, self.repeat, self.now, lane)
         self.duties.append(lambda: consumer.run(self.bus))

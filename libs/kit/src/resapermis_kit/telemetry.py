@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
 from resapermis_kit.errors import Failure
@@ -66,10 +68,14 @@ def configure(service: str, settings: ServiceSettings) -> None:
     )
     structlog.contextvars.bind_contextvars(service=service)
     logging.basicConfig(level=logging.WARNING, format='{"level":"%(levelname)s","logger":"%(name)s","event":"library"}')
-    provider = TracerProvider(resource=Resource.create({"service.name": service, "service.namespace": "resapermis"}))
+    resource = Resource.create({"service.name": service, "service.namespace": "resapermis"})
     if settings.otlp_endpoint:
+        provider = TracerProvider(resource=resource)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint)))
+    else:  # nobody receives spans, so none is recorded; trace ids go on, as journal and logs carry them
+        provider = TracerProvider(ALWAYS_OFF, resource)
     trace.set_tracer_provider(provider)
+    propagate.set_global_textmap(TraceContextTextMapPropagator())  # no baggage: nobody here puts any in
 
 
 class Health:
