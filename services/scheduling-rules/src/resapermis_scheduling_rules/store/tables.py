@@ -86,6 +86,7 @@ interests = sa.Table(
     sa.Column("first_day", sa.Date, nullable=False),
     sa.Column("last_day", sa.Date, nullable=False),
     sa.Column("at", TIME, nullable=False),
+    sa.Column("centre_ids", sa.ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'")),
 )
 parameters = sa.Table(
     "parameter",

@@ -25,6 +25,9 @@ def upgrade() -> None:
     op.add_column("slot", sa.Column("reappeared_at", TIME, nullable=True))
     op.add_column("slot", sa.Column("lost_said_at", TIME, nullable=True))
     op.add_column("look", sa.Column("doubted_at", TIME, nullable=True))
+    op.add_column(
+        "interest", sa.Column("centre_ids", sa.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False)
+    )
     op.create_index(
         "slot_free_idx", "slot", ["department", "category", "starts_at", "id"], unique=False, postgresql_where=OFFERED
     )
