@@ -1,11 +1,13 @@
 """All rules answer; here their answers are put together. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from resapermis_scheduling_rules.domain import Action, Case, Verdict, pace_day, paced
 from resapermis_scheduling_rules.rules import ACTION_RULES, LINE_RULES, SLOT_RULES
+
+Rule = Callable[[Case], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ def _all(verdicts: Sequence[Verdict]) -> bool:
 def slot(case: Case) -> Judgement:
     """Judge a slot in a search, where nobody is named yet."""
     verdicts = [rule(case) for rule in SLOT_RULES]
-    return Judgement(_all(verdicts), verdicts, opens_at(case, verdicts))
+    return Judgement(_all(verdicts), verdicts, opens_at(case, verdicts, SLOT_RULES))
 
 
 def line(case: Case) -> Judgement:
@@ -34,21 +36,35 @@ def line(case: Case) -> Judgement:
     return Judgement(_all(verdicts), verdicts)
 
 
+def explained(case: Case) -> Judgement:
+    """Judge a line, and say when it opens by itself."""
+    judged = line(case)
+    return Judgement(judged.allowed, judged.verdicts, opens_at(case, judged.verdicts, LINE_RULES))
+
+
 def action(asked: Action) -> Judgement:
     """Judge an action as a whole."""
     verdicts = [rule(asked) for rule in ACTION_RULES]
     return Judgement(_all(verdicts), verdicts)
 
 
-def opens_at(case: Case, verdicts: Sequence[Verdict]) -> datetime | None:
-    """Say when the slot opens by itself: at the last opening of those that refuse, if nothing else closes by then."""
-    openings = [verdict.opens_at for verdict in verdicts if not verdict.allowed]
-    known = [opening for opening in openings if opening is not None]
-    if not known or len(known) < len(openings):
-        return None
-    last = max(known)
-    later = replace(case, now=last)
-    return last if all(rule(later).allowed for rule in SLOT_RULES) else None
+def opens_at(case: Case, verdicts: Sequence[Verdict], rules: Sequence[Rule]) -> datetime | None:
+    """Say the first moment at which time alone opens it; None when it is open, or when time alone does not.
+
+    All that refuses now refuses until the last of its openings. What closes by then (a word of RdvPermis that is no
+    longer fresh bares a bar, say) has an opening of its own, or none. Openings only move forward, and each rule has few.
+    """
+    at: datetime | None = None
+    while True:
+        openings = [verdict.opens_at for verdict in verdicts if not verdict.allowed]
+        known = [opening for opening in openings if opening is not None]
+        if len(known) < len(openings):
+            return None
+        if not known:
+            return at
+        at = max(known)
+        later = replace(case, now=at)
+        verdicts = [rule(later) for rule in rules]
 
 
 def quota_limit(case: Case) -> int:

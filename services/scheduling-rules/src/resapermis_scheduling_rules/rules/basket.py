@@ -3,6 +3,7 @@
 from resapermis_scheduling_rules.domain import Action, Purpose, Verdict
 
 SOURCE = "RdvPermis charter 3.2, basket limits"
+REPLACE_SOURCE = "RdvPermis API, nombre-de-remplacement"
 
 
 def group(action: Action) -> Verdict:
@@ -17,11 +18,11 @@ def group(action: Action) -> Verdict:
 
 
 def basket(action: Action) -> Verdict:
-    """R-BASKET: a school's basket holds at most `basket` lines at once; validation adds none.
+    """R-BASKET: a school's basket holds at most `basket` lines at once; only a hold adds any.
 
     Source: RdvPermis charter 3.2. Parameter `basket`, effective-dated, never above RdvPermis' own 36.
     """
-    asked = 0 if action.purpose is Purpose.VALIDATE else action.lines
+    asked = action.lines if action.purpose.takes else 0
     limit = action.parameters.basket
     allowed = asked == 0 or action.lines_in_basket + asked <= limit
     facts = {"inBasket": str(action.lines_in_basket), "asked": str(asked), "limit": str(limit)}
@@ -34,3 +35,23 @@ def hold_ttl(action: Action) -> Verdict:
     Source: RdvPermis charter 3.2. Parameter `hold_ttl_seconds`; RdvPermis' dateHeureExpiration if earlier.
     """
     return Verdict("R-HOLD-TTL", True, {"seconds": str(action.parameters.hold_ttl_seconds)}, SOURCE)
+
+
+def replacements(action: Action) -> Verdict:
+    """R-REPLACE: candidates are replaced so many times a month as RdvPermis allows, and never more than `replacements`.
+
+    Source: RdvPermis API, remplacementsParMois and remplacementsRestants; parameter `replacements`, effective-dated, where
+    lower. Where RdvPermis was not asked, it decides at the act.
+    """
+    most, per_month, left = action.parameters.replacements, action.replacements_per_month, action.replacements_left
+    limit = most if per_month is None else min(most, per_month)
+    facts = {"perMonth": str(limit), "left": "unknown"}
+    if action.purpose is not Purpose.REPLACE:
+        return Verdict("R-REPLACE", True, {"perMonth": str(limit)}, REPLACE_SOURCE)
+    if left is None:
+        return Verdict("R-REPLACE", True, facts, REPLACE_SOURCE)
+    used = 0 if per_month is None else max(0, per_month - left)
+    left = max(0, min(left, limit - used))
+    facts["left"] = str(left)
+    allowed = action.lines <= left
+    return Verdict("R-REPLACE", allowed, facts, REPLACE_SOURCE, remedy="" if allowed else "cancel_or_swap")

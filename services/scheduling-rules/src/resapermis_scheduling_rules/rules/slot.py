@@ -6,7 +6,7 @@ from resapermis_scheduling_rules.domain import Case, Purpose, Status, Verdict, i
 
 PUBLISHED_SOURCE = "RdvPermis API, planning: statutDeReservation"
 PAST_SOURCE = "RdvPermis charter 3.2, past slots are frozen"
-NOTICE_SOURCE = "Parameter notice_seconds (default 0; RdvPermis' estModifiable wins)"
+NOTICE_SOURCE = "Parameter notice_seconds (default 0); RdvPermis' estModifiable wins"
 _REMEDIES = {
     Status.TAKEN: "choose_another_slot",
     Status.OURS: "see_basket",
@@ -23,41 +23,51 @@ def unknown(slot_id: str) -> Verdict:
 
 
 def published(case: Case) -> Verdict:
-    """R-PUBLISHED: a slot is held only while RdvPermis offers it, and validated unless the State withdrew it.
+    """R-PUBLISHED: a slot is held only while RdvPermis offers it, and validated or passed on unless the State withdrew it.
 
-    Source: RdvPermis API, statutDeReservation as last seen. Whether the threshold is reached is R-THRESHOLD's to say; at
-    validation basket knows that the slot is ours, and the mirror may not have heard of it yet.
+    Source: RdvPermis API, statutDeReservation as last seen. Whether the threshold is reached is R-THRESHOLD's to say. Of
+    what a school has already, basket knows that it is ours, and the mirror may not have heard of it yet. What the State
+    withdrew may still be cancelled.
     """
     slot, status = case.slot, case.status
     facts = {"status": status.value, "seenAt": instant(slot.seen_at), "publishedAt": instant(slot.published_at)}
-    if case.purpose is Purpose.VALIDATE:
-        offered = status is not Status.WITHDRAWN
-    else:
+    if case.purpose is Purpose.CANCEL:
+        offered = True
+    elif case.purpose.takes:
         offered = status in {Status.FREE, Status.THRESHOLD_REACHED}
+    else:
+        offered = status is not Status.WITHDRAWN
     if not offered:
         return Verdict("R-PUBLISHED", False, facts, PUBLISHED_SOURCE, remedy=_REMEDIES[status])
-    if case.now < slot.published_at:
+    if case.purpose.takes and case.now < slot.published_at:
         return Verdict("R-PUBLISHED", False, facts, PUBLISHED_SOURCE, opens_at=slot.published_at, remedy="wait")
     return Verdict("R-PUBLISHED", True, facts, PUBLISHED_SOURCE)
 
 
 def past(case: Case) -> Verdict:
-    """R-PAST: a slot that has begun may not be taken.
+    """R-PAST: a slot that has begun may be neither held, replanned, replaced nor cancelled.
 
-    Source: RdvPermis charter 3.2, restrictions on past slots.
+    Source: RdvPermis charter 3.2, restrictions on past slots. Not even RdvPermis' estModifiable reopens one.
     """
     begun = case.now >= case.slot.starts_at
     facts = {"startsAt": instant(case.slot.starts_at)}
-    return Verdict("R-PAST", not begun, facts, PAST_SOURCE, remedy="choose_another_slot" if begun else "")
+    remedy = "" if not begun else "see_bookings" if case.purpose.changes else "choose_another_slot"
+    return Verdict("R-PAST", not begun, facts, PAST_SOURCE, remedy=remedy)
 
 
 def notice(case: Case) -> Verdict:
-    """R-NOTICE: a slot is held no later than the notice before its start; what is held may still be validated.
+    """R-NOTICE: a slot is held or replaced no later than the notice before its start; RdvPermis' estModifiable wins.
 
-    Source: parameter `notice_seconds`, effective-dated.
+    Source: parameter `notice_seconds`, effective-dated. What is held may still be validated, and a cancellation needs no
+    notice (a late one has its price: R-PENALTY). Where RdvPermis says whether a booking may still be changed, that holds.
     """
     seconds = case.parameters.notice_seconds
     latest = case.slot.starts_at - timedelta(seconds=seconds)
-    in_time = case.purpose is Purpose.VALIDATE or case.now <= latest
     facts = {"latest": instant(latest), "noticeSeconds": str(seconds)}
-    return Verdict("R-NOTICE", in_time, facts, NOTICE_SOURCE, remedy="" if in_time else "choose_another_slot")
+    if case.purpose.changes and case.changeable is not None:
+        facts["changeable"] = str(case.changeable).lower()
+        remedy = "" if case.changeable else "see_rdvpermis"
+        return Verdict("R-NOTICE", case.changeable, facts, NOTICE_SOURCE, remedy=remedy)
+    in_time = case.purpose in {Purpose.VALIDATE, Purpose.CANCEL} or case.now <= latest
+    remedy = "" if in_time else "see_bookings" if case.purpose.changes else "choose_another_slot"
+    return Verdict("R-NOTICE", in_time, facts, NOTICE_SOURCE, remedy=remedy)
