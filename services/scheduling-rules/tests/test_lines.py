@@ -35,7 +35,7 @@ async def change(
         event.expires_at.FromDatetime(service.clock() + timedelta(minutes=15))
     fact = Fact("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, service.clock(), b"", "")
     async with transaction(service.engine) as tx:
-        await service.lines.on_line_changed(tx, event, fact)
+        await service.lines.on_lines_changed(tx, [(event, fact)])
 
 
 async def statuses(service: Service, school_id: str) -> list[pb.SlotStatus.ValueType]:
@@ -91,3 +91,44 @@ async def test_a_threshold_that_rdvpermis_refused_for_shows_until_it_is_forgotte
     assert await statuses(service, "school-1") == [pb.SLOT_STATUS_THRESHOLD_REACHED]
     service.clock.move(minutes=11)
     assert await statuses(service, "school-1") == [pb.SLOT_STATUS_FREE]
+
+
+Step = tuple[str, basket.LineState.ValueType, str]
+STEPS: list[Step] = [
+    ("line-1", basket.LINE_STATE_ASKING, "s1"),
+    ("line-1", basket.LINE_STATE_HELD, "s1"),
+    ("line-2", basket.LINE_STATE_HELD, "s2"),
+    ("line-1", basket.LINE_STATE_RELEASED, "s1"),
+    ("line-3", basket.LINE_STATE_HELD, "s1"),
+    ("line-4", basket.LINE_STATE_REFUSED, "s3"),
+    ("line-3", basket.LINE_STATE_CONFIRMING, "s1"),
+    ("line-2", basket.LINE_STATE_EXPIRED, "s2"),
+]
+
+
+async def _told(service: Service, batches: list[list[Step]]) -> Any:
+    """Tell the same steps, batch by batch; return what the mirror and the counts then say."""
+    at = service.clock()
+    for number, batch in enumerate(batches):
+        facts = []
+        for place, (line_id, to, slot_id) in enumerate(batch):
+            event = LineChanged(line_id=line_id, school_id="school-1", slot_id=slot_id, to=to, reason="SLOT_TAKEN")
+            event.department, event.month, event.category = "91", "2026-12", "B"
+            moment = at + timedelta(seconds=1 + number + place)
+            facts.append((event, Fact("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, moment, b"", "")))
+        async with transaction(service.engine) as tx:
+            await service.lines.on_lines_changed(tx, facts)
+    async with transaction(service.engine) as tx:
+        slots = (await tx.execute(sa.text("SELECT id, status, school_id FROM slot ORDER BY id"))).all()
+        lines = (await tx.execute(sa.text("SELECT id FROM line ORDER BY id"))).scalars().all()
+    return [tuple(row) for row in slots], list(lines)
+
+
+@pytest.mark.req("R-10", "R-11")
+@pytest.mark.parametrize("size", [1, 3, len(STEPS)])
+async def test_facts_told_together_say_the_same_as_one_by_one(service: Service, size: int) -> None:
+    for slot_id in ("s1", "s2", "s3"):
+        service.state.slot(slot_id)
+    await statuses(service, "school-1")
+    told = await _told(service, [STEPS[first : first + size] for first in range(0, len(STEPS), size)])
+    assert told == ([("s1", "TAKEN", "school-1"), ("s2", "FREE", None), ("s3", "TAKEN", None)], ["line-3"])

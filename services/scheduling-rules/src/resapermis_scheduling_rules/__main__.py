@@ -7,6 +7,7 @@ from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
 from resapermis.scheduling.v1.scheduling_pb2_grpc import add_SchedulingServiceServicer_to_server
 from resapermis_kit import run
+from resapermis_kit.bus import Together
 from resapermis_kit.errors import Failure
 from resapermis_kit.run import Process
 from resapermis_scheduling_rules import change, events
@@ -56,7 +57,7 @@ async def _serve() -> None:
         process.server.add(
             add_SchedulingServiceServicer_to_server, servicer, "resapermis.scheduling.v1.SchedulingService"
         )
-        process.consume("basket", {LineChanged: Lines(process.outbox, process.now).on_line_changed})
+        process.consume("basket", {LineChanged: Together(Lines(process.outbox, process.now).on_lines_changed)})
         process.closers += [looker.close, facts.close]
         process.every(3600, "forget", lambda: forget(process.engine, process.now()))
         if settings.plan_seconds > 0:

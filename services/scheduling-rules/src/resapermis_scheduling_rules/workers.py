@@ -1,5 +1,6 @@
 """What happens unasked: basket's facts are taken in, the planner looks, old rows go."""
 
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -60,42 +61,65 @@ class Lines:
         """Thresholds reached are said through `outbox`."""
         self._outbox, self._now = outbox, now
 
-    async def on_line_changed(self, tx: Tx, event: LineChanged, fact: Fact) -> None:
-        """Mark the slot in the mirror, count the line for its threshold, and say a threshold that it reaches."""
-        at = fact.occurred_at
-        if event.to in OURS:
-            until = event.expires_at.ToDatetime(UTC) if event.HasField("expires_at") else None
-            live = event.to in {basket.LINE_STATE_HELD, basket.LINE_STATE_CONFIRMING}
-            await store.mark_slot(tx, event.slot_id, Status.TAKEN, event.school_id, until if live else None, at)
-        elif event.to in FREED:
-            await store.mark_slot(tx, event.slot_id, Status.FREE, None, None, at)
-        elif event.to == basket.LINE_STATE_REFUSED and event.reason.removeprefix("CODE_") in TAKEN_BY_OTHERS:
-            await store.mark_slot(tx, event.slot_id, Status.TAKEN, None, None, at)
-        place = Place(event.department, event.month, event.category)
-        if event.to == basket.LINE_STATE_REFUSED and event.reason.removeprefix("CODE_") == "RDVPERMIS_THRESHOLD":
-            await schools.note_reached(tx, event.school_id, place, at)
-        if event.to not in COUNTED:
-            await schools.uncount_line(tx, event.line_id)
-            return
-        await schools.count_line(tx, event.line_id, event.school_id, place, at)
-        if event.to in OURS:
-            await self._say_reached(tx, event.school_id, place)
+    async def on_lines_changed(self, tx: Tx, batch: Sequence[tuple[LineChanged, Fact]]) -> None:
+        """Mark slots in the mirror, count lines for their thresholds, and say the thresholds that they reach.
 
-    async def _say_reached(self, tx: Tx, school_id: str, place: Place) -> None:
-        """Tell a school once a month that it took 80 % (parameter), and once that it took all."""
-        known = await schools.school(tx, school_id)
-        if known is None:
-            return  # never asked anything here: it has seen no limit either
-        now = self._now()
-        standing = Standing(known[0], await schools.seen_thresholds(tx, school_id, now), known[1])
-        parameters = parameters_for(await schools.parameters_in_force(tx, now), place.department, place.category)
-        quota = standing.quota(place, await schools.count(tx, school_id, place), parameters)
-        if quota.limit == 0:
+        Of a slot and of a line the batch's last word stands, so each is written once, in few statements for all.
+        """
+        marks: dict[str, store.Mark] = {}
+        counted: dict[str, schools.CountedLine | None] = {}
+        to_say: set[tuple[str, Place]] = set()
+        for event, fact in batch:
+            mark = _mark(event, fact.occurred_at)
+            if mark is not None:
+                marks[event.slot_id] = mark
+            place = Place(event.department, event.month, event.category)
+            if event.to == basket.LINE_STATE_REFUSED and event.reason.removeprefix("CODE_") == "RDVPERMIS_THRESHOLD":
+                await schools.note_reached(tx, event.school_id, place, fact.occurred_at)
+            if event.to in OURS:
+                to_say.add((event.school_id, place))
+            line = schools.CountedLine(event.line_id, event.school_id, place, fact.occurred_at)
+            counted[event.line_id] = line if event.to in COUNTED else None
+        await store.mark_slots(tx, marks.values())
+        await schools.uncount_lines(tx, [line_id for line_id, line in counted.items() if line is None])
+        await schools.count_lines(tx, [line for line in counted.values() if line is not None])
+        await self._say_reached(tx, to_say)
+
+    async def _say_reached(self, tx: Tx, keys: Collection[tuple[str, Place]]) -> None:
+        """Tell each school once a month that it took 80 % (parameter), and once that it took all."""
+        if not keys:
             return
-        reached = [share for share in (parameters.warn_percent, 100) if quota.counted * 100 >= quota.limit * share]
-        if await schools.first_to_say(tx, school_id, place, sorted(set(reached))):
-            said = events.threshold_reached(school_id, place, quota.counted, quota.limit)
-            await self._outbox.add(tx, now, *said)
+        now = self._now()
+        ids = {school_id for school_id, _ in keys}
+        known = await schools.several(tx, ids)
+        seen = await schools.thresholds_of(tx, ids, now)
+        counts = await schools.counts(tx, keys)
+        in_force = await schools.parameters_in_force(tx, now)
+        for (school_id, place), count in sorted(counts.items(), key=str):
+            if school_id not in known:
+                continue  # never asked anything here: it has seen no limit either
+            standing = Standing(known[school_id][0], seen.get(school_id, {}), known[school_id][1])
+            parameters = parameters_for(in_force, place.department, place.category)
+            quota = standing.quota(place, count, parameters)
+            if quota.limit == 0:
+                continue
+            reached = [share for share in (parameters.warn_percent, 100) if quota.counted * 100 >= quota.limit * share]
+            if await schools.first_to_say(tx, school_id, place, sorted(set(reached))):
+                said = events.threshold_reached(school_id, place, quota.counted, quota.limit)
+                await self._outbox.add(tx, now, *said)
+
+
+def _mark(event: LineChanged, at: datetime) -> store.Mark | None:
+    """What a change of a line says of its slot; None: nothing."""
+    if event.to in OURS:
+        until = event.expires_at.ToDatetime(UTC) if event.HasField("expires_at") else None
+        live = event.to in {basket.LINE_STATE_HELD, basket.LINE_STATE_CONFIRMING}
+        return store.Mark(event.slot_id, Status.TAKEN, event.school_id, until if live else None, at)
+    if event.to in FREED:
+        return store.Mark(event.slot_id, Status.FREE, None, None, at)
+    if event.to == basket.LINE_STATE_REFUSED and event.reason.removeprefix("CODE_") in TAKEN_BY_OTHERS:
+        return store.Mark(event.slot_id, Status.TAKEN, None, None, at)
+    return None
 
 
 class Planner:

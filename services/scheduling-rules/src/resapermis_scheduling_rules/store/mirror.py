@@ -279,21 +279,42 @@ async def forget_past(tx: Tx, now: datetime) -> None:
     await tx.execute(sa.delete(interests).where(interests.c.at < now - timedelta(days=1)))
 
 
-async def mark_slot(
-    tx: Tx, slot_id: str, status: Status, holder: str | None, until: datetime | None, at: datetime
-) -> None:
-    """Write what a fact of ours, as of `at`, says of a slot, unless something newer is known.
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a fact of ours, as of `at`, says of a slot."""
+
+    slot_id: str
+    status: Status
+    holder: str | None
+    until: datetime | None
+    at: datetime
+
+
+_MARK = sa.text(
+    "UPDATE slot SET status = new.status, school_id = new.holder, held_until = new.until, "
+    "seen_at = greatest(slot.seen_at, new.at) "
+    "FROM unnest(CAST(:ids AS text[]), CAST(:statuses AS text[]), CAST(:holders AS text[]), "
+    "CAST(:untils AS timestamptz[]), CAST(:ats AS timestamptz[])) AS new (id, status, holder, until, at) "
+    "WHERE slot.id = new.id AND slot.withdrawn_at IS NULL AND (slot.seen_at <= new.at "
+    "OR (slot.status = 'TAKEN' AND slot.school_id IS NULL AND new.holder IS NOT NULL))"
+)
+
+
+async def mark_slots(tx: Tx, marks: Iterable[Mark]) -> None:
+    """Write what our own facts say of slots (one mark each), unless something newer is known.
 
     A newer look that only saw "reserved" is no contradiction: it is then known by whom.
     """
-    nameless = sa.and_(
-        slots.c.status == Status.TAKEN.value, slots.c.school_id.is_(None), sa.literal(holder is not None)
-    )
-    await tx.execute(
-        sa.update(slots)
-        .where(slots.c.id == slot_id, sa.or_(slots.c.seen_at <= at, nameless), slots.c.withdrawn_at.is_(None))
-        .values(status=status.value, school_id=holder, held_until=until, seen_at=sa.func.greatest(slots.c.seen_at, at))
-    )
+    ordered = sorted(marks, key=lambda mark: mark.slot_id)
+    if ordered:
+        values = {
+            "ids": [mark.slot_id for mark in ordered],
+            "statuses": [mark.status.value for mark in ordered],
+            "holders": [mark.holder for mark in ordered],
+            "untils": [mark.until for mark in ordered],
+            "ats": [mark.at for mark in ordered],
+        }
+        await tx.execute(_MARK, values)
 
 
 async def offers_in(tx: Tx, departments: Iterable[str]) -> dict[tuple[str, str], list[Centre]]:

@@ -1,6 +1,7 @@
 """What is asked about schools, their thresholds, and the parameters in force."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -54,11 +55,16 @@ async def approve(tx: Tx, proposal: UUID, by: str) -> None:
 
 async def school(tx: Tx, school_id: str) -> tuple[School, datetime] | None:
     """A school and when RdvPermis last described it."""
-    row = (await tx.execute(sa.select(schools).where(schools.c.id == school_id))).one_or_none()
-    if row is None:
-        return None
-    found = School(row.id, row.department, row.licence_number, row.fte, row.licensed_until, row.latitude, row.longitude)
-    return found, row.seen_at
+    return (await several(tx, [school_id])).get(school_id)
+
+
+async def several(tx: Tx, school_ids: Collection[str]) -> dict[str, tuple[School, datetime]]:
+    """Those of these schools that are known, and when RdvPermis last described each."""
+    ids = sa.literal(sorted(school_ids), sa.ARRAY(sa.Text))
+    return {
+        row.id: (School(row.id, row.department, row.licence_number, row.fte, row.licensed_until), row.seen_at)
+        for row in await tx.execute(sa.select(schools).where(schools.c.id == sa.any_(ids)))
+    }
 
 
 async def keep_school(tx: Tx, found: School, at: datetime) -> None:
@@ -88,17 +94,22 @@ async def homes(tx: Tx, since: datetime) -> dict[str, str]:
 
 async def seen_thresholds(tx: Tx, school_id: str, now: datetime) -> dict[Place, SeenThreshold]:
     """What RdvPermis says of a school's thresholds."""
-    statement = sa.select(thresholds).where(thresholds.c.school_id == school_id)
-    return {
-        Place(row.department, row.month, row.category): SeenThreshold(
+    return (await thresholds_of(tx, [school_id], now)).get(school_id, {})
+
+
+async def thresholds_of(tx: Tx, school_ids: Collection[str], now: datetime) -> dict[str, dict[Place, SeenThreshold]]:
+    """What RdvPermis says of these schools' thresholds, by school."""
+    ids = sa.literal(sorted(school_ids), sa.ARRAY(sa.Text))
+    found: dict[str, dict[Place, SeenThreshold]] = {}
+    for row in await tx.execute(sa.select(thresholds).where(thresholds.c.school_id == sa.any_(ids))):
+        found.setdefault(row.school_id, {})[Place(row.department, row.month, row.category)] = SeenThreshold(
             limit=row.rdvpermis_limit,
             elsewhere=row.elsewhere,
             fte=row.fte,
             reached=row.reached_at is not None and row.reached_at > now - REACHED_HOLDS,
             seen_at=row.seen_at,
         )
-        for row in await tx.execute(statement)
-    }
+    return found
 
 
 async def keep_threshold(
@@ -146,15 +157,56 @@ def _key(school_id: str, place: Place) -> dict[str, str]:
     }
 
 
-async def count_line(tx: Tx, line_id: str, school_id: str, place: Place, at: datetime) -> None:
-    """Count a line, once."""
-    statement = insert(lines).values(id=line_id, **_key(school_id, place), changed_at=at).on_conflict_do_nothing()
-    await tx.execute(statement)
+_COUNT_LINES = sa.text(
+    "INSERT INTO line (id, school_id, department, month, category, changed_at) SELECT * FROM unnest("
+    "CAST(:ids AS text[]), CAST(:schools AS text[]), CAST(:departments AS text[]), CAST(:months AS text[]), "
+    "CAST(:categories AS text[]), CAST(:ats AS timestamptz[])) ON CONFLICT DO NOTHING"
+)
 
 
-async def uncount_line(tx: Tx, line_id: str) -> None:
-    """Stop counting a line."""
-    await tx.execute(sa.delete(lines).where(lines.c.id == line_id))
+@dataclass(frozen=True, slots=True)
+class CountedLine:
+    """A line that counts for a threshold of its school."""
+
+    id: str
+    school_id: str
+    place: Place
+    at: datetime
+
+
+async def count_lines(tx: Tx, counted: Iterable[CountedLine]) -> None:
+    """Count these lines, each once."""
+    ordered = sorted(counted, key=lambda line: line.id)
+    if ordered:
+        values = {
+            "ids": [line.id for line in ordered],
+            "schools": [line.school_id for line in ordered],
+            "departments": [line.place.department for line in ordered],
+            "months": [line.place.month for line in ordered],
+            "categories": [line.place.category for line in ordered],
+            "ats": [line.at for line in ordered],
+        }
+        await tx.execute(_COUNT_LINES, values)
+
+
+async def uncount_lines(tx: Tx, line_ids: Collection[str]) -> None:
+    """Stop counting these lines."""
+    if line_ids:
+        await tx.execute(sa.delete(lines).where(lines.c.id == sa.any_(sa.literal(list(line_ids), sa.ARRAY(sa.Text)))))
+
+
+async def counts(tx: Tx, keys: Collection[tuple[str, Place]]) -> dict[tuple[str, Place], int]:
+    """How many lines count for each of these thresholds of schools."""
+    ids = sa.literal(sorted({school_id for school_id, _ in keys}), sa.ARRAY(sa.Text))
+    months = sa.literal(sorted({place.month for _, place in keys}), sa.ARRAY(sa.Text))
+    place = lines.c.department, lines.c.month, lines.c.category
+    statement = (
+        sa.select(lines.c.school_id, *place, sa.func.count())
+        .where(lines.c.school_id == sa.any_(ids), lines.c.month == sa.any_(months))
+        .group_by(lines.c.school_id, *place)
+    )
+    found = {(row[0], Place(row[1], row[2], row[3])): row[4] for row in await tx.execute(statement)}
+    return {key: found.get(key, 0) for key in keys}
 
 
 async def count(tx: Tx, school_id: str, place: Place) -> int:
