@@ -10,13 +10,17 @@ from hypothesis import HealthCheck, settings
 sys.path.insert(0, str(Path(__file__).parent))
 
 from scheduling_peers import Clock, MakeService, Service, State
+from school_desk import Desk
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
+from resapermis.scheduling.v1.school_pb2_grpc import add_SchoolServiceServicer_to_server
 from resapermis_kit.outbox import Outbox
 from resapermis_kit.testing import MakeEngine, Serve
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.looks import Looker
+from resapermis_scheduling_rules.people import Nights, People
+from resapermis_scheduling_rules.school_servicer import SchoolServicer
 from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.workers import Lines, Planner
 
@@ -75,3 +79,16 @@ async def make_service(make_engine: MakeEngine, serve: Serve) -> AsyncIterator[M
 async def service(make_service: MakeService) -> Service:
     """A service with school-1 of department 91 and its centre c1."""
     return await make_service()
+
+
+@pytest.fixture
+async def desk(service: Service, serve: Serve) -> Desk:
+    """The school's own services, beside the service."""
+    outbox = Outbox("scheduling-rules")
+    people = People(service.engine, outbox, service.clock)
+    school = SchoolServicer(service.engine, service.facts, people, service.clock)
+    running = await serve(
+        "scheduling-rules",
+        (add_SchoolServiceServicer_to_server, school, "resapermis.scheduling.v1.SchoolService"),
+    )
+    return Desk(service, running, Nights(service.engine, outbox, service.clock))

@@ -6,11 +6,16 @@ from datetime import datetime
 from google.protobuf.message import Message
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, Actor, Record
-from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn, ThresholdReached
+from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding, ConflictFound, SlotWithdrawn, ThresholdReached
 from resapermis_scheduling_rules.domain import Place
 from resapermis_scheduling_rules.plan import Look
 
-FACTS = (SlotWithdrawn.DESCRIPTOR, ThresholdReached.DESCRIPTOR)
+FACTS = (
+    SlotWithdrawn.DESCRIPTOR,
+    ThresholdReached.DESCRIPTOR,
+    AuthorisationEnding.DESCRIPTOR,
+    ConflictFound.DESCRIPTOR,
+)
 
 
 def withdrawn(slot_ids: Sequence[str], look: Look, at: datetime) -> list[Message]:

@@ -1,0 +1,78 @@
+"""A school's own services with what stands around them: trainers, hours, calendars."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from scheduling_peers import Service
+
+from resapermis.audit.v1.events_pb2 import Record
+from resapermis.scheduling.v1 import school_pb2, school_pb2_grpc
+from resapermis_kit.auth import HEADER
+from resapermis_kit.db import transaction
+from resapermis_kit.outbox import outbox
+from resapermis_kit.testing import Running
+from resapermis_scheduling_rules.people import Nights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def stamp(*when: int, at: datetime | None = None) -> Timestamp:
+    """A time as a message: year, month, day, hour … UTC."""
+    message = Timestamp()
+    message.FromDatetime(at if at is not None else datetime(*when, tzinfo=UTC))  # type: ignore[arg-type,misc]
+    return message
+
+
+@dataclass
+class Desk:
+    """An administrator of school-1 at work."""
+
+    around: Service
+    running: Running
+    nights: Nights
+
+    @property
+    def school(self) -> "school_pb2_grpc.SchoolServiceAsyncStub":
+        """As the gateway sees it."""
+        return school_pb2_grpc.SchoolServiceStub(self.running.channel("scheduling-rules"))
+
+    def who(self, *roles: str, **overrides: Any) -> tuple[tuple[str, str], ...]:
+        """Metadata of an administrator, or of whoever is said."""
+        return ((HEADER, self.running.principal(roles=roles or ("school_admin",), **overrides)),)
+
+    async def trainer(self, trainer_id: str = "t1", **more: Any) -> school_pb2.Trainer:
+        """Set a trainer: department 91, B, from 2026-01-01 on unless said otherwise."""
+        wanted: dict[str, Any] = {"department": "91", "categories": ["B"], "active_from": stamp(2026, 1, 1)} | more
+        request = school_pb2.SetTrainerRequest(trainer=school_pb2.Trainer(id=trainer_id, **wanted))
+        return (await self.school.SetTrainer(request, metadata=self.who())).trainer
+
+    async def declare(self, *hours: "tuple[str, str, str, float]", trainer_id: str = "t1") -> None:
+        """Declare (month, category, kind, hours)."""
+        rows = [
+            school_pb2.Hours(
+                trainer_id=trainer_id, month=month, category=category, kind=kind, hundredths=round(n * 100)
+            )
+            for month, category, kind, n in hours
+        ]
+        await self.school.DeclareHours(school_pb2.DeclareHoursRequest(hours=rows), metadata=self.who())
+
+    async def ftes(self) -> dict[tuple[str, str], int]:
+        """Hundredths by department and category."""
+        answer = await self.school.ListHours(school_pb2.ListHoursRequest(), metadata=self.who())
+        return {(one.department, one.category): one.hundredths for one in answer.fte}
+
+    async def said(self, kind: type[Message]) -> "Sequence[Any]":
+        """What stands in the outbox, of one kind, oldest first."""
+        name = kind.DESCRIPTOR.full_name
+        async with transaction(self.around.engine) as tx:
+            rows = await tx.execute(sa.select(outbox.c.payload).where(outbox.c.type == name).order_by(outbox.c.id))
+            return [kind.FromString(payload) for payload in rows.scalars()]
+
+    async def acts(self) -> list[tuple[str, str, str]]:
+        """(actor, action, object) of every record."""
+        return [(one.actor.id, one.action, one.object_id) for one in await self.said(Record)]
