@@ -25,13 +25,13 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy, StorageType, StreamConfig
 from opentelemetry import trace
 from opentelemetry.propagate import extract
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.events.v1 import events_pb2 as pb
-from resapermis_kit import outbox
+from resapermis_kit import lost, outbox
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import KIT, Tx, single, transaction
 from resapermis_kit.errors import Failure
@@ -41,12 +41,13 @@ KEPT_SECONDS = 7 * 24 * 3600
 BATCH = 200
 GATHER_SECONDS = 0.01
 """How long the relay lets rows gather after the bell: a rush then costs few rounds, and nobody notices."""
+CATCH_UP_AFTER_SILENT_FETCHES = 12
+"""About a minute without a message: the source is asked whether it said any."""
 ATTEMPTS = 5
 """A fact that fails this often is set aside in `dead_letter`, alarmed on, and the rest flows."""
 FIRST_PAUSE_SECONDS = 0.2
 log = structlog.get_logger()
 tracer = trace.get_tracer("resapermis.bus")
-BACKLOG = Gauge("resapermis_outbox_backlog", "Rows waiting for the bus in the relay's last round")
 DEAD = Counter("resapermis_dead_letters_total", "Facts set aside after repeated failure", ["source", "type"])
 MISSED = Counter("resapermis_bus_gaps_total", "Facts that the bus lost and the source repeated", ["source", "lane"])
 
@@ -153,18 +154,30 @@ async def ensure_streams(bus: Client, source: str, facts: Sequence[str], replica
             await js.update_stream(config)
 
 
-async def relay(engine: AsyncEngine, bus: Client, box: Outbox, now: Clock) -> None:
-    """Publish the outbox for ever. Survives both the bus and the database. One replica of the service at a time."""
+async def relay(
+    engine: AsyncEngine, bus: Client, box: Outbox, now: Clock, prepare: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Publish the outbox for ever. Survives both the bus and the database. One replica of the service at a time.
+
+    `prepare` makes streams and numbers fit each other: before the first number, and when a stream is found missing.
+    """
     publisher = bus.jetstream()  # one for ever: each has a subscription for its acknowledgements
+    prepared = prepare is None
     while True:
         try:
+            if prepare is not None and not prepared and bus.is_connected:
+                await prepare()
+                prepared = True
             # Away: what is said waits in the outbox.
-            full = bus.is_connected and await relay_round(engine, publisher, box.source, now) >= outbox.BATCH
+            full = (
+                prepared and bus.is_connected and await relay_round(engine, publisher, box.source, now) >= outbox.BATCH
+            )
             if not full:
                 await box.bell.wait(0.5)
                 await asyncio.sleep(GATHER_SECONDS)
         except (Failure, sa.exc.SQLAlchemyError, nats.errors.Error, OSError, TimeoutError) as error:
             log.warning("relay.paused", error_type=type(error).__qualname__)
+            prepared = prepared and (prepare is None or not isinstance(error, nats.js.errors.NoStreamResponseError))
             await asyncio.sleep(0.5)
 
 
@@ -173,7 +186,6 @@ async def relay_round(engine: AsyncEngine, publisher: JetStreamContext, source: 
     each = single(engine)
     async with transaction(each) as tx:
         rows = await outbox.number_waiting(tx)
-    BACKLOG.set(len(rows))
     if not rows:
         return 0
     results = await _publish(publisher, source, rows)
@@ -253,17 +265,48 @@ class Consumer:
         )
         stream = stream_name(self._lane, self._source)
         subscription = await bus.jetstream().pull_subscribe("", durable=name, stream=stream, config=config)
+        silent = 0
         try:
+            await self.catch_up()
             while True:
                 try:
                     messages = await subscription.fetch(BATCH, timeout=5)
                 except (TimeoutError, nats.errors.TimeoutError):
+                    silent += 1
+                    if silent % CATCH_UP_AFTER_SILENT_FETCHES == 0:
+                        await self.catch_up()
                     continue
-                await self.handle([_fact(m.headers or {}, m.data) for m in messages])
+                await self.handle([fact for m in messages if (fact := self._read(m.headers or {}, m.data))])
                 for message in messages:
                     await message.ack()
         finally:
             await subscription.unsubscribe()
+
+    def _read(self, headers: Mapping[str, str], payload: bytes) -> Fact | None:
+        """A message as a fact. What is none was not said by our relay, or did not keep: the source repeats its number."""
+        try:
+            return _fact(headers, payload)
+        except (KeyError, ValueError):
+            DEAD.labels(self._source, "unreadable").inc()
+            log.error("consumer.unreadable", source=self._source, lane=self._lane)
+            return None
+
+    async def catch_up(self) -> None:
+        """Handle what the source said and the bus will never bring: the tail of a stream that was lost shows no gap."""
+        async with transaction(self._engine) as tx:
+            position = await self._position(tx)
+        question = pb.ReplayRequest(
+            lane=self._lane, first_number=max(position, 1), last_number=position + outbox.BATCH - 1
+        )
+        try:
+            answer = await self._repeat(self._source, question)
+        except Failure as failure:
+            log.info("consumer.cannot_catch_up", source=self._source, code=failure.name)
+            return
+        if not lost.of_the_past(self._source, self._lane, position, answer):
+            fresh = [_envelope(one) for one in answer.envelopes if one.number > position]
+            MISSED.labels(self._source, self._lane).inc(len(fresh))
+            await self.handle(fresh)
 
     async def handle(self, facts: Sequence[Fact]) -> None:
         """Handle what is new among `facts`, fetch what is missing, set aside what keeps failing."""

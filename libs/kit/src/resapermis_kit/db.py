@@ -28,6 +28,20 @@ KIT = sa.MetaData(naming_convention=NAMING)
 """Tables that the kit keeps in each service's database (outbox, inbox, requests)."""
 
 
+_COLLISIONS = frozenset({"40001", "40P01"})
+"""serialization_failure, deadlock_detected: PostgreSQL undid this transaction for the sake of another."""
+_WAITED_TOO_LONG = frozenset({"55P03", "57014"})
+"""lock_not_available, query_canceled: by our own lock_timeout and statement_timeout."""
+
+
+class Collided(Failure):
+    """The transaction met another and was undone whole: nothing was written, and all of it may be done again."""
+
+    def __init__(self) -> None:
+        """Say so; to callers it is UNAVAILABLE, which they may try again with the same request id."""
+        super().__init__(Code.CODE_UNAVAILABLE, "met another transaction; nothing was written, try again")
+
+
 def async_url(url: str) -> sa.URL:
     """Turn postgresql:// (also with ?host=/socket/dir) into SQLAlchemy's asyncpg form."""
     return make_url(url).set(drivername="postgresql+asyncpg")
@@ -45,6 +59,8 @@ def make_engine(url: str, *, pool: int = 10, name: str = "resapermis") -> AsyncE
             "server_settings": {
                 "application_name": name,
                 "statement_timeout": "10000",
+                "lock_timeout": "5000",
+                "default_transaction_isolation": "read committed",
                 "idle_in_transaction_session_timeout": "10000",
                 "timezone": "UTC",
                 "jit": "off",  # our statements are short: compiling them costs more than running them
@@ -68,9 +84,10 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[Tx]:
     except sa.exc.TimeoutError as error:
         raise Failure(Code.CODE_OVERLOADED, "no database connection became free in time") from error
     except sa.exc.DBAPIError as error:
-        if error.connection_invalidated or is_away(error):
-            raise Failure(Code.CODE_UNAVAILABLE, "the database is away; nothing was lost, try again shortly") from error
-        raise
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        raise failure from error
     except (OSError, TimeoutError) as error:  # asyncpg's refusal to connect is not wrapped by SQLAlchemy
         raise Failure(Code.CODE_UNAVAILABLE, "the database cannot be reached; nothing was lost") from error
     for call in calls:
@@ -85,6 +102,21 @@ def single(engine: AsyncEngine) -> AsyncEngine:
 def after_commit(tx: Tx, call: Callable[[], None]) -> None:
     """Call `call` once the transaction has committed; never when it rolled back."""
     tx.info["after_commit"].append(call)
+
+
+def failure_of(error: sa.exc.DBAPIError) -> Failure | None:
+    """What a caller is told of a database error; None for one that is a mistake of ours, a broken constraint included.
+
+    A unique violation (23505) is never tried again here: whoever may meet one says ON CONFLICT and judges what it means.
+    """
+    state = getattr(error.orig, "sqlstate", None) or ""
+    if state in _COLLISIONS:
+        return Collided()
+    if state in _WAITED_TOO_LONG:
+        return Failure(Code.CODE_OVERLOADED, "the database took too long; nothing was written, try again shortly")
+    if error.connection_invalidated or is_away(error):
+        return Failure(Code.CODE_UNAVAILABLE, "the database is away; nothing was lost, try again shortly")
+    return None
 
 
 def is_away(error: sa.exc.DBAPIError) -> bool:

@@ -11,7 +11,7 @@ import grpc
 import structlog
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
@@ -24,12 +24,13 @@ from resapermis.events.v1 import events_pb2, events_pb2_grpc
 from resapermis_kit import outbox
 from resapermis_kit.auth import HEADER, Authorizer, Caller, Verifier, current_caller, current_token
 from resapermis_kit.clock import new_id
-from resapermis_kit.db import transaction
-from resapermis_kit.errors import Code, Failure, to_status
+from resapermis_kit.db import Collided, transaction
+from resapermis_kit.errors import Code, Failure, malformed, to_status
 from resapermis_kit.telemetry import ANSWERED
 
 DEFAULT_DEADLINE_SECONDS = 10.0
 LEAST_USEFUL_SECONDS = 0.1
+COLLISION_PAUSES_SECONDS = (0.01, 0.05)
 LARGEST_MESSAGE = 4 * 1024 * 1024
 deadline: ContextVar[float] = ContextVar("deadline")
 """time.monotonic() until which the RPC being answered is awaited."""
@@ -80,7 +81,9 @@ class Gate(grpc.aio.ServerInterceptor):
             if handler is None or method not in self._needed:
                 return handler  # unknown methods and the standard health and reflection services
             handler = grpc.unary_unary_rpc_method_handler(
-                self._around(method, handler.unary_unary), handler.request_deserializer, handler.response_serializer
+                self._around(method, handler.unary_unary),
+                _reading(handler.request_deserializer),
+                handler.response_serializer,
             )
             self._wrapped[method] = handler
         return handler
@@ -88,7 +91,7 @@ class Gate(grpc.aio.ServerInterceptor):
     def _around(self, method: str, inner: Handler) -> Handler:
         permission, short = self._needed[method], method.rpartition(".")[2]
 
-        async def answer(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+        async def answer(request: Message | None, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
             started = time.monotonic()
             metadata: dict[str, str] = {}
             twice = False
@@ -107,7 +110,9 @@ class Gate(grpc.aio.ServerInterceptor):
                     current_caller.set(who)
                     current_token.set(metadata.get(HEADER, ""))
                     deadline.set(started + left)
-                    answered: Message = await inner(request, context)
+                    if request is None:
+                        raise malformed("request", "not the message of this method")  # noqa: TRY301
+                    answered: Message = await _whole(inner, request, context)
                     return answered  # noqa: TRY300 - the exceptions below are inner's
                 except Failure as failure:
                     name = failure.name
@@ -135,6 +140,31 @@ class Gate(grpc.aio.ServerInterceptor):
             raise Failure(Code.CODE_UNAUTHENTICATED, "two principals in one call")
         token = metadata.get(HEADER)
         return Caller(names[0].decode(), self._verifier.verify(token) if token else None)
+
+
+def _reading(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | None]:
+    """None for bytes that are no such message: gRPC itself would call that our INTERNAL error."""
+
+    def read(data: bytes) -> Message | None:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            return None
+
+    return read
+
+
+async def _whole(inner: Handler, request: Message, context: Any) -> Any:
+    """Answer; where a transaction met another and was undone, do all of it again, at most twice.
+
+    Commands carry a request id, so what an earlier transaction of the same act committed is found and not done twice.
+    """
+    for pause in COLLISION_PAUSES_SECONDS:
+        try:
+            return await inner(request, context)
+        except Collided:
+            await asyncio.sleep(pause)
+    return await inner(request, context)
 
 
 def _where(error: BaseException) -> dict[str, str]:

@@ -16,8 +16,8 @@ from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.events.v1 import events_pb2, events_pb2_grpc
+from resapermis_kit import backlog, db, durable, duties, lost, once, outbox, peers
 from resapermis_kit import bus as kit_bus
-from resapermis_kit import db, duties, once, outbox, peers
 from resapermis_kit.auth import Authorizer, Verifier
 from resapermis_kit.clock import Clock, utc_now
 from resapermis_kit.duties import Worker
@@ -46,6 +46,8 @@ class Process:
     """What each replica does."""
     duties: list[Worker] = field(default_factory=list)
     """What one replica does for all."""
+    after_restore: list[Worker] = field(default_factory=list)
+    """Done once when the database is found to have been restored to the past, before anything more is said."""
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
 
@@ -73,10 +75,20 @@ class Process:
         self.duties.append(lambda: duties.every(seconds, name, work))
 
 
+async def _prepare_bus(process: Process, facts: Sequence[Descriptor]) -> None:
+    """Make our streams where they are missing, and go on after the newest number in them."""
+    names = [fact.full_name for fact in facts]
+    await kit_bus.ensure_streams(process.bus, process.name, names, process.settings.nats_replicas)
+    if await lost.align(process.engine, process.bus, process.name):
+        for work in process.after_restore:
+            await work()
+
+
 async def _join_bus(bus: Client, settings: ServiceSettings, name: str, facts: Sequence[Descriptor] | None) -> None:
     """Connect and make our streams, however long NATS is away: people's acts do not wait for it, their outbox does."""
     while True:
         try:
+            await durable.require_synced(settings.nats_monitor)
             if not bus.is_connected:
                 await kit_bus.connect(settings.nats_url, settings.tls_dir, name, bus)
             if facts is not None:
@@ -84,6 +96,9 @@ async def _join_bus(bus: Client, settings: ServiceSettings, name: str, facts: Se
         except (OSError, TimeoutError, nats.errors.Error) as error:
             log.warning("bus.waiting", error_type=type(error).__qualname__)
             await asyncio.sleep(1)
+        except durable.NotDurable as reason:  # it came up after us: what is said stays in the outbox
+            log.error("bus.not_durable", reason=str(reason))
+            await asyncio.sleep(5)
         else:
             log.info("bus.joined")
             return
@@ -114,6 +129,8 @@ async def serve(
         engine = db.make_engine(settings.database_url, pool=settings.database_pool, name=name)
         stack.push_async_callback(engine.dispose)
         await _wait_for_database(engine, package)
+        await durable.require_commits(engine)
+        await durable.require_synced(settings.nats_monitor)
         bus = Client()
         stack.push_async_callback(bus.close)
         server = Server(
@@ -126,7 +143,10 @@ async def serve(
             "resapermis.events.v1.EventsService",
         )
         if relay:
-            process.duties.append(lambda: kit_bus.relay(engine, bus, process.outbox, process.now))
+            process.duties.append(
+                lambda: kit_bus.relay(engine, bus, process.outbox, process.now, lambda: _prepare_bus(process, facts))
+            )
+            process.every(5, "backlog", lambda: backlog.measure(engine))
             process.every(600, "prune", lambda: _prune(process))
         await build(process)
         health.checks["database"] = lambda: db.check(engine)

@@ -36,6 +36,9 @@ class ServiceSettings(BaseSettings):
     """Connections kept; more callers than this queue for at most two seconds."""
     nats_url: str
     """tls://host:port; several with commas."""
+    nats_monitor: str = ""
+    """URLs of the NATS servers' monitoring ports, with commas. A service does not start on a bus that acknowledges what
+    is not on its disk; empty: it cannot ask, `resapermisctl invariants --nats-monitor` must."""
     nats_replicas: int = 1
     """Copies of each stream; 3 in production."""
     tls_dir: Path
