@@ -133,6 +133,9 @@ class Rules(scheduling_pb2_grpc.SchedulingServiceServicer):
             named = bool(line.candidate_id)
             verdicts.append(Verdict(rule="R-MANDATE", allowed=not named or line.mandate_active, remedy="ask_mandate"))
             verdicts.append(Verdict(rule="R-ONE-ACTIVE", allowed=not line.candidate_busy))
+            if request.purpose == "replace":
+                left = request.replacements_left
+                verdicts.append(Verdict(rule="R-REPLACE", allowed=left > 0, facts={"left": str(left)}))
             unseen = line.slot_id in world.unseen
             if unseen:
                 verdicts.append(Verdict(rule="R-PUBLISHED", allowed=False))
@@ -142,6 +145,7 @@ class Rules(scheduling_pb2_grpc.SchedulingServiceServicer):
                 verdicts=verdicts,
                 quota_limit=world.quota_limit,
                 month=MONTH,
+                case=scheduling_pb2.Case(purpose=request.purpose, slot=world.slot(line.slot_id), line=line),
             )
             if not unseen:
                 verdict.slot.CopyFrom(world.slot(line.slot_id))
@@ -158,10 +162,13 @@ class TheirBasket:
 class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
     """The State behind egress: baskets and exams of all schools; answers that get lost on demand."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: World) -> None:
+        self.world = world
         self.baskets: dict[str, TheirBasket] = {}
         self.exams: dict[str, rdv.RdvExam] = {}
         self.owner: dict[str, str] = {}
+        self.school_of: dict[str, str] = {}
+        """Whose an exam is."""
         self.refuse: dict[str, str] = {}
         """A word of theirs by slot or candidate id."""
         self.calls: list[str] = []
@@ -172,6 +179,8 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         self.silent: set[str] = set()
         """Slots whose result is left out of answers (207 with lines missing)."""
         self.naming_unknown: set[str] = set()
+        self.fixed: set[str] = set()
+        """Exams that may not be changed."""
         self.lasts = timedelta(minutes=20)
         self.replacements_left = 5
         self.gate: asyncio.Event | None = None
@@ -259,7 +268,7 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         return rdv.NameCandidateResponse()
 
     async def ValidateBasket(self, request: rdv.ValidateBasketRequest, context: Any) -> rdv.ValidateBasketResponse:
-        await self._begin("ValidateBasket", request)
+        school = await self._begin("ValidateBasket", request)
         basket = self.baskets[request.basket_id]
         response = rdv.ValidateBasketResponse()
         for slot_id, who in list(basket.candidates.items()):
@@ -267,9 +276,7 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
             exam_id = ""
             if not word:
                 exam_id = f"exam-{next(self._numbers)}"
-                self.exams[exam_id] = rdv.RdvExam(
-                    id=exam_id, slot_id=slot_id, rdvpermis_candidate_id=who, changeable=True
-                )
+                self.put_exam(exam_id, school, slot_id, who)
                 del basket.candidates[slot_id]
             if slot_id not in self.silent:
                 response.results.add(
@@ -279,8 +286,66 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         return response
 
     async def ListExams(self, request: rdv.ListExamsRequest, context: Any) -> rdv.ListExamsResponse:
-        await self._begin("ListExams", request)
-        return rdv.ListExamsResponse(exams=self.exams.values())
+        school = await self._begin("ListExams", request)
+        response = rdv.ListExamsResponse()
+        for exam in self.exams.values():
+            day = exam.starts_at.ToDatetime(UTC).date().isoformat()
+            if (
+                self.school_of[exam.id] == school
+                and request.date in {"", day}
+                and request.category == exam.slot.category
+            ):
+                response.exams.append(exam)
+        return response
+
+    def put_exam(self, exam_id: str, school: str, slot_id: str, who: str) -> rdv.RdvExam:
+        """An exam is booked there, by whatever way."""
+        known = self.world.slot(slot_id)
+        slot = rdv.RdvSlot(
+            id=slot_id,
+            centre_id=known.centre.id,
+            centre_name=known.centre.name,
+            category=known.category,
+            kind=known.kind,
+            starts_at=known.starts_at,
+            ends_at=known.ends_at,
+        )
+        exam = rdv.RdvExam(
+            id=exam_id,
+            slot_id=slot_id,
+            rdvpermis_candidate_id=who,
+            changeable=exam_id not in self.fixed,
+            starts_at=known.starts_at,
+            slot=slot,
+        )
+        self.exams[exam_id], self.school_of[exam_id], self.owner[slot_id] = exam, school, school
+        return exam
+
+    async def ListSwappable(self, request: rdv.ListSwappableRequest, context: Any) -> rdv.ListSwappableResponse:
+        school = await self._begin("ListSwappable", request)
+        others = [
+            exam
+            for exam in self.exams.values()
+            if self.school_of[exam.id] == school
+            and exam.starts_at.ToDatetime(UTC).date().isoformat() == request.date
+            and exam.changeable
+        ]
+        return rdv.ListSwappableResponse(exams=others)
+
+    async def SwapExams(self, request: rdv.SwapExamsRequest, context: Any) -> rdv.SwapExamsResponse:
+        await self._begin("SwapExams", request)
+        word = self.refuse.get(request.exam_id)
+        if word:
+            raise Failure(Code.CODE_RDVPERMIS_CHANGE_IMPOSSIBLE, "refused", rdvpermis_code=word)
+        self.swap_exams(request.exam_id, request.other_exam_id)
+        self._end("SwapExams")
+        return rdv.SwapExamsResponse()
+
+    def swap_exams(self, one: str, other: str) -> None:
+        """The candidates cross."""
+        first, second = self.exams[one], self.exams[other]
+        crossed = second.rdvpermis_candidate_id, first.rdvpermis_candidate_id
+        first.rdvpermis_candidate_id, second.rdvpermis_candidate_id = crossed
 
     async def CancelExam(self, request: rdv.CancelExamRequest, context: Any) -> rdv.CancelExamResponse:
         await self._begin("CancelExam", request)
@@ -396,7 +461,8 @@ class Basket:
 @pytest.fixture
 async def basket(serve: Any, make_engine: Any, settings_for: Callable[..., Settings]) -> AsyncIterator[Basket]:
     """Basket on a fresh database, its peers answering as tests say."""
-    world, state = World(), RdvPermis()
+    world = World()
+    state = RdvPermis(world)
     mandate = await serve(
         "mandate",
         (

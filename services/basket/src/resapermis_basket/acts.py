@@ -97,6 +97,8 @@ async def apply(
         await store.add_group(tx, store.lone_group(line))
     if new and len(await store.add(tx, new)) != len(new):
         raise Failure(Code.CODE_STALE, "the slot or candidate was taken meanwhile")
+    heirs = {line.slot.id: line.id for line in new}
+    await store.pass_judgements(tx, {line.id: heirs[line.slot.id] for line in written if line.slot.id in heirs})
     await parts.outbox.add(tx, now, *messages)
     return written + new
 

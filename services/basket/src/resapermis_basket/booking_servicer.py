@@ -6,6 +6,7 @@ from resapermis.booking.v1 import booking_pb2 as pb
 from resapermis.booking.v1 import booking_pb2_grpc
 from resapermis_basket.acts import Parts
 from resapermis_basket.bookings import Bookings
+from resapermis_basket.swapping import Swapping
 from resapermis_kit.auth import caller
 
 
@@ -15,6 +16,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
     def __init__(self, parts: Parts) -> None:
         """Answer with these parts."""
         self._bookings = Bookings(parts)
+        self._swapping = Swapping(parts)
 
     async def ListBookings(self, request: pb.ListBookingsRequest, context: Any) -> pb.ListBookingsResponse:
         """List coming bookings, those to be confirmed, or the past."""
@@ -23,6 +25,14 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
     async def CancelBooking(self, request: pb.CancelBookingRequest, context: Any) -> pb.CancelBookingResponse:
         """Cancel a coming booking."""
         return await self._bookings.cancel(caller().school(), request)
+
+    async def ListSwappable(self, request: pb.ListSwappableRequest, context: Any) -> pb.ListSwappableResponse:
+        """List bookings that may change places with this one."""
+        return await self._swapping.swappable(caller().school(), request)
+
+    async def SwapBookings(self, request: pb.SwapBookingsRequest, context: Any) -> pb.SwapBookingsResponse:
+        """Have two bookings change places."""
+        return await self._swapping.swap(caller().school(), request)
 
     async def ReplaceCandidate(self, request: pb.ReplaceCandidateRequest, context: Any) -> pb.ReplaceCandidateResponse:
         """Give a coming booking to another candidate."""

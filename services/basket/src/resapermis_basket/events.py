@@ -59,11 +59,15 @@ def result_of(result: Result) -> pb.Result:
     return said
 
 
-def act(change: Change) -> tuple[str, Outcome.ValueType]:
-    """The act's word and how it ended; UNKNOWN while RdvPermis is being asked."""
+def act(change: Change, came_of: State | None = None) -> tuple[str, Outcome.ValueType]:
+    """The act's word and how it ended; UNKNOWN while RdvPermis is being asked.
+
+    `came_of`: how the line ended whose place a new booking takes; None: there was none.
+    """
     before, after = change.before, change.after
     if before is None:
-        word = "booking.replace" if after.state is State.BOOKED else "basket.hold"
+        found = "booking.find" if after.state is State.BOOKED else "basket.hold"
+        word = _WORDS[came_of] if came_of is not None else found
     elif (before.state, after.state) == (State.CONFIRMING, State.HELD):
         word = "basket.validate"
     elif after.state is not before.state:
@@ -114,10 +118,12 @@ def told(change: Change, account_id: str, *, elsewhere: bool = False) -> LineCha
     return fact
 
 
-def record(change: Change, actor: Actor, rules: Sequence[str], more: Mapping[str, str]) -> Record:
+def record(
+    change: Change, actor: Actor, rules: Sequence[str], more: Mapping[str, str], came_of: State | None = None
+) -> Record:
     """The journal's record of a change."""
     line = change.after
-    word, outcome = act(change)
+    word, outcome = act(change, came_of)
     facts = {"slot": line.slot.id, "to": str(line.state), "group": str(line.group_id)}
     if change.before is not None:
         facts["from"] = str(change.before.state)
@@ -150,9 +156,14 @@ def said(
 ) -> list[Message]:
     """All messages of these changes; `rules`: ids of those that refused, by slot id; `facts`: more for the journal."""
     messages: list[Message] = []
+    changes = list(changes)
+    ended = {
+        one.after.slot.id: one.after.state for one in changes if one.after.state in {State.REPLACED, State.SWAPPED}
+    }
     for change in changes:
         messages.append(told(change, account_id, elsewhere=actor.kind == Actor.KIND_RDVPERMIS))
-        messages.append(record(change, actor, rules.get(change.after.slot.id, ()), facts))
+        came_of = ended.get(change.after.slot.id)
+        messages.append(record(change, actor, rules.get(change.after.slot.id, ()), facts, came_of))
     return messages
 
 

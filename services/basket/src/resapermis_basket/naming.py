@@ -1,5 +1,6 @@
 """Naming and releasing a held line."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from resapermis.basket.v1 import basket_pb2 as pb
@@ -7,18 +8,18 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.scheduling.v1.scheduling_pb2 import EvaluateLine
 from resapermis_basket import refusals, view
 from resapermis_basket.acts import parse_id, parse_optional_id, refuse
-from resapermis_basket.changing import Ask, LineActs, Situation
+from resapermis_basket.changing import Ask, LineActs, Situation, Wish
 from resapermis_basket.domain import Change, Changing, Line, State, in_doubt, move, named
 from resapermis_kit.auth import Principal
 from resapermis_kit.errors import Code, Failure
 
 
-def _named(line: Line) -> pb.NameCandidateResponse:
-    return pb.NameCandidateResponse(line=view.line(line))
+def _named(lines: Sequence[Line]) -> pb.NameCandidateResponse:
+    return pb.NameCandidateResponse(line=view.line(lines[-1]))
 
 
-def _released(line: Line) -> pb.ReleaseLineResponse:
-    return pb.ReleaseLineResponse(line=view.line(line))
+def _released(lines: Sequence[Line]) -> pb.ReleaseLineResponse:
+    return pb.ReleaseLineResponse(line=view.line(lines[-1]))
 
 
 class Naming(LineActs):
@@ -38,9 +39,8 @@ class Naming(LineActs):
             Changing.NAME,
             "NameCandidate",
             asked,
-            lambda line, _now: [Change(line, named(line))],
-            wanted_candidate_id=candidate_id,
-            wanted_rdvpermis_id=theirs,
+            lambda lines, _now: [Change(line, named(line)) for line in lines],
+            wishes=[Wish(candidate_id, theirs)],
         )
         return await self.act(who, request, situation, ask, _named)
 
@@ -84,7 +84,7 @@ class Naming(LineActs):
             Changing.RELEASE,
             "ReleaseSlot",
             rdv.ReleaseSlotRequest(basket_id=line.basket_id, slot_id=line.slot.id),
-            lambda line, now: [Change(line, move(line, State.RELEASED, now))],
+            lambda lines, now: [Change(line, move(line, State.RELEASED, now)) for line in lines],
             done_words=refusals.GONE_WORDS,
         )
         return await self.act(who, request, situation, ask, _released)

@@ -63,12 +63,14 @@ class Peers:
         return list(answer.answers)
 
     async def evaluate(
-        self, lines: Iterable[scheduling_pb2.EvaluateLine], purpose: str, counted: dict[Key, int]
+        self,
+        lines: Iterable[scheduling_pb2.EvaluateLine],
+        purpose: str,
+        counted: dict[Key, int],
+        allowance: rdv.GetReplacementsResponse | None = None,
     ) -> scheduling_pb2.EvaluateResponse:
         """Verdicts of all rules on these lines for the caller's school; `counted` are the school's counters."""
-        request = scheduling_pb2.EvaluateRequest(
-            lines=lines, purpose=purpose, lines_in_basket=counted.get(BASKET, 0), usage=usage(counted)
-        )
+        request = question(lines, purpose, counted, allowance)
         answer: scheduling_pb2.EvaluateResponse = await _timed(
             "scheduling-rules", "Evaluate", peers.ask(self._scheduling.Evaluate, request)
         )
@@ -86,6 +88,23 @@ class Peers:
             principal="" if itself else None,
         )
         return await _timed("egress", method, call)
+
+
+def question(
+    lines: Iterable[scheduling_pb2.EvaluateLine],
+    purpose: str,
+    counted: dict[Key, int],
+    allowance: rdv.GetReplacementsResponse | None = None,
+) -> scheduling_pb2.EvaluateRequest:
+    """What rules are asked; `allowance`: of replacements, for those who ask about one."""
+    return scheduling_pb2.EvaluateRequest(
+        lines=lines,
+        purpose=purpose,
+        lines_in_basket=counted.get(BASKET, 0),
+        usage=usage(counted),
+        replacements_left=allowance.left if allowance is not None else None,
+        replacements_per_month=allowance.per_month if allowance is not None else None,
+    )
 
 
 def usage(counted: dict[Key, int]) -> list[scheduling_pb2.Usage]:

@@ -144,17 +144,26 @@ class Unasked:
     async def _look(self, school_id: str, lines: Sequence[Line]) -> Sight:
         """Read the school's baskets, and its exams of the days and categories in doubt: each at most once."""
         behalf, peers = rdv.OnBehalf(school_id=school_id), self._parts.peers
+        partners = await self._partners(school_id, lines)
         baskets: list[SeenBasket] = []
         if any(needs_baskets(line) for line in lines):
             said = await peers.rdvpermis("ListBaskets", rdv.ListBasketsRequest(on_behalf=behalf), itself=True)
             baskets = [seen_basket(basket) for basket in said.baskets]
         exams: list[SeenExam] = []
-        slots = [line.slot for line in lines if needs_exams(line)]
+        slots = [line.slot for line in [*lines, *partners.values()] if needs_exams(line)]
         for category, date, zone in sorted({(s.category, s.local_day.isoformat(), s.time_zone) for s in slots}):
             request = rdv.ListExamsRequest(on_behalf=behalf, category=category, date=date, time_zone=zone)
             listed = await peers.rdvpermis("ListExams", request, itself=True)
             exams += [seen_exam(exam) for exam in listed.exams if not exam.cancelled]
-        return Sight(baskets, exams)
+        return Sight(baskets, exams, partners)
+
+    async def _partners(self, school_id: str, lines: Sequence[Line]) -> dict[UUID, Line]:
+        wanted = {line.partner_id for line in lines if line.partner_id is not None}
+        if not wanted:
+            return {}
+        async with transaction(self._parts.engine) as tx:
+            found = [await store.line(tx, school_id, line_id) for line_id in sorted(wanted)]
+        return {line.id: line for line in found if line is not None}
 
     def _later(self, line: Line, now: datetime) -> Line:
         pause = pause_seconds(line.looks, self._parts.settings.grace_seconds)
@@ -269,11 +278,11 @@ class Unasked:
         return list(found.values())
 
     def _replacements(self, changes: Sequence[Change], now: datetime) -> list[Change]:
-        """Lines that take the place of those found replaced."""
+        """Lines that take the place of those found replaced or swapped."""
         return [
             Change(None, replacement(old, self._parts.new_id(), self._parts.new_id(), old.account_id, now))
             for old, after in ((change.before, change.after) for change in changes)
-            if old is not None and after.state is State.REPLACED
+            if old is not None and old.changing and after.state in {State.REPLACED, State.SWAPPED}
         ]
 
 

@@ -1,8 +1,9 @@
 """What a look at RdvPermis makes of lines in doubt. What was asked and is not there did not happen."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from uuid import UUID
 
 from resapermis_basket.domain.answering import Answer, Outcome, held, validated
 from resapermis_basket.domain.lines import IN_BASKET, NO_REFUSAL, Changing, Line, Refusal, State, move, named, settled
@@ -33,6 +34,8 @@ class Sight:
 
     baskets: Sequence[SeenBasket] = ()
     exams: Sequence[SeenExam] = ()
+    partners: Mapping[UUID, Line] = field(default_factory=dict)
+    """Lines with which others would change places, by their own id."""
 
     def basket_with(self, line: Line) -> SeenBasket | None:
         """Their basket that has the line's slot: the one we know, or any where a crash lost its id."""
@@ -43,6 +46,17 @@ class Sight:
         """The line's exam."""
         mine = (exam for exam in self.exams if exam.id == line.exam_id or exam.slot_id == line.slot.id)
         return next(mine, None)
+
+    def changed_places(self, line: Line) -> bool | None:
+        """Whether a swap under way happened; None: not to be known from this look.
+
+        One of the two exams suffices, where the other has been cancelled there since.
+        """
+        partner = self.partners.get(line.partner_id) if line.partner_id is not None else None
+        if partner is None:
+            return None
+        seen = [(exam, one) for one in (line, partner) if (exam := self.exam_of(one)) is not None]
+        return bool(seen) and all(exam.rdvpermis_candidate_id == one.wanted_rdvpermis_id for exam, one in seen)
 
 
 def needs_exams(line: Line) -> bool:
@@ -110,6 +124,11 @@ def _settle_booked(line: Line, sight: Sight, lost: Refusal, now: datetime) -> Li
         if exam is not None and exam.rdvpermis_candidate_id == line.wanted_rdvpermis_id:
             return move(line, State.REPLACED, now)
         return replace(settled(line), refusal=lost)
+    if line.changing is Changing.SWAP:
+        happened = sight.changed_places(line)
+        if happened is None:
+            return line
+        return move(line, State.SWAPPED, now) if happened else replace(settled(line), refusal=lost)
     return line if exam is None else replace(settled(line), exam_id=exam.id)
 
 

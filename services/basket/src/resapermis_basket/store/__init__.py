@@ -4,7 +4,7 @@ Order of locks, everywhere: the school's row that counts its basket (`lock_schoo
 its other counters, then lines in slot order. So two acts of one school take turns, and two schools meet on slots only.
 """
 
-from resapermis_basket.store.booked import Page, bookings
+from resapermis_basket.store.booked import Page, booked_with_exams, bookings
 from resapermis_basket.store.claims import forget_request, now, was_asked
 from resapermis_basket.store.counters import count, counted, lock_school, move_counts
 from resapermis_basket.store.due import (
@@ -22,7 +22,7 @@ from resapermis_basket.store.due import (
     take_warnings,
 )
 from resapermis_basket.store.group_rows import Group, add_group, group, group_of_request, groups_by_id, lone_group
-from resapermis_basket.store.judged import keep_judgements
+from resapermis_basket.store.judged import keep_judgements, pass_judgements
 from resapermis_basket.store.line_rows import (
     Conflicts,
     add,
@@ -50,6 +50,7 @@ __all__ = [
     "add",
     "add_group",
     "again",
+    "booked_with_exams",
     "bookings",
     "conflicts",
     "count",
@@ -82,6 +83,7 @@ __all__ = [
     "newest",
     "now",
     "of_groups",
+    "pass_judgements",
     "quota",
     "row",
     "save",

@@ -1,6 +1,6 @@
 """Bookings page by page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from resapermis_basket.domain import Line, State
 from resapermis_basket.store.line_rows import line_of
-from resapermis_basket.store.tables import MOMENT, lines
+from resapermis_basket.store.tables import ALIVE, MOMENT, lines
 from resapermis_kit.db import Tx
 
 
@@ -23,6 +23,13 @@ class Page:
     after: tuple[datetime, UUID] | None
     begun: bool | None = None
     """Only exams that have begun, or only those that have not."""
+
+
+async def booked_with_exams(tx: Tx, school_id: str, exam_ids: Iterable[str]) -> list[Line]:
+    """Booked lines of the school that have these exams, by start."""
+    mine = (lines.c.school_id == school_id, lines.c.state == State.BOOKED, lines.c.exam_id.in_(list(exam_ids)))
+    statement = sa.select(*lines.c).where(ALIVE, *mine).order_by(lines.c.starts_at, lines.c.id)
+    return [line_of(row) for row in await tx.execute(statement)]
 
 
 async def bookings(tx: Tx, school_id: str, page: Page) -> list[Line]:

@@ -175,7 +175,7 @@ async def newest(tx: Tx, line: Line) -> Line:
     statement = lines_where(sa.or_(same, sa.and_(*after))).order_by(None).order_by(lines.c.since)
     found = {row.id: line_of(row) for row in await tx.execute(statement)}
     mine = found.pop(line.id)
-    return next(iter(found.values()), mine) if mine.state is State.REPLACED else mine
+    return next(iter(found.values()), mine) if mine.state in {State.REPLACED, State.SWAPPED} else mine
 
 
 async def again(tx: Tx, earlier: Iterable[Line]) -> list[Line]:
