@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scheduling_peers import DAY, NOW, Service
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis_scheduling_rules.days import is_working_day
 from resapermis_scheduling_rules.domain import Centre
 from resapermis_scheduling_rules.plan import (
     Interest,
@@ -15,7 +16,6 @@ from resapermis_scheduling_rules.plan import (
     Seen,
     background_budget,
     is_due,
-    is_working_day,
     looks_for,
     next_looks,
 )

@@ -61,10 +61,10 @@ async def school(tx: Tx, school_id: str) -> tuple[School, datetime] | None:
 async def several(tx: Tx, school_ids: Collection[str]) -> dict[str, tuple[School, datetime]]:
     """Those of these schools that are known, and when RdvPermis last described each."""
     ids = sa.literal(sorted(school_ids), sa.ARRAY(sa.Text))
-    return {
-        row.id: (School(row.id, row.department, row.licence_number, row.fte, row.licensed_until), row.seen_at)
-        for row in await tx.execute(sa.select(schools).where(schools.c.id == sa.any_(ids)))
-    }
+    known = (schools.c.department, schools.c.licence_number, schools.c.fte, schools.c.licensed_until)
+    where = (schools.c.latitude, schools.c.longitude)
+    statement = sa.select(schools.c.id, *known, *where, schools.c.seen_at).where(schools.c.id == sa.any_(ids))
+    return {row.id: (School(*row[:-1]), row.seen_at) for row in await tx.execute(statement)}
 
 
 async def keep_school(tx: Tx, found: School, at: datetime) -> None:
