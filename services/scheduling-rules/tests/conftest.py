@@ -22,6 +22,7 @@ from resapermis_scheduling_rules.looks import Looker
 from resapermis_scheduling_rules.people import Nights, People
 from resapermis_scheduling_rules.school_servicer import SchoolServicer
 from resapermis_scheduling_rules.servicer import SchedulingServicer
+from resapermis_scheduling_rules.standing import Standings
 from resapermis_scheduling_rules.workers import Lines, Planner
 
 PACKAGE = "resapermis_scheduling_rules"
@@ -86,7 +87,8 @@ async def desk(service: Service, serve: Serve) -> Desk:
     """The school's own services, beside the service."""
     outbox = Outbox("scheduling-rules")
     people = People(service.engine, outbox, service.clock)
-    school = SchoolServicer(service.engine, service.facts, people, service.clock)
+    standings = Standings(service.engine, Outbox("scheduling-rules"), service.clock)
+    school = SchoolServicer(service.engine, service.facts, people, standings, service.clock)
     running = await serve(
         "scheduling-rules",
         (add_SchoolServiceServicer_to_server, school, "resapermis.scheduling.v1.SchoolService"),

@@ -1,5 +1,6 @@
 """Parameters and tables: what the database itself refuses, and that migrations make what the code reads."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,12 +14,14 @@ from scheduling_peers import NOW, Service
 
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis.scheduling.v1.events_pb2 import RuleChanged
 from resapermis_kit.db import KIT, make_engine, transaction
 from resapermis_kit.errors import Failure
-from resapermis_kit.outbox import outbox
+from resapermis_kit.outbox import Outbox, outbox
 from resapermis_kit.testing import MakeDatabase, MakeEngine
-from resapermis_scheduling_rules import change
-from resapermis_scheduling_rules.domain import Parameters, parameters_for
+from resapermis_scheduling_rules import change, preview
+from resapermis_scheduling_rules.domain import KeptLine, Parameter, Parameters, Place, Rulebook, parameters_for
+from resapermis_scheduling_rules.looks import Asker
 from resapermis_scheduling_rules.store import school_tables, schools, watching_tables
 from resapermis_scheduling_rules.store.tables import metadata, parameters
 
@@ -48,6 +51,12 @@ async def test_the_defaults_of_the_domain_are_in_force(make_engine: MakeEngine) 
         ("pace_full_day", 29),
         ("warn_percent", 101),
         ("hold_ttl_seconds", -1),
+        ("plateau", 2),
+        ("absence_days", 367),
+        ("travel_kmh", 0),
+        ("travel_detour", 0.9),
+        ("pass_points", 32),
+        ("eligibility_fresh_seconds", 90_000),
     ],
 )
 async def test_the_database_refuses_what_may_never_be(make_engine: MakeEngine, name: str, value: float) -> None:
@@ -98,16 +107,57 @@ async def test_one_proposes_another_approves_and_both_acts_are_recorded(make_dat
     await change.command(["approve", "account-2", proposal], url)
     async with transaction(engine) as tx:
         assert parameters_for(await schools.parameters_in_force(tx, AFTER), "91").threshold_rate == Decimal("5.1")
-        payloads = (await tx.execute(sa.select(outbox.c.payload).order_by(outbox.c.id))).scalars().all()
+        said = list(await tx.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.id)))
     await engine.dispose()
-    records = [Record.FromString(payload) for payload in payloads]
+    records = [Record.FromString(row.payload) for row in said if row.type.endswith("Record")]
+    (announced,) = [RuleChanged.FromString(row.payload) for row in said if row.type.endswith("RuleChanged")]
+    assert (announced.name, announced.old_value, announced.new_value) == ("threshold_rate", "4.5", "5.1")
+    assert (announced.department, announced.category, announced.parameter_id) == ("91", "", proposal)
+    assert announced.valid_from.ToDatetime(UTC) == datetime.fromisoformat(day)
     assert [(one.action, one.actor.id) for one in records] == [
         ("parameter.propose", "account-1"),
         ("parameter.approve", "account-2"),
     ]
-    assert records[1].facts["value"] == "5.1000"
+    assert records[1].facts["value"] == "5.1"
     with pytest.raises(Failure, match="no proposal"):
         await change.command(["approve", "account-3", proposal], url)
+
+
+@pytest.mark.req("R-24")
+async def test_what_is_approved_late_counts_a_minute_later_and_changes_nothing_before(
+    service: Service,
+) -> None:
+    changes = change.Changes(service.engine, Outbox("scheduling-rules"), service.clock)
+    tomorrow = NOW + timedelta(days=1)
+    proposal = await changes.propose("account-1", Parameter("group", None, None, Decimal(2)), tomorrow)
+    service.clock.at = tomorrow + timedelta(hours=3)
+    await changes.approve("account-2", proposal)
+    counts_from = service.clock() + change.ANNOUNCED
+    async with transaction(service.engine) as tx:
+        rulebook = Rulebook(await schools.approved_parameters(tx))
+    assert rulebook.at(counts_from - timedelta(microseconds=1)).group == 4
+    assert rulebook.at(counts_from).group == 2
+
+
+@pytest.mark.req("R-24")
+async def test_a_preview_says_which_bookings_a_value_would_refuse_and_changes_nothing(service: Service) -> None:
+    service.state.slot("s1")
+    service.state.slot("s2", hour=10)
+    await service.facts.standing(Asker("school-1"))
+    await service.look()
+    async with transaction(service.engine) as tx:
+        await schools.keep_lines(
+            tx,
+            [
+                KeptLine(f"line-{n}", "school-1", Place("91", "2026-12", "B"), NOW, f"s{n}", starts_at=AFTER)
+                for n in (1, 2)
+            ],
+        )
+    said = json.loads(await preview.of(service.engine, Parameter("threshold_rate", "91", None, Decimal("0.5")), NOW))
+    assert said == {"lines": 2, "newly_refused": 2, "by_rule": {"R-THRESHOLD": 2}, "by_school": {"school-1": 2}}
+    said = json.loads(await preview.of(service.engine, Parameter("threshold_rate", "33", None, Decimal("0.5")), NOW))
+    assert (said["lines"], said["newly_refused"]) == (2, 0)
+    assert (await service.facts.parameters_at("91", "B")).threshold_rate == Decimal("4.5")
 
 
 @pytest.mark.req("R-14", "R-24")

@@ -188,7 +188,13 @@ async def test_two_who_declare_at_once_both_count(desk: Desk) -> None:
 )
 async def test_hours_that_cannot_be_are_refused(desk: Desk, change: dict[str, Any], field: str) -> None:
     await desk.trainer()
-    good: dict[str, Any] = {"trainer_id": "t1", "month": "2026-10", "category": "B", "kind": "practical", "hundredths": 100}
+    good: dict[str, Any] = {
+        "trainer_id": "t1",
+        "month": "2026-10",
+        "category": "B",
+        "kind": "practical",
+        "hundredths": 100,
+    }
     request = pb.DeclareHoursRequest(hours=[pb.Hours(**(good | change))])
     with pytest.raises(grpc.aio.AioRpcError, match=field.replace("[", r"\[").replace("]", r"\]")) as caught:
         await desk.school.DeclareHours(request, metadata=desk.who())

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from resapermis.basket.v1.events_pb2 import LineChanged
+from resapermis.basket.v1.events_pb2 import LineChanged, PenaltiesFound, ResultFound
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
 from resapermis.scheduling.v1.scheduling_pb2_grpc import add_SchedulingServiceServicer_to_server
 from resapermis.scheduling.v1.school_pb2_grpc import add_SchoolServiceServicer_to_server
@@ -11,13 +11,14 @@ from resapermis_kit import run
 from resapermis_kit.bus import Together
 from resapermis_kit.errors import Failure
 from resapermis_kit.run import Process
-from resapermis_scheduling_rules import change, events
+from resapermis_scheduling_rules import change, events, outcomes
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.looks import Looker
 from resapermis_scheduling_rules.people import Nights, People
 from resapermis_scheduling_rules.school_servicer import SchoolServicer
 from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.settings import Settings
+from resapermis_scheduling_rules.standing import Standings
 from resapermis_scheduling_rules.workers import Lines, Planner, forget
 
 NAME, PACKAGE = "scheduling-rules", "resapermis_scheduling_rules"
@@ -63,14 +64,23 @@ async def _serve() -> None:
         people = People(process.engine, process.outbox, process.now)
         process.server.add(
             add_SchoolServiceServicer_to_server,
-            SchoolServicer(process.engine, facts, people, process.now),
+            SchoolServicer(
+                process.engine, facts, people, Standings(process.engine, process.outbox, process.now), process.now
+            ),
             "resapermis.scheduling.v1.SchoolService",
         )
         nights = Nights(process.engine, process.outbox, process.now)
         process.every(60, "fte", nights.compute)
         process.every(300, "endings", nights.warn)
         process.every(3600, "forget_hours", nights.forget)
-        process.consume("basket", {LineChanged: Together(Lines(process.outbox, process.now).on_lines_changed)})
+        process.consume(
+            "basket",
+            {
+                LineChanged: Together(Lines(process.outbox, process.now).on_lines_changed),
+                ResultFound: outcomes.on_result_found,
+                PenaltiesFound: outcomes.on_penalties_found,
+            },
+        )
         process.closers += [looker.close, facts.close]
         process.every(3600, "forget", lambda: forget(process.engine, process.now()))
         if settings.plan_seconds > 0:

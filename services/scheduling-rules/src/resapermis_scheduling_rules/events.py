@@ -6,15 +6,27 @@ from datetime import datetime
 from google.protobuf.message import Message
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, Actor, Record
-from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding, ConflictFound, SlotWithdrawn, ThresholdReached
-from resapermis_scheduling_rules.domain import Place
+from resapermis.scheduling.v1.events_pb2 import (
+    AuthorisationEnding,
+    ConflictFound,
+    RuleChanged,
+    SearchMatched,
+    SlotWithdrawn,
+    ThresholdDiffers,
+    ThresholdReached,
+)
+from resapermis_kit.auth import Principal
+from resapermis_scheduling_rules.domain import Parameter, Place, Proposal, instant, plain_number
 from resapermis_scheduling_rules.plan import Look
 
 FACTS = (
     SlotWithdrawn.DESCRIPTOR,
     ThresholdReached.DESCRIPTOR,
+    RuleChanged.DESCRIPTOR,
+    SearchMatched.DESCRIPTOR,
     AuthorisationEnding.DESCRIPTOR,
     ConflictFound.DESCRIPTOR,
+    ThresholdDiffers.DESCRIPTOR,
 )
 
 
@@ -62,3 +74,85 @@ def threshold_reached(school_id: str, place: Place, taken: int, limit: int) -> l
         },
     )
     return [fact, record]
+
+
+def threshold_differs(school_id: str, place: Place, ours: int, theirs: int) -> list[Message]:
+    """Our threshold and RdvPermis' figure differ: the lower one blocks, the school hears of it."""
+    fact = ThresholdDiffers(
+        school_id=school_id,
+        department=place.department,
+        month=place.month,
+        category=place.category,
+        ours=ours,
+        theirs=theirs,
+    )
+    record = Record(
+        actor=Actor(kind=Actor.KIND_SYSTEM, id="scheduling-rules", on_behalf_of=school_id),
+        action="threshold.differ",
+        object_kind="school",
+        object_id=school_id,
+        school_id=school_id,
+        outcome=OUTCOME_DONE,
+        facts={
+            "department": place.department,
+            "month": place.month,
+            "category": place.category,
+            "ours": str(ours),
+            "theirs": str(theirs),
+        },
+    )
+    return [fact, record]
+
+
+def lift(action: str, who: Principal, candidate_id: str, bar_id: str, **facts: str) -> Record:
+    """A person asked that a bar be lifted, or another one lifted it."""
+    return Record(
+        actor=Actor(
+            kind=Actor.KIND_PERSON, id=who.account_id, roles=who.roles, on_behalf_of=who.school_id, place=who.place
+        ),
+        action=action,
+        object_kind="bar",
+        object_id=bar_id,
+        school_id=who.school_id,
+        candidate_id=candidate_id,
+        outcome=OUTCOME_DONE,
+        facts=facts,
+    )
+
+
+def parameter_record(action: str, by: str, proposal: Proposal) -> Record:
+    """A person proposed or approved a value."""
+    return Record(
+        actor=Actor(kind=Actor.KIND_PERSON, id=by),
+        action=action,
+        object_kind="parameter",
+        object_id=str(proposal.id),
+        outcome=OUTCOME_DONE,
+        facts={
+            "name": proposal.parameter.name,
+            "value": plain(proposal.parameter),
+            "department": proposal.parameter.department or "",
+            "category": proposal.parameter.category or "",
+            "validFrom": instant(proposal.valid_from),
+        },
+    )
+
+
+def rule_changed(proposal: Proposal, old_value: str) -> RuleChanged:
+    """Tell everybody what will count from when; `old_value` is what counted in the same place until then."""
+    value = proposal.parameter
+    fact = RuleChanged(
+        parameter_id=str(proposal.id),
+        name=value.name,
+        old_value=old_value,
+        new_value=plain(value),
+        department=value.department or "",
+        category=value.category or "",
+    )
+    fact.valid_from.FromDatetime(proposal.valid_from)
+    return fact
+
+
+def plain(value: Parameter) -> str:
+    """A value as people write it: "5.1", not "5.1000"."""
+    return plain_number(value.value)

@@ -18,13 +18,12 @@ from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_scheduling_rules.domain import (
     Centre,
-    Parameter,
     Parameters,
     Place,
     Quota,
+    Rulebook,
     School,
     SeenThreshold,
-    parameters_for,
 )
 from resapermis_scheduling_rules.looks import Asker
 from resapermis_scheduling_rules.store import mirror as store
@@ -111,29 +110,29 @@ class Facts:
     egress: "RdvPermisServiceAsyncStub"
     now: Clock
     seconds: float
-    _parameters: Memory[list[Parameter]] = field(init=False)
+    _rulebook: Memory[Rulebook] = field(init=False)
     _standings: Memory[Standing | None] = field(init=False)
     _offers: Memory[Offer] = field(init=False)
     _flights: dict[object, asyncio.Task[Any]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make empty memories."""
-        self._parameters = Memory(self.now, self.seconds)
+        self._rulebook = Memory(self.now, self.seconds)
         self._standings = Memory(self.now, self.seconds)
         self._offers = Memory(self.now, self.seconds)
 
-    async def parameters(self) -> Sequence[Parameter]:
-        """All parameters in force."""
+    async def rulebook(self) -> Rulebook:
+        """Every parameter that was ever approved. Each change is known here before it counts (`change.ANNOUNCED`)."""
 
-        async def read() -> list[Parameter]:
+        async def read() -> Rulebook:
             async with transaction(self.engine) as tx:
-                return await schools.parameters_in_force(tx, self.now())
+                return Rulebook(await schools.approved_parameters(tx))
 
-        return await self._parameters.get("all", read)
+        return await self._rulebook.get("all", read)
 
     async def parameters_at(self, department: str = "", category: str = "") -> Parameters:
         """Parameters in force in a place."""
-        return parameters_for(await self.parameters(), department, category)
+        return (await self.rulebook()).at(self.now(), department, category)
 
     async def standing(self, asker: Asker) -> Standing:
         """The asker's school; asked from RdvPermis when it was never seen (its Failure then), or again every hour."""

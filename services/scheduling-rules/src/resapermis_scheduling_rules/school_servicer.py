@@ -15,6 +15,7 @@ from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.fte import next_night
 from resapermis_scheduling_rules.people import People
 from resapermis_scheduling_rules.servicer import asker
+from resapermis_scheduling_rules.standing import Standings
 from resapermis_scheduling_rules.store import people as store
 from resapermis_scheduling_rules.store import schools
 from resapermis_scheduling_rules.wire import timestamp
@@ -23,9 +24,18 @@ from resapermis_scheduling_rules.wire import timestamp
 class SchoolServicer(SchoolServiceServicer):
     """The caller's school, always that of the principal."""
 
-    def __init__(self, engine: AsyncEngine, facts: Facts, people: People, now: Clock, make_id: NewId = new_id) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        facts: Facts,
+        people: People,
+        standings: Standings,
+        now: Clock,
+        make_id: NewId = new_id,
+    ) -> None:
         """`facts` brings a school that was never seen from RdvPermis."""
-        self._engine, self._facts, self._people, self._now, self._new_id = engine, facts, people, now, make_id
+        self._engine, self._facts, self._people, self._standings = engine, facts, people, standings
+        self._now, self._new_id = now, make_id
 
     async def GetSchool(self, request: pb.GetSchoolRequest, context: Any) -> pb.GetSchoolResponse:
         """What RdvPermis says, and what the administrator keeps."""
@@ -88,6 +98,20 @@ class SchoolServicer(SchoolServiceServicer):
             fte=[wire.fte(one, at) for one, at in computed],
             next_at=timestamp(next_night(now, home)),
         )
+
+    async def GetStanding(self, request: pb.GetStandingRequest, context: Any) -> pb.GetStandingResponse:
+        """Bars of the school's candidates, and when each may be booked again."""
+        return await self._standings.get(caller().school(), request.candidate_ids)
+
+    async def ProposeLift(self, request: pb.ProposeLiftRequest, context: Any) -> pb.ProposeLiftResponse:
+        """Ask that a bar be lifted for force majeure."""
+        await self._standings.propose(caller().school(), request.bar_id, request.reason)
+        return pb.ProposeLiftResponse()
+
+    async def ApproveLift(self, request: pb.ApproveLiftRequest, context: Any) -> pb.ApproveLiftResponse:
+        """Lift what another person asked to be lifted."""
+        await self._standings.approve(caller().school(), request.bar_id)
+        return pb.ApproveLiftResponse()
 
     async def _school(self) -> pb.School:
         await self._facts.standing(asker())

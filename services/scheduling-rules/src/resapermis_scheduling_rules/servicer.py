@@ -25,7 +25,6 @@ from resapermis_scheduling_rules.domain import (
     local_day,
     month_of,
     next_month,
-    parameters_for,
 )
 from resapermis_scheduling_rules.facts import REMEMBERED, Facts
 from resapermis_scheduling_rules.looks import SEEN, Asker, Looker, reason
@@ -113,13 +112,13 @@ class SchedulingServicer(SchedulingServiceServicer):
         purpose = wire.purpose_of(request.purpose)
         ids = [wire.word(line.slot_id, f"lines[{n}].slot_id") for n, line in enumerate(request.lines)]
         standing = await self._facts.standing(who)
-        rows = await self._facts.parameters()
+        rules = await self._facts.rulebook()
         async with transaction(self._reader) as tx:
             known = await store.slots_by_id(tx, ids)
         usage = wire.usage_of(request.usage)
         asked = Counter(_place(known[slot_id]) for slot_id in ids if slot_id in known)
         named = Counter(line.candidate_id for line in request.lines if line.candidate_id)
-        response = pb.EvaluateResponse(limits=wire.limits(parameters_for(rows)))
+        response = pb.EvaluateResponse(limits=wire.limits(rules.at(now)))
         for line in request.lines:
             slot = known.get(line.slot_id)
             if slot is None:
@@ -127,7 +126,7 @@ class SchedulingServicer(SchedulingServiceServicer):
                 response.lines.add(slot_id=line.slot_id, allowed=False, verdicts=wire.verdicts(said))
                 continue
             place = _place(slot)
-            parameters = parameters_for(rows, place.department, place.category)
+            parameters = rules.at(now, place.department, place.category)
             case = Case(
                 now=now,
                 purpose=purpose,
@@ -148,9 +147,7 @@ class SchedulingServicer(SchedulingServiceServicer):
                 quota_limit=judge.quota_limit(case),
                 month=place.month,
             )
-        action = judge.action(
-            Action(purpose, len(request.lines), max(0, request.lines_in_basket), parameters_for(rows))
-        )
+        action = judge.action(Action(purpose, len(request.lines), max(0, request.lines_in_basket), rules.at(now)))
         response.action_verdicts.extend(wire.verdicts(action.verdicts))
         response.allowed = action.allowed and all(line.allowed for line in response.lines)
         return response
@@ -185,10 +182,10 @@ class SchedulingServicer(SchedulingServiceServicer):
         if waiting:
             await asyncio.wait(waiting, timeout=THRESHOLD_SECONDS)
             standing = await self._facts.standing(who)
-        rows = await self._facts.parameters()
+        rules = await self._facts.rulebook()
         response = pb.ListThresholdsResponse()
         for place in sorted(places, key=lambda one: (one.month, one.department != home, one.department, one.category)):
-            parameters = parameters_for(rows, place.department, place.category)
+            parameters = rules.at(now, place.department, place.category)
             quota = standing.quota(place, usage.get(place, 0), parameters)
             response.thresholds.append(wire.threshold(place, quota, parameters, now))
         return response

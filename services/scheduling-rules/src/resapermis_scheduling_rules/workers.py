@@ -16,8 +16,8 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.outbox import Outbox
-from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain import Place, Status, month_of, parameters_for
+from resapermis_scheduling_rules import events, outcomes
+from resapermis_scheduling_rules.domain import KeptLine, Place, Status, month_of, parameters_for
 from resapermis_scheduling_rules.facts import Standing
 from resapermis_scheduling_rules.looks import SEEN, Looker
 from resapermis_scheduling_rules.plan import (
@@ -26,8 +26,8 @@ from resapermis_scheduling_rules.plan import (
     looks_for,
     next_looks,
 )
+from resapermis_scheduling_rules.store import bars, schools
 from resapermis_scheduling_rules.store import mirror as store
-from resapermis_scheduling_rules.store import schools
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
@@ -67,7 +67,7 @@ class Lines:
         Of a slot and of a line the batch's last word stands, so each is written once, in few statements for all.
         """
         marks: dict[str, store.Mark] = {}
-        counted: dict[str, schools.CountedLine | None] = {}
+        counted: dict[str, KeptLine | None] = {}
         to_say: set[tuple[str, Place]] = set()
         for event, fact in batch:
             mark = _mark(event, fact.occurred_at)
@@ -78,11 +78,11 @@ class Lines:
                 await schools.note_reached(tx, event.school_id, place, fact.occurred_at)
             if event.to in OURS:
                 to_say.add((event.school_id, place))
-            line = schools.CountedLine(event.line_id, event.school_id, place, fact.occurred_at)
-            counted[event.line_id] = line if event.to in COUNTED else None
+            counted[event.line_id] = _kept(event, place, fact.occurred_at) if event.to in COUNTED else None
         await store.mark_slots(tx, marks.values())
         await schools.uncount_lines(tx, [line_id for line_id, line in counted.items() if line is None])
-        await schools.count_lines(tx, [line for line in counted.values() if line is not None])
+        await schools.keep_lines(tx, [line for line in counted.values() if line is not None])
+        await outcomes.bar_after(tx, batch)
         await self._say_reached(tx, to_say)
 
     async def _say_reached(self, tx: Tx, keys: Collection[tuple[str, Place]]) -> None:
@@ -107,6 +107,23 @@ class Lines:
             if await schools.first_to_say(tx, school_id, place, sorted(set(reached))):
                 said = events.threshold_reached(school_id, place, quota.counted, quota.limit)
                 await self._outbox.add(tx, now, *said)
+
+
+def _kept(event: LineChanged, place: Place, at: datetime) -> KeptLine:
+    return KeptLine(
+        id=event.line_id,
+        school_id=event.school_id,
+        place=place,
+        at=at,
+        slot_id=event.slot_id,
+        candidate_id=event.candidate_id,
+        trainer_id=event.trainer_id,
+        vehicle_id=event.vehicle_id,
+        centre_id=event.centre_id,
+        kind=event.kind,
+        starts_at=event.starts_at.ToDatetime(UTC) if event.HasField("starts_at") else None,
+        ends_at=event.ends_at.ToDatetime(UTC) if event.HasField("ends_at") else None,
+    )
 
 
 def _mark(event: LineChanged, at: datetime) -> store.Mark | None:
@@ -185,3 +202,4 @@ async def forget(engine: AsyncEngine, now: datetime) -> None:
     async with transaction(engine) as tx:
         await store.forget_past(tx, now)
         await schools.forget_months(tx, month_of((now - timedelta(days=365)).date()))
+        await bars.forget_bars(tx, now - timedelta(days=365))

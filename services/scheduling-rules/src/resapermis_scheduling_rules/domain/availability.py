@@ -8,6 +8,7 @@ from enum import StrEnum
 from math import asin, ceil, cos, radians, sin, sqrt
 
 from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import Point, Slot
 
 EARTH_KM = 6371.0
@@ -84,6 +85,25 @@ class Vehicle:
     gearbox: str
     """ "manual" or "automatic"."""
     categories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLine:
+    """A line of basket that is live or booked: what it counts for, and whom and what it occupies."""
+
+    id: str
+    school_id: str
+    place: Place
+    at: datetime
+    """As of when."""
+    slot_id: str = ""
+    candidate_id: str = ""
+    trainer_id: str = ""
+    vehicle_id: str = ""
+    centre_id: str = ""
+    kind: str = ""
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

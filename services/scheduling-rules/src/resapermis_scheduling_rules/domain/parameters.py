@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,23 @@ class Dated:
 
     parameter: Parameter
     valid_from: datetime
+
+
+def plain_number(value: Decimal) -> str:
+    """As people write it: "5.1", not "5.1000"."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A value that somebody proposed, and who approved it; nobody yet: ""."""
+
+    id: UUID
+    parameter: Parameter
+    valid_from: datetime
+    proposed_by: str
+    approved_by: str = ""
 
 
 def parameters_for(rows: Sequence[Parameter], department: str = "", category: str = "") -> Parameters:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from resapermis_scheduling_rules.domain.days import local_day, month_of
 from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.quota import Place
 
 LONGEST_WINDOW = timedelta(days=56)
 
@@ -89,6 +90,11 @@ class Slot:
     def month(self) -> str:
         """Month it counts for: that of the exam, at the centre's own hour."""
         return month_of(local_day(self.starts_at, self.department))
+
+    @property
+    def place(self) -> Place:
+        """What it counts for."""
+        return Place(self.department, self.month, self.category)
 
     def status_for(self, school_id: str, *, threshold_reached: bool) -> Status:
         """How it stands for one school."""

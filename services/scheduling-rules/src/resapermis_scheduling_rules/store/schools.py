@@ -1,32 +1,53 @@
 """What is asked about schools, their thresholds, and the parameters in force."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_kit.db import Tx
-from resapermis_scheduling_rules.domain import Parameter, Place, School, SeenThreshold
+from resapermis_scheduling_rules.domain import (
+    Dated,
+    KeptLine,
+    Parameter,
+    Place,
+    Proposal,
+    School,
+    SeenThreshold,
+    in_force,
+)
 from resapermis_scheduling_rules.store.tables import lines, parameters, said, schools, thresholds
 
 REACHED_HOLDS = timedelta(minutes=10)
 """How long RdvPermis' "threshold reached" on a slot is believed without being seen again."""
 
 
+async def approved_parameters(tx: Tx) -> list[Dated]:
+    """Every value that was ever approved, with the moment from which it counts."""
+    statement = sa.select(
+        parameters.c.name, parameters.c.department, parameters.c.category, parameters.c.value, parameters.c.valid_from
+    ).where(parameters.c.approved_by.is_not(None))
+    return [Dated(Parameter(*row[:4]), row[4]) for row in await tx.execute(statement)]
+
+
 async def parameters_in_force(tx: Tx, at: datetime) -> list[Parameter]:
     """The newest approved value of each parameter and place whose time has come."""
-    place = parameters.c.name, parameters.c.department, parameters.c.category
-    statement = (
-        sa.select(*place, parameters.c.value)
-        .ext(distinct_on(*place))
-        .where(parameters.c.valid_from <= at, parameters.c.approved_by.is_not(None))
-        .order_by(*place, parameters.c.valid_from.desc())
-    )
-    return [Parameter(*row) for row in await tx.execute(statement)]
+    return in_force(await approved_parameters(tx), at)
+
+
+async def all_parameters(tx: Tx) -> list[Proposal]:
+    """Every row, by name and place, oldest first."""
+    ordered = (parameters.c.name, parameters.c.department, parameters.c.category, parameters.c.valid_from)
+    return [_proposal(row) for row in await tx.execute(sa.select(parameters).order_by(*ordered))]
+
+
+def _proposal(row: sa.Row[Any]) -> Proposal:
+    value = Parameter(row.name, row.department, row.category, row.value)
+    return Proposal(row.id, value, row.valid_from, row.set_by, row.approved_by or "")
 
 
 async def propose(tx: Tx, proposal: UUID, wanted: Parameter, valid_from: datetime, by: str, at: datetime) -> None:
@@ -39,18 +60,17 @@ async def propose(tx: Tx, proposal: UUID, wanted: Parameter, valid_from: datetim
     )
 
 
-async def waiting(tx: Tx, proposal: UUID) -> tuple[Parameter, datetime, str] | None:
-    """A proposal, locked: the value, its day, and who proposed it."""
+async def waiting(tx: Tx, proposal: UUID) -> Proposal | None:
+    """A proposal that nobody approved yet, locked."""
     statement = sa.select(parameters).where(parameters.c.id == proposal, parameters.c.approved_by.is_(None))
     row = (await tx.execute(statement.with_for_update())).one_or_none()
-    if row is None:
-        return None
-    return Parameter(row.name, row.department, row.category, row.value), row.valid_from, row.set_by
+    return None if row is None else _proposal(row)
 
 
-async def approve(tx: Tx, proposal: UUID, by: str) -> None:
-    """Put a proposal in force from its day on."""
-    await tx.execute(sa.update(parameters).where(parameters.c.id == proposal).values(approved_by=by))
+async def approve(tx: Tx, proposal: UUID, by: str, at: datetime, valid_from: datetime) -> None:
+    """Put a proposal in force from a moment on."""
+    values = {"approved_by": by, "approved_at": at, "valid_from": valid_from}
+    await tx.execute(sa.update(parameters).where(parameters.c.id == proposal).values(**values))
 
 
 async def school(tx: Tx, school_id: str) -> tuple[School, datetime] | None:
@@ -157,36 +177,45 @@ def _key(school_id: str, place: Place) -> dict[str, str]:
     }
 
 
-_COUNT_LINES = sa.text(
-    "INSERT INTO line (id, school_id, department, month, category, changed_at) SELECT * FROM unnest("
-    "CAST(:ids AS text[]), CAST(:schools AS text[]), CAST(:departments AS text[]), CAST(:months AS text[]), "
-    "CAST(:categories AS text[]), CAST(:ats AS timestamptz[])) ON CONFLICT DO NOTHING"
+_LINE_TEXTS = [
+    "id",
+    "school_id",
+    "department",
+    "month",
+    "category",
+    "slot_id",
+    "candidate_id",
+    "trainer_id",
+    "vehicle_id",
+    "centre_id",
+    "kind",
+]
+_LINE_TIMES = ("starts_at", "ends_at", "changed_at")
+_LINE_FACTS = (*_LINE_TEXTS[5:], *_LINE_TIMES)
+_KEEP_LINES = sa.text(
+    f"INSERT INTO line ({', '.join((*_LINE_TEXTS, *_LINE_TIMES))}) SELECT * FROM unnest("  # noqa: S608 - our own names
+    + ", ".join([f"CAST(:{name} AS text[])" for name in _LINE_TEXTS])
+    + ", "
+    + ", ".join([f"CAST(:{name} AS timestamptz[])" for name in _LINE_TIMES])
+    + ") ON CONFLICT (id) DO UPDATE SET "
+    + ", ".join([f"{name} = excluded.{name}" for name in _LINE_FACTS])
+    + " WHERE line.changed_at <= excluded.changed_at"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CountedLine:
-    """A line that counts for a threshold of its school."""
-
-    id: str
-    school_id: str
-    place: Place
-    at: datetime
-
-
-async def count_lines(tx: Tx, counted: Iterable[CountedLine]) -> None:
-    """Count these lines, each once."""
-    ordered = sorted(counted, key=lambda line: line.id)
-    if ordered:
-        values = {
-            "ids": [line.id for line in ordered],
-            "schools": [line.school_id for line in ordered],
-            "departments": [line.place.department for line in ordered],
-            "months": [line.place.month for line in ordered],
-            "categories": [line.place.category for line in ordered],
-            "ats": [line.at for line in ordered],
+async def keep_lines(tx: Tx, kept: Iterable[KeptLine]) -> None:
+    """Count these lines, each once, and keep whom they occupy: a later fact of a line goes before an earlier one."""
+    ordered = sorted(kept, key=lambda line: line.id)
+    if not ordered:
+        return
+    values: dict[str, list[Any]] = {name: [] for name in (*_LINE_TEXTS, *_LINE_TIMES)}
+    for line in ordered:
+        row = _key(line.school_id, line.place) | {
+            name: getattr(line, name) for name in ("id", *_LINE_FACTS) if name != "changed_at"
         }
-        await tx.execute(_COUNT_LINES, values)
+        for name, value in (row | {"changed_at": line.at}).items():
+            values[name].append(value)
+    await tx.execute(_KEEP_LINES, values)
 
 
 async def uncount_lines(tx: Tx, line_ids: Collection[str]) -> None:
@@ -217,6 +246,12 @@ async def count(tx: Tx, school_id: str, place: Place) -> int:
         .where(*(lines.c[name] == value for name, value in _key(school_id, place).items()))
     )
     return (await tx.execute(statement)).scalar_one()
+
+
+async def coming_lines(tx: Tx, now: datetime) -> list[tuple[str, str]]:
+    """School and slot of each live or booked line that is yet to come."""
+    statement = sa.select(lines.c.school_id, lines.c.slot_id).where(lines.c.starts_at > now).order_by(lines.c.id)
+    return [(row.school_id, row.slot_id) for row in await tx.execute(statement)]
 
 
 async def usage(tx: Tx, school_id: str, since_month: str) -> dict[Place, int]:

@@ -100,12 +100,19 @@ parameters = sa.Table(
     sa.Column("set_by", sa.Text, nullable=False),
     sa.Column("approved_by", sa.Text),
     sa.Column("set_at", TIME, nullable=False),
+    sa.Column("approved_at", TIME),
     sa.UniqueConstraint("name", "department", "category", "valid_from", postgresql_nulls_not_distinct=True),
     sa.CheckConstraint("name <> 'group' OR value IN (1, 2, 3, 4)", name="group_at_most_four"),
     sa.CheckConstraint("name <> 'basket' OR value BETWEEN 1 AND 36", name="basket_at_most_36"),
     sa.CheckConstraint("name <> 'pace_full_day' OR value BETWEEN 1 AND 28", name="pace_full_day_in_month"),
     sa.CheckConstraint("name NOT LIKE '%\\_percent' OR value BETWEEN 0 AND 100", name="percent"),
     sa.CheckConstraint("value >= 0", name="not_negative"),
+    sa.CheckConstraint("name <> 'plateau' OR value IN (0, 1)", name="plateau_yes_or_no"),
+    sa.CheckConstraint("name NOT LIKE '%\\_days' OR value <= 366", name="bar_of_a_year"),
+    sa.CheckConstraint("name <> 'travel_kmh' OR value >= 1", name="some_speed"),
+    sa.CheckConstraint("name <> 'travel_detour' OR value >= 1", name="no_shortcut"),
+    sa.CheckConstraint("name <> 'pass_points' OR value BETWEEN 17 AND 31", name="points_of_31"),
+    sa.CheckConstraint("name <> 'eligibility_fresh_seconds' OR value <= 86400", name="word_of_a_day"),
     sa.CheckConstraint("approved_by IS DISTINCT FROM set_by", name="four_eyes"),
 )
 schools = sa.Table(
@@ -144,8 +151,56 @@ lines = sa.Table(
     sa.Column("month", sa.Text, nullable=False),
     sa.Column("category", sa.Text, nullable=False),
     sa.Column("changed_at", TIME, nullable=False),
+    sa.Column("slot_id", sa.Text),
+    sa.Column("candidate_id", sa.Text),
+    sa.Column("trainer_id", sa.Text),
+    sa.Column("vehicle_id", sa.Text),
+    sa.Column("centre_id", sa.Text),
+    sa.Column("kind", sa.Text),
+    sa.Column("starts_at", TIME),
+    sa.Column("ends_at", TIME),
 )
 sa.Index("line_usage_idx", lines.c.school_id, lines.c.month)
+sa.Index("line_hours_idx", lines.c.school_id, lines.c.starts_at, postgresql_where=lines.c.starts_at.is_not(None))
+bars = sa.Table(
+    "bar",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("candidate_id", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("since", TIME, nullable=False),
+    sa.Column("until", TIME),
+    sa.Column("line_id", sa.Text),
+    sa.Column("lift_reason", sa.Text),
+    sa.Column("proposed_by", sa.Text),
+    sa.Column("proposed_at", TIME),
+    sa.Column("approved_by", sa.Text),
+    sa.Column("approved_at", TIME),
+    sa.CheckConstraint("since < until", name="time"),
+    sa.CheckConstraint("approved_by <> proposed_by", name="four_eyes"),
+    sa.CheckConstraint("approved_by IS NULL OR proposed_by IS NOT NULL", name="proposed_first"),
+    sa.CheckConstraint("proposed_by IS NULL OR lift_reason IS NOT NULL", name="with_a_reason"),
+    sa.CheckConstraint("proposed_by IS NULL OR line_id IS NOT NULL", name="rdvpermis_lifts_its_own"),
+)
+"""One that follows from a line of ours names it; RdvPermis' own names none."""
+sa.Index("bar_candidate_idx", bars.c.candidate_id, bars.c.category)
+sa.Index(
+    "one_bar_a_line_and_reason",
+    bars.c.line_id,
+    bars.c.reason,
+    unique=True,
+    postgresql_where=bars.c.line_id.is_not(None),
+)
+penalty_looks = sa.Table(
+    "penalty_look",
+    metadata,
+    sa.Column("candidate_id", sa.Text, primary_key=True),
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("seen_at", TIME, nullable=False),
+)
 said = sa.Table(
     "threshold_said",
     metadata,

@@ -1,0 +1,124 @@
+"""Candidates' standing: bars and the next possible date, and how a bar is lifted for force majeure by two persons."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.audit.v1.events_pb2 import Record
+from resapermis.scheduling.v1 import school_pb2 as pb
+from resapermis_kit.auth import Principal
+from resapermis_kit.clock import Clock
+from resapermis_kit.db import Tx, transaction
+from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.outbox import Outbox
+from resapermis_scheduling_rules import events
+from resapermis_scheduling_rules.domain import Bar, Rulebook, next_possible
+from resapermis_scheduling_rules.rules.category import CIRCULATION, PLATEAU
+from resapermis_scheduling_rules.store import bars, schools
+from resapermis_scheduling_rules.store.bars import Kept
+from resapermis_scheduling_rules.wire import timestamp, word
+
+FORCE_MAJEURE = ("illness", "accident", "bereavement", "centre_closed", "other_force_majeure")
+MOST_CANDIDATES = 200
+
+
+@dataclass(frozen=True)
+class Standings:
+    """Answers `GetStanding`, `ProposeLift` and `ApproveLift`; a candidate of another school is one that nobody knows."""
+
+    engine: AsyncEngine
+    outbox: Outbox
+    now: Clock
+
+    async def get(self, who: Principal, candidate_ids: Sequence[str]) -> pb.GetStandingResponse:
+        """Bars of the school's candidates that have not ended, and when each category is possible again."""
+        if len(candidate_ids) > MOST_CANDIDATES:
+            raise malformed("candidate_ids", f"at most {MOST_CANDIDATES}")
+        ids = list(dict.fromkeys(word(one, f"candidate_ids[{n}]") for n, one in enumerate(candidate_ids)))
+        now = self.now()
+        async with transaction(self.engine) as tx:
+            found = await bars.of_candidates(tx, who.school_id, ids, now)
+            rulebook = Rulebook(await schools.approved_parameters(tx)) if found else Rulebook(())
+        by_candidate: dict[str, list[Kept]] = defaultdict(list)
+        for kept in found:
+            by_candidate[kept.whom.candidate_id].append(kept)
+        return pb.GetStandingResponse(standings=[_standing(one, by_candidate[one], rulebook, now) for one in ids])
+
+    async def propose(self, who: Principal, bar_id: str, reason: str) -> None:
+        """Ask that a bar be lifted. NOT_FOUND: no bar of the school. ILLEGAL_TRANSITION: lifted, or RdvPermis' own."""
+        if reason not in FORCE_MAJEURE:
+            raise malformed("reason", f"one of {', '.join(FORCE_MAJEURE)}")
+        wanted, now = _id(bar_id), self.now()
+        async with transaction(self.engine) as tx:
+            kept = await self._bar(tx, who, wanted)
+            if kept.bar.from_rdvpermis:
+                raise Failure(Code.CODE_ILLEGAL_TRANSITION, "RdvPermis lifts its own bars; ask it there")
+            await bars.propose_lift(tx, wanted, reason, who.account_id, now)
+            await self.outbox.add(tx, now, _record("penalty.propose", who, kept, lift=reason))
+
+    async def approve(self, who: Principal, bar_id: str) -> None:
+        """Lift what another person proposed. FORBIDDEN: who proposed does not approve. NOT_FOUND: nothing waits."""
+        wanted, now = _id(bar_id), self.now()
+        try:
+            async with transaction(self.engine) as tx:
+                kept = await self._bar(tx, who, wanted)
+                if not kept.proposed_by:
+                    raise Failure(Code.CODE_NOT_FOUND, "no lifting waits for this bar")
+                await bars.approve_lift(tx, wanted, who.account_id, now)
+                await self.outbox.add(tx, now, _record("penalty.approve", who, kept))
+        except sa.exc.IntegrityError as error:
+            raise Failure(Code.CODE_FORBIDDEN, "another person approves") from error
+
+    async def _bar(self, tx: Tx, who: Principal, bar_id: UUID) -> Kept:
+        kept = await bars.bar_of(tx, who.school_id, bar_id)
+        if kept is None:
+            raise Failure(Code.CODE_NOT_FOUND, "no such bar")
+        if kept.bar.lifted:
+            raise Failure(Code.CODE_ILLEGAL_TRANSITION, "it is lifted already")
+        return kept
+
+
+def _record(action: str, who: Principal, kept: Kept, **facts: str) -> Record:
+    facts |= {"category": kept.whom.category, "reason": kept.bar.reason}
+    return events.lift(action, who, kept.whom.candidate_id, kept.bar.id, **facts)
+
+
+def _standing(candidate_id: str, found: Sequence[Kept], rulebook: Rulebook, now: datetime) -> pb.Standing:
+    standing = pb.Standing(candidate_id=candidate_id, bars=[_bar(kept) for kept in found])
+    by_category: dict[str, list[Bar]] = defaultdict(list)
+    for kept in found:
+        by_category[kept.whom.category].append(kept.bar)
+    for category, known in sorted(by_category.items()):
+        kinds = (PLATEAU, CIRCULATION) if rulebook.at(now, "", category).plateau else (CIRCULATION,)
+        possible = [next_possible([bar for bar in known if bar.kind in {"", kind}], now) for kind in kinds]
+        first = min((at for at in possible if at is not None), default=None)
+        if first is not None:
+            standing.next_possible_at[category].CopyFrom(timestamp(first))
+    return standing
+
+
+def _bar(kept: Kept) -> pb.StandingBar:
+    bar = kept.bar
+    return pb.StandingBar(
+        id=bar.id,
+        category=kept.whom.category,
+        reason=bar.reason,
+        since=timestamp(bar.since),
+        until=None if bar.until is None else timestamp(bar.until),
+        from_rdvpermis=bar.from_rdvpermis,
+        lifted=bar.lifted,
+        lift_proposed=bool(kept.proposed_by) and not bar.lifted,
+        lift_proposed_by=kept.proposed_by,
+    )
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise malformed("bar_id", "not an id") from error
