@@ -22,6 +22,12 @@ const slots = createRoute({
   component: lazyRouteComponent(() => import("./pages/creneaux/Slots.tsx"), "Slots"),
 });
 
+const opening = createRoute({
+  getParentRoute: () => root,
+  path: "/ouvertures/$id",
+  component: lazyRouteComponent(() => import("./pages/ouvertures/OpeningRoom.tsx"), "OpeningRoom"),
+});
+
 const basket = createRoute({
   getParentRoute: () => root,
   path: "/panier",
@@ -31,9 +37,19 @@ const basket = createRoute({
 const bookings = createRoute({
   getParentRoute: () => root,
   path: "/reservations",
-  validateSearch: (search: Record<string, unknown>): { onglet?: "a-confirmer" | "passees" } =>
-    search.onglet === "a-confirmer" || search.onglet === "passees" ? { onglet: search.onglet } : {},
+  validateSearch: (search: Record<string, unknown>): { onglet?: "a-confirmer" | "passees" | "resultats" } =>
+    search.onglet === "a-confirmer" || search.onglet === "passees" || search.onglet === "resultats"
+      ? { onglet: search.onglet }
+      : {},
   component: lazyRouteComponent(() => import("./pages/reservations/Bookings.tsx"), "Bookings"),
+});
+
+const team = createRoute({
+  getParentRoute: () => root,
+  path: "/equipe",
+  validateSearch: (search: Record<string, unknown>): { onglet?: TeamTab } =>
+    isTeamTab(search.onglet) ? { onglet: search.onglet } : {},
+  component: lazyRouteComponent(() => import("./pages/equipe/Team.tsx"), "Team"),
 });
 
 const candidates = createRoute({
@@ -74,7 +90,25 @@ const journal = createRoute({
   component: lazyRouteComponent(() => import("./pages/journal/Journal.tsx"), "Journal"),
 });
 
-const tree = root.addChildren([home, slots, basket, bookings, candidates, candidate, thresholds, messages, journal]);
+const TEAM_TABS = ["vehicules", "heures", "agrement", "disponibilites"] as const;
+type TeamTab = (typeof TEAM_TABS)[number];
+function isTeamTab(value: unknown): value is TeamTab {
+  return (TEAM_TABS as readonly unknown[]).includes(value);
+}
+
+const tree = root.addChildren([
+  home,
+  slots,
+  opening,
+  basket,
+  bookings,
+  candidates,
+  candidate,
+  thresholds,
+  team,
+  messages,
+  journal,
+]);
 
 export function newRouter(client: QueryClient) {
   client.prefetchQuery(sessionQuery);

@@ -3,6 +3,7 @@
  * as text in the contract and are narrowed here, once (types.ts).
  */
 import { act, ask, ours, rest } from "./client.ts";
+import { loose } from "./loose.ts";
 import type * as api from "./types.ts";
 
 export interface SlotFilter {
@@ -12,6 +13,19 @@ export interface SlotFilter {
   from: string;
   to: string;
   centres: string[];
+  /** Centres at most so far from the school, across departments. */
+  withinKm?: number | undefined;
+  /** Time of day at the centre, minutes after midnight: from (included) to (excluded). */
+  dayFrom?: number | undefined;
+  dayTo?: number | undefined;
+  /** Open slots one after the other at one centre. */
+  inARow?: number | undefined;
+  openNow?: boolean | undefined;
+  /** An instant: only what is open, or opens by itself before it. */
+  opensBefore?: string | undefined;
+  kind?: "CIRCULATION" | "PLATEAU" | undefined;
+  /** Monday 1 … Sunday 7; none: all. */
+  weekdays?: readonly number[] | undefined;
 }
 
 /** Slots a page; the contract's most. */
@@ -21,17 +35,33 @@ export const session = () => ask(() => rest.GET("/auth/session"), true);
 
 export const signOut = () => ask(() => rest.POST("/auth/logout", { params: { header: ours() } }), true);
 
+/** What of a search is not its days: an absent word asks nothing. */
+function narrowed(filter: SlotFilter) {
+  const { withinKm, dayFrom, dayTo, inARow, openNow, opensBefore, kind, weekdays } = filter;
+  return {
+    department: filter.department,
+    category: filter.category,
+    ...(filter.centres.length > 0 ? { centre: filter.centres } : {}),
+    ...(withinKm ? { withinKm } : {}),
+    ...(dayFrom ? { dayFrom } : {}),
+    ...(dayTo ? { dayTo } : {}),
+    ...(inARow && inARow > 1 ? { inARow } : {}),
+    ...(openNow ? { openNow } : {}),
+    ...(opensBefore ? { opensBefore } : {}),
+    ...(kind ? { kind } : {}),
+    ...(weekdays && weekdays.length > 0 ? { weekdays: [...weekdays] } : {}),
+  };
+}
+
 export const slots = (filter: SlotFilter, cursor: string | undefined, signal?: AbortSignal, lookNow = false) =>
   ask(() =>
     rest.GET("/api/v1/slots", {
       params: {
         query: {
-          department: filter.department,
-          category: filter.category,
+          ...narrowed(filter),
           from: filter.from,
           to: filter.to,
           limit: SLOTS,
-          ...(filter.centres.length > 0 ? { centre: filter.centres } : {}),
           ...(cursor ? { cursor } : {}),
           ...(lookNow ? { lookNow } : {}),
         },
@@ -41,14 +71,51 @@ export const slots = (filter: SlotFilter, cursor: string | undefined, signal?: A
   );
 
 export const centres = (department: string, category: string) =>
-  ask(() => rest.GET("/api/v1/centres", { params: { query: { department, category } } }));
+  ask(() => rest.GET("/api/v1/centres", { params: { query: { department, category } } })) as Promise<{
+    items: api.Centre[];
+  }>;
 
 export const basket = () => ask(() => rest.GET("/api/v1/basket")) as Promise<api.Basket>;
 
-export const hold = (items: { slotId: string; candidateId?: string }[], together: boolean, key: string) =>
+export interface HoldItem {
+  slotId: string;
+  candidateId?: string;
+  trainerId?: string;
+  vehicleId?: string;
+}
+
+export const hold = (items: HoldItem[], together: boolean, key: string) =>
   ask(() =>
     rest.POST("/api/v1/basket/items", { params: { header: act(key) }, body: { items, together } }),
   ) as Promise<api.GroupOutcome>;
+
+/** Would a hold of these be allowed now? Reasons, remedies, when it opens. Holds nothing. */
+export const checkHold = (items: HoldItem[], signal?: AbortSignal) =>
+  ask(() =>
+    loose.POST("/api/v1/basket/check", { params: { header: ours() }, body: { items }, ...(signal ? { signal } : {}) }),
+  ) as Promise<api.Explanation>;
+
+/** Settles before an opening what can be: token, basket, budget, each candidate. Holds nothing. */
+export const prepareOpening = (
+  body: { category: string; department: string; candidateIds: string[]; slotId?: string },
+  key: string,
+) =>
+  ask(() =>
+    loose.POST("/api/v1/basket/preparation", { params: { header: act(key) }, body }),
+  ) as Promise<api.Preparation>;
+
+/** Who accompanies, in what; null: nobody said. Ours alone, RdvPermis is not asked. */
+export const accompanyLine = (
+  lineId: string,
+  body: { trainerId: string | null; vehicleId: string | null },
+  key: string,
+) =>
+  ask(() =>
+    loose.PUT("/api/v1/basket/items/{line_id}/accompaniment", {
+      params: { header: act(key), path: { line_id: lineId } },
+      body,
+    }),
+  ) as Promise<api.Line>;
 
 export const nameCandidate = (lineId: string, candidateId: string | null, key: string) =>
   ask(() =>
@@ -91,6 +158,31 @@ export const replaceCandidate = (id: string, candidateId: string, key: string) =
     }),
   );
 
+/** Bookings that RdvPermis lets change places with this one, on a day; the booking's own day if none is said. */
+export const swappable = (id: string, date: string) =>
+  ask(() =>
+    loose.GET("/api/v1/bookings/{booking_id}/swappable", { params: { path: { booking_id: id }, query: { date } } }),
+  ) as Promise<{ items: api.Booking[] }>;
+
+export const swapBookings = (id: string, otherBookingId: string, key: string) =>
+  ask(() =>
+    loose.POST("/api/v1/bookings/{booking_id}/swap", {
+      params: { header: act(key), path: { booking_id: id } },
+      body: { otherBookingId },
+    }),
+  ) as Promise<{ items: api.Booking[] }>;
+
+/** What cancelling would cost, by today's parameters. Asks, does nothing. */
+export const previewCancellation = (id: string) =>
+  ask(() =>
+    loose.GET("/api/v1/bookings/{booking_id}/cancellation", { params: { path: { booking_id: id } } }),
+  ) as Promise<api.CancellationPreview>;
+
+export const results = (fromMonth: string, toMonth: string) =>
+  ask(() => loose.GET("/api/v1/bookings/results", { params: { query: { fromMonth, toMonth } } })) as Promise<{
+    items: api.ResultCount[];
+  }>;
+
 export const candidates = (cursor: string | undefined) =>
   ask(() =>
     rest.GET("/api/v1/candidates", { params: { query: cursor ? { cursor } : {} } }),
@@ -130,6 +222,31 @@ export const revokeMandate = (id: string, key: string) =>
   );
 
 export const thresholds = () => ask(() => rest.GET("/api/v1/thresholds"));
+
+export const parameters = () => ask(() => loose.GET("/api/v1/rules/parameters")) as Promise<{ items: api.Parameter[] }>;
+
+export const favouriteCentres = () => ask(() => loose.GET("/api/v1/favourite-centres")) as Promise<api.FavouritePage>;
+
+/** The whole list of a licence group; RdvPermis' own is changed with it. */
+export const setFavouriteCentres = (
+  category: string,
+  favourites: { centreId: string; priority: number }[],
+  key: string,
+) =>
+  ask(() =>
+    loose.PUT("/api/v1/favourite-centres", { params: { header: act(key) }, body: { category, favourites } }),
+  ) as Promise<api.FavouritePage>;
+
+export const savedSearches = () =>
+  ask(() => loose.GET("/api/v1/saved-searches")) as Promise<{ items: api.SavedSearch[] }>;
+
+export const saveSearch = (body: { label: string; search: api.SavedQuestion; alert: boolean }, key: string) =>
+  ask(() => loose.POST("/api/v1/saved-searches", { params: { header: act(key) }, body })) as Promise<api.SavedSearch>;
+
+export const deleteSavedSearch = (id: string) =>
+  ask(() =>
+    loose.DELETE("/api/v1/saved-searches/{search_id}", { params: { header: ours(), path: { search_id: id } } }),
+  );
 
 export const notices = (cursor: string | undefined) =>
   ask(() =>

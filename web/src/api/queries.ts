@@ -21,6 +21,9 @@ export const keys = {
   thresholds: ["thresholds"],
   notices: ["notices"],
   audit: ["audit"],
+  favourites: ["favourites"],
+  searches: ["searches"],
+  preparations: ["preparations"],
 } as const;
 
 /** Reads are tried again twice when the answer was lost or a part is away; a refusal is final. */
@@ -106,6 +109,23 @@ export const candidateSearchQuery = (query: string) =>
   });
 
 export const thresholdsQuery = queryOptions({ queryKey: keys.thresholds, queryFn: calls.thresholds });
+
+/** Asked again each time it is shown: what is allowed changes with the minute. */
+export const checkQuery = (items: calls.HoldItem[]) =>
+  queryOptions({
+    queryKey: [...keys.slots, "check", items],
+    queryFn: ({ signal }) => calls.checkHold(items, signal),
+    staleTime: 0,
+    gcTime: 60_000,
+  });
+
+export const favouritesQuery = queryOptions({
+  queryKey: keys.favourites,
+  queryFn: calls.favouriteCentres,
+  staleTime: 5 * 60_000,
+});
+
+export const searchesQuery = queryOptions({ queryKey: keys.searches, queryFn: calls.savedSearches });
 
 export const noticesQuery = infiniteQueryOptions({
   queryKey: [...keys.notices, "list"],

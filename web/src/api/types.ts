@@ -9,8 +9,20 @@ type Narrow<T, N> = Omit<T, keyof N> & N;
 
 export type Session = Schemas["SessionView"];
 export type Verdict = Schemas["VerdictView"];
-export type Centre = Schemas["CentreView"];
-export type Threshold = Schemas["ThresholdView"];
+export type Centre = Schemas["CentreView"] & { distanceKm?: number | null; travelMinutes?: number | null };
+export type Threshold = Schemas["ThresholdView"] & {
+  held?: number;
+  elsewhere?: number;
+  left?: number;
+  leftToday?: number;
+  ownLimit?: number | null;
+  difference?: number | null;
+  replacementsLeft?: number | null;
+  replacementsPerMonth?: number | null;
+  warnPercent?: number;
+  fteSource?: string;
+  fteAsOf?: string | null;
+};
 export type CandidateName = Schemas["CandidateNameView"];
 export type NewCandidate = Schemas["NewCandidate"];
 export type NewMandate = Schemas["NewMandate"];
@@ -22,8 +34,9 @@ export type Reason = Pick<Schemas["ReasonView"], "code"> & Partial<Omit<Schemas[
 
 /** `startsAt` and `endsAt` are local to the centre: "2026-12-09T08:32". `status`: free, ours, taken, threshold_reached, withdrawn, other. */
 export type BareSlot = Schemas["SlotView"];
-export type Slot = Schemas["JudgedSlotView"];
-export type SlotPage = Schemas["SlotPage"];
+/** Distance as the crow flies and estimated drive, from the school; absent where either place is not known. */
+export type Slot = Schemas["JudgedSlotView"] & { distanceKm?: number | null; travelMinutes?: number | null };
+export type SlotPage = Narrow<Schemas["SlotPage"], { items: Slot[] }>;
 
 export type LineState =
   | "asking"
@@ -40,7 +53,12 @@ export type LineState =
   | "swapped"
   | "done";
 
-export type Line = Narrow<Schemas["LineView"], { state: LineState }>;
+export type Line = Narrow<Schemas["LineView"], { state: LineState }> & {
+  trainerId?: string | null;
+  vehicleId?: string | null;
+  foundElsewhere?: boolean;
+  result?: { outcome: "passed" | "failed" | "absent"; points: number | null; foundAt: string | null } | null;
+};
 export type Group = Narrow<Schemas["GroupView"], { lines: Line[] }>;
 export type Basket = Narrow<Schemas["BasketView"], { groups: Group[] }>;
 export type ItemResult = Narrow<Schemas["ItemResultView"], { state: LineState }>;
@@ -64,3 +82,208 @@ export type CandidatePage = Narrow<Schemas["CandidatePage"], { items: Candidate[
 
 export type Notice = Narrow<Schemas["NoticeView"], { level: "info" | "success" | "warning" | "danger" }>;
 export type NoticePage = Narrow<Schemas["NoticePage"], { items: Notice[] }>;
+
+/** One thing that stands against a hold, and what to do about it; `opensAt` where time alone ends it. */
+export interface Need {
+  rule: string;
+  source: string;
+  remedy: string | null;
+  facts: Record<string, string>;
+  opensAt: string | null;
+}
+
+export interface LineExplanation {
+  slotId: string;
+  allowed: boolean;
+  opensAt: string | null;
+  needs: Need[];
+}
+
+export interface Explanation {
+  lines: LineExplanation[];
+  actionNeeds: Need[];
+  serverTime: string;
+}
+
+/** What is settled before an opening; it holds nothing. */
+export interface Preparation {
+  basketExpiresAt: string | null;
+  basketRefusal: Reason | null;
+  candidates: { candidateId: string; ready: boolean; needs: Need[]; rdvpermisAsked: boolean }[];
+  callsLeft: number;
+  waitUntil: string | null;
+  rdvpermisReachable: boolean;
+  tokenFresh: boolean;
+  preparedAt: string;
+  serverTime: string;
+}
+
+export interface FavouriteCentre {
+  category: string;
+  centreId: string;
+  priority: number;
+  centreName: string;
+  department: string | null;
+}
+
+export interface FavouritePage {
+  items: FavouriteCentre[];
+  seenAt: string | null;
+}
+
+/** What a saved search asks; days and pages are not kept. */
+export interface SavedQuestion {
+  department?: string | null;
+  category: string;
+  centres?: string[];
+  withinKm?: number | null;
+  dayFrom?: number | null;
+  dayTo?: number | null;
+  inARow?: number;
+  openNow?: boolean;
+  kind?: "CIRCULATION" | "PLATEAU" | null;
+  weekdays?: number[];
+}
+
+export interface SavedSearch {
+  id: string;
+  label: string;
+  search: SavedQuestion;
+  createdAt: string;
+  matchedAt: string | null;
+  alert: boolean;
+}
+
+export interface CancellationPreview {
+  possible: boolean;
+  late: boolean;
+  barredDays: number;
+  barredUntil: string | null;
+  freeUntil: string | null;
+}
+
+export interface ResultCount {
+  month: string;
+  category: string;
+  kind: string;
+  passed: number;
+  failed: number;
+  absent: number;
+  awaited: number;
+}
+
+export interface Parameter {
+  id: string;
+  name: string;
+  value: string;
+  department: string | null;
+  category: string | null;
+  validFrom: string;
+  proposedBy: string | null;
+  approvedBy: string | null;
+}
+
+export interface School {
+  id: string;
+  licenceNumber: string;
+  department: string;
+  licensedUntil: string | null;
+  declaredFte: number | null;
+  seenAt: string | null;
+}
+
+/** `name` is RdvPermis' own, read for showing; null where it could not be read. */
+export interface Trainer {
+  id: string;
+  name: string | null;
+  department: string;
+  categories: string[];
+  activeFrom: string;
+  activeUntil: string | null;
+  authorisedUntil: string | null;
+  mayAccompany: boolean;
+}
+
+export interface Vehicle {
+  id: string;
+  label: string;
+  categories: string[];
+  gearbox: "manual" | "automatic";
+  retired: boolean;
+}
+
+export type HoursKind = "practical" | "accompanied" | "theory";
+
+export interface Hours {
+  trainerId: string;
+  month: string;
+  category: string;
+  kind: HoursKind;
+  hundredths: number;
+}
+
+export interface Fte {
+  department: string;
+  category: string;
+  hundredths: number;
+  firstMonth: string;
+  lastMonth: string;
+  computedAt: string | null;
+}
+
+export interface HoursPage {
+  hours: Hours[];
+  fte: Fte[];
+  nextAt: string | null;
+}
+
+export interface Bar {
+  id: string;
+  category: string;
+  reason: string;
+  since: string;
+  until: string;
+  fromRdvpermis: boolean;
+  lifted: boolean;
+  liftProposed: boolean;
+  liftProposedBy: string | null;
+}
+
+export interface Standing {
+  candidateId: string;
+  bars: Bar[];
+  nextPossibleAt: Record<string, string>;
+}
+
+export type LiftReason = "illness" | "accident" | "bereavement" | "centre_closed" | "other_force_majeure";
+
+export type SubjectKind = "candidate" | "trainer" | "vehicle" | "school";
+
+export interface Subject {
+  kind: SubjectKind;
+  id: string;
+}
+
+/** An occurrence: `startsAt` and `endsAt` are instants; a recurring one stands once per occurrence with the same id. */
+export interface Unavailability {
+  id: string;
+  subject: Subject;
+  startsAt: string;
+  endsAt: string;
+  rrule: string | null;
+  timeZone: string;
+  imported: boolean;
+}
+
+export interface NewUnavailability {
+  subject: Subject;
+  startsAt: string;
+  endsAt: string;
+  rrule?: string;
+  timeZone: string;
+}
+
+export interface ImportReport {
+  kept: number;
+  leftOut: Record<string, number>;
+}

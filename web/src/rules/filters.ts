@@ -1,4 +1,5 @@
 /** The filters of /creneaux as they stand in the address: short French words, everything optional, anything odd ignored. */
+import type { SavedQuestion } from "../api/types.ts";
 import { addDays, todayInParis } from "../time/calendar.ts";
 import { CATEGORIES, DEPARTMENTS } from "./departments.ts";
 
@@ -14,6 +15,15 @@ export interface SlotSearch {
   a?: string;
   /** Slots in a row wanted. */
   suite?: string;
+  /** Kilometres from the school; across departments. */
+  km?: string;
+  /** Weekdays, Monday 1, comma separated. */
+  jours?: string;
+  /** "oui": only what may be taken now. */
+  ouverts?: string;
+  /** Only what is open or opens by itself before the end of this day. */
+  avant?: string;
+  epreuve?: "circulation" | "plateau";
   vue?: "calendrier" | "liste";
 }
 
@@ -26,10 +36,17 @@ export interface Filters {
   fromHour: number;
   toHour: number;
   inRow: number;
+  withinKm: number | undefined;
+  weekdays: number[];
+  openNow: boolean;
+  opensBefore: string | undefined;
+  kind: "CIRCULATION" | "PLATEAU" | undefined;
   view: "calendar" | "list" | undefined;
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
+/** Kilometres that can be asked for. */
+export const DISTANCES = ["10", "20", "30", "50", "100"] as const;
 /** The contract's widest window, in days. */
 export const WIDEST = 56;
 
@@ -45,6 +62,13 @@ export function readFilters(search: Record<string, unknown>): SlotSearch {
   if (/^\d{1,2}$/.test(text("de"))) kept.de = text("de");
   if (/^\d{1,2}$/.test(text("a"))) kept.a = text("a");
   if (/^[234]$/.test(text("suite"))) kept.suite = text("suite");
+  if ((DISTANCES as readonly string[]).includes(text("km"))) kept.km = text("km");
+  if (/^[1-7](,[1-7]){0,6}$/.test(text("jours"))) kept.jours = text("jours");
+  if (text("ouverts") === "oui") kept.ouverts = "oui";
+  if (DAY.test(text("avant"))) kept.avant = text("avant");
+  if (text("epreuve") === "circulation" || text("epreuve") === "plateau") {
+    kept.epreuve = text("epreuve") as "circulation" | "plateau";
+  }
   if (text("vue") === "calendrier" || text("vue") === "liste") kept.vue = text("vue") as "calendrier" | "liste";
   return kept;
 }
@@ -63,6 +87,48 @@ export function resolveFilters(search: SlotSearch, ownDepartment: string, now: n
     fromHour: Math.min(23, Number(search.de ?? 0)),
     toHour: Math.max(1, Math.min(24, Number(search.a ?? 24))),
     inRow: Number(search.suite ?? 1),
+    withinKm: search.km ? Number(search.km) : undefined,
+    weekdays: search.jours ? [...new Set(search.jours.split(",").map(Number))].sort() : [],
+    openNow: search.ouverts === "oui",
+    opensBefore: search.avant,
+    kind: search.epreuve === "plateau" ? "PLATEAU" : search.epreuve === "circulation" ? "CIRCULATION" : undefined,
     view: search.vue === "calendrier" ? "calendar" : search.vue === "liste" ? "list" : undefined,
   };
+}
+
+/** What a saved search keeps of the filters: what comes, not today's days. */
+export function questionOf(filters: Filters): SavedQuestion {
+  return {
+    department: filters.department,
+    category: filters.category,
+    ...(filters.centres.length > 0 ? { centres: filters.centres } : {}),
+    ...(filters.withinKm ? { withinKm: filters.withinKm } : {}),
+    ...(filters.fromHour > 0 ? { dayFrom: filters.fromHour * 60 } : {}),
+    ...(filters.toHour < 24 ? { dayTo: filters.toHour * 60 } : {}),
+    ...(filters.inRow > 1 ? { inARow: filters.inRow } : {}),
+    ...(filters.openNow ? { openNow: true } : {}),
+    ...(filters.kind ? { kind: filters.kind } : {}),
+    ...(filters.weekdays.length > 0 ? { weekdays: filters.weekdays } : {}),
+  };
+}
+
+/** The address of a saved search. */
+export function searchOf(question: SavedQuestion): SlotSearch {
+  return readFilters({
+    departement: question.department ?? "",
+    categorie: question.category,
+    centres: (question.centres ?? []).join(","),
+    km: question.withinKm ?? "",
+    de: question.dayFrom ? Math.floor(question.dayFrom / 60) : "",
+    a: question.dayTo ? Math.ceil(question.dayTo / 60) : "",
+    suite: (question.inARow ?? 0) > 1 ? question.inARow : "",
+    ouverts: question.openNow ? "oui" : "",
+    jours: (question.weekdays ?? []).join(","),
+    epreuve: question.kind?.toLowerCase() ?? "",
+  });
+}
+
+/** Whether the address asks for less than all hours, days and centres. */
+export function isNarrowed({ de, a, suite, centres, km, jours, ouverts, avant, epreuve }: SlotSearch): boolean {
+  return [de, a, suite, centres, km, jours, ouverts, avant, epreuve].some((word) => word !== undefined);
 }

@@ -7,8 +7,8 @@ interface Timed {
   readonly endsAt: string;
 }
 
-/** Minutes that may lie between one exam's end and the next one's start. */
-export const TOLERANCE = 5;
+/** Less than this many minutes may lie between one exam's end and the next one's start, as the search itself counts. */
+export const TOLERANCE = 15;
 
 /** Minutes since the epoch of a local "2026-12-09T08:32"; only differences matter. */
 function minute(local: string): number {
@@ -17,7 +17,7 @@ function minute(local: string): number {
 
 function follows(first: Timed, next: Timed): boolean {
   const gap = minute(next.startsAt) - minute(first.endsAt);
-  return gap >= 0 && gap <= TOLERANCE;
+  return gap >= 0 && gap < TOLERANCE;
 }
 
 /**

@@ -105,6 +105,20 @@ export function ruleName(rule: string): string {
       return t`Taille du panier`;
     case "R-GROUP":
       return t`Taille d'une demande`;
+    case "R-PENALTY":
+      return t`Pénalité`;
+    case "R-AVAILABLE":
+      return t`Disponibilité`;
+    case "R-LICENSED":
+      return t`Agrément`;
+    case "R-NAMED":
+      return t`Candidat nommé`;
+    case "R-REPLACE":
+      return t`Remplacements`;
+    case "R-NOTICE":
+      return t`Délai avant l'examen`;
+    case "R-HOLD-TTL":
+      return t`Délai du panier`;
     default:
       return rule;
   }

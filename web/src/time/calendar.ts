@@ -34,3 +34,32 @@ export function mondayOf(day: string): string {
 export function todayInParis(now: number): string {
   return new Intl.DateTimeFormat("sv-SE", { timeZone: PARIS }).format(new Date(now));
 }
+
+/** The instant at which a day begins in Paris, ISO. */
+export function parisMidnight(day: string): string {
+  return instantIn(`${day}T00:00`, PARIS);
+}
+
+/** The instant of a wall clock "2026-12-09T08:32" in a zone, ISO; an hour that a change of clock skips moves on with it. */
+export function instantIn(local: string, timeZone: string): string {
+  const wanted = Date.parse(`${local.slice(0, 16)}:00Z`);
+  // The offset at the guess, then once more at the better guess: enough for any change of clock.
+  const first = wanted - offsetAt(wanted, timeZone);
+  return new Date(wanted - offsetAt(first, timeZone)).toISOString();
+}
+
+/** Milliseconds that a zone's clock is ahead of UTC at an instant. */
+function offsetAt(instant: number, timeZone: string): number {
+  const shown = new Intl.DateTimeFormat("sv-SE", {
+    timeZone,
+    dateStyle: "short",
+    timeStyle: "medium",
+  }).format(new Date(instant));
+  return Date.parse(`${shown.replace(" ", "T")}Z`) - Math.floor(instant / 1000) * 1000;
+}
+
+/** The wall clock of an instant in a zone, "2026-12-09T08:32". */
+export function wallIn(instant: string | number, timeZone: string): string {
+  const at = new Date(instant).getTime();
+  return new Date(at + offsetAt(at, timeZone)).toISOString().slice(0, 16);
+}

@@ -59,6 +59,16 @@ export function dayLong(day: string): string {
   return format({ timeZone: "UTC", weekday: "long", day: "numeric", month: "long" }).format(new Date(`${day}T00:00Z`));
 }
 
+/** "lun." of "2026-12-07". */
+export function weekdayShort(day: string): string {
+  return format({ timeZone: "UTC", weekday: "short" }).format(new Date(`${day}T00:00Z`));
+}
+
+/** "9 décembre 2026", the day of an instant in Paris. */
+export function dayFull(instant: string | number): string {
+  return format({ timeZone: PARIS, day: "numeric", month: "long", year: "numeric" }).format(new Date(instant));
+}
+
 /** "décembre 2026" of "2026-12". */
 export function monthLong(month: string): string {
   return format({ timeZone: "UTC", month: "long", year: "numeric" }).format(new Date(`${month.slice(0, 7)}-01T00:00Z`));

@@ -2,6 +2,7 @@
 import { HttpResponse, http } from "msw";
 import type { Line } from "../../src/api/types.ts";
 import { makeJournal } from "./journal.ts";
+import { schoolHandlers } from "./school-handlers.ts";
 import { GONE, iso, makeLine, makeMandate, type World } from "./world.ts";
 
 export function handlers(world: World) {
@@ -21,6 +22,7 @@ export function handlers(world: World) {
   });
   const missing = () => HttpResponse.json({ code: "NOT_FOUND", status: 404 }, { status: 404 });
   return [
+    ...schoolHandlers(world),
     http.get("*/auth/session", ({ request }) =>
       world.signedIn || request.headers.get("cookie")?.includes("looking=1")
         ? HttpResponse.json({
@@ -66,17 +68,22 @@ export function handlers(world: World) {
     ),
     http.get("*/api/v1/basket", () => HttpResponse.json({ ...world.basket, serverTime: iso() })),
     http.post("*/api/v1/basket/items", async ({ request }) => {
-      const { items } = (await request.json()) as { items: { slotId: string }[] };
+      const { items } = (await request.json()) as { items: { slotId: string; candidateId?: string }[] };
+      const named = (id: string | undefined) => {
+        const person = world.candidates.find((one) => one.id === id);
+        return person ? { id: person.id, displayName: `${person.lastName} ${person.firstName}` } : null;
+      };
       const group = {
         id: crypto.randomUUID(),
         expiresAt: iso(15 * 60_000),
-        lines: items.flatMap(({ slotId }, index) => {
+        lines: items.flatMap(({ slotId, candidateId }, index) => {
           const slot = world.slots.find((one) => one.id === slotId);
           if (!slot) return [];
           const gone = index === 2;
           return [
             makeLine(crypto.randomUUID(), slot, {
               state: gone ? "refused" : "held",
+              candidate: named(candidateId),
               reason: gone ? GONE : null,
             }),
           ];

@@ -7,11 +7,22 @@ import type {
   Basket,
   Booking,
   Candidate,
+  FavouriteCentre,
+  Fte,
+  Hours,
   Line,
   Mandate,
   Notice,
+  Parameter,
+  ResultCount,
+  SavedSearch,
+  School,
   Slot,
+  Standing,
   Threshold,
+  Trainer,
+  Unavailability,
+  Vehicle,
 } from "../../src/api/types.ts";
 import { addDays, todayInParis } from "../../src/time/calendar.ts";
 
@@ -152,6 +163,172 @@ export interface World {
   thresholds: Threshold[];
   notices: Notice[];
   records: AuditRecord[];
+  favourites: FavouriteCentre[];
+  searches: SavedSearch[];
+  school: School;
+  trainers: Trainer[];
+  vehicles: Vehicle[];
+  hours: Hours[];
+  fte: Fte[];
+  parameters: Parameter[];
+  standings: Standing[];
+  unavailabilities: Unavailability[];
+  results: ResultCount[];
+}
+
+function month(offset: number): string {
+  const date = new Date(`${todayInParis(Date.now()).slice(0, 7)}-15T00:00Z`);
+  date.setUTCMonth(date.getUTCMonth() + offset);
+  return date.toISOString().slice(0, 7);
+}
+
+const DAY = 24 * 60 * MINUTE;
+
+/** What the administrator keeps, who is free, who is barred. */
+function makeSchool(): Pick<
+  World,
+  | "favourites"
+  | "searches"
+  | "school"
+  | "trainers"
+  | "vehicles"
+  | "hours"
+  | "fte"
+  | "parameters"
+  | "standings"
+  | "unavailabilities"
+  | "results"
+> {
+  const trainer = { department: "94", activeFrom: iso(-400 * DAY), activeUntil: null, mayAccompany: true };
+  return {
+    favourites: [{ category: "B", centreId: "c-rungis", priority: 0, centreName: "Rungis", department: "94" }],
+    searches: [
+      {
+        id: "q-1",
+        label: "Rungis le matin",
+        search: { department: "94", category: "B", centres: ["c-rungis"], dayFrom: 480, dayTo: 720 },
+        createdAt: iso(-9 * DAY),
+        matchedAt: iso(-2 * DAY),
+        alert: true,
+      },
+    ],
+    school: {
+      id: "s-1",
+      licenceNumber: "E 02 094 0001 0",
+      department: "94",
+      licensedUntil: iso(40 * DAY),
+      declaredFte: 2.5,
+      seenAt: iso(-20_000),
+    },
+    trainers: [
+      { ...trainer, id: "t-1", name: "Chloé Bernard", categories: ["B"], authorisedUntil: iso(20 * DAY) },
+      { ...trainer, id: "t-2", name: "Hugo Petit", categories: ["B", "A"], authorisedUntil: iso(700 * DAY) },
+      {
+        ...trainer,
+        id: "t-3",
+        name: null,
+        categories: ["B"],
+        authorisedUntil: iso(-3 * DAY),
+        mayAccompany: false,
+      },
+    ],
+    vehicles: [
+      { id: "v-1", label: "Clio 2", categories: ["B"], gearbox: "manual", retired: false },
+      { id: "v-2", label: "Zoe", categories: ["B"], gearbox: "automatic", retired: false },
+    ],
+    hours: [
+      { trainerId: "t-1", month: month(-1), category: "B", kind: "practical", hundredths: 13_400 },
+      { trainerId: "t-1", month: month(-1), category: "B", kind: "accompanied", hundredths: 1200 },
+      { trainerId: "t-2", month: month(-1), category: "B", kind: "practical", hundredths: 15_100 },
+    ],
+    fte: [
+      {
+        department: "94",
+        category: "B",
+        hundredths: 198,
+        firstMonth: month(-3),
+        lastMonth: month(-1),
+        computedAt: iso(-2 * DAY),
+      },
+    ],
+    parameters: [
+      {
+        id: "p-1",
+        name: "threshold.rate_per_fte",
+        value: "4.5",
+        department: null,
+        category: null,
+        validFrom: iso(-300 * DAY),
+        proposedBy: "a-1",
+        approvedBy: "a-2",
+      },
+      {
+        id: "p-2",
+        name: "threshold.rate_per_fte",
+        value: "5",
+        department: "94",
+        category: "B",
+        validFrom: iso(10 * DAY),
+        proposedBy: "a-1",
+        approvedBy: "a-2",
+      },
+    ],
+    standings: [
+      {
+        candidateId: "k-2",
+        bars: [
+          {
+            id: "bar-1",
+            category: "B",
+            reason: "failure",
+            since: iso(-4 * DAY),
+            until: iso(10 * DAY),
+            fromRdvpermis: false,
+            lifted: false,
+            liftProposed: false,
+            liftProposedBy: null,
+          },
+          {
+            id: "bar-2",
+            category: "B",
+            reason: "ABSENCE_NON_JUSTIFIEE",
+            since: iso(-10 * DAY),
+            until: iso(30 * DAY),
+            fromRdvpermis: true,
+            lifted: false,
+            liftProposed: true,
+            liftProposedBy: "u-2",
+          },
+        ],
+        nextPossibleAt: { B: iso(30 * DAY) },
+      },
+    ],
+    unavailabilities: [
+      {
+        id: "un-1",
+        subject: { kind: "trainer", id: "t-1" },
+        startsAt: iso(2 * DAY),
+        endsAt: iso(2 * DAY + 3 * 60 * MINUTE),
+        rrule: "FREQ=WEEKLY;BYDAY=MO",
+        timeZone: "Europe/Paris",
+        imported: false,
+      },
+      {
+        id: "un-2",
+        subject: { kind: "trainer", id: "t-1" },
+        startsAt: iso(5 * DAY),
+        endsAt: iso(6 * DAY),
+        rrule: null,
+        timeZone: "Europe/Paris",
+        imported: true,
+      },
+    ],
+    results: [
+      { month: month(-1), category: "B", kind: "CIRCULATION", passed: 7, failed: 3, absent: 1, awaited: 2 },
+      { month: month(-2), category: "B", kind: "CIRCULATION", passed: 5, failed: 5, absent: 0, awaited: 0 },
+      { month: month(-2), category: "A", kind: "PLATEAU", passed: 2, failed: 1, absent: 0, awaited: 0 },
+    ],
+  };
 }
 
 export function makeWorld(): World {
@@ -180,6 +357,7 @@ export function makeWorld(): World {
     nextChangeAt: iso(5 * 24 * 60 * MINUTE),
   };
   return {
+    ...makeSchool(),
     signedIn: true,
     slots,
     candidates,

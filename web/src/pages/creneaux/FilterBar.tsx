@@ -1,10 +1,11 @@
 import { t } from "@lingui/core/macro";
 import { Checkbox, NativeSelect, TextInput } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
-import { centresQuery } from "../../api/queries.ts";
+import { useState } from "react";
 import { CATEGORIES, DEPARTMENTS, departmentName } from "../../rules/departments.ts";
-import type { Filters, SlotSearch } from "../../rules/filters.ts";
-import { dayShort } from "../../time/format.ts";
+import { DISTANCES, type Filters, type SlotSearch } from "../../rules/filters.ts";
+import { addDays } from "../../time/calendar.ts";
+import { dayShort, weekdayShort } from "../../time/format.ts";
+import { CentreChoice } from "./CentreChoice.tsx";
 
 /** Fields as people fill them: native pickers where the phone has a good one. */
 export function FilterBar({
@@ -31,14 +32,6 @@ export function FilterBar({
 }
 
 function Fields({ filters, onChange }: { filters: Filters; onChange: (next: Partial<SlotSearch>) => void }) {
-  const centres = useQuery(centresQuery(filters.department, filters.category));
-  const all = (centres.data?.items ?? []).map((centre) => centre.id);
-  /** None named in the address means all: so the last one cannot be taken away, it brings all back. */
-  const without = (id: string): string | undefined => {
-    const before = filters.centres.length === 0 ? all : filters.centres;
-    const after = before.includes(id) ? before.filter((one) => one !== id) : [...before, id];
-    return after.length === 0 || after.length === all.length ? undefined : after.join(",");
-  };
   const hours = Array.from({ length: 25 }, (_, index) => index);
   return (
     <search className="rp-filters" aria-label={t`Filtres`}>
@@ -97,19 +90,93 @@ function Fields({ filters, onChange }: { filters: Filters; onChange: (next: Part
           { value: "4", label: t`4 créneaux` },
         ]}
       />
-      {centres.data && centres.data.items.length > 1 ? (
-        <fieldset className="rp-filters__wide rp-row">
-          <legend>{t`Centres`}</legend>
-          {centres.data.items.map((centre) => (
-            <Checkbox
-              key={centre.id}
-              label={centre.name}
-              checked={filters.centres.length === 0 || filters.centres.includes(centre.id)}
-              onChange={() => onChange({ centres: without(centre.id) })}
-            />
-          ))}
-        </fieldset>
-      ) : null}
+      <CentreChoice filters={filters} onChange={onChange} />
+      <More filters={filters} onChange={onChange} />
     </search>
   );
+}
+
+/** What is asked for more rarely stays behind one line, open where the address already asks for it. */
+function More({ filters, onChange }: { filters: Filters; onChange: (next: Partial<SlotSearch>) => void }) {
+  const used = [filters.withinKm, filters.kind, filters.openNow || filters.opensBefore, filters.weekdays[0]].filter(
+    Boolean,
+  ).length;
+  const [start] = useState(used > 0);
+  return (
+    <details className="rp-filters__wide rp-more" open={start}>
+      <summary>
+        {t`Plus de filtres`} {used > 0 ? <span className="rp-count">{used}</span> : null}
+      </summary>
+      <div className="rp-more__fields">
+        <NativeSelect
+          label={t`Distance`}
+          value={String(filters.withinKm ?? "")}
+          onChange={(event) => onChange({ km: event.currentTarget.value || undefined })}
+          data={[
+            { value: "", label: t`peu importe` },
+            ...DISTANCES.map((km) => ({ value: km, label: t`moins de ${km} km` })),
+          ]}
+        />
+        <NativeSelect
+          label={t`Épreuve`}
+          value={filters.kind?.toLowerCase() ?? ""}
+          onChange={(event) => onChange({ epreuve: (event.currentTarget.value || undefined) as SlotSearch["epreuve"] })}
+          data={[
+            { value: "", label: t`toutes` },
+            { value: "circulation", label: t`circulation` },
+            { value: "plateau", label: t`plateau` },
+          ]}
+        />
+        <NativeSelect
+          label={t`Ouverture`}
+          value={filters.openNow ? "oui" : filters.opensBefore ? "avant" : ""}
+          onChange={(event) => {
+            const wanted = event.currentTarget.value;
+            onChange({
+              ouverts: wanted === "oui" ? "oui" : undefined,
+              avant: wanted === "avant" ? addDays(filters.from, 3) : undefined,
+            });
+          }}
+          data={[
+            { value: "", label: t`ouverts ou non` },
+            { value: "oui", label: t`ouverts maintenant` },
+            { value: "avant", label: t`ouverts d'ici le…` },
+          ]}
+        />
+        {filters.opensBefore ? (
+          <TextInput
+            type="date"
+            label={t`Ouverts d'ici le`}
+            value={filters.opensBefore}
+            onChange={(event) => onChange({ avant: event.currentTarget.value || undefined })}
+          />
+        ) : null}
+        <fieldset className="rp-filters__wide rp-row">
+          <legend>{t`Jours`}</legend>
+          {WEEK.map((monday, index) => {
+            const number = index + 1;
+            const on = filters.weekdays.length === 0 || filters.weekdays.includes(number);
+            return (
+              <Checkbox
+                key={monday}
+                label={weekdayShort(monday)}
+                checked={on}
+                onChange={() => onChange({ jours: toggled(filters.weekdays, number) })}
+              />
+            );
+          })}
+        </fieldset>
+      </div>
+    </details>
+  );
+}
+
+/** Days of some week, for their names. */
+const WEEK = Array.from({ length: 7 }, (_, index) => addDays("2026-12-07", index));
+
+/** None named means all: so the last one taken away brings all back. */
+export function toggled(weekdays: readonly number[], number: number): string | undefined {
+  const before = weekdays.length === 0 ? [1, 2, 3, 4, 5, 6, 7] : weekdays;
+  const after = before.includes(number) ? before.filter((one) => one !== number) : [...before, number];
+  return after.length === 0 || after.length === 7 ? undefined : after.sort().join(",");
 }

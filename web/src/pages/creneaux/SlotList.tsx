@@ -11,7 +11,7 @@ import { StatusMark } from "../../parts/StatusMark.tsx";
 import { dayOf, hour } from "../../time/calendar.ts";
 import { dayLong } from "../../time/format.ts";
 import type { Marks } from "./marks.ts";
-import { faceOf, fullName } from "./states.ts";
+import { distanceText, faceOf, fullName } from "./states.ts";
 
 export function SlotList({
   slots,
@@ -64,7 +64,9 @@ export function SlotList({
             {firsts.has(slot.id) ? <h2 className="rp-slots__day">{dayLong(dayOf(slot.startsAt))}</h2> : null}
             <div className="rp-slots__row">
               <span className="rp-slots__hour">{hour(slot.startsAt)}</span>
-              <span className="rp-slots__centre">{slot.centre.name}</span>
+              <span className="rp-slots__centre">
+                {slot.centre.name} <span className="rp-small rp-muted">{distanceText(slot)}</span>
+              </span>
               {face.choosable ? (
                 <Button
                   variant={chosen ? "light" : "default"}

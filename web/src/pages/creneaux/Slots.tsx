@@ -17,20 +17,22 @@ import { Age } from "../../parts/Age.tsx";
 import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
-import { resolveFilters, type SlotSearch } from "../../rules/filters.ts";
+import { isNarrowed, resolveFilters, type SlotSearch } from "../../rules/filters.ts";
 import { inRuns } from "../../rules/inarow.ts";
 import { effectiveLimit } from "../../rules/threshold.ts";
+import { addDays, parisMidnight } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
 import { monthLong } from "../../time/format.ts";
 import { ChosenBar } from "./ChosenBar.tsx";
 import { choice, setChoice, toggle } from "./choice.ts";
 import { FilterBar } from "./FilterBar.tsx";
 import { HoldResult } from "./HoldResult.tsx";
+import { SavedSearches } from "./SavedSearches.tsx";
 import { SlotGrid } from "./SlotGrid.tsx";
 import { SlotList } from "./SlotList.tsx";
 import { useSettled } from "./settled.ts";
 import { WhyDialog } from "./WhyDialog.tsx";
-import { inOrder, withinHours } from "./week.ts";
+import { inOrder, onWeekdays, withinHours } from "./week.ts";
 import "./creneaux.css";
 
 const route = getRouteApi("/creneaux");
@@ -56,6 +58,14 @@ export function Slots() {
       from: filters.from,
       to: filters.to,
       centres: filters.centres,
+      withinKm: filters.withinKm,
+      dayFrom: filters.fromHour * 60 || undefined,
+      dayTo: filters.toHour < 24 ? filters.toHour * 60 : undefined,
+      inARow: filters.inRow > 1 ? filters.inRow : undefined,
+      openNow: filters.openNow || undefined,
+      opensBefore: filters.opensBefore ? parisMidnight(addDays(filters.opensBefore, 1)) : undefined,
+      kind: filters.kind,
+      weekdays: filters.weekdays,
     }),
     [filters],
   );
@@ -71,6 +81,7 @@ export function Slots() {
     const atHours = settled.shown.filter(
       (slot) =>
         withinHours(slot, filters.fromHour, filters.toHour) &&
+        onWeekdays(slot, filters.weekdays) &&
         (filters.centres.length === 0 || filters.centres.includes(slot.centre.id)),
     );
     if (filters.inRow < 2) return inOrder(atHours);
@@ -142,6 +153,7 @@ export function Slots() {
         {t`Créneaux`}
       </PageTitle>
       <FilterBar filters={filters} folded={!wide} onChange={change} />
+      <SavedSearches filters={filters} />
       <div ref={result} tabIndex={-1} className="rp-result">
         {hold.data ? <HoldResult outcome={hold.data} asked={hold.variables?.slots ?? []} /> : null}
         {hold.error ? (
@@ -186,7 +198,7 @@ export function Slots() {
                 </Notice>
               ) : null}
               {visible.length === 0 ? (
-                <NoSlots inRow={filters.inRow} narrowed={read.length > 0} onWiden={change} />
+                <NoSlots inRow={filters.inRow} narrowed={read.length > 0 || isNarrowed(search)} onWiden={change} />
               ) : view === "calendar" ? (
                 <SlotGrid
                   slots={visible}
@@ -271,7 +283,19 @@ function NoSlots({
         narrowed ? (
           <Button
             variant="default"
-            onClick={() => onWiden({ de: undefined, a: undefined, suite: undefined, centres: undefined })}
+            onClick={() =>
+              onWiden({
+                de: undefined,
+                a: undefined,
+                suite: undefined,
+                centres: undefined,
+                km: undefined,
+                jours: undefined,
+                ouverts: undefined,
+                avant: undefined,
+                epreuve: undefined,
+              })
+            }
           >
             {t`Toutes heures, tous centres`}
           </Button>

@@ -2,18 +2,22 @@
 
 import { t } from "@lingui/core/macro";
 import { Button, Modal } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useSession } from "../../api/queries.ts";
+import { checkQuery, useSession } from "../../api/queries.ts";
 import type { Slot } from "../../api/types.ts";
 import { byHand } from "../../live/human.ts";
 import { Age } from "../../parts/Age.tsx";
+import { Needs } from "../../parts/Needs.tsx";
 import { StatusMark } from "../../parts/StatusMark.tsx";
 import { departmentName } from "../../rules/departments.ts";
-import { opensAt, ruleName, verdictText } from "../../rules/verdicts.ts";
+import { openingOf } from "../../rules/opening.ts";
+import { needOf } from "../../rules/remedies.ts";
+import { opensAt } from "../../rules/verdicts.ts";
 import { secondsLeft } from "../../time/countdown.ts";
 import { duration, examSentence, parisMoment } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
-import { faceOf } from "./states.ts";
+import { distanceText, faceOf } from "./states.ts";
 
 export function WhyDialog({
   slot,
@@ -64,8 +68,12 @@ function Body({
   const session = useSession();
   const now = useNow();
   const face = faceOf(slot, { chosen, asked: false });
-  const refused = slot.verdicts.filter((verdict) => !verdict.allowed);
-  const opens = opening(slot);
+  const shut = !slot.allowed && slot.status !== "ours";
+  const asked = useQuery({ ...checkQuery([{ slotId: slot.id }]), enabled: shut });
+  const needs = asked.data
+    ? [...(asked.data.lines[0]?.needs ?? []), ...asked.data.actionNeeds]
+    : slot.verdicts.filter((verdict) => !verdict.allowed).map(needOf);
+  const opens = asked.data?.lines[0]?.opensAt ?? opening(slot);
   const left = opens ? secondsLeft(Date.parse(opens), now) : 0;
   const own = departmentName(session.school.department);
   return (
@@ -76,19 +84,13 @@ function Body({
         </StatusMark>
         <strong>{headline(slot)}</strong>
       </p>
-      {refused.length > 0 ? (
-        <div className="rp-stack rp-stack--tight">
+      {needs.length > 0 ? (
+        <div className="rp-stack rp-stack--tight" aria-busy={asked.isFetching || undefined}>
           <h3>{t`Pourquoi`}</h3>
-          <ul className="rp-plain-list">
-            {refused.map((verdict) => (
-              <li key={verdict.rule}>
-                {verdictText(verdict)}{" "}
-                <span className="rp-small rp-muted">
-                  {ruleName(verdict.rule)} ({verdict.rule}, {verdict.source})
-                </span>
-              </li>
-            ))}
-          </ul>
+          <Needs needs={needs} />
+          {asked.isError ? (
+            <p className="rp-small rp-muted">{t`Lu avec les créneaux ; la vérification complète ne répond pas.`}</p>
+          ) : null}
         </div>
       ) : null}
       {opens ? (
@@ -98,6 +100,19 @@ function Body({
             {parisMoment(opens)}
             {left > 0 ? t`, dans ${duration(left)}` : null}
           </p>
+          {left > 0 && slot.status === "free" ? (
+            <p>
+              <Link
+                to="/ouvertures/$id"
+                params={{
+                  id: openingOf(slot.centre.department ?? session.school.department, slot.category, opens).id,
+                }}
+                onClick={onClose}
+              >
+                {t`Préparer cette ouverture`}
+              </Link>
+            </p>
+          ) : null}
         </div>
       ) : null}
       <dl className="rp-facts">
@@ -105,6 +120,12 @@ function Body({
         <dd>{slot.category}</dd>
         <dt>{t`Épreuve`}</dt>
         <dd>{slot.kind === "PLATEAU" ? t`plateau` : t`circulation`}</dd>
+        {slot.distanceKm != null ? (
+          <>
+            <dt>{t`Distance`}</dt>
+            <dd>{distanceText(slot)}</dd>
+          </>
+        ) : null}
         <dt>{t`Donnée`}</dt>
         <dd>
           <Age seenAt={slot.seenAt} />

@@ -45,6 +45,14 @@ export function fullName(slot: Slot, face: SlotFace): string {
   const [hours = 0, minutes = 0] = hour(slot.startsAt).split(":").map(Number);
   const time = minutes === 0 ? t`${hours} heures` : t`${hours} heures ${minutes}`;
   const word = face.full ?? face.word;
-  const name = `${day}, ${time}, ${slot.centre.name}, ${word}`;
+  const far = distanceText(slot);
+  const name = [day, time, slot.centre.name, ...(far ? [far] : []), word].join(", ");
   return face.choosable && face.tone !== "chosen" ? `${name}, ${t`ouvert`}` : name;
+}
+
+/** "à 12 km, 25 min de route"; empty where it is not known. */
+export function distanceText(place: { distanceKm?: number | null; travelMinutes?: number | null }): string {
+  if (place.distanceKm == null) return "";
+  const km = Math.round(place.distanceKm);
+  return place.travelMinutes == null ? t`à ${km} km` : t`à ${km} km, ${place.travelMinutes} min de route`;
 }

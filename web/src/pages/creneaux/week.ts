@@ -54,3 +54,8 @@ export function withinHours(slot: Slot, fromHour: number, toHour: number): boole
   const minute = minuteOfDay(slot.startsAt);
   return minute >= fromHour * 60 && minute < toHour * 60;
 }
+
+/** Monday 1 … Sunday 7; none: all. */
+export function onWeekdays(slot: Slot, weekdays: readonly number[]): boolean {
+  return weekdays.length === 0 || weekdays.includes(new Date(`${dayOf(slot.startsAt)}T00:00Z`).getUTCDay() || 7);
+}

@@ -4,14 +4,13 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { basketQuery, bookingsQuery, slotsQuery, unreadQuery, useSession } from "../../api/queries.ts";
-import type { Slot } from "../../api/types.ts";
 import { Age } from "../../parts/Age.tsx";
 import { Countdown } from "../../parts/Countdown.tsx";
 import { Loaded } from "../../parts/Loading.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
 import { LineStatus } from "../../parts/StatusMark.tsx";
 import { departmentName } from "../../rules/departments.ts";
-import { opensAt } from "../../rules/verdicts.ts";
+import { comingOpenings } from "../../rules/opening.ts";
 import { nextDeadline } from "../../shell/BasketDeadline.tsx";
 import { addDays, todayInParis } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
@@ -112,17 +111,6 @@ function BasketCard() {
   );
 }
 
-/** The earliest future opening among slots that only time keeps closed, and how many open then. */
-export function nextOpening(slots: readonly Slot[], now: number): { at: string; count: number } | undefined {
-  const moments = slots
-    .filter((slot) => !slot.allowed && slot.status === "free")
-    .flatMap((slot) => slot.opensAt ?? opensAt(slot.verdicts) ?? [])
-    .filter((at) => Date.parse(at) > now)
-    .sort((a, b) => Date.parse(a) - Date.parse(b));
-  const first = moments[0];
-  return first ? { at: first, count: moments.filter((at) => Date.parse(at) === Date.parse(first)).length } : undefined;
-}
-
 function OpeningCard() {
   const session = useSession();
   const [start] = useState(() => todayInParis(serverClock.now()));
@@ -134,28 +122,34 @@ function OpeningCard() {
   const now = useNow();
   const place = departmentName(session.school.department);
   return (
-    <section className="rp-card" aria-label={t`Prochaine ouverture`}>
-      <h2>{t`Prochaine ouverture`}</h2>
+    <section className="rp-card" aria-label={t`Prochaines ouvertures`}>
+      <h2>{t`Prochaines ouvertures`}</h2>
       <p className="rp-muted">{t`Permis B, ${place}`}</p>
       <Loaded query={query} rows={1}>
         {(data) => {
           const slots = data.pages.flatMap((page) => page.items);
-          const next = nextOpening(slots, now);
+          const coming = comingOpenings(slots, now, session.school.department);
           const open = slots.filter((slot) => slot.allowed).length;
           return (
             <>
-              <p>
-                {next ? (
-                  <>
-                    <strong>{parisMoment(next.at)}</strong>,{" "}
-                    {t`dans ${duration(secondsLeft(Date.parse(next.at), now))}`}
+              {coming.length === 0 ? <p>{t`Aucune ouverture annoncée dans ces deux semaines.`}</p> : null}
+              <ul className="rp-plain-list">
+                {coming.slice(0, 3).map((opening) => (
+                  <li key={opening.id}>
+                    <strong>{parisMoment(opening.at)}</strong>,{" "}
+                    {t`dans ${duration(secondsLeft(Date.parse(opening.at), now))}`}
                     {" : "}
-                    {plural(next.count, { one: "# créneau", other: "# créneaux" })}
-                  </>
-                ) : (
-                  t`Aucune ouverture annoncée dans ces deux semaines.`
-                )}
-              </p>
+                    {plural(opening.count, { one: "# créneau", other: "# créneaux" })}.{" "}
+                    <Link
+                      to="/ouvertures/$id"
+                      params={{ id: opening.id }}
+                      aria-label={t`Préparer ${parisMoment(opening.at)}`}
+                    >
+                      {t`Préparer`}
+                    </Link>
+                  </li>
+                ))}
+              </ul>
               <p>
                 <Link to="/creneaux">
                   {plural(open, {

@@ -4,10 +4,11 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { basketQuery } from "../../api/queries.ts";
-import type { Basket, Group, GroupOutcome } from "../../api/types.ts";
+import type { Basket, GroupOutcome } from "../../api/types.ts";
 import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
 import { GroupCard } from "./GroupCard.tsx";
+import { namedIn } from "./named.ts";
 import { Validated } from "./Validated.tsx";
 import "./panier.css";
 
@@ -23,14 +24,6 @@ export function BasketPage() {
       </Loaded>
     </div>
   );
-}
-
-/** Candidates already standing on a living line of any group. */
-export function namedIn(groups: readonly Group[]): string[] {
-  const living = ["asking", "held", "confirming"];
-  return groups
-    .flatMap((group) => group.lines)
-    .flatMap((line) => (line.candidate && living.includes(line.state) ? [line.candidate.id] : []));
 }
 
 function Groups({ basket, onValidated }: { basket: Basket; onValidated: (outcome: GroupOutcome) => void }) {

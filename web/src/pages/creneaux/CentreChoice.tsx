@@ -1,0 +1,108 @@
+/** The centres of the search, nearest first, each with its star: favourites are RdvPermis' own and are changed there too. */
+import { t } from "@lingui/core/macro";
+import { ActionIcon, Button, Checkbox } from "@mantine/core";
+import { IconStar, IconStarFilled } from "@tabler/icons-react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import * as calls from "../../api/calls.ts";
+import { centresQuery, favouritesQuery, keys } from "../../api/queries.ts";
+import type { Centre } from "../../api/types.ts";
+import { useAct } from "../../live/act.ts";
+import { byHand } from "../../live/human.ts";
+import { toast } from "../../live/toast.ts";
+import { ProblemNotice } from "../../parts/Notice.tsx";
+import type { Filters, SlotSearch } from "../../rules/filters.ts";
+import { distanceText } from "./states.ts";
+
+/** The contract's most favourites of a licence group. */
+const MOST = 20;
+
+export function CentreChoice({
+  filters,
+  onChange,
+}: {
+  filters: Filters;
+  onChange: (next: Partial<SlotSearch>) => void;
+}) {
+  const client = useQueryClient();
+  const centres = useQuery(centresQuery(filters.department, filters.category));
+  const known = useQuery(favouritesQuery);
+  const mine = (known.data?.items ?? []).filter((one) => one.category === filters.category);
+  const starred = new Set(mine.map((one) => one.centreId));
+  const save = useAct(
+    ({ ids }: { ids: string[]; said: string }, key: string) =>
+      calls.setFavouriteCentres(
+        filters.category,
+        ids.map((centreId, index) => ({ centreId, priority: Math.min(index, 2) })),
+        key,
+      ),
+    {
+      onSuccess: (answer, { said }) => {
+        client.setQueryData(favouritesQuery.queryKey, answer);
+        toast(said);
+      },
+      onSettled: () => client.invalidateQueries({ queryKey: keys.favourites }),
+    },
+  );
+  const all = centres.data?.items ?? [];
+  if (all.length === 0) return null;
+  /** None named in the address means all: so the last one cannot be taken away, it brings all back. */
+  const without = (id: string): string | undefined => {
+    const before = filters.centres.length === 0 ? all.map((centre) => centre.id) : filters.centres;
+    const after = before.includes(id) ? before.filter((one) => one !== id) : [...before, id];
+    return after.length === 0 || after.length === all.length ? undefined : after.join(",");
+  };
+  const star = (centre: Centre) => {
+    if (save.isPending) return;
+    const before = mine.map((one) => one.centreId);
+    const on = starred.has(centre.id);
+    save.mutate({
+      ids: on ? before.filter((id) => id !== centre.id) : [...before, centre.id].slice(0, MOST),
+      said: on ? t`${centre.name} n'est plus favori.` : t`${centre.name} est favori, ici et chez RdvPermis.`,
+    });
+  };
+  const here = all.filter((centre) => starred.has(centre.id)).map((centre) => centre.id);
+  return (
+    <fieldset className="rp-filters__wide rp-centres">
+      <legend>{t`Centres`}</legend>
+      {all.map((centre) => {
+        const on = starred.has(centre.id);
+        return (
+          <span key={centre.id} className="rp-centre">
+            <Checkbox
+              label={
+                <>
+                  {centre.name} <span className="rp-small rp-muted">{distanceText(centre)}</span>
+                </>
+              }
+              checked={filters.centres.length === 0 || filters.centres.includes(centre.id)}
+              onChange={() => onChange({ centres: without(centre.id) })}
+            />
+            <ActionIcon
+              variant="subtle"
+              size="lg"
+              aria-label={t`Favori : ${centre.name}`}
+              aria-pressed={on}
+              aria-disabled={save.isPending || undefined}
+              onClick={(event) => {
+                if (byHand(event)) star(centre);
+              }}
+            >
+              {on ? <IconStarFilled size={18} aria-hidden /> : <IconStar size={18} aria-hidden />}
+            </ActionIcon>
+          </span>
+        );
+      })}
+      {here.length > 0 && here.length < all.length ? (
+        <Button variant="subtle" size="compact-sm" onClick={() => onChange({ centres: here.join(",") })}>
+          {t`Mes favoris seulement`}
+        </Button>
+      ) : null}
+      {filters.centres.length > 0 ? (
+        <Button variant="subtle" size="compact-sm" onClick={() => onChange({ centres: undefined })}>
+          {t`Tous les centres`}
+        </Button>
+      ) : null}
+      {save.error ? <ProblemNotice error={save.error} /> : null}
+    </fieldset>
+  );
+}

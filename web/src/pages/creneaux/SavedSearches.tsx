@@ -1,0 +1,158 @@
+/** Searches kept under a word of one's own; an alert tells when a slot comes to match. Nothing is ever booked by it. */
+import { plural, t } from "@lingui/core/macro";
+import { ActionIcon, Button, Checkbox, Modal, TextInput } from "@mantine/core";
+import { IconBell, IconBookmark, IconTrash } from "@tabler/icons-react";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import * as calls from "../../api/calls.ts";
+import { keys, searchesQuery } from "../../api/queries.ts";
+import type { SavedQuestion, SavedSearch } from "../../api/types.ts";
+import { useAct } from "../../live/act.ts";
+import { toast } from "../../live/toast.ts";
+import { ProblemNotice } from "../../parts/Notice.tsx";
+import { departmentName } from "../../rules/departments.ts";
+import { type Filters, questionOf, searchOf } from "../../rules/filters.ts";
+import { instantShort } from "../../time/format.ts";
+
+interface NewSearch {
+  label: string;
+  search: SavedQuestion;
+  alert: boolean;
+}
+
+function useSave() {
+  const client = useQueryClient();
+  return useAct((body: NewSearch, key: string) => calls.saveSearch(body, key), {
+    onSettled: () => client.invalidateQueries({ queryKey: keys.searches }),
+  });
+}
+
+export function SavedSearches({ filters }: { filters: Filters }) {
+  const query = useQuery(searchesQuery);
+  const [saving, setSaving] = useState(false);
+  const searches = query.data?.items ?? [];
+  return (
+    <div className="rp-row rp-searches">
+      <Button
+        variant="subtle"
+        size="compact-sm"
+        leftSection={<IconBookmark size={16} aria-hidden />}
+        onClick={() => setSaving(true)}
+      >
+        {t`Garder cette recherche`}
+      </Button>
+      {searches.length > 0 ? (
+        <details className="rp-folded">
+          <summary>{plural(searches.length, { one: "# recherche gardée", other: "# recherches gardées" })}</summary>
+          <ul className="rp-plain-list">
+            {searches.map((search) => (
+              <SearchRow key={search.id} search={search} />
+            ))}
+          </ul>
+        </details>
+      ) : null}
+      <Modal
+        opened={saving}
+        onClose={() => setSaving(false)}
+        title={t`Garder cette recherche`}
+        closeButtonProps={{ "aria-label": t`Fermer` }}
+      >
+        {saving ? <SaveForm filters={filters} onDone={() => setSaving(false)} /> : null}
+      </Modal>
+    </div>
+  );
+}
+
+function SearchRow({ search }: { search: SavedSearch }) {
+  const client = useQueryClient();
+  const again = useSave();
+  const forget = useMutation({
+    mutationFn: () => calls.deleteSavedSearch(search.id),
+    onSuccess: () =>
+      toast(t`« ${search.label} » est oubliée.`, () =>
+        again.mutate({ label: search.label, search: search.search, alert: search.alert }),
+      ),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.searches }),
+  });
+  const matched = search.matchedAt ? instantShort(search.matchedAt) : "";
+  return (
+    <li className="rp-row">
+      <Link to="/creneaux" search={searchOf(search.search)}>
+        {search.label}
+      </Link>
+      <span className="rp-small rp-muted">
+        {search.search.department ? departmentName(search.search.department) : t`autour de l'école`},{" "}
+        {search.search.category}
+        {search.matchedAt ? `, ${t`dernier créneau trouvé ${matched}`}` : null}
+      </span>
+      {search.alert ? (
+        <span className="rp-small rp-row">
+          <IconBell size={16} aria-hidden /> {t`alerte`}
+        </span>
+      ) : null}
+      <ActionIcon
+        variant="subtle"
+        color="danger"
+        size="lg"
+        aria-label={t`Oublier « ${search.label} »`}
+        onClick={() => forget.isPending || forget.mutate()}
+      >
+        <IconTrash size={18} aria-hidden />
+      </ActionIcon>
+      {forget.error ? <ProblemNotice error={forget.error} /> : null}
+    </li>
+  );
+}
+
+function SaveForm({ filters, onDone }: { filters: Filters; onDone: () => void }) {
+  const [label, setLabel] = useState("");
+  const [alert, setAlert] = useState(true);
+  const [asked, setAsked] = useState(false);
+  const save = useSave();
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    setAsked(true);
+    if (save.isPending || label.trim() === "") return;
+    save.mutate(
+      { label: label.trim(), search: questionOf(filters), alert },
+      {
+        onSuccess: () => {
+          toast(t`Recherche gardée.`);
+          onDone();
+        },
+      },
+    );
+  };
+  return (
+    <form className="rp-stack" onSubmit={submit} noValidate>
+      <p>{t`Permis, lieu, heures et jours sont gardés ; les dates non : elle porte sur ce qui vient.`}</p>
+      <TextInput
+        label={t`Nom de la recherche`}
+        description={t`Vous seul le voyez. N'y écrivez pas de nom de candidat.`}
+        required
+        maxLength={80}
+        autoComplete="off"
+        value={label}
+        onChange={(event) => setLabel(event.currentTarget.value)}
+        error={asked && label.trim() === "" ? t`Écrivez un nom.` : undefined}
+        data-autofocus
+      />
+      <Checkbox
+        checked={alert}
+        onChange={(event) => setAlert(event.currentTarget.checked)}
+        label={t`M'avertir quand un créneau y répond`}
+        description={t`Un message, rien d'autre : aucun créneau n'est retenu sans vous.`}
+      />
+      {save.error ? <ProblemNotice error={save.error} /> : null}
+      <div className="rp-row rp-row--end">
+        <Button variant="default" onClick={onDone}>
+          {t`Abandonner`}
+        </Button>
+        <Button type="submit" aria-disabled={save.isPending || undefined} data-disabled={save.isPending || undefined}>
+          {save.isPending ? t`Demande envoyée…` : t`Garder`}
+        </Button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,52 @@
+/** What the opening room reads: the mirror's slots, closely around the hour. It reads what we hold; it spends no call of RdvPermis. */
+import { queryOptions } from "@tanstack/react-query";
+import * as calls from "../../api/calls.ts";
+import { keys } from "../../api/queries.ts";
+import type { Preparation } from "../../api/types.ts";
+import { WIDEST } from "../../rules/filters.ts";
+import type { Opening } from "../../rules/opening.ts";
+import { addDays, todayInParis } from "../../time/calendar.ts";
+import { serverClock } from "../../time/clock.ts";
+
+const NEAR = 5 * 60_000;
+
+/** Milliseconds between two reads: every two seconds around the opening, slowly otherwise. `from` and `now` in ms. */
+export function pace(at: number, now: number): number {
+  return Math.abs(now - at) <= NEAR ? 2000 : 30_000;
+}
+
+export const openingQuery = (opening: Opening) => {
+  const at = Date.parse(opening.at);
+  const from = todayInParis(serverClock.now());
+  return queryOptions({
+    queryKey: [...keys.slots, "opening", opening.id, from],
+    queryFn: ({ signal }) =>
+      calls.slots(
+        {
+          department: opening.department,
+          category: opening.category,
+          from,
+          to: addDays(from, WIDEST - 1),
+          centres: [],
+          // One minute more: what opens at that very moment is in.
+          opensBefore: new Date(at + 60_000).toISOString(),
+        },
+        undefined,
+        signal,
+      ),
+    refetchInterval: () => pace(at, serverClock.now()),
+    refetchIntervalInBackground: true,
+  });
+};
+
+/** The last preparation of an opening: written by the act, read wherever the room is drawn. */
+export const preparationKey = (openingId: string) => [...keys.preparations, openingId] as const;
+
+export const preparationQuery = (openingId: string) =>
+  queryOptions({
+    queryKey: preparationKey(openingId),
+    queryFn: (): Preparation | null => null,
+    enabled: false,
+    initialData: null as Preparation | null,
+    gcTime: 60 * 60_000,
+  });

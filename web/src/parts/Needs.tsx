@@ -1,0 +1,39 @@
+/** What stands against, one line a reason: the sentence, what to do, and the rule with its source for those who ask. */
+import { t } from "@lingui/core/macro";
+import { Link } from "@tanstack/react-router";
+import type { Need } from "../api/types.ts";
+import { remedyText, verdictOf } from "../rules/remedies.ts";
+import { ruleName, verdictText } from "../rules/verdicts.ts";
+
+export function Needs({ needs }: { needs: readonly Need[] }) {
+  return (
+    <ul className="rp-plain-list">
+      {needs.map((need) => (
+        <li key={`${need.rule}/${JSON.stringify(need.facts)}`}>
+          {verdictText(verdictOf(need))} <Remedy need={need} />{" "}
+          <span className="rp-small rp-muted">
+            {ruleName(need.rule)} ({need.rule}, {need.source})
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Remedy({ need }: { need: Need }) {
+  const text = remedyText(need.remedy);
+  if (!text) return null;
+  switch (need.remedy) {
+    case "ask_mandate":
+      return <Link to="/candidats">{text}</Link>;
+    case "declare_trainers":
+    case "renew_licence":
+      return <Link to="/equipe">{text}</Link>;
+    case "validate_or_release":
+      return <Link to="/panier">{text}</Link>;
+    case "choose_another_month":
+      return <Link to="/seuils">{t`Choisissez un autre mois : voyez les seuils.`}</Link>;
+    default:
+      return <span>{text}</span>;
+  }
+}

@@ -1,0 +1,102 @@
+import { describe, expect, test } from "vitest";
+import { makeSlot } from "../../tests/mock/world.ts";
+import type { Slot } from "../api/types.ts";
+import { comingOpenings, openingOf, readOpening } from "./opening.ts";
+import { living, propose, type Row, type Wish } from "./proposal.ts";
+
+const at = "2026-11-30T14:00:00.000Z";
+const now = Date.parse("2026-11-30T13:00:00Z");
+const closed: Partial<Slot> = { allowed: false, opensAt: at };
+const wish = (candidateId: string, over: Partial<Wish> = {}): Wish => ({
+  candidateId,
+  centres: [],
+  fromHour: 0,
+  toHour: 24,
+  ...over,
+});
+/** Index 0, 3, 6… is Rungis, 1 Créteil, 2 Maisons-Alfort. */
+const slot = (index: number, minute: number, over: Partial<Slot> = {}) => makeSlot(index, "2026-12-09", minute, over);
+const shown = (rows: readonly Row[]) => rows.map((row) => [row.candidateId, row.slot.id, living(row)]);
+
+describe("an opening", () => {
+  test("its address says department, licence and moment, and reads back; anything odd is none", () => {
+    const opening = openingOf("94", "B", at);
+    expect(opening.id).toBe("94-B-20261130T1400Z");
+    expect(readOpening(opening.id)).toEqual(opening);
+    for (const odd of ["", "94-B", "00-B-20261130T1400Z", "94-Z-20261130T1400Z", "94-B-20261330T1400Z"]) {
+      expect(readOpening(odd), odd).toBeUndefined();
+    }
+  });
+
+  test("the coming ones are what only time keeps closed, by moment, the next first", () => {
+    const later = "2026-12-02T14:00:00.000Z";
+    const slots = [
+      slot(0, 480, { ...closed, opensAt: later }),
+      slot(1, 480, closed),
+      slot(2, 512, closed),
+      slot(3, 512, { ...closed, status: "taken" }),
+      slot(4, 512),
+      slot(5, 512, { allowed: false, opensAt: null }),
+      slot(6, 512, { ...closed, opensAt: "2026-11-30T12:00:00Z" }),
+    ];
+    expect(comingOpenings(slots, now, "94").map(({ id, count }) => [id, count])).toEqual([
+      ["94-B-20261130T1400Z", 2],
+      ["94-B-20261202T1400Z", 1],
+    ]);
+  });
+});
+
+describe("the proposal [R-19]", () => {
+  test("is empty while nothing is open, and fills in the order of the wishes", () => {
+    const wishes = [wish("k-1", { centres: ["c-rungis"] }), wish("k-2")];
+    expect(propose([], wishes, [slot(0, 480, closed)], 4)).toEqual([]);
+    const rows = propose([], wishes, [slot(1, 480), slot(0, 512)], 4);
+    expect(shown(rows)).toEqual([
+      ["k-1", "slot-0", true],
+      ["k-2", "slot-1", true],
+    ]);
+  });
+
+  test("keeps pupils together where exams follow each other at one centre", () => {
+    const rows = propose(
+      [],
+      [wish("k-1", { fromHour: 9 }), wish("k-2")],
+      [slot(0, 540), slot(3, 572), slot(1, 480)],
+      4,
+    );
+    expect(shown(rows)).toEqual([
+      ["k-1", "slot-0", true],
+      ["k-2", "slot-3", true],
+    ]);
+  });
+
+  test("rows keep their place: what is taken stays and is said, another is appended for its wish", () => {
+    const wishes = [wish("k-1"), wish("k-2")];
+    const before = propose([], wishes, [slot(0, 480), slot(1, 512)], 4);
+    const after = propose(before, wishes, [slot(1, 512), slot(2, 540), slot(4, 470)], 4);
+    expect(shown(after)).toEqual([
+      ["k-1", "slot-0", false],
+      ["k-2", "slot-1", true],
+      ["k-1", "slot-4", true],
+    ]);
+  });
+
+  test("never more living rows than one action may have", () => {
+    const wishes = ["a", "b", "c", "d", "e"].map((id) => wish(id));
+    const slots = Array.from({ length: 9 }, (_, index) => slot(index, 480 + index * 32));
+    expect(propose([], wishes, slots, 4)).toHaveLength(4);
+  });
+
+  test("a wish outside its hours or centres stays without a row; a wish taken away takes its row along", () => {
+    const strict = wish("k-1", { centres: ["c-rungis"], fromHour: 8, toHour: 9 });
+    expect(propose([], [strict], [slot(0, 540), slot(1, 480)], 4)).toEqual([]);
+    const rows = propose([], [wish("k-1")], [slot(0, 480)], 4);
+    expect(propose(rows, [], [slot(0, 480)], 4)).toEqual([]);
+  });
+
+  test("equal facts give the equal proposal, whatever the order of what is seen", () => {
+    const slots = [slot(0, 480), slot(1, 480), slot(2, 512), slot(3, 512)];
+    const wishes = [wish("k-1"), wish("k-2"), wish("k-3")];
+    expect(propose([], wishes, [...slots].reverse(), 4)).toEqual(propose([], wishes, slots, 4));
+  });
+});

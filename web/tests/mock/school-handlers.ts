@@ -1,0 +1,220 @@
+/** The routes about the school itself, what is prepared and what is explained, over a `World`. */
+import { HttpResponse, http } from "msw";
+import type { Hours, Need, Subject, Unavailability, Vehicle } from "../../src/api/types.ts";
+import { iso, type World } from "./world.ts";
+
+export function schoolHandlers(world: World) {
+  const missing = () => HttpResponse.json({ code: "NOT_FOUND", status: 404 }, { status: 404 });
+  const items = <T>(list: T[]) => HttpResponse.json({ items: list, serverTime: iso() });
+  const lines = () => world.basket.groups.flatMap((group) => group.lines);
+  const barred = (candidateId: string): Need[] =>
+    (world.standings.find((one) => one.candidateId === candidateId)?.bars ?? [])
+      .filter((bar) => !bar.lifted)
+      .map((bar) => ({
+        rule: "R-PENALTY",
+        source: "arrêté of 20 April 2012",
+        remedy: "wait",
+        facts: { reason: bar.reason },
+        opensAt: bar.until,
+      }));
+  return [
+    http.post("*/api/v1/basket/check", async ({ request }) => {
+      const asked = (await request.json()) as {
+        items: { slotId: string; candidateId?: string; trainerId?: string }[];
+      };
+      return HttpResponse.json({
+        lines: asked.items.map(({ slotId, candidateId, trainerId }) => {
+          const slot = world.slots.find((one) => one.id === slotId);
+          const needs: Need[] = [
+            ...(slot?.verdicts ?? [])
+              .filter((verdict) => !verdict.allowed)
+              .map(({ rule, source, remedy, facts, opensAt }) => ({
+                rule,
+                source,
+                remedy: remedy ?? null,
+                facts,
+                opensAt: opensAt ?? null,
+              })),
+            ...(candidateId ? barred(candidateId) : []),
+            ...(trainerId === "t-1"
+              ? [
+                  {
+                    rule: "R-AVAILABLE",
+                    source: "ResaPermis",
+                    remedy: "choose_another_trainer",
+                    facts: { whose: "trainer", what: "unavailable" },
+                    opensAt: null,
+                  },
+                ]
+              : []),
+          ];
+          return { slotId, allowed: needs.length === 0, opensAt: slot?.opensAt ?? null, needs };
+        }),
+        actionNeeds: [],
+        serverTime: iso(),
+      });
+    }),
+    http.post("*/api/v1/basket/preparation", async ({ request }) => {
+      const { candidateIds } = (await request.json()) as { candidateIds: string[] };
+      return HttpResponse.json({
+        basketExpiresAt: iso(14 * 60_000),
+        basketRefusal: null,
+        candidates: candidateIds.map((candidateId) => {
+          const needs = barred(candidateId);
+          return { candidateId, ready: needs.length === 0, needs, rdvpermisAsked: true };
+        }),
+        callsLeft: 42,
+        waitUntil: null,
+        rdvpermisReachable: true,
+        tokenFresh: true,
+        preparedAt: iso(),
+        serverTime: iso(),
+      });
+    }),
+    http.put("*/api/v1/basket/items/:id/accompaniment", async ({ request, params }) => {
+      const body = (await request.json()) as { trainerId: string | null; vehicleId: string | null };
+      const line = lines().find((one) => one.id === params.id);
+      if (!line) return missing();
+      Object.assign(line, body);
+      return HttpResponse.json(line);
+    }),
+    http.get("*/api/v1/bookings/results", () => items(world.results)),
+    http.get("*/api/v1/bookings/:id/swappable", ({ params }) =>
+      items(world.bookings.upcoming.filter((one) => one.id !== params.id && one.state === "booked")),
+    ),
+    http.get("*/api/v1/bookings/:id/cancellation", ({ params }) => {
+      const late = params.id === "b-1";
+      return HttpResponse.json({
+        possible: true,
+        late,
+        barredDays: late ? 30 : 0,
+        barredUntil: late ? iso(30 * 86_400_000) : null,
+        freeUntil: late ? null : iso(3 * 86_400_000),
+      });
+    }),
+    http.get("*/api/v1/favourite-centres", () => HttpResponse.json({ items: world.favourites, seenAt: iso(-9000) })),
+    http.put("*/api/v1/favourite-centres", async ({ request }) => {
+      const { category, favourites } = (await request.json()) as {
+        category: string;
+        favourites: { centreId: string; priority: number }[];
+      };
+      const names = new Map(world.slots.map(({ centre }) => [centre.id, centre]));
+      world.favourites = [
+        ...world.favourites.filter((one) => one.category !== category),
+        ...favourites.map((one) => ({
+          ...one,
+          category,
+          centreName: names.get(one.centreId)?.name ?? "",
+          department: names.get(one.centreId)?.department ?? null,
+        })),
+      ];
+      return HttpResponse.json({ items: world.favourites, seenAt: iso() });
+    }),
+    http.get("*/api/v1/saved-searches", () => items(world.searches)),
+    http.post("*/api/v1/saved-searches", async ({ request }) => {
+      const body = (await request.json()) as Pick<World["searches"][number], "label" | "search" | "alert">;
+      const made = { ...body, id: crypto.randomUUID(), createdAt: iso(), matchedAt: null };
+      world.searches.unshift(made);
+      return HttpResponse.json(made, { status: 201 });
+    }),
+    http.delete("*/api/v1/saved-searches/:id", ({ params }) => {
+      world.searches = world.searches.filter((one) => one.id !== params.id);
+      return new HttpResponse(null, { status: 204 });
+    }),
+    http.get("*/api/v1/rules/parameters", () => items(world.parameters)),
+    http.get("*/api/v1/school", () => HttpResponse.json(world.school)),
+    http.put("*/api/v1/school", async ({ request }) => {
+      Object.assign(world.school, await request.json());
+      return HttpResponse.json(world.school);
+    }),
+    http.get("*/api/v1/school/trainers", () => items(world.trainers)),
+    http.put("*/api/v1/school/trainers/:id", async ({ request, params }) => {
+      const trainer = world.trainers.find((one) => one.id === params.id);
+      if (!trainer) return missing();
+      Object.assign(trainer, await request.json());
+      return HttpResponse.json(trainer);
+    }),
+    http.get("*/api/v1/school/vehicles", () => items(world.vehicles)),
+    http.post("*/api/v1/school/vehicles", async ({ request }) => {
+      const made = { ...((await request.json()) as Omit<Vehicle, "id">), id: crypto.randomUUID() };
+      world.vehicles.push(made);
+      return HttpResponse.json(made, { status: 201 });
+    }),
+    http.put("*/api/v1/school/vehicles/:id", async ({ request, params }) => {
+      const vehicle = world.vehicles.find((one) => one.id === params.id);
+      if (!vehicle) return missing();
+      Object.assign(vehicle, await request.json());
+      return HttpResponse.json(vehicle);
+    }),
+    http.get("*/api/v1/school/hours", () =>
+      HttpResponse.json({ hours: world.hours, fte: world.fte, nextAt: iso(20 * 86_400_000) }),
+    ),
+    http.put("*/api/v1/school/hours", async ({ request }) => {
+      const { hours } = (await request.json()) as { hours: Hours[] };
+      const same = (a: Hours, b: Hours) =>
+        a.trainerId === b.trainerId && a.month === b.month && a.category === b.category && a.kind === b.kind;
+      world.hours = [...world.hours.filter((old) => !hours.some((one) => same(old, one))), ...hours];
+      return new HttpResponse(null, { status: 204 });
+    }),
+    http.get("*/api/v1/candidates/:id/standing", ({ params }) =>
+      HttpResponse.json(
+        world.standings.find((one) => one.candidateId === params.id) ?? {
+          candidateId: params.id,
+          bars: [],
+          nextPossibleAt: {},
+        },
+      ),
+    ),
+    http.post("*/api/v1/bars/:id/lift", ({ params }) => {
+      const bar = world.standings.flatMap((one) => one.bars).find((one) => one.id === params.id);
+      if (!bar) return missing();
+      Object.assign(bar, { liftProposed: true, liftProposedBy: "u-1" });
+      return new HttpResponse(null, { status: 204 });
+    }),
+    http.post("*/api/v1/bars/:id/lift-approval", ({ params }) => {
+      const bar = world.standings.flatMap((one) => one.bars).find((one) => one.id === params.id);
+      if (!bar) return missing();
+      bar.lifted = true;
+      return new HttpResponse(null, { status: 204 });
+    }),
+    http.get("*/api/v1/unavailabilities", ({ request }) => {
+      const query = new URL(request.url).searchParams;
+      const matches = ({ subject }: Unavailability) =>
+        subject.kind === query.get("kind") && subject.id === (query.get("id") ?? "");
+      return items(world.unavailabilities.filter(matches));
+    }),
+    http.post("*/api/v1/unavailabilities", async ({ request }) => {
+      const body = (await request.json()) as Omit<Unavailability, "id" | "imported">;
+      const made: Unavailability = { ...body, rrule: body.rrule ?? null, id: crypto.randomUUID(), imported: false };
+      world.unavailabilities.push(made);
+      return HttpResponse.json(
+        { unavailability: made, metLineIds: body.subject.kind === "candidate" ? ["b-1"] : [] },
+        { status: 201 },
+      );
+    }),
+    http.delete("*/api/v1/unavailabilities/:id", ({ params }) => {
+      world.unavailabilities = world.unavailabilities.filter((one) => one.id !== params.id);
+      return new HttpResponse(null, { status: 204 });
+    }),
+    http.post("*/api/v1/unavailabilities/import", async ({ request }) => {
+      const query = new URL(request.url).searchParams;
+      const text = await request.text();
+      const subject: Subject = { kind: (query.get("kind") ?? "school") as Subject["kind"], id: query.get("id") ?? "" };
+      const kept = text.split("BEGIN:VEVENT").length - 1;
+      world.unavailabilities.push({
+        id: crypto.randomUUID(),
+        subject,
+        startsAt: iso(8 * 86_400_000),
+        endsAt: iso(9 * 86_400_000),
+        rrule: null,
+        timeZone: "Europe/Paris",
+        imported: true,
+      });
+      return HttpResponse.json({ kept, leftOut: { not_busy: 2, past: 1 } });
+    }),
+    http.post("*/api/v1/calendar-feeds/:id", () =>
+      HttpResponse.json({ url: `https://resapermis.test/calendriers/${"x".repeat(43)}.ics` }, { status: 201 }),
+    ),
+    http.delete("*/api/v1/calendar-feeds/:id", () => new HttpResponse(null, { status: 204 })),
+  ];
+}
