@@ -64,6 +64,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/bars/{bar_id}/lift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Propose Lift
+         * @description Ask that a bar be lifted for force majeure; a second person approves.
+         */
+        post: operations["propose_lift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bars/{bar_id}/lift-approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve Lift
+         * @description Approve what another person proposed.
+         */
+        post: operations["approve_lift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/basket": {
         parameters: {
             query?: never;
@@ -78,6 +118,26 @@ export interface paths {
         get: operations["get_basket"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/basket/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check
+         * @description Say whether a hold would be allowed now: why not, what to do, when it opens. Holds nothing.
+         */
+        post: operations["check"];
         delete?: never;
         options?: never;
         head?: never;
@@ -124,6 +184,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/basket/items/{line_id}/accompaniment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Accompany
+         * @description Say who accompanies a line's candidate and in what; RdvPermis is not asked.
+         */
+        put: operations["accompany"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/basket/items/{line_id}/candidate": {
         parameters: {
             query?: never;
@@ -138,6 +218,26 @@ export interface paths {
          */
         put: operations["name_candidate"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/basket/preparation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prepare
+         * @description Settle before an opening what can be: token, budget, an open basket, each candidate. Holds nothing.
+         */
+        post: operations["prepare"];
         delete?: never;
         options?: never;
         head?: never;
@@ -191,7 +291,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Preview Cancellation
+         * @description Say what cancelling would cost; cancels nothing.
+         */
+        get: operations["preview_cancellation"];
         put?: never;
         /**
          * Cancel
@@ -219,6 +323,90 @@ export interface paths {
          */
         post: operations["replace"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bookings/{booking_id}/swap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Swap
+         * @description Let two bookings change places; `changing` stays true while RdvPermis' answer is not known.
+         */
+        post: operations["swap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bookings/{booking_id}/swappable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Swappable
+         * @description List the bookings that may change places with this one, as RdvPermis says; spends a call.
+         */
+        get: operations["list_swappable"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bookings/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Results
+         * @description Count passes, failures and absences of past bookings, by month and licence group.
+         */
+        get: operations["list_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calendar-feeds/{trainer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Feed
+         * @description Make a private address of a trainer's exams, shown this once; an earlier one ends.
+         */
+        post: operations["create_feed"];
+        /**
+         * Revoke Feed
+         * @description End a trainer's private address.
+         */
+        delete: operations["revoke_feed"];
         options?: never;
         head?: never;
         patch?: never;
@@ -268,6 +456,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/candidates/{candidate_id}/standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Standing
+         * @description Say what bars a candidate, and from when on each licence group is free.
+         */
+        get: operations["get_standing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/candidates/search": {
         parameters: {
             query?: never;
@@ -301,6 +509,30 @@ export interface paths {
          */
         get: operations["list_centres"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/favourite-centres": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Favourites
+         * @description List the centres that the school prefers, as RdvPermis keeps them.
+         */
+        get: operations["list_favourites"];
+        /**
+         * Set Favourites
+         * @description Choose the favourites of a licence group; RdvPermis' own are changed with them. The answer is that group's.
+         */
+        put: operations["set_favourites"];
         post?: never;
         delete?: never;
         options?: never;
@@ -432,6 +664,218 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rules/parameters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Parameters
+         * @description List the parameters of the rules: in force, to come, waiting for their second person.
+         */
+        get: operations["list_parameters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/saved-searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Saved Searches
+         * @description List the asker's own saved searches.
+         */
+        get: operations["list_saved_searches"];
+        put?: never;
+        /**
+         * Save Search
+         * @description Keep a search: it is looked at more often, and what comes to match is told. Nothing is ever booked by it.
+         */
+        post: operations["save_search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/saved-searches/{search_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Saved Search
+         * @description Forget a saved search.
+         */
+        delete: operations["delete_saved_search"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/school": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get School
+         * @description Show the asker's school.
+         */
+        get: operations["get_school"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/school/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Hours
+         * @description List declared hours and the full-time trainers that follow from them.
+         */
+        get: operations["list_hours"];
+        /**
+         * Declare Hours
+         * @description Declare trainers' hours; said again, they replace. The answer is everything as it now stands.
+         */
+        put: operations["declare_hours"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/school/licence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Licence
+         * @description Keep the last day of the school's licence.
+         */
+        put: operations["set_licence"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/school/trainers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Trainers
+         * @description List trainers, active and past, and the other employees; spends a call for their names.
+         */
+        get: operations["list_trainers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/school/trainers/{trainer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Trainer
+         * @description Add a trainer (RdvPermis' employee id), or change one from a day on; thresholds follow at once.
+         */
+        put: operations["set_trainer"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/school/vehicles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Vehicles
+         * @description List the vehicles used at exams.
+         */
+        get: operations["list_vehicles"];
+        put?: never;
+        /**
+         * Add Vehicle
+         * @description Add a vehicle.
+         */
+        post: operations["add_vehicle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/school/vehicles/{vehicle_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Vehicle
+         * @description Change a vehicle.
+         */
+        put: operations["set_vehicle"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/slots": {
         parameters: {
             query?: never;
@@ -466,6 +910,70 @@ export interface paths {
         get: operations["list_thresholds"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/unavailabilities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Unavailabilities
+         * @description List who and what is not free in a window, occurrence by occurrence.
+         */
+        get: operations["list_unavailabilities"];
+        put?: never;
+        /**
+         * Add Unavailability
+         * @description Say that somebody or something is not free; bookings that it meets are told, not changed.
+         */
+        post: operations["add_unavailability"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/unavailabilities/{unavailability_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Unavailability
+         * @description Take one back, with all its occurrences.
+         */
+        delete: operations["remove_unavailability"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/unavailabilities/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Calendar
+         * @description Read a calendar: its busy times replace what an earlier import of the same subject brought.
+         */
+        post: operations["import_calendar"];
         delete?: never;
         options?: never;
         head?: never;
@@ -552,6 +1060,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/calendars/{token}.ics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Calendar
+         * @description Give the calendar behind a private address. Who knows it needs no session; one that ended never was.
+         */
+        get: operations["get_calendar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -597,29 +1125,39 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Accompaniment
+         * @description Who accompanies a candidate, and in what; null where nobody said.
+         */
+        Accompaniment: {
+            trainerId: string | null;
+            vehicleId: string | null;
+        };
+        /**
          * ActorView
          * @description Who did it: an account, a service unasked, or the State.
          */
         ActorView: {
-            /** Id */
             id: string;
-            /** Kind */
-            kind: string;
-            /** Roles */
+            /** @enum {string} */
+            kind: "unspecified" | "person" | "system" | "rdvpermis";
             roles: string[];
+        };
+        /**
+         * AddedUnavailabilityView
+         * @description What was written down, and the coming bookings that it meets: told, not changed.
+         */
+        AddedUnavailabilityView: {
+            metLineIds: string[];
+            unavailability: components["schemas"]["UnavailabilityView"];
         };
         /**
          * BasketView
          * @description The school's live groups.
          */
         BasketView: {
-            /** Groups */
             groups: components["schemas"]["GroupView"][];
             limits: components["schemas"]["LimitsView"];
-            /**
-             * Servertime
-             * Format: date-time
-             */
+            /** Format: date-time */
             serverTime: string;
         };
         /**
@@ -627,15 +1165,10 @@ export interface components {
          * @description Bookings.
          */
         BookingPage: {
-            /** Items */
             items: components["schemas"]["LineView"][];
-            /** Nextcursor */
-            nextCursor?: string | null;
-            replacements?: components["schemas"]["ReplacementsView"] | null;
-            /**
-             * Servertime
-             * Format: date-time
-             */
+            nextCursor: string | null;
+            replacements: components["schemas"]["ReplacementsView"] | null;
+            /** Format: date-time */
             serverTime: string;
         };
         /**
@@ -643,9 +1176,7 @@ export interface components {
          * @description A sentence in French and English.
          */
         BothLanguages: {
-            /** En */
             en: string;
-            /** Fr */
             fr: string;
         };
         /**
@@ -653,20 +1184,28 @@ export interface components {
          * @description Why a booking is given up.
          */
         Cancellation: {
-            /**
-             * Reason
-             * @enum {string}
-             */
+            /** @enum {string} */
             reason: "candidate_ill" | "not_ready" | "school" | "other";
+        };
+        /**
+         * CancellationView
+         * @description What cancelling would cost now: whether late, and the days without a new booking that follow.
+         */
+        CancellationView: {
+            barredDays: number;
+            barredUntil: string | null;
+            freeUntil: string | null;
+            late: boolean;
+            possible: boolean;
+            /** Format: date-time */
+            serverTime: string;
         };
         /**
          * CandidateNameView
          * @description A candidate as a list shows them; "…3f9a" where the name cannot be read now.
          */
         CandidateNameView: {
-            /** Displayname */
             displayName: string;
-            /** Id */
             id: string;
         };
         /**
@@ -674,17 +1213,14 @@ export interface components {
          * @description Candidates, newest first.
          */
         CandidatePage: {
-            /** Items */
             items: components["schemas"]["CandidateView"][];
-            /** Nextcursor */
-            nextCursor?: string | null;
+            nextCursor: string | null;
         };
         /**
          * CandidateQuery
          * @description Whole words of a name, or a NEPH: never in an address.
          */
         CandidateQuery: {
-            /** Query */
             query: string;
         };
         /**
@@ -692,24 +1228,14 @@ export interface components {
          * @description A candidate of the school, with mandates.
          */
         CandidateView: {
-            /** Createdat */
-            createdAt?: string | null;
-            /** Email */
-            email?: string | null;
-            /** Firstname */
+            createdAt: string | null;
+            email: string | null;
             firstName: string;
-            /** Id */
             id: string;
-            /** Lastname */
             lastName: string;
-            /** Mandates */
             mandates: components["schemas"]["MandateView"][];
-            /** Neph */
             neph: string;
-            /**
-             * Nephunusual
-             * @default false
-             */
+            /** @default false */
             nephUnusual: boolean;
         };
         /**
@@ -717,7 +1243,6 @@ export interface components {
          * @description Exam centres of a department.
          */
         CentrePage: {
-            /** Items */
             items: components["schemas"]["CentreView"][];
         };
         /**
@@ -725,26 +1250,130 @@ export interface components {
          * @description An exam centre.
          */
         CentreView: {
-            /** Department */
-            department?: string | null;
-            /** Id */
+            department: string | null;
+            distanceKm: number | null;
             id: string;
-            /** Latitude */
-            latitude?: number | null;
-            /** Longitude */
-            longitude?: number | null;
-            /** Name */
+            latitude: number | null;
+            longitude: number | null;
             name: string;
+            travelMinutes: number | null;
+        };
+        /**
+         * Check
+         * @description Slots and candidates to ask about, as a hold would name them.
+         */
+        Check: {
+            items: components["schemas"]["Item"][];
+        };
+        /**
+         * CheckedLineView
+         * @description One slot asked about: allowed now, or when it opens with nothing but time, and what must change besides.
+         */
+        CheckedLineView: {
+            allowed: boolean;
+            needs: components["schemas"]["NeedView"][];
+            opensAt: string | null;
+            slotId: string;
+            verdicts: components["schemas"]["VerdictView"][];
         };
         /**
          * CheckpointView
          * @description The newest signed checkpoint (C2SP note) and the key that verifies it.
          */
         CheckpointView: {
-            /** Note */
             note: string;
-            /** Verifierkey */
             verifierKey: string;
+        };
+        /**
+         * CheckView
+         * @description What a hold would be told, without a hold.
+         */
+        CheckView: {
+            actionNeeds: components["schemas"]["NeedView"][];
+            allowed: boolean;
+            lines: components["schemas"]["CheckedLineView"][];
+            /** Format: date-time */
+            serverTime: string;
+        };
+        /**
+         * DeclaredHours
+         * @description A trainer's hours of a month, of one kind; said again, they replace.
+         */
+        DeclaredHours: {
+            /** @description Licence group of RdvPermis: B, A, CE. */
+            category: string;
+            /** @description At most two decimals. */
+            hours: number;
+            /** @enum {string} */
+            kind: "practical" | "accompanied" | "theory";
+            /** @description 2026-12. */
+            month: string;
+            /** @description An id of ours or of RdvPermis, opaque. */
+            trainerId: string;
+        };
+        /**
+         * EmployeeView
+         * @description Somebody who works at the school, as RdvPermis names them.
+         */
+        EmployeeView: {
+            displayName: string;
+            id: string;
+        };
+        /**
+         * Favourite
+         * @description A centre that the school prefers; 0 is the first choice.
+         */
+        Favourite: {
+            /** @description An id of ours or of RdvPermis, opaque. */
+            centreId: string;
+            priority: number;
+        };
+        /**
+         * Favourites
+         * @description All favourite centres of a licence group.
+         */
+        Favourites: {
+            /** @description Licence group of RdvPermis: B, A, CE. */
+            category: string;
+            favourites: components["schemas"]["Favourite"][];
+        };
+        /**
+         * FavouritesView
+         * @description The school's favourite centres, and when RdvPermis was last read.
+         */
+        FavouritesView: {
+            items: components["schemas"]["FavouriteView"][];
+            seenAt: string | null;
+        };
+        /**
+         * FavouriteView
+         * @description A favourite centre of a licence group; 0 is the first choice.
+         */
+        FavouriteView: {
+            category: string;
+            centreId: string;
+            centreName: string | null;
+            department: string | null;
+            priority: number;
+        };
+        /**
+         * FeedAddressView
+         * @description A private address, shown this once: whoever knows it reads the trainer's exams.
+         */
+        FeedAddressView: {
+            address: string;
+        };
+        /**
+         * FteView
+         * @description Full-time trainers computed from the hours of three months.
+         */
+        FteView: {
+            category: string;
+            computedAt: string | null;
+            department: string;
+            firstMonth: string;
+            fte: number;
+            lastMonth: string;
         };
         /**
          * GroupOutcomeView
@@ -752,12 +1381,8 @@ export interface components {
          */
         GroupOutcomeView: {
             group: components["schemas"]["GroupView"];
-            /** Results */
             results: components["schemas"]["ItemResultView"][];
-            /**
-             * Servertime
-             * Format: date-time
-             */
+            /** Format: date-time */
             serverTime: string;
         };
         /**
@@ -765,13 +1390,9 @@ export interface components {
          * @description One action: at most four lines, one basket at RdvPermis.
          */
         GroupView: {
-            /** Createdat */
-            createdAt?: string | null;
-            /** Expiresat */
-            expiresAt?: string | null;
-            /** Id */
+            createdAt: string | null;
+            expiresAt: string | null;
             id: string;
-            /** Lines */
             lines: components["schemas"]["LineView"][];
         };
         /**
@@ -779,166 +1400,193 @@ export interface components {
          * @description One action. How many slots it may have, R-GROUP says; the limit here only bounds the work of saying so.
          */
         Hold: {
-            /** Items */
             items: components["schemas"]["Item"][];
-            /**
-             * Together
-             * @default false
-             */
+            /** @default false */
             together: boolean;
         };
         /**
+         * Hours
+         * @description Hours to declare.
+         */
+        Hours: {
+            hours: components["schemas"]["DeclaredHours"][];
+        };
+        /**
+         * HoursPage
+         * @description Hours of the last months, what follows from them, and when it is next computed.
+         */
+        HoursPage: {
+            fte: components["schemas"]["FteView"][];
+            items: components["schemas"]["HoursView"][];
+            nextAt: string | null;
+        };
+        /**
+         * HoursView
+         * @description A trainer's declared hours of a month, of one kind.
+         */
+        HoursView: {
+            category: string;
+            hours: number;
+            kind: string;
+            month: string;
+            trainerId: string;
+        };
+        /**
+         * ImportView
+         * @description How many occurrences were kept, and how many events were left out, by why.
+         */
+        ImportView: {
+            kept: number;
+            leftOut: {
+                [key: string]: number;
+            };
+        };
+        /**
          * Item
-         * @description A slot to hold, and for whom if that is known.
+         * @description A slot to hold; for whom, who accompanies and in what, if that is known.
          */
         Item: {
-            /** Candidateid */
             candidateId?: string | null;
-            /**
-             * Slotid
-             * @description An id of ours or of RdvPermis, opaque.
-             */
+            /** @description An id of ours or of RdvPermis, opaque. */
             slotId: string;
+            trainerId?: string | null;
+            vehicleId?: string | null;
         };
         /**
          * ItemResultView
          * @description What became of one slot of an action.
          */
         ItemResultView: {
-            /** Lineid */
             lineId: string;
-            problem?: components["schemas"]["ReasonView"] | null;
-            /** Slotid */
+            problem: components["schemas"]["ReasonView"] | null;
             slotId: string;
-            /** State */
-            state: string;
+            /** @enum {string} */
+            state: "unspecified" | "asking" | "held" | "refused" | "expired" | "released" | "withdrawn" | "confirming" | "rejected" | "booked" | "cancelled" | "replaced" | "swapped" | "done";
         };
         /**
          * JudgedSlotView
          * @description A slot and what every rule says of it for the asker's school.
          */
         JudgedSlotView: {
-            /** Allowed */
             allowed: boolean;
-            /** Category */
             category: string;
             centre: components["schemas"]["CentreView"];
-            /** Endsat */
+            distanceKm: number | null;
             endsAt: string;
-            /** Id */
             id: string;
-            /** Kind */
             kind: string;
-            /** Opensat */
-            opensAt?: string | null;
-            /** Openstoallat */
-            opensToAllAt?: string | null;
-            /** Seenat */
-            seenAt?: string | null;
-            /** Startsat */
+            opensAt: string | null;
+            opensToAllAt: string | null;
+            seenAt: string | null;
             startsAt: string;
-            /** Status */
-            status: string;
-            /** Timezone */
+            /** @enum {string} */
+            status: "unspecified" | "free" | "ours" | "taken" | "threshold_reached" | "withdrawn" | "other";
             timeZone: string;
-            /** Verdicts */
+            travelMinutes: number | null;
             verdicts: components["schemas"]["VerdictView"][];
+        };
+        /**
+         * Licence
+         * @description The last day of the school's licence; null where it is not known.
+         */
+        Licence: {
+            licensedUntil: string | null;
+        };
+        /**
+         * Lift
+         * @description Why a bar should be lifted.
+         */
+        Lift: {
+            /** @enum {string} */
+            reason: "illness" | "accident" | "bereavement" | "centre_closed" | "other_force_majeure";
         };
         /**
          * LimitsView
          * @description Parameters in force.
          */
         LimitsView: {
-            /** Basket */
             basket: number;
-            /** Group */
             group: number;
-            /** Holdttlseconds */
             holdTtlSeconds: number;
         };
         /**
          * LineView
-         * @description A slot asked for, held, booked or refused.
+         * @description A slot asked for, held, booked or refused; booked there by hand, it was `foundElsewhere`.
          */
         LineView: {
-            candidate?: components["schemas"]["CandidateNameView"] | null;
-            /**
-             * Changing
-             * @default false
-             */
+            candidate: components["schemas"]["CandidateNameView"] | null;
+            /** @default false */
             changing: boolean;
-            /** Examid */
-            examId?: string | null;
-            /** Expiresat */
-            expiresAt?: string | null;
-            /** Groupid */
+            examId: string | null;
+            expiresAt: string | null;
+            /** @default false */
+            foundElsewhere: boolean;
             groupId: string;
-            /** Id */
             id: string;
-            reason?: components["schemas"]["ReasonView"] | null;
-            /** Since */
-            since?: string | null;
+            reason: components["schemas"]["ReasonView"] | null;
+            result: components["schemas"]["ResultView"] | null;
+            since: string | null;
             slot: components["schemas"]["SlotView"];
-            /** State */
-            state: string;
+            /** @enum {string} */
+            state: "unspecified" | "asking" | "held" | "refused" | "expired" | "released" | "withdrawn" | "confirming" | "rejected" | "booked" | "cancelled" | "replaced" | "swapped" | "done";
+            trainerId: string | null;
+            vehicleId: string | null;
         };
         /**
          * MandatePage
          * @description Mandates, newest first.
          */
         MandatePage: {
-            /** Items */
             items: components["schemas"]["MandateView"][];
-            /** Nextcursor */
-            nextCursor?: string | null;
+            nextCursor: string | null;
         };
         /**
          * MandateView
          * @description A mandate, as last read at RdvPermis.
          */
         MandateView: {
-            /** Candidateid */
             candidateId: string;
-            /** Category */
             category: string;
-            /** Expiresat */
-            expiresAt?: string | null;
-            /** Gearbox */
-            gearbox?: string | null;
-            /** Id */
+            expiresAt: string | null;
+            gearbox: string | null;
             id: string;
-            /** Rdvpermiscode */
-            rdvpermisCode?: string | null;
-            /** Seenat */
-            seenAt?: string | null;
-            /** Since */
-            since?: string | null;
-            /** State */
-            state: string;
+            rdvpermisCode: string | null;
+            seenAt: string | null;
+            since: string | null;
+            /** @enum {string} */
+            state: "unspecified" | "draft" | "pending" | "active" | "refused" | "cancelled" | "revoked" | "expired" | "superseded";
         };
         /**
          * Naming
          * @description Who takes the exam; null takes the name off.
          */
         Naming: {
-            /** Candidateid */
             candidateId: string | null;
+        };
+        /**
+         * NeedView
+         * @description One thing that stands against: what the rule says, what to do, and when it ends by itself.
+         */
+        NeedView: {
+            action: string | null;
+            detail: string | null;
+            facts: {
+                [key: string]: string;
+            };
+            opensAt: string | null;
+            remedy: string | null;
+            rule: string;
+            source: string;
         };
         /**
          * NewCandidate
          * @description A candidate to write down.
          */
         NewCandidate: {
-            /** Email */
             email?: string | null;
-            /** Firstname */
             firstName: string;
-            /** Lastname */
             lastName: string;
-            /**
-             * Neph
-             * @description NEPH as printed; leading zeros count.
-             */
+            /** @description NEPH as printed; leading zeros count. */
             neph: string;
         };
         /**
@@ -946,34 +1594,44 @@ export interface components {
          * @description A mandate to ask RdvPermis for.
          */
         NewMandate: {
-            /**
-             * Candidateid
-             * @description An id of ours or of RdvPermis, opaque.
-             */
+            /** @description An id of ours or of RdvPermis, opaque. */
             candidateId: string;
-            /**
-             * Category
-             * @description Licence group of RdvPermis: B, A, CE.
-             */
+            /** @description Licence group of RdvPermis: B, A, CE. */
             category: string;
-            /** Gearbox */
             gearbox?: ("manual" | "automatic") | null;
+        };
+        /**
+         * NewSavedSearch
+         * @description A search to keep.
+         */
+        NewSavedSearch: {
+            /** @default true */
+            alert: boolean;
+            label: string;
+            search: components["schemas"]["Search"];
+        };
+        /**
+         * NewUnavailability
+         * @description When somebody or something is not free, on the clock of `timeZone` (the school's if absent).
+         */
+        NewUnavailability: {
+            /** @description 2026-12-09T08:32, there. */
+            endsAt: string;
+            rrule?: string | null;
+            /** @description 2026-12-09T08:32, there. */
+            startsAt: string;
+            subject: components["schemas"]["Subject"];
+            timeZone?: string | null;
         };
         /**
          * NoticePage
          * @description The inbox, newest first.
          */
         NoticePage: {
-            /** Items */
             items: components["schemas"]["NoticeView"][];
-            /** Nextcursor */
-            nextCursor?: string | null;
-            /**
-             * Servertime
-             * Format: date-time
-             */
+            nextCursor: string | null;
+            /** Format: date-time */
             serverTime: string;
-            /** Unread */
             unread: number;
         };
         /**
@@ -981,23 +1639,17 @@ export interface components {
          * @description Something that happened.
          */
         NoticeView: {
-            candidate?: components["schemas"]["CandidateNameView"] | null;
-            /** Facts */
+            candidate: components["schemas"]["CandidateNameView"] | null;
             facts: {
                 [key: string]: string;
             };
-            /** Id */
             id: string;
-            /** Kind */
             kind: string;
-            /** Level */
-            level: string;
-            /** Objectid */
-            objectId?: string | null;
-            /** Occurredat */
-            occurredAt?: string | null;
-            /** Readat */
-            readAt?: string | null;
+            /** @enum {string} */
+            level: "info" | "success" | "warning" | "danger";
+            objectId: string | null;
+            occurredAt: string | null;
+            readAt: string | null;
             text: components["schemas"]["BothLanguages"];
         };
         /**
@@ -1005,44 +1657,89 @@ export interface components {
          * @description What it was done to.
          */
         ObjectView: {
-            /** Id */
             id: string;
-            /** Kind */
             kind: string;
+        };
+        /**
+         * ParameterPage
+         * @description Parameters in force and to come.
+         */
+        ParameterPage: {
+            items: components["schemas"]["ParameterView"][];
+            /** Format: date-time */
+            serverTime: string;
+        };
+        /**
+         * ParameterView
+         * @description A parameter of the rules; null department or category: all of them.
+         */
+        ParameterView: {
+            category: string | null;
+            department: string | null;
+            name: string;
+            /** @enum {string} */
+            state: "in_force" | "to_come" | "awaiting_approval";
+            validFrom: string | null;
+            value: string;
+        };
+        /**
+         * Preparation
+         * @description Whom to prepare an opening for, and where; `slotId` is one to ask RdvPermis about, where one is known.
+         */
+        Preparation: {
+            /** @default [] */
+            candidateIds: string[];
+            /** @description Licence group of RdvPermis: B, A, CE. */
+            category: string;
+            /** @description 94, 2A, 971. */
+            department: string;
+            slotId?: string | null;
+        };
+        /**
+         * PreparationView
+         * @description What is settled before an opening; `basketExpiresAt` is of RdvPermis' basket that the next hold will use.
+         */
+        PreparationView: {
+            basketExpiresAt: string | null;
+            basketProblem: components["schemas"]["ReasonView"] | null;
+            callsLeft: number;
+            candidates: components["schemas"]["PreparedCandidateView"][];
+            preparedAt: string | null;
+            rdvpermisReachable: boolean;
+            /** Format: date-time */
+            serverTime: string;
+            tokenFresh: boolean;
+            waitUntil: string | null;
+        };
+        /**
+         * PreparedCandidateView
+         * @description Whether a candidate stands ready, and what stands against; `rdvpermisAsked` where RdvPermis said so itself.
+         */
+        PreparedCandidateView: {
+            candidate: components["schemas"]["CandidateNameView"];
+            needs: components["schemas"]["NeedView"][];
+            rdvpermisAsked: boolean;
+            ready: boolean;
         };
         /**
          * Problem
          * @description Why not, and what to do: the body of every refusal (application/problem+json).
          */
         Problem: {
-            /** Code */
             code: string;
-            /** Detail */
             detail: string;
-            /**
-             * Errorid
-             * @default null
-             */
+            /** @default null */
             errorId: string | null;
-            /**
-             * Rdvpermiscode
-             * @default null
-             */
+            /** @default null */
             rdvpermisCode: string | null;
-            /**
-             * Retryat
-             * @default null
-             */
+            /** @default null */
+            remedy: string | null;
+            /** @default null */
             retryAt: string | null;
-            /** Status */
             status: number;
-            /** Title */
             title: string;
-            /** Type */
             type: string;
-            /** Verdicts */
             verdicts: components["schemas"]["VerdictView"][];
-            /** Violations */
             violations: components["schemas"]["ViolationView"][];
         };
         /**
@@ -1053,21 +1750,13 @@ export interface components {
          *     `content` is the deterministic serialisation of audit.v1.Record. Salt and content are null once erased.
          */
         ProofView: {
-            /** Checkpoint */
             checkpoint: string;
-            /** Content */
-            content?: string | null;
-            /** Hashes */
+            content: string | null;
             hashes: string[];
-            /** Leafdata */
             leafData: string;
-            /** Leafhash */
             leafHash: string;
-            /** Leafindex */
             leafIndex: number;
-            /** Salt */
-            salt?: string | null;
-            /** Treesize */
+            salt: string | null;
             treeSize: number;
         };
         /**
@@ -1075,17 +1764,12 @@ export interface components {
          * @description Why a line is refused, with a sentence in the reader's language.
          */
         ReasonView: {
-            /** Code */
             code: string;
-            /** Detail */
             detail: string;
-            /** Errorid */
-            errorId?: string | null;
-            /** Rdvpermiscode */
-            rdvpermisCode?: string | null;
-            /** Retryat */
-            retryAt?: string | null;
-            /** Verdicts */
+            errorId: string | null;
+            rdvpermisCode: string | null;
+            remedy: string | null;
+            retryAt: string | null;
             verdicts: components["schemas"]["VerdictView"][];
         };
         /**
@@ -1093,39 +1777,28 @@ export interface components {
          * @description Records of the school, newest first.
          */
         RecordPage: {
-            /** Items */
             items: components["schemas"]["RecordView"][];
-            /** Nextcursor */
-            nextCursor?: string | null;
+            nextCursor: string | null;
         };
         /**
          * RecordView
          * @description One act. `leafIndex` is null until the journal's tree has it.
          */
         RecordView: {
-            /** Action */
             action: string;
             actor: components["schemas"]["ActorView"];
-            /** Candidateid */
-            candidateId?: string | null;
-            /** Correlationid */
-            correlationId?: string | null;
-            /** Facts */
+            candidateId: string | null;
+            correlationId: string | null;
             facts: {
                 [key: string]: string;
             };
-            /** Id */
             id: string;
-            /** Leafindex */
-            leafIndex?: number | null;
-            object?: components["schemas"]["ObjectView"] | null;
-            /** Occurredat */
-            occurredAt?: string | null;
-            /** Outcome */
-            outcome: string;
-            /** Purpose */
-            purpose?: string | null;
-            /** Service */
+            leafIndex: number | null;
+            object: components["schemas"]["ObjectView"] | null;
+            occurredAt: string | null;
+            /** @enum {string} */
+            outcome: "unspecified" | "done" | "refused" | "failed" | "unknown";
+            purpose: string | null;
             service: string;
         };
         /**
@@ -1133,10 +1806,7 @@ export interface components {
          * @description Who takes the exam instead.
          */
         Replacement: {
-            /**
-             * Candidateid
-             * @description An id of ours or of RdvPermis, opaque.
-             */
+            /** @description An id of ours or of RdvPermis, opaque. */
             candidateId: string;
         };
         /**
@@ -1144,42 +1814,132 @@ export interface components {
          * @description What RdvPermis still allows this month.
          */
         ReplacementsView: {
-            /** Left */
             left: number;
-            /** Permonth */
             perMonth: number;
+        };
+        /**
+         * ResultCountView
+         * @description Results of a month, licence group and kind of test; `awaited` has none published yet.
+         */
+        ResultCountView: {
+            absent: number;
+            awaited: number;
+            category: string;
+            failed: number;
+            kind: string;
+            month: string;
+            passed: number;
+        };
+        /**
+         * ResultsView
+         * @description The school's results.
+         */
+        ResultsView: {
+            items: components["schemas"]["ResultCountView"][];
+        };
+        /**
+         * ResultView
+         * @description How an exam went, as found at RdvPermis; points are of 31.
+         */
+        ResultView: {
+            foundAt: string | null;
+            /** @enum {string} */
+            outcome: "unspecified" | "passed" | "failed" | "absent";
+            points: number | null;
+        };
+        /**
+         * SavedSearchPage
+         * @description The asker's own saved searches, newest first.
+         */
+        SavedSearchPage: {
+            items: components["schemas"]["SavedSearchView"][];
+        };
+        /**
+         * SavedSearchView
+         * @description A search that its owner keeps; nothing is ever booked by it.
+         */
+        SavedSearchView: {
+            alert: boolean;
+            createdAt: string | null;
+            id: string;
+            label: string;
+            matchedAt: string | null;
+            search: components["schemas"]["SearchView"];
+        };
+        /**
+         * SchoolProfileView
+         * @description What RdvPermis says of the school, and until which day, included, it is licensed.
+         */
+        SchoolProfileView: {
+            declaredFte: number | null;
+            department: string | null;
+            id: string;
+            latitude: number | null;
+            licenceNumber: string | null;
+            licensedUntil: string | null;
+            longitude: number | null;
+            name: string;
+            seenAt: string | null;
         };
         /**
          * SchoolView
          * @description The school they act for.
          */
         SchoolView: {
-            /** Department */
             department: string;
-            /** Id */
             id: string;
-            /** Name */
             name: string;
+        };
+        /**
+         * Search
+         * @description What to look for, whenever it comes.
+         */
+        Search: {
+            /** @description Licence group of RdvPermis: B, A, CE. */
+            category: string;
+            /** @default [] */
+            centres: string[];
+            dayFrom?: string | null;
+            dayTo?: string | null;
+            department?: string | null;
+            /** @default 1 */
+            inARow: number;
+            kind?: ("CIRCULATION" | "PLATEAU") | null;
+            /** @default false */
+            openNow: boolean;
+            opensBefore?: string | null;
+            /** @default [] */
+            weekdays: number[];
+            withinKm?: number | null;
+        };
+        /**
+         * SearchView
+         * @description What a saved search looks for.
+         */
+        SearchView: {
+            category: string;
+            centres: string[];
+            dayFrom: string | null;
+            dayTo: string | null;
+            department: string | null;
+            inARow: number;
+            kind: string | null;
+            openNow: boolean;
+            opensBefore: string | null;
+            weekdays: number[];
+            withinKm: number | null;
         };
         /**
          * SessionView
          * @description A session; `expiresAt` is when it ends unless used.
          */
         SessionView: {
-            /** Csrftoken */
             csrfToken: string;
-            /**
-             * Expiresat
-             * Format: date-time
-             */
+            /** Format: date-time */
             expiresAt: string;
-            /** Roles */
             roles: string[];
             school: components["schemas"]["SchoolView"];
-            /**
-             * Servertime
-             * Format: date-time
-             */
+            /** Format: date-time */
             serverTime: string;
             user: components["schemas"]["UserView"];
         };
@@ -1188,7 +1948,6 @@ export interface components {
          * @description Where the browser goes next: the provider's own sign-out.
          */
         SignedOutView: {
-            /** Redirect */
             redirect: string;
         };
         /**
@@ -1196,98 +1955,204 @@ export interface components {
          * @description Slots, the age of what is known, and why some may be missing.
          */
         SlotPage: {
-            /**
-             * Incomplete
-             * @default false
-             */
+            /** @default false */
             incomplete: boolean;
-            /** Incompletereason */
-            incompleteReason?: string | null;
-            /** Items */
+            incompleteReason: string | null;
             items: components["schemas"]["JudgedSlotView"][];
-            /** Nextcursor */
-            nextCursor?: string | null;
-            /** Seenat */
-            seenAt?: string | null;
-            /**
-             * Servertime
-             * Format: date-time
-             */
+            nextCursor: string | null;
+            seenAt: string | null;
+            /** Format: date-time */
             serverTime: string;
-            threshold?: components["schemas"]["ThresholdView"] | null;
+            threshold: components["schemas"]["ThresholdView"] | null;
         };
         /**
          * SlotView
          * @description What is public about a slot. `startsAt` and `endsAt` are local to the centre, without zone.
          */
         SlotView: {
-            /** Category */
             category: string;
             centre: components["schemas"]["CentreView"];
-            /** Endsat */
+            distanceKm: number | null;
             endsAt: string;
-            /** Id */
             id: string;
-            /** Kind */
             kind: string;
-            /** Openstoallat */
-            opensToAllAt?: string | null;
-            /** Seenat */
-            seenAt?: string | null;
-            /** Startsat */
+            opensToAllAt: string | null;
+            seenAt: string | null;
             startsAt: string;
-            /** Status */
-            status: string;
-            /** Timezone */
+            /** @enum {string} */
+            status: "unspecified" | "free" | "ours" | "taken" | "threshold_reached" | "withdrawn" | "other";
             timeZone: string;
+            travelMinutes: number | null;
+        };
+        /**
+         * StandingBarView
+         * @description Until when a candidate may not be booked, and why. A bar of RdvPermis' stands until RdvPermis lifts it.
+         */
+        StandingBarView: {
+            category: string;
+            detail: string;
+            fromRdvpermis: boolean;
+            id: string;
+            lifted: boolean;
+            liftProposed: boolean;
+            liftProposedByMe: boolean;
+            reason: string;
+            since: string | null;
+            until: string | null;
+        };
+        /**
+         * StandingView
+         * @description A candidate's bars, and from when on each licence group is free of them.
+         */
+        StandingView: {
+            bars: components["schemas"]["StandingBarView"][];
+            candidateId: string;
+            nextPossibleAt: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Subject
+         * @description Who or what is not free; the school itself has no id.
+         */
+        Subject: {
+            id?: string | null;
+            /** @enum {string} */
+            kind: "candidate" | "trainer" | "vehicle" | "school";
+        };
+        /**
+         * SubjectView
+         * @description Who or what; the school itself has no id.
+         */
+        SubjectView: {
+            id: string | null;
+            /** @enum {string} */
+            kind: "unspecified" | "candidate" | "trainer" | "vehicle" | "school";
+        };
+        /**
+         * Swap
+         * @description The other booking, which takes this one's place.
+         */
+        Swap: {
+            /** @description An id of ours or of RdvPermis, opaque. */
+            otherBookingId: string;
+        };
+        /**
+         * SwappableView
+         * @description Bookings that may change places with one, as RdvPermis says.
+         */
+        SwappableView: {
+            items: components["schemas"]["LineView"][];
+            /** Format: date-time */
+            serverTime: string;
+        };
+        /**
+         * SwappedView
+         * @description The two new bookings, the first's place first; one still `changing` is not known yet.
+         */
+        SwappedView: {
+            items: components["schemas"]["LineView"][];
         };
         /**
          * ThresholdPage
          * @description The school's thresholds.
          */
         ThresholdPage: {
-            /** Items */
             items: components["schemas"]["ThresholdView"][];
-            /**
-             * Servertime
-             * Format: date-time
-             */
+            /** Format: date-time */
             serverTime: string;
         };
         /**
          * ThresholdView
-         * @description What a school may take in a department, month and licence group; `taken` counts bookings and live holds.
+         * @description What a school may take in a department, month and licence group.
+         *
+         *     `taken` counts bookings and live holds; `left` is of the month, `leftToday` of what the pace allows today.
          */
         ThresholdView: {
-            /** Category */
             category: string;
-            /** Department */
             department: string;
-            /** Fte */
+            difference: number | null;
+            elsewhere: number;
             fte: number;
-            /** Limit */
+            fteAsOf: string | null;
+            fteSource: string;
+            held: number;
+            left: number;
+            leftToday: number;
             limit: number;
-            /** Month */
             month: string;
-            /** Nextchangeat */
-            nextChangeAt?: string | null;
-            /** Pacedlimit */
+            nextChangeAt: string | null;
+            ownLimit: number | null;
             pacedLimit: number;
-            /** Rateperfte */
             ratePerFte: number;
-            /** Rdvpermislimit */
-            rdvpermisLimit?: number | null;
-            /** Taken */
+            rdvpermisLimit: number | null;
+            replacementsLeft: number | null;
+            replacementsPerMonth: number | null;
             taken: number;
+            warnPercent: number;
+        };
+        /**
+         * TrainerPage
+         * @description Trainers, active and past; and the other employees, who may become one. `namesMissing`: RdvPermis was silent.
+         */
+        TrainerPage: {
+            items: components["schemas"]["TrainerView"][];
+            namesMissing: boolean;
+            others: components["schemas"]["EmployeeView"][];
+        };
+        /**
+         * TrainerPlan
+         * @description How a trainer works, from a day to a last day.
+         */
+        TrainerPlan: {
+            /** Format: date */
+            activeFrom: string;
+            activeUntil?: string | null;
+            authorisedUntil?: string | null;
+            categories: string[];
+            /** @description 94, 2A, 971. */
+            department: string;
+        };
+        /**
+         * TrainerView
+         * @description A trainer; days are the department's, last days included. "…3f9a" where the name cannot be read now.
+         */
+        TrainerView: {
+            activeFrom: string | null;
+            activeUntil: string | null;
+            authorisedUntil: string | null;
+            categories: string[];
+            department: string;
+            displayName: string;
+            id: string;
+            mayAccompany: boolean;
+        };
+        /**
+         * UnavailabilityPage
+         * @description Occurrences of a window, in order.
+         */
+        UnavailabilityPage: {
+            items: components["schemas"]["UnavailabilityView"][];
+        };
+        /**
+         * UnavailabilityView
+         * @description One occurrence, on the clock of `timeZone`; those of one recurrence share their id.
+         */
+        UnavailabilityView: {
+            endsAt: string;
+            id: string;
+            imported: boolean;
+            rrule: string | null;
+            startsAt: string;
+            subject: components["schemas"]["SubjectView"];
+            timeZone: string;
         };
         /**
          * UserView
          * @description The person.
          */
         UserView: {
-            /** Displayname */
             displayName: string;
-            /** Id */
             id: string;
         };
         /**
@@ -1295,30 +2160,51 @@ export interface components {
          * @description Which group to validate.
          */
         Validation: {
-            /**
-             * Groupid
-             * @description An id of ours or of RdvPermis, opaque.
-             */
+            /** @description An id of ours or of RdvPermis, opaque. */
             groupId: string;
+        };
+        /**
+         * VehiclePage
+         * @description Vehicles.
+         */
+        VehiclePage: {
+            items: components["schemas"]["VehicleView"][];
+        };
+        /**
+         * VehiclePlan
+         * @description A vehicle used at exams.
+         */
+        VehiclePlan: {
+            categories: string[];
+            /** @enum {string} */
+            gearbox: "manual" | "automatic";
+            label: string;
+            /** @default false */
+            retired: boolean;
+        };
+        /**
+         * VehicleView
+         * @description A vehicle used at exams.
+         */
+        VehicleView: {
+            categories: string[];
+            gearbox: string;
+            id: string;
+            label: string;
+            retired: boolean;
         };
         /**
          * VerdictView
          * @description What one rule says.
          */
         VerdictView: {
-            /** Allowed */
             allowed: boolean;
-            /** Facts */
             facts: {
                 [key: string]: string;
             };
-            /** Opensat */
-            opensAt?: string | null;
-            /** Remedy */
-            remedy?: string | null;
-            /** Rule */
+            opensAt: string | null;
+            remedy: string | null;
             rule: string;
-            /** Source */
             source: string;
         };
         /**
@@ -1326,9 +2212,7 @@ export interface components {
          * @description A field that cannot be read, and why, without its value.
          */
         ViolationView: {
-            /** Description */
             description: string;
-            /** Field */
             field: string;
         };
     };
@@ -1343,9 +2227,7 @@ export interface operations {
     get_checkpoint: {
         parameters: {
             query?: never;
-            header?: {
-                accept?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -1440,6 +2322,74 @@ export interface operations {
             };
         };
     };
+    propose_lift: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                bar_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Lift"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    approve_lift: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                bar_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_basket: {
         parameters: {
             query?: never;
@@ -1456,6 +2406,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BasketView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Check"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckView"];
                 };
             };
             /** @description A refusal: why, and what to do. */
@@ -1552,6 +2538,46 @@ export interface operations {
             };
         };
     };
+    accompany: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description One for each human act, the same for its repeats: the act is done once. */
+                "Idempotency-Key": string;
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                line_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Accompaniment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     name_candidate: {
         parameters: {
             query?: never;
@@ -1579,6 +2605,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LineView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    prepare: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Preparation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreparationView"];
                 };
             };
             /** @description A refusal: why, and what to do. */
@@ -1674,6 +2736,37 @@ export interface operations {
             };
         };
     };
+    preview_cancellation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                booking_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancellationView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     cancel: {
         parameters: {
             query?: never;
@@ -1742,6 +2835,180 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["LineView"];
                 };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    swap: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description One for each human act, the same for its repeats: the act is done once. */
+                "Idempotency-Key": string;
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                booking_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Swap"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SwappedView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_swappable: {
+        parameters: {
+            query?: {
+                /** @description The booking's own day if absent. */
+                date?: string | null;
+            };
+            header?: never;
+            path: {
+                booking_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SwappableView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_results: {
+        parameters: {
+            query?: {
+                /** @description First month; the last twelve if absent. */
+                from?: string | null;
+                /** @description Last month, included. */
+                to?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultsView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_feed: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                trainer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedAddressView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_feed: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                trainer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A refusal: why, and what to do. */
             default: {
@@ -1857,6 +3124,37 @@ export interface operations {
             };
         };
     };
+    get_standing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                candidate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StandingView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     search_candidates: {
         parameters: {
             query?: never;
@@ -1914,6 +3212,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CentrePage"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_favourites: {
+        parameters: {
+            query?: {
+                /** @description Read RdvPermis again; spends a call. */
+                lookNow?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FavouritesView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_favourites: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Favourites"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FavouritesView"];
                 };
             };
             /** @description A refusal: why, and what to do. */
@@ -2170,6 +3536,434 @@ export interface operations {
             };
         };
     };
+    list_parameters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParameterPage"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_saved_searches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearchPage"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save_search: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description One for each human act, the same for its repeats: the act is done once. */
+                "Idempotency-Key": string;
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSavedSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearchView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_saved_search: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                search_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_school: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchoolProfileView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_hours: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursPage"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    declare_hours: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Hours"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursPage"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_licence: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Licence"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchoolProfileView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_trainers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainerPage"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_trainer: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                trainer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainerPlan"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainerView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_vehicles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VehiclePage"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_vehicle: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VehiclePlan"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VehicleView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_vehicle: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                vehicle_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VehiclePlan"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VehicleView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     search_slots: {
         parameters: {
             query: {
@@ -2179,15 +3973,31 @@ export interface operations {
                 centre?: string[] | null;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
-                /** @description 94, 2A, 971. */
-                department: string;
+                /** @description First hour, at the centre: 08:00. */
+                dayFrom?: string | null;
+                /** @description Before this hour: 12:00. */
+                dayTo?: string | null;
+                /** @description May be absent where `withinKm` says where. */
+                department?: string | null;
                 /** @description First day; today if absent. */
                 from?: string | null;
+                /** @description At least so many free slots one after the other. */
+                inARow?: number;
+                /** @description Kind of test; both if absent. */
+                kind?: ("CIRCULATION" | "PLATEAU") | null;
                 limit?: number;
                 /** @description Look again at RdvPermis; spends calls. */
                 lookNow?: boolean;
+                /** @description Only what the school may take now. */
+                openNow?: boolean;
+                /** @description Only what is open, or opens by itself, before. */
+                opensBefore?: string | null;
                 /** @description Last day, included; at most 55 days later. */
                 to?: string | null;
+                /** @description Monday is 1; all if absent. */
+                weekdays?: number[] | null;
+                /** @description Centres at most so far from the school. */
+                withinKm?: number | null;
             };
             header?: never;
             path?: never;
@@ -2231,6 +4041,155 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ThresholdPage"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_unavailabilities: {
+        parameters: {
+            query: {
+                /** @description First day. */
+                from: string;
+                subject?: ("candidate" | "trainer" | "vehicle" | "school") | null;
+                /** @description Absent for the school itself. */
+                subjectId?: string | null;
+                /** @description Last day, included; at most 99 days later. */
+                to: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnavailabilityPage"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_unavailability: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description One for each human act, the same for its repeats: the act is done once. */
+                "Idempotency-Key": string;
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUnavailability"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedUnavailabilityView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_unavailability: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                unavailability_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_calendar: {
+        parameters: {
+            query: {
+                /** @description Whose. */
+                subject: "candidate" | "trainer" | "vehicle" | "school";
+                /** @description Absent for the school itself. */
+                subjectId?: string | null;
+            };
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description An iCalendar file (RFC 5545) in UTF-8, at most 1 MiB. */
+        requestBody: {
+            content: {
+                "text/calendar": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
                 };
             };
             /** @description A refusal: why, and what to do. */
@@ -2353,6 +4312,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_calendar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An iCalendar file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar": string;
                 };
             };
             /** @description A refusal: why, and what to do. */

@@ -63,6 +63,8 @@ class Settings(ServiceSettings):
     """Requests of /auth/login and /auth/callback for each client address (limits' notation); a sign-in makes two."""
     write_rate: str = "120/minute"
     """Changes for each session."""
+    calendar_rate: str = "60/minute"
+    """Reads of private calendar addresses for each client address; programs ask every quarter of an hour or less."""
     tick_seconds: float = 10.0
     """How often a live feed says the server's time, and reads again whether its session lives."""
 

@@ -26,7 +26,7 @@ from resapermis.booking.v1 import booking_pb2_grpc
 from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.notification.v1 import notification_pb2_grpc
 from resapermis.rdvpermis.v1 import rdvpermis_pb2, rdvpermis_pb2_grpc
-from resapermis.scheduling.v1 import scheduling_pb2_grpc
+from resapermis.scheduling.v1 import availability_pb2_grpc, scheduling_pb2_grpc, school_pb2_grpc
 from resapermis_auth_gateway import store, tokens
 from resapermis_auth_gateway.settings import Settings
 from resapermis_auth_gateway.web import app
@@ -246,6 +246,7 @@ def settings(
         tick_seconds=0.1,
         sign_in_rate="1000/minute",
         write_rate="1000/minute",
+        calendar_rate="1000/minute",
     )
 
 
@@ -361,7 +362,7 @@ async def make_world(
             provider=Provider(told, clock, provider.transport()),
             profiles=Profiles(vault),
             live=Live(),
-            rates=Rates(sign_in=told.sign_in_rate, write=told.write_rate),
+            rates=Rates(sign_in=told.sign_in_rate, write=told.write_rate, calendar=told.calendar_rate),
             vault=vault,
             health=Health(),
             now=clock,
@@ -381,12 +382,18 @@ async def make_world(
 ADDERS = {
     "mandate": [("resapermis.mandate.v1.MandateService", mandate_pb2_grpc.add_MandateServiceServicer_to_server)],
     "scheduling-rules": [
-        ("resapermis.scheduling.v1.SchedulingService", scheduling_pb2_grpc.add_SchedulingServiceServicer_to_server)
+        ("resapermis.scheduling.v1.SchedulingService", scheduling_pb2_grpc.add_SchedulingServiceServicer_to_server),
+        ("resapermis.scheduling.v1.SchoolService", school_pb2_grpc.add_SchoolServiceServicer_to_server),
+        (
+            "resapermis.scheduling.v1.AvailabilityService",
+            availability_pb2_grpc.add_AvailabilityServiceServicer_to_server,
+        ),
     ],
     "basket": [
         ("resapermis.basket.v1.BasketService", basket_pb2_grpc.add_BasketServiceServicer_to_server),
         ("resapermis.booking.v1.BookingService", booking_pb2_grpc.add_BookingServiceServicer_to_server),
     ],
+    "egress": [("resapermis.rdvpermis.v1.RdvPermisService", rdvpermis_pb2_grpc.add_RdvPermisServiceServicer_to_server)],
     "audit": [("resapermis.audit.v1.AuditService", audit_pb2_grpc.add_AuditServiceServicer_to_server)],
     "notification": [
         (

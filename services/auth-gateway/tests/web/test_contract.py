@@ -1,5 +1,6 @@
 """The published contract is what the service does, and nothing that fits or breaks it makes the service fall."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
 from resapermis_auth_gateway.__main__ import main
@@ -63,7 +65,8 @@ def _cases(operation: Any, mode: GenerationMode) -> list[Any]:
     def keep(case: Any) -> None:
         made.append(case.as_transport_kwargs(base_url="https://resapermis.test"))
 
-    keep()
+    with contextlib.suppress(Unsatisfiable):  # nothing can break it: any text is a token
+        keep()
     return made
 
 
@@ -96,7 +99,7 @@ async def test_nothing_makes_it_fall(over_empty: Any, part: int) -> None:
                 if kind.endswith("json"):
                     _valid(name, answer.status_code, json.loads(answer.content))
                 else:
-                    assert kind.startswith("text/plain") or answer.status_code in {204, 302}
+                    assert kind.startswith(("text/plain", "text/calendar")) or answer.status_code in {204, 302}
     for task in list(world.gateway.background):
         await task
 

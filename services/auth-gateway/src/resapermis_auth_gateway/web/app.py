@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resapermis_auth_gateway.web import static
-from resapermis_auth_gateway.web.gate import Gate, unexpected
+from resapermis_auth_gateway.web.gate import CALENDARS, Gate, unexpected
 from resapermis_auth_gateway.web.gateway import Gateway
 from resapermis_auth_gateway.web.openapi import bare_app
 from resapermis_auth_gateway.web.problem import EdgeFailure, bad_request, response_of
@@ -61,10 +61,14 @@ class Calm:
 
 
 def _without_secrets(span: Span, scope: Scope) -> None:
-    """Keep codes, states and client addresses out of traces: the route says what was asked."""
+    """Keep codes, states, private addresses and client addresses out of traces: the route says what was asked."""
     if span.is_recording():
+        private = scope["path"].startswith(CALENDARS)
+        path = f"{CALENDARS}…" if private else scope["path"]
         for name in PERSONAL + NETWORK:
-            span.set_attribute(name, scope["path"] if name in {"http.target", "url.path"} else "")
+            span.set_attribute(name, path if name in {"http.target", "url.path"} else "")
+        if private:
+            span.update_name(f"{scope['method']} {CALENDARS}{{token}}.ics")
 
 
 def _refusals(app: FastAPI, gateway: Gateway) -> None:

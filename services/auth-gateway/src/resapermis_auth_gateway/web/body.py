@@ -1,7 +1,12 @@
-"""A request's body, read once and judged before any route sees it: size, type, and JSON that means one thing only."""
+"""A request's body, read once and judged before any route sees it: size, type, and JSON that means one thing only.
+
+One route takes a calendar instead of JSON, and more of it; its text is judged by who reads calendars.
+"""
 
 import asyncio
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Never
 
@@ -10,27 +15,34 @@ from starlette.types import Message, Receive, Scope
 from resapermis_auth_gateway.web.problem import EdgeFailure, bad_request
 from resapermis_kit.errors import Code, Failure
 
-LARGEST = 64 * 1024
 SECONDS = 8.0
-JSON_TYPES = ("application/json",)
 
 
-async def admit(scope: Scope, receive: Receive, types: tuple[str, ...] = JSON_TYPES) -> Receive:
+@dataclass(frozen=True)
+class Accepted:
+    """What a route takes."""
+
+    types: tuple[str, ...]
+    largest: int
+    check: Callable[[bytes], None]
+
+
+async def admit(scope: Scope, receive: Receive, accepted: Accepted) -> Receive:
     """Read and judge; return a `receive` that gives the same body again."""
     headers = {key: value for key, value in scope["headers"] if key.startswith(b"content-")}
     length = headers.get(b"content-length", b"")
-    if length and (not length.isdigit() or int(length) > LARGEST):
-        raise _too_large()
+    if length and (not length.isdigit() or int(length) > accepted.largest):
+        raise _too_large(accepted)
     kind = headers.get(b"content-type", b"").decode("latin-1")
-    if kind and not _is(kind, types):
-        raise bad_request("Content-Type", "application/json in UTF-8", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    if kind and not _is(kind, accepted.types):
+        raise bad_request("Content-Type", f"{accepted.types[0]} in UTF-8", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise bad_request("Content-Encoding", "none", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    body = await _read(receive)
+    body = await _read(receive, accepted)
     if body:
         if not kind:
-            raise bad_request("Content-Type", "application/json", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-        check_json(body)
+            raise bad_request("Content-Type", accepted.types[0], HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        accepted.check(body)
     return _again(body, receive)
 
 
@@ -43,13 +55,13 @@ def _is(kind: str, types: tuple[str, ...]) -> bool:
     }
 
 
-def _too_large() -> Failure:
+def _too_large(accepted: Accepted) -> Failure:
     return EdgeFailure(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Failure(Code.CODE_PAYLOAD_TOO_LARGE, f"more than {LARGEST} bytes")
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Failure(Code.CODE_PAYLOAD_TOO_LARGE, f"more than {accepted.largest} bytes")
     )
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive, accepted: Accepted) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(SECONDS):
@@ -58,8 +70,8 @@ async def _read(receive: Receive) -> bytes:
                 if message["type"] == "http.disconnect":
                     raise bad_request("body", "not all of it came")
                 body += message.get("body", b"")
-                if len(body) > LARGEST:
-                    raise _too_large()
+                if len(body) > accepted.largest:
+                    raise _too_large(accepted)
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
@@ -104,3 +116,18 @@ def _finite(text: str) -> float:
     if value in {float("inf"), float("-inf")}:
         raise ValueError("too large a number")
     return value
+
+
+def check_text(body: bytes) -> None:
+    """Refuse what is not UTF-8."""
+    try:
+        body.decode("utf-8")
+    except UnicodeError:
+        raise bad_request("body", "text in UTF-8") from None
+
+
+JSON = Accepted(("application/json",), 64 * 1024, check_json)
+REPORT = Accepted(("application/reports+json", "application/csp-report"), 64 * 1024, check_json)
+CALENDAR = Accepted(("text/calendar",), 1024 * 1024, check_text)
+ACCEPTED: Mapping[tuple[str, str], Accepted] = {("POST", "/api/v1/unavailabilities/import"): CALENDAR}
+"""Routes that take something else than JSON."""

@@ -29,7 +29,9 @@ OPEN = frozenset({"/auth/login", "/auth/callback", "/api/openapi.json", "/health
 """Nobody's session is asked for here."""
 SIGN_IN = frozenset({"/auth/login", "/auth/callback"})
 """Counted for each address."""
-LISTS = frozenset({"centre"})
+CALENDARS = "/calendars/"
+"""Private addresses: who knows one needs no session. The token in it stands in no log and no trace."""
+LISTS = frozenset({"centre", "weekdays"})
 """Query parameters that may come more than once."""
 TOKEN_HEADER = b"x-csrf-token"
 MOST_HEADERS, LARGEST_QUERY = 100, 8 * 1024
@@ -108,9 +110,11 @@ class Gate:
         _refuse_doubles(scope)
         if path in SIGN_IN:
             await self._gateway.rates.spend("sign_in", counted_as(scope))
+        if path.startswith(CALENDARS):
+            await self._gateway.rates.spend("calendar", counted_as(scope))
         if path == REPORTS and method == "POST":
             await self._gateway.rates.spend("sign_in", counted_as(scope))
-            return await body.admit(scope, receive, ("application/reports+json", "application/csp-report"))
+            return await body.admit(scope, receive, body.REPORT)
         if not path.startswith(("/api/", "/auth/")) or path in OPEN:
             return receive
         _check_site(scope, self._gateway.settings.public_origin)
@@ -122,7 +126,7 @@ class Gate:
         if not same(_header(scope, TOKEN_HEADER), visitor.csrf_token):
             raise Failure(Code.CODE_CSRF, "the token is missing or another session's")
         await self._gateway.rates.spend("write", str(visitor.session.id))
-        return await body.admit(scope, receive)
+        return await body.admit(scope, receive, body.ACCEPTED.get((method, path), body.JSON))
 
     async def _visitor(self, scope: Scope, language: Language) -> Visitor | None:
         value = self._cookie.read(scope)

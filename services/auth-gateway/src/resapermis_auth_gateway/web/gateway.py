@@ -17,7 +17,9 @@ from resapermis.mandate.v1 import mandate_pb2
 from resapermis.mandate.v1.mandate_pb2_grpc import MandateServiceStub
 from resapermis.notification.v1.notification_pb2_grpc import NotificationServiceStub
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
+from resapermis.scheduling.v1.availability_pb2_grpc import AvailabilityServiceStub
 from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceStub
+from resapermis.scheduling.v1.school_pb2_grpc import SchoolServiceStub
 from resapermis_auth_gateway.settings import Settings
 from resapermis_auth_gateway.store import Session
 from resapermis_auth_gateway.web.live import Live
@@ -43,6 +45,8 @@ class Peers:
 
     mandate: Any
     scheduling: Any
+    school: Any
+    availability: Any
     basket: Any
     booking: Any
     audit: Any
@@ -55,6 +59,8 @@ class Peers:
         return cls(
             mandate=MandateServiceStub(channel("mandate")),
             scheduling=SchedulingServiceStub(channel("scheduling-rules")),
+            school=SchoolServiceStub(channel("scheduling-rules")),
+            availability=AvailabilityServiceStub(channel("scheduling-rules")),
             basket=BasketServiceStub(channel("basket")),
             booking=BookingServiceStub(channel("basket")),
             audit=AuditServiceStub(channel("audit")),

@@ -8,13 +8,16 @@ from resapermis_auth_gateway.web.problem import MEDIA_TYPE
 from resapermis_auth_gateway.web.routes import (
     audit,
     auth,
+    availability,
     basket,
     bookings,
     candidates,
     mandates,
     meta,
     notifications,
+    school,
     slots,
+    watching,
 )
 from resapermis_auth_gateway.web.views.problem import ProblemView
 
@@ -27,7 +30,7 @@ TOKEN = {
     "schema": {"type": "string"},
     "description": "`csrfToken` of GET /auth/session.",
 }
-OPEN = frozenset({"/auth/login", "/auth/callback", "/healthz", "/readyz"})
+OPEN = frozenset({"/auth/login", "/auth/callback", "/healthz", "/readyz", "/calendars/{token}.ics"})
 
 
 def routes() -> APIRouter:
@@ -36,9 +39,22 @@ def routes() -> APIRouter:
     found.include_router(meta.router)
     found.include_router(auth.router)
     v1 = APIRouter(prefix="/api/v1")
-    for resource in (candidates, mandates, slots, basket, bookings, notifications, audit):
+    for resource in (
+        candidates,
+        mandates,
+        slots,
+        watching,
+        basket,
+        bookings,
+        school,
+        availability,
+        notifications,
+        audit,
+    ):
         v1.include_router(resource.router)
+    v1.include_router(candidates.bars)
     found.include_router(v1)
+    found.include_router(availability.open_router)
     return found
 
 

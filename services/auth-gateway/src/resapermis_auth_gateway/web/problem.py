@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from fastapi import Response
 
+from resapermis_auth_gateway.web.remedies import remedy_of
 from resapermis_auth_gateway.web.rule_sentences import rule_sentence
 from resapermis_auth_gateway.web.sentences import Language, sentence
 from resapermis_auth_gateway.web.views.base import VerdictView
@@ -48,6 +49,7 @@ def body_of(failure: Failure, language: Language) -> ProblemView:
         status=status_of(failure),
         detail=rule_sentence(failure.verdicts, language) or text.detail,
         code=failure.name,
+        remedy=remedy_of(failure.name, failure.verdicts),
         verdicts=[VerdictView.of(verdict) for verdict in failure.verdicts],
         violations=[ViolationView(field=field, description=what) for field, what in failure.violations],
         retry_at=failure.retry_at,

@@ -74,7 +74,7 @@ def make_gateway(process: run.Process, settings: Settings) -> Gateway:
         provider=Provider(settings, process.now),
         profiles=Profiles(vault),
         live=Live(),
-        rates=Rates(sign_in=settings.sign_in_rate, write=settings.write_rate),
+        rates=Rates(sign_in=settings.sign_in_rate, write=settings.write_rate, calendar=settings.calendar_rate),
         vault=vault,
         health=process.health,
         now=process.now,

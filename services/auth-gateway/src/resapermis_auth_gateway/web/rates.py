@@ -1,4 +1,4 @@
-"""Rate limits of this replica: per address for sign-in, per session for changes."""
+"""Rate limits of this replica: per address for sign-in and private calendars, per session for changes."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -9,16 +9,16 @@ from limits.aio.strategies import MovingWindowRateLimiter
 
 from resapermis_auth_gateway.web.problem import too_many
 
-Kind = Literal["sign_in", "write"]
+Kind = Literal["sign_in", "write", "calendar"]
 
 
 class Rates:
     """Moving windows in memory: replicas do not share them, so the true limit is at most this one times their number."""
 
-    def __init__(self, *, sign_in: str, write: str) -> None:
+    def __init__(self, *, sign_in: str, write: str, calendar: str) -> None:
         """Limits in the notation of the library `limits`, e.g. "30/minute"."""
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._limits = {"sign_in": parse(sign_in), "write": parse(write)}
+        self._limits = {"sign_in": parse(sign_in), "write": parse(write), "calendar": parse(calendar)}
 
     async def spend(self, kind: Kind, who: str) -> None:
         """Count one; refuse with the time at which the next is free."""

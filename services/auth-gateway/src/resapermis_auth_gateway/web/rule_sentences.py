@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
+from resapermis.scheduling.v1.scheduling_pb2 import Need
 from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_auth_gateway.web.sentences import Language
 
@@ -59,11 +60,34 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "L'agrément de l'école ou du formateur n'est pas en vigueur.",
         "The school's or trainer's licence is not in force.",
     ),
+    "R-RDVPERMIS": (
+        "RdvPermis dit que ce candidat ne peut pas prendre ce créneau.",
+        "RdvPermis says that this candidate may not take this slot.",
+    ),
     "R-PUBLISHED": (
         "Ce créneau n'est pas offert en ce moment. Cherchez-en un autre.",
         "This slot is not on offer now. Look for another.",
     ),
 }
+
+
+BARS: dict[str, tuple[str, str]] = {
+    "absence": ("absence à un examen", "absence from an exam"),
+    "late_cancellation": ("annulation tardive", "late cancellation"),
+    "failure": ("échec à un examen", "failed exam"),
+    "passed": ("examen déjà obtenu", "exam already passed"),
+    "result_pending": ("résultat attendu", "result awaited"),
+    "ABSENCE": ("absence, dit RdvPermis", "absence, says RdvPermis"),
+    "ANNULATION_TARDIVE": ("annulation tardive, dit RdvPermis", "late cancellation, says RdvPermis"),
+    "ECHEC": ("échec, dit RdvPermis", "failure, says RdvPermis"),
+}
+"""Why a candidate may not be booked for a while: our words, and the motifs of RdvPermis that were seen."""
+_ANY_BAR = ("pénalité, dit RdvPermis", "penalty, says RdvPermis")
+
+
+def bar_reason(word: str, language: Language) -> str:
+    """A bar's reason in words; a motif that we do not know is RdvPermis' own affair."""
+    return BARS.get(word, _ANY_BAR)[language == "en"]
 
 
 class _Facts(dict[str, str]):
@@ -74,7 +98,12 @@ class _Facts(dict[str, str]):
 def rule_sentence(verdicts: Iterable[Verdict], language: Language) -> str | None:
     """What the first rule that refused says, and when it opens; None when none did or none has a sentence."""
     against = next((verdict for verdict in verdicts if not verdict.allowed and verdict.rule in SENTENCES), None)
-    if against is None:
+    return None if against is None else told(against, language)
+
+
+def told(against: Verdict | Need, language: Language) -> str | None:
+    """What a rule that refuses says, and when it opens; None for a rule without a sentence."""
+    if against.rule not in SENTENCES:
         return None
     text = SENTENCES[against.rule][language == "en"].format_map(_Facts(against.facts))
     if not against.HasField("opens_at"):

@@ -13,7 +13,7 @@ from resapermis_kit.errors import Code, Failure
 
 HASHED = "assets/"
 """Vite names these after their content."""
-OURS = ("api", "auth", REPORTS.strip("/"))
+OURS = ("api", "auth", "calendars", REPORTS.strip("/"))
 PLACEHOLDER = "__CSP_NONCE__"
 
 

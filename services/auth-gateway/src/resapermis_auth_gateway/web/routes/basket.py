@@ -5,10 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from resapermis.basket.v1 import basket_pb2
-from resapermis_auth_gateway.web.bodies import Hold, Naming, Validation
+from resapermis_auth_gateway.web.bodies import Accompaniment, Check, Hold, Item, Naming, Preparation, Validation
 from resapermis_auth_gateway.web.gateway import Key, Visitor, Who, now_of
 from resapermis_auth_gateway.web.routes.parameters import PathId
 from resapermis_auth_gateway.web.views.basket import BasketView, GroupOutcomeView, GroupView, LimitsView, LineView
+from resapermis_auth_gateway.web.views.openings import CheckView, PreparationView
 
 router = APIRouter(prefix="/basket", tags=["basket"])
 PARTLY: dict[int | str, dict[str, Any]] = {
@@ -42,12 +43,43 @@ async def get_basket(who: Who) -> BasketView:
     )
 
 
+def _asked(item: Item) -> basket_pb2.HoldLine:
+    return basket_pb2.HoldLine(
+        slot_id=item.slot_id,
+        candidate_id=item.candidate_id or "",
+        trainer_id=item.trainer_id or "",
+        vehicle_id=item.vehicle_id or "",
+    )
+
+
+@router.post("/check")
+async def check(who: Who, body: Check) -> CheckView:
+    """Say whether a hold would be allowed now: why not, what to do, when it opens. Holds nothing."""
+    question = basket_pb2.CheckHoldRequest(lines=[_asked(item) for item in body.items])
+    answer = await who.ask(who.gateway.peers.basket.CheckHold, question)
+    return CheckView.of(answer.explained, who.language, now_of(who))
+
+
+@router.post("/preparation")
+async def prepare(who: Who, body: Preparation) -> PreparationView:
+    """Settle before an opening what can be: token, budget, an open basket, each candidate. Holds nothing."""
+    question = basket_pb2.PrepareOpeningRequest(
+        category=body.category,
+        department=body.department,
+        candidate_ids=body.candidate_ids,
+        slot_id=body.slot_id or "",
+    )
+    answer = await who.ask(who.gateway.peers.basket.PrepareOpening, question)
+    names = await who.names((one.candidate_id for one in answer.candidates), "show_basket")
+    return PreparationView.of(answer, names, who.language, now_of(who))
+
+
 @router.post("/items", status_code=201, responses=PARTLY)
 async def hold(who: Who, key: Key, body: Hold, response: Response) -> GroupOutcomeView:
     """Ask RdvPermis for one to four slots; what it grants is kept, line by line (or all given back, if `together`)."""
     command = basket_pb2.HoldSlotsRequest(
         request_id=key,
-        lines=[basket_pb2.HoldLine(slot_id=item.slot_id, candidate_id=item.candidate_id or "") for item in body.items],
+        lines=[_asked(item) for item in body.items],
         together=body.together,
     )
     group = (await who.ask(who.gateway.peers.basket.HoldSlots, command)).group
@@ -61,6 +93,15 @@ async def name_candidate(who: Who, key: Key, line_id: PathId, body: Naming) -> L
     """Name, rename or unname the candidate of a held line."""
     command = basket_pb2.NameCandidateRequest(request_id=key, line_id=line_id, candidate_id=body.candidate_id or "")
     return await _line(who, (await who.ask(who.gateway.peers.basket.NameCandidate, command)).line)
+
+
+@router.put("/items/{line_id}/accompaniment")
+async def accompany(who: Who, key: Key, line_id: PathId, body: Accompaniment) -> LineView:
+    """Say who accompanies a line's candidate and in what; RdvPermis is not asked."""
+    command = basket_pb2.AccompanyLineRequest(
+        request_id=key, line_id=line_id, trainer_id=body.trainer_id or "", vehicle_id=body.vehicle_id or ""
+    )
+    return await _line(who, (await who.ask(who.gateway.peers.basket.AccompanyLine, command)).line)
 
 
 @router.delete("/items/{line_id}")

@@ -1,16 +1,34 @@
-"""Bookings: seen, cancelled, given to another candidate."""
+"""Bookings: seen, cancelled, given to another candidate, swapped; and how the exams went."""
 
-from typing import Literal
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
+from resapermis.basket.v1 import basket_pb2
 from resapermis.booking.v1 import booking_pb2
-from resapermis_auth_gateway.web.bodies import Cancellation, Replacement
-from resapermis_auth_gateway.web.gateway import Key, Who, now_of
+from resapermis_auth_gateway.web.bodies import Cancellation, Month, Replacement, Swap
+from resapermis_auth_gateway.web.days import sane
+from resapermis_auth_gateway.web.gateway import Key, Visitor, Who, now_of
 from resapermis_auth_gateway.web.routes.parameters import Cursor, Limit, PathId
-from resapermis_auth_gateway.web.views.basket import BookingPage, LineView, ReplacementsView
+from resapermis_auth_gateway.web.views.basket import (
+    BookingPage,
+    CancellationView,
+    LineView,
+    ReplacementsView,
+    ResultCountView,
+    ResultsView,
+    SwappableView,
+    SwappedView,
+)
 
 router = APIRouter(prefix="/bookings", tags=["bookings"])
+
+
+async def _lines(who: Visitor, lines: Sequence[basket_pb2.Line]) -> list[LineView]:
+    names = await who.names((line.candidate_id for line in lines), "show_booking")
+    return [LineView.of(line, names, who.language) for line in lines]
 
 
 @router.get("")
@@ -25,10 +43,9 @@ async def list_bookings(
         filter=booking_pb2.BookingFilter.Value(f"BOOKING_FILTER_{filter.upper()}"), cursor=cursor, limit=limit
     )
     answer = await who.ask(who.gateway.peers.booking.ListBookings, question)
-    names = await who.names((line.candidate_id for line in answer.bookings), "show_booking")
     known = answer.HasField("replacements_left") and answer.HasField("replacements_per_month")
     return BookingPage(
-        items=[LineView.of(line, names, who.language) for line in answer.bookings],
+        items=await _lines(who, answer.bookings),
         next_cursor=answer.next_cursor or None,
         replacements=ReplacementsView(left=answer.replacements_left, per_month=answer.replacements_per_month)
         if known
@@ -37,12 +54,55 @@ async def list_bookings(
     )
 
 
+@router.get("/results")
+async def list_results(
+    who: Who,
+    from_: Annotated[Month | None, Query(alias="from", description="First month; the last twelve if absent.")] = None,
+    to: Annotated[Month | None, Query(description="Last month, included.")] = None,
+) -> ResultsView:
+    """Count passes, failures and absences of past bookings, by month and licence group."""
+    question = booking_pb2.GetResultsRequest(from_month=from_ or "", to_month=to or "")
+    answer = await who.ask(who.gateway.peers.booking.GetResults, question)
+    return ResultsView(items=[ResultCountView.of(one) for one in answer.counts])
+
+
+@router.get("/{booking_id}/swappable")
+async def list_swappable(
+    who: Who,
+    booking_id: PathId,
+    day: Annotated[date | None, Query(alias="date", description="The booking's own day if absent.")] = None,
+) -> SwappableView:
+    """List the bookings that may change places with this one, as RdvPermis says; spends a call."""
+    wanted = "" if day is None else sane(day, "date").isoformat()
+    question = booking_pb2.ListSwappableRequest(booking_id=booking_id, date=wanted)
+    answer = await who.ask(who.gateway.peers.booking.ListSwappable, question)
+    return SwappableView(items=await _lines(who, answer.bookings), server_time=now_of(who))
+
+
+@router.post("/{booking_id}/swap")
+async def swap(who: Who, key: Key, booking_id: PathId, body: Swap) -> SwappedView:
+    """Let two bookings change places; `changing` stays true while RdvPermis' answer is not known."""
+    command = booking_pb2.SwapBookingsRequest(
+        request_id=key, booking_id=booking_id, other_booking_id=body.other_booking_id
+    )
+    answer = await who.ask(who.gateway.peers.booking.SwapBookings, command)
+    return SwappedView(items=await _lines(who, answer.bookings))
+
+
+@router.get("/{booking_id}/cancellation")
+async def preview_cancellation(who: Who, booking_id: PathId) -> CancellationView:
+    """Say what cancelling would cost; cancels nothing."""
+    question = booking_pb2.PreviewCancellationRequest(booking_id=booking_id)
+    answer = await who.ask(who.gateway.peers.booking.PreviewCancellation, question)
+    return CancellationView.of(answer, now_of(who))
+
+
 @router.post("/{booking_id}/cancellation")
 async def cancel(who: Who, key: Key, booking_id: PathId, body: Cancellation) -> LineView:
     """Cancel a coming booking; `changing` stays true while RdvPermis' answer is not known."""
     command = booking_pb2.CancelBookingRequest(request_id=key, booking_id=booking_id, reason=body.reason)
     line = (await who.ask(who.gateway.peers.booking.CancelBooking, command)).booking
-    return LineView.of(line, await who.names([line.candidate_id], "show_booking"), who.language)
+    return (await _lines(who, [line]))[0]
 
 
 @router.post("/{booking_id}/replacement")
@@ -50,4 +110,4 @@ async def replace(who: Who, key: Key, booking_id: PathId, body: Replacement) -> 
     """Give a coming booking to another candidate; the answer is the new booking."""
     command = booking_pb2.ReplaceCandidateRequest(request_id=key, booking_id=booking_id, candidate_id=body.candidate_id)
     line = (await who.ask(who.gateway.peers.booking.ReplaceCandidate, command)).booking
-    return LineView.of(line, await who.names([line.candidate_id], "show_booking"), who.language)
+    return (await _lines(who, [line]))[0]

@@ -1,18 +1,18 @@
 """Slots with the verdict of every rule for the asker's school, exam centres, thresholds."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
-from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import AwareDatetime
 
 from resapermis.basket.v1 import basket_pb2
 from resapermis.scheduling.v1 import scheduling_pb2
-from resapermis_auth_gateway.web.bodies import Category, Department, Id
+from resapermis_auth_gateway.web.bodies import Category, Clock, Department, Id, Kind, Search, Weekday
+from resapermis_auth_gateway.web.days import day_at, midnight, minutes, sane, stamp
 from resapermis_auth_gateway.web.gateway import Who, now_of
 from resapermis_auth_gateway.web.routes.parameters import Cursor
-from resapermis_auth_gateway.web.views.base import PARIS, maybe
+from resapermis_auth_gateway.web.views.base import maybe
 from resapermis_auth_gateway.web.views.slots import (
     CentrePage,
     CentreView,
@@ -26,52 +26,83 @@ from resapermis_kit.errors import malformed
 router = APIRouter(tags=["slots"])
 DAYS_BY_DEFAULT = 28
 LONGEST_WINDOW_DAYS = 56
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
-OVERSEAS = {
-    "971": "America/Guadeloupe",
-    "972": "America/Martinique",
-    "973": "America/Cayenne",
-    "974": "Indian/Reunion",
-    "976": "Indian/Mayotte",
-}
 
 
-def midnight(day: date, department: str) -> Timestamp:
-    """The instant at which a day begins in a department."""
-    stamp = Timestamp()
-    stamp.FromDatetime(datetime.combine(day, time(), ZoneInfo(OVERSEAS.get(department, PARIS))).astimezone(UTC))
-    return stamp
+def question_of(search: Search) -> scheduling_pb2.SearchSlotsRequest:
+    """A search without its days; MALFORMED where it says no place or no hour."""
+    if search.department is None and search.within_km is None:
+        raise malformed("department", "needed unless `withinKm` says where")
+    first, last = minutes(search.day_from), minutes(search.day_to)
+    if (first or 0) >= (24 * 60 if last is None else last):
+        raise malformed("dayTo", "after `dayFrom`")
+    question = scheduling_pb2.SearchSlotsRequest(
+        department=search.department or "",
+        category=search.category,
+        centre_ids=search.centres,
+        within_km=search.within_km,
+        day_from_minutes=first,
+        day_to_minutes=last,
+        in_a_row=search.in_a_row if search.in_a_row > 1 else 0,
+        open_now=search.open_now,
+        kind=search.kind or "",
+        weekdays=sorted(set(search.weekdays)),
+    )
+    if search.opens_before is not None:
+        sane(search.opens_before.date(), "opensBefore")
+        question.opens_before.CopyFrom(stamp(search.opens_before))
+    return question
 
 
 @router.get("/slots")
 async def search_slots(
     who: Who,
-    department: Annotated[Department, Query()],
     category: Annotated[Category, Query()],
+    department: Annotated[Department | None, Query(description="May be absent where `withinKm` says where.")] = None,
     from_: Annotated[date | None, Query(alias="from", description="First day; today if absent.")] = None,
     to: Annotated[date | None, Query(description="Last day, included; at most 55 days later.")] = None,
     centre: Annotated[list[Id] | None, Query(max_length=50, description="Centres; all if absent.")] = None,
+    within_km: Annotated[
+        int | None, Query(alias="withinKm", ge=1, le=300, description="Centres at most so far from the school.")
+    ] = None,
+    day_from: Annotated[Clock | None, Query(alias="dayFrom", description="First hour, at the centre: 08:00.")] = None,
+    day_to: Annotated[Clock | None, Query(alias="dayTo", description="Before this hour: 12:00.")] = None,
+    in_a_row: Annotated[
+        int, Query(alias="inARow", ge=1, le=8, description="At least so many free slots one after the other.")
+    ] = 1,
+    open_now: Annotated[bool, Query(alias="openNow", description="Only what the school may take now.")] = False,  # noqa: FBT002 - a query parameter
+    opens_before: Annotated[
+        AwareDatetime | None, Query(alias="opensBefore", description="Only what is open, or opens by itself, before.")
+    ] = None,
+    kind: Annotated[Kind | None, Query(description="Kind of test; both if absent.")] = None,
+    weekdays: Annotated[list[Weekday] | None, Query(max_length=7, description="Monday is 1; all if absent.")] = None,
     cursor: Cursor = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 200,
     look_now: Annotated[bool, Query(alias="lookNow", description="Look again at RdvPermis; spends calls.")] = False,  # noqa: FBT002 - a query parameter
 ) -> SlotPage:
     """Search slots; each with its age and with what every rule says of it for this school."""
-    first = from_ or now_of(who).astimezone(ZoneInfo(OVERSEAS.get(department, PARIS))).date()
+    place = department or who.session.department
+    first = sane(from_ or day_at(now_of(who), place), "from")
     last = to or first + timedelta(days=DAYS_BY_DEFAULT - 1)
-    if not FIRST_DAY <= first <= LAST_DAY:
-        raise malformed("from", "a day between 2000 and 2100")
     if not first <= last < first + timedelta(days=LONGEST_WINDOW_DAYS):
         raise malformed("to", "on or after `from`, at most 55 days later")
-    question = scheduling_pb2.SearchSlotsRequest(
-        department=department,
-        category=category,
-        to=midnight(last + timedelta(days=1), department),
-        centre_ids=centre or (),
-        cursor=cursor,
-        limit=limit,
-        look_now=look_now,
+    question = question_of(
+        Search(
+            department=department,
+            category=category,
+            centres=centre or [],
+            within_km=within_km,
+            day_from=day_from,
+            day_to=day_to,
+            in_a_row=in_a_row,
+            open_now=open_now,
+            opens_before=opens_before,
+            kind=kind,
+            weekdays=weekdays or [],
+        )
     )
-    getattr(question, "from").CopyFrom(midnight(first, department))
+    question.to.CopyFrom(midnight(last + timedelta(days=1), place))
+    getattr(question, "from").CopyFrom(midnight(first, place))
+    question.cursor, question.limit, question.look_now = cursor, limit, look_now
     answer = await who.ask(who.gateway.peers.scheduling.SearchSlots, question)
     return SlotPage(
         items=[JudgedSlotView.judged(one) for one in answer.slots],

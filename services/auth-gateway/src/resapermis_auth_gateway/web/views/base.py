@@ -12,9 +12,10 @@ from pydantic.alias_generators import to_camel
 
 from resapermis.errors.v1 import errors_pb2
 from resapermis.verdict.v1.verdict_pb2 import Verdict
+from resapermis_auth_gateway.web.days import PARIS
+from resapermis_auth_gateway.web.remedies import remedy_of
 from resapermis_auth_gateway.web.sentences import Language, sentence
 
-PARIS = "Europe/Paris"
 Names = Mapping[str, str]
 """candidate_id → "L. Martin", for those whom the asker may see."""
 
@@ -35,6 +36,11 @@ def instant(moment: Timestamp) -> datetime:
 def maybe(message: Message, field: str) -> datetime | None:
     """An instant that may be absent."""
     return instant(getattr(message, field)) if message.HasField(field) else None
+
+
+def known(message: Message, field: str) -> Any:
+    """A figure that may be absent."""
+    return getattr(message, field) if message.HasField(field) else None
 
 
 def local(moment: Timestamp, zone: str) -> str:
@@ -87,6 +93,7 @@ class ReasonView(View):
 
     code: str
     detail: str
+    remedy: str | None = None
     rdvpermis_code: str | None = None
     verdicts: list[VerdictView]
     retry_at: datetime | None = None
@@ -99,6 +106,7 @@ class ReasonView(View):
         return cls(
             code=code,
             detail=sentence(code, language).detail,
+            remedy=remedy_of(code, refusal.verdicts),
             rdvpermis_code=refusal.rdvpermis_code or None,
             verdicts=[VerdictView.of(verdict) for verdict in refusal.verdicts],
             retry_at=maybe(refusal, "retry_at"),

@@ -4,15 +4,34 @@ from datetime import datetime
 from typing import Annotated
 
 from resapermis.basket.v1 import basket_pb2
+from resapermis.booking.v1 import booking_pb2
 from resapermis_auth_gateway.web.sentences import Language
-from resapermis_auth_gateway.web.views.base import CandidateNameView, Names, ReasonView, View, maybe, word, words
+from resapermis_auth_gateway.web.views.base import CandidateNameView, Names, ReasonView, View, known, maybe, word, words
 from resapermis_auth_gateway.web.views.slots import SlotView
 
 State = Annotated[str, words(basket_pb2.LineState, "LINE_STATE_")]
+Outcome = Annotated[str, words(basket_pb2.Result.Outcome, "OUTCOME_")]
+
+
+class ResultView(View):
+    """How an exam went, as found at RdvPermis; points are of 31."""
+
+    outcome: Outcome
+    points: int | None = None
+    found_at: datetime | None = None
+
+    @classmethod
+    def of(cls, result: basket_pb2.Result) -> "ResultView":
+        """From basket."""
+        return cls(
+            outcome=word(basket_pb2.Result.Outcome, result.outcome, "OUTCOME_"),
+            points=known(result, "points"),
+            found_at=maybe(result, "found_at"),
+        )
 
 
 class LineView(View):
-    """A slot asked for, held, booked or refused."""
+    """A slot asked for, held, booked or refused; booked there by hand, it was `foundElsewhere`."""
 
     id: str
     group_id: str
@@ -24,6 +43,10 @@ class LineView(View):
     reason: ReasonView | None = None
     exam_id: str | None = None
     changing: bool = False
+    trainer_id: str | None = None
+    vehicle_id: str | None = None
+    found_elsewhere: bool = False
+    result: ResultView | None = None
 
     @classmethod
     def of(cls, line: basket_pb2.Line, names: Names, language: Language) -> "LineView":
@@ -39,6 +62,10 @@ class LineView(View):
             reason=ReasonView.of(line.refusal, language) if line.HasField("refusal") else None,
             exam_id=line.exam_id or None,
             changing=line.changing,
+            trainer_id=line.trainer_id or None,
+            vehicle_id=line.vehicle_id or None,
+            found_elsewhere=line.found_elsewhere,
+            result=ResultView.of(line.result) if line.HasField("result") else None,
         )
 
 
@@ -127,3 +154,70 @@ class BookingPage(View):
     next_cursor: str | None = None
     replacements: ReplacementsView | None = None
     server_time: datetime
+
+
+class SwappedView(View):
+    """The two new bookings, the first's place first; one still `changing` is not known yet."""
+
+    items: list[LineView]
+
+
+class SwappableView(View):
+    """Bookings that may change places with one, as RdvPermis says."""
+
+    items: list[LineView]
+    server_time: datetime
+
+
+class CancellationView(View):
+    """What cancelling would cost now: whether late, and the days without a new booking that follow."""
+
+    possible: bool
+    late: bool
+    barred_days: int
+    barred_until: datetime | None = None
+    free_until: datetime | None = None
+    server_time: datetime
+
+    @classmethod
+    def of(cls, preview: booking_pb2.PreviewCancellationResponse, now: datetime) -> "CancellationView":
+        """From basket."""
+        return cls(
+            possible=preview.possible,
+            late=preview.late,
+            barred_days=preview.barred_days,
+            barred_until=maybe(preview, "barred_until"),
+            free_until=maybe(preview, "free_until"),
+            server_time=now,
+        )
+
+
+class ResultCountView(View):
+    """Results of a month, licence group and kind of test; `awaited` has none published yet."""
+
+    month: str
+    category: str
+    kind: str
+    passed: int
+    failed: int
+    absent: int
+    awaited: int
+
+    @classmethod
+    def of(cls, count: booking_pb2.ResultCount) -> "ResultCountView":
+        """From basket."""
+        return cls(
+            month=count.month,
+            category=count.category,
+            kind=count.kind,
+            passed=count.passed,
+            failed=count.failed,
+            absent=count.absent,
+            awaited=count.awaited,
+        )
+
+
+class ResultsView(View):
+    """The school's results."""
+
+    items: list[ResultCountView]

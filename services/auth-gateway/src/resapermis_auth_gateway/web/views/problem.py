@@ -20,6 +20,7 @@ class ProblemView(View):
     status: int
     detail: str
     code: str
+    remedy: str | None = None
     verdicts: list[VerdictView]
     violations: list[ViolationView]
     retry_at: datetime | None = None

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Annotated
 
 from resapermis.scheduling.v1 import scheduling_pb2
-from resapermis_auth_gateway.web.views.base import PARIS, VerdictView, View, local, maybe, word, words
+from resapermis_auth_gateway.web.days import PARIS
+from resapermis_auth_gateway.web.views.base import VerdictView, View, known, local, maybe, word, words
 
 Status = Annotated[str, words(scheduling_pb2.SlotStatus, "SLOT_STATUS_")]
 
@@ -17,6 +18,8 @@ class CentreView(View):
     department: str | None = None
     latitude: float | None = None
     longitude: float | None = None
+    distance_km: float | None = None
+    travel_minutes: int | None = None
 
     @classmethod
     def of(cls, centre: scheduling_pb2.Centre) -> "CentreView":
@@ -25,8 +28,10 @@ class CentreView(View):
             id=centre.id,
             name=centre.name,
             department=centre.department or None,
-            latitude=centre.latitude_degrees if centre.HasField("latitude_degrees") else None,
-            longitude=centre.longitude_degrees if centre.HasField("longitude_degrees") else None,
+            latitude=known(centre, "latitude_degrees"),
+            longitude=known(centre, "longitude_degrees"),
+            distance_km=known(centre, "distance_km"),
+            travel_minutes=known(centre, "travel_minutes"),
         )
 
 
@@ -43,6 +48,8 @@ class SlotView(View):
     status: Status
     seen_at: datetime | None = None
     opens_to_all_at: datetime | None = None
+    distance_km: float | None = None
+    travel_minutes: int | None = None
 
     @classmethod
     def fields_of(cls, slot: scheduling_pb2.Slot) -> dict[str, object]:
@@ -58,6 +65,8 @@ class SlotView(View):
             "status": word(scheduling_pb2.SlotStatus, slot.status, "SLOT_STATUS_"),
             "seen_at": maybe(slot, "seen_at"),
             "opens_to_all_at": maybe(slot, "opens_to_all_at"),
+            "distance_km": known(slot, "distance_km"),
+            "travel_minutes": known(slot, "travel_minutes"),
         }
 
     @classmethod
@@ -87,7 +96,10 @@ class JudgedSlotView(SlotView):
 
 
 class ThresholdView(View):
-    """What a school may take in a department, month and licence group; `taken` counts bookings and live holds."""
+    """What a school may take in a department, month and licence group.
+
+    `taken` counts bookings and live holds; `left` is of the month, `leftToday` of what the pace allows today.
+    """
 
     department: str
     month: str
@@ -99,6 +111,17 @@ class ThresholdView(View):
     fte: float
     rate_per_fte: float
     next_change_at: datetime | None = None
+    held: int
+    elsewhere: int
+    left: int
+    left_today: int
+    own_limit: int | None = None
+    difference: int | None = None
+    replacements_left: int | None = None
+    replacements_per_month: int | None = None
+    warn_percent: int
+    fte_source: str
+    fte_as_of: datetime | None = None
 
     @classmethod
     def of(cls, threshold: scheduling_pb2.Threshold) -> "ThresholdView":
@@ -110,10 +133,21 @@ class ThresholdView(View):
             limit=threshold.limit,
             paced_limit=threshold.paced_limit,
             taken=threshold.taken,
-            rdvpermis_limit=threshold.rdvpermis_limit if threshold.HasField("rdvpermis_limit") else None,
+            rdvpermis_limit=known(threshold, "rdvpermis_limit"),
             fte=threshold.fte,
             rate_per_fte=threshold.rate_per_fte,
             next_change_at=maybe(threshold, "next_change_at"),
+            held=threshold.held,
+            elsewhere=threshold.elsewhere,
+            left=threshold.left,
+            left_today=threshold.left_today,
+            own_limit=known(threshold, "own_limit"),
+            difference=known(threshold, "difference"),
+            replacements_left=known(threshold, "replacements_left"),
+            replacements_per_month=known(threshold, "replacements_per_month"),
+            warn_percent=threshold.warn_percent,
+            fte_source=threshold.fte_source or "unknown",
+            fte_as_of=maybe(threshold, "fte_as_of"),
         )
 
 

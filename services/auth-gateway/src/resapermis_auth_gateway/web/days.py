@@ -1,0 +1,88 @@
+"""Days, hours and months as people write them, and the instants that services speak; days are a department's own."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from resapermis_kit.errors import malformed
+
+PARIS = "Europe/Paris"
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
+OVERSEAS = {
+    "971": "America/Guadeloupe",
+    "972": "America/Martinique",
+    "973": "America/Cayenne",
+    "974": "Indian/Reunion",
+    "976": "Indian/Mayotte",
+}
+
+
+def zone_of(department: str) -> ZoneInfo:
+    """The clock of a department; Paris' where none is said."""
+    return ZoneInfo(OVERSEAS.get(department, PARIS))
+
+
+def known_zone(name: str, field: str) -> ZoneInfo:
+    """A zone that somebody wrote; MALFORMED for what is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise malformed(field, "an IANA zone such as Europe/Paris") from None
+
+
+def stamp(moment: datetime) -> Timestamp:
+    """An instant for a service."""
+    found = Timestamp()
+    found.FromDatetime(moment.astimezone(UTC))
+    return found
+
+
+def sane(day: date, field: str) -> date:
+    """A day of this century; MALFORMED otherwise."""
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise malformed(field, "a day between 2000 and 2100")
+    return day
+
+
+def midnight(day: date, department: str) -> Timestamp:
+    """The instant at which a day begins in a department."""
+    return stamp(datetime.combine(day, time(), zone_of(department)))
+
+
+def end_of(last: date | None, department: str, field: str) -> Timestamp | None:
+    """The instant after a last day, included; None for no end."""
+    return None if last is None else midnight(sane(last, field) + timedelta(days=1), department)
+
+
+def day_at(moment: datetime, department: str) -> date:
+    """The day that an instant falls on."""
+    return moment.astimezone(zone_of(department)).date()
+
+
+def last_day(end: datetime | None, department: str) -> date | None:
+    """The last day before an end: what `end_of` was made from."""
+    return None if end is None else day_at(end - timedelta(microseconds=1), department)
+
+
+def minutes(clock: str | None) -> int | None:
+    """Minutes after midnight of "08:30"; the shape is checked before."""
+    if clock is None:
+        return None
+    hour, _, minute = clock.partition(":")
+    return int(hour) * 60 + int(minute)
+
+
+def clock_of(count: int) -> str:
+    """Minutes after midnight as "08:30"."""
+    return f"{count // 60:02d}:{count % 60:02d}"
+
+
+def local_instant(text: str, zone: ZoneInfo, field: str) -> Timestamp:
+    """The instant of "2026-12-09T08:32" on the clock of a place; MALFORMED for no such hour in the calendar."""
+    try:
+        moment = datetime.fromisoformat(text)
+        sane(moment.date(), field)
+        return stamp(moment.replace(tzinfo=zone))
+    except ValueError:
+        raise malformed(field, "a day and an hour such as 2026-12-09T08:32") from None

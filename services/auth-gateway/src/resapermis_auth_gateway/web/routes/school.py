@@ -1,0 +1,150 @@
+"""The school: licence, trainers, vehicles, hours. Trainers' names come from RdvPermis and are kept nowhere."""
+
+import structlog
+from fastapi import APIRouter
+
+from resapermis.rdvpermis.v1 import rdvpermis_pb2
+from resapermis.scheduling.v1 import school_pb2
+from resapermis_auth_gateway.web.bodies import DeclaredHours, Hours, Licence, TrainerPlan, VehiclePlan
+from resapermis_auth_gateway.web.days import end_of, midnight, sane
+from resapermis_auth_gateway.web.gateway import Visitor, Who
+from resapermis_auth_gateway.web.routes.parameters import PathId
+from resapermis_auth_gateway.web.views.school import (
+    EmployeeView,
+    HoursPage,
+    SchoolProfileView,
+    TrainerPage,
+    TrainerView,
+    VehiclePage,
+    VehicleView,
+)
+from resapermis_kit.errors import Failure, malformed
+
+router = APIRouter(prefix="/school", tags=["school"])
+log = structlog.get_logger()
+
+
+def _profile(who: Visitor, school: school_pb2.School) -> SchoolProfileView:
+    return SchoolProfileView.of(school, who.session.school_name, who.session.department)
+
+
+async def _employees(who: Visitor) -> list[EmployeeView] | None:
+    """RdvPermis' names for the school's own people; None while it cannot be asked: a page without names is shown."""
+    try:
+        answer = await who.ask(who.gateway.peers.rdvpermis.ListEmployees, rdvpermis_pb2.ListEmployeesRequest())
+    except Failure as failure:
+        log.warning("names.missing", error_code=failure.name)
+        return None
+    return [EmployeeView.of(one) for one in answer.employees]
+
+
+@router.get("")
+async def get_school(who: Who) -> SchoolProfileView:
+    """Show the asker's school."""
+    answer = await who.ask(who.gateway.peers.school.GetSchool, school_pb2.GetSchoolRequest())
+    return _profile(who, answer.school)
+
+
+@router.put("/licence")
+async def set_licence(who: Who, body: Licence) -> SchoolProfileView:
+    """Keep the last day of the school's licence."""
+    ends = end_of(body.licensed_until, who.session.department, "licensedUntil")
+    command = school_pb2.SetLicenceRequest(licensed_until=ends)
+    return _profile(who, (await who.ask(who.gateway.peers.school.SetLicence, command)).school)
+
+
+@router.get("/trainers")
+async def list_trainers(who: Who) -> TrainerPage:
+    """List trainers, active and past, and the other employees; spends a call for their names."""
+    answer = await who.ask(who.gateway.peers.school.ListTrainers, school_pb2.ListTrainersRequest())
+    employees = await _employees(who)
+    names = {one.id: one.display_name for one in employees or ()}
+    trainers = {one.id for one in answer.trainers}
+    return TrainerPage(
+        items=[TrainerView.of(one, names) for one in answer.trainers],
+        others=[one for one in employees or () if one.id not in trainers],
+        names_missing=employees is None,
+    )
+
+
+@router.put("/trainers/{trainer_id}")
+async def set_trainer(who: Who, trainer_id: PathId, body: TrainerPlan) -> TrainerView:
+    """Add a trainer (RdvPermis' employee id), or change one from a day on; thresholds follow at once."""
+    if body.active_until is not None and body.active_until < body.active_from:
+        raise malformed("activeUntil", "on or after `activeFrom`")
+    trainer = school_pb2.Trainer(
+        id=trainer_id,
+        department=body.department,
+        categories=sorted(set(body.categories)),
+        active_from=midnight(sane(body.active_from, "activeFrom"), body.department),
+        active_until=end_of(body.active_until, body.department, "activeUntil"),
+        authorised_until=end_of(body.authorised_until, body.department, "authorisedUntil"),
+    )
+    command = school_pb2.SetTrainerRequest(trainer=trainer)
+    kept = (await who.ask(who.gateway.peers.school.SetTrainer, command)).trainer
+    return TrainerView.of(kept, {one.id: one.display_name for one in await _employees(who) or ()})
+
+
+@router.get("/vehicles")
+async def list_vehicles(who: Who) -> VehiclePage:
+    """List the vehicles used at exams."""
+    answer = await who.ask(who.gateway.peers.school.ListVehicles, school_pb2.ListVehiclesRequest())
+    return VehiclePage(items=[VehicleView.of(one) for one in answer.vehicles])
+
+
+async def _set_vehicle(who: Visitor, vehicle_id: str, body: VehiclePlan) -> VehicleView:
+    vehicle = school_pb2.Vehicle(
+        id=vehicle_id,
+        label=body.label,
+        categories=sorted(set(body.categories)),
+        gearbox=body.gearbox,
+        retired=body.retired,
+    )
+    command = school_pb2.SetVehicleRequest(vehicle=vehicle)
+    return VehicleView.of((await who.ask(who.gateway.peers.school.SetVehicle, command)).vehicle)
+
+
+@router.post("/vehicles", status_code=201)
+async def add_vehicle(who: Who, body: VehiclePlan) -> VehicleView:
+    """Add a vehicle."""
+    return await _set_vehicle(who, "", body)
+
+
+@router.put("/vehicles/{vehicle_id}")
+async def set_vehicle(who: Who, vehicle_id: PathId, body: VehiclePlan) -> VehicleView:
+    """Change a vehicle."""
+    return await _set_vehicle(who, vehicle_id, body)
+
+
+async def _hours(who: Visitor) -> HoursPage:
+    return HoursPage.of(await who.ask(who.gateway.peers.school.ListHours, school_pb2.ListHoursRequest()))
+
+
+@router.get("/hours")
+async def list_hours(who: Who) -> HoursPage:
+    """List declared hours and the full-time trainers that follow from them."""
+    return await _hours(who)
+
+
+@router.put("/hours")
+async def declare_hours(who: Who, body: Hours) -> HoursPage:
+    """Declare trainers' hours; said again, they replace. The answer is everything as it now stands."""
+    hours = [
+        school_pb2.Hours(
+            trainer_id=one.trainer_id,
+            month=one.month,
+            category=one.category,
+            kind=one.kind,
+            hundredths=_hundredths(one, number),
+        )
+        for number, one in enumerate(body.hours)
+    ]
+    await who.ask(who.gateway.peers.school.DeclareHours, school_pb2.DeclareHoursRequest(hours=hours))
+    return await _hours(who)
+
+
+def _hundredths(declared: DeclaredHours, number: int) -> int:
+    found = round(declared.hours * 100)
+    if abs(declared.hours * 100 - found) > 1e-6:
+        raise malformed(f"hours[{number}].hours", "at most two decimals")
+    return found
