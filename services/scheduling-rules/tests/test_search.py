@@ -15,7 +15,6 @@ from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.outbox import outbox
 from resapermis_kit.testing import eventually
-from resapermis_scheduling_rules.store import mirror as store
 
 
 def search(**changes: Any) -> pb.SearchSlotsRequest:
@@ -135,34 +134,6 @@ async def test_a_school_that_nobody_can_describe_is_not_judged(service: Service)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await service.stub().SearchSlots(search(), metadata=service.who())
     assert from_rpc_error(caught.value).code == Code.CODE_RDVPERMIS_DOWN
-
-
-async def test_a_page_of_a_large_mirror_is_read_from_its_index(service: Service) -> None:
-    async with transaction(service.engine) as tx:
-        await tx.execute(
-            sa.text("INSERT INTO centre SELECT 'k' || n, 'K', lpad(n::text, 2, '0') FROM generate_series(1, 50) n")
-        )
-        await tx.execute(
-            sa.text(
-                "INSERT INTO slot (id, centre_id, department, category, kind, starts_at, ends_at, published_at,"
-                " status, seen_at) SELECT 's' || n, 'k' || 1 + n % 50, lpad((1 + n % 50)::text, 2, '0'), 'B', 'PLATEAU',"
-                " at, at + interval '32 min', at, 'FREE', at FROM generate_series(1, 20000) n,"
-                " LATERAL (SELECT timestamptz '2026-12-01 08:00+00' + n * interval '3 min' AS at) t"
-            )
-        )
-        await tx.execute(sa.text("ANALYZE slot"))
-        page = store.Page("33", "B", NOW, NOW + timedelta(days=56), [], (NOW + timedelta(days=20), "s"), 201)
-        plan = "\n".join((await tx.execute(explained(store.paging(page), service))).scalars())
-        found = await store.page_of_slots(tx, page)
-    assert "slot_search_idx" in plan
-    assert "Seq Scan on slot" not in plan
-    assert len(found) == 201
-    assert found == sorted(found, key=lambda slot: (slot.starts_at, slot.id))
-
-
-def explained(statement: sa.Select[Any], service: Service) -> sa.TextClause:
-    text = statement.compile(dialect=service.engine.dialect, compile_kwargs={"literal_binds": True})
-    return sa.text(f"EXPLAIN {text}".replace(":", "\\:"))
 
 
 async def test_trouble_is_told_until_a_look_succeeds(service: Service) -> None:

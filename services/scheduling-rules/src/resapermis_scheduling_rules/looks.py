@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter as TallyOf
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_kit import peers, rpc
+from resapermis_kit.auth import caller, current_token
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
@@ -55,6 +57,12 @@ class Asker:
         return None if self.principal else rdv.OnBehalf(school_id=self.school_id)
 
 
+def asker() -> Asker:
+    """The person who asks, for their school."""
+    person = caller().school()
+    return Asker(person.school_id, current_token.get(), person.account_id)
+
+
 def reason(failure: Failure) -> str:
     """Why something could not be looked at, as SearchSlotsResponse.incomplete_reason says it."""
     return _REASONS.get(failure.code, DOWN)
@@ -81,6 +89,7 @@ class Looker:
         self._joined: set[asyncio.Task[str]] = set()
         self._spent: dict[str, deque[datetime]] = {}
         self._rests: dict[tuple[str, str], tuple[datetime, str]] = {}
+        self._landed_at: TallyOf[tuple[str, str]] = TallyOf()
 
     @property
     def busy(self) -> bool:
@@ -144,8 +153,13 @@ class Looker:
         if not task.cancelled():
             task.exception()
 
+    def landed(self, centre_ids: Sequence[str], category: str) -> int:
+        """How many looks at these centres have ended here: what was read of them before is to be read again."""
+        return sum(self._landed_at[centre_id, category] for centre_id in centre_ids)
+
     def _landed(self, look: Look, task: asyncio.Task[str]) -> None:
         self._flights.pop(look, None)
+        self._landed_at[look.centre_id, look.category] += 1
         if not task.cancelled():
             task.exception()  # taken note of, also when every waiter has left
 

@@ -56,6 +56,8 @@ class Interest:
     category: str
     first: date
     last: date
+    centres: tuple[str, ...] = ()
+    """Empty: every centre of the department."""
 
 
 def looks_for(centres: Sequence[Centre], category: str, since: datetime, until: datetime) -> list[Look]:

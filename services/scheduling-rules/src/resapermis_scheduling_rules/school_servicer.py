@@ -13,8 +13,8 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_scheduling_rules import school_wire as wire
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.fte import next_night
+from resapermis_scheduling_rules.looks import asker
 from resapermis_scheduling_rules.people import People
-from resapermis_scheduling_rules.servicer import asker
 from resapermis_scheduling_rules.standing import Standings
 from resapermis_scheduling_rules.store import people as store
 from resapermis_scheduling_rules.store import schools

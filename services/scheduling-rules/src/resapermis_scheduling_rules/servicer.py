@@ -2,56 +2,35 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceServicer
-from resapermis_kit.auth import caller, current_token
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import transaction
-from resapermis_kit.errors import Failure
 from resapermis_scheduling_rules import judge, wire
+from resapermis_scheduling_rules.atlas import Atlases
 from resapermis_scheduling_rules.domain import (
     Action,
     Case,
     Place,
-    Purpose,
     Slot,
     local_day,
     month_of,
     next_month,
 )
-from resapermis_scheduling_rules.facts import REMEMBERED, Facts
-from resapermis_scheduling_rules.looks import SEEN, Asker, Looker, reason
-from resapermis_scheduling_rules.plan import Interest, Look, Seen, is_due, looks_for
+from resapermis_scheduling_rules.facts import Facts
+from resapermis_scheduling_rules.freshness import Freshness
+from resapermis_scheduling_rules.looks import Looker, asker
 from resapermis_scheduling_rules.rules.slot import unknown
+from resapermis_scheduling_rules.searching import Searching
 from resapermis_scheduling_rules.store import mirror as store
 from resapermis_scheduling_rules.store import schools
-from resapermis_scheduling_rules.store.mirror import Page
 
-INTEREST_PAUSE = timedelta(minutes=1)
 THRESHOLD_SECONDS = 1.0
 """How long a page of thresholds waits for RdvPermis' own figures."""
-
-
-def asker() -> Asker:
-    """The person who asks, for their school."""
-    person = caller().school()
-    return Asker(person.school_id, current_token.get(), person.account_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What was looked at for a search."""
-
-    oldest_seen_at: datetime | None = None
-    incomplete: bool = False
-    reason: str = SEEN
 
 
 class SchedulingServicer(SchedulingServiceServicer):
@@ -61,47 +40,20 @@ class SchedulingServicer(SchedulingServiceServicer):
         self, engine: AsyncEngine, facts: Facts, looker: Looker, now: Clock, *, first_look_seconds: float
     ) -> None:
         """`first_look_seconds`: how long a search waits when nothing of its window was ever seen."""
-        self._engine, self._facts, self._looker, self._now = engine, facts, looker, now
+        self._facts, self._now = facts, now
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")  # one question, one round trip
-        self._first_look_seconds = first_look_seconds
-        self._noted: dict[Interest, datetime] = {}
+        freshness = Freshness(engine, facts, looker, now, first_look_seconds=first_look_seconds)
+        self._searching = Searching(engine, facts, Atlases(engine, now), freshness, now)
 
     async def SearchSlots(self, request: pb.SearchSlotsRequest, context: Any) -> pb.SearchSlotsResponse:
         """Answer from the mirror, and look again at what is stale."""
         del context
-        who, now = asker(), self._now()
-        page = wire.page_of(request, now)
-        window = await self._look(page, who, look_now=request.look_now)
-        standing = await self._facts.standing(who)
-        month = month_of(local_day(page.since, page.department))
-        if page.department == standing.school.department:
-            self._facts.refresh_threshold(standing, month, page.category, who)
-        async with transaction(self._reader) as tx:
-            found = await store.page_of_slots(tx, page)
-            usage = await schools.usage(tx, who.school_id, month)
-        parameters = await self._facts.parameters_at(page.department, page.category)
-        response = pb.SearchSlotsResponse(incomplete=window.incomplete, incomplete_reason=window.reason)
-        if window.oldest_seen_at is not None:
-            response.oldest_seen_at.FromDatetime(window.oldest_seen_at)
-        if len(found) == page.limit:
-            found.pop()
-            response.next_cursor = wire.cursor(found[-1])
-        for slot in found:
-            place = Place(slot.department, slot.month, slot.category)
-            quota = standing.quota(place, usage.get(place, 0), parameters)
-            case = Case(now, Purpose.SEARCH, standing.school, slot, parameters, quota)
-            judged = judge.slot(case)
-            entry = response.slots.add(
-                slot=wire.slot(slot, case.status, parameters),
-                allowed=judged.allowed,
-                verdicts=wire.verdicts([one for one in judged.verdicts if not one.allowed]),
-            )
-            if judged.opens_at is not None:
-                entry.opens_at.FromDatetime(judged.opens_at)
-        place = Place(page.department, month, page.category)
-        quota = standing.quota(place, usage.get(place, 0), parameters)
-        response.threshold.CopyFrom(wire.threshold(place, quota, parameters, now))
-        return response
+        return await self._searching.slots(request)
+
+    async def ListCentres(self, request: pb.ListCentresRequest, context: Any) -> pb.ListCentresResponse:
+        """Open centres of a department for a category, nearest first."""
+        del context
+        return await self._searching.centres(request)
 
     async def Evaluate(self, request: pb.EvaluateRequest, context: Any) -> pb.EvaluateResponse:
         """Judge lines and action by all rules, from the mirror: one query, and none for what is remembered."""
@@ -152,13 +104,6 @@ class SchedulingServicer(SchedulingServiceServicer):
         response.allowed = action.allowed and all(line.allowed for line in response.lines)
         return response
 
-    async def ListCentres(self, request: pb.ListCentresRequest, context: Any) -> pb.ListCentresResponse:
-        """Open centres of a department for a category."""
-        del context
-        department, category = wire.word(request.department, "department"), wire.word(request.category, "category")
-        offer = await self._facts.offer(department, category, asker())
-        return pb.ListCentresResponse(centres=[wire.centre(one) for one in offer.centres])
-
     async def ListThresholds(self, request: pb.ListThresholdsRequest, context: Any) -> pb.ListThresholdsResponse:
         """Thresholds of the school's department for this month and the next two, and of wherever it took something."""
         del context
@@ -189,59 +134,6 @@ class SchedulingServicer(SchedulingServiceServicer):
             quota = standing.quota(place, usage.get(place, 0), parameters)
             response.thresholds.append(wire.threshold(place, quota, parameters, now))
         return response
-
-    async def _look(self, page: Page, who: Asker, *, look_now: bool) -> Window:
-        """Refresh what is stale of a window; wait only where nothing was ever seen, or a person asks for it."""
-        try:
-            offer = await self._facts.offer(page.department, page.category, who)
-        except Failure as failure:
-            return Window(incomplete=True, reason=reason(failure))
-        centres = [one for one in offer.centres if not page.centre_ids or one.id in page.centre_ids]
-        wanted = looks_for(centres, page.category, page.since, page.until) if page.until > page.since else []
-        async with transaction(self._reader) as tx:
-            seen = await store.looks_seen(tx, wanted)
-        answered = [one.seen_at for one in seen.values() if one.seen_at is not None]
-        why, under_way = SEEN, False
-        if page.after is None and wanted:  # later pages show the same looks
-            self._note_interest(page, who)
-            tasks, why = self._looker.start(await self._due(wanted, seen, page, look_now=look_now), who)
-            if tasks:
-                patience = self._first_look_seconds if look_now or not answered else 0
-                done, pending = await asyncio.wait(tasks, timeout=patience)
-                under_way = bool(pending)
-                why = next((task.result() for task in done if task.result()), why)
-                if under_way:
-                    why = why or self._looker.trouble(who)
-                if done:
-                    self._facts.forget_standing(who.school_id)  # the looks may have shown a threshold as reached
-                    async with transaction(self._reader) as tx:
-                        seen = await store.looks_seen(tx, wanted)
-                    answered = [one.seen_at for one in seen.values() if one.seen_at is not None]
-        why = why or next((one.trouble for one in seen.values() if one.trouble), SEEN)
-        unseen = len(answered) < len(wanted)
-        return Window(min(answered, default=None), under_way or unseen or bool(why), why)
-
-    async def _due(self, wanted: Sequence[Look], seen: dict[Look, Seen], page: Page, *, look_now: bool) -> list[Look]:
-        parameters = await self._facts.parameters_at(page.department, page.category)
-        fresh = timedelta(seconds=0 if look_now else parameters.look_stale_seconds)
-        return [look for look in wanted if is_due(look, seen.get(look), self._now(), fresh)]
-
-    def _note_interest(self, page: Page, who: Asker) -> None:
-        """Tell the planner behind the answer what people look at, once a minute: it remembers for ten."""
-        days = (local_day(page.since, page.department), local_day(page.until, page.department))
-        interest, now = Interest(who.school_id, page.department, page.category, *days), self._now()
-        noted = self._noted.get(interest)
-        if noted is not None and now - noted < INTEREST_PAUSE:
-            return
-        if len(self._noted) >= REMEMBERED:
-            self._noted.clear()
-        self._noted[interest] = now
-
-        async def write() -> None:
-            async with transaction(self._engine) as tx:
-                await store.note_interest(tx, interest, now)
-
-        self._facts.behind(interest, write)
 
 
 def _place(slot: Slot) -> Place:

@@ -1,7 +1,5 @@
 """Between messages and values: requests are parsed here once, answers made here."""
 
-import base64
-import binascii
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -11,7 +9,6 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.verdict.v1 import verdict_pb2
 from resapermis_kit.errors import Failure, malformed
 from resapermis_scheduling_rules.domain import (
-    LONGEST_WINDOW,
     Candidate,
     Centre,
     Parameters,
@@ -26,9 +23,7 @@ from resapermis_scheduling_rules.domain import (
     paced,
     zone_of,
 )
-from resapermis_scheduling_rules.store.mirror import Page
 
-USUAL_PAGE, LARGEST_PAGE = 200, 500
 LONGEST_ACTION = 100
 """Lines that are judged at all; R-GROUP refuses far fewer."""
 LONGEST_WORD = 64
@@ -49,45 +44,6 @@ def time_of(message: Timestamp, field: str) -> datetime:
         return message.ToDatetime(UTC)
     except (ValueError, OverflowError) as error:
         raise malformed(field, "not a time") from error
-
-
-def page_of(request: pb.SearchSlotsRequest, now: datetime) -> Page:
-    """Read a search: a window of at most 56 days, from now on; one row more than asked tells whether more follow."""
-    department, category = word(request.department, "department"), word(request.category, "category")
-    since = max(time_of(getattr(request, "from"), "from"), now) if request.HasField("from") else now
-    until = time_of(request.to, "to") if request.HasField("to") else since + LONGEST_WINDOW
-    if request.HasField("from") and until <= time_of(getattr(request, "from"), "from"):
-        raise malformed("to", "after from")
-    if until - since > LONGEST_WINDOW:
-        raise malformed("to", "at most 56 days after from")
-    if not 0 <= request.limit <= LARGEST_PAGE:
-        raise malformed("limit", "1 to 500")
-    if len(request.centre_ids) > 50:
-        raise malformed("centre_ids", "at most 50")
-    centre_ids = [word(value, f"centre_ids[{n}]") for n, value in enumerate(request.centre_ids)]
-    after = read_cursor(request.cursor) if request.cursor else None
-    return Page(department, category, since, until, centre_ids, after, (request.limit or USUAL_PAGE) + 1)
-
-
-def cursor(slot: Slot) -> str:
-    """Where the next page begins; opaque to everybody else."""
-    return base64.urlsafe_b64encode(f"{slot.starts_at.isoformat()} {slot.id}".encode()).decode().rstrip("=")
-
-
-def read_cursor(text: str) -> tuple[datetime, str]:
-    """Inverse of `cursor`; MALFORMED for anything it did not make."""
-    bad = malformed("cursor", "not a cursor of this search")
-    if len(text) > 300:
-        raise bad
-    try:
-        plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-        at, separator, slot_id = plain.partition(" ")
-        starts_at = datetime.fromisoformat(at)
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise bad from None
-    if not separator or starts_at.tzinfo is None or not slot_id or not slot_id.isprintable():
-        raise bad
-    return starts_at, slot_id
 
 
 def purpose_of(text: str) -> Purpose:
@@ -141,6 +97,11 @@ def centre(known: Centre) -> pb.Centre:
         latitude_degrees=known.latitude,
         longitude_degrees=known.longitude,
     )
+
+
+def status(of: Status) -> pb.SlotStatus.ValueType:
+    """As a message."""
+    return _STATUS[of]
 
 
 def slot(known: Slot, status: Status, parameters: Parameters) -> pb.Slot:

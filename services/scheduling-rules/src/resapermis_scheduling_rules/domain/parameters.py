@@ -24,6 +24,10 @@ class Parameters:
     notice_seconds: int = 0
     warn_percent: int = 80
     look_stale_seconds: int = 60
+    publication_minutes: int = 900
+    """When new slots go on line, minutes after the department's midnight."""
+    publication_weekday: int = 0
+    """On which ISO weekday; 0: any."""
     replacements: int = 5
     """Replacements a month, where RdvPermis allows more."""
     plateau: int = 0

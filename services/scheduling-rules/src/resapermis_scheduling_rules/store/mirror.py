@@ -12,25 +12,12 @@ from resapermis_kit.db import Tx
 from resapermis_scheduling_rules.domain import Centre, Slot, Status, day_start
 from resapermis_scheduling_rules.mirror import Found, Known, lost, merged
 from resapermis_scheduling_rules.plan import Interest, Look, Seen
-from resapermis_scheduling_rules.store.tables import TIME, centre_looks, centres, interests, looks, offers, slots
+from resapermis_scheduling_rules.store.tables import centre_looks, centres, interests, looks, offers, slots
 
 KEPT_AFTER_EXAM = timedelta(days=30)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which slots are asked for."""
-
-    department: str
-    category: str
-    since: datetime
-    until: datetime
-    centre_ids: Sequence[str]
-    after: tuple[datetime, str] | None
-    limit: int
-
-
-_SLOT = (
+_SLOT: tuple[sa.ColumnElement[Any], ...] = (
     slots.c.id,
     slots.c.centre_id,
     slots.c.department,
@@ -68,34 +55,6 @@ async def slots_by_id(tx: Tx, ids: Sequence[str]) -> dict[str, Slot]:
     """Known slots among `ids`."""
     statement = sa.select(*_SLOT).join(centres, centres.c.id == slots.c.centre_id).where(slots.c.id.in_(ids))
     return {row.id: _slot(row) for row in await tx.execute(statement)}
-
-
-async def page_of_slots(tx: Tx, page: Page) -> list[Slot]:
-    """Slots of a window that are not withdrawn, by (starts_at, id), after the last one of the page before."""
-    return [_slot(row) for row in await tx.execute(paging(page))]
-
-
-def paging(page: Page) -> sa.Select[Any]:
-    """The statement of `page_of_slots`: read in the order of `slot_search_idx`, no further than the page."""
-    statement = (
-        sa.select(*_SLOT)
-        .join(centres, centres.c.id == slots.c.centre_id)
-        .where(
-            slots.c.department == page.department,
-            slots.c.category == page.category,
-            slots.c.starts_at >= page.since,
-            slots.c.starts_at < page.until,
-            slots.c.withdrawn_at.is_(None),
-        )
-        .order_by(slots.c.starts_at, slots.c.id)
-        .limit(page.limit)
-    )
-    if page.centre_ids:
-        statement = statement.where(slots.c.centre_id.in_(page.centre_ids))
-    if page.after is not None:
-        after = sa.tuple_(sa.literal(page.after[0], TIME), sa.literal(page.after[1], sa.Text))
-        statement = statement.where(sa.tuple_(slots.c.starts_at, slots.c.id) > after)
-    return statement
 
 
 async def record_look(tx: Tx, look: Look, found: Sequence[Found], asker: str, at: datetime) -> list[str]:
@@ -195,6 +154,17 @@ async def looks_seen(tx: Tx, wanted: Sequence[Look]) -> dict[Look, Seen]:
     return {look: seen for look, seen in keyed.items() if seen is not None}
 
 
+async def age_of(tx: Tx, centre_ids: Sequence[str], category: str, days: Sequence[date]) -> tuple[int, datetime | None]:
+    """How many looks at these centres on these days were ever answered, and when the oldest of them was."""
+    if not centre_ids:
+        return 0, None
+    statement = sa.select(sa.func.count(looks.c.seen_at), sa.func.min(looks.c.seen_at)).where(
+        looks.c.centre_id.in_(centre_ids), looks.c.category == category, looks.c.day.in_(days)
+    )
+    count, oldest = (await tx.execute(statement)).one()
+    return count, oldest
+
+
 async def centres_of(tx: Tx, department: str, category: str) -> tuple[list[Centre], datetime | None]:
     """Open centres of a department that offer a category, and when that was last asked."""
     asked = sa.select(centre_looks.c.seen_at).where(
@@ -253,8 +223,9 @@ async def note_interest(tx: Tx, interest: Interest, at: datetime) -> None:
         first_day=interest.first,
         last_day=interest.last,
         at=at,
+        centre_ids=list(interest.centres),
     )
-    names = ("first_day", "last_day", "at")
+    names = ("first_day", "last_day", "at", "centre_ids")
     await tx.execute(
         upsert.on_conflict_do_update(
             index_elements=[interests.c.school_id, interests.c.department, interests.c.category],
@@ -266,8 +237,10 @@ async def note_interest(tx: Tx, interest: Interest, at: datetime) -> None:
 async def interests_since(tx: Tx, at: datetime) -> list[Interest]:
     """What people looked at since `at`."""
     columns = interests.c.school_id, interests.c.department, interests.c.category
-    statement = sa.select(*columns, interests.c.first_day, interests.c.last_day).where(interests.c.at >= at)
-    return [Interest(*row) for row in await tx.execute(statement.order_by(interests.c.at))]
+    days = interests.c.first_day, interests.c.last_day
+    statement = sa.select(*columns, *days, interests.c.centre_ids).where(interests.c.at >= at)
+    rows = await tx.execute(statement.order_by(interests.c.at))
+    return [Interest(*row[:5], tuple(row.centre_ids)) for row in rows]
 
 
 async def forget_past(tx: Tx, now: datetime) -> None:
