@@ -51,7 +51,7 @@ SELECT 'booking', probe.n, probe.whose, line.id, line.starts_at, line.ends_at,
        line.centre_id, centre.latitude, centre.longitude, NULL, NULL
 FROM probe JOIN line
   ON line.school_id = :school_id AND line.starts_at < probe.far_until AND line.ends_at > probe.far_since
-  AND line.starts_at > probe.far_since - :longest_exam
+  AND line.starts_at > probe.far_since - CAST(:longest_exam AS interval)
   AND CASE probe.whose WHEN 'candidate' THEN line.candidate_id WHEN 'trainer' THEN line.trainer_id
       WHEN 'vehicle' THEN line.vehicle_id END = probe.id
 LEFT JOIN centre ON centre.id = line.centre_id
@@ -60,7 +60,7 @@ SELECT 'trainer', want.n, NULL, term.id, term.active_from, term.active_until,
        term.department, NULL, NULL, term.categories, term.authorised_until
 FROM want CROSS JOIN LATERAL (
   SELECT * FROM trainer WHERE trainer.school_id = :school_id AND trainer.id = want.trainer
-  ORDER BY trainer.active_from <= want.at DESC, trainer.active_from DESC LIMIT 1
+  ORDER BY trainer.active_from <= want.at DESC, abs(extract(epoch FROM trainer.active_from - want.at)) LIMIT 1
 ) AS term
 UNION ALL
 SELECT 'vehicle', want.n, NULL, vehicle.id, NULL, NULL, vehicle.gearbox, NULL, NULL, vehicle.categories, NULL
