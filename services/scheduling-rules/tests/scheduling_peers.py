@@ -46,6 +46,9 @@ class State(rdv_grpc.RdvPermisServiceServicer):
     centres: dict[str, list[rdv.RdvCentre]] = field(default_factory=dict)
     slots: dict[tuple[str, str], list[rdv.RdvSlot]] = field(default_factory=dict)
     threshold: rdv.GetThresholdResponse = field(default_factory=rdv.GetThresholdResponse)
+    replacements: rdv.GetReplacementsResponse = field(
+        default_factory=lambda: rdv.GetReplacementsResponse(per_month=5, left=5)
+    )
     budget: rdv.GetBudgetResponse = field(default_factory=rdv.GetBudgetResponse)
     failure: Failure | None = None
     """Of looks."""
@@ -107,6 +110,9 @@ class State(rdv_grpc.RdvPermisServiceServicer):
 
     async def GetThreshold(self, _request: rdv.GetThresholdRequest, _context: Any) -> rdv.GetThresholdResponse:
         return self.threshold
+
+    async def GetReplacements(self, _request: rdv.GetReplacementsRequest, _context: Any) -> rdv.GetReplacementsResponse:
+        return self.replacements
 
     async def GetBudget(self, _request: rdv.GetBudgetRequest, _context: Any) -> rdv.GetBudgetResponse:
         return self.budget

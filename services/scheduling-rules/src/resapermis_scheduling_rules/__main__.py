@@ -46,7 +46,7 @@ async def _serve() -> None:
 
     async def build(process: Process) -> None:
         egress = RdvPermisServiceStub(process.peer("egress"))
-        facts = Facts(process.engine, egress, process.now, settings.remembered_seconds)
+        facts = Facts(process.engine, egress, process.now, settings.remembered_seconds, process.outbox)
         looker = Looker(
             process.engine,
             egress,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +16,8 @@ from resapermis_kit import peers, rpc
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.outbox import Outbox
+from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain import (
     Centre,
     Parameters,
@@ -27,7 +29,8 @@ from resapermis_scheduling_rules.domain import (
 )
 from resapermis_scheduling_rules.looks import Asker
 from resapermis_scheduling_rules.store import mirror as store
-from resapermis_scheduling_rules.store import schools
+from resapermis_scheduling_rules.store import people, schools
+from resapermis_scheduling_rules.store.people import ComputedFte
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
@@ -38,6 +41,8 @@ CENTRES_FRESH = timedelta(days=1)
 THRESHOLD_FRESH = timedelta(minutes=10)
 ASK_SECONDS = 5.0
 REMEMBERED = 20_000
+DIFFERS = 0
+"""Not a share of a threshold: that RdvPermis' figure differs was said."""
 V = TypeVar("V")
 log = structlog.get_logger()
 
@@ -72,18 +77,19 @@ class Standing:
     """A school and RdvPermis' figures about it."""
 
     school: School
-    thresholds: dict[Place, SeenThreshold]
+    thresholds: Mapping[Place, SeenThreshold]
     seen_at: datetime
+    ftes: Mapping[tuple[str, str], ComputedFte] = field(default_factory=dict)
+    """Computed from declared hours, by department and category."""
 
     def quota(self, place: Place, taken: int, parameters: Parameters) -> Quota:
         """What R-THRESHOLD rests on: RdvPermis' figures, known for the department of the school's licence, and ours.
 
-        Elsewhere the school's FTE counts by that department's rate [default]: RdvPermis names no other number.
+        Ours is computed from declared hours; where none were declared for the category, it is the number of trainers that
+        RdvPermis knows. Elsewhere the school's FTE counts by that department's rate [default]: no source says otherwise.
         """
         seen = self.thresholds.get(place, SeenThreshold())
-        fte = self.school.fte
-        if seen.fte is not None and (fte is None or (seen.seen_at is not None and seen.seen_at > self.seen_at)):
-            fte = seen.fte  # trainers were declared since
+        fte, source, as_of = self._fte(place, seen)
         return Quota(
             rate=parameters.threshold_rate,
             fte=fte,
@@ -91,7 +97,19 @@ class Standing:
             elsewhere=seen.elsewhere,
             rdvpermis_limit=seen.limit,
             rdvpermis_says_reached=seen.reached,
+            fte_source=source,
+            fte_as_of=as_of,
         )
+
+    def _fte(self, place: Place, seen: SeenThreshold) -> tuple[Decimal | None, str, datetime | None]:
+        here, home = (place.department, place.category), (self.school.department, place.category)
+        computed = self.ftes.get(here) or self.ftes.get(home)
+        if computed is not None:
+            return computed.fte, "hours", computed.at
+        declared = self.school.fte
+        if seen.fte is not None and seen.seen_at is not None and (declared is None or seen.seen_at > self.seen_at):
+            return seen.fte, "declared", seen.seen_at  # trainers were declared since
+        return (None, "unknown", None) if declared is None else (declared, "declared", self.seen_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +120,15 @@ class Offer:
     seen_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Replacements:
+    """RdvPermis' allowance of a month; kept in memory only, for a page that shows it."""
+
+    left: int
+    per_month: int
+    seen_at: datetime
+
+
 @dataclass
 class Facts:
     """One a process. Reads our tables, asks egress for what is missing or old, writes what it says."""
@@ -110,9 +137,11 @@ class Facts:
     egress: "RdvPermisServiceAsyncStub"
     now: Clock
     seconds: float
+    outbox: Outbox = field(default_factory=lambda: Outbox("scheduling-rules"))
     _rulebook: Memory[Rulebook] = field(init=False)
     _standings: Memory[Standing | None] = field(init=False)
     _offers: Memory[Offer] = field(init=False)
+    _replacements: dict[tuple[str, str, str], Replacements] = field(init=False, default_factory=dict)
     _flights: dict[object, asyncio.Task[Any]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -172,6 +201,18 @@ class Facts:
             return None
         return self.behind(("threshold", asker.school_id, month, category), lambda: self._ask_threshold(place, asker))
 
+    def refresh_replacements(self, month: str, category: str, asker: Asker) -> asyncio.Task[Any] | None:
+        """Ask RdvPermis how many replacements are left in a month, when that was last asked over ten minutes ago."""
+        key = (asker.school_id, month, category)
+        known = self._replacements.get(key)
+        if known is not None and self.now() - known.seen_at < THRESHOLD_FRESH:
+            return None
+        return self.behind(("replacements", *key), lambda: self._ask_replacements(month, category, asker))
+
+    def replacements(self, month: str, category: str, asker: Asker) -> Replacements | None:
+        """What RdvPermis last said of a month's replacements; None where it never did."""
+        return self._replacements.get((asker.school_id, month, category))
+
     async def once(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Share one run of `work` with everybody who wants the same; its Failure goes to all."""
         await asyncio.shield(self._flight(key, work))
@@ -217,7 +258,9 @@ class Facts:
             known = await schools.school(tx, school_id)
             if known is None:
                 return None
-            return Standing(known[0], await schools.seen_thresholds(tx, school_id, self.now()), known[1])
+            seen = await schools.seen_thresholds(tx, school_id, self.now())
+            ftes = await people.computed_ftes(tx, [school_id])
+            return Standing(known[0], seen, known[1], ftes.get(school_id, {}))
 
     async def _read_offer(self, department: str, category: str) -> Offer:
         async with transaction(self.engine) as tx:
@@ -260,6 +303,27 @@ class Facts:
         async with transaction(self.engine) as tx:
             await schools.keep_threshold(tx, asker.school_id, place, limit, taken, fte, at)
         self._standings.forget(asker.school_id)
+        await self._say_difference(place, asker.school_id)
+
+    async def _ask_replacements(self, month: str, category: str, asker: Asker) -> None:
+        at = self.now()
+        request = rdv.GetReplacementsRequest(on_behalf=asker.on_behalf, category=category, date=f"{month}-01")
+        answer = await peers.ask(self.egress.GetReplacements, request, principal=asker.principal)
+        if len(self._replacements) >= REMEMBERED:
+            self._replacements.clear()
+        self._replacements[asker.school_id, month, category] = Replacements(answer.left, answer.per_month, at)
+
+    async def _say_difference(self, place: Place, school_id: str) -> None:
+        """Tell a school once a month and place that RdvPermis' figure is another than ours."""
+        standing = await self._read_standing(school_id)
+        parameters = await self.parameters_at(place.department, place.category)
+        quota = None if standing is None else standing.quota(place, 0, parameters)
+        if quota is None or quota.difference is None or quota.own_limit is None or quota.rdvpermis_limit is None:
+            return
+        async with transaction(self.engine) as tx:
+            if await schools.first_to_say(tx, school_id, place, [DIFFERS]):
+                said = events.threshold_differs(school_id, place, quota.own_limit, quota.rdvpermis_limit)
+                await self.outbox.add(tx, self.now(), *said)
 
 
 def decimal(value: float) -> Decimal:

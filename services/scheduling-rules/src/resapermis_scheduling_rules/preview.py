@@ -13,7 +13,7 @@ from resapermis_kit.errors import malformed
 from resapermis_scheduling_rules import judge
 from resapermis_scheduling_rules.domain import NAMES, Case, Parameter, Purpose, Rulebook, Slot
 from resapermis_scheduling_rules.facts import Standing
-from resapermis_scheduling_rules.store import mirror, schools
+from resapermis_scheduling_rules.store import mirror, people, schools
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,14 @@ async def _booked(tx: Tx, now: datetime) -> list[Booked]:
     known = [(school_id, slots[slot_id]) for school_id, slot_id in coming if slot_id in slots]
     ids = {school_id for school_id, _ in known}
     found, seen = await schools.several(tx, ids), await schools.thresholds_of(tx, ids, now)
+    ftes = await people.computed_ftes(tx, ids)
     counts = await schools.counts(tx, {(school_id, slot.place) for school_id, slot in known}) if known else {}
     return [
-        Booked(Standing(found[school_id][0], seen.get(school_id, {}), now), slot, counts[school_id, slot.place])
+        Booked(
+            Standing(found[school_id][0], seen.get(school_id, {}), now, ftes.get(school_id, {})),
+            slot,
+            counts[school_id, slot.place],
+        )
         for school_id, slot in known
         if school_id in found
     ]

@@ -1,7 +1,6 @@
 """scheduling.v1: thin; what it says is decided in rules/, what it knows is gathered in facts.py and looks.py."""
 
 import asyncio
-from collections import Counter
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,21 +9,18 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceServicer
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import transaction
-from resapermis_scheduling_rules import judge, wire
+from resapermis_scheduling_rules import case_wire, wire
 from resapermis_scheduling_rules.atlas import Atlases
 from resapermis_scheduling_rules.domain import (
-    Action,
-    Case,
     Place,
-    Slot,
     local_day,
     month_of,
     next_month,
 )
+from resapermis_scheduling_rules.evaluating import Evaluator
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.freshness import Freshness
 from resapermis_scheduling_rules.looks import Looker, asker
-from resapermis_scheduling_rules.rules.slot import unknown
 from resapermis_scheduling_rules.searching import Searching
 from resapermis_scheduling_rules.store import mirror as store
 from resapermis_scheduling_rules.store import schools
@@ -43,6 +39,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         self._facts, self._now = facts, now
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")  # one question, one round trip
         freshness = Freshness(engine, facts, looker, now, first_look_seconds=first_look_seconds)
+        self._evaluator = Evaluator(self._reader, facts, now)
         self._searching = Searching(engine, facts, Atlases(engine, now), freshness, now)
 
     async def SearchSlots(self, request: pb.SearchSlotsRequest, context: Any) -> pb.SearchSlotsResponse:
@@ -56,53 +53,27 @@ class SchedulingServicer(SchedulingServiceServicer):
         return await self._searching.centres(request)
 
     async def Evaluate(self, request: pb.EvaluateRequest, context: Any) -> pb.EvaluateResponse:
-        """Judge lines and action by all rules, from the mirror: one query, and none for what is remembered."""
+        """Judge lines and action by all rules."""
         del context
-        who, now = asker(), self._now()
-        if len(request.lines) > wire.LONGEST_ACTION:
-            raise wire.too_many("lines", wire.LONGEST_ACTION)
-        purpose = wire.purpose_of(request.purpose)
-        ids = [wire.word(line.slot_id, f"lines[{n}].slot_id") for n, line in enumerate(request.lines)]
-        standing = await self._facts.standing(who)
-        rules = await self._facts.rulebook()
+        return await self._evaluator.evaluate(request, asker())
+
+    async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
+        """The same facts: what must change, and when time alone opens it."""
+        del context
+        return await self._evaluator.explain(request.question, asker())
+
+    async def Rejudge(self, request: pb.RejudgeRequest, context: Any) -> pb.RejudgeResponse:
+        """Judge kept cases again; nobody's facts but theirs."""
+        del context
+        return await self._evaluator.rejudge(request)
+
+    async def ListParameters(self, request: pb.ListParametersRequest, context: Any) -> pb.ListParametersResponse:
+        """Parameters in force, to come and waiting; what an older value was is the journal's to tell."""
+        del request, context
+        now = self._now()
         async with transaction(self._reader) as tx:
-            known = await store.slots_by_id(tx, ids)
-        usage = wire.usage_of(request.usage)
-        asked = Counter(_place(known[slot_id]) for slot_id in ids if slot_id in known)
-        named = Counter(line.candidate_id for line in request.lines if line.candidate_id)
-        response = pb.EvaluateResponse(limits=wire.limits(rules.at(now)))
-        for line in request.lines:
-            slot = known.get(line.slot_id)
-            if slot is None:
-                said = [unknown(line.slot_id)]
-                response.lines.add(slot_id=line.slot_id, allowed=False, verdicts=wire.verdicts(said))
-                continue
-            place = _place(slot)
-            parameters = rules.at(now, place.department, place.category)
-            case = Case(
-                now=now,
-                purpose=purpose,
-                school=standing.school,
-                slot=slot,
-                parameters=parameters,
-                quota=standing.quota(place, usage.get(place, 0), parameters),
-                asked=asked[place],
-                candidate=wire.candidate_of(line),
-                namesakes=max(0, named[line.candidate_id] - 1),
-            )
-            judged = judge.line(case)
-            response.lines.add(
-                slot_id=line.slot_id,
-                allowed=judged.allowed,
-                verdicts=wire.verdicts(judged.verdicts),
-                slot=wire.slot(slot, case.status, parameters),
-                quota_limit=judge.quota_limit(case),
-                month=place.month,
-            )
-        action = judge.action(Action(purpose, len(request.lines), max(0, request.lines_in_basket), rules.at(now)))
-        response.action_verdicts.extend(wire.verdicts(action.verdicts))
-        response.allowed = action.allowed and all(line.allowed for line in response.lines)
-        return response
+            rows = await schools.all_parameters(tx)
+        return pb.ListParametersResponse(parameters=wire.parameters(rows, now))
 
     async def ListThresholds(self, request: pb.ListThresholdsRequest, context: Any) -> pb.ListThresholdsResponse:
         """Thresholds of the school's department for this month and the next two, and of wherever it took something."""
@@ -115,7 +86,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         async with transaction(self._reader) as tx:
             counted = await schools.usage(tx, who.school_id, months[0])
             categories = await store.categories_of(tx, home)
-        usage = wire.usage_of(request.usage) or counted
+        usage, held = case_wire.usage_of(request.usage) or counted, case_wire.held_of(request.usage)
         places = {Place(home, month, category) for month in months for category in categories}
         places |= {place for place in usage if place.month >= months[0]}
         asked = [
@@ -123,18 +94,21 @@ class SchedulingServicer(SchedulingServiceServicer):
             for place in places
             if place.department == home
         ]
+        wanted = sorted({(place.month, place.category) for place in places if place.department == home})
+        asked += [self._facts.refresh_replacements(*one, who) for one in wanted]
         waiting = [task for task in asked if task is not None]
         if waiting:
             await asyncio.wait(waiting, timeout=THRESHOLD_SECONDS)
             standing = await self._facts.standing(who)
         rules = await self._facts.rulebook()
+        replacements = {one: self._facts.replacements(*one, who) for one in wanted}
         response = pb.ListThresholdsResponse()
         for place in sorted(places, key=lambda one: (one.month, one.department != home, one.department, one.category)):
             parameters = rules.at(now, place.department, place.category)
             quota = standing.quota(place, usage.get(place, 0), parameters)
-            response.thresholds.append(wire.threshold(place, quota, parameters, now))
+            threshold = wire.threshold(place, quota, parameters, now, held.get(place, 0))
+            allowance = replacements.get((place.month, place.category)) if place.department == home else None
+            if allowance is not None:
+                threshold.replacements_left, threshold.replacements_per_month = allowance.left, allowance.per_month
+            response.thresholds.append(threshold)
         return response
-
-
-def _place(slot: Slot) -> Place:
-    return Place(slot.department, slot.month, slot.category)

@@ -1,6 +1,6 @@
 """Between messages and values: requests are parsed here once, answers made here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -9,11 +9,10 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.verdict.v1 import verdict_pb2
 from resapermis_kit.errors import Failure, malformed
 from resapermis_scheduling_rules.domain import (
-    Candidate,
     Centre,
     Parameters,
     Place,
-    Purpose,
+    Proposal,
     Quota,
     Slot,
     Status,
@@ -21,6 +20,7 @@ from resapermis_scheduling_rules.domain import (
     next_pace_change,
     pace_day,
     paced,
+    plain_number,
     zone_of,
 )
 
@@ -44,27 +44,6 @@ def time_of(message: Timestamp, field: str) -> datetime:
         return message.ToDatetime(UTC)
     except (ValueError, OverflowError) as error:
         raise malformed(field, "not a time") from error
-
-
-def purpose_of(text: str) -> Purpose:
-    """Read "hold" or "validate"."""
-    if text not in {Purpose.HOLD.value, Purpose.VALIDATE.value}:
-        raise malformed("purpose", '"hold" or "validate"')
-    return Purpose(text)
-
-
-def candidate_of(line: pb.EvaluateLine) -> Candidate | None:
-    """Read a line's candidate; None while unnamed."""
-    if not line.candidate_id:
-        return None
-    return Candidate(
-        line.candidate_id, line.mandate_active, line.mandate_category, line.mandate_gearbox, line.candidate_busy
-    )
-
-
-def usage_of(usage: Iterable[pb.Usage]) -> dict[Place, int]:
-    """Read what basket counts."""
-    return {Place(one.department, one.month, one.category): one.taken for one in usage}
 
 
 def timestamp(at: datetime) -> Timestamp:
@@ -121,20 +100,53 @@ def slot(known: Slot, status: Status, parameters: Parameters) -> pb.Slot:
     )
 
 
-def threshold(place: Place, quota: Quota, parameters: Parameters, now: datetime) -> pb.Threshold:
-    """As a message: what is taken, what may be by today and in all, and when that next changes."""
+def threshold(place: Place, quota: Quota, parameters: Parameters, now: datetime, held: int = 0) -> pb.Threshold:
+    """As a message: what is taken, what may be by today and in all, what is left, and when that next changes."""
+    limit_today = paced(quota.limit, pace_day(place.month, place.department, now), parameters)
     return pb.Threshold(
         department=place.department,
         month=place.month,
         category=place.category,
         limit=quota.limit,
-        paced_limit=paced(quota.limit, pace_day(place.month, place.department, now), parameters),
+        paced_limit=limit_today,
         taken=quota.counted,
         rdvpermis_limit=quota.rdvpermis_limit,
         fte=float(quota.fte or 0),
         rate_per_fte=float(quota.rate),
         next_change_at=timestamp(next_pace_change(quota.limit, place.month, place.department, now, parameters)),
+        held=held,
+        elsewhere=quota.elsewhere,
+        left=max(0, quota.limit - quota.counted),
+        left_today=max(0, limit_today - quota.counted),
+        own_limit=quota.own_limit,
+        difference=quota.difference,
+        warn_percent=parameters.warn_percent,
+        fte_source=quota.fte_source,
+        fte_as_of=None if quota.fte_as_of is None else timestamp(quota.fte_as_of),
     )
+
+
+def parameters(rows: Sequence[Proposal], now: datetime) -> list[pb.Parameter]:
+    """As messages: of each name and place what is in force, what is to come, and what waits for its second person."""
+    newest: dict[tuple[str, str | None, str | None], Proposal] = {}
+    for row in rows:  # oldest first
+        if row.approved_by and row.valid_from <= now:
+            newest[row.parameter.name, row.parameter.department, row.parameter.category] = row
+    in_force = {row.id for row in newest.values()}
+    return [
+        pb.Parameter(
+            id=str(row.id),
+            name=row.parameter.name,
+            value=plain_number(row.parameter.value),
+            department=row.parameter.department or "",
+            category=row.parameter.category or "",
+            valid_from=timestamp(row.valid_from),
+            proposed_by=row.proposed_by,
+            approved_by=row.approved_by,
+        )
+        for row in rows
+        if row.id in in_force or not row.approved_by or row.valid_from > now
+    ]
 
 
 def limits(parameters: Parameters) -> pb.Limits:

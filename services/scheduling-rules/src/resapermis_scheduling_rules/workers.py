@@ -26,7 +26,7 @@ from resapermis_scheduling_rules.plan import (
     looks_for,
     next_looks,
 )
-from resapermis_scheduling_rules.store import bars, schools
+from resapermis_scheduling_rules.store import bars, people, schools
 from resapermis_scheduling_rules.store import mirror as store
 
 if TYPE_CHECKING:
@@ -93,12 +93,14 @@ class Lines:
         ids = {school_id for school_id, _ in keys}
         known = await schools.several(tx, ids)
         seen = await schools.thresholds_of(tx, ids, now)
+        ftes = await people.computed_ftes(tx, ids)
         counts = await schools.counts(tx, keys)
         in_force = await schools.parameters_in_force(tx, now)
         for (school_id, place), count in sorted(counts.items(), key=str):
             if school_id not in known:
                 continue  # never asked anything here: it has seen no limit either
-            standing = Standing(known[school_id][0], seen.get(school_id, {}), known[school_id][1])
+            school, seen_at = known[school_id]
+            standing = Standing(school, seen.get(school_id, {}), seen_at, ftes.get(school_id, {}))
             parameters = parameters_for(in_force, place.department, place.category)
             quota = standing.quota(place, count, parameters)
             if quota.limit == 0:

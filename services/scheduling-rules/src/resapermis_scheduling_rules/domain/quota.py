@@ -41,6 +41,9 @@ class Quota:
     """Booked at RdvPermis without us, as far as its own figure tells."""
     rdvpermis_limit: int | None = None
     rdvpermis_says_reached: bool = False
+    fte_source: str = "unknown"
+    """ "hours" (computed from declared ones), "declared" (RdvPermis') or "unknown"."""
+    fte_as_of: datetime | None = None
 
     @property
     def own_limit(self) -> int | None:
@@ -52,6 +55,13 @@ class Quota:
         """The lower of ours and RdvPermis'; 0 where neither is known, for going over cuts everybody off."""
         known = [limit for limit in (self.own_limit, self.rdvpermis_limit) if limit is not None]
         return max(0, min(known, default=0))
+
+    @property
+    def difference(self) -> int | None:
+        """RdvPermis' figure less ours, where both are known and differ."""
+        if self.own_limit is None or self.rdvpermis_limit is None or self.own_limit == self.rdvpermis_limit:
+            return None
+        return self.rdvpermis_limit - self.own_limit
 
     @property
     def counted(self) -> int:

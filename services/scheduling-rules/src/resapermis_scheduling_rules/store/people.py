@@ -1,6 +1,7 @@
 """What is asked about trainers, vehicles, hours and FTE."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -153,6 +154,24 @@ async def fte_of(tx: Tx, school_id: str, department: str, category: str) -> Deci
     )
     found = (await tx.execute(statement)).scalar()
     return None if found is None else Decimal(found) / 100
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedFte:
+    """Full-time trainers computed from declared hours, and when."""
+
+    fte: Decimal
+    at: datetime
+
+
+async def computed_ftes(tx: Tx, school_ids: Collection[str]) -> dict[str, dict[tuple[str, str], ComputedFte]]:
+    """Of several schools, the computed FTE by department and category."""
+    statement = sa.select(ftes).where(ftes.c.school_id == sa.any_(sa.literal(sorted(school_ids), sa.ARRAY(sa.Text))))
+    found: dict[str, dict[tuple[str, str], ComputedFte]] = {}
+    for row in await tx.execute(statement):
+        computed = ComputedFte(Decimal(row.hundredths) / 100, row.computed_at)
+        found.setdefault(row.school_id, {})[row.department, row.category] = computed
+    return found
 
 
 async def keep_ftes(tx: Tx, school_id: str, computed: Sequence[Fte], at: datetime) -> None:
