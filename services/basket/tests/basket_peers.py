@@ -16,7 +16,7 @@ from resapermis.audit.v1.events_pb2 import Record
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis.basket.v1.events_pb2 import LineChanged
-from resapermis.booking.v1 import booking_pb2_grpc
+from resapermis.booking.v1 import booking_pb2, booking_pb2_grpc
 from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
@@ -71,6 +71,8 @@ class World:
     """A verdict that refuses, by slot id."""
     no_mandate: set[str] = field(default_factory=set)
     mandate_category: dict[str, str] = field(default_factory=dict)
+    strangers: set[str] = field(default_factory=set)
+    """RdvPermis' ids of candidates that mandate does not know."""
     evaluated: list[scheduling_pb2.EvaluateRequest] = field(default_factory=list)
 
     def slot(self, slot_id: str) -> scheduling_pb2.Slot:
@@ -96,6 +98,10 @@ class Mandates(mandate_pb2_grpc.MandateServiceServicer):
     ) -> mandate_pb2.CheckMandatesResponse:
         answers = []
         for question in request.questions:
+            if question.rdvpermis_candidate_id:
+                assert caller().person is None
+                answers.append(self.found(question, request.school_id))
+                continue
             of = self.world.mandate_category.get(question.candidate_id, self.world.category)
             active = question.candidate_id not in self.world.no_mandate and question.category in {"", of}
             answers.append(
@@ -108,6 +114,17 @@ class Mandates(mandate_pb2_grpc.MandateServiceServicer):
                 )
             )
         return mandate_pb2.CheckMandatesResponse(answers=answers)
+
+    def found(self, question: mandate_pb2.MandateQuestion, school_id: str) -> mandate_pb2.MandateAnswer:
+        """Who "rdv-007" is, where mandate knows."""
+        theirs = question.rdvpermis_candidate_id
+        known = school_id and theirs not in self.world.strangers
+        return mandate_pb2.MandateAnswer(
+            candidate_id=candidate(int(theirs[-3:])) if known else "",
+            category=question.category,
+            active=bool(known),
+            rdvpermis_candidate_id=theirs,
+        )
 
 
 class Rules(scheduling_pb2_grpc.SchedulingServiceServicer):
@@ -179,6 +196,7 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         self.silent: set[str] = set()
         """Slots whose result is left out of answers (207 with lines missing)."""
         self.naming_unknown: set[str] = set()
+        self.connected = self.reachable = True
         self.fixed: set[str] = set()
         """Exams that may not be changed."""
         self.lasts = timedelta(minutes=20)
@@ -347,6 +365,16 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         crossed = second.rdvpermis_candidate_id, first.rdvpermis_candidate_id
         first.rdvpermis_candidate_id, second.rdvpermis_candidate_id = crossed
 
+    async def GetBudget(self, request: rdv.GetBudgetRequest, context: Any) -> rdv.GetBudgetResponse:
+        await self._begin("GetBudget", request)
+        return rdv.GetBudgetResponse(
+            calls_left=100, calls_per_minute=210, reachable=self.reachable, connected=self.connected
+        )
+
+    async def GetSchool(self, request: rdv.GetSchoolRequest, context: Any) -> rdv.GetSchoolResponse:
+        school = await self._begin("GetSchool", request)
+        return rdv.GetSchoolResponse(school_id=school, department="94")
+
     async def CancelExam(self, request: rdv.CancelExamRequest, context: Any) -> rdv.CancelExamResponse:
         await self._begin("CancelExam", request)
         word = self.refuse.get(request.exam_id)
@@ -419,6 +447,10 @@ class Basket:
         request = pb.ValidateGroupRequest(request_id=key or self.key(), group_id=group_id)
         return (await self.ask("ValidateGroup", request, school)).group
 
+    async def bookings(self, school: str = "school-1") -> list[pb.Line]:
+        """The first page of coming bookings."""
+        return list((await self.book("ListBookings", booking_pb2.ListBookingsRequest(), school)).bookings)
+
     async def rows(self, statement: str, **parameters: Any) -> list[Any]:
         async with transaction(self.engine) as tx:
             return list(await tx.execute(sa.text(statement), parameters))
@@ -446,14 +478,15 @@ class Basket:
     async def check(self) -> None:
         """Counters equal rows; nothing is oversold."""
         rows = await self.rows(
-            "SELECT school_id, count(*) FILTER (WHERE state IN ('asking','held','confirming')) AS basket, "
+            "SELECT school_id, month, count(*) FILTER (WHERE state IN ('asking','held','confirming')) AS basket, "
             "count(*) FILTER (WHERE state IN ('asking','held','confirming','booked','done')) AS taken "
-            "FROM basket_line GROUP BY school_id"
+            "FROM basket_line GROUP BY school_id, month"
         )
         counters = await self.counters()
         for row in rows:
-            assert counters.get((row.school_id, ""), 0) == row.basket
-            assert counters.get((row.school_id, MONTH), 0) == row.taken
+            in_basket = sum(other.basket for other in rows if other.school_id == row.school_id)
+            assert counters.get((row.school_id, ""), 0) == in_basket
+            assert counters.get((row.school_id, row.month), 0) == row.taken
         sold = await self.rows("SELECT slot_id FROM basket_line WHERE ended_at IS NULL GROUP BY 1 HAVING count(*) > 1")
         assert not sold
 

@@ -12,6 +12,7 @@ from resapermis_basket.booking_servicer import BookingServicer
 from resapermis_basket.peers import Peers
 from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
+from resapermis_basket.sweeping import Sweeping
 from resapermis_basket.workers import Unasked
 from resapermis_kit import run
 from resapermis_kit.clock import new_id
@@ -38,6 +39,7 @@ async def build(process: run.Process, settings: Settings) -> None:
     unasked = Unasked(parts)
     process.every(settings.expire_every_seconds, "expire", unasked.expire_and_warn)
     process.every(settings.settle_every_seconds, "settle", unasked.look_and_give_back)
+    process.every(settings.sweep_round_seconds, "sweep", Sweeping(parts).sweep)
     process.consume("scheduling-rules", {SlotWithdrawn: unasked.on_slot_withdrawn})
     process.consume("mandate", {MandateChanged: unasked.on_mandate_changed})
 

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 from resapermis.booking.v1 import booking_pb2 as pb
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_basket import store, view
-from resapermis_basket.acts import parse_id
+from resapermis_basket.acts import Parts, parse_id
 from resapermis_basket.changing import Ask, Situation, Wish
 from resapermis_basket.coming import Coming, Place
 from resapermis_basket.domain import Change, Changing, Line, State, move, replacement
+from resapermis_basket.visits import Visits
 from resapermis_kit.auth import Principal
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import malformed
@@ -34,11 +35,18 @@ def _replaced(lines: Sequence[Line]) -> pb.ReplaceCandidateResponse:
 class Bookings(Coming):
     """What was booked."""
 
+    def __init__(self, parts: Parts) -> None:
+        """Keep the parts."""
+        super().__init__(parts)
+        self._heed = Visits()
+
     async def page(self, who: Principal, request: pb.ListBookingsRequest) -> pb.ListBookingsResponse:
         """One page of the school's bookings."""
         page = parse_page(request)
         async with transaction(self.parts.engine) as tx:
             found = await store.bookings(tx, who.school_id, page)
+            if self._heed.first_lately(who.school_id):
+                await store.was_here(tx, who.school_id)
         response = pb.ListBookingsResponse(bookings=[view.line(line) for line in found[: page.limit - 1]])
         if len(found) == page.limit:
             response.next_cursor = cursor_of(found[-2])

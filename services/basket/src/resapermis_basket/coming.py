@@ -93,7 +93,7 @@ class Coming(LineActs):
         said = await self.parts.peers.evaluate(asked, purpose, situation.counted, allowance)
         verdicts = [verdict for verdict in said.action_verdicts if verdict.rule not in _OF_A_HOLD]
         for line_said, more in zip(said.lines, own, strict=True):
-            spoken = [verdict for verdict in line_said.verdicts if verdict.rule != "R-PUBLISHED"]
+            spoken = [verdict for verdict in line_said.verdicts if verdict.facts.get("status") != "UNKNOWN"]
             verdicts += spoken + _unspoken(more, spoken)
         if allowance is not None:
             verdicts += _unspoken([replacements_rule(allowance)], verdicts)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import grpc
 from google.protobuf.message import Message
@@ -23,6 +24,11 @@ ASKED = Histogram(
     ["peer", "method", "code"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 1, 2, 5, 10, 20),
 )
+
+
+MOST_QUESTIONS = 100
+PATIENCE_SECONDS = 5.0
+"""For what nobody waits for."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,24 @@ class Peers:
         )
         answer = await _timed("mandate", "CheckMandates", peers.ask(self._mandate.CheckMandates, request))
         return list(answer.answers)
+
+    async def known_candidates(self, school_id: str, theirs: Sequence[tuple[str, str]]) -> dict[str, UUID]:
+        """Our ids of (RdvPermis' candidate id, category), among the school's own; unknown ones are left out."""
+        found: dict[str, UUID] = {}
+        for start in range(0, len(theirs), MOST_QUESTIONS):
+            request = mandate_pb2.CheckMandatesRequest(
+                questions=[
+                    mandate_pb2.MandateQuestion(rdvpermis_candidate_id=candidate, category=category)
+                    for candidate, category in theirs[start : start + MOST_QUESTIONS]
+                ],
+                school_id=school_id,
+            )
+            call = peers.ask(self._mandate.CheckMandates, request, timeout=PATIENCE_SECONDS, principal="")
+            answer = await _timed("mandate", "CheckMandates", call)
+            for (candidate, _), said in zip(theirs[start:], answer.answers, strict=False):
+                if said.candidate_id:
+                    found[candidate] = UUID(said.candidate_id)
+        return found
 
     async def evaluate(
         self,

@@ -16,5 +16,15 @@ class Settings(ServiceSettings):
     """How long after a lost answer RdvPermis is first read: shorter may find a call still on its way there."""
     give_back_seconds: float = 2.0
     """First pause before giving a slot back is tried again; doubles, at most a minute."""
+    sweep_every_seconds: float = 600.0
+    """How often a school's coming exams are compared with RdvPermis' own (R-31); doubles while it cannot be read."""
+    sweep_round_seconds: float = 5.0
+    """Pause between two looks for schools whose comparison is due."""
+    sweep_hint_seconds: float = 60.0
+    """How soon a school is compared after a look at a booked slot seemed to show that the State took it back."""
+    sweep_active_days: int = 30
+    """A school without any coming booking is compared for so long after somebody of it was last here."""
+    sweep_categories: str = "B,A"
+    """Category groups read at RdvPermis beside those of a school's own lines; each costs a call a comparison."""
     egress_seconds: float = 20.0
     """Longest that one act waits for RdvPermis; the caller's deadline if earlier."""

@@ -218,9 +218,12 @@ class Unasked:
                 await store.forget_heard(tx, one.id)
 
     async def _heed_slot(self, heard: store.Heard) -> None:
-        """RdvPermis is the referee: the reconciler reads our basket, and ends the hold if it is not in it."""
+        """RdvPermis is the referee: the reconciler reads our basket, the comparison our exams, and end what is not there."""
         async with transaction(self._parts.engine) as tx:
             line = await store.held_on_slot(tx, heard.slot_id)
+            booked = await store.booked_on_slot(tx, heard.slot_id)
+            if booked is not None:  # perhaps only taken, as others see it: the comparison tells
+                await store.sweep_soon(tx, booked.school_id, timedelta(seconds=self._parts.settings.sweep_hint_seconds))
 
         def doubted(line: Line, now: datetime) -> Line:
             return replace(line, next_look_at=now) if line.state is State.HELD and not line.changing else line

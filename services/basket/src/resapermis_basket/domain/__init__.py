@@ -9,6 +9,7 @@ from resapermis_basket.domain.answering import (
     held,
     validated,
 )
+from resapermis_basket.domain.comparing import FoundExam, Outside, comparable, compare, outside_changes
 from resapermis_basket.domain.counting import BASKET, Key, admit, counts, deltas, in_lock_order, key_of
 from resapermis_basket.domain.lines import (
     COUNTED,
@@ -35,6 +36,7 @@ from resapermis_basket.domain.lines import (
     settled,
     unseen_slot,
 )
+from resapermis_basket.domain.places import month_of, zone_of
 from resapermis_basket.domain.settling import (
     LONGEST_PAUSE_SECONDS,
     SeenBasket,
@@ -61,9 +63,11 @@ __all__ = [
     "Change",
     "Changing",
     "ExamOutcome",
+    "FoundExam",
     "Key",
     "Line",
     "Outcome",
+    "Outside",
     "Refusal",
     "Result",
     "SeenBasket",
@@ -72,6 +76,8 @@ __all__ = [
     "Slot",
     "State",
     "admit",
+    "comparable",
+    "compare",
     "counts",
     "deltas",
     "fail_together",
@@ -81,10 +87,12 @@ __all__ = [
     "in_lock_order",
     "intend",
     "key_of",
+    "month_of",
     "move",
     "named",
     "needs_baskets",
     "needs_exams",
+    "outside_changes",
     "owe",
     "pause_seconds",
     "replacement",
@@ -92,4 +100,5 @@ __all__ = [
     "settled",
     "unseen_slot",
     "validated",
+    "zone_of",
 ]

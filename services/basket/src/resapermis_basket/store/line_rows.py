@@ -216,3 +216,17 @@ async def conflicts(tx: Tx, slot_ids: Iterable[str], candidate_ids: Iterable[UUI
         frozenset(row.slot_id for row in rows if row.slot_id in slots),
         frozenset(pair for pair in named if pair[0] in candidates),
     )
+
+
+async def busy_beside(tx: Tx, candidate_ids: Iterable[UUID], without: Iterable[UUID]) -> set[tuple[UUID, str]]:
+    """(candidate, category) that a live line has or wants, leaving out the lines `without`."""
+    asked = set(candidate_ids)
+    if not asked:
+        return set()
+    found = sa.select(lines.c.candidate_id, lines.c.wanted_candidate_id, lines.c.category).where(
+        ALIVE,
+        lines.c.id.not_in(list(without)),
+        sa.or_(lines.c.candidate_id.in_(asked), lines.c.wanted_candidate_id.in_(asked)),
+    )
+    rows = (await tx.execute(found)).all()
+    return {(who, row.category) for row in rows for who in (row.candidate_id, row.wanted_candidate_id) if who in asked}
