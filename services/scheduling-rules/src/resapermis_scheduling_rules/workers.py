@@ -49,6 +49,7 @@ COUNTED = {
     basket.LINE_STATE_DONE,
 }
 """Live and kept lines. What replaces or swaps a booked line is a line of its own."""
+BOOKED = {basket.LINE_STATE_BOOKED, basket.LINE_STATE_DONE}
 OURS = COUNTED - {basket.LINE_STATE_ASKING}
 FREED = {basket.LINE_STATE_EXPIRED, basket.LINE_STATE_RELEASED, basket.LINE_STATE_CANCELLED}
 TAKEN_BY_OTHERS = {"SLOT_TAKEN", "RDVPERMIS_SLOT_GONE"}
@@ -125,6 +126,7 @@ def _kept(event: LineChanged, place: Place, at: datetime) -> KeptLine:
         kind=event.kind,
         starts_at=event.starts_at.ToDatetime(UTC) if event.HasField("starts_at") else None,
         ends_at=event.ends_at.ToDatetime(UTC) if event.HasField("ends_at") else None,
+        booked_at=at if event.to in BOOKED else None,
     )
 
 

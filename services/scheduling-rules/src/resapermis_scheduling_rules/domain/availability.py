@@ -104,6 +104,8 @@ class KeptLine:
     kind: str = ""
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    booked_at: datetime | None = None
+    """As of when it is booked; None while it is only held or asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,7 @@ _LINE_TEXTS = [
     "centre_id",
     "kind",
 ]
-_LINE_TIMES = ("starts_at", "ends_at", "changed_at")
+_LINE_TIMES = ("starts_at", "ends_at", "booked_at", "changed_at")
 _LINE_FACTS = (*_LINE_TEXTS[5:], *_LINE_TIMES)
 _KEEP_LINES = sa.text(
     f"INSERT INTO line ({', '.join((*_LINE_TEXTS, *_LINE_TIMES))}) SELECT * FROM unnest("  # noqa: S608 - our own names

@@ -159,6 +159,7 @@ lines = sa.Table(
     sa.Column("kind", sa.Text),
     sa.Column("starts_at", TIME),
     sa.Column("ends_at", TIME),
+    sa.Column("booked_at", TIME),
 )
 sa.Index("line_usage_idx", lines.c.school_id, lines.c.month)
 sa.Index("line_hours_idx", lines.c.school_id, lines.c.starts_at, postgresql_where=lines.c.starts_at.is_not(None))

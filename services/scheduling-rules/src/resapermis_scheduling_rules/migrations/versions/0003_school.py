@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.add_column("school", sa.Column("latitude", sa.Float(), nullable=True))
     op.add_column("school", sa.Column("longitude", sa.Float(), nullable=True))
     op.add_column("school", sa.Column("fte_computed_at", TIME, nullable=True))
+    op.add_column("line", sa.Column("booked_at", TIME, nullable=True))
     op.create_table(
         "trainer",
         sa.Column("school_id", sa.Text(), nullable=False),
