@@ -1,0 +1,56 @@
+"""The closed lists of words that verdicts use: texts are made from them in the reader's language (docs/glossary.md)."""
+
+RULE_IDS = (
+    "R-PUBLISHED",
+    "R-PAST",
+    "R-NOTICE",
+    "R-TERRITORY",
+    "R-LICENSED",
+    "R-THRESHOLD",
+    "R-API-PACE",
+    "R-NAMED",
+    "R-MANDATE",
+    "R-CATEGORY",
+    "R-ONE-ACTIVE",
+    "R-PENALTY",
+    "R-AVAILABLE",
+    "R-RDVPERMIS",
+    "R-GROUP",
+    "R-BASKET",
+    "R-HOLD-TTL",
+    "R-REPLACE",
+)
+REMEDIES = frozenset(
+    {
+        "apply_for_licence",
+        "ask_fewer",
+        "ask_mandate",
+        "cancel_or_swap",
+        "check_candidate",
+        "check_email",
+        "check_employee",
+        "choose_another_booking",
+        "choose_another_candidate",
+        "choose_another_month",
+        "choose_another_slot",
+        "choose_another_trainer",
+        "choose_another_vehicle",
+        "declare_trainers",
+        "hold_again",
+        "name_candidate",
+        "pass_plateau_first",
+        "renew_licence",
+        "search_again",
+        "see_basket",
+        "see_bookings",
+        "see_mandate",
+        "see_rdvpermis",
+        "validate_or_release",
+        "wait",
+        "wait_for_pace",
+        "wait_for_penalty",
+        "wait_for_result",
+    }
+)
+CATEGORY_FIELDS = ("category", "kind", "vehicle", "vehicle_category", "gearbox")
+"""What R-CATEGORY names in its fact `field`."""
