@@ -15,9 +15,9 @@ export interface SlotFilter {
   centres: string[];
   /** Centres at most so far from the school, across departments. */
   withinKm?: number | undefined;
-  /** Time of day at the centre, minutes after midnight: from (included) to (excluded). */
-  dayFrom?: number | undefined;
-  dayTo?: number | undefined;
+  /** Time of day at the centre, "08:00": from (included) to (excluded). */
+  dayFrom?: string | undefined;
+  dayTo?: string | undefined;
   /** Open slots one after the other at one centre. */
   inARow?: number | undefined;
   openNow?: boolean | undefined;
@@ -96,13 +96,13 @@ export const checkHold = (items: HoldItem[], signal?: AbortSignal) =>
   ) as Promise<api.Explanation>;
 
 /** Settles before an opening what can be: token, basket, budget, each candidate. Holds nothing. */
-export const prepareOpening = (
-  body: { category: string; department: string; candidateIds: string[]; slotId?: string },
-  key: string,
-) =>
-  ask(() =>
-    loose.POST("/api/v1/basket/preparation", { params: { header: act(key) }, body }),
-  ) as Promise<api.Preparation>;
+export const prepareOpening = (body: {
+  category: string;
+  department: string;
+  candidateIds: string[];
+  slotId?: string;
+}) =>
+  ask(() => loose.POST("/api/v1/basket/preparation", { params: { header: ours() }, body })) as Promise<api.Preparation>;
 
 /** Who accompanies, in what; null: nobody said. Ours alone, RdvPermis is not asked. */
 export const accompanyLine = (
@@ -179,7 +179,7 @@ export const previewCancellation = (id: string) =>
   ) as Promise<api.CancellationPreview>;
 
 export const results = (fromMonth: string, toMonth: string) =>
-  ask(() => loose.GET("/api/v1/bookings/results", { params: { query: { fromMonth, toMonth } } })) as Promise<{
+  ask(() => loose.GET("/api/v1/bookings/results", { params: { query: { from: fromMonth, to: toMonth } } })) as Promise<{
     items: api.ResultCount[];
   }>;
 
@@ -227,14 +227,10 @@ export const parameters = () => ask(() => loose.GET("/api/v1/rules/parameters"))
 
 export const favouriteCentres = () => ask(() => loose.GET("/api/v1/favourite-centres")) as Promise<api.FavouritePage>;
 
-/** The whole list of a licence group; RdvPermis' own is changed with it. */
-export const setFavouriteCentres = (
-  category: string,
-  favourites: { centreId: string; priority: number }[],
-  key: string,
-) =>
+/** The whole list of a licence group; RdvPermis' own is changed with it. The answer is that group's. */
+export const setFavouriteCentres = (category: string, favourites: { centreId: string; priority: number }[]) =>
   ask(() =>
-    loose.PUT("/api/v1/favourite-centres", { params: { header: act(key) }, body: { category, favourites } }),
+    loose.PUT("/api/v1/favourite-centres", { params: { header: ours() }, body: { category, favourites } }),
   ) as Promise<api.FavouritePage>;
 
 export const savedSearches = () =>

@@ -5,17 +5,21 @@ import type * as api from "./types.ts";
 
 export const school = () => ask(() => loose.GET("/api/v1/school")) as Promise<api.School>;
 
+/** The last day, included; null where it is not known. */
 export const setLicence = (licensedUntil: string | null) =>
   ask(() =>
-    loose.PUT("/api/v1/school", { params: { header: ours() }, body: { licensedUntil } }),
+    loose.PUT("/api/v1/school/licence", { params: { header: ours() }, body: { licensedUntil } }),
   ) as Promise<api.School>;
 
-export const trainers = () => ask(() => loose.GET("/api/v1/school/trainers")) as Promise<{ items: api.Trainer[] }>;
+export const trainers = () => ask(() => loose.GET("/api/v1/school/trainers")) as Promise<api.TrainerPage>;
 
-export type TrainerBody = Pick<
-  api.Trainer,
-  "department" | "categories" | "activeFrom" | "activeUntil" | "authorisedUntil"
->;
+export interface TrainerBody {
+  department: string;
+  categories: string[];
+  activeFrom: string;
+  activeUntil: string | null;
+  authorisedUntil: string | null;
+}
 
 export const setTrainer = (id: string, body: TrainerBody) =>
   ask(() =>
@@ -29,8 +33,8 @@ export const vehicles = () => ask(() => loose.GET("/api/v1/school/vehicles")) as
 
 export type VehicleBody = Omit<api.Vehicle, "id">;
 
-export const addVehicle = (body: VehicleBody, key: string) =>
-  ask(() => loose.POST("/api/v1/school/vehicles", { params: { header: act(key) }, body })) as Promise<api.Vehicle>;
+export const addVehicle = (body: VehicleBody) =>
+  ask(() => loose.POST("/api/v1/school/vehicles", { params: { header: ours() }, body })) as Promise<api.Vehicle>;
 
 export const setVehicle = (id: string, body: VehicleBody) =>
   ask(() =>
@@ -42,9 +46,11 @@ export const setVehicle = (id: string, body: VehicleBody) =>
 
 export const hours = () => ask(() => loose.GET("/api/v1/school/hours")) as Promise<api.HoursPage>;
 
-/** Whole figures of a month and kind: said again, they replace. */
-export const declareHours = (declared: api.Hours[]) =>
-  ask(() => loose.PUT("/api/v1/school/hours", { params: { header: ours() }, body: { hours: declared } }));
+/** Whole figures of a month and kind: said again, they replace. The answer is everything as it now stands. */
+export const declareHours = (hours: api.Hours[]) =>
+  ask(() =>
+    loose.PUT("/api/v1/school/hours", { params: { header: ours() }, body: { hours } }),
+  ) as Promise<api.HoursPage>;
 
 export const standing = (candidateId: string) =>
   ask(() =>
@@ -59,11 +65,15 @@ export const proposeLift = (barId: string, reason: api.LiftReason) =>
 export const approveLift = (barId: string) =>
   ask(() => loose.POST("/api/v1/bars/{bar_id}/lift-approval", { params: { header: ours(), path: { bar_id: barId } } }));
 
-/** Occurrences between two instants; of everybody of the school when no subject is said. */
+function whose({ kind, id }: api.Subject) {
+  return { subject: kind, ...(id ? { subjectId: id } : {}) };
+}
+
+/** Occurrences of some days, both included, at most 100. */
 export const unavailabilities = (subject: api.Subject, from: string, to: string) =>
   ask(() =>
     loose.GET("/api/v1/unavailabilities", {
-      params: { query: { kind: subject.kind, ...(subject.id ? { id: subject.id } : {}), from, to } },
+      params: { query: { ...whose(subject), from, to } },
     }),
   ) as Promise<{ items: api.Unavailability[] }>;
 
@@ -84,7 +94,7 @@ export const removeUnavailability = (id: string) =>
 export const importCalendar = (subject: api.Subject, calendar: string) =>
   ask(() =>
     loose.POST("/api/v1/unavailabilities/import", {
-      params: { header: ours(), query: { kind: subject.kind, ...(subject.id ? { id: subject.id } : {}) } },
+      params: { header: ours(), query: whose(subject) },
       body: calendar,
       bodySerializer: (body) => body,
       headers: { "Content-Type": "text/calendar" },
@@ -97,7 +107,7 @@ export const createFeed = (trainerId: string) =>
     loose.POST("/api/v1/calendar-feeds/{trainer_id}", {
       params: { header: ours(), path: { trainer_id: trainerId } },
     }),
-  ) as Promise<{ url: string }>;
+  ) as Promise<{ address: string }>;
 
 export const revokeFeed = (trainerId: string) =>
   ask(() =>

@@ -87,6 +87,9 @@ export type NoticePage = Narrow<Schemas["NoticePage"], { items: Notice[] }>;
 export interface Need {
   rule: string;
   source: string;
+  /** The gateway's own sentences, for a rule or a remedy that this page does not know. */
+  detail: string | null;
+  action: string | null;
   remedy: string | null;
   facts: Record<string, string>;
   opensAt: string | null;
@@ -100,6 +103,7 @@ export interface LineExplanation {
 }
 
 export interface Explanation {
+  allowed: boolean;
   lines: LineExplanation[];
   actionNeeds: Need[];
   serverTime: string;
@@ -108,13 +112,13 @@ export interface Explanation {
 /** What is settled before an opening; it holds nothing. */
 export interface Preparation {
   basketExpiresAt: string | null;
-  basketRefusal: Reason | null;
-  candidates: { candidateId: string; ready: boolean; needs: Need[]; rdvpermisAsked: boolean }[];
+  basketProblem: Reason | null;
+  candidates: { candidate: CandidateName; ready: boolean; needs: Need[]; rdvpermisAsked: boolean }[];
   callsLeft: number;
   waitUntil: string | null;
   rdvpermisReachable: boolean;
   tokenFresh: boolean;
-  preparedAt: string;
+  preparedAt: string | null;
   serverTime: string;
 }
 
@@ -122,7 +126,7 @@ export interface FavouriteCentre {
   category: string;
   centreId: string;
   priority: number;
-  centreName: string;
+  centreName: string | null;
   department: string | null;
 }
 
@@ -137,8 +141,9 @@ export interface SavedQuestion {
   category: string;
   centres?: string[];
   withinKm?: number | null;
-  dayFrom?: number | null;
-  dayTo?: number | null;
+  /** "08:00", at the centre. */
+  dayFrom?: string | null;
+  dayTo?: string | null;
   inARow?: number;
   openNow?: boolean;
   kind?: "CIRCULATION" | "PLATEAU" | null;
@@ -149,7 +154,7 @@ export interface SavedSearch {
   id: string;
   label: string;
   search: SavedQuestion;
-  createdAt: string;
+  createdAt: string | null;
   matchedAt: string | null;
   alert: boolean;
 }
@@ -173,35 +178,42 @@ export interface ResultCount {
 }
 
 export interface Parameter {
-  id: string;
   name: string;
   value: string;
   department: string | null;
   category: string | null;
-  validFrom: string;
-  proposedBy: string | null;
-  approvedBy: string | null;
+  validFrom: string | null;
+  state: "in_force" | "to_come" | "awaiting_approval";
 }
 
+/** Days are the department's own, "2026-12-09"; last days are included. */
 export interface School {
   id: string;
-  licenceNumber: string;
-  department: string;
+  name: string;
+  licenceNumber: string | null;
+  department: string | null;
   licensedUntil: string | null;
   declaredFte: number | null;
   seenAt: string | null;
 }
 
-/** `name` is RdvPermis' own, read for showing; null where it could not be read. */
+/** `displayName` is RdvPermis' own, read for showing; "…3f9a" where it could not be read. */
 export interface Trainer {
   id: string;
-  name: string | null;
+  displayName: string;
   department: string;
   categories: string[];
-  activeFrom: string;
+  activeFrom: string | null;
   activeUntil: string | null;
   authorisedUntil: string | null;
   mayAccompany: boolean;
+}
+
+export interface TrainerPage {
+  items: Trainer[];
+  /** Employees at RdvPermis who are not trainers here yet. */
+  others: { id: string; displayName: string }[];
+  namesMissing: boolean;
 }
 
 export interface Vehicle {
@@ -219,20 +231,20 @@ export interface Hours {
   month: string;
   category: string;
   kind: HoursKind;
-  hundredths: number;
+  hours: number;
 }
 
 export interface Fte {
   department: string;
   category: string;
-  hundredths: number;
+  fte: number;
   firstMonth: string;
   lastMonth: string;
   computedAt: string | null;
 }
 
 export interface HoursPage {
-  hours: Hours[];
+  items: Hours[];
   fte: Fte[];
   nextAt: string | null;
 }
@@ -241,12 +253,14 @@ export interface Bar {
   id: string;
   category: string;
   reason: string;
-  since: string;
-  until: string;
+  /** The reason in words. */
+  detail: string;
+  since: string | null;
+  until: string | null;
   fromRdvpermis: boolean;
   lifted: boolean;
   liftProposed: boolean;
-  liftProposedBy: string | null;
+  liftProposedByMe: boolean;
 }
 
 export interface Standing {
@@ -259,12 +273,13 @@ export type LiftReason = "illness" | "accident" | "bereavement" | "centre_closed
 
 export type SubjectKind = "candidate" | "trainer" | "vehicle" | "school";
 
+/** The school itself has no id. */
 export interface Subject {
   kind: SubjectKind;
-  id: string;
+  id: string | null;
 }
 
-/** An occurrence: `startsAt` and `endsAt` are instants; a recurring one stands once per occurrence with the same id. */
+/** An occurrence on the clock of `timeZone`, "2026-12-09T08:32"; those of one recurrence share their id. */
 export interface Unavailability {
   id: string;
   subject: Subject;
@@ -280,7 +295,6 @@ export interface NewUnavailability {
   startsAt: string;
   endsAt: string;
   rrule?: string;
-  timeZone: string;
 }
 
 export interface ImportReport {

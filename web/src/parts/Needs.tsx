@@ -2,17 +2,17 @@
 import { t } from "@lingui/core/macro";
 import { Link } from "@tanstack/react-router";
 import type { Need } from "../api/types.ts";
-import { remedyText, verdictOf } from "../rules/remedies.ts";
-import { ruleName, verdictText } from "../rules/verdicts.ts";
+import { needText, remedyText } from "../rules/remedies.ts";
+import { ruleName } from "../rules/verdicts.ts";
 
 export function Needs({ needs }: { needs: readonly Need[] }) {
   return (
     <ul className="rp-plain-list">
       {needs.map((need) => (
         <li key={`${need.rule}/${JSON.stringify(need.facts)}`}>
-          {verdictText(verdictOf(need))} <Remedy need={need} />{" "}
+          {needText(need)} <Remedy need={need} />{" "}
           <span className="rp-small rp-muted">
-            {ruleName(need.rule)} ({need.rule}, {need.source})
+            {ruleName(need.rule) === need.rule ? "" : `${ruleName(need.rule)} `}({need.rule}, {need.source})
           </span>
         </li>
       ))}
@@ -21,7 +21,7 @@ export function Needs({ needs }: { needs: readonly Need[] }) {
 }
 
 function Remedy({ need }: { need: Need }) {
-  const text = remedyText(need.remedy);
+  const text = remedyText(need);
   if (!text) return null;
   switch (need.remedy) {
     case "ask_mandate":
@@ -29,6 +29,9 @@ function Remedy({ need }: { need: Need }) {
     case "declare_trainers":
     case "renew_licence":
       return <Link to="/equipe">{text}</Link>;
+    case "see_bookings":
+      return <Link to="/reservations">{text}</Link>;
+    case "see_basket":
     case "validate_or_release":
       return <Link to="/panier">{text}</Link>;
     case "choose_another_month":

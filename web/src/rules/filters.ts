@@ -96,6 +96,11 @@ export function resolveFilters(search: SlotSearch, ownDepartment: string, now: n
   };
 }
 
+/** "08:00" of 8. */
+export function clockOf(hour: number): string {
+  return `${String(hour).padStart(2, "0")}:00`;
+}
+
 /** What a saved search keeps of the filters: what comes, not today's days. */
 export function questionOf(filters: Filters): SavedQuestion {
   return {
@@ -103,8 +108,8 @@ export function questionOf(filters: Filters): SavedQuestion {
     category: filters.category,
     ...(filters.centres.length > 0 ? { centres: filters.centres } : {}),
     ...(filters.withinKm ? { withinKm: filters.withinKm } : {}),
-    ...(filters.fromHour > 0 ? { dayFrom: filters.fromHour * 60 } : {}),
-    ...(filters.toHour < 24 ? { dayTo: filters.toHour * 60 } : {}),
+    ...(filters.fromHour > 0 ? { dayFrom: clockOf(filters.fromHour) } : {}),
+    ...(filters.toHour < 24 ? { dayTo: clockOf(filters.toHour) } : {}),
     ...(filters.inRow > 1 ? { inARow: filters.inRow } : {}),
     ...(filters.openNow ? { openNow: true } : {}),
     ...(filters.kind ? { kind: filters.kind } : {}),
@@ -119,8 +124,8 @@ export function searchOf(question: SavedQuestion): SlotSearch {
     categorie: question.category,
     centres: (question.centres ?? []).join(","),
     km: question.withinKm ?? "",
-    de: question.dayFrom ? Math.floor(question.dayFrom / 60) : "",
-    a: question.dayTo ? Math.ceil(question.dayTo / 60) : "",
+    de: question.dayFrom ? Number(question.dayFrom.slice(0, 2)) : "",
+    a: question.dayTo ? Number(question.dayTo.slice(0, 2)) : "",
     suite: (question.inARow ?? 0) > 1 ? question.inARow : "",
     ouverts: question.openNow ? "oui" : "",
     jours: (question.weekdays ?? []).join(","),

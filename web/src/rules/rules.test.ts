@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
-import type { Verdict } from "../api/types.ts";
-import { readFilters, resolveFilters } from "./filters.ts";
+import type { Need, Verdict } from "../api/types.ts";
+import { conflictsOf } from "./conflicts.ts";
+import { isNarrowed, questionOf, readFilters, resolveFilters, searchOf } from "./filters.ts";
 import { inRuns } from "./inarow.ts";
 import { nephLooksOdd, normaliseNeph } from "./neph.ts";
 import { refusalText } from "./refusals.ts";
+import { needText, remedyText } from "./remedies.ts";
 import { opensAt, verdictText } from "./verdicts.ts";
 
 const plain = (text: string) => text.replace(/[\u00a0\u202f]/g, " ");
@@ -130,5 +132,76 @@ describe("filters in the address", () => {
     expect(filters.to).toBe("2027-01-25");
     expect(filters.department).toBe("94");
     expect(filters.category).toBe("B");
+  });
+});
+
+describe("the filters of a search", () => {
+  const now = Date.parse("2026-12-01T10:00:00Z");
+
+  test("stand in the address, and what is odd is ignored", () => {
+    const odd = readFilters({ km: "7", jours: "1,9", ouverts: "peut-être", avant: "demain", epreuve: "code" });
+    expect(odd).toEqual({});
+    const kept = readFilters({ km: "30", jours: "1,3", ouverts: "oui", avant: "2026-12-09", epreuve: "plateau" });
+    const filters = resolveFilters(kept, "94", now);
+    expect(filters).toMatchObject({
+      withinKm: 30,
+      weekdays: [1, 3],
+      openNow: true,
+      opensBefore: "2026-12-09",
+      kind: "PLATEAU",
+    });
+    expect(isNarrowed(kept)).toBe(true);
+    expect(isNarrowed({ departement: "94", du: "2026-12-01" })).toBe(false);
+  });
+
+  test("a saved search is the same search without its days [R-20]", () => {
+    const address = readFilters({
+      departement: "91",
+      categorie: "A",
+      du: "2026-12-09",
+      centres: "c-1,c-2",
+      de: "8",
+      a: "12",
+      suite: "2",
+      km: "50",
+      jours: "2,4",
+      ouverts: "oui",
+      epreuve: "circulation",
+    });
+    const { du: _du, ...rest } = address;
+    expect(searchOf(questionOf(resolveFilters(address, "94", now)))).toEqual(rest);
+  });
+});
+
+describe("what stands against a held line", () => {
+  const need = (rule: string, facts: Record<string, string> = {}): Need => ({
+    rule,
+    source: "",
+    facts,
+    remedy: null,
+    opensAt: null,
+    detail: null,
+    action: null,
+  });
+
+  test("rules about people speak; those about taking the slot were answered, and one's own line is no conflict [R-17]", () => {
+    const needs = [need("R-PUBLISHED"), need("R-BASKET"), need("R-AVAILABLE", { id: "l-1" }), need("R-AVAILABLE")];
+    expect(conflictsOf(needs, "l-1")).toEqual([needs[3]]);
+  });
+
+  test("who is not free is named", () => {
+    const text = (facts: Record<string, string>) => needText(need("R-AVAILABLE", facts));
+    expect(text({ whose: "trainer,vehicle", what: "unavailable" })).toBe(
+      "Pas libre à cette heure : l'accompagnateur, le véhicule.",
+    );
+    expect(text({ whose: "candidate", what: "booking", travelMinutes: "25" })).toMatch(/trajet de 25 min compris/);
+    expect(text({})).toBe("Une personne ou un véhicule n'est pas libre à cette heure.");
+  });
+
+  test("a rule or a remedy that this page does not know speaks through the gateway", () => {
+    const odd = { ...need("R-NEW"), detail: "Une règle nouvelle.", remedy: "dance", action: "Dansez." };
+    expect(needText(odd)).toBe("Une règle nouvelle.");
+    expect(remedyText(odd)).toBe("Dansez.");
+    expect(remedyText({ ...odd, action: null })).toBeUndefined();
   });
 });

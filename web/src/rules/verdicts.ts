@@ -61,7 +61,9 @@ export function verdictText(verdict: Verdict): string {
     case "R-ONE-ACTIVE":
       return t`Ce candidat a déjà un examen à venir pour ce permis.`;
     case "R-AVAILABLE":
-      return t`Une personne ou un véhicule n'est pas libre à cette heure.`;
+      return conflictText(facts);
+    case "R-RDVPERMIS":
+      return t`RdvPermis dit que ce candidat ne peut pas prendre ce créneau.`;
     case "R-CATEGORY": {
       const slot = fact("slot");
       const mandate = fact("mandate");
@@ -70,7 +72,11 @@ export function verdictText(verdict: Verdict): string {
         : t`Créneau et mandat ne sont pas du même permis.`;
     }
     case "R-LICENSED":
-      return t`L'agrément de l'école ou du formateur n'est pas en vigueur.`;
+      return facts.whose === "trainer"
+        ? t`L'autorisation d'enseigner de l'accompagnateur n'est pas en vigueur.`
+        : facts.whose === "school"
+          ? t`L'agrément de l'école n'est pas en vigueur.`
+          : t`L'agrément de l'école ou du formateur n'est pas en vigueur.`;
     case "R-PUBLISHED":
       return until
         ? t`RdvPermis publie ce créneau le ${until}.`
@@ -80,6 +86,29 @@ export function verdictText(verdict: Verdict): string {
     default:
       return t`Une règle le refuse (${verdict.rule}).`;
   }
+}
+
+/** Whose hour it is not, and whether by absence or by another exam with its drive. */
+function conflictText({ whose, what, travelMinutes }: Record<string, string>): string {
+  const names = (whose ?? "")
+    .split(",")
+    .flatMap((one) =>
+      one === "candidate"
+        ? [t`le candidat`]
+        : one === "trainer"
+          ? [t`l'accompagnateur`]
+          : one === "vehicle"
+            ? [t`le véhicule`]
+            : one === "school"
+              ? [t`l'école`]
+              : [],
+    )
+    .join(", ");
+  if (!names) return t`Une personne ou un véhicule n'est pas libre à cette heure.`;
+  if (what !== "booking") return t`Pas libre à cette heure : ${names}.`;
+  return travelMinutes && travelMinutes !== "0"
+    ? t`Déjà pris par un autre examen, trajet de ${travelMinutes} min compris : ${names}.`
+    : t`Déjà pris par un autre examen à cette heure : ${names}.`;
 }
 
 /** The short name of a rule, for headings. */
@@ -109,6 +138,8 @@ export function ruleName(rule: string): string {
       return t`Pénalité`;
     case "R-AVAILABLE":
       return t`Disponibilité`;
+    case "R-RDVPERMIS":
+      return t`Avis de RdvPermis`;
     case "R-LICENSED":
       return t`Agrément`;
     case "R-NAMED":

@@ -24,6 +24,13 @@ export function addDays(day: string, days: number): string {
   return date.toISOString().slice(0, 10);
 }
 
+/** "2026-12" - 11 → "2026-01". */
+export function addMonths(month: string, months: number): string {
+  const date = new Date(`${month.slice(0, 7)}-15T00:00Z`);
+  date.setUTCMonth(date.getUTCMonth() + months);
+  return date.toISOString().slice(0, 7);
+}
+
 /** Monday of the week of "2026-12-09". */
 export function mondayOf(day: string): string {
   const weekday = new Date(`${day}T00:00Z`).getUTCDay();
@@ -56,10 +63,4 @@ function offsetAt(instant: number, timeZone: string): number {
     timeStyle: "medium",
   }).format(new Date(instant));
   return Date.parse(`${shown.replace(" ", "T")}Z`) - Math.floor(instant / 1000) * 1000;
-}
-
-/** The wall clock of an instant in a zone, "2026-12-09T08:32". */
-export function wallIn(instant: string | number, timeZone: string): string {
-  const at = new Date(instant).getTime();
-  return new Date(at + offsetAt(at, timeZone)).toISOString().slice(0, 16);
 }

@@ -1,6 +1,6 @@
 /** The routes about the school itself, what is prepared and what is explained, over a `World`. */
 import { HttpResponse, http } from "msw";
-import type { Hours, Need, Subject, Unavailability, Vehicle } from "../../src/api/types.ts";
+import type { Hours, Need, Subject, Trainer, Unavailability, Vehicle } from "../../src/api/types.ts";
 import { iso, type World } from "./world.ts";
 
 export function schoolHandlers(world: World) {
@@ -16,6 +16,8 @@ export function schoolHandlers(world: World) {
         remedy: "wait",
         facts: { reason: bar.reason },
         opensAt: bar.until,
+        detail: null,
+        action: null,
       }));
   return [
     http.post("*/api/v1/basket/check", async ({ request }) => {
@@ -34,6 +36,8 @@ export function schoolHandlers(world: World) {
                 remedy: remedy ?? null,
                 facts,
                 opensAt: opensAt ?? null,
+                detail: null,
+                action: null,
               })),
             ...(candidateId ? barred(candidateId) : []),
             ...(trainerId === "t-1"
@@ -44,6 +48,8 @@ export function schoolHandlers(world: World) {
                     remedy: "choose_another_trainer",
                     facts: { whose: "trainer", what: "unavailable" },
                     opensAt: null,
+                    detail: null,
+                    action: null,
                   },
                 ]
               : []),
@@ -58,10 +64,17 @@ export function schoolHandlers(world: World) {
       const { candidateIds } = (await request.json()) as { candidateIds: string[] };
       return HttpResponse.json({
         basketExpiresAt: iso(14 * 60_000),
-        basketRefusal: null,
+        basketProblem: null,
         candidates: candidateIds.map((candidateId) => {
           const needs = barred(candidateId);
-          return { candidateId, ready: needs.length === 0, needs, rdvpermisAsked: true };
+          const person = world.candidates.find((one) => one.id === candidateId);
+          const displayName = person ? `${person.lastName} ${person.firstName}` : candidateId;
+          return {
+            candidate: { id: candidateId, displayName },
+            ready: needs.length === 0,
+            needs,
+            rdvpermisAsked: true,
+          };
         }),
         callsLeft: 42,
         waitUntil: null,
@@ -108,7 +121,8 @@ export function schoolHandlers(world: World) {
           department: names.get(one.centreId)?.department ?? null,
         })),
       ];
-      return HttpResponse.json({ items: world.favourites, seenAt: iso() });
+      const group = world.favourites.filter((one) => one.category === category);
+      return HttpResponse.json({ items: group, seenAt: iso() });
     }),
     http.get("*/api/v1/saved-searches", () => items(world.searches)),
     http.post("*/api/v1/saved-searches", async ({ request }) => {
@@ -123,15 +137,26 @@ export function schoolHandlers(world: World) {
     }),
     http.get("*/api/v1/rules/parameters", () => items(world.parameters)),
     http.get("*/api/v1/school", () => HttpResponse.json(world.school)),
-    http.put("*/api/v1/school", async ({ request }) => {
+    http.put("*/api/v1/school/licence", async ({ request }) => {
       Object.assign(world.school, await request.json());
       return HttpResponse.json(world.school);
     }),
-    http.get("*/api/v1/school/trainers", () => items(world.trainers)),
+    http.get("*/api/v1/school/trainers", () =>
+      HttpResponse.json({
+        items: world.trainers,
+        others: [{ id: "t-9", displayName: "Inès Moreau" }],
+        namesMissing: false,
+      }),
+    ),
     http.put("*/api/v1/school/trainers/:id", async ({ request, params }) => {
-      const trainer = world.trainers.find((one) => one.id === params.id);
-      if (!trainer) return missing();
-      Object.assign(trainer, await request.json());
+      const id = String(params.id);
+      const found = world.trainers.find((one) => one.id === id);
+      const made = { id, displayName: "Inès Moreau", mayAccompany: true, ...((await request.json()) as object) };
+      const trainer = Object.assign(
+        found ?? ({} as Trainer),
+        found ? { ...made, displayName: found.displayName } : made,
+      );
+      if (!found) world.trainers.push(trainer);
       return HttpResponse.json(trainer);
     }),
     http.get("*/api/v1/school/vehicles", () => items(world.vehicles)),
@@ -147,14 +172,14 @@ export function schoolHandlers(world: World) {
       return HttpResponse.json(vehicle);
     }),
     http.get("*/api/v1/school/hours", () =>
-      HttpResponse.json({ hours: world.hours, fte: world.fte, nextAt: iso(20 * 86_400_000) }),
+      HttpResponse.json({ items: world.hours, fte: world.fte, nextAt: iso(20 * 86_400_000) }),
     ),
     http.put("*/api/v1/school/hours", async ({ request }) => {
       const { hours } = (await request.json()) as { hours: Hours[] };
       const same = (a: Hours, b: Hours) =>
         a.trainerId === b.trainerId && a.month === b.month && a.category === b.category && a.kind === b.kind;
       world.hours = [...world.hours.filter((old) => !hours.some((one) => same(old, one))), ...hours];
-      return new HttpResponse(null, { status: 204 });
+      return HttpResponse.json({ items: world.hours, fte: world.fte, nextAt: iso(20 * 86_400_000) });
     }),
     http.get("*/api/v1/candidates/:id/standing", ({ params }) =>
       HttpResponse.json(
@@ -168,7 +193,7 @@ export function schoolHandlers(world: World) {
     http.post("*/api/v1/bars/:id/lift", ({ params }) => {
       const bar = world.standings.flatMap((one) => one.bars).find((one) => one.id === params.id);
       if (!bar) return missing();
-      Object.assign(bar, { liftProposed: true, liftProposedBy: "u-1" });
+      Object.assign(bar, { liftProposed: true, liftProposedByMe: true });
       return new HttpResponse(null, { status: 204 });
     }),
     http.post("*/api/v1/bars/:id/lift-approval", ({ params }) => {
@@ -180,12 +205,18 @@ export function schoolHandlers(world: World) {
     http.get("*/api/v1/unavailabilities", ({ request }) => {
       const query = new URL(request.url).searchParams;
       const matches = ({ subject }: Unavailability) =>
-        subject.kind === query.get("kind") && subject.id === (query.get("id") ?? "");
+        subject.kind === query.get("subject") && subject.id === query.get("subjectId");
       return items(world.unavailabilities.filter(matches));
     }),
     http.post("*/api/v1/unavailabilities", async ({ request }) => {
-      const body = (await request.json()) as Omit<Unavailability, "id" | "imported">;
-      const made: Unavailability = { ...body, rrule: body.rrule ?? null, id: crypto.randomUUID(), imported: false };
+      const body = (await request.json()) as Omit<Unavailability, "id" | "imported" | "timeZone">;
+      const made: Unavailability = {
+        timeZone: "Europe/Paris",
+        ...body,
+        rrule: body.rrule ?? null,
+        id: crypto.randomUUID(),
+        imported: false,
+      };
       world.unavailabilities.push(made);
       return HttpResponse.json(
         { unavailability: made, metLineIds: body.subject.kind === "candidate" ? ["b-1"] : [] },
@@ -199,13 +230,16 @@ export function schoolHandlers(world: World) {
     http.post("*/api/v1/unavailabilities/import", async ({ request }) => {
       const query = new URL(request.url).searchParams;
       const text = await request.text();
-      const subject: Subject = { kind: (query.get("kind") ?? "school") as Subject["kind"], id: query.get("id") ?? "" };
+      const subject: Subject = {
+        kind: (query.get("subject") ?? "school") as Subject["kind"],
+        id: query.get("subjectId"),
+      };
       const kept = text.split("BEGIN:VEVENT").length - 1;
       world.unavailabilities.push({
         id: crypto.randomUUID(),
         subject,
-        startsAt: iso(8 * 86_400_000),
-        endsAt: iso(9 * 86_400_000),
+        startsAt: `${iso(8 * 86_400_000).slice(0, 10)}T00:00`,
+        endsAt: `${iso(9 * 86_400_000).slice(0, 10)}T00:00`,
         rrule: null,
         timeZone: "Europe/Paris",
         imported: true,
@@ -213,7 +247,7 @@ export function schoolHandlers(world: World) {
       return HttpResponse.json({ kept, leftOut: { not_busy: 2, past: 1 } });
     }),
     http.post("*/api/v1/calendar-feeds/:id", () =>
-      HttpResponse.json({ url: `https://resapermis.test/calendriers/${"x".repeat(43)}.ics` }, { status: 201 }),
+      HttpResponse.json({ address: `https://resapermis.test/calendars/${"x".repeat(43)}.ics` }, { status: 201 }),
     ),
     http.delete("*/api/v1/calendar-feeds/:id", () => new HttpResponse(null, { status: 204 })),
   ];

@@ -27,6 +27,7 @@ import type {
 import { addDays, todayInParis } from "../../src/time/calendar.ts";
 
 const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
 
 export function iso(msFromNow = 0): string {
   return new Date(Date.now() + msFromNow).toISOString();
@@ -182,8 +183,6 @@ function month(offset: number): string {
   return date.toISOString().slice(0, 7);
 }
 
-const DAY = 24 * 60 * MINUTE;
-
 /** What the administrator keeps, who is free, who is barred. */
 function makeSchool(): Pick<
   World,
@@ -199,14 +198,16 @@ function makeSchool(): Pick<
   | "unavailabilities"
   | "results"
 > {
-  const trainer = { department: "94", activeFrom: iso(-400 * DAY), activeUntil: null, mayAccompany: true };
+  const today = todayInParis(Date.now());
+  const day = (offset: number) => addDays(today, offset);
+  const trainer = { department: "94", activeFrom: day(-400), activeUntil: null, mayAccompany: true };
   return {
     favourites: [{ category: "B", centreId: "c-rungis", priority: 0, centreName: "Rungis", department: "94" }],
     searches: [
       {
         id: "q-1",
         label: "Rungis le matin",
-        search: { department: "94", category: "B", centres: ["c-rungis"], dayFrom: 480, dayTo: 720 },
+        search: { department: "94", category: "B", centres: ["c-rungis"], dayFrom: "08:00", dayTo: "12:00" },
         createdAt: iso(-9 * DAY),
         matchedAt: iso(-2 * DAY),
         alert: true,
@@ -214,21 +215,22 @@ function makeSchool(): Pick<
     ],
     school: {
       id: "s-1",
+      name: "Auto-école du Pont",
       licenceNumber: "E 02 094 0001 0",
       department: "94",
-      licensedUntil: iso(40 * DAY),
+      licensedUntil: day(40),
       declaredFte: 2.5,
       seenAt: iso(-20_000),
     },
     trainers: [
-      { ...trainer, id: "t-1", name: "Chloé Bernard", categories: ["B"], authorisedUntil: iso(20 * DAY) },
-      { ...trainer, id: "t-2", name: "Hugo Petit", categories: ["B", "A"], authorisedUntil: iso(700 * DAY) },
+      { ...trainer, id: "t-1", displayName: "Chloé Bernard", categories: ["B"], authorisedUntil: day(20) },
+      { ...trainer, id: "t-2", displayName: "Hugo Petit", categories: ["B", "A"], authorisedUntil: day(700) },
       {
         ...trainer,
         id: "t-3",
-        name: null,
+        displayName: "…3f9a",
         categories: ["B"],
-        authorisedUntil: iso(-3 * DAY),
+        authorisedUntil: day(-3),
         mayAccompany: false,
       },
     ],
@@ -237,15 +239,15 @@ function makeSchool(): Pick<
       { id: "v-2", label: "Zoe", categories: ["B"], gearbox: "automatic", retired: false },
     ],
     hours: [
-      { trainerId: "t-1", month: month(-1), category: "B", kind: "practical", hundredths: 13_400 },
-      { trainerId: "t-1", month: month(-1), category: "B", kind: "accompanied", hundredths: 1200 },
-      { trainerId: "t-2", month: month(-1), category: "B", kind: "practical", hundredths: 15_100 },
+      { trainerId: "t-1", month: month(-1), category: "B", kind: "practical", hours: 134 },
+      { trainerId: "t-1", month: month(-1), category: "B", kind: "accompanied", hours: 12 },
+      { trainerId: "t-2", month: month(-1), category: "B", kind: "practical", hours: 151 },
     ],
     fte: [
       {
         department: "94",
         category: "B",
-        hundredths: 198,
+        fte: 1.98,
         firstMonth: month(-3),
         lastMonth: month(-1),
         computedAt: iso(-2 * DAY),
@@ -253,24 +255,22 @@ function makeSchool(): Pick<
     ],
     parameters: [
       {
-        id: "p-1",
-        name: "threshold.rate_per_fte",
+        name: "rate_per_fte",
         value: "4.5",
         department: null,
         category: null,
         validFrom: iso(-300 * DAY),
-        proposedBy: "a-1",
-        approvedBy: "a-2",
+        state: "in_force",
       },
+      { name: "rate_per_fte", value: "5", department: "94", category: "B", validFrom: iso(10 * DAY), state: "to_come" },
+      { name: "basket", value: "12", department: null, category: null, validFrom: iso(-300 * DAY), state: "in_force" },
       {
-        id: "p-2",
-        name: "threshold.rate_per_fte",
-        value: "5",
-        department: "94",
-        category: "B",
-        validFrom: iso(10 * DAY),
-        proposedBy: "a-1",
-        approvedBy: "a-2",
+        name: "hold_ttl_seconds",
+        value: "900",
+        department: null,
+        category: null,
+        validFrom: iso(-300 * DAY),
+        state: "in_force",
       },
     ],
     standings: [
@@ -281,23 +281,25 @@ function makeSchool(): Pick<
             id: "bar-1",
             category: "B",
             reason: "failure",
+            detail: "échec à un examen",
             since: iso(-4 * DAY),
             until: iso(10 * DAY),
             fromRdvpermis: false,
             lifted: false,
             liftProposed: false,
-            liftProposedBy: null,
+            liftProposedByMe: false,
           },
           {
             id: "bar-2",
             category: "B",
-            reason: "ABSENCE_NON_JUSTIFIEE",
+            reason: "ABSENCE",
+            detail: "absence, dit RdvPermis",
             since: iso(-10 * DAY),
             until: iso(30 * DAY),
             fromRdvpermis: true,
             lifted: false,
             liftProposed: true,
-            liftProposedBy: "u-2",
+            liftProposedByMe: false,
           },
         ],
         nextPossibleAt: { B: iso(30 * DAY) },
@@ -307,8 +309,8 @@ function makeSchool(): Pick<
       {
         id: "un-1",
         subject: { kind: "trainer", id: "t-1" },
-        startsAt: iso(2 * DAY),
-        endsAt: iso(2 * DAY + 3 * 60 * MINUTE),
+        startsAt: `${day(2)}T09:00`,
+        endsAt: `${day(2)}T12:00`,
         rrule: "FREQ=WEEKLY;BYDAY=MO",
         timeZone: "Europe/Paris",
         imported: false,
@@ -316,8 +318,8 @@ function makeSchool(): Pick<
       {
         id: "un-2",
         subject: { kind: "trainer", id: "t-1" },
-        startsAt: iso(5 * DAY),
-        endsAt: iso(6 * DAY),
+        startsAt: `${day(5)}T00:00`,
+        endsAt: `${day(6)}T00:00`,
         rrule: null,
         timeZone: "Europe/Paris",
         imported: true,
@@ -391,7 +393,16 @@ export function makeWorld(): World {
         makeLine("b-2", at(200), { state: "booked", candidate: diallo, examId: "e-2" }),
       ],
       to_confirm: [makeLine("b-3", at(40), { state: "confirming", candidate: diallo })],
-      past: [],
+      past: [
+        makeLine("b-4", at(10), {
+          state: "done",
+          candidate: martin,
+          examId: "e-4",
+          foundElsewhere: true,
+          result: { outcome: "passed", points: 27, foundAt: iso(-DAY) },
+        }),
+        makeLine("b-5", at(12), { state: "done", candidate: diallo, examId: "e-5" }),
+      ],
     },
     thresholds: [
       threshold,

@@ -29,15 +29,20 @@ export function CentreChoice({
   const mine = (known.data?.items ?? []).filter((one) => one.category === filters.category);
   const starred = new Set(mine.map((one) => one.centreId));
   const save = useAct(
-    ({ ids }: { ids: string[]; said: string }, key: string) =>
+    ({ ids }: { ids: string[]; said: string }) =>
       calls.setFavouriteCentres(
         filters.category,
         ids.map((centreId, index) => ({ centreId, priority: Math.min(index, 2) })),
-        key,
       ),
     {
       onSuccess: (answer, { said }) => {
-        client.setQueryData(favouritesQuery.queryKey, answer);
+        client.setQueryData(favouritesQuery.queryKey, (before) => ({
+          ...answer,
+          items: [
+            ...(before?.items ?? []).filter((one) => one.category !== filters.category),
+            ...answer.items.filter((one) => one.category === filters.category),
+          ],
+        }));
         toast(said);
       },
       onSettled: () => client.invalidateQueries({ queryKey: keys.favourites }),

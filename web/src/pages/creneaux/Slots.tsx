@@ -17,7 +17,7 @@ import { Age } from "../../parts/Age.tsx";
 import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
-import { isNarrowed, resolveFilters, type SlotSearch } from "../../rules/filters.ts";
+import { clockOf, isNarrowed, resolveFilters, type SlotSearch } from "../../rules/filters.ts";
 import { inRuns } from "../../rules/inarow.ts";
 import { effectiveLimit } from "../../rules/threshold.ts";
 import { addDays, parisMidnight } from "../../time/calendar.ts";
@@ -59,8 +59,8 @@ export function Slots() {
       to: filters.to,
       centres: filters.centres,
       withinKm: filters.withinKm,
-      dayFrom: filters.fromHour * 60 || undefined,
-      dayTo: filters.toHour < 24 ? filters.toHour * 60 : undefined,
+      dayFrom: filters.fromHour > 0 ? clockOf(filters.fromHour) : undefined,
+      dayTo: filters.toHour < 24 ? clockOf(filters.toHour) : undefined,
       inARow: filters.inRow > 1 ? filters.inRow : undefined,
       openNow: filters.openNow || undefined,
       opensBefore: filters.opensBefore ? parisMidnight(addDays(filters.opensBefore, 1)) : undefined,

@@ -45,16 +45,17 @@ export function Checks({
   const client = useQueryClient();
   const now = useNow();
   const at = Date.parse(opening.at);
-  const prepare = useAct(
-    (body: Parameters<typeof calls.prepareOpening>[0], key: string) => calls.prepareOpening(body, key),
-    { onSuccess: (answer) => client.setQueryData(preparationKey(opening.id), answer) },
-  );
+  const prepare = useAct((body: Parameters<typeof calls.prepareOpening>[0]) => calls.prepareOpening(body), {
+    onSuccess: (answer) => client.setQueryData(preparationKey(opening.id), answer),
+  });
   const basket = basketState(preparation, at, now);
   const sessionEnds = Date.parse(session.expiresAt);
   const far = at - now > NEAR;
   const until = preparation?.basketExpiresAt ? clockTime(preparation.basketExpiresAt) : "";
   const left = preparation?.callsLeft ?? 0;
-  const ago = preparation ? duration(Math.max(0, Math.floor((now - Date.parse(preparation.preparedAt)) / 1000))) : "";
+  const ago = preparation?.preparedAt
+    ? duration(Math.max(0, Math.floor((now - Date.parse(preparation.preparedAt)) / 1000)))
+    : "";
   return (
     <section className="rp-card" aria-label={t`Préparation`}>
       <div className="rp-row rp-row--between">
@@ -89,8 +90,8 @@ export function Checks({
               ? preparation?.basketExpiresAt
                 ? t`panier ouvert jusqu'à ${until}, à rouvrir avant l'heure`
                 : t`panier à ouvrir`
-              : preparation?.basketRefusal
-                ? refusalText(preparation.basketRefusal)
+              : preparation?.basketProblem
+                ? refusalText(preparation.basketProblem)
                 : preparation?.basketExpiresAt
                   ? t`panier ouvert trop tôt : il expire à ${until}. Préparez à nouveau plus près de l'heure.`
                   : t`panier pas encore ouvert : la demande l'ouvrira`}
@@ -107,7 +108,7 @@ export function Checks({
         <p>{t`Choisissez les candidats dès maintenant. Préparez dans les dix minutes avant l'heure : le panier de RdvPermis dure un quart d'heure.`}</p>
       ) : null}
       <p className="rp-small rp-muted">
-        {preparation ? t`Préparé il y a ${ago}.` : null}{" "}
+        {ago ? t`Préparé il y a ${ago}.` : null}{" "}
         {t`Préparer ne retient rien : la session, le panier et l'avis de RdvPermis sont réglés avant l'heure.`}
       </p>
       {prepare.error ? <ProblemNotice error={prepare.error} /> : null}

@@ -66,7 +66,7 @@ function Room({ opening }: { opening: Opening }) {
   const waiting = wishes.filter((wish) => !served.has(wish.candidateId));
   /** Whom nothing that is known stands against. */
   const able = waiting.filter(
-    (wish) => preparation?.candidates.find((one) => one.candidateId === wish.candidateId)?.ready !== false,
+    (wish) => preparation?.candidates.find((one) => one.candidate.id === wish.candidateId)?.ready !== false,
   );
   const most = Math.min(GROUP, basket.data?.limits.group ?? GROUP);
   const result = useRef<HTMLDivElement>(null);

@@ -51,7 +51,7 @@ export function Wishes({
             wish={wish}
             number={index + 1}
             opening={opening}
-            prepared={preparation?.candidates.find((one) => one.candidateId === wish.candidateId)}
+            prepared={preparation?.candidates.find((one) => one.candidate.id === wish.candidateId)}
             served={served.has(wish.candidateId)}
             first={index === 0}
             last={index === wishes.length - 1}

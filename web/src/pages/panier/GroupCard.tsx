@@ -11,6 +11,7 @@ import { Countdown, useSecondsLeft } from "../../parts/Countdown.tsx";
 import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
 import { clockTime, examSentence } from "../../time/format.ts";
 import { summary } from "../creneaux/outcome.ts";
+import { Conflicts } from "./Conflicts.tsx";
 import { LineRow } from "./LineRow.tsx";
 
 /** Why the group cannot be validated now; undefined when it can. */
@@ -108,10 +109,13 @@ export function GroupCard({
       >
         <ul className="rp-plain-list">
           {held.map((line) => (
-            <li key={line.id}>
-              <strong>{line.candidate?.displayName}</strong>
-              <br />
-              {examSentence(line.slot.startsAt)}, {line.slot.centre.name}, {t`permis ${line.slot.category}`}
+            <li key={line.id} className="rp-stack rp-stack--tight">
+              <span>
+                <strong>{line.candidate?.displayName}</strong>
+                <br />
+                {examSentence(line.slot.startsAt)}, {line.slot.centre.name}, {t`permis ${line.slot.category}`}
+              </span>
+              <Conflicts line={line} />
             </li>
           ))}
         </ul>

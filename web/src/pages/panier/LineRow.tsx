@@ -19,6 +19,8 @@ import { serverClock } from "../../time/clock.ts";
 import { clockTime, duration, examSentence, examShort } from "../../time/format.ts";
 import { useSecondsSince } from "../../time/since.ts";
 import { NearestLink } from "../creneaux/NearestLink.tsx";
+import { Accompaniment } from "./Accompaniment.tsx";
+import { Conflicts } from "./Conflicts.tsx";
 
 export function LineRow({ line, named }: { line: Line; named: readonly string[] }) {
   const client = useQueryClient();
@@ -81,6 +83,8 @@ export function LineRow({ line, named }: { line: Line; named: readonly string[] 
         {["refused", "rejected", "expired", "withdrawn"].includes(line.state) ? <NearestLink slot={line.slot} /> : null}
       </span>
       <div className="rp-line__more">
+        {line.state === "held" ? <Accompaniment line={line} when={`${when}, ${line.slot.centre.name}`} /> : null}
+        <Conflicts line={line} />
         <Waiting line={line} />
         {line.reason ? (
           <>

@@ -9,6 +9,7 @@ import { bookingsQuery } from "../../api/queries.ts";
 import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
 import { BookingRow } from "./BookingRow.tsx";
+import { Results } from "./Results.tsx";
 import "./reservations.css";
 
 const route = getRouteApi("/reservations");
@@ -25,7 +26,9 @@ export function Bookings() {
       <Tabs
         value={tab}
         onChange={(value) =>
-          void navigate({ search: value === "a-confirmer" || value === "passees" ? { onglet: value } : {} })
+          void navigate({
+            search: value === "a-confirmer" || value === "passees" || value === "resultats" ? { onglet: value } : {},
+          })
         }
       >
         <Tabs.List>
@@ -34,10 +37,12 @@ export function Bookings() {
             {t`À confirmer`} {count > 0 ? <span className="rp-count">{count}</span> : null}
           </Tabs.Tab>
           <Tabs.Tab value="passees">{t`Passées`}</Tabs.Tab>
+          <Tabs.Tab value="resultats">{t`Résultats`}</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="a-venir">{tab === "a-venir" ? <Listing filter="upcoming" /> : null}</Tabs.Panel>
         <Tabs.Panel value="a-confirmer">{tab === "a-confirmer" ? <Listing filter="to_confirm" /> : null}</Tabs.Panel>
         <Tabs.Panel value="passees">{tab === "passees" ? <Listing filter="past" /> : null}</Tabs.Panel>
+        <Tabs.Panel value="resultats">{tab === "resultats" ? <Results /> : null}</Tabs.Panel>
       </Tabs>
     </div>
   );

@@ -1,0 +1,70 @@
+/** Who accompanies the candidate, and in what. Ours alone: RdvPermis is not asked, and each may be said later or never. */
+import { t } from "@lingui/core/macro";
+import { NativeSelect } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import * as calls from "../../api/calls.ts";
+import { keys } from "../../api/queries.ts";
+import { trainersQuery, vehiclesQuery } from "../../api/school-queries.ts";
+import type { Line } from "../../api/types.ts";
+import { useAct } from "../../live/act.ts";
+import { useOnline } from "../../live/online.ts";
+import { toast } from "../../live/toast.ts";
+import { ProblemNotice } from "../../parts/Notice.tsx";
+
+interface Said {
+  trainerId: string | null;
+  vehicleId: string | null;
+}
+
+export function Accompaniment({ line, when }: { line: Line; when: string }) {
+  const client = useQueryClient();
+  const online = useOnline();
+  const trainers = useQuery(trainersQuery);
+  const vehicles = useQuery(vehiclesQuery);
+  const say = useAct((said: Said, key: string) => calls.accompanyLine(line.id, said, key), {
+    onSuccess: () => toast(t`L'accompagnement est noté.`),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.basket }),
+  });
+  const now: Said = say.isPending
+    ? say.variables
+    : { trainerId: line.trainerId ?? null, vehicleId: line.vehicleId ?? null };
+  const people = (trainers.data?.items ?? []).filter(
+    (trainer) =>
+      trainer.id === now.trainerId || (trainer.mayAccompany && trainer.categories.includes(line.slot.category)),
+  );
+  const cars = (vehicles.data?.items ?? []).filter(
+    (vehicle) => vehicle.id === now.vehicleId || (!vehicle.retired && vehicle.categories.includes(line.slot.category)),
+  );
+  if (people.length === 0 && cars.length === 0) return null;
+  const change = (next: Partial<Said>) => {
+    if (online && !say.isPending) say.mutate({ ...now, ...next });
+  };
+  return (
+    <div className="rp-line__with">
+      <NativeSelect
+        label={t`Accompagné par`}
+        aria-label={t`Accompagné par, ${when}`}
+        value={now.trainerId ?? ""}
+        onChange={(event) => change({ trainerId: event.currentTarget.value || null })}
+        data={[
+          { value: "", label: t`pas encore dit` },
+          ...people.map((trainer) => ({ value: trainer.id, label: trainer.displayName })),
+        ]}
+      />
+      <NativeSelect
+        label={t`Véhicule`}
+        aria-label={t`Véhicule, ${when}`}
+        value={now.vehicleId ?? ""}
+        onChange={(event) => change({ vehicleId: event.currentTarget.value || null })}
+        data={[
+          { value: "", label: t`pas encore dit` },
+          ...cars.map((vehicle) => ({
+            value: vehicle.id,
+            label: `${vehicle.label} (${vehicle.gearbox === "automatic" ? t`automatique` : t`manuelle`})`,
+          })),
+        ]}
+      />
+      {say.error ? <ProblemNotice error={say.error} /> : null}
+    </div>
+  );
+}

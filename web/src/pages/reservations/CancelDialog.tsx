@@ -1,0 +1,107 @@
+/** Cancels a coming booking. What follows is asked first and named: the days without a new booking, and until when there are none. */
+import { t } from "@lingui/core/macro";
+import { NativeSelect } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import * as calls from "../../api/calls.ts";
+import { keys } from "../../api/queries.ts";
+import type { Booking, CancellationPreview } from "../../api/types.ts";
+import { useAct } from "../../live/act.ts";
+import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
+import { Loaded } from "../../parts/Loading.tsx";
+import { Notice } from "../../parts/Notice.tsx";
+import { dayFull, examSentence, parisMoment } from "../../time/format.ts";
+import { useRefresh } from "./refresh.ts";
+
+export function CancelDialog({
+  booking,
+  who,
+  opened,
+  onClose,
+}: {
+  booking: Booking;
+  who: string;
+  opened: boolean;
+  onClose: () => void;
+}) {
+  const refresh = useRefresh();
+  const [reason, setReason] = useState<calls.CancelReason>("candidate_ill");
+  const preview = useQuery({
+    queryKey: [...keys.bookings, "cancellation", booking.id],
+    queryFn: () => calls.previewCancellation(booking.id),
+    enabled: opened,
+    staleTime: 0,
+    gcTime: 0,
+  });
+  const cancel = useAct(
+    ({ id, why }: { id: string; why: calls.CancelReason }, key: string) => calls.cancelBooking(id, why, key),
+    {
+      onSuccess: onClose,
+      onSettled: refresh,
+    },
+  );
+  return (
+    <ConfirmDialog
+      opened={opened}
+      title={t`Annuler cette réservation ?`}
+      confirm={t`Annuler la réservation`}
+      busy={cancel.isPending}
+      blocked={
+        preview.isPending
+          ? t`Lecture des conséquences…`
+          : preview.data?.possible === false
+            ? t`RdvPermis ne permet plus d'annuler cet examen.`
+            : undefined
+      }
+      error={cancel.error}
+      onConfirm={() => cancel.mutate({ id: booking.id, why: reason })}
+      onClose={onClose}
+    >
+      <p>
+        <strong>{who}</strong>
+        <br />
+        {examSentence(booking.slot.startsAt)}, {booking.slot.centre.name}
+      </p>
+      <Loaded query={preview} rows={1} height={72}>
+        {(known) => <Consequence preview={known} who={who} />}
+      </Loaded>
+      {preview.isError ? (
+        <p>{t`Les conséquences ne sont pas connues. Annuler à 6 jours ou moins prive en général de réservation pendant 30 jours.`}</p>
+      ) : null}
+      <p>{t`RdvPermis prévient le candidat, et le créneau revient à tous.`}</p>
+      <NativeSelect
+        label={t`Motif`}
+        value={reason}
+        onChange={(event) => setReason(event.currentTarget.value as calls.CancelReason)}
+        data={[
+          { value: "candidate_ill", label: t`candidat malade` },
+          { value: "not_ready", label: t`candidat pas prêt` },
+          { value: "school", label: t`empêchement de l'école` },
+          { value: "other", label: t`autre` },
+        ]}
+      />
+    </ConfirmDialog>
+  );
+}
+
+function Consequence({ preview, who }: { preview: CancellationPreview; who: string }) {
+  const { late, barredDays, barredUntil, freeUntil } = preview;
+  if (!late) {
+    return (
+      <p>
+        {t`Aucune pénalité pour ${who}.`} {freeUntil ? t`C'est vrai jusqu'au ${parisMoment(freeUntil)}.` : null}
+      </p>
+    );
+  }
+  const until = barredUntil ? dayFull(barredUntil) : "";
+  return (
+    <Notice level="warning">
+      <p>
+        <strong>{t`${barredDays} jours sans réservation pour ${who}`}</strong>
+        {until ? `, ${t`jusqu'au ${until}`}` : null}
+        {". "}
+        {t`Une force majeure reconnue peut l'éviter : demandez-la sur sa fiche.`}
+      </p>
+    </Notice>
+  );
+}

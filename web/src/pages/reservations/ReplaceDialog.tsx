@@ -1,0 +1,68 @@
+/** Gives a coming booking to another candidate: who loses the date is named, and what is left of RdvPermis' allowance. */
+import { t } from "@lingui/core/macro";
+import { useState } from "react";
+import * as calls from "../../api/calls.ts";
+import type { Booking, BookingPage, CandidateName } from "../../api/types.ts";
+import { useAct } from "../../live/act.ts";
+import { CandidatePicker } from "../../parts/CandidatePicker.tsx";
+import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
+import { examSentence } from "../../time/format.ts";
+import { useRefresh } from "./refresh.ts";
+
+export function ReplaceDialog({
+  booking,
+  who,
+  allowance,
+  opened,
+  onClose,
+}: {
+  booking: Booking;
+  who: string;
+  allowance: BookingPage["replacements"];
+  opened: boolean;
+  onClose: () => void;
+}) {
+  const refresh = useRefresh();
+  const [next, setNext] = useState<CandidateName | null>(null);
+  const replace = useAct(
+    ({ id, candidateId }: { id: string; candidateId: string }, key: string) =>
+      calls.replaceCandidate(id, candidateId, key),
+    { onSuccess: onClose, onSettled: refresh },
+  );
+  return (
+    <ConfirmDialog
+      opened={opened}
+      title={t`Remplacer le candidat ?`}
+      confirm={t`Remplacer`}
+      tone="brand"
+      busy={replace.isPending}
+      blocked={
+        allowance?.left === 0
+          ? t`Plus de remplacement ce mois-ci.`
+          : next
+            ? undefined
+            : t`Choisissez d'abord le nouveau candidat.`
+      }
+      error={replace.error}
+      onConfirm={() => {
+        if (next) replace.mutate({ id: booking.id, candidateId: next.id });
+      }}
+      onClose={onClose}
+    >
+      <p>
+        {examSentence(booking.slot.startsAt)}, {booking.slot.centre.name}
+      </p>
+      <CandidatePicker
+        label={t`À la place de ${who}`}
+        category={booking.slot.category}
+        value={next}
+        exclude={booking.candidate ? [booking.candidate.id] : []}
+        onChange={setNext}
+      />
+      <p>
+        {t`${who} perd cette date. RdvPermis prévient les deux candidats.`}{" "}
+        {allowance ? t`Remplacements : reste ${allowance.left} sur ${allowance.perMonth} ce mois-ci.` : null}
+      </p>
+    </ConfirmDialog>
+  );
+}

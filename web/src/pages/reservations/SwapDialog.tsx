@@ -1,0 +1,100 @@
+/** Two of the school's bookings change places: only those that RdvPermis offers, and both candidates are named (R-26). */
+import { t } from "@lingui/core/macro";
+import { Radio, TextInput } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import * as calls from "../../api/calls.ts";
+import { keys } from "../../api/queries.ts";
+import type { Booking } from "../../api/types.ts";
+import { useAct } from "../../live/act.ts";
+import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
+import { Loaded } from "../../parts/Loading.tsx";
+import { dayOf } from "../../time/calendar.ts";
+import { examSentence, examShort } from "../../time/format.ts";
+import { useRefresh } from "./refresh.ts";
+
+export function SwapDialog({
+  booking,
+  who,
+  opened,
+  onClose,
+}: {
+  booking: Booking;
+  who: string;
+  opened: boolean;
+  onClose: () => void;
+}) {
+  const refresh = useRefresh();
+  const [day, setDay] = useState(dayOf(booking.slot.startsAt));
+  const [other, setOther] = useState("");
+  const offered = useQuery({
+    queryKey: [...keys.bookings, "swappable", booking.id, day],
+    queryFn: () => calls.swappable(booking.id, day),
+    enabled: opened && day !== "",
+    staleTime: 30_000,
+  });
+  const swap = useAct(
+    ({ id, otherId }: { id: string; otherId: string }, key: string) => calls.swapBookings(id, otherId, key),
+    { onSuccess: onClose, onSettled: refresh },
+  );
+  const chosen = offered.data?.items.find((one) => one.id === other);
+  const otherWho = chosen?.candidate?.displayName ?? "";
+  return (
+    <ConfirmDialog
+      opened={opened}
+      title={t`Permuter deux réservations ?`}
+      confirm={t`Permuter`}
+      tone="brand"
+      busy={swap.isPending}
+      blocked={chosen ? undefined : t`Choisissez d'abord l'autre réservation.`}
+      error={swap.error}
+      onConfirm={() => {
+        if (chosen) swap.mutate({ id: booking.id, otherId: chosen.id });
+      }}
+      onClose={onClose}
+    >
+      <p>
+        <strong>{who}</strong>
+        <br />
+        {examSentence(booking.slot.startsAt)}, {booking.slot.centre.name}
+      </p>
+      <TextInput
+        type="date"
+        label={t`Jour de l'autre examen`}
+        description={t`RdvPermis dit, jour par jour, ce qui peut s'échanger. Chaque jour coûte un appel.`}
+        value={day}
+        onChange={(event) => {
+          setDay(event.currentTarget.value);
+          setOther("");
+        }}
+      />
+      {day ? (
+        <Loaded query={offered} rows={2}>
+          {({ items }) =>
+            items.length === 0 ? (
+              <p className="rp-muted">{t`RdvPermis n'offre aucune permutation ce jour-là. Essayez un autre jour, ou remplacez le candidat.`}</p>
+            ) : (
+              <Radio.Group label={t`Échanger avec`} value={other} onChange={setOther}>
+                <div className="rp-stack rp-stack--tight">
+                  {items.map((one) => (
+                    <Radio
+                      key={one.id}
+                      value={one.id}
+                      label={`${examShort(one.slot.startsAt)}, ${one.slot.centre.name}, ${one.candidate?.displayName ?? ""}`}
+                    />
+                  ))}
+                </div>
+              </Radio.Group>
+            )
+          }
+        </Loaded>
+      ) : null}
+      {chosen ? (
+        <p>
+          {t`${who} passe ${examSentence(chosen.slot.startsAt)}, et ${otherWho} ${examSentence(booking.slot.startsAt)}.`}{" "}
+          {t`RdvPermis prévient les deux candidats.`}
+        </p>
+      ) : null}
+    </ConfirmDialog>
+  );
+}

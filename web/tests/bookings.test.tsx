@@ -1,0 +1,93 @@
+import { screen, waitFor, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { HttpResponse, http } from "msw";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { type Drawn, draw } from "./school.tsx";
+
+vi.mock("../src/live/human.ts", () => ({ byHand: () => true, swallowRepeat: () => undefined }));
+
+let drawn: Drawn | undefined;
+afterEach(() => {
+  drawn?.server.close();
+  drawn = undefined;
+});
+
+describe("who accompanies", () => {
+  test("only who may accompany is offered; a conflict is named before validation [R-17]", async () => {
+    drawn = await draw("/panier", "Panier");
+    const user = userEvent.setup();
+    const [field] = await screen.findAllByRole("combobox", { name: /^Accompagné par, / });
+    if (!field) throw new Error("nobody to accompany");
+    expect(within(field).queryByRole("option", { name: "…3f9a" })).toBeNull();
+    await user.selectOptions(field, "Chloé Bernard");
+    expect(await screen.findByText(/Pas libre à cette heure : l'accompagnateur\./)).toBeTruthy();
+    expect(drawn.world.basket.groups[0]?.lines[0]?.trainerId).toBe("t-1");
+    await user.selectOptions(field, "Hugo Petit");
+    await waitFor(() => expect(screen.queryByText(/Pas libre à cette heure/)).toBeNull());
+  });
+});
+
+describe("a booking", () => {
+  test("cancelling late names person, slot and consequence; focus stands on keeping [R-21]", async () => {
+    drawn = await draw("/reservations", "Réservations");
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("button", { name: /^Annuler Martin Léa/ }));
+    const dialog = await screen.findByRole("dialog");
+    expect(await within(dialog).findByText("30 jours sans réservation pour Martin Léa")).toBeTruthy();
+    expect(dialog.textContent).toMatch(/à \d+ h/);
+    expect(document.activeElement?.textContent).toBe("Garder");
+  });
+
+  test("an early one says that nothing follows, and until when", async () => {
+    drawn = await draw("/reservations", "Réservations");
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("button", { name: /^Annuler Diallo Awa/ }));
+    const dialog = await screen.findByRole("dialog");
+    expect(await within(dialog).findByText(/Aucune pénalité pour Diallo Awa\..*C'est vrai jusqu'au/)).toBeTruthy();
+  });
+
+  test("what cannot be cancelled any more cannot be pressed, and says so [R-12]", async () => {
+    drawn = await draw("/reservations", "Réservations");
+    drawn.server.use(
+      http.get("*/api/v1/bookings/:id/cancellation", () =>
+        HttpResponse.json({ possible: false, late: true, barredDays: 30, barredUntil: null, freeUntil: null }),
+      ),
+    );
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("button", { name: /^Annuler Martin Léa/ }));
+    const dialog = await screen.findByRole("dialog");
+    expect(await within(dialog).findByText("RdvPermis ne permet plus d'annuler cet examen.")).toBeTruthy();
+    const confirm = within(dialog).getByRole("button", { name: "Annuler la réservation" });
+    expect(confirm.getAttribute("aria-disabled")).toBe("true");
+  });
+
+  test("a swap offers what RdvPermis offers, and names both before it is asked [R-26]", async () => {
+    drawn = await draw("/reservations", "Réservations");
+    const asked: unknown[] = [];
+    drawn.server.use(
+      http.post("*/api/v1/bookings/:id/swap", async ({ request, params }) => {
+        asked.push([params.id, await request.json(), request.headers.get("Idempotency-Key") !== null]);
+        return HttpResponse.json({ items: [] });
+      }),
+    );
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("button", { name: /^Permuter Martin Léa/ }));
+    const dialog = await screen.findByRole("dialog");
+    const confirm = within(dialog).getByRole("button", { name: "Permuter" });
+    expect(confirm.getAttribute("aria-disabled")).toBe("true");
+    await user.click(await within(dialog).findByRole("radio", { name: /Diallo Awa/ }));
+    expect(within(dialog).getByText(/Martin Léa passe .* et Diallo Awa /)).toBeTruthy();
+    await user.click(confirm);
+    await waitFor(() => expect(asked).toEqual([["b-1", { otherBookingId: "b-2" }, true]]));
+  });
+
+  test("the past says what was done elsewhere and how it went; results are counted [R-22] [R-31]", async () => {
+    drawn = await draw("/reservations?onglet=passees", "Réservations");
+    const user = userEvent.setup();
+    expect(await screen.findByText("fait chez RdvPermis")).toBeTruthy();
+    expect(screen.getByText("réussi, 27 sur 31")).toBeTruthy();
+    expect(screen.getByText("résultat attendu")).toBeTruthy();
+    await user.click(screen.getByRole("tab", { name: "Résultats" }));
+    expect(await screen.findByText("61 % de réussite sur douze mois")).toBeTruthy();
+  });
+});
