@@ -196,6 +196,7 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         self.silent: set[str] = set()
         """Slots whose result is left out of answers (207 with lines missing)."""
         self.naming_unknown: set[str] = set()
+        self.standings: dict[str, list[rdv.RdvStanding]] = {}
         self.connected = self.reachable = True
         self.fixed: set[str] = set()
         """Exams that may not be changed."""
@@ -364,6 +365,13 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         first, second = self.exams[one], self.exams[other]
         crossed = second.rdvpermis_candidate_id, first.rdvpermis_candidate_id
         first.rdvpermis_candidate_id, second.rdvpermis_candidate_id = crossed
+
+    async def ListStandings(self, request: rdv.ListStandingsRequest, context: Any) -> rdv.ListStandingsResponse:
+        school = await self._begin("ListStandings", request)
+        mine = [one for one in self.standings.get(school, []) if one.category == request.category]
+        return rdv.ListStandingsResponse(
+            standings=mine[request.page : request.page + 1], has_more=request.page + 1 < len(mine)
+        )
 
     async def GetBudget(self, request: rdv.GetBudgetRequest, context: Any) -> rdv.GetBudgetResponse:
         await self._begin("GetBudget", request)

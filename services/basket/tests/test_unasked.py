@@ -10,6 +10,7 @@ from basket_peers import MONTH, Basket, LineChanged, Record, candidate
 from resapermis.audit.v1.events_pb2 import Actor
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1.events_pb2 import GroupExpiring
+from resapermis.events.v1 import events_pb2
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
@@ -353,8 +354,8 @@ async def test_facts_come_over_the_bus(basket: Basket, make_engine: Any, make_bu
     await kit_bus.ensure_streams(bus, "scheduling-rules", [SlotWithdrawn.DESCRIPTOR.full_name], 1)
     box = Outbox("scheduling-rules")
 
-    async def repeat(*_: Any) -> Any:
-        raise AssertionError
+    async def repeat(*_: Any) -> events_pb2.ReplayResponse:
+        return events_pb2.ReplayResponse()
 
     handlers = {SlotWithdrawn: basket.unasked.on_slot_withdrawn}
     consumer = kit_bus.Consumer(basket.engine, "basket", "scheduling-rules", handlers, repeat, utc_now)

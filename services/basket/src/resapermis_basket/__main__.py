@@ -3,13 +3,14 @@
 import sys
 
 from resapermis.basket.v1 import basket_pb2_grpc
-from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
+from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged, PenaltiesFound, ResultFound
 from resapermis.booking.v1 import booking_pb2_grpc
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
 from resapermis_basket.acts import Parts
 from resapermis_basket.booking_servicer import BookingServicer
 from resapermis_basket.peers import Peers
+from resapermis_basket.results import Results
 from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
 from resapermis_basket.sweeping import Sweeping
@@ -40,6 +41,7 @@ async def build(process: run.Process, settings: Settings) -> None:
     process.every(settings.expire_every_seconds, "expire", unasked.expire_and_warn)
     process.every(settings.settle_every_seconds, "settle", unasked.look_and_give_back)
     process.every(settings.sweep_round_seconds, "sweep", Sweeping(parts).sweep)
+    process.every(settings.results_round_seconds, "results", Results(parts).look)
     process.consume("scheduling-rules", {SlotWithdrawn: unasked.on_slot_withdrawn})
     process.consume("mandate", {MandateChanged: unasked.on_mandate_changed})
 
@@ -47,7 +49,7 @@ async def build(process: run.Process, settings: Settings) -> None:
 async def serve() -> None:
     """Run until told to stop."""
     settings = Settings()
-    facts = [LineChanged.DESCRIPTOR, GroupExpiring.DESCRIPTOR]
+    facts = [each.DESCRIPTOR for each in (LineChanged, GroupExpiring, ResultFound, PenaltiesFound)]
     await run.serve("basket", PACKAGE, settings, facts, lambda process: build(process, settings))
 
 

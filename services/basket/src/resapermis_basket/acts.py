@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis_basket import events, refusals, store, view
-from resapermis_basket.domain import Change, Line, deltas
+from resapermis_basket.domain import Change, Line, Patience, deltas
 from resapermis_basket.peers import Peers
 from resapermis_basket.settings import Settings
 from resapermis_kit.auth import Principal
@@ -117,6 +117,16 @@ async def refuse(
 async def group_view(tx: Tx, group: store.Group) -> pb.Group:
     """A group as it stands."""
     return view.group(group.id, group.created_at, await store.of_groups(tx, [group.id]))
+
+
+def patience(parts: Parts) -> Patience:
+    """As settings say."""
+    settings = parts.settings
+    return Patience(
+        timedelta(seconds=settings.results_every_seconds),
+        timedelta(seconds=settings.results_later_every_seconds),
+        timedelta(days=settings.results_give_up_days),
+    )
 
 
 def surely_not_done(failure: Failure) -> bool:

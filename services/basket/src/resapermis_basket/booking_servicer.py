@@ -6,6 +6,7 @@ from resapermis.booking.v1 import booking_pb2 as pb
 from resapermis.booking.v1 import booking_pb2_grpc
 from resapermis_basket.acts import Parts
 from resapermis_basket.bookings import Bookings
+from resapermis_basket.results import Results
 from resapermis_basket.swapping import Swapping
 from resapermis_kit.auth import caller
 
@@ -16,6 +17,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
     def __init__(self, parts: Parts) -> None:
         """Answer with these parts."""
         self._bookings = Bookings(parts)
+        self._results = Results(parts)
         self._swapping = Swapping(parts)
 
     async def ListBookings(self, request: pb.ListBookingsRequest, context: Any) -> pb.ListBookingsResponse:
@@ -33,6 +35,10 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
     async def SwapBookings(self, request: pb.SwapBookingsRequest, context: Any) -> pb.SwapBookingsResponse:
         """Have two bookings change places."""
         return await self._swapping.swap(caller().school(), request)
+
+    async def GetResults(self, request: pb.GetResultsRequest, context: Any) -> pb.GetResultsResponse:
+        """Count how the school's exams went."""
+        return await self._results.tally(caller().school(), request)
 
     async def ReplaceCandidate(self, request: pb.ReplaceCandidateRequest, context: Any) -> pb.ReplaceCandidateResponse:
         """Give a coming booking to another candidate."""

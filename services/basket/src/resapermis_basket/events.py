@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from resapermis.audit.v1.events_pb2 import Actor, Outcome, Record
 from resapermis.basket.v1 import basket_pb2 as pb
-from resapermis.basket.v1.events_pb2 import LineChanged
+from resapermis.basket.v1.events_pb2 import LineChanged, ResultFound
 from resapermis_basket.domain import Change, Changing, Line, Result, State
 from resapermis_kit.auth import Principal
 
@@ -165,6 +165,39 @@ def said(
         came_of = ended.get(change.after.slot.id)
         messages.append(record(change, actor, rules.get(change.after.slot.id, ()), facts, came_of))
     return messages
+
+
+def result_found(line: Line, result: Result) -> ResultFound:
+    """The fact of a result."""
+    slot = line.slot
+    fact = ResultFound(
+        line_id=str(line.id),
+        school_id=line.school_id,
+        candidate_id=candidate_of(line),
+        category=slot.category,
+        kind=slot.kind,
+        department=slot.department,
+        result=result_of(result),
+        exam_id=line.exam_id,
+        centre_name=slot.centre_name,
+        time_zone=slot.time_zone,
+    )
+    fact.starts_at.FromDatetime(slot.starts_at)
+    return fact
+
+
+def result_record(line: Line, result: Result) -> Record:
+    """The journal's record of a result found: that it came, not what it is."""
+    return Record(
+        actor=RDVPERMIS,
+        action="booking.result",
+        object_kind="line",
+        object_id=str(line.id),
+        school_id=line.school_id,
+        candidate_id=candidate_of(line),
+        outcome=Outcome.OUTCOME_DONE,
+        facts={"slot": line.slot.id, "foundAt": result.found_at.isoformat()},
+    )
 
 
 def refused_attempt(

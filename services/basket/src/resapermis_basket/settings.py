@@ -26,5 +26,13 @@ class Settings(ServiceSettings):
     """A school without any coming booking is compared for so long after somebody of it was last here."""
     sweep_categories: str = "B,A"
     """Category groups read at RdvPermis beside those of a school's own lines; each costs a call a comparison."""
+    results_round_seconds: float = 60.0
+    """Pause between two looks for exams whose result is due to be looked for."""
+    results_every_seconds: float = 10_800.0
+    """How often a result is looked for in the 48 hours within which the State publishes it; first so long after the end."""
+    results_later_every_seconds: float = 86_400.0
+    """How often after that."""
+    results_give_up_days: int = 21
+    """When a result is no longer looked for: it stays shown as awaited."""
     egress_seconds: float = 20.0
     """Longest that one act waits for RdvPermis; the caller's deadline if earlier."""

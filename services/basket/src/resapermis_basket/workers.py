@@ -20,7 +20,7 @@ from resapermis.mandate.v1.mandate_pb2 import MANDATE_STATE_ACTIVE
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
 from resapermis_basket import events, refusals, store
-from resapermis_basket.acts import Parts, apply
+from resapermis_basket.acts import Parts, apply, patience
 from resapermis_basket.domain import (
     Change,
     Line,
@@ -28,6 +28,7 @@ from resapermis_basket.domain import (
     SeenExam,
     Sight,
     State,
+    first_look,
     give_back_together,
     in_doubt,
     move,
@@ -96,7 +97,9 @@ class Unasked:
 
         def done(line: Line, now: datetime) -> Line:
             begun = line.state is State.BOOKED and not line.changing and line.slot.starts_at <= now
-            return move(line, State.DONE, now) if begun else line
+            if not begun:
+                return line
+            return replace(move(line, State.DONE, now), next_look_at=first_look(line, patience(self._parts)))
 
         await self._each_school(due, done)
 
@@ -124,7 +127,7 @@ class Unasked:
             async with turns:
                 await self._settle_school(school_id, lines)
 
-        schools = _by_school(due)
+        schools = by_school(due)
         await asyncio.gather(*(one(school_id, lines) for school_id, lines in schools.items()))
 
     async def _settle_school(self, school_id: str, lines: list[Line]) -> None:
@@ -243,7 +246,7 @@ class Unasked:
 
     async def _each_school(self, due: Iterable[Line], decide: Decide) -> int:
         changed = 0
-        for school_id, lines in _by_school(due).items():
+        for school_id, lines in by_school(due).items():
             changed += await self._write(school_id, lines, decide, events.SYSTEM)
         return changed
 
@@ -302,7 +305,8 @@ def _worth_telling(change: Change) -> bool:
     )
 
 
-def _by_school(lines: Iterable[Line]) -> dict[str, list[Line]]:
+def by_school(lines: Iterable[Line]) -> dict[str, list[Line]]:
+    """Lines put together by school, in the order of the schools' ids."""
     found: dict[str, list[Line]] = {}
     for line in lines:
         found.setdefault(line.school_id, []).append(line)

@@ -37,6 +37,7 @@ from resapermis_basket.domain.lines import (
     unseen_slot,
 )
 from resapermis_basket.domain.places import month_of, zone_of
+from resapermis_basket.domain.resulting import FoundPenalty, FoundResult, Patience, first_look, next_look, result
 from resapermis_basket.domain.settling import (
     LONGEST_PAUSE_SECONDS,
     SeenBasket,
@@ -64,10 +65,13 @@ __all__ = [
     "Changing",
     "ExamOutcome",
     "FoundExam",
+    "FoundPenalty",
+    "FoundResult",
     "Key",
     "Line",
     "Outcome",
     "Outside",
+    "Patience",
     "Refusal",
     "Result",
     "SeenBasket",
@@ -81,6 +85,7 @@ __all__ = [
     "counts",
     "deltas",
     "fail_together",
+    "first_look",
     "give_back_together",
     "held",
     "in_doubt",
@@ -92,10 +97,12 @@ __all__ = [
     "named",
     "needs_baskets",
     "needs_exams",
+    "next_look",
     "outside_changes",
     "owe",
     "pause_seconds",
     "replacement",
+    "result",
     "settle",
     "settled",
     "unseen_slot",

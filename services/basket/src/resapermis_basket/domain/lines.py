@@ -98,7 +98,11 @@ class Slot:
     @property
     def local_day(self) -> date:
         """Day of the exam at its centre."""
-        return self.starts_at.astimezone(ZoneInfo(self.time_zone)).date()
+        return self.day_of(self.starts_at)
+
+    def day_of(self, moment: datetime) -> date:
+        """Day of a moment at the centre."""
+        return moment.astimezone(ZoneInfo(self.time_zone)).date()
 
 
 def unseen_slot(slot_id: str, snapshot: bytes) -> Slot:

@@ -38,6 +38,7 @@ from resapermis_basket.store.line_rows import (
     row,
     save,
 )
+from resapermis_basket.store.resulted import Tally, due_for_a_result, penalties_told, tallies, tell_penalties
 from resapermis_basket.store.tables import ALIVE, MOMENT, groups, heard_table, lines, metadata, quota
 from resapermis_basket.store.watching import (
     Watched,
@@ -62,6 +63,7 @@ __all__ = [
     "Group",
     "Heard",
     "Page",
+    "Tally",
     "Watched",
     "add",
     "add_group",
@@ -76,6 +78,7 @@ __all__ = [
     "counted",
     "department_of_centre",
     "department_of_school",
+    "due_for_a_result",
     "due_to_be_done",
     "due_to_expire",
     "due_to_give_back",
@@ -107,12 +110,15 @@ __all__ = [
     "now",
     "of_groups",
     "pass_judgements",
+    "penalties_told",
     "quota",
     "row",
     "save",
     "sweep_soon",
     "swept",
     "take_warnings",
+    "tallies",
+    "tell_penalties",
     "touched",
     "was_asked",
     "was_here",
