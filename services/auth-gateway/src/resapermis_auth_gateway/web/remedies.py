@@ -11,6 +11,7 @@ REMEDIES: Mapping[str, tuple[str, str]] = {
         "The candidate files the licence application first.",
     ),
     "ask_fewer": ("Demandez moins de créneaux à la fois.", "Ask for fewer slots at once."),
+    "ask_manager": ("Demandez-le à votre responsable.", "Ask your manager for it."),
     "ask_mandate": ("Demandez le mandat au candidat.", "Ask the candidate for the mandate."),
     "cancel_or_swap": (
         "Permutez avec une autre réservation, ou annulez.",
@@ -89,7 +90,7 @@ OF_CODE: Mapping[str, str] = {
     "RDVPERMIS_UNEXPECTED": "see_rdvpermis",
     "RDVPERMIS_DOWN": "wait",
     "RDVPERMIS_BUDGET": "wait",
-    "FORBIDDEN": "see_rdvpermis",
+    "FORBIDDEN": "ask_manager",
     "NOT_FOUND": "search_again",
 }
 """What to do about a code that no rule explains."""

@@ -1,0 +1,72 @@
+"""Every refusal says what to do: each code of RdvPermis and each remedy of a rule, in both languages."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from resapermis.verdict.v1.verdict_pb2 import Verdict
+from resapermis_auth_gateway.egress.refusals import TABLE
+from resapermis_auth_gateway.web.problem import body_of
+from resapermis_auth_gateway.web.remedies import OF_CODE, REMEDIES, remedy_of, remedy_sentence
+from resapermis_auth_gateway.web.rule_sentences import BARS, bar_reason
+from resapermis_auth_gateway.web.sentences import sentence
+from resapermis_kit.errors import Code, Failure
+
+RULES = Path(__file__).parents[3] / "scheduling-rules/src/resapermis_scheduling_rules"
+
+
+@pytest.mark.parametrize("word", sorted(TABLE))
+def test_each_code_of_rdvpermis_has_its_sentence_and_its_remedy(word: str) -> None:
+    failure = Failure(TABLE[word], "refused", rdvpermis_code=word)
+    for language in ("fr", "en"):
+        body = body_of(failure, language)
+        assert body.rdvpermis_code == word
+        assert body.detail not in {sentence("UNSPECIFIED", language).detail, ""}
+        assert body.remedy in REMEDIES
+        assert remedy_sentence(body.remedy or "", language)
+
+
+def _advised(tree: ast.AST) -> set[str]:
+    """Every word that stands where a module of rules advises something."""
+    places: list[ast.AST] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "remedy":
+            places.append(node.value)
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            names = [one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
+            if any("remed" in name.lower() for name in names):
+                places += node.value.values if isinstance(node.value, ast.Dict) else [node.value]
+    constants = [one.value for place in places for one in ast.walk(place) if isinstance(one, ast.Constant)]
+    return {word for word in constants if isinstance(word, str) and re.fullmatch(r"[a-z]+(_[a-z]+)*", word)}
+
+
+def test_each_remedy_of_a_rule_has_its_sentence() -> None:
+    advised = {word for file in (RULES / "rules").glob("*.py") for word in _advised(ast.parse(file.read_text()))}
+    assert len(advised) >= 10
+    assert advised <= set(REMEDIES)
+
+
+def test_a_remedy_is_an_advice_in_two_languages() -> None:
+    for french, english in REMEDIES.values():
+        assert french != english
+        assert french.endswith(".")
+        assert english.endswith(".")
+        assert len(french.split()) < 20
+    assert set(OF_CODE.values()) <= set(REMEDIES)
+    assert remedy_sentence("consult_the_oracle", "fr") is None
+
+
+def test_what_a_rule_advises_goes_before_what_the_code_does() -> None:
+    against = Verdict(rule="R-TERRITORY", allowed=False, remedy="wait")
+    assert remedy_of("SLOT_TAKEN", [Verdict(rule="R-GROUP", allowed=True), against]) == "wait"
+    assert remedy_of("SLOT_TAKEN") == "choose_another_slot"
+    assert remedy_of("INTERNAL") is None
+    assert Code.Name(Code.CODE_SLOT_TAKEN) == "CODE_SLOT_TAKEN"
+
+
+def test_each_bar_has_a_reason_in_words() -> None:
+    for word in BARS:
+        assert bar_reason(word, "fr") != bar_reason(word, "en")
+    assert bar_reason("NEVER_SEEN", "en") == "penalty, says RdvPermis"
