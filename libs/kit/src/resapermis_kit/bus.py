@@ -41,6 +41,7 @@ KEPT_SECONDS = 7 * 24 * 3600
 BATCH = 200
 GATHER_SECONDS = 0.01
 """How long the relay lets rows gather after the bell: a rush then costs few rounds, and nobody notices."""
+ACKNOWLEDGED_WITHIN_SECONDS = 10.0
 CATCH_UP_AFTER_SILENT_FETCHES = 12
 """About a minute without a message: the source is asked whether it said any."""
 ATTEMPTS = 5
@@ -200,10 +201,14 @@ async def relay_round(engine: AsyncEngine, publisher: JetStreamContext, source: 
 
 
 async def _publish(publisher: JetStreamContext, source: str, rows: Sequence[Waiting]) -> list[Any]:
-    """Send all, then wait for all acknowledgements; what failed stands in its row's place."""
+    """Send all, then wait for all acknowledgements; what failed or did not come stands in its row's place.
+
+    The client gives no answer at all to a message that the server refuses (a full stream): it is waited for in vain, and
+    those that were stored are marked all the same.
+    """
     acknowledged: list[asyncio.Future[Any]] = []
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ACKNOWLEDGED_WITHIN_SECONDS):
             for row in rows:
                 headers = {
                     "Nats-Msg-Id": str(row.id),
@@ -217,10 +222,15 @@ async def _publish(publisher: JetStreamContext, source: str, rows: Sequence[Wait
                 }
                 subject = outbox.subject_of(source, row.type)
                 acknowledged.append(await publisher.publish_async(subject, row.payload, headers=headers))
-            return await asyncio.gather(*acknowledged, return_exceptions=True)
+        await asyncio.wait(acknowledged, timeout=ACKNOWLEDGED_WITHIN_SECONDS)
+        return [_outcome(future) for future in acknowledged]
     finally:
         for future in acknowledged:
             future.cancel()  # those that got no answer in time give their place to the next round's
+
+
+def _outcome(future: asyncio.Future[Any]) -> Any:
+    return (future.exception() or future.result()) if future.done() else TimeoutError()
 
 
 class Consumer:

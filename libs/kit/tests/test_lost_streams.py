@@ -1,0 +1,185 @@
+"""A bus that forgets, a stream that is lost, a database restored to the past: seen, and made good from the outbox."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from facts_world import FACT, SOURCE, consumer, has, running, say, waiting
+from prometheus_client import REGISTRY
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis_kit import bus as kit_bus
+from resapermis_kit import durable, lost
+from resapermis_kit import outbox as kit_outbox
+from resapermis_kit.clock import utc_now
+from resapermis_kit.db import transaction
+from resapermis_kit.outbox import FACTS, Outbox
+from resapermis_kit.testing import MakeEngine, Nats, eventually, free_port
+
+
+def _preparing(engine: AsyncEngine, bus: Any) -> Any:
+    async def prepare() -> None:
+        await kit_bus.ensure_streams(bus, SOURCE, [FACT], 1)
+        await lost.align(engine, bus, SOURCE)
+
+    return prepare
+
+
+def _relay(engine: AsyncEngine, bus: Any) -> Any:
+    return kit_bus.relay(engine, bus, Outbox(SOURCE), utc_now, _preparing(engine, bus))
+
+
+async def _all_said(engine: AsyncEngine) -> None:
+    async def said() -> bool:
+        return await waiting(engine) == 0
+
+    await eventually(said, seconds=30)
+
+
+@pytest.mark.req("E7")
+async def test_a_bus_that_writes_each_message_is_started_on(tls: Path, tmp_path: Path) -> None:
+    await _on_a_server(tmp_path, "sync_interval: always", durable.require_synced)
+
+
+@pytest.mark.req("E7")
+@pytest.mark.parametrize("interval", ["", "sync_interval: 2m"])
+async def test_on_a_bus_that_flushes_now_and_then_nothing_starts(tmp_path: Path, interval: str) -> None:
+    with pytest.raises(durable.NotDurable, match="sync_interval: always"):
+        await _on_a_server(tmp_path, interval, durable.require_synced)
+
+
+async def _on_a_server(tmp_path: Path, interval: str, ask: Any) -> None:
+    port, monitor = free_port(), free_port()
+    config = tmp_path / "nats.conf"
+    config.write_text(
+        f'listen: "127.0.0.1:{port}"\nhttp: "127.0.0.1:{monitor}"\n'
+        f'jetstream {{ store_dir: "{tmp_path}/js"\n {interval} }}\n'
+    )
+    server = Nats(port, tmp_path / "js", config)
+    server.start()
+    try:
+
+        async def answers() -> bool:
+            try:
+                return bool(durable._jetstream(f"http://127.0.0.1:{monitor}"))
+            except OSError:
+                return False
+
+        await eventually(answers)
+        await ask(f"http://127.0.0.1:{monitor}")
+    finally:
+        server.stop()
+
+
+@pytest.mark.req("E7")
+async def test_a_bus_that_cannot_be_asked_is_no_reason_not_to_start() -> None:
+    await durable.require_synced("")
+    await durable.require_synced(f"http://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.req("E8")
+@pytest.mark.parametrize("struck", [0, 17, 29])
+async def test_a_bit_that_flips_in_a_stream_is_made_good_by_its_source(
+    make_engine: MakeEngine, make_bus: Any, nats_server: Nats, struck: int
+) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    ids = [f"candidate-{n:02d}" for n in range(30)]
+    async with running(_relay(source, bus)):
+        await say(source, Outbox(SOURCE), *ids)
+        await _all_said(source)
+        nats_server.stop()
+        _flip(nats_server.store, ids[struck].encode())
+        nats_server.start()
+        async with running(consumer(sink, source).run(bus)):
+            await say(source, Outbox(SOURCE), "after")
+            await eventually(lambda: has(sink, [*ids, "after"]), seconds=40)
+
+
+def _flip(store: Path, words: bytes) -> None:
+    """One bit of one message, wherever a block has it."""
+    for file in store.rglob("*.blk"):
+        data = bytearray(file.read_bytes())
+        if (at := data.find(words)) >= 0:
+            data[at] ^= 0x10
+            file.write_bytes(data)
+
+
+@pytest.mark.req("E8", "E9")
+async def test_a_stream_lost_with_its_disk_is_made_again_and_what_it_had_is_repeated(
+    make_engine: MakeEngine, make_bus: Any, nats_server: Nats
+) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    async with running(_relay(source, bus)):
+        await say(source, Outbox(SOURCE), "a", "b", "c")
+        await _all_said(source)
+        nats_server.stop()
+        shutil.rmtree(nats_server.store)  # nobody had heard any of them
+        nats_server.start()
+        async with running(consumer(sink, source).run(bus)):
+            await say(source, Outbox(SOURCE), "d")
+            await eventually(lambda: has(sink, ["a", "b", "c", "d"]), seconds=40)
+
+
+@pytest.mark.req("E8")
+async def test_a_lost_tail_that_nothing_follows_is_found_by_asking(make_engine: MakeEngine) -> None:
+    source, sink = await make_engine("kit_sample"), await make_engine("kit_sample")
+    await say(source, Outbox(SOURCE), "a", "b")
+    async with transaction(source) as tx:
+        await kit_outbox.number_waiting(tx)
+    await consumer(sink, source).catch_up()
+    assert await has(sink, ["a", "b"])
+    await consumer(sink, source).catch_up()
+    assert await has(sink, ["a", "b"])
+
+
+async def _restored(engine: AsyncEngine, numbers: int) -> None:
+    """The database as it was when it had given so many numbers of each lane."""
+    async with transaction(engine) as tx:
+        await tx.execute(sa.delete(kit_outbox.outbox).where(kit_outbox.outbox.c.number > numbers))
+        await tx.execute(sa.update(kit_outbox.heads).values(last_number=numbers))
+
+
+@pytest.mark.req("E9", "E16")
+async def test_a_database_restored_to_the_past_says_nothing_under_an_old_number(
+    make_engine: MakeEngine, make_bus: Any
+) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    async with running(_relay(source, bus), consumer(sink, source).run(bus)):
+        for n in range(4):
+            await say(source, Outbox(SOURCE), f"{n}")
+        await eventually(lambda: has(sink, ["0", "1", "2", "3"]))
+    await _restored(source, 2)
+    async with running(_relay(source, bus), consumer(sink, source).run(bus)):
+        await say(source, Outbox(SOURCE), "new")
+        await eventually(lambda: has(sink, ["0", "1", "2", "3", "new"]))
+
+
+@pytest.mark.req("E9")
+async def test_a_restore_is_told_to_whoever_must_read_again(make_engine: MakeEngine, make_bus: Any) -> None:
+    source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
+    async with running(_relay(source, bus)):
+        await say(source, Outbox(SOURCE), "a")
+        await say(source, Outbox(SOURCE), "b")
+        await _all_said(source)
+    assert await lost.align(source, bus, SOURCE) == []
+    await _restored(source, 1)
+    assert [(one.lane, one.had, one.now) for one in await lost.align(source, bus, SOURCE)] == [
+        (FACTS, 1, 2),
+        ("records", 1, 2),
+    ]
+    assert await lost.align(source, bus, SOURCE) == []
+
+
+@pytest.mark.req("E9")
+async def test_a_source_and_its_stream_that_both_went_back_are_alarmed_on(make_engine: MakeEngine) -> None:
+    source, sink = await make_engine("kit_sample"), await make_engine("kit_sample")
+    await say(source, Outbox(SOURCE), "a", "b", "c")
+    async with transaction(source) as tx:
+        await kit_outbox.number_waiting(tx)
+    await consumer(sink, source).catch_up()
+    await _restored(source, 1)
+    await consumer(sink, source).catch_up()
+    labels = {"source": SOURCE, "lane": FACTS}
+    assert REGISTRY.get_sample_value("resapermis_consumer_ahead_of_source", labels) == 1
