@@ -40,5 +40,7 @@ class IamServicer(iam_pb2_grpc.IamServiceServicer):
                 log.warning("account.unreadable", account=str(account.id))
                 continue
             if profile.email:
-                answer.recipients.add(account_id=str(account.id), email=profile.email, locale=profile.locale)
+                answer.recipients.add(
+                    account_id=str(account.id), email=profile.email, locale=profile.locale, roles=account.roles
+                )
         return answer
