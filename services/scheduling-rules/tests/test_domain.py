@@ -4,23 +4,24 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from rule_cases import actions, cases, departments, moments, parameters, waiting_cases
 
 from resapermis_scheduling_rules import judge
 from resapermis_scheduling_rules.domain import (
-    OVERSEAS_ZONES,
     Action,
-    Candidate,
     Case,
     Centre,
     Parameter,
     Parameters,
     Purpose,
     Quota,
+    Reason,
     School,
     Slot,
     Status,
@@ -36,68 +37,12 @@ from resapermis_scheduling_rules.domain import (
 )
 from resapermis_scheduling_rules.rules import ACTION_RULES, LINE_RULES, SLOT_RULES
 from resapermis_scheduling_rules.rules.basket import basket, group
-from resapermis_scheduling_rules.rules.slot import notice, past
+from resapermis_scheduling_rules.rules.slot import notice, past, unknown
 from resapermis_scheduling_rules.rules.territory import licensed, territory
 from resapermis_scheduling_rules.rules.threshold import api_pace, threshold
+from resapermis_scheduling_rules.rules.words import CATEGORY_FIELDS, REMEDIES, RULE_IDS
 
 SECOND = timedelta(seconds=1)
-departments = st.sampled_from(["91", "2A", "33", *OVERSEAS_ZONES])
-moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)).map(  # noqa: DTZ001
-    lambda at: at.replace(microsecond=0)
-)
-parameters = st.builds(
-    Parameters,
-    territory_hours=st.integers(0, 200),
-    threshold_rate=st.decimals("0", "10", places=2),
-    pace_first_percent=st.integers(0, 100),
-    pace_full_day=st.integers(1, 28),
-    notice_seconds=st.integers(0, 200_000),
-)
-quotas = st.builds(
-    Quota,
-    rate=st.decimals("0", "10", places=2),
-    fte=st.none() | st.decimals("0", "20", places=2),
-    taken=st.integers(0, 30),
-    elsewhere=st.integers(0, 10),
-    rdvpermis_limit=st.none() | st.integers(0, 60),
-    rdvpermis_says_reached=st.booleans(),
-)
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    starts_at = draw(moments)
-    slot = Slot(
-        id="slot",
-        centre=Centre("centre", "Centre", draw(departments)),
-        starts_at=starts_at,
-        ends_at=starts_at + timedelta(minutes=32),
-        category="B",
-        kind="CIRCULATION",
-        published_at=starts_at - draw(st.timedeltas(timedelta(), timedelta(days=56))),
-        status=draw(st.sampled_from([Status.FREE, Status.TAKEN, Status.WITHDRAWN, Status.OTHER])),
-        seen_at=starts_at - timedelta(days=1),
-        holder=draw(st.sampled_from(["", "school", "another"])),
-    )
-    candidate = st.builds(
-        Candidate,
-        id=st.just("candidate"),
-        mandate_active=st.booleans(),
-        mandate_category=st.sampled_from(["A", "B"]),
-        mandate_gearbox=st.just("manual"),
-        busy=st.booleans(),
-    )
-    return Case(
-        now=starts_at - draw(st.timedeltas(timedelta(days=-2), timedelta(days=70))),
-        purpose=draw(st.sampled_from(Purpose)),
-        school=School("school", draw(departments), licensed_until=draw(st.none() | moments)),
-        slot=slot,
-        parameters=draw(parameters),
-        quota=draw(quotas),
-        asked=draw(st.integers(1, 4)),
-        candidate=draw(st.none() | candidate),
-        namesakes=draw(st.integers(0, 1)),
-    )
 
 
 @pytest.mark.req("E-02")
@@ -124,7 +69,7 @@ def test_another_name_of_the_school_changes_no_verdict(case: Case) -> None:
 
 
 @pytest.mark.req("R-09")
-@given(cases())
+@given(cases() | waiting_cases())
 def test_a_rule_opens_exactly_when_it_says(case: Case) -> None:
     for rule in LINE_RULES:
         verdict = rule(case)
@@ -137,7 +82,55 @@ def test_a_rule_opens_exactly_when_it_says(case: Case) -> None:
 
 
 @pytest.mark.req("R-09")
+@given(cases() | waiting_cases())
+def test_a_line_opens_at_the_very_first_moment_that_allows_it(case: Case) -> None:
+    judged = judge.explained(case)
+    if judged.opens_at is None:
+        return
+    assert not judged.allowed
+    assert judge.line(replace(case, now=judged.opens_at)).allowed
+    turns = {case.now, judged.opens_at - SECOND}
+    turns |= {bar.until for bar in case.bars if bar.until is not None}
+    turns |= {bar.since for bar in case.bars}
+    turns |= {verdict.opens_at for verdict in judged.verdicts if verdict.opens_at is not None}
+    for at in turns:
+        if case.now <= at < judged.opens_at:
+            assert not judge.line(replace(case, now=at)).allowed
+
+
 @given(cases())
+def test_what_opens_by_itself_has_only_openings_against_it(case: Case) -> None:
+    judged = judge.explained(case)
+    if judged.opens_at is not None:
+        assert all(verdict.opens_at is not None for verdict in judged.verdicts if not verdict.allowed)
+
+
+@pytest.mark.req("E-02")
+@given(cases())
+def test_asking_again_improves_nothing(case: Case) -> None:
+    first, second = judge.line(case), judge.line(replace(case))
+    assert first == second
+    assert judge.explained(case).verdicts == first.verdicts
+
+
+@given(cases(), actions)
+def test_verdicts_use_the_words_of_the_closed_lists(case: Case, action: Action) -> None:
+    for verdict in [*judge.line(case).verdicts, *judge.action(action).verdicts, unknown("slot")]:
+        assert verdict.rule in RULE_IDS
+        assert verdict.allowed == (verdict.remedy == "")
+        assert verdict.remedy in REMEDIES | {""}
+        if verdict.rule == "R-CATEGORY" and not verdict.allowed:
+            assert verdict.facts["field"] in CATEGORY_FIELDS
+
+
+def test_the_glossary_lists_every_word_that_verdicts_use() -> None:
+    glossary = (Path(__file__).parents[3] / "docs" / "glossary.md").read_text()
+    for word in [*RULE_IDS, *REMEDIES, *CATEGORY_FIELDS, *Reason]:
+        assert f"`{word}`" in glossary
+
+
+@pytest.mark.req("R-09")
+@given(cases() | waiting_cases())
 def test_a_slot_opens_exactly_when_it_says(case: Case) -> None:
     judged = judge.slot(case)
     if judged.opens_at is not None:
@@ -172,8 +165,8 @@ def test_a_basket_holds_its_limit_and_validation_adds_nothing(inside: int, lines
     assert basket(Action(Purpose.VALIDATE, lines, inside, Parameters())).allowed
 
 
-def test_all_rules_of_an_action_answer_in_any_order() -> None:
-    action = Action(Purpose.HOLD, 5, 9, Parameters())
+@given(actions)
+def test_all_rules_of_an_action_answer_in_any_order(action: Action) -> None:
     said = {verdict.rule: verdict for verdict in judge.action(action).verdicts}
     for order in permutations(ACTION_RULES):
         assert {rule(action).rule: rule(action) for rule in order} == said
