@@ -37,18 +37,27 @@ def transactions(log: str, database: str, digits: str) -> list[list[Statement]]:
     """The transactions of `database` that name `digits` in a parameter, in the order of their first statement."""
     found: list[list[Statement]] = []
     open_: dict[str, list[Statement]] = {}
+    last: dict[str, list[Statement]] = {}
     for pid, kind, text in _records(log, database):
-        statements = open_.setdefault(pid, [])
-        if kind == "DETAIL" and statements:
+        if kind == "DETAIL" and pid in last:
             values = tuple(value for _, value in _PARAMETER.findall(text))
-            statements[-1] = Statement(statements[-1].sql, values)
+            last[pid][-1] = Statement(last[pid][-1].sql, values)
         elif kind == "LOG" and (asked := _EXECUTE.match(text)):
             sql = asked[1].strip().removesuffix(";")
             if sql.startswith("BEGIN"):
-                statements = open_[pid] = []
-                found.append(statements)
-            statements.append(Statement(sql))
-    return [one for one in found if one[-1].sql == "COMMIT" and _names(one, digits)]
+                open_[pid] = []
+                found.append(open_[pid])
+            elif pid not in open_:  # a statement that is a transaction by itself
+                found.append([])
+            last[pid] = open_.get(pid, found[-1])
+            last[pid].append(Statement(sql))
+            if sql in {"COMMIT", "ROLLBACK"}:
+                open_.pop(pid, None)
+    return [one for one in found if _whole(one) and _names(one, digits)]
+
+
+def _whole(statements: Sequence[Statement]) -> bool:
+    return not statements[0].sql.startswith("BEGIN") or statements[-1].sql == "COMMIT"
 
 
 def _records(log: str, database: str) -> Iterator[tuple[str, str, str]]:

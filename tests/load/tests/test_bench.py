@@ -182,6 +182,14 @@ def test_the_statements_of_a_school_are_read_from_the_log_and_get_new_digits() -
     assert "INSERT" not in script(found[0], DIGITS, only_prepare=True)
 
 
+def test_a_statement_outside_of_a_transaction_is_one_by_itself() -> None:
+    alone = ("LOG:  execute s: INSERT INTO t SELECT $1", f"DETAIL:  Parameters: $1 = '{DIGITS}'")
+    undone = ("LOG:  statement: BEGIN;", "LOG:  execute s: SELECT $1", f"DETAIL:  Parameters: $1 = '{DIGITS}'")
+    log = _log(*alone, *undone, "LOG:  statement: ROLLBACK;", *alone, "LOG:  execute s: SELECT 1")
+    found = transactions(log, "basket", DIGITS)
+    assert [[one.sql for one in transaction] for transaction in found] == [["INSERT INTO t SELECT $1"]] * 2
+
+
 def test_another_databases_statements_are_left_out() -> None:
     log = _log("LOG:  statement: BEGIN;", "LOG:  execute s: SELECT $1", f"DETAIL:  Parameters: $1 = '{DIGITS}'")
     assert transactions(log + _log("LOG:  statement: COMMIT;"), "mandate", DIGITS) == []

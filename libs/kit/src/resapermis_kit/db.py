@@ -24,6 +24,7 @@ NAMING = {
     "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
     "pk": "%(table_name)s_pkey",
 }
+AWAY = "the database is away; nothing was lost, try again shortly"
 KIT = sa.MetaData(naming_convention=NAMING)
 """Tables that the kit keeps in each service's database (outbox, inbox, requests)."""
 
@@ -109,20 +110,20 @@ def failure_of(error: sa.exc.DBAPIError) -> Failure | None:
 
     A unique violation (23505) is never tried again here: whoever may meet one says ON CONFLICT and judges what it means.
     """
-    state = getattr(error.orig, "sqlstate", None) or ""
-    if state in _COLLISIONS:
+    if error.connection_invalidated or isinstance(error, sa.exc.InterfaceError):
+        return Failure(Code.CODE_UNAVAILABLE, AWAY)
+    return failure_of_state(getattr(error.orig, "sqlstate", None) or "")
+
+
+def failure_of_state(sqlstate: str) -> Failure | None:
+    """The same by PostgreSQL's own code; away is stopping, starting, full or cutting connections (08, 53, 57P, 58)."""
+    if sqlstate in _COLLISIONS:
         return Collided()
-    if state in _WAITED_TOO_LONG:
+    if sqlstate in _WAITED_TOO_LONG:
         return Failure(Code.CODE_OVERLOADED, "the database took too long; nothing was written, try again shortly")
-    if error.connection_invalidated or is_away(error):
-        return Failure(Code.CODE_UNAVAILABLE, "the database is away; nothing was lost, try again shortly")
+    if sqlstate[:2] in {"08", "53", "58"} or sqlstate.startswith("57P"):
+        return Failure(Code.CODE_UNAVAILABLE, AWAY)
     return None
-
-
-def is_away(error: sa.exc.DBAPIError) -> bool:
-    """Say whether PostgreSQL itself is stopping, starting, full or cutting connections (classes 08, 53, 57P, 58)."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return state[:2] in {"08", "53", "58"} or state.startswith("57P") or isinstance(error, sa.exc.InterfaceError)
 
 
 async def check(engine: AsyncEngine) -> None:

@@ -36,15 +36,45 @@ def digest(command: Message) -> bytes:
     return sha256(command.DESCRIPTOR.full_name.encode() + b"\0" + bare.SerializeToString(deterministic=True)).digest()
 
 
+CLAIM = (
+    "INSERT INTO request (caller, request_id, digest, response, created_at) "
+    "VALUES (:caller, :request_id, :digest, CAST(:response AS bytea), CAST(:claimed_at AS timestamptz)) "
+    "ON CONFLICT DO NOTHING RETURNING 1"
+)
+"""The claim as part of a larger statement (`claim` has its values); no row: a twin was here, ask `earlier_answer`."""
+SETTLE = (
+    "UPDATE request SET response = CAST(:response AS bytea) "
+    "WHERE caller = :caller AND request_id = :request_id AND CAST(:response AS bytea) IS NOT NULL"
+)
+"""The same for `settle`: the answer, where it is known."""
+
+
+def claim(caller: str, command: Message, now: datetime, response: Message | None) -> dict[str, object]:
+    """The values of `CLAIM` and `SETTLE`; `response`: the answer, if it is known already."""
+    return {
+        "caller": caller,
+        "request_id": request_id_of(command),
+        "digest": digest(command),
+        "response": response.SerializeToString() if response is not None else None,
+        "claimed_at": now,
+    }
+
+
+def request_id_of(command: Message) -> str:
+    """The command's request id; MALFORMED without one."""
+    request_id: str = getattr(command, "request_id", "")
+    if not 1 <= len(request_id) <= LONGEST_ID:
+        raise malformed("request_id", "1 to 255 characters (Idempotency-Key)")
+    return request_id
+
+
 async def earlier_answer(tx: Tx, caller: str, command: Message, now: datetime) -> bytes | None:
     """Claim the command's request id for `caller`, or return the answer its twin got.
 
     Waits on a twin whose transaction is open. Refuses with KEY_REUSED (same id, other body) and IN_PROGRESS
     (the twin committed its intention and does not know the outcome yet).
     """
-    request_id: str = getattr(command, "request_id", "")
-    if not 1 <= len(request_id) <= LONGEST_ID:
-        raise malformed("request_id", "1 to 255 characters (Idempotency-Key)")
+    request_id = request_id_of(command)
     asked = digest(command)
     claim = (
         insert(requests)

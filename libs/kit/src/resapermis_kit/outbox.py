@@ -50,13 +50,14 @@ heads = sa.Table(
     sa.Column("lane", sa.Text, primary_key=True),
     sa.Column("last_number", sa.BigInteger, nullable=False),
 )
-ADD = sa.text(
+ADD = (
     "INSERT INTO outbox (id, lane, type, payload, traceparent, occurred_at) "
-    "SELECT id, lane, type, payload, :traceparent, :occurred_at "
-    "FROM unnest(CAST(:ids AS uuid[]), CAST(:lanes AS text[]), CAST(:types AS text[]), CAST(:payloads AS bytea[])) "
-    "AS new (id, lane, type, payload)"
-).bindparams(sa.bindparam("occurred_at", type_=sa.DateTime(timezone=True)))
-"""One statement for any number of rows: compiled and prepared once, as it stands on the path of every act."""
+    "SELECT said.id, said.lane, said.type, said.payload, CAST(:said_traceparent AS text), "
+    "CAST(:said_at AS timestamptz) FROM unnest(CAST(:said_ids AS uuid[]), CAST(:said_lanes AS text[]), "
+    "CAST(:said_types AS text[]), CAST(:said_payloads AS bytea[])) AS said (id, lane, type, payload)"
+)
+"""One statement for any number of rows (`Outbox.packed` has its values); part of a larger one where an act is one."""
+_ADD = sa.text(ADD).bindparams(sa.bindparam("said_at", type_=sa.DateTime(timezone=True)))
 log = structlog.get_logger()
 
 
@@ -92,8 +93,15 @@ class Outbox:
         """Write facts (any event message) and audit Records into the outbox, in the caller's transaction."""
         if not messages:
             return
+        await tx.execute(_ADD, self.packed(now, messages))
+        after_commit(tx, self.bell.ring)
+
+    def packed(self, now: datetime, messages: Sequence[Message]) -> dict[str, object]:
+        """The values of `ADD` for these messages; whoever executes it rings the bell after the commit."""
         carrier: dict[str, str] = {}
         inject(carrier)
+        traceparent = carrier.get("traceparent", "")
+        correlation_id = traceparent.split("-")[1] if traceparent else ""
         ids, lanes, types, payloads = [], [], [], []
         for message in messages:
             event_id = self._new_id()
@@ -101,15 +109,19 @@ class Outbox:
                 message.id = str(event_id)
                 message.source = self.source
                 message.occurred_at.FromDatetime(now)
-                message.correlation_id = message.correlation_id or carrier.get("traceparent", "--").split("-")[1]
+                message.correlation_id = message.correlation_id or correlation_id
             ids.append(event_id)
             lanes.append(RECORDS if isinstance(message, Record) else FACTS)
             types.append(message.DESCRIPTOR.full_name)
             payloads.append(message.SerializeToString(deterministic=True))
-        values = {"ids": ids, "lanes": lanes, "types": types, "payloads": payloads}
-        traceparent = carrier.get("traceparent", "")
-        await tx.execute(ADD, values | {"traceparent": traceparent, "occurred_at": now})
-        after_commit(tx, self.bell.ring)
+        return {
+            "said_ids": ids,
+            "said_lanes": lanes,
+            "said_types": types,
+            "said_payloads": payloads,
+            "said_traceparent": traceparent,
+            "said_at": now,
+        }
 
 
 def subject_of(source: str, row_type: str) -> str:

@@ -1,11 +1,12 @@
 """A hold: facts, intention (committed), call, answer (committed)."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from uuid import UUID
 
+from google.protobuf.message import Message
 from prometheus_client import Counter
 
 from resapermis.basket.v1 import basket_pb2 as pb
@@ -22,29 +23,27 @@ from resapermis_basket.acts import (
     surely_not_done,
 )
 from resapermis_basket.domain import (
-    BASKET,
     NO_REFUSAL,
     UNKNOWN,
     Answer,
     Change,
-    Key,
     Line,
     Outcome,
-    Refusal,
     State,
-    admit,
     deltas,
-    fail_together,
     give_back_together,
     held,
     in_doubt,
 )
-from resapermis_basket.judging import Judged, Judging, Situation, Wanted, parse_hold
+from resapermis_basket.intending import Intending
+from resapermis_basket.judging import Judging, Situation, Wanted, parse_hold
+from resapermis_basket.turns import Turns
 from resapermis_kit import once
 from resapermis_kit.auth import Principal
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 
+SLOT_TAKEN = refusals.slot_taken()
 HOLDS = Counter("resapermis_hold_lines_total", "Lines asked for, by what became of them at once", ["outcome"])
 
 
@@ -54,30 +53,31 @@ class Holding:
     def __init__(self, parts: Parts) -> None:
         """Keep the parts."""
         self._parts = parts
-        self._judging = Judging(parts)
+        self._judging, self._intending = Judging(parts), Intending(parts)
+        self._turns = Turns(time.monotonic)
 
     async def hold(self, who: Principal, request: pb.HoldSlotsRequest) -> pb.HoldSlotsResponse:
         """Hold one to four slots; what was obtained is kept, line by line."""
         wanted = parse_hold(request)
-        situation, mandates = await self._facts(who, request, wanted)
-        if situation.asked_before:
-            return await self.earlier(who, request, situation.time.now)
-        judged = await self._judging.judge(who, wanted, situation, mandates)
-        group = self._group(who, request, situation.time.now)
-        judged = replace(judged, lines=[replace(line, group_id=group.id) for line in judged.lines])
-        async with transaction(self._parts.engine) as tx:
-            answer = await once.earlier_answer(tx, caller_key(who), request, situation.time.now)
-            if answer is not None:
-                return pb.HoldSlotsResponse.FromString(answer)
-            lines = await self._intend(tx, who, group, judged, situation.time.now)
-            response = pb.HoldSlotsResponse(group=view.group(group.id, group.created_at, lines))
-            if all(line.state is State.REFUSED for line in lines):
-                await once.settle(tx, caller_key(who), request, response)
-        if all(line.state is State.REFUSED for line in lines):
-            HOLDS.labels("refused_by_us").inc(len(lines))
-            return response
+        async with self._turns.of([line.slot_id for line in wanted]):
+            situation, mandates = await self._facts(who, request, wanted)
+            if situation.asked_before:
+                return await self.earlier(who, request, situation.time.now)
+            judged = self._judging.lost(who, wanted, situation, self._turns.taken)
+            if judged is None:
+                judged = await self._judging.judge(who, wanted, situation, mandates)
+            group = self._group(who, request, situation.time.now)
+            judged = replace(judged, lines=[replace(line, group_id=group.id) for line in judged.lines])
+            intended = await self._intending.write(who, request, group, judged, situation.time.now)
+            for line in intended.lines:
+                if line.live or line.refusal == SLOT_TAKEN:
+                    self._turns.took(line.slot)
+        if intended.answer is not None:
+            HOLDS.labels("refused_by_us").inc(len(intended.answer.group.lines))
+            return intended.answer
         # The caller may go away; what RdvPermis answers is written down all the same.
-        return await asyncio.shield(asyncio.ensure_future(self._ask(who, request, group, lines, situation.time)))
+        asking = self._ask(who, request, group, intended.lines, situation.time)
+        return await asyncio.shield(asyncio.ensure_future(asking))
 
     async def earlier(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> pb.HoldSlotsResponse:
         """Answer a twin: what the first got, or what the reconciler found since; IN_PROGRESS until one is known."""
@@ -100,29 +100,39 @@ class Holding:
     async def _facts(
         self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[Wanted]
     ) -> tuple[Situation, list[MandateAnswer]]:
-        """Our own facts and mandate's, side by side. A twin is answered although mandate may be away."""
-        named = [(str(line.candidate_id), "") for line in wanted if line.candidate_id]
-        situation, mandates = await asyncio.gather(
-            self._situation(who, request, wanted), self._parts.peers.mandates(named), return_exceptions=True
+        """Our own facts and mandate's, side by side. A twin is answered although mandate may be away.
+
+        Mandate is not asked in vain: where all slots were seen taken lately, our own facts come first.
+        """
+        if wanted and all(self._turns.taken(line.slot_id) for line in wanted):
+            situation = await self._situation(who, request, wanted)
+            if situation.asked_before or all(line.slot_id in situation.conflicts.slots for line in wanted):
+                return situation, []
+            return situation, await self._mandates(wanted)
+        ours, mandates = await asyncio.gather(
+            self._situation(who, request, wanted), self._mandates(wanted), return_exceptions=True
         )
-        if isinstance(situation, BaseException):
-            raise situation
+        if isinstance(ours, BaseException):
+            raise ours
         if isinstance(mandates, BaseException):
-            if not situation.asked_before:
+            if not ours.asked_before:
                 raise mandates
             mandates = []
-        return situation, mandates
+        return ours, mandates
+
+    async def _mandates(self, wanted: Sequence[Wanted]) -> list[MandateAnswer]:
+        return await self._parts.peers.mandates([(str(line.candidate_id), "") for line in wanted if line.candidate_id])
 
     async def _situation(self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[Wanted]) -> Situation:
-        candidates = [line.candidate_id for line in wanted if line.candidate_id]
-        async with transaction(self._parts.engine) as tx:
-            now = Time(await store.now(tx))
-            return Situation(
-                now,
-                await store.was_asked(tx, caller_key(who), request.request_id),
-                await store.counted(tx, who.school_id),
-                await store.conflicts(tx, [line.slot_id for line in wanted], candidates),
-            )
+        found = await store.standing(
+            self._parts.engine,
+            who.school_id,
+            caller_key(who),
+            once.request_id_of(request),
+            [line.slot_id for line in wanted],
+            [line.candidate_id for line in wanted if line.candidate_id],
+        )
+        return Situation(Time(found.now), found.asked_before, found.counted, found.conflicts)
 
     def _group(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> store.Group:
         return store.Group(
@@ -136,33 +146,8 @@ class Holding:
             created_at=now,
         )
 
-    async def _intend(self, tx: Tx, who: Principal, group: store.Group, judged: Judged, now: datetime) -> list[Line]:
-        """Write down what RdvPermis is about to be asked. Counters and indexes refuse what others were faster with."""
-        lines = fail_together(judged.lines, refusals.together_failed(), now) if group.together else judged.lines
-        asking = [line for line in lines if line.state is State.ASKING]
-        asked = deltas(Change(None, line) for line in asking)
-        granted = {}
-        if asked:
-            granted = await store.count(tx, who.school_id, {k: (n, judged.caps[k]) for k, n in asked.items()})
-        admitted, late = admit(asking, granted)
-        await store.add_group(tx, group)
-        added = await store.add(tx, admitted) if admitted else set()
-        await store.keep_judgements(tx, "hold", {line_id: judged.cases[line_id] for line_id in added})
-        clashing = [line for line in admitted if line.id not in added]
-        why = {line.id: _too_late(granted, asked) for line in late} | await _clashes(tx, clashing)
-        lines = [held(line, Answer(Outcome.REFUSED, why[line.id]), now) if line.id in why else line for line in lines]
-        if group.together:
-            lines = fail_together(lines, refusals.together_failed(), now)
-        await store.save(tx, [line for line in lines if line.id in added and line.state is State.REFUSED])
-        await store.add(tx, [line for line in lines if line.id not in added])
-        kept = deltas(Change(None, line) for line in lines)
-        await store.move_counts(tx, who.school_id, {k: kept.get(k, 0) - n for k, n in granted.items()})
-        changes = [Change(None, line) for line in lines]
-        await self._parts.outbox.add(tx, now, *events.said(changes, events.person(who), who.account_id, judged.rules))
-        return lines
-
     async def _ask(
-        self, who: Principal, request: pb.HoldSlotsRequest, group: store.Group, lines: list[Line], time: Time
+        self, who: Principal, request: pb.HoldSlotsRequest, group: store.Group, lines: Sequence[Line], time: Time
     ) -> pb.HoldSlotsResponse:
         """Call RdvPermis and write down its answer. Where none came, lines stay asking: the reconciler reads."""
         asking = [line for line in lines if line.state is State.ASKING]
@@ -179,17 +164,38 @@ class Holding:
         response = pb.HoldSlotsResponse(group=view.group(group.id, group.created_at, list(shown.values())))
         moved = [change for change in changes if change.after.state is not State.ASKING]
         messages = events.said(moved, events.person(who), who.account_id)
-        try:
-            async with transaction(self._parts.engine) as tx:
-                await apply(tx, self._parts, changes, messages, now)
-                if not any(in_doubt(line) for line in after):
-                    await once.settle(tx, caller_key(who), request, response)
-        except Failure as failure:
-            if failure.code != Code.CODE_STALE:
-                raise
+        known = None if any(in_doubt(line) for line in after) else response
+        if not await self._written(who, request, changes, messages, known, now):
             async with transaction(self._parts.engine) as tx:  # the reconciler was faster: what it found stands
                 return pb.HoldSlotsResponse(group=await group_view(tx, group))
         return response
+
+    async def _written(
+        self,
+        who: Principal,
+        request: pb.HoldSlotsRequest,
+        changes: Sequence[Change],
+        messages: Sequence[Message],
+        known: pb.HoldSlotsResponse | None,
+        now: datetime,
+    ) -> bool:
+        """Write what RdvPermis' answer changed, and the answer to twins if it is known; False: a line has moved."""
+        if not deltas(changes):
+            said = self._parts.outbox.packed(now, messages)
+            claim = once.claim(caller_key(who), request, now, known)
+            written = await store.answer(self._parts.engine, claim, [change.after for change in changes], said)
+            self._parts.outbox.bell.ring()
+            return written
+        try:
+            async with transaction(self._parts.engine) as tx:  # counters move: in the school's turn
+                await apply(tx, self._parts, changes, messages, now)
+                if known is not None:
+                    await once.settle(tx, caller_key(who), request, known)
+        except Failure as failure:
+            if failure.code != Code.CODE_STALE:
+                raise
+            return False
+        return True
 
     async def _answers(self, asking: Sequence[Line]) -> dict[str, Answer]:
         request = rdv.HoldSlotsRequest(
@@ -224,25 +230,3 @@ def answer_of(result: rdv.HoldResult, said: rdv.HoldSlotsResponse) -> Answer:
         basket_id=said.basket_id,
         expires_at=said.expires_at.ToDatetime(UTC) if said.HasField("expires_at") else None,
     )
-
-
-def _too_late(granted: dict[Key, int], asked: dict[Key, int]) -> Refusal:
-    full = granted.get(BASKET, 0) < asked[BASKET]
-    return refusals.basket_full() if full else refusals.quota_exhausted()
-
-
-async def _clashes(tx: Tx, clashing: Sequence[Line]) -> dict[UUID, Refusal]:
-    """Why an index refused these lines."""
-    if not clashing:
-        return {}
-    candidates = [line.candidate_id for line in clashing if line.candidate_id]
-    taken = await store.conflicts(tx, [line.slot.id for line in clashing], candidates)
-    return {line.id: _clash(line, taken) for line in clashing}
-
-
-def _clash(line: Line, taken: store.Conflicts) -> Refusal:
-    if line.slot.id in taken.slots:
-        return refusals.slot_taken()
-    if line.candidate_id is not None and (line.candidate_id, line.slot.category) in taken.candidates:
-        return refusals.candidate_busy()
-    return refusals.keep(refusals.accompaniment_busy())

@@ -1,8 +1,8 @@
 """What the rules say of a hold before anything is asked: every reason at once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from resapermis.basket.v1 import basket_pb2 as pb
@@ -85,6 +85,15 @@ def slot_of(said: scheduling_pb2.Slot, month: str) -> Slot:
     )
 
 
+def as_taken(slot: Slot) -> Slot:
+    """What any school may be told of a slot that another line has: nothing that was said for that line's school."""
+    said = scheduling_pb2.Slot.FromString(slot.snapshot)
+    said.status = scheduling_pb2.SLOT_STATUS_TAKEN
+    said.ClearField("distance_km")
+    said.ClearField("travel_minutes")
+    return replace(slot, snapshot=said.SerializeToString(deterministic=True))
+
+
 @dataclass(frozen=True)
 class Situation:
     """What our own database knows before anybody else is asked."""
@@ -139,6 +148,45 @@ class Judging:
             raise await refuse(self._parts, who, "basket.hold", "school", who.school_id, failure, situation.time.now)
         return self._lines(who, wanted, situation, said, answers)
 
+    def lost(
+        self,
+        who: Principal,
+        wanted: Sequence[Wanted],
+        situation: Situation,
+        seen_taken: Callable[[str], Slot | None],
+    ) -> Judged | None:
+        """The refusal of an action whose slots are all taken, by what our own database says; None: others are asked.
+
+        `seen_taken` remembers what such a slot is, so that nobody needs to be asked about it.
+        """
+        limit = min(self._parts.peers.limits.group, LARGEST_GROUP)
+        slots = [seen_taken(line.slot_id) for line in wanted if line.slot_id in situation.conflicts.slots]
+        if not 1 <= len(wanted) <= limit or len(slots) < len(wanted) or None in slots:
+            return None
+        judged, now = Judged([], {}, {}, {}), situation.time.now
+        for position, (line, slot) in enumerate(zip(wanted, slots, strict=True)):
+            if slot is not None:
+                fresh = self._fresh(who, line, position, as_taken(slot), now)
+                judged.lines.append(held(fresh, Answer(Outcome.REFUSED, refusals.slot_taken()), now))
+        return judged
+
+    def _fresh(self, who: Principal, line: Wanted, position: int, slot: Slot, now: datetime) -> Line:
+        return Line(
+            id=self._parts.new_id(),
+            group_id=self._parts.new_id(),
+            position=position,
+            school_id=who.school_id,
+            account_id=who.account_id,
+            slot=slot,
+            state=State.ASKING,
+            since=now,
+            candidate_id=line.candidate_id,
+            expires_at=now + timedelta(seconds=self._parts.peers.limits.hold_ttl_seconds),
+            next_look_at=look_after_call(self._parts, now),
+            trainer_id=line.trainer_id,
+            vehicle_id=line.vehicle_id,
+        )
+
     async def _evaluate(
         self, wanted: Sequence[Wanted], situation: Situation, answers: dict[str, MandateAnswer]
     ) -> scheduling_pb2.EvaluateResponse:
@@ -189,21 +237,9 @@ class Judging:
                 judged.rules[line.slot_id] = [one.rule for one in verdict.verdicts if not one.allowed]
             judged.caps[key_of(slot)] = verdict.quota_limit
             mandate = answers.get(line.slot_id)
-            fresh = Line(
-                id=self._parts.new_id(),
-                group_id=self._parts.new_id(),
-                position=position,
-                school_id=who.school_id,
-                account_id=who.account_id,
-                slot=slot,
-                state=State.ASKING,
-                since=now,
-                candidate_id=line.candidate_id,
+            fresh = replace(
+                self._fresh(who, line, position, slot, now),
                 rdvpermis_candidate_id=mandate.rdvpermis_candidate_id if mandate is not None else "",
-                expires_at=now + timedelta(seconds=self._parts.peers.limits.hold_ttl_seconds),
-                next_look_at=look_after_call(self._parts, now),
-                trainer_id=line.trainer_id,
-                vehicle_id=line.vehicle_id,
             )
             judged.cases[fresh.id] = verdict.case.SerializeToString(deterministic=True)
             judged.lines.append(fresh if refusal is None else held(fresh, Answer(Outcome.REFUSED, refusal), now))

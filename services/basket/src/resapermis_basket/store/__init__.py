@@ -22,6 +22,7 @@ from resapermis_basket.store.due import (
     take_warnings,
 )
 from resapermis_basket.store.group_rows import Group, add_group, group, group_of_request, groups_by_id, lone_group
+from resapermis_basket.store.hold import Standing, answer, intend, standing
 from resapermis_basket.store.judged import keep_judgements, pass_judgements
 from resapermis_basket.store.line_rows import (
     Conflicts,
@@ -63,11 +64,13 @@ __all__ = [
     "Group",
     "Heard",
     "Page",
+    "Standing",
     "Tally",
     "Watched",
     "add",
     "add_group",
     "again",
+    "answer",
     "booked_on_slot",
     "booked_with_exams",
     "bookings",
@@ -95,6 +98,7 @@ __all__ = [
     "heard_table",
     "held_of_candidate",
     "held_on_slot",
+    "intend",
     "keep_judgements",
     "line",
     "line_of",
@@ -114,6 +118,7 @@ __all__ = [
     "quota",
     "row",
     "save",
+    "standing",
     "sweep_soon",
     "swept",
     "take_warnings",

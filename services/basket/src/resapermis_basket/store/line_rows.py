@@ -14,23 +14,30 @@ from resapermis_kit.db import Tx
 from resapermis_kit.errors import Code, Failure
 
 _NAMES = lines.c.keys()
-_COLUMNS = ", ".join(_NAMES)
+COLUMNS = ", ".join(_NAMES)
 _FIXED = set(_NAMES[: _NAMES.index("state")])
 _MUTABLE = [name for name in _NAMES if name not in _FIXED]
-# Lines travel as one JSON parameter, so that a statement's text (and its plan) is the same for one line and for four.
-_INSERT = sa.text(
-    f"INSERT INTO basket_line ({_COLUMNS}) SELECT {_COLUMNS} "  # noqa: S608 - column names of our own table
-    "FROM json_populate_recordset(NULL::basket_line, CAST(CAST(:rows AS text) AS json)) AS new "
-    "WHERE NOT EXISTS (SELECT FROM basket_line AS other WHERE other.wanted_candidate_id = new.candidate_id "
-    "AND other.category = new.category AND other.ended_at IS NULL AND new.ended_at IS NULL) "
-    "ORDER BY slot_id ON CONFLICT DO NOTHING RETURNING id"
+SET_MUTABLE = ", ".join(f"{name} = new.{name}" for name in _MUTABLE)
+WANTED_BY_ANOTHER = (
+    "EXISTS (SELECT FROM basket_line AS other WHERE other.wanted_candidate_id = new.candidate_id "
+    "AND other.category = new.category AND other.ended_at IS NULL AND new.ended_at IS NULL)"
 )
-_UPDATE = sa.text(
-    f"WITH new AS (SELECT id, {', '.join(_MUTABLE)} "  # noqa: S608 - as above
+"""A change under way would put the new line's candidate on another line: reserved, as if it stood there."""
+LOCKED_AND_NEW = (
+    f"new AS (SELECT id, {', '.join(_MUTABLE)} "  # noqa: S608 - column names of our own table
     "FROM json_populate_recordset(NULL::basket_line, CAST(CAST(:rows AS text) AS json))), "
     "locked AS (SELECT line.id FROM basket_line AS line JOIN new USING (id) "
-    "WHERE line.version = new.version - 1 ORDER BY line.slot_id, line.id FOR UPDATE OF line) "
-    f"UPDATE basket_line AS line SET {', '.join(f'{name} = new.{name}' for name in _MUTABLE)} "
+    "WHERE line.version = new.version - 1 ORDER BY line.slot_id, line.id FOR UPDATE OF line)"
+)
+"""Lines as they shall be, and those of them that still are as they were read, locked in slot order."""
+# Lines travel as one JSON parameter, so that a statement's text (and its plan) is the same for one line and for four.
+_INSERT = sa.text(
+    f"INSERT INTO basket_line ({COLUMNS}) SELECT {COLUMNS} "  # noqa: S608 - as above
+    "FROM json_populate_recordset(NULL::basket_line, CAST(CAST(:rows AS text) AS json)) AS new "
+    f"WHERE NOT {WANTED_BY_ANOTHER} ORDER BY slot_id ON CONFLICT DO NOTHING RETURNING id"
+)
+_UPDATE = sa.text(
+    f"WITH {LOCKED_AND_NEW} UPDATE basket_line AS line SET {SET_MUTABLE} "  # noqa: S608 - as above
     "FROM new JOIN locked USING (id) WHERE line.id = new.id RETURNING line.id"
 )
 

@@ -1,0 +1,61 @@
+"""A statement that is a transaction by itself: whole or not at all, and the pool survives what breaks under it."""
+
+import asyncio
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+
+from resapermis_kit.db import make_engine, transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.statement import Statement
+from resapermis_kit.testing import MakeDatabase, MakeEngine
+
+NOTE = Statement(
+    "WITH one AS (INSERT INTO seen (id, number) VALUES (:id, :first) RETURNING 1), "
+    "two AS (INSERT INTO seen (id, number) SELECT :id, CAST(:second AS bigint) FROM one RETURNING 1) "
+    "SELECT count(*) AS many FROM one, two"
+)
+
+
+async def test_it_takes_names_in_any_order_and_commits_by_itself(make_engine: MakeEngine) -> None:
+    engine = await make_engine("kit_sample")
+    rows = await NOTE.run(engine, {"second": 2, "first": 1, "id": "a"})
+    assert rows[0]["many"] == 1
+    async with transaction(engine) as tx:
+        assert (await tx.execute(sa.text("SELECT count(*) FROM seen"))).scalar_one() == 2
+
+
+async def test_what_a_constraint_refuses_leaves_nothing_and_the_connection_stays_good(make_engine: MakeEngine) -> None:
+    engine = await make_engine("kit_sample")
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await NOTE.run(engine, {"id": "a", "first": 1, "second": None})
+    async with transaction(engine) as tx:
+        assert (await tx.execute(sa.text("SELECT count(*) FROM seen"))).scalar_one() == 0
+
+
+async def test_a_connection_cut_by_the_server_is_said_as_away_and_replaced(make_database: MakeDatabase) -> None:
+    engine = make_engine(await make_database("kit_sample"), pool=1)
+    cut = Statement("SELECT pg_terminate_backend(pg_backend_pid())")
+    with pytest.raises(Failure) as refused:
+        await cut.run(engine, {})
+    assert refused.value.code == Code.CODE_UNAVAILABLE
+    assert (await Statement("SELECT 1 AS one").run(engine, {}))[0]["one"] == 1
+    await engine.dispose()
+
+
+async def test_a_full_pool_is_said_as_overload_and_no_database_as_away(make_database: MakeDatabase) -> None:
+    engine = make_engine(await make_database("kit_sample"), pool=1)
+    wait = Statement("SELECT pg_sleep(3)")
+    busy = asyncio.ensure_future(wait.run(engine, {}))
+    await asyncio.sleep(0)
+    with pytest.raises(Failure) as full:
+        await asyncio.gather(*(Statement("SELECT 1").run(engine, {}) for _ in range(2)))
+    assert full.value.code == Code.CODE_OVERLOADED
+    busy.cancel()
+    await asyncio.gather(busy, return_exceptions=True)
+    await engine.dispose()
+    nowhere = make_engine("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(Failure) as away:
+        await wait.run(nowhere, {})
+    assert away.value.code == Code.CODE_UNAVAILABLE

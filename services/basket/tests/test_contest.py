@@ -1,0 +1,202 @@
+"""Many at once, at the statements themselves: one winner, counters equal rows, and what loses leaves nothing behind.
+
+Each guard has its control beside it: the same crowd with the guard taken away oversells.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from basket_peers import MONTH, START, Basket
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.basket.v1 import basket_pb2 as pb
+from resapermis_basket import store
+from resapermis_basket.domain import BASKET, Answer, Line, Outcome, Slot, State, held
+from resapermis_kit import once
+from resapermis_kit.clock import new_id, utc_now
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.outbox import Outbox
+from resapermis_kit.testing import MakeEngine
+
+CROWD = 500
+PLACE = ("94", MONTH, "B")
+
+
+@pytest.fixture
+async def engine(make_engine: MakeEngine) -> AsyncEngine:
+    return await make_engine("resapermis_basket")
+
+
+def asking(slot_id: str, school: str, group_id: UUID, position: int = 0, candidate_id: UUID | None = None) -> Line:
+    slot = Slot(slot_id, *("94", "B"), MONTH, START, START + timedelta(minutes=32), "Europe/Paris", "Rungis", b"")
+    now = utc_now()
+    return Line(new_id(), group_id, position, school, "account", slot, State.ASKING, now, candidate_id=candidate_id)
+
+
+async def intend(
+    engine: AsyncEngine, *slots: str, school: str = "ecole-1", cap: int = 100, key: str = "", **more: Any
+) -> tuple[bool, list[Line]]:
+    """One intention, as a hold writes it; whether it was written, and its lines."""
+    now = utc_now()
+    request = pb.HoldSlotsRequest(request_id=key or str(new_id()))
+    group = store.Group(new_id(), school, "account", "session", False, school, request.request_id, now)
+    lines = [asking(slot, school, group.id, place, **more) for place, slot in enumerate(slots)]
+    counts = {BASKET: (len(lines), 36), PLACE: (len(lines), cap)}
+    said = Outbox("basket").packed(now, [pb.GetBasketRequest()])
+    claim = once.claim(school, request, now, None)
+    written = await store.intend(engine, claim, group, counts, lines, {line.id: b"facts" for line in lines}, said)
+    return written, lines
+
+
+async def scalar(engine: AsyncEngine, question: str) -> Any:
+    async with transaction(engine) as tx:
+        return (await tx.execute(sa.text(question))).scalar_one()
+
+
+async def won(crowd: list[Any]) -> int:
+    return sum([written for written, _ in await asyncio.gather(*crowd)])
+
+
+@pytest.mark.req("R-14")
+async def test_of_500_schools_one_gets_the_slot(engine: AsyncEngine) -> None:
+    assert await won([intend(engine, "s1", school=f"ecole-{n}") for n in range(CROWD)]) == 1
+    for table, many in (("basket_line", 1), ("group_", 1), ("judgement", 1), ("outbox", 1), ("request", 1)):
+        assert await scalar(engine, f"SELECT count(*) FROM {table}") == many  # noqa: S608 - our own words
+    assert await scalar(engine, "SELECT sum(taken) FROM quota") == 2  # of the winner: basket and month
+    assert await scalar(engine, "SELECT count(*) FROM quota") == 2
+
+
+async def test_control_without_the_index_the_slot_is_oversold(engine: AsyncEngine) -> None:
+    async with transaction(engine) as tx:
+        await tx.execute(sa.text("DROP INDEX one_live_line_a_slot"))
+    assert await won([intend(engine, "s1", school=f"ecole-{n}") for n in range(20)]) == 20
+
+
+@pytest.mark.req("R-11")
+async def test_of_500_holds_one_fits_under_a_threshold_of_one(engine: AsyncEngine) -> None:
+    assert await won([intend(engine, f"s{n}", cap=1) for n in range(CROWD)]) == 1
+    assert await scalar(engine, "SELECT count(*) FROM basket_line") == 1
+    assert await scalar(engine, "SELECT max(taken) FROM quota") == 1
+
+
+async def test_control_without_the_counters_refusal_the_threshold_is_passed(engine: AsyncEngine) -> None:
+    async with transaction(engine) as tx:
+        await tx.execute(sa.text("ALTER TABLE quota ALTER cap DROP NOT NULL"))
+    assert await won([intend(engine, f"s{n}", cap=1) for n in range(20)]) == 20
+
+
+@pytest.mark.req("R-30")
+async def test_a_candidate_stands_on_one_line_and_a_reserved_one_on_none(engine: AsyncEngine) -> None:
+    one, other = new_id(), new_id()
+    assert await won([intend(engine, f"s{n}", school=f"ecole-{n}", candidate_id=one) for n in range(50)]) == 1
+    async with transaction(engine) as tx:
+        await tx.execute(sa.text("UPDATE basket_line SET wanted_candidate_id = :id"), {"id": other})
+    assert (await intend(engine, "s60", candidate_id=other))[0] is False
+    assert (await intend(engine, "s60", candidate_id=new_id()))[0] is True
+
+
+SLOWLY = (
+    "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END'",
+    "CREATE TRIGGER slowly BEFORE INSERT ON basket_line FOR EACH ROW EXECUTE FUNCTION slowly()",
+)
+
+
+@pytest.mark.req("R-14")
+async def test_groups_in_opposite_orders_queue_and_never_deadlock(engine: AsyncEngine) -> None:
+    async with transaction(engine) as tx:
+        for statement in SLOWLY:
+            await tx.execute(sa.text(statement))
+    slots = ["s1", "s2", "s3", "s4"]
+    crowd = [intend(engine, *(slots if n % 2 else reversed(slots)), school=f"ecole-{n}") for n in range(8)]
+    assert await won(crowd) == 1  # a deadlock would be raised here
+    assert await scalar(engine, "SELECT count(*) FROM basket_line") == 4
+
+
+@pytest.mark.req("R-14")
+async def test_statements_see_what_was_committed_before_them_not_before_their_connection(engine: AsyncEngine) -> None:
+    """Under REPEATABLE READ a snapshot older than the lock would judge by what is no longer true."""
+    assert await scalar(engine, "SHOW transaction_isolation") == "read committed"
+    seen = await store.standing(engine, "ecole-1", "ecole-1", "k", ["s1"], [])
+    assert (seen.asked_before, seen.counted, seen.conflicts.slots) == (False, {}, frozenset())
+    await intend(engine, "s1", key="k")
+    seen = await store.standing(engine, "ecole-1", "ecole-1", "k", ["s1", "s2"], [])
+    assert (seen.asked_before, seen.counted) == (True, {BASKET: 1, PLACE: 1})
+    assert seen.conflicts.slots == {"s1"}
+    assert abs(seen.now - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+@pytest.mark.req("R-15")
+async def test_a_twin_of_an_intention_writes_nothing(engine: AsyncEngine) -> None:
+    assert await won([intend(engine, f"s{n}", key="same") for n in range(50)]) == 1
+    assert await scalar(engine, "SELECT count(*) FROM basket_line") == 1
+    assert await scalar(engine, "SELECT max(taken) FROM quota") == 1
+
+
+async def answered(engine: AsyncEngine, lines: list[Line], key: str) -> bool:
+    now = utc_now()
+    after = [held(line, Answer(Outcome.DONE, expires_at=now + timedelta(minutes=9)), now) for line in lines]
+    claim = once.claim("ecole-1", pb.HoldSlotsRequest(request_id=key), now, pb.HoldSlotsResponse())
+    return await store.answer(engine, claim, after, Outbox("basket").packed(now, [pb.GetBasketRequest()]))
+
+
+@pytest.mark.req("R-15")
+async def test_an_answer_is_written_once_whole_or_not_at_all(engine: AsyncEngine) -> None:
+    _, lines = await intend(engine, "s1", "s2", key="k")
+    async with transaction(engine) as tx:  # the reconciler was faster with one of the two
+        await tx.execute(sa.text("UPDATE basket_line SET version = version + 1 WHERE slot_id = 's1'"))
+    assert await answered(engine, lines, "k") is False
+    assert await scalar(engine, "SELECT count(*) FROM basket_line WHERE state = 'held'") == 0
+    assert await scalar(engine, "SELECT count(*) FROM outbox") == 1
+    assert await scalar(engine, "SELECT count(response) FROM request") == 0
+    async with transaction(engine) as tx:
+        await tx.execute(sa.text("UPDATE basket_line SET version = 0"))
+    assert sorted(await asyncio.gather(*(answered(engine, lines, "k") for _ in range(5)))) == [False] * 4 + [True]
+    assert await scalar(engine, "SELECT count(*) FROM basket_line WHERE state = 'held'") == 2
+    assert await scalar(engine, "SELECT count(*) FROM outbox") == 2
+    assert await scalar(engine, "SELECT count(response) FROM request") == 1
+
+
+@pytest.mark.req("R-15", "S-14")
+async def test_fifty_times_the_same_key_is_one_hold(basket: Basket) -> None:
+    answers = await asyncio.gather(*(basket.hold("s1", key="k") for _ in range(50)), return_exceptions=True)
+    groups = [one for one in answers if isinstance(one, pb.Group)]
+    assert groups
+    assert all(group == groups[0] for group in groups)
+    waiting = [one for one in answers if one not in groups]
+    assert all(isinstance(one, Failure) and one.code == Code.CODE_IN_PROGRESS for one in waiting)
+    assert basket.rdvpermis.calls.count("HoldSlots") == 1
+    await basket.check()
+
+
+@pytest.mark.req("R-15", "S-14")
+async def test_a_key_with_another_body_is_refused_and_another_persons_is_their_own(basket: Basket) -> None:
+    mine = await basket.hold("s1", key="k")
+    with pytest.raises(Failure) as reused:
+        await basket.hold("s2", key="k")
+    assert reused.value.code == Code.CODE_KEY_REUSED
+    theirs = await basket.hold("s3", key="k", school="school-2")
+    assert theirs.lines[0].slot.id == "s3"
+    assert (await basket.hold("s1", key="k")) == mine
+
+
+@pytest.mark.req("R-14")
+async def test_who_is_too_late_hears_it_without_rules_or_rdvpermis_being_asked(basket: Basket) -> None:
+    won = await basket.hold(("s1", 1))
+    asked = len(basket.world.evaluated)
+    late = await basket.hold(("s1", 2), school="school-2")
+    line = late.lines[0]
+    assert (line.state, line.refusal.code) == (pb.LINE_STATE_REFUSED, Code.CODE_SLOT_TAKEN)
+    assert line.slot.starts_at == won.lines[0].slot.starts_at
+    assert not line.slot.HasField("distance_km")
+    assert len(basket.world.evaluated) == asked
+    assert (await basket.hold(("s1", 2), school="school-2", key="again")).lines[0].state == pb.LINE_STATE_REFUSED
+    release = pb.ReleaseLineRequest(request_id="r", line_id=won.lines[0].id)
+    await basket.ask("ReleaseLine", release)
+    free = await basket.hold(("s1", 2), school="school-2")  # remembered as taken, but the database says free
+    assert free.lines[0].state == pb.LINE_STATE_HELD
+    await basket.check()
