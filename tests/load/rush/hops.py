@@ -46,8 +46,8 @@ async def read(stack: Stack, responder: int, admin: "asyncpg.Connection[Any]") -
         text = (await http_body(stack.ports.metrics(service_named(name)), "/metrics")).decode()
         sums |= {(name, *key): value for key, value in _histograms(text).items()}
     pids = {name: stack.process(name).pid for name in (*SERVICES, NATS, POSTGRES)}
-    cpu = {name: _cpu(pid, children=name == POSTGRES) for name, pid in pids.items() if pid is not None}
-    cpu |= {"rdvpermis": _cpu(responder), "callers": _cpu(os.getpid())}
+    cpu = {name: cpu_seconds(pid, children=name == POSTGRES) for name, pid in pids.items() if pid is not None}
+    cpu |= {"rdvpermis": cpu_seconds(responder), "callers": cpu_seconds(os.getpid())}
     spent = await admin.fetchval(
         "SELECT coalesce(sum(total_exec_time), 0) FROM pg_stat_statements "
         "JOIN pg_database ON pg_database.oid = dbid WHERE datname = 'basket'"
@@ -59,7 +59,7 @@ def database_cpu(stack: Stack) -> float:
     """CPU seconds of PostgreSQL and of programs that we ran and that ended, such as pgbench."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     pid = stack.process(POSTGRES).pid
-    return (0.0 if pid is None else _cpu(pid, children=True)) + ended.ru_utime + ended.ru_stime
+    return (0.0 if pid is None else cpu_seconds(pid, children=True)) + ended.ru_utime + ended.ru_stime
 
 
 def _histograms(text: str) -> dict[tuple[str, str], tuple[float, float]]:
@@ -77,7 +77,7 @@ def _histograms(text: str) -> dict[tuple[str, str], tuple[float, float]]:
     return found
 
 
-def _cpu(pid: int, *, children: bool = False) -> float:
+def cpu_seconds(pid: int, *, children: bool = False) -> float:
     """CPU seconds of a process since it began; with its children where each connection has one."""
     ticks = 0
     pids = [pid]

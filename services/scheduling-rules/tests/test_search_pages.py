@@ -1,0 +1,307 @@
+"""Pages of a search lose no slot and repeat none, whatever is filtered: held against a reference that knows no index."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scheduling_peers import NOW
+
+from resapermis_kit.db import transaction
+from resapermis_kit.testing import MakeEngine
+from resapermis_scheduling_rules import judge
+from resapermis_scheduling_rules.domain import (
+    Centre,
+    Parameters,
+    Place,
+    Point,
+    Quota,
+    School,
+    Slot,
+    Status,
+    distance_km,
+)
+from resapermis_scheduling_rules.finding import Finder
+from resapermis_scheduling_rules.page import PageJudge
+from resapermis_scheduling_rules.search import Wanted, hours, in_a_row, minute_of_day
+from resapermis_scheduling_rules.store import search as store
+from resapermis_scheduling_rules.store.search import Reading
+from resapermis_scheduling_rules.store.tables import centres, slots
+
+PACKAGE = "resapermis_scheduling_rules"
+SCHOOL = School("school-1", "91", latitude=48.6, longitude=2.4)
+HERE = Point(48.6, 2.4)
+CENTRES = {
+    "c1": Centre("c1", "Évry", "91", 48.63, 2.44),
+    "c2": Centre("c2", "Massy", "91", 48.73, 2.28),
+    "c3": Centre("c3", "Créteil", "94", 48.79, 2.46),
+    "c4": Centre("c4", "Bordeaux", "33", 44.84, -0.58),
+    "c5": Centre("c5", "Quelque part", "91"),
+}
+QUOTA = Quota(Parameters().threshold_rate, None, rdvpermis_limit=9)
+FULL = replace(QUOTA, taken=9)
+
+
+def quota_of(place: Place) -> Quota:
+    """January is used up."""
+    return FULL if place.month == "2027-01" else QUOTA
+
+
+@st.composite
+def mirrors(draw: st.DrawFn) -> list[Slot]:
+    """Slots on few days and at few hours, so that they meet, follow each other and share a moment."""
+    count = draw(st.integers(0, 20) | st.integers(30, 70))
+    found = []
+    for n in range(count):
+        day = draw(st.sampled_from([0, 1, 1, 2, 3, 3, 8, 9, 20, 45]))
+        starts = datetime(2026, 11, 24, 8, tzinfo=UTC) + timedelta(days=day, minutes=32 * draw(st.integers(0, 12)))
+        found.append(
+            Slot(
+                f"s{n:02d}",
+                CENTRES[draw(st.sampled_from(sorted(CENTRES)))],
+                starts,
+                starts + timedelta(minutes=draw(st.sampled_from([32, 40, 64]))),
+                draw(st.sampled_from(["B"] * 5 + ["A"])),
+                draw(st.sampled_from(["CIRCULATION", "PLATEAU"])),
+                NOW - timedelta(hours=draw(st.sampled_from([1, 47, 48, 100, -2]))),
+                draw(st.sampled_from([Status.FREE, Status.FREE, Status.TAKEN, Status.OTHER, Status.WITHDRAWN])),
+                NOW,
+            )
+        )
+    return found
+
+
+FILTERS: dict[str, st.SearchStrategy[Any]] = {
+    "until": st.sampled_from([NOW + timedelta(days=3), NOW + timedelta(days=9)]),
+    "centre_ids": st.sampled_from([("c1",), ("c1", "c3", "nowhere")]),
+    "within_km": st.sampled_from([1, 20, 300]),
+    "day_to": st.sampled_from([10 * 60, 11 * 60 + 30]),
+    "day_from": st.sampled_from([8 * 60, 9 * 60 + 35]),
+    "weekdays": st.sampled_from([frozenset({1, 2, 3}), frozenset({6}), frozenset({2, 7})]),
+    "kind": st.sampled_from(["CIRCULATION", "PLATEAU"]),
+    "in_a_row": st.sampled_from([1, 2, 2, 3]),
+    "open_now": st.just(value=True),
+    "opens_before": st.sampled_from([NOW + timedelta(hours=3), NOW + timedelta(days=3)]),
+}
+
+
+@st.composite
+def searches(draw: st.DrawFn) -> Wanted:
+    """One place or all around, and at most three filters at once: more would leave nothing to page through."""
+    since = NOW + timedelta(hours=draw(st.sampled_from([0, 0, 30])))
+    chosen = draw(st.sets(st.sampled_from(sorted(FILTERS)), max_size=3))
+    filters = {name: draw(FILTERS[name]) for name in sorted(chosen)}
+    department = draw(st.sampled_from(["", "91", "91", "33"]))
+    if not department:
+        filters.setdefault("within_km", 300)
+    filters.setdefault("until", since + timedelta(days=56))
+    limit = draw(st.sampled_from([1, 3, 5, 7, 10, 200]))
+    return Wanted(department, "B", since, filters.pop("until"), limit=limit, **filters)
+
+
+def naively(wanted: Wanted, mirror: list[Slot]) -> list[str]:
+    """What a search means, said without any index: one condition after the other on every slot."""
+    found = []
+    for slot in mirror:
+        centre = slot.centre
+        case = page_judge().case(slot)
+        judged = judge.slot(case)
+        near = centre.point is not None and distance_km(HERE, centre.point) <= (wanted.within_km or 0)
+        local = slot.starts_at.astimezone(ZoneInfo("Europe/Paris"))
+        conditions = [
+            slot.status is not Status.WITHDRAWN,
+            slot.category == "B",
+            wanted.since <= slot.starts_at < wanted.until,
+            wanted.department in ("", slot.department),
+            not wanted.centre_ids or centre.id in wanted.centre_ids,
+            wanted.within_km is None or near,
+            not wanted.weekdays or local.isoweekday() in wanted.weekdays,
+            wanted.day_from <= local.hour * 60 + local.minute < wanted.day_to,
+            wanted.kind in ("", slot.kind),
+            wanted.in_a_row <= 1 or slot.status is Status.FREE,
+            not wanted.open_now or judged.allowed,
+            wanted.opens_before is None
+            or judged.allowed
+            or (judged.opens_at is not None and judged.opens_at < wanted.opens_before),
+        ]
+        if all(conditions):
+            found.append(slot)
+    if wanted.in_a_row > 1:
+        found = [slot for slot in found if longest_row_with(slot, found) >= wanted.in_a_row]
+    return [slot.id for slot in sorted(found, key=lambda slot: (slot.starts_at, slot.id))]
+
+
+def longest_row_with(slot: Slot, among: list[Slot]) -> int:
+    """By trying every chain."""
+
+    def longest(one: Slot, *, forward: bool) -> int:
+        following = [
+            other
+            for other in among
+            if other.centre == one.centre
+            and timedelta(0)
+            <= ((other.starts_at - one.ends_at) if forward else (one.starts_at - other.ends_at))
+            < timedelta(minutes=15)
+        ]
+        return 1 + max((longest(other, forward=forward) for other in following), default=0)
+
+    return longest(slot, forward=True) + longest(slot, forward=False) - 1
+
+
+def page_judge() -> PageJudge:
+    return PageJudge(SCHOOL, NOW, lambda _: Parameters(), quota_of)
+
+
+def finder(wanted: Wanted) -> Finder:
+    """As `Searching` would read it."""
+    by_centre = bool(wanted.centre_ids) or wanted.within_km is not None
+    streams = (
+        {one.id: one.department for one in CENTRES.values()} if by_centre else {wanted.department: wanted.department}
+    )
+    return Finder(wanted, streams, by_centre, CENTRES, page_judge(), HERE)
+
+
+async def fill(tx: Any, mirror: list[Slot]) -> None:
+    await tx.execute(sa.text("TRUNCATE slot, centre CASCADE"))
+    await tx.execute(
+        sa.insert(centres),
+        [
+            {"id": c.id, "name": c.name, "department": c.department, "latitude": c.latitude, "longitude": c.longitude}
+            for c in CENTRES.values()
+        ],
+    )
+    rows = [
+        {
+            "id": slot.id,
+            "centre_id": slot.centre.id,
+            "department": slot.department,
+            "category": slot.category,
+            "kind": slot.kind,
+            "starts_at": slot.starts_at,
+            "ends_at": slot.ends_at,
+            "published_at": slot.published_at,
+            "status": slot.status.value,
+            "seen_at": slot.seen_at,
+            "withdrawn_at": NOW if slot.status is Status.WITHDRAWN else None,
+        }
+        for slot in mirror
+    ]
+    if rows:
+        await tx.execute(sa.insert(slots), rows)
+
+
+async def pages(tx: Any, wanted: Wanted) -> list[list[str]]:
+    """Every page of a search, one after the other."""
+    found: list[list[str]] = []
+    while True:
+        page = await finder(wanted).page(tx)
+        found.append([case.slot.id for case, _ in page.slots])
+        if page.next is None:
+            return found
+        assert wanted.after is None or page.next > wanted.after  # it moves on
+        wanted = replace(wanted, after=page.next)
+
+
+@pytest.mark.req("R-09", "R-34")
+async def test_pages_are_the_naive_answer_cut_in_pieces(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await make_engine(PACKAGE)
+    # Small bounds, so that small mirrors reach them.
+    monkeypatch.setattr("resapermis_scheduling_rules.finding.MOST_LOOKED_AT", 12)
+    monkeypatch.setattr("resapermis_scheduling_rules.finding.ROW_READING", 5)
+    monkeypatch.setattr("resapermis_scheduling_rules.finding.FEW_STREAMS", 2)
+    monkeypatch.setattr("resapermis_scheduling_rules.search.LEAST_EACH", 2)
+    monkeypatch.setattr("resapermis_scheduling_rules.search.MOST_STRETCHES", 9)
+    cases: list[tuple[list[Slot], list[Wanted]]] = []
+
+    @settings(max_examples=60, database=None)
+    @given(mirrors(), st.lists(searches(), min_size=4, max_size=8))
+    def gather(mirror: list[Slot], wanted: list[Wanted]) -> None:
+        cases.append((mirror, wanted))
+
+    gather()
+    told = 0
+    for mirror, wanteds in cases:
+        async with transaction(engine) as tx:
+            await fill(tx, mirror)
+            for wanted in wanteds:
+                found = await pages(tx, wanted)
+                assert [one for page in found for one in page] == naively(wanted, mirror), wanted
+                assert all(len(page) <= wanted.limit for page in found)
+                told += len(found)
+    assert told > 2 * sum(len(wanted) for _, wanted in cases)  # most searches had pages to turn
+
+
+@given(mirrors(), st.integers(2, 5))
+def test_slots_in_a_row_are_the_chains_that_can_be_walked(mirror: list[Slot], many: int) -> None:
+    assert in_a_row(mirror, many) == {slot.id for slot in mirror if longest_row_with(slot, mirror) >= many}
+
+
+@given(mirrors())
+def test_a_page_is_judged_as_each_of_its_slots_alone(mirror: list[Slot]) -> None:
+    page = page_judge()
+    for slot in (slot for slot in mirror if slot.category == "B"):
+        case = page.case(slot)
+        assert page.judge(case) == judge.slot(case)
+
+
+@pytest.mark.parametrize("night", [datetime(2027, 3, 28, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)])
+def test_hours_hold_on_the_night_when_clocks_change(night: datetime) -> None:
+    wanted = Wanted("91", "B", night - timedelta(hours=2), night + timedelta(hours=8), day_from=150, day_to=200)
+    stretches = hours(wanted, "91")
+    for minutes in range(0, 600, 10):
+        at = wanted.since + timedelta(minutes=minutes)
+        if 150 <= minute_of_day(at, "91") < 200:
+            assert any(low <= at < high for low, high in stretches)
+    assert all(before[1] < after[0] for before, after in pairwise(stretches))
+
+
+@pytest.mark.parametrize("by_centre", [False, True])
+@pytest.mark.parametrize("free_only", [False, True])
+async def test_a_page_of_a_large_mirror_is_read_from_an_index(
+    make_engine: MakeEngine,
+    by_centre: bool,  # noqa: FBT001
+    free_only: bool,  # noqa: FBT001
+) -> None:
+    engine = await make_engine(PACKAGE)
+    async with transaction(engine) as tx:
+        await tx.execute(
+            sa.text("INSERT INTO centre SELECT 'k' || n, 'K', lpad(n::text, 2, '0') FROM generate_series(1, 50) n")
+        )
+        await tx.execute(
+            sa.text(
+                "INSERT INTO slot (id, centre_id, department, category, kind, starts_at, ends_at, published_at,"
+                " status, seen_at) SELECT 's' || n, 'k' || 1 + n % 50, lpad((1 + n % 50)::text, 2, '0'), 'B', 'PLATEAU',"
+                " at, at + interval '32 min', at, CASE WHEN n % 5 = 0 THEN 'FREE' ELSE 'TAKEN' END, at"
+                " FROM generate_series(1, 20000) n,"
+                " LATERAL (SELECT timestamptz '2026-12-01 08:00+00' + n * interval '3 min' AS at) t"
+            )
+        )
+        await tx.execute(sa.text("ANALYZE slot"))
+        text = str(store.statement(Reading(by_centre, free_only, kind=False)).text)
+        key = "k33" if by_centre else "33"
+        for name, value in {
+            "keys": f"'{{{key}}}'",
+            "lows": "'{2026-12-05 00:00+00}'",
+            "highs": "'{2027-01-30 00:00+00}'",
+            "category": "'B'",
+            "at": "timestamptz '2026-12-05 00:00+00'",
+            "id": "'s'",
+            "most": "201",
+        }.items():
+            text = text.replace(f":{name}", value)
+        plan = "\n".join((await tx.execute(sa.text(f"EXPLAIN {text}".replace(":", "\\:")))).scalars())
+    index = {
+        (False, False): "slot_search_idx",
+        (False, True): "slot_free_idx",
+        (True, False): "slot_centre_idx",
+        (True, True): "slot_centre_free_idx",
+    }
+    assert index[by_centre, free_only] in plan
+    assert "Seq Scan on slot" not in plan

@@ -1,0 +1,251 @@
+"""The order of the search bench: start, seed, warm up, each mix alone, deep pages, all mixes side by side."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import uvloop
+from rush.hops import cpu_seconds
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from devstack import CannotStart, Stack, free_port
+from devstack.parts import NATS, POSTGRES, service_named
+from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceStub
+from resapermis_kit import db, peers
+from resapermis_kit.auth import Principal, Signer
+from resapermis_scheduling_rules.domain import Parameters, Quota, School
+from resapermis_scheduling_rules.finding import Finder
+from resapermis_scheduling_rules.page import PageJudge
+from resapermis_scheduling_rules.search import is_meant
+from resapermis_scheduling_rules.search_wire import wanted_of
+from search import seed
+from search.mixes import MIXES, Make
+from search.seed import World
+
+PART = "scheduling-rules"
+SIDE_BY_SIDE = 4
+WARM_UP = 20
+
+
+def say(line: str) -> None:
+    """Progress, for whoever waits; standard output is for the figures."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - a bench speaks on its terminal
+
+
+@contextlib.asynccontextmanager
+async def house() -> AsyncIterator[Stack]:
+    """PostgreSQL, NATS and scheduling-rules, in a home of their own; RdvPermis is not asked anything."""
+    home = await asyncio.to_thread(_home)
+    stack = Stack(
+        home,
+        free_port(range(30), start=24_500),
+        parts=(POSTGRES, NATS, PART),
+        part_settings={PART: {"RESAPERMIS_PLAN_SECONDS": "0"}},
+        say=lambda part, line: say(f"{part}: {line}"),
+    )
+    try:
+        async with stack:
+            yield stack
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _home() -> Path:
+    home = Path(tempfile.mkdtemp(prefix="resapermis-search-"))
+    home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
+    return home
+
+
+class TimedTx:
+    """A transaction that counts the time of its statements."""
+
+    def __init__(self, tx: Any) -> None:
+        """Pass everything on to `tx`."""
+        self._tx, self.seconds, self.statements = tx, 0.0, 0
+
+    async def execute(self, *arguments: Any) -> Any:
+        """As the transaction does it."""
+        since = time.perf_counter()
+        result = await self._tx.execute(*arguments)
+        self.seconds += time.perf_counter() - since
+        self.statements += 1
+        return result
+
+
+class Bench:
+    """One run."""
+
+    def __init__(self, stack: Stack, world: World, many: int) -> None:
+        """Everything is started and seeded."""
+        self._stack, self._world, self._many = stack, world, many
+        self._signer = Signer(stack.settings.secrets / "principal.jwk.json")
+        self._channel = peers.channel(
+            f"127.0.0.1:{stack.ports.grpc(service_named(PART))}", stack.settings.tls / "auth-gateway", PART
+        )
+        self._stub: Any = SchedulingServiceStub(self._channel)
+
+    async def close(self) -> None:
+        """Leave."""
+        await self._channel.close()
+
+    async def ask(self, request: pb.SearchSlotsRequest, school: School) -> tuple[float, pb.SearchSlotsResponse]:
+        """One search as the gateway asks it: seconds and answer."""
+        who = Principal("compte-1", "session-1", school.id, ("school_manager",), "192.0.2.0/24")
+        token = self._signer.sign(who)
+        since = time.perf_counter()
+        answer: pb.SearchSlotsResponse = await peers.call(self._stub.SearchSlots, request, principal=token)
+        return time.perf_counter() - since, answer
+
+    async def mix(self, make: Make) -> dict[str, Any]:
+        """One kind of search, one after the other."""
+        dice = random.Random(7)  # noqa: S311 - searches that repeat
+        times, slots, more, cpu = [], 0, 0, (0.0, 0.0)
+        for n in range(WARM_UP + self._many):
+            if n == WARM_UP:
+                cpu = self._cpu()
+            school = dice.choice(self._world.schools)
+            seconds, answer = await self.ask(make(self._world, school, dice), school)
+            if n >= WARM_UP:
+                times.append(seconds)
+                slots += len(answer.slots)
+                more += bool(answer.next_cursor)
+        used = [round((now - then) * 1000 / self._many, 2) for then, now in zip(cpu, self._cpu(), strict=True)]
+        return figures(times) | {
+            "cpu_ms_a_search": {"scheduling-rules": used[0], "postgresql": used[1]},
+            "slots_a_page": round(slots / self._many, 1),
+            "pages_with_more_percent": round(100 * more / self._many),
+        }
+
+    def _cpu(self) -> tuple[float, float]:
+        """CPU seconds of the service and of PostgreSQL so far: what a busy machine does not change."""
+        service, server = self._stack.process(PART).pid, self._stack.process(POSTGRES).pid
+        return cpu_seconds(service or 0), cpu_seconds(server or 0, children=True)
+
+    async def sql(self, make: Make, engine: AsyncEngine) -> dict[str, Any]:
+        """What PostgreSQL takes of the same searches, asked by the same code."""
+        dice, times, statements = random.Random(7), [], 0  # noqa: S311
+        now = datetime.now(UTC)
+        centres = {centre.id: centre for centre in self._world.centres}
+        for n in range(WARM_UP + self._many):
+            school = dice.choice(self._world.schools)
+            wanted = wanted_of(make(self._world, school, dice), now)
+            by_centre = bool(wanted.centre_ids) or wanted.within_km is not None
+            streams = {wanted.department: wanted.department}
+            if by_centre:
+                streams = {c.id: c.department for c in centres.values() if is_meant(wanted, c, school.point)}
+            quota = Quota(Parameters().threshold_rate, school.fte)
+            judge = PageJudge(school, now, lambda _: Parameters(), lambda _, quota=quota: quota)
+            async with db.transaction(engine) as tx:
+                timed: Any = TimedTx(tx)
+                await Finder(wanted, streams, by_centre, centres, judge, school.point).page(timed)
+            if n >= WARM_UP:
+                times.append(timed.seconds)
+                statements += timed.statements
+        return figures(times) | {"statements_a_page": round(statements / self._many, 2)}
+
+    async def deep(self) -> dict[str, Any]:
+        """Through all pages of departments: the last page costs what the first does."""
+        dice = random.Random(11)  # noqa: S311
+        first, last, every = [], [], []
+        for _ in range(max(3, self._many // 20)):
+            school = dice.choice(self._world.schools)
+            request, times, seen = pb.SearchSlotsRequest(department=school.department, category="B"), [], set()
+            while True:
+                seconds, answer = await self.ask(request, school)
+                times.append(seconds)
+                ids = {one.slot.id for one in answer.slots}
+                if ids & seen:
+                    msg = "a slot came twice"
+                    raise RuntimeError(msg)
+                seen |= ids
+                if not answer.next_cursor:
+                    break
+                request.cursor = answer.next_cursor
+            first.append(times[0])
+            last.append(times[-2] if len(times) > 1 else times[-1])
+            every += times
+        return {"all": figures(every), "first": figures(first), "last_full": figures(last)}
+
+    async def side_by_side(self) -> dict[str, Any]:
+        """Every mix in turn, by several callers at once."""
+        times: list[float] = []
+
+        async def caller(seed_: int) -> None:
+            dice = random.Random(seed_)  # noqa: S311
+            for _ in range(self._many):
+                school = dice.choice(self._world.schools)
+                make = dice.choice(list(MIXES.values()))
+                times.append((await self.ask(make(self._world, school, dice), school))[0])
+
+        since = time.perf_counter()
+        await asyncio.gather(*(caller(n) for n in range(SIDE_BY_SIDE)))
+        spent = time.perf_counter() - since
+        return figures(times) | {"callers": SIDE_BY_SIDE, "searches_a_second": round(len(times) / spent, 1)}
+
+
+def figures(times: Sequence[float]) -> dict[str, float]:
+    """Milliseconds."""
+    hundredths = quantiles([one * 1000 for one in times], n=100, method="inclusive")
+    return {"p50_ms": round(hundredths[49], 2), "p99_ms": round(hundredths[98], 2)}
+
+
+async def _bench(arguments: argparse.Namespace) -> dict[str, Any]:
+    load = os.getloadavg()[0]
+    async with house() as stack:
+        since = time.monotonic()
+        world = await seed.write(stack.database_url("scheduling_rules"), arguments.slots, datetime.now(UTC))
+        say(f"seeded {arguments.slots} slots in {time.monotonic() - since:.1f} s")
+        bench = Bench(stack, world, arguments.searches)
+        engine = db.make_engine(stack.database_url("scheduling_rules"), pool=2, name="bench")
+        try:
+            rpc, sql = {}, {}
+            for name, make in MIXES.items():
+                if arguments.only and name not in arguments.only:
+                    continue
+                rpc[name] = await bench.mix(make)
+                sql[name] = await bench.sql(make, engine)
+                say(f"{name}: {rpc[name]} sql {sql[name]}")
+            deep = await bench.deep()
+            together = await bench.side_by_side()
+        finally:
+            await engine.dispose()
+            await bench.close()
+    return {
+        "machine": {"cores": len(os.sched_getaffinity(0)), "load_before": round(load, 1)},
+        "slots": arguments.slots,
+        "searches_a_mix": arguments.searches,
+        "rpc": rpc,
+        "sql": sql,
+        "deep_pages": deep,
+        "side_by_side": together,
+        "worst_p99_ms": max(one["p99_ms"] for one in rpc.values()),
+    }
+
+
+def main(words: Sequence[str]) -> int:
+    """Run."""
+    parser = argparse.ArgumentParser(prog="bench.py search", description=__doc__)
+    parser.add_argument("--slots", type=int, default=1_000_000, help="in the mirror")
+    parser.add_argument("--searches", type=int, default=200, help="of each kind")
+    parser.add_argument("--only", nargs="*", choices=list(MIXES), help="these kinds alone")
+    arguments = parser.parse_args(words)
+    try:
+        found = uvloop.run(_bench(arguments))
+    except CannotStart as reason:
+        say(f"the stack cannot start: {reason}")
+        return 1
+    print(json.dumps(found, indent=2, ensure_ascii=False))  # noqa: T201 - its answer
+    return 0
