@@ -11,7 +11,7 @@ import grpc
 import structlog
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
@@ -26,6 +26,7 @@ from resapermis_kit.auth import HEADER, Authorizer, Caller, Verifier, current_ca
 from resapermis_kit.clock import new_id
 from resapermis_kit.db import Collided, transaction
 from resapermis_kit.errors import Code, Failure, malformed, to_status
+from resapermis_kit.reading import Unreadable, reading
 from resapermis_kit.telemetry import ANSWERED
 
 DEFAULT_DEADLINE_SECONDS = 10.0
@@ -82,7 +83,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 return handler  # unknown methods and the standard health and reflection services
             handler = grpc.unary_unary_rpc_method_handler(
                 self._around(method, handler.unary_unary),
-                _reading(handler.request_deserializer),
+                reading(handler.request_deserializer),
                 handler.response_serializer,
             )
             self._wrapped[method] = handler
@@ -91,7 +92,7 @@ class Gate(grpc.aio.ServerInterceptor):
     def _around(self, method: str, inner: Handler) -> Handler:
         permission, short = self._needed[method], method.rpartition(".")[2]
 
-        async def answer(request: Message | None, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+        async def answer(request: Message | Unreadable, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
             started = time.monotonic()
             metadata: dict[str, str] = {}
             twice = False
@@ -110,8 +111,8 @@ class Gate(grpc.aio.ServerInterceptor):
                     current_caller.set(who)
                     current_token.set(metadata.get(HEADER, ""))
                     deadline.set(started + left)
-                    if request is None:
-                        raise malformed("request", "not the message of this method")  # noqa: TRY301
+                    if isinstance(request, Unreadable):
+                        raise malformed(request.field, request.wrong)  # noqa: TRY301
                     answered: Message = await _whole(inner, request, context)
                     return answered  # noqa: TRY300 - the exceptions below are inner's
                 except Failure as failure:
@@ -140,18 +141,6 @@ class Gate(grpc.aio.ServerInterceptor):
             raise Failure(Code.CODE_UNAUTHENTICATED, "two principals in one call")
         token = metadata.get(HEADER)
         return Caller(names[0].decode(), self._verifier.verify(token) if token else None)
-
-
-def _reading(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | None]:
-    """None for bytes that are no such message: gRPC itself would call that our INTERNAL error."""
-
-    def read(data: bytes) -> Message | None:
-        try:
-            return deserialize(data)
-        except DecodeError:
-            return None
-
-    return read
 
 
 async def _whole(inner: Handler, request: Message, context: Any) -> Any:
