@@ -138,5 +138,5 @@ def parse_cursor(text: str) -> tuple[datetime, UUID]:
     try:
         moment, _, line_id = base64.urlsafe_b64decode(text.encode()).decode().rpartition(" ")
         return datetime.fromisoformat(moment).astimezone(UTC), UUID(line_id)
-    except (ValueError, binascii.Error):
+    except (ValueError, OverflowError, binascii.Error):  # the year 1 east of Greenwich is before all years
         raise malformed("cursor", "not a cursor of ours") from None
