@@ -1,19 +1,23 @@
 """What stands around scheduling-rules in its tests: a clock, and a small RdvPermis behind a servicer of egress."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import grpc
+import pytest
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
 from resapermis_kit.auth import HEADER, caller
-from resapermis_kit.errors import Failure
+from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.testing import Running
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.looks import Asker, Looker
@@ -23,6 +27,14 @@ from resapermis_scheduling_rules.workers import Lines, Planner
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 """A Tuesday, ten in the morning in Paris."""
 DAY = date(2026, 12, 9)
+
+
+@contextmanager
+def refusal(code: Code.ValueType) -> Iterator[None]:
+    """The call within is refused with this code."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        yield
+    assert from_rpc_error(caught.value).code == code
 
 
 class Clock:
@@ -130,6 +142,19 @@ class Service:
     lines: Lines
     planner: Planner
     running: Running
+
+    @contextmanager
+    def counted(self, statements: list[str]) -> Iterator[None]:
+        """Note each statement that the database is asked meanwhile."""
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+            statements.append(statement)
+
+        event.listen(self.engine.sync_engine, "before_cursor_execute", note)
+        try:
+            yield
+        finally:
+            event.remove(self.engine.sync_engine, "before_cursor_execute", note)
 
     def stub(self, service: str = "auth-gateway") -> "grpc_.SchedulingServiceAsyncStub":
         """As seen by one of its callers."""

@@ -7,6 +7,7 @@ from resapermis_scheduling_rules.domain import (
     pace_day,
     pace_opens_on,
     paced,
+    plain_number,
 )
 
 THRESHOLD_SOURCE = "RdvPermis charter 3.2, trainer threshold"
@@ -34,8 +35,8 @@ def threshold(case: Case) -> Verdict:
     Source: RdvPermis charter 3.2. Parameter `threshold_rate`, effective-dated. Counted by the month of the exam.
     """
     quota = case.quota
-    facts = _facts(case, quota.limit) | {"rate": str(quota.rate)}
-    facts["fte"] = "unknown" if quota.fte is None else str(quota.fte)
+    facts = _facts(case, quota.limit) | {"rate": plain_number(quota.rate)}
+    facts["fte"] = "unknown" if quota.fte is None else plain_number(quota.fte)
     within = quota.counted + case.added <= quota.limit
     if quota.rdvpermis_says_reached and case.added:
         within = False
