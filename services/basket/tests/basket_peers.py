@@ -71,6 +71,9 @@ class World:
     """A verdict that refuses, by slot id."""
     no_mandate: set[str] = field(default_factory=set)
     mandate_category: dict[str, str] = field(default_factory=dict)
+    bad_trainers: set[str] = field(default_factory=set)
+    consequence: dict[str, str] = field(default_factory=dict)
+    """What R-PENALTY says of a cancellation."""
     strangers: set[str] = field(default_factory=set)
     """RdvPermis' ids of candidates that mandate does not know."""
     evaluated: list[scheduling_pb2.EvaluateRequest] = field(default_factory=list)
@@ -153,6 +156,11 @@ class Rules(scheduling_pb2_grpc.SchedulingServiceServicer):
             if request.purpose == "replace":
                 left = request.replacements_left
                 verdicts.append(Verdict(rule="R-REPLACE", allowed=left > 0, facts={"left": str(left)}))
+            if line.trainer_id in world.bad_trainers:
+                facts = {"whose": "trainer"}
+                verdicts.append(Verdict(rule="R-LICENSED", allowed=False, facts=facts, remedy="choose_another_trainer"))
+            if request.purpose == "cancel":
+                verdicts.append(Verdict(rule="R-PENALTY", allowed=True, facts=world.consequence))
             unseen = line.slot_id in world.unseen
             if unseen:
                 verdicts.append(Verdict(rule="R-PUBLISHED", allowed=False))

@@ -6,6 +6,7 @@ from resapermis.booking.v1 import booking_pb2 as pb
 from resapermis.booking.v1 import booking_pb2_grpc
 from resapermis_basket.acts import Parts
 from resapermis_basket.bookings import Bookings
+from resapermis_basket.consequences import Consequences
 from resapermis_basket.results import Results
 from resapermis_basket.swapping import Swapping
 from resapermis_kit.auth import caller
@@ -17,6 +18,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
     def __init__(self, parts: Parts) -> None:
         """Answer with these parts."""
         self._bookings = Bookings(parts)
+        self._consequences = Consequences(parts)
         self._results = Results(parts)
         self._swapping = Swapping(parts)
 
@@ -39,6 +41,12 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
     async def GetResults(self, request: pb.GetResultsRequest, context: Any) -> pb.GetResultsResponse:
         """Count how the school's exams went."""
         return await self._results.tally(caller().school(), request)
+
+    async def PreviewCancellation(
+        self, request: pb.PreviewCancellationRequest, context: Any
+    ) -> pb.PreviewCancellationResponse:
+        """Say what cancelling would cost."""
+        return await self._consequences.of_cancelling(caller().school(), request)
 
     async def ReplaceCandidate(self, request: pb.ReplaceCandidateRequest, context: Any) -> pb.ReplaceCandidateResponse:
         """Give a coming booking to another candidate."""

@@ -5,13 +5,13 @@ import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from resapermis.booking.v1 import booking_pb2 as pb
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_basket import store, view
 from resapermis_basket.acts import Parts, parse_id
-from resapermis_basket.changing import Ask, Situation, Wish
+from resapermis_basket.allowing import Allowances
+from resapermis_basket.changing import Ask, Wish
 from resapermis_basket.coming import Coming, Place
 from resapermis_basket.domain import Change, Changing, Line, State, move, replacement
 from resapermis_basket.visits import Visits
@@ -38,16 +38,19 @@ class Bookings(Coming):
     def __init__(self, parts: Parts) -> None:
         """Keep the parts."""
         super().__init__(parts)
-        self._heed = Visits()
+        self._visits = Visits()
+        self._allowances = Allowances(parts)
 
     async def page(self, who: Principal, request: pb.ListBookingsRequest) -> pb.ListBookingsResponse:
         """One page of the school's bookings."""
         page = parse_page(request)
         async with transaction(self.parts.engine) as tx:
             found = await store.bookings(tx, who.school_id, page)
-            if self._heed.first_lately(who.school_id):
+            if self._visits.first_lately(who.school_id):
                 await store.was_here(tx, who.school_id)
-        response = pb.ListBookingsResponse(bookings=[view.line(line) for line in found[: page.limit - 1]])
+            response = pb.ListBookingsResponse(bookings=[view.line(line) for line in found[: page.limit - 1]])
+            if found:
+                await self._allowances.show(tx, who.school_id, found[0].slot, response)
         if len(found) == page.limit:
             response.next_cursor = cursor_of(found[-2])
         return response
@@ -81,7 +84,7 @@ class Bookings(Coming):
         await self.require_coming(who, situation, "booking.replace")
         if line.candidate_id == candidate_id:
             raise malformed("candidate_id", "the booking names this candidate already")
-        allowance = await self._allowance(situation)
+        allowance = await self._allowances.ask(who.school_id, line.slot, situation.time.now)
         allowed = await self.judge(who, situation, "booking.replace", [Place(line, candidate_id)], allowance)
         (theirs,) = allowed.rdvpermis_ids
         ask = Ask(
@@ -92,15 +95,10 @@ class Bookings(Coming):
             wishes=[Wish(candidate_id, theirs)],
             cases=allowed.cases,
         )
-        return await self.act(who, request, situation, ask, _replaced)
-
-    async def _allowance(self, situation: Situation) -> rdv.GetReplacementsResponse:
-        """How many replacements RdvPermis leaves the school this month, as it says now."""
-        slot = situation.line.slot
-        today = situation.time.now.astimezone(ZoneInfo(slot.time_zone)).date()
-        asked = rdv.GetReplacementsRequest(category=slot.category, date=today.isoformat())
-        allowance: rdv.GetReplacementsResponse = await self.parts.peers.rdvpermis("GetReplacements", asked)
-        return allowance
+        try:
+            return await self.act(who, request, situation, ask, _replaced)
+        finally:
+            await self._allowances.used(who.school_id, line.slot, situation.time.now)
 
     def _both(self, who: Principal, lines: Sequence[Line], now: datetime) -> list[Change]:
         new_id = self.parts.new_id

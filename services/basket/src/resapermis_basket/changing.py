@@ -98,7 +98,7 @@ class LineActs:
                 raise Failure(Code.CODE_NOT_FOUND, "no such line")
             return Situation(
                 time,
-                await store.was_asked(tx, caller_key(who), request.request_id),
+                await store.was_asked(tx, caller_key(who), getattr(request, "request_id", "")),
                 line,
                 await store.counted(tx, who.school_id),
                 await store.conflicts(tx, [], [candidate_id] if candidate_id else []),

@@ -72,6 +72,8 @@ def act(change: Change, came_of: State | None = None) -> tuple[str, Outcome.Valu
         word = "basket.validate"
     elif after.state is not before.state:
         word = _WORDS[after.state]
+    elif (before.trainer_id, before.vehicle_id) != (after.trainer_id, after.vehicle_id):
+        word = "basket.accompany"
     else:
         word = _CHANGING_WORDS.get(after.changing or before.changing, "basket.look")
     if after.state in _OPEN or after.changing:

@@ -6,6 +6,7 @@ from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis.scheduling.v1.scheduling_pb2 import Limits
 from resapermis_basket import store, view
+from resapermis_basket.accompanying import Accompanying
 from resapermis_basket.acts import Parts
 from resapermis_basket.holding import Holding
 from resapermis_basket.naming import Naming
@@ -21,6 +22,7 @@ class BasketServicer(basket_pb2_grpc.BasketServiceServicer):
     def __init__(self, parts: Parts) -> None:
         """Answer with these parts."""
         self._parts = parts
+        self._accompanying = Accompanying(parts)
         self._holding = Holding(parts)
         self._naming = Naming(parts)
         self._validating = Validating(parts)
@@ -46,6 +48,10 @@ class BasketServicer(basket_pb2_grpc.BasketServiceServicer):
                 notice_seconds=limits.notice_seconds,
             ),
         )
+
+    async def AccompanyLine(self, request: pb.AccompanyLineRequest, context: Any) -> pb.AccompanyLineResponse:
+        """Say who accompanies a line's candidate, and in what."""
+        return await self._accompanying.accompany(caller().school(), request)
 
     async def NameCandidate(self, request: pb.NameCandidateRequest, context: Any) -> pb.NameCandidateResponse:
         """Name, rename or unname the candidate of a held line."""

@@ -34,5 +34,7 @@ class Settings(ServiceSettings):
     """How often after that."""
     results_give_up_days: int = 21
     """When a result is no longer looked for: it stays shown as awaited."""
+    allowance_seconds: float = 900.0
+    """How old the allowance of replacements shown with a school's bookings may grow before it is read again."""
     egress_seconds: float = 20.0
     """Longest that one act waits for RdvPermis; the caller's deadline if earlier."""

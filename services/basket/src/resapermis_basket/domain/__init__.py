@@ -10,7 +10,7 @@ from resapermis_basket.domain.answering import (
     validated,
 )
 from resapermis_basket.domain.comparing import FoundExam, Outside, comparable, compare, outside_changes
-from resapermis_basket.domain.counting import BASKET, Key, admit, counts, deltas, in_lock_order, key_of
+from resapermis_basket.domain.counting import BASKET, Allowance, Key, admit, counts, deltas, in_lock_order, key_of
 from resapermis_basket.domain.lines import (
     COUNTED,
     FIRST,
@@ -60,6 +60,7 @@ __all__ = [
     "NEXT",
     "NO_REFUSAL",
     "UNKNOWN",
+    "Allowance",
     "Answer",
     "Change",
     "Changing",

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from resapermis_basket.domain.lines import COUNTED, IN_BASKET, Change, Line, Slot
 
@@ -9,6 +11,15 @@ Key = tuple[str, str, str]
 """What is counted for a school: (department, month, category)."""
 BASKET: Key = ("", "", "")
 """The key that counts the lines in a school's basket. Sorts first: its row is the school's turn-taking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many replacements RdvPermis leaves a school in a month, as read at `seen_at`."""
+
+    left: int
+    per_month: int
+    seen_at: datetime
 
 
 def key_of(slot: Slot) -> Key:

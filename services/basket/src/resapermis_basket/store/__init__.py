@@ -4,6 +4,7 @@ Order of locks, everywhere: the school's row that counts its basket (`lock_schoo
 its other counters, then lines in slot order. So two acts of one school take turns, and two schools meet on slots only.
 """
 
+from resapermis_basket.store.allowed import allowance, forget_allowance, keep_allowance
 from resapermis_basket.store.booked import Page, booked_with_exams, bookings
 from resapermis_basket.store.claims import forget_request, now, was_asked
 from resapermis_basket.store.counters import count, counted, lock_school, move_counts
@@ -70,6 +71,7 @@ __all__ = [
     "add",
     "add_group",
     "again",
+    "allowance",
     "answer",
     "booked_on_slot",
     "booked_with_exams",
@@ -87,6 +89,7 @@ __all__ = [
     "due_to_give_back",
     "due_to_look",
     "due_to_sweep",
+    "forget_allowance",
     "forget_heard",
     "forget_request",
     "group",
@@ -99,6 +102,7 @@ __all__ = [
     "held_of_candidate",
     "held_on_slot",
     "intend",
+    "keep_allowance",
     "keep_judgements",
     "line",
     "line_of",
