@@ -154,8 +154,16 @@ describe("around the pages", () => {
   test("a threshold says what is left, and when none is [R-10]", async () => {
     drawn = await draw("/seuils", "Seuils");
     expect(await screen.findByText("Val-de-Marne, B")).toBeTruthy();
-    expect(screen.getByText("Reste 4")).toBeTruthy();
-    expect(screen.getByText(/Seuil de .* atteint : 3 sur 3/)).toBeTruthy();
+    expect(screen.getByText("Reste 4 aujourd'hui")).toBeTruthy();
+    expect(screen.getByText("4 ce mois-ci, sur 13")).toBeTruthy();
+    expect(screen.getByText(/Plafond du moment atteint\. Il remonte le/)).toBeTruthy();
+  });
+
+  test("ours and RdvPermis' figure are both said, and which one counts; a coming rule is announced [R-10] [R-24]", async () => {
+    drawn = await draw("/seuils", "Seuils");
+    expect(await screen.findByText(/1 de moins que notre calcul : le sien compte/)).toBeTruthy();
+    expect(screen.getByText(/calculé des heures déclarées/)).toBeTruthy();
+    expect(await screen.findByText(/4,5 aujourd'hui, 5 à partir du/)).toBeTruthy();
   });
 
   test("a proof is recomputed in the browser [T-03]", async () => {

@@ -3,7 +3,6 @@
  * as text in the contract and are narrowed here, once (types.ts).
  */
 import { act, ask, ours, rest } from "./client.ts";
-import { loose } from "./loose.ts";
 import type * as api from "./types.ts";
 
 export interface SlotFilter {
@@ -68,7 +67,7 @@ export const slots = (filter: SlotFilter, cursor: string | undefined, signal?: A
       },
       ...(signal ? { signal } : {}),
     }),
-  );
+  ) as Promise<api.SlotPage>;
 
 export const centres = (department: string, category: string) =>
   ask(() => rest.GET("/api/v1/centres", { params: { query: { department, category } } })) as Promise<{
@@ -92,7 +91,7 @@ export const hold = (items: HoldItem[], together: boolean, key: string) =>
 /** Would a hold of these be allowed now? Reasons, remedies, when it opens. Holds nothing. */
 export const checkHold = (items: HoldItem[], signal?: AbortSignal) =>
   ask(() =>
-    loose.POST("/api/v1/basket/check", { params: { header: ours() }, body: { items }, ...(signal ? { signal } : {}) }),
+    rest.POST("/api/v1/basket/check", { params: { header: ours() }, body: { items }, ...(signal ? { signal } : {}) }),
   ) as Promise<api.Explanation>;
 
 /** Settles before an opening what can be: token, basket, budget, each candidate. Holds nothing. */
@@ -102,7 +101,7 @@ export const prepareOpening = (body: {
   candidateIds: string[];
   slotId?: string;
 }) =>
-  ask(() => loose.POST("/api/v1/basket/preparation", { params: { header: ours() }, body })) as Promise<api.Preparation>;
+  ask(() => rest.POST("/api/v1/basket/preparation", { params: { header: ours() }, body })) as Promise<api.Preparation>;
 
 /** Who accompanies, in what; null: nobody said. Ours alone, RdvPermis is not asked. */
 export const accompanyLine = (
@@ -111,7 +110,7 @@ export const accompanyLine = (
   key: string,
 ) =>
   ask(() =>
-    loose.PUT("/api/v1/basket/items/{line_id}/accompaniment", {
+    rest.PUT("/api/v1/basket/items/{line_id}/accompaniment", {
       params: { header: act(key), path: { line_id: lineId } },
       body,
     }),
@@ -161,12 +160,12 @@ export const replaceCandidate = (id: string, candidateId: string, key: string) =
 /** Bookings that RdvPermis lets change places with this one, on a day; the booking's own day if none is said. */
 export const swappable = (id: string, date: string) =>
   ask(() =>
-    loose.GET("/api/v1/bookings/{booking_id}/swappable", { params: { path: { booking_id: id }, query: { date } } }),
+    rest.GET("/api/v1/bookings/{booking_id}/swappable", { params: { path: { booking_id: id }, query: { date } } }),
   ) as Promise<{ items: api.Booking[] }>;
 
 export const swapBookings = (id: string, otherBookingId: string, key: string) =>
   ask(() =>
-    loose.POST("/api/v1/bookings/{booking_id}/swap", {
+    rest.POST("/api/v1/bookings/{booking_id}/swap", {
       params: { header: act(key), path: { booking_id: id } },
       body: { otherBookingId },
     }),
@@ -175,11 +174,11 @@ export const swapBookings = (id: string, otherBookingId: string, key: string) =>
 /** What cancelling would cost, by today's parameters. Asks, does nothing. */
 export const previewCancellation = (id: string) =>
   ask(() =>
-    loose.GET("/api/v1/bookings/{booking_id}/cancellation", { params: { path: { booking_id: id } } }),
+    rest.GET("/api/v1/bookings/{booking_id}/cancellation", { params: { path: { booking_id: id } } }),
   ) as Promise<api.CancellationPreview>;
 
 export const results = (fromMonth: string, toMonth: string) =>
-  ask(() => loose.GET("/api/v1/bookings/results", { params: { query: { from: fromMonth, to: toMonth } } })) as Promise<{
+  ask(() => rest.GET("/api/v1/bookings/results", { params: { query: { from: fromMonth, to: toMonth } } })) as Promise<{
     items: api.ResultCount[];
   }>;
 
@@ -221,28 +220,26 @@ export const revokeMandate = (id: string, key: string) =>
     }),
   );
 
-export const thresholds = () => ask(() => rest.GET("/api/v1/thresholds"));
+export const thresholds = () => ask(() => rest.GET("/api/v1/thresholds")) as Promise<{ items: api.Threshold[] }>;
 
-export const parameters = () => ask(() => loose.GET("/api/v1/rules/parameters")) as Promise<{ items: api.Parameter[] }>;
+export const parameters = () => ask(() => rest.GET("/api/v1/rules/parameters")) as Promise<{ items: api.Parameter[] }>;
 
-export const favouriteCentres = () => ask(() => loose.GET("/api/v1/favourite-centres")) as Promise<api.FavouritePage>;
+export const favouriteCentres = () => ask(() => rest.GET("/api/v1/favourite-centres")) as Promise<api.FavouritePage>;
 
 /** The whole list of a licence group; RdvPermis' own is changed with it. The answer is that group's. */
 export const setFavouriteCentres = (category: string, favourites: { centreId: string; priority: number }[]) =>
   ask(() =>
-    loose.PUT("/api/v1/favourite-centres", { params: { header: ours() }, body: { category, favourites } }),
+    rest.PUT("/api/v1/favourite-centres", { params: { header: ours() }, body: { category, favourites } }),
   ) as Promise<api.FavouritePage>;
 
 export const savedSearches = () =>
-  ask(() => loose.GET("/api/v1/saved-searches")) as Promise<{ items: api.SavedSearch[] }>;
+  ask(() => rest.GET("/api/v1/saved-searches")) as Promise<{ items: api.SavedSearch[] }>;
 
 export const saveSearch = (body: { label: string; search: api.SavedQuestion; alert: boolean }, key: string) =>
-  ask(() => loose.POST("/api/v1/saved-searches", { params: { header: act(key) }, body })) as Promise<api.SavedSearch>;
+  ask(() => rest.POST("/api/v1/saved-searches", { params: { header: act(key) }, body })) as Promise<api.SavedSearch>;
 
 export const deleteSavedSearch = (id: string) =>
-  ask(() =>
-    loose.DELETE("/api/v1/saved-searches/{search_id}", { params: { header: ours(), path: { search_id: id } } }),
-  );
+  ask(() => rest.DELETE("/api/v1/saved-searches/{search_id}", { params: { header: ours(), path: { search_id: id } } }));
 
 export const notices = (cursor: string | undefined) =>
   ask(() =>

@@ -1,17 +1,16 @@
 /** What the pages ask about the school itself: licence, trainers, vehicles, hours, who is free when, who is barred. */
-import { act, ask, ours } from "./client.ts";
-import { loose } from "./loose.ts";
+import { act, ask, ours, rest } from "./client.ts";
 import type * as api from "./types.ts";
 
-export const school = () => ask(() => loose.GET("/api/v1/school")) as Promise<api.School>;
+export const school = () => ask(() => rest.GET("/api/v1/school")) as Promise<api.School>;
 
 /** The last day, included; null where it is not known. */
 export const setLicence = (licensedUntil: string | null) =>
   ask(() =>
-    loose.PUT("/api/v1/school/licence", { params: { header: ours() }, body: { licensedUntil } }),
+    rest.PUT("/api/v1/school/licence", { params: { header: ours() }, body: { licensedUntil } }),
   ) as Promise<api.School>;
 
-export const trainers = () => ask(() => loose.GET("/api/v1/school/trainers")) as Promise<api.TrainerPage>;
+export const trainers = () => ask(() => rest.GET("/api/v1/school/trainers")) as Promise<api.TrainerPage>;
 
 export interface TrainerBody {
   department: string;
@@ -23,47 +22,47 @@ export interface TrainerBody {
 
 export const setTrainer = (id: string, body: TrainerBody) =>
   ask(() =>
-    loose.PUT("/api/v1/school/trainers/{trainer_id}", {
+    rest.PUT("/api/v1/school/trainers/{trainer_id}", {
       params: { header: ours(), path: { trainer_id: id } },
       body,
     }),
   ) as Promise<api.Trainer>;
 
-export const vehicles = () => ask(() => loose.GET("/api/v1/school/vehicles")) as Promise<{ items: api.Vehicle[] }>;
+export const vehicles = () => ask(() => rest.GET("/api/v1/school/vehicles")) as Promise<{ items: api.Vehicle[] }>;
 
 export type VehicleBody = Omit<api.Vehicle, "id">;
 
 export const addVehicle = (body: VehicleBody) =>
-  ask(() => loose.POST("/api/v1/school/vehicles", { params: { header: ours() }, body })) as Promise<api.Vehicle>;
+  ask(() => rest.POST("/api/v1/school/vehicles", { params: { header: ours() }, body })) as Promise<api.Vehicle>;
 
 export const setVehicle = (id: string, body: VehicleBody) =>
   ask(() =>
-    loose.PUT("/api/v1/school/vehicles/{vehicle_id}", {
+    rest.PUT("/api/v1/school/vehicles/{vehicle_id}", {
       params: { header: ours(), path: { vehicle_id: id } },
       body,
     }),
   ) as Promise<api.Vehicle>;
 
-export const hours = () => ask(() => loose.GET("/api/v1/school/hours")) as Promise<api.HoursPage>;
+export const hours = () => ask(() => rest.GET("/api/v1/school/hours")) as Promise<api.HoursPage>;
 
 /** Whole figures of a month and kind: said again, they replace. The answer is everything as it now stands. */
 export const declareHours = (hours: api.Hours[]) =>
   ask(() =>
-    loose.PUT("/api/v1/school/hours", { params: { header: ours() }, body: { hours } }),
+    rest.PUT("/api/v1/school/hours", { params: { header: ours() }, body: { hours } }),
   ) as Promise<api.HoursPage>;
 
 export const standing = (candidateId: string) =>
   ask(() =>
-    loose.GET("/api/v1/candidates/{candidate_id}/standing", { params: { path: { candidate_id: candidateId } } }),
+    rest.GET("/api/v1/candidates/{candidate_id}/standing", { params: { path: { candidate_id: candidateId } } }),
   ) as Promise<api.Standing>;
 
 export const proposeLift = (barId: string, reason: api.LiftReason) =>
   ask(() =>
-    loose.POST("/api/v1/bars/{bar_id}/lift", { params: { header: ours(), path: { bar_id: barId } }, body: { reason } }),
+    rest.POST("/api/v1/bars/{bar_id}/lift", { params: { header: ours(), path: { bar_id: barId } }, body: { reason } }),
   );
 
 export const approveLift = (barId: string) =>
-  ask(() => loose.POST("/api/v1/bars/{bar_id}/lift-approval", { params: { header: ours(), path: { bar_id: barId } } }));
+  ask(() => rest.POST("/api/v1/bars/{bar_id}/lift-approval", { params: { header: ours(), path: { bar_id: barId } } }));
 
 function whose({ kind, id }: api.Subject) {
   return { subject: kind, ...(id ? { subjectId: id } : {}) };
@@ -72,20 +71,20 @@ function whose({ kind, id }: api.Subject) {
 /** Occurrences of some days, both included, at most 100. */
 export const unavailabilities = (subject: api.Subject, from: string, to: string) =>
   ask(() =>
-    loose.GET("/api/v1/unavailabilities", {
+    rest.GET("/api/v1/unavailabilities", {
       params: { query: { ...whose(subject), from, to } },
     }),
   ) as Promise<{ items: api.Unavailability[] }>;
 
 export const addUnavailability = (body: api.NewUnavailability, key: string) =>
-  ask(() => loose.POST("/api/v1/unavailabilities", { params: { header: act(key) }, body })) as Promise<{
+  ask(() => rest.POST("/api/v1/unavailabilities", { params: { header: act(key) }, body })) as Promise<{
     unavailability: api.Unavailability;
     metLineIds: string[];
   }>;
 
 export const removeUnavailability = (id: string) =>
   ask(() =>
-    loose.DELETE("/api/v1/unavailabilities/{unavailability_id}", {
+    rest.DELETE("/api/v1/unavailabilities/{unavailability_id}", {
       params: { header: ours(), path: { unavailability_id: id } },
     }),
   );
@@ -93,7 +92,7 @@ export const removeUnavailability = (id: string) =>
 /** `calendar`: the text of an iCalendar file. */
 export const importCalendar = (subject: api.Subject, calendar: string) =>
   ask(() =>
-    loose.POST("/api/v1/unavailabilities/import", {
+    rest.POST("/api/v1/unavailabilities/import", {
       params: { header: ours(), query: whose(subject) },
       body: calendar,
       bodySerializer: (body) => body,
@@ -104,14 +103,14 @@ export const importCalendar = (subject: api.Subject, calendar: string) =>
 /** The private address of a trainer's exams: told once. */
 export const createFeed = (trainerId: string) =>
   ask(() =>
-    loose.POST("/api/v1/calendar-feeds/{trainer_id}", {
+    rest.POST("/api/v1/calendar-feeds/{trainer_id}", {
       params: { header: ours(), path: { trainer_id: trainerId } },
     }),
   ) as Promise<{ address: string }>;
 
 export const revokeFeed = (trainerId: string) =>
   ask(() =>
-    loose.DELETE("/api/v1/calendar-feeds/{trainer_id}", {
+    rest.DELETE("/api/v1/calendar-feeds/{trainer_id}", {
       params: { header: ours(), path: { trainer_id: trainerId } },
     }),
   );

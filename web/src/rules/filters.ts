@@ -106,14 +106,14 @@ export function questionOf(filters: Filters): SavedQuestion {
   return {
     department: filters.department,
     category: filters.category,
-    ...(filters.centres.length > 0 ? { centres: filters.centres } : {}),
-    ...(filters.withinKm ? { withinKm: filters.withinKm } : {}),
-    ...(filters.fromHour > 0 ? { dayFrom: clockOf(filters.fromHour) } : {}),
-    ...(filters.toHour < 24 ? { dayTo: clockOf(filters.toHour) } : {}),
-    ...(filters.inRow > 1 ? { inARow: filters.inRow } : {}),
-    ...(filters.openNow ? { openNow: true } : {}),
-    ...(filters.kind ? { kind: filters.kind } : {}),
-    ...(filters.weekdays.length > 0 ? { weekdays: filters.weekdays } : {}),
+    centres: filters.centres,
+    withinKm: filters.withinKm ?? null,
+    dayFrom: filters.fromHour > 0 ? clockOf(filters.fromHour) : null,
+    dayTo: filters.toHour < 24 ? clockOf(filters.toHour) : null,
+    inARow: filters.inRow,
+    openNow: filters.openNow,
+    kind: filters.kind ?? null,
+    weekdays: filters.weekdays,
   };
 }
 
@@ -122,13 +122,13 @@ export function searchOf(question: SavedQuestion): SlotSearch {
   return readFilters({
     departement: question.department ?? "",
     categorie: question.category,
-    centres: (question.centres ?? []).join(","),
+    centres: question.centres.join(","),
     km: question.withinKm ?? "",
     de: question.dayFrom ? Number(question.dayFrom.slice(0, 2)) : "",
     a: question.dayTo ? Number(question.dayTo.slice(0, 2)) : "",
-    suite: (question.inARow ?? 0) > 1 ? question.inARow : "",
+    suite: question.inARow > 1 ? question.inARow : "",
     ouverts: question.openNow ? "oui" : "",
-    jours: (question.weekdays ?? []).join(","),
+    jours: question.weekdays.join(","),
     epreuve: question.kind?.toLowerCase() ?? "",
   });
 }

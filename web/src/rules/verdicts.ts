@@ -54,10 +54,12 @@ export function verdictText(verdict: Verdict): string {
       return t`Ce créneau a commencé ou est passé. Plus rien ne peut y changer.`;
     case "R-NOTICE":
       return t`Trop tard avant l'examen pour ce changement.`;
-    case "R-PENALTY":
+    case "R-PENALTY": {
+      const why = barReason(fact("reason") ?? "");
       return until
-        ? t`Ce candidat ne peut pas réserver avant le ${until} (pénalité).`
-        : t`Ce candidat ne peut pas réserver pour le moment (pénalité).`;
+        ? t`Ce candidat ne peut pas réserver avant le ${until} (${why}).`
+        : t`Ce candidat ne peut pas réserver pour le moment (${why}).`;
+    }
     case "R-ONE-ACTIVE":
       return t`Ce candidat a déjà un examen à venir pour ce permis.`;
     case "R-AVAILABLE":
@@ -65,6 +67,10 @@ export function verdictText(verdict: Verdict): string {
     case "R-RDVPERMIS":
       return t`RdvPermis dit que ce candidat ne peut pas prendre ce créneau.`;
     case "R-CATEGORY": {
+      if (facts.field === "kind") return t`Le plateau doit être obtenu avant la circulation.`;
+      if (facts.field === "gearbox") return t`La boîte de vitesses du véhicule n'est pas celle du mandat.`;
+      if (facts.field === "vehicle" || facts.field === "vehicle_category")
+        return t`Ce véhicule ne convient pas à ce permis.`;
       const slot = fact("slot");
       const mandate = fact("mandate");
       return slot && mandate
@@ -85,6 +91,27 @@ export function verdictText(verdict: Verdict): string {
       return t`Pas de mandat actif. Demandez-le au candidat.`;
     default:
       return t`Une règle le refuse (${verdict.rule}).`;
+  }
+}
+
+/** Why a candidate is barred; a motif of RdvPermis that is not known is a penalty of theirs. */
+export function barReason(reason: string): string {
+  switch (reason) {
+    case "absence":
+    case "ABSENCE":
+      return t`absence à un examen`;
+    case "late_cancellation":
+    case "ANNULATION_TARDIVE":
+      return t`annulation tardive`;
+    case "failure":
+    case "ECHEC":
+      return t`échec à un examen`;
+    case "passed":
+      return t`examen déjà obtenu`;
+    case "result_pending":
+      return t`résultat attendu`;
+    default:
+      return t`pénalité`;
   }
 }
 

@@ -13,6 +13,7 @@ import {
   IconHome,
   IconKeyboard,
   IconLogout2,
+  IconSteeringWheel,
   IconUsers,
 } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -34,7 +35,7 @@ import { LanguageSwitch } from "./LanguageSwitch.tsx";
 import { SessionWarning } from "./SessionWarning.tsx";
 
 interface Place {
-  to: "/" | "/creneaux" | "/panier" | "/reservations" | "/candidats" | "/seuils" | "/journal";
+  to: "/" | "/creneaux" | "/panier" | "/reservations" | "/candidats" | "/equipe" | "/seuils";
   label: string;
   icon: ComponentType<{ size?: number; stroke?: number; "aria-hidden"?: boolean }>;
 }
@@ -47,8 +48,18 @@ function places(): Place[] {
     { to: "/reservations", label: t`Réservations`, icon: IconChecklist },
     { to: "/candidats", label: t`Candidats`, icon: IconUsers },
     { to: "/seuils", label: t`Seuils`, icon: IconGauge },
-    { to: "/journal", label: t`Journal`, icon: IconBook2 },
+    { to: "/equipe", label: t`Équipe`, icon: IconSteeringWheel },
   ];
+}
+
+/** Beside the seven of the rail (web.md §2): read now and then, from the header and from behind "Plus". */
+function JournalLink({ className, size }: { className: string; size: number }) {
+  return (
+    <Link to="/journal" className={className}>
+      <IconBook2 size={size} aria-hidden />
+      {t`Journal`}
+    </Link>
+  );
 }
 
 function useUnread(): number {
@@ -111,6 +122,7 @@ export function Shell({ session }: { session: Session }) {
           <BasketDeadline />
           <span className="rp-wide rp-row">
             <MessagesLink className="rp-tool" />
+            <JournalLink className="rp-tool" size={20} />
             <UnstyledButton className="rp-tool" onClick={() => setHelp(true)}>
               <IconKeyboard size={20} aria-hidden />
               {t`Raccourcis`}
@@ -164,6 +176,7 @@ export function Shell({ session }: { session: Session }) {
             </Link>
           ))}
           <MessagesLink className="" />
+          <JournalLink className="" size={22} />
           <LanguageSwitch className="" />
           <UnstyledButton onClick={leave}>
             <IconLogout2 size={22} aria-hidden />
@@ -185,7 +198,7 @@ function Toasts() {
   const shown = useStore(toasts);
   if (shown.length === 0) return null;
   return (
-    <div className="rp-toasts">
+    <section className="rp-toasts" aria-label={t`Échos`}>
       {shown.map(({ id, text, undo }) => (
         <div key={id} className="rp-toast">
           <span>{text}</span>
@@ -202,6 +215,6 @@ function Toasts() {
           ) : null}
         </div>
       ))}
-    </div>
+    </section>
   );
 }

@@ -75,6 +75,7 @@ export function handlers(world: World) {
       };
       const group = {
         id: crypto.randomUUID(),
+        createdAt: iso(),
         expiresAt: iso(15 * 60_000),
         lines: items.flatMap(({ slotId, candidateId }, index) => {
           const slot = world.slots.find((one) => one.id === slotId);
@@ -137,7 +138,14 @@ export function handlers(world: World) {
     }),
     http.post("*/api/v1/candidates", async ({ request }) => {
       const body = (await request.json()) as { lastName: string; firstName: string; neph: string; email?: string };
-      const made = { ...body, id: crypto.randomUUID(), nephUnusual: false, mandates: [] };
+      const made = {
+        ...body,
+        email: body.email ?? null,
+        id: crypto.randomUUID(),
+        createdAt: iso(),
+        nephUnusual: false,
+        mandates: [],
+      };
       world.candidates.unshift(made);
       return HttpResponse.json(made, { status: 201 });
     }),

@@ -1,6 +1,6 @@
 /** The routes about the school itself, what is prepared and what is explained, over a `World`. */
 import { HttpResponse, http } from "msw";
-import type { Hours, Need, Subject, Trainer, Unavailability, Vehicle } from "../../src/api/types.ts";
+import type { Hours, Need, Trainer, Unavailability, Vehicle } from "../../src/api/types.ts";
 import { iso, type World } from "./world.ts";
 
 export function schoolHandlers(world: World) {
@@ -213,6 +213,7 @@ export function schoolHandlers(world: World) {
       const made: Unavailability = {
         timeZone: "Europe/Paris",
         ...body,
+        subject: { kind: body.subject.kind, id: body.subject.id ?? null },
         rrule: body.rrule ?? null,
         id: crypto.randomUUID(),
         imported: false,
@@ -230,8 +231,8 @@ export function schoolHandlers(world: World) {
     http.post("*/api/v1/unavailabilities/import", async ({ request }) => {
       const query = new URL(request.url).searchParams;
       const text = await request.text();
-      const subject: Subject = {
-        kind: (query.get("subject") ?? "school") as Subject["kind"],
+      const subject = {
+        kind: (query.get("subject") ?? "school") as Unavailability["subject"]["kind"],
         id: query.get("subjectId"),
       };
       const kept = text.split("BEGIN:VEVENT").length - 1;

@@ -7,6 +7,7 @@ import type {
   Basket,
   Booking,
   Candidate,
+  Centre,
   FavouriteCentre,
   Fte,
   Hours,
@@ -37,10 +38,20 @@ function hourOf(minutes: number): string {
   return `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
 }
 
+const makeCentre = (id: string, name: string, distanceKm: number, travelMinutes: number): Centre => ({
+  id,
+  name,
+  department: "94",
+  latitude: null,
+  longitude: null,
+  distanceKm,
+  travelMinutes,
+});
+
 export const CENTRES = [
-  { id: "c-rungis", name: "Rungis", department: "94" },
-  { id: "c-creteil", name: "Créteil", department: "94" },
-  { id: "c-maisons", name: "Maisons-Alfort", department: "94" },
+  makeCentre("c-rungis", "Rungis", 6.4, 14),
+  makeCentre("c-creteil", "Créteil", 3.1, 9),
+  makeCentre("c-maisons", "Maisons-Alfort", 4.8, 12),
 ];
 
 export function makeSlot(index: number, day: string, minute: number, over: Partial<Slot> = {}): Slot {
@@ -59,6 +70,9 @@ export function makeSlot(index: number, day: string, minute: number, over: Parti
     verdicts: [],
     allowed: true,
     opensAt: null,
+    opensToAllAt: null,
+    distanceKm: null,
+    travelMinutes: null,
     ...over,
   };
 }
@@ -94,7 +108,7 @@ export function makeSlots(): Slot[] {
         const index = slots.length;
         const dice = (offset * 31 + step * 17 + centre * 7) % 10;
         if (dice === 9) continue;
-        const over =
+        const over: Partial<Slot> =
           dice < 3
             ? {}
             : dice < 6
@@ -133,12 +147,21 @@ export function makeCandidate(id: string, lastName: string, firstName: string, m
     firstName,
     neph: "020694100123",
     email: `${firstName.toLowerCase()}@example.test`,
+    createdAt: iso(-40 * DAY),
     nephUnusual: false,
     mandates: mandates ?? [makeMandate(id)],
   };
 }
 
-export const GONE = { code: "RDVPERMIS_SLOT_GONE", detail: "", rdvpermisCode: "CRENEAU_DEJA_RESERVE", verdicts: [] };
+export const GONE = {
+  code: "RDVPERMIS_SLOT_GONE",
+  detail: "",
+  rdvpermisCode: "CRENEAU_DEJA_RESERVE",
+  verdicts: [],
+  remedy: "choose_another_slot",
+  retryAt: null,
+  errorId: null,
+};
 
 export function makeLine(id: string, slot: Slot, over: Partial<Line> = {}): Line {
   return {
@@ -151,6 +174,11 @@ export function makeLine(id: string, slot: Slot, over: Partial<Line> = {}): Line
     reason: null,
     changing: false,
     examId: null,
+    expiresAt: null,
+    trainerId: null,
+    vehicleId: null,
+    foundElsewhere: false,
+    result: null,
     ...over,
   };
 }
@@ -207,7 +235,18 @@ function makeSchool(): Pick<
       {
         id: "q-1",
         label: "Rungis le matin",
-        search: { department: "94", category: "B", centres: ["c-rungis"], dayFrom: "08:00", dayTo: "12:00" },
+        search: {
+          department: "94",
+          category: "B",
+          centres: ["c-rungis"],
+          withinKm: null,
+          dayFrom: "08:00",
+          dayTo: "12:00",
+          inARow: 1,
+          openNow: false,
+          kind: null,
+          weekdays: [],
+        },
         createdAt: iso(-9 * DAY),
         matchedAt: iso(-2 * DAY),
         alert: true,
@@ -221,6 +260,8 @@ function makeSchool(): Pick<
       licensedUntil: day(40),
       declaredFte: 2.5,
       seenAt: iso(-20_000),
+      latitude: null,
+      longitude: null,
     },
     trainers: [
       { ...trainer, id: "t-1", displayName: "Chloé Bernard", categories: ["B"], authorisedUntil: day(20) },
@@ -255,14 +296,21 @@ function makeSchool(): Pick<
     ],
     parameters: [
       {
-        name: "rate_per_fte",
+        name: "threshold_rate",
         value: "4.5",
         department: null,
         category: null,
         validFrom: iso(-300 * DAY),
         state: "in_force",
       },
-      { name: "rate_per_fte", value: "5", department: "94", category: "B", validFrom: iso(10 * DAY), state: "to_come" },
+      {
+        name: "threshold_rate",
+        value: "5",
+        department: "94",
+        category: "B",
+        validFrom: iso(10 * DAY),
+        state: "to_come",
+      },
       { name: "basket", value: "12", department: null, category: null, validFrom: iso(-300 * DAY), state: "in_force" },
       {
         name: "hold_ttl_seconds",
@@ -356,7 +404,18 @@ export function makeWorld(): World {
     rdvpermisLimit: null,
     fte: 3,
     ratePerFte: 4.5,
-    nextChangeAt: iso(5 * 24 * 60 * MINUTE),
+    nextChangeAt: iso(5 * DAY),
+    held: 2,
+    elsewhere: 1,
+    left: 4,
+    leftToday: 4,
+    ownLimit: 13,
+    difference: null,
+    replacementsLeft: 3,
+    replacementsPerMonth: 5,
+    warnPercent: 80,
+    fteSource: "hours",
+    fteAsOf: iso(-2 * DAY),
   };
   return {
     ...makeSchool(),
@@ -369,6 +428,7 @@ export function makeWorld(): World {
       groups: [
         {
           id: "g-1",
+          createdAt: iso(-3 * MINUTE),
           expiresAt: iso(12 * MINUTE + 4000),
           lines: [
             makeLine("l-1", at(3), { candidate: martin }),
@@ -382,6 +442,7 @@ export function makeWorld(): World {
         },
         {
           id: "g-2",
+          createdAt: iso(-16 * MINUTE),
           expiresAt: iso(-MINUTE),
           lines: [makeLine("l-5", at(20), { state: "expired", candidate: diallo, since: iso(-MINUTE) })],
         },
@@ -406,7 +467,22 @@ export function makeWorld(): World {
     },
     thresholds: [
       threshold,
-      { ...threshold, category: "A", limit: 4, pacedLimit: 3, taken: 3, fte: 1, rdvpermisLimit: 4 },
+      {
+        ...threshold,
+        category: "A",
+        limit: 4,
+        pacedLimit: 3,
+        taken: 3,
+        held: 0,
+        elsewhere: 0,
+        left: 1,
+        leftToday: 0,
+        fte: 1.2,
+        ownLimit: 5,
+        rdvpermisLimit: 4,
+        difference: -1,
+        fteSource: "declared",
+      },
     ],
     notices: [
       {
@@ -420,6 +496,7 @@ export function makeWorld(): World {
           en: "Booked: Wednesday 9 December 2026 at 8:32, Rungis.",
         },
         candidate: martin,
+        objectId: "b-1",
         readAt: null,
       },
       {
@@ -430,6 +507,7 @@ export function makeWorld(): World {
         level: "warning",
         text: { fr: "Plus de 80 % du seuil de décembre est pris.", en: "Over 80 % of December's threshold is taken." },
         candidate: null,
+        objectId: null,
         readAt: iso(-80 * MINUTE),
       },
     ],
@@ -444,6 +522,9 @@ export function makeWorld(): World {
           index === 2 ? { kind: "rdvpermis", id: "rdvpermis", roles: [] } : { kind: "person", id: "u-1", roles: [] },
         facts: {},
         object: { kind: action.split(".")[0] ?? "", id: `o-${index}` },
+        candidateId: null,
+        correlationId: null,
+        purpose: null,
         leafIndex: index === 0 ? null : 5 - index,
       }),
     ),

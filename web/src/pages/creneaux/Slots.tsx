@@ -19,7 +19,6 @@ import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
 import { clockOf, isNarrowed, resolveFilters, type SlotSearch } from "../../rules/filters.ts";
 import { inRuns } from "../../rules/inarow.ts";
-import { effectiveLimit } from "../../rules/threshold.ts";
 import { addDays, parisMidnight } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
 import { monthLong } from "../../time/format.ts";
@@ -241,8 +240,7 @@ function oldest(pages: readonly SlotPage[]): string | undefined {
 function Figures({ threshold }: { threshold: Threshold | null | undefined }) {
   if (!threshold) return null;
   const name = monthLong(threshold.month);
-  const { taken } = threshold;
-  const left = Math.max(0, effectiveLimit(threshold) - taken);
+  const { taken, leftToday: left } = threshold;
   return (
     <Link to="/seuils" className={left === 0 ? "rp-old" : undefined}>
       {t`${name} : ${taken} pris ou retenus, reste ${left}`}

@@ -14,7 +14,8 @@ export interface Settled {
 /** Known slots in their newest state; those no longer listed stay, as withdrawn; the rest is counted. Pure. */
 export function settle(known: ReadonlyMap<string, Slot>, items: readonly Slot[]): { shown: Slot[]; fresh: number } {
   const now = new Map(items.map((slot) => [slot.id, slot]));
-  const shown = [...known.values()].map((slot) => now.get(slot.id) ?? { ...slot, status: "withdrawn", allowed: false });
+  const gone = (slot: Slot): Slot => ({ ...slot, status: "withdrawn", allowed: false });
+  const shown = [...known.values()].map((slot) => now.get(slot.id) ?? gone(slot));
   return { shown, fresh: items.filter((slot) => !known.has(slot.id)).length };
 }
 

@@ -73,7 +73,7 @@ function Listing({ filter }: { filter: BookingFilter }) {
       <Loaded query={query} rows={5} height={56}>
         {(data) => {
           const items = data.pages.flatMap((page) => page.items);
-          const allowance = data.pages[0]?.replacements;
+          const allowance = data.pages[0]?.replacements ?? null;
           if (items.length === 0) {
             return (
               <Empty title={empty.title} action={<Link to="/creneaux">{t`Chercher des créneaux`}</Link>}>

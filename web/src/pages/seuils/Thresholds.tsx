@@ -1,6 +1,7 @@
 /** What the school may still take: per department, month and licence group; the figure, its parts and when it changes. */
 import { t } from "@lingui/core/macro";
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { thresholdsQuery } from "../../api/queries.ts";
 import type { Threshold } from "../../api/types.ts";
 import { Empty, Loaded } from "../../parts/Loading.tsx";
@@ -8,7 +9,8 @@ import { Notice } from "../../parts/Notice.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
 import { departmentName } from "../../rules/departments.ts";
 import { effectiveLimit } from "../../rules/threshold.ts";
-import { monthLong, parisMoment } from "../../time/format.ts";
+import { dayFull, monthLong, parisMoment } from "../../time/format.ts";
+import { Parameters } from "./Parameters.tsx";
 
 export function Thresholds() {
   const query = useQuery(thresholdsQuery);
@@ -33,52 +35,129 @@ export function Thresholds() {
           )
         }
       </Loaded>
+      <Parameters />
     </div>
   );
 }
 
 function Card({ threshold }: { threshold: Threshold }) {
-  const { taken, limit, pacedLimit, rdvpermisLimit, fte, ratePerFte, nextChangeAt } = threshold;
+  const { taken, limit, pacedLimit, rdvpermisLimit, ownLimit, held, elsewhere, left, leftToday, nextChangeAt } =
+    threshold;
   const now = effectiveLimit(threshold);
-  const left = Math.max(0, now - taken);
-  const share = now > 0 ? taken / now : 1;
+  const booked = Math.max(0, taken - held - elsewhere);
   const month = monthLong(threshold.month);
   const place = departmentName(threshold.department);
-  const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
+  const next = nextChangeAt ? parisMoment(nextChangeAt) : "";
   return (
     <section className="rp-card" aria-label={`${place}, ${threshold.category}, ${month}`}>
       <h2>
         {place}, {threshold.category}
       </h2>
       <p className="rp-muted">{month}</p>
-      <p>
-        <strong>{t`Reste ${left}`}</strong> {t`(${taken} pris ou retenus sur ${now})`}
+      <p className="rp-left">
+        <span>
+          <strong>{t`Reste ${leftToday} aujourd'hui`}</strong>
+        </span>
+        <span>{t`${left} ce mois-ci, sur ${limit}`}</span>
       </p>
       <Meter taken={taken} paced={now} limit={Math.max(limit, now, taken, 1)} />
-      {left === 0 ? (
-        <Notice level="danger">
-          <p>
-            {t`Seuil de ${month} atteint : ${taken} sur ${now}.`}{" "}
-            {nextChangeAt ? t`Suite le ${parisMoment(nextChangeAt)}.` : null}
-          </p>
-        </Notice>
-      ) : share >= 0.8 ? (
-        <Notice level="warning">
-          <p>{t`Plus de 80 % du seuil est pris.`}</p>
-        </Notice>
-      ) : null}
+      <State threshold={threshold} month={month} next={next} />
       <dl className="rp-facts rp-small">
-        <dt>{t`Seuil du mois`}</dt>
-        <dd>{t`${limit} (${number.format(ratePerFte)} × ${number.format(fte)} formateurs à temps plein)`}</dd>
+        <dt>{t`Réservés`}</dt>
+        <dd>{booked}</dd>
+        <dt>{t`Retenus`}</dt>
+        <dd>{held > 0 ? t`${held}, comptés tant qu'ils vivent` : held}</dd>
+        <dt>{t`Hors ResaPermis`}</dt>
+        <dd>{elsewhere > 0 ? t`${elsewhere}, vus chez RdvPermis` : elsewhere}</dd>
         <dt>{t`Plafond d'aujourd'hui`}</dt>
         <dd>
           {pacedLimit}
-          {nextChangeAt ? t`, change le ${parisMoment(nextChangeAt)}` : null}
+          {next && pacedLimit < limit ? t`, remonte le ${next}` : null}
         </dd>
-        <dt>{t`Selon RdvPermis`}</dt>
-        <dd>{rdvpermisLimit ?? t`non communiqué`}</dd>
+        <dt>{t`Seuil selon nous`}</dt>
+        <dd>{ownLimit ?? t`pas calculable`}</dd>
+        <dt>{t`Seuil selon RdvPermis`}</dt>
+        <dd>
+          {rdvpermisLimit ?? t`non communiqué`}
+          {threshold.difference ? <Difference difference={threshold.difference} /> : null}
+        </dd>
+        {threshold.replacementsLeft != null && threshold.replacementsPerMonth != null ? (
+          <>
+            <dt>{t`Remplacements`}</dt>
+            <dd>{t`reste ${threshold.replacementsLeft} sur ${threshold.replacementsPerMonth}`}</dd>
+          </>
+        ) : null}
+        <dt>{t`Temps plein`}</dt>
+        <dd>
+          <FteSource threshold={threshold} />
+        </dd>
       </dl>
     </section>
+  );
+}
+
+function State({ threshold, month, next }: { threshold: Threshold; month: string; next: string }) {
+  const { taken, limit, left, leftToday, warnPercent } = threshold;
+  if (left === 0) {
+    return (
+      <Notice level="danger">
+        <p>
+          {t`Seuil de ${month} atteint : ${taken} sur ${limit}.`} {next ? t`Suite le ${next}.` : null}
+        </p>
+      </Notice>
+    );
+  }
+  if (leftToday === 0) {
+    return (
+      <Notice level="warning">
+        <p>
+          {t`Plafond du moment atteint.`} {next ? t`Il remonte le ${next}.` : null}
+        </p>
+      </Notice>
+    );
+  }
+  return limit > 0 && (taken / limit) * 100 >= warnPercent ? (
+    <Notice level="warning">
+      <p>{t`Plus de ${warnPercent} % du seuil est pris.`}</p>
+    </Notice>
+  ) : null;
+}
+
+/** Ours and RdvPermis' figure differ: which one counts, in words. */
+function Difference({ difference }: { difference: number }) {
+  const by = Math.abs(difference);
+  return (
+    <>
+      {", "}
+      {difference < 0
+        ? t`${by} de moins que notre calcul : le sien compte`
+        : t`${by} de plus que notre calcul : le nôtre compte`}
+      {". "}
+      <Link to="/equipe" search={{ onglet: "heures" }}>{t`Vérifier les heures déclarées`}</Link>
+    </>
+  );
+}
+
+function FteSource({ threshold }: { threshold: Threshold }) {
+  const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
+  const fte = number.format(threshold.fte);
+  const rate = number.format(threshold.ratePerFte);
+  const asOf = threshold.fteAsOf ? dayFull(threshold.fteAsOf) : "";
+  if (threshold.fteSource === "unknown") {
+    return (
+      <>
+        {t`inconnu : rien ne peut être pris.`}{" "}
+        <Link to="/equipe" search={{ onglet: "heures" }}>{t`Déclarer les heures`}</Link>
+      </>
+    );
+  }
+  return (
+    <>
+      {t`${fte} formateurs × ${rate} créneaux`}
+      {", "}
+      {threshold.fteSource === "hours" ? t`calculé des heures déclarées` : t`déclaré à RdvPermis`}
+      {asOf ? `, ${t`au ${asOf}`}` : null}
+    </>
   );
 }
 
