@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+FULL = [(month, "B", "practical", 151.67) for month in ("2026-07", "2026-08", "2026-09")]
+"""One full time in the months that count on 24 November."""
+
+
 def stamp(*when: int, at: datetime | None = None) -> Timestamp:
     """A time as a message: year, month, day, hour … UTC."""
     message = Timestamp()

@@ -10,7 +10,7 @@ import grpc
 import pytest
 import sqlalchemy as sa
 from scheduling_peers import NOW
-from school_desk import Desk, stamp
+from school_desk import FULL, Desk, stamp
 
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.scheduling.v1 import school_pb2 as pb
@@ -18,9 +18,6 @@ from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding
 from resapermis_kit.db import transaction
 from resapermis_scheduling_rules.store import people as store
 from resapermis_scheduling_rules.store.school_tables import hours, trainers
-
-FULL = [(month, "B", "practical", 151.67) for month in ("2026-07", "2026-08", "2026-09")]
-"""One full time in the months that count on 24 November."""
 
 
 async def refused(call: Awaitable[Any]) -> grpc.StatusCode:
