@@ -59,3 +59,14 @@ async def test_a_full_pool_is_said_as_overload_and_no_database_as_away(make_data
     with pytest.raises(Failure) as away:
         await wait.run(nowhere, {})
     assert away.value.code == Code.CODE_UNAVAILABLE
+
+
+async def test_what_sqlalchemy_builds_is_a_statement_too(make_engine: MakeEngine) -> None:
+    seen = sa.table("seen", sa.column("id", sa.Text), sa.column("number", sa.BigInteger))
+    among = seen.c.id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Text)))
+    question = Statement(sa.select(seen).where(among, seen.c.number > sa.bindparam("above")).order_by(seen.c.number))
+    engine = await make_engine("kit_sample")
+    await NOTE.run(engine, {"id": "a", "first": 1, "second": 2})
+    await NOTE.run(engine, {"id": "b", "first": 3, "second": 4})
+    rows = await question.run(engine, {"above": 1, "ids": ["a", "c"]})
+    assert [(row.id, row["number"]) for row in rows] == [("a", 2)]

@@ -53,8 +53,7 @@ async def booked(service: Service, line_id: str, centre: Centre, minutes: float,
 
 
 async def ask(service: Service, *wants: Want, school_id: str = "school-1") -> Sequence[Situation]:
-    async with transaction(service.engine) as tx:
-        return await situations(tx, school_id, [(want, Parameters()) for want in wants])
+    return await situations(service.engine, school_id, [(want, Parameters()) for want in wants])
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ round trips for nothing; and asyncpg alone needs a quarter of the CPU that SQLAl
 Everything else goes through `db.transaction`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -17,20 +17,29 @@ from sqlalchemy.util import greenlet_spawn
 from resapermis_kit.db import AWAY, failure_of_state
 from resapermis_kit.errors import Code, Failure
 
-Rows = list["asyncpg.Record"]
+
+class Row(asyncpg.Record):
+    """A row whose columns are attributes, as SQLAlchemy's are."""
+
+    def __getattr__(self, name: str) -> Any:
+        """One column."""
+        return self[name]
 
 
 class Statement:
-    """One statement with named parameters (:name), prepared once on each connection of the pool."""
+    """One statement with named parameters, prepared once on each connection of the pool."""
 
-    def __init__(self, sql: str) -> None:
-        """Give each parameter its type in the text, by a cast or by where it stands: PostgreSQL derives it."""
+    def __init__(self, statement: str | sa.ClauseElement) -> None:
+        """Text with :name, each parameter typed by a cast or by where it stands; or what SQLAlchemy builds, with bindparams.
+
+        One text for any number of values: a list is one parameter (`= ANY(:ids)`, `sa.any_(sa.bindparam(...))`).
+        """
         dialect = PGDialect_asyncpg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-        compiled = sa.text(sql).compile(dialect=dialect)
+        compiled = (sa.text(statement) if isinstance(statement, str) else statement).compile(dialect=dialect)
         self.sql = str(compiled)
-        self._names: list[str] = list(compiled.positiontup or [])
+        self._names: list[str] = list(getattr(compiled, "positiontup", None) or [])
 
-    async def run(self, engine: AsyncEngine, values: Mapping[str, Any]) -> Rows:
+    async def run(self, engine: AsyncEngine, values: Mapping[str, Any]) -> Sequence[Row]:
         """Execute on a connection of the pool; committed at the return.
 
         Failures as `db.transaction` says them; what a constraint refuses comes as asyncpg's own error, and then
@@ -45,7 +54,8 @@ class Statement:
             raise Failure(Code.CODE_UNAVAILABLE, AWAY) from error
         driver: asyncpg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
         try:
-            return await driver.fetch(self.sql, *arguments)
+            found: Sequence[Row] = await driver.fetch(self.sql, *arguments, record_class=Row)
+            return found  # noqa: TRY300 - the exceptions below are the driver's
         except asyncpg.PostgresError as error:
             failure = failure_of_state(error.sqlstate or "")
             if failure is None:

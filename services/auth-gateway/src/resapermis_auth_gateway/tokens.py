@@ -11,9 +11,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_auth_gateway.store import MOMENT, metadata, sessions
 from resapermis_kit.db import Tx
+from resapermis_kit.statement import Statement
 from resapermis_vault import KeyEncryption, open_secret, row_of, seal_secret
 
 Kind = Literal["session", "grant"]
@@ -155,10 +157,13 @@ async def drop(
     return [open_refresh(vault, token) or open_access(vault, token) for token in found]
 
 
-async def of_session(tx: Tx, session_id: UUID) -> Token | None:
+_OF_SESSION = Statement(sa.select(*_COLUMNS).where(tokens.c.session_id == sa.bindparam("session_id"), LIVE))
+
+
+async def of_session(engine: AsyncEngine, session_id: UUID) -> Token | None:
     """The live token of a session."""
-    row = (await tx.execute(sa.select(*_COLUMNS).where(tokens.c.session_id == session_id, LIVE))).one_or_none()
-    return None if row is None else Token(**row._asdict())
+    rows = await _OF_SESSION.run(engine, {"session_id": session_id})
+    return Token(**rows[0]) if rows else None
 
 
 async def of_school(tx: Tx, school_id: str) -> list[Token]:

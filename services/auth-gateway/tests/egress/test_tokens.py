@@ -61,8 +61,7 @@ async def test_what_is_kept_is_sealed_and_bound_to_its_row(world):
     (row,) = await rows(world)
     assert b"access-1" not in row.access
     assert b"refresh-1" not in row.refresh
-    async with transaction(world.engine) as tx:
-        token = await tokens.of_session(tx, session)
+    token = await tokens.of_session(world.engine, session)
     assert tokens.open_access(world.vault, token) == "access-1"
     with pytest.raises(Unreadable):
         open_secret(world.vault, token.access, row=row_of("token", "refresh", token.id))
@@ -254,8 +253,7 @@ async def test_a_session_outlives_a_quiet_half_hour(world, responder):
     session = await world.sign_in(refresh_seconds=300)
     await world.keeper.renew_ending()
     assert provider.refreshes == 1
-    async with transaction(world.engine) as tx:
-        token = await tokens.of_session(tx, session)
+    token = await tokens.of_session(world.engine, session)
     assert token.refresh_expires_at > utc_now() + timedelta(minutes=25)
     await world.keeper.renew_ending()
     assert provider.refreshes == 1
@@ -263,8 +261,7 @@ async def test_a_session_outlives_a_quiet_half_hour(world, responder):
 
 async def test_a_second_token_for_a_session_is_refused_by_the_database(world):
     session = await world.sign_in()
-    async with transaction(world.engine) as tx:
-        token = await tokens.of_session(tx, session)
+    token = await tokens.of_session(world.engine, session)
     again = tokens.Pair("a", utc_now(), "r", None)
     with pytest.raises(sa.exc.IntegrityError):
         async with transaction(world.engine) as tx:

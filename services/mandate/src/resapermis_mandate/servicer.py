@@ -243,9 +243,11 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             raise malformed("questions", f"at most {MOST_ASKED}")
         ours = {parse_id("candidate_id", q.candidate_id) for q in request.questions if not q.rdvpermis_candidate_id}
         theirs = {q.rdvpermis_candidate_id for q in request.questions if q.rdvpermis_candidate_id}
-        async with transaction(self._engine) as tx:
-            found = await store.mandates_of(tx, school_id, ours) if ours else []
-            found_there = await store.mandates_at_rdvpermis(tx, school_id, theirs) if theirs else []
+        found = await store.standing(self._engine, school_id, ours) if ours else []
+        found_there: list[Mandate] = []
+        if theirs:
+            async with transaction(self._engine) as tx:
+                found_there = await store.mandates_at_rdvpermis(tx, school_id, theirs)
         response = pb.CheckMandatesResponse()
         for question in request.questions:
             if question.rdvpermis_candidate_id:

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import transaction
 from resapermis_kit.errors import malformed
 from resapermis_scheduling_rules import case_wire, judge, wire
 from resapermis_scheduling_rules.domain import (
@@ -48,8 +47,7 @@ class Question:
 class Evaluator:
     """Answers from the mirror and the school's own records; asks nobody but for a school never seen."""
 
-    reader: AsyncEngine
-    """Autocommit: each question is one round trip."""
+    engine: AsyncEngine
     facts: Facts
     now: Clock
 
@@ -101,17 +99,16 @@ class Evaluator:
         standing = await self.facts.standing(who)
         rulebook = await self.facts.rulebook()
         candidates = sorted({line.candidate_id for line in request.lines if line.candidate_id})
-        async with transaction(self.reader) as tx:
-            slots = await mirror.slots_by_id(tx, [line.slot_id for line in request.lines])
-            barred = _by_category(await bars.of_candidates(tx, who.school_id, candidates, now))
-            at = {slot.id: rulebook.at(now, slot.department, slot.category) for slot in slots.values()}
-            wants = [
-                (_want(line, slots[line.slot_id]), at[line.slot_id]) for line in request.lines if line.slot_id in slots
-            ]
-            if purpose is Purpose.CANCEL:
-                found = [Situation()] * len(wants)  # whoever leaves is in nobody's way
-            else:
-                found = await situations(tx, who.school_id, wants)
+        slots = await mirror.known_slots(self.engine, [line.slot_id for line in request.lines])
+        barred = _by_category(await bars.standing(self.engine, who.school_id, candidates, now))
+        at = {slot.id: rulebook.at(now, slot.department, slot.category) for slot in slots.values()}
+        wants = [
+            (_want(line, slots[line.slot_id]), at[line.slot_id]) for line in request.lines if line.slot_id in slots
+        ]
+        if purpose is Purpose.CANCEL:
+            found = [Situation()] * len(wants)  # whoever leaves is in nobody's way
+        else:
+            found = await situations(self.engine, who.school_id, wants)
         known = iter(found)
         usage = case_wire.usage_of(request.usage)
         asked = Counter(slots[line.slot_id].place for line in request.lines if line.slot_id in slots)

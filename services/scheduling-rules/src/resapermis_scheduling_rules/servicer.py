@@ -39,7 +39,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         self._facts, self._now = facts, now
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")  # one question, one round trip
         freshness = Freshness(engine, facts, looker, now, first_look_seconds=first_look_seconds)
-        self._evaluator = Evaluator(self._reader, facts, now)
+        self._evaluator = Evaluator(engine, facts, now)
         self._searching = Searching(engine, facts, Atlases(engine, now), freshness, now)
 
     async def SearchSlots(self, request: pb.SearchSlotsRequest, context: Any) -> pb.SearchSlotsResponse:

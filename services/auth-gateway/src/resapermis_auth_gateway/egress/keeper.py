@@ -115,8 +115,7 @@ class Keeper:
             found = self._remembered(session_id, school_id)
             if found is not None:
                 return found
-            async with transaction(self._engine) as tx:
-                token = await tokens.of_session(tx, session_id)
+            token = await tokens.of_session(self._engine, session_id)
             if token is None or token.school_id != school_id:
                 raise _reconnect()
             access = await self._ready(token)
@@ -154,8 +153,7 @@ class Keeper:
         found = self._remembered(who.session_id, who.school_id)
         if found is not None:
             return [str(found.account_id)]
-        async with transaction(self._engine) as tx:
-            token = await tokens.of_session(tx, who.session_id)
+        token = await tokens.of_session(self._engine, who.session_id)
         return [] if token is None or token.school_id != who.school_id else [str(token.account_id)]
 
     async def renew(self, refused: Access) -> Access:

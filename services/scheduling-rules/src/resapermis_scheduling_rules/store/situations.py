@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_kit.db import Tx
+from resapermis_kit.statement import Row, Statement
 from resapermis_scheduling_rules.domain import (
     Busy,
     Parameters,
@@ -25,7 +25,7 @@ from resapermis_scheduling_rules.domain import (
 MOST_KM = 1500.0
 """Nobody drives further between two exams; France's mainland and Corsica lie within it."""
 LONGEST_EXAM = timedelta(days=1)
-_FIND = sa.text("""
+_FIND = Statement("""
 WITH want AS (
   SELECT * FROM unnest(
     CAST(:n AS int[]), CAST(:candidate AS text[]), CAST(:trainer AS text[]), CAST(:vehicle AS text[]),
@@ -68,7 +68,7 @@ FROM want JOIN vehicle ON vehicle.school_id = :school_id AND vehicle.id = want.v
 """)
 
 
-async def situations(tx: Tx, school_id: str, wants: Sequence[tuple[Want, Parameters]]) -> list[Situation]:
+async def situations(engine: AsyncEngine, school_id: str, wants: Sequence[tuple[Want, Parameters]]) -> list[Situation]:
     """For each want, with the parameters of its place: what stands in its way, its trainer and its vehicle.
 
     A trainer's term is the one in force at the slot's hour, else the nearest before it, else the first to come.
@@ -93,7 +93,7 @@ async def situations(tx: Tx, school_id: str, wants: Sequence[tuple[Want, Paramet
     busy: dict[int, list[Busy]] = defaultdict(list)
     trainers: dict[int, Trainer] = {}
     vehicles: dict[int, Vehicle] = {}
-    for row in await tx.execute(_FIND, values):
+    for row in await _FIND.run(engine, values):
         if row.what == "trainer":
             categories = tuple(row.categories)
             trainers[row.n] = Trainer(row.id, row.word, categories, row.starts_at, row.ends_at, row.authorised_until)
@@ -116,6 +116,6 @@ def _around(want: Want, parameters: Parameters, minutes: int) -> tuple[datetime,
     return starts - timedelta(minutes=minutes), ends + timedelta(minutes=minutes)
 
 
-def _busy(row: sa.Row[tuple[object, ...]]) -> Busy:
+def _busy(row: Row) -> Busy:
     point = None if row.latitude is None or row.longitude is None else Point(row.latitude, row.longitude)
     return Busy(Whose(row.whose), What(row.what), row.id, row.starts_at, row.ends_at, row.word or "", point)
