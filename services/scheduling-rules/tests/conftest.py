@@ -14,10 +14,15 @@ from school_desk import Desk
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
+from resapermis.scheduling.v1.availability_pb2_grpc import add_AvailabilityServiceServicer_to_server
 from resapermis.scheduling.v1.school_pb2_grpc import add_SchoolServiceServicer_to_server
+from resapermis_kit.clock import new_id
 from resapermis_kit.outbox import Outbox
 from resapermis_kit.testing import MakeEngine, Serve
+from resapermis_scheduling_rules.absences import Absences
+from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
 from resapermis_scheduling_rules.facts import Facts
+from resapermis_scheduling_rules.ical.run import Reader
 from resapermis_scheduling_rules.looks import Looker
 from resapermis_scheduling_rules.people import Nights, People
 from resapermis_scheduling_rules.school_servicer import SchoolServicer
@@ -85,12 +90,19 @@ async def service(make_service: MakeService) -> Service:
 @pytest.fixture
 async def desk(service: Service, serve: Serve) -> Desk:
     """The school's own services, beside the service."""
-    outbox = Outbox("scheduling-rules")
-    people = People(service.engine, outbox, service.clock)
-    standings = Standings(service.engine, Outbox("scheduling-rules"), service.clock)
-    school = SchoolServicer(service.engine, service.facts, people, standings, service.clock)
+    outbox, engine, clock = Outbox("scheduling-rules"), service.engine, service.clock
+    absences = Absences(engine, outbox, Reader(), clock, new_id)
+    standings, people = Standings(engine, outbox, clock), People(engine, outbox, clock)
+    school = SchoolServicer(engine, service.facts, people, standings, clock)
+    tokens = iter(f"token-{n}" for n in range(1, 100))
+    availability = AvailabilityServicer(engine, outbox, service.facts, absences, clock, lambda: next(tokens))
     running = await serve(
         "scheduling-rules",
         (add_SchoolServiceServicer_to_server, school, "resapermis.scheduling.v1.SchoolService"),
+        (
+            add_AvailabilityServiceServicer_to_server,
+            availability,
+            "resapermis.scheduling.v1.AvailabilityService",
+        ),
     )
-    return Desk(service, running, Nights(service.engine, outbox, service.clock))
+    return Desk(service, running, Nights(engine, outbox, clock), absences)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
@@ -10,11 +11,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from scheduling_peers import Service
 
 from resapermis.audit.v1.events_pb2 import Record
-from resapermis.scheduling.v1 import school_pb2, school_pb2_grpc
+from resapermis.scheduling.v1 import availability_pb2, availability_pb2_grpc, school_pb2, school_pb2_grpc
 from resapermis_kit.auth import HEADER
 from resapermis_kit.db import transaction
 from resapermis_kit.outbox import outbox
 from resapermis_kit.testing import Running
+from resapermis_scheduling_rules.absences import Absences
 from resapermis_scheduling_rules.people import Nights
 
 if TYPE_CHECKING:
@@ -39,11 +41,17 @@ class Desk:
     around: Service
     running: Running
     nights: Nights
+    absences: Absences
 
     @property
     def school(self) -> "school_pb2_grpc.SchoolServiceAsyncStub":
         """As the gateway sees it."""
         return school_pb2_grpc.SchoolServiceStub(self.running.channel("scheduling-rules"))
+
+    @property
+    def availability(self) -> "availability_pb2_grpc.AvailabilityServiceAsyncStub":
+        """As the gateway sees it."""
+        return availability_pb2_grpc.AvailabilityServiceStub(self.running.channel("scheduling-rules"))
 
     def who(self, *roles: str, **overrides: Any) -> tuple[tuple[str, str], ...]:
         """Metadata of an administrator, or of whoever is said."""
@@ -64,6 +72,33 @@ class Desk:
             for month, category, kind, n in hours
         ]
         await self.school.DeclareHours(school_pb2.DeclareHoursRequest(hours=rows), metadata=self.who())
+
+    async def away(
+        self, subject: availability_pb2.Subject, starts: datetime, ends: datetime, request_id: str = "", **more: Any
+    ) -> availability_pb2.AddUnavailabilityResponse:
+        """Declare somebody as not free."""
+        wanted = availability_pb2.Unavailability(
+            subject=subject, starts_at=stamp(at=starts), ends_at=stamp(at=ends), **more
+        )
+        request = availability_pb2.AddUnavailabilityRequest(
+            request_id=request_id or str(uuid4()), unavailability=wanted
+        )
+        return await self.availability.AddUnavailability(request, metadata=self.who("school_manager"))
+
+    async def listed(
+        self, since: datetime, until: datetime, subject: availability_pb2.Subject | None = None
+    ) -> "Sequence[availability_pb2.Unavailability]":
+        """What stands in a window."""
+        request = availability_pb2.ListUnavailabilitiesRequest(subject=subject, to=stamp(at=until))
+        getattr(request, "from").FromDatetime(since)
+        return (await self.availability.ListUnavailabilities(request, metadata=self.who("trainer"))).occurrences
+
+    async def bring(
+        self, subject: availability_pb2.Subject, calendar: bytes
+    ) -> availability_pb2.ImportCalendarResponse:
+        """Import a calendar."""
+        request = availability_pb2.ImportCalendarRequest(subject=subject, calendar=calendar)
+        return await self.availability.ImportCalendar(request, metadata=self.who("school_manager"))
 
     async def ftes(self) -> dict[tuple[str, str], int]:
         """Hundredths by department and category."""

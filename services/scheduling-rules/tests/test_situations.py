@@ -136,7 +136,7 @@ async def test_trainer_and_vehicle_are_told_as_they_are_at_the_slots_hour(around
             await tx.execute(
                 sa.insert(vehicles).values(row | {"school_id": "school-1", "id": vehicle_id, "set_at": NOW})
             )
-    now, later, unknown, retired, elsewhere = await ask(
+    now, later, unknown, out_of_use, elsewhere = await ask(
         around,
         Want(slot(), trainer_id="t1", vehicle_id="v1"),
         Want(slot(3 * 24 * 60), trainer_id="t1"),
@@ -149,7 +149,7 @@ async def test_trainer_and_vehicle_are_told_as_they_are_at_the_slots_hour(around
     assert (now.trainer.department, now.trainer.accompanies(slot()), now.vehicle.gearbox) == ("91", True, "manual")
     assert later.trainer is not None
     assert later.trainer.department == "75"
-    assert (unknown.trainer, unknown.vehicle, retired.vehicle, elsewhere.trainer) == (None,) * 4
+    assert (unknown.trainer, unknown.vehicle, out_of_use.vehicle, elsewhere.trainer) == (None,) * 4
 
 
 @pytest.mark.req("R-17")

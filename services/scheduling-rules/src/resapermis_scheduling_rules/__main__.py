@@ -1,18 +1,24 @@
 """Wires scheduling-rules; the only place where its parts meet."""
 
 import asyncio
+import secrets
 import sys
 
 from resapermis.basket.v1.events_pb2 import LineChanged, PenaltiesFound, ResultFound
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
+from resapermis.scheduling.v1.availability_pb2_grpc import add_AvailabilityServiceServicer_to_server
 from resapermis.scheduling.v1.scheduling_pb2_grpc import add_SchedulingServiceServicer_to_server
 from resapermis.scheduling.v1.school_pb2_grpc import add_SchoolServiceServicer_to_server
 from resapermis_kit import run
 from resapermis_kit.bus import Together
+from resapermis_kit.clock import new_id
 from resapermis_kit.errors import Failure
 from resapermis_kit.run import Process
 from resapermis_scheduling_rules import change, events, outcomes
+from resapermis_scheduling_rules.absences import Absences
+from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
 from resapermis_scheduling_rules.facts import Facts
+from resapermis_scheduling_rules.ical.run import Reader
 from resapermis_scheduling_rules.looks import Looker
 from resapermis_scheduling_rules.people import Nights, People
 from resapermis_scheduling_rules.school_servicer import SchoolServicer
@@ -39,6 +45,11 @@ def main() -> int:
         lambda: Settings().database_url,
         _serve,
     )
+
+
+def new_token() -> str:
+    """256 random bits, URL-safe."""
+    return secrets.token_urlsafe(32)
 
 
 async def _serve() -> None:
@@ -69,6 +80,14 @@ async def _serve() -> None:
             ),
             "resapermis.scheduling.v1.SchoolService",
         )
+        absences = Absences(process.engine, process.outbox, Reader(), process.now, new_id)
+        process.server.add(
+            add_AvailabilityServiceServicer_to_server,
+            AvailabilityServicer(process.engine, process.outbox, facts, absences, process.now, new_token),
+            "resapermis.scheduling.v1.AvailabilityService",
+        )
+        process.every(600, "roll", absences.roll)
+        process.every(3600, "forget_absences", absences.forget)
         nights = Nights(process.engine, process.outbox, process.now)
         process.every(60, "fte", nights.compute)
         process.every(300, "endings", nights.warn)

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from google.protobuf.message import Message
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, Actor, Record
-from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding
+from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding, ConflictFound
 from resapermis_kit.auth import Principal
-from resapermis_scheduling_rules.domain import instant
+from resapermis_scheduling_rules.absence import Booked, Subject
+from resapermis_scheduling_rules.domain import Whose, instant, zone_of
 from resapermis_scheduling_rules.fte import Fte
 from resapermis_scheduling_rules.staff import Ending, Term, Vehicle
 
@@ -87,3 +88,25 @@ def ending(one: Ending, days: int) -> list[Message]:
     facts = {"what": what, "endsAt": instant(one.ends_at), "daysBefore": str(days)}
     object_id = one.trainer_id or one.school_id
     return [fact, happened(one.school_id, "authorisation.end", what, object_id, facts)]
+
+
+def absence(who: Principal, action: str, kept_id: str, subject: Subject, facts: Mapping[str, str]) -> Record:
+    """A person said, took back or imported when somebody or something is not free."""
+    record = did(who, action, "unavailability", kept_id, {"whose": subject.whose, "subject": subject.id, **facts})
+    if subject.whose is Whose.CANDIDATE:
+        record.candidate_id = subject.id
+    return record
+
+
+def conflict(met: Booked) -> ConflictFound:
+    """A booking meets what is declared; told, not changed."""
+    fact = ConflictFound(
+        school_id=met.school_id,
+        line_id=met.line_id,
+        slot_id=met.slot_id,
+        candidate_id=met.candidate_id,
+        whose=met.whose,
+        time_zone=zone_of(met.department),
+    )
+    fact.starts_at.FromDatetime(met.starts_at)
+    return fact

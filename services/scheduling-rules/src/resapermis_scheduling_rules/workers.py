@@ -16,7 +16,8 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.outbox import Outbox
-from resapermis_scheduling_rules import events, outcomes
+from resapermis_scheduling_rules import events, outcomes, school_events
+from resapermis_scheduling_rules.absences import met_of
 from resapermis_scheduling_rules.domain import KeptLine, Place, Status, month_of, parameters_for
 from resapermis_scheduling_rules.facts import Standing
 from resapermis_scheduling_rules.looks import SEEN, Looker
@@ -84,7 +85,15 @@ class Lines:
         await schools.uncount_lines(tx, [line_id for line_id, line in counted.items() if line is None])
         await schools.keep_lines(tx, [line for line in counted.values() if line is not None])
         await outcomes.bar_after(tx, batch)
+        await self._say_conflicts(tx, [event.line_id for event, _ in batch if _arrived(event)])
         await self._say_reached(tx, to_say)
+
+    async def _say_conflicts(self, tx: Tx, line_ids: Sequence[str]) -> None:
+        """Tell of bookings that are new, perhaps made elsewhere, and meet what is declared as not free."""
+        if line_ids:
+            now = self._now()
+            met = await met_of(tx, line_ids, now)
+            await self._outbox.add(tx, now, *(school_events.conflict(one) for one in met))
 
     async def _say_reached(self, tx: Tx, keys: Collection[tuple[str, Place]]) -> None:
         """Tell each school once a month that it took 80 % (parameter), and once that it took all."""
@@ -110,6 +119,10 @@ class Lines:
             if await schools.first_to_say(tx, school_id, place, sorted(set(reached))):
                 said = events.threshold_reached(school_id, place, quota.counted, quota.limit)
                 await self._outbox.add(tx, now, *said)
+
+
+def _arrived(event: LineChanged) -> bool:
+    return event.to == basket.LINE_STATE_BOOKED and getattr(event, "from") != basket.LINE_STATE_BOOKED
 
 
 def _kept(event: LineChanged, place: Place, at: datetime) -> KeptLine:
