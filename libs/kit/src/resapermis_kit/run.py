@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.events.v1 import events_pb2, events_pb2_grpc
-from resapermis_kit import backlog, db, durable, duties, lost, once, outbox, peers
+from resapermis_kit import backlog, db, durable, duties, invariants, lost, once, outbox, peers
 from resapermis_kit import bus as kit_bus
 from resapermis_kit.auth import Authorizer, Verifier
 from resapermis_kit.clock import Clock, utc_now
@@ -46,6 +46,8 @@ class Process:
     """What each replica does."""
     duties: list[Worker] = field(default_factory=list)
     """What one replica does for all."""
+    invariants: dict[str, str] = field(default_factory=lambda: dict(invariants.KIT))
+    """Queries of what breaks an invariant of this service's database, by name; see kit.invariants."""
     after_restore: list[Worker] = field(default_factory=list)
     """Done once when the database is found to have been restored to the past, before anything more is said."""
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -147,6 +149,7 @@ async def serve(
                 lambda: kit_bus.relay(engine, bus, process.outbox, process.now, lambda: _prepare_bus(process, facts))
             )
             process.every(5, "backlog", lambda: backlog.measure(engine))
+            process.every(invariants.EVERY_SECONDS, "invariants", lambda: _check(process))
             process.every(600, "prune", lambda: _prune(process))
         await build(process)
         health.checks["database"] = lambda: db.check(engine)
@@ -179,6 +182,10 @@ async def _wait_for_database(engine: AsyncEngine, package: str) -> None:
             await asyncio.sleep(1)
         else:
             return
+
+
+async def _check(process: Process) -> None:
+    await invariants.look(process.engine, process.invariants)
 
 
 async def _prune(process: Process) -> None:

@@ -13,6 +13,7 @@ from resapermis_basket.peers import Peers
 from resapermis_basket.results import Results
 from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
+from resapermis_basket.store import invariants
 from resapermis_basket.sweeping import Sweeping
 from resapermis_basket.workers import Unasked
 from resapermis_kit import run
@@ -42,6 +43,8 @@ async def build(process: run.Process, settings: Settings) -> None:
     process.every(settings.settle_every_seconds, "settle", unasked.look_and_give_back)
     process.every(settings.sweep_round_seconds, "sweep", Sweeping(parts).sweep)
     process.every(settings.results_round_seconds, "results", Results(parts).look)
+    process.invariants |= {**invariants.ALWAYS, **invariants.IN_TIME}
+    process.after_restore.append(unasked.doubt_everything)
     process.consume("scheduling-rules", {SlotWithdrawn: unasked.on_slot_withdrawn})
     process.consume("mandate", {MandateChanged: unasked.on_mandate_changed})
 

@@ -90,6 +90,11 @@ class Unasked:
         await self.expire()
         await self.warn()
 
+    async def doubt_everything(self) -> None:
+        """This database was restored to the past: RdvPermis is read again before anything here is believed (E16)."""
+        async with transaction(self._parts.engine) as tx:
+            log.warning("restored.reads_again", holds=await store.doubt_all(tx))
+
     async def finish(self) -> None:
         """Booked exams that have begun are done: nothing changes them any more (R-12)."""
         async with transaction(self._parts.engine) as tx:

@@ -40,6 +40,7 @@ from resapermis_basket.store.line_rows import (
     row,
     save,
 )
+from resapermis_basket.store.restored import doubt_all
 from resapermis_basket.store.resulted import Tally, due_for_a_result, penalties_told, tallies, tell_penalties
 from resapermis_basket.store.tables import ALIVE, MOMENT, groups, heard_table, lines, metadata, quota
 from resapermis_basket.store.watching import (
@@ -83,6 +84,7 @@ __all__ = [
     "counted",
     "department_of_centre",
     "department_of_school",
+    "doubt_all",
     "due_for_a_result",
     "due_to_be_done",
     "due_to_expire",
