@@ -44,8 +44,10 @@ class People(iam_pb2_grpc.IamServiceServicer, mandate_pb2_grpc.MandateServiceSer
         self.erased = False
         self.email = "zoe@mail.example"
         self.recipients = [
-            iam_pb2.Recipient(account_id="account-1", email="one@school.example", locale="fr"),
-            iam_pb2.Recipient(account_id="account-2", email="two@school.example", locale="en"),
+            iam_pb2.Recipient(
+                account_id="account-1", email="one@school.example", locale="fr", roles=["school_manager"]
+            ),
+            iam_pb2.Recipient(account_id="account-2", email="two@school.example", locale="en", roles=["trainer"]),
         ]
         self.purposes: list[str] = []
 
@@ -126,6 +128,13 @@ class House:
             "GroupExpiring": self.inbox.on_group_expiring,
             "MandateChanged": self.inbox.on_mandate_changed,
             "ThresholdReached": self.inbox.on_threshold_reached,
+            "ThresholdDiffers": self.inbox.on_threshold_differs,
+            "ResultFound": self.inbox.on_result_found,
+            "ComplianceDrifted": self.inbox.on_compliance_drifted,
+            "ConflictFound": self.inbox.on_conflict_found,
+            "RuleChanged": self.inbox.on_rule_changed,
+            "SearchMatched": self.inbox.on_search_matched,
+            "AuthorisationEnding": self.inbox.on_authorisation_ending,
         }[event.DESCRIPTOR.name]
         async with transaction(self.engine) as tx:
             await handle(tx, event, fact)

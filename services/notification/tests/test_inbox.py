@@ -14,6 +14,7 @@ from resapermis.basket.v1.basket_pb2 import LineState
 from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis.notification.v1 import notification_pb2 as pb
 from resapermis.notification.v1.events_pb2 import NoticePosted
+from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding, RuleChanged, SearchMatched
 from resapermis_kit.bus import Fact
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.db import transaction
@@ -97,6 +98,70 @@ async def test_another_schools_notice_is_not_there(house: House) -> None:
     shape = await refusal(house.call("MarkRead", pb.MarkReadRequest(notice_id="x")))
     assert shape.code == Code.CODE_MALFORMED
     assert not (await house.call("ListNotices", pb.ListNoticesRequest())).notices
+
+
+RULE = RuleChanged(parameter_id="p1", name="group", old_value="4", new_value="3")
+LICENCE = AuthorisationEnding(school_id="school-1", what="licence")
+MATCHED = SearchMatched(search_id="f1", school_id="school-1", account_id="account-1", slots=1)
+
+
+async def kinds(house: House, **who: Any) -> list[str]:
+    listed = await house.call("ListNotices", pb.ListNoticesRequest(), **who)
+    assert listed.unread == len(listed.notices)
+    return [notice.kind for notice in listed.notices]
+
+
+@pytest.mark.req("R-24", "N-03")
+async def test_a_notice_to_all_is_one_row_in_every_schools_inbox_and_read_by_each_account(house: House) -> None:
+    await house.hear(done(1))
+    await house.hear(RULE)
+    await house.hear(done(2))
+    assert await kinds(house) == ["booking.done", "rule.changed", "booking.done"]
+    assert await kinds(house, school_id="school-2", account_id="account-9") == ["rule.changed"]
+    (posted,) = [one for one in await house.said(NoticePosted) if one.kind == "rule.changed"]
+    assert posted.school_id == ""
+    await house.call("MarkRead", pb.MarkReadRequest(notice_id=posted.notice_id))
+    mine = await house.call("ListNotices", pb.ListNoticesRequest(unread_only=True))
+    assert ([one.kind for one in mine.notices], mine.unread) == (["booking.done", "booking.done"], 2)
+    assert await kinds(house, school_id="school-2", account_id="account-9") == ["rule.changed"]
+    replay = await house.call("ListNotices", pb.ListNoticesRequest(after_id=posted.notice_id))
+    assert [one.object_id for one in replay.notices] == ["line-2"]
+    await house.deliveries.drain()
+    assert not house.post.mails
+
+
+@pytest.mark.req("N-04")
+async def test_pages_of_ones_own_and_everybodys_notices_go_on_without_gap_or_double(house: House) -> None:
+    for number in range(3):
+        await house.hear(done(number))
+        await house.hear(RULE)
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = await house.call("ListNotices", pb.ListNoticesRequest(limit=2, cursor=cursor))
+        seen += [notice.id for notice in page.notices]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    assert seen == [one.notice_id for one in reversed(await house.said(NoticePosted))]
+
+
+@pytest.mark.req("R-20")
+async def test_a_matched_search_is_shown_to_the_account_that_saved_it_alone(house: House) -> None:
+    await house.hear(MATCHED)
+    assert await kinds(house) == ["search.matched"]
+    assert await kinds(house, account_id="account-2") == []
+    assert await kinds(house, school_id="school-2") == []
+    notice_id = (await house.said(NoticePosted))[0].notice_id
+    marking = house.call("MarkRead", pb.MarkReadRequest(notice_id=notice_id), account_id="account-2")
+    assert (await refusal(marking)).code == Code.CODE_NOT_FOUND
+
+
+@pytest.mark.req("R-28", "S-22")
+@pytest.mark.parametrize(("role", "seen"), [("school_manager", 1), ("school_admin", 1), ("trainer", 0)])
+async def test_what_is_for_managers_is_not_shown_to_trainers(house: House, role: str, seen: int) -> None:
+    await house.hear(LICENCE)
+    assert len(await kinds(house, roles=(role,))) == seen
 
 
 @pytest.mark.req("D-11")

@@ -12,10 +12,11 @@ from icalendar import Calendar
 from notification_peers import SENDER, House
 
 from resapermis.audit.v1.events_pb2 import Outcome as Ended
-from resapermis.basket.v1.basket_pb2 import LineState
-from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
+from resapermis.basket.v1.basket_pb2 import LineState, Result
+from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged, ResultFound
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.mandate.v1.mandate_pb2 import MandateState
+from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding, SearchMatched
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_notification import ics
 from resapermis_notification.deliver import pause
@@ -81,6 +82,53 @@ async def test_a_booking_is_told_in_html_text_and_calendar(house: House) -> None
     assert part(english, "plain").index("Hello") < part(english, "plain").index("Bonjour")
     assert all("Zoé" not in f"{mail['Subject']}{part(mail, 'plain')}" for mail in (french, english))
     assert house.people.purposes == ["notify_candidate"]
+
+
+@pytest.mark.req("R-28")
+async def test_what_is_for_managers_is_mailed_to_them_alone(house: House) -> None:
+    await house.hear(AuthorisationEnding(school_id="school-1", what="licence"))
+    await house.deliveries.drain()
+    (only,) = house.post.mails
+    assert (only[0], only[1]["Subject"]) == (ONE, "Une autorisation prend fin")
+    assert await house.outcomes() == {("school", ""): "spread", ("account", "account-1"): "sent"}
+
+
+@pytest.mark.req("R-20")
+async def test_a_matched_search_is_mailed_to_its_owner_and_not_an_hour_later(house: House) -> None:
+    await house.hear(SearchMatched(search_id="f1", school_id="school-1", account_id="account-2", slots=2))
+    await house.deliveries.drain()
+    (only,) = house.post.mails
+    assert (only[0], only[1]["Subject"]) == (TWO, "Your search found")
+    await house.post.stop()
+    await house.hear(SearchMatched(search_id="f2", school_id="school-1", account_id="account-1", slots=2))
+    house.later = timedelta(hours=1, seconds=1)
+    await house.post.start()
+    await house.deliveries.drain()
+    assert len(house.post.mails) == 1
+    assert await house.outcomes() == {("account", "account-2"): "sent", ("account", "account-1"): "gone"}
+
+
+@pytest.mark.req("N-06", "N-07", "R-22")
+async def test_a_candidate_hears_that_a_result_is_there_and_no_mail_says_how_it_went(house: House) -> None:
+    event = ResultFound(line_id="0198-line", school_id="school-1", candidate_id="0198-candidate", category="B")
+    event.result.outcome = Result.OUTCOME_FAILED
+    event.starts_at.FromDatetime(STARTS)
+    await house.hear(event)
+    await house.deliveries.drain()
+    ((to, theirs),) = house.post.mails
+    assert (to, theirs["Subject"]) == (ZOE, "Le résultat de votre examen est publié")
+    assert "échou" not in part(theirs, "plain")
+    assert "failed" not in part(theirs, "plain")
+
+
+@pytest.mark.req("R-31", "N-06")
+async def test_a_booking_made_by_hand_is_told_to_the_candidate_with_its_calendar(house: House) -> None:
+    await house.hear(line(account_id="", found_elsewhere=True))
+    await house.deliveries.drain()
+    (theirs,) = house.post.to(ZOE)
+    assert theirs["Subject"] == "Une place d'examen est réservée à votre nom"
+    assert "chez RdvPermis" in part(theirs, "plain")
+    assert attached(theirs)[0] == "PUBLISH"
 
 
 @pytest.mark.req("N-06")

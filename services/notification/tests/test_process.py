@@ -68,6 +68,8 @@ async def test_a_booking_said_on_the_bus_is_in_the_inbox_and_in_the_mail(
         "RESAPERMIS_POLICIES": str(POLICIES),
         "RESAPERMIS_PEER_AUTH_GATEWAY": f"127.0.0.1:{gateway.server.port}",
         "RESAPERMIS_PEER_MANDATE": f"127.0.0.1:{mandate.server.port}",
+        "RESAPERMIS_PEER_BASKET": f"127.0.0.1:{free_port()}",
+        "RESAPERMIS_PEER_SCHEDULING_RULES": f"127.0.0.1:{free_port()}",
         "RESAPERMIS_SMTP_URL": f"smtp://127.0.0.1:{post.port}",
         "RESAPERMIS_MAIL_FROM": "ResaPermis <no-reply@resapermis.example>",
         "RESAPERMIS_DELIVER_SECONDS": "0.05",

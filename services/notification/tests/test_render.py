@@ -1,18 +1,27 @@
 """Facts become notices: each in French and English, of allowed words, never of a person."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resapermis.basket.v1.basket_pb2 import LineState
-from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
+from resapermis.basket.v1.basket_pb2 import LineState, Result
+from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, ResultFound
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.mandate.v1.mandate_pb2 import MandateState
-from resapermis.scheduling.v1.events_pb2 import ThresholdReached
-from resapermis_notification import mail, render
+from resapermis.scheduling.v1.events_pb2 import (
+    AuthorisationEnding,
+    ConflictFound,
+    RuleChanged,
+    SearchMatched,
+    ThresholdDiffers,
+    ThresholdReached,
+)
+from resapermis_notification import mail, render, words
 from resapermis_notification.render import Notice
 
 STARTS = datetime(2026, 12, 9, 7, 32, tzinfo=UTC)
@@ -52,7 +61,7 @@ def sound(notice: Notice) -> None:
 @pytest.mark.req("N-03", "N-07")
 @pytest.mark.parametrize("name", [name.removeprefix("LINE_STATE_") for name in LineState.keys()])  # noqa: SIM118 - protobuf's enum is no dict
 def test_every_state_of_a_line_is_told_or_known_to_need_no_telling(name: str) -> None:
-    assert LineState.Value(f"LINE_STATE_{name}") in render._LINES
+    assert LineState.Value(f"LINE_STATE_{name}") in render.LINES
     notice = render.line_changed(line(name))
     assert (notice is not None) == (name in TOLD)
     if notice is not None:
@@ -64,7 +73,7 @@ def test_every_state_of_a_line_is_told_or_known_to_need_no_telling(name: str) ->
 @pytest.mark.req("N-03")
 @pytest.mark.parametrize("name", [name.removeprefix("MANDATE_STATE_") for name in MandateState.keys()])  # noqa: SIM118 - as above
 def test_every_state_of_a_mandate_is_told_but_drafts(name: str) -> None:
-    assert MandateState.Value(f"MANDATE_STATE_{name}") in render._MANDATES
+    assert MandateState.Value(f"MANDATE_STATE_{name}") in render.MANDATES
     notice = render.mandate_changed(
         MandateChanged(school_id="s", mandate_id="m", category="B", to=MandateState.Value(f"MANDATE_STATE_{name}"))
     )
@@ -97,6 +106,10 @@ def test_a_refusal_says_why_and_a_cancellation_by_whom() -> None:
     ours = render.line_changed(line("CANCELLED"))
     assert ours is not None
     assert ours.text_fr.startswith("Annulé par votre école : permis B")
+    by_hand = render.line_changed(line("CANCELLED", account_id="", found_elsewhere=True))
+    assert by_hand is not None
+    assert by_hand.text_fr.startswith("Annulé chez RdvPermis : permis B")
+    assert by_hand.facts["by"] == "rdvpermis"
     unknown = render.line_changed(line("CANCELLED", account_id=""))
     assert unknown is not None
     assert unknown.text_fr.startswith("Annulé : permis B")  # nobody is blamed where nobody is known
@@ -131,6 +144,143 @@ def test_baskets_and_thresholds_are_told() -> None:
     assert render.threshold_reached(near).kind == "threshold.near"
     near.taken = 10
     assert "décembre 2026 atteint : 10 / 10" in render.threshold_reached(near).text_fr
+
+
+@pytest.mark.req("R-31", "N-03")
+def test_what_was_booked_by_hand_is_told_as_found_at_rdvpermis() -> None:
+    found = render.line_changed(line("BOOKED", account_id="", found_elsewhere=True))
+    assert found is not None
+    sound(found)
+    assert (found.kind, found.mail_school, found.mail_candidate) == ("booking.found", True, True)
+    assert found.text_fr.startswith("Réservé chez RdvPermis, hors de ResaPermis : permis B, mercredi 9 décembre")
+    for state in ("REPLACED", "SWAPPED"):
+        notice = render.line_changed(line(state, account_id="", found_elsewhere=True))
+        assert notice is not None
+        assert " chez RdvPermis : " in notice.text_fr
+        assert " at RdvPermis: " in notice.text_en
+
+
+def result(outcome: str, **more: Any) -> ResultFound:
+    event = ResultFound(line_id="0198-line", school_id="s", candidate_id="c1", category="B", **more)
+    event.time_zone, event.centre_name = "Europe/Paris", "Rosny"
+    event.result.outcome = Result.Outcome.Value(f"OUTCOME_{outcome}")
+    event.starts_at.FromDatetime(STARTS)
+    return event
+
+
+@pytest.mark.req("R-22", "N-03")
+@pytest.mark.parametrize(("outcome", "word"), [("PASSED", "réussi"), ("FAILED", "échoué"), ("ABSENT", "absence")])
+def test_a_result_is_told_with_how_it_went(outcome: str, word: str) -> None:
+    notice = render.result_found(result(outcome))
+    assert notice is not None
+    sound(notice)
+    assert notice.text_fr == (f"Résultat publié : {word}. Permis B, mercredi 9 décembre 2026 à 8 h 32, Rosny.")
+    assert (notice.facts["outcome"], notice.mail_candidate, notice.mail_school) == (outcome.lower(), True, False)
+
+
+def test_a_result_that_says_nothing_is_not_told() -> None:
+    assert render.result_found(result("UNSPECIFIED")) is None
+
+
+def _sent(event: Any, field: str) -> Any:
+    getattr(event, field).FromDatetime(STARTS)
+    return event
+
+
+@pytest.mark.req("N-03", "R-24")
+def test_a_change_of_a_rule_is_for_everybody_and_says_what_from_when() -> None:
+    event = RuleChanged(parameter_id="p1", name="threshold_rate", old_value="4.5", new_value="5", department="94")
+    notice = render.rule_changed(_sent(event, "valid_from"))
+    sound(notice)
+    assert notice.school_id == render.EVERYBODY
+    assert notice.text_fr == (
+        "Règle modifiée le mercredi 9 décembre 2026 à 8 h 32 (heure de Paris) : "
+        "créneaux par formateur et par mois, département 94, 4.5 → 5."
+    )
+    assert not notice.mail_school
+    sound(render.rule_changed(RuleChanged(name="never_heard_of", new_value="1")))
+
+
+@pytest.mark.req("R-20", "D-03")
+def test_a_matched_search_is_one_accounts_and_its_label_stays_away() -> None:
+    event = SearchMatched(search_id="f1", school_id="s", account_id="a1", label="Pour Léa Martin", slots=3)
+    event.category, event.department, event.time_zone = "B", "94", "Europe/Paris"
+    notice = render.search_matched(_sent(event, "first_starts_at"))
+    assert notice is not None
+    sound(notice)
+    assert (notice.account_id, notice.mail_school, notice.object_id) == ("a1", False, "f1")
+    assert notice.text_fr == (
+        "Votre recherche a trouvé 3 créneaux (permis B), le premier mercredi 9 décembre 2026 à 8 h 32. "
+        "Rien n'est retenu sans vous."
+    )
+    assert "Léa" not in str(notice)
+    assert render.search_matched(SearchMatched(search_id="f1", school_id="s", slots=1)) is None
+
+
+@pytest.mark.req("R-28")
+@pytest.mark.parametrize(("hours", "kind", "level"), [(-1, "ending", "warning"), (1, "ended", "danger")])
+def test_an_authorisation_that_ends_is_warned_of_and_one_that_ended_is_said_so(
+    hours: int, kind: str, level: str
+) -> None:
+    for what, trainer in (("licence", ""), ("trainer", "u-1")):
+        event = _sent(AuthorisationEnding(school_id="s", what=what, trainer_id=trainer), "ends_at")
+        notice = render.authorisation_ending(event, STARTS + timedelta(hours=hours))
+        sound(notice)
+        assert (notice.kind, notice.level, notice.managers_only) == (f"authorisation.{kind}", level, True)
+        assert notice.object_id == trainer
+
+
+@pytest.mark.req("R-17")
+@pytest.mark.parametrize("whose", ["candidate", "trainer", "vehicle", "school", "something new"])
+def test_a_conflict_says_whose_and_which_booking(whose: str) -> None:
+    event = _sent(ConflictFound(school_id="s", line_id="l1", whose=whose, time_zone="Europe/Paris"), "starts_at")
+    notice = render.conflict_found(event)
+    sound(notice)
+    assert notice.text_fr.endswith("mercredi 9 décembre 2026 à 8 h 32. Permutez, remplacez ou annulez.")
+    assert notice.facts.get("whose", "") == (whose if " " not in whose else "")
+
+
+@pytest.mark.req("R-23", "R-10")
+def test_a_drift_names_the_rules_and_a_difference_both_figures() -> None:
+    drift = render.compliance_drifted(ComplianceDrifted(line_id="l1", school_id="s", rules=["R-GROUP", "R-NOTICE"]))
+    sound(drift)
+    assert (drift.facts["rules"], drift.level) == ("R-GROUP|R-NOTICE", "danger")
+    assert "R-GROUP, R-NOTICE" in drift.text_en
+    event = ThresholdDiffers(school_id="s", department="94", month="2026-12", category="B", ours=12, theirs=11)
+    differs = render.threshold_differs(event)
+    sound(differs)
+    assert "12 selon vos heures, 11 chez RdvPermis" in differs.text_fr
+    assert differs.managers_only
+
+
+@pytest.mark.req("N-07")
+def test_every_notice_that_is_mailed_has_its_own_subject() -> None:
+    found = [
+        render.line_changed(line("BOOKED", found_elsewhere=True)),
+        render.result_found(result("PASSED")),
+        render.conflict_found(ConflictFound()),
+        render.compliance_drifted(ComplianceDrifted()),
+        render.search_matched(SearchMatched(account_id="a1")),
+        render.authorisation_ending(_sent(AuthorisationEnding(), "ends_at"), STARTS),
+        render.authorisation_ending(AuthorisationEnding(), STARTS),
+    ]
+    for notice in found:
+        assert notice is not None
+        if notice.mail_school or notice.account_id:
+            assert notice.kind in mail._SCHOOL_SUBJECTS
+        if notice.mail_candidate:
+            assert notice.kind in mail._CANDIDATE_SUBJECTS
+            assert notice.kind in mail._CANDIDATE_TEXTS
+
+
+def test_every_parameter_of_the_rules_has_a_name() -> None:
+    text = (
+        Path(__file__).parents[2] / "scheduling-rules/src/resapermis_scheduling_rules/domain/parameters.py"
+    ).read_text()
+    body = text.partition("class Parameters:")[2].partition("\n\n\n")[0]
+    names = set(re.findall(r"^    ([a-z][a-z0-9_]*): ", body, re.MULTILINE))
+    assert len(names) > 20
+    assert names <= set(words.PARAMETERS)
 
 
 @pytest.mark.req("N-07", "D-03")

@@ -189,6 +189,20 @@ async def test_a_notice_reaches_its_school_and_no_other(
         assert set(await other.rest()) <= {"tick"}
 
 
+@pytest.mark.req("R-24")
+async def test_a_notice_for_everybody_reaches_every_schools_feed(
+    live_world: Any, inbox: Inbox, make_bus: Callable[..., Any]
+) -> None:
+    inbox.notices = [_notice("n-1")]
+    bus = await make_bus("notification")
+    await live_world.gateway.live.listen(bus)
+    ours, theirs = await live_world.session(), await live_world.session(school="school-2")
+    async with _open(live_world, ours) as feed, _open(live_world, theirs) as other:
+        posted = NoticePosted(notice_id="n-1", kind="rule.changed", topic="slot")
+        await bus.publish(NoticePosted.DESCRIPTOR.full_name, posted.SerializeToString())
+        assert (await feed.next("notification"))[2] == (await other.next("notification"))[2] == "n-1"
+
+
 async def test_changes_of_lines_are_told_by_topic(live_world: Any, make_bus: Callable[..., Any]) -> None:
     bus = await make_bus("basket")
     await live_world.gateway.live.listen(bus)

@@ -2,13 +2,20 @@
 
 import sys
 
-from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
+from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, ResultFound
 from resapermis.iam.v1 import iam_pb2_grpc
 from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.notification.v1 import notification_pb2_grpc
 from resapermis.notification.v1.events_pb2 import NoticePosted
-from resapermis.scheduling.v1.events_pb2 import ThresholdReached
+from resapermis.scheduling.v1.events_pb2 import (
+    AuthorisationEnding,
+    ConflictFound,
+    RuleChanged,
+    SearchMatched,
+    ThresholdDiffers,
+    ThresholdReached,
+)
 from resapermis_kit import run
 from resapermis_kit.clock import new_id
 from resapermis_kit.db import transaction
@@ -27,9 +34,27 @@ PACKAGE = "resapermis_notification"
 async def build(process: run.Process, settings: Settings) -> None:
     """Wire notification."""
     inbox = Inbox(process.outbox, process.now, new_id)
-    process.consume("basket", {LineChanged: inbox.on_line_changed, GroupExpiring: inbox.on_group_expiring})
+    process.consume(
+        "basket",
+        {
+            LineChanged: inbox.on_line_changed,
+            GroupExpiring: inbox.on_group_expiring,
+            ResultFound: inbox.on_result_found,
+            ComplianceDrifted: inbox.on_compliance_drifted,
+        },
+    )
     process.consume("mandate", {MandateChanged: inbox.on_mandate_changed})
-    process.consume("scheduling-rules", {ThresholdReached: inbox.on_threshold_reached})
+    process.consume(
+        "scheduling-rules",
+        {
+            ThresholdReached: inbox.on_threshold_reached,
+            ThresholdDiffers: inbox.on_threshold_differs,
+            ConflictFound: inbox.on_conflict_found,
+            RuleChanged: inbox.on_rule_changed,
+            SearchMatched: inbox.on_search_matched,
+            AuthorisationEnding: inbox.on_authorisation_ending,
+        },
+    )
     deliveries = Deliveries(
         process.engine,
         MailServer.parse(settings.smtp_url, settings.smtp_username, settings.smtp_password.get_secret_value()),

@@ -19,13 +19,14 @@ from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.outbox import Outbox
 from resapermis_notification import events, store
-from resapermis_notification.domain import Audience, Due, Outcome
+from resapermis_notification.domain import MANAGERS, Audience, Due, Outcome
 from resapermis_notification.mail import BadAddress, Sender, Told, write
 from resapermis_notification.post import Connection, MailServer, Never, NotNow, ServerAway
 
 BATCH = 50
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(hours=24)
+SEARCHES_KEEP = timedelta(hours=1)
 PEER_SECONDS = 5.0
 PURPOSE = "notify_candidate"
 log = structlog.get_logger()
@@ -91,7 +92,11 @@ class Deliveries:
         except Failure as failure:
             await self._put_off(delivery, failure.name)
             return
-        mails = [(self._new_id(), Audience.ACCOUNT, one.account_id) for one in recipients]
+        mails = [
+            (self._new_id(), Audience.ACCOUNT, one.account_id)
+            for one in recipients
+            if not delivery.managers_only or MANAGERS & set(one.roles)
+        ]
         async with transaction(self._engine) as tx:
             if await store.end(tx, delivery.id, Outcome.SPREAD, self._now()):
                 await store.add_deliveries(tx, delivery.notice_id, mails, self._now())
@@ -183,7 +188,9 @@ class Deliveries:
 
 
 def _is_late(delivery: Due, now: datetime) -> bool:
-    """A warning that a basket expires is of no use once it has."""
+    """A warning that a basket expires is of no use once it has; nor is a slot that somebody looked for an hour ago."""
+    if delivery.kind == "search.matched":
+        return now - delivery.occurred_at >= SEARCHES_KEEP
     if delivery.kind != "basket.expiring" or "expires_at" not in delivery.facts:
         return False
     return now >= datetime.fromisoformat(delivery.facts["expires_at"])

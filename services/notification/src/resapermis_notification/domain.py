@@ -6,6 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+MANAGERS = frozenset({"school_admin", "school_manager"})
+"""Roles that a school's own affairs are told to."""
+
 
 class Audience(StrEnum):
     """Whom a delivery goes to: a school is spread into one delivery an account."""
@@ -62,3 +65,4 @@ class Due:
     text_fr: str
     text_en: str
     occurred_at: datetime
+    managers_only: bool

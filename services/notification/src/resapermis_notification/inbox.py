@@ -3,9 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
+from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, ResultFound
 from resapermis.mandate.v1.events_pb2 import MandateChanged
-from resapermis.scheduling.v1.events_pb2 import ThresholdReached
+from resapermis.scheduling.v1.events_pb2 import (
+    AuthorisationEnding,
+    ConflictFound,
+    RuleChanged,
+    SearchMatched,
+    ThresholdDiffers,
+    ThresholdReached,
+)
 from resapermis_kit.bus import Fact
 from resapermis_kit.clock import Clock, NewId
 from resapermis_kit.db import Tx
@@ -38,6 +45,34 @@ class Inbox:
         """A threshold is near or reached."""
         await self._post(tx, render.threshold_reached(event), fact)
 
+    async def on_result_found(self, tx: Tx, event: ResultFound, fact: Fact) -> None:
+        """RdvPermis published how an exam went."""
+        await self._post(tx, render.result_found(event), fact)
+
+    async def on_compliance_drifted(self, tx: Tx, event: ComplianceDrifted, fact: Fact) -> None:
+        """A booking does not follow the rules of its day."""
+        await self._post(tx, render.compliance_drifted(event), fact)
+
+    async def on_conflict_found(self, tx: Tx, event: ConflictFound, fact: Fact) -> None:
+        """Something declared unavailable meets a booking."""
+        await self._post(tx, render.conflict_found(event), fact)
+
+    async def on_threshold_differs(self, tx: Tx, event: ThresholdDiffers, fact: Fact) -> None:
+        """Our threshold and RdvPermis' are not the same."""
+        await self._post(tx, render.threshold_differs(event), fact)
+
+    async def on_rule_changed(self, tx: Tx, event: RuleChanged, fact: Fact) -> None:
+        """A parameter of the rules changes."""
+        await self._post(tx, render.rule_changed(event), fact)
+
+    async def on_search_matched(self, tx: Tx, event: SearchMatched, fact: Fact) -> None:
+        """A saved search found something."""
+        await self._post(tx, render.search_matched(event), fact)
+
+    async def on_authorisation_ending(self, tx: Tx, event: AuthorisationEnding, fact: Fact) -> None:
+        """A licence or an authorisation ends."""
+        await self._post(tx, render.authorisation_ending(event, fact.occurred_at), fact)
+
     async def _post(self, tx: Tx, notice: Notice | None, fact: Fact) -> None:
         if notice is None:
             return
@@ -55,12 +90,16 @@ class Inbox:
             "text_en": notice.text_en,
             "occurred_at": fact.occurred_at,
             "posted_at": now,
+            "account_id": notice.account_id,
+            "managers_only": notice.managers_only,
         }
         if not await store.add_notice(tx, values):
             return
         mails = []
         if notice.mail_school:
             mails.append((self._new_id(), Audience.SCHOOL, ""))
+        if notice.account_id:
+            mails.append((self._new_id(), Audience.ACCOUNT, notice.account_id))
         if notice.mail_candidate:
             mails.append((self._new_id(), Audience.CANDIDATE, notice.candidate_id))
         await store.add_deliveries(tx, notice_id, mails, now)

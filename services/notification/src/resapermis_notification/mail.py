@@ -33,6 +33,12 @@ _SCHOOL_SUBJECTS: dict[str, tuple[str, str]] = {
     "slot.withdrawn": ("Créneau retiré", "Slot withdrawn"),
     "basket.expiring": ("Votre panier expire bientôt", "Your basket expires soon"),
     "booking.confirmed": ("Réservé", "Booked"),
+    "booking.found": ("Réservé chez RdvPermis", "Booked at RdvPermis"),
+    "booking.conflict": ("Indisponibilité pendant un examen", "Somebody not free during an exam"),
+    "booking.drift": ("Réservation à vérifier", "Booking to check"),
+    "authorisation.ending": ("Une autorisation prend fin", "An authorisation ends"),
+    "authorisation.ended": ("Une autorisation a pris fin", "An authorisation has ended"),
+    "search.matched": ("Votre recherche a trouvé", "Your search found"),
     "booking.cancelled": ("Réservation annulée", "Booking cancelled"),
     "booking.replaced": ("Candidat remplacé", "Candidate replaced"),
     "booking.swapped": ("Réservation échangée", "Booking swapped"),
@@ -45,6 +51,8 @@ _SCHOOL_SUBJECTS: dict[str, tuple[str, str]] = {
 }
 _CANDIDATE_SUBJECTS: dict[str, tuple[str, str]] = {
     "booking.confirmed": ("Votre place d'examen est réservée", "Your driving test is booked"),
+    "booking.found": ("Une place d'examen est réservée à votre nom", "A driving test is booked in your name"),
+    "result.found": ("Le résultat de votre examen est publié", "The result of your test is published"),
     "booking.cancelled": ("Votre place d'examen est annulée", "Your driving test is cancelled"),
     "booking.replaced": ("Votre place d'examen est reprise", "Your driving test place was taken back"),
     "booking.swapped": ("Votre place d'examen est échangée", "Your driving test place was swapped"),
@@ -55,6 +63,14 @@ _CANDIDATE_TEXTS: dict[str, tuple[str, str]] = {
     "booking.confirmed": (
         "Votre auto-école a réservé pour vous une place d'examen : {x}.",
         "Your driving school booked a test for you: {x}.",
+    ),
+    "booking.found": (
+        "Une place d'examen a été réservée pour vous chez RdvPermis : {x}.",
+        "A test was booked for you at RdvPermis: {x}.",
+    ),
+    "result.found": (
+        "RdvPermis a publié le résultat de votre examen : {x}. Votre auto-école vous en parle.",
+        "RdvPermis published the result of your test: {x}. Your driving school talks it over with you.",
     ),
     "booking.cancelled": (
         "Votre place d'examen est annulée{by} : {x}. Demandez la suite à votre auto-école.",
@@ -77,14 +93,25 @@ _CANDIDATE_TEXTS: dict[str, tuple[str, str]] = {
         "Your mandate has ended{x}: your driving school may no longer book your tests.",
     ),
 }
-_BY_SCHOOL = (" par votre auto-école", " by your driving school")
+_BY = {
+    "school": (" par votre auto-école", " by your driving school"),
+    "rdvpermis": (" chez RdvPermis", " at RdvPermis"),
+}
 _METHODS: dict[str, ics.Method] = {
     "booking.confirmed": "PUBLISH",
+    "booking.found": "PUBLISH",
     "booking.cancelled": "CANCEL",
     "booking.replaced": "CANCEL",
     "booking.swapped": "CANCEL",
 }
-_PAGES = {"booking": "/reservations", "basket": "/panier", "mandate": "/candidats", "slot": "/creneaux"}
+_PAGES = {
+    "booking": "/reservations",
+    "basket": "/panier",
+    "mandate": "/candidats",
+    "slot": "/creneaux",
+    "search": "/creneaux",
+    "authorisation": "/equipe",
+}
 
 
 class BadAddress(Exception):
@@ -193,7 +220,7 @@ def _texts(told: Told, audience: Audience) -> tuple[str, str]:
         x_fr, x_en = (f" (permis {category})", f" (licence {category})") if category else ("", "")
     else:
         x_fr, x_en = slot_words(dict(told.facts))
-    by_fr, by_en = _BY_SCHOOL if told.facts.get("by") == "school" else ("", "")
+    by_fr, by_en = _BY.get(told.facts.get("by", ""), ("", ""))
     return fr.format(x=x_fr, by=by_fr), en.format(x=x_en, by=by_en)
 
 

@@ -1,4 +1,4 @@
-"""What notification answers: the inbox of the caller's school, with what the caller has read."""
+"""What notification answers: the inbox of the caller's school and what is for everybody, with what the caller has read."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_notification import store
-from resapermis_notification.domain import Kept
+from resapermis_notification.domain import MANAGERS, Kept
 
 DEFAULT_PAGE, LARGEST_PAGE = 50, 200
 
@@ -29,7 +29,7 @@ class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
 
         NOT_FOUND for an `after_id` that the school no longer has: the reader then reads everything again.
         """
-        who = caller().school()
+        reader = _reader()
         limit = min(request.limit or DEFAULT_PAGE, LARGEST_PAGE)
         if limit < 1:
             raise malformed("limit", "1 to 200")
@@ -38,14 +38,13 @@ class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
         async with transaction(self._engine) as tx:
             found = await store.page(
                 tx,
-                who.school_id,
-                who.account_id,
+                reader,
                 limit + 1,
-                before=await _number(tx, who.school_id, "cursor", request.cursor),
-                after=await _number(tx, who.school_id, "after_id", request.after_id),
+                before=await _number(tx, reader, "cursor", request.cursor),
+                after=await _number(tx, reader, "after_id", request.after_id),
                 unread_only=request.unread_only,
             )
-            unread = await store.unread(tx, who.school_id, who.account_id)
+            unread = await store.unread(tx, reader)
         shown = found[:limit]
         return pb.ListNoticesResponse(
             notices=[_message(kept) for kept in shown],
@@ -55,19 +54,24 @@ class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
 
     async def MarkRead(self, request: pb.MarkReadRequest, context: Any) -> pb.MarkReadResponse:
         """Read by the caller's account alone; the first time counts."""
-        who = caller().school()
         notice_id = _uuid("notice_id", request.notice_id)
         async with transaction(self._engine) as tx:
-            kept = await store.mark_read(tx, who.school_id, who.account_id, notice_id, self._now())
+            kept = await store.mark_read(tx, _reader(), notice_id, self._now())
         if kept is None:
             raise Failure(Code.CODE_NOT_FOUND, "no such notice")
         return pb.MarkReadResponse(notice=_message(kept))
 
 
-async def _number(tx: Tx, school_id: str, field: str, text: str) -> int | None:
+def _reader() -> store.Reader:
+    """The caller; what is for managers alone is shown to them alone."""
+    who = caller().school()
+    return store.Reader(who.school_id, who.account_id, bool(MANAGERS & set(who.roles)))
+
+
+async def _number(tx: Tx, reader: store.Reader, field: str, text: str) -> int | None:
     if not text:
         return None
-    number = await store.number_of(tx, school_id, _uuid(field, text))
+    number = await store.number_of(tx, reader, _uuid(field, text))
     if number is None:
         raise Failure(Code.CODE_NOT_FOUND, f"{field}: no such notice")
     return number

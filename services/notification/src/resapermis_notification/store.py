@@ -1,6 +1,7 @@
 """Tables of notification and one function a question. No name and no address is stored: ids only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,8 @@ KEPT = timedelta(days=365)
 MOST_UNREAD = 1000
 """Unread notices are counted up to here."""
 PURGED_AT_ONCE = 5000
+EVERYBODY = ""
+"""In place of a school: notices for all."""
 
 
 notices = sa.Table(
@@ -34,9 +37,15 @@ notices = sa.Table(
     sa.Column("text_en", sa.Text, nullable=False),
     sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("posted_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("account_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("managers_only", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint(sa.column("level").in_(["info", "success", "warning", "danger"]), name="level_is_known"),
 )
-"""`number` is the order in which notices were committed (see `add_notice`); `event_id` makes a fact one notice."""
+"""`number` is the order in which notices were committed (see `add_notice`); `event_id` makes a fact one notice.
+
+An empty `school_id` is everybody's: it stands once, and each account reads it for itself. `account_id` is the one
+account that sees it, `managers_only` hides it from a school's other people.
+"""
 sa.Index("notice_school_idx", notices.c.school_id, notices.c.number)
 sa.Index("notice_posted_at_idx", notices.c.posted_at)
 reads = sa.Table(
@@ -106,57 +115,85 @@ async def add_deliveries(
     await tx.execute(insert(deliveries).values(rows).on_conflict_do_nothing())
 
 
-def _seen_by(school_id: str, account_id: str) -> sa.Select[Any]:
+@dataclass(frozen=True)
+class Reader:
+    """Whose inbox is read."""
+
+    school_id: str
+    account_id: str
+    manages: bool
+
+
+def _shown_to(reader: Reader, school_id: str) -> sa.Select[Any]:
+    """What a school's inbox, or everybody's, shows to a reader, with what they have read."""
     columns = [notices.c[name] for name in Kept.__dataclass_fields__ if name != "read_at"]
-    joined = notices.outerjoin(reads, (reads.c.notice_id == notices.c.id) & (reads.c.account_id == account_id))
-    return sa.select(*columns, reads.c.read_at).select_from(joined).where(notices.c.school_id == school_id)
+    joined = notices.outerjoin(reads, (reads.c.notice_id == notices.c.id) & (reads.c.account_id == reader.account_id))
+    statement = (
+        sa.select(*columns, notices.c.number, reads.c.read_at)
+        .select_from(joined)
+        .where(notices.c.school_id == school_id, notices.c.account_id.in_(["", reader.account_id]))
+    )
+    return statement if reader.manages else statement.where(sa.not_(notices.c.managers_only))
 
 
-async def number_of(tx: Tx, school_id: str, notice_id: UUID) -> int | None:
-    """The place of a notice of the school; None when it has none such."""
-    statement = sa.select(notices.c.number).where(notices.c.id == notice_id, notices.c.school_id == school_id)
-    number: int | None = (await tx.execute(statement)).scalar()
+def _both(reader: Reader, narrowed: Callable[[sa.Select[Any]], sa.Select[Any]]) -> sa.Subquery:
+    """The reader's school's and everybody's, each narrowed by itself: two walks along an index, whatever their sizes."""
+    each = [narrowed(_shown_to(reader, school_id)).subquery() for school_id in (reader.school_id, EVERYBODY)]
+    return sa.union_all(*(sa.select(one) for one in each)).subquery()
+
+
+async def number_of(tx: Tx, reader: Reader, notice_id: UUID) -> int | None:
+    """The place of a notice that the reader is shown; None when there is none such."""
+    found = _both(reader, lambda shown: shown.where(notices.c.id == notice_id))
+    number: int | None = (await tx.execute(sa.select(found.c.number))).scalar()
     return number
 
 
 async def page(
     tx: Tx,
-    school_id: str,
-    account_id: str,
+    reader: Reader,
     limit: int,
     *,
     before: int | None = None,
     after: int | None = None,
     unread_only: bool = False,
 ) -> list[Kept]:
-    """The school's notices: newest first and below number `before`, or oldest first and above number `after`."""
-    statement = _seen_by(school_id, account_id).limit(limit)
-    if after is not None:
-        statement = statement.where(notices.c.number > after).order_by(notices.c.number)
-    else:
-        statement = statement.order_by(notices.c.number.desc())
-    if before is not None:
-        statement = statement.where(notices.c.number < before)
-    if unread_only:
-        statement = statement.where(reads.c.read_at.is_(None))
-    return [Kept(**row._mapping) for row in await tx.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public name
+    """Notices shown to the reader: newest first and below number `before`, or oldest first and above number `after`."""
+    forwards = after is not None
+
+    def narrowed(shown: sa.Select[Any]) -> sa.Select[Any]:
+        if after is not None:
+            shown = shown.where(notices.c.number > after)
+        if before is not None:
+            shown = shown.where(notices.c.number < before)
+        if unread_only:
+            shown = shown.where(reads.c.read_at.is_(None))
+        return shown.order_by(notices.c.number if forwards else notices.c.number.desc()).limit(limit)
+
+    found = _both(reader, narrowed)
+    order = found.c.number if forwards else found.c.number.desc()
+    return [_kept(row) for row in await tx.execute(sa.select(found).order_by(order).limit(limit))]
 
 
-async def unread(tx: Tx, school_id: str, account_id: str) -> int:
+def _kept(row: sa.Row[Any]) -> Kept:
+    return Kept(**{name: getattr(row, name) for name in Kept.__dataclass_fields__})
+
+
+async def unread(tx: Tx, reader: Reader) -> int:
     """How many the account has not read, counted up to MOST_UNREAD."""
-    some = _seen_by(school_id, account_id).where(reads.c.read_at.is_(None)).limit(MOST_UNREAD).subquery()
+    some = _both(reader, lambda shown: shown.where(reads.c.read_at.is_(None)).limit(MOST_UNREAD))
     count: int = (await tx.execute(sa.select(sa.func.count()).select_from(some))).scalar_one()
-    return count
+    return min(count, MOST_UNREAD)
 
 
-async def mark_read(tx: Tx, school_id: str, account_id: str, notice_id: UUID, now: datetime) -> Kept | None:
-    """Mark a notice of the school as read by the account, once; None when the school has none such."""
-    if await number_of(tx, school_id, notice_id) is None:
+async def mark_read(tx: Tx, reader: Reader, notice_id: UUID, now: datetime) -> Kept | None:
+    """Mark a notice that the reader is shown as read by the account, once; None when there is none such."""
+    if await number_of(tx, reader, notice_id) is None:
         return None
-    values = {"notice_id": notice_id, "account_id": account_id, "read_at": now}
+    values = {"notice_id": notice_id, "account_id": reader.account_id, "read_at": now}
     await tx.execute(insert(reads).values(values).on_conflict_do_nothing())
-    row = (await tx.execute(_seen_by(school_id, account_id).where(notices.c.id == notice_id))).one()
-    return Kept(**row._mapping)  # noqa: SLF001
+    found = _both(reader, lambda shown: shown.where(notices.c.id == notice_id))
+    return _kept((await tx.execute(sa.select(found))).one())
 
 
 async def due(tx: Tx, now: datetime, limit: int, audiences: Sequence[Audience]) -> list[Due]:
@@ -165,7 +202,10 @@ async def due(tx: Tx, now: datetime, limit: int, audiences: Sequence[Audience]) 
         *(deliveries.c[name] for name in ("id", "audience", "recipient_id", "attempts", "created_at", "notice_id")),
         *(
             notices.c[name]
-            for name in ("school_id", "kind", "facts", "candidate_id", "text_fr", "text_en", "occurred_at")
+            for name in (
+                *("school_id", "kind", "facts", "candidate_id", "text_fr", "text_en", "occurred_at"),
+                "managers_only",
+            )
         ),
     )
     statement = (

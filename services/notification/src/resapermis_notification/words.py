@@ -138,3 +138,43 @@ def month(text: str) -> tuple[str, str]:
     if not (year.isdecimal() and number.isdecimal() and 1 <= int(number) <= 12):
         return text, text
     return f"{_MONTHS_FR[int(number) - 1]} {year}", f"{_MONTHS_EN[int(number) - 1]} {year}"
+
+
+PARAMETERS: dict[str, tuple[str, str]] = {
+    "territory_hours": ("heures réservées aux écoles du département", "hours kept for the department's schools"),
+    "threshold_rate": ("créneaux par formateur et par mois", "slots a trainer and month"),
+    "pace_first_percent": ("part du seuil ouverte le 1er du mois (%)", "share of the threshold open on the 1st (%)"),
+    "pace_full_day": ("jour du mois où tout le seuil est ouvert", "day of the month when all is open"),
+    "basket": ("créneaux par panier", "slots a basket"),
+    "group": ("créneaux par action", "slots an action"),
+    "hold_ttl_seconds": ("secondes d'une retenue", "seconds of a hold"),
+    "notice_seconds": ("préavis avant l'examen (secondes)", "notice before the exam (seconds)"),
+    "warn_percent": ("part du seuil qui avertit (%)", "share of the threshold that warns (%)"),
+    "look_stale_seconds": ("âge d'une lecture (secondes)", "age of a look (seconds)"),
+    "publication_minutes": (
+        "heure de publication (minutes après minuit)",
+        "hour of publication (minutes after midnight)",
+    ),
+    "publication_weekday": ("jour de publication", "day of publication"),
+    "replacements": ("remplacements par mois", "replacements a month"),
+    "plateau": ("plateau avant circulation", "plateau before circulation"),
+    "eligibility_fresh_seconds": ("durée d'un avis de RdvPermis (secondes)", "life of RdvPermis' word (seconds)"),
+    "absence_days": ("jours sans réservation après une absence", "days without booking after an absence"),
+    "late_cancel_days": ("jours avant l'examen où annuler est tardif", "days before the exam when cancelling is late"),
+    "late_cancel_bar_days": (
+        "jours sans réservation après une annulation tardive",
+        "days without booking after a late cancellation",
+    ),
+    "pass_points": ("points pour réussir", "points to pass"),
+    "failure_17_days": ("jours d'attente après un échec à 17 points", "days after a failure with 17 points"),
+    "failure_14_days": ("jours d'attente après un échec à 14 points", "days after a failure with 14 points"),
+    "failure_10_days": ("jours d'attente après un échec à 10 points", "days after a failure with 10 points"),
+    "failure_5_days": ("jours d'attente après un échec à 5 points", "days after a failure with 5 points"),
+    "failure_0_days": ("jours d'attente après un échec sous 5 points", "days after a failure below 5 points"),
+    "result_hours": ("heures d'attente d'un résultat", "hours to await a result"),
+    "exam_minutes": ("minutes d'un examen", "minutes of an exam"),
+    "available_margin_minutes": ("minutes libres autour d'un examen", "free minutes around an exam"),
+    "travel_kmh": ("vitesse de trajet (km/h)", "driving speed (km/h)"),
+    "travel_detour": ("détour de trajet", "driving detour"),
+}
+"""What the parameters of the rules are called."""

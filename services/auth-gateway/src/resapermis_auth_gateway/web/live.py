@@ -105,6 +105,13 @@ class Live:
             if stream.school_id == school_id:
                 stream.put(message)
 
+    def notice(self, posted: NoticePosted) -> None:
+        """Tell the feeds of a school of a notice; one without a school is everybody's."""
+        message = Notice(posted.notice_id, posted.kind, posted.topic)
+        for stream in self._streams:
+            if posted.school_id in {"", stream.school_id}:
+                stream.put(message)
+
     def end(self, session_id: str) -> None:
         """Close the feeds of a session."""
         for stream in self._streams:
@@ -121,7 +128,7 @@ class Live:
         """Hear what concerns open feeds. Plain subscriptions: a feed that missed something is told to read again."""
         hears: list[tuple[type[Any], Callable[[Any], None]]] = [
             (SessionEnded, lambda fact: self.end(fact.session_id)),
-            (NoticePosted, lambda fact: self.tell(fact.school_id, Notice(fact.notice_id, fact.kind, fact.topic))),
+            (NoticePosted, self.notice),
             (LineChanged, lambda fact: self.tell(fact.school_id, Change(_topic(fact)))),
             (GroupExpiring, lambda fact: self.tell(fact.school_id, Change("basket"))),
             (MandateChanged, lambda fact: self.tell(fact.school_id, Change("mandate"))),
