@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import grpc
 import pytest
-from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
@@ -142,19 +141,6 @@ class Service:
     lines: Lines
     planner: Planner
     running: Running
-
-    @contextmanager
-    def counted(self, statements: list[str]) -> Iterator[None]:
-        """Note each statement that the database is asked meanwhile."""
-
-        def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-            statements.append(statement)
-
-        event.listen(self.engine.sync_engine, "before_cursor_execute", note)
-        try:
-            yield
-        finally:
-            event.remove(self.engine.sync_engine, "before_cursor_execute", note)
 
     def stub(self, service: str = "auth-gateway") -> "grpc_.SchedulingServiceAsyncStub":
         """As seen by one of its callers."""

@@ -1,5 +1,6 @@
 """Bars as arithmetic: what bars whom until when, over marks, days and changes of clocks; and when people meet."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from resapermis_scheduling_rules.domain import (
     Reason,
     Slot,
     Status,
+    Want,
     What,
     Whose,
     after_cancellation,
@@ -30,6 +32,7 @@ from resapermis_scheduling_rules.domain import (
     failure_days,
     is_late,
     next_possible,
+    of_one_action,
     travel_minutes,
     zone_of,
 )
@@ -171,11 +174,10 @@ def test_the_drive_is_estimated_from_coordinates() -> None:
         (busy(31, centre_id="evry"), True),
         (busy(32 + 29, what=What.UNAVAILABLE, centre_id=""), True),
         (busy(32 + 30, what=What.UNAVAILABLE, centre_id=""), False),
-        (busy(0, id="own"), False),
     ],
 )
 def test_a_margin_or_the_drive_is_kept_on_each_side(one: Busy, *, meets: bool) -> None:
-    assert bool(conflicts(SLOT, [one], Parameters(), own_line="own")) == meets
+    assert bool(conflicts(SLOT, [one], Parameters())) == meets
 
 
 @pytest.mark.req("R-17")
@@ -193,3 +195,25 @@ def test_the_order_in_which_things_are_known_changes_nothing(known: list[Busy], 
     shuffled = list(known)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert conflicts(SLOT, shuffled, Parameters()) == conflicts(SLOT, known, Parameters())
+
+
+def want(line_id: str, trainer_id: str, vehicle_id: str, after: int = 0, centre: Centre = SLOT.centre) -> Want:
+    starts = EXAM + timedelta(minutes=after)
+    slot = replace(
+        SLOT, id=f"slot-of-{line_id}", starts_at=starts, ends_at=starts + timedelta(minutes=32), centre=centre
+    )
+    return Want(slot, trainer_id=trainer_id, vehicle_id=vehicle_id, line_id=line_id)
+
+
+@pytest.mark.req("R-17")
+def test_lines_asked_for_together_meet_each_other_and_not_what_they_leave() -> None:
+    far = Centre("creteil", "Créteil", "94", CRETEIL.latitude, CRETEIL.longitude)
+    asked = [
+        want("a", "t1", "v1"),
+        want("b", "t1", "v2", 40, far),
+        want("c", "t2", "v1", 32),
+    ]
+    together = of_one_action(asked)
+    met = [[(one.whose, one.id) for one in conflicts(each.slot, each.beside, Parameters())] for each in together]
+    assert met == [[(Whose.TRAINER, "b")], [(Whose.TRAINER, "a")], []]  # c follows a in the same vehicle, same centre
+    assert {each.own_lines for each in together} == {frozenset({"a", "b", "c"})}

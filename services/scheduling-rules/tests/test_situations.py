@@ -118,7 +118,7 @@ async def test_pupils_follow_each_other_at_one_centre_and_the_road_counts_betwee
 @pytest.mark.req("R-17")
 async def test_a_line_is_no_conflict_with_itself(around: Service) -> None:
     await booked(around, "line-1", RUNGIS, 0, trainer_id="t1", candidate_id="p1")
-    own, other = await ask(around, Want(slot(), "p1", "t1", line_id="line-1"), Want(slot(), "p1", "t1"))
+    own, other = await ask(around, Want(slot(), "p1", "t1", own_lines=frozenset({"line-1"})), Want(slot(), "p1", "t1"))
     assert own.conflicts == ()
     assert [(one.whose, one.what) for one in other.conflicts] == [("candidate", "booking"), ("trainer", "booking")]
 

@@ -22,6 +22,7 @@ from resapermis_scheduling_rules.domain import (
     Slot,
     Verdict,
     Want,
+    of_one_action,
 )
 from resapermis_scheduling_rules.facts import Facts, Standing
 from resapermis_scheduling_rules.looks import Asker
@@ -102,13 +103,11 @@ class Evaluator:
         slots = await mirror.known_slots(self.engine, [line.slot_id for line in request.lines])
         barred = _by_category(await bars.standing(self.engine, who.school_id, candidates, now))
         at = {slot.id: rulebook.at(now, slot.department, slot.category) for slot in slots.values()}
-        wants = [
-            (_want(line, slots[line.slot_id]), at[line.slot_id]) for line in request.lines if line.slot_id in slots
-        ]
+        wants = of_one_action([_want(line, slots[line.slot_id]) for line in request.lines if line.slot_id in slots])
         if purpose is Purpose.CANCEL:
             found = [Situation()] * len(wants)  # whoever leaves is in nobody's way
         else:
-            found = await situations(self.engine, who.school_id, wants)
+            found = await situations(self.engine, who.school_id, [(want, at[want.slot.id]) for want in wants])
         known = iter(found)
         usage = case_wire.usage_of(request.usage)
         asked = Counter(slots[line.slot_id].place for line in request.lines if line.slot_id in slots)

@@ -18,6 +18,7 @@ from resapermis_scheduling_rules.domain.availability import (
     distance_km,
     longest_gap,
     occupied,
+    of_one_action,
     travel_minutes,
 )
 from resapermis_scheduling_rules.domain.case import Action, Candidate, Case, Purpose, Verdict
@@ -137,6 +138,7 @@ __all__ = [
     "next_pace_change",
     "next_possible",
     "occupied",
+    "of_one_action",
     "pace_day",
     "pace_opens_on",
     "paced",

@@ -1,7 +1,7 @@
 """Who and what is occupied at an hour: candidate, trainer, vehicle, school; travel between centres included."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -117,7 +117,11 @@ class Want:
     trainer_id: str = ""
     vehicle_id: str = ""
     line_id: str = ""
-    """The line's own id in basket, where it has one: it is no conflict with itself."""
+    """The line's own id in basket, where it has one."""
+    own_lines: frozenset[str] = frozenset()
+    """Basket's lines that the action itself decides about: as they are kept, they are no conflict with it."""
+    beside: tuple[Busy, ...] = ()
+    """What the other lines of the action would occupy of the same trainer and vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,32 @@ def occupied(slot: Slot, parameters: Parameters) -> tuple[datetime, datetime]:
     return slot.starts_at, max(slot.ends_at, slot.starts_at + timedelta(minutes=parameters.exam_minutes))
 
 
-def conflicts(slot: Slot, busy: Iterable[Busy], parameters: Parameters, own_line: str = "") -> tuple[Conflict, ...]:
+def of_one_action(wants: Sequence[Want]) -> list[Want]:
+    """Lines asked for together: each meets what the others would occupy, none what its own lines occupy until now.
+
+    So two bookings may change places, and a trainer is not taken to two centres by one press of a button.
+    """
+    own = frozenset(want.line_id for want in wants if want.line_id)
+    return [
+        replace(want, own_lines=own, beside=tuple(_beside(want, [*wants[:n], *wants[n + 1 :]])))
+        for n, want in enumerate(wants)
+    ]
+
+
+def _beside(want: Want, others: Sequence[Want]) -> Iterator[Busy]:
+    for other in others:
+        shared = (
+            (Whose.TRAINER, want.trainer_id, other.trainer_id),
+            (Whose.VEHICLE, want.vehicle_id, other.vehicle_id),
+        )
+        for whose, mine, theirs in shared:
+            if mine and mine == theirs:
+                slot = other.slot
+                where = (slot.centre.id, slot.centre.point)
+                yield Busy(whose, What.BOOKING, other.line_id or slot.id, slot.starts_at, slot.ends_at, *where)
+
+
+def conflicts(slot: Slot, busy: Iterable[Busy], parameters: Parameters) -> tuple[Conflict, ...]:
     """Say what of `busy` meets an exam in `slot`.
 
     Unavailability and bookings at another centre keep the margin on each side; a booking elsewhere keeps the drive
@@ -162,8 +191,6 @@ def conflicts(slot: Slot, busy: Iterable[Busy], parameters: Parameters, own_line
     starts, ends = occupied(slot, parameters)
     found = []
     for one in busy:
-        if one.what is What.BOOKING and one.id == own_line:
-            continue
         gap, travel = _gap(slot, one, parameters)
         if one.starts_at < ends + gap and starts < one.ends_at + gap:
             found.append(Conflict(one.whose, one.what, one.id, one.starts_at, one.ends_at, travel))

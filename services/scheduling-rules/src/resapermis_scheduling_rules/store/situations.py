@@ -102,7 +102,11 @@ async def situations(engine: AsyncEngine, school_id: str, wants: Sequence[tuple[
         else:
             busy[row.n].append(_busy(row))
     return [
-        Situation(conflicts(want.slot, busy[n], parameters, want.line_id), trainers.get(n), vehicles.get(n))
+        Situation(
+            conflicts(want.slot, [*(one for one in busy[n] if one.id not in want.own_lines), *want.beside], parameters),
+            trainers.get(n),
+            vehicles.get(n),
+        )
         for n, (want, parameters) in enumerate(wants)
     ]
 
