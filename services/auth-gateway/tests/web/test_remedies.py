@@ -1,7 +1,6 @@
 """Every refusal says what to do: each code of RdvPermis and each remedy of a rule, in both languages."""
 
 import ast
-import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_auth_gateway.egress.refusals import TABLE
 from resapermis_auth_gateway.web.problem import body_of
 from resapermis_auth_gateway.web.remedies import OF_CODE, REMEDIES, remedy_of, remedy_sentence
-from resapermis_auth_gateway.web.rule_sentences import BARS, bar_reason
+from resapermis_auth_gateway.web.rule_sentences import BARS, SENTENCES, VARIANTS, bar_reason
 from resapermis_auth_gateway.web.sentences import sentence
 from resapermis_kit.errors import Code, Failure
 
@@ -28,24 +27,22 @@ def test_each_code_of_rdvpermis_has_its_sentence_and_its_remedy(word: str) -> No
         assert remedy_sentence(body.remedy or "", language)
 
 
-def _advised(tree: ast.AST) -> set[str]:
-    """Every word that stands where a module of rules advises something."""
-    places: list[ast.AST] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg == "remedy":
-            places.append(node.value)
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            names = [one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
-            if any("remed" in name.lower() for name in names):
-                places += node.value.values if isinstance(node.value, ast.Dict) else [node.value]
-    constants = [one.value for place in places for one in ast.walk(place) if isinstance(one, ast.Constant)]
-    return {word for word in constants if isinstance(word, str) and re.fullmatch(r"[a-z]+(_[a-z]+)*", word)}
+def _words_of_rules() -> dict[str, set[str]]:
+    """The closed lists of scheduling-rules, read from its source: a service never imports a service."""
+    found: dict[str, set[str]] = {}
+    for node in ast.parse((RULES / "rules/words.py").read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            words = [one.value for one in ast.walk(node.value) if isinstance(one, ast.Constant)]
+            found[node.targets[0].id] = {word for word in words if isinstance(word, str)}
+    return found
 
 
-def test_each_remedy_of_a_rule_has_its_sentence() -> None:
-    advised = {word for file in (RULES / "rules").glob("*.py") for word in _advised(ast.parse(file.read_text()))}
-    assert len(advised) >= 10
-    assert advised <= set(REMEDIES)
+def test_each_rule_remedy_and_reason_of_the_closed_lists_has_its_sentence() -> None:
+    lists = _words_of_rules()
+    assert len(lists["RULE_IDS"]) > 10
+    assert lists["RULE_IDS"] <= set(SENTENCES)
+    assert lists["REMEDIES"] <= set(REMEDIES)
+    assert lists["CATEGORY_FIELDS"] == set(VARIANTS["R-CATEGORY"][1])
 
 
 def test_a_remedy_is_an_advice_in_two_languages() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_auth_gateway.web.problem import body_of
-from resapermis_auth_gateway.web.rule_sentences import SENTENCES, rule_sentence
+from resapermis_auth_gateway.web.rule_sentences import SENTENCES, VARIANTS, rule_sentence
 from resapermis_kit.errors import Code, Failure
 
 
@@ -29,6 +29,36 @@ def test_what_opens_by_itself_says_when_in_paris() -> None:
     assert rule_sentence([verdict], "fr") == (
         "Réservé aux écoles du département du centre. Ouvre le 02/12/2026 à 15 h 00 (Paris)."
     )
+
+
+@pytest.mark.req("R-17", "R-29")
+def test_a_rule_with_many_faces_says_which() -> None:
+    conflict = _against("R-AVAILABLE", whose="trainer,vehicle")
+    assert rule_sentence([conflict], "fr") == "L'accompagnateur n'est pas libre à cette heure."
+    wrong = _against("R-CATEGORY", field="category", slot="B", mandate="A")
+    assert rule_sentence([wrong], "fr") == "Créneau pour le permis B, mandat pour A."
+    assert (
+        rule_sentence([_against("R-LICENSED", whose="trainer")], "en") == "This trainer is not authorised on that day."
+    )
+    newer = rule_sentence([_against("R-AVAILABLE", whose="examiner")], "en")
+    assert newer == "A person or vehicle is not free at that hour."
+
+
+@pytest.mark.req("R-21")
+def test_a_bar_says_why_and_until_when() -> None:
+    verdict = _against("R-PENALTY", reason="failure")
+    verdict.opens_at.FromDatetime(datetime(2027, 1, 10, 23, tzinfo=UTC))
+    assert rule_sentence([verdict], "fr") == (
+        "Ce candidat ne peut pas réserver pour le moment (échec à un examen). Ouvre le 11/01/2027 à 00 h 00 (Paris)."
+    )
+
+
+def test_each_variant_is_of_a_known_rule_and_in_two_languages() -> None:
+    for rule, (fact, texts) in VARIANTS.items():
+        assert rule in SENTENCES
+        assert fact
+        for french, english in texts.values():
+            assert french != english
 
 
 def test_a_missing_fact_breaks_nothing() -> None:

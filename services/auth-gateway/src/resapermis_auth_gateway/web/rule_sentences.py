@@ -90,6 +90,52 @@ def bar_reason(word: str, language: Language) -> str:
     return BARS.get(word, _ANY_BAR)[language == "en"]
 
 
+VARIANTS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "R-AVAILABLE": (
+        "whose",
+        {
+            "candidate": ("Le candidat n'est pas libre à cette heure.", "The candidate is not free at that hour."),
+            "trainer": ("L'accompagnateur n'est pas libre à cette heure.", "The trainer is not free at that hour."),
+            "vehicle": ("Le véhicule n'est pas libre à cette heure.", "The vehicle is not free at that hour."),
+            "school": ("L'école n'est pas libre à cette heure.", "The school is not free at that hour."),
+        },
+    ),
+    "R-CATEGORY": (
+        "field",
+        {
+            "category": (
+                "Créneau pour le permis {slot}, mandat pour {mandate}.",
+                "A slot for licence {slot}, a mandate for {mandate}.",
+            ),
+            "kind": ("Le plateau vient avant la circulation.", "The plateau comes before the circulation test."),
+            "vehicle": ("Ce véhicule n'est pas à votre école.", "This vehicle is not your school's."),
+            "vehicle_category": (
+                "Ce véhicule n'est pas pour le permis {slot}.",
+                "This vehicle is not for licence {slot}.",
+            ),
+            "gearbox": (
+                "Ce véhicule n'a pas la boîte du mandat ({gearbox}).",
+                "This vehicle does not have the mandate's gearbox ({gearbox}).",
+            ),
+        },
+    ),
+    "R-LICENSED": (
+        "whose",
+        {
+            "school": (
+                "L'agrément de l'école n'est pas en vigueur ce jour-là.",
+                "The school's licence is not in force on that day.",
+            ),
+            "trainer": (
+                "Cet accompagnateur n'est pas autorisé ce jour-là.",
+                "This trainer is not authorised on that day.",
+            ),
+        },
+    ),
+}
+"""Which fact says more, and what: the first of its values that is known decides."""
+
+
 class _Facts(dict[str, str]):
     def __missing__(self, key: str) -> str:
         return "?"
@@ -101,11 +147,19 @@ def rule_sentence(verdicts: Iterable[Verdict], language: Language) -> str | None
     return None if against is None else told(against, language)
 
 
+def _texts(against: Verdict | Need) -> tuple[str, str]:
+    fact, texts = VARIANTS.get(against.rule, ("", {}))
+    said = against.facts.get(fact, "").split(",")
+    return next((texts[word] for word in said if word in texts), SENTENCES[against.rule])
+
+
 def told(against: Verdict | Need, language: Language) -> str | None:
     """What a rule that refuses says, and when it opens; None for a rule without a sentence."""
     if against.rule not in SENTENCES:
         return None
-    text = SENTENCES[against.rule][language == "en"].format_map(_Facts(against.facts))
+    text = _texts(against)[language == "en"].format_map(_Facts(against.facts))
+    if against.rule == "R-PENALTY" and "reason" in against.facts:
+        text = f"{text[:-1]} ({bar_reason(against.facts['reason'], language)})."
     if not against.HasField("opens_at"):
         return text
     at = against.opens_at.ToDatetime(UTC).astimezone(PARIS)
