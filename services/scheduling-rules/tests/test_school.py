@@ -161,6 +161,21 @@ async def test_the_night_computes_what_it_brings_and_only_once(desk: Desk) -> No
     assert len(await desk.said(Record)) == computed
 
 
+@pytest.mark.req("R-10", "R-28")
+async def test_a_change_that_was_planned_counts_from_its_day(desk: Desk) -> None:
+    await desk.trainer(active_until=stamp(2026, 11, 28))
+    await desk.declare(*FULL, ("2026-10", "B", "practical", 151.67))
+    desk.around.clock.at = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    await desk.nights.compute()
+    assert await desk.ftes() == {("91", "B"): 100}
+    desk.around.clock.at = datetime(2026, 11, 27, 23, tzinfo=UTC)  # midnight in Paris
+    await desk.nights.compute()
+    assert await desk.ftes() == {("91", "B"): 0}
+    computed = len(await desk.said(Record))
+    await desk.nights.compute()
+    assert len(await desk.said(Record)) == computed
+
+
 @pytest.mark.req("D-17")
 async def test_two_who_declare_at_once_both_count(desk: Desk) -> None:
     for trainer_id in ("t1", "t2", "t3", "t4"):

@@ -106,17 +106,16 @@ class Nights:
     now: Clock
 
     async def compute(self) -> None:
-        """Compute what is older than its department's last night, a transaction a school."""
+        """Compute what is older than its department's last night or than a planned change of trainers."""
         now = self.now()
         async with transaction(self.engine) as tx:
-            departments = await store.departments_with_hours(tx)
-        for department in departments:
+            due_now = await store.terms_crossed(tx, now, A_ROUND)
+            for department in await store.departments_with_hours(tx):
+                due_now += await store.not_computed_since(tx, department, last_night(now, department), A_ROUND)
+        for school_id in dict.fromkeys(due_now):
             async with transaction(self.engine) as tx:
-                due_now = await store.not_computed_since(tx, department, last_night(now, department), A_ROUND)
-            for school_id in due_now:
-                async with transaction(self.engine) as tx:
-                    home = await _locked(tx, school_id)
-                    await recompute(tx, self.outbox, school_id, home, now)
+                home = await _locked(tx, school_id)
+                await recompute(tx, self.outbox, school_id, home, now)
 
     async def warn(self) -> None:
         """Tell schools 30, 7 and 1 days before a licence or authorisation ends, and when it has; each once."""

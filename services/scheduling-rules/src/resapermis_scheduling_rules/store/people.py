@@ -207,6 +207,16 @@ async def not_computed_since(tx: Tx, department: str, night: datetime, limit: in
     return list((await tx.execute(statement.order_by(schools.c.id).limit(limit))).scalars())
 
 
+async def terms_crossed(tx: Tx, now: datetime, limit: int) -> list[str]:
+    """Schools of which a trainer has begun or left, as was planned, since their FTE was computed."""
+    since = schools.c.fte_computed_at
+    began = sa.and_(trainers.c.active_from > since, trainers.c.active_from <= now)
+    left = sa.and_(trainers.c.active_until > since, trainers.c.active_until <= now)
+    crossed = sa.exists().where(trainers.c.school_id == schools.c.id, sa.or_(began, left))
+    statement = sa.select(schools.c.id).where(since.is_not(None), crossed).order_by(schools.c.id).limit(limit)
+    return list((await tx.execute(statement)).scalars())
+
+
 async def endings(tx: Tx, now: datetime) -> list[Ending]:
     """Licences and authorisations that end within 30 days or ended lately, and have not been told as ended yet."""
     window = (now - ENDED_LATELY, now + timedelta(days=max(WARN_DAYS)))
