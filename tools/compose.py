@@ -31,7 +31,9 @@ def main() -> None:
     keys.ensure_keys(kept)
     keys.ensure_keysets(kept)
     shutil.copyfile(kept / "principal.jwks.json", place / "principal.jwks.json")
-    configuration = nats.configuration("0.0.0.0:4222", Path("/data"), Path("/run/tls"), "resapermis-compose")
+    configuration = nats.configuration(
+        "0.0.0.0:4222", "0.0.0.0:8222", Path("/data"), Path("/run/tls"), "resapermis-compose"
+    )
     (place / "nats.conf").write_text(configuration, encoding="utf-8")
     once(place / "postgres-password")
     statements = []

@@ -1,6 +1,6 @@
 """`resapermisctl`: what an operator asks of a running ResaPermis. It reads, and changes nothing.
 
-    resapermisctl.py invariants [--home DIR] [--rdvpermis-control URL] [--within SECONDS]
+    resapermisctl.py invariants [--home DIR] [--rdvpermis-control URL] [--nats-monitor URL,…] [--within SECONDS]
 
 Databases: RESAPERMIS_<NAME>_DATABASE_URL for each of auth_gateway, mandate, scheduling_rules, basket, audit, notification,
 or the folder of a local stack. Prints JSON. Exit status: 0 all holds, 1 something does not, 2 it could not be asked.
@@ -27,6 +27,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     invariants = commands.add_parser("invariants", help="check on live data that nothing was lost, doubled or oversold")
     invariants.add_argument("--home", type=Path, help="folder of a local stack (make up: .resapermis)")
     invariants.add_argument("--rdvpermis-control", default="", help="URL of the sandbox, to compare with its truth")
+    invariants.add_argument("--nats-monitor", default="", help="URLs of NATS' monitoring ports, with commas")
     invariants.add_argument(
         "--within", type=float, default=10.0, help="seconds that what is under way may take to arrive (default 10)"
     )
@@ -36,7 +37,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 def places(asked: argparse.Namespace) -> Places:
     """Where to look; Unknown when it was not said."""
     found = of_home(asked.home) if asked.home is not None else of_environment(os.environ)
-    return found.reading(asked.rdvpermis_control)
+    return found.reading(asked.rdvpermis_control, asked.nats_monitor)
 
 
 def main(given: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import httpx2
 
-from ctl import booking, facts, journal, state
+from ctl import booking, bus, facts, journal, state
 from ctl.findings import Finding, Report
 from ctl.places import DATABASES, Places
 from devstack.parts import service_named
@@ -26,7 +26,14 @@ async def look(places: Places) -> Report:
     """Read every database once, RdvPermis' truth last; Unreadable when one does not answer."""
     try:
         return await _look(places)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, httpx2.HTTPError) as error:
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        httpx2.HTTPError,
+        ValueError,
+    ) as error:
         msg = f"cannot be read: {type(error).__name__}"
         raise Unreadable(msg) from error
 
@@ -63,12 +70,14 @@ async def _look(places: Places) -> Report:
         traffic = {_database(name): await facts.read(connection, name) for name, connection in names.items()}
         kept = await journal.read(connections["audit"])
     truth = await state.read(places.control) if places.control else None
+    settings = await bus.read(places.nats_monitors)
     said = frozenset[str]().union(*(one.records for one in traffic.values()))
     findings: Sequence[Finding] = [
         *booked.findings,
         *facts.judge(traffic),
         *journal.judge(kept, booked.booked(), said),
         *(state.judge(truth, booked.lines) if truth is not None else []),
+        *bus.judge(settings),
     ]
     seen = {
         "lines": len(booked.lines),

@@ -16,14 +16,18 @@ class Unknown(Exception):
 
 @dataclass(frozen=True)
 class Places:
-    """`databases`: URL by database name; `control`: the sandbox's URL, "" where the State is not ours to read."""
+    """`databases`: URL by database name; `control`: the sandbox's URL, "" where the State is not ours to read.
+
+    `nats_monitors`: URLs of NATS' monitoring ports, with commas; "" where they are not to be asked.
+    """
 
     databases: Mapping[str, str]
     control: str = ""
+    nats_monitors: str = ""
 
-    def reading(self, control: str) -> "Places":
-        """With RdvPermis' truth at `control`."""
-        return replace(self, control=control)
+    def reading(self, control: str, nats_monitors: str = "") -> "Places":
+        """With RdvPermis' truth at `control`, and NATS to be asked how it is set."""
+        return replace(self, control=control, nats_monitors=nats_monitors)
 
 
 def variable(database: str) -> str:

@@ -10,11 +10,15 @@ DESTROYS = ("$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM
 """No service ever forgets facts: age does (7 days)."""
 
 
-def configuration(listen: str, store: Path, tls: Path, name: str = "resapermis-local") -> str:
-    """The text of nats.conf. `tls` holds ca.pem, tls.pem and tls.key of the server."""
+def configuration(listen: str, monitor: str, store: Path, tls: Path, name: str = "resapermis-local") -> str:
+    """The text of nats.conf. `tls` holds ca.pem, tls.pem and tls.key of the server.
+
+    `monitor` is where it answers how it is set, in clear and to anybody: loopback, or a network of services only.
+    """
     users = ",\n".join("    " + json.dumps(user) for user in [*map(_user, SERVICES), {"user": OPERATOR}])
     return f"""# Written by devstack; changes are lost at the next start.
 listen: {json.dumps(listen)}
+http: {json.dumps(monitor)}
 server_name: {json.dumps(name)}
 max_payload: 1MB
 jetstream {{

@@ -128,6 +128,11 @@ class Ports:
         """NATS, TLS only."""
         return self.web + 4
 
+    @property
+    def nats_monitor(self) -> int:
+        """Where NATS says how it is set, plain HTTP."""
+        return self.web + 5
+
     def grpc(self, service: Service, replica: int = 1) -> int:
         """gRPC of a service's replica, mTLS only."""
         return self.web + service.grpc + (replica - 1) * ABOVE_THE_REPLICA_BEFORE
@@ -140,7 +145,7 @@ class Ports:
         """What a part listens on: purpose → port."""
         fixed = {
             POSTGRES: {},
-            NATS: {"NATS": self.nats},
+            NATS: {"NATS": self.nats, "NATS monitor": self.nats_monitor},
             MAIL: {"mail page": self.mail_web, "SMTP": self.smtp},
             SANDBOX: {"RdvPermis sandbox": self.sandbox},
         }

@@ -37,8 +37,8 @@ def program(settings: Settings, part: str, *, mails_to_console: bool) -> Program
         store = settings.home / "nats"
         store.mkdir(mode=0o700, exist_ok=True)
         file = settings.home / "nats.conf"
-        listen = f"127.0.0.1:{settings.ports.nats}"
-        file.write_text(nats.configuration(listen, store, settings.nats_tls), encoding="utf-8")
+        listen, monitor = f"127.0.0.1:{settings.ports.nats}", f"127.0.0.1:{settings.ports.nats_monitor}"
+        file.write_text(nats.configuration(listen, monitor, store, settings.nats_tls), encoding="utf-8")
         server = (str(Path(sys.executable).parent / "nats-server"), "-c", str(file))
         return _simple(settings, NATS, server, lambda: listens(settings.ports.nats))
     if part == MAIL:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctl import facts, journal, state
+from ctl import bus, facts, journal, state
 from ctl.booking import Line
 from ctl.findings import Finding, Report
 from ctl.invariants import with_broken
@@ -133,3 +133,9 @@ def test_databases_are_told_by_the_environment_or_a_folder(tmp_path):
         of_environment(whole)
     with pytest.raises(Unknown, match="no local stack"):
         of_home(tmp_path)
+
+
+def test_a_bus_that_acknowledges_before_it_writes_is_found():
+    assert broken(bus.judge({"http://a": True, "http://b": False})) == {"bus_writes_before_it_acknowledges": 1}
+    assert broken(bus.judge({"http://a": True})) == {}
+    assert list(bus.judge({})) == []

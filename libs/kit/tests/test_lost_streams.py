@@ -63,7 +63,7 @@ async def _on_a_server(tmp_path: Path, interval: str, ask: Any) -> None:
 
         async def answers() -> bool:
             try:
-                return bool(durable._jetstream(f"http://127.0.0.1:{monitor}"))
+                return bool(durable.jetstream(f"http://127.0.0.1:{monitor}"))
             except OSError:
                 return False
 

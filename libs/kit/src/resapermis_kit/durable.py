@@ -36,14 +36,20 @@ async def require_synced(monitors: str) -> None:
     """
     for url in filter(None, monitors.split(",")):
         try:
-            said = await asyncio.to_thread(_jetstream, url)
+            said = await asyncio.to_thread(jetstream, url)
         except (OSError, ValueError):
             continue
-        if not said.get("config", {}).get("sync_always", False):
+        if not writes_first(said):
             raise NotDurable("NATS: set jetstream { sync_interval: always }; messages are acknowledged unwritten")
 
 
-def _jetstream(url: str) -> dict[str, dict[str, object]]:
+def writes_first(said: dict[str, dict[str, object]]) -> bool:
+    """Whether a server writes each message before it acknowledges it, by its own word."""
+    return bool(said.get("config", {}).get("sync_always", False))
+
+
+def jetstream(url: str) -> dict[str, dict[str, object]]:
+    """What a NATS server says of its JetStream; OSError or ValueError where it does not."""
     address = f"{url.rstrip('/')}/jsz?config=true"
     with urllib.request.urlopen(address, timeout=SECONDS) as answer:  # noqa: S310 - an address of the deployment
         said: dict[str, dict[str, object]] = json.load(answer)
