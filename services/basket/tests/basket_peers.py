@@ -71,11 +71,13 @@ class World:
     """A verdict that refuses, by slot id."""
     no_mandate: set[str] = field(default_factory=set)
     mandate_category: dict[str, str] = field(default_factory=dict)
+    barred: set[str] = field(default_factory=set)
     bad_trainers: set[str] = field(default_factory=set)
     consequence: dict[str, str] = field(default_factory=dict)
     """What R-PENALTY says of a cancellation."""
     strangers: set[str] = field(default_factory=set)
     """RdvPermis' ids of candidates that mandate does not know."""
+    explained: list[scheduling_pb2.EvaluateRequest] = field(default_factory=list)
     evaluated: list[scheduling_pb2.EvaluateRequest] = field(default_factory=list)
 
     def slot(self, slot_id: str) -> scheduling_pb2.Slot:
@@ -156,6 +158,11 @@ class Rules(scheduling_pb2_grpc.SchedulingServiceServicer):
             if request.purpose == "replace":
                 left = request.replacements_left
                 verdicts.append(Verdict(rule="R-REPLACE", allowed=left > 0, facts={"left": str(left)}))
+            if line.HasField("rdvpermis_eligible"):
+                facts = {"code": line.rdvpermis_code}
+                verdicts.append(Verdict(rule="R-RDVPERMIS", allowed=line.rdvpermis_eligible, facts=facts))
+            if line.candidate_id in world.barred:
+                verdicts.append(Verdict(rule="R-PENALTY", allowed=False, remedy="wait"))
             if line.trainer_id in world.bad_trainers:
                 facts = {"whose": "trainer"}
                 verdicts.append(Verdict(rule="R-LICENSED", allowed=False, facts=facts, remedy="choose_another_trainer"))
@@ -174,6 +181,19 @@ class Rules(scheduling_pb2_grpc.SchedulingServiceServicer):
             )
             if not unseen:
                 verdict.slot.CopyFrom(world.slot(line.slot_id))
+        return response
+
+    async def Explain(self, request: scheduling_pb2.ExplainRequest, context: Any) -> scheduling_pb2.ExplainResponse:
+        verdicts = await self.Evaluate(request.question, context)
+        self.world.explained.append(self.world.evaluated.pop())
+        response = scheduling_pb2.ExplainResponse(verdicts=verdicts)
+        for line in verdicts.lines:
+            needs = [
+                scheduling_pb2.Need(rule=one.rule, remedy=one.remedy, facts=one.facts)
+                for one in line.verdicts
+                if not one.allowed
+            ]
+            response.lines.add(slot_id=line.slot_id, allowed=line.allowed, needs=needs)
         return response
 
 
@@ -205,6 +225,7 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         """Slots whose result is left out of answers (207 with lines missing)."""
         self.naming_unknown: set[str] = set()
         self.standings: dict[str, list[rdv.RdvStanding]] = {}
+        self.ineligible: dict[str, str] = {}
         self.connected = self.reachable = True
         self.fixed: set[str] = set()
         """Exams that may not be changed."""
@@ -228,8 +249,10 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
 
     async def HoldSlots(self, request: rdv.HoldSlotsRequest, context: Any) -> rdv.HoldSlotsResponse:
         school = await self._begin("HoldSlots", request)
-        basket_id = f"basket-{next(self._numbers)}"
-        basket = self.baskets[basket_id] = TheirBasket(school, datetime.now(UTC) + self.lasts)
+        basket_id = request.basket_id
+        if basket_id not in self.baskets:
+            basket_id = self.open_basket(school)
+        basket = self.baskets[basket_id]
         response = rdv.HoldSlotsResponse(basket_id=basket_id)
         response.expires_at.FromDatetime(basket.expires_at)
         for slot in request.slots:
@@ -252,6 +275,35 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
                     naming_unknown=slot.slot_id in self.naming_unknown,
                 )
         self._end("HoldSlots")
+        return response
+
+    def open_basket(self, school: str) -> str:
+        basket_id = f"basket-{next(self._numbers)}"
+        self.baskets[basket_id] = TheirBasket(school, datetime.now(UTC) + self.lasts)
+        return basket_id
+
+    async def OpenBasket(self, request: rdv.OpenBasketRequest, context: Any) -> rdv.OpenBasketResponse:
+        school = await self._begin("OpenBasket", request)
+        basket_id = self.open_basket(school)
+        self._end("OpenBasket")
+        return rdv.OpenBasketResponse(basket=self._shown(basket_id))
+
+    async def DropBasket(self, request: rdv.DropBasketRequest, context: Any) -> rdv.DropBasketResponse:
+        school = await self._begin("DropBasket", request)
+        if request.basket_id not in self.baskets:
+            raise Failure(Code.CODE_RDVPERMIS_BASKET_GONE, "no such basket", rdvpermis_code="PANIER_INCONNU")
+        assert self.baskets.pop(request.basket_id).school_id == school
+        self._end("DropBasket")
+        return rdv.DropBasketResponse()
+
+    async def CheckEligibility(
+        self, request: rdv.CheckEligibilityRequest, context: Any
+    ) -> rdv.CheckEligibilityResponse:
+        await self._begin("CheckEligibility", request)
+        response = rdv.CheckEligibilityResponse(known=True)
+        for number in range(1, 20):
+            word = self.ineligible.get(f"rdv-{number:03d}", "")
+            response.candidates.add(rdvpermis_candidate_id=f"rdv-{number:03d}", eligible=not word, rdvpermis_code=word)
         return response
 
     def _shown(self, basket_id: str) -> rdv.RdvBasket:

@@ -10,6 +10,7 @@ from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
 from resapermis_basket.acts import Parts
 from resapermis_basket.booking_servicer import BookingServicer
 from resapermis_basket.peers import Peers
+from resapermis_basket.preparing import Preparing
 from resapermis_basket.results import Results
 from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
@@ -45,6 +46,7 @@ async def build(process: run.Process, settings: Settings) -> None:
     process.every(settings.results_round_seconds, "results", Results(parts).look)
     process.invariants |= {**invariants.ALWAYS, **invariants.IN_TIME}
     process.after_restore.append(unasked.doubt_everything)
+    process.every(settings.drop_round_seconds, "drop", Preparing(parts).drop)
     process.consume("scheduling-rules", {SlotWithdrawn: unasked.on_slot_withdrawn})
     process.consume("mandate", {MandateChanged: unasked.on_mandate_changed})
 

@@ -35,7 +35,7 @@ from resapermis_basket.domain import (
     held,
     in_doubt,
 )
-from resapermis_basket.intending import Intending
+from resapermis_basket.intending import Intended, Intending
 from resapermis_basket.judging import Judging, Situation, Wanted, parse_hold
 from resapermis_basket.turns import Turns
 from resapermis_kit import once
@@ -76,7 +76,7 @@ class Holding:
             HOLDS.labels("refused_by_us").inc(len(intended.answer.group.lines))
             return intended.answer
         # The caller may go away; what RdvPermis answers is written down all the same.
-        asking = self._ask(who, request, group, intended.lines, situation.time)
+        asking = self._ask(who, request, group, intended, situation.time)
         return await asyncio.shield(asyncio.ensure_future(asking))
 
     async def earlier(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> pb.HoldSlotsResponse:
@@ -132,7 +132,7 @@ class Holding:
             [line.slot_id for line in wanted],
             [line.candidate_id for line in wanted if line.candidate_id],
         )
-        return Situation(Time(found.now), found.asked_before, found.counted, found.conflicts)
+        return Situation(Time(found.now), found.asked_before, found.counted, found.conflicts, found.words)
 
     def _group(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> store.Group:
         return store.Group(
@@ -147,11 +147,12 @@ class Holding:
         )
 
     async def _ask(
-        self, who: Principal, request: pb.HoldSlotsRequest, group: store.Group, lines: Sequence[Line], time: Time
+        self, who: Principal, request: pb.HoldSlotsRequest, group: store.Group, intended: Intended, time: Time
     ) -> pb.HoldSlotsResponse:
         """Call RdvPermis and write down its answer. Where none came, lines stay asking: the reconciler reads."""
+        lines = intended.lines
         asking = [line for line in lines if line.state is State.ASKING]
-        answers = await self._answers(asking)
+        answers = await self._answers(asking, intended.basket_id)
         now = time.now
         after = [held(line, answers.get(line.slot.id, UNKNOWN), now) for line in asking]
         if group.together:
@@ -197,12 +198,13 @@ class Holding:
             return False
         return True
 
-    async def _answers(self, asking: Sequence[Line]) -> dict[str, Answer]:
+    async def _answers(self, asking: Sequence[Line], basket_id: str) -> dict[str, Answer]:
         request = rdv.HoldSlotsRequest(
             slots=[
                 rdv.HoldSlot(slot_id=line.slot.id, rdvpermis_candidate_id=line.rdvpermis_candidate_id)
                 for line in asking
-            ]
+            ],
+            basket_id=basket_id,
         )
         try:
             said = await self._parts.peers.rdvpermis("HoldSlots", request)

@@ -37,6 +37,8 @@ class Intended:
     lines: Sequence[Line] = ()
     answer: pb.HoldSlotsResponse | None = None
     """Where RdvPermis is not to be asked: every line was refused, or a twin of the command had this answer."""
+    basket_id: str = ""
+    """RdvPermis' empty basket that was prepared for this hold, and is now its own."""
 
 
 class Intending:
@@ -62,7 +64,8 @@ class Intending:
             answer = refused_answer(group, lines)
             if answer is not None:
                 await once.settle(tx, caller_key(who), request, answer)
-        return Intended(lines, answer)
+            basket_id = await store.take_prepared(tx, who.school_id, who.account_id) if answer is None else ""
+        return Intended(lines, answer, basket_id)
 
     async def _at_once(
         self,
@@ -76,7 +79,7 @@ class Intending:
         """All or nothing, in one statement; None: nothing was written."""
         asking = [line for line in lines if line.state is State.ASKING]
         answer = refused_answer(group, lines)
-        written = await store.intend(
+        basket_id = await store.intend(
             self._parts.engine,
             once.claim(caller_key(who), request, now, answer),
             group,
@@ -85,10 +88,10 @@ class Intending:
             {line.id: judged.cases[line.id] for line in asking if judged.cases[line.id]},
             self._parts.outbox.packed(now, _said(who, judged, lines)),
         )
-        if not written:
+        if basket_id is None:
             return None
         self._parts.outbox.bell.ring()
-        return Intended(lines, answer)
+        return Intended(lines, answer, basket_id)
 
     async def _carefully(
         self, tx: Tx, who: Principal, group: store.Group, judged: Judged, lines: Sequence[Line], now: datetime

@@ -1,7 +1,7 @@
 """What the rules say of a hold before anything is asked: every reason at once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -21,12 +21,14 @@ from resapermis_basket.domain import (
     BASKET,
     LARGEST_GROUP,
     Answer,
+    Eligibility,
     Key,
     Line,
     Outcome,
     Refusal,
     Slot,
     State,
+    Words,
     held,
     key_of,
     unseen_slot,
@@ -50,7 +52,7 @@ class Wanted:
     vehicle_id: str = ""
 
 
-def parse_hold(request: pb.HoldSlotsRequest) -> list[Wanted]:
+def parse_hold(request: pb.HoldSlotsRequest | pb.CheckHoldRequest) -> list[Wanted]:
     """Read the command; MALFORMED names each field that cannot be read."""
     seen: set[str] = set()
     wanted = []
@@ -102,6 +104,8 @@ class Situation:
     asked_before: bool
     counted: dict[Key, int]
     conflicts: store.Conflicts
+    words: Words = field(default_factory=dict)
+    """RdvPermis' own on candidates, where it was asked lately."""
 
 
 @dataclass(frozen=True)
@@ -187,9 +191,29 @@ class Judging:
             vehicle_id=line.vehicle_id,
         )
 
+    async def explain(
+        self, wanted: Sequence[Wanted], situation: Situation, mandates: list[MandateAnswer]
+    ) -> scheduling_pb2.ExplainResponse:
+        """What would have to change for these lines to be allowed; asked as a hold asks, with no effect."""
+        answers = dict(zip((line.slot_id for line in wanted if line.candidate_id), mandates, strict=True))
+        peers, counted = self._parts.peers, situation.counted
+        said = await peers.explain(self._asked(wanted, situation, answers), "hold", counted)
+        other = self._of_another_category(wanted, said.verdicts, answers)
+        if other:
+            answers |= dict(zip(other, await peers.mandates(list(other.values())), strict=True))
+            said = await peers.explain(self._asked(wanted, situation, answers), "hold", counted)
+        return said
+
     async def _evaluate(
         self, wanted: Sequence[Wanted], situation: Situation, answers: dict[str, MandateAnswer]
     ) -> scheduling_pb2.EvaluateResponse:
+        asked = self._asked(wanted, situation, answers)
+        return await self._parts.peers.evaluate(asked, "hold", situation.counted)
+
+    @staticmethod
+    def _asked(
+        wanted: Sequence[Wanted], situation: Situation, answers: dict[str, MandateAnswer]
+    ) -> list[scheduling_pb2.EvaluateLine]:
         lines = []
         for line in wanted:
             asked = scheduling_pb2.EvaluateLine(
@@ -203,8 +227,9 @@ class Judging:
                 asked.mandate_gearbox = mandate.gearbox
                 busy = (line.candidate_id, mandate.category) in situation.conflicts.candidates
                 asked.candidate_busy = mandate.active and busy  # of another school's candidate nothing is told
+                say(asked, situation.words.get((mandate.category, mandate.rdvpermis_candidate_id)))
             lines.append(asked)
-        return await self._parts.peers.evaluate(lines, "hold", situation.counted)
+        return lines
 
     @staticmethod
     def _of_another_category(
@@ -252,6 +277,14 @@ class Judging:
         if line.slot_id in situation.conflicts.slots:
             return refusals.slot_taken()
         return None
+
+
+def say(line: scheduling_pb2.EvaluateLine, word: Eligibility | None) -> None:
+    """Put RdvPermis' own word on the candidate into the question."""
+    if word is not None:
+        line.rdvpermis_eligible = word.eligible
+        line.rdvpermis_code = word.word
+        line.rdvpermis_seen_at.FromDatetime(word.seen_at)
 
 
 def group_limit(asked: int, limit: int) -> Verdict:

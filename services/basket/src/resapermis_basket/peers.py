@@ -103,6 +103,16 @@ class Peers:
             self.limits = Limits(said.group, said.basket, said.hold_ttl_seconds, said.notice_seconds)
         return answer
 
+    async def explain(
+        self, lines: Iterable[scheduling_pb2.EvaluateLine], purpose: str, counted: dict[Key, int]
+    ) -> scheduling_pb2.ExplainResponse:
+        """What would have to change for these lines to be allowed, and when they open by themselves."""
+        request = scheduling_pb2.ExplainRequest(question=question(lines, purpose, counted))
+        answer: scheduling_pb2.ExplainResponse = await _timed(
+            "scheduling-rules", "Explain", peers.ask(self._scheduling.Explain, request)
+        )
+        return answer
+
     async def rdvpermis(self, method: str, request: Message, *, itself: bool = False) -> Any:
         """Ask RdvPermis once, through egress; `itself`: as basket, on behalf of the school the request names."""
         call = peers.call(

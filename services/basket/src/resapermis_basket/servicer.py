@@ -8,9 +8,11 @@ from resapermis.scheduling.v1.scheduling_pb2 import Limits
 from resapermis_basket import store, view
 from resapermis_basket.accompanying import Accompanying
 from resapermis_basket.acts import Parts
+from resapermis_basket.checking import Checking
 from resapermis_basket.holding import Holding
 from resapermis_basket.naming import Naming
 from resapermis_basket.peers import usage
+from resapermis_basket.preparing import Preparing
 from resapermis_basket.validating import Validating
 from resapermis_kit.auth import caller
 from resapermis_kit.db import transaction
@@ -23,6 +25,8 @@ class BasketServicer(basket_pb2_grpc.BasketServiceServicer):
         """Answer with these parts."""
         self._parts = parts
         self._accompanying = Accompanying(parts)
+        self._checking = Checking(parts)
+        self._preparing = Preparing(parts)
         self._holding = Holding(parts)
         self._naming = Naming(parts)
         self._validating = Validating(parts)
@@ -52,6 +56,14 @@ class BasketServicer(basket_pb2_grpc.BasketServiceServicer):
     async def AccompanyLine(self, request: pb.AccompanyLineRequest, context: Any) -> pb.AccompanyLineResponse:
         """Say who accompanies a line's candidate, and in what."""
         return await self._accompanying.accompany(caller().school(), request)
+
+    async def CheckHold(self, request: pb.CheckHoldRequest, context: Any) -> pb.CheckHoldResponse:
+        """Say what a hold would meet."""
+        return await self._checking.check(caller().school(), request)
+
+    async def PrepareOpening(self, request: pb.PrepareOpeningRequest, context: Any) -> pb.PrepareOpeningResponse:
+        """Settle before an opening what can be."""
+        return await self._preparing.prepare(caller().school(), request)
 
     async def NameCandidate(self, request: pb.NameCandidateRequest, context: Any) -> pb.NameCandidateResponse:
         """Name, rename or unname the candidate of a held line."""

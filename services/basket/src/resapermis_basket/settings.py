@@ -34,6 +34,8 @@ class Settings(ServiceSettings):
     """How often after that."""
     results_give_up_days: int = 21
     """When a result is no longer looked for: it stays shown as awaited."""
+    drop_round_seconds: float = 5.0
+    """Pause between two looks for prepared baskets that nobody used in time; they are given back before they end."""
     allowance_seconds: float = 900.0
     """How old the allowance of replacements shown with a school's bookings may grow before it is read again."""
     egress_seconds: float = 20.0

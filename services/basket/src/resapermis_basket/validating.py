@@ -30,9 +30,11 @@ from resapermis_basket.domain import (
     Line,
     Outcome,
     State,
+    Words,
     move,
     validated,
 )
+from resapermis_basket.judging import say
 from resapermis_kit import once
 from resapermis_kit.auth import Principal
 from resapermis_kit.db import transaction
@@ -50,6 +52,7 @@ class Situation:
     group: store.Group
     lines: list[Line]
     counted: dict[Key, int]
+    words: Words
 
 
 class Validating:
@@ -99,6 +102,7 @@ class Validating:
                 group,
                 await store.of_groups(tx, [group_id]),
                 await store.counted(tx, who.school_id),
+                await store.words_on(tx, who.school_id),
             )
 
     async def _earlier(
@@ -140,6 +144,10 @@ class Validating:
             )
             for line, mandate in zip(held, mandates, strict=True)
         ]
+        for question, line in zip(asked, held, strict=True):
+            word = situation.words.get((line.slot.category, line.rdvpermis_candidate_id))
+            if word is not None and word.seen_at < line.since:  # a later one speaks of this very hold
+                say(question, word)
         said = await self._parts.peers.evaluate(asked, "validate", situation.counted)
         against = [verdict for verdict in said.action_verdicts if not verdict.allowed]
         violations = []

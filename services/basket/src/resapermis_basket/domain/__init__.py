@@ -37,6 +37,7 @@ from resapermis_basket.domain.lines import (
     unseen_slot,
 )
 from resapermis_basket.domain.places import month_of, zone_of
+from resapermis_basket.domain.preparing import BASKET_MARGIN, WORD_LASTS, Eligibility, PreparedBasket, Words
 from resapermis_basket.domain.resulting import FoundPenalty, FoundResult, Patience, first_look, next_look, result
 from resapermis_basket.domain.settling import (
     LONGEST_PAUSE_SECONDS,
@@ -51,6 +52,7 @@ from resapermis_basket.domain.settling import (
 
 __all__ = [
     "BASKET",
+    "BASKET_MARGIN",
     "COUNTED",
     "FIRST",
     "IN_BASKET",
@@ -60,10 +62,12 @@ __all__ = [
     "NEXT",
     "NO_REFUSAL",
     "UNKNOWN",
+    "WORD_LASTS",
     "Allowance",
     "Answer",
     "Change",
     "Changing",
+    "Eligibility",
     "ExamOutcome",
     "FoundExam",
     "FoundPenalty",
@@ -73,6 +77,7 @@ __all__ = [
     "Outcome",
     "Outside",
     "Patience",
+    "PreparedBasket",
     "Refusal",
     "Result",
     "SeenBasket",
@@ -80,6 +85,7 @@ __all__ = [
     "Sight",
     "Slot",
     "State",
+    "Words",
     "admit",
     "comparable",
     "compare",

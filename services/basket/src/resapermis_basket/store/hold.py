@@ -16,9 +16,10 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_basket.domain import Key, Line, in_lock_order
+from resapermis_basket.domain import WORD_LASTS, Eligibility, Key, Line, Words, in_lock_order
 from resapermis_basket.store.group_rows import Group
 from resapermis_basket.store.line_rows import COLUMNS, LOCKED_AND_NEW, SET_MUTABLE, WANTED_BY_ANOTHER, Conflicts, row
+from resapermis_basket.store.preparing import TAKE
 from resapermis_kit import once
 from resapermis_kit.outbox import ADD
 from resapermis_kit.statement import Statement
@@ -35,18 +36,23 @@ class Standing:
     asked_before: bool
     counted: dict[Key, int]
     conflicts: Conflicts
+    words: Words
+    """RdvPermis' own on candidates, where it was asked lately."""
 
 
 # Three reads of three tables and the clock: one round trip, one snapshot.
 _STANDING = Statement(
-    "SELECT now() AS now, "
+    "SELECT now() AS now, "  # noqa: S608 - a number of our own
     "EXISTS (SELECT FROM request WHERE caller = :caller AND request_id = :request_id) AS asked_before, "
     "(SELECT json_agg(json_build_array(department, month, category, taken))::text FROM quota "
     "WHERE school_id = :school_id AND taken > 0) AS counted, "
     "(SELECT json_agg(json_build_array(slot_id, category, candidate_id, wanted_candidate_id))::text FROM basket_line "
     "WHERE ended_at IS NULL AND (slot_id = ANY(CAST(:slots AS text[])) "
     "OR candidate_id = ANY(CAST(:candidates AS uuid[])) OR wanted_candidate_id = ANY(CAST(:candidates AS uuid[]))"
-    ")) AS conflicts"
+    ")) AS conflicts, "
+    "(SELECT json_agg(json_build_array(category, rdvpermis_candidate_id, eligible, word, seen_at))::text "
+    f"FROM eligibility WHERE school_id = :school_id AND seen_at > now() - interval '{WORD_LASTS.total_seconds()} s') "
+    "AS words"
 )
 
 
@@ -76,6 +82,10 @@ async def standing(
             frozenset(slot_id for slot_id, *_ in rows if slot_id in wanted),
             frozenset(pair for pair in pairs if pair[0] in named),
         ),
+        {
+            (category, who): Eligibility(category, who, eligible, word, datetime.fromisoformat(seen_at))
+            for category, who, eligible, word, seen_at in json.loads(found["words"] or "[]")
+        },
     )
 
 
@@ -101,8 +111,9 @@ _INTEND = Statement(
     "ORDER BY slot_id), "
     "judged AS (INSERT INTO judgement (line_id, purpose, facts) SELECT judged.line_id, 'hold', judged.facts "
     "FROM unnest(CAST(:judged_lines AS uuid[]), CAST(:judged_facts AS bytea[])) AS judged (line_id, facts), claim), "
+    f"prepared AS ({TAKE.replace('WHERE', 'FROM claim WHERE CAST(:asking AS boolean) AND', 1)}), "
     f"said AS ({ADD}, claim) "
-    "SELECT count(*) AS claimed FROM claim"
+    "SELECT count(*) AS claimed, (SELECT basket_id FROM prepared) AS basket_id FROM claim"
 )
 _DOES_NOT_FIT = (asyncpg.UniqueViolationError, asyncpg.ExclusionViolationError, asyncpg.NotNullViolationError)
 
@@ -115,11 +126,13 @@ async def intend(
     lines: Iterable[Line],
     judgements: Mapping[UUID, bytes],
     said: Values,
-) -> bool:
+) -> str | None:
     """Write a whole intention if all of it fits: claim, counters (how many, limit), lines, judgements, messages.
 
-    False: nothing was written, because something does not fit or a twin was here.
+    Return the basket that was prepared for it ("" for none); None: nothing was written, because something does not fit
+    or a twin was here.
     """
+    lines = in_lock_order(lines)
     values = {
         **claim,
         **said,
@@ -135,15 +148,16 @@ async def intend(
                 for key, (many, cap) in counts.items()
             ]
         ),
-        "lines": json.dumps([row(line) for line in in_lock_order(lines)]),
+        "lines": json.dumps([row(line) for line in lines]),
+        "asking": any(line.live for line in lines),
         "judged_lines": list(judgements),
         "judged_facts": list(judgements.values()),
     }
     try:
         found = await _INTEND.run(engine, values)
     except _DOES_NOT_FIT:
-        return False
-    return bool(found[0]["claimed"])
+        return None
+    return (found[0]["basket_id"] or "") if found[0]["claimed"] else None
 
 
 # Counters do not move here: an answer that gives something back goes the careful way, in the school's turn.
