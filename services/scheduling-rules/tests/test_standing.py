@@ -1,5 +1,6 @@
 """Candidates' standing: what basket's facts bar, what RdvPermis says, who lifts it, and what Evaluate makes of it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -276,3 +277,19 @@ async def test_bars_that_ended_a_year_ago_are_forgotten(desk: Desk) -> None:
     await workers.forget(desk.around.engine, NOW + timedelta(days=400))
     async with transaction(desk.around.engine) as tx:
         assert (await tx.execute(sa.select(sa.func.count()).select_from(bars))).scalar() == 0
+
+
+@pytest.mark.req("R-21")
+async def test_of_many_who_approve_at_once_exactly_one_lifts(desk: Desk) -> None:
+    await result_found(desk.around, ABSENT)
+    bar_id = (await standing(desk)).bars[0].id
+    propose = school_pb2.ProposeLiftRequest(bar_id=bar_id, reason="illness")
+    await desk.school.ProposeLift(propose, metadata=desk.who("school_manager"))
+    approve = school_pb2.ApproveLiftRequest(bar_id=bar_id)
+    stub = desk.school
+    await stub.GetStanding(school_pb2.GetStandingRequest(), metadata=desk.who())
+    calls = [stub.ApproveLift(approve, metadata=desk.who(account_id=f"approver-{n}")) for n in range(8)]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(isinstance(answer, school_pb2.ApproveLiftResponse) for answer in answers) == 1
+    acts = [one for one in await desk.said(Record) if one.action == "penalty.approve"]
+    assert len(acts) == 1

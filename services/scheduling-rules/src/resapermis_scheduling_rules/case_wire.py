@@ -34,6 +34,8 @@ from resapermis_scheduling_rules.wire import timestamp, word
 
 ASKED = {purpose.value: purpose for purpose in Purpose if purpose is not Purpose.SEARCH}
 _STATUS = {pb.SlotStatus.Value(f"SLOT_STATUS_{status.value}"): status for status in Status}
+LONGEST_CODE = 200
+"""RdvPermis' words are kept as they are, also odd ones."""
 OURSELVES, ANOTHER = "asker", "another"
 """Who holds a slot of a kept case: whether it was the asker is known, by its status; who, no longer matters."""
 
@@ -52,9 +54,11 @@ def _moment(message: Timestamp) -> datetime:
 def check_line(line: pb.EvaluateLine, n: int) -> None:
     """MALFORMED where a line has ids that cannot be, or a time that is none."""
     word(line.slot_id, f"lines[{n}].slot_id")
-    for field in ("candidate_id", "trainer_id", "vehicle_id", "line_id", "rdvpermis_code"):
+    for field in ("candidate_id", "trainer_id", "vehicle_id", "line_id"):
         if value := getattr(line, field):
             word(value, f"lines[{n}].{field}")
+    if len(line.rdvpermis_code) > LONGEST_CODE:
+        raise malformed(f"lines[{n}].rdvpermis_code", f"at most {LONGEST_CODE} characters")
     try:
         _moment(line.rdvpermis_seen_at)
     except (ValueError, OverflowError) as error:
