@@ -261,11 +261,24 @@ async def test_who_says_an_end_late_is_warned_once_of_the_nearest(desk: Desk) ->
     assert len(await desk.said(AuthorisationEnding)) == 1
 
 
+@pytest.mark.req("R-28")
+async def test_a_term_that_ends_before_its_authorisation_warns_of_nothing(desk: Desk) -> None:
+    await desk.trainer(authorised_until=stamp(at=NOW + timedelta(days=20)))
+    await desk.trainer(active_from=stamp(at=NOW + timedelta(days=10)), authorised_until=stamp(2030, 1, 1))
+    await desk.nights.warn()
+    assert await desk.said(AuthorisationEnding) == []
+
+
 @pytest.mark.req("D-17")
-async def test_hours_that_no_fte_counts_any_more_are_forgotten(desk: Desk) -> None:
+async def test_hours_that_no_fte_counts_any_more_are_forgotten_and_no_others(desk: Desk) -> None:
     await desk.trainer()
     await desk.declare(*FULL)
-    desk.around.clock.move(days=200)
-    await desk.nights.forget()
-    async with transaction(desk.around.engine) as tx:
-        assert (await tx.execute(sa.select(hours.c.month))).scalars().all() == []
+    for now, left in (
+        (NOW, ["2026-07", "2026-08", "2026-09"]),
+        (datetime(2026, 12, 24, 22, tzinfo=UTC), ["2026-08", "2026-09"]),
+        (datetime(2027, 2, 3, tzinfo=UTC), []),
+    ):
+        desk.around.clock.at = now
+        await desk.nights.forget()
+        async with transaction(desk.around.engine) as tx:
+            assert (await tx.execute(sa.select(hours.c.month).order_by(hours.c.month))).scalars().all() == left

@@ -117,6 +117,11 @@ def months_in_force(now: datetime, department: str) -> Months:
     return months_of(last_night(now, department), department)
 
 
+def oldest_month(today: date) -> str:
+    """The first month that an FTE in force may count: one more than the window, for the days before the next night."""
+    return month_of(_months_before(today, MONTHS + 1))
+
+
 def hundredths(hours: Iterable[Hours]) -> int:
     """Full-time trainers that hours of three months make, in hundredths, rounded down."""
     tenths = sum(WEIGHT_TENTHS[one.kind] * one.hundredths for one in hours)

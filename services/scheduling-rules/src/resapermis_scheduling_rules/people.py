@@ -12,14 +12,15 @@ from resapermis_kit.db import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.outbox import Outbox
 from resapermis_scheduling_rules import school_events as events
-from resapermis_scheduling_rules.domain import instant, month_of
-from resapermis_scheduling_rules.fte import Hours, compute, last_night, months_in_force
+from resapermis_scheduling_rules.domain import instant
+from resapermis_scheduling_rules.fte import Hours, compute, last_night, months_in_force, oldest_month
 from resapermis_scheduling_rules.staff import Term, Vehicle, departments_at, due, succeed
 from resapermis_scheduling_rules.store import people as store
 
 A_ROUND = 100
 """Schools computed in one round for a department; the next round takes the next."""
-KEPT_MONTHS = timedelta(days=190)
+ANYWHERE = timedelta(days=1)
+"""What is a day ago in UTC is past in every department."""
 KEPT_WARNINGS = store.ENDED_LATELY + timedelta(days=1)
 
 
@@ -133,5 +134,5 @@ class Nights:
         """Delete hours that no FTE counts any more, and what was told of ends long past."""
         now = self.now()
         async with transaction(self.engine) as tx:
-            await store.forget_hours(tx, month_of((now - KEPT_MONTHS).date()))
+            await store.forget_hours(tx, oldest_month((now - ANYWHERE).date()))
             await store.forget_endings(tx, now - KEPT_WARNINGS)

@@ -11,8 +11,9 @@ from resapermis_kit.clock import Clock, NewId, new_id
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_scheduling_rules import school_wire as wire
+from resapermis_scheduling_rules.domain import local_day
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.fte import next_night
+from resapermis_scheduling_rules.fte import next_night, oldest_month
 from resapermis_scheduling_rules.looks import asker
 from resapermis_scheduling_rules.people import People
 from resapermis_scheduling_rules.standing import Standings
@@ -91,7 +92,7 @@ class SchoolServicer(SchoolServiceServicer):
         now = self._now()
         home = (await self._facts.standing(asker())).school.department
         async with transaction(self._engine) as tx:
-            hours = await store.hours_since(tx, asker().school_id, wire.oldest_month(now, home))
+            hours = await store.hours_since(tx, asker().school_id, oldest_month(local_day(now, home)))
             computed = await store.ftes_of(tx, asker().school_id)
         return pb.ListHoursResponse(
             hours=[wire.hours(one) for one in hours],

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from resapermis.scheduling.v1 import school_pb2 as pb
 from resapermis_kit.errors import malformed
 from resapermis_scheduling_rules.domain import School, day_start, local_day, month_of
-from resapermis_scheduling_rules.fte import MONTHS, Fte, Hours, Kind
+from resapermis_scheduling_rules.fte import Fte, Hours, Kind, oldest_month
 from resapermis_scheduling_rules.staff import Term, Vehicle
 from resapermis_scheduling_rules.wire import time_of, timestamp, word
 
@@ -84,7 +84,7 @@ def hours_of(messages: Sequence[pb.Hours], now: datetime, department: str) -> li
     if not 1 <= len(messages) <= MOST_HOURS:
         raise malformed("hours", f"1 to {MOST_HOURS}")
     today = local_day(now, department)
-    latest, earliest = month_of(today), oldest_month(now, department)
+    latest, earliest = month_of(today), oldest_month(today)
     found: dict[tuple[str, str, str, str], Hours] = {}
     for n, message in enumerate(messages):
         month = _code(message.month, f"hours[{n}].month", MONTH, 'a month, e.g. "2026-11"')
@@ -101,14 +101,6 @@ def hours_of(messages: Sequence[pb.Hours], now: datetime, department: str) -> li
             raise malformed(f"hours[{n}]", "said twice in one request")
         found[key] = Hours(trainer_id, month, category, Kind(message.kind), message.hundredths)
     return list(found.values())
-
-
-def oldest_month(now: datetime, department: str) -> str:
-    """The first month that an FTE in force may count: one more than the window, for the days before the next night."""
-    day = local_day(now, department)
-    for _ in range(MONTHS + 1):
-        day = day.replace(day=1) - timedelta(days=1)
-    return month_of(day)
 
 
 def school(known: School, seen_at: datetime) -> pb.School:

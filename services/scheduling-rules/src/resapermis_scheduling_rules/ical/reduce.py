@@ -12,7 +12,7 @@ from hashlib import sha256
 LARGEST = 1024 * 1024
 MOST_EVENTS = 10_000
 DEEPEST = 8
-LONGEST_LINE = 20_000
+LONGEST_LINE, LONGEST_RULE = 20_000, 200
 EVENT_LINES = frozenset({
     "DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID", "STATUS", "TRANSP", "SEQUENCE",
 })  # fmt: skip
@@ -122,7 +122,7 @@ class _Reading:
         elif self.path == ["VCALENDAR", "VTIMEZONE"] and name == "TZID":
             self.zone = line.split(":", 1)[-1].strip()[:100]
         elif self._in_observance() and name in ZONE_LINES:
-            if name == "RRULE" and ZONE_RULE.fullmatch(line) is None:
+            if name == "RRULE" and (len(line) > LONGEST_RULE or ZONE_RULE.fullmatch(line) is None):
                 self.broken = True  # no time zone changes more often than twice a year
             self._keep(line)
 

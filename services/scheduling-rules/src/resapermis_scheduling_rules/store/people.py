@@ -218,7 +218,10 @@ async def terms_crossed(tx: Tx, now: datetime, limit: int) -> list[str]:
 
 
 async def endings(tx: Tx, now: datetime) -> list[Ending]:
-    """Licences and authorisations that end within 30 days or ended lately, and have not been told as ended yet."""
+    """Licences and authorisations that end within 30 days or ended lately, and have not been told as ended yet.
+
+    A trainer whose term ends first has left by then, or has a next one with its own authorisation.
+    """
     window = (now - ENDED_LATELY, now + timedelta(days=max(WARN_DAYS)))
     licence = sa.select(schools.c.id, sa.literal(""), schools.c.licensed_until).where(
         schools.c.licensed_until.between(*window), ~_told(schools.c.id, sa.literal(""), schools.c.licensed_until)
@@ -229,6 +232,7 @@ async def endings(tx: Tx, now: datetime) -> list[Ending]:
     trainer = sa.select(trainers.c.school_id, trainers.c.id, trainers.c.authorised_until).where(
         trainers.c.authorised_until.between(*window),
         active,
+        sa.or_(trainers.c.active_until.is_(None), trainers.c.active_until > trainers.c.authorised_until),
         ~_told(trainers.c.school_id, trainers.c.id, trainers.c.authorised_until),
     )
     return [Ending(*row) for row in await tx.execute(sa.union_all(licence, trainer))]
