@@ -49,8 +49,9 @@ async def intend(
     counts = {BASKET: (len(lines), 36), PLACE: (len(lines), cap)}
     said = Outbox("basket").packed(now, [pb.GetBasketRequest()])
     claim = once.claim(school, request, now, None)
-    written = await store.intend(engine, claim, group, counts, lines, {line.id: b"facts" for line in lines}, said)
-    return written, lines
+    judged = {line.id: b"facts" for line in lines}
+    basket_id = await store.intend(engine, claim, group, counts, lines, judged, said)
+    return basket_id is not None, lines
 
 
 async def scalar(engine: AsyncEngine, question: str) -> Any:
