@@ -16,10 +16,12 @@ from resapermis_kit.db import transaction
 from resapermis_kit.testing import MakeEngine
 from resapermis_scheduling_rules import judge
 from resapermis_scheduling_rules.domain import (
+    Case,
     Centre,
     Parameters,
     Place,
     Point,
+    Purpose,
     Quota,
     School,
     Slot,
@@ -109,8 +111,7 @@ def naively(wanted: Wanted, mirror: list[Slot]) -> list[str]:
     found = []
     for slot in mirror:
         centre = slot.centre
-        case = page_judge().case(slot)
-        judged = judge.slot(case)
+        judged = judge.slot(case_of(slot))
         near = centre.point is not None and distance_km(HERE, centre.point) <= (wanted.within_km or 0)
         local = slot.starts_at.astimezone(ZoneInfo("Europe/Paris"))
         conditions = [
@@ -157,6 +158,11 @@ def page_judge() -> PageJudge:
     return PageJudge(SCHOOL, NOW, lambda _: Parameters(), quota_of)
 
 
+def case_of(slot: Slot) -> Case:
+    quota = quota_of(Place(slot.department, slot.month, slot.category))
+    return Case(NOW, Purpose.SEARCH, SCHOOL, slot, Parameters(), quota)
+
+
 def finder(wanted: Wanted) -> Finder:
     """As `Searching` would read it."""
     by_centre = bool(wanted.centre_ids) or wanted.within_km is not None
@@ -200,7 +206,7 @@ async def pages(tx: Any, wanted: Wanted) -> list[list[str]]:
     found: list[list[str]] = []
     while True:
         page = await finder(wanted).page(tx)
-        found.append([case.slot.id for case, _ in page.slots])
+        found.append([judged.slot.id for judged in page.slots])
         if page.next is None:
             return found
         assert wanted.after is None or page.next > wanted.after  # it moves on
@@ -247,8 +253,9 @@ def test_slots_in_a_row_are_the_chains_that_can_be_walked(mirror: list[Slot], ma
 def test_a_page_is_judged_as_each_of_its_slots_alone(mirror: list[Slot]) -> None:
     page = page_judge()
     for slot in (slot for slot in mirror if slot.category == "B"):
-        case = page.case(slot)
-        assert page.judge(case) == judge.slot(case)
+        judged, alone = page.judge(slot), judge.slot(case_of(slot))
+        against = [verdict for verdict in alone.verdicts if not verdict.allowed]
+        assert (judged.allowed, list(judged.against), judged.opens_at) == (alone.allowed, against, alone.opens_at)
 
 
 @pytest.mark.parametrize("night", [datetime(2027, 3, 28, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)])

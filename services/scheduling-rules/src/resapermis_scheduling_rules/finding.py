@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from resapermis_kit.db import Tx
-from resapermis_scheduling_rules.domain import Case, Centre, Point, Slot, Status
-from resapermis_scheduling_rules.judge import Judgement
-from resapermis_scheduling_rules.page import PageJudge
+from resapermis_scheduling_rules.domain import Centre, Point, Slot, Status
+from resapermis_scheduling_rules.page import Judged, PageJudge
 from resapermis_scheduling_rules.search import (
     FEW_STREAMS,
     Position,
@@ -14,12 +13,15 @@ from resapermis_scheduling_rules.search import (
     complete_until,
     day_of,
     in_a_row,
-    matches,
+    is_meant,
     opens,
     step,
+    suits,
 )
 from resapermis_scheduling_rules.store import search as store
 from resapermis_scheduling_rules.store.search import Reading, Row
+
+STATUS = {status.value: status for status in Status}
 
 
 class CentreUnknown(Exception):
@@ -39,7 +41,7 @@ FIRST_DAYS = 7
 class Found:
     """A page."""
 
-    slots: Sequence[tuple[Case, Judgement]]
+    slots: Sequence[Judged]
     next: Position | None
     """Where the next page begins; None when nothing more can match."""
 
@@ -59,7 +61,7 @@ class Finder:
         """Read on from where the last page ended until this one is full, everything was seen, or enough was looked at."""
         wanted = self.wanted
         after = max(wanted.after, (wanted.since, "")) if wanted.after is not None else (wanted.since, "")
-        found: list[tuple[Case, Judgement]] = []
+        found: list[Judged] = []
         looked_at, days = 0, self._first_days()
         for _ in range(MOST_READINGS):
             if after[0] >= wanted.until or not self.streams:
@@ -67,11 +69,11 @@ class Finder:
             begin = self._begin(after)
             slots, upto = await self._read(tx, begin, days)
             looked_at += len(slots)
-            for case, judged in self._meant(slots, after):
-                found.append((case, judged))
+            for judged in self._meant(slots, after):
+                found.append(judged)
                 if len(found) > wanted.limit:
                     del found[wanted.limit :]
-                    last = found[-1][0].slot
+                    last = found[-1].slot
                     return Found(found, (last.starts_at, last.id))
             after, days = upto, days * 2
             if looked_at >= MOST_LOOKED_AT:
@@ -100,51 +102,57 @@ class Finder:
             rows = await store.read_step(tx, reading, wanted.category, wanted.kind, begin, part)
             counts: dict[int, int] = {}
             last: dict[int, Position] = {}
-            for row in rows:
-                counts[row.stretch] = counts.get(row.stretch, 0) + 1
-                last[row.stretch] = (row.starts_at, row.id)
+            for stretch, slot_id, _, _, starts_at, *_ in rows:
+                counts[stretch] = counts.get(stretch, 0) + 1
+                last[stretch] = (starts_at, slot_id)
             upto = complete_until(part, counts, last)
             if wanted.in_a_row > 1 and upto[0] < wanted.until:
                 upto = (min(day_of(upto, department) for department in self.streams.values()), "")
                 if upto <= begin or upto[0] <= begin[0]:  # one day has more than was read
                     many, days = many * 2, max(days, 2)
                     continue
-            kept = [row for row in rows if (row.starts_at, row.id) <= upto]
-            kept.sort(key=lambda row: (row.starts_at, row.id))
-            return [self._slot(row) for row in kept], upto
+            slots = [self._slot(row) for row in rows if (row[4], row[1]) <= upto]
+            slots.sort(key=lambda slot: (slot.starts_at, slot.id))
+            return slots, upto
 
     def _slot(self, row: Row) -> Slot:
-        centre = self.centres.get(row.centre_id)
+        _, slot_id, centre_id, kind, starts_at, ends_at, published_at, status, holder, seen_at = row
+        centre = self.centres.get(centre_id)
         if centre is None:
             raise CentreUnknown
         return Slot(
-            row.id,
+            slot_id,
             centre,
-            row.starts_at,
-            row.ends_at,
+            starts_at,
+            ends_at,
             self.wanted.category,
-            row.kind,
-            row.published_at,
-            Status(row.status),
-            row.seen_at,
-            row.school_id or "",
+            kind,
+            published_at,
+            STATUS[status],
+            seen_at,
+            holder or "",
         )
 
-    def _meant(self, slots: Sequence[Slot], after: Position) -> Iterator[tuple[Case, Judgement]]:
+    def _meant(self, slots: Sequence[Slot], after: Position) -> Iterator[Judged]:
         """Those that match, each judged, for its verdict may decide; of whole days, those after the last page."""
-        meant = (
-            (case, judged)
-            for case, judged in ((case, self.judge.judge(case)) for case in map(self.judge.case, self._matching(slots)))
-            if not self.wanted.judged or opens(self.wanted, allowed=judged.allowed, opens_at=judged.opens_at)
-        )
+        meant = self._judged(slots)
         if self.wanted.in_a_row <= 1:
             yield from meant
             return
         all_meant = list(meant)
-        rows = in_a_row([case.slot for case, _ in all_meant], self.wanted.in_a_row)
-        for case, judged in all_meant:
-            if case.slot.id in rows and (case.slot.starts_at, case.slot.id) > after:
-                yield case, judged
+        rows = in_a_row([judged.slot for judged in all_meant], self.wanted.in_a_row)
+        for judged in all_meant:
+            if judged.slot.id in rows and (judged.slot.starts_at, judged.slot.id) > after:
+                yield judged
 
-    def _matching(self, slots: Sequence[Slot]) -> Iterator[Slot]:
-        return (slot for slot in slots if matches(self.wanted, slot, self.school))
+    def _judged(self, slots: Sequence[Slot]) -> Iterator[Judged]:
+        here: dict[str, bool] = {}
+        for slot in slots:
+            meant = here.get(slot.centre.id)
+            if meant is None:
+                meant = here[slot.centre.id] = is_meant(self.wanted, slot.centre, self.school)
+            if not meant or not suits(self.wanted, slot):
+                continue
+            judged = self.judge.judge(slot)
+            if not self.wanted.judged or opens(self.wanted, allowed=judged.allowed, opens_at=judged.opens_at):
+                yield judged

@@ -17,12 +17,13 @@ from resapermis_scheduling_rules.domain import (
     Quota,
     School,
     Slot,
+    Status,
     Verdict,
     distance_km,
     travel_minutes,
     zone_of,
 )
-from resapermis_scheduling_rules.judge import Judgement, Rule
+from resapermis_scheduling_rules.judge import Rule
 from resapermis_scheduling_rules.rules import SLOT_RULES
 
 ASKS: Mapping[str, Callable[[Case], Hashable]] = {
@@ -40,6 +41,18 @@ A property test holds every page against `judge.slot`.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A slot as it stands for the asker, with the verdicts against it."""
+
+    slot: Slot
+    status: Status
+    parameters: Parameters
+    allowed: bool
+    against: Sequence[Verdict]
+    opens_at: datetime | None
+
+
 @dataclass
 class PageJudge:
     """Judges slots of one category for one school at one moment."""
@@ -49,7 +62,9 @@ class PageJudge:
     parameters_in: Callable[[str], Parameters]
     """By department."""
     quota_of: Callable[[Place], Quota]
-    _cases: dict[Place, tuple[Parameters, Quota]] = field(init=False, default_factory=dict)
+    _places: dict[tuple[datetime, str], tuple[Place, Parameters, Quota]] = field(init=False, default_factory=dict)
+    _cases: dict[Place, tuple[Place, Parameters, Quota]] = field(init=False, default_factory=dict)
+    _alike: dict[Hashable, tuple[bool, Sequence[Verdict]]] = field(init=False, default_factory=dict)
     _said: dict[Hashable, Verdict] = field(init=False, default_factory=dict)
     _rules: Sequence[Rule] = field(init=False)
 
@@ -57,20 +72,37 @@ class PageJudge:
         """Let each rule remember what it said."""
         self._rules = [self._remembering(rule) for rule in SLOT_RULES]
 
-    def case(self, slot: Slot) -> Case:
-        """Everything that the rules look at."""
-        place = Place(slot.department, slot.month, slot.category)
-        known = self._cases.get(place)
-        if known is None:
-            known = self._cases[place] = (self.parameters_in(place.department), self.quota_of(place))
-        return Case(self.now, Purpose.SEARCH, self.school, slot, *known)
+    def judge(self, slot: Slot) -> Judged:
+        """Say what `judge.slot` says, of the verdicts only those against.
 
-    def judge(self, case: Case) -> Judgement:
-        """As `judge.slot` does."""
+        Slots of one look that lie far enough ahead share a judgement, unless time alone opens it: what a rule says of the
+        hour itself is then allowed, and its facts are not shown.
+        """
+        place, parameters, quota = self._place(slot)
+        status = slot.status_for(self.school.id, threshold_reached=quota.rdvpermis_says_reached)
+        ahead = slot.starts_at - self.now > timedelta(seconds=parameters.notice_seconds)
+        key = (place, status, slot.published_at, slot.seen_at, None if ahead else slot.starts_at)
+        alike = self._alike.get(key)
+        if alike is not None:
+            return Judged(slot, status, parameters, *alike, None)
+        case = Case(self.now, Purpose.SEARCH, self.school, slot, parameters, quota)
         verdicts = [rule(case) for rule in self._rules]
-        if all(verdict.allowed for verdict in verdicts):
-            return Judgement(True, verdicts)
-        return Judgement(False, verdicts, judge.opens_at(case, verdicts, self._rules))
+        against = [verdict for verdict in verdicts if not verdict.allowed]
+        if against and all(verdict.opens_at is not None for verdict in against):
+            return Judged(slot, status, parameters, False, against, judge.opens_at(case, verdicts, self._rules))
+        self._alike[key] = (not against, against)
+        return Judged(slot, status, parameters, not against, against, None)
+
+    def _place(self, slot: Slot) -> tuple[Place, Parameters, Quota]:
+        here = (slot.starts_at, slot.centre.department)
+        known = self._places.get(here)
+        if known is None:
+            place = Place(slot.department, slot.month, slot.category)
+            known = self._cases.get(place)
+            if known is None:
+                known = self._cases[place] = (place, self.parameters_in(place.department), self.quota_of(place))
+            self._places[here] = known
+        return known
 
     def _remembering(self, rule: Rule) -> Rule:
         asks, name = ASKS.get(rule.__name__), rule.__name__
@@ -106,43 +138,45 @@ class PageWriter:
                 message.travel_minutes = travel_minutes(self.school, known.point, parameters)
         return message
 
-    def write(self, response: pb.SearchSlotsResponse, case: Case, judged: Judgement) -> None:
+    def write(self, response: pb.SearchSlotsResponse, judged: Judged) -> None:
         """Add one slot: its verdicts are those against it."""
-        slot = case.slot
-        against = [verdict for verdict in judged.verdicts if not verdict.allowed]
+        slot = judged.slot
         key = (
             slot.centre.id,
             slot.kind,
-            case.status,
+            judged.status,
             slot.published_at,
             slot.seen_at,
             judged.opens_at,
-            tuple(map(id, against)),
+            tuple(map(id, judged.against)),
         )
         alike = self._written.get(key)
         if alike is None:
-            alike = self._written[key] = self._alike(case, judged, against)
+            alike = self._written[key] = self._alike(judged)
         entry = response.slots.add()
         entry.MergeFromString(alike)
-        entry.slot.id = slot.id
-        for stamp, at in ((entry.slot.starts_at, slot.starts_at), (entry.slot.ends_at, slot.ends_at)):
+        written = entry.slot
+        written.id = slot.id
+        for stamp, at in ((written.starts_at, slot.starts_at), (written.ends_at, slot.ends_at)):
             since = at - wire.EPOCH
-            stamp.seconds, stamp.nanos = since // SECOND, since.microseconds * 1000
+            stamp.seconds = since.days * 86_400 + since.seconds
+            if since.microseconds:
+                stamp.nanos = since.microseconds * 1000
 
-    def _alike(self, case: Case, judged: Judgement, against: Sequence[Verdict]) -> bytes:
-        slot = case.slot
-        centre = self.centre(slot.centre, case.parameters)
+    def _alike(self, judged: Judged) -> bytes:
+        slot, parameters = judged.slot, judged.parameters
+        centre = self.centre(slot.centre, parameters)
         message = pb.JudgedSlot(
             allowed=judged.allowed,
-            verdicts=[self._verdict(one) for one in against],
+            verdicts=[self._verdict(one) for one in judged.against],
             slot=pb.Slot(
                 centre=centre,
                 time_zone=zone_of(slot.department),
                 category=slot.category,
                 kind=slot.kind,
-                status=wire.status(case.status),
+                status=wire.status(judged.status),
                 published_at=wire.timestamp(slot.published_at),
-                opens_to_all_at=wire.timestamp(slot.opens_to_all_at(case.parameters)),
+                opens_to_all_at=wire.timestamp(slot.opens_to_all_at(parameters)),
                 seen_at=wire.timestamp(slot.seen_at),
                 distance_km=centre.distance_km if centre.HasField("distance_km") else None,
                 travel_minutes=centre.travel_minutes if centre.HasField("travel_minutes") else None,
@@ -157,6 +191,3 @@ class PageWriter:
         if known is None:  # the verdict is kept beside it, so that its id stays its own
             known = self._verdicts[id(said)] = (said, wire.verdict(said))
         return known[1]
-
-
-SECOND = timedelta(seconds=1)

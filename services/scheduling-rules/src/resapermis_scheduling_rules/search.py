@@ -63,11 +63,16 @@ def minute_of_day(at: datetime, department: str) -> int:
 
 def matches(wanted: Wanted, slot: Slot, school: Point | None = None) -> bool:
     """Say whether a slot is meant, its verdict and its neighbours apart."""
+    return is_meant(wanted, slot.centre, school) and suits(wanted, slot)
+
+
+def suits(wanted: Wanted, slot: Slot) -> bool:
+    """Say whether a slot is meant, its centre apart."""
     if slot.category != wanted.category or not wanted.since <= slot.starts_at < wanted.until:
         return False
     if (wanted.kind and slot.kind != wanted.kind) or (wanted.free_only and slot.status is not Status.FREE):
         return False
-    return is_meant(wanted, slot.centre, school) and (not wanted.by_hour or _at_an_hour(wanted, slot))
+    return not wanted.by_hour or _at_an_hour(wanted, slot)
 
 
 def is_meant(wanted: Wanted, centre: Centre, school: Point | None) -> bool:

@@ -80,8 +80,8 @@ class Searching:
         if found.next is not None:
             response.next_cursor = search_wire.cursor(found.next)
         writer = PageWriter(standing.school.point)
-        for case, judged in found.slots:
-            writer.write(response, case, judged)
+        for judged in found.slots:
+            writer.write(response, judged)
         place = Place(department, month, wanted.category)
         response.threshold.CopyFrom(wire.threshold(place, judge.quota_of(place), parameters_in(department), now))
         return response

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -13,20 +13,8 @@ from resapermis_scheduling_rules.domain import Centre
 from resapermis_scheduling_rules.search import Position, Step
 from resapermis_scheduling_rules.store.tables import TIME, centres, offers
 
-
-class Row(NamedTuple):
-    """A slot as it stands in the mirror; its centre by id."""
-
-    stretch: int
-    id: str
-    centre_id: str
-    kind: str
-    starts_at: datetime
-    ends_at: datetime
-    published_at: datetime
-    status: str
-    school_id: str | None
-    seen_at: datetime
+Row = tuple[int, str, str, str, datetime, datetime, datetime, str, str | None, datetime]
+"""(stretch, id, centre, kind, starts, ends, published, status, holder, seen)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +61,7 @@ async def read_step(tx: Tx, reading: Reading, category: str, kind: str, after: P
     }
     if reading.kind:
         values["kind"] = kind
-    return [Row(*row) for row in await tx.execute(statement(reading), values)]
+    return cast("Sequence[Row]", (await tx.execute(statement(reading), values)).all())
 
 
 async def all_centres(tx: Tx) -> list[tuple[Centre, frozenset[str]]]:
