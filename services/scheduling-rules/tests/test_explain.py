@@ -1,6 +1,7 @@
 """Explain: what must change, and when time alone opens it; Evaluate with people, vehicles and bars beside the slot."""
 
 from datetime import UTC, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -137,3 +138,33 @@ async def test_motorcycles_and_heavy_vehicles_have_a_plateau_and_cars_none(servi
     rulebook = await service.facts.rulebook()
     for category, plateau in (("A", 1), ("CE", 1), ("B", 0), ("B1", 0)):
         assert rulebook.at(service.clock(), "91", category).plateau == plateau
+
+
+@pytest.mark.req("E-02")
+async def test_neither_the_order_of_lines_nor_asking_twice_nor_another_school_changes_a_verdict(
+    service: Service,
+) -> None:
+    service.state.school("school-2")
+    for n in range(3):
+        service.state.slot(f"s{n}", hour=8 + n, published=NOW - timedelta(hours=n))
+    await service.look()
+    lines = [
+        asked("s0", candidate_id="candidate-0", mandate_active=False),
+        asked("s1", candidate_id="candidate-1", mandate_category="A"),
+        asked("s2", candidate_id="candidate-2", candidate_busy=True),
+    ]
+
+    async def verdicts(order: tuple[pb.EvaluateLine, ...], school_id: str = "school-1") -> dict[str, list[Any]]:
+        request = pb.EvaluateRequest(lines=order, purpose="hold")
+        answer = await service.stub("basket").Evaluate(request, metadata=service.who(school_id))
+        return {line.slot_id: list(line.verdicts) for line in answer.lines}
+
+    first = await verdicts(tuple(lines))
+    assert {slot_id: sum(not one.allowed for one in said) for slot_id, said in first.items()} == {
+        "s0": 1,
+        "s1": 1,
+        "s2": 1,
+    }
+    for order in permutations(lines):
+        assert await verdicts(order) == first
+    assert await verdicts(tuple(lines), "school-2") == first

@@ -13,13 +13,14 @@ from alembic.migration import MigrationContext
 from scheduling_peers import NOW, Service
 
 from resapermis.audit.v1.events_pb2 import Record
+from resapermis.scheduling.v1 import events_pb2
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import RuleChanged
 from resapermis_kit.db import KIT, make_engine, transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.outbox import Outbox, outbox
 from resapermis_kit.testing import MakeDatabase, MakeEngine
-from resapermis_scheduling_rules import change, preview
+from resapermis_scheduling_rules import change, events, preview
 from resapermis_scheduling_rules.domain import KeptLine, Parameter, Parameters, Place, Rulebook, parameters_for
 from resapermis_scheduling_rules.looks import Asker
 from resapermis_scheduling_rules.store import school_tables, schools, watching_tables
@@ -190,3 +191,14 @@ async def test_migrations_make_the_tables_that_the_code_reads(make_engine: MakeE
     assert [one for one in differences if one[0] != "remove_table"] == []
     assert school_tables.occurrences.metadata is metadata
     assert watching_tables.searches.metadata is metadata
+
+
+async def test_every_fact_of_the_contract_is_one_that_may_be_said() -> None:
+    contract = events_pb2.DESCRIPTOR.message_types_by_name.values()
+    assert {one.full_name for one in events.FACTS} == {one.full_name for one in contract}
+
+
+@pytest.mark.req("R-24")
+async def test_a_preview_is_asked_for_from_the_command_line(make_database: MakeDatabase) -> None:
+    said = await change.command(["preview", "basket", "10"], await make_database(PACKAGE))
+    assert json.loads(said) == {"lines": 0, "newly_refused": 0, "by_rule": {}, "by_school": {}}

@@ -272,11 +272,19 @@ async def test_a_barred_candidate_is_refused_until_the_bar_ends_or_rdvpermis_say
     assert await against() == {}
 
 
-async def test_bars_that_ended_a_year_ago_are_forgotten(desk: Desk) -> None:
+@pytest.mark.req("D-11")
+async def test_bars_are_forgotten_a_year_after_their_end_and_passes_after_five(desk: Desk) -> None:
     await result_found(desk.around, FAILED, 18)
-    await workers.forget(desk.around.engine, NOW + timedelta(days=400))
-    async with transaction(desk.around.engine) as tx:
-        assert (await tx.execute(sa.select(sa.func.count()).select_from(bars))).scalar() == 0
+    await result_found(desk.around, PASSED, line_id="line-2")
+
+    async def kept_after(days: int) -> list[str]:
+        await workers.forget(desk.around.engine, NOW + timedelta(days=days))
+        async with transaction(desk.around.engine) as tx:
+            return list((await tx.execute(sa.select(bars.c.reason).order_by(bars.c.reason))).scalars())
+
+    assert await kept_after(365) == ["failure", "passed"]
+    assert await kept_after(400) == ["passed"]
+    assert await kept_after(5 * 365) == []
 
 
 @pytest.mark.req("R-21")

@@ -214,9 +214,13 @@ class Planner:
         return found
 
 
+RESULT_VALID = timedelta(days=5 * 365)
+"""How long a passed exam is kept: the validity of a result."""
+
+
 async def forget(engine: AsyncEngine, now: datetime) -> None:
     """Delete what is long past: looks and slots after 30 days, counts after a year."""
     async with transaction(engine) as tx:
         await store.forget_past(tx, now)
         await schools.forget_months(tx, month_of((now - timedelta(days=365)).date()))
-        await bars.forget_bars(tx, now - timedelta(days=365))
+        await bars.forget_bars(tx, now - timedelta(days=365), now - RESULT_VALID)

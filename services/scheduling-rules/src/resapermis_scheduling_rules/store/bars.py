@@ -193,7 +193,8 @@ async def approve_lift(tx: Tx, bar_id: UUID, by: str, at: datetime) -> None:
     await tx.execute(sa.update(bars).where(bars.c.id == bar_id).values(approved_by=by, approved_at=at))
 
 
-async def forget_bars(tx: Tx, before: datetime) -> None:
-    """Delete bars that ended long ago."""
-    await tx.execute(sa.delete(bars).where(bars.c.until < before))
-    await tx.execute(sa.delete(penalty_looks).where(penalty_looks.c.seen_at < before))
+async def forget_bars(tx: Tx, ended_before: datetime, passed_before: datetime) -> None:
+    """Delete bars that ended long ago, and passes whose result is no longer valid; RdvPermis' open ones are its own."""
+    passed = sa.and_(bars.c.reason == Reason.PASSED, bars.c.since < passed_before)
+    await tx.execute(sa.delete(bars).where(sa.or_(bars.c.until < ended_before, passed)))
+    await tx.execute(sa.delete(penalty_looks).where(penalty_looks.c.seen_at < ended_before))
