@@ -64,6 +64,16 @@ export function weekdayShort(day: string): string {
   return format({ timeZone: "UTC", weekday: "short" }).format(new Date(`${day}T00:00Z`));
 }
 
+/** "lundi" of "2026-12-07". */
+export function weekdayLong(day: string): string {
+  return format({ timeZone: "UTC", weekday: "long" }).format(new Date(`${day}T00:00Z`));
+}
+
+/** "9 décembre 2026" of "2026-12-09". */
+export function dayDate(day: string): string {
+  return format({ timeZone: "UTC", day: "numeric", month: "long", year: "numeric" }).format(new Date(`${day}T00:00Z`));
+}
+
 /** "9 décembre 2026", the day of an instant in Paris. */
 export function dayFull(instant: string | number): string {
   return format({ timeZone: PARIS, day: "numeric", month: "long", year: "numeric" }).format(new Date(instant));

@@ -28,7 +28,7 @@ export function handlers(world: World) {
         ? HttpResponse.json({
             user: { id: "u-1", displayName: "Camille Roux" },
             school: { id: "s-1", name: "Auto-école du Pont", department: "94" },
-            roles: ["school_manager"],
+            roles: world.roles,
             csrfToken: "t",
             expiresAt: iso(14 * 60_000),
           })

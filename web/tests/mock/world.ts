@@ -185,6 +185,7 @@ export function makeLine(id: string, slot: Slot, over: Partial<Line> = {}): Line
 
 export interface World {
   signedIn: boolean;
+  roles: string[];
   slots: Slot[];
   candidates: Candidate[];
   basket: Basket;
@@ -420,6 +421,7 @@ export function makeWorld(): World {
   return {
     ...makeSchool(),
     signedIn: true,
+    roles: ["school_admin", "school_manager"],
     slots,
     candidates,
     basket: {

@@ -11,6 +11,7 @@ import type { Candidate, Mandate } from "../../api/types.ts";
 import { useAct } from "../../live/act.ts";
 import { ActionButton } from "../../parts/ActionButton.tsx";
 import { Age } from "../../parts/Age.tsx";
+import { Availability } from "../../parts/availability/Availability.tsx";
 import { fullName } from "../../parts/CandidatePicker.tsx";
 import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
 import { Loaded } from "../../parts/Loading.tsx";
@@ -20,6 +21,7 @@ import { MandateStatus } from "../../parts/StatusMark.tsx";
 import { CATEGORIES } from "../../rules/departments.ts";
 import { refusalText } from "../../rules/refusals.ts";
 import { instantShort } from "../../time/format.ts";
+import { StandingCard } from "./StandingCard.tsx";
 
 const route = getRouteApi("/candidats/$id");
 
@@ -74,6 +76,11 @@ function Sheet({ candidate }: { candidate: Candidate }) {
           </ul>
         )}
         <AskMandate candidate={candidate} />
+      </section>
+      <StandingCard candidateId={candidate.id} name={fullName(candidate)} />
+      <section className="rp-card" aria-label={t`Indisponibilités`}>
+        <h2>{t`Indisponibilités`}</h2>
+        <Availability subject={{ kind: "candidate", id: candidate.id }} name={fullName(candidate)} />
       </section>
     </>
   );

@@ -39,7 +39,7 @@ export function Parameters() {
               {coming.length > 0 ? (
                 <ul className="rp-plain-list rp-card">
                   {coming.map((one) => (
-                    <Coming key={keyOf(one)} parameter={one} now={before(one, known)} />
+                    <Coming key={keyOf(one)} parameter={one} now={replacedBy(one, known)} />
                   ))}
                 </ul>
               ) : (
@@ -79,7 +79,7 @@ export function Parameters() {
 }
 
 /** What a coming value takes the place of: the same place's, else the wider ones'. */
-export function before(coming: Parameter, known: readonly Parameter[]): Parameter | undefined {
+export function replacedBy(coming: Parameter, known: readonly Parameter[]): Parameter | undefined {
   const same = known.filter((one) => one.name === coming.name);
   return (
     same.find((one) => one.department === coming.department && one.category === coming.category) ??

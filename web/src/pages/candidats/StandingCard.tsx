@@ -1,0 +1,190 @@
+/** What keeps a candidate from booking, until when, who says so; and the lifting for force majeure, which takes two persons. */
+import { t } from "@lingui/core/macro";
+import { Button, NativeSelect } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import * as calls from "../../api/school-calls.ts";
+import { schoolKeys, standingQuery } from "../../api/school-queries.ts";
+import type { Bar, LiftReason, Standing } from "../../api/types.ts";
+import { toast } from "../../live/toast.ts";
+import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
+import { Loaded } from "../../parts/Loading.tsx";
+import { StatusMark } from "../../parts/StatusMark.tsx";
+import { barReason } from "../../rules/verdicts.ts";
+import { dayFull, parisMoment } from "../../time/format.ts";
+
+export function StandingCard({ candidateId, name }: { candidateId: string; name: string }) {
+  const query = useQuery(standingQuery(candidateId));
+  return (
+    <section className="rp-card" aria-label={t`Réservation possible ?`}>
+      <h2>{t`Réservation possible ?`}</h2>
+      <Loaded query={query} rows={2}>
+        {(standing) =>
+          standing.bars.length === 0 ? (
+            <p>
+              <StatusMark tone="booked">{t`rien ne l'empêche`}</StatusMark>
+            </p>
+          ) : (
+            <>
+              <Next standing={standing} />
+              <ul className="rp-plain-list">
+                {standing.bars.map((bar) => (
+                  <BarRow key={bar.id} bar={bar} name={name} />
+                ))}
+              </ul>
+            </>
+          )
+        }
+      </Loaded>
+    </section>
+  );
+}
+
+function Next({ standing }: { standing: Standing }) {
+  const dates = Object.entries(standing.nextPossibleAt).sort(([a], [b]) => a.localeCompare(b));
+  return (
+    <>
+      {dates.map(([category, at]) => (
+        <p key={category}>
+          <strong>{t`Permis ${category} : prochaine date possible le ${parisMoment(at)}`}</strong>
+        </p>
+      ))}
+    </>
+  );
+}
+
+function BarRow({ bar, name }: { bar: Bar; name: string }) {
+  const [open, setOpen] = useState<"propose" | "approve">();
+  const why = barReason(bar.reason);
+  const until = bar.until ? t`jusqu'au ${dayFull(bar.until)}` : t`sans date de fin`;
+  return (
+    <li className="rp-stack rp-stack--tight">
+      <div className="rp-row">
+        <StatusMark tone={bar.lifted ? "closed" : "refused"}>{bar.lifted ? t`levée` : t`en vigueur`}</StatusMark>
+        <span>
+          {t`Permis ${bar.category}`}, {why}, {until}
+        </span>
+        <span className="rp-small rp-muted">
+          {bar.fromRdvpermis ? t`selon RdvPermis` : t`calculée par ResaPermis`}
+          {bar.since ? `, ${t`depuis le ${dayFull(bar.since)}`}` : null}
+        </span>
+      </div>
+      {bar.lifted ? null : bar.liftProposed ? (
+        <div className="rp-row">
+          <StatusMark tone="waiting">{t`levée demandée`}</StatusMark>
+          {bar.liftProposedByMe ? (
+            <span className="rp-muted">{t`Une autre personne de l'école doit l'approuver.`}</span>
+          ) : (
+            <Button variant="default" onClick={() => setOpen("approve")}>
+              {t`Approuver la levée…`}
+            </Button>
+          )}
+        </div>
+      ) : (
+        <div>
+          <Button variant="subtle" onClick={() => setOpen("propose")}>
+            {t`Demander la levée pour force majeure…`}
+          </Button>
+        </div>
+      )}
+      <ProposeDialog bar={bar} name={name} why={why} opened={open === "propose"} onClose={() => setOpen(undefined)} />
+      <ApproveDialog bar={bar} name={name} why={why} opened={open === "approve"} onClose={() => setOpen(undefined)} />
+    </li>
+  );
+}
+
+interface DialogProps {
+  bar: Bar;
+  name: string;
+  why: string;
+  opened: boolean;
+  onClose: () => void;
+}
+
+function useRefresh() {
+  const client = useQueryClient();
+  return () => client.invalidateQueries({ queryKey: schoolKeys.standings });
+}
+
+/** RdvPermis' own bar stands until RdvPermis lifts it: said before anybody hopes. */
+function TheirsStays({ bar }: { bar: Bar }) {
+  return bar.fromRdvpermis ? (
+    <p>{t`Cette pénalité est de RdvPermis : elle tient jusqu'à ce que RdvPermis la lève lui-même.`}</p>
+  ) : null;
+}
+
+function ProposeDialog({ bar, name, why, opened, onClose }: DialogProps) {
+  const refresh = useRefresh();
+  const [reason, setReason] = useState<LiftReason>("illness");
+  const propose = useMutation({
+    mutationFn: () => calls.proposeLift(bar.id, reason),
+    onSuccess: () => {
+      toast(t`La levée est demandée. Une autre personne doit l'approuver.`);
+      onClose();
+    },
+    onSettled: refresh,
+  });
+  return (
+    <ConfirmDialog
+      opened={opened}
+      title={t`Demander la levée ?`}
+      keep={t`Revenir`}
+      confirm={t`Demander la levée`}
+      tone="brand"
+      busy={propose.isPending}
+      error={propose.error}
+      onConfirm={() => propose.mutate()}
+      onClose={onClose}
+    >
+      <p>
+        <strong>{name}</strong>, {t`permis ${bar.category}`}, {why}
+      </p>
+      <NativeSelect
+        label={t`Motif de force majeure`}
+        description={t`Gardez le justificatif : il peut être demandé.`}
+        value={reason}
+        onChange={(event) => setReason(event.currentTarget.value as LiftReason)}
+        data={[
+          { value: "illness", label: t`maladie` },
+          { value: "accident", label: t`accident` },
+          { value: "bereavement", label: t`deuil` },
+          { value: "centre_closed", label: t`centre fermé` },
+          { value: "other_force_majeure", label: t`autre force majeure` },
+        ]}
+      />
+      <TheirsStays bar={bar} />
+      <p>{t`La demande est inscrite au journal. Une seconde personne l'approuve.`}</p>
+    </ConfirmDialog>
+  );
+}
+
+function ApproveDialog({ bar, name, why, opened, onClose }: DialogProps) {
+  const refresh = useRefresh();
+  const approve = useMutation({
+    mutationFn: () => calls.approveLift(bar.id),
+    onSuccess: () => {
+      toast(t`La levée est approuvée.`);
+      onClose();
+    },
+    onSettled: refresh,
+  });
+  return (
+    <ConfirmDialog
+      opened={opened}
+      title={t`Approuver la levée ?`}
+      keep={t`Revenir`}
+      confirm={t`Approuver`}
+      tone="brand"
+      busy={approve.isPending}
+      error={approve.error}
+      onConfirm={() => approve.mutate()}
+      onClose={onClose}
+    >
+      <p>
+        <strong>{name}</strong>, {t`permis ${bar.category}`}, {why}
+      </p>
+      <p>{t`Vous êtes la seconde personne : vérifiez le justificatif. L'approbation est inscrite au journal.`}</p>
+      <TheirsStays bar={bar} />
+    </ConfirmDialog>
+  );
+}

@@ -1,0 +1,98 @@
+/** The school's licence: what RdvPermis says, and the last day that the administrator keeps. Lapsed, nothing new is booked. */
+import { t } from "@lingui/core/macro";
+import { Button, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import * as calls from "../../api/school-calls.ts";
+import { schoolQuery } from "../../api/school-queries.ts";
+import type { School } from "../../api/types.ts";
+import { toast } from "../../live/toast.ts";
+import { Age } from "../../parts/Age.tsx";
+import { Loaded } from "../../parts/Loading.tsx";
+import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
+import { departmentName } from "../../rules/departments.ts";
+import { endingOf } from "../../rules/ending.ts";
+import { EndMark, useToday } from "./EndMark.tsx";
+
+export function LicenceTab({ mayEdit }: { mayEdit: boolean }) {
+  const query = useQuery(schoolQuery);
+  return (
+    <div className="rp-stack rp-tab">
+      <Loaded query={query} rows={3}>
+        {(school) => (
+          <>
+            <Facts school={school} />
+            {mayEdit ? <LicenceForm key={school.licensedUntil} school={school} /> : null}
+          </>
+        )}
+      </Loaded>
+    </div>
+  );
+}
+
+function Facts({ school }: { school: School }) {
+  const today = useToday();
+  const ending = endingOf(school.licensedUntil, today);
+  const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
+  return (
+    <section className="rp-card" aria-label={t`Agrément`}>
+      <h2>{school.name}</h2>
+      {ending === "ended" ? (
+        <Notice level="danger">
+          <p>{t`L'agrément est terminé : rien de nouveau ne peut être retenu. Renouvelez-le, puis notez la nouvelle date.`}</p>
+        </Notice>
+      ) : ending === "soon" ? (
+        <Notice level="warning">
+          <p>{t`L'agrément finit bientôt. Sans renouvellement, rien de nouveau ne pourra être retenu.`}</p>
+        </Notice>
+      ) : null}
+      <dl className="rp-facts">
+        <dt>{t`Numéro d'agrément`}</dt>
+        <dd>{school.licenceNumber ?? t`non communiqué`}</dd>
+        <dt>{t`Département`}</dt>
+        <dd>{school.department ? departmentName(school.department) : t`non communiqué`}</dd>
+        <dt>{t`Agrément`}</dt>
+        <dd>
+          <EndMark lastDay={school.licensedUntil} />
+        </dd>
+        <dt>{t`Temps plein déclaré à RdvPermis`}</dt>
+        <dd>{school.declaredFte === null ? t`non communiqué` : number.format(school.declaredFte)}</dd>
+        <dt>{t`Donnée`}</dt>
+        <dd>
+          <Age seenAt={school.seenAt} />
+        </dd>
+      </dl>
+    </section>
+  );
+}
+
+function LicenceForm({ school }: { school: School }) {
+  const client = useQueryClient();
+  const [day, setDay] = useState(school.licensedUntil ?? "");
+  const save = useMutation({
+    mutationFn: () => calls.setLicence(day || null),
+    onSuccess: (answer) => {
+      client.setQueryData(schoolQuery.queryKey, answer);
+      toast(t`La fin de l'agrément est notée.`);
+    },
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (!save.isPending) save.mutate();
+  };
+  return (
+    <form className="rp-row rp-ask" onSubmit={submit} noValidate>
+      <TextInput
+        type="date"
+        label={t`Dernier jour de l'agrément`}
+        description={t`Vous êtes averti deux mois avant`}
+        value={day}
+        onChange={(event) => setDay(event.currentTarget.value)}
+      />
+      <Button type="submit" aria-disabled={save.isPending || undefined} data-disabled={save.isPending || undefined}>
+        {save.isPending ? t`Demande envoyée…` : t`Enregistrer`}
+      </Button>
+      {save.error ? <ProblemNotice error={save.error} /> : null}
+    </form>
+  );
+}

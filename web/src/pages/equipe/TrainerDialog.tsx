@@ -1,0 +1,108 @@
+import { t } from "@lingui/core/macro";
+import { Button, Modal, NativeSelect, TextInput } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { keys, useSession } from "../../api/queries.ts";
+import * as calls from "../../api/school-calls.ts";
+import { schoolKeys } from "../../api/school-queries.ts";
+import type { Trainer } from "../../api/types.ts";
+import { toast } from "../../live/toast.ts";
+import { ProblemNotice } from "../../parts/Notice.tsx";
+import { DEPARTMENTS } from "../../rules/departments.ts";
+import { Categories } from "./Categories.tsx";
+import { useToday } from "./EndMark.tsx";
+
+/** Adds a trainer, or changes one from a day on: what was before that day stays as it was. */
+export function TrainerDialog({
+  person,
+  onClose,
+}: {
+  person: Pick<Trainer, "id" | "displayName"> & Partial<Trainer>;
+  onClose: () => void;
+}) {
+  const session = useSession();
+  const today = useToday();
+  const client = useQueryClient();
+  const known = person.categories !== undefined;
+  const [fields, setFields] = useState({
+    department: person.department ?? session.school.department,
+    categories: person.categories ?? ["B"],
+    activeFrom: known ? today : (person.activeFrom ?? today),
+    activeUntil: person.activeUntil ?? "",
+    authorisedUntil: person.authorisedUntil ?? "",
+  });
+  const [asked, setAsked] = useState(false);
+  const save = useMutation({
+    mutationFn: () =>
+      calls.setTrainer(person.id, {
+        ...fields,
+        activeUntil: fields.activeUntil || null,
+        authorisedUntil: fields.authorisedUntil || null,
+      }),
+    onSuccess: () => {
+      toast(t`${person.displayName} est à jour. Les seuils suivent.`);
+      onClose();
+    },
+    onSettled: () =>
+      Promise.all([schoolKeys.school, keys.thresholds].map((queryKey) => client.invalidateQueries({ queryKey }))),
+  });
+  const reversed = fields.activeUntil !== "" && fields.activeUntil < fields.activeFrom;
+  const set = (next: Partial<typeof fields>) => setFields({ ...fields, ...next });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    setAsked(true);
+    if (save.isPending || fields.categories.length === 0 || !fields.activeFrom || reversed) return;
+    save.mutate();
+  };
+  return (
+    <Modal opened onClose={onClose} title={person.displayName} closeButtonProps={{ "aria-label": t`Fermer` }}>
+      <form className="rp-stack" onSubmit={submit} noValidate>
+        <NativeSelect
+          label={t`Département`}
+          value={fields.department}
+          onChange={(event) => set({ department: event.currentTarget.value })}
+          data={[...DEPARTMENTS].map(([code, name]) => ({ value: code, label: `${code} ${name}` }))}
+        />
+        <Categories value={fields.categories} onChange={(categories) => set({ categories })} />
+        {asked && fields.categories.length === 0 ? (
+          <p className="rp-hint-warning">{t`Choisissez au moins un permis.`}</p>
+        ) : null}
+        <div className="rp-form">
+          <TextInput
+            type="date"
+            label={known ? t`Changement à partir du` : t`Actif à partir du`}
+            description={known ? t`Ce qui précède ne change pas` : undefined}
+            required
+            value={fields.activeFrom}
+            onChange={(event) => set({ activeFrom: event.currentTarget.value })}
+            error={asked && !fields.activeFrom ? t`Écrivez le premier jour.` : undefined}
+          />
+          <TextInput
+            type="date"
+            label={t`Dernier jour (facultatif)`}
+            min={fields.activeFrom}
+            value={fields.activeUntil}
+            onChange={(event) => set({ activeUntil: event.currentTarget.value })}
+            error={asked && reversed ? t`Le dernier jour vient après le premier.` : undefined}
+          />
+          <TextInput
+            type="date"
+            label={t`Autorisation d'enseigner jusqu'au`}
+            description={t`Vous êtes averti deux mois avant`}
+            value={fields.authorisedUntil}
+            onChange={(event) => set({ authorisedUntil: event.currentTarget.value })}
+          />
+        </div>
+        {save.error ? <ProblemNotice error={save.error} /> : null}
+        <div className="rp-row rp-row--end">
+          <Button variant="default" onClick={onClose}>
+            {t`Abandonner`}
+          </Button>
+          <Button type="submit" aria-disabled={save.isPending || undefined} data-disabled={save.isPending || undefined}>
+            {save.isPending ? t`Demande envoyée…` : t`Enregistrer`}
+          </Button>
+        </div>
+      </form>
+    </Modal>
+  );
+}

@@ -1,0 +1,160 @@
+/** Vehicles used at exams: licence, gearbox; a retired one stays in the past. */
+import { t } from "@lingui/core/macro";
+import { Button, Checkbox, Modal, NativeSelect, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import * as calls from "../../api/school-calls.ts";
+import { schoolKeys, vehiclesQuery } from "../../api/school-queries.ts";
+import type { Gearbox, Vehicle } from "../../api/types.ts";
+import { toast } from "../../live/toast.ts";
+import { Empty, Loaded } from "../../parts/Loading.tsx";
+import { ProblemNotice } from "../../parts/Notice.tsx";
+import { StatusMark } from "../../parts/StatusMark.tsx";
+import { Categories } from "./Categories.tsx";
+
+export function gearboxWord(gearbox: Gearbox): string {
+  return gearbox === "automatic" ? t`automatique` : t`manuelle`;
+}
+
+export function Vehicles({ mayEdit }: { mayEdit: boolean }) {
+  const query = useQuery(vehiclesQuery);
+  const [edited, setEdited] = useState<Vehicle | "new">();
+  return (
+    <div className="rp-stack rp-tab">
+      {mayEdit ? (
+        <div>
+          <Button onClick={() => setEdited("new")}>{t`Ajouter un véhicule…`}</Button>
+        </div>
+      ) : null}
+      <Loaded query={query} rows={3}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Empty title={t`Aucun véhicule`}>
+              {t`Un véhicule dit sur une ligne ne se retrouve pas à deux examens à la fois.`}
+            </Empty>
+          ) : (
+            <div className="rp-table-box">
+              <table className="rp-table rp-table--days">
+                <thead>
+                  <tr>
+                    <th scope="col">{t`Véhicule`}</th>
+                    <th scope="col">{t`Permis`}</th>
+                    <th scope="col">{t`Boîte de vitesses`}</th>
+                    <th scope="col">{t`État`}</th>
+                    {mayEdit ? (
+                      <th scope="col">
+                        <span className="rp-visually-hidden">{t`Actions`}</span>
+                      </th>
+                    ) : null}
+                  </tr>
+                </thead>
+                <tbody>
+                  {items.map((vehicle) => (
+                    <tr key={vehicle.id}>
+                      <th scope="row">{vehicle.label}</th>
+                      <td data-label={t`Permis`}>{vehicle.categories.join(", ")}</td>
+                      <td data-label={t`Boîte de vitesses`}>{gearboxWord(vehicle.gearbox)}</td>
+                      <td data-label={t`État`}>
+                        {vehicle.retired ? (
+                          <StatusMark tone="closed">{t`retiré du service`}</StatusMark>
+                        ) : (
+                          t`en service`
+                        )}
+                      </td>
+                      {mayEdit ? (
+                        <td>
+                          <Button
+                            variant="subtle"
+                            aria-label={t`Modifier ${vehicle.label}`}
+                            onClick={() => setEdited(vehicle)}
+                          >
+                            {t`Modifier`}
+                          </Button>
+                        </td>
+                      ) : null}
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
+      {edited ? <VehicleDialog vehicle={edited} onClose={() => setEdited(undefined)} /> : null}
+    </div>
+  );
+}
+
+function VehicleDialog({ vehicle, onClose }: { vehicle: Vehicle | "new"; onClose: () => void }) {
+  const client = useQueryClient();
+  const [fields, setFields] = useState<calls.VehicleBody>(
+    vehicle === "new"
+      ? { label: "", categories: ["B"], gearbox: "manual", retired: false }
+      : { label: vehicle.label, categories: vehicle.categories, gearbox: vehicle.gearbox, retired: vehicle.retired },
+  );
+  const [asked, setAsked] = useState(false);
+  const save = useMutation({
+    mutationFn: () => (vehicle === "new" ? calls.addVehicle(fields) : calls.setVehicle(vehicle.id, fields)),
+    onSuccess: () => {
+      toast(t`${fields.label} est à jour.`);
+      onClose();
+    },
+    onSettled: () => client.invalidateQueries({ queryKey: schoolKeys.vehicles }),
+  });
+  const set = (next: Partial<calls.VehicleBody>) => setFields({ ...fields, ...next });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    setAsked(true);
+    if (!save.isPending && fields.label.trim() !== "" && fields.categories.length > 0) save.mutate();
+  };
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      title={vehicle === "new" ? t`Nouveau véhicule` : vehicle.label}
+      closeButtonProps={{ "aria-label": t`Fermer` }}
+    >
+      <form className="rp-stack" onSubmit={submit} noValidate>
+        <TextInput
+          label={t`Nom`}
+          description={t`Comme l'école l'appelle : « Clio 2 »`}
+          required
+          maxLength={80}
+          autoComplete="off"
+          value={fields.label}
+          onChange={(event) => set({ label: event.currentTarget.value })}
+          error={asked && fields.label.trim() === "" ? t`Écrivez un nom.` : undefined}
+          data-autofocus
+        />
+        <Categories value={fields.categories} onChange={(categories) => set({ categories })} />
+        {asked && fields.categories.length === 0 ? (
+          <p className="rp-hint-warning">{t`Choisissez au moins un permis.`}</p>
+        ) : null}
+        <NativeSelect
+          label={t`Boîte de vitesses`}
+          value={fields.gearbox}
+          onChange={(event) => set({ gearbox: event.currentTarget.value as Gearbox })}
+          data={[
+            { value: "manual", label: t`manuelle` },
+            { value: "automatic", label: t`automatique` },
+          ]}
+        />
+        <Checkbox
+          checked={fields.retired}
+          onChange={(event) => set({ retired: event.currentTarget.checked })}
+          label={t`Retiré du service`}
+          description={t`Il n'est plus proposé ; le passé le garde.`}
+        />
+        {save.error ? <ProblemNotice error={save.error} /> : null}
+        <div className="rp-row rp-row--end">
+          <Button variant="default" onClick={onClose}>
+            {t`Abandonner`}
+          </Button>
+          <Button type="submit" aria-disabled={save.isPending || undefined} data-disabled={save.isPending || undefined}>
+            {save.isPending ? t`Demande envoyée…` : t`Enregistrer`}
+          </Button>
+        </div>
+      </form>
+    </Modal>
+  );
+}
