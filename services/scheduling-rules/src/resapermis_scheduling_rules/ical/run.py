@@ -53,7 +53,15 @@ class Reader:
     async def _ask(self, question: bytes) -> bytes:
         pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-m", self.module, stdin=pipe, stdout=pipe, stderr=nothing, env={"LC_ALL": "C.UTF-8"}
+            sys.executable,
+            "-I",
+            "-B",
+            "-m",
+            self.module,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=nothing,
+            env={"LC_ALL": "C.UTF-8"},
         )
         try:
             async with asyncio.timeout(self.seconds):
