@@ -14,10 +14,10 @@ from resapermis_scheduling_rules.staff import Term, Vehicle
 from resapermis_scheduling_rules.wire import time_of, timestamp, word
 
 DEPARTMENT = re.compile(r"0[1-9]|[1-8][0-9]|9[0-5]|2A|2B|97[1-6]")
-CATEGORY = re.compile(r"[A-D][1-2]?E?")
+CATEGORY = re.compile(r"[A-Z][A-Z0-9]{0,3}")
 MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 GEARBOXES = ("manual", "automatic")
-MOST_CATEGORIES, MOST_HOURS, LONGEST_LABEL = 20, 1000, 40
+MOST_CATEGORIES, MOST_HOURS, LONGEST_LABEL = 20, 1000, 80
 MOST_HUNDREDTHS = 74_400
 """A month of 31 days has no more."""
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
