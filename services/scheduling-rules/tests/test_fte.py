@@ -77,7 +77,7 @@ def test_three_full_months_count_those_before_the_last_night(now: str, months: M
 def test_nights_follow_each_other_and_each_counts_one_month_more(now: datetime, department: str) -> None:
     last, following = last_night(now, department), next_night(now, department)
     assert last <= now < following
-    assert timedelta(days=27) < following - last < timedelta(days=33)
+    assert timedelta(days=26) < following - last < timedelta(days=33)
     assert last_night(following, department) == following
     assert last_night(following - timedelta(seconds=1), department) == last
     earlier, later = months_of(last, department), months_of(following, department)
