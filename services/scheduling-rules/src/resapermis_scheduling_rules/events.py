@@ -50,58 +50,30 @@ def withdrawn(slot_ids: Sequence[str], look: Look, at: datetime) -> list[Message
 
 def threshold_reached(school_id: str, place: Place, taken: int, limit: int) -> list[Message]:
     """A school took a share of its threshold that it should hear of."""
-    fact = ThresholdReached(
-        school_id=school_id,
-        department=place.department,
-        month=place.month,
-        category=place.category,
-        taken=taken,
-        limit=limit,
-    )
-    record = Record(
-        actor=Actor(kind=Actor.KIND_SYSTEM, id="scheduling-rules", on_behalf_of=school_id),
-        action="threshold.reach",
-        object_kind="school",
-        object_id=school_id,
-        school_id=school_id,
-        outcome=OUTCOME_DONE,
-        facts={
-            "department": place.department,
-            "month": place.month,
-            "category": place.category,
-            "taken": str(taken),
-            "limit": str(limit),
-        },
-    )
-    return [fact, record]
+    fact = ThresholdReached(school_id=school_id, **_words(place), taken=taken, limit=limit)
+    return [fact, _of_threshold("threshold.reach", school_id, place, taken=str(taken), limit=str(limit))]
 
 
 def threshold_differs(school_id: str, place: Place, ours: int, theirs: int) -> list[Message]:
     """Our threshold and RdvPermis' figure differ: the lower one blocks, the school hears of it."""
-    fact = ThresholdDiffers(
-        school_id=school_id,
-        department=place.department,
-        month=place.month,
-        category=place.category,
-        ours=ours,
-        theirs=theirs,
-    )
-    record = Record(
+    fact = ThresholdDiffers(school_id=school_id, **_words(place), ours=ours, theirs=theirs)
+    return [fact, _of_threshold("threshold.differ", school_id, place, ours=str(ours), theirs=str(theirs))]
+
+
+def _words(place: Place) -> dict[str, str]:
+    return {"department": place.department, "month": place.month, "category": place.category}
+
+
+def _of_threshold(action: str, school_id: str, place: Place, **facts: str) -> Record:
+    return Record(
         actor=Actor(kind=Actor.KIND_SYSTEM, id="scheduling-rules", on_behalf_of=school_id),
-        action="threshold.differ",
+        action=action,
         object_kind="school",
         object_id=school_id,
         school_id=school_id,
         outcome=OUTCOME_DONE,
-        facts={
-            "department": place.department,
-            "month": place.month,
-            "category": place.category,
-            "ours": str(ours),
-            "theirs": str(theirs),
-        },
+        facts=_words(place) | facts,
     )
-    return [fact, record]
 
 
 def lift(action: str, who: Principal, candidate_id: str, bar_id: str, **facts: str) -> Record:
