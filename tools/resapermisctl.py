@@ -1,9 +1,11 @@
-"""`resapermisctl`: what an operator asks of a running ResaPermis. It reads, and changes nothing.
+"""`resapermisctl`: what an operator asks of a running ResaPermis. It reads, and changes nothing but the journal of its checks.
 
     resapermisctl.py invariants [--home DIR] [--rdvpermis-control URL] [--nats-monitor URL,…] [--within SECONDS]
+    resapermisctl.py compliance-check [--home DIR] [--port PORT]
+    resapermisctl.py rule-preview NAME VALUE [DEPARTMENT [CATEGORY]] [--home DIR] [--port PORT]
 
 Databases: RESAPERMIS_<NAME>_DATABASE_URL for each of auth_gateway, mandate, scheduling_rules, basket, audit, notification,
-or the folder of a local stack. Prints JSON. Exit status: 0 all holds, 1 something does not, 2 it could not be asked.
+or the folder of a local stack. The last two are asked as basket, with its settings. Prints JSON. Exit status: 0 all holds, 1 something does not, 2 it could not be asked.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ctl import compliance
 from ctl.invariants import Unreadable, until_settled
 from ctl.places import Places, Unknown, of_environment, of_home
 
@@ -31,6 +34,16 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     invariants.add_argument(
         "--within", type=float, default=10.0, help="seconds that what is under way may take to arrive (default 10)"
     )
+    check = commands.add_parser(
+        "compliance-check", help="judge every booking again by the rules in force when it was made"
+    )
+    preview = commands.add_parser(
+        "rule-preview", help="what a parameter would refuse of the bookings and holds there are"
+    )
+    preview.add_argument("words", nargs="+", metavar="WORD", help="NAME VALUE [DEPARTMENT [CATEGORY]]")
+    for asked in (check, preview):
+        asked.add_argument("--home", type=Path, help="folder of a local stack (make up: .resapermis)")
+        asked.add_argument("--port", type=int, default=8080, help="its port (default 8080)")
     return parser.parse_args(given)
 
 
@@ -44,6 +57,10 @@ def main(given: Sequence[str]) -> int:
     """Return the exit status."""
     asked = arguments(given)
     try:
+        if asked.command == "compliance-check":
+            return compliance.ask(["compliance-check"], asked.home, asked.port)
+        if asked.command == "rule-preview":
+            return compliance.ask(["preview", *asked.words], asked.home, asked.port)
         report = asyncio.run(until_settled(places(asked), asked.within))
     except (Unknown, Unreadable) as reason:
         print(f"resapermisctl: {reason}", file=sys.stderr)

@@ -77,6 +77,11 @@ class World:
     """What R-PENALTY says of a cancellation."""
     strangers: set[str] = field(default_factory=set)
     """RdvPermis' ids of candidates that mandate does not know."""
+    drifted: dict[str, list[str]] = field(default_factory=dict)
+    """Rules that judge a kept case otherwise now, by slot id."""
+    would_refuse: set[str] = field(default_factory=set)
+    """Slots refused by a changed parameter."""
+    rejudged: list[scheduling_pb2.RejudgeRequest] = field(default_factory=list)
     explained: list[scheduling_pb2.EvaluateRequest] = field(default_factory=list)
     evaluated: list[scheduling_pb2.EvaluateRequest] = field(default_factory=list)
 
@@ -181,6 +186,18 @@ class Rules(scheduling_pb2_grpc.SchedulingServiceServicer):
             )
             if not unseen:
                 verdict.slot.CopyFrom(world.slot(line.slot_id))
+        return response
+
+    async def Rejudge(self, request: scheduling_pb2.RejudgeRequest, context: Any) -> scheduling_pb2.RejudgeResponse:
+        assert caller().person is None
+        response = scheduling_pb2.RejudgeResponse()
+        for case in request.cases:
+            rules = self.world.drifted.get(case.slot.id, [])
+            if request.HasField("changed") and case.slot.id in self.world.would_refuse:
+                rules = [*rules, "R-NOTICE"]
+            against = [Verdict(rule=rule, allowed=False) for rule in rules]
+            response.cases.add(allowed=not against, against=against)
+        self.world.rejudged.append(request)
         return response
 
     async def Explain(self, request: scheduling_pb2.ExplainRequest, context: Any) -> scheduling_pb2.ExplainResponse:

@@ -1,14 +1,19 @@
-"""basket: `python -m resapermis_basket` serves, `python -m resapermis_basket migrate` updates the database."""
+"""basket: `python -m resapermis_basket` serves, `… migrate` updates the database; see `commands`."""
 
+import asyncio
 import sys
 
+import structlog
+
 from resapermis.basket.v1 import basket_pb2_grpc
-from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged, PenaltiesFound, ResultFound
+from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, PenaltiesFound, ResultFound
 from resapermis.booking.v1 import booking_pb2_grpc
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
+from resapermis_basket import commands
 from resapermis_basket.acts import Parts
 from resapermis_basket.booking_servicer import BookingServicer
+from resapermis_basket.compliance import Compliance
 from resapermis_basket.peers import Peers
 from resapermis_basket.preparing import Preparing
 from resapermis_basket.results import Results
@@ -46,6 +51,7 @@ async def build(process: run.Process, settings: Settings) -> None:
     process.every(settings.results_round_seconds, "results", Results(parts).look)
     process.invariants |= {**invariants.ALWAYS, **invariants.IN_TIME}
     process.after_restore.append(unasked.doubt_everything)
+    process.every(settings.compliance_round_seconds, "compliance", Compliance(parts).nightly)
     process.every(settings.drop_round_seconds, "drop", Preparing(parts).drop)
     process.consume("scheduling-rules", {SlotWithdrawn: unasked.on_slot_withdrawn})
     process.consume("mandate", {MandateChanged: unasked.on_mandate_changed})
@@ -54,12 +60,15 @@ async def build(process: run.Process, settings: Settings) -> None:
 async def serve() -> None:
     """Run until told to stop."""
     settings = Settings()
-    facts = [each.DESCRIPTOR for each in (LineChanged, GroupExpiring, ResultFound, PenaltiesFound)]
+    facts = [each.DESCRIPTOR for each in (LineChanged, GroupExpiring, ResultFound, PenaltiesFound, ComplianceDrifted)]
     await run.serve("basket", PACKAGE, settings, facts, lambda process: build(process, settings))
 
 
 def main() -> None:
     """Entry point."""
+    if commands.is_ours(sys.argv[1:]):
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # the answer alone on the terminal
+        sys.exit(asyncio.run(commands.run(sys.argv[1:], Settings())))
     sys.exit(run.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, serve))
 
 

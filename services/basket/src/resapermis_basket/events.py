@@ -202,6 +202,19 @@ def result_record(line: Line, result: Result) -> Record:
     )
 
 
+def drift_record(line_id: str, school_id: str, purpose: str, rules: str) -> Record:
+    """The journal's record of a booking that is judged otherwise today than it was."""
+    return Record(
+        actor=SYSTEM,
+        action="compliance.drift",
+        object_kind="line",
+        object_id=line_id,
+        school_id=school_id,
+        outcome=Outcome.OUTCOME_REFUSED,
+        facts={"purpose": purpose, "rule": rules},
+    )
+
+
 def refused_attempt(
     actor: Actor, school_id: str, word: str, kind: str, object_id: str, rules: Sequence[str], code: str
 ) -> Record:

@@ -38,5 +38,7 @@ class Settings(ServiceSettings):
     """Pause between two looks for prepared baskets that nobody used in time; they are given back before they end."""
     allowance_seconds: float = 900.0
     """How old the allowance of replacements shown with a school's bookings may grow before it is read again."""
+    compliance_round_seconds: float = 600.0
+    """Pause between two looks whether tonight's compliance check (after three in the morning) is still to be made."""
     egress_seconds: float = 20.0
     """Longest that one act waits for RdvPermis; the caller's deadline if earlier."""

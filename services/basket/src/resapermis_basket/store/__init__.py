@@ -24,7 +24,18 @@ from resapermis_basket.store.due import (
 )
 from resapermis_basket.store.group_rows import Group, add_group, group, group_of_request, groups_by_id, lone_group
 from resapermis_basket.store.hold import Standing, answer, intend, standing
-from resapermis_basket.store.judged import keep_judgements, pass_judgements
+from resapermis_basket.store.judged import (
+    START,
+    CheckMade,
+    Judgement,
+    judgements_of_bookings,
+    judgements_of_coming,
+    keep_check,
+    keep_judgements,
+    last_check,
+    mark_drift,
+    pass_judgements,
+)
 from resapermis_basket.store.line_rows import (
     Conflicts,
     add,
@@ -74,9 +85,12 @@ __all__ = [
     "ALIVE",
     "BATCH",
     "MOMENT",
+    "START",
+    "CheckMade",
     "Conflicts",
     "Group",
     "Heard",
+    "Judgement",
     "Page",
     "Standing",
     "Tally",
@@ -120,10 +134,14 @@ __all__ = [
     "held_of_candidate",
     "held_on_slot",
     "intend",
+    "judgements_of_bookings",
+    "judgements_of_coming",
     "keep_allowance",
+    "keep_check",
     "keep_judgements",
     "keep_prepared",
     "keep_words",
+    "last_check",
     "line",
     "line_of",
     "lines",
@@ -132,6 +150,7 @@ __all__ = [
     "lock_school",
     "lone_group",
     "make_counters",
+    "mark_drift",
     "metadata",
     "move_counts",
     "newest",

@@ -1,0 +1,169 @@
+"""Every booking judged again by its own facts (R-23); what a change of a rule would do, without changing anything."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from basket_peers import Basket, Record, candidate
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+from test_changing import booked, cancel, replace
+from test_swapping import swap
+
+from resapermis.basket.v1.events_pb2 import ComplianceDrifted
+from resapermis.scheduling.v1 import scheduling_pb2
+from resapermis_basket import commands, compliance
+from resapermis_basket.compliance import Compliance, night_before
+from resapermis_basket.settings import Settings
+from resapermis_kit.errors import Code, Failure
+
+
+async def drift(basket: Basket) -> set[tuple[str, str, str]]:
+    rows = await basket.rows(
+        "SELECT slot_id, purpose, drift FROM judgement JOIN basket_line ON id = line_id WHERE drift <> ''"
+    )
+    return {(row.slot_id, row.purpose, row.drift) for row in rows}
+
+
+@pytest.mark.req("R-23")
+async def test_every_booking_is_judged_again_by_what_was_kept(basket: Basket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compliance, "BATCH", 2)
+    one, two, three, four = await booked(basket, ("s1", 1), ("s2", 2), ("s3", 3), ("s4", 4))
+    await cancel(basket, one)
+    await replace(basket, two, 7)
+    await swap(basket, three, four)
+    await basket.hold("s9")  # not booked: not a booking
+    report = await Compliance(basket.parts).check()
+    assert (report.bookings, report.judgements, report.drifted) == (7, 4 * 2 + 3, 0)
+    cases = [case for request in basket.world.rejudged for case in request.cases]
+    assert {case.purpose for case in cases} == {"hold", "validate", "replace", "swap"}
+    assert {case.line.candidate_id for case in cases} == {candidate(number) for number in (1, 2, 3, 4, 7)}
+    assert REGISTRY.get_sample_value("resapermis_compliance_bookings_checked") == 7
+    assert not await basket.said(ComplianceDrifted)
+
+
+@pytest.mark.req("R-23")
+async def test_drift_is_told_recorded_and_counted_once_until_it_changes(basket: Basket) -> None:
+    lines = await booked(basket, ("s1", 1), ("s2", 2))
+    basket.world.drifted["s1"] = ["R-THRESHOLD", "R-MANDATE"]
+    for _ in range(2):
+        report = await Compliance(basket.parts).check()
+        assert (report.drifted, dict(report.by_rule)) == (2, {"R-MANDATE": 2, "R-THRESHOLD": 2})
+        assert REGISTRY.get_sample_value("resapermis_compliance_drift") == 2
+    assert await drift(basket) == {("s1", purpose, "R-MANDATE,R-THRESHOLD") for purpose in ("hold", "validate")}
+    told = await basket.said(ComplianceDrifted)
+    assert [(fact.line_id, list(fact.rules)) for fact in told] == [(lines[0].id, ["R-MANDATE", "R-THRESHOLD"])] * 2
+    records = [record for record in await basket.said(Record) if record.action == "compliance.drift"]
+    assert [record.facts["purpose"] for record in records] == ["hold", "validate"]
+    basket.world.drifted.clear()
+    assert (await Compliance(basket.parts).check()).drifted == 0
+    assert await drift(basket) == set()
+    assert len(await basket.said(ComplianceDrifted)) == 2
+    assert await basket.states() == {"s1": "booked", "s2": "booked"}
+
+
+@pytest.mark.req("R-23")
+async def test_it_is_checked_once_a_night(basket: Basket) -> None:
+    await booked(basket, ("s1", 1))
+    for _ in range(2):
+        await Compliance(basket.parts).nightly()
+    assert len(await basket.rows("SELECT 1 FROM compliance_check")) == 1
+    await basket.rows("UPDATE compliance_check SET ended_at = now() - interval '25 hours' RETURNING 1")
+    await Compliance(basket.parts).nightly()
+    assert len(await basket.rows("SELECT 1 FROM compliance_check")) == 2
+
+
+@pytest.mark.req("R-23")
+async def test_while_the_rules_are_away_no_check_is_counted(basket: Basket) -> None:
+    await booked(basket, ("s1", 1))
+    await basket.peer_servers["scheduling-rules"].server.stop(0)
+    with pytest.raises(Failure) as refused:
+        await Compliance(basket.parts).nightly()
+    assert refused.value.code == Code.CODE_UNAVAILABLE
+    assert not await basket.rows("SELECT 1 FROM compliance_check")
+
+
+@pytest.mark.req("R-24")
+async def test_a_change_is_previewed_on_live_lines_and_does_nothing(basket: Basket) -> None:
+    one, _, _ = await booked(basket, ("s1", 1), ("s2", 2), ("s3", 3))
+    await cancel(basket, one)
+    await basket.hold("s4")
+    basket.world.would_refuse |= {"s1", "s2", "s3"}
+    basket.world.drifted["s3"] = ["R-NOTICE"]  # refused without the change as well
+    changed = scheduling_pb2.Parameter(name="notice_seconds", value="86400")
+    report = await Compliance(basket.parts).preview(changed)
+    assert (report.bookings, report.drifted, dict(report.by_rule)) == (3, 2, {"R-NOTICE": 2})
+    assert {example["purpose"] for example in report.examples} == {"hold", "validate"}
+    assert basket.world.rejudged[-1].changed == changed
+    assert await drift(basket) == set()
+    assert not await basket.rows("SELECT 1 FROM compliance_check")
+
+
+# The commands
+
+
+def settings(basket: Basket, settings_for: Any) -> Settings:
+    addresses = {name: f"127.0.0.1:{one.server.port}" for name, one in basket.peer_servers.items()}
+    made: Settings = settings_for(
+        Settings,
+        "basket",
+        database_url=basket.engine.url.render_as_string(hide_password=False),
+        peer_mandate=addresses["mandate"],
+        peer_scheduling_rules=addresses["scheduling-rules"],
+        peer_egress=addresses["mandate"],  # never asked
+    )
+    return made
+
+
+@pytest.mark.req("R-23", "P-05")
+@pytest.mark.parametrize("drifted", [True, False])
+async def test_the_command_prints_json_and_says_drift_by_its_status(
+    basket: Basket, settings_for: Any, capsys: pytest.CaptureFixture[str], *, drifted: bool
+) -> None:
+    await booked(basket, ("s1", 1))
+    if drifted:
+        basket.world.drifted["s1"] = ["R-PAST"]
+    assert await commands.run(["compliance-check"], settings(basket, settings_for)) == (1 if drifted else 0)
+    said = json.loads(capsys.readouterr().out)
+    assert (said["compliant"], said["bookings"], said["judgements"]) == (not drifted, 1, 2)
+    assert said["by_rule"] == ({"R-PAST": 2} if drifted else {})
+
+
+@pytest.mark.req("R-24", "P-05")
+async def test_the_preview_is_a_command(basket: Basket, settings_for: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    await booked(basket, ("s1", 1))
+    basket.world.would_refuse.add("s1")
+    words = ["preview", "notice_seconds", "86400", "94", "B"]
+    assert commands.is_ours(words)
+    assert await commands.run(words, settings(basket, settings_for)) == 0
+    assert json.loads(capsys.readouterr().out)["drifted"] == 2
+    changed = basket.world.rejudged[-1].changed
+    assert (changed.name, changed.value, changed.department, changed.category) == ("notice_seconds", "86400", "94", "B")
+
+
+@pytest.mark.parametrize("words", [["preview"], ["preview", "a"], ["compliance-check", "now"], ["preview", *"abcde"]])
+async def test_other_words_are_not_understood(
+    basket: Basket, settings_for: Any, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert await commands.run(words, settings(basket, settings_for)) == 2
+    assert "usage" in capsys.readouterr().err
+
+
+async def test_a_check_that_cannot_be_made_is_not_called_compliant(
+    basket: Basket, settings_for: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await booked(basket, ("s1", 1))
+    asked = settings(basket, settings_for)
+    await basket.peer_servers["scheduling-rules"].server.stop(0)
+    assert await commands.run(["compliance-check"], asked) == 2
+    assert "compliant" not in capsys.readouterr().out
+
+
+@given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001 - as hypothesis wants them
+def test_the_night_is_the_newest_three_in_the_morning_also_when_clocks_change(now: datetime) -> None:
+    night = night_before(now)
+    assert night <= now
+    assert now - night <= timedelta(hours=25)
+    assert (night.hour, night.minute) == (3, 0)
