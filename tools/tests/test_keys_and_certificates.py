@@ -49,7 +49,7 @@ def test_the_public_keys_hold_no_private_part(tmp_path):
 def test_no_service_may_publish_in_the_name_of_another(tmp_path):
     users = [
         json.loads(line.strip().rstrip(","))
-        for line in configuration("x:1", tmp_path, tmp_path).splitlines()
+        for line in configuration("x:1", "x:2", tmp_path, tmp_path).splitlines()
         if '"user"' in line
     ]
     allowed = {user["user"]: user["permissions"]["publish"]["allow"] for user in users if "permissions" in user}
