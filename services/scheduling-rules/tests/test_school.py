@@ -13,6 +13,7 @@ from scheduling_peers import NOW
 from school_desk import FULL, Desk, stamp
 
 from resapermis.audit.v1.events_pb2 import Record
+from resapermis.scheduling.v1 import scheduling_pb2
 from resapermis.scheduling.v1 import school_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding
 from resapermis_kit.db import transaction
@@ -118,9 +119,33 @@ async def test_declared_hours_become_fte_at_once(desk: Desk) -> None:
     )  # the second replaces
     assert await desk.ftes() == {("91", "B"): 104}  # (303.34 + 51.67 + 100 x 1.2) / 455.01
     async with transaction(desk.around.engine) as tx:
-        assert await store.fte_of(tx, "school-1", "91", "B") == Decimal("1.04")
-        assert await store.fte_of(tx, "school-1", "91", "A") is None
-        assert await store.fte_of(tx, "school-2", "91", "B") is None
+        computed = await store.computed_ftes(tx, ["school-1", "school-2"])
+    assert {school: {place: one.fte for place, one in found.items()} for school, found in computed.items()} == {
+        "school-1": {("91", "B"): Decimal("1.04")}
+    }
+
+
+@pytest.mark.req("D-17", "R-10", "R-28")
+async def test_thresholds_follow_hours_and_trainers_at_once(desk: Desk) -> None:
+    desk.around.state.slot("s1")
+    await desk.around.look()  # a category is known by its centres
+
+    async def december() -> tuple[int, float]:
+        answer = await desk.around.stub().ListThresholds(
+            scheduling_pb2.ListThresholdsRequest(), metadata=desk.around.who()
+        )
+        found = next(one for one in answer.thresholds if (one.month, one.category) == ("2026-12", "B"))
+        return found.limit, found.fte
+
+    assert await december() == (9, 2.0)  # RdvPermis' number of trainers x 4.5
+    await desk.trainer()
+    await desk.declare(*FULL)
+    assert await december() == (4, 1.0)
+    await desk.trainer("t2")
+    await desk.declare(*FULL, trainer_id="t2")
+    assert await december() == (9, 2.0)
+    await desk.trainer("t2", active_until=stamp(at=NOW - timedelta(days=1)))
+    assert await december() == (4, 1.0)
 
 
 @pytest.mark.req("D-17", "R-10", "R-28")

@@ -147,15 +147,6 @@ def _fte(row: sa.Row[tuple[object, ...]]) -> Fte:
     return Fte(row.department, row.category, row.hundredths, Months(row.first_month, row.last_month))
 
 
-async def fte_of(tx: Tx, school_id: str, department: str, category: str) -> Decimal | None:
-    """FTE computed from declared hours; None where none were declared: RdvPermis' own number stands then."""
-    statement = sa.select(ftes.c.hundredths).where(
-        ftes.c.school_id == school_id, ftes.c.department == department, ftes.c.category == category
-    )
-    found = (await tx.execute(statement)).scalar()
-    return None if found is None else Decimal(found) / 100
-
-
 @dataclass(frozen=True, slots=True)
 class ComputedFte:
     """Full-time trainers computed from declared hours, and when."""
@@ -165,7 +156,7 @@ class ComputedFte:
 
 
 async def computed_ftes(tx: Tx, school_ids: Collection[str]) -> dict[str, dict[tuple[str, str], ComputedFte]]:
-    """Of several schools, the computed FTE by department and category."""
+    """Of several schools, the computed FTE by department and category; none where no hours were declared."""
     statement = sa.select(ftes).where(ftes.c.school_id == sa.any_(sa.literal(sorted(school_ids), sa.ARRAY(sa.Text))))
     found: dict[str, dict[tuple[str, str], ComputedFte]] = {}
     for row in await tx.execute(statement):
