@@ -21,7 +21,13 @@ PART_SETTINGS = {
     # Sixty schools sign in from one address here.
     "auth-gateway": {"RESAPERMIS_SIGN_IN_RATE": "6000/minute"},
     # A look may come sooner than on the internet: RdvPermis is on this machine.
-    "basket": {"RESAPERMIS_GRACE_SECONDS": "2"},
+    "basket": {
+        "RESAPERMIS_GRACE_SECONDS": "2",
+        "RESAPERMIS_SWEEP_EVERY_SECONDS": "10",
+        "RESAPERMIS_SWEEP_ROUND_SECONDS": "1",
+        "RESAPERMIS_RESULTS_ROUND_SECONDS": "1",
+        "RESAPERMIS_RESULTS_EVERY_SECONDS": "1",
+    },
 }
 LAST = "test_privacy"
 

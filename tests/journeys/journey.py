@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import httpx2
 
@@ -24,6 +25,7 @@ SETTLED_SECONDS = 20.0
 DEPARTMENTS = ("094", "075", "069", "092", "013", "033", "059", "031", "044", "067", "034", "035", "038", "006")
 NUMBERS = range(1, 8)
 """School 8 of a department is an online one, 9 declared no trainer."""
+PARIS = ZoneInfo("Europe/Paris")
 Found = TypeVar("Found")
 
 
@@ -92,6 +94,34 @@ class TheState:
     def calls(self, school_id: str, what: str) -> int:
         """How often the school's employees called, e.g. "POST /paniers"."""
         return sum(n for key, n in self.truth(school_id)["calls"].items() if key.partition("|")[2] == what)
+
+    def exams(self, school_id: str) -> dict[str, dict[str, Any]]:
+        """The school's exams that stand, by slot."""
+        return {exam["slot"]: exam for exam in self.truth(school_id)["exams"] if exam["state"] != "ANNULE"}
+
+    def person(self, school_id: str, known: Person) -> str:
+        """The State's own id of a school's candidate."""
+        rows = self._ask("GET", "/candidates", params={"school": school_id})
+        return str(next(row["id"] for row in rows if row["neph"] == known.neph))
+
+    def book_by_hand(self, school_id: str, slot: str, known: Person) -> str:
+        """Somebody of the school books on the State's own pages; the exam."""
+        order = {"slot": slot, "school": school_id, "candidate": self.person(school_id, known)}
+        return str(self._ask("POST", "/exams", json=order)["id"])
+
+    def cancel_by_hand(self, exam: str) -> None:
+        """Somebody of the school cancels on the State's own pages."""
+        self._ask("DELETE", f"/exams/{exam}")
+
+    def publish_result(self, exam: str, points: int) -> None:
+        """The examiner's points, of 31."""
+        self._ask("POST", "/results", json={"exam": exam, "points": points})
+
+    def publish_soon(self, centre: str, starts: datetime, seconds: int) -> str:
+        """A slot that begins at an instant, on the centre's clock (Paris), and is over soon after."""
+        local = starts.astimezone(PARIS)
+        order = {"centre": centre, "group": CATEGORY, "date": str(local.date()), "starts": [f"{local:%H:%M:%S}"]}
+        return str(self._ask("POST", "/slots/publish", json=order | {"seconds": seconds})[0])
 
     def publish(self, centre: str, day: date, count: int, at: datetime | None = None) -> list[str]:
         """New slots, seen by nobody yet; published now, or at `at`."""

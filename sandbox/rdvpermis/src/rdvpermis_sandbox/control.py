@@ -1,7 +1,7 @@
 """What only the sandbox has: its clock, faults, rivals, and the State's truth for checkers. Under `/control`."""
 
-from dataclasses import asdict
-from datetime import date, datetime
+from dataclasses import asdict, replace
+from datetime import date, datetime, time, timedelta
 from random import Random
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -72,6 +72,7 @@ class PublishOrder(Order):
     starts: list[str] = ["08:00", "08:32", "09:04", "09:36"]
     at: datetime | None = None
     kind: Literal["CIRCULATION", "PLATEAU"] = "CIRCULATION"
+    seconds: Annotated[int, Field(ge=1, le=86_400)] = 32 * 60
 
 
 class ResultOrder(Order):
@@ -293,15 +294,16 @@ def router(state: State, tokens: Tokens, clock: Clock, faults: Faults, limits: L
 
     @routes.post("/slots/publish", status_code=201)
     async def publish(order: PublishOrder) -> list[str]:
-        """New slots, published at `at` (default now)."""
+        """New slots of so many `seconds`, published at `at` (default now); starts are local hours, with seconds if need be."""
         centre = state.world.centres.get(order.centre)
         if centre is None:
             raise HTTPException(404, "no such centre")
         made = []
         at = (order.at or clock.now()).astimezone(ZoneInfo("UTC"))
         for start in order.starts:
-            moment = datetime.combine(order.date, datetime.strptime(start, "%H:%M").time())  # noqa: DTZ007 - local hour
+            moment = datetime.combine(order.date, time.fromisoformat(start))
             slot = seed.make_slot(centre, order.group, moment, at, state.new_id("x"), order.kind)
+            slot = replace(slot, ends=slot.starts + timedelta(seconds=order.seconds))
             state.truth.extra_slots[slot.id] = slot
             state.world.add(slot)
             made.append(slot.id)
