@@ -61,6 +61,8 @@ class State(rdv_grpc.RdvPermisServiceServicer):
         default_factory=lambda: rdv.GetReplacementsResponse(per_month=5, left=5)
     )
     budget: rdv.GetBudgetResponse = field(default_factory=rdv.GetBudgetResponse)
+    favourites: dict[str, list[rdv.RdvFavourite]] = field(default_factory=dict)
+    """By category group."""
     failure: Failure | None = None
     """Of looks."""
     away: Failure | None = None
@@ -118,6 +120,17 @@ class State(rdv_grpc.RdvPermisServiceServicer):
         if self.failure is not None:
             raise self.failure
         return rdv.SearchPlanningResponse(slots=self.slots.get((request.centre_id, request.date), []))
+
+    async def ListFavourites(self, _request: rdv.ListFavouritesRequest, _context: Any) -> rdv.ListFavouritesResponse:
+        if self.away is not None:
+            raise self.away
+        return rdv.ListFavouritesResponse(favourites=[one for group in self.favourites.values() for one in group])
+
+    async def SetFavourites(self, request: rdv.SetFavouritesRequest, _context: Any) -> rdv.SetFavouritesResponse:
+        if self.away is not None:
+            raise self.away
+        self.favourites[request.category] = list(request.favourites)
+        return rdv.SetFavouritesResponse(favourites=request.favourites)
 
     async def GetThreshold(self, _request: rdv.GetThresholdRequest, _context: Any) -> rdv.GetThresholdResponse:
         return self.threshold

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resapermis_scheduling_rules.domain import STATUS_OF_WORD, Status
-from resapermis_scheduling_rules.mirror import BY_OTHERS, Found, Known, lost, merged
+from resapermis_scheduling_rules.mirror import BY_OTHERS, Found, Known, came, is_doubtful, lost, merged, to_tell
 
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 STARTS = AT + timedelta(days=10)
@@ -65,3 +65,54 @@ def test_publication_is_when_rdvpermis_says_else_when_first_seen() -> None:
     first = merged(None, unsaid, "school-1", AT)
     assert first.published_at == AT
     assert merged(first, unsaid, "school-1", AT + timedelta(hours=1)).published_at == AT
+
+
+FREE = Known(Status.FREE, STARTS, AT - timedelta(days=3), AT)
+
+
+@pytest.mark.req("R-09")
+def test_a_slot_that_comes_back_is_free_again_with_its_first_publication() -> None:
+    gone = replace(FREE, status=Status.WITHDRAWN, withdrawn_at=AT, lost_said_at=AT)
+    later = AT + timedelta(minutes=5)
+    back = merged(gone, replace(found(), published_at=None), "school-1", later)
+    assert (back.status, back.withdrawn_at, back.published_at) == (Status.FREE, None, FREE.published_at)
+    assert (back.reappeared_at, back.lost_said_at) == (later, AT)
+    assert merged(back, found(), "school-1", later + timedelta(hours=1)).reappeared_at == later
+
+
+def test_a_slot_that_comes_and_goes_is_told_gone_once_unless_a_school_has_it() -> None:
+    again = replace(FREE, lost_said_at=AT)
+    soon, late = AT + timedelta(minutes=59), AT + timedelta(minutes=61)
+    assert to_tell({"s1": FREE}, ["s1"], soon) == ["s1"]
+    assert to_tell({"s1": again}, ["s1"], soon) == []
+    assert to_tell({"s1": again}, ["s1"], late) == ["s1"]
+    assert to_tell({"s1": replace(HELD, lost_said_at=AT)}, ["s1"], soon) == ["s1"]
+
+
+@pytest.mark.req("R-20")
+def test_what_comes_is_what_was_not_known_free() -> None:
+    later = AT + timedelta(minutes=1)
+    taken = replace(FREE, status=Status.TAKEN)
+    gone = replace(FREE, status=Status.WITHDRAWN, withdrawn_at=AT)
+    assert came({}, [found()], later) == ["s1"]
+    assert came({"s1": taken}, [found()], later) == ["s1"]
+    assert came({"s1": gone}, [found()], later) == ["s1"]
+    assert came({"s1": FREE}, [found()], later) == []
+    assert came({"s1": replace(taken, seen_at=later)}, [found()], AT) == []  # something newer is known
+    assert came({}, [found("RÉSERVÉ")], later) == []
+    assert came({}, [found()], STARTS) == []
+
+
+def test_half_an_answer_takes_nothing_away() -> None:
+    later = AT + timedelta(minutes=1)
+    assert lost({"s1": FREE}, [], "school-1", later, whole=False) == []
+    assert lost({"s1": FREE}, [found("ANNULÉ")], "school-1", later, whole=False) == ["s1"]
+
+
+def test_a_whole_day_gone_at_once_is_doubted() -> None:
+    later = AT + timedelta(minutes=1)
+    day = {f"s{n}": FREE for n in range(3)}
+    assert is_doubtful(day, [], later)
+    assert not is_doubtful(day, [found()], later)
+    assert not is_doubtful({"s1": FREE, "s2": FREE}, [], later)
+    assert not is_doubtful(day, [], STARTS)

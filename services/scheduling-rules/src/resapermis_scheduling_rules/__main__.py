@@ -20,6 +20,7 @@ from resapermis_scheduling_rules.availability_servicer import AvailabilityServic
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.ical.run import Reader
 from resapermis_scheduling_rules.looks import Looker
+from resapermis_scheduling_rules.matching import Matcher
 from resapermis_scheduling_rules.people import Nights, People
 from resapermis_scheduling_rules.school_servicer import SchoolServicer
 from resapermis_scheduling_rules.servicer import SchedulingServicer
@@ -28,6 +29,8 @@ from resapermis_scheduling_rules.standing import Standings
 from resapermis_scheduling_rules.workers import Lines, Planner, forget
 
 NAME, PACKAGE = "scheduling-rules", "resapermis_scheduling_rules"
+MATCH_SECONDS = 2
+"""How long news of slots may wait for saved searches."""
 
 
 def main() -> int:
@@ -102,6 +105,7 @@ async def _serve() -> None:
         )
         process.closers += [looker.close, facts.close]
         process.every(3600, "forget", lambda: forget(process.engine, process.now()))
+        process.every(MATCH_SECONDS, "match", Matcher(process.engine, facts, process.now).round)
         if settings.plan_seconds > 0:
             planner = Planner(process.engine, egress, looker, process.now, most=settings.plan_looks)
             process.every(settings.plan_seconds, "plan", planner.round)

@@ -116,6 +116,6 @@ PREFECTURES: Mapping[str, Point] = {
 
 
 def near(place: Point, kilometres: int) -> list[str]:
-    """Departments that may have a centre so near, nearest prefecture first, at most `MOST_ASKED`."""
+    """Departments that may have a centre so near, nearest prefecture first."""
     distances = sorted((distance_km(place, seat), department) for department, seat in PREFECTURES.items())
-    return [department for distance, department in distances if distance <= kilometres + REACH_KM][:MOST_ASKED]
+    return [department for distance, department in distances if distance <= kilometres + REACH_KM]

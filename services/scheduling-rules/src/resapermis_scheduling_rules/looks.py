@@ -21,11 +21,11 @@ from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.outbox import Outbox
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain import Place, Status, month_of, zone_of
+from resapermis_scheduling_rules.domain import Place, Status, local_day, month_of, zone_of
 from resapermis_scheduling_rules.mirror import Found
 from resapermis_scheduling_rules.plan import Look
 from resapermis_scheduling_rules.store import mirror as store
-from resapermis_scheduling_rules.store import schools
+from resapermis_scheduling_rules.store import schools, watching
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
@@ -193,7 +193,7 @@ class Looker:
             self._rests[token] = (failure.retry_at if why == BUDGET and failure.retry_at else at + REST, why)
             return await self._note_away(look, at) if why == DOWN else why
         try:
-            await self._record(look, [_found(slot) for slot in answer.slots], asker.school_id, at)
+            await self._record(look, answer.slots, asker.school_id, at)
         except Failure as failure:
             log.warning("look.not_kept", code=failure.name)
             return DOWN
@@ -209,16 +209,30 @@ class Looker:
             log.warning("look.not_kept", code=failure.name)
         return DOWN
 
-    async def _record(self, look: Look, found: Sequence[Found], school_id: str, at: datetime) -> None:
+    async def _record(self, look: Look, slots: Sequence[rdv.RdvSlot], school_id: str, at: datetime) -> None:
+        found = [_found(slot) for slot in slots if _is_readable(slot, look)]
+        whole = len(found) == len(slots)
+        if not whole:
+            log.warning("look.half_an_answer", unreadable=len(slots) - len(found))
+        found = list({slot.id: slot for slot in found}.values())
         async with transaction(self._engine) as tx:
-            gone = await store.record_look(tx, look, found, school_id, at)
+            recorded = await store.record_look(tx, look, found, school_id, at, whole=whole)
             statuses = {slot.status for slot in found if slot.starts_at > at}
             place = Place(look.department, month_of(look.day), look.category)
             if Status.THRESHOLD_REACHED in statuses:
                 await schools.note_reached(tx, school_id, place, at)
             elif Status.FREE in statuses:
                 await schools.note_reached(tx, school_id, place, None)
-            await self._outbox.add(tx, at, *events.withdrawn(gone, look, at))
+            await watching.add_news(tx, recorded.came, look.category, look.department, at)
+            await self._outbox.add(tx, at, *events.withdrawn(recorded.told_gone, look, at))
+
+
+def _is_readable(slot: rdv.RdvSlot, look: Look) -> bool:
+    """Whether a slot says what and when it is, on the day that was asked."""
+    if not slot.id or not slot.HasField("starts_at") or not slot.HasField("ends_at"):
+        return False
+    starts, ends = slot.starts_at.ToDatetime(UTC), slot.ends_at.ToDatetime(UTC)
+    return starts < ends and local_day(starts, look.department) == look.day
 
 
 def _found(slot: rdv.RdvSlot) -> Found:

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from resapermis_scheduling_rules.domain import Status, status_of
 
 BY_OTHERS = "RÉSERVÉ_PAR_AUTRE_AUTO_ÉCOLE"
+WHOLE_DAY = 3
+"""So many slots gone in one empty answer are doubted."""
+FLAPPING = timedelta(hours=1)
+"""A slot that is gone again so soon after it was said gone is not said again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,10 @@ class Known:
     holder: str | None = None
     held_until: datetime | None = None
     withdrawn_at: datetime | None = None
+    reappeared_at: datetime | None = None
+    """When it last came back after it was gone."""
+    lost_said_at: datetime | None = None
+    """When everybody was last told that it is gone."""
 
 
 def merged(before: Known | None, found: Found, asker: str, at: datetime) -> Known:
@@ -50,8 +58,11 @@ def merged(before: Known | None, found: Found, asker: str, at: datetime) -> Know
     if before is not None and before.seen_at > at:
         return before
     published = found.published_at or (before.published_at if before is not None else at)
+    back = before is not None and before.withdrawn_at is not None and found.status is not Status.WITHDRAWN
+    reappeared = at if back else before.reappeared_at if before is not None else None
     shared = {Status.OURS: Status.TAKEN, Status.THRESHOLD_REACHED: Status.FREE}.get(found.status, found.status)
-    after = Known(shared, found.starts_at, published, at)
+    said = before.lost_said_at if before is not None else None
+    after = Known(shared, found.starts_at, published, at, reappeared_at=reappeared, lost_said_at=said)
     if shared is Status.WITHDRAWN:
         return replace(after, withdrawn_at=at)
     if found.status is Status.OURS:
@@ -65,10 +76,46 @@ def merged(before: Known | None, found: Found, asker: str, at: datetime) -> Know
     return replace(after, status=Status.TAKEN, holder=before.holder, held_until=before.held_until) if keeps else after
 
 
-def lost(before: Mapping[str, Known], found: Sequence[Found], asker: str, at: datetime) -> list[str]:
+def came(before: Mapping[str, Known], found: Sequence[Found], at: datetime) -> list[str]:
+    """Ids of slots that a look shows free and that were not known free: new, given back, or back after they were gone."""
+    ids = []
+    for slot in found:
+        known = before.get(slot.id)
+        if slot.starts_at <= at or slot.status not in {Status.FREE, Status.THRESHOLD_REACHED}:
+            continue
+        if known is None or (
+            known.seen_at <= at and (known.status is not Status.FREE or known.withdrawn_at is not None)
+        ):
+            ids.append(slot.id)
+    return sorted(ids)
+
+
+def is_doubtful(before: Mapping[str, Known], found: Sequence[Found], at: datetime) -> bool:
+    """Whether an empty answer is more likely a fault of theirs than the State's will: a whole day gone at once.
+
+    It is believed when the next look says the same.
+    """
+    there = [known for known in before.values() if known.withdrawn_at is None and known.starts_at > at]
+    return not found and len(there) >= WHOLE_DAY
+
+
+def to_tell(before: Mapping[str, Known], gone: Sequence[str], at: datetime) -> list[str]:
+    """Of lost slots, those that everybody is told of: one that comes and goes is told once, unless a school has it."""
+    told = []
+    for slot_id in gone:
+        known = before[slot_id]
+        lately = known.lost_said_at is not None and known.lost_said_at > at - FLAPPING
+        if known.holder is not None or not lately:
+            told.append(slot_id)
+    return told
+
+
+def lost(
+    before: Mapping[str, Known], found: Sequence[Found], asker: str, at: datetime, *, whole: bool = True
+) -> list[str]:
     """Ids of slots that a look shows withdrawn, or reserved by others although they were the asker's; in id order.
 
-    A slot that has begun, or of which something was learnt after the look, is not lost.
+    A slot that has begun, or of which something was learnt after the look, is not lost; nor one that half an answer lacks.
     """
     words = {slot.id: slot for slot in found}
     ids = []
@@ -76,7 +123,7 @@ def lost(before: Mapping[str, Known], found: Sequence[Found], asker: str, at: da
         if known.withdrawn_at is not None or known.seen_at > at or known.starts_at <= at:
             continue
         seen = words.get(slot_id)
-        gone = seen is None or seen.status is Status.WITHDRAWN
+        gone = whole if seen is None else seen.status is Status.WITHDRAWN
         if gone or (known.holder == asker and seen is not None and seen.word == BY_OTHERS):
             ids.append(slot_id)
     return ids

@@ -12,7 +12,7 @@ from resapermis_kit.db import transaction
 from resapermis_kit.errors import Failure, malformed
 from resapermis_scheduling_rules import search_wire, wire
 from resapermis_scheduling_rules.atlas import Atlas, Atlases
-from resapermis_scheduling_rules.departments import near
+from resapermis_scheduling_rules.departments import MOST_ASKED, near
 from resapermis_scheduling_rules.domain import Centre, Parameters, Place, Point, local_day, month_of
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.finding import CentreUnknown, Finder, Found
@@ -110,7 +110,7 @@ class Searching:
             departments = [wanted.department]
         else:
             assert school is not None and wanted.within_km is not None  # noqa: PT018, S101 - `slots` refused the rest
-            departments = near(school, wanted.within_km)
+            departments = near(school, wanted.within_km)[:MOST_ASKED]
         offers = await asyncio.gather(
             *(self._facts.offer(one, wanted.category, who) for one in departments), return_exceptions=True
         )

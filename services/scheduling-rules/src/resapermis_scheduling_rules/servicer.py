@@ -24,6 +24,7 @@ from resapermis_scheduling_rules.looks import Looker, asker
 from resapermis_scheduling_rules.searching import Searching
 from resapermis_scheduling_rules.store import mirror as store
 from resapermis_scheduling_rules.store import schools
+from resapermis_scheduling_rules.watching import Watching
 
 THRESHOLD_SECONDS = 1.0
 """How long a page of thresholds waits for RdvPermis' own figures."""
@@ -41,6 +42,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         freshness = Freshness(engine, facts, looker, now, first_look_seconds=first_look_seconds)
         self._evaluator = Evaluator(engine, facts, now)
         self._searching = Searching(engine, facts, Atlases(engine, now), freshness, now)
+        self._watching = Watching(engine, facts, now)
 
     async def SearchSlots(self, request: pb.SearchSlotsRequest, context: Any) -> pb.SearchSlotsResponse:
         """Answer from the mirror, and look again at what is stale."""
@@ -51,6 +53,39 @@ class SchedulingServicer(SchedulingServiceServicer):
         """Open centres of a department for a category, nearest first."""
         del context
         return await self._searching.centres(request)
+
+    async def ListFavouriteCentres(
+        self, request: pb.ListFavouriteCentresRequest, context: Any
+    ) -> pb.ListFavouriteCentresResponse:
+        """Favourite centres, as RdvPermis keeps them."""
+        del context
+        return await self._watching.favourites(look_now=request.look_now)
+
+    async def SetFavouriteCentres(
+        self, request: pb.SetFavouriteCentresRequest, context: Any
+    ) -> pb.SetFavouriteCentresResponse:
+        """Choose favourites at RdvPermis, then here."""
+        del context
+        return await self._watching.set_favourites(request)
+
+    async def SaveSearch(self, request: pb.SaveSearchRequest, context: Any) -> pb.SaveSearchResponse:
+        """Keep a search of the caller's."""
+        del context
+        return await self._watching.save(request)
+
+    async def ListSavedSearches(
+        self, request: pb.ListSavedSearchesRequest, context: Any
+    ) -> pb.ListSavedSearchesResponse:
+        """The caller's searches."""
+        del request, context
+        return await self._watching.saved()
+
+    async def DeleteSavedSearch(
+        self, request: pb.DeleteSavedSearchRequest, context: Any
+    ) -> pb.DeleteSavedSearchResponse:
+        """Forget one of them."""
+        del context
+        return await self._watching.delete(request)
 
     async def Evaluate(self, request: pb.EvaluateRequest, context: Any) -> pb.EvaluateResponse:
         """Judge lines and action by all rules."""

@@ -27,7 +27,7 @@ from resapermis_scheduling_rules.plan import (
     looks_for,
     next_looks,
 )
-from resapermis_scheduling_rules.store import bars, people, schools
+from resapermis_scheduling_rules.store import bars, people, schools, watching
 from resapermis_scheduling_rules.store import mirror as store
 
 if TYPE_CHECKING:
@@ -222,5 +222,6 @@ async def forget(engine: AsyncEngine, now: datetime) -> None:
     """Delete what is long past: looks and slots after 30 days, counts after a year."""
     async with transaction(engine) as tx:
         await store.forget_past(tx, now)
+        await watching.forget_watching(tx, now)
         await schools.forget_months(tx, month_of((now - timedelta(days=365)).date()))
         await bars.forget_bars(tx, now - timedelta(days=365), now - RESULT_VALID)

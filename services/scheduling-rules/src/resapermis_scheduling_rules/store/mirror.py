@@ -12,11 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis_kit.db import Tx
 from resapermis_kit.statement import Statement
 from resapermis_scheduling_rules.domain import Centre, Slot, Status, day_start
-from resapermis_scheduling_rules.mirror import Found, Known, lost, merged
+from resapermis_scheduling_rules.mirror import Found, Known, came, is_doubtful, lost, merged, to_tell
 from resapermis_scheduling_rules.plan import Interest, Look, Seen
-from resapermis_scheduling_rules.store.tables import centre_looks, centres, interests, looks, offers, slots
+from resapermis_scheduling_rules.store.tables import TIME, centre_looks, centres, interests, looks, offers, slots
 
 KEPT_AFTER_EXAM = timedelta(days=30)
+DOUBT = "rdvpermis_down"
+"""Trouble of a look whose answer was half, or too empty to be believed: it is repeated soon, and said incomplete."""
 
 
 _SLOT: tuple[sa.ColumnElement[Any], ...] = (
@@ -71,32 +73,45 @@ async def known_slots(engine: AsyncEngine, ids: Sequence[str]) -> dict[str, Slot
     return {row.id: _slot(row) for row in await _KNOWN_SLOTS.run(engine, {"ids": ids})}
 
 
-async def record_look(tx: Tx, look: Look, found: Sequence[Found], asker: str, at: datetime) -> list[str]:
-    """Write what one look of school `asker`, asked at `at`, saw; return the ids of the slots lost by it (`mirror.lost`)."""
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a look changed that others must hear of."""
+
+    told_gone: Sequence[str] = ()
+    """Slots that everybody is told are gone (`mirror.to_tell`)."""
+    came: Sequence[str] = ()
+    """Slots that are free and were not known free (`mirror.came`)."""
+    doubted: bool = False
+    """The answer was not believed: another look decides."""
+
+
+async def record_look(
+    tx: Tx, look: Look, found: Sequence[Found], asker: str, at: datetime, *, whole: bool = True
+) -> Recorded:
+    """Write what one look of school `asker`, asked at `at`, saw.
+
+    An answer that a newer one has overtaken says nothing. Of one that is not `whole` only what it has is believed, not
+    what it lacks. An empty answer where a whole day was (`mirror.is_doubtful`) is believed when it is said twice.
+    """
     scope = sa.and_(
         slots.c.centre_id == look.centre_id,
         slots.c.category == look.category,
         slots.c.starts_at >= day_start(look.day, look.department),
         slots.c.starts_at < day_start(look.day + timedelta(days=1), look.department),
     )
+    earlier = await _earlier_look(tx, look)
+    if earlier is not None and earlier.seen_at is not None and earlier.seen_at > at:
+        return Recorded()
     ids = [slot.id for slot in found]
-    known = {
-        row.id: Known(
-            Status(row.status),
-            row.starts_at,
-            row.published_at,
-            row.seen_at,
-            row.school_id,
-            row.held_until,
-            row.withdrawn_at,
-        )
-        for row in await tx.execute(
-            sa.select(slots).where(sa.or_(scope, slots.c.id.in_(ids))).order_by(slots.c.id).with_for_update()
-        )
-    }
-    gone = lost(known, found, asker, at)
-    missing = [slot_id for slot_id in gone if slot_id not in ids]
-    rows = [_row(look, slot, merged(known.get(slot.id), slot, asker, at)) for slot in found]
+    statement = sa.select(slots).where(sa.or_(scope, slots.c.id.in_(ids))).order_by(slots.c.id).with_for_update()
+    known = {row.id: _known(row) for row in await tx.execute(statement)}
+    if whole and is_doubtful(known, found, at) and (earlier is None or earlier.doubted_at is None):
+        await note_look(tx, look, at, trouble=DOUBT, doubted_at=at)
+        return Recorded(doubted=True)
+    gone = lost(known, found, asker, at, whole=whole)
+    told, fresh = to_tell(known, gone, at), came(known, found, at)
+    after = {slot.id: merged(known.get(slot.id), slot, asker, at) for slot in found}
+    rows = [_row(look, slot, after[slot.id], at if slot.id in told else after[slot.id].lost_said_at) for slot in found]
     if rows:
         upsert = insert(slots).values(sorted(rows, key=lambda row: str(row["id"])))
         change = {name: upsert.excluded[name] for name in rows[0] if name != "id"}
@@ -105,16 +120,44 @@ async def record_look(tx: Tx, look: Look, found: Sequence[Found], asker: str, at
                 index_elements=[slots.c.id], set_=change, where=slots.c.seen_at <= upsert.excluded.seen_at
             )
         )
+    missing = [slot_id for slot_id in gone if slot_id not in ids]
     if missing:
         withdrawn = {"status": Status.WITHDRAWN.value, "withdrawn_at": at, "seen_at": at}
+        said = sa.case((slots.c.id.in_(told), sa.literal(at, TIME)), else_=slots.c.lost_said_at)
         await tx.execute(
-            sa.update(slots).where(slots.c.id.in_(missing)).values(**withdrawn, school_id=None, held_until=None)
+            sa.update(slots)
+            .where(slots.c.id.in_(missing))
+            .values(**withdrawn, school_id=None, held_until=None, lost_said_at=said)
         )
-    await note_look(tx, look, at, seen_at=at, found=len(found))
-    return gone
+    if whole:
+        await note_look(tx, look, at, seen_at=at, found=len(found))
+    else:
+        await note_look(tx, look, at, trouble=DOUBT)
+    return Recorded(told, fresh)
 
 
-def _row(look: Look, slot: Found, known: Known) -> dict[str, Any]:
+async def _earlier_look(tx: Tx, look: Look) -> Any:
+    statement = sa.select(looks.c.seen_at, looks.c.doubted_at).where(
+        looks.c.centre_id == look.centre_id, looks.c.category == look.category, looks.c.day == look.day
+    )
+    return (await tx.execute(statement.with_for_update())).one_or_none()
+
+
+def _known(row: sa.Row[Any]) -> Known:
+    return Known(
+        Status(row.status),
+        row.starts_at,
+        row.published_at,
+        row.seen_at,
+        row.school_id,
+        row.held_until,
+        row.withdrawn_at,
+        row.reappeared_at,
+        row.lost_said_at,
+    )
+
+
+def _row(look: Look, slot: Found, known: Known, lost_said_at: datetime | None) -> dict[str, Any]:
     return {
         "id": slot.id,
         "centre_id": look.centre_id,
@@ -129,16 +172,27 @@ def _row(look: Look, slot: Found, known: Known) -> dict[str, Any]:
         "held_until": known.held_until,
         "seen_at": known.seen_at,
         "withdrawn_at": known.withdrawn_at,
+        "reappeared_at": known.reappeared_at,
+        "lost_said_at": lost_said_at,
     }
 
 
 async def note_look(
-    tx: Tx, look: Look, at: datetime, *, trouble: str = "", seen_at: datetime | None = None, found: int = 0
+    tx: Tx,
+    look: Look,
+    at: datetime,
+    *,
+    trouble: str = "",
+    seen_at: datetime | None = None,
+    found: int = 0,
+    doubted_at: datetime | None = None,
 ) -> None:
     """Remember that a look was tried at `at`, with what it found or why it failed."""
     row = {"centre_id": look.centre_id, "category": look.category, "day": look.day}
-    upsert = insert(looks).values(**row, tried_at=at, trouble=trouble, seen_at=seen_at, slots=found)
-    change: dict[str, Any] = {"tried_at": upsert.excluded.tried_at, "trouble": upsert.excluded.trouble}
+    upsert = insert(looks).values(
+        **row, tried_at=at, trouble=trouble, seen_at=seen_at, slots=found, doubted_at=doubted_at
+    )
+    change: dict[str, Any] = {name: upsert.excluded[name] for name in ("tried_at", "trouble", "doubted_at")}
     if seen_at is not None:
         change |= {"seen_at": upsert.excluded.seen_at, "slots": upsert.excluded.slots}
     await tx.execute(
