@@ -7,7 +7,10 @@ from scheduling_peers import Service
 from school_desk import FULL, Desk, stamp
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
-from resapermis.scheduling.v1.events_pb2 import ThresholdDiffers
+from resapermis.scheduling.v1.events_pb2 import ThresholdDiffers, ThresholdReached
+from resapermis_kit.db import transaction
+from resapermis_scheduling_rules.domain import KeptLine, Place
+from resapermis_scheduling_rules.store import schools
 
 
 async def december(service: Service, *usage: pb.Usage) -> pb.Threshold:
@@ -76,6 +79,21 @@ async def test_a_difference_with_rdvpermis_is_told_once(desk: Desk) -> None:
     (one, *others) = [said for said in await desk.said(ThresholdDiffers) if said.month == "2026-12"]
     assert (one.school_id, one.department, one.category, one.ours, one.theirs) == ("school-1", "91", "B", 9, 7)
     assert others == []
+
+
+@pytest.mark.req("R-10", "R-28")
+async def test_a_school_whose_trainer_leaves_hears_that_its_threshold_is_reached(desk: Desk) -> None:
+    service = desk.around
+    await service.look()
+    for name in ("t1", "t2"):
+        await desk.trainer(name)
+        await desk.declare(*FULL, trainer_id=name)
+    place = Place("91", "2026-12", "B")
+    async with transaction(service.engine) as tx:
+        await schools.keep_lines(tx, [KeptLine(f"line-{n}", "school-1", place, service.clock()) for n in range(4)])
+    assert await desk.said(ThresholdReached) == []
+    await desk.trainer("t2", active_until=stamp(at=service.clock() - timedelta(days=1)))
+    assert [(one.month, one.taken, one.limit) for one in await desk.said(ThresholdReached)] == [("2026-12", 4, 4)]
 
 
 @pytest.mark.req("R-10")

@@ -20,11 +20,12 @@ from resapermis_scheduling_rules.domain import (
     Reason,
     Situation,
     Slot,
+    Standing,
     Verdict,
     Want,
     of_one_action,
 )
-from resapermis_scheduling_rules.facts import Facts, Standing
+from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.looks import Asker
 from resapermis_scheduling_rules.rules.slot import unknown
 from resapermis_scheduling_rules.store import bars, mirror

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,20 +17,18 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.outbox import Outbox
-from resapermis_scheduling_rules import events
+from resapermis_scheduling_rules import thresholds
 from resapermis_scheduling_rules.domain import (
     Centre,
     Parameters,
     Place,
-    Quota,
     Rulebook,
     School,
-    SeenThreshold,
+    Standing,
 )
 from resapermis_scheduling_rules.looks import Asker
 from resapermis_scheduling_rules.store import mirror as store
 from resapermis_scheduling_rules.store import people, schools
-from resapermis_scheduling_rules.store.people import ComputedFte
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
@@ -41,8 +39,6 @@ CENTRES_FRESH = timedelta(days=1)
 THRESHOLD_FRESH = timedelta(minutes=10)
 ASK_SECONDS = 5.0
 REMEMBERED = 20_000
-DIFFERS = 0
-"""Not a share of a threshold: that RdvPermis' figure differs was said."""
 V = TypeVar("V")
 log = structlog.get_logger()
 
@@ -70,46 +66,6 @@ class Memory(Generic[V]):
     def forget(self, key: object) -> None:
         """Read it anew next time."""
         self._values.pop(key, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A school and RdvPermis' figures about it."""
-
-    school: School
-    thresholds: Mapping[Place, SeenThreshold]
-    seen_at: datetime
-    ftes: Mapping[tuple[str, str], ComputedFte] = field(default_factory=dict)
-    """Computed from declared hours, by department and category."""
-
-    def quota(self, place: Place, taken: int, parameters: Parameters) -> Quota:
-        """What R-THRESHOLD rests on: RdvPermis' figures, known for the department of the school's licence, and ours.
-
-        Ours is computed from declared hours; where none were declared for the category, it is the number of trainers that
-        RdvPermis knows. Elsewhere the school's FTE counts by that department's rate [default]: no source says otherwise.
-        """
-        seen = self.thresholds.get(place, SeenThreshold())
-        fte, source, as_of = self._fte(place, seen)
-        return Quota(
-            rate=parameters.threshold_rate,
-            fte=fte,
-            taken=taken,
-            elsewhere=seen.elsewhere,
-            rdvpermis_limit=seen.limit,
-            rdvpermis_says_reached=seen.reached,
-            fte_source=source,
-            fte_as_of=as_of,
-        )
-
-    def _fte(self, place: Place, seen: SeenThreshold) -> tuple[Decimal | None, str, datetime | None]:
-        here, home = (place.department, place.category), (self.school.department, place.category)
-        computed = self.ftes.get(here) or self.ftes.get(home)
-        if computed is not None:
-            return computed.fte, "hours", computed.at
-        declared = self.school.fte
-        if seen.fte is not None and seen.seen_at is not None and (declared is None or seen.seen_at > self.seen_at):
-            return seen.fte, "declared", seen.seen_at  # trainers were declared since
-        return (None, "unknown", None) if declared is None else (declared, "declared", self.seen_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,8 +258,8 @@ class Facts:
         fte = decimal(answer.fte) if answer.HasField("fte") else None
         async with transaction(self.engine) as tx:
             await schools.keep_threshold(tx, asker.school_id, place, limit, taken, fte, at)
+            await thresholds.tell(tx, self.outbox, {(asker.school_id, place)}, at)
         self._standings.forget(asker.school_id)
-        await self._say_difference(place, asker.school_id)
 
     async def _ask_replacements(self, month: str, category: str, asker: Asker) -> None:
         at = self.now()
@@ -312,18 +268,6 @@ class Facts:
         if len(self._replacements) >= REMEMBERED:
             self._replacements.clear()
         self._replacements[asker.school_id, month, category] = Replacements(answer.left, answer.per_month, at)
-
-    async def _say_difference(self, place: Place, school_id: str) -> None:
-        """Tell a school once a month and place that RdvPermis' figure is another than ours."""
-        standing = await self._read_standing(school_id)
-        parameters = await self.parameters_at(place.department, place.category)
-        quota = None if standing is None else standing.quota(place, 0, parameters)
-        if quota is None or quota.difference is None or quota.own_limit is None or quota.rdvpermis_limit is None:
-            return
-        async with transaction(self.engine) as tx:
-            if await schools.first_to_say(tx, school_id, place, [DIFFERS]):
-                said = events.threshold_differs(school_id, place, quota.own_limit, quota.rdvpermis_limit)
-                await self.outbox.add(tx, self.now(), *said)
 
 
 def decimal(value: float) -> Decimal:

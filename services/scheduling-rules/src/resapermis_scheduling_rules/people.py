@@ -12,6 +12,7 @@ from resapermis_kit.db import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.outbox import Outbox
 from resapermis_scheduling_rules import school_events as events
+from resapermis_scheduling_rules import thresholds
 from resapermis_scheduling_rules.domain import instant
 from resapermis_scheduling_rules.fte import Hours, compute, last_night, months_in_force, oldest_month
 from resapermis_scheduling_rules.staff import Term, Vehicle, departments_at, due, succeed
@@ -96,6 +97,8 @@ async def recompute(tx: Tx, outbox: Outbox, school_id: str, home: str, now: date
     await store.keep_ftes(tx, school_id, computed, now)
     different = [one for one in computed if before.get((one.department, one.category)) != one]
     await outbox.add(tx, now, *(events.fte_computed(school_id, one) for one in different))
+    if different:
+        await thresholds.tell_all(tx, outbox, school_id, home, now)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.errors import malformed
 from resapermis_scheduling_rules import judge
-from resapermis_scheduling_rules.domain import NAMES, Case, Parameter, Purpose, Rulebook, Slot
-from resapermis_scheduling_rules.facts import Standing
+from resapermis_scheduling_rules.domain import NAMES, Case, Parameter, Purpose, Rulebook, Slot, Standing
 from resapermis_scheduling_rules.store import mirror, people, schools
 
 

@@ -1,6 +1,6 @@
 """What happens unasked: basket's facts are taken in, the planner looks, old rows go."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,9 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.outbox import Outbox
-from resapermis_scheduling_rules import events, outcomes, school_events
+from resapermis_scheduling_rules import outcomes, school_events, thresholds
 from resapermis_scheduling_rules.absences import met_of
-from resapermis_scheduling_rules.domain import KeptLine, Place, Status, month_of, parameters_for
-from resapermis_scheduling_rules.facts import Standing
+from resapermis_scheduling_rules.domain import KeptLine, Place, Status, month_of
 from resapermis_scheduling_rules.looks import SEEN, Looker
 from resapermis_scheduling_rules.plan import (
     HORIZON_DAYS,
@@ -27,7 +26,7 @@ from resapermis_scheduling_rules.plan import (
     looks_for,
     next_looks,
 )
-from resapermis_scheduling_rules.store import bars, people, schools, watching
+from resapermis_scheduling_rules.store import bars, schools, watching
 from resapermis_scheduling_rules.store import mirror as store
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Lines:
         await schools.keep_lines(tx, [line for line in counted.values() if line is not None])
         await outcomes.bar_after(tx, batch)
         await self._say_conflicts(tx, [event.line_id for event, _ in batch if _arrived(event)])
-        await self._say_reached(tx, to_say)
+        await thresholds.tell(tx, self._outbox, to_say, self._now())
 
     async def _say_conflicts(self, tx: Tx, line_ids: Sequence[str]) -> None:
         """Tell of bookings that are new, perhaps made elsewhere, and meet what is declared as not free."""
@@ -94,31 +93,6 @@ class Lines:
             now = self._now()
             met = await met_of(tx, line_ids, now)
             await self._outbox.add(tx, now, *(school_events.conflict(one) for one in met))
-
-    async def _say_reached(self, tx: Tx, keys: Collection[tuple[str, Place]]) -> None:
-        """Tell each school once a month that it took 80 % (parameter), and once that it took all."""
-        if not keys:
-            return
-        now = self._now()
-        ids = {school_id for school_id, _ in keys}
-        known = await schools.several(tx, ids)
-        seen = await schools.thresholds_of(tx, ids, now)
-        ftes = await people.computed_ftes(tx, ids)
-        counts = await schools.counts(tx, keys)
-        in_force = await schools.parameters_in_force(tx, now)
-        for (school_id, place), count in sorted(counts.items(), key=str):
-            if school_id not in known:
-                continue  # never asked anything here: it has seen no limit either
-            school, seen_at = known[school_id]
-            standing = Standing(school, seen.get(school_id, {}), seen_at, ftes.get(school_id, {}))
-            parameters = parameters_for(in_force, place.department, place.category)
-            quota = standing.quota(place, count, parameters)
-            if quota.limit == 0:
-                continue
-            reached = [share for share in (parameters.warn_percent, 100) if quota.counted * 100 >= quota.limit * share]
-            if await schools.first_to_say(tx, school_id, place, sorted(set(reached))):
-                said = events.threshold_reached(school_id, place, quota.counted, quota.limit)
-                await self._outbox.add(tx, now, *said)
 
 
 def _arrived(event: LineChanged) -> bool:

@@ -60,6 +60,7 @@ from resapermis_scheduling_rules.domain.penalties import (
     next_possible,
 )
 from resapermis_scheduling_rules.domain.quota import (
+    ComputedFte,
     Place,
     Quota,
     SeenThreshold,
@@ -78,6 +79,7 @@ from resapermis_scheduling_rules.domain.slots import (
     Status,
     status_of,
 )
+from resapermis_scheduling_rules.domain.standing import Standing
 
 __all__ = [
     "DECIMALS",
@@ -95,6 +97,7 @@ __all__ = [
     "Candidate",
     "Case",
     "Centre",
+    "ComputedFte",
     "Conflict",
     "Dated",
     "KeptLine",
@@ -112,6 +115,7 @@ __all__ = [
     "SeenThreshold",
     "Situation",
     "Slot",
+    "Standing",
     "Status",
     "Trainer",
     "Vehicle",

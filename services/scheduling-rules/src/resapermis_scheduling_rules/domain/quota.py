@@ -30,6 +30,14 @@ class SeenThreshold:
 
 
 @dataclass(frozen=True, slots=True)
+class ComputedFte:
+    """Full-time trainers computed from declared hours, and when."""
+
+    fte: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Quota:
     """What a school's threshold for one department, month and category rests on."""
 

@@ -1,7 +1,6 @@
 """What is asked about trainers, vehicles, hours and FTE."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -9,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_kit.db import Tx
+from resapermis_scheduling_rules.domain import ComputedFte
 from resapermis_scheduling_rules.fte import Fte, Hours, Kind, Months
 from resapermis_scheduling_rules.staff import WARN_DAYS, Ending, Term, Vehicle
 from resapermis_scheduling_rules.store.school_tables import endings_said, ftes, hours, trainers, vehicles
@@ -145,14 +145,6 @@ async def ftes_of(tx: Tx, school_id: str) -> list[tuple[Fte, datetime]]:
 
 def _fte(row: sa.Row[tuple[object, ...]]) -> Fte:
     return Fte(row.department, row.category, row.hundredths, Months(row.first_month, row.last_month))
-
-
-@dataclass(frozen=True, slots=True)
-class ComputedFte:
-    """Full-time trainers computed from declared hours, and when."""
-
-    fte: Decimal
-    at: datetime
 
 
 async def computed_ftes(tx: Tx, school_ids: Collection[str]) -> dict[str, dict[tuple[str, str], ComputedFte]]:
