@@ -6,7 +6,7 @@ import time
 from basket_peers import MONTH, START
 
 from resapermis_basket.domain import Slot
-from resapermis_basket.turns import PATIENCE_SECONDS, REMEMBERED_MOST, REMEMBERED_SECONDS, Turns
+from resapermis_basket.turns import REMEMBERED_MOST, REMEMBERED_SECONDS, SLOW_SECONDS, Turns
 
 
 class Clock:
@@ -57,15 +57,16 @@ async def test_all_who_wait_go_at_once_when_the_slot_is_taken() -> None:
     await asyncio.gather(*rest)
 
 
-async def test_patience_ends() -> None:
-    turns, never = Turns(time.monotonic), asyncio.Event()
-    first = asyncio.ensure_future(ask(turns, [], "first", "s1", until=never))
+async def test_a_slow_asker_is_not_waited_for_and_one_other_asks_beside_them() -> None:
+    turns, order, never = Turns(time.monotonic), [], asyncio.Event()
+    crowd = [asyncio.ensure_future(ask(turns, order, name, "s1", until=never)) for name in ("first", "second", "third")]
     await settled()
-    began = time.monotonic()
-    async with asyncio.timeout(5), turns.of(["s1"]):
-        assert time.monotonic() - began >= PATIENCE_SECONDS
+    assert order == ["first"]
+    async with asyncio.timeout(5), turns.of(["s2"]):
+        await asyncio.sleep(SLOW_SECONDS * 1.5)
+    assert len(order) == 2  # whoever wakes first of those who wait
     never.set()
-    await first
+    await asyncio.gather(*crowd)
 
 
 async def test_what_was_seen_taken_is_remembered_for_seconds() -> None:

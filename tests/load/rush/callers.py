@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from statistics import median, quantiles
+from statistics import quantiles
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis_kit import peers
 from resapermis_kit.auth import Signer
-from resapermis_kit.errors import Failure
+from resapermis_kit.errors import Code, Failure
 from rush.seed import ACTIONS, School
 
 
@@ -42,6 +42,8 @@ class Seen:
     failures: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     """Lines not held, by the reason on them."""
+    unexplained: int = 0
+    """Lines refused without a code, or by a rule without its verdict."""
 
 
 class Platform:
@@ -72,31 +74,31 @@ class Platform:
             return []
         ended = time.monotonic()
         held = [line.slot.id for line in answer.group.lines if line.state == pb.LINE_STATE_HELD]
-        seen.refused.update(
-            f"{pb.LineState.Name(line.state)} {line.refusal.code}"
-            for line in answer.group.lines
-            if line.state != pb.LINE_STATE_HELD
-        )
+        for line in answer.group.lines:
+            if line.state != pb.LINE_STATE_HELD:
+                seen.refused[f"{pb.LineState.Name(line.state)} {Code.Name(line.refusal.code)}"] += 1
+                seen.unexplained += not line.refusal.code
+                seen.unexplained += line.refusal.code == Code.CODE_RULE_REFUSED and not line.refusal.verdicts
         seen.done.append(Done(ended, ended - started, len(slots), len(held)))
         return held
 
-    async def rush_of(self, school: School, seen: Seen, goes_on: Callable[[], bool] = lambda: True) -> None:
-        """All actions of one school, as long as it `goes_on`."""
-        begin = 0
-        for size in ACTIONS:
-            if not goes_on():
-                return
-            mine = slice(begin, begin + size)
-            await self.hold(
-                school, f"demande-{size}-{school.digits}", school.slots[mine], school.candidates[mine], seen
-            )
-            begin += size
+
+async def rush_of(platform: Any, school: School, seen: Seen, goes_on: Callable[[], bool] = lambda: True) -> None:
+    """All actions of one school on slots that nobody else wants, as long as it `goes_on`."""
+    begin = 0
+    for size in ACTIONS:
+        if not goes_on():
+            return
+        mine = slice(begin, begin + size)
+        name = f"demande-{size}-{school.digits}"
+        await platform.hold(school, name, school.slots[mine], school.candidates[mine], seen)
+        begin += size
 
 
 class Crowd:
     """So many callers at once, until stopped."""
 
-    def __init__(self, platform: Platform, schools: Iterator[School], callers: int) -> None:
+    def __init__(self, platform: Any, schools: Iterator[School], callers: int) -> None:
         """`schools` is shared: each takes the next that was not taken."""
         self._platform, self._schools, self._callers = platform, schools, callers
         self._going = True
@@ -113,7 +115,7 @@ class Crowd:
 
     async def _caller(self) -> None:
         for school in self._schools:
-            await self._platform.rush_of(school, self.seen, lambda: self._going)
+            await rush_of(self._platform, school, self.seen, lambda: self._going)
             if not self._going:
                 return
         self.ran_out = True
@@ -146,11 +148,6 @@ def slice_of(done: Sequence[Done], begin: float, end: float) -> Slice:
         hundredths[49],
         hundredths[98],
     )
-
-
-def medians(slices: Sequence[Slice]) -> dict[str, float]:
-    """The median of each figure over the slices."""
-    return {name: round(median(getattr(one, name) for one in slices), 1) for name in Slice.__dataclass_fields__}
 
 
 async def contest(platform: Platform, schools: Sequence[School], slots: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import asyncpg
 from prometheus_client.parser import text_string_to_metric_families
 
 from devstack import Stack
-from devstack.parts import NATS, POSTGRES, service_named
+from devstack.parts import FOUNDATION, NATS, POSTGRES, replica_named
 from devstack.probes import http_body
 
 SERVICES = ("basket", "mandate", "scheduling-rules", "egress")
@@ -42,10 +42,14 @@ class Reading:
 async def read(stack: Stack, responder: int, admin: "asyncpg.Connection[Any]") -> Reading:
     """Read every account; `responder` is the process that answers for RdvPermis."""
     sums: Sums = {}
-    for name in SERVICES:
-        text = (await http_body(stack.ports.metrics(service_named(name)), "/metrics")).decode()
-        sums |= {(name, *key): value for key, value in _histograms(text).items()}
-    pids = {name: stack.process(name).pid for name in (*SERVICES, NATS, POSTGRES)}
+    parts = [part for part in stack.parts if part not in FOUNDATION]
+    for part in parts:
+        service, replica = replica_named(part)
+        text = (await http_body(stack.ports.metrics(service, replica), "/metrics")).decode()
+        for key, (seconds, count) in _histograms(text).items():
+            before = sums.get((service.name, *key), (0.0, 0.0))
+            sums[service.name, *key] = (before[0] + seconds, before[1] + count)
+    pids = {name: stack.process(name).pid for name in (*parts, NATS, POSTGRES)}
     cpu = {name: cpu_seconds(pid, children=name == POSTGRES) for name, pid in pids.items() if pid is not None}
     cpu |= {"rdvpermis": cpu_seconds(responder), "callers": cpu_seconds(os.getpid())}
     spent = await admin.fetchval(

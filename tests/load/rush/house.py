@@ -48,13 +48,14 @@ class House:
 
 
 @asynccontextmanager
-async def house(say: Say) -> AsyncIterator[House]:
-    """Start everything; stop it at the end. The home is kept when something failed, for its logs."""
+async def house(say: Say, *, web: bool = False, baskets: int = 1) -> AsyncIterator[House]:
+    """Start everything (`web`: the gateway too; `baskets`: replicas); stop it at the end. The home is kept when something failed, for its logs."""
     home = await asyncio.to_thread(_home)
     stack = Stack(
         home,
         free_port(range(30), start=24_000),
-        parts=PARTS,
+        parts=(*PARTS, "auth-gateway") if web else PARTS,
+        replicas={"basket": baskets},
         # There is no planning to look at behind the responder.
         part_settings={"scheduling-rules": {"RESAPERMIS_PLAN_SECONDS": "0"}},
         say=lambda part, line: say(f"{part}: {line}"),

@@ -8,7 +8,7 @@ that SELECT costs alone is measured and taken off. Runs on a copy of the databas
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,12 +121,14 @@ class Pgbench:
     database: str
     folder: Path
 
-    async def rate(self, text: str, clients: int, seconds: int, run: int) -> float:
-        """Scripts a second with so many connections; RuntimeError with pgbench's words when it fails."""
-        file = self.folder / f"hold-{run}.sql"
-        file.write_text(text, encoding="utf-8")
+    async def rate(self, texts: Mapping[str, int], clients: int, seconds: int, run: int) -> float:
+        """Scripts (each with its weight) a second with so many connections; RuntimeError with pgbench's words."""
         command = [str(BINARIES / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
-        command += ["-T", str(seconds), "-D", "i=0", "-D", f"run={run}", "-f", str(file)]
+        command += ["-T", str(seconds), "-D", "i=0", "-D", f"run={run}"]
+        for place, (text, weight) in enumerate(texts.items()):
+            file = self.folder / f"hold-{run}-{place}.sql"
+            file.write_text(text, encoding="utf-8")
+            command += ["-f", f"{file}@{weight}"]
         command += ["-h", str(self.socket), "-U", "basket", self.database]
         child = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
@@ -140,4 +142,4 @@ class Pgbench:
 
     async def making_seconds(self, statements: Sequence[Statement], digits: str, clients: int, run: int) -> float:
         """What making the parameters costs alone, a script: seconds of all connections together."""
-        return 1 / await self.rate(script(statements, digits, only_prepare=True), clients, 2, run)
+        return 1 / await self.rate({script(statements, digits, only_prepare=True): 1}, clients, 2, run)

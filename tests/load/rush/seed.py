@@ -4,6 +4,7 @@ Every id ends in the ten digits of its school's number, so that what one school 
 these digits (`same_statements` lives of it). Writing again what is there changes nothing.
 """
 
+import base64
 import dataclasses
 import hashlib
 import time
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -60,6 +62,11 @@ class School:
         return Principal(str(self.uuid(1)), str(self.uuid(2)), self.id, ("school_manager",), "192.0.2.0/24")
 
     @property
+    def cookie(self) -> str:
+        """What the browser of its manager has."""
+        return base64.urlsafe_b64encode(hashlib.sha256(self.digits.encode()).digest()).rstrip(b"=").decode()
+
+    @property
     def slots(self) -> list[str]:
         """Slots that nobody else asks for."""
         return [f"creneau-{place}-{self.digits}" for place in range(LINES)]
@@ -79,10 +86,10 @@ class Databases:
     auth_gateway: str
 
 
-async def write(schools: Sequence[School], databases: Databases, secrets: Path) -> None:
-    """Seed all three services; `secrets` has their keysets."""
+async def write(schools: Sequence[School], databases: Databases, secrets: Path, contested: Sequence[str] = ()) -> None:
+    """Seed all three services; `secrets` has their keysets. `contested`: slots beside those of each school."""
     now = datetime.now(UTC)
-    await _fill(databases.scheduling_rules, _scheduling(schools, now))
+    await _fill(databases.scheduling_rules, _scheduling(schools, contested, now))
     await _fill(databases.mandate, _mandate(schools, Keyset.load(secrets / "keyset-mandate.json"), now))
     await _fill(databases.auth_gateway, _gateway(schools, Keyset.load(secrets / "keyset-auth-gateway.json"), now))
 
@@ -111,10 +118,12 @@ async def _fill(url: str, tables: Iterator[tuple[str, Rows]]) -> None:
         await connection.close()
 
 
-def _scheduling(schools: Sequence[School], now: datetime) -> Iterator[tuple[str, Rows]]:
+def _scheduling(schools: Sequence[School], contested: Sequence[str], now: datetime) -> Iterator[tuple[str, Rows]]:
     """A centre, the slots of next month as a look brought them, and the schools as RdvPermis describes them."""
     yield "centre", [{"id": CENTRE, "name": "Créteil", "department": DEPARTMENT, "latitude": 48.79, "longitude": 2.45}]
     first = (now.replace(day=1) + timedelta(days=32)).replace(day=1, hour=7, minute=0, second=0, microsecond=0)
+    own = ((slot, place, school.number) for school in schools for place, slot in enumerate(school.slots))
+    shared = ((slot, number % 27, number) for number, slot in enumerate(contested))
     yield (
         "slot",
         (
@@ -124,14 +133,13 @@ def _scheduling(schools: Sequence[School], now: datetime) -> Iterator[tuple[str,
                 "department": DEPARTMENT,
                 "category": CATEGORY,
                 "kind": "CIRCULATION",
-                "starts_at": first + timedelta(days=place, minutes=32 * (school.number % 15)),
-                "ends_at": first + timedelta(days=place, minutes=32 * (school.number % 15) + 32),
+                "starts_at": first + timedelta(days=day, minutes=32 * (number % 15)),
+                "ends_at": first + timedelta(days=day, minutes=32 * (number % 15) + 32),
                 "published_at": now - timedelta(days=3),
                 "status": "FREE",
                 "seen_at": now,
             }
-            for school in schools
-            for place, slot in enumerate(school.slots)
+            for slot, day, number in chain(own, shared)
         ),
     )
     yield (
@@ -209,7 +217,7 @@ def _gateway(schools: Sequence[School], keyset: Keyset, now: datetime) -> Iterat
         (
             {
                 "id": school.uuid(2),
-                "cookie_hash": hashlib.sha256(school.digits.encode()).digest(),
+                "cookie_hash": hashlib.sha256(school.cookie.encode()).digest(),
                 "account_id": school.uuid(1),
                 "school_id": school.id,
                 "school_name": "École d'essai",

@@ -43,6 +43,8 @@ from resapermis_kit.auth import Principal
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 
+KEPT_FREE = 4
+"""Connections of the pool that the first question of a hold never takes."""
 SLOT_TAKEN = refusals.slot_taken()
 HOLDS = Counter("resapermis_hold_lines_total", "Lines asked for, by what became of them at once", ["outcome"])
 
@@ -55,6 +57,8 @@ class Holding:
         self._parts = parts
         self._judging, self._intending = Judging(parts), Intending(parts)
         self._turns = Turns(time.monotonic)
+        # A crowd that asks how things stand leaves connections to those whose slots are being asked for already.
+        self._door = asyncio.Semaphore(max(1, parts.settings.database_pool - KEPT_FREE))
 
     async def hold(self, who: Principal, request: pb.HoldSlotsRequest) -> pb.HoldSlotsResponse:
         """Hold one to four slots; what was obtained is kept, line by line."""
@@ -124,14 +128,16 @@ class Holding:
         return await self._parts.peers.mandates([(str(line.candidate_id), "") for line in wanted if line.candidate_id])
 
     async def _situation(self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[Wanted]) -> Situation:
-        found = await store.standing(
-            self._parts.engine,
-            who.school_id,
-            caller_key(who),
-            once.request_id_of(request),
-            [line.slot_id for line in wanted],
-            [line.candidate_id for line in wanted if line.candidate_id],
-        )
+        request_id = once.request_id_of(request)
+        async with self._door:
+            found = await store.standing(
+                self._parts.engine,
+                who.school_id,
+                caller_key(who),
+                request_id,
+                [line.slot_id for line in wanted],
+                [line.candidate_id for line in wanted if line.candidate_id],
+            )
         return Situation(Time(found.now), found.asked_before, found.counted, found.conflicts, found.words)
 
     def _group(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> store.Group:

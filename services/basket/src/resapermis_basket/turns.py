@@ -7,13 +7,24 @@ whether the slot is taken is then read from the database, as ever. It is a hint 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 
 from resapermis_basket.domain import Slot
 
-PATIENCE_SECONDS = 0.25
-"""Longest wait for those who ask already. After it one asks as if alone: the database knows who was first."""
+SLOW_SECONDS = 0.25
+"""An asker who needs longer is not waited for any more: one other asks beside them, and is waited for in turn."""
+PATIENCE_SECONDS = 2.0
+"""Longest wait of anybody. After it one asks as if alone: the database knows who was first."""
 REMEMBERED_SECONDS = 10.0
 REMEMBERED_MOST = 20_000
+
+
+@dataclass(frozen=True)
+class _Asker:
+    """Whoever asks for a slot now."""
+
+    since: float
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Turns:
@@ -22,7 +33,7 @@ class Turns:
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock` is monotonic, in seconds."""
         self._clock = clock
-        self._asking: dict[str, asyncio.Event] = {}
+        self._asking: dict[str, _Asker] = {}
         self._taken: dict[str, tuple[Slot, float]] = {}
 
     def took(self, slot: Slot) -> None:
@@ -38,22 +49,24 @@ class Turns:
 
     @contextlib.asynccontextmanager
     async def of(self, slot_ids: Sequence[str]) -> AsyncIterator[None]:
-        """Ask for these slots once nobody else does, or they are taken, or the patience is at its end."""
+        """Ask for these slots once nobody else does, or they are taken, or the wait is too long."""
         until = self._clock() + PATIENCE_SECONDS
-        while (others := self._others(slot_ids)) is not None and (left := until - self._clock()) > 0:
+        while (other := self._other(slot_ids)) is not None and (now := self._clock()) < until:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await others.wait()
-        ended = asyncio.Event()
-        mine = [slot_id for slot_id in slot_ids if slot_id not in self._asking]
-        self._asking |= dict.fromkeys(mine, ended)
+                async with asyncio.timeout(min(until, other.since + SLOW_SECONDS) - now):
+                    await other.ended.wait()
+        me = _Asker(self._clock())
+        self._asking |= dict.fromkeys(slot_ids, me)
         try:
             yield
         finally:
-            for slot_id in mine:
-                del self._asking[slot_id]
-            ended.set()
+            for slot_id in slot_ids:
+                if self._asking.get(slot_id) is me:  # else somebody asks beside us, and is waited for now
+                    del self._asking[slot_id]
+            me.ended.set()
 
-    def _others(self, slot_ids: Sequence[str]) -> asyncio.Event | None:
-        asked = (slot_id for slot_id in slot_ids if slot_id in self._asking and self.taken(slot_id) is None)
-        return next((self._asking[slot_id] for slot_id in asked), None)
+    def _other(self, slot_ids: Sequence[str]) -> _Asker | None:
+        """Somebody worth waiting for, if there is."""
+        slow = self._clock() - SLOW_SECONDS
+        asked = (self._asking.get(slot_id) for slot_id in slot_ids if self.taken(slot_id) is None)
+        return next((one for one in asked if one is not None and one.since > slow), None)

@@ -45,7 +45,8 @@ _STANDING = Statement(
     "SELECT now() AS now, "  # noqa: S608 - a number of our own
     "EXISTS (SELECT FROM request WHERE caller = :caller AND request_id = :request_id) AS asked_before, "
     "(SELECT json_agg(json_build_array(department, month, category, taken))::text FROM quota "
-    "WHERE school_id = :school_id AND taken > 0) AS counted, "
+    "WHERE school_id = :school_id AND taken > 0 "
+    "AND (month = '' OR month >= to_char(now() - interval '1 day', 'YYYY-MM'))) AS counted, "
     "(SELECT json_agg(json_build_array(slot_id, category, candidate_id, wanted_candidate_id))::text FROM basket_line "
     "WHERE ended_at IS NULL AND (slot_id = ANY(CAST(:slots AS text[])) "
     "OR candidate_id = ANY(CAST(:candidates AS uuid[])) OR wanted_candidate_id = ANY(CAST(:candidates AS uuid[]))"

@@ -1,0 +1,40 @@
+"""`hot`: 500 schools on one slot in one moment. One wins; how long until the last has heard."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from rush import hops, run
+from rush.opening import hot
+from rush.seed import School
+
+ROUNDS = 3
+
+
+async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Several rounds, each with a slot and schools of its own."""
+    many = arguments.schools
+    schools = [School(number) for number in range(1, (ROUNDS + 1) * many + 1)]
+    async with run.place() as place:
+        slots = [f"creneau-tres-voulu-{number}" for number in range(ROUNDS + 1)]
+        await place.seed(schools, slots)
+        rounds = []
+        async with place.grpc() as platform:
+            for number in range(ROUNDS + 1):
+                crowd = schools[number * many : (number + 1) * many]
+                before = await place.read()
+                told = await hot(platform, crowd, slots[number], str(number))
+                told |= {"cpu_ms_per_action": hops.shares([(before, await place.read())], 0.0)["cpu_ms_per_action"]}
+                run.say(
+                    f"{many} schools, one slot: {told['winners']} won, the last heard after {told['all']['slowest_ms']} ms"
+                )
+                rounds.append(told)
+                await place.until_published()
+        return {"hot": rounds[1:], "first_of_a_fresh_process": rounds[0], "invariants": await place.breaches()}
+
+
+def main(words: Sequence[str]) -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="bench.py hot", description=__doc__)
+    parser.add_argument("--schools", type=int, default=500, help="how many at once")
+    return run.main(parser, words, measure)

@@ -1,0 +1,36 @@
+"""`http`: the same act through the gateway: session, CSRF, Idempotency-Key, names recorded before they are shown."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from rush import run
+from rush.opening import opening
+from rush.seed import School
+
+ROUNDS = 3
+MOST_ACTIONS_A_SECOND = 500
+SCHOOLS, SLOTS = 400, 800
+
+
+async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """An opening, then slices of schools on slots of their own."""
+    crowd = [School(9_000_000 + number) for number in range(SCHOOLS)]
+    many = int(ROUNDS * (1 + run.WARM_UP) * arguments.seconds * MOST_ACTIONS_A_SECOND / 4) + arguments.callers
+    schools = iter([School(number) for number in range(1, many + 1)])
+    slots = [f"creneau-ouvert-{number}" for number in range(SLOTS)]
+    async with run.place(web=True) as place:
+        await place.seed([*crowd, *map(School, range(1, many + 1))], slots)
+        platform = place.web()
+        opened = await opening(platform, crowd, slots, arguments.callers, "web")
+        run.say(f"opening over HTTP: {opened['actions_per_second']} actions/s, p99 {opened['all']['p99_ms']} ms")
+        own = [await place.slice(platform, schools, arguments.callers, arguments.seconds) for _ in range(ROUNDS)]
+        return {"opening": opened, "own_slots": own, "invariants": await place.breaches()}
+
+
+def main(words: Sequence[str]) -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="bench.py http", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of each slice")
+    parser.add_argument("--callers", type=int, default=16, help="browsers at once")
+    return run.main(parser, words, measure)

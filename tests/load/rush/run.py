@@ -1,0 +1,164 @@
+"""What every measure of holds needs: the stack, seeded schools, a platform to ask, slices, and the invariants after."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform as machine
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import uvloop
+
+from devstack import CannotStart
+from devstack.parts import service_named
+from resapermis_kit import peers
+from resapermis_kit.auth import Signer
+from rush import hops, invariants, seed
+from rush.callers import Crowd, Platform, slice_of
+from rush.house import House, house
+from rush.opening import sound
+from rush.seed import School
+from rush.web import WebPlatform
+
+WARM_UP = 0.35
+"""Seconds of warm-up for each second of a slice."""
+PARTS_OF_A_ROUND = ("hops_ms", "cpu_ms_per_action", "machine_percent")
+
+
+def say(line: str) -> None:
+    """Progress, for whoever waits; standard output is for the figures."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - a bench speaks on its terminal
+
+
+@dataclass(frozen=True)
+class Place:
+    """A started stack with its schools."""
+
+    house: House
+    admin: "asyncpg.Connection[Any]"
+
+    @contextlib.asynccontextmanager
+    async def grpc(self) -> AsyncIterator[Platform]:
+        """Basket as the gateway sees it, all its replicas."""
+        stack = self.house.stack
+        address = stack.settings.address(service_named("basket"))
+        channel = peers.channel(address, stack.settings.tls / "auth-gateway", "basket")
+        try:
+            yield Platform(channel, Signer(stack.settings.secrets / "principal.jwk.json"))
+        finally:
+            await channel.close()
+
+    def web(self) -> WebPlatform:
+        """Basket as a school's page sees it."""
+        return WebPlatform(self.house.stack.settings.public_url, self.house.stack.ports.web)
+
+    async def seed(self, schools: Sequence[School], contested: Sequence[str] = ()) -> None:
+        """Write schools and slots where the services keep them."""
+        since, url = time.monotonic(), self.house.stack.database_url
+        databases = seed.Databases(url("scheduling_rules"), url("mandate"), url("auth_gateway"))
+        await seed.write(schools, databases, self.house.stack.settings.secrets, contested)
+        say(f"seeded {len(schools)} schools, {len(contested)} shared slots in {time.monotonic() - since:.1f} s")
+
+    async def basket(self, question: Callable[["asyncpg.Connection[Any]"], Awaitable[Any]]) -> Any:
+        """Ask basket's database."""
+        connection = await asyncpg.connect(self.house.stack.database_url("basket"), timeout=10)
+        try:
+            return await question(connection)
+        finally:
+            await connection.close()
+
+    async def breaches(self) -> dict[str, int]:
+        """Rows that break an invariant, by invariant; lines counted anew."""
+
+        async def ask(connection: "asyncpg.Connection[Any]") -> dict[str, int]:
+            broken = await invariants.breaches(connection, basket_limit=seed.BASKET_LIMIT)
+            return broken | {"live_lines": await invariants.live_lines(connection)}
+
+        found: dict[str, int] = await self.basket(ask)
+        return found
+
+    async def read(self) -> hops.Reading:
+        """All accounts now."""
+        return await hops.read(self.house.stack, self.house.responder, self.admin)
+
+    async def slice(self, platform: Any, schools: Iterator[School], callers: int, seconds: float) -> dict[str, Any]:
+        """Some seconds of schools that each hold their own slots, all answered at the return: figures and shares."""
+        crowd = Crowd(platform, schools, callers)
+        going = asyncio.create_task(crowd.run())
+        await asyncio.sleep(WARM_UP * seconds)
+        before = await self.read()
+        await asyncio.sleep(seconds)
+        after = await self.read()
+        crowd.stop()
+        await going
+        if crowd.ran_out:
+            msg = "all seeded schools were used up: seed more"
+            raise RuntimeError(msg)
+        found = slice_of(crowd.seen.done, before.at, after.at)
+        held = {name: round(value, 1) for name, value in vars(found).items()}
+        say(f"{callers} callers: {held['actions_per_second']} actions/s, p99 {held['p99_ms']} ms")
+        failures = {"failures": dict(crowd.seen.failures), "refusals": dict(crowd.seen.refused)}
+        return held | failures | hops.shares([(before, after)], found.mean_ms)
+
+    async def until_published(self) -> None:
+        """Wait, not for long, until basket's relay is through: its work is no neighbour's for what comes next."""
+
+        async def published(connection: "asyncpg.Connection[Any]") -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    while await connection.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL"):  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+
+        await self.basket(published)
+
+
+@contextlib.asynccontextmanager
+async def place(*, web: bool = False, baskets: int = 1) -> AsyncIterator[Place]:
+    """Start the stack for one measure."""
+    async with house(say, web=web, baskets=baskets) as started:
+        admin = await asyncpg.connect(started.stack.admin_url, timeout=10)
+        try:
+            yield Place(started, admin)
+        finally:
+            await admin.close()
+
+
+def about() -> dict[str, Any]:
+    """The machine, and how busy it was."""
+    info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    model = next((line.partition(":")[2].strip() for line in info.splitlines() if line.startswith("model name")), "")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "cpu": model,
+        "memory_gib": round(memory, 1),
+        "load_before": round(os.getloadavg()[0], 1),
+        "python": machine.python_version(),
+    }
+
+
+Measure = Callable[[argparse.Namespace], Awaitable[dict[str, Any]]]
+
+
+def main(parser: argparse.ArgumentParser, words: Sequence[str], measure: Measure) -> int:
+    """Run a measure and print its JSON; the exit status is 1 when something is as it must never be."""
+
+    async def run(arguments: argparse.Namespace) -> dict[str, Any]:
+        started, before = time.monotonic(), about()
+        figures = await measure(arguments)
+        return {"machine": before} | figures | {"took_seconds": round(time.monotonic() - started)}
+
+    try:
+        figures = uvloop.run(run(parser.parse_args(words)))
+    except CannotStart as reason:
+        say(f"the stack cannot start: {reason}")
+        return 1
+    print(json.dumps(figures, indent=2, ensure_ascii=False))  # noqa: T201 - its answer
+    return 0 if sound(figures) else 1
