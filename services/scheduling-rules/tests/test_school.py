@@ -165,6 +165,19 @@ async def test_a_change_of_trainers_changes_the_fte_at_once(desk: Desk) -> None:
     assert [one.facts["hundredths"] for one in records] == ["100", "200", "100", "100", "0"]
 
 
+@pytest.mark.req("R-10", "D-17")
+async def test_a_threshold_shows_wherever_there_are_hours(desk: Desk) -> None:
+    await desk.trainer()
+    await desk.trainer("t2", department="75")
+    await desk.declare(*FULL)
+    await desk.declare(*FULL, trainer_id="t2")
+    answer = await desk.around.stub().ListThresholds(scheduling_pb2.ListThresholdsRequest(), metadata=desk.around.who())
+    assert [(one.department, one.category, one.limit) for one in answer.thresholds if one.month == "2026-12"] == [
+        ("91", "B", 4),
+        ("75", "B", 4),
+    ]
+
+
 @pytest.mark.req("D-17")
 async def test_the_night_computes_what_it_brings_and_only_once(desk: Desk) -> None:
     await desk.trainer()

@@ -111,7 +111,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         return pb.ListParametersResponse(parameters=wire.parameters(rows, now))
 
     async def ListThresholds(self, request: pb.ListThresholdsRequest, context: Any) -> pb.ListThresholdsResponse:
-        """Thresholds of the school's department for this month and the next two, and of wherever it took something."""
+        """This month's thresholds and the next two's: of the school's department, where its trainers teach, where it took something."""
         del context
         who, now = asker(), self._now()
         standing = await self._facts.standing(who)
@@ -123,6 +123,7 @@ class SchedulingServicer(SchedulingServiceServicer):
             categories = await store.categories_of(tx, home)
         usage, held = case_wire.usage_of(request.usage) or counted, case_wire.held_of(request.usage)
         places = {Place(home, month, category) for month in months for category in categories}
+        places |= {Place(department, month, category) for month in months for department, category in standing.ftes}
         places |= {place for place in usage if place.month >= months[0]}
         asked = [
             self._facts.refresh_threshold(standing, place.month, place.category, who)
