@@ -242,6 +242,8 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         """Slots whose result is left out of answers (207 with lines missing)."""
         self.naming_unknown: set[str] = set()
         self.standings: dict[str, list[rdv.RdvStanding]] = {}
+        self.skipped: set[str] = set()
+        """Exams missing from a long list, though they are there."""
         self.ineligible: dict[str, str] = {}
         self.connected = self.reachable = True
         self.fixed: set[str] = set()
@@ -390,7 +392,7 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
                 self.school_of[exam.id] == school
                 and request.date in {"", day}
                 and request.category == exam.slot.category
-            ):
+            ) and (request.date or exam.id not in self.skipped):  # pages may shift while they are read
                 response.exams.append(exam)
         return response
 

@@ -22,6 +22,7 @@ from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_basket import refusals
 from resapermis_basket.domain import Changing, SeenExam, Sight, State
 from resapermis_basket.domain import settle as settled_line
+from resapermis_basket.sweeping import Sweeping
 from resapermis_kit.errors import Code, Failure
 
 
@@ -194,7 +195,14 @@ async def _start(basket: Basket, line: pb.Line, _other: pb.Line) -> Any:
     await basket.unasked.finish()
 
 
+async def _withdraw(basket: Basket, line: pb.Line, _other: pb.Line) -> Any:
+    """The State takes the slot back, and we look."""
+    basket.rdvpermis.exams.pop(line.exam_id, None)
+    await Sweeping(basket.parts).sweep_school("school-1")
+
+
 ACTS: dict[str, Act] = {
+    "withdraw": _withdraw,
     "swap": swap,
     "cancel": lambda basket, line, _other: cancel(basket, line),
     "replace": lambda basket, line, _other: replace(basket, line, int(line.candidate_id[-3:]) + 400),
@@ -213,17 +221,21 @@ async def test_of_two_acts_at_once_one_wins(basket: Basket, first: str, second: 
         )
         people = sum(isinstance(result, (pb.Line, list)) for result in results)
         assert people <= 1
-        if "start" not in {first, second}:
+        if not {"start", "withdraw"} & {first, second}:
             assert people == 1
         assert all(isinstance(result, (pb.Line, list, Failure, type(None))) for result in results)
+        await settle(basket)
+        await Sweeping(basket.parts).sweep_school("school-1")
         (row,) = await basket.rows("SELECT state, changing FROM basket_line WHERE id = :id", id=one.id)
         assert row.state in LEGAL
         assert row.changing == ""
         theirs = {exam.slot_id: exam.rdvpermis_candidate_id for exam in basket.rdvpermis.exams.values()}
-        live = await basket.rows(
-            "SELECT slot_id, rdvpermis_candidate_id AS who FROM basket_line WHERE state IN ('booked', 'done')"
+        lines = await basket.rows(
+            "SELECT slot_id, rdvpermis_candidate_id AS who, state FROM basket_line WHERE state IN ('booked', 'done')"
         )
-        assert {row.slot_id: row.who for row in live} == theirs
+        begun = {row.slot_id for row in lines if row.state == "done"}  # frozen, whatever the State does to its slot
+        live = {row.slot_id: row.who for row in lines if row.state == "booked"}
+        assert live == {slot: who for slot, who in theirs.items() if slot not in begun}
         await basket.check()
 
 

@@ -102,6 +102,25 @@ async def test_a_booking_cancelled_by_hand_or_withdrawn_by_the_state_ends(basket
 
 
 @pytest.mark.req("R-31")
+async def test_a_booking_missing_from_a_page_is_looked_for_on_its_day(basket: Basket) -> None:
+    (line,) = await booked(basket, ("s1", 1))
+    basket.rdvpermis.skipped.add(line.exam_id)
+    assert await sweep(basket) == 0
+    assert await live(basket) == {"s1": (candidate(1), False)}
+
+
+@pytest.mark.req("R-31")
+async def test_an_exam_shown_without_its_slot_is_known_by_its_id(basket: Basket) -> None:
+    (line,) = await booked(basket, ("s1", 1))
+    for exam_id in (line.exam_id, "exam-unknown"):
+        exam = basket.rdvpermis.put_exam(exam_id, "school-1", "s1", "rdv-001")
+        exam.slot_id = ""
+    assert await sweep(basket) == 0
+    basket.rdvpermis.exams[line.exam_id].rdvpermis_candidate_id = "rdv-002"
+    assert await sweep(basket) == 2
+
+
+@pytest.mark.req("R-31")
 async def test_a_candidate_replaced_by_hand_is_found(basket: Basket) -> None:
     (line,) = await booked(basket, ("s1", 1))
     basket.rdvpermis.exams[line.exam_id].rdvpermis_candidate_id = "rdv-005"

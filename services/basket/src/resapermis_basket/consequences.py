@@ -30,7 +30,11 @@ class Consequences(Coming):
             line_id=str(line.id),
         )
         said = await self.parts.peers.evaluate([asked], "cancel", situation.counted)
-        facts = next((dict(verdict.facts) for verdict in said.lines[0].verdicts if verdict.rule == "R-PENALTY"), {})
+        facts = next((dict(verdict.facts) for verdict in said.lines[0].verdicts if verdict.rule == "R-PENALTY"), None)
+        if facts is None:  # silence is not "free of charge"
+            raise Failure(
+                Code.CODE_UNAVAILABLE, "the rules have not seen this slot yet; look at its day, then ask again"
+            )
         response = pb.PreviewCancellationResponse(
             possible=past(line, situation).allowed and changeable is not False and not in_doubt(line),
             late=facts.get("late") == "true",

@@ -14,6 +14,7 @@ from resapermis_basket.naming import Naming
 from resapermis_basket.peers import usage
 from resapermis_basket.preparing import Preparing
 from resapermis_basket.validating import Validating
+from resapermis_basket.visits import Visits
 from resapermis_kit.auth import caller
 from resapermis_kit.db import transaction
 
@@ -24,6 +25,7 @@ class BasketServicer(basket_pb2_grpc.BasketServiceServicer):
     def __init__(self, parts: Parts) -> None:
         """Answer with these parts."""
         self._parts = parts
+        self._visits = Visits()
         self._accompanying = Accompanying(parts)
         self._checking = Checking(parts)
         self._preparing = Preparing(parts)
@@ -37,8 +39,11 @@ class BasketServicer(basket_pb2_grpc.BasketServiceServicer):
 
     async def GetBasket(self, request: pb.GetBasketRequest, context: Any) -> pb.GetBasketResponse:
         """Return the school's groups that have a line in its basket, newest first."""
+        school_id = caller().school().school_id
         async with transaction(self._parts.engine) as tx:
-            lines = await store.live_groups(tx, caller().school().school_id)
+            lines = await store.live_groups(tx, school_id)
+            if self._visits.first_lately(school_id):
+                await store.was_here(tx, school_id)
             by_group = view.by_group(lines)
             groups = await store.groups_by_id(tx, by_group)
         newest_first = sorted(groups.values(), key=lambda group: group.created_at, reverse=True)

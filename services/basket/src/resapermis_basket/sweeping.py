@@ -98,28 +98,52 @@ class Sweeping:
             department = known.department
         usual = [word for word in self._parts.settings.sweep_categories.split(",") if word]
         categories = sorted({line.slot.category for line in before} | set(usual))
-        exams = await self._exams(school_id, categories, department)
+        exams = await self._seen(school_id, before, categories, department, asked_at)
         candidates = await self._candidates(school_id, before, exams)
         return await self._write(school_id, asked_at, before, exams, candidates)
 
     async def _ask(self, method: str, request: Message) -> Any:
         return await self._parts.peers.rdvpermis(method, request, itself=True)
 
-    async def _exams(self, school_id: str, categories: Sequence[str], department: str) -> list[FoundExam]:
-        """All coming exams that are not cancelled; those of which RdvPermis does not show the slot are left out."""
-        zone, found = zone_of(department), []
+    async def _seen(
+        self, school_id: str, before: Sequence[Line], categories: Sequence[str], department: str, asked_at: datetime
+    ) -> list[FoundExam]:
+        """All coming exams that are not cancelled.
+
+        A list read page by page may miss one while others come and go, so the day of a booking that is missing is read
+        once more before anybody is told that it is gone.
+        """
+        exams: dict[str, FoundExam] = {}
         for category in categories:
-            request = rdv.ListExamsRequest(on_behalf=on_behalf(school_id), category=category, time_zone=zone)
-            listed = await self._ask("ListExams", request)
-            for exam in listed.exams:
-                if exam.cancelled:
-                    continue
-                where = department
-                if exam.slot.centre_id:
-                    async with transaction(self._parts.engine) as tx:
-                        where = await store.department_of_centre(tx, exam.slot.centre_id) or department
-                found.append(FoundExam(exam.id, slot_of(exam, category, where), exam.rdvpermis_candidate_id))
+            exams |= await self._exams(school_id, before, category, department)
+        missing = compare(before, exams.values(), asked_at + MARGIN).gone
+        for category, day in sorted({(line.slot.category, line.slot.local_day.isoformat()) for line in missing}):
+            exams |= await self._exams(school_id, before, category, department, day)
+        return list(exams.values())
+
+    async def _exams(
+        self, school_id: str, before: Sequence[Line], category: str, department: str, day: str = ""
+    ) -> dict[str, FoundExam]:
+        """Exams by id. One whose slot RdvPermis does not show is known by its id, or left out."""
+        zone, found = zone_of(department), {}
+        known = {line.exam_id: line.slot for line in before if line.exam_id}
+        request = rdv.ListExamsRequest(on_behalf=on_behalf(school_id), category=category, date=day, time_zone=zone)
+        listed = await self._ask("ListExams", request)
+        for exam in listed.exams:
+            if exam.cancelled:
+                continue
+            slot = known.get(exam.id)
+            if exam.slot_id and exam.HasField("starts_at"):
+                slot = slot_of(exam, category, await self._department(exam.slot.centre_id, department))
+            if slot is not None:
+                found[exam.id] = FoundExam(exam.id, slot, exam.rdvpermis_candidate_id)
         return found
+
+    async def _department(self, centre_id: str, otherwise: str) -> str:
+        if not centre_id:
+            return otherwise
+        async with transaction(self._parts.engine) as tx:
+            return await store.department_of_centre(tx, centre_id) or otherwise
 
     async def _candidates(self, school_id: str, before: Sequence[Line], exams: Sequence[FoundExam]) -> dict[str, UUID]:
         """Our ids of the candidates that RdvPermis names: from the lines, and of mandate where they do not say."""
