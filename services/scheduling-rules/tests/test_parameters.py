@@ -57,6 +57,9 @@ async def test_the_defaults_of_the_domain_are_in_force(make_engine: MakeEngine) 
         ("travel_kmh", 0),
         ("travel_detour", 0.9),
         ("pass_points", 32),
+        ("territory_hours", 8785),
+        ("exam_minutes", 1441),
+        ("hold_ttl_seconds", 31_622_401),
         ("eligibility_fresh_seconds", 90_000),
     ],
 )

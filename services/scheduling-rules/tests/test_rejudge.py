@@ -140,6 +140,15 @@ async def test_what_is_no_case_is_refused(service: Service) -> None:
 
 
 @pytest.mark.req("R-24")
+async def test_a_value_beyond_every_clock_is_refused_and_not_tried(service: Service) -> None:
+    service.state.slot("s1")
+    await service.look()
+    kept = (await held(service)).lines[0].case
+    with refusal(Code.CODE_MALFORMED):
+        await rejudged(service, kept, changed=pb.Parameter(name="territory_hours", value="1e12"))
+
+
+@pytest.mark.req("R-24")
 async def test_parameters_in_force_to_come_and_waiting_are_listed(service: Service) -> None:
     changes = change.Changes(service.engine, Outbox("scheduling-rules"), service.clock)
     tomorrow = NOW + timedelta(days=1)

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from resapermis_kit.bus import Fact
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code
 from resapermis_scheduling_rules import outcomes, workers
-from resapermis_scheduling_rules.store.tables import bars
+from resapermis_scheduling_rules.store.tables import bars, parameters
 
 EXAM = NOW - timedelta(days=2)
 ABSENT, FAILED, PASSED = (
@@ -285,6 +286,23 @@ async def test_bars_are_forgotten_a_year_after_their_end_and_passes_after_five(d
     assert await kept_after(365) == ["failure", "passed"]
     assert await kept_after(400) == ["passed"]
     assert await kept_after(5 * 365) == []
+
+
+@pytest.mark.req("R-21")
+async def test_a_parameter_of_no_days_bars_nobody(desk: Desk) -> None:
+    none = {"id": uuid4(), "name": "absence_days", "value": 0, "valid_from": EXAM, "set_by": "a", "approved_by": "b"}
+    async with transaction(desk.around.engine) as tx:
+        await tx.execute(sa.insert(parameters).values(none | {"set_at": EXAM, "category": "B"}))
+    await result_found(desk.around, ABSENT)
+    assert told(await standing(desk)) == []
+
+
+@pytest.mark.req("R-22")
+async def test_a_result_that_says_nothing_and_one_of_nobody_change_nothing(desk: Desk) -> None:
+    await result_found(desk.around, basket.Result.OUTCOME_UNSPECIFIED)
+    await result_found(desk.around, ABSENT, candidate_id="")
+    async with transaction(desk.around.engine) as tx:
+        assert (await tx.execute(sa.select(sa.func.count()).select_from(bars))).scalar() == 0
 
 
 @pytest.mark.req("R-21")

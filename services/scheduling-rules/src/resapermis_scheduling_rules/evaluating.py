@@ -85,9 +85,11 @@ class Evaluator:
         for n, kept in enumerate(request.cases):
             try:
                 read, action = case_wire.read_case(kept, rulebook)
+                said = [*judge.line(read).verdicts, *judge.action(action).verdicts]
             except (ValueError, OverflowError) as error:
-                raise malformed(f"cases[{n}]", "not a case that Evaluate gave") from error
-            said = [*judge.line(read).verdicts, *judge.action(action).verdicts]
+                raise malformed(
+                    f"cases[{n}]", "not a case that Evaluate gave, or a value beyond every clock"
+                ) from error
             against = [one for one in said if not one.allowed]
             response.cases.add(allowed=not against, against=wire.verdicts(against))
         return response

@@ -1,5 +1,7 @@
 """What scheduling-rules is told from outside, beside what every service is told."""
 
+from pydantic import Field
+
 from resapermis_kit.settings import ServiceSettings
 
 
@@ -12,8 +14,10 @@ class Settings(ServiceSettings):
     """Looks a school's people may cause in a minute; what is left of their token's budget (210) is for their acts."""
     first_look_seconds: float = 2.0
     """How long a search waits for looks when nothing of its window was ever seen; seconds."""
-    remembered_seconds: float = 5.0
-    """How long parameters, schools and centres are kept in memory; a change is in force everywhere after this."""
+    remembered_seconds: float = Field(default=5.0, ge=0, le=30)
+    """How long parameters, schools and centres are kept in memory; a change is in force everywhere after this.
+
+    Well under a minute: an approved parameter counts a minute later, and each process must know it by then."""
     plan_seconds: float = 5.0
     """Pause between rounds of background looks; 0 turns them off."""
     plan_looks: int = 20

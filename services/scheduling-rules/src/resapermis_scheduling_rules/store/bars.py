@@ -63,7 +63,13 @@ def _kept(row: Any) -> Kept:
 
 
 async def of_line(tx: Tx, whom: Whom, line_id: str, barred: Barred) -> None:
-    """Write a bar that follows from a line, once; said again with another end it is moved, its lifting stays."""
+    """Write a bar that follows from a line, once; said again with another end it is moved, its lifting stays.
+
+    One that would last no time (a parameter of 0 days) bars nobody.
+    """
+    if barred.until is not None and barred.until <= barred.since:
+        await tx.execute(sa.delete(bars).where(bars.c.line_id == line_id, bars.c.reason == barred.reason))
+        return
     upsert = insert(bars).values(
         id=uuid5(NAMESPACE, f"{line_id}/{barred.reason}"),
         school_id=whom.school_id,

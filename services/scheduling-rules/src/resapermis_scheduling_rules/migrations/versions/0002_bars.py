@@ -35,6 +35,9 @@ PLATEAU_FIRST = ("A", "A1", "A2", "BE", "C", "C1", "C1E", "CE", "D", "D1", "D1E"
 CHECKS = {
     "parameter_plateau_yes_or_no_check": "name <> 'plateau' OR value IN (0, 1)",
     "parameter_bar_of_a_year_check": "name NOT LIKE '%\\_days' OR value <= 366",
+    "parameter_hours_of_a_year_check": "name NOT LIKE '%\\_hours' OR value <= 8784",
+    "parameter_minutes_of_a_day_check": "name NOT LIKE '%\\_minutes' OR value <= 1440",
+    "parameter_seconds_of_a_year_check": "name NOT LIKE '%\\_seconds' OR value <= 31622400",
     "parameter_some_speed_check": "name <> 'travel_kmh' OR value >= 1",
     "parameter_no_shortcut_check": "name <> 'travel_detour' OR value >= 1",
     "parameter_points_of_31_check": "name <> 'pass_points' OR value BETWEEN 17 AND 31",
