@@ -5,6 +5,7 @@ the question. Whatever has moved meanwhile, or is in doubt, is left to the next 
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -38,6 +39,8 @@ log = structlog.get_logger()
 OUTSIDE = Counter("resapermis_basket_outside_changes_total", "Changes found at RdvPermis, by what they are", ["state"])
 OVERDUE = Gauge("resapermis_basket_sweeps_due", "Schools whose comparison with RdvPermis was due in the last round")
 AT_ONCE, A_ROUND = 8, 64
+WHO_EVERY_SECONDS = 60.0
+"""How often schools with bookings are looked for that nobody watches yet: it reads every live booking."""
 MARGIN = timedelta(minutes=5)
 """Exams that begin sooner may leave RdvPermis' list of coming ones while we read it."""
 LATELY = timedelta(minutes=2)
@@ -51,12 +54,15 @@ class Sweeping:
     def __init__(self, parts: Parts) -> None:
         """Keep the parts."""
         self._parts = parts
+        self._asked_who = -WHO_EVERY_SECONDS
 
     async def sweep(self) -> None:
         """One round over the schools that are due."""
         settings = self._parts.settings
         async with transaction(self._parts.engine) as tx:
-            await store.watch_who_has_bookings(tx)
+            if time.monotonic() - self._asked_who >= WHO_EVERY_SECONDS:
+                await store.watch_who_has_bookings(tx)
+                self._asked_who = time.monotonic()
             due = await store.due_to_sweep(tx, timedelta(days=settings.sweep_active_days), A_ROUND)
         OVERDUE.set(len(due))
         turns = asyncio.Semaphore(AT_ONCE)
