@@ -14,7 +14,7 @@ import asyncpg
 from ctl.booking import Line
 from ctl.findings import Finding, of
 
-BOOKING_WORDS = ("booking.confirm", "booking.replace")
+BOOKING_WORDS = ("booking.confirm", "booking.replace", "booking.swap", "booking.find")
 _ENTRIES = "SELECT id::text, leaf_index, leaf_data FROM entry ORDER BY leaf_index NULLS LAST, id"
 _BOOKED = "SELECT DISTINCT object_id FROM entry WHERE source = 'basket' AND action = ANY($1::text[])"
 

@@ -1,6 +1,7 @@
 """RdvPermis and we agree on every booking and every hold, both ways.
 
-What a school did at RdvPermis without us is its own affair: it is counted, and is no breach.
+What a school of ours did at RdvPermis without us is found by looking (R-31), and so stands here after a while. What
+schools do that never came to us is counted, and is no breach.
 """
 
 from collections.abc import Iterable, Sequence
@@ -74,13 +75,14 @@ def judge(truth: Truth, lines: Iterable[Line]) -> list[Finding]:
     """Compare with our lines."""
     lines = list(lines)
     asked = {(line.school_id, line.slot_id) for line in lines}
+    ours = {line.school_id for line in lines}
     exams = {(exam.school_id, exam.slot_id): exam for exam in truth.exams}
     booked = {(line.school_id, line.slot_id): line for line in lines if line.state in {"booked", "done"}}
     held = {(line.school_id, line.slot_id): line for line in lines if line.state == "held"}
     owed = {(line.school_id, line.slot_id) for line in lines if line.owed}
     theirs = {(one.school_id, one.slot_id): one for one in truth.held}
     bookings = [f"here, not there: {line.id}" for key, line in booked.items() if not _same(line, exams.get(key))]
-    bookings += [f"there, not here: {exams[key].id}" for key in exams if key in asked and key not in booked]
+    bookings += [f"there, not here: {exams[key].id}" for key in exams if key[0] in ours and key not in booked]
     holds = [f"here, not there: {line.id}" for key, line in held.items() if not _holds(line, theirs.get(key))]
     holds += [
         f"there, not here: {one.basket_id} {one.slot_id}"
@@ -96,9 +98,9 @@ def judge(truth: Truth, lines: Iterable[Line]) -> list[Finding]:
 
 
 def made_elsewhere(truth: Truth, lines: Iterable[Line]) -> int:
-    """Bookings at RdvPermis of slots that were never asked for through us."""
-    asked = {(line.school_id, line.slot_id) for line in lines}
-    return sum((exam.school_id, exam.slot_id) not in asked for exam in truth.exams)
+    """Bookings at RdvPermis of schools that never asked for anything through us."""
+    ours = {line.school_id for line in lines}
+    return sum(exam.school_id not in ours for exam in truth.exams)
 
 
 def _same(line: Line, exam: Exam | None) -> bool:

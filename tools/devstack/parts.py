@@ -1,5 +1,6 @@
 """The one table of what runs where: services, ports, peers, subjects. Everything else in devstack derives from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 METRICS_ABOVE_GRPC = 10
@@ -173,6 +174,13 @@ def parts_of(service: Service, replicas: int) -> tuple[str, ...]:
         msg = f"{service.name} cannot run {replicas} times: 1 to {MOST_REPLICAS}, and the web face once"
         raise ValueError(msg)
     return (service.name, *(f"{service.name}-{number}" for number in range(2, replicas + 1)))
+
+
+def offsets(replicas: Mapping[str, int] | None = None) -> list[int]:
+    """Every port that a whole stack listens on, counted from its first."""
+    often = replicas or {}
+    further = (part for service in SERVICES for part in parts_of(service, often.get(service.name, 1))[1:])
+    return sorted({port - 1 for part in (*ALL_PARTS, *further) for port in Ports(1).of(part).values()})
 
 
 def replica_named(part: str) -> tuple[Service, int]:

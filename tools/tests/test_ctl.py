@@ -80,10 +80,12 @@ def test_another_candidate_or_exam_at_rdvpermis_is_no_agreement():
         assert broken(state.judge(state.Truth([exam], [], 0), [BOOKED])) == {"rdvpermis_agrees_on_bookings": 1}
 
 
-def test_what_a_school_books_there_without_us_is_counted_and_no_breach():
-    truth = state.Truth([EXAM, state.Exam("ex-9", "ae-1", "s9", "c9")], [], 0)
-    assert broken(state.judge(truth, [BOOKED])) == {}
-    assert state.made_elsewhere(truth, [BOOKED]) == 1
+def test_what_a_school_of_ours_books_there_without_us_is_found_here_and_what_others_book_is_counted():
+    strange = state.Truth([EXAM, state.Exam("ex-9", "ae-9", "s9", "c9")], [], 0)
+    assert broken(state.judge(strange, [BOOKED])) == {}
+    assert state.made_elsewhere(strange, [BOOKED]) == 1
+    unseen = state.Truth([EXAM, state.Exam("ex-9", "ae-1", "s9", "c9")], [], 0)
+    assert broken(state.judge(unseen, [BOOKED])) == {"rdvpermis_agrees_on_bookings": 1}
 
 
 def test_what_is_owed_is_said_until_it_is_given_back():

@@ -17,7 +17,7 @@ import grpc
 from basket_peers import Mandates, RdvPermis, Rules, World
 
 from devstack import Stack, free_port
-from devstack.parts import POSTGRES, Ports, service_named
+from devstack.parts import POSTGRES, offsets, service_named
 from devstack.settings import ROOT
 from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
@@ -63,11 +63,6 @@ def _home() -> Path:
     return home
 
 
-def _offsets(replicas: int) -> list[int]:
-    stack = Stack(Path(tempfile.gettempdir()) / "unused", 1, replicas={"basket": replicas})
-    return sorted({port - 1 for part in stack.parts for port in Ports(1).of(part).values()})
-
-
 @asynccontextmanager
 async def house(replicas: int = 2) -> AsyncIterator[House]:
     """Start all; stop all. The home is kept when something failed, for its logs."""
@@ -75,7 +70,7 @@ async def house(replicas: int = 2) -> AsyncIterator[House]:
     settings = {"RESAPERMIS_EXPIRE_EVERY_SECONDS": "0.2", "RESAPERMIS_GRACE_SECONDS": "1"}
     stack = Stack(
         home,
-        free_port(_offsets(replicas), start=26_000),
+        free_port(offsets({"basket": replicas}), start=26_000),
         parts=(POSTGRES, "basket"),
         part_settings={"basket": settings},
         replicas={"basket": replicas},

@@ -24,8 +24,9 @@ from journey import DrivingSchool, TheState, exam_day, until
 from ctl import Places, Report, until_settled
 from ctl.places import DATABASES
 from devstack import BackgroundStack, Stack, free_port
-from devstack.parts import ALL_PARTS, Ports
+from devstack.parts import FOUNDATION, offsets
 from storm import schedule
+from storm.hand import Hand
 from storm.office import Office
 
 DEPARTMENTS = ("094", "075", "069", "013")
@@ -35,6 +36,8 @@ SLOTS = 12
 """A department and seed: few enough that schools meet on them."""
 PEOPLE = 4
 """A school."""
+HAND_SLOTS = 3
+"""A department and seed, booked on RdvPermis' own pages."""
 HOLD_SECONDS = 15
 """R-HOLD-TTL while the storm lasts: holds lapse within it."""
 SETTLED_SECONDS = 90.0
@@ -42,7 +45,12 @@ SETTLED_SECONDS = 90.0
 PART_SETTINGS = {
     "auth-gateway": {"RESAPERMIS_SIGN_IN_RATE": "6000/minute", "RESAPERMIS_WRITE_RATE": "60000/minute"},
     "egress": {"RESAPERMIS_RDVPERMIS_EMPLOYEE_CALLS": "20000", "RESAPERMIS_RDVPERMIS_SCHOOL_CALLS": "20000"},
-    "basket": {"RESAPERMIS_GRACE_SECONDS": "2"},
+    "basket": {
+        "RESAPERMIS_GRACE_SECONDS": "2",
+        "RESAPERMIS_SWEEP_EVERY_SECONDS": "5",
+        "RESAPERMIS_SWEEP_ROUND_SECONDS": "2",
+        "RESAPERMIS_SWEEP_CATEGORIES": "B",
+    },
 }
 
 
@@ -61,6 +69,7 @@ class Storm:
         self.state = TheState(self.stack.settings.sandbox_url)
         self.schools: list[DrivingSchool] = []
         self.people: dict[str, list[Any]] = {}
+        self.hand_slots: dict[str, list[str]] = {}
         self.places = Places(
             {name: self.stack.database_url(name) for name in DATABASES}, self.stack.settings.sandbox_url
         )
@@ -82,14 +91,14 @@ class Storm:
 
     def fresh_slots(self) -> dict[str, list[str]]:
         """Slots of this seed by department, seen by the search; what earlier seeds left is cancelled first."""
-        for school in self.schools:
-            for line in school.get("/api/v1/bookings", filter="upcoming", limit=100)["items"]:
-                school.act("POST", f"/api/v1/bookings/{line['id']}/cancellation", {"reason": "school"})
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(_cancel_all, self.schools))
         made = {}
         for department in DEPARTMENTS:
             school = next(one for one in self.schools if one.wire_department == department)
             centre = f"ce-{department}-1"
             slots = self.state.publish(centre, exam_day(), SLOTS)
+            self.hand_slots[department] = self.state.publish(centre, exam_day(), HAND_SLOTS)
 
             def seen(school: DrivingSchool = school, centre: str = centre, slots: list[str] = slots) -> bool:
                 found = {one["id"] for one in school.search(centre=centre, look_now=True)["items"]}
@@ -113,7 +122,9 @@ class Storm:
             )
             for school in self.schools
         ]
+        hand = self._hand(seed, slots, end)
         threads = [threading.Thread(target=office.work, name=office.school.id) for office in offices]
+        threads.append(threading.Thread(target=hand.work, name="by hand"))
         began = time.monotonic()
         for thread in threads:
             thread.start()
@@ -132,7 +143,16 @@ class Storm:
         say(f"seed {seed}: {loaded:.0f} s of storm, waiting until all has settled")
         since = time.monotonic()
         report = asyncio.run(until_settled(self.places, SETTLED_SECONDS))
-        return self._report(seed, loaded, time.monotonic() - since, offices, done, report)
+        return self._report(seed, loaded, time.monotonic() - since, offices, hand, done, report)
+
+    def _hand(self, seed: int, slots: dict[str, list[str]], end: threading.Event) -> Hand:
+        return Hand(
+            self.state,
+            {school.id: self.hand_slots[school.wire_department] for school in self.schools},
+            frozenset(slot for several in slots.values() for slot in several),
+            Random(f"{seed} by hand"),  # noqa: S311 - repeatable on purpose
+            end,
+        )
 
     def _blows(self, blows: Sequence[schedule.Blow], began: float, done: Counter[str]) -> None:
         for blow in blows:
@@ -141,7 +161,9 @@ class Storm:
                 (self.running.kill if blow.kill else self.running.stop)(part)
                 done[f"{'kill' if blow.kill else 'restart'} {part}"] += 1
             time.sleep(blow.down)
-            for part in sorted(blow.parts, key=ALL_PARTS.index):  # a service waits for its bus and database
+            for part in sorted(
+                blow.parts, key=(*FOUNDATION, *schedule.RUNNING).index
+            ):  # a service waits for its bus and database
                 self.running.start(part)
 
     def _troubles(self, troubles: Sequence[schedule.Trouble], began: float, done: Counter[str]) -> None:
@@ -153,13 +175,21 @@ class Storm:
                     done[f"rdvpermis {rule['kind']}"] += rule["struck"]
 
     def _report(
-        self, seed: int, loaded: float, settling: float, offices: Sequence[Office], done: Counter[str], report: Report
+        self,
+        seed: int,
+        loaded: float,
+        settling: float,
+        offices: Sequence[Office],
+        hand: Hand,
+        done: Counter[str],
+        report: Report,
     ) -> dict[str, Any]:
         tally: Counter[str] = sum((office.tally for office in offices), Counter())
-        operations = [op for office in offices for op in office.history]
+        operations = [op for office in offices for op in office.history] + hand.history
         verdicts = history.check(history.soften(operations))
         unexplained = [verdict for verdict in verdicts if not verdict.explained]
         broken = [f"{office.school.id}: {office.broken}" for office in offices if office.broken]
+        broken += [f"by hand: {hand.broken}"] if hand.broken else []
         acts: Counter[str] = Counter(f"{op.act} {op.outcome}" for op in operations)
         return {
             "seed": seed,
@@ -168,6 +198,7 @@ class Storm:
             "settled_after_seconds": round(settling, 1),
             "acts": dict(sorted(acts.items())),
             "answers": dict(sorted(tally.items())),
+            "by_hand": dict(sorted(hand.tally.items())) | {"standing": len(hand.booked)},
             "faults": dict(sorted(done.items())),
             "invariants": report.as_json(),
             "linearizable": {
@@ -187,6 +218,11 @@ def _told(verdict: history.Verdict) -> dict[str, Any]:
     return told
 
 
+def _cancel_all(school: DrivingSchool) -> None:
+    for line in school.get("/api/v1/bookings", filter="upcoming", limit=100)["items"]:
+        school.act("POST", f"/api/v1/bookings/{line['id']}/cancellation", {"reason": "school"})
+
+
 async def _short_holds(url: str) -> None:
     """The parameter of R-HOLD-TTL from now on, as if two people had set it yesterday."""
     connection = await asyncpg.connect(url, timeout=10)
@@ -204,8 +240,12 @@ def storm(seeds: Sequence[int], seconds: float, *, keep: bool) -> list[dict[str,
     """Run seeds on one stack; stop at the first that does not hold, and keep its logs and data."""
     home = Path(tempfile.mkdtemp(prefix="resapermis-chaos-"))
     home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
-    offsets = sorted({port - 1 for part in ALL_PARTS for port in Ports(1).of(part).values()})
-    stack = Stack(home, free_port(offsets, start=27_000), part_settings=PART_SETTINGS)
+    stack = Stack(
+        home,
+        free_port(offsets(schedule.REPLICAS), start=27_000),
+        part_settings=PART_SETTINGS,
+        replicas=schedule.REPLICAS,
+    )
     reports: list[dict[str, Any]] = []
     with BackgroundStack(stack) as running:
         whole = Storm(running)
@@ -228,8 +268,8 @@ def main(given: Sequence[str]) -> int:
     """Exit status 0 when every seed held."""
     parser = argparse.ArgumentParser(prog="make chaos", description="Kills everything while schools book, then checks.")
     parser.add_argument("--seed", type=int, default=1, help="the first seed (default 1)")
-    parser.add_argument("--seeds", type=int, default=1, help="how many seeds, counted up from the first (default 1)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="length of a storm (default 60)")
+    parser.add_argument("--seeds", type=int, default=20, help="how many seeds, counted up from the first (default 20)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of a storm (default 10)")
     parser.add_argument("--keep", action="store_true", help="keep logs and data even if all holds")
     asked = parser.parse_args(given)
     reports = storm(range(asked.seed, asked.seed + asked.seeds), asked.seconds, keep=asked.keep)

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from devstack.parts import NATS, POSTGRES, SERVICES
+from devstack.parts import NATS, POSTGRES, SERVICES, parts_of
 
-KILLED = (*(service.name for service in SERVICES), NATS)
-"""Ended by SIGKILL. basket and egress stand in the middle of every booking: they are struck twice as often."""
+REPLICAS = {"basket": 2}
+"""How often each service runs in a storm, where not once."""
+RUNNING = tuple(part for service in SERVICES for part in parts_of(service, REPLICAS.get(service.name, 1)))
+KILLED = (*RUNNING, NATS)
+"""Ended by SIGKILL. basket and egress stand in the middle of every booking: they are struck more often."""
 WEIGHTS = tuple(2 if name in {"basket", "egress"} else 1 for name in KILLED)
 RESTARTED = (POSTGRES, NATS)
 RESTART_SHARE = 0.25
