@@ -269,7 +269,7 @@ async def rungis(desk: Desk) -> Desk:
     return desk
 
 
-@pytest.mark.req("R-18")
+@pytest.mark.req("R-18", "B5")
 async def test_a_trainers_exams_can_be_subscribed_to(rungis: Desk) -> None:
     token = (await rungis.availability.CreateFeed(pb.CreateFeedRequest(trainer_id="t1"), metadata=rungis.who())).token
     await line(rungis.around)

@@ -62,7 +62,7 @@ def hours(found: Found) -> list[str]:
     return [f"{starts:%m-%dT%H:%M}/{ends:%m-%dT%H:%M}" for starts, ends in found.spans]
 
 
-@pytest.mark.req("R-18")
+@pytest.mark.req("R-18", "B3")
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
@@ -86,7 +86,7 @@ def test_an_event_is_when_it_says(event: str, expected: list[str]) -> None:
     assert hours(read(f"UID:1\n{event}")) == expected
 
 
-@pytest.mark.req("R-18")
+@pytest.mark.req("R-18", "B3")
 def test_an_hour_that_clocks_show_twice_is_the_first() -> None:
     found = read("UID:1\nDTSTART;TZID=Europe/Paris:20261025T023000\nDURATION:PT1H", since=NOW - timedelta(days=60))
     assert hours(found) == ["10-25T00:30/10-25T01:30"]
@@ -140,7 +140,7 @@ def test_periods_have_their_own_ends() -> None:
     assert hours(found) == ["01-04T09:00/01-04T10:00", "01-05T09:00/01-05T13:00", "01-06T09:00/01-06T09:30"]
 
 
-@pytest.mark.req("R-18")
+@pytest.mark.req("R-18", "B3", "B5")
 @pytest.mark.parametrize(
     ("event", "why"),
     [
@@ -176,7 +176,7 @@ def test_what_cannot_be_kept_is_counted_and_the_rest_is_kept(event: str, why: st
     assert (hours(found), dict(found.left_out)) == (["01-05T09:00/01-05T10:00"], {why: 1})
 
 
-@pytest.mark.req("R-18")
+@pytest.mark.req("R-18", "B5")
 @pytest.mark.parametrize(
     ("rule", "count"),
     [
@@ -194,7 +194,7 @@ def test_rules_that_break_libraries_end_in_time(rule: str, count: int) -> None:
     assert time.process_time() - started < 2
 
 
-@pytest.mark.req("R-18")
+@pytest.mark.req("R-18", "B5")
 def test_a_calendar_brings_no_more_than_five_thousand_and_says_so() -> None:
     weekly = [
         f"UID:{n}\nDTSTART;TZID=Europe/Paris:202501{1 + n % 28:02}T{n % 24:02}{n % 60:02}00\nDURATION:PT1H\nRRULE:FREQ=WEEKLY"
@@ -205,7 +205,7 @@ def test_a_calendar_brings_no_more_than_five_thousand_and_says_so() -> None:
     assert found.left_out["too_many"] > 0
 
 
-@pytest.mark.req("R-18")
+@pytest.mark.req("R-18", "B5")
 @pytest.mark.parametrize(
     ("body", "what"),
     [
@@ -225,7 +225,7 @@ def test_what_is_no_calendar_is_refused_by_what_is_wrong(body: bytes, what: str)
         reduce(body)
 
 
-@pytest.mark.req("R-18", "D-33")
+@pytest.mark.req("R-18", "B5")
 def test_nothing_is_kept_of_what_a_calendar_is_about() -> None:
     secrets = ["Jeanne Martin", "jeanne@example.org", "https://example.org/secret", "3 rue des Lilas", "uid-of-jeanne"]
     event = (
@@ -247,7 +247,7 @@ def test_folded_lines_and_either_line_end_are_read() -> None:
     assert hours(expand(reduce(body), PARIS, NOW, NOW + YEAR)) == ["01-05T09:00/01-05T10:00"]
 
 
-@pytest.mark.req("R-18")
+@pytest.mark.req("R-18", "B5")
 @given(st.binary(max_size=300), st.integers(0, 2**32))
 def test_no_bytes_break_it(noise: bytes, seed: int) -> None:
     whole = calendar(f"UID:1\n{GOOD[9:]}\nRRULE:FREQ=WEEKLY;BYDAY=MO\nEXDATE:20270111T090000Z", GOOD)
@@ -271,7 +271,7 @@ async def test_it_is_read_in_a_process_of_its_own() -> None:
         await Reader().read(b"x" * (LARGEST + 1), "Europe/Paris", NOW, NOW + YEAR)
 
 
-@pytest.mark.req("R-18")
+@pytest.mark.req("R-18", "B5")
 async def test_a_hostile_file_is_given_up_and_the_others_go_on() -> None:
     slow = f"DTSTART:20270105T090000Z\nDURATION:PT1S\nRRULE:FREQ=YEARLY;{FULL}"
     hostile = calendar(*(f"UID:{n}\n{slow}" for n in range(500)))
@@ -280,7 +280,7 @@ async def test_a_hostile_file_is_given_up_and_the_others_go_on() -> None:
     assert (await Reader().read(calendar(GOOD), "Europe/Paris", NOW, NOW + YEAR)).spans
 
 
-@pytest.mark.req("R-18")
+@pytest.mark.req("R-18", "B5")
 async def test_a_process_that_never_ends_is_killed_while_the_loop_goes_on(tmp_path: Path) -> None:
     beats = 0
 
