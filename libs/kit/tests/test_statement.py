@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from resapermis_kit.db import make_engine, transaction
+from resapermis_kit.db import make_engine, transaction, warm
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.statement import Statement
 from resapermis_kit.testing import MakeDatabase, MakeEngine
@@ -70,3 +70,11 @@ async def test_what_sqlalchemy_builds_is_a_statement_too(make_engine: MakeEngine
     await NOTE.run(engine, {"id": "b", "first": 3, "second": 4})
     rows = await question.run(engine, {"above": 1, "ids": ["a", "c"]})
     assert [(row.id, row["number"]) for row in rows] == [("a", 2)]
+
+
+async def test_a_warmed_pool_has_all_its_connections_open(make_database: MakeDatabase) -> None:
+    engine = make_engine(await make_database("kit_sample"), pool=3)
+    await warm(engine, 3)
+    assert engine.pool.checkedin() == 3
+    await engine.dispose()
+    await warm(make_engine("postgresql://nobody@127.0.0.1:1/none", pool=2), 2)  # away: said, and nothing more

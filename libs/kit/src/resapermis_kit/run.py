@@ -157,6 +157,7 @@ async def serve(
         locks = duties.lock_engine(settings.database_url, name)
         stack.push_async_callback(locks.dispose)
         tasks = [asyncio.create_task(duties.forever(worker)) for worker in process.workers]
+        tasks.append(asyncio.create_task(db.warm(engine, settings.database_pool)))
         tasks.append(asyncio.create_task(_join_bus(bus, settings, name, facts if relay else None)))
         tasks.append(asyncio.create_task(duties.lead(locks, name, process.duties)))
         health.started = True

@@ -210,13 +210,11 @@ class Facts:
         return flight
 
     async def _read_standing(self, school_id: str) -> Standing | None:
-        async with transaction(self.engine) as tx:
-            known = await schools.school(tx, school_id)
-            if known is None:
-                return None
-            seen = await schools.seen_thresholds(tx, school_id, self.now())
-            ftes = await people.computed_ftes(tx, [school_id])
-            return Standing(known[0], seen, known[1], ftes.get(school_id, {}))
+        found = await schools.standing(self.engine, school_id, self.now())
+        if found is None:
+            return None
+        school, seen_at, thresholds = found
+        return Standing(school, thresholds, seen_at, await people.computed_of(self.engine, school_id))
 
     async def _read_offer(self, department: str, category: str) -> Offer:
         async with transaction(self.engine) as tx:

@@ -8,8 +8,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.db import Tx
+from resapermis_kit.statement import Statement
 from resapermis_scheduling_rules.domain import (
     Dated,
     KeptLine,
@@ -78,13 +80,39 @@ async def school(tx: Tx, school_id: str) -> tuple[School, datetime] | None:
     return (await several(tx, [school_id])).get(school_id)
 
 
+_IDS = sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Text)))
+_SEVERAL = sa.select(
+    schools.c.id,
+    schools.c.department,
+    schools.c.licence_number,
+    schools.c.fte,
+    schools.c.licensed_until,
+    schools.c.latitude,
+    schools.c.longitude,
+    schools.c.seen_at,
+).where(schools.c.id == _IDS)
+_THRESHOLDS = sa.select(thresholds).where(thresholds.c.school_id == _IDS)
+_ONE, _THRESHOLDS_OF_ONE = Statement(_SEVERAL), Statement(_THRESHOLDS)
+
+
 async def several(tx: Tx, school_ids: Collection[str]) -> dict[str, tuple[School, datetime]]:
     """Those of these schools that are known, and when RdvPermis last described each."""
-    ids = sa.literal(sorted(school_ids), sa.ARRAY(sa.Text))
-    known = (schools.c.department, schools.c.licence_number, schools.c.fte, schools.c.licensed_until)
-    where = (schools.c.latitude, schools.c.longitude)
-    statement = sa.select(schools.c.id, *known, *where, schools.c.seen_at).where(schools.c.id == sa.any_(ids))
-    return {row.id: (School(*row[:-1]), row.seen_at) for row in await tx.execute(statement)}
+    return _schools(await tx.execute(_SEVERAL, {"ids": sorted(school_ids)}))
+
+
+def _schools(rows: Iterable[Any]) -> dict[str, tuple[School, datetime]]:
+    return {row.id: (School(*tuple(row)[:-1]), row.seen_at) for row in rows}
+
+
+async def standing(
+    engine: AsyncEngine, school_id: str, now: datetime
+) -> tuple[School, datetime, dict[Place, SeenThreshold]] | None:
+    """A school, when RdvPermis last described it, and its thresholds there: on the path of every hold."""
+    known = _schools(await _ONE.run(engine, {"ids": [school_id]}))
+    if school_id not in known:
+        return None
+    seen = _seen(await _THRESHOLDS_OF_ONE.run(engine, {"ids": [school_id]}), now)
+    return (*known[school_id], seen.get(school_id, {}))
 
 
 async def keep_school(tx: Tx, found: School, at: datetime) -> None:
@@ -119,9 +147,12 @@ async def seen_thresholds(tx: Tx, school_id: str, now: datetime) -> dict[Place, 
 
 async def thresholds_of(tx: Tx, school_ids: Collection[str], now: datetime) -> dict[str, dict[Place, SeenThreshold]]:
     """What RdvPermis says of these schools' thresholds, by school."""
-    ids = sa.literal(sorted(school_ids), sa.ARRAY(sa.Text))
+    return _seen(await tx.execute(_THRESHOLDS, {"ids": sorted(school_ids)}), now)
+
+
+def _seen(rows: Iterable[Any], now: datetime) -> dict[str, dict[Place, SeenThreshold]]:
     found: dict[str, dict[Place, SeenThreshold]] = {}
-    for row in await tx.execute(sa.select(thresholds).where(thresholds.c.school_id == sa.any_(ids))):
+    for row in rows:
         found.setdefault(row.school_id, {})[Place(row.department, row.month, row.category)] = SeenThreshold(
             limit=row.rdvpermis_limit,
             elsewhere=row.elsewhere,
