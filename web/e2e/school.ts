@@ -6,6 +6,7 @@ import {
   type BrowserContext,
   test as base,
   expect,
+  type Locator,
   type Page,
 } from "@playwright/test";
 
@@ -184,4 +185,15 @@ export async function open(page: Page, path: string, heading: string): Promise<v
   await page.goto(path);
   await expect(page.getByRole("heading", { level: 1, name: heading })).toBeVisible();
   await expect(page.locator("[aria-busy=true]")).toHaveCount(0);
+}
+
+/** Looks until a slot that was just published is shown: the mirror may rest a moment after its last look. */
+export async function lookUntil(page: Page, cell: Locator): Promise<void> {
+  await expect(async () => {
+    if (await cell.first().isVisible()) return;
+    const fresh = page.getByRole("button", { name: /Afficher \d+ nouveau/ });
+    if (await fresh.isVisible()) await fresh.click();
+    else await page.getByRole("button", { name: /Regarder maintenant/ }).click();
+    await expect(cell.first()).toBeVisible({ timeout: 2000 });
+  }).toPass({ timeout: 40_000 });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { makeSlot } from "../../tests/mock/world.ts";
-import type { Slot } from "../api/types.ts";
-import { comingOpenings, openingOf, readOpening } from "./opening.ts";
+import type { Parameter, Slot } from "../api/types.ts";
+import { comingOpenings, nextPublication, openingOf, readOpening } from "./opening.ts";
 import { living, propose, type Row, type Wish } from "./proposal.ts";
 
 const at = "2026-11-30T14:00:00.000Z";
@@ -43,6 +43,41 @@ describe("an opening", () => {
       ["94-B-20261130T1400Z", 2],
       ["94-B-20261202T1400Z", 1],
     ]);
+  });
+});
+
+describe("the next publication", () => {
+  const parameter = (name: string, value: string, over: Partial<Parameter> = {}): Parameter => ({
+    name,
+    value,
+    department: null,
+    category: null,
+    validFrom: null,
+    state: "in_force",
+    ...over,
+  });
+  const hour = parameter("publication_minutes", "900");
+  const at = (parameters: Parameter[], now: string, department = "94") =>
+    nextPublication(parameters, department, "B", Date.parse(now))?.at;
+
+  test("is today at the hour, tomorrow once it has passed, in the department's own clock", () => {
+    expect(at([hour], "2026-11-30T13:00:00Z")).toBe("2026-11-30T14:00:00.000Z");
+    expect(at([hour], "2026-11-30T14:00:00Z")).toBe("2026-12-01T14:00:00.000Z");
+    expect(at([hour], "2026-07-01T12:00:00Z")).toBe("2026-07-01T13:00:00.000Z");
+    expect(at([hour], "2026-11-30T13:00:00Z", "974")).toBe("2026-12-01T11:00:00.000Z");
+  });
+
+  test("keeps the hour over a change of clock", () => {
+    expect(at([hour], "2026-10-24T14:00:00Z")).toBe("2026-10-25T14:00:00.000Z");
+    expect(at([hour], "2027-03-27T15:00:00Z")).toBe("2027-03-28T13:00:00.000Z");
+  });
+
+  test("waits for its weekday; a narrower value wins; what is only announced does not count", () => {
+    const monday = parameter("publication_weekday", "1", { department: "94" });
+    expect(at([hour, monday], "2026-11-24T10:00:00Z")).toBe("2026-11-30T14:00:00.000Z");
+    const tuesday = parameter("publication_weekday", "2", { department: "94", category: "B" });
+    expect(at([hour, monday, tuesday], "2026-11-24T10:00:00Z")).toBe("2026-11-24T14:00:00.000Z");
+    expect(at([parameter("publication_minutes", "900", { state: "to_come" })], "2026-11-24T10:00:00Z")).toBeUndefined();
   });
 });
 

@@ -2,8 +2,9 @@
  * An opening: the moment at which slots of one department and licence open to the school. It is known by what the mirror shows
  * closed until then, and its address says only that: "94-B-20261130T1400Z".
  */
-import type { Slot } from "../api/types.ts";
-import { CATEGORIES, DEPARTMENTS } from "./departments.ts";
+import type { Parameter, Slot } from "../api/types.ts";
+import { addDays, dayIn, instantIn } from "../time/calendar.ts";
+import { CATEGORIES, DEPARTMENTS, zoneOf } from "./departments.ts";
 import { opensAt } from "./verdicts.ts";
 
 export interface Opening {
@@ -62,4 +63,47 @@ export function comingOpenings(slots: readonly Slot[], now: number, ownDepartmen
       centres: [...new Set(those.map((slot) => slot.centre.name))].sort((a, b) => a.localeCompare(b)),
     }))
     .sort((a, b) => Date.parse(a.at) - Date.parse(b.at) || a.id.localeCompare(b.id));
+}
+
+/** The value in force for a place: the narrowest wins, department before category. */
+function inForce(parameters: readonly Parameter[], name: string, department: string, category: string) {
+  const found = parameters
+    .filter(
+      (one) =>
+        one.name === name &&
+        one.state === "in_force" &&
+        (one.department === null || one.department === department) &&
+        (one.category === null || one.category === category),
+    )
+    .sort((a, b) => weight(b) - weight(a))[0];
+  return found === undefined ? undefined : Number(found.value);
+}
+
+function weight({ department, category }: Parameter): number {
+  return (department === null ? 0 : 2) + (category === null ? 0 : 1);
+}
+
+/**
+ * When RdvPermis next puts slots on line, by the rules in force: at an hour of the department, on one weekday or any. What opens
+ * then is not known before, so its room is entered without a slot. `now` in ms.
+ */
+export function nextPublication(
+  parameters: readonly Parameter[],
+  department: string,
+  category: string,
+  now: number,
+): Opening | undefined {
+  const minutes = inForce(parameters, "publication_minutes", department, category);
+  const weekday = inForce(parameters, "publication_weekday", department, category) ?? 0;
+  if (minutes === undefined || !(minutes >= 0 && minutes < 24 * 60)) return undefined;
+  const two = (part: number) => String(part).padStart(2, "0");
+  const zone = zoneOf(department);
+  const today = dayIn(now, zone);
+  for (let ahead = 0; ahead <= 7; ahead += 1) {
+    const day = addDays(today, ahead);
+    if (weekday !== 0 && (new Date(`${day}T00:00Z`).getUTCDay() || 7) !== weekday) continue;
+    const at = Date.parse(instantIn(`${day}T${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`, zone));
+    if (at > now) return openingOf(department, category, at);
+  }
+  return undefined;
 }

@@ -39,7 +39,12 @@ export function mondayOf(day: string): string {
 
 /** Today's date in Paris at `now` (ms). */
 export function todayInParis(now: number): string {
-  return new Intl.DateTimeFormat("sv-SE", { timeZone: PARIS }).format(new Date(now));
+  return dayIn(now, PARIS);
+}
+
+/** The date on a zone's clock at `now` (ms). */
+export function dayIn(now: number, timeZone: string): string {
+  return new Intl.DateTimeFormat("sv-SE", { timeZone }).format(new Date(now));
 }
 
 /** The instant at which a day begins in Paris, ISO. */

@@ -297,6 +297,14 @@ function makeSchool(): Pick<
     ],
     parameters: [
       {
+        name: "publication_minutes",
+        value: "900",
+        department: null,
+        category: null,
+        validFrom: iso(-300 * DAY),
+        state: "in_force",
+      },
+      {
         name: "threshold_rate",
         value: "4.5",
         department: null,

@@ -2,15 +2,16 @@
 import { plural, t } from "@lingui/core/macro";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
+import { type ReactNode, useMemo, useState } from "react";
 import { basketQuery, bookingsQuery, slotsQuery, unreadQuery, useSession } from "../../api/queries.ts";
+import { parametersQuery } from "../../api/school-queries.ts";
 import { Age } from "../../parts/Age.tsx";
 import { Countdown } from "../../parts/Countdown.tsx";
 import { Loaded } from "../../parts/Loading.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
 import { LineStatus } from "../../parts/StatusMark.tsx";
 import { departmentName } from "../../rules/departments.ts";
-import { comingOpenings } from "../../rules/opening.ts";
+import { comingOpenings, nextPublication, type Opening } from "../../rules/opening.ts";
 import { nextDeadline } from "../../shell/BasketDeadline.tsx";
 import { addDays, todayInParis } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
@@ -120,6 +121,8 @@ function OpeningCard() {
   );
   const query = useInfiniteQuery(slotsQuery(question));
   const now = useNow();
+  const rules = useQuery(parametersQuery);
+  const publication = nextPublication(rules.data?.items ?? [], session.school.department, "B", now);
   const place = departmentName(session.school.department);
   return (
     <section className="rp-card" aria-label={t`Prochaines ouvertures`}>
@@ -132,24 +135,21 @@ function OpeningCard() {
           const open = slots.filter((slot) => slot.allowed).length;
           return (
             <>
-              {coming.length === 0 ? <p>{t`Aucune ouverture annoncée dans ces deux semaines.`}</p> : null}
               <ul className="rp-plain-list">
                 {coming.slice(0, 3).map((opening) => (
-                  <li key={opening.id}>
-                    <strong>{parisMoment(opening.at)}</strong>,{" "}
-                    {t`dans ${duration(secondsLeft(Date.parse(opening.at), now))}`}
-                    {" : "}
-                    {plural(opening.count, { one: "# créneau", other: "# créneaux" })}.{" "}
-                    <Link
-                      to="/ouvertures/$id"
-                      params={{ id: opening.id }}
-                      aria-label={t`Préparer ${parisMoment(opening.at)}`}
-                    >
-                      {t`Préparer`}
-                    </Link>
-                  </li>
+                  <ComingOpening key={opening.id} opening={opening} now={now}>
+                    {plural(opening.count, { one: "# créneau", other: "# créneaux" })}
+                  </ComingOpening>
                 ))}
+                {publication && !coming.some((opening) => opening.id === publication.id) ? (
+                  <ComingOpening opening={publication} now={now}>
+                    {t`mise en ligne de RdvPermis`}
+                  </ComingOpening>
+                ) : null}
               </ul>
+              {coming.length === 0 && !publication ? (
+                <p>{t`Aucune ouverture annoncée dans ces deux semaines.`}</p>
+              ) : null}
               <p>
                 <Link to="/creneaux">
                   {plural(open, {
@@ -167,6 +167,20 @@ function OpeningCard() {
         }}
       </Loaded>
     </section>
+  );
+}
+
+function ComingOpening({ opening, now, children }: { opening: Opening; now: number; children: ReactNode }) {
+  const when = parisMoment(opening.at);
+  return (
+    <li>
+      <strong>{when}</strong>, {t`dans ${duration(secondsLeft(Date.parse(opening.at), now))}`}
+      {" : "}
+      {children}.{" "}
+      <Link to="/ouvertures/$id" params={{ id: opening.id }} aria-label={t`Préparer ${when}`}>
+        {t`Préparer`}
+      </Link>
+    </li>
   );
 }
 
