@@ -17,6 +17,7 @@ from resapermis.booking.v1 import booking_pb2 as booking
 from resapermis_basket.acts import parse_id
 from resapermis_basket.bookings import parse_page
 from resapermis_basket.judging import parse_hold
+from resapermis_basket.preparing import parse as parse_preparation
 from resapermis_kit.auth import HEADER
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.mutating import mutants
@@ -35,6 +36,13 @@ PAGE = booking.ListBookingsRequest(
     limit=20,
     cursor=base64.urlsafe_b64encode(f"2026-12-09T09:00:00+00:00 {candidate(6)}".encode()).decode(),
 )
+CHECK = pb.CheckHoldRequest(lines=HOLD.lines)
+PREPARE = pb.PrepareOpeningRequest(category="B", department="94", candidate_ids=[candidate(7)], slot_id="s3")
+ACCOMPANY = pb.AccompanyLineRequest(request_id="key-5", line_id=candidate(8), trainer_id="t1", vehicle_id="v1")
+SWAP = booking.SwapBookingsRequest(request_id="key-6", booking_id=candidate(9), other_booking_id=candidate(10))
+SWAPPABLE = booking.ListSwappableRequest(booking_id=candidate(11), date="2026-12-09")
+PREVIEW = booking.PreviewCancellationRequest(booking_id=candidate(12))
+RESULTS = booking.GetResultsRequest(from_month="2026-01", to_month="2026-12")
 PARSERS: dict[str, tuple[Message, Callable[[Any], object]]] = {
     "hold": (HOLD, parse_hold),
     "validate": (VALIDATE, lambda request: parse_id(request.group_id, "group_id")),
@@ -43,6 +51,8 @@ PARSERS: dict[str, tuple[Message, Callable[[Any], object]]] = {
         lambda request: (parse_id(request.line_id, "line_id"), parse_id(request.candidate_id, "candidate_id")),
     ),
     "page": (PAGE, parse_page),
+    "check": (CHECK, parse_hold),
+    "prepare": (PREPARE, parse_preparation),
 }
 METHODS: dict[str, Message] = {
     f"/{BASKET}/HoldSlots": HOLD,
@@ -50,6 +60,13 @@ METHODS: dict[str, Message] = {
     f"/{BASKET}/NameCandidate": NAME,
     f"/{BOOKING}/CancelBooking": CANCEL,
     f"/{BOOKING}/ListBookings": PAGE,
+    f"/{BASKET}/CheckHold": CHECK,
+    f"/{BASKET}/PrepareOpening": PREPARE,
+    f"/{BASKET}/AccompanyLine": ACCOMPANY,
+    f"/{BOOKING}/SwapBookings": SWAP,
+    f"/{BOOKING}/ListSwappable": SWAPPABLE,
+    f"/{BOOKING}/PreviewCancellation": PREVIEW,
+    f"/{BOOKING}/GetResults": RESULTS,
 }
 OURS = frozenset({"INTERNAL", "UNSPECIFIED"})
 
