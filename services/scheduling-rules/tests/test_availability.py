@@ -20,6 +20,7 @@ from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import ConflictFound
 from resapermis_kit.bus import Fact
 from resapermis_kit.db import transaction
+from resapermis_kit.testing import eventually
 from resapermis_scheduling_rules.store.school_tables import feeds, occurrences, unavailabilities
 from resapermis_scheduling_rules.store.tables import centres
 
@@ -39,10 +40,17 @@ async def refused(call: Awaitable[Any]) -> grpc.StatusCode:
     return caught.value.code()
 
 
-async def line(
+async def line(service: Service, line_id: str = "line-1", **more: Any) -> None:
+    """Basket says that a line of school-1 changed (see `event_of`), a second later."""
+    service.clock.move(seconds=1)
+    async with transaction(service.engine) as tx:
+        await service.lines.on_lines_changed(tx, [event_of(service, line_id, **more)])
+
+
+def event_of(
     service: Service, line_id: str = "line-1", to: basket.LineState.ValueType = basket.LINE_STATE_BOOKED, **more: Any
-) -> None:
-    """Basket says that a line of school-1 became what is said: at nine, in the centre c1, with t1 and v1."""
+) -> tuple[LineChanged, Fact]:
+    """A line of school-1 became what is said: at nine, in the centre c1, with t1 and v1."""
     values: dict[str, Any] = {
         "trainer_id": "t1",
         "vehicle_id": "v1",
@@ -57,10 +65,7 @@ async def line(
     setattr(event, "from", basket.LineState.Value(f"LINE_STATE_{values['before']}"))
     event.starts_at.FromDatetime(values["at"])
     event.ends_at.FromDatetime(values["at"] + timedelta(minutes=32))
-    service.clock.move(seconds=1)
-    fact = Fact("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, service.clock(), b"", "")
-    async with transaction(service.engine) as tx:
-        await service.lines.on_lines_changed(tx, [(event, fact)])
+    return event, Fact("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, service.clock(), b"", "")
 
 
 async def told(desk: Desk) -> list[tuple[str, str]]:
@@ -152,7 +157,7 @@ async def test_a_window_of_more_than_a_hundred_days_is_refused(desk: Desk) -> No
 async def test_bookings_that_a_declaration_meets_are_told_and_not_changed(desk: Desk) -> None:
     await line(desk.around)
     await line(desk.around, "line-2", at=NINE + DAY)
-    await line(desk.around, "line-3", basket.LINE_STATE_HELD)
+    await line(desk.around, "line-3", to=basket.LINE_STATE_HELD)
     met = await desk.away(trainer(), NINE - HOUR, NINE - timedelta(minutes=29))
     assert met.met_line_ids == ["line-1"]
     assert (await desk.away(trainer(), NINE - HOUR, NINE - timedelta(minutes=30))).met_line_ids == []
@@ -174,6 +179,23 @@ async def test_a_booking_that_arrives_upon_what_is_declared_is_told_once(desk: D
     await line(desk.around, before="BOOKED")
     await line(desk.around, "line-2", at=NINE + 40 * DAY, vehicle_id="")
     assert await told(desk) == [("line-1", "candidate"), ("line-1", "vehicle"), ("line-2", "candidate")]
+
+
+@pytest.mark.req("R-17", "R-18")
+async def test_what_is_declared_and_what_is_booked_at_the_same_moment_meet(desk: Desk) -> None:
+    engine = desk.around.engine
+
+    async def waits() -> bool:
+        waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        async with transaction(engine) as tx:
+            return adding.done() or (await tx.execute(waiting)).scalar_one() > 0
+
+    async with transaction(engine) as tx:
+        await desk.around.lines.on_lines_changed(tx, [event_of(desk.around)])
+        adding = asyncio.create_task(desk.away(trainer(), NINE, NINE + HOUR))
+        await eventually(waits)
+    assert (await adding).met_line_ids == ["line-1"]
+    assert await told(desk) == [("line-1", "trainer")]
 
 
 @pytest.mark.req("R-18")
@@ -274,7 +296,7 @@ async def test_a_trainers_exams_can_be_subscribed_to(rungis: Desk) -> None:
     token = (await rungis.availability.CreateFeed(pb.CreateFeedRequest(trainer_id="t1"), metadata=rungis.who())).token
     await line(rungis.around)
     await line(rungis.around, "line-2", at=NINE + DAY, trainer_id="t2")
-    await line(rungis.around, "line-3", basket.LINE_STATE_HELD, at=NINE + 2 * DAY)
+    await line(rungis.around, "line-3", to=basket.LINE_STATE_HELD, at=NINE + 2 * DAY)
     await line(rungis.around, "line-4", at=NOW - 29 * DAY)
     await line(rungis.around, "line-5", at=NOW - 31 * DAY)
     body = await feed(rungis, token)

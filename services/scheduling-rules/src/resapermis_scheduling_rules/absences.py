@@ -67,6 +67,7 @@ class Absences:
             kept_id, written_until = str(self.new_id()), now + AHEAD if wanted.rrule else None
             await store.add(tx, kept_id, who.school_id, wanted, written_until, who.account_id, now)
             await store.write(tx, kept_id, who.school_id, wanted.subject, spans)
+            await store.take_turns(tx, [who.school_id])
             record = events.absence(who, "availability.add", kept_id, wanted.subject, wire.facts(wanted))
             met = await met_by(tx, who.school_id, kept_id, now)
             await self.outbox.add(tx, now, record, *(events.conflict(one) for one in met))
@@ -120,6 +121,7 @@ class Absences:
                 at=now,
             )
             await store.write(tx, kept_id, who.school_id, subject, read.spans)
+            await store.take_turns(tx, [who.school_id])
             facts = {"kept": str(len(read.spans))} | {why: str(count) for why, count in read.left_out.items()}
             record = events.absence(who, "availability.import", kept_id, subject, facts)
             met = [one for one in await met_by(tx, who.school_id, kept_id, now) if (one.line_id, one.whose) not in told]
@@ -171,10 +173,11 @@ async def met_by(tx: Tx, school_id: str, kept_id: str, now: datetime) -> list[Bo
     return _meeting(await store.met_by(tx, school_id, kept_id, _widest(rows), now), rows)
 
 
-async def met_of(tx: Tx, line_ids: Sequence[str], now: datetime) -> list[Booked]:
-    """Of these bookings, those to come that meet what is declared, one word each."""
+async def met_of(tx: Tx, booked: Mapping[str, str], now: datetime) -> list[Booked]:
+    """Of bookings that were just written (line to school), those to come that meet what is declared, one word each."""
+    await store.take_turns(tx, booked.values())
     rows = await schools.parameters_in_force(tx, now)
-    return _meeting(await store.met_of(tx, line_ids, _widest(rows), now), rows)
+    return _meeting(await store.met_of(tx, list(booked), _widest(rows), now), rows)
 
 
 def _meeting(near: Sequence[Booked], rows: Sequence[Parameter]) -> list[Booked]:

@@ -1,6 +1,6 @@
 """What happens unasked: basket's facts are taken in, the planner looks, old rows go."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -84,14 +84,14 @@ class Lines:
         await schools.uncount_lines(tx, [line_id for line_id, line in counted.items() if line is None])
         await schools.keep_lines(tx, [line for line in counted.values() if line is not None])
         await outcomes.bar_after(tx, batch)
-        await self._say_conflicts(tx, [event.line_id for event, _ in batch if _arrived(event)])
+        await self._say_conflicts(tx, {event.line_id: event.school_id for event, _ in batch if _arrived(event)})
         await thresholds.tell(tx, self._outbox, to_say, self._now())
 
-    async def _say_conflicts(self, tx: Tx, line_ids: Sequence[str]) -> None:
-        """Tell of bookings that are new, perhaps made elsewhere, and meet what is declared as not free."""
-        if line_ids:
+    async def _say_conflicts(self, tx: Tx, booked: Mapping[str, str]) -> None:
+        """Tell of bookings (line to school) that are new, perhaps made elsewhere, and meet what is declared as not free."""
+        if booked:
             now = self._now()
-            met = await met_of(tx, line_ids, now)
+            met = await met_of(tx, booked, now)
             await self._outbox.add(tx, now, *(school_events.conflict(one) for one in met))
 
 

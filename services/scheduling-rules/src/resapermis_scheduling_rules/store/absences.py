@@ -1,6 +1,6 @@
 """What is asked about who is not free: declarations, imports, their occurrences, and the bookings that they meet."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,6 +37,16 @@ class Occurrence:
     rrule: str
     time_zone: str
     imported: bool
+
+
+async def take_turns(tx: Tx, school_ids: Iterable[str]) -> None:
+    """Of what is declared and what is booked at the same moment, let the later see the earlier: write, then this, then look.
+
+    Held to the end of the transaction. Without it each would look past the other, and nobody would be told.
+    """
+    for school_id in sorted(set(school_ids)):
+        key = sa.func.hashtextextended(f"absence {school_id}", 0)
+        await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
 async def declared_by(tx: Tx, school_id: str) -> int:
