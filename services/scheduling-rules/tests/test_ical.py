@@ -121,6 +121,37 @@ def test_a_time_zone_may_be_described_in_the_file() -> None:
 
 
 @pytest.mark.req("R-18")
+def test_an_office_calendar_with_a_zone_of_its_own_is_read() -> None:
+    zone = BERLIN_BY_HAND.replace("Hand made", "Customized Time Zone").replace("19810329", "16010101")
+    found = read(
+        'UID:1\nDTSTART;TZID="Customized Time Zone":20270105T090000\nDTEND;TZID="Customized Time Zone":20270105T100000\n'
+        "RRULE:FREQ=WEEKLY;UNTIL=20270801T000000Z;INTERVAL=1;BYDAY=TU;WKST=MO\nX-MICROSOFT-CDO-BUSYSTATUS:BUSY",
+        before=zone,
+    )
+    assert (hours(found)[0], hours(found)[-1], len(found.spans)) == (
+        "01-05T08:00/01-05T09:00",
+        "07-27T07:00/07-27T08:00",
+        30,
+    )
+
+
+@pytest.mark.req("R-18")
+def test_a_series_may_change_from_one_occurrence_on() -> None:
+    found = read(
+        "UID:1\nDTSTART;TZID=Europe/Paris:20270104T090000\nDTEND;TZID=Europe/Paris:20270104T100000\n"
+        "RRULE:FREQ=WEEKLY;COUNT=4",
+        "UID:1\nRECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Paris:20270118T090000\n"
+        "DTSTART;TZID=Europe/Paris:20270118T140000\nDTEND;TZID=Europe/Paris:20270118T160000",
+    )
+    assert hours(found) == [
+        "01-04T08:00/01-04T09:00",
+        "01-11T08:00/01-11T09:00",
+        "01-18T13:00/01-18T15:00",
+        "01-25T13:00/01-25T15:00",
+    ]
+
+
+@pytest.mark.req("R-18")
 def test_dates_are_added_taken_out_and_moved() -> None:
     found = read(
         "UID:1\nDTSTART:20270104T090000Z\nDTEND:20270104T100000Z\nRRULE:FREQ=DAILY;COUNT=4\n"
