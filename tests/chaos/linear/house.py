@@ -76,7 +76,8 @@ async def house(replicas: int = 2) -> AsyncIterator[House]:
         replicas={"basket": replicas},
     )
     async with AsyncExitStack() as leaving, stack:
-        world, state = World(quota_limit=1_000_000), RdvPermis()
+        world = World(quota_limit=1_000_000)
+        state = RdvPermis(world)
         world.limits |= {"basket": 36, "hold_ttl_seconds": HOLD_SECONDS}
         state.owner, state.lasts = Nobodys(), timedelta(minutes=5)
         verifier = Verifier(stack.settings.secrets / "principal.jwks.json")
