@@ -6,8 +6,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.db import NAMING, Tx
+from resapermis_kit.statement import Row, Statement
 
 metadata = sa.MetaData(naming_convention=NAMING)
 MOMENT = sa.DateTime(timezone=True)
@@ -196,9 +198,18 @@ def _whole() -> sa.Select[tuple[object, ...]]:
     ).join(accounts, accounts.c.id == sessions.c.account_id)
 
 
-def _session(row: sa.Row[tuple[object, ...]]) -> Session:
-    fields = row._asdict()
+def _session(row: sa.Row[tuple[object, ...]] | Row) -> Session:
+    fields = {name: getattr(row, name) for name in Session.__dataclass_fields__}
     return Session(**{**fields, "roles": tuple(fields["roles"])})
+
+
+_OF_COOKIE = Statement(_whole().where(sessions.c.cookie_hash == sa.bindparam("cookie_hash"), LIVE))
+
+
+async def session_of(engine: AsyncEngine, cookie_hash: bytes) -> Session | None:
+    """What `live_session` says, on the path of every request: one round trip."""
+    rows = await _OF_COOKIE.run(engine, {"cookie_hash": cookie_hash})
+    return _session(rows[0]) if rows else None
 
 
 async def live_session(tx: Tx, cookie_hash: bytes) -> Session | None:

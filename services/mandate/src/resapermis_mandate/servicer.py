@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis.audit.v1.events_pb2 import Actor
+from resapermis.audit.v1.events_pb2 import Actor, Record
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis_kit import once
@@ -35,6 +35,7 @@ from resapermis_vault import Unreadable, normalise_neph
 MOST_FOUND = 20
 MOST_ASKED = 200
 ALL_FIELDS = " ".join(FIELDS)
+SHOWN = "last_name first_name"
 DRAFT_LOOKS = 1
 """A draft is first looked at after 10 s: longer than the call that decides it."""
 
@@ -120,8 +121,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
     async def _record_reads(
         self, tx: Tx, actor: Actor, school_id: str, ids: Sequence[UUID], fields: str, purpose: str
     ) -> None:
-        records = [events.candidate_read(actor, school_id, str(one), fields, purpose) for one in ids]
-        await self._box.add(tx, self._now(), *records)
+        await self._box.add(tx, self._now(), *_reads(actor, school_id, ids, fields, purpose))
 
     async def DescribeCandidates(
         self, request: pb.DescribeCandidatesRequest, context: Any
@@ -132,16 +132,9 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         if len(request.candidate_ids) > MOST_ASKED:
             raise malformed("candidate_ids", f"at most {MOST_ASKED}")
         ids = {parse_id("candidate_ids", text) for text in request.candidate_ids}
-        async with transaction(self._engine) as tx:
-            found = await store.find_candidates(tx, who.school_id, ids)
-            await self._record_reads(
-                tx,
-                events.person(who),
-                who.school_id,
-                [one.id for one in found],
-                "last_name first_name",
-                request.purpose,
-            )
+        found = await store.shown_candidates(self._engine, who.school_id, ids)
+        reads = _reads(events.person(who), who.school_id, [one.id for one in found], SHOWN, request.purpose)
+        await self._box.say(self._engine, self._now(), *reads)  # recorded before it is answered
         response = pb.DescribeCandidatesResponse()
         for one in found:
             try:
@@ -268,6 +261,10 @@ def _asking_school(named: str) -> str:
     if not named:
         raise malformed("school_id", "needed where no person asks")
     return named
+
+
+def _reads(actor: Actor, school_id: str, ids: Sequence[UUID], fields: str, purpose: str) -> list[Record]:
+    return [events.candidate_read(actor, school_id, str(one), fields, purpose) for one in ids]
 
 
 def _check_purpose(purpose: str) -> None:

@@ -51,13 +51,13 @@ class Limits:
 async def find(gateway: "Gateway", cookie_hash: bytes, *, act: bool) -> store.Session | None:
     """The live session of a cookie. An act moves its idle limit (written at most once a minute)."""
     now, limits = gateway.now(), Limits.of(gateway.settings)
-    async with transaction(gateway.engine) as tx:
-        session = await store.live_session(tx, cookie_hash)
-        if session is None or now >= limits.ends_at(session):
-            return None
-        if act and now - session.seen_at >= TOUCH_EVERY:
+    session = await store.session_of(gateway.engine, cookie_hash)
+    if session is None or now >= limits.ends_at(session):
+        return None
+    if act and now - session.seen_at >= TOUCH_EVERY:
+        async with transaction(gateway.engine) as tx:
             await store.touch(tx, session.id, now)
-            session = replace(session, seen_at=now)
+        session = replace(session, seen_at=now)
     return session
 
 
