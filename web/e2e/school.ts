@@ -195,5 +195,5 @@ export async function lookUntil(page: Page, cell: Locator): Promise<void> {
     if (await fresh.isVisible()) await fresh.click();
     else await page.getByRole("button", { name: /Regarder maintenant/ }).click();
     await expect(cell.first()).toBeVisible({ timeout: 2000 });
-  }).toPass({ timeout: 40_000 });
+  }).toPass({ timeout: 60_000 });
 }

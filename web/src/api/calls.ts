@@ -6,6 +6,7 @@ import { act, ask, ours, rest } from "./client.ts";
 import type * as api from "./types.ts";
 
 export interface SlotFilter {
+  /** Empty where `withinKm` says where. */
   department: string;
   category: string;
   /** Days, both included. */
@@ -38,7 +39,7 @@ export const signOut = () => ask(() => rest.POST("/auth/logout", { params: { hea
 function narrowed(filter: SlotFilter) {
   const { withinKm, dayFrom, dayTo, inARow, openNow, opensBefore, kind, weekdays } = filter;
   return {
-    department: filter.department,
+    ...(filter.department ? { department: filter.department } : {}),
     category: filter.category,
     ...(filter.centres.length > 0 ? { centre: filter.centres } : {}),
     ...(withinKm ? { withinKm } : {}),

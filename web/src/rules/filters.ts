@@ -28,6 +28,7 @@ export interface SlotSearch {
 }
 
 export interface Filters {
+  /** Empty: around the school, `withinKm` says how far. */
   department: string;
   category: string;
   from: string;
@@ -45,6 +46,8 @@ export interface Filters {
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
+/** The address's word for no department: around the school, where a distance says how far. */
+export const EVERYWHERE = "tous";
 /** Kilometres that can be asked for. */
 export const DISTANCES = ["10", "20", "30", "50", "100"] as const;
 /** The contract's widest window, in days. */
@@ -54,7 +57,8 @@ export function readFilters(search: Record<string, unknown>): SlotSearch {
   const text = (name: string) =>
     typeof search[name] === "string" || typeof search[name] === "number" ? String(search[name]) : "";
   const kept: SlotSearch = {};
-  if (DEPARTMENTS.has(text("departement"))) kept.departement = text("departement");
+  if (DEPARTMENTS.has(text("departement")) || text("departement") === EVERYWHERE)
+    kept.departement = text("departement");
   if ((CATEGORIES as readonly string[]).includes(text("categorie"))) kept.categorie = text("categorie");
   if (DAY.test(text("du"))) kept.du = text("du");
   if (DAY.test(text("au"))) kept.au = text("au");
@@ -79,7 +83,8 @@ export function resolveFilters(search: SlotSearch, ownDepartment: string, now: n
   const wanted = search.au && search.au >= from ? search.au : addDays(from, 13);
   const [to = from] = [wanted, addDays(from, WIDEST - 1)].sort();
   return {
-    department: search.departement ?? ownDepartment,
+    department:
+      search.departement === EVERYWHERE ? (search.km ? "" : ownDepartment) : (search.departement ?? ownDepartment),
     category: search.categorie ?? "B",
     from,
     to,
@@ -104,7 +109,7 @@ export function clockOf(hour: number): string {
 /** What a saved search keeps of the filters: what comes, not today's days. */
 export function questionOf(filters: Filters): SavedQuestion {
   return {
-    department: filters.department,
+    department: filters.department || null,
     category: filters.category,
     centres: filters.centres,
     withinKm: filters.withinKm ?? null,
@@ -120,7 +125,7 @@ export function questionOf(filters: Filters): SavedQuestion {
 /** The address of a saved search. */
 export function searchOf(question: SavedQuestion): SlotSearch {
   return readFilters({
-    departement: question.department ?? "",
+    departement: question.department ?? EVERYWHERE,
     categorie: question.category,
     centres: question.centres.join(","),
     km: question.withinKm ?? "",

@@ -24,7 +24,10 @@ export function CentreChoice({
   onChange: (next: Partial<SlotSearch>) => void;
 }) {
   const client = useQueryClient();
-  const centres = useQuery(centresQuery(filters.department, filters.category));
+  const centres = useQuery({
+    ...centresQuery(filters.department, filters.category),
+    enabled: filters.department !== "",
+  });
   const known = useQuery(favouritesQuery);
   const mine = (known.data?.items ?? []).filter((one) => one.category === filters.category);
   const starred = new Set(mine.map((one) => one.centreId));
@@ -48,7 +51,9 @@ export function CentreChoice({
       onSettled: () => client.invalidateQueries({ queryKey: keys.favourites }),
     },
   );
-  const all = centres.data?.items ?? [];
+  const all = (centres.data?.items ?? []).filter(
+    ({ distanceKm }) => !filters.withinKm || distanceKm === null || distanceKm <= filters.withinKm,
+  );
   if (all.length === 0) return null;
   /** None named in the address means all: so the last one cannot be taken away, it brings all back. */
   const without = (id: string): string | undefined => {

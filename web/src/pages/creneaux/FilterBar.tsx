@@ -2,7 +2,7 @@ import { t } from "@lingui/core/macro";
 import { Checkbox, NativeSelect, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { CATEGORIES, DEPARTMENTS, departmentName } from "../../rules/departments.ts";
-import { DISTANCES, type Filters, type SlotSearch } from "../../rules/filters.ts";
+import { DISTANCES, EVERYWHERE, type Filters, type SlotSearch } from "../../rules/filters.ts";
 import { addDays } from "../../time/calendar.ts";
 import { dayShort, weekdayShort } from "../../time/format.ts";
 import { CentreChoice } from "./CentreChoice.tsx";
@@ -24,7 +24,7 @@ export function FilterBar({
     <details className="rp-folded">
       <summary>
         {t`Filtres`}{" "}
-        <span className="rp-muted">{`${departmentName(filters.department)}, ${filters.category}, ${when}`}</span>
+        <span className="rp-muted">{`${filters.department ? departmentName(filters.department) : t`autour de l'école`}, ${filters.category}, ${when}`}</span>
       </summary>
       <Fields filters={filters} onChange={onChange} />
     </details>
@@ -38,9 +38,12 @@ function Fields({ filters, onChange }: { filters: Filters; onChange: (next: Part
       <NativeSelect
         data-search
         label={t`Département`}
-        value={filters.department}
+        value={filters.department || EVERYWHERE}
         onChange={(event) => onChange({ departement: event.currentTarget.value, centres: undefined })}
-        data={[...DEPARTMENTS].map(([code, name]) => ({ value: code, label: `${code} ${name}` }))}
+        data={[
+          ...(filters.withinKm ? [{ value: EVERYWHERE, label: t`tous, autour de l'école` }] : []),
+          ...[...DEPARTMENTS].map(([code, name]) => ({ value: code, label: `${code} ${name}` })),
+        ]}
       />
       <NativeSelect
         label={t`Permis`}

@@ -23,7 +23,9 @@ export function settle(known: ReadonlyMap<string, Slot>, items: readonly Slot[])
 export function useSettled(items: readonly Slot[], complete: boolean, question: string): Settled {
   const [known, setKnown] = useState<{ question: string; slots: ReadonlyMap<string, Slot> }>();
   const remember = () => setKnown({ question, slots: new Map(items.map((slot) => [slot.id, slot])) });
-  if (complete && known?.question !== question) remember();
-  if (known?.question !== question) return { shown: items, fresh: 0, showFresh: remember };
+  // Where nothing stood, nothing can move: the first that come are shown at once.
+  const empty = known?.question === question && known.slots.size === 0 && items.length > 0;
+  if (complete && (known?.question !== question || empty)) remember();
+  if (known?.question !== question || empty) return { shown: items, fresh: 0, showFresh: remember };
   return { ...settle(known.slots, items), showFresh: remember };
 }
