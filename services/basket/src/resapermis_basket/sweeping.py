@@ -135,21 +135,20 @@ class Sweeping:
         known = {line.exam_id: line.slot for line in before if line.exam_id}
         request = rdv.ListExamsRequest(on_behalf=on_behalf(school_id), category=category, date=day, time_zone=zone)
         listed = await self._ask("ListExams", request)
+        centres = await self._departments(school_id, {exam.slot.centre_id for exam in listed.exams})
         for exam in listed.exams:
             if exam.cancelled:
                 continue
             slot = known.get(exam.id)
             if exam.slot_id and exam.HasField("starts_at"):
-                slot = slot_of(exam, category, await self._department(exam.slot.centre_id, department))
+                slot = slot_of(exam, category, centres.get(exam.slot.centre_id, department))
             if slot is not None:
                 found[exam.id] = FoundExam(exam.id, slot, exam.rdvpermis_candidate_id)
         return found
 
-    async def _department(self, centre_id: str, otherwise: str) -> str:
-        if not centre_id:
-            return otherwise
+    async def _departments(self, school_id: str, centre_ids: set[str]) -> dict[str, str]:
         async with transaction(self._parts.engine) as tx:
-            return await store.department_of_centre(tx, centre_id) or otherwise
+            return await store.departments_of_centres(tx, school_id, centre_ids - {""})
 
     async def _candidates(self, school_id: str, before: Sequence[Line], exams: Sequence[FoundExam]) -> dict[str, UUID]:
         """Our ids of the candidates that RdvPermis names: from the lines, and of mandate where they do not say."""
@@ -198,7 +197,7 @@ class Sweeping:
         """
         compared = {line.id for line in ours}
         slots, ids = [exam.slot.id for exam in exams], [exam.id for exam in exams]
-        found = await store.touched(tx, slots, ids, asked_at - LATELY)
+        found = await store.touched(tx, school_id, slots, ids, asked_at - LATELY)
         others = [line for line in found if line.id not in compared and (line.school_id == school_id or line.live)]
         for line in others:
             if line.school_id != school_id and line.live:

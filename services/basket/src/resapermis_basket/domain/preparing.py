@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 WORD_LASTS = timedelta(minutes=5)
 """So long RdvPermis' word on a candidate is passed on to the rules."""
-BASKET_MARGIN = timedelta(seconds=30)
-"""A basket that ends sooner is not begun with: the hold opens its own."""
+BASKET_MARGIN = timedelta(minutes=3)
+"""A basket that ends sooner is not begun with, for a hold in it would end as soon: the hold opens its own."""
 
 
 @dataclass(frozen=True, slots=True)

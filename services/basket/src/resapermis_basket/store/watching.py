@@ -1,6 +1,6 @@
 """Which schools are compared with RdvPermis, and when next."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -73,17 +73,26 @@ async def coming(tx: Tx, school_id: str) -> list[Line]:
     return [line_of(row) for row in await tx.execute(sa.select(*lines.c).where(*mine).order_by(lines.c.slot_id))]
 
 
-async def touched(tx: Tx, slot_ids: Iterable[str], exam_ids: Iterable[str], since: datetime) -> list[Line]:
-    """Lines on these slots or with these exams that are live, or were until lately."""
-    mine = sa.or_(lines.c.slot_id.in_(list(slot_ids)), lines.c.exam_id.in_([one for one in exam_ids if one]))
-    statement = sa.select(*lines.c).where(mine, sa.or_(ALIVE, lines.c.since >= since))
-    return [line_of(row) for row in await tx.execute(statement)]
+async def touched(
+    tx: Tx, school_id: str, slot_ids: Sequence[str], exam_ids: Sequence[str], since: datetime
+) -> list[Line]:
+    """Live lines on these slots, whoever's; and the school's own coming ones, also those that ended since a moment."""
+    theirs = sa.select(*lines.c).where(ALIVE, lines.c.slot_id.in_(slot_ids))
+    same = sa.or_(lines.c.slot_id.in_(slot_ids), lines.c.exam_id.in_([one for one in exam_ids if one]))
+    mine = (lines.c.school_id == school_id, lines.c.starts_at > sa.func.now(), same)
+    ours = sa.select(*lines.c).where(*mine, sa.or_(ALIVE, lines.c.since >= since))
+    found = {row.id: line_of(row) for statement in (theirs, ours) for row in await tx.execute(statement)}
+    return list(found.values())
 
 
-async def department_of_centre(tx: Tx, centre_id: str) -> str:
-    """Where a centre is, as our lines know it; "" when none does."""
-    known = sa.select(lines.c.department).where(lines.c.centre_id == centre_id, lines.c.department != "").limit(1)
-    return (await tx.execute(known)).scalar() or ""
+async def departments_of_centres(tx: Tx, school_id: str, centre_ids: Iterable[str]) -> dict[str, str]:
+    """Where centres are, as the school's lines know it; those that no line knows are left out."""
+    asked = sorted(centre_ids)
+    if not asked:
+        return {}
+    mine = (lines.c.school_id == school_id, lines.c.centre_id.in_(asked), lines.c.department != "")
+    known = sa.select(lines.c.centre_id, lines.c.department).where(*mine).distinct()
+    return {row.centre_id: row.department for row in await tx.execute(known)}
 
 
 async def department_of_school(tx: Tx, school_id: str) -> str:
