@@ -16,6 +16,8 @@ from resapermis.iam.v1.events_pb2 import SessionEnded
 from resapermis.mandate.v1.events_pb2 import CandidateCreated, MandateChanged
 from resapermis.notification.v1.events_pb2 import NoticePosted
 
+APART_SECONDS = 0.005
+"""Between two feeds that are told something for everybody: each then asks for its inbox, 200 a second at most."""
 WAITING = 100
 """Messages that a slow reader may be behind; beyond, it is told to read everything again."""
 BASKET_STATES = frozenset(
@@ -106,11 +108,14 @@ class Live:
                 stream.put(message)
 
     def notice(self, posted: NoticePosted) -> None:
-        """Tell the feeds of a school of a notice; one without a school is everybody's."""
+        """Tell the feeds of a school of a notice; one without a school is everybody's, one feed after the other."""
         message = Notice(posted.notice_id, posted.kind, posted.topic)
-        for stream in self._streams:
-            if posted.school_id in {"", stream.school_id}:
-                stream.put(message)
+        if posted.school_id:
+            self.tell(posted.school_id, message)
+            return
+        loop = asyncio.get_running_loop()
+        for number, stream in enumerate(self._streams):
+            loop.call_later(number * APART_SECONDS, stream.put, message)
 
     def end(self, session_id: str) -> None:
         """Close the feeds of a session."""
