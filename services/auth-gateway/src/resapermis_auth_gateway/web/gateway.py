@@ -146,8 +146,8 @@ def short_name(first: str, last: str) -> str:
     return f"{first[:1]}. {last}" if first else last
 
 
-async def visitor(request: Request) -> Visitor:  # noqa: RUF029 - see below
-    """The person whom the gate let in. (A coroutine: FastAPI would send a plain function to a thread.)"""
+async def visitor(request: Request) -> Visitor:
+    """The person whom the gate let in. A coroutine, because FastAPI would send a plain function to a thread."""
     found: Visitor | None = getattr(request.state, "visitor", None)
     if found is None:
         raise Failure(Code.CODE_UNAUTHENTICATED, "no live session")
