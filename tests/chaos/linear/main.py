@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from typing import Any
@@ -30,14 +30,27 @@ def say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-async def record(place: House, seed: int, operations: int, kills: float = 0.0) -> Record:
-    """Let all schools work until so many operations tell something; `kills`: seconds between two kill -9 of a replica."""
+@dataclass(frozen=True)
+class Blows:
+    """`every` so many seconds one of `parts` falls and is started again: by SIGKILL, or `softly` as in a rolling restart."""
+
+    every: float
+    parts: tuple[str, ...] = ("basket", "basket-2")
+    softly: bool = False
+
+
+async def record(place: House, seed: int, operations: int, blows: Blows | None = None) -> Record:
+    """Let all schools work until so many operations tell something, while parts fall.
+
+    In a rolling restart callers do as the gateway does: while nobody answers they ask again with the same request id.
+    """
     number = next(_records)
     slots = [f"s{number}-{slot:03d}" for slot in range(SLOTS)]
     made = Record(operations)
     rngs = [Random(f"{seed} {number} {school}") for school in range(SCHOOLS)]  # noqa: S311 - repeatable on purpose
-    schools = [School(n, place, slots, made, rng) for n, rng in enumerate(rngs)]
-    striking = asyncio.create_task(_strike(place, Random(f"{seed} kills"), kills, made))  # noqa: S311
+    patient = blows is not None and blows.softly
+    schools = [School(n, place, slots, made, rng, patient) for n, rng in enumerate(rngs)]
+    striking = asyncio.create_task(_strike(place, Random(f"{seed} blows"), blows, made))  # noqa: S311
     try:
         async with asyncio.TaskGroup() as group:
             for school in schools:
@@ -49,14 +62,13 @@ async def record(place: House, seed: int, operations: int, kills: float = 0.0) -
     return made
 
 
-async def _strike(place: House, rng: Random, every: float, made: Record) -> None:
-    replicas = [part for part in place.stack.parts if part.startswith("basket")]
-    while every and not made.full:
-        await asyncio.sleep(every * rng.uniform(0.5, 1.5))
-        part = rng.choice(replicas)
-        await place.stack.kill(part)
+async def _strike(place: House, rng: Random, blows: Blows | None, made: Record) -> None:
+    while blows is not None and not made.full:
+        await asyncio.sleep(blows.every * rng.uniform(0.5, 1.5))
+        part = rng.choice(blows.parts)
+        await (place.stack.stop_part if blows.softly else place.stack.kill)(part)
         await place.stack.start_part(part)
-        made.tally[f"kill -9 {part}"] += 1
+        made.tally[f"{'SIGTERM' if blows.softly else 'kill -9'} {part}"] += 1
 
 
 def judged(made: Record, *, killed: bool) -> dict[str, Any]:
@@ -137,7 +149,7 @@ async def linear(asked: argparse.Namespace) -> dict[str, Any]:
         report["history"] = judged(made, killed=False)
         report["mutants"] = caught(made.operations, asked.seed)
         if asked.kills:
-            struck = await record(place, asked.seed, asked.operations // 10, asked.kills)
+            struck = await record(place, asked.seed, asked.operations // 10, Blows(asked.kills))
             report["history_under_kill"] = judged(struck, killed=True)
         if asked.control:
             await place.without_guard()

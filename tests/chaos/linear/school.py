@@ -70,6 +70,8 @@ class School:
     slots: Sequence[str]
     record: Record
     rng: Random
+    patient: bool = False
+    """Ask again, with the same request id, while nobody answers."""
     held: dict[str, tuple[str, str]] = field(default_factory=dict)
     """line → (group, slot), as this school believes."""
     booked: dict[str, str] = field(default_factory=dict)
@@ -189,7 +191,8 @@ class School:
         if time.monotonic() - self._signed > 20:
             self._token, self._signed = self.house.signer.sign(self._principal), time.monotonic()
         try:
-            return await peers.call(method, request, timeout=15, principal=self._token), None
+            ask = peers.ask if self.patient else peers.call
+            return await ask(method, request, timeout=15, principal=self._token), None
         except Failure as failure:
             self.record.tally[failure.name] += 1
             return None, failure

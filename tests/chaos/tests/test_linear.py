@@ -1,10 +1,13 @@
 """What two replicas of basket answer to many schools at once is one order of a register's life, slot by slot."""
 
+import asyncpg
 import history
 import pytest
 from history import Act, Op, Outcome
-from linear.house import house
-from linear.main import judged, mutants, record
+from linear.house import House, house
+from linear.main import Blows, Record, judged, mutants, record
+
+from devstack.parts import POSTGRES
 
 pytestmark = pytest.mark.timeout(180)
 SLOT = "s"
@@ -27,9 +30,46 @@ async def test_two_replicas_are_linearizable_and_without_their_index_they_are_no
 @pytest.mark.req("R-16")
 async def test_a_record_under_kill_9_is_explained() -> None:
     async with house(replicas=2) as place:
-        verdict = judged(await record(place, seed=2, operations=1_500, kills=2.0), killed=True)
+        verdict = judged(await record(place, seed=2, operations=1_500, blows=Blows(2.0)), killed=True)
     assert any(word.startswith("kill -9") for word in verdict["acts"])
     assert verdict["linearizable"], verdict["unexplained"]
+
+
+async def _states(place: House) -> dict[str, str]:
+    connection = await asyncpg.connect(place.stack.database_url("basket"), timeout=10)
+    try:
+        return {str(row["id"]): row["state"] for row in await connection.fetch("SELECT id, state FROM basket_line")}
+    finally:
+        await connection.close()
+
+
+def _forgotten(made: Record, states: dict[str, str]) -> list[Op]:
+    """What a school was told, and the database does not say."""
+    after = {Act.VALIDATE: {"booked", "cancelled"}, Act.RELEASE: {"released"}, Act.CANCEL: {"cancelled"}}
+    told = [op for op in made.operations if op.outcome is Outcome.DONE and op.act in {Act.HOLD, *after}]
+    return [op for op in told if states.get(op.line) not in after.get(op.act, set(states.values()))]
+
+
+@pytest.mark.req("E13", "E15")
+async def test_what_anybody_was_told_before_postgresql_was_killed_is_there_afterwards() -> None:
+    async with house(replicas=1) as place:
+        made = await record(place, seed=3, operations=1_500, blows=Blows(2.0, (POSTGRES,)))
+        assert made.tally[f"kill -9 {POSTGRES}"] > 0
+        assert _forgotten(made, await _states(place)) == []
+        verdict = judged(made, killed=True)
+    assert verdict["linearizable"], verdict["unexplained"]
+
+
+@pytest.mark.req("E17")
+async def test_in_a_rolling_restart_under_load_no_answer_is_lost_or_in_doubt() -> None:
+    async with house(replicas=2) as place:
+        made = await record(place, seed=4, operations=2_500, blows=Blows(1.0, softly=True))
+        assert _forgotten(made, await _states(place)) == []
+    assert any(word.startswith("SIGTERM") for word in made.tally)
+    lost = [op for op in made.operations if op.outcome is Outcome.LOST and op.act is not Act.VALIDATE]
+    assert lost == []
+    assert made.tally["UNAVAILABLE"] == 0
+    assert judged(made, killed=True)["linearizable"]
 
 
 def test_a_mutant_differs_from_its_record_by_one_lie_about_a_booked_slot() -> None:
