@@ -9,6 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("libs", "services", "sandbox", "tools", "tests")
 REQUIREMENT = re.compile(r"\bR-[A-Z0-9-]+\b")
+CATALOGUE = ROOT / "docs" / "catalogue.md"
+CASE = re.compile(r"^\| ([A-Z]\d+) \| ([^|]*)", re.MULTILINE)
 
 
 def marked(file: Path) -> Iterator[tuple[str, str]]:
@@ -24,8 +26,13 @@ def marked(file: Path) -> Iterator[tuple[str, str]]:
                         yield str(argument.value), f"{file.relative_to(ROOT)}::{node.name}"
 
 
-def main() -> int:
-    """Print the table; requirements of docs/requirements.md without a test come last and are counted."""
+def cases() -> dict[str, str]:
+    """The catalogue's ids and what is done in each."""
+    return {number: words.strip() for number, words in CASE.findall(CATALOGUE.read_text(encoding="utf-8"))}
+
+
+def by_mark() -> dict[str, list[str]]:
+    """Tests by what they stand behind."""
     tests: dict[str, list[str]] = {}
     for folder in FOLDERS:
         for file in sorted((ROOT / folder).rglob("test_*.py")):
@@ -33,6 +40,12 @@ def main() -> int:
                 continue
             for requirement, test in marked(file):
                 tests.setdefault(requirement, []).append(test)
+    return tests
+
+
+def main() -> int:
+    """Print the table; what docs/requirements.md and docs/catalogue.md name and no test shows comes last."""
+    tests = by_mark()
     for requirement in sorted(tests):
         print(f"{requirement}\n" + "\n".join(f"    {test}" for test in sorted(tests[requirement])))
     page = ROOT / "docs" / "requirements.md"
@@ -41,6 +54,12 @@ def main() -> int:
     print(
         f"\n{len(tests)} requirements have a test; {len(bare)} of docs/requirements.md have none"
         + (f": {', '.join(bare)}" if bare else "")
+    )
+    known_cases = cases()
+    unshown = [f"{number} ({words})" for number, words in known_cases.items() if number not in tests]
+    print(
+        f"{len(known_cases) - len(unshown)} of {len(known_cases)} cases of docs/catalogue.md have a test"
+        + (f"; not: {', '.join(unshown)}" if unshown else "")
     )
     return 0
 

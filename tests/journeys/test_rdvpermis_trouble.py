@@ -85,7 +85,7 @@ def test_rdvpermis_failing_with_5xx_is_an_unknown_outcome_that_settles_to_refuse
     school.agrees()
 
 
-@pytest.mark.req("R-16")
+@pytest.mark.req("R-16", "C10")
 def test_a_line_cut_after_rdvpermis_committed_is_found_held_and_never_asked_twice(
     school: DrivingSchool, state: TheState
 ) -> None:
@@ -107,7 +107,7 @@ def test_a_line_cut_after_rdvpermis_committed_is_found_held_and_never_asked_twic
     school.agrees()
 
 
-@pytest.mark.req("R-16", "R-30")
+@pytest.mark.req("R-16", "R-30", "C10")
 def test_a_validation_cut_after_rdvpermis_booked_is_found_booked_and_never_asked_twice(
     school: DrivingSchool, state: TheState
 ) -> None:

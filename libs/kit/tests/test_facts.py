@@ -53,6 +53,7 @@ async def test_numbers_are_gapless_by_lane(make_engine: MakeEngine) -> None:
         assert sorted(row.number for row in rows if row.lane == lane) == list(range(1, 21))
 
 
+@pytest.mark.req("E6")
 async def test_what_the_bus_lost_is_asked_from_the_source(make_engine: MakeEngine) -> None:
     source, sink, box = await make_engine("kit_sample"), await make_engine("kit_sample"), Outbox(SOURCE)
     await say(source, box, "a", "b", "c")
@@ -65,6 +66,7 @@ async def test_what_the_bus_lost_is_asked_from_the_source(make_engine: MakeEngin
     assert await seen(sink) == ["a", "b", "c"]
 
 
+@pytest.mark.req("E5")
 async def test_a_poisoned_fact_is_set_aside_and_the_rest_flows(make_engine: MakeEngine, monkeypatch: Any) -> None:
     monkeypatch.setattr(kit_bus, "FIRST_PAUSE_SECONDS", 0.001)
     source, sink, box = await make_engine("kit_sample"), await make_engine("kit_sample"), Outbox(SOURCE)
@@ -142,6 +144,7 @@ async def test_a_number_once_given_stays_with_its_row(make_engine: MakeEngine) -
     assert [fact.number for fact in await _facts(engine)] == [3]
 
 
+@pytest.mark.req("E10")
 async def test_facts_wait_while_nats_is_stopped(make_engine: MakeEngine, make_bus: Any, nats_server: Nats) -> None:
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
     await kit_bus.ensure_streams(bus, SOURCE, [FACT], 1)

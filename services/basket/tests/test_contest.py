@@ -84,13 +84,14 @@ async def test_control_without_the_index_the_slot_is_oversold(engine: AsyncEngin
     assert await won([intend(engine, "s1", school=f"ecole-{n}") for n in range(20)]) == 20
 
 
-@pytest.mark.req("R-11")
+@pytest.mark.req("R-11", "C1")
 async def test_of_500_holds_one_fits_under_a_threshold_of_one(engine: AsyncEngine) -> None:
     assert await won([intend(engine, f"s{n}", cap=1) for n in range(CROWD)]) == 1
     assert await scalar(engine, "SELECT count(*) FROM basket_line") == 1
     assert await scalar(engine, "SELECT max(taken) FROM quota") == 1
 
 
+@pytest.mark.req("C2")
 async def test_control_without_the_counters_refusal_the_threshold_is_passed(engine: AsyncEngine) -> None:
     async with transaction(engine) as tx:
         await tx.execute(sa.text("ALTER TABLE quota ALTER cap DROP NOT NULL"))
@@ -168,7 +169,7 @@ async def test_an_answer_is_written_once_whole_or_not_at_all(engine: AsyncEngine
     assert await scalar(engine, "SELECT count(response) FROM request") == 1
 
 
-@pytest.mark.req("R-15", "S-14")
+@pytest.mark.req("R-15", "S-14", "C5")
 async def test_fifty_times_the_same_key_is_one_hold(basket: Basket) -> None:
     answers = await asyncio.gather(*(basket.hold("s1", key="k") for _ in range(50)), return_exceptions=True)
     groups = [one for one in answers if isinstance(one, pb.Group)]
@@ -180,7 +181,7 @@ async def test_fifty_times_the_same_key_is_one_hold(basket: Basket) -> None:
     await basket.check()
 
 
-@pytest.mark.req("R-15", "S-14")
+@pytest.mark.req("R-15", "S-14", "C6")
 async def test_a_key_with_another_body_is_refused_and_another_persons_is_their_own(basket: Basket) -> None:
     mine = await basket.hold("s1", key="k")
     with pytest.raises(Failure) as reused:

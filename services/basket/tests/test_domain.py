@@ -120,6 +120,7 @@ def test_what_counts_is_in_order() -> None:
     assert IN_BASKET < LIVE < COUNTED
 
 
+@pytest.mark.req("C4")
 @given(st.lists(lines, max_size=12))
 def test_locks_are_always_taken_in_one_order(some: list[Line]) -> None:
     assert in_lock_order(some) == in_lock_order(reversed(some))
@@ -164,6 +165,7 @@ def test_together_keeps_nothing_once_one_is_refused(some: list[State]) -> None:
         assert [one.state for one in after] == some
 
 
+@pytest.mark.req("C12")
 @given(st.datetimes(NOW.replace(tzinfo=None), datetime(2027, 1, 1)))  # noqa: DTZ001 - given its zone below
 def test_our_hold_never_outlives_theirs(theirs: datetime) -> None:
     answer = Answer(Outcome.DONE, basket_id="basket-1", expires_at=theirs.replace(tzinfo=UTC))

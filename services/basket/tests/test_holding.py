@@ -230,6 +230,7 @@ async def test_a_line_held_without_news_of_its_candidate_is_read(basket: Basket,
     assert shown.candidate_id == (candidate(1) if arrived else "")
 
 
+@pytest.mark.req("C11")
 async def test_a_line_missing_in_the_answer_stays_asking(basket: Basket) -> None:
     basket.rdvpermis.silent.add("s2")
     group = await basket.hold("s1", "s2")

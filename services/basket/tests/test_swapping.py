@@ -211,7 +211,7 @@ ACTS: dict[str, Act] = {
 LEGAL = {"booked", "cancelled", "replaced", "swapped", "done"}
 
 
-@pytest.mark.req("R-13", "R-26")
+@pytest.mark.req("R-13", "R-26", "C13")
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations_with_replacement(ACTS, 2)))
 async def test_of_two_acts_at_once_one_wins(basket: Basket, first: str, second: str) -> None:
     for turn in range(3):

@@ -97,7 +97,7 @@ async def test_an_expired_group_is_not_validated(basket: Basket) -> None:
     assert refused.value.code == Code.CODE_HOLD_EXPIRED
 
 
-@pytest.mark.req("R-15")
+@pytest.mark.req("R-15", "C12")
 async def test_expiry_and_validation_at_once_have_one_end(basket: Basket) -> None:
     for turn in range(5):
         await _race_for_one_end(basket, f"s{turn}", turn)
@@ -133,7 +133,7 @@ async def test_a_school_is_warned_once_before_its_group_expires(basket: Basket) 
 # Doubts
 
 
-@pytest.mark.req("R-16")
+@pytest.mark.req("R-16", "C10")
 async def test_a_hold_whose_answer_was_lost_is_found_held(basket: Basket) -> None:
     basket.rdvpermis.after["HoldSlots"] = LOST
     basket.rdvpermis.refuse["s2"] = "CRENEAU_DEJA_RESERVE"
@@ -178,7 +178,7 @@ async def test_together_is_kept_when_a_doubt_ends_badly(basket: Basket) -> None:
     assert basket.rdvpermis.owner == {}
 
 
-@pytest.mark.req("R-16")
+@pytest.mark.req("R-16", "C8")
 async def test_a_crash_between_commit_and_call_is_settled_without_asking(basket: Basket, monkeypatch: Any) -> None:
     async def crash(*_: Any, **__: Any) -> None:
         raise RuntimeError(KILLED)
@@ -193,7 +193,7 @@ async def test_a_crash_between_commit_and_call_is_settled_without_asking(basket:
     assert "HoldSlots" not in basket.rdvpermis.calls
 
 
-@pytest.mark.req("R-16")
+@pytest.mark.req("R-16", "C8")
 async def test_a_crash_between_answer_and_commit_is_settled_by_reading(basket: Basket, monkeypatch: Any) -> None:
     real = basket.parts.peers.rdvpermis
 
@@ -215,7 +215,7 @@ async def test_a_crash_between_answer_and_commit_is_settled_by_reading(basket: B
     assert basket.rdvpermis.calls.count("HoldSlots") == basket.rdvpermis.calls.count("ValidateBasket") == 1
 
 
-@pytest.mark.req("R-16")
+@pytest.mark.req("R-16", "C10")
 async def test_a_validation_whose_answer_was_lost_is_found_booked(basket: Basket) -> None:
     held = await basket.hold(("s1", 1))
     basket.rdvpermis.after["ValidateBasket"] = LOST
@@ -326,7 +326,7 @@ async def test_a_slot_withdrawn_by_the_state_ends_its_hold(basket: Basket) -> No
     assert (told.slot_id, told.to, told.reason) == ("s1", pb.LINE_STATE_WITHDRAWN, "RDVPERMIS_SLOT_GONE")
 
 
-@pytest.mark.req("R-04")
+@pytest.mark.req("R-04", "C14")
 async def test_a_mandate_that_ends_gives_its_holds_back(basket: Basket) -> None:
     await basket.hold(("s1", 1), ("s2", 2))
     ended = MandateChanged(candidate_id=candidate(1), school_id="school-1", category="B")

@@ -55,7 +55,7 @@ async def test_an_unnamed_line_refuses_the_group_and_is_named(basket: Basket) ->
     assert (record.action, record.outcome) == ("basket.validate", Outcome.OUTCOME_REFUSED)
 
 
-@pytest.mark.req("R-04")
+@pytest.mark.req("R-04", "C14")
 async def test_a_mandate_lost_meanwhile_refuses(basket: Basket) -> None:
     held = await basket.hold(("s1", 1), ("s2", 2))
     basket.world.no_mandate.add(candidate(2))
@@ -66,6 +66,7 @@ async def test_a_mandate_lost_meanwhile_refuses(basket: Basket) -> None:
     assert await basket.states() == {"s1": "held", "s2": "held"}
 
 
+@pytest.mark.req("C11")
 async def test_a_line_missing_in_the_answer_stays_confirming(basket: Basket) -> None:
     held = await basket.hold(("s1", 1), ("s2", 2))
     basket.rdvpermis.silent.add("s2")
@@ -85,7 +86,7 @@ async def test_rdvpermis_down_leaves_the_hold_and_the_key_may_be_tried_again(bas
     await basket.check()
 
 
-@pytest.mark.req("R-16")
+@pytest.mark.req("R-16", "C9")
 async def test_a_double_click_books_once(basket: Basket) -> None:
     held = await basket.hold(("s1", 1))
     results = await asyncio.gather(*(basket.validate(held.id) for _ in range(8)), return_exceptions=True)
