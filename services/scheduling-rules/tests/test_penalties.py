@@ -62,11 +62,15 @@ def test_where_the_mark_is_not_said_only_the_shortest_wait_is_certain() -> None:
 def test_absence_failure_and_pass_bar_from_the_exam_on() -> None:
     values = Parameters()
     absent = after_result(Outcome.ABSENT, None, EXAM, "CIRCULATION", "91", values)
+    assert absent is not None
     assert (absent.reason, absent.until) == (Reason.ABSENCE, EXAM + timedelta(days=40))
     failed = after_result(Outcome.FAILED, 11, EXAM, "CIRCULATION", "91", values)
+    assert failed is not None
     assert (failed.reason, failed.since, failed.until) == (Reason.FAILURE, EXAM, EXAM + timedelta(days=21))
     passed = after_result(Outcome.PASSED, 28, EXAM, "PLATEAU", "91", values)
+    assert passed is not None
     assert (passed.reason, passed.until, passed.kind) == (Reason.PASSED, None, "PLATEAU")
+    assert after_result(Outcome.PASSED, 28, EXAM, "", "91", values) is None
     awaited = after_exam(EXAM, "CIRCULATION", values)
     assert (awaited.reason, awaited.until) == (Reason.RESULT_PENDING, EXAM + timedelta(hours=48))
 

@@ -80,10 +80,13 @@ class Barred:
 
 def after_result(
     outcome: Outcome, points: int | None, exam_at: datetime, kind: str, department: str, parameters: Parameters
-) -> Barred:
-    """What a result bars: a pass this kind of test for good, a failure by its mark, an absence longest; from the exam on."""
+) -> Barred | None:
+    """What a result bars: a pass this kind of test for good, a failure by its mark, an absence longest; from the exam on.
+
+    A pass of a test whose kind nobody knows bars nothing of ours: it may have been the plateau.
+    """
     if outcome is Outcome.PASSED:
-        return Barred(Reason.PASSED, exam_at, None, kind)
+        return Barred(Reason.PASSED, exam_at, None, kind) if kind else None
     if outcome is Outcome.ABSENT:
         return Barred(Reason.ABSENCE, exam_at, days_later(exam_at, parameters.absence_days, department))
     days = failure_days(points, parameters)

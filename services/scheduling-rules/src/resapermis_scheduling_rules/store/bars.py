@@ -91,11 +91,12 @@ async def of_line(tx: Tx, whom: Whom, line_id: str, barred: Barred) -> None:
     )
 
 
-async def of_result(tx: Tx, whom: Whom, line_id: str, barred: Barred) -> None:
+async def of_result(tx: Tx, whom: Whom, line_id: str, barred: Barred | None) -> None:
     """Write what a line's result bars, in place of the waiting for it and of any other result said before."""
-    others = [reason for reason in OF_A_RESULT if reason is not barred.reason]
+    others = [reason for reason in OF_A_RESULT if barred is None or reason is not barred.reason]
     await tx.execute(sa.delete(bars).where(bars.c.line_id == line_id, bars.c.reason.in_(others)))
-    await of_line(tx, whom, line_id, barred)
+    if barred is not None:
+        await of_line(tx, whom, line_id, barred)
 
 
 async def has_result(tx: Tx, line_id: str) -> bool:
