@@ -20,7 +20,7 @@ from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis_kit import peers
 from resapermis_kit.auth import Signer
 from resapermis_kit.errors import Code, Failure
-from rush.seed import ACTIONS, School
+from rush.seed import ACTIONS, CATEGORY, DEPARTMENT, School
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,12 @@ class Platform:
         """Ask through `channel` as whomever `signer` signs."""
         self._stub: Any = basket_pb2_grpc.BasketServiceStub(channel)
         self._signer = signer
+
+    async def prepare(self, school: School) -> None:
+        """What a school's page does before the opening: a basket at RdvPermis waits for its first hold."""
+        token = self._signer.sign(school.principal)
+        request = pb.PrepareOpeningRequest(category=CATEGORY, department=DEPARTMENT)
+        await peers.call(self._stub.PrepareOpening, request, principal=token)
 
     async def hold(
         self, school: School, request_id: str, slots: Sequence[str], candidates: Sequence[UUID], seen: Seen

@@ -17,7 +17,7 @@ from typing import Any
 
 from rush import hops, profile, run, seed
 from rush.callers import Crowd, Platform, Seen, contest, rush_of
-from rush.opening import opening
+from rush.opening import opening, prepared
 from rush.same_statements import Pgbench, Statement, script, transactions
 from rush.seed import School
 
@@ -151,6 +151,9 @@ class Rush:
     async def _open(self, platform: Platform, won: Sequence[Statement], lost: Sequence[Statement]) -> dict[str, Any]:
         """The opening, and pgbench with as many actions won and lost as it had."""
         callers = max(self._arguments.callers)
+        await prepared(platform, self._openers, callers)
+        run.say(f"{len(self._openers)} schools are prepared")
+        await self._place.until_published()
         before = await self._place.read()
         told = await opening(platform, self._openers, self._open_slots, callers, "grpc")
         shares = hops.shares([(before, await self._place.read())], 0.0)

@@ -36,6 +36,17 @@ class _Turn:
     held: int = 0
 
 
+async def prepared(platform: Any, schools: Sequence[School], callers: int) -> None:
+    """Before it: each school opens the page where openings are prepared, `callers` at once."""
+    waiting = deque(schools)
+
+    async def caller() -> None:
+        while waiting:
+            await platform.prepare(waiting.popleft())
+
+    await asyncio.gather(*(caller() for _ in range(callers)))
+
+
 async def opening(
     platform: Asks, schools: Sequence[School], slots: Sequence[str], callers: int, run: str
 ) -> dict[str, Any]:

@@ -29,6 +29,8 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import remaining_seconds
 
 T = TypeVar("T")
+SLOW_SECONDS = 1.0
+"""A call that took longer is logged although it went well."""
 LEAST_SECONDS = 0.2
 """With less left of the caller's deadline a call does not begin."""
 log = structlog.get_logger()
@@ -192,7 +194,9 @@ class RdvPermis:
             self.budget.ended(reservation, ended, asked=asked)
             CALLS.labels(call.operation, _label(word)).inc()
             SECONDS.labels(call.operation).observe(ended - started)
-            log.info(
+            # What went well is in the metrics; at an opening a line a call would cost more than reading the answer.
+            say = log.debug if word == "ok" and ended - started < SLOW_SECONDS else log.info
+            say(
                 "rdvpermis.call", operation=call.operation, status=status, ms=round((ended - started) * 1000), code=word
             )
         return result
