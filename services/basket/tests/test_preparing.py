@@ -146,7 +146,7 @@ async def test_candidates_are_ready_or_it_is_said_why_not(basket: Basket) -> Non
         "4": ["R-ONE-ACTIVE"],
         "5": ["R-RDVPERMIS"],
     }
-    assert [one.rdvpermis_asked for one in said.candidates] == [True, False, True, True, True]
+    assert [one.rdvpermis_asked for one in said.candidates] == [True, False, True, False, True]
     assert basket.rdvpermis.calls.count("CheckEligibility") == 1
     before = await prepare(basket, 1, 2, 3)
     assert against(before) == {"1": [], "2": ["R-MANDATE"], "3": ["R-PENALTY"]}
@@ -201,6 +201,14 @@ async def test_a_word_about_our_own_hold_does_not_stop_its_validation(basket: Ba
     basket.rdvpermis.ineligible["rdv-001"] = "CANDIDAT_DEJA_DANS_PANIER"
     await prepare(basket, 1, slot="s9")
     assert (await basket.validate(group.id)).lines[0].state == pb.LINE_STATE_BOOKED
+
+
+async def test_a_word_about_a_hold_given_back_since_stops_no_hold(basket: Basket) -> None:
+    group = await basket.hold(("s1", 1))
+    basket.rdvpermis.ineligible["rdv-001"] = "CANDIDAT_DEJA_DANS_PANIER"
+    await prepare(basket, 1, slot="s9")
+    await basket.ask("ReleaseLine", pb.ReleaseLineRequest(request_id="r", line_id=group.lines[0].id))
+    assert (await basket.hold(("s2", 1))).lines[0].state == pb.LINE_STATE_HELD
 
 
 async def test_an_old_word_is_not_passed_on(basket: Basket) -> None:

@@ -10,6 +10,7 @@ import pytest
 from basket_peers import MONTH, Basket, LineChanged, Record, candidate
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
 from test_changing import LOST, booked, cancel, replace, settle
 from test_domain import NOW
 from test_domain import line as a_line
@@ -70,6 +71,27 @@ async def test_a_candidate_unknown_to_us_is_named_as_soon_as_they_are_known(bask
     basket.world.strangers.clear()
     assert await sweep(basket) == 1
     assert await last(basket) == [("s1", pb.LINE_STATE_BOOKED, candidate(1))]
+
+
+@pytest.mark.req("R-31", "R-30")
+async def test_who_named_nobody_at_rdvpermis_and_then_somebody_is_named_not_replaced(basket: Basket) -> None:
+    basket.rdvpermis.put_exam("e1", "school-1", "s1", "")
+    assert await sweep(basket) == 1
+    assert await live(basket) == {"s1": ("", True)}
+    basket.rdvpermis.exams["e1"].rdvpermis_candidate_id = "rdv-001"
+    assert await sweep(basket) == 1
+    assert await live(basket) == {"s1": (candidate(1), True)}
+
+
+@pytest.mark.req("R-30")
+@pytest.mark.parametrize(
+    "change", ["found_elsewhere = false", "state = 'confirming'", "state = 'held', expires_at = now()"]
+)
+async def test_only_a_booking_found_elsewhere_may_name_nobody(basket: Basket, change: str) -> None:
+    basket.rdvpermis.put_exam("e1", "school-1", "s1", "")
+    await sweep(basket)
+    with pytest.raises(IntegrityError, match="check"):
+        await basket.rows(f"UPDATE basket_line SET {change} RETURNING 1")  # noqa: S608 - the test's own
 
 
 @pytest.mark.req("R-31", "R-11")

@@ -61,8 +61,8 @@ class Preparing:
             known_slot = await store.a_slot_of(tx, who.school_id, request.category)
             await store.was_here(tx, who.school_id)
         mandates = await self._parts.peers.mandates([(str(one), request.category) for one in candidates])
-        budget, said = await asyncio.gather(self._budget(), self._ask(who, request, waiting, mandates, time))
         busy = {one for one in candidates if (one, request.category) in conflicts.candidates}
+        budget, said = await asyncio.gather(self._budget(), self._ask(who, request, waiting, mandates, busy, time))
         lines = self._lines(request.slot_id or known_slot, mandates, busy, said.words)
         needs = await self._needs(lines, counted)
         response = pb.PrepareOpeningResponse(
@@ -96,15 +96,21 @@ class Preparing:
         request: pb.PrepareOpeningRequest,
         waiting: PreparedBasket | None,
         mandates: Sequence[MandateAnswer],
+        busy: set[UUID],
         time: Time,
     ) -> _Said:
+        """`busy`: candidates on a live line of ours; what RdvPermis says of them speaks of that line, and is not asked."""
         said = _Said()
         try:
             said.basket = await self._basket(who, waiting, time)
             said.answered = True
         except Failure as failure:
             said.refusal = failure.to_proto()
-        theirs = {one.rdvpermis_candidate_id for one in mandates if one.active and one.rdvpermis_candidate_id}
+        theirs = {
+            one.rdvpermis_candidate_id
+            for one in mandates
+            if one.active and one.rdvpermis_candidate_id and UUID(one.candidate_id) not in busy
+        }
         if request.slot_id and theirs:
             try:
                 said.words = await self._words(who.school_id, request, theirs, time.now)

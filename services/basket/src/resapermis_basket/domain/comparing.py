@@ -46,14 +46,17 @@ def compare(ours: Iterable[Line], theirs: Iterable[FoundExam], from_: datetime) 
     lines = {line.slot.id: line for line in ours if comparable(line, from_)}
     exams = {exam.slot.id: exam for exam in theirs if exam.slot.starts_at > from_}
     both = [(lines[slot_id], exams[slot_id]) for slot_id in sorted(lines.keys() & exams.keys())]
-    other = [(line, exam) for line, exam in both if exam.rdvpermis_candidate_id != line.rdvpermis_candidate_id]
+    other = [
+        (line, exam)
+        for line, exam in both
+        if line.rdvpermis_candidate_id
+        not in {"", exam.rdvpermis_candidate_id}  # who named nobody is named, not replaced
+    ]
     now_named = {line.rdvpermis_candidate_id: exam.rdvpermis_candidate_id for line, exam in other}
     crossed = [
         (line, exam)
         for line, exam in other
-        if line.rdvpermis_candidate_id
-        and exam.rdvpermis_candidate_id
-        and now_named.get(exam.rdvpermis_candidate_id) == line.rdvpermis_candidate_id
+        if exam.rdvpermis_candidate_id and now_named.get(exam.rdvpermis_candidate_id) == line.rdvpermis_candidate_id
     ]
     return Outside(
         gone=[lines[slot_id] for slot_id in sorted(lines.keys() - exams.keys())],
@@ -63,7 +66,7 @@ def compare(ours: Iterable[Line], theirs: Iterable[FoundExam], from_: datetime) 
         known_better=[
             (line, exam)
             for line, exam in both
-            if line.rdvpermis_candidate_id == exam.rdvpermis_candidate_id
+            if line.rdvpermis_candidate_id in {"", exam.rdvpermis_candidate_id}
             and (line.exam_id != exam.id or (line.candidate_id is None and exam.rdvpermis_candidate_id))
         ],
     )
