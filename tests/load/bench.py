@@ -1,7 +1,8 @@
 """`make bench`: measures the platform. Without a word everything, one after the other; with one (`ARGS=hot`) that alone.
 
 `rush`: an opening, and holds beside what PostgreSQL could do. `hot`: 500 schools on one slot. `http`: through the
-gateway. `growth`: with years of bookings behind. `replicas`: one basket process and two. `search`: a million slots.
+gateway. `growth`: with years of bookings behind. `replicas`: one basket process and two. `search`: a million slots. `planner`:
+how old answers are, simulated beside round-robin.
 Each takes options (`ARGS="rush --callers 16"`, `--help`), prints JSON, and ends with 1 when something is not as it must be.
 """
 
@@ -19,6 +20,7 @@ BENCHES = {
     "growth": "rush.growth",
     "replicas": "rush.replicas",
     "search": "search.main",
+    "planner": "planner.main",
 }
 """Word → the module whose `main` takes the words that follow and returns an exit status."""
 

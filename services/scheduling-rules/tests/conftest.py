@@ -25,10 +25,11 @@ from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.ical.run import Reader
 from resapermis_scheduling_rules.looks import Looker
 from resapermis_scheduling_rules.people import Nights, People
+from resapermis_scheduling_rules.planning import Planner
 from resapermis_scheduling_rules.school_servicer import SchoolServicer
 from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.standing import Standings
-from resapermis_scheduling_rules.workers import Lines, Planner
+from resapermis_scheduling_rules.workers import Lines
 
 PACKAGE = "resapermis_scheduling_rules"
 # What is proved does not depend on how busy the machine is.

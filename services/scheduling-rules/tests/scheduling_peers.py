@@ -21,7 +21,8 @@ from resapermis_kit.testing import Running
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.looks import Asker, Looker
 from resapermis_scheduling_rules.plan import Look
-from resapermis_scheduling_rules.workers import Lines, Planner
+from resapermis_scheduling_rules.planning import Planner
+from resapermis_scheduling_rules.workers import Lines
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 """A Tuesday, ten in the morning in Paris."""

@@ -1,52 +1,25 @@
-"""The planner of looks: what people watch first, within half of a token's budget, never for the unconnected."""
+"""Which looks a search is worth, and what the planner does about the rest."""
 
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scheduling_peers import DAY, NOW, Service
+from scheduling_peers import DAY, NOW, MakeService, Service
 
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.testing import eventually
 from resapermis_scheduling_rules.days import is_working_day
 from resapermis_scheduling_rules.domain import Centre
-from resapermis_scheduling_rules.plan import (
-    Interest,
-    Look,
-    Seen,
-    background_budget,
-    is_due,
-    looks_for,
-    next_looks,
-)
+from resapermis_scheduling_rules.looks import Asker
+from resapermis_scheduling_rules.plan import Look, Seen, is_due, looks_for
+from resapermis_scheduling_rules.planning import Favourites, Planner
+from resapermis_scheduling_rules.store import mirror as store
+from resapermis_scheduling_rules.store import watching
 
 FRESH = timedelta(seconds=60)
 CENTRES = {("91", "B"): [Centre("c1", "C1", "91"), Centre("c2", "C2", "91")], ("33", "B"): [Centre("c3", "C3", "33")]}
-
-
-@given(st.integers(0, 700), st.integers(0, 700))
-def test_people_keep_half_of_every_minute(left: int, per_minute: int) -> None:
-    spent = background_budget(left, per_minute)
-    assert spent == 0 or left - spent >= per_minute / 2
-
-
-@given(st.dictionaries(st.sampled_from(["s1", "s2", "s3"]), st.integers(0, 10)), st.integers(0, 30))
-def test_no_school_pays_more_than_its_budget_nor_for_what_is_not_its_own(budgets: dict[str, int], most: int) -> None:
-    watched = [Interest("s1", "33", "B", DAY, DAY), Interest("unconnected", "33", "B", DAY, DAY)]
-    homes = {"s1": "91", "s2": "91", "s3": "33"}
-    planned = next_looks(NOW, watched, homes, CENTRES, {}, budgets, most)
-    assert len(planned) <= most
-    assert len({look for _, look in planned}) == len(planned)
-    for school in {school for school, _ in planned}:
-        mine = [look for payer, look in planned if payer == school]
-        assert len(mine) <= budgets[school]
-        assert {look.department for look in mine} <= ({homes[school], "33"} if school == "s1" else {homes[school]})
-
-
-def test_what_people_watch_comes_before_everything_else() -> None:
-    watched = [Interest("s1", "33", "B", DAY, DAY)]
-    planned = next_looks(NOW, watched, {"s1": "91"}, CENTRES, {}, {"s1": 100}, 3)
-    assert planned[0] == ("s1", Look(DAY, "c3", "B", "33"))
 
 
 def test_working_days_are_looked_at_first() -> None:
@@ -82,33 +55,112 @@ def test_a_stale_day_is_due_an_empty_one_later_a_failed_one_after_a_rest() -> No
     assert is_due(look, Seen(minute_ago, now - timedelta(seconds=5), 3), now, FRESH)
 
 
-def test_looks_are_denser_around_publication() -> None:
-    look = Look(DAY, "c3", "B", "33")
-    at_three = datetime(2026, 11, 24, 14, 2, tzinfo=UTC)  # 15:02 in Paris
-    for now, wanted in ((at_three, True), (at_three + timedelta(hours=2), False)):
-        seen = {one: Seen(now - timedelta(minutes=5), now - timedelta(minutes=5), 1) for one in _all(now)}
-        planned = [one for _, one in next_looks(now, [], {"s1": "33"}, CENTRES, seen, {"s1": 999}, 999)]
-        assert (look in planned) is wanted
-
-
-def _all(now: datetime) -> list[Look]:
-    return looks_for(CENTRES["33", "B"], "B", now, now + timedelta(days=57))
-
-
-async def test_a_round_looks_on_behalf_of_a_connected_school_and_spends_half(service: Service) -> None:
+async def watched(service: Service) -> None:
+    """A person of school-1 looked at one day of department 91, two minutes ago."""
     service.state.slot("s1")
     request = pb.SearchSlotsRequest(department="91", category="B")
     getattr(request, "from").FromDatetime(datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC))
     request.to.FromDatetime(datetime(DAY.year, DAY.month, DAY.day, 20, tzinfo=UTC))
     await service.stub().SearchSlots(request, metadata=service.who())
+
+    async def noted() -> bool:
+        async with transaction(service.engine) as tx:
+            return bool(await store.interests_since(tx, NOW - timedelta(hours=1)))
+
+    await eventually(noted)
     service.clock.move(minutes=2)
     service.state.asked.clear()
+
+
+def connect(service: Service, left: int = 210) -> None:
+    service.state.budget.connected = service.state.budget.reachable = True
+    service.state.budget.calls_per_minute, service.state.budget.calls_left = 210, left
+
+
+@pytest.mark.req("R-27")
+async def test_a_round_looks_on_behalf_of_a_connected_school_and_spends_half(service: Service) -> None:
+    await watched(service)
     await service.planner.round()
     assert service.state.asked == []  # not connected: nothing is asked
-    service.clock.move(minutes=2)
-    service.state.budget.connected = service.state.budget.reachable = True
-    service.state.budget.calls_per_minute, service.state.budget.calls_left = 210, 110
+    service.clock.move(minutes=6)
+    connect(service, left=110)
     await service.planner.round()
     assert len(service.state.asked) == 5
     # What a person looked at is among them; looks leave side by side, so which arrives first says nothing.
     assert ("school-1", "c1", DAY.isoformat()) in service.state.asked
+
+
+@pytest.mark.req("R-27")
+async def test_no_round_after_round_spends_more_than_half_a_minute_of_a_token(make_service: MakeService) -> None:
+    service = await make_service(most=500)
+    for n in range(2, 9):
+        service.state.centre(f"c{n}")
+    await watched(service)
+    connect(service)
+    for _ in range(12):
+        await service.planner.round()
+        service.clock.move(seconds=5)
+    assert 56 <= len(service.state.asked) <= 105
+
+
+async def test_a_look_of_somebody_else_is_not_repeated(service: Service) -> None:
+    await watched(service)
+    connect(service)
+    await service.planner.round()
+    service.clock.move(seconds=20)
+    await service.look(day=DAY)  # somebody looks, here or in another replica
+    service.clock.move(seconds=45)
+    service.state.asked.clear()
+    await service.planner.round()
+    assert ("school-1", "c1", DAY.isoformat()) not in service.state.asked
+    service.clock.move(seconds=20)
+    await service.planner.round()
+    assert ("school-1", "c1", DAY.isoformat()) in service.state.asked
+
+
+@pytest.mark.req("R-27")
+@pytest.mark.parametrize("code", [Code.CODE_RDVPERMIS_BUDGET, Code.CODE_RECONNECT_NEEDED, Code.CODE_RDVPERMIS_DOWN])
+async def test_a_refused_token_rests_and_rdvpermis_down_stops_everything(
+    service: Service, code: Code.ValueType
+) -> None:
+    await watched(service)
+    connect(service)
+    service.state.failure = Failure(code, "no")
+    await service.planner.round()
+    tried = len(service.state.asked)
+    assert 1 <= tried <= 16  # those side by side when the first refusal came
+    service.clock.move(seconds=4)
+    await service.planner.round()
+    assert len(service.state.asked) == tried
+    service.state.failure = None
+    service.clock.move(minutes=6)
+    await service.planner.round()
+    assert len(service.state.asked) > tried
+
+
+async def test_a_new_replica_knows_what_others_saw(service: Service) -> None:
+    await watched(service)
+    connect(service)
+    await service.planner.round()
+    service.clock.move(seconds=30)
+    service.state.asked.clear()
+    other = Planner(service.engine, service.facts.egress, service.looker, service.clock, most=20)
+    await other.round()
+    assert ("school-1", "c1", DAY.isoformat()) not in service.state.asked
+
+
+async def test_favourites_are_read_for_connected_schools_and_tried_again_half_a_day_later(service: Service) -> None:
+    await service.facts.standing(Asker("school-1"))
+    duty = Favourites(service.engine, service.facts, service.clock)
+    service.state.away = Failure(Code.CODE_RECONNECT_NEEDED, "no")
+    await duty.round()
+    service.state.away = None
+    service.state.favourites["B"] = [rdv.RdvFavourite(category="B", centre_id="c1", priority=2)]
+    await duty.round()
+    async with transaction(service.engine) as tx:
+        assert await watching.favourites_of(tx, "school-1") == ([], None)
+    service.clock.move(hours=12, seconds=1)
+    await duty.round()
+    async with transaction(service.engine) as tx:
+        found, seen_at = await watching.favourites_of(tx, "school-1")
+    assert ([one.centre_id for one in found], seen_at) == (["c1"], service.clock())

@@ -22,15 +22,18 @@ from resapermis_scheduling_rules.ical.run import Reader
 from resapermis_scheduling_rules.looks import Looker
 from resapermis_scheduling_rules.matching import Matcher
 from resapermis_scheduling_rules.people import Nights, People
+from resapermis_scheduling_rules.planning import Favourites, Planner
 from resapermis_scheduling_rules.school_servicer import SchoolServicer
 from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.settings import Settings
 from resapermis_scheduling_rules.standing import Standings
-from resapermis_scheduling_rules.workers import Lines, Planner, forget
+from resapermis_scheduling_rules.workers import Lines, forget
 
 NAME, PACKAGE = "scheduling-rules", "resapermis_scheduling_rules"
 MATCH_SECONDS = 2
 """How long news of slots may wait for saved searches."""
+FAVOURITES_SECONDS = 20
+"""Between rounds of reading a few schools' favourites."""
 
 
 def main() -> int:
@@ -68,6 +71,7 @@ async def _serve() -> None:
             process.now,
             at_once=settings.looks_at_once,
             per_minute=settings.looks_per_minute,
+            behind=settings.looks_behind,
         )
         servicer = SchedulingServicer(
             process.engine, facts, looker, process.now, first_look_seconds=settings.first_look_seconds
@@ -109,6 +113,7 @@ async def _serve() -> None:
         if settings.plan_seconds > 0:
             planner = Planner(process.engine, egress, looker, process.now, most=settings.plan_looks)
             process.every(settings.plan_seconds, "plan", planner.round)
+            process.every(FAVOURITES_SECONDS, "favourites", Favourites(process.engine, facts, process.now).round)
 
     await run.serve(NAME, PACKAGE, settings, events.FACTS, build)
 

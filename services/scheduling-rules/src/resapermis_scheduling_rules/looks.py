@@ -80,10 +80,11 @@ class Looker:
         *,
         at_once: int,
         per_minute: int,
+        behind: int = 16,
     ) -> None:
-        """`at_once` looks under way in this process; `per_minute` a school's people may cause."""
+        """`at_once` looks of people under way in this process, `behind` of nobody's; `per_minute` a school's people may cause."""
         self._engine, self._egress, self._outbox, self._now = engine, egress, outbox, now
-        self._people, self._background = asyncio.Semaphore(at_once), asyncio.Semaphore(2)
+        self._people, self._background = asyncio.Semaphore(at_once), asyncio.Semaphore(behind)
         self._per_minute = per_minute
         self._flights: dict[Look, asyncio.Task[str]] = {}
         self._joined: set[asyncio.Task[str]] = set()

@@ -18,7 +18,9 @@ class Settings(ServiceSettings):
     """How long parameters, schools and centres are kept in memory; a change is in force everywhere after this.
 
     Well under a minute: an approved parameter counts a minute later, and each process must know it by then."""
-    plan_seconds: float = 5.0
+    plan_seconds: float = 2.0
     """Pause between rounds of background looks; 0 turns them off."""
-    plan_looks: int = 20
-    """Most background looks in a round."""
+    plan_looks: int = 100
+    """Most background looks in a round; with the pause, what RdvPermis is asked unasked for by all schools together."""
+    looks_behind: int = 16
+    """Background looks under way at a time."""

@@ -2,45 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import LineChanged
-from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
-from resapermis_kit import peers
 from resapermis_kit.bus import Fact
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import Tx, transaction
-from resapermis_kit.errors import Failure
 from resapermis_kit.outbox import Outbox
 from resapermis_scheduling_rules import outcomes, school_events, thresholds
 from resapermis_scheduling_rules.absences import met_of
 from resapermis_scheduling_rules.domain import KeptLine, Place, Status, month_of
-from resapermis_scheduling_rules.looks import SEEN, Looker
-from resapermis_scheduling_rules.plan import (
-    HORIZON_DAYS,
-    background_budget,
-    looks_for,
-    next_looks,
-)
 from resapermis_scheduling_rules.store import bars, schools, watching
 from resapermis_scheduling_rules.store import mirror as store
 
-if TYPE_CHECKING:
-    from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
-
-
 log = structlog.get_logger()
-WATCHED = timedelta(minutes=10)
-"""How long what a person looked at is looked at for them."""
-AT_HOME = timedelta(days=2)
-"""A school whose people were here this lately has its own department looked at."""
-SCHOOLS_A_ROUND = 12
-UNCONNECTED_RESTS = timedelta(minutes=1)
-"""How long a school without a token for background work is not asked about again."""
 COUNTED = {
     basket.LINE_STATE_ASKING,
     basket.LINE_STATE_HELD,
@@ -128,64 +106,6 @@ def _mark(event: LineChanged, at: datetime) -> store.Mark | None:
     if event.to == basket.LINE_STATE_REFUSED and event.reason.removeprefix("CODE_") in TAKEN_BY_OTHERS:
         return store.Mark(event.slot_id, Status.TAKEN, None, None, at)
     return None
-
-
-class Planner:
-    """Looks unasked, within half of each connected school's budget; books nothing."""
-
-    def __init__(
-        self, engine: AsyncEngine, egress: "RdvPermisServiceAsyncStub", looker: Looker, now: Clock, *, most: int
-    ) -> None:
-        """At most `most` looks a round."""
-        self._engine, self._egress, self._looker, self._now, self._most = engine, egress, looker, now, most
-        self._turn = 0
-        self._unconnected: dict[str, datetime] = {}
-
-    async def round(self) -> None:
-        """Plan and do one round. People's looks come first: it stops when they wait, or when a look fails."""
-        now = self._now()
-        async with transaction(self._engine) as tx:
-            interests = await store.interests_since(tx, now - WATCHED)
-            homes = await schools.homes(tx, now - AT_HOME)
-        budgets = await self._budgets(self._in_turn([one.school_id for one in interests], homes), now)
-        if not budgets:
-            return
-        homes = {school: department for school, department in homes.items() if school in budgets}
-        interests = [one for one in interests if one.school_id in budgets]
-        async with transaction(self._engine) as tx:
-            centres = await store.offers_in(tx, {one.department for one in interests} | set(homes.values()))
-            end = now + timedelta(days=HORIZON_DAYS)
-            wanted = [look for (_, category), known in centres.items() for look in looks_for(known, category, now, end)]
-            seen = await store.looks_seen(tx, wanted)
-        for school_id, look in next_looks(now, interests, homes, centres, seen, budgets, self._most):
-            if self._looker.busy or await self._looker.look(look, school_id) != SEEN:
-                return
-
-    def _in_turn(self, interested: list[str], homes: dict[str, str]) -> list[str]:
-        """Schools of this round: those whose people look now, then others in turn; few, so that planning stays short."""
-        others = sorted(set(homes) - set(interested))
-        if others:
-            self._turn = (self._turn + SCHOOLS_A_ROUND) % len(others)
-            others = others[self._turn :] + others[: self._turn]
-        return list(dict.fromkeys([*reversed(interested), *others]))[:SCHOOLS_A_ROUND]
-
-    async def _budgets(self, wanted: list[str], now: datetime) -> dict[str, int]:
-        """Calls that background work may spend for each school that is connected and reachable."""
-        found = {}
-        for school_id in wanted:
-            if now < self._unconnected.get(school_id, now):
-                continue
-            request = rdv.GetBudgetRequest(on_behalf=rdv.OnBehalf(school_id=school_id))
-            try:
-                answer = await peers.call(self._egress.GetBudget, request, timeout=2, principal="")
-            except Failure as failure:
-                log.info("plan.no_budget", code=failure.name)
-                return {}
-            if not answer.connected:
-                self._unconnected[school_id] = now + UNCONNECTED_RESTS
-            elif answer.reachable:
-                found[school_id] = background_budget(answer.calls_left, answer.calls_per_minute)
-        return found
 
 
 RESULT_VALID = timedelta(days=5 * 365)

@@ -358,12 +358,22 @@ async def mark_slots(tx: Tx, marks: Iterable[Mark]) -> None:
         await tx.execute(_MARK, values)
 
 
-async def offers_in(tx: Tx, departments: Iterable[str]) -> dict[tuple[str, str], list[Centre]]:
-    """Known open centres of departments, by (department, category)."""
+async def looks_since(tx: Tx, since: datetime | None, first_day: date) -> list[tuple[Look, Seen]]:
+    """Looks that were tried since a moment (None: ever), of a day on."""
+    department = sa.select(centres.c.department).where(centres.c.id == looks.c.centre_id).scalar_subquery()
+    columns = looks.c.day, looks.c.centre_id, looks.c.category, department
+    seen = looks.c.seen_at, looks.c.tried_at, looks.c.slots, looks.c.trouble
+    statement = sa.select(*columns, *seen).where(looks.c.day >= first_day)
+    if since is not None:
+        statement = statement.where(looks.c.tried_at >= since)
+    return [(Look(*row[:4]), Seen(*row[4:])) for row in await tx.execute(statement)]
+
+
+async def all_offers(tx: Tx) -> dict[tuple[str, str], list[Centre]]:
+    """Known open centres, by (department, category)."""
     statement = (
         sa.select(*centres.c, offers.c.category)
         .join(offers, offers.c.centre_id == centres.c.id)
-        .where(offers.c.department.in_(sorted(departments)))
         .order_by(offers.c.department, offers.c.category, centres.c.id)
     )
     found: dict[tuple[str, str], list[Centre]] = {}

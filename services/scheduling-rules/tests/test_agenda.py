@@ -1,0 +1,235 @@
+"""The agenda: the latest look first, all classes late alike, and nobody's token beyond its half (R-27)."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from time import process_time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resapermis_scheduling_rules.agenda import EMPTY_FACTOR, OLD_AFTER, SOONEST, Agenda, Centre, Publication, Why, Wish
+from resapermis_scheduling_rules.days import is_working_day
+from resapermis_scheduling_rules.domain import Centre as ExamCentre
+from resapermis_scheduling_rules.plan import Interest, Look, Seen
+from resapermis_scheduling_rules.planning import wishes_of
+from resapermis_scheduling_rules.store.watching import Scope
+from resapermis_scheduling_rules.tokens import Tokens
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+"""A Tuesday, ten in the morning in Paris."""
+TODAY = NOW.date()
+FOR_ALL = 10_000
+
+
+def tokens(*schools: str, calls: int = FOR_ALL) -> Tokens:
+    known = Tokens()
+    for school in schools:
+        known.told(school, NOW.timestamp(), connected=True, calls_left=calls, calls_per_minute=calls)
+        known.tokens[school].known_until = float("inf")
+    return known
+
+
+def wish(why: Why = Why.REST, *payers: str, department: str = "91") -> Wish:
+    return Wish(department, why, frozenset(payers or ("s1",)))
+
+
+def agenda(wishes: dict[Centre, Wish], seconds_ago: float | None, slots: int = 5) -> Agenda:
+    """Every look of these centres answered so long ago."""
+    made = Agenda()
+    made.wish(wishes, NOW)
+    if seconds_ago is not None:
+        for look in looks(wishes):
+            made.learn(look, seen(NOW - timedelta(seconds=seconds_ago), slots))
+    return made
+
+
+def looks(wishes: dict[Centre, Wish], days: int = 56) -> list[Look]:
+    return [
+        Look(TODAY + timedelta(days=n), centre_id, category, one.department)
+        for (centre_id, category), one in wishes.items()
+        for n in range(days)
+    ]
+
+
+def seen(at: datetime, slots: int = 5) -> Seen:
+    return Seen(at, at, slots)
+
+
+def test_nothing_is_looked_at_while_it_is_quite_fresh() -> None:
+    wishes, soonest = {("c1", "B"): wish(Why.FAVOURITE)}, SOONEST * OLD_AFTER[Why.FAVOURITE]
+    assert agenda(wishes, soonest - 1).next(NOW, tokens("s1"), 99) == []
+    assert len(agenda(wishes, soonest).next(NOW, tokens("s1"), 99)) == 56
+
+
+def test_the_latest_by_the_largest_factor_comes_first() -> None:
+    wishes = {("rest", "B"): wish(), ("favourite", "B"): wish(Why.FAVOURITE), ("saved", "B"): wish(Why.SAVED)}
+    made = agenda(wishes, 1900)  # 1.06 times too old at home, 7.9 times for the others
+    made.watch([Interest("s1", "91", "B", TODAY, TODAY, ("rest",))], NOW)
+    chosen = [made.why(look) for _, look in made.next(NOW, tokens("s1"), 3 * 56)]
+    assert chosen[0] is Why.WATCHED
+    assert Counter(chosen[1:113]) == {Why.FAVOURITE: 56, Why.SAVED: 56}
+    assert chosen[113:] == [Why.REST] * 55
+
+
+def test_what_people_watch_is_soon_old_only_while_they_watch_and_where() -> None:
+    wishes = {("c1", "B"): wish(), ("c2", "B"): wish()}
+    made, payers = agenda(wishes, 61), tokens("s1", "s2")
+    day = date(2026, 12, 9)
+    watched = Look(day, "c2", "B", "91")
+    made.watch([Interest("s2", "91", "B", day, day, ("c2",))], NOW)
+    assert [look for _, look in made.next(NOW, payers, 99)] == [watched]
+    made.watch([], NOW)
+    assert made.why(watched) is Why.REST
+
+
+def test_empty_days_and_days_off_stay_fresh_for_longer() -> None:
+    wishes = {("c1", "B"): wish(Why.FAVOURITE)}
+    ago = SOONEST * EMPTY_FACTOR * OLD_AFTER[Why.FAVOURITE]
+    assert agenda(wishes, ago - 1, slots=0).next(NOW, tokens("s1"), 99) == []
+    chosen = {look.day for _, look in agenda(wishes, ago, slots=0).next(NOW, tokens("s1"), 99)}
+    assert chosen == {look.day for look in looks(wishes) if is_working_day(look.day, "91")}
+
+
+@pytest.mark.parametrize(("weekday", "denser"), [(0, True), (1, True), (2, False)])
+def test_working_days_are_looked_at_ten_times_as_often_around_publication(weekday: int, denser: bool) -> None:  # noqa: FBT001
+    wishes = {("c1", "B"): wish(Why.FAVOURITE)}
+    monday = datetime(2026, 11, 30, 14, 1, tzinfo=UTC)  # 15:01 in Paris
+    made = Agenda({("91", "B"): Publication(900, weekday)})
+    made.wish(wishes, monday)
+    for look in looks(wishes, 63):
+        made.learn(look, seen(monday - timedelta(seconds=31), 0))
+    chosen = {look.day for _, look in made.next(monday, tokens("s1"), 99)}
+    assert bool(chosen) is denser
+    assert all(is_working_day(day, "91") for day in chosen)
+
+
+@pytest.mark.parametrize(
+    ("at", "near"),
+    [
+        (datetime(2026, 11, 30, 13, 58, tzinfo=UTC), False),
+        (datetime(2026, 11, 30, 13, 59, tzinfo=UTC), True),
+        (datetime(2026, 11, 30, 14, 15, tzinfo=UTC), True),
+        (datetime(2026, 11, 30, 14, 16, tzinfo=UTC), False),
+        (datetime(2026, 12, 1, 14, 5, tzinfo=UTC), False),  # a Tuesday
+        (datetime(2027, 3, 29, 13, 5, tzinfo=UTC), True),  # in summer time
+    ],
+)
+def test_publication_is_by_the_departments_own_clock(at: datetime, near: bool) -> None:  # noqa: FBT001
+    assert Publication(900, 1).is_near(at, "Europe/Paris") is near
+
+
+def test_a_look_under_way_is_not_chosen_again_and_a_failed_one_rests() -> None:
+    wishes = {("c1", "B"): wish()}
+    made, payers = agenda(wishes, None), tokens("s1")
+    first = made.next(NOW, payers, 1)
+    assert first[0][1] not in {look for _, look in made.next(NOW, payers, 99)}
+    made.ended(first[0][1], NOW)
+    assert made.next(NOW + timedelta(seconds=4), payers, 99) == []
+    assert made.next(NOW + timedelta(seconds=5), payers, 99) == first
+
+
+def test_a_look_that_nobody_can_pay_waits_without_holding_up_others() -> None:
+    wishes = {("c1", "B"): wish(Why.FAVOURITE, "poor"), ("c2", "B"): wish(Why.REST, "s1")}
+    made = agenda(wishes, 7300)
+    chosen = made.next(NOW, tokens("s1"), 99)
+    assert {(payer, look.centre_id) for payer, look in chosen} == {("s1", "c2")}
+
+
+def test_what_nobody_wants_any_more_is_forgotten_and_days_move_on() -> None:
+    wishes = {("c1", "B"): wish(), ("c2", "B"): wish()}
+    made = agenda(wishes, 7300)
+    made.wish({("c2", "B"): wish()}, NOW + timedelta(days=1))
+    chosen = [look for _, look in made.next(NOW + timedelta(days=1), tokens("s1"), 999)]
+    assert {look.centre_id for look in chosen} == {"c2"}
+    assert min(look.day for look in chosen) == TODAY + timedelta(days=1)
+    assert max(look.day for look in chosen) == TODAY + timedelta(days=56)
+
+
+def test_a_favourite_comes_before_a_saved_search_and_that_before_being_at_home() -> None:
+    centres = {("91", "B"): [ExamCentre(f"c{n}", "C", "91", 48.0 + n, 2.0) for n in range(3)]}
+    saved = [("s2", Scope("B", "91", "", 150), 48.0, 2.0), ("gone", Scope("B", "91"), None, None)]
+    wishes = wishes_of(centres, {"s1": "91", "s2": "33"}, [("s1", "B", "c0"), ("gone", "B", "c2")], saved, [])
+    assert {centre: (one.why, sorted(one.payers)) for (centre, _), one in wishes.items()} == {
+        "c0": (Why.FAVOURITE, ["s1", "s2"]),
+        "c1": (Why.SAVED, ["s1", "s2"]),
+        "c2": (Why.REST, ["s1"]),
+    }
+
+
+@pytest.mark.req("R-27")
+@given(st.lists(st.tuples(st.floats(0, 20), st.integers(0, 80)), min_size=1, max_size=40), st.integers(1, 600))
+def test_no_token_pays_more_than_half_of_any_minute(steps: list[tuple[float, int]], calls: int) -> None:
+    known, now, paid = tokens("s1", "s2", calls=calls), NOW.timestamp(), []
+    for pause, many in steps:
+        now += pause
+        paid += [(now, school) for _ in range(many) if (school := known.choose(["s1", "s2"], now))]
+    for at, _ in paid:
+        minute = Counter(school for when, school in paid if at <= when < at + 60)
+        assert max(minute.values()) <= max(1, calls // 2)
+
+
+def test_those_who_spent_least_of_their_share_pay() -> None:
+    known = tokens("s1", "s2", calls=210)
+    known.told("s3", NOW.timestamp(), connected=True, calls_left=600, calls_per_minute=600)
+    paid = Counter(known.choose(["s1", "s2", "s3"], NOW.timestamp()) for _ in range(510))
+    assert paid == {"s1": 105, "s2": 105, "s3": 300}
+
+
+def test_a_token_of_which_people_used_more_than_half_is_left_alone() -> None:
+    known = tokens("s1", calls=210)
+    known.told("s1", NOW.timestamp(), connected=True, calls_left=107, calls_per_minute=210)
+    assert [known.choose(["s1"], NOW.timestamp()) for _ in range(4)] == ["s1", "s1", None, None]
+
+
+def test_a_refused_token_waits_twice_as_long_each_time_and_begins_anew_after_a_success() -> None:
+    known, now = tokens("s1"), NOW.timestamp()
+    waits = []
+    for _ in range(6):
+        known.refused("s1", now, reconnect=False)
+        wait = next(seconds for seconds in range(100) if known.choose(["s1"], now + seconds))
+        waits.append(wait)
+        now += wait
+    assert waits == [5, 10, 20, 40, 60, 60]
+    known.seen("s1")
+    known.refused("s1", now, reconnect=False)
+    assert known.choose(["s1"], now + 5) == "s1"
+
+
+def test_unknown_tokens_are_asked_about_once_and_the_unconnected_not_for_a_while() -> None:
+    known, now = Tokens(), NOW.timestamp()
+    assert known.choose(["s1", "s2"], now) is None
+    assert (list(known.to_ask(1)), list(known.to_ask(9)), list(known.to_ask(9))) == (["s1"], ["s2"], [])
+    known.told("s1", now, connected=False, calls_left=0, calls_per_minute=0)
+    assert known.choose(["s1"], now + 299) is None
+    assert list(known.to_ask(9)) == []
+    known.choose(["s1"], now + 300)
+    assert list(known.to_ask(9)) == ["s1"]
+
+
+def test_a_round_for_a_thousand_schools_is_planned_in_far_less_than_a_tenth_of_a_second() -> None:
+    dice = Random(5)  # noqa: S311 - a world that repeats
+    schools = [f"s{n}" for n in range(1000)]
+    wishes = {
+        (f"c{n}", category): wish(dice.choice(list(Why)[1:]), *dice.sample(schools, 12), department=f"{10 + n % 80}")
+        for n in range(300)
+        for category in ("B", "A")
+    }
+    made, payers = agenda(wishes, 4000), tokens(*schools, calls=210)
+    interests = [
+        Interest(one, f"{10 + n % 80}", "B", TODAY, TODAY + timedelta(days=28)) for n, one in enumerate(schools[:150])
+    ]
+    made.watch(interests, NOW)
+    spent = []
+    for n in range(15):
+        now = NOW + timedelta(seconds=3 * n)
+        since = process_time()
+        made.watch(interests, now)
+        chosen = made.next(now, payers, 60)
+        for _, look in chosen:
+            made.learn(look, seen(now))
+            made.ended(look, now)
+        spent.append(process_time() - since)
+        assert len(chosen) == 60
+    assert sorted(spent)[len(spent) // 2] < 0.05

@@ -1,0 +1,49 @@
+"""The simulated planner, small: it beats round-robin where people care, keeps to budgets, and repeats."""
+
+from collections.abc import Iterator
+
+import pytest
+from planner.main import report
+from planner.simulation import ByAgenda, Measured, RoundRobin, simulate
+from planner.world import World, draw
+
+HOURS = 0.6
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer_looks() -> Iterator[None]:
+    """As many a school as in the large simulation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("planner.simulation.LOOKS_A_ROUND", 14)
+        patch.setattr("planner.simulation.WARM_UP_SECONDS", 900.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return draw(schools=140, centres=42, hours=HOURS, seed=2)
+
+
+@pytest.fixture(scope="module")
+def planned(world: World) -> Measured:
+    return simulate(world, ByAgenda, HOURS)
+
+
+@pytest.mark.req("R-27")
+def test_answers_that_people_care_about_are_younger_than_by_round_robin(world: World, planned: Measured) -> None:
+    ours, theirs = report(planned, world), report(simulate(world, RoundRobin, HOURS), world)
+    for why, at_the_median, late in (("watched", 3, 3), ("favourite", 1.3, 1.2), ("saved", 1.3, 1.2)):
+        assert ours["age_seconds"][why]["median"] * at_the_median < theirs["age_seconds"][why]["median"]
+        assert ours["age_seconds"][why]["p95"] * late < theirs["age_seconds"][why]["p95"]
+    assert ours["looks"] <= theirs["looks"]
+
+
+@pytest.mark.req("R-27")
+def test_no_token_goes_beyond_its_budget_and_people_keep_their_half(world: World, planned: Measured) -> None:
+    calls = report(planned, world)["most_calls_of_a_token_in_a_minute"]
+    assert all(most <= int(limit) for limit, most in calls.items())
+
+
+def test_equal_worlds_give_equal_figures(world: World, planned: Measured) -> None:
+    again = draw(schools=140, centres=42, hours=HOURS, seed=2)
+    assert report(simulate(again, ByAgenda, HOURS), again) == report(planned, world)
