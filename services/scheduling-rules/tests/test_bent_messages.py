@@ -22,7 +22,7 @@ SERVICE = "resapermis.scheduling.v1.SchedulingService"
 
 def _at(**day: int) -> Timestamp:
     moment = Timestamp()
-    moment.FromDatetime(datetime(**({"year": 2026, "month": 12, "day": 1} | day), tzinfo=UTC))  # type: ignore[arg-type]
+    moment.FromDatetime(datetime(**({"year": 2026, "month": 12, "day": 1} | day), tzinfo=UTC))
     return moment
 
 

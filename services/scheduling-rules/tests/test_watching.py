@@ -346,8 +346,8 @@ async def test_centres_come_nearest_first_with_the_way(service: Service) -> None
 async def test_a_search_around_the_school_crosses_departments_and_says_the_way(service: Service) -> None:
     service.state.schools["school-1"].latitude_degrees = 48.6
     service.state.schools["school-1"].longitude_degrees = 2.4
-    place = {"latitude_degrees": 48.79, "longitude_degrees": 2.46}
-    service.state.centres["94"] = [rdv.RdvCentre(id="c3", name="Créteil", **place)]
+    creteil = rdv.RdvCentre(id="c3", name="Créteil", latitude_degrees=48.79, longitude_degrees=2.46)
+    service.state.centres["94"] = [creteil]
     service.state.slot("s1", centre_id="c3")
     request = pb.SearchSlotsRequest(category="B", within_km=30)
     getattr(request, "from").FromDatetime(datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC))
