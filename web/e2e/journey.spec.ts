@@ -1,5 +1,5 @@
 /** The main job, as a secretary does it, on the running platform and the sandbox behind it. */
-import { expect, open, test, workingDay } from "./school.ts";
+import { expect, lookUntil, open, test, workingDay } from "./school.ts";
 
 test.describe.configure({ mode: "serial" });
 
@@ -7,7 +7,7 @@ test("a school registers a candidate, holds two slots, names, validates and hear
   school: page,
   sandbox,
 }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(240_000);
   const person = await sandbox.person();
   const name = `${person.lastName} ${person.firstName}`;
   const day = workingDay(3);
@@ -31,11 +31,8 @@ test("a school registers a candidate, holds two slots, names, validates and hear
 
   await test.step("search and hold: one result per line", async () => {
     await open(page, `/creneaux?du=${day}&au=${day}&de=6&a=7`, "Créneaux");
-    await page.getByRole("button", { name: /Regarder maintenant/ }).click();
-    const fresh = page.getByRole("button", { name: /Afficher \d+ nouveau/ });
     const open610 = page.getByRole("button", { name: /6 heures 10, .*, ouvert$/ });
-    await expect(fresh.or(open610).first()).toBeVisible();
-    if (await fresh.isVisible()) await fresh.click();
+    await lookUntil(page, open610);
     await open610.first().click();
     await page
       .getByRole("button", { name: /6 heures 42, .*, ouvert$/ })
@@ -93,15 +90,13 @@ test("a slot that another school just took is refused on its line, the other kep
   school: page,
   sandbox,
 }) => {
+  test.setTimeout(240_000);
   const day = workingDay(4);
   const [, second] = await sandbox.publish(day, ["06:10", "06:42"]);
   if (!second) throw new Error("the sandbox published nothing");
   await open(page, `/creneaux?du=${day}&au=${day}&de=6&a=7`, "Créneaux");
-  await page.getByRole("button", { name: /Regarder maintenant/ }).click();
-  const fresh = page.getByRole("button", { name: /Afficher \d+ nouveau/ });
   const first610 = page.getByRole("button", { name: /6 heures 10, .*, ouvert$/ });
-  await expect(fresh.or(first610).first()).toBeVisible();
-  if (await fresh.isVisible()) await fresh.click();
+  await lookUntil(page, first610);
   await first610.first().click();
   await page
     .getByRole("button", { name: /6 heures 42, .*, ouvert$/ })
@@ -114,14 +109,12 @@ test("a slot that another school just took is refused on its line, the other kep
 });
 
 test("five slots cannot be chosen for one request [R-14]", async ({ school: page, sandbox }) => {
+  test.setTimeout(240_000);
   const day = workingDay(5);
   await sandbox.publish(day, ["06:10", "06:42", "07:14", "07:46", "08:18"]);
   await open(page, `/creneaux?du=${day}&au=${day}&de=6&a=9&vue=liste`, "Créneaux");
-  await page.getByRole("button", { name: /Regarder maintenant/ }).click();
-  const fresh = page.getByRole("button", { name: /Afficher \d+ nouveau/ });
   const choosable = page.getByRole("button", { name: /, ouvert$/ });
-  await expect(fresh.or(choosable).first()).toBeVisible();
-  if (await fresh.isVisible()) await fresh.click();
+  await lookUntil(page, choosable);
   await expect(choosable.nth(4)).toBeVisible();
   for (let count = 0; count < 5; count += 1) await choosable.first().click();
   await expect(page.getByText("4 choisis sur 4")).toBeVisible();

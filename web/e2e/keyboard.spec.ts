@@ -5,7 +5,7 @@ test("hold, name and validate by keyboard alone; another window hears of it with
   school: page,
   sandbox,
 }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(240_000);
   const day = workingDay(6);
   await sandbox.publish(day, ["06:10"]);
   await open(page, "/", "Accueil");
@@ -22,7 +22,7 @@ test("hold, name and validate by keyboard alone; another window hears of it with
     const fresh = page.getByRole("button", { name: /Afficher \d+ nouveau/ });
     if (await fresh.isVisible()) await fresh.press("Enter");
     await expect(cell.first()).toBeVisible({ timeout: 2000 });
-  }).toPass({ timeout: 20_000 });
+  }).toPass({ timeout: 90_000 });
   await cell.first().focus();
   await page.keyboard.press("Space");
   await expect(page.getByText("1 choisi sur 4")).toBeVisible();

@@ -8,7 +8,7 @@ function opening(minutes: number): string {
 }
 
 test("before the hour: wishes and preparation, nothing to send [R-20]", async ({ school: page, sandbox }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(240_000);
   await open(page, "/", "Accueil");
   const person = await registered(page, sandbox);
   await open(page, opening(9), "Ouverture B, Val-de-Marne");
@@ -32,7 +32,7 @@ test("after the hour: it fills by itself, asks nothing by itself, and one truste
   school: page,
   sandbox,
 }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(240_000);
   const day = workingDay(5);
   await sandbox.publish(day, ["05:10", "05:42"]);
   await open(page, `/creneaux?du=${day}&au=${day}&de=5&a=6`, "Créneaux");

@@ -187,7 +187,7 @@ export async function open(page: Page, path: string, heading: string): Promise<v
   await expect(page.locator("[aria-busy=true]")).toHaveCount(0);
 }
 
-/** Looks until a slot that was just published is shown: the mirror may rest a moment after its last look. */
+/** Looks until a slot that was just published is shown: the school's looks of the minute may be spent. */
 export async function lookUntil(page: Page, cell: Locator): Promise<void> {
   await expect(async () => {
     if (await cell.first().isVisible()) return;
@@ -195,5 +195,5 @@ export async function lookUntil(page: Page, cell: Locator): Promise<void> {
     if (await fresh.isVisible()) await fresh.click();
     else await page.getByRole("button", { name: /Regarder maintenant/ }).click();
     await expect(cell.first()).toBeVisible({ timeout: 2000 });
-  }).toPass({ timeout: 60_000 });
+  }).toPass({ timeout: 90_000 });
 }

@@ -6,7 +6,7 @@ test.describe.configure({ mode: "serial" });
 test("an employee becomes a trainer, hours make the threshold's full time, a vehicle is added [R-28] [D-17]", async ({
   school: page,
 }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(240_000);
   await open(page, "/equipe", "Équipe");
   const add = page.getByRole("button", { name: "Ajouter comme formateur…" });
   await expect(add.or(page.getByRole("button", { name: /^Modifier/ })).first()).toBeVisible();
@@ -39,7 +39,7 @@ test("a trainer who is not free is named on the held line before validation [R-1
   school: page,
   sandbox,
 }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(240_000);
   const day = workingDay(7);
   await sandbox.publish(day, ["04:10"]);
   await open(page, `/equipe?onglet=disponibilites`, "Équipe");

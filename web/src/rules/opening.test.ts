@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { makeSlot } from "../../tests/mock/world.ts";
 import type { Parameter, Slot } from "../api/types.ts";
+import { pace } from "../pages/ouvertures/openingQuery.ts";
 import { comingOpenings, nextPublication, openingOf, readOpening } from "./opening.ts";
-import { living, propose, type Row, type Wish } from "./proposal.ts";
+import { centresOf, living, propose, type Row, type Wish } from "./proposal.ts";
 
 const at = "2026-11-30T14:00:00.000Z";
 const now = Date.parse("2026-11-30T13:00:00Z");
@@ -127,6 +128,21 @@ describe("the proposal [R-19]", () => {
     expect(propose([], [strict], [slot(0, 540), slot(1, 480)], 4)).toEqual([]);
     const rows = propose([], [wish("k-1")], [slot(0, 480)], 4);
     expect(propose(rows, [], [slot(0, 480)], 4)).toEqual([]);
+  });
+
+  test("only the centres that wishes name are read, unless one takes any", () => {
+    expect(centresOf([wish("a", { centres: ["c-2", "c-1"] }), wish("b", { centres: ["c-1"] })])).toEqual([
+      "c-1",
+      "c-2",
+    ]);
+    expect(centresOf([wish("a", { centres: ["c-2"] }), wish("b")])).toEqual([]);
+    expect(centresOf([])).toEqual([]);
+  });
+
+  test("the room reads slowly until a minute before the hour, then every two seconds until five after it", () => {
+    const hour = Date.parse(at);
+    const minutes = (count: number) => pace(hour, hour - count * 60_000);
+    expect([60, 10, 1, 0, -5, -6, -60].map(minutes)).toEqual([300_000, 30_000, 2000, 2000, 2000, 30_000, 300_000]);
   });
 
   test("equal facts give the equal proposal, whatever the order of what is seen", () => {

@@ -28,6 +28,12 @@ export function fits(slot: Slot, wish: Wish): boolean {
   );
 }
 
+/** The centres that all wishes together name, sorted; none as soon as one wish takes any. */
+export function centresOf(wishes: readonly Wish[]): string[] {
+  if (wishes.some((wish) => wish.centres.length === 0)) return [];
+  return [...new Set(wishes.flatMap((wish) => wish.centres))].sort();
+}
+
 function takable(slot: Slot | undefined): boolean {
   return slot?.allowed === true && slot.status === "free";
 }

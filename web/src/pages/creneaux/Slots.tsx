@@ -179,7 +179,7 @@ export function Slots() {
                   {look.isPending ? t`Lecture…` : t`Regarder maintenant (coûte un appel)`}
                 </Button>
               </div>
-              <Incomplete page={last} />
+              <Incomplete page={look.data?.incomplete ? look.data : last} />
               {look.error ? <ProblemNotice error={look.error} /> : null}
               {settled.fresh > 0 ? (
                 <div>

@@ -46,7 +46,7 @@ export function fullName(slot: Slot, face: SlotFace): string {
   const time = minutes === 0 ? t`${hours} heures` : t`${hours} heures ${minutes}`;
   const word = face.full ?? face.word;
   const far = distanceText(slot);
-  const name = [day, time, slot.centre.name, ...(far ? [far] : []), word].join(", ");
+  const name = [day, time, ...(far ? [far] : []), slot.centre.name, word].join(", ");
   return face.choosable && face.tone !== "chosen" ? `${name}, ${t`ouvert`}` : name;
 }
 

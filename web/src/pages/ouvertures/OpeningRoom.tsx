@@ -15,7 +15,7 @@ import { ProblemNotice } from "../../parts/Notice.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
 import { departmentName } from "../../rules/departments.ts";
 import { type Opening, openingMoment, readOpening } from "../../rules/opening.ts";
-import type { Row } from "../../rules/proposal.ts";
+import { centresOf, type Row } from "../../rules/proposal.ts";
 import { secondsLeft } from "../../time/countdown.ts";
 import { duration, parisMoment } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
@@ -53,10 +53,10 @@ function Room({ opening }: { opening: Opening }) {
   const at = Date.parse(opening.at);
   const open = now >= at;
   const place = departmentName(opening.department);
-  const query = useQuery(openingQuery(opening));
+  const wishes = useStore(kept)[opening.id] ?? [];
+  const query = useQuery(openingQuery(opening, centresOf(wishes)));
   const basket = useQuery(basketQuery);
   const { data: preparation } = useQuery(preparationQuery(opening.id));
-  const wishes = useStore(kept)[opening.id] ?? [];
   const served = useMemo(() => new Set(namedIn(basket.data?.groups ?? [])), [basket.data]);
   const slots = query.data?.items ?? [];
   const concerned = slots.filter((slot) => {

@@ -1,4 +1,7 @@
-/** What the opening room reads: the mirror's slots, closely around the hour. It reads what we hold; it spends no call of RdvPermis. */
+/**
+ * What the opening room reads: the mirror's slots, closely around the hour. What is stale there is looked at again on the school's
+ * calls, so the reading is slow until the hour is near.
+ */
 import { queryOptions } from "@tanstack/react-query";
 import * as calls from "../../api/calls.ts";
 import { keys } from "../../api/queries.ts";
@@ -8,18 +11,21 @@ import type { Opening } from "../../rules/opening.ts";
 import { addDays, todayInParis } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
 
-const NEAR = 5 * 60_000;
+const MINUTE = 60_000;
 
-/** Milliseconds between two reads: every two seconds around the opening, slowly otherwise. `from` and `now` in ms. */
+/** Milliseconds until the next read: every two seconds from a minute before the hour until five after it. `at` and `now` in ms. */
 export function pace(at: number, now: number): number {
-  return Math.abs(now - at) <= NEAR ? 2000 : 30_000;
+  const ahead = at - now;
+  if (ahead <= MINUTE && ahead >= -5 * MINUTE) return 2000;
+  return Math.abs(ahead) <= 15 * MINUTE ? MINUTE / 2 : 5 * MINUTE;
 }
 
-export const openingQuery = (opening: Opening) => {
+/** `centres`: where the wishes are; none: anywhere in the department. */
+export const openingQuery = (opening: Opening, centres: string[]) => {
   const at = Date.parse(opening.at);
   const from = todayInParis(serverClock.now());
   return queryOptions({
-    queryKey: [...keys.slots, "opening", opening.id, from],
+    queryKey: [...keys.slots, "opening", opening.id, from, centres],
     queryFn: ({ signal }) =>
       calls.slots(
         {
@@ -27,7 +33,7 @@ export const openingQuery = (opening: Opening) => {
           category: opening.category,
           from,
           to: addDays(from, WIDEST - 1),
-          centres: [],
+          centres,
           // One minute more: what opens at that very moment is in.
           opensBefore: new Date(at + 60_000).toISOString(),
         },
