@@ -19,7 +19,9 @@ CANCELLED = "ANNULE"
 
 @dataclass
 class Hand:
-    """`slots` are the hand's own, by school; what it cancels of the offices' bookings stands in `history`.
+    """`slots` are the hand's own, by school, each booked once; what it cancels of the offices' bookings is in `history`.
+
+    A slot that is booked again soon after a change is left alone by the comparison for two minutes.
 
     A booking that is cancelled there ends here whenever a comparison finds it: an operation without an answer.
     """
@@ -34,6 +36,7 @@ class Hand:
     tally: Counter[str] = field(default_factory=Counter)
     booked: set[str] = field(default_factory=set)
     """Exams it made and let stand."""
+    used: set[str] = field(default_factory=set)
     broken: str = ""
 
     def work(self) -> None:
@@ -46,9 +49,12 @@ class Hand:
 
     def _book(self) -> None:
         school = self.rng.choice(sorted(self.slots))
+        fresh = [slot for slot in self.slots[school] if slot not in self.used]
+        if not fresh:
+            return
         people = self._get("/candidates", school=school)
         order = {
-            "slot": self.rng.choice(self.slots[school]),
+            "slot": self.rng.choice(fresh),
             "school": school,
             "candidate": self.rng.choice(people)["id"],
         }
@@ -56,6 +62,7 @@ class Hand:
         self.tally[f"book {answer.status_code}"] += 1
         if answer.status_code == 201:
             self.booked.add(answer.json()["id"])
+            self.used.add(order["slot"])
 
     def _cancel(self) -> None:
         standing = [exam for exam in self._get("/state")["exams"] if exam["state"] != CANCELLED]

@@ -36,7 +36,7 @@ SLOTS = 12
 """A department and seed: few enough that schools meet on them."""
 PEOPLE = 4
 """A school."""
-HAND_SLOTS = 3
+HAND_SLOTS = 6
 """A department and seed, booked on RdvPermis' own pages."""
 HOLD_SECONDS = 15
 """R-HOLD-TTL while the storm lasts: holds lapse within it."""
