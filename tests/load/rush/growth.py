@@ -4,10 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
-
 from rush import run
-from rush.past import past_bookings, past_lines
 from rush.seed import School
 
 ROUNDS = 2
@@ -21,13 +18,12 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     schools = [School(number) for number in range(1, many + 1)]
     found: dict[str, Any] = {}
     async with run.place() as place:
-        await place.seed(schools)
+        await place.seed(schools, past=0)
         each, there = iter(schools), 0
         async with place.grpc() as platform:
             await place.slice(platform, each, arguments.callers, arguments.seconds)  # warm: the first is not compared
             for size in sizes:
-                await place.basket(lambda connection, a=there, z=size: past_bookings(connection, a, z))  # type: ignore[misc]
-                await _counted(place, there, size)
+                await place.grow(there, size)
                 there = size
                 run.say(f"{size} past bookings")
                 slices = [
@@ -45,14 +41,6 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             "spread_of_cpu_percent": round(100 * (max(cpu.values()) - min(cpu.values())) / max(cpu.values()), 1),
             "invariants": await place.breaches(),
         }
-
-
-async def _counted(place: run.Place, there: int, size: int) -> None:
-    connection = await asyncpg.connect(place.house.stack.database_url("scheduling_rules"), timeout=10)
-    try:
-        await past_lines(connection, there, size)
-    finally:
-        await connection.close()
 
 
 def main(words: Sequence[str]) -> int:

@@ -24,9 +24,12 @@ from rush import hops, invariants, seed
 from rush.callers import Crowd, Platform, slice_of
 from rush.house import House, house
 from rush.opening import sound
+from rush.past import past_bookings, past_lines
 from rush.seed import School
 from rush.web import WebPlatform
 
+PAST = 10_000
+"""Bookings behind every measure."""
 WARM_UP = 0.35
 """Seconds of warm-up for each second of a slice."""
 PARTS_OF_A_ROUND = ("hops_ms", "cpu_ms_per_action", "machine_percent")
@@ -59,12 +62,26 @@ class Place:
         """Basket as a school's page sees it."""
         return WebPlatform(self.house.stack.settings.public_url, self.house.stack.ports.web)
 
-    async def seed(self, schools: Sequence[School], contested: Sequence[str] = ()) -> None:
-        """Write schools and slots where the services keep them."""
+    async def seed(self, schools: Sequence[School], contested: Sequence[str] = (), past: int = PAST) -> None:
+        """Write schools and slots where the services keep them, and bookings of times past.
+
+        Without a past PostgreSQL would keep plans made for empty tables, which no platform in use has.
+        """
         since, url = time.monotonic(), self.house.stack.database_url
         databases = seed.Databases(url("scheduling_rules"), url("mandate"), url("auth_gateway"))
         await seed.write(schools, databases, self.house.stack.settings.secrets, contested)
+        await self.grow(0, past)
         say(f"seeded {len(schools)} schools, {len(contested)} shared slots in {time.monotonic() - since:.1f} s")
+
+    async def grow(self, first: int, last: int) -> None:
+        """Lay past bookings number `first` + 1 to `last` behind what there is."""
+        if last > first:
+            await self.basket(lambda connection: past_bookings(connection, first, last))
+            connection = await asyncpg.connect(self.house.stack.database_url("scheduling_rules"), timeout=10)
+            try:
+                await past_lines(connection, first, last)
+            finally:
+                await connection.close()
 
     async def basket(self, question: Callable[["asyncpg.Connection[Any]"], Awaitable[Any]]) -> Any:
         """Ask basket's database."""
