@@ -56,12 +56,13 @@ async def read(connection: "asyncpg.Connection[Any]") -> Seen:
         await connection.execute("SET LOCAL enable_indexscan = off")
         await connection.execute("SET LOCAL enable_indexonlyscan = off")
         await connection.execute("SET LOCAL enable_bitmapscan = off")
-        found = [await _ask(connection, name, question, at_once=True) for name, question in invariants.ALWAYS.items()]
-        found += [await _ask(connection, name, question, at_once=False) for name, question in _SETTLED.items()]
+        found = [await ask(connection, name, question, at_once=True) for name, question in invariants.ALWAYS.items()]
+        found += [await ask(connection, name, question, at_once=False) for name, question in _SETTLED.items()]
         lines = [Line(*row) for row in await connection.fetch(_LINES)]
         at: datetime = await connection.fetchval("SELECT clock_timestamp()")
     return Seen(tuple(found), tuple(lines), at)
 
 
-async def _ask(connection: "asyncpg.Connection[Any]", name: str, question: str, *, at_once: bool) -> Finding:
+async def ask(connection: "asyncpg.Connection[Any]", name: str, question: str, *, at_once: bool) -> Finding:
+    """What a question of an invariant brings."""
     return of(name, (row[0] for row in await connection.fetch(question)), at_once=at_once)

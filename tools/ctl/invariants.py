@@ -13,6 +13,7 @@ from ctl import booking, bus, facts, journal, state
 from ctl.findings import Finding, Report
 from ctl.places import DATABASES, Places
 from devstack.parts import service_named
+from resapermis_scheduling_rules.store import invariants as of_rules
 
 BETWEEN_LOOKS_SECONDS = 1.0
 CONNECT_SECONDS = 10.0
@@ -69,11 +70,14 @@ async def _look(places: Places) -> Report:
         names = {service: connections[_database(service)] for service in facts.SPEAKERS}
         traffic = {_database(name): await facts.read(connection, name) for name, connection in names.items()}
         kept = await journal.read(connections["audit"])
+        rules = connections["scheduling_rules"]
+        ruled = [await booking.ask(rules, name, asked, at_once=True) for name, asked in of_rules.ALWAYS.items()]
     truth = await state.read(places.control) if places.control else None
     settings = await bus.read(places.nats_monitors)
     said = frozenset[str]().union(*(one.records for one in traffic.values()))
     findings: Sequence[Finding] = [
         *booked.findings,
+        *ruled,
         *facts.judge(traffic),
         *journal.judge(kept, booked.booked(), said),
         *(state.judge(truth, booked.lines) if truth is not None else []),

@@ -27,6 +27,7 @@ from resapermis_scheduling_rules.school_servicer import SchoolServicer
 from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.settings import Settings
 from resapermis_scheduling_rules.standing import Standings
+from resapermis_scheduling_rules.store import invariants
 from resapermis_scheduling_rules.workers import Lines, forget
 
 NAME, PACKAGE = "scheduling-rules", "resapermis_scheduling_rules"
@@ -107,6 +108,7 @@ async def _serve() -> None:
                 PenaltiesFound: outcomes.on_penalties_found,
             },
         )
+        process.invariants |= invariants.ALWAYS
         process.closers += [looker.close, facts.close]
         process.every(3600, "forget", lambda: forget(process.engine, process.now()))
         process.every(MATCH_SECONDS, "match", Matcher(process.engine, facts, process.now).round)
