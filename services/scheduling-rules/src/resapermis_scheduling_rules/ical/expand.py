@@ -4,6 +4,7 @@ A series that takes too long or brings too much is left out, and said; what is l
 one series is its processor time, by a signal that interrupts it: recurrence rules can be written that never end.
 """
 
+import gc
 import re
 import signal
 from collections import Counter, defaultdict
@@ -54,17 +55,17 @@ def expand(reduced: Reduced, zone: tzinfo, since: datetime, until: datetime) -> 
         series[event.uid].append(event)
     once = [events[0] for events in series.values() if len(events) == 1 and not events[0].recurs()]
     read = _read_at_once(reduced, once)
-    found, spans = Found(), set[Span]()
+    found, spans, hurry = Found(), set[Span](), _Hurry()
     for uid, events in series.items():
         try:
-            with _hurry():
+            with hurry.limited():
                 brought = _series(reduced, events, read.get(uid), zone, since, until)
             if len(spans) + len(brought - spans) > MOST:
                 raise _LeftOutError(TOO_MANY)  # noqa: TRY301 - one place counts what is left out
             spans |= brought
             found.kept += events
         except _LeftOutError as left_out:
-            found.left_out[left_out.why] += len(events)
+            found.left_out[TOO_MANY if hurry.late else left_out.why] += len(events)
     found.spans = sorted(spans)
     return found
 
@@ -79,18 +80,31 @@ def _read_at_once(reduced: Reduced, events: Sequence[Event]) -> dict[str, Compon
     return read
 
 
-@contextmanager
-def _hurry() -> Iterator[None]:
-    def late(_number: int, _frame: object) -> None:
+class _Hurry:
+    """Interrupts a series that takes more than its processor time, wherever it is by then."""
+
+    def __init__(self) -> None:
+        self.late = False
+        signal.signal(signal.SIGVTALRM, self._interrupt)
+
+    def _interrupt(self, _number: int, _frame: object) -> None:
+        self.late = True
         raise _LeftOutError(TOO_MANY)
 
-    before = signal.signal(signal.SIGVTALRM, late)
-    signal.setitimer(signal.ITIMER_VIRTUAL, SERIES_SECONDS, SERIES_SECONDS / 5)  # again, should a library swallow it
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        self.late = False
+        gc.disable()  # an interruption within a collection would be lost; the process has its memory limit
+        again = SERIES_SECONDS / 5  # should a library swallow it
+        signal.setitimer(signal.ITIMER_VIRTUAL, SERIES_SECONDS, again)
+        try:
+            try:
+                yield
+            finally:
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        finally:  # the first may itself have been interrupted
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            gc.enable()
 
 
 def _series(
