@@ -187,3 +187,15 @@ async def test_an_odd_slot_id_is_an_opaque_text_that_round_trips(basket: Basket,
     (line,) = (await basket.hold(slot)).lines
     assert (line.slot.id, line.state) == (slot, pb.LINE_STATE_HELD)
     assert (await basket.states()) == {slot: "held"}
+
+
+@pytest.mark.req("B6", "B8")
+async def test_an_action_of_fifty_thousand_slots_is_refused_within_a_second_and_leaves_nothing(basket: Basket) -> None:
+    request = pb.HoldSlotsRequest(request_id="k", lines=[pb.HoldLine(slot_id=f"s{n}") for n in range(50_000)])
+    since = time.monotonic()
+    with pytest.raises(Failure):
+        await basket.ask("HoldSlots", request)
+    assert time.monotonic() - since < 5  # one second on a machine of its own
+    assert await basket.states() == {}
+    assert basket.world.evaluated == []
+    assert basket.rdvpermis.calls == []

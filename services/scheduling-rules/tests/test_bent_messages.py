@@ -144,3 +144,9 @@ async def test_a_search_of_no_size_is_refused(service: Service, limit: int) -> N
 async def test_the_first_and_the_last_second_are_times_like_others(service: Service, seconds: int) -> None:
     request = pb.SearchSlotsRequest(department="91", category="B", opens_before=Timestamp(seconds=seconds))
     assert await _send(service, "auth-gateway", "SearchSlots", request.SerializeToString()) in {"OK", "MALFORMED"}
+
+
+@pytest.mark.req("B6", "B9")
+async def test_a_search_of_two_hundred_thousand_centres_is_refused(service: Service) -> None:
+    request = pb.SearchSlotsRequest(department="91", category="B", centre_ids=["c"] * 200_000)
+    assert await _send(service, "auth-gateway", "SearchSlots", request.SerializeToString()) == "MALFORMED"

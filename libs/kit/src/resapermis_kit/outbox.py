@@ -189,8 +189,11 @@ async def mark_published(tx: Tx, ids: Sequence[UUID], now: datetime) -> None:
 
 
 async def forget_old(tx: Tx, now: datetime) -> int:
-    """Delete rows published more than seven days ago, at most 5,000 at a time; return how many."""
-    old = sa.select(outbox.c.id).where(outbox.c.published_at < now - KEPT).limit(5000)
+    """Delete rows published more than seven days ago, lowest numbers first, at most 5,000 at a time; return how many.
+
+    So what is kept has no gap at any moment.
+    """
+    old = sa.select(outbox.c.id).where(outbox.c.published_at < now - KEPT).order_by(outbox.c.number).limit(5000)
     return (await tx.execute(sa.delete(outbox).where(outbox.c.id.in_(old)))).rowcount
 
 
