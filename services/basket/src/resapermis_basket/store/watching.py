@@ -76,11 +76,11 @@ async def coming(tx: Tx, school_id: str) -> list[Line]:
 async def touched(
     tx: Tx, school_id: str, slot_ids: Sequence[str], exam_ids: Sequence[str], since: datetime
 ) -> list[Line]:
-    """Live lines on these slots, whoever's; and the school's own coming ones, also those that ended since a moment."""
+    """Live lines on these slots, whoever's; and the school's own, those done or ended since a moment too."""
     theirs = sa.select(*lines.c).where(ALIVE, lines.c.slot_id.in_(slot_ids))
     same = sa.or_(lines.c.slot_id.in_(slot_ids), lines.c.exam_id.in_([one for one in exam_ids if one]))
-    mine = (lines.c.school_id == school_id, lines.c.starts_at > sa.func.now(), same)
-    ours = sa.select(*lines.c).where(*mine, sa.or_(ALIVE, lines.c.since >= since))
+    stands = sa.or_(ALIVE, lines.c.since >= since, lines.c.state == State.DONE)
+    ours = sa.select(*lines.c).where(lines.c.school_id == school_id, same, stands)
     found = {row.id: line_of(row) for statement in (theirs, ours) for row in await tx.execute(statement)}
     return list(found.values())
 
