@@ -4,7 +4,7 @@ import { expect, open, PAGES, signIn, test } from "./school.ts";
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`axe finds nothing on any page, ${colorScheme} [E-06]`, async ({ school: page }) => {
-    test.setTimeout(180_000);
+    test.setTimeout(600_000);
     await page.emulateMedia({ colorScheme });
     for (const [path, heading] of PAGES) {
       await open(page, path, heading);
@@ -40,7 +40,7 @@ test("axe finds nothing in the dialogs [E-06]", async ({ school: page }) => {
 });
 
 test("at 320 px no page scrolls sideways [E-06]", async ({ school: page }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(400_000);
   await page.setViewportSize({ width: 320, height: 640 });
   for (const [path, heading] of [...PAGES, ["/creneaux?vue=calendrier", "Créneaux"] as const]) {
     await open(page, path, heading);

@@ -24,6 +24,9 @@ export const keys = {
   favourites: ["favourites"],
   searches: ["searches"],
   preparations: ["preparations"],
+  school: ["school"],
+  standings: ["standings"],
+  parameters: ["parameters"],
 } as const;
 
 /** Reads are tried again twice when the answer was lost or a part is away; a refusal is final. */

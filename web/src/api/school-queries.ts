@@ -1,18 +1,19 @@
 /** What is kept of the answers about the school itself; apart from queries.ts, so that the first load does not carry them. */
 import { queryOptions } from "@tanstack/react-query";
 import * as calls from "./calls.ts";
+import { keys } from "./queries.ts";
 import * as ours from "./school-calls.ts";
 import type { Subject } from "./types.ts";
 
 export const schoolKeys = {
-  school: ["school"],
-  trainers: ["school", "trainers"],
-  vehicles: ["school", "vehicles"],
-  hours: ["school", "hours"],
-  standings: ["standings"],
+  school: keys.school,
+  trainers: [...keys.school, "trainers"],
+  vehicles: [...keys.school, "vehicles"],
+  hours: [...keys.school, "hours"],
+  standings: keys.standings,
   unavailabilities: ["unavailabilities"],
-  parameters: ["parameters"],
-  results: ["bookings", "results"],
+  parameters: keys.parameters,
+  results: [...keys.bookings, "results"],
 } as const;
 
 export const schoolQuery = queryOptions({ queryKey: [...schoolKeys.school, "profile"], queryFn: ours.school });

@@ -34,9 +34,12 @@ export function touched(event: FeedEvent): readonly (readonly string[])[] {
   const kind = `${event.event} ${kindOf(event.data)}`;
   const hit: (readonly string[])[] = [keys.notices];
   if (/basket|line|hold|booking|exam/.test(kind)) hit.push(keys.basket, keys.slots, keys.thresholds);
-  if (/booking|exam/.test(kind)) hit.push(keys.bookings, keys.audit);
+  if (/booking|exam|result/.test(kind)) hit.push(keys.bookings, keys.audit, keys.standings);
   if (/mandate|candidate/.test(kind)) hit.push(keys.candidates);
-  if (/slot|threshold|rule/.test(kind)) hit.push(keys.slots, keys.thresholds);
+  if (/slot|threshold|rule|search/.test(kind)) hit.push(keys.slots, keys.thresholds);
+  if (/rule/.test(kind)) hit.push(keys.parameters);
+  if (/search/.test(kind)) hit.push(keys.searches);
+  if (/authorisation/.test(kind)) hit.push(keys.school);
   return hit;
 }
 

@@ -44,7 +44,11 @@ describe("the live stream [N-04]", () => {
 
   test.each([
     ["change", '{"topic":"basket"}', ["notices", "basket", "slots", "thresholds"]],
-    ["change", '{"topic":"booking"}', ["notices", "basket", "slots", "thresholds", "bookings", "audit"]],
+    ["change", '{"topic":"booking"}', ["notices", "basket", "slots", "thresholds", "bookings", "audit", "standings"]],
+    ["notification", '{"kind":"result.found"}', ["notices", "bookings", "audit", "standings"]],
+    ["notification", '{"kind":"rule.changed"}', ["notices", "slots", "thresholds", "parameters"]],
+    ["notification", '{"kind":"search.matched"}', ["notices", "slots", "thresholds", "searches"]],
+    ["notification", '{"kind":"authorisation.ending"}', ["notices", "school"]],
     ["notification", '{"id":"n","kind":"mandate.active"}', ["notices", "candidates"]],
     ["surprise", "{}", ["notices"]],
   ])("%s %s makes old what it touches", (event, data, keys) => {

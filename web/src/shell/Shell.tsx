@@ -83,9 +83,11 @@ function MessagesLink({ className }: { className: string }) {
   );
 }
 
+/** Choices and wishes live until one signs out by hand; a session that merely ended keeps them. */
 function useSignOut(): () => void {
   const client = useQueryClient();
   return () => {
+    sessionStorage.clear();
     signOut().then(
       (answer) => {
         client.clear();
