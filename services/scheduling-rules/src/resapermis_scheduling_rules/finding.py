@@ -28,7 +28,7 @@ class CentreUnknown(Exception):
     """A slot is at a centre that came after the centres were last read."""
 
 
-MOST_LOOKED_AT = 2000
+MOST_LOOKED_AT = 1000
 """Slots that one page looks at before it ends where it stands, perhaps with few or none found."""
 MOST_READINGS = 8
 ROW_READING = 600

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from resapermis_scheduling_rules.domain import Centre, Point, Slot, Status, day_start, distance_km, local_day, zone_of
@@ -116,13 +117,14 @@ def nearest_first(centres: Iterable[Centre], school: Point | None) -> list[Centr
     return sorted(centres, key=rank)
 
 
-def hours(wanted: Wanted, department: str) -> list[tuple[datetime, datetime]]:
+@lru_cache(maxsize=1024)
+def hours(wanted: Wanted, department: str) -> Sequence[tuple[datetime, datetime]]:
     """Stretches of the window, in order and apart, outside of which nothing in a department can match.
 
-    Around a change of clocks they are generous: `matches` decides.
+    Around a change of clocks they are generous: `matches` decides. Remembered: each step of a page asks again.
     """
     if not wanted.by_hour:
-        return [(wanted.since, wanted.until)]
+        return ((wanted.since, wanted.until),)
     zone = ZoneInfo(zone_of(department))
     day, last = local_day(wanted.since, department), local_day(wanted.until - timedelta(microseconds=1), department)
     found: list[tuple[datetime, datetime]] = []
