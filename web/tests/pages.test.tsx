@@ -3,6 +3,7 @@ import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { setChoice } from "../src/pages/creneaux/choice.ts";
+import { placeOf } from "../src/pages/messages/Messages.tsx";
 import { makeWorld } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
 
@@ -172,6 +173,16 @@ describe("around the pages", () => {
     const [verify] = await screen.findAllByRole("button", { name: /Vérifier la preuve/ });
     await user.click(verify as HTMLElement);
     expect(await screen.findByText(/La preuve tient/)).toBeTruthy();
+  });
+
+  test.each([
+    ["search.matched", "/creneaux"],
+    ["rule.changed", "/seuils"],
+    ["result.found", "/reservations"],
+    ["authorisation.ending", "/equipe"],
+    ["surprise", undefined],
+  ])("a message of %s leads to %s", (kind, place) => {
+    expect(placeOf(kind)).toBe(place);
   });
 
   test("a message is read at the click, before the answer [N-04]", async () => {

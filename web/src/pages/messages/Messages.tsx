@@ -68,12 +68,13 @@ export function Messages() {
 /** Where a notice leads. */
 export function placeOf(
   kind: string,
-): "/panier" | "/reservations" | "/candidats" | "/seuils" | "/creneaux" | undefined {
-  if (/^booking|^exam/.test(kind)) return "/reservations";
+): "/panier" | "/reservations" | "/candidats" | "/seuils" | "/creneaux" | "/equipe" | undefined {
+  if (/^booking|^exam|^result/.test(kind)) return "/reservations";
   if (/^basket|^hold|^line/.test(kind)) return "/panier";
   if (/^mandate|^candidate/.test(kind)) return "/candidats";
-  if (/^threshold/.test(kind)) return "/seuils";
-  if (/^slot/.test(kind)) return "/creneaux";
+  if (/^threshold|^rule/.test(kind)) return "/seuils";
+  if (/^slot|^search/.test(kind)) return "/creneaux";
+  if (/^authorisation/.test(kind)) return "/equipe";
   return undefined;
 }
 

@@ -80,7 +80,11 @@ export function Checks({
           {t`session jusqu'à ${clockTime(session.expiresAt)}`}
         </Check>
         <Check state={!preparation ? "open" : preparation.rdvpermisReachable ? "ok" : "bad"}>
-          {preparation && !preparation.rdvpermisReachable ? t`RdvPermis ne répond pas` : t`RdvPermis répond`}
+          {!preparation
+            ? t`RdvPermis à interroger`
+            : preparation.rdvpermisReachable
+              ? t`RdvPermis répond`
+              : t`RdvPermis ne répond pas`}
           {preparation && !preparation.tokenFresh ? `, ${t`reconnexion à demander`}` : null}
         </Check>
         <Check state={basket}>
