@@ -192,12 +192,14 @@ class DrivingSchool(School):
         assert mandate["state"] == "active", mandate
         return Person(person.neph, person.first_name, person.last_name, person.email, made["id"])
 
-    def search(self, *, department: str = "", centre: str = "", look_now: bool = False) -> dict[str, Any]:
+    def search(
+        self, *, department: str = "", centre: str = "", look_now: bool = False, limit: int = 200
+    ) -> dict[str, Any]:
         """The exam day's slots."""
         day = str(exam_day())
         asked: dict[str, Any] = {"department": department or self.department, "category": CATEGORY, "to": day}
         asked |= {"from": day, "lookNow": str(look_now).lower()} | ({"centre": centre} if centre else {})
-        return dict(self.get("/api/v1/slots", **asked))
+        return dict(self.get("/api/v1/slots", limit=limit, **asked))
 
     def slots(self, count: int, *, at: datetime | None = None) -> list[str]:
         """Fresh slots in the school's department that nobody else goes for, seen by the search."""

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.events.v1 import events_pb2 as pb
 from resapermis.mandate.v1.events_pb2 import CandidateCreated
+from resapermis_kit import duties
 from resapermis_kit import outbox as kit_outbox
 from resapermis_kit.bus import Consumer, Fact
 from resapermis_kit.clock import utc_now
@@ -50,8 +51,7 @@ async def running(*work: Any) -> Any:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
+        await duties.end(tasks)
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

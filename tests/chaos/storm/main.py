@@ -42,6 +42,8 @@ HOLD_SECONDS = 15
 """R-HOLD-TTL while the storm lasts: holds lapse within it."""
 SETTLED_SECONDS = 90.0
 """Everything is known, arrived and given back this long after the storm: the reconciler's longest pause is a minute."""
+MOST_SEEN = 500
+"""Slots of a centre's day in one page of the search; each seed adds eighteen."""
 PART_SETTINGS = {
     "auth-gateway": {"RESAPERMIS_SIGN_IN_RATE": "6000/minute", "RESAPERMIS_WRITE_RATE": "60000/minute"},
     "egress": {"RESAPERMIS_RDVPERMIS_EMPLOYEE_CALLS": "20000", "RESAPERMIS_RDVPERMIS_SCHOOL_CALLS": "20000"},
@@ -101,7 +103,7 @@ class Storm:
             self.hand_slots[department] = self.state.publish(centre, exam_day(), HAND_SLOTS)
 
             def seen(school: DrivingSchool = school, centre: str = centre, slots: list[str] = slots) -> bool:
-                found = {one["id"] for one in school.search(centre=centre, look_now=True)["items"]}
+                found = {one["id"] for one in school.search(centre=centre, look_now=True, limit=MOST_SEEN)["items"]}
                 return found >= set(slots)
 
             until(seen, f"fresh slots of {department} in the search", 30)
