@@ -1,5 +1,6 @@
 """Which looks a search is worth, and what the planner does about the rest."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -164,3 +165,23 @@ async def test_favourites_are_read_for_connected_schools_and_tried_again_half_a_
     async with transaction(service.engine) as tx:
         found, seen_at = await watching.favourites_of(tx, "school-1")
     assert ([one.centre_id for one in found], seen_at) == (["c1"], service.clock())
+
+
+@pytest.mark.req("R-27")
+async def test_while_peoples_looks_wait_none_of_the_planners_begins(service: Service) -> None:
+    await watched(service)
+    connect(service)
+    service.state.gate = asyncio.Event()
+    request = pb.SearchSlotsRequest(
+        department="91", category="B", look_now=True
+    )  # eight weeks: far more than eight looks
+    waiting = asyncio.ensure_future(service.stub().SearchSlots(request, metadata=service.who()))
+
+    async def all_under_way() -> bool:
+        return len(service.state.asked) == 8
+
+    await eventually(all_under_way)
+    await service.planner.round()
+    assert len(service.state.asked) == 8
+    service.state.gate.set()
+    await waiting
