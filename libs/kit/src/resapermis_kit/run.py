@@ -1,6 +1,7 @@
 """The run loop of a process: start in order, say ready, drain on SIGTERM."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -27,6 +28,8 @@ from resapermis_kit.rpc import EventsServicer, Server
 from resapermis_kit.settings import ServiceSettings
 from resapermis_kit.telemetry import Health, configure, serve_health
 
+YOUNG = 10_000
+"""Objects made, less those gone, before the youngest are looked through: a request makes hundreds."""
 log = structlog.get_logger()
 
 
@@ -154,6 +157,7 @@ async def serve(
         await build(process)
         health.checks["database"] = lambda: db.check(engine)
         await server.start()
+        keep_what_stays()
         locks = duties.lock_engine(settings.database_url, name)
         stack.push_async_callback(locks.dispose)
         tasks = [asyncio.create_task(duties.forever(worker)) for worker in process.workers]
@@ -172,6 +176,16 @@ async def serve(
         for opened in process.channels.values():
             await opened.close()
     log.info("stopped")
+
+
+def keep_what_stays() -> None:
+    """What exists once a process has started lives as long as it: Python's collector need not walk it again and again.
+
+    A full walk of modules, messages and tables is a pause of 80 ms, at an opening for everybody.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 20, 20)
 
 
 async def _wait_for_database(engine: AsyncEngine, package: str) -> None:
