@@ -208,3 +208,23 @@ async def test_who_is_too_late_hears_it_without_rules_or_rdvpermis_being_asked(b
     free = await basket.hold(("s1", 2), school="school-2")  # remembered as taken, but the database says free
     assert free.lines[0].state == pb.LINE_STATE_HELD
     await basket.check()
+
+
+@pytest.mark.req("R-14")
+async def test_more_taken_slots_than_an_action_may_have_are_refused_by_their_rule(basket: Basket) -> None:
+    for slots in (["s1", "s2", "s3"], ["s4", "s5"]):
+        await basket.hold(*slots)
+    with pytest.raises(Failure) as refused:
+        await basket.hold(*((f"s{n}", n) for n in range(1, 6)), school="school-2")
+    assert refused.value.code == Code.CODE_RULE_REFUSED
+    assert "R-GROUP" in {verdict.rule for verdict in refused.value.verdicts}
+
+
+@pytest.mark.req("R-14")
+async def test_a_slot_that_is_forgotten_between_two_looks_is_judged_like_any_other(
+    basket: Basket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await basket.hold(("s1", 1))
+    monkeypatch.setattr("resapermis_basket.judging.Judging.lost", lambda *_: None)
+    late = await basket.hold(("s1", 2), school="school-2")
+    assert late.lines[0].refusal.code == Code.CODE_SLOT_TAKEN

@@ -124,7 +124,7 @@ def sound(told: Any) -> bool:
     """Whether nothing in these figures, at any depth, is what must never be."""
     if isinstance(told, dict):
         bad = ("oversold", "held_twice", "refused_without_a_reason", "counters_wrong", "above_limit")
-        if any(told.get(name) for name in bad) or told.get("winners", 1) != 1:
+        if any(told.get(name) for name in bad) or told.get("winners", 1) != 1 or told.get("INTERNAL"):
             return False
         return all(sound(one) for one in told.values())
     return all(sound(one) for one in told) if isinstance(told, list) else True

@@ -72,6 +72,8 @@ def test_what_must_never_be_is_seen_at_any_depth() -> None:
     assert sound({"a": [{"oversold": 0, "winners": 1}], "invariants": {"counters_wrong": 0, "live_lines": 7}})
     assert not sound({"a": [{"b": {"above_limit": 1}}]})
     assert not sound({"refused_without_a_reason": 3})
+    assert not sound({"opening": {"failures": {"INTERNAL": 1}}})
+    assert sound({"opening": {"failures": {"OVERLOADED": 1}}})
 
 
 def test_figures_of_nothing_are_no_error() -> None:

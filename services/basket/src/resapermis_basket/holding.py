@@ -69,6 +69,8 @@ class Holding:
                 return await self.earlier(who, request, situation.time.now)
             judged = self._judging.lost(who, wanted, situation, self._turns.taken)
             if judged is None:
+                if mandates is None:  # the slots looked taken, and yet others are to be asked
+                    mandates = await self._mandates(wanted)
                 judged = await self._judging.judge(who, wanted, situation, mandates)
             group = self._group(who, request, situation.time.now)
             judged = replace(judged, lines=[replace(line, group_id=group.id) for line in judged.lines])
@@ -103,15 +105,15 @@ class Holding:
 
     async def _facts(
         self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[Wanted]
-    ) -> tuple[Situation, list[MandateAnswer]]:
+    ) -> tuple[Situation, list[MandateAnswer] | None]:
         """Our own facts and mandate's, side by side. A twin is answered although mandate may be away.
 
-        Mandate is not asked in vain: where all slots were seen taken lately, our own facts come first.
+        Mandate is not asked in vain (None): where all slots were seen taken lately, our own facts come first.
         """
         if wanted and all(self._turns.taken(line.slot_id) for line in wanted):
             situation = await self._situation(who, request, wanted)
             if situation.asked_before or all(line.slot_id in situation.conflicts.slots for line in wanted):
-                return situation, []
+                return situation, None
             return situation, await self._mandates(wanted)
         ours, mandates = await asyncio.gather(
             self._situation(who, request, wanted), self._mandates(wanted), return_exceptions=True
