@@ -101,7 +101,8 @@ class Results:
                 went = result(line, seen.results, seen.penalties, now)
                 look_at = None
                 if went is None:
-                    look_at = now + RETRY if later else next_look(line, patience(self._parts), now)
+                    waits = patience(self._parts)
+                    look_at = now + min(RETRY, waits.often) if later else next_look(line, waits, now)
                 after.append(replace(line, result=went, next_look_at=look_at, looks=line.looks + 1))
                 if went is not None:
                     FOUND.labels(went.outcome).inc()

@@ -46,6 +46,7 @@ MARGIN = timedelta(minutes=5)
 LATELY = timedelta(minutes=2)
 """So long after an act of ours its slot is left alone: the list may have been read before."""
 LONGEST_PAUSE = timedelta(hours=2)
+BUDGET_PAUSE = timedelta(minutes=1)
 
 
 class Sweeping:
@@ -79,9 +80,12 @@ class Sweeping:
         try:
             await self.sweep_school(school.school_id)
         except Failure as failure:
-            failures = school.failures + 1
             log.info("sweep.waits", school=school.school_id, code=failure.name)
-            pause = min(every * 2 ** min(school.failures, 8), max(LONGEST_PAUSE, every))
+            if failure.code == Code.CODE_RDVPERMIS_BUDGET:  # people went first; it fills again within the minute
+                pause = min(every, BUDGET_PAUSE)
+            else:
+                failures = school.failures + 1
+                pause = min(every * 2 ** min(school.failures, 8), max(LONGEST_PAUSE, every))
         async with transaction(self._parts.engine) as tx:
             await store.swept(tx, school.school_id, await store.now(tx) + pause, failures)
 
