@@ -1,6 +1,7 @@
 /** The parameters of the rules in words, with their unit; one that this page does not know keeps its own name. */
 import { plural, t } from "@lingui/core/macro";
 import type { Parameter } from "../api/types.ts";
+import { figure } from "./figures.ts";
 
 export function parameterName(name: string): string {
   switch (name) {
@@ -70,7 +71,7 @@ export function parameterName(name: string): string {
 /** "48 h", "60 %", "15 min". */
 export function parameterValue({ name, value }: Pick<Parameter, "name" | "value">): string {
   const number = Number(value);
-  const shown = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 }).format(number);
+  const shown = figure(number);
   if (name === "publication_minutes") {
     const two = (part: number) => String(part).padStart(2, "0");
     return `${two(Math.floor(number / 60))}:${two(number % 60)}`;

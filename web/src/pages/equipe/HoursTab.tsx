@@ -12,6 +12,7 @@ import { toast } from "../../live/toast.ts";
 import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { ProblemNotice } from "../../parts/Notice.tsx";
 import { CATEGORIES, departmentName } from "../../rules/departments.ts";
+import { figure } from "../../rules/figures.ts";
 import { countedMonths, fteOf } from "../../rules/fte.ts";
 import { addMonths } from "../../time/calendar.ts";
 import { dayFull, monthLong, parisMoment } from "../../time/format.ts";
@@ -28,10 +29,6 @@ function kindWord(kind: HoursKind): string {
     case "theory":
       return t`théorie`;
   }
-}
-
-function figure(value: number): string {
-  return new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 }).format(value);
 }
 
 export function HoursTab() {

@@ -12,6 +12,7 @@ import { Loaded } from "../../parts/Loading.tsx";
 import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
 import { departmentName } from "../../rules/departments.ts";
 import { endingOf } from "../../rules/ending.ts";
+import { figure } from "../../rules/figures.ts";
 import { EndMark, useToday } from "./EndMark.tsx";
 
 export function LicenceTab({ mayEdit }: { mayEdit: boolean }) {
@@ -33,7 +34,6 @@ export function LicenceTab({ mayEdit }: { mayEdit: boolean }) {
 function Facts({ school }: { school: School }) {
   const today = useToday();
   const ending = endingOf(school.licensedUntil, today);
-  const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
   return (
     <section className="rp-card" aria-label={t`Agrément`}>
       <h2>{school.name}</h2>
@@ -56,7 +56,7 @@ function Facts({ school }: { school: School }) {
           <EndMark lastDay={school.licensedUntil} />
         </dd>
         <dt>{t`Temps plein déclaré à RdvPermis`}</dt>
-        <dd>{school.declaredFte === null ? t`non communiqué` : number.format(school.declaredFte)}</dd>
+        <dd>{school.declaredFte === null ? t`non communiqué` : figure(school.declaredFte)}</dd>
         <dt>{t`Donnée`}</dt>
         <dd>
           <Age seenAt={school.seenAt} />

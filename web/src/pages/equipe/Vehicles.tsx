@@ -10,11 +10,8 @@ import { toast } from "../../live/toast.ts";
 import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { ProblemNotice } from "../../parts/Notice.tsx";
 import { StatusMark } from "../../parts/StatusMark.tsx";
+import { gearboxWord } from "../../rules/gearbox.ts";
 import { Categories } from "./Categories.tsx";
-
-export function gearboxWord(gearbox: Gearbox): string {
-  return gearbox === "automatic" ? t`automatique` : t`manuelle`;
-}
 
 export function Vehicles({ mayEdit }: { mayEdit: boolean }) {
   const query = useQuery(vehiclesQuery);

@@ -10,6 +10,7 @@ import { useAct } from "../../live/act.ts";
 import { useOnline } from "../../live/online.ts";
 import { toast } from "../../live/toast.ts";
 import { ProblemNotice } from "../../parts/Notice.tsx";
+import { gearboxWord } from "../../rules/gearbox.ts";
 
 interface Said {
   trainerId: string | null;
@@ -60,7 +61,7 @@ export function Accompaniment({ line, when }: { line: Line; when: string }) {
           { value: "", label: t`pas encore dit` },
           ...cars.map((vehicle) => ({
             value: vehicle.id,
-            label: `${vehicle.label} (${vehicle.gearbox === "automatic" ? t`automatique` : t`manuelle`})`,
+            label: `${vehicle.label} (${gearboxWord(vehicle.gearbox)})`,
           })),
         ]}
       />

@@ -8,6 +8,7 @@ import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { Notice } from "../../parts/Notice.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
 import { departmentName } from "../../rules/departments.ts";
+import { figure } from "../../rules/figures.ts";
 import { effectiveLimit } from "../../rules/threshold.ts";
 import { dayFull, monthLong, parisMoment } from "../../time/format.ts";
 import { Parameters } from "./Parameters.tsx";
@@ -139,9 +140,8 @@ function Difference({ difference }: { difference: number }) {
 }
 
 function FteSource({ threshold }: { threshold: Threshold }) {
-  const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
-  const fte = number.format(threshold.fte);
-  const rate = number.format(threshold.ratePerFte);
+  const fte = figure(threshold.fte);
+  const rate = figure(threshold.ratePerFte);
   const asOf = threshold.fteAsOf ? dayFull(threshold.fteAsOf) : "";
   if (threshold.fteSource === "unknown") {
     return (
