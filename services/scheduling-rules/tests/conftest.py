@@ -19,16 +19,16 @@ from resapermis.scheduling.v1.school_pb2_grpc import add_SchoolServiceServicer_t
 from resapermis_kit.clock import new_id
 from resapermis_kit.outbox import Outbox
 from resapermis_kit.testing import MakeEngine, Serve
-from resapermis_scheduling_rules.absences import Absences
-from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
+from resapermis_scheduling_rules.availability.absences import Absences
+from resapermis_scheduling_rules.availability.ical.run import Reader
+from resapermis_scheduling_rules.availability.servicer import AvailabilityServicer
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.ical.run import Reader
-from resapermis_scheduling_rules.looks import Looker
-from resapermis_scheduling_rules.people import Nights, People
-from resapermis_scheduling_rules.planning import Planner
-from resapermis_scheduling_rules.school_servicer import SchoolServicer
+from resapermis_scheduling_rules.judging.standing import Standings
+from resapermis_scheduling_rules.mirror.looks import Looker
+from resapermis_scheduling_rules.mirror.planning import Planner
+from resapermis_scheduling_rules.school.people import Nights, People
+from resapermis_scheduling_rules.school.servicer import SchoolServicer
 from resapermis_scheduling_rules.servicer import SchedulingServicer
-from resapermis_scheduling_rules.standing import Standings
 from resapermis_scheduling_rules.workers import Lines
 
 PACKAGE = "resapermis_scheduling_rules"

@@ -19,9 +19,9 @@ from resapermis_kit.auth import HEADER, caller
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.testing import Running
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.looks import Asker, Looker
-from resapermis_scheduling_rules.plan import Look
-from resapermis_scheduling_rules.planning import Planner
+from resapermis_scheduling_rules.mirror.looks import Asker, Looker
+from resapermis_scheduling_rules.mirror.plan import Look
+from resapermis_scheduling_rules.mirror.planning import Planner
 from resapermis_scheduling_rules.workers import Lines
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

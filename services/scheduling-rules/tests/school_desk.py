@@ -16,8 +16,8 @@ from resapermis_kit.auth import HEADER
 from resapermis_kit.db import transaction
 from resapermis_kit.outbox import outbox
 from resapermis_kit.testing import Running
-from resapermis_scheduling_rules.absences import Absences
-from resapermis_scheduling_rules.people import Nights
+from resapermis_scheduling_rules.availability.absences import Absences
+from resapermis_scheduling_rules.school.people import Nights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,13 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resapermis_scheduling_rules.agenda import EMPTY_FACTOR, OLD_AFTER, SOONEST, Agenda, Centre, Publication, Why, Wish
-from resapermis_scheduling_rules.days import is_working_day
 from resapermis_scheduling_rules.domain import Centre as ExamCentre
-from resapermis_scheduling_rules.plan import Interest, Look, Seen
-from resapermis_scheduling_rules.planning import wishes_of
+from resapermis_scheduling_rules.mirror.agenda import (
+    EMPTY_FACTOR,
+    OLD_AFTER,
+    SOONEST,
+    Agenda,
+    Centre,
+    Publication,
+    Why,
+    Wish,
+)
+from resapermis_scheduling_rules.mirror.plan import Interest, Look, Seen
+from resapermis_scheduling_rules.mirror.planning import wishes_of
+from resapermis_scheduling_rules.mirror.tokens import Tokens
+from resapermis_scheduling_rules.school.days import is_working_day
 from resapermis_scheduling_rules.store.watching import Scope
-from resapermis_scheduling_rules.tokens import Tokens
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 """A Tuesday, ten in the morning in Paris."""

@@ -12,7 +12,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rule_cases import actions, cases, departments, moments, parameters, waiting_cases
 
-from resapermis_scheduling_rules import judge
 from resapermis_scheduling_rules.domain import (
     Action,
     Case,
@@ -35,6 +34,7 @@ from resapermis_scheduling_rules.domain import (
     status_of,
     zone_of,
 )
+from resapermis_scheduling_rules.judging import judge
 from resapermis_scheduling_rules.rules import ACTION_RULES, LINE_RULES, SLOT_RULES
 from resapermis_scheduling_rules.rules.basket import basket, group
 from resapermis_scheduling_rules.rules.slot import notice, past, unknown

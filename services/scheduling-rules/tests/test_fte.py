@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resapermis_scheduling_rules.domain import zone_of
-from resapermis_scheduling_rules.fte import (
+from resapermis_scheduling_rules.school.fte import (
     Fte,
     Hours,
     Kind,

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scheduling_peers import NOW
 
 from resapermis_kit.errors import Failure
-from resapermis_scheduling_rules.ical.expand import Found, expand
-from resapermis_scheduling_rules.ical.reduce import LARGEST, NotACalendar, reduce
-from resapermis_scheduling_rules.ical.run import Reader
+from resapermis_scheduling_rules.availability.ical.expand import Found, expand
+from resapermis_scheduling_rules.availability.ical.reduce import LARGEST, NotACalendar, reduce
+from resapermis_scheduling_rules.availability.ical.run import Reader
 
 YEAR = timedelta(days=366)
 PARIS = ZoneInfo("Europe/Paris")

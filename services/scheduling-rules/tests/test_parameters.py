@@ -20,9 +20,10 @@ from resapermis_kit.db import KIT, make_engine, transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.outbox import Outbox, outbox
 from resapermis_kit.testing import MakeDatabase, MakeEngine
-from resapermis_scheduling_rules import change, events, preview
+from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain import KeptLine, Parameter, Parameters, Place, Rulebook, parameters_for
-from resapermis_scheduling_rules.looks import Asker
+from resapermis_scheduling_rules.mirror.looks import Asker
+from resapermis_scheduling_rules.parameters import change, preview
 from resapermis_scheduling_rules.store import school_tables, schools, watching_tables
 from resapermis_scheduling_rules.store.tables import metadata, parameters
 

@@ -14,8 +14,11 @@ from scheduling_peers import NOW, Service, refusal
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import Code
 from resapermis_kit.outbox import Outbox
-from resapermis_scheduling_rules import case_wire, change, judge, wire
+from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain import Action, Case, Dated, Parameter, Parameters, Rulebook
+from resapermis_scheduling_rules.judging import judge
+from resapermis_scheduling_rules.judging import wire as case_wire
+from resapermis_scheduling_rules.parameters import change
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from rule_cases import cases, codes
 
-from resapermis_scheduling_rules import judge
 from resapermis_scheduling_rules.domain import (
     Action,
     Bar,
@@ -34,6 +33,7 @@ from resapermis_scheduling_rules.domain import (
     month_of,
     zone_of,
 )
+from resapermis_scheduling_rules.judging import judge
 from resapermis_scheduling_rules.rules.available import available
 from resapermis_scheduling_rules.rules.basket import replacements
 from resapermis_scheduling_rules.rules.candidate import mandate, named, one_active

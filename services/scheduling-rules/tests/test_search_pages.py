@@ -14,7 +14,6 @@ from scheduling_peers import NOW
 
 from resapermis_kit.db import transaction
 from resapermis_kit.testing import MakeEngine
-from resapermis_scheduling_rules import judge
 from resapermis_scheduling_rules.domain import (
     Case,
     Centre,
@@ -28,9 +27,10 @@ from resapermis_scheduling_rules.domain import (
     Status,
     distance_km,
 )
-from resapermis_scheduling_rules.finding import Finder
-from resapermis_scheduling_rules.page import PageJudge
-from resapermis_scheduling_rules.search import Wanted, hours, in_a_row, minute_of_day
+from resapermis_scheduling_rules.judging import judge
+from resapermis_scheduling_rules.search.finding import Finder
+from resapermis_scheduling_rules.search.page import PageJudge
+from resapermis_scheduling_rules.search.wanted import Wanted, hours, in_a_row, minute_of_day
 from resapermis_scheduling_rules.store import search as store
 from resapermis_scheduling_rules.store.search import Reading
 from resapermis_scheduling_rules.store.tables import centres, slots
@@ -220,11 +220,11 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
 ) -> None:
     engine = await make_engine(PACKAGE)
     # Small bounds, so that small mirrors reach them.
-    monkeypatch.setattr("resapermis_scheduling_rules.finding.MOST_LOOKED_AT", 12)
-    monkeypatch.setattr("resapermis_scheduling_rules.finding.ROW_READING", 5)
-    monkeypatch.setattr("resapermis_scheduling_rules.finding.FEW_STREAMS", 2)
-    monkeypatch.setattr("resapermis_scheduling_rules.search.LEAST_EACH", 2)
-    monkeypatch.setattr("resapermis_scheduling_rules.search.MOST_STRETCHES", 9)
+    monkeypatch.setattr("resapermis_scheduling_rules.search.finding.MOST_LOOKED_AT", 12)
+    monkeypatch.setattr("resapermis_scheduling_rules.search.finding.ROW_READING", 5)
+    monkeypatch.setattr("resapermis_scheduling_rules.search.finding.FEW_STREAMS", 2)
+    monkeypatch.setattr("resapermis_scheduling_rules.search.wanted.LEAST_EACH", 2)
+    monkeypatch.setattr("resapermis_scheduling_rules.search.wanted.MOST_STRETCHES", 9)
     cases: list[tuple[list[Slot], list[Wanted]]] = []
 
     @settings(max_examples=30, database=None)

@@ -18,7 +18,8 @@ from resapermis.scheduling.v1 import school_pb2
 from resapermis_kit.bus import Fact
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code
-from resapermis_scheduling_rules import outcomes, workers
+from resapermis_scheduling_rules import workers
+from resapermis_scheduling_rules.judging import outcomes
 from resapermis_scheduling_rules.store.tables import bars, parameters
 
 EXAM = NOW - timedelta(days=2)

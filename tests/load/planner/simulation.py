@@ -14,10 +14,10 @@ from typing import Protocol
 from planner.world import BEGINS, Day, World
 from resapermis_auth_gateway.egress.budget import Budget, Reservation
 from resapermis_auth_gateway.egress.budget import Limits as CallLimits
-from resapermis_scheduling_rules.agenda import Agenda, Why
-from resapermis_scheduling_rules.plan import HORIZON_DAYS, Interest, Look, Seen
-from resapermis_scheduling_rules.planning import wishes_of
-from resapermis_scheduling_rules.tokens import Tokens
+from resapermis_scheduling_rules.mirror.agenda import Agenda, Why
+from resapermis_scheduling_rules.mirror.plan import HORIZON_DAYS, Interest, Look, Seen
+from resapermis_scheduling_rules.mirror.planning import wishes_of
+from resapermis_scheduling_rules.mirror.tokens import Tokens
 
 ROUND_SECONDS, LOOKS_A_ROUND = 3.0, 100
 SAMPLE_SECONDS = 60.0

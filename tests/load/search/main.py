@@ -27,10 +27,10 @@ from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceStub
 from resapermis_kit import db, peers
 from resapermis_kit.auth import Principal, Signer
 from resapermis_scheduling_rules.domain import Parameters, Quota, School
-from resapermis_scheduling_rules.finding import Finder
-from resapermis_scheduling_rules.page import PageJudge
-from resapermis_scheduling_rules.search import is_meant
-from resapermis_scheduling_rules.search_wire import wanted_of
+from resapermis_scheduling_rules.search.finding import Finder
+from resapermis_scheduling_rules.search.page import PageJudge
+from resapermis_scheduling_rules.search.wanted import is_meant
+from resapermis_scheduling_rules.search.wire import wanted_of
 from search import seed
 from search.mixes import MIXES, Make
 from search.seed import World

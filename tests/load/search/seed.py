@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from resapermis_scheduling_rules.departments import PREFECTURES
 from resapermis_scheduling_rules.domain import Centre, School, zone_of
+from resapermis_scheduling_rules.search.departments import PREFECTURES
 
 CENTRES, SCHOOLS, DAYS = 300, 200, 56
 SHARES = {"B": 0.8, "A": 0.12, "CE": 0.08}

@@ -14,20 +14,22 @@ from resapermis_kit.bus import Together
 from resapermis_kit.clock import new_id
 from resapermis_kit.errors import Failure
 from resapermis_kit.run import Process
-from resapermis_scheduling_rules import change, events, outcomes
-from resapermis_scheduling_rules.absences import Absences
-from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
+from resapermis_scheduling_rules import events
+from resapermis_scheduling_rules.availability.absences import Absences
+from resapermis_scheduling_rules.availability.ical.run import Reader
+from resapermis_scheduling_rules.availability.servicer import AvailabilityServicer
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.ical.run import Reader
-from resapermis_scheduling_rules.looks import Looker
-from resapermis_scheduling_rules.matching import Matcher
-from resapermis_scheduling_rules.people import Nights, People
-from resapermis_scheduling_rules.planning import Favourites, Planner
-from resapermis_scheduling_rules.school_servicer import SchoolServicer
+from resapermis_scheduling_rules.judging import outcomes
+from resapermis_scheduling_rules.judging.standing import Standings
+from resapermis_scheduling_rules.mirror.looks import Looker
+from resapermis_scheduling_rules.mirror.planning import Favourites, Planner
+from resapermis_scheduling_rules.parameters import change
+from resapermis_scheduling_rules.school.people import Nights, People
+from resapermis_scheduling_rules.school.servicer import SchoolServicer
 from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.settings import Settings
-from resapermis_scheduling_rules.standing import Standings
 from resapermis_scheduling_rules.store import invariants
+from resapermis_scheduling_rules.watching.matching import Matcher
 from resapermis_scheduling_rules.workers import Lines, forget
 
 NAME, PACKAGE = "scheduling-rules", "resapermis_scheduling_rules"
@@ -38,7 +40,7 @@ FAVOURITES_SECONDS = 20
 
 
 def main() -> int:
-    """Command line: `migrate`, `parameter …` (see change.py), or nothing to serve."""
+    """Command line: `migrate`, `parameter …` (see parameters/change.py), or nothing to serve."""
     if sys.argv[1:2] == ["parameter"]:
         try:
             print(asyncio.run(change.command(sys.argv[2:], Settings().database_url)))  # noqa: T201 - a command line speaks

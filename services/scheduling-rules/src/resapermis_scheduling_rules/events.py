@@ -17,7 +17,7 @@ from resapermis.scheduling.v1.events_pb2 import (
 )
 from resapermis_kit.auth import Principal
 from resapermis_scheduling_rules.domain import Parameter, Place, Proposal, instant, plain_number
-from resapermis_scheduling_rules.plan import Look
+from resapermis_scheduling_rules.mirror.plan import Look
 
 FACTS = (
     SlotWithdrawn.DESCRIPTOR,

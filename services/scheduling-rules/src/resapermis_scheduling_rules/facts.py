@@ -17,7 +17,6 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.outbox import Outbox
-from resapermis_scheduling_rules import thresholds
 from resapermis_scheduling_rules.domain import (
     Centre,
     Parameters,
@@ -26,7 +25,8 @@ from resapermis_scheduling_rules.domain import (
     School,
     Standing,
 )
-from resapermis_scheduling_rules.looks import Asker
+from resapermis_scheduling_rules.judging import thresholds
+from resapermis_scheduling_rules.mirror.looks import Asker
 from resapermis_scheduling_rules.store import mirror as store
 from resapermis_scheduling_rules.store import people, schools
 

@@ -9,22 +9,23 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceServicer
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import transaction
-from resapermis_scheduling_rules import case_wire, wire
-from resapermis_scheduling_rules.atlas import Atlases
+from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain import (
     Place,
     local_day,
     month_of,
     next_month,
 )
-from resapermis_scheduling_rules.evaluating import Evaluator
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.freshness import Freshness
-from resapermis_scheduling_rules.looks import Looker, asker
-from resapermis_scheduling_rules.searching import Searching
+from resapermis_scheduling_rules.judging import wire as case_wire
+from resapermis_scheduling_rules.judging.evaluating import Evaluator
+from resapermis_scheduling_rules.mirror.freshness import Freshness
+from resapermis_scheduling_rules.mirror.looks import Looker, asker
+from resapermis_scheduling_rules.search.answering import Searching
+from resapermis_scheduling_rules.search.atlas import Atlases
 from resapermis_scheduling_rules.store import mirror as store
 from resapermis_scheduling_rules.store import schools
-from resapermis_scheduling_rules.watching import Watching
+from resapermis_scheduling_rules.watching.answering import Watching
 
 THRESHOLD_SECONDS = 1.0
 """How long a page of thresholds waits for RdvPermis' own figures."""

@@ -12,9 +12,10 @@ from resapermis_kit.bus import Fact
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.outbox import Outbox
-from resapermis_scheduling_rules import outcomes, school_events, thresholds
-from resapermis_scheduling_rules.absences import met_of
+from resapermis_scheduling_rules.availability.absences import met_of
 from resapermis_scheduling_rules.domain import KeptLine, Place, Status, month_of
+from resapermis_scheduling_rules.judging import outcomes, thresholds
+from resapermis_scheduling_rules.school import events as school_events
 from resapermis_scheduling_rules.store import bars, schools, watching
 from resapermis_scheduling_rules.store import mirror as store
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Range, insert
 
 from resapermis_kit.db import Tx
-from resapermis_scheduling_rules.absence import Booked, Declared, Span, Subject
+from resapermis_scheduling_rules.availability.absence import Booked, Declared, Span, Subject
 from resapermis_scheduling_rules.domain import Whose
 from resapermis_scheduling_rules.store.school_tables import IMPORTED, occurrences, unavailabilities
 

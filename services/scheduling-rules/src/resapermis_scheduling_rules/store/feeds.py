@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_kit.db import Tx
-from resapermis_scheduling_rules.feed import Exam
+from resapermis_scheduling_rules.availability.feed import Exam
 from resapermis_scheduling_rules.store.school_tables import feeds
 from resapermis_scheduling_rules.store.tables import centres, lines
 

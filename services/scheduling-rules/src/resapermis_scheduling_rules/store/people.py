@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis_kit.db import Tx
 from resapermis_kit.statement import Statement
 from resapermis_scheduling_rules.domain import ComputedFte
-from resapermis_scheduling_rules.fte import Fte, Hours, Kind, Months
-from resapermis_scheduling_rules.staff import WARN_DAYS, Ending, Term, Vehicle
+from resapermis_scheduling_rules.school.fte import Fte, Hours, Kind, Months
+from resapermis_scheduling_rules.school.staff import WARN_DAYS, Ending, Term, Vehicle
 from resapermis_scheduling_rules.store.school_tables import endings_said, ftes, hours, trainers, vehicles
 from resapermis_scheduling_rules.store.tables import schools
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from resapermis_kit.db import Tx
 from resapermis_scheduling_rules.domain import Centre
-from resapermis_scheduling_rules.search import Position, Step
+from resapermis_scheduling_rules.search.wanted import Position, Step
 from resapermis_scheduling_rules.store.tables import TIME, centres, offers
 
 Row = tuple[int, str, str, str, datetime, datetime, datetime, str, str | None, datetime]

@@ -1,0 +1,184 @@
+"""Acts on who is not free: declared, taken back, imported, written on; and the bookings that are told of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.scheduling.v1 import availability_pb2 as pb
+from resapermis_kit import once
+from resapermis_kit.auth import Principal
+from resapermis_kit.clock import Clock, NewId
+from resapermis_kit.db import Tx, transaction
+from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.outbox import Outbox
+from resapermis_scheduling_rules.availability import wire
+from resapermis_scheduling_rules.availability.absence import (
+    AHEAD,
+    KEPT,
+    ROLLED_BELOW,
+    Booked,
+    Declared,
+    Span,
+    Subject,
+    first_of_each,
+)
+from resapermis_scheduling_rules.availability.ical.run import Reader
+from resapermis_scheduling_rules.domain import Parameter, parameters_for
+from resapermis_scheduling_rules.school import events
+from resapermis_scheduling_rules.store import absences as store
+from resapermis_scheduling_rules.store import schools
+
+MOST_DECLARED = 5000
+"""Of a school, imports included."""
+MOST_LISTED = 10_000
+A_ROUND = 20
+"""Recurrences written on in one round; each is a process of its own."""
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Absences:
+    """What a school says about who is not free."""
+
+    engine: AsyncEngine
+    outbox: Outbox
+    reader: Reader
+    now: Clock
+    new_id: NewId
+
+    async def add(
+        self, who: Principal, request: pb.AddUnavailabilityRequest, home: str
+    ) -> pb.AddUnavailabilityResponse:
+        """Keep what is declared, once by its request id; tell the bookings to come that it meets."""
+        now = self.now()
+        wanted = wire.declared_of(request.unavailability, now, home)
+        spans = [(wanted.starts_at, wanted.ends_at)]
+        if wanted.rrule:
+            spans = await self._recurrence(wanted, now)
+        async with transaction(self.engine) as tx:
+            earlier = await once.earlier_answer(tx, who.account_id, request, now)
+            if earlier is not None:
+                return pb.AddUnavailabilityResponse.FromString(earlier)
+            if await store.declared_by(tx, who.school_id) >= MOST_DECLARED:
+                raise malformed("unavailability", f"a school keeps at most {MOST_DECLARED}; take some back")
+            kept_id, written_until = str(self.new_id()), now + AHEAD if wanted.rrule else None
+            await store.add(tx, kept_id, who.school_id, wanted, written_until, who.account_id, now)
+            await store.write(tx, kept_id, who.school_id, wanted.subject, spans)
+            await store.take_turns(tx, [who.school_id])
+            record = events.absence(who, "availability.add", kept_id, wanted.subject, wire.facts(wanted))
+            met = await met_by(tx, who.school_id, kept_id, now)
+            await self.outbox.add(tx, now, record, *(events.conflict(one) for one in met))
+            answer = pb.AddUnavailabilityResponse(
+                unavailability=wire.declared(kept_id, wanted), met_line_ids=dict.fromkeys(one.line_id for one in met)
+            )
+            await once.settle(tx, who.account_id, request, answer)
+            return answer
+
+    async def remove(self, who: Principal, kept_id: str) -> None:
+        """Take one back, with all its occurrences. NOT_FOUND: the school has none by this id."""
+        async with transaction(self.engine) as tx:
+            subject = await store.remove(tx, who.school_id, kept_id)
+            if subject is None:
+                raise Failure(Code.CODE_NOT_FOUND, "the school has no unavailability by this id")
+            await self.outbox.add(tx, self.now(), events.absence(who, "availability.remove", kept_id, subject, {}))
+
+    async def window(
+        self, school_id: str, subject: Subject | None, since: datetime, until: datetime
+    ) -> Sequence[store.Occurrence]:
+        """Occurrences that overlap a window, in order of time. MALFORMED: more than anybody reads."""
+        async with transaction(self.engine) as tx:
+            found = await store.window(tx, school_id, subject, since, until, MOST_LISTED + 1)
+        if len(found) > MOST_LISTED:
+            raise malformed("to", f"more than {MOST_LISTED} occurrences; choose a shorter window or one subject")
+        return found
+
+    async def bring(
+        self, who: Principal, subject: Subject, calendar: bytes, time_zone: str
+    ) -> tuple[int, Mapping[str, int]]:
+        """Keep a calendar's busy times in place of what an earlier import of the subject brought; tell new conflicts."""
+        now = self.now()
+        read = await self.reader.read(calendar, time_zone, now, now + AHEAD)
+        async with transaction(self.engine) as tx:
+            earlier = await store.imported(tx, who.school_id, subject)
+            told = set[tuple[str, str]]()
+            if earlier is None:
+                if await store.declared_by(tx, who.school_id) >= MOST_DECLARED:
+                    raise malformed("calendar", f"a school keeps at most {MOST_DECLARED}; take some back")
+            else:
+                told = {(one.line_id, one.whose) for one in await met_by(tx, who.school_id, earlier, now)}
+            kept_id = await store.keep_import(
+                tx,
+                str(self.new_id()),
+                who.school_id,
+                subject,
+                calendar=read.reduced,
+                time_zone=time_zone,
+                written_until=now + AHEAD,
+                by=who.account_id,
+                at=now,
+            )
+            await store.write(tx, kept_id, who.school_id, subject, read.spans)
+            await store.take_turns(tx, [who.school_id])
+            facts = {"kept": str(len(read.spans))} | {why: str(count) for why, count in read.left_out.items()}
+            record = events.absence(who, "availability.import", kept_id, subject, facts)
+            met = [one for one in await met_by(tx, who.school_id, kept_id, now) if (one.line_id, one.whose) not in told]
+            await self.outbox.add(tx, now, record, *(events.conflict(one) for one in met))
+        return len(read.spans), read.left_out
+
+    async def roll(self) -> None:
+        """Write recurrences and imports on, so that a year lies ahead; what cannot be read any more is left as it is."""
+        now = self.now()
+        async with transaction(self.engine) as tx:
+            waiting = await store.to_roll(tx, now + ROLLED_BELOW, A_ROUND)
+        for kept in waiting:
+            calendar = kept.calendar or (kept.declared.calendar() if kept.declared else b"")
+            spans: Sequence[Span] = ()
+            try:
+                spans = (await self.reader.read(calendar, kept.time_zone, now, now + AHEAD)).spans
+            except Failure as failure:
+                log.warning("absence.not_rolled", code=failure.name)
+            async with transaction(self.engine) as tx:
+                await store.rolled(tx, kept, spans, now + AHEAD)
+
+    async def forget(self) -> None:
+        """Delete what ended more than a year ago."""
+        while True:
+            async with transaction(self.engine) as tx:
+                if await store.forget_past(tx, self.now() - KEPT) < store.A_BATCH:
+                    return
+
+    async def _recurrence(self, wanted: Declared, now: datetime) -> list[Span]:
+        read = await self.reader.read(wanted.calendar(), wanted.time_zone, now, now + AHEAD)
+        if not read.spans:
+            why = next(iter(read.left_out), "past")
+            raise malformed("unavailability.rrule", _WHY.get(why, "a recurrence rule of RFC 5545"))
+        return list(read.spans)
+
+
+_WHY = {"too_many": "repeats too often", "past": "nothing of it lies within the next 12 months"}
+
+
+def _widest(rows: Sequence[Parameter]) -> timedelta:
+    """A distance beyond which nothing meets by any place's parameters."""
+    margins = [int(row.value) for row in rows if row.name in {"available_margin_minutes", "exam_minutes"}]
+    return timedelta(minutes=2 * max(margins, default=60))
+
+
+async def met_by(tx: Tx, school_id: str, kept_id: str, now: datetime) -> list[Booked]:
+    """Bookings to come that an unavailability meets, one word each."""
+    rows = await schools.parameters_in_force(tx, now)
+    return _meeting(await store.met_by(tx, school_id, kept_id, _widest(rows), now), rows)
+
+
+async def met_of(tx: Tx, booked: Mapping[str, str], now: datetime) -> list[Booked]:
+    """Of bookings that were just written (line to school), those to come that meet what is declared, one word each."""
+    await store.take_turns(tx, booked.values())
+    rows = await schools.parameters_in_force(tx, now)
+    return _meeting(await store.met_of(tx, list(booked), _widest(rows), now), rows)
+
+
+def _meeting(near: Sequence[Booked], rows: Sequence[Parameter]) -> list[Booked]:
+    return first_of_each([one for one in near if one.meets(parameters_for(rows, one.department, one.category))])

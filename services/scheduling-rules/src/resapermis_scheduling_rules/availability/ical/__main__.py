@@ -1,0 +1,38 @@
+"""The process that reads one calendar: limits itself, reads a question from its input, writes the answer, ends."""
+
+import json
+import resource
+import sys
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from resapermis_scheduling_rules.availability.ical.expand import expand
+from resapermis_scheduling_rules.availability.ical.reduce import NotACalendar, reduce
+
+CPU_SECONDS = 4
+MEMORY_BYTES = 512 * 1024 * 1024
+
+
+def main() -> None:
+    """Question: a line of JSON, then the calendar. Answer: JSON."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    question = json.loads(sys.stdin.buffer.readline())
+    since, until = (datetime.fromtimestamp(question[name], UTC) for name in ("since", "until"))
+    try:
+        reduced = reduce(sys.stdin.buffer.read())
+        found = expand(reduced, ZoneInfo(question["zone"]), since, until)
+    except NotACalendar as refused:
+        json.dump({"refused": refused.what}, sys.stdout)
+        return
+    answer = {
+        "spans": [[starts.timestamp(), ends.timestamp()] for starts, ends in found.spans],
+        "left_out": found.left_out,
+        "reduced": reduced.text(found.kept),
+    }
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Between messages and values of availability: parsed here once, answered from here."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from zoneinfo import available_timezones
+
+from resapermis.scheduling.v1 import availability_pb2 as pb
+from resapermis_kit.errors import malformed
+from resapermis_scheduling_rules.availability.absence import Declared, Subject
+from resapermis_scheduling_rules.domain import Whose, instant, zone_of
+from resapermis_scheduling_rules.school.wire import moment
+from resapermis_scheduling_rules.store.absences import Occurrence
+from resapermis_scheduling_rules.wire import timestamp, word
+
+RULE = re.compile(r"FREQ=(?:DAILY|WEEKLY|MONTHLY|YEARLY)(?:;[A-Z]{3,10}=[A-Z0-9,+-]{1,200}){0,12}")
+LONGEST_RULE = 500
+LONGEST = timedelta(days=400)
+LONGEST_WINDOW = timedelta(days=100, hours=2)
+"""A hundred days, clocks changed twice."""
+FURTHEST = timedelta(days=3 * 366)
+KINDS: Mapping[pb.SubjectKind.ValueType, Whose] = {
+    pb.SUBJECT_KIND_CANDIDATE: Whose.CANDIDATE,
+    pb.SUBJECT_KIND_TRAINER: Whose.TRAINER,
+    pb.SUBJECT_KIND_VEHICLE: Whose.VEHICLE,
+    pb.SUBJECT_KIND_SCHOOL: Whose.SCHOOL,
+}
+_NUMBERS = {whose: number for number, whose in KINDS.items()}
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def subject_of(message: pb.Subject, field: str) -> Subject:
+    """Read a subject: the school has no id, everybody else one."""
+    whose = KINDS.get(message.kind)
+    if whose is None:
+        raise malformed(f"{field}.kind", "a candidate, trainer, vehicle or the school")
+    if whose is Whose.SCHOOL:
+        if message.id:
+            raise malformed(f"{field}.id", "empty for the school")
+        return Subject(whose)
+    return Subject(whose, word(message.id, f"{field}.id"))
+
+
+def declared_of(message: pb.Unavailability, now: datetime, home: str) -> Declared:
+    """Read a declaration; its zone is the school's unless said."""
+    subject = subject_of(message.subject, "unavailability.subject")
+    starts_at = moment(message.starts_at, "unavailability.starts_at")
+    ends_at = moment(message.ends_at, "unavailability.ends_at")
+    if not starts_at < ends_at <= starts_at + LONGEST:
+        raise malformed("unavailability.ends_at", f"after starts_at, by at most {LONGEST.days} days")
+    if starts_at > now + FURTHEST:
+        raise malformed("unavailability.starts_at", "within three years")
+    rrule = message.rrule.upper().removeprefix("RRULE:")
+    if rrule and (len(rrule) > LONGEST_RULE or RULE.fullmatch(rrule) is None):
+        raise malformed("unavailability.rrule", 'a recurrence rule by days or longer, e.g. "FREQ=WEEKLY;BYDAY=MO"')
+    if not rrule and ends_at <= now:
+        raise malformed("unavailability.ends_at", "in the future")
+    zone = message.time_zone or zone_of(home)
+    if zone not in _zones():
+        raise malformed("unavailability.time_zone", 'an IANA time zone, e.g. "Europe/Paris"')
+    return Declared(subject, starts_at, ends_at, rrule, zone)
+
+
+def window_of(request: pb.ListUnavailabilitiesRequest, now: datetime) -> tuple[datetime, datetime]:
+    """Read a window of at most 100 days, from now unless said."""
+    since = moment(getattr(request, "from"), "from") if request.HasField("from") else now
+    until = moment(request.to, "to") if request.HasField("to") else since + timedelta(days=100)
+    if not since < until <= since + LONGEST_WINDOW:
+        raise malformed("to", "after from, by at most 100 days")
+    return since, until
+
+
+def _subject(subject: Subject) -> pb.Subject:
+    return pb.Subject(kind=_NUMBERS[subject.whose], id=subject.id)
+
+
+def declared(kept_id: str, kept: Declared) -> pb.Unavailability:
+    """As a message."""
+    return pb.Unavailability(
+        id=kept_id,
+        subject=_subject(kept.subject),
+        starts_at=timestamp(kept.starts_at),
+        ends_at=timestamp(kept.ends_at),
+        rrule=kept.rrule,
+        time_zone=kept.time_zone,
+    )
+
+
+def occurrence(found: Occurrence) -> pb.Unavailability:
+    """As a message: one time of an unavailability."""
+    return pb.Unavailability(
+        id=found.unavailability_id,
+        subject=_subject(found.subject),
+        starts_at=timestamp(found.span[0]),
+        ends_at=timestamp(found.span[1]),
+        rrule=found.rrule,
+        time_zone=found.time_zone,
+        imported=found.imported,
+    )
+
+
+def facts(kept: Declared) -> dict[str, str]:
+    """A declaration as a record says it."""
+    return {"startsAt": instant(kept.starts_at), "endsAt": instant(kept.ends_at), "rrule": kept.rrule}

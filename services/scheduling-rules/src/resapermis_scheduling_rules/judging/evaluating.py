@@ -1,0 +1,231 @@
+"""Evaluate, Explain, Rejudge: facts are gathered in few statements for all lines, every rule answers on each."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis_kit.clock import Clock
+from resapermis_kit.errors import malformed
+from resapermis_scheduling_rules import wire
+from resapermis_scheduling_rules.domain import (
+    Action,
+    Bar,
+    Case,
+    Parameters,
+    Purpose,
+    Reason,
+    Situation,
+    Slot,
+    Standing,
+    Verdict,
+    Want,
+    of_one_action,
+)
+from resapermis_scheduling_rules.facts import Facts
+from resapermis_scheduling_rules.judging import judge
+from resapermis_scheduling_rules.judging import wire as case_wire
+from resapermis_scheduling_rules.mirror.looks import Asker
+from resapermis_scheduling_rules.rules.slot import unknown
+from resapermis_scheduling_rules.store import bars, mirror
+from resapermis_scheduling_rules.store.situations import situations
+
+MOST_CASES = 1000
+"""Kept cases judged again in one call."""
+Bars = dict[tuple[str, str], list[Bar]]
+"""Of each candidate and category."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An action with everything known about it; a slot that nobody ever saw has no case."""
+
+    action: Action
+    cases: Sequence[Case | None]
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Answers from the mirror and the school's own records; asks nobody but for a school never seen."""
+
+    engine: AsyncEngine
+    facts: Facts
+    now: Clock
+
+    async def evaluate(self, request: pb.EvaluateRequest, who: Asker) -> pb.EvaluateResponse:
+        """Have all rules answer, for every line and for the action."""
+        question = await self._question(request, who)
+        return _answer(request, question, [None if one is None else judge.line(one) for one in question.cases])
+
+    async def explain(self, request: pb.EvaluateRequest, who: Asker) -> pb.ExplainResponse:
+        """Say besides what must change, and when time alone opens it."""
+        question = await self._question(request, who)
+        judged = [None if one is None else judge.explained(one) for one in question.cases]
+        verdicts = _answer(request, question, judged)
+        response = pb.ExplainResponse(verdicts=verdicts, action_needs=_needs(judge.action(question.action).verdicts))
+        for line, one in zip(request.lines, judged, strict=True):
+            said = [unknown(line.slot_id)] if one is None else one.verdicts
+            response.lines.add(
+                slot_id=line.slot_id,
+                allowed=one is not None and one.allowed,
+                opens_at=None if one is None or one.opens_at is None else wire.timestamp(one.opens_at),
+                needs=_needs(said),
+            )
+        return response
+
+    async def rejudge(self, request: pb.RejudgeRequest) -> pb.RejudgeResponse:
+        """Judge kept cases by what was in force at their own moments, or with one value changed. Looks at nothing else."""
+        if len(request.cases) > MOST_CASES:
+            raise wire.too_many("cases", MOST_CASES)
+        rulebook = await self.facts.rulebook()
+        if request.HasField("changed"):
+            rulebook = rulebook.with_value(case_wire.parameter_of(request.changed))
+        response = pb.RejudgeResponse()
+        for n, kept in enumerate(request.cases):
+            try:
+                read, action = case_wire.read_case(kept, rulebook)
+                said = [*judge.line(read).verdicts, *judge.action(action).verdicts]
+            except (ValueError, OverflowError) as error:
+                raise malformed(
+                    f"cases[{n}]", "not a case that Evaluate gave, or a value beyond every clock"
+                ) from error
+            against = [one for one in said if not one.allowed]
+            response.cases.add(allowed=not against, against=wire.verdicts(against))
+        return response
+
+    async def _question(self, request: pb.EvaluateRequest, who: Asker) -> Question:
+        if len(request.lines) > wire.LONGEST_ACTION:
+            raise wire.too_many("lines", wire.LONGEST_ACTION)
+        purpose, now = case_wire.purpose_of(request.purpose), self.now()
+        for n, line in enumerate(request.lines):
+            case_wire.check_line(line, n)
+        standing = await self.facts.standing(who)
+        rulebook = await self.facts.rulebook()
+        candidates = sorted({line.candidate_id for line in request.lines if line.candidate_id})
+        slots = await mirror.known_slots(self.engine, [line.slot_id for line in request.lines])
+        barred = _by_category(await bars.standing(self.engine, who.school_id, candidates, now))
+        at = {slot.id: rulebook.at(now, slot.department, slot.category) for slot in slots.values()}
+        wants = of_one_action([_want(line, slots[line.slot_id]) for line in request.lines if line.slot_id in slots])
+        if purpose is Purpose.CANCEL:
+            found = [Situation()] * len(wants)  # whoever leaves is in nobody's way
+        else:
+            found = await situations(self.engine, who.school_id, [(want, at[want.slot.id]) for want in wants])
+        known = iter(found)
+        usage = case_wire.usage_of(request.usage)
+        asked = Counter(slots[line.slot_id].place for line in request.lines if line.slot_id in slots)
+        named = Counter(line.candidate_id for line in request.lines if line.candidate_id)
+        cases: list[Case | None] = []
+        for line in request.lines:
+            slot = slots.get(line.slot_id)
+            if slot is None:
+                cases.append(None)
+                continue
+            given = _Given(now, purpose, standing, slot, at[slot.id], usage.get(slot.place, 0), asked[slot.place])
+            namesakes = max(0, named[line.candidate_id] - 1)
+            cases.append(_case(given, line, namesakes, barred, _seen_from(slot, next(known))))
+        return Question(_action(request, purpose, rulebook.at(now)), cases)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a line shares with others."""
+
+    now: datetime
+    purpose: Purpose
+    standing: Standing
+    slot: Slot
+    parameters: Parameters
+    taken: int
+    asked: int
+
+
+def _case(given: _Given, line: pb.EvaluateLine, namesakes: int, barred: Bars, situation: Situation) -> Case:
+    slot = given.slot
+    of_candidate = barred.get((line.candidate_id, slot.category), [])
+    return Case(
+        now=given.now,
+        purpose=given.purpose,
+        school=given.standing.school,
+        slot=slot,
+        parameters=given.parameters,
+        quota=given.standing.quota(slot.place, given.taken, given.parameters),
+        asked=given.asked,
+        candidate=case_wire.candidate_of(line),
+        namesakes=namesakes,
+        trainer_id=line.trainer_id,
+        vehicle_id=line.vehicle_id,
+        situation=situation,
+        bars=tuple(bar for bar in of_candidate if bar.kind in {"", slot.kind}),
+        passed_kinds=tuple(sorted({bar.kind for bar in of_candidate if bar.reason == Reason.PASSED})),
+        changeable=case_wire.changeable_of(line),
+    )
+
+
+def _want(line: pb.EvaluateLine, slot: Slot) -> Want:
+    return Want(slot, line.candidate_id, line.trainer_id, line.vehicle_id, line.line_id)
+
+
+def _seen_from(slot: Slot, situation: Situation) -> Situation:
+    """A trainer who does not work or teach the category at the slot's hour accompanies nobody there."""
+    trainer = situation.trainer
+    return situation if trainer is None or trainer.accompanies(slot) else replace(situation, trainer=None)
+
+
+def _by_category(found: Sequence[bars.Kept]) -> Bars:
+    by: Bars = defaultdict(list)
+    for kept in found:
+        by[kept.whom.candidate_id, kept.whom.category].append(kept.bar)
+    return by
+
+
+def _action(request: pb.EvaluateRequest, purpose: Purpose, parameters: Parameters) -> Action:
+    return Action(
+        purpose,
+        len(request.lines),
+        max(0, request.lines_in_basket),
+        parameters,
+        request.replacements_left if request.HasField("replacements_left") else None,
+        request.replacements_per_month if request.HasField("replacements_per_month") else None,
+    )
+
+
+def _answer(
+    request: pb.EvaluateRequest, question: Question, judged: Sequence[judge.Judgement | None]
+) -> pb.EvaluateResponse:
+    response = pb.EvaluateResponse(limits=wire.limits(question.action.parameters))
+    for line, case, said in zip(request.lines, question.cases, judged, strict=True):
+        if case is None or said is None:
+            verdicts = wire.verdicts([unknown(line.slot_id)])
+            response.lines.add(slot_id=line.slot_id, allowed=False, verdicts=verdicts)
+            continue
+        slot = wire.slot(case.slot, case.status, case.parameters)
+        response.lines.add(
+            slot_id=line.slot_id,
+            allowed=said.allowed,
+            verdicts=wire.verdicts(said.verdicts),
+            slot=slot,
+            quota_limit=judge.quota_limit(case),
+            month=case.slot.month,
+            case=case_wire.case(case, question.action, line, slot),
+        )
+    action = judge.action(question.action)
+    response.action_verdicts.extend(wire.verdicts(action.verdicts))
+    response.allowed = action.allowed and all(line.allowed for line in response.lines)
+    return response
+
+
+def _needs(verdicts: Sequence[Verdict]) -> list[pb.Need]:
+    return [
+        pb.Need(
+            rule=one.rule,
+            source=one.source,
+            remedy=one.remedy,
+            facts=one.facts,
+            opens_at=None if one.opens_at is None else wire.timestamp(one.opens_at),
+        )
+        for one in verdicts
+        if not one.allowed
+    ]

@@ -1,0 +1,289 @@
+"""Which look is the latest, of all that somebody wants. Pure: what it is told and when are arguments.
+
+Every look has a time after which its answer is old: short while a person looks at it, longer for favourites and saved
+searches, half an hour for the rest. The next look is always the one that is late by the largest factor, so that under any
+load all classes are late alike and none starves. Looks that are old after the same time stand in one queue, by when they
+were last answered: choosing the next few costs the same however many there are.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import IntEnum
+from heapq import heapify, heappop, heappush
+from zoneinfo import ZoneInfo
+
+from resapermis_scheduling_rules.domain import zone_of
+from resapermis_scheduling_rules.mirror.plan import HORIZON_DAYS, Interest, Look, Seen
+from resapermis_scheduling_rules.mirror.tokens import Tokens
+from resapermis_scheduling_rules.school.days import is_working_day
+
+
+class Why(IntEnum):
+    """For whom a look is wanted, the most urgent first."""
+
+    WATCHED = 0
+    FAVOURITE = 1
+    SAVED = 2
+    REST = 3
+
+
+OLD_AFTER: Mapping[Why, float] = {Why.WATCHED: 90, Why.FAVOURITE: 240, Why.SAVED: 240, Why.REST: 1800}
+"""Seconds after which an answer is old, on a working day that has slots."""
+EMPTY_FACTOR, OFF_FACTOR = 1.5, 60
+"""How many times longer an empty working day, or a day off, stays fresh: exams come to the first and rarely to the second."""
+PUBLICATION_FACTOR = 10
+"""How many times sooner a working day is old around the hour at which new slots go on line, empty or not."""
+BEFORE_PUBLICATION, AFTER_PUBLICATION = timedelta(minutes=1), timedelta(minutes=15)
+NEVER_SEEN = 1.0
+"""A look that was never answered begins as late as this, so that the many of a new centre do not starve what people watch."""
+SOONEST = 0.25
+"""Where nothing is old, a look is repeated after this part of its time: what may be asked anyway is not left unused."""
+RESTS = 5.0
+"""Seconds that a look waits after it failed or when nobody could pay for it."""
+Centre = tuple[str, str]
+"""(centre, category group)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Why a centre is looked at on all days, and whose tokens may pay."""
+
+    department: str
+    why: Why
+    payers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """When new slots of a department and category group go on line."""
+
+    minutes: int = 900
+    weekday: int = 0
+    """ISO; 0: any."""
+
+    def is_near(self, now: datetime, zone: str) -> bool:
+        """Whether they come about now, on the clock of `zone`."""
+        local = now.astimezone(ZoneInfo(zone))
+        if self.weekday not in {0, local.isoweekday()}:
+            return False
+        at = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(minutes=self.minutes)
+        return at - BEFORE_PUBLICATION <= local <= at + AFTER_PUBLICATION
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Looks that are always equally urgent when equally old."""
+
+    why: Why
+    empty: bool
+    off: bool
+    zone: str
+    publication: Publication
+
+    def old_after(self, near: bool) -> float:  # noqa: FBT001 - of a publication
+        """Seconds."""
+        seconds = OLD_AFTER[self.why]
+        if self.off:
+            return seconds * OFF_FACTOR
+        if near:
+            return seconds / PUBLICATION_FACTOR
+        return seconds * EMPTY_FACTOR if self.empty else seconds
+
+
+@dataclass(slots=True)
+class _State:
+    queue: Queue
+    since: float
+    """When it was last answered, seconds; for one that never was, as if."""
+    slots: int
+    """Of the last answer; before it, a working day is taken to have some, a day off none."""
+    answered: bool = False
+    free: bool = True
+    """Neither under way nor resting."""
+    rests_until: float = 0.0
+
+
+@dataclass
+class Agenda:
+    """All looks that somebody wants, and when each was last answered."""
+
+    publications: Mapping[tuple[str, str], Publication] = field(default_factory=dict)
+    """By (department, category group)."""
+    _wishes: dict[Centre, Wish] = field(default_factory=dict)
+    _watched: dict[Centre, dict[tuple[date, date], set[str]]] = field(default_factory=dict)
+    _states: dict[Look, _State] = field(default_factory=dict)
+    _queues: dict[Queue, list[tuple[float, Look]]] = field(default_factory=dict)
+    _resting: list[tuple[float, Look]] = field(default_factory=list)
+    _unpaid: list[Look] = field(default_factory=list)
+    _today: date | None = None
+
+    def wish(self, wishes: Mapping[Centre, Wish], now: datetime) -> None:
+        """Say what is wanted whoever looks; what is no longer wanted is forgotten."""
+        today = now.date()
+        changed = [centre for centre, wish in wishes.items() if self._differs(centre, wish)]
+        gone = self._wishes.keys() - wishes.keys()
+        rolled = today != self._today
+        self._wishes, self._today = dict(wishes), today
+        for centre in wishes if rolled else changed:
+            self._arrange(centre, now.timestamp())
+        if gone or rolled:
+            last = today + timedelta(days=HORIZON_DAYS)
+            for look in [
+                look
+                for look in self._states
+                if not today <= look.day < last or (look.centre_id, look.category) not in self._wishes
+            ]:
+                del self._states[look]
+
+    def watch(self, interests: Iterable[Interest], now: datetime) -> None:
+        """Say what people look at now; their schools pay for it."""
+        watched: dict[Centre, dict[tuple[date, date], set[str]]] = {}
+        open_ = self._by_department()
+        for one in interests:
+            for centre_id in one.centres or open_.get((one.department, one.category), ()):
+                days = watched.setdefault((centre_id, one.category), {})
+                days.setdefault((one.first, one.last), set()).add(one.school_id)
+        before, self._watched = self._watched, watched
+        for centre in before.keys() | watched.keys():
+            if centre in self._wishes and before.get(centre, {}).keys() != watched.get(centre, {}).keys():
+                self._arrange(centre, now.timestamp())
+
+    def learn(self, look: Look, seen: Seen) -> None:
+        """A look was answered, here or by somebody else."""
+        state = self._states.get(look)
+        if state is None or seen.seen_at is None:
+            return
+        at = seen.seen_at.timestamp()
+        if at > state.since or not state.answered:
+            state.since, state.slots, state.answered = at, seen.slots, True
+            self._place(look, state)
+
+    def ended(self, look: Look, now: datetime) -> None:
+        """A chosen look is over: what it brought was learnt; when it failed it rests."""
+        self._rest(look, now.timestamp() + RESTS)
+
+    def next(self, now: datetime, tokens: Tokens, most: int, *, again: bool = False) -> list[tuple[str, Look]]:
+        """Choose (school whose token pays, look), at most `most`, the latest first; they are under way until `ended`.
+
+        What nobody could pay rests, unless more is known of tokens now: `again`.
+        """
+        at = now.timestamp()
+        if again:
+            for look in self._unpaid:
+                self._wake(look)
+        self._unpaid = []
+        while self._resting and self._resting[0][0] <= at:
+            until, look = heappop(self._resting)
+            if look in self._states and self._states[look].rests_until == until:
+                self._wake(look)
+        near = {key: key[1].is_near(now, key[0]) for key in {(queue.zone, queue.publication) for queue in self._queues}}
+        old = {queue: queue.old_after(near[queue.zone, queue.publication]) for queue in self._queues}
+        heads: list[tuple[float, int, Queue]] = []
+        for number, queue in enumerate(self._queues):
+            self._offer(heads, queue, number, at, old[queue])
+        chosen: list[tuple[str, Look]] = []
+        while heads and len(chosen) < most:
+            _, number, queue = heappop(heads)
+            _, look = heappop(self._queues[queue])
+            payer = tokens.choose(self._payers(look), at)
+            self._states[look].free = False
+            if payer is None:
+                self._rest(look, at + RESTS)
+                self._unpaid.append(look)
+            else:
+                chosen.append((payer, look))
+            self._offer(heads, queue, number, at, old[queue])
+        return chosen
+
+    def why(self, look: Look) -> Why | None:
+        """For whom a look is wanted; None: for nobody."""
+        state = self._states.get(look)
+        return None if state is None else state.queue.why
+
+    @property
+    def places(self) -> Sequence[Centre]:
+        """Centres that are looked at."""
+        return list(self._wishes)
+
+    def _offer(self, heads: list[tuple[float, int, Queue]], queue: Queue, number: int, at: float, old: float) -> None:
+        """Put a queue's next look beside the others', unless it is quite fresh; what moved elsewhere is dropped."""
+        waiting = self._queues[queue]
+        while waiting:
+            since, look = waiting[0]
+            state = self._states.get(look)
+            if state is not None and state.free and state.queue == queue and state.since == since:
+                late = (at - since) / old
+                if late >= SOONEST:
+                    heappush(heads, (-late, number, queue))
+                return
+            heappop(waiting)
+
+    def _payers(self, look: Look) -> Iterable[str]:
+        centre = (look.centre_id, look.category)
+        watching = [
+            schools for (first, last), schools in self._watched.get(centre, {}).items() if first <= look.day <= last
+        ]
+        return self._wishes[centre].payers.union(*watching)
+
+    def _differs(self, centre: Centre, wish: Wish) -> bool:
+        before = self._wishes.get(centre)
+        return before is None or (before.why, before.department) != (wish.why, wish.department)
+
+    def _by_department(self) -> dict[tuple[str, str], list[str]]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for (centre_id, category), wish in self._wishes.items():
+            found.setdefault((wish.department, category), []).append(centre_id)
+        return found
+
+    def _arrange(self, centre: Centre, at: float) -> None:
+        """Put all days of a centre where they belong now."""
+        assert self._today is not None  # noqa: S101 - `wish` comes first
+        wish, (centre_id, category) = self._wishes[centre], centre
+        for ahead in range(HORIZON_DAYS):
+            look = Look(self._today + timedelta(days=ahead), centre_id, category, wish.department)
+            state = self._states.get(look)
+            slots = state.slots if state is not None else int(is_working_day(look.day, look.department))
+            queue = self._queue(look, wish, slots)
+            if state is None:
+                state = self._states[look] = _State(queue, at - NEVER_SEEN * queue.old_after(near=False), slots)
+                self._push(queue, state.since, look)
+            elif state.queue != queue:
+                state.queue = queue
+                if state.free:
+                    self._push(queue, state.since, look)
+
+    def _queue(self, look: Look, wish: Wish, slots: int) -> Queue:
+        watched = self._watched.get((look.centre_id, look.category), {})
+        why = Why.WATCHED if any(first <= look.day <= last for first, last in watched) else wish.why
+        off = not is_working_day(look.day, look.department) and slots == 0
+        publication = self.publications.get((look.department, look.category), Publication())
+        return Queue(why, slots == 0, off, zone_of(look.department), publication)
+
+    def _place(self, look: Look, state: _State) -> None:
+        state.queue = self._queue(look, self._wishes[look.centre_id, look.category], state.slots)
+        if state.free:
+            self._push(state.queue, state.since, look)
+
+    def _push(self, queue: Queue, since: float, look: Look) -> None:
+        waiting = self._queues.setdefault(queue, [])
+        heappush(waiting, (since, look))
+        if len(waiting) > 4 * len(self._states) + 64:  # moved entries pile up where nothing is chosen
+            self._queues[queue] = [one for one in waiting if self._is_here(one, queue)]
+            heapify(self._queues[queue])
+
+    def _is_here(self, entry: tuple[float, Look], queue: Queue) -> bool:
+        state = self._states.get(entry[1])
+        return state is not None and state.queue == queue and state.since == entry[0]
+
+    def _wake(self, look: Look) -> None:
+        state = self._states.get(look)
+        if state is not None:
+            state.free, state.rests_until = True, 0.0
+            self._place(look, state)
+
+    def _rest(self, look: Look, until: float) -> None:
+        state = self._states.get(look)
+        if state is not None:
+            state.rests_until = until
+            heappush(self._resting, (until, look))

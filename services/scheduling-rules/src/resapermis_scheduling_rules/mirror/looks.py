@@ -1,0 +1,247 @@
+"""Looking at RdvPermis: each look once at a time whoever asks, few at once, and never beyond what a school may cause."""
+
+import asyncio
+import time
+from collections import Counter as TallyOf
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
+from resapermis_kit import peers, rpc
+from resapermis_kit.auth import caller, current_token
+from resapermis_kit.clock import Clock
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.outbox import Outbox
+from resapermis_scheduling_rules import events
+from resapermis_scheduling_rules.domain import Place, Status, local_day, month_of, zone_of
+from resapermis_scheduling_rules.mirror.merging import Found
+from resapermis_scheduling_rules.mirror.plan import Look
+from resapermis_scheduling_rules.store import mirror as store
+from resapermis_scheduling_rules.store import schools, watching
+
+if TYPE_CHECKING:
+    from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
+
+
+LOOK_SECONDS = 8.0
+REST = timedelta(seconds=2)
+"""After a refusal that concerns a whole token (budget, RdvPermis down, reconnect), its other looks rest this long."""
+TROUBLE = timedelta(minutes=1)
+"""How long after its last failure a token's trouble is told, unless a look succeeds."""
+SEEN = ""
+BUDGET, DOWN, RECONNECT = "budget", "rdvpermis_down", "reconnect"
+_REASONS = {Code.CODE_RDVPERMIS_BUDGET: BUDGET, Code.CODE_RECONNECT_NEEDED: RECONNECT}
+LOOKS = Counter("resapermis_looks_total", "Looks at RdvPermis' planning by how they ended", ["outcome"])
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose token a look spends: a person's (their signed principal), or for the service itself any of the school's."""
+
+    school_id: str
+    principal: str = ""
+    account_id: str = ""
+
+    @property
+    def on_behalf(self) -> rdv.OnBehalf | None:
+        """For calls without a person."""
+        return None if self.principal else rdv.OnBehalf(school_id=self.school_id)
+
+
+def asker() -> Asker:
+    """The person who asks, for their school."""
+    person = caller().school()
+    return Asker(person.school_id, current_token.get(), person.account_id)
+
+
+def reason(failure: Failure) -> str:
+    """Why something could not be looked at, as SearchSlotsResponse.incomplete_reason says it."""
+    return _REASONS.get(failure.code, DOWN)
+
+
+class Looker:
+    """Runs looks and writes what they see into the mirror."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        egress: "RdvPermisServiceAsyncStub",
+        outbox: Outbox,
+        now: Clock,
+        *,
+        at_once: int,
+        per_minute: int,
+        behind: int = 16,
+    ) -> None:
+        """`at_once` looks of people under way in this process, `behind` of nobody's; `per_minute` a school's people may cause."""
+        self._engine, self._egress, self._outbox, self._now = engine, egress, outbox, now
+        self._people, self._background = asyncio.Semaphore(at_once), asyncio.Semaphore(behind)
+        self._per_minute = per_minute
+        self._flights: dict[Look, asyncio.Task[str]] = {}
+        self._joined: set[asyncio.Task[str]] = set()
+        self._spent: dict[str, deque[datetime]] = {}
+        self._rests: dict[tuple[str, str], tuple[datetime, str]] = {}
+        self._landed_at: TallyOf[tuple[str, str]] = TallyOf()
+
+    @property
+    def busy(self) -> bool:
+        """People's looks wait: background work steps back."""
+        return self._people.locked()
+
+    def trouble(self, asker: Asker) -> str:
+        """Why looks of this person fail now; empty when they do not, as far as anybody tried."""
+        until, why = self._rests.get((asker.school_id, asker.account_id), (datetime.min.replace(tzinfo=UTC), SEEN))
+        return why if self._now() < until + TROUBLE else SEEN
+
+    def start(self, looks: Sequence[Look], asker: Asker) -> tuple[list[asyncio.Task[str]], str]:
+        """Begin looks for a person in this order; return one task each, and why some were not begun ("" if all were).
+
+        A task's result is "" when the mirror is fresh now, else why not. Tasks go on when nobody waits for them.
+        """
+        tasks: list[asyncio.Task[str]] = []
+        for look in looks:
+            if look not in self._flights and not self._may_spend(asker.school_id):
+                return tasks, BUDGET
+            task = asyncio.create_task(self._join(look, asker))
+            self._joined.add(task)
+            task.add_done_callback(self._left)
+            tasks.append(task)
+        return tasks, SEEN
+
+    async def look(self, look: Look, school_id: str) -> str:
+        """Look once in the background, on behalf of a school."""
+        return await self._join(look, Asker(school_id))
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        tasks = [*self._joined, *self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _may_spend(self, school_id: str) -> bool:
+        now, spent = self._now(), self._spent.setdefault(school_id, deque())
+        while spent and spent[0] <= now - timedelta(minutes=1):
+            spent.popleft()
+        if len(spent) >= self._per_minute:
+            return False
+        spent.append(now)
+        return True
+
+    async def _join(self, look: Look, asker: Asker) -> str:
+        """Share the flight of others; when it failed for want of their budget or session, fly oneself."""
+        while True:
+            flight = self._flights.get(look)
+            if flight is None:
+                flight = self._flights[look] = asyncio.create_task(self._fly(look, asker))
+                flight.add_done_callback(lambda task: self._landed(look, task))
+                return await asyncio.shield(flight)
+            outcome = await asyncio.shield(flight)
+            if outcome not in {BUDGET, RECONNECT}:
+                return outcome
+
+    def _left(self, task: asyncio.Task[str]) -> None:
+        self._joined.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    def landed(self, centre_ids: Sequence[str], category: str) -> int:
+        """How many looks at these centres have ended here: what was read of them before is to be read again."""
+        return sum(self._landed_at[centre_id, category] for centre_id in centre_ids)
+
+    def _landed(self, look: Look, task: asyncio.Task[str]) -> None:
+        self._flights.pop(look, None)
+        self._landed_at[look.centre_id, look.category] += 1
+        if not task.cancelled():
+            task.exception()  # taken note of, also when every waiter has left
+
+    async def _fly(self, look: Look, asker: Asker) -> str:
+        rpc.deadline.set(time.monotonic() + 600)  # its own time: the request that began it may end before
+        async with self._people if asker.principal else self._background:
+            token = (asker.school_id, asker.account_id)
+            until, why = self._rests.get(token, (datetime.min.replace(tzinfo=UTC), SEEN))
+            if self._now() < until:
+                outcome = why
+            else:
+                outcome = await self._ask(look, asker, token)
+        LOOKS.labels(outcome or "seen").inc()
+        return outcome
+
+    async def _ask(self, look: Look, asker: Asker, token: tuple[str, str]) -> str:
+        at = self._now()
+        request = rdv.SearchPlanningRequest(
+            on_behalf=asker.on_behalf,
+            category=look.category,
+            centre_id=look.centre_id,
+            date=look.day.isoformat(),
+            time_zone=zone_of(look.department),
+        )
+        try:
+            answer = await peers.call(
+                self._egress.SearchPlanning, request, timeout=LOOK_SECONDS, principal=asker.principal
+            )
+        except Failure as failure:
+            why = reason(failure)
+            self._rests[token] = (failure.retry_at if why == BUDGET and failure.retry_at else at + REST, why)
+            return await self._note_away(look, at) if why == DOWN else why
+        try:
+            await self._record(look, answer.slots, asker.school_id, at)
+        except Failure as failure:
+            log.warning("look.not_kept", code=failure.name)
+            return DOWN
+        self._rests.pop(token, None)
+        return SEEN
+
+    async def _note_away(self, look: Look, at: datetime) -> str:
+        """RdvPermis did not answer: let this look rest for everybody. A want of budget or session is one token's alone."""
+        try:
+            async with transaction(self._engine) as tx:
+                await store.note_look(tx, look, at, trouble=DOWN)
+        except Failure as failure:
+            log.warning("look.not_kept", code=failure.name)
+        return DOWN
+
+    async def _record(self, look: Look, slots: Sequence[rdv.RdvSlot], school_id: str, at: datetime) -> None:
+        found = [_found(slot) for slot in slots if _is_readable(slot, look)]
+        whole = len(found) == len(slots)
+        if not whole:
+            log.warning("look.half_an_answer", unreadable=len(slots) - len(found))
+        found = list({slot.id: slot for slot in found}.values())
+        async with transaction(self._engine) as tx:
+            recorded = await store.record_look(tx, look, found, school_id, at, whole=whole)
+            statuses = {slot.status for slot in found if slot.starts_at > at}
+            place = Place(look.department, month_of(look.day), look.category)
+            if Status.THRESHOLD_REACHED in statuses:
+                await schools.note_reached(tx, school_id, place, at)
+            elif Status.FREE in statuses:
+                await schools.note_reached(tx, school_id, place, None)
+            await watching.add_news(tx, recorded.came, look.category, look.department, at)
+            await self._outbox.add(tx, at, *events.withdrawn(recorded.told_gone, look, at))
+
+
+def _is_readable(slot: rdv.RdvSlot, look: Look) -> bool:
+    """Whether a slot says what and when it is, on the day that was asked."""
+    if not slot.id or not slot.HasField("starts_at") or not slot.HasField("ends_at"):
+        return False
+    starts, ends = slot.starts_at.ToDatetime(UTC), slot.ends_at.ToDatetime(UTC)
+    return starts < ends and local_day(starts, look.department) == look.day
+
+
+def _found(slot: rdv.RdvSlot) -> Found:
+    return Found(
+        id=slot.id,
+        starts_at=slot.starts_at.ToDatetime(UTC),
+        ends_at=slot.ends_at.ToDatetime(UTC),
+        published_at=slot.published_at.ToDatetime(UTC) if slot.HasField("published_at") else None,
+        word=slot.status,
+        kind=slot.kind,
+    )

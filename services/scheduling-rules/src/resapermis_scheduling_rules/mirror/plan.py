@@ -1,0 +1,76 @@
+"""Looks: one question to RdvPermis' planning each, and when a person's search is worth one. Pure.
+
+RdvPermis has no feed. A look is one centre, one day and one category, and costs one call of an employee's budget. Which
+look comes next when nobody waits is `agenda.py`'s to say.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from resapermis_scheduling_rules.domain import Centre, local_day
+from resapermis_scheduling_rules.school.days import is_working_day
+
+EMPTY_FACTOR, IDLE_EMPTY_FACTOR = 10, 360
+"""How many times longer than a day with slots an empty working day, or an empty day off, stays fresh."""
+AFTER_FAILURE = timedelta(seconds=5)
+HORIZON_DAYS = 56
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Look:
+    """One question to RdvPermis' planning."""
+
+    day: date
+    centre_id: str
+    category: str
+    department: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the last looks of this kind gave."""
+
+    seen_at: datetime | None
+    """Last answer; None when none ever came."""
+    tried_at: datetime
+    slots: int = 0
+    trouble: str = ""
+    """Why the last try failed; empty when it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """What a person of a school looked at lately."""
+
+    school_id: str
+    department: str
+    category: str
+    first: date
+    last: date
+    centres: tuple[str, ...] = ()
+    """Empty: every centre of the department."""
+
+
+def looks_for(centres: Sequence[Centre], category: str, since: datetime, until: datetime) -> list[Look]:
+    """All looks that together show a window, in the order in which they are worth their calls: working days first."""
+    found = []
+    for centre in centres:
+        day, last = local_day(since, centre.department), local_day(until - timedelta(seconds=1), centre.department)
+        while day <= last:
+            found.append(Look(day, centre.id, category, centre.department))
+            day += timedelta(days=1)
+    return sorted(found, key=lambda look: (not is_working_day(look.day, look.department), look))
+
+
+def is_due(look: Look, seen: Seen | None, now: datetime, fresh: timedelta) -> bool:
+    """Say whether a look is worth repeating; a failed one rests a moment, an empty day stays fresh for longer."""
+    if seen is None:
+        return True
+    if (seen.seen_at is None or seen.tried_at > seen.seen_at) and now - seen.tried_at < AFTER_FAILURE:
+        return False
+    if seen.seen_at is None:
+        return True
+    if seen.slots == 0:
+        fresh *= EMPTY_FACTOR if is_working_day(look.day, look.department) else IDLE_EMPTY_FACTOR
+    return now - seen.seen_at >= fresh

@@ -1,0 +1,1 @@
+"""Numbers of the rules: proposed, previewed, approved by a second person."""

@@ -1,0 +1,83 @@
+"""What a parameter would do to the bookings there are, were it in force now: said before anybody proposes it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis_kit.db import Tx, transaction
+from resapermis_kit.errors import malformed
+from resapermis_scheduling_rules.domain import NAMES, Case, Parameter, Purpose, Rulebook, Slot, Standing
+from resapermis_scheduling_rules.judging import judge
+from resapermis_scheduling_rules.store import mirror, people, schools
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A line that is live or booked and yet to come."""
+
+    standing: Standing
+    slot: Slot
+    taken: int
+    """Lines that count for the same threshold."""
+
+
+async def of(engine: AsyncEngine, changed: Parameter, now: datetime) -> str:
+    """As JSON: coming bookings and holds, and those refused after the change but not before, by rule and school."""
+    if changed.name not in NAMES:
+        raise malformed("name", f"one of {', '.join(sorted(NAMES))}")
+    async with transaction(engine) as tx:
+        rulebook = Rulebook(await schools.approved_parameters(tx))
+        booked = await _booked(tx, now)
+    after = rulebook.with_value(changed)
+    newly = [(one, against(one, after, now) - against(one, rulebook, now)) for one in booked]
+    return summary([(one, rules) for one, rules in newly if rules], len(booked))
+
+
+async def _booked(tx: Tx, now: datetime) -> list[Booked]:
+    coming = await schools.coming_lines(tx, now)
+    slots = await mirror.slots_by_id(tx, [slot_id for _, slot_id in coming])
+    known = [(school_id, slots[slot_id]) for school_id, slot_id in coming if slot_id in slots]
+    ids = {school_id for school_id, _ in known}
+    found, seen = await schools.several(tx, ids), await schools.thresholds_of(tx, ids, now)
+    ftes = await people.computed_ftes(tx, ids)
+    counts = await schools.counts(tx, {(school_id, slot.place) for school_id, slot in known}) if known else {}
+    return [
+        Booked(
+            Standing(found[school_id][0], seen.get(school_id, {}), now, ftes.get(school_id, {})),
+            slot,
+            counts[school_id, slot.place],
+        )
+        for school_id, slot in known
+        if school_id in found
+    ]
+
+
+def against(one: Booked, rulebook: Rulebook, now: datetime) -> set[str]:
+    """Rules about slot and school that refuse a booking, were it validated now."""
+    place, school = one.slot.place, one.standing.school
+    parameters = rulebook.at(now, place.department, place.category)
+    quota = one.standing.quota(place, one.taken, parameters)
+    judged = judge.slot(Case(now, Purpose.VALIDATE, school, one.slot, parameters, quota))
+    return {verdict.rule for verdict in judged.verdicts if not verdict.allowed}
+
+
+def summary(newly: Sequence[tuple[Booked, set[str]]], lines: int) -> str:
+    """Counts, largest first; the school's own ids name it."""
+    by_rule = Counter(rule for _, rules in newly for rule in rules)
+    by_school = Counter(one.standing.school.id for one, _ in newly)
+    return json.dumps(
+        {
+            "lines": lines,
+            "newly_refused": len(newly),
+            "by_rule": dict(_ordered(by_rule)),
+            "by_school": dict(_ordered(by_school)),
+        }
+    )
+
+
+def _ordered(counted: Counter[str]) -> Iterable[tuple[str, int]]:
+    return sorted(counted.items(), key=lambda item: (-item[1], item[0]))

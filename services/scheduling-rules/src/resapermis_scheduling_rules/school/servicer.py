@@ -1,0 +1,123 @@
+"""scheduling.v1.SchoolService: thin; acts are in people.py, FTE in fte.py."""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.scheduling.v1 import school_pb2 as pb
+from resapermis.scheduling.v1.school_pb2_grpc import SchoolServiceServicer
+from resapermis_kit.auth import caller
+from resapermis_kit.clock import Clock, NewId, new_id
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_scheduling_rules.domain import local_day
+from resapermis_scheduling_rules.facts import Facts
+from resapermis_scheduling_rules.judging.standing import Standings
+from resapermis_scheduling_rules.mirror.looks import asker
+from resapermis_scheduling_rules.school import wire
+from resapermis_scheduling_rules.school.fte import next_night, oldest_month
+from resapermis_scheduling_rules.school.people import People
+from resapermis_scheduling_rules.store import people as store
+from resapermis_scheduling_rules.store import schools
+from resapermis_scheduling_rules.wire import timestamp
+
+
+class SchoolServicer(SchoolServiceServicer):
+    """The caller's school, always that of the principal."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        facts: Facts,
+        people: People,
+        standings: Standings,
+        now: Clock,
+        make_id: NewId = new_id,
+    ) -> None:
+        """`facts` brings a school that was never seen from RdvPermis."""
+        self._engine, self._facts, self._people, self._standings = engine, facts, people, standings
+        self._now, self._new_id = now, make_id
+
+    async def GetSchool(self, request: pb.GetSchoolRequest, context: Any) -> pb.GetSchoolResponse:
+        """What RdvPermis says, and what the administrator keeps."""
+        return pb.GetSchoolResponse(school=await self._school())
+
+    async def SetLicence(self, request: pb.SetLicenceRequest, context: Any) -> pb.SetLicenceResponse:
+        """Keep the end of the licence."""
+        known = request.HasField("licensed_until")
+        until = wire.moment(request.licensed_until, "licensed_until") if known else None
+        await self._facts.standing(asker())
+        await self._people.set_licence(caller().school(), until)
+        self._facts.forget_standing(asker().school_id)
+        return pb.SetLicenceResponse(school=await self._school())
+
+    async def ListTrainers(self, request: pb.ListTrainersRequest, context: Any) -> pb.ListTrainersResponse:
+        """Terms of all trainers, past ones too."""
+        now = self._now()
+        async with transaction(self._engine) as tx:
+            terms = await store.terms(tx, caller().school().school_id)
+        return pb.ListTrainersResponse(trainers=[wire.trainer(term, now) for term in terms])
+
+    async def SetTrainer(self, request: pb.SetTrainerRequest, context: Any) -> pb.SetTrainerResponse:
+        """Add a trainer, or change one from a day on."""
+        now = self._now()
+        term = wire.term_of(request.trainer, now)
+        await self._facts.standing(asker())
+        await self._people.set_trainer(caller().school(), term)
+        self._facts.forget_standing(asker().school_id)
+        return pb.SetTrainerResponse(trainer=wire.trainer(term, now))
+
+    async def ListVehicles(self, request: pb.ListVehiclesRequest, context: Any) -> pb.ListVehiclesResponse:
+        """The school's vehicles, retired ones too."""
+        async with transaction(self._engine) as tx:
+            known = await store.vehicles_of(tx, caller().school().school_id)
+        return pb.ListVehiclesResponse(vehicles=[wire.vehicle(one) for one in known])
+
+    async def SetVehicle(self, request: pb.SetVehicleRequest, context: Any) -> pb.SetVehicleResponse:
+        """Add or change a vehicle."""
+        vehicle = wire.vehicle_of(request.vehicle, lambda: str(self._new_id()))
+        await self._people.set_vehicle(caller().school(), vehicle, new=not request.vehicle.id)
+        return pb.SetVehicleResponse(vehicle=wire.vehicle(vehicle))
+
+    async def DeclareHours(self, request: pb.DeclareHoursRequest, context: Any) -> pb.DeclareHoursResponse:
+        """Keep declared hours; the FTE follows at once."""
+        standing = await self._facts.standing(asker())
+        hours = wire.hours_of(request.hours, self._now(), standing.school.department)
+        await self._people.declare(caller().school(), hours)
+        self._facts.forget_standing(asker().school_id)
+        return pb.DeclareHoursResponse()
+
+    async def ListHours(self, request: pb.ListHoursRequest, context: Any) -> pb.ListHoursResponse:
+        """Hours that count or will, the FTE computed from them, and the next night."""
+        now = self._now()
+        home = (await self._facts.standing(asker())).school.department
+        async with transaction(self._engine) as tx:
+            hours = await store.hours_since(tx, asker().school_id, oldest_month(local_day(now, home)))
+            computed = await store.ftes_of(tx, asker().school_id)
+        return pb.ListHoursResponse(
+            hours=[wire.hours(one) for one in hours],
+            fte=[wire.fte(one, at) for one, at in computed],
+            next_at=timestamp(next_night(now, home)),
+        )
+
+    async def GetStanding(self, request: pb.GetStandingRequest, context: Any) -> pb.GetStandingResponse:
+        """Bars of the school's candidates, and when each may be booked again."""
+        return await self._standings.get(caller().school(), request.candidate_ids)
+
+    async def ProposeLift(self, request: pb.ProposeLiftRequest, context: Any) -> pb.ProposeLiftResponse:
+        """Ask that a bar be lifted for force majeure."""
+        await self._standings.propose(caller().school(), request.bar_id, request.reason)
+        return pb.ProposeLiftResponse()
+
+    async def ApproveLift(self, request: pb.ApproveLiftRequest, context: Any) -> pb.ApproveLiftResponse:
+        """Lift what another person asked to be lifted."""
+        await self._standings.approve(caller().school(), request.bar_id)
+        return pb.ApproveLiftResponse()
+
+    async def _school(self) -> pb.School:
+        await self._facts.standing(asker())
+        async with transaction(self._engine) as tx:
+            known = await schools.school(tx, asker().school_id)
+        if known is None:
+            raise Failure(Code.CODE_UNAVAILABLE, "the school could not be read back; try again")
+        return wire.school(*known)

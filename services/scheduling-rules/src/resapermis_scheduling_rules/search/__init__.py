@@ -1,0 +1,1 @@
+"""What people search: slots and centres, found page by page, judged and written."""

@@ -1,0 +1,49 @@
+"""What is said of favourites and saved searches, and the records that ride along."""
+
+from collections.abc import Sequence
+
+from google.protobuf.message import Message
+
+from resapermis.audit.v1.events_pb2 import Record
+from resapermis.scheduling.v1.events_pb2 import SearchMatched
+from resapermis_kit.auth import Principal
+from resapermis_scheduling_rules.domain import Slot, zone_of
+from resapermis_scheduling_rules.school import events as school_events
+from resapermis_scheduling_rules.store.watching import Saved
+
+MOST_NAMED = 10
+
+
+def favourites_set(who: Principal, category: str, centres: Sequence[str]) -> Record:
+    """A person chose the school's favourite centres."""
+    facts = {"category": category, "centres": " ".join(centres)}
+    return school_events.did(who, "favourite.set", "school", who.school_id, facts)
+
+
+def search_kept(who: Principal, saved: Saved) -> Record:
+    """A person kept a search. Its label is theirs alone."""
+    return school_events.did(who, "search.save", "search", str(saved.id), {"alert": str(saved.alert).lower()})
+
+
+def search_forgotten(who: Principal, search_id: str) -> Record:
+    """A person deleted a search."""
+    return school_events.did(who, "search.delete", "search", search_id, {})
+
+
+def matched(saved: Saved, slots: Sequence[Slot]) -> list[Message]:
+    """Slots came that a search wants; nothing is booked by it. `slots` in order of time, at least one."""
+    first = slots[0]
+    fact = SearchMatched(
+        search_id=str(saved.id),
+        school_id=saved.school_id,
+        account_id=saved.account_id,
+        label=saved.label,
+        slot_ids=[slot.id for slot in slots[:MOST_NAMED]],
+        slots=len(slots),
+        department=first.department,
+        category=first.category,
+        time_zone=zone_of(first.department),
+    )
+    fact.first_starts_at.FromDatetime(first.starts_at)
+    facts = {"slots": str(len(slots)), "first": first.id}
+    return [fact, school_events.happened(saved.school_id, "search.match", "search", str(saved.id), facts)]

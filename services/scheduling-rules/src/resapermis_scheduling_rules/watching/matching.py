@@ -1,0 +1,148 @@
+"""Tells people of slots that their saved searches want. Nothing is ever booked by it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis_kit.clock import Clock
+from resapermis_kit.db import Tx, transaction
+from resapermis_kit.errors import Failure
+from resapermis_scheduling_rules.domain import Slot, Status, day_start, local_day, month_of
+from resapermis_scheduling_rules.facts import Facts
+from resapermis_scheduling_rules.mirror.looks import Asker
+from resapermis_scheduling_rules.search import wire as search_wire
+from resapermis_scheduling_rules.search.finding import Finder
+from resapermis_scheduling_rules.search.page import Judged, PageJudge
+from resapermis_scheduling_rules.search.wanted import Wanted, matches, opens
+from resapermis_scheduling_rules.store import mirror as slots_store
+from resapermis_scheduling_rules.store import schools
+from resapermis_scheduling_rules.store import watching as store
+from resapermis_scheduling_rules.store.watching import Saved
+from resapermis_scheduling_rules.watching import events as watch_events
+
+A_ROUND = 500
+"""News taken in at once; what waits longer comes with the next round."""
+log = structlog.get_logger()
+
+
+@dataclass
+class Outcome:
+    """What a round found."""
+
+    told: list[tuple[Saved, list[Slot]]] = field(default_factory=list)
+    later: set[tuple[str, datetime]] = field(default_factory=set)
+    """Slots to match again at the moment at which they open to somebody who wants only what is open."""
+
+
+class Matcher:
+    """Matches what came since the last round against the searches that can want it."""
+
+    def __init__(self, engine: AsyncEngine, facts: Facts, now: Clock) -> None:
+        """Facts are said through `facts.outbox`."""
+        self._engine, self._facts, self._now = engine, facts, now
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def round(self) -> None:
+        """Take in what is due; told, and taken, in one transaction, so that a crash neither loses nor repeats."""
+        now = self._now()
+        async with transaction(self._reader) as tx:
+            news = await store.due_news(tx, now, A_ROUND)
+            known = await slots_store.slots_by_id(tx, sorted({slot_id for slot_id, _ in news})) if news else {}
+        if not news:
+            return
+        places: dict[tuple[str, str], list[Slot]] = {}
+        for slot in known.values():
+            if slot.status is Status.FREE and slot.starts_at > now:
+                places.setdefault((slot.category, slot.department), []).append(slot)
+        outcome = Outcome()
+        for (category, department), slots in places.items():
+            await self._match(category, department, slots, now, outcome)
+        async with transaction(self._engine) as tx:
+            await store.take_news(tx, news)
+            await store.again(tx, outcome.later)
+            for saved, slots in sorted(outcome.told, key=lambda one: one[0].id):
+                fresh = await store.note_matches(tx, saved.id, [slot.id for slot in slots], now)
+                told = [slot for slot in slots if slot.id in fresh]
+                if told:
+                    await self._facts.outbox.add(tx, now, *watch_events.matched(saved, told))
+
+    async def _match(
+        self, category: str, department: str, slots: Sequence[Slot], now: datetime, outcome: Outcome
+    ) -> None:
+        """All news of one place against the searches of that place alone."""
+        async with transaction(self._reader) as tx:
+            interested = await store.interested(tx, category, department, {slot.centre.id for slot in slots})
+        by_school: dict[str, list[Saved]] = {}
+        for saved in interested:
+            by_school.setdefault(saved.school_id, []).append(saved)
+        for school_id, searches in by_school.items():
+            try:
+                judge = await self._judge(school_id, category, now)
+            except Failure as failure:
+                log.info("match.no_school", code=failure.name)  # nobody could describe it: it hears of the next ones
+                continue
+            for saved in searches:
+                wanted = wanted_of(saved, now)
+                found = await self._meant(wanted, slots, judge)
+                if found:
+                    outcome.told.append((saved, found))
+                if wanted.open_now:
+                    outcome.later |= opening_later(wanted, slots, judge)
+
+    async def _judge(self, school_id: str, category: str, now: datetime) -> PageJudge:
+        standing = await self._facts.standing(Asker(school_id))
+        rules = await self._facts.rulebook()
+        async with transaction(self._reader) as tx:
+            usage = await schools.usage(tx, school_id, month_of((now - timedelta(days=1)).date()))
+        return PageJudge(
+            standing.school,
+            now,
+            lambda place: rules.at(now, place, category),
+            lambda place: standing.quota(place, usage.get(place, 0), rules.at(now, place.department, category)),
+        )
+
+    async def _meant(self, wanted: Wanted, slots: Sequence[Slot], judge: PageJudge) -> list[Slot]:
+        """Slots that a search wants: open, or opening by themselves; in order of time."""
+        found = [judged.slot for judged in _suiting(wanted, slots, judge) if _opens(wanted, judged)]
+        if wanted.in_a_row > 1 and found:
+            async with transaction(self._reader) as tx:
+                found = [slot for slot in found if slot.id in await self._row(tx, wanted, slot, judge)]
+        return sorted(found, key=lambda slot: (slot.starts_at, slot.id))
+
+    async def _row(self, tx: Tx, wanted: Wanted, slot: Slot, judge: PageJudge) -> set[str]:
+        """Ids of that day's slots at that centre which stand in such a row."""
+        day = local_day(slot.starts_at, slot.department)
+        since = max(day_start(day, slot.department), wanted.since)
+        until = day_start(day + timedelta(days=1), slot.department)
+        there = replace(wanted, since=since, until=until, centre_ids=(slot.centre.id,), limit=500)
+        centres = {slot.centre.id: slot.centre}
+        finder = Finder(there, {slot.centre.id: slot.department}, True, centres, judge, judge.school.point)
+        return {judged.slot.id for judged in (await finder.page(tx)).slots}
+
+
+def wanted_of(saved: Saved, now: datetime) -> Wanted:
+    """A kept search, about the eight weeks to come."""
+    return search_wire.wanted_of(pb.SearchSlotsRequest.FromString(saved.search), now)
+
+
+def _suiting(wanted: Wanted, slots: Sequence[Slot], judge: PageJudge) -> list[Judged]:
+    return [judge.judge(slot) for slot in slots if matches(wanted, slot, judge.school.point)]
+
+
+def _opens(wanted: Wanted, judged: Judged) -> bool:
+    if wanted.judged:
+        return opens(wanted, allowed=judged.allowed, opens_at=judged.opens_at)
+    return judged.allowed or judged.opens_at is not None
+
+
+def opening_later(wanted: Wanted, slots: Sequence[Slot], judge: PageJudge) -> set[tuple[str, datetime]]:
+    """When slots open that somebody wants to hear of once they are open."""
+    return {
+        (judged.slot.id, judged.opens_at)
+        for judged in _suiting(wanted, slots, judge)
+        if judged.opens_at is not None and not judged.allowed
+    }
