@@ -122,13 +122,18 @@ def test_more_hours_never_make_less_and_less_than_a_hundredth_is_lost(declared: 
 
 
 @pytest.mark.req("D-17", "R-10")
-@given(st.lists(hours, max_size=20))
+@given(st.lists(hours, min_size=4, max_size=40))
 def test_what_is_outside_of_the_months_or_of_who_has_left_counts_for_nothing(declared: list[Hours]) -> None:
     months = Months("2026-08", "2026-10")
     within = [one for one in declared if "2026-08" <= one.month <= "2026-10"]
     where = {"t1": "91", "t2": "75"}
     computed = {(one.department, one.category): one.hundredths for one in compute(declared, where, ["91"], months)}
-    assert {category for _, category in computed} == {one.category for one in within}
+    whole = {
+        category
+        for category in {one.category for one in within}
+        if len({one.month for one in within if one.category == category}) == 3
+    }
+    assert {category for _, category in computed} == whole
     for (department, category), found in computed.items():
         trainers = {trainer for trainer, at in where.items() if at == department}
         assert found == hundredths([h for h in within if h.trainer_id in trainers and h.category == category])
@@ -136,7 +141,16 @@ def test_what_is_outside_of_the_months_or_of_who_has_left_counts_for_nothing(dec
 
 @pytest.mark.req("R-10")
 def test_hours_of_a_trainer_who_left_make_none_not_an_unknown() -> None:
-    declared = [Hours("t1", "2026-08", "B", Kind.PRACTICAL, 15_167)]
     months = Months("2026-08", "2026-10")
+    declared = [Hours("t1", f"2026-{month}", "B", Kind.PRACTICAL, 15_167) for month in ("08", "09", "10")]
     assert compute(declared, {}, ["91"], months) == [Fte("91", "B", 0, months)]
     assert compute([], {"t1": "91"}, ["91"], months) == []
+
+
+@pytest.mark.req("D-17", "R-10")
+def test_a_category_has_a_figure_once_each_of_its_three_months_was_declared() -> None:
+    months = Months("2026-08", "2026-10")
+    declared = [Hours("t1", f"2026-{month}", "B", Kind.PRACTICAL, 15_167) for month in ("08", "09")]
+    assert compute(declared, {"t1": "91"}, ["91"], months) == []
+    idle = Hours("t1", "2026-10", "B", Kind.PRACTICAL, 0)
+    assert compute([*declared, idle], {"t1": "91"}, ["91"], months) == [Fte("91", "B", 66, months)]

@@ -14,6 +14,12 @@ export function countedMonths(computedIn: string): string[] {
   return [-3, -2, -1].map((back) => addMonths(computedIn, back));
 }
 
+/** Months of these for which nothing is declared yet: until there is none, RdvPermis' own number counts. */
+export function missingMonths(hours: readonly Hours[], months: readonly string[]): string[] {
+  const declared = new Set(hours.map((one) => one.month));
+  return months.filter((month) => !declared.has(month));
+}
+
 /** Full-time trainers that the hours of some months make, down to the hundredth; whole numbers until then. */
 export function fteOf(hours: readonly Hours[], months: readonly string[]): number {
   const wanted = new Set(months);

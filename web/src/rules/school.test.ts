@@ -3,7 +3,7 @@ import type { Hours, Parameter } from "../api/types.ts";
 import { replacedBy } from "../pages/seuils/Parameters.tsx";
 import { firsts, spanText } from "../parts/availability/Availability.tsx";
 import { endingOf } from "./ending.ts";
-import { countedMonths, fteOf } from "./fte.ts";
+import { countedMonths, fteOf, missingMonths } from "./fte.ts";
 import { parameterValue } from "./parameters.ts";
 import { recurrenceText, weekly } from "./recurrence.ts";
 
@@ -28,6 +28,7 @@ describe("the full-time figure [D-17]", () => {
     expect(fteOf([hours("2026-10", "accompanied", 379.18)], months)).toBe(1);
     expect(fteOf([hours("2026-10", "accompanied", 379.17)], months)).toBe(0.99);
     expect(fteOf([hours("2026-07", "practical", 900)], months)).toBe(0);
+    expect(missingMonths([hours("2026-09", "practical", 0)], months)).toEqual(["2026-08", "2026-10"]);
   });
 });
 

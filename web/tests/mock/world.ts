@@ -281,6 +281,9 @@ function makeSchool(): Pick<
       { id: "v-2", label: "Zoe", categories: ["B"], gearbox: "automatic", retired: false },
     ],
     hours: [
+      { trainerId: "t-1", month: month(-3), category: "B", kind: "practical", hours: 140 },
+      { trainerId: "t-1", month: month(-2), category: "B", kind: "practical", hours: 138 },
+      { trainerId: "t-1", month: month(0), category: "B", kind: "practical", hours: 60 },
       { trainerId: "t-1", month: month(-1), category: "B", kind: "practical", hours: 134 },
       { trainerId: "t-1", month: month(-1), category: "B", kind: "accompanied", hours: 12 },
       { trainerId: "t-2", month: month(-1), category: "B", kind: "practical", hours: 151 },

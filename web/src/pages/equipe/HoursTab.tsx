@@ -13,7 +13,7 @@ import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { ProblemNotice } from "../../parts/Notice.tsx";
 import { CATEGORIES, departmentName } from "../../rules/departments.ts";
 import { figure } from "../../rules/figures.ts";
-import { countedMonths, fteOf } from "../../rules/fte.ts";
+import { countedMonths, fteOf, missingMonths } from "../../rules/fte.ts";
 import { addMonths } from "../../time/calendar.ts";
 import { dayFull, monthLong, parisMoment } from "../../time/format.ts";
 import { useToday } from "./EndMark.tsx";
@@ -62,7 +62,7 @@ function Figures({ page }: { page: HoursPage }) {
     <section className="rp-card" aria-label={t`Temps plein`}>
       <h2>{t`Temps plein`}</h2>
       {page.fte.length === 0 ? (
-        <p>{t`Pas encore calculé de vos heures : le chiffre de RdvPermis compte, s'il le donne.`}</p>
+        <p>{t`Pas encore calculé de vos heures : chacun des trois mois doit être déclaré. D'ici là, le chiffre de RdvPermis compte, s'il le donne.`}</p>
       ) : (
         <ul className="rp-plain-list">
           {page.fte.map((one) => (
@@ -110,8 +110,12 @@ function Declare({ page, trainers }: { page: HoursPage; trainers: readonly Train
   const next = page.nextAt ? page.nextAt.slice(0, 7) : today.slice(0, 7);
   const counted = countedMonths(next);
   const ofCategory = (hours: readonly Hours[]) => hours.filter((one) => one.category === category);
+  const after = ofCategory(merged(page.items, changed));
   const now = fteOf(ofCategory(page.items), counted);
-  const then = fteOf(ofCategory(merged(page.items, changed)), counted);
+  const then = fteOf(after, counted);
+  const missing = missingMonths(after, counted)
+    .map((one) => monthLong(one))
+    .join(", ");
   const save = useMutation({
     mutationFn: () => calls.declareHours(changed),
     onSuccess: (answer) => {
@@ -176,10 +180,10 @@ function Declare({ page, trainers }: { page: HoursPage; trainers: readonly Train
                           suffix=" h"
                           value={value}
                           onChange={(entered) => {
-                            const after = new Map(typed);
-                            if (typeof entered === "number") after.set(key, entered);
-                            else after.delete(key);
-                            setTyped(after);
+                            const more = new Map(typed);
+                            if (typeof entered === "number") more.set(key, entered);
+                            else more.delete(key);
+                            setTyped(more);
                           }}
                         />
                       </td>
@@ -192,9 +196,15 @@ function Declare({ page, trainers }: { page: HoursPage; trainers: readonly Train
         </div>
       )}
       <p role="status">
-        {t`Au prochain calcul (${monthLong(counted[0] ?? next)} à ${monthLong(counted[2] ?? next)}) : ${figure(then)} temps plein en ${category}`}
-        {then === now ? null : t`, au lieu de ${figure(now)}`}
-        {"."}{" "}
+        {missing ? (
+          t`Vos heures compteront en ${category} quand chacun des trois mois sera déclaré (0 suffit). Manque : ${missing}. D'ici là, le chiffre de RdvPermis compte.`
+        ) : (
+          <>
+            {t`Au prochain calcul (${monthLong(counted[0] ?? next)} à ${monthLong(counted[2] ?? next)}) : ${figure(then)} temps plein en ${category}`}
+            {then === now ? null : t`, au lieu de ${figure(now)}`}
+            {"."}
+          </>
+        )}{" "}
         <span className="rp-small rp-muted">{t`Estimation : le calcul officiel de ResaPermis compte les formateurs actifs.`}</span>
       </p>
       {save.error ? (

@@ -134,10 +134,15 @@ def compute(
     """FTE of a school by department and category group.
 
     `department_of` says where each trainer who is active now teaches; `departments`, where the school is to have a figure.
-    A category for which nobody declared anything in these months has none: RdvPermis' own number then stands. One with
-    hours has a figure in each department, if need be 0: the trainers have left.
+    A category has one once each of the three months has hours declared for it, if need be 0: a school that begins to
+    declare, or is late with a month, keeps the number that RdvPermis knows instead of losing slots that it may take.
+    It has one in each department then, also where no trainer is left.
     """
     counted = [one for one in hours if one.month in months]
+    declared: dict[str, set[str]] = defaultdict(set)
+    for one in counted:
+        declared[one.category].add(one.month)
+    whole = sorted(category for category, said in declared.items() if len(said) == MONTHS)
     taught: dict[tuple[str, str], list[Hours]] = defaultdict(list)
     for one in counted:
         if one.trainer_id in department_of:
@@ -145,5 +150,5 @@ def compute(
     return [
         Fte(department, category, hundredths(taught[department, category]), months)
         for department in sorted({*departments, *department_of.values()})
-        for category in sorted({one.category for one in counted})
+        for category in whole
     ]
