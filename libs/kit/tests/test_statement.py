@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.util import greenlet_spawn
 
 from resapermis_kit.db import make_engine, transaction, warm
 from resapermis_kit.errors import Code, Failure
@@ -78,3 +79,26 @@ async def test_a_warmed_pool_has_all_its_connections_open(make_database: MakeDat
     assert engine.pool.checkedin() == 3
     await engine.dispose()
     await warm(make_engine("postgresql://nobody@127.0.0.1:1/none", pool=2), 2)  # away: said, and nothing more
+
+
+async def test_a_pool_that_was_cut_meanwhile_serves_at_the_first_try(make_database: MakeDatabase) -> None:
+    url = await make_database("kit_sample")
+    engine, other = make_engine(url, pool=3), make_engine(url, pool=1)
+    await warm(engine, 3)
+    taken = [await engine.raw_connection() for _ in range(3)]
+    gone = []
+    for pooled in taken:
+        heard = asyncio.Event()
+        pooled.driver_connection.add_termination_listener(lambda _, heard=heard: heard.set())
+        gone.append(heard)
+    pids = [pooled.driver_connection.get_server_pid() for pooled in taken]
+    for pooled in taken:
+        await greenlet_spawn(pooled.close)
+    await Statement("SELECT pg_terminate_backend(pid) FROM unnest(CAST(:pids AS int[])) AS cut (pid)").run(
+        other, {"pids": pids}
+    )
+    await asyncio.gather(*(heard.wait() for heard in gone))
+    found = await asyncio.gather(*(Statement("SELECT 1 AS one").run(engine, {}) for _ in range(3)))
+    assert [rows[0]["one"] for rows in found] == [1, 1, 1]
+    await engine.dispose()
+    await other.dispose()

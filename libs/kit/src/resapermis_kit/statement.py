@@ -12,6 +12,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from resapermis_kit.db import AWAY, failure_of_state
@@ -46,12 +47,7 @@ class Statement:
         nothing was written.
         """
         arguments = [values[name] for name in self._names]
-        try:
-            pooled = await engine.raw_connection()
-        except sa.exc.TimeoutError as error:
-            raise Failure(Code.CODE_OVERLOADED, "no database connection became free in time") from error
-        except (sa.exc.DBAPIError, OSError, TimeoutError) as error:
-            raise Failure(Code.CODE_UNAVAILABLE, AWAY) from error
+        pooled = await _open(engine)
         driver: asyncpg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
         try:
             found: Sequence[Row] = await driver.fetch(self.sql, *arguments, record_class=Row)
@@ -67,3 +63,22 @@ class Statement:
             if driver.is_closed():
                 pooled.invalidate()
             await greenlet_spawn(pooled.close)
+
+
+async def _open(engine: AsyncEngine) -> PoolProxiedConnection:
+    """A connection of the pool that is not known to be cut.
+
+    After a restart of PostgreSQL the whole pool is; nothing was sent on those, so nobody need hear of them.
+    """
+    while True:
+        try:
+            pooled = await engine.raw_connection()
+        except sa.exc.TimeoutError as error:
+            raise Failure(Code.CODE_OVERLOADED, "no database connection became free in time") from error
+        except (sa.exc.DBAPIError, OSError, TimeoutError) as error:
+            raise Failure(Code.CODE_UNAVAILABLE, AWAY) from error
+        driver: asyncpg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
+        if not driver.is_closed():
+            return pooled
+        pooled.invalidate()
+        await greenlet_spawn(pooled.close)
