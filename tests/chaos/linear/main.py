@@ -22,6 +22,8 @@ SCHOOLS, PEOPLE, SLOTS = 12, 2, 96
 MUTANTS = 60
 UNGUARDED = 4_000
 """Operations without the index: it takes a few hundred until a slot is sold twice."""
+FOUND_AGAIN_SECONDS = 2.5
+"""Longer than a channel's longest pause before it tries a fallen address again (kit: peers.channel)."""
 _records = count(1)
 
 
@@ -68,6 +70,8 @@ async def _strike(place: House, rng: Random, blows: Blows | None, made: Record) 
         part = rng.choice(blows.parts)
         await (place.stack.stop_part if blows.softly else place.stack.kill)(part)
         await place.stack.start_part(part)
+        if blows.softly:  # as minReadySeconds in Kubernetes: the next goes when callers have found this one again
+            await asyncio.sleep(FOUND_AGAIN_SECONDS)
         made.tally[f"{'SIGTERM' if blows.softly else 'kill -9'} {part}"] += 1
 
 
