@@ -22,6 +22,9 @@ from resapermis_kit import peers
 from resapermis_kit.auth import Principal
 from resapermis_kit.errors import Code, Failure
 
+PATIENCE_SECONDS = 10
+"""How long a patient caller asks again, with the same request id, as the page does while nobody answers."""
+AGAIN = frozenset({Code.CODE_UNAVAILABLE, Code.CODE_IN_PROGRESS})
 LOST = frozenset(
     {
         Code.CODE_UNSPECIFIED,
@@ -190,12 +193,15 @@ class School:
     async def _ask(self, method: Any, request: Any) -> tuple[Any, Failure | None]:
         if time.monotonic() - self._signed > 20:
             self._token, self._signed = self.house.signer.sign(self._principal), time.monotonic()
-        try:
-            ask = peers.ask if self.patient else peers.call
-            return await ask(method, request, timeout=15, principal=self._token), None
-        except Failure as failure:
-            self.record.tally[failure.name] += 1
-            return None, failure
+        until = time.monotonic() + (PATIENCE_SECONDS if self.patient else 0)
+        while True:
+            try:
+                return await peers.call(method, request, timeout=15, principal=self._token), None
+            except Failure as failure:
+                self.record.tally[failure.name] += 1
+                if failure.code not in AGAIN or time.monotonic() >= until:
+                    return None, failure
+            await asyncio.sleep(0.1)
 
     def _note(self, act: Act, slot: str, called: float, outcome: Outcome, line: str = "", lapses: float = -inf) -> None:
         if slot in self.slots:  # left from an earlier record, which is closed

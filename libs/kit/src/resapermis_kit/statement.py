@@ -10,13 +10,16 @@ from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi, PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from resapermis_kit.db import AWAY, failure_of_state
 from resapermis_kit.errors import Code, Failure
+
+_CONNECTING = AsyncAdapt_asyncpg_dbapi.Error
+"""Why no connection could be opened: outside of a transaction SQLAlchemy passes its driver's error on as it is."""
 
 
 class Row(asyncpg.Record):
@@ -75,7 +78,7 @@ async def _open(engine: AsyncEngine) -> PoolProxiedConnection:
             pooled = await engine.raw_connection()
         except sa.exc.TimeoutError as error:
             raise Failure(Code.CODE_OVERLOADED, "no database connection became free in time") from error
-        except (sa.exc.DBAPIError, OSError, TimeoutError) as error:
+        except (sa.exc.DBAPIError, _CONNECTING, OSError, TimeoutError) as error:
             raise Failure(Code.CODE_UNAVAILABLE, AWAY) from error
         driver: asyncpg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
         if not driver.is_closed():
