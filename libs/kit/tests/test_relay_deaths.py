@@ -114,6 +114,8 @@ async def test_a_fact_delivered_again_while_its_effect_commits_has_it_once(
     late = asyncio.create_task(consumer(sink, source, slow).handle(facts))
     await first_is_in.wait()
     again = asyncio.create_task(consumer(sink, source).handle(facts))
+    done, _ = await asyncio.wait({again}, timeout=0.5)
+    assert not done, "the second waits for the first, also where neither found a position yet"
     go_on.set()
     await asyncio.gather(late, again)
     assert await seen(sink) == ["a", "b"]

@@ -415,8 +415,15 @@ class Consumer:
                 await handle.handle(tx, read)
 
     async def _position(self, tx: Tx) -> int:
-        statement = sa.select(inbox.c.position).where(inbox.c.source == self._source, inbox.c.lane == self._lane)
-        return (await tx.execute(statement.with_for_update())).scalar() or 0
+        """Where we are, in the lane's turn: a twin at work on the same facts is waited for, also before the first of all."""
+        mine = (inbox.c.source == self._source, inbox.c.lane == self._lane)
+        statement = sa.select(inbox.c.position).where(*mine).with_for_update()
+        position = (await tx.execute(statement)).scalar()
+        if position is None:  # there is no row yet that two could take turns on
+            first = insert(inbox).values(source=self._source, lane=self._lane, position=0, moved_at=self._now())
+            await tx.execute(first.on_conflict_do_nothing())
+            position = (await tx.execute(statement)).scalar_one()
+        return int(position)
 
     async def _move(self, tx: Tx, position: int) -> None:
         upsert = insert(inbox).values(source=self._source, lane=self._lane, position=position, moved_at=self._now())
