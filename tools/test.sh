@@ -8,9 +8,12 @@ export PATH="$PWD/.venv/bin:$PATH"
 status=0
 workers="${RESAPERMIS_TEST_WORKERS:-2}"
 
-python -m pytest -n "$workers" --dist loadgroup "$@" || status=1
+# Longer than ever seen: what hangs is to be told, not waited for.
+timeout --signal=INT --kill-after=60 "${RESAPERMIS_TEST_SECONDS:-2400}" python -m pytest -n "$workers" --dist loadgroup "$@" || status=$?
 [ $# -gt 0 ] && exit "$status"
-if [ "$status" = 1 ]; then
+if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+  printf '\n!!! The Python tests did not end; stopped.\n'
+elif [ "$status" != 0 ]; then
   # Tests on whole platforms wait for real things, and two workers fill the machine: what failed is judged once more, alone.
   printf '\n!!! The tests above failed beside others; here they are once more, alone. What fails again is broken.\n'
   python -m pytest -n 0 --last-failed --last-failed-no-failures none && status=0

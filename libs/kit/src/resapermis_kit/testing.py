@@ -87,6 +87,20 @@ def free_port() -> int:
         return port
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _grpc_stays_up() -> None:
+    """Hold gRPC's global queue for the whole process, as a service does that has a server or a channel all its life.
+
+    Without it the queue goes and comes with each test's last object, whenever the collector finds that one, also from
+    within the queue's own callbacks: a test process of CI died in there.
+    """
+
+    async def hold() -> None:
+        grpc.aio.init_grpc_aio()
+
+    asyncio.run(hold())
+
+
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with one sub-folder of certificates a service."""
