@@ -1,11 +1,14 @@
 """Fixtures for every suite: real PostgreSQL, NATS and gRPC; and which tests share a worker."""
 
+import os
 from typing import Any
 
 import pytest
 
 from sharing_tests import ByPlatform
 
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+"""Tests start programs, and never go on in a fork: without this gRPC says at each start that it does nothing about it."""
 pytest_plugins = ["resapermis_kit.testing"]
 
 

