@@ -16,3 +16,18 @@ pytest_plugins = ["resapermis_kit.testing"]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlatform | None:
     """Share tests as this repository does, not as xdist would."""
     return ByPlatform(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without root, leave out what needs it; the last lines say so."""
+    if os.geteuid() == 0:
+        return
+    left_out = [item for item in items if item.get_closest_marker("root")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what did not run."""
+    if os.geteuid() != 0:
+        terminalreporter.write_line("!!! Tests that mount a file system DID NOT RUN: they need root (pytest -m root).")
