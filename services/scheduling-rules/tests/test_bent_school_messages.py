@@ -34,7 +34,7 @@ VEHICLE = pb.Vehicle(label="Clio", categories=["B"], gearbox="manual")
 METHODS: dict[str, tuple[str, Message]] = {
     "SetLicence": (SCHOOL, pb.SetLicenceRequest(licensed_until=stamp(2028, 1, 1))),
     "SetTrainer": (SCHOOL, pb.SetTrainerRequest(trainer=TRAINER)),
-    "SetVehicle": (SCHOOL, pb.SetVehicleRequest(vehicle=VEHICLE)),
+    "SetVehicle": (SCHOOL, pb.SetVehicleRequest(vehicle=VEHICLE, request_id="1")),
     "DeclareHours": (SCHOOL, pb.DeclareHoursRequest(hours=[HOURS])),
     "AddUnavailability": (AVAILABILITY, times.AddUnavailabilityRequest(request_id="r", unavailability=AWAY)),
     "RemoveUnavailability": (AVAILABILITY, times.RemoveUnavailabilityRequest(id="u1")),

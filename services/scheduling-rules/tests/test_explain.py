@@ -96,7 +96,7 @@ async def test_who_accompanies_in_what_is_judged_with_the_line_and_kept_in_its_c
     await service.look()
     await desk.trainer("t1", authorised_until=stamp(2026, 12, 1))
     wanted = school_pb2.Vehicle(label="Clio", categories=["B"], gearbox="automatic")
-    request = school_pb2.SetVehicleRequest(vehicle=wanted)
+    request = school_pb2.SetVehicleRequest(vehicle=wanted, request_id="1")
     vehicle = (await desk.school.SetVehicle(request, metadata=desk.who())).vehicle
     answer = await explained(service, asked(trainer_id="t1", vehicle_id=vehicle.id))
     needs = {need.rule: dict(need.facts) for need in answer.lines[0].needs}

@@ -95,7 +95,11 @@ async def test_the_database_lets_no_two_terms_of_a_trainer_overlap(desk: Desk) -
 @pytest.mark.req("R-28")
 async def test_vehicles_are_added_and_changed(desk: Desk) -> None:
     clio = pb.Vehicle(label="Clio 2", categories=["B"], gearbox="manual")
-    added = (await desk.school.SetVehicle(pb.SetVehicleRequest(vehicle=clio), metadata=desk.who())).vehicle
+    added = (
+        await desk.school.SetVehicle(pb.SetVehicleRequest(vehicle=clio, request_id="1"), metadata=desk.who())
+    ).vehicle
+    again = await desk.school.SetVehicle(pb.SetVehicleRequest(vehicle=clio, request_id="1"), metadata=desk.who())
+    assert again.vehicle == added
     added.retired = True
     await desk.school.SetVehicle(pb.SetVehicleRequest(vehicle=added), metadata=desk.who())
     known = (await desk.school.ListVehicles(pb.ListVehiclesRequest(), metadata=desk.who("trainer"))).vehicles

@@ -3894,6 +3894,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description One for each human act, the same for its repeats: the act is done once. */
+                "Idempotency-Key": string;
                 /** @description `csrfToken` of GET /auth/session. */
                 "X-CSRF-Token": string;
             };

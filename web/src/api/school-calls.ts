@@ -32,8 +32,8 @@ export const vehicles = () => ask(() => rest.GET("/api/v1/school/vehicles")) as 
 
 export type VehicleBody = Omit<api.Vehicle, "id">;
 
-export const addVehicle = (body: VehicleBody) =>
-  ask(() => rest.POST("/api/v1/school/vehicles", { params: { header: ours() }, body })) as Promise<api.Vehicle>;
+export const addVehicle = (body: VehicleBody, key: string) =>
+  ask(() => rest.POST("/api/v1/school/vehicles", { params: { header: act(key) }, body })) as Promise<api.Vehicle>;
 
 export const setVehicle = (id: string, body: VehicleBody) =>
   ask(() =>

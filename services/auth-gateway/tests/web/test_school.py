@@ -105,12 +105,15 @@ async def test_vehicles_are_added_and_changed(over: Any) -> None:
     body = {"label": "Clio 2", "categories": ["B", "B"], "gearbox": "manual"}
     async with browser:
         listed = (await browser.get("/api/v1/school/vehicles")).json()["items"]
-        added = await browser.post("/api/v1/school/vehicles", json=body)
+        keyless = await browser.post("/api/v1/school/vehicles", json=body)
+        added = await browser.post("/api/v1/school/vehicles", json=body, headers={"Idempotency-Key": "act-1"})
         changed = await browser.put("/api/v1/school/vehicles/v-1", json=body | {"retired": True})
+    assert (keyless.status_code, keyless.json()["violations"][0]["field"]) == (400, "Idempotency-Key")
     assert (added.status_code, changed.status_code, [added.json()]) == (201, 200, listed)
     asked = rules.asked
     assert [(one.vehicle.id, list(one.vehicle.categories)) for one in asked[1:]] == [("", ["B"]), ("v-1", ["B"])]
     assert asked[2].vehicle.retired
+    assert [one.request_id for one in asked[1:]] == ["act-1", ""]
 
 
 @pytest.mark.req("D-17")

@@ -1,11 +1,12 @@
 /** Vehicles used at exams: licence, gearbox; a retired one stays in the past. */
 import { t } from "@lingui/core/macro";
 import { Button, Checkbox, Modal, NativeSelect, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import * as calls from "../../api/school-calls.ts";
 import { schoolKeys, vehiclesQuery } from "../../api/school-queries.ts";
 import type { Gearbox, Vehicle } from "../../api/types.ts";
+import { useAct } from "../../live/act.ts";
 import { toast } from "../../live/toast.ts";
 import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { ProblemNotice } from "../../parts/Notice.tsx";
@@ -90,19 +91,22 @@ function VehicleDialog({ vehicle, onClose }: { vehicle: Vehicle | "new"; onClose
       : { label: vehicle.label, categories: vehicle.categories, gearbox: vehicle.gearbox, retired: vehicle.retired },
   );
   const [asked, setAsked] = useState(false);
-  const save = useMutation({
-    mutationFn: () => (vehicle === "new" ? calls.addVehicle(fields) : calls.setVehicle(vehicle.id, fields)),
-    onSuccess: () => {
-      toast(t`${fields.label} est à jour.`);
-      onClose();
+  const save = useAct(
+    (body: calls.VehicleBody, key: string) =>
+      vehicle === "new" ? calls.addVehicle(body, key) : calls.setVehicle(vehicle.id, body),
+    {
+      onSuccess: ({ label }) => {
+        toast(t`${label} est à jour.`);
+        onClose();
+      },
+      onSettled: () => client.invalidateQueries({ queryKey: schoolKeys.vehicles }),
     },
-    onSettled: () => client.invalidateQueries({ queryKey: schoolKeys.vehicles }),
-  });
+  );
   const set = (next: Partial<calls.VehicleBody>) => setFields({ ...fields, ...next });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setAsked(true);
-    if (!save.isPending && fields.label.trim() !== "" && fields.categories.length > 0) save.mutate();
+    if (!save.isPending && fields.label.trim() !== "" && fields.categories.length > 0) save.mutate(fields);
   };
   return (
     <Modal

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from resapermis.scheduling.v1 import school_pb2 as pb
+from resapermis_kit import once
 from resapermis_kit.auth import Principal
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import Tx, transaction
@@ -13,7 +15,7 @@ from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.outbox import Outbox
 from resapermis_scheduling_rules.domain import instant
 from resapermis_scheduling_rules.judging import thresholds
-from resapermis_scheduling_rules.school import events
+from resapermis_scheduling_rules.school import events, wire
 from resapermis_scheduling_rules.school.fte import Hours, compute, last_night, months_in_force, oldest_month
 from resapermis_scheduling_rules.school.staff import Term, Vehicle, departments_at, due, succeed
 from resapermis_scheduling_rules.store import people as store
@@ -52,16 +54,29 @@ class People:
             await self.outbox.add(tx, now, record)
             await recompute(tx, self.outbox, who.school_id, home, now)
 
-    async def set_vehicle(self, who: Principal, vehicle: Vehicle, *, new: bool) -> None:
-        """Add or change a vehicle. NOT_FOUND: the school has none by this id."""
+    async def add_vehicle(self, who: Principal, vehicle: Vehicle, request: pb.SetVehicleRequest) -> Vehicle:
+        """Add a vehicle, once by its request id; return what was added then."""
         now = self.now()
         async with transaction(self.engine) as tx:
-            if new:
-                await store.add_vehicle(tx, who.school_id, vehicle, now)
-            elif not await store.change_vehicle(tx, who.school_id, vehicle, now):
+            earlier = await once.earlier_answer(tx, who.account_id, request, now)
+            if earlier is not None:
+                return wire.vehicle_of(pb.SetVehicleResponse.FromString(earlier).vehicle)
+            await store.add_vehicle(tx, who.school_id, vehicle, now)
+            await self._say(tx, who, vehicle, now)
+            await once.settle(tx, who.account_id, request, pb.SetVehicleResponse(vehicle=wire.vehicle(vehicle)))
+        return vehicle
+
+    async def change_vehicle(self, who: Principal, vehicle: Vehicle) -> None:
+        """Change a vehicle. NOT_FOUND: the school has none by this id."""
+        now = self.now()
+        async with transaction(self.engine) as tx:
+            if not await store.change_vehicle(tx, who.school_id, vehicle, now):
                 raise Failure(Code.CODE_NOT_FOUND, "the school has no vehicle by this id")
-            record = events.did(who, "vehicle.set", "vehicle", vehicle.id, events.vehicle_facts(vehicle))
-            await self.outbox.add(tx, now, record)
+            await self._say(tx, who, vehicle, now)
+
+    async def _say(self, tx: Tx, who: Principal, vehicle: Vehicle, now: datetime) -> None:
+        record = events.did(who, "vehicle.set", "vehicle", vehicle.id, events.vehicle_facts(vehicle))
+        await self.outbox.add(tx, now, record)
 
     async def declare(self, who: Principal, hours: Sequence[Hours]) -> None:
         """Keep declared hours; the FTE follows at once. MALFORMED: a trainer that the school does not have."""

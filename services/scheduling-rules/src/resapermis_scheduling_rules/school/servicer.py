@@ -75,8 +75,11 @@ class SchoolServicer(SchoolServiceServicer):
 
     async def SetVehicle(self, request: pb.SetVehicleRequest, context: Any) -> pb.SetVehicleResponse:
         """Add or change a vehicle."""
-        vehicle = wire.vehicle_of(request.vehicle, lambda: str(self._new_id()))
-        await self._people.set_vehicle(caller().school(), vehicle, new=not request.vehicle.id)
+        vehicle = wire.vehicle_of(request.vehicle, str(self._new_id()))
+        if request.vehicle.id:
+            await self._people.change_vehicle(caller().school(), vehicle)
+        else:
+            vehicle = await self._people.add_vehicle(caller().school(), vehicle, request)
         return pb.SetVehicleResponse(vehicle=wire.vehicle(vehicle))
 
     async def DeclareHours(self, request: pb.DeclareHoursRequest, context: Any) -> pb.DeclareHoursResponse:

@@ -1,7 +1,7 @@
 """Between messages and values of a school's people: parsed here once, answered from here."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -67,15 +67,15 @@ def term_of(message: pb.Trainer, now: datetime) -> Term:
     )
 
 
-def vehicle_of(message: pb.Vehicle, new_id: Callable[[], str]) -> Vehicle:
-    """Read a vehicle; without an id it is a new one."""
+def vehicle_of(message: pb.Vehicle, new_id: str = "") -> Vehicle:
+    """Read a vehicle; without an id it is a new one, by `new_id`."""
     label = message.label.strip()
     if not 1 <= len(label) <= LONGEST_LABEL or not label.isprintable():
         raise malformed("vehicle.label", f"1 to {LONGEST_LABEL} printable characters")
     if message.gearbox not in GEARBOXES:
         raise malformed("vehicle.gearbox", '"manual" or "automatic"')
     categories = _categories(message.categories, "vehicle.categories")
-    vehicle_id = word(message.id, "vehicle.id") if message.id else new_id()
+    vehicle_id = word(message.id, "vehicle.id") if message.id else new_id
     return Vehicle(vehicle_id, label, categories, message.gearbox, message.retired)
 
 

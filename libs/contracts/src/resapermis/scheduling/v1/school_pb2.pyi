@@ -348,6 +348,9 @@ class SetVehicleRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VEHICLE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Needed to add one, so that a repeat does not add a second."""
     @_builtins.property
     def vehicle(self) -> Global___Vehicle:
         """An empty id adds one."""
@@ -356,10 +359,11 @@ class SetVehicleRequest(_message.Message):
         self,
         *,
         vehicle: Global___Vehicle | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vehicle", b"vehicle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["vehicle", b"vehicle"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "vehicle", b"vehicle"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,7 +7,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2
 from resapermis.scheduling.v1 import school_pb2
 from resapermis_auth_gateway.web.bodies import DeclaredHours, Hours, Licence, TrainerPlan, VehiclePlan
 from resapermis_auth_gateway.web.days import end_of, midnight, sane
-from resapermis_auth_gateway.web.gateway import Visitor, Who
+from resapermis_auth_gateway.web.gateway import Key, Visitor, Who
 from resapermis_auth_gateway.web.routes.parameters import PathId
 from resapermis_auth_gateway.web.views.school import (
     EmployeeView,
@@ -92,7 +92,7 @@ async def list_vehicles(who: Who) -> VehiclePage:
     return VehiclePage(items=[VehicleView.of(one) for one in answer.vehicles])
 
 
-async def _set_vehicle(who: Visitor, vehicle_id: str, body: VehiclePlan) -> VehicleView:
+async def _set_vehicle(who: Visitor, vehicle_id: str, body: VehiclePlan, key: str = "") -> VehicleView:
     vehicle = school_pb2.Vehicle(
         id=vehicle_id,
         label=body.label,
@@ -100,14 +100,14 @@ async def _set_vehicle(who: Visitor, vehicle_id: str, body: VehiclePlan) -> Vehi
         gearbox=body.gearbox,
         retired=body.retired,
     )
-    command = school_pb2.SetVehicleRequest(vehicle=vehicle)
+    command = school_pb2.SetVehicleRequest(vehicle=vehicle, request_id=key)
     return VehicleView.of((await who.ask(who.gateway.peers.school.SetVehicle, command)).vehicle)
 
 
 @router.post("/vehicles", status_code=201)
-async def add_vehicle(who: Who, body: VehiclePlan) -> VehicleView:
+async def add_vehicle(who: Who, key: Key, body: VehiclePlan) -> VehicleView:
     """Add a vehicle."""
-    return await _set_vehicle(who, "", body)
+    return await _set_vehicle(who, "", body, key)
 
 
 @router.put("/vehicles/{vehicle_id}")
