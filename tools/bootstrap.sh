@@ -19,8 +19,10 @@ mkdir -p "$home"
 exec 9> "$home/setup.lock"
 flock 9
 
+# A distribution's build is optimised by profile; what a version manager compiled on this machine often is not, and then
+# Python's own code takes half as long again.
 find_python() {
-  for candidate in "${RESAPERMIS_PYTHON:-}" python3 python3.13 python3.12 python3.11 python; do
+  for candidate in "${RESAPERMIS_PYTHON:-}" /usr/bin/python3 python3 python3.13 python3.12 python3.11 python; do
     [ -n "$candidate" ] && command -v "$candidate" > /dev/null || continue
     if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2> /dev/null; then
       command -v "$candidate"
