@@ -30,7 +30,6 @@ MODULE_OF = {
     "opentelemetry-sdk": "opentelemetry",
     "opentelemetry-api": "opentelemetry",
     "opentelemetry-exporter-otlp-proto-grpc": "opentelemetry",
-    "opentelemetry-instrumentation-fastapi": "opentelemetry",
 }
 LOADED_BY_NAME = ("uvloop", "httptools", "python-multipart", "googleapis-common-protos", "resapermis-contracts")
 """Used by uvicorn, FastAPI and gRPC without an import of ours."""

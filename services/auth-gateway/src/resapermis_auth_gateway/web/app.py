@@ -1,16 +1,14 @@
-"""The web application: routes, refusals as problems, traces without addresses' secrets, the gate around it all."""
+"""The web application: routes, refusals as problems, the gate around it all."""
 
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from opentelemetry.trace import Span
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resapermis_auth_gateway.web import static
-from resapermis_auth_gateway.web.gate import CALENDARS, Gate, unexpected
+from resapermis_auth_gateway.web.gate import Gate, unexpected
 from resapermis_auth_gateway.web.gateway import Gateway
 from resapermis_auth_gateway.web.openapi import bare_app
 from resapermis_auth_gateway.web.problem import EdgeFailure, bad_request, response_of
@@ -18,8 +16,6 @@ from resapermis_auth_gateway.web.sentences import language_of
 from resapermis_kit.errors import Code, Failure
 
 MOST_VIOLATIONS = 20
-PERSONAL = ("http.target", "http.url", "url.full", "url.query", "url.path", "http.user_agent", "user_agent.original")
-NETWORK = ("net.peer.ip", "net.peer.port", "client.address", "client.port", "http.client_ip", "network.peer.address")
 
 
 def build(gateway: Gateway) -> ASGIApp:
@@ -29,14 +25,11 @@ def build(gateway: Gateway) -> ASGIApp:
     app.router.default = static.Files(gateway.settings)
     _refusals(app, gateway)
     app.add_middleware(Calm, gateway=gateway)
-    FastAPIInstrumentor.instrument_app(
-        app, server_request_hook=_without_secrets, excluded_urls="healthz,readyz", exclude_spans=["receive", "send"]
-    )
     return Gate(app, gateway)
 
 
 class Calm:
-    """Closest to the routes: an unexpected error becomes INTERNAL here, before tracing could keep its text."""
+    """Closest to the routes: an unexpected error becomes INTERNAL here, before the framework could keep its text."""
 
     def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
         """Around `app`."""
@@ -58,17 +51,6 @@ class Calm:
             if not begun:  # else the server sees an answer without end and cuts the connection
                 language = language_of(Request(scope).headers.get("accept-language", ""))
                 await response_of(refusal, language, self._gateway.now())(scope, receive, send)
-
-
-def _without_secrets(span: Span, scope: Scope) -> None:
-    """Keep codes, states, private addresses and client addresses out of traces: the route says what was asked."""
-    if span.is_recording():
-        private = scope["path"].startswith(CALENDARS)
-        path = f"{CALENDARS}…" if private else scope["path"]
-        for name in PERSONAL + NETWORK:
-            span.set_attribute(name, path if name in {"http.target", "url.path"} else "")
-        if private:
-            span.update_name(f"{scope['method']} {CALENDARS}{{token}}.ics")
 
 
 def _refusals(app: FastAPI, gateway: Gateway) -> None:

@@ -1,4 +1,4 @@
-"""What happens around every request, in one place and in this order: site, session, token, rate, body; answer, headers."""
+"""What happens around every request, in one place and in this order: span, site, session, token, rate, body; answer, headers."""
 
 import time
 from collections.abc import MutableMapping
@@ -8,6 +8,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import structlog
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.propagate import extract
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,7 +28,9 @@ from resapermis_kit.errors import Code, Failure
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 NO_ACT = frozenset({"/api/v1/notifications", "/api/v1/notifications/stream"})
 """Reading these by itself, as an open page does, keeps no session alive."""
-OPEN = frozenset({"/auth/login", "/auth/callback", "/api/openapi.json", "/healthz", "/readyz"})
+PROBES = frozenset({"/healthz", "/readyz"})
+"""Nobody reads traces of these."""
+OPEN = frozenset({"/auth/login", "/auth/callback", "/api/openapi.json"}) | PROBES
 """Nobody's session is asked for here."""
 SIGN_IN = frozenset({"/auth/login", "/auth/callback"})
 """Counted for each address."""
@@ -36,6 +41,7 @@ LISTS = frozenset({"centre", "weekdays"})
 TOKEN_HEADER = b"x-csrf-token"
 MOST_HEADERS, LARGEST_QUERY = 100, 8 * 1024
 log = structlog.get_logger()
+tracer = trace.get_tracer("resapermis.http")
 ANSWERED = Histogram(
     "resapermis_http_seconds",
     "Time to answer a browser, to the first byte",
@@ -86,6 +92,20 @@ class Gate:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
+        if scope["path"] in PROBES:
+            await self._answer(scope, receive, send)
+            return
+        method = _known(scope["method"])
+        with tracer.start_as_current_span(method, context=_trace_of(scope), kind=trace.SpanKind.SERVER) as span:
+            status, route = await self._answer(scope, receive, send)
+            if span.is_recording():  # the pattern, not the path: addresses hold codes, states, calendars' tokens
+                span.update_name(f"{method} {route}".rstrip())
+                span.set_attribute("http.request.method", method)
+                span.set_attribute("http.route", route)
+                span.set_attribute("http.response.status_code", status)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
+        """Admit and answer; return the status and the route's pattern, empty where none was found."""
         started = time.monotonic()
         rpc.deadline.set(started + self._gateway.settings.request_seconds)
         answering = _Answering(send, self._fixed)
@@ -102,6 +122,7 @@ class Gate:
             await response_of(refusal, language, self._gateway.now())(scope, receive, answering)
         route = getattr(scope.get("route"), "path", "")
         ANSWERED.labels(route, _known(scope["method"]), str(answering.status)).observe(time.monotonic() - started)
+        return answering.status, route
 
     async def _admit(self, scope: Scope, receive: Receive, language: Language) -> Receive:
         path, method = scope["path"], scope["method"]
@@ -157,6 +178,11 @@ def _header(scope: Scope, name: bytes) -> str:
     """The one value of a header; empty when absent or doubled."""
     found = [value for key, value in scope["headers"] if key == name]
     return found[0].decode("latin-1") if len(found) == 1 else ""
+
+
+def _trace_of(scope: Scope) -> Context:
+    """The trace that the browser or a proxy began, if any."""
+    return extract({name: _header(scope, name.encode()) for name in ("traceparent", "tracestate")})
 
 
 def _check_site(scope: Scope, own_origin: str) -> None:

@@ -68,6 +68,7 @@ def bare_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # gate.py traces and counts, without addresses
         generate_unique_id_function=lambda route: route.name,
     )
     app.include_router(routes())
