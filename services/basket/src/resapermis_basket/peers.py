@@ -1,5 +1,6 @@
 """What basket asks of others: mandate and scheduling-rules for facts, egress for RdvPermis."""
 
+import functools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ ASKED = Histogram(
     ["peer", "method", "code"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 1, 2, 5, 10, 20),
 )
+_asked = functools.cache(ASKED.labels)
 
 
 MOST_QUESTIONS = 100
@@ -172,4 +174,4 @@ async def _timed(peer: str, method: str, call: Any) -> Any:
         code = failure.name
         raise
     finally:
-        ASKED.labels(peer, method, code).observe(time.monotonic() - started)
+        _asked(peer, method, code).observe(time.monotonic() - started)

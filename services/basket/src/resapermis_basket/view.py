@@ -6,7 +6,7 @@ from uuid import UUID
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis_basket.domain import Changing, Line, State
-from resapermis_basket.events import candidate_of, result_of, state_of
+from resapermis_basket.events import candidate_of, result_of, stamp, state_of
 
 SHOWN_REFUSAL = frozenset(State) - {State.DONE}
 
@@ -23,13 +23,12 @@ def line(one: Line) -> pb.Line:
         trainer_id=one.trainer_id,
         vehicle_id=one.vehicle_id,
         found_elsewhere=one.found_elsewhere,
+        since=stamp(one.since),
+        expires_at=stamp(one.expires_at) if one.expires_at is not None and one.state is State.HELD else None,
     )
     if one.result is not None:
         shown.result.CopyFrom(result_of(one.result))
     shown.slot.ParseFromString(one.slot.snapshot)
-    shown.since.FromDatetime(one.since)
-    if one.expires_at is not None and one.state is State.HELD:
-        shown.expires_at.FromDatetime(one.expires_at)
     if one.refusal.message:
         shown.refusal.ParseFromString(one.refusal.message)
     return shown
@@ -38,12 +37,13 @@ def line(one: Line) -> pb.Line:
 def group(group_id: UUID, created_at: datetime, lines: Sequence[Line]) -> pb.Group:
     """A group with all its lines; it expires when the first of its held lines does."""
     ordered = sorted(lines, key=lambda one: one.position)
-    shown = pb.Group(id=str(group_id), lines=[line(one) for one in ordered])
-    shown.created_at.FromDatetime(created_at)
     ends = [one.expires_at for one in lines if one.state is State.HELD and one.expires_at is not None]
-    if ends:
-        shown.expires_at.FromDatetime(min(ends))
-    return shown
+    return pb.Group(
+        id=str(group_id),
+        lines=[line(one) for one in ordered],
+        created_at=stamp(created_at),
+        expires_at=stamp(min(ends)) if ends else None,
+    )
 
 
 def by_group(lines: Iterable[Line]) -> dict[UUID, list[Line]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from resapermis_basket.domain.lines import NO_REFUSAL, Changing, Line, Refusal, State, move, owe
 
@@ -40,23 +41,17 @@ def held(line: Line, answer: Answer, now: datetime) -> Line:
     if answer.outcome is Outcome.REFUSED:
         return move(line, State.REFUSED, now, answer.refusal)
     ends = [moment for moment in (line.expires_at, answer.expires_at) if moment is not None]
-    kept = replace(
-        move(line, State.HELD, now, answer.refusal),
-        basket_id=answer.basket_id,
-        expires_at=min(ends),
-    )
-    if answer.named:
-        return kept
-    unnamed = replace(kept, candidate_id=None, rdvpermis_candidate_id="")
-    if answer.named is False:
-        return unnamed
-    return replace(
-        unnamed,
-        changing=Changing.NAME,
-        wanted_candidate_id=line.candidate_id,
-        wanted_rdvpermis_id=line.rdvpermis_candidate_id,
-        next_look_at=now,
-    )
+    kept: dict[str, Any] = {"basket_id": answer.basket_id, "expires_at": min(ends)}
+    if not answer.named:
+        kept |= {"candidate_id": None, "rdvpermis_candidate_id": ""}
+    if answer.named is None:
+        kept |= {
+            "changing": Changing.NAME,
+            "wanted_candidate_id": line.candidate_id,
+            "wanted_rdvpermis_id": line.rdvpermis_candidate_id,
+            "next_look_at": now,
+        }
+    return move(line, State.HELD, now, answer.refusal, **kept)
 
 
 def validated(line: Line, answer: Answer, now: datetime) -> Line:

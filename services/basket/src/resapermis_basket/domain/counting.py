@@ -29,20 +29,26 @@ def key_of(slot: Slot) -> Key:
 
 def counts(line: Line | None) -> Counter[Key]:
     """What one line takes."""
-    taken: Counter[Key] = Counter()
+    return Counter(_keys(line))
+
+
+def _keys(line: Line | None) -> list[Key]:
+    """The counters of which one line takes one each."""
+    keys = []
     if line is not None and line.state in COUNTED:
-        taken[key_of(line.slot)] += 1
+        keys.append(key_of(line.slot))
     if line is not None and line.state in IN_BASKET:
-        taken[BASKET] += 1
-    return taken
+        keys.append(BASKET)
+    return keys
 
 
 def deltas(changes: Iterable[Change]) -> dict[Key, int]:
     """By how much the counters move, in lock order; keys that do not move are left out."""
-    total: Counter[Key] = Counter()
+    total: dict[Key, int] = {}
     for change in changes:
-        total.update(counts(change.after))
-        total.subtract(counts(change.before))
+        for line, by in ((change.after, 1), (change.before, -1)):
+            for key in _keys(line):
+                total[key] = total.get(key, 0) + by
     return {key: total[key] for key in sorted(total) if total[key]}
 
 
@@ -56,7 +62,7 @@ def admit(wanted: Sequence[Line], granted: Mapping[Key, int]) -> tuple[list[Line
     left = dict(granted)
     admitted, rest = [], []
     for line in wanted:
-        keys = list(counts(line))
+        keys = _keys(line)
         if all(left.get(key, 0) > 0 for key in keys):
             for key in keys:
                 left[key] -= 1

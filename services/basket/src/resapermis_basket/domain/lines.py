@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -167,30 +168,27 @@ class Line:
         return self.state in LIVE
 
 
-def move(line: Line, to: State, now: datetime, refusal: Refusal = NO_REFUSAL) -> Line:
-    """Bring a line into another state; ValueError when its life does not go that way."""
+_SETTLED: Mapping[str, Any] = {
+    "changing": Changing.NOTHING,
+    "wanted_candidate_id": None,
+    "wanted_rdvpermis_id": "",
+    "partner_id": None,
+    "next_look_at": None,
+    "looks": 0,
+}
+
+
+def move(line: Line, to: State, now: datetime, refusal: Refusal = NO_REFUSAL, **more: Any) -> Line:
+    """Bring a line into another state, with `more` of its fields; ValueError when its life does not go that way."""
     if to not in NEXT.get(line.state, frozenset()):
         raise ValueError(f"a line never goes from {line.state} to {to}")
-    return replace(
-        settled(line),
-        state=to,
-        since=now,
-        ended_at=None if to in LIVE else now,
-        refusal=refusal,
-    )
+    ended_at = None if to in LIVE else now
+    return replace(line, **{**_SETTLED, **more}, state=to, since=now, ended_at=ended_at, refusal=refusal)
 
 
 def settled(line: Line) -> Line:
     """The same line with nothing in doubt."""
-    return replace(
-        line,
-        changing=Changing.NOTHING,
-        wanted_candidate_id=None,
-        wanted_rdvpermis_id="",
-        partner_id=None,
-        next_look_at=None,
-        looks=0,
-    )
+    return replace(line, **_SETTLED)
 
 
 def intend(line: Line, changing: Changing, look_at: datetime) -> Line:

@@ -8,7 +8,7 @@ The referees are the same: the counters' rows, the unique indexes, the exclusion
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -178,6 +178,6 @@ async def answer(engine: AsyncEngine, claim: Values, after: Iterable[Line], said
 
     False: nothing was written, because a line has moved meanwhile.
     """
-    newer = [row(replace(line, version=line.version + 1)) for line in in_lock_order(after)]
+    newer = [row(line) | {"version": line.version + 1} for line in in_lock_order(after)]
     values = {**claim, **said, "rows": json.dumps(newer), "many": len(newer)}
     return bool((await _ANSWER.run(engine, values))[0]["whole"])
