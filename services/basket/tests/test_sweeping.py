@@ -207,6 +207,7 @@ async def test_an_act_of_ours_between_the_look_and_the_writing_stands(
 ) -> None:
     (line,) = await booked(basket, ("s1", 1))
     held = await basket.hold(("s2", 2))
+    basket.rdvpermis.put_exam("e9", "school-1", "s9", "rdv-009")  # so that there is something to write
     real = Sweeping._candidates
 
     async def meanwhile(self: Any, *lists: Any) -> Any:
@@ -219,7 +220,7 @@ async def test_an_act_of_ours_between_the_look_and_the_writing_stands(
         return await real(self, *lists)
 
     monkeypatch.setattr(Sweeping, "_candidates", meanwhile)
-    assert await sweep(basket) == 0
+    assert await sweep(basket) == 1
     monkeypatch.undo()
     await basket.check()
     assert await sweep(basket) == 0
@@ -275,6 +276,23 @@ async def test_each_school_has_its_turn_within_the_interval(basket: Basket) -> N
     before = list(basket.rdvpermis.calls)
     await Sweeping(basket.parts).sweep()
     assert basket.rdvpermis.calls == before
+
+
+@pytest.mark.req("R-31")
+async def test_holds_go_first_for_half_a_minute_and_no_longer(basket: Basket) -> None:
+    await booked(basket, ("s1", 1))
+    basket.rdvpermis.put_exam("e5", "school-1", "s5", "rdv-005")
+    async with basket.parts.door.place():
+        comparing = asyncio.ensure_future(Sweeping(basket.parts).sweep())
+        await basket.bookings()  # time enough for a look
+        assert set(await live(basket)) == {"s1"}
+    await comparing
+    assert set(await live(basket)) == {"s1", "s5"}
+    basket.rdvpermis.put_exam("e6", "school-1", "s6", "rdv-006")
+    await basket.rows("UPDATE watched SET next_sweep_at = now() - interval '31 seconds' RETURNING 1")
+    async with basket.parts.door.place(), asyncio.timeout(5):
+        await Sweeping(basket.parts).sweep()
+    assert set(await live(basket)) == {"s1", "s5", "s6"}
 
 
 async def test_two_sweeps_at_once_find_a_booking_once(basket: Basket) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis_basket import events, refusals, store, view
 from resapermis_basket.domain import Change, Line, Patience, deltas
+from resapermis_basket.door import Door
 from resapermis_basket.peers import Peers
 from resapermis_basket.settings import Settings
 from resapermis_kit.auth import Principal
@@ -31,6 +32,7 @@ class Parts:
     peers: Peers
     settings: Settings
     new_id: NewId
+    door: Door = field(default_factory=Door)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from resapermis_basket import events, store
 from resapermis_basket.acts import Parts, apply
 from resapermis_basket.domain import (
     BASKET,
+    NOTHING,
     FoundExam,
     Line,
     Slot,
@@ -32,7 +33,7 @@ from resapermis_basket.domain import (
     zone_of,
 )
 from resapermis_basket.peers import on_behalf
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.db import Tx, single, transaction
 from resapermis_kit.errors import Code, Failure
 
 log = structlog.get_logger()
@@ -47,6 +48,8 @@ LATELY = timedelta(minutes=2)
 """So long after an act of ours its slot is left alone: the list may have been read before."""
 LONGEST_PAUSE = timedelta(hours=2)
 BUDGET_PAUSE = timedelta(minutes=1)
+YIELDS = 1 / 20
+"""Part of the interval by which a school is due early, so that it may let holds go first and still be in time."""
 
 
 class Sweeping:
@@ -68,15 +71,19 @@ class Sweeping:
         OVERDUE.set(len(due))
         turns = asyncio.Semaphore(AT_ONCE)
 
+        read_at = time.monotonic()
+
         async def one(school: store.Watched) -> None:
             async with turns:
+                waited = school.overdue_seconds + time.monotonic() - read_at
+                await self._parts.door.calm(settings.sweep_every_seconds * YIELDS - waited)
                 await self._take_turn(school)
 
         await asyncio.gather(*(one(school) for school in due))
 
     async def _take_turn(self, school: store.Watched) -> None:
         every, failures = timedelta(seconds=self._parts.settings.sweep_every_seconds), 0
-        pause = every
+        pause = every * (1 - YIELDS)
         try:
             await self.sweep_school(school.school_id)
         except Failure as failure:
@@ -86,8 +93,8 @@ class Sweeping:
             else:
                 failures = school.failures + 1
                 pause = min(every * 2 ** min(school.failures, 8), max(LONGEST_PAUSE, every))
-        async with transaction(self._parts.engine) as tx:
-            await store.swept(tx, school.school_id, await store.now(tx) + pause, failures)
+        async with transaction(single(self._parts.engine)) as tx:
+            await store.swept(tx, school.school_id, pause, failures)
 
     async def sweep_school(self, school_id: str) -> int:
         """Compare one school with RdvPermis; return how many changes were found.
@@ -109,6 +116,8 @@ class Sweeping:
         usual = [word for word in self._parts.settings.sweep_categories.split(",") if word]
         categories = sorted({line.slot.category for line in before} | set(usual))
         exams = await self._seen(school_id, before, categories, department, asked_at)
+        if compare(before, exams, asked_at + MARGIN) == NOTHING:
+            return 0
         candidates = await self._candidates(school_id, before, exams)
         return await self._write(school_id, asked_at, before, exams, candidates)
 
@@ -151,6 +160,8 @@ class Sweeping:
         return found
 
     async def _departments(self, school_id: str, centre_ids: set[str]) -> dict[str, str]:
+        if not centre_ids - {""}:
+            return {}
         async with transaction(self._parts.engine) as tx:
             return await store.departments_of_centres(tx, school_id, centre_ids - {""})
 

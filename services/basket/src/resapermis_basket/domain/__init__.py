@@ -9,7 +9,7 @@ from resapermis_basket.domain.answering import (
     held,
     validated,
 )
-from resapermis_basket.domain.comparing import FoundExam, Outside, comparable, compare, outside_changes
+from resapermis_basket.domain.comparing import NOTHING, FoundExam, Outside, comparable, compare, outside_changes
 from resapermis_basket.domain.counting import BASKET, Allowance, Key, admit, counts, deltas, in_lock_order, key_of
 from resapermis_basket.domain.lines import (
     COUNTED,
@@ -60,6 +60,7 @@ __all__ = [
     "LIVE",
     "LONGEST_PAUSE_SECONDS",
     "NEXT",
+    "NOTHING",
     "NO_REFUSAL",
     "UNKNOWN",
     "WORD_LASTS",

@@ -34,6 +34,9 @@ class Outside:
     """The same booking, of which its exam's id or its candidate was not known to us."""
 
 
+NOTHING = Outside([], [], [], [], [])
+
+
 def comparable(line: Line, from_: datetime) -> bool:
     """A booking of ours that nothing is asked about and that has not begun: others are never touched."""
     return (

@@ -19,6 +19,7 @@ class Watched:
 
     school_id: str
     failures: int
+    overdue_seconds: float
 
 
 async def was_here(tx: Tx, school_id: str) -> None:
@@ -41,18 +42,20 @@ async def watch_who_has_bookings(tx: Tx) -> None:
 async def due_to_sweep(tx: Tx, quiet_after: timedelta, most: int) -> list[Watched]:
     """Schools whose time has come, longest due first: with a coming booking, or somebody here lately."""
     booked = sa.exists().where(lines.c.school_id == watched.c.school_id, ALIVE, lines.c.state == State.BOOKED)
+    overdue = sa.func.extract("epoch", sa.func.now() - watched.c.next_sweep_at)
     lately = watched.c.seen_at > sa.func.now() - sa.literal(quiet_after, sa.Interval)
     statement = (
-        sa.select(watched.c.school_id, watched.c.failures)
+        sa.select(watched.c.school_id, watched.c.failures, overdue.label("overdue"))
         .where(watched.c.next_sweep_at <= sa.func.now(), sa.or_(lately, booked))
         .order_by(watched.c.next_sweep_at)
         .limit(most)
     )
-    return [Watched(row.school_id, row.failures) for row in await tx.execute(statement)]
+    return [Watched(row.school_id, row.failures, float(row.overdue)) for row in await tx.execute(statement)]
 
 
-async def swept(tx: Tx, school_id: str, again_at: datetime, failures: int) -> None:
+async def swept(tx: Tx, school_id: str, pause: timedelta, failures: int) -> None:
     """When the school's turn comes again."""
+    again_at = sa.func.now() + sa.literal(pause, sa.Interval)
     statement = sa.update(watched).where(watched.c.school_id == school_id)
     await tx.execute(statement.values(next_sweep_at=again_at, failures=failures))
 

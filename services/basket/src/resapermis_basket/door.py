@@ -1,0 +1,65 @@
+"""Holds are taken up in the order in which they came, a few at once; work that nobody waits for lets them go first.
+
+More at work at once would end none of them sooner: they share the same cores and the same database, each gets slower,
+and who came first may be answered last.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc import LEAST_USEFUL_SECONDS, remaining_seconds
+
+AT_ONCE = 12
+SLOW_SECONDS = 0.25
+"""Who needs longer waits for somebody else (a peer that is away): their place goes to the next, they go on without."""
+LONGEST_WAIT_SECONDS = 2.0
+"""As for a connection of the pool: who waits longer hears that too many came."""
+
+
+class Door:
+    """Where holds come in."""
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        """So many are at work at once."""
+        self._places = asyncio.Semaphore(at_once)
+        self._here = 0
+        self._nobody = asyncio.Event()
+        self._nobody.set()
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """A place, in turn; OVERLOADED when none comes in time."""
+        self._here += 1
+        self._nobody.clear()
+        try:
+            await self._come_in()
+            slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._places.release)
+            try:
+                yield
+            finally:
+                if slow.when() > asyncio.get_running_loop().time():
+                    slow.cancel()
+                    self._places.release()
+        finally:
+            self._here -= 1
+            if not self._here:
+                self._nobody.set()
+
+    async def _come_in(self) -> None:
+        if not self._places.locked():
+            await self._places.acquire()  # at once
+            return
+        patience = min(LONGEST_WAIT_SECONDS, remaining_seconds() - LEAST_USEFUL_SECONDS)
+        try:
+            async with asyncio.timeout(patience):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Failure(Code.CODE_OVERLOADED, "too many holds at once; nothing was asked") from None
+
+    async def calm(self, most_seconds: float) -> None:
+        """Wait until no hold is at work or waits, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_seconds):
+                await self._nobody.wait()
