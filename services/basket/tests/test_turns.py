@@ -75,6 +75,9 @@ async def test_what_was_seen_taken_is_remembered_for_seconds() -> None:
     turns.took(slot("s1"))
     assert turns.taken("s1") == slot("s1")
     assert turns.taken("s2") is None
+    turns.took(slot("s3"))
+    turns.forget(["s3", "s4"])
+    assert turns.taken("s3") is None
     clock.now = REMEMBERED_SECONDS
     assert turns.taken("s1") is None
     for number in range(REMEMBERED_MOST + 1):

@@ -1,10 +1,11 @@
 """A hold: facts, intention (committed), call, answer (committed)."""
 
 import asyncio
-import time
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import monotonic
 
 from google.protobuf.message import Message
 from prometheus_client import Counter
@@ -23,12 +24,14 @@ from resapermis_basket.acts import (
     surely_not_done,
 )
 from resapermis_basket.domain import (
+    LARGEST_GROUP,
     NO_REFUSAL,
     UNKNOWN,
     Answer,
     Change,
     Line,
     Outcome,
+    Slot,
     State,
     deltas,
     give_back_together,
@@ -37,16 +40,16 @@ from resapermis_basket.domain import (
 )
 from resapermis_basket.intending import Intended, Intending
 from resapermis_basket.judging import Judging, Situation, Wanted, parse_hold
+from resapermis_basket.late import Telling
 from resapermis_basket.turns import Turns
 from resapermis_kit import once
 from resapermis_kit.auth import Principal
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 
-KEPT_FREE = 4
-"""Connections of the pool that the first question of a hold never takes."""
 SLOT_TAKEN = refusals.slot_taken()
 HOLDS = Counter("resapermis_hold_lines_total", "Lines asked for, by what became of them at once", ["outcome"])
+_lines_that = functools.cache(HOLDS.labels)
 
 
 class Holding:
@@ -56,34 +59,75 @@ class Holding:
         """Keep the parts."""
         self._parts = parts
         self._judging, self._intending = Judging(parts), Intending(parts)
-        self._turns = Turns(time.monotonic)
-        # A crowd that asks how things stand leaves connections to those whose slots are being asked for already.
-        self._door = asyncio.Semaphore(max(1, parts.settings.database_pool - KEPT_FREE))
+        self._telling = Telling(parts)
+        self._turns = Turns(monotonic)
+        self._time: Time | None = None
+        """The newest that the database said."""
 
     async def hold(self, who: Principal, request: pb.HoldSlotsRequest) -> pb.HoldSlotsResponse:
         """Hold one to four slots; what was obtained is kept, line by line."""
         wanted = parse_hold(request)
-        async with self._turns.of([line.slot_id for line in wanted]):
-            situation, mandates = await self._facts(who, request, wanted)
-            if situation.asked_before:
-                return await self.earlier(who, request, situation.time.now)
-            judged = self._judging.lost(who, wanted, situation, self._turns.taken)
-            if judged is None:
-                if mandates is None:  # the slots looked taken, and yet others are to be asked
-                    mandates = await self._mandates(wanted)
-                judged = await self._judging.judge(who, wanted, situation, mandates)
-            group = self._group(who, request, situation.time.now)
-            judged = replace(judged, lines=[replace(line, group_id=group.id) for line in judged.lines])
-            intended = await self._intending.write(who, request, group, judged, situation.time.now)
-            for line in intended.lines:
-                if line.live or line.refusal == SLOT_TAKEN:
-                    self._turns.took(line.slot)
+        slot_ids = [line.slot_id for line in wanted]
+        while True:
+            taken = self._seen_taken(slot_ids)
+            if taken:
+                answer = await self._late(who, request, wanted, taken)
+                if answer is not None:
+                    return answer
+                self._turns.forget(slot_ids)
+            async with self._parts.door.place(), self._turns.of(slot_ids):
+                if self._seen_taken(slot_ids):
+                    continue  # somebody was faster while we waited
+                group, time, intended = await self._intend(who, request, wanted)
+            break
         if intended.answer is not None:
-            HOLDS.labels("refused_by_us").inc(len(intended.answer.group.lines))
+            _lines_that("refused_by_us").inc(len(intended.answer.group.lines))
             return intended.answer
         # The caller may go away; what RdvPermis answers is written down all the same.
-        asking = self._ask(who, request, group, intended, situation.time)
-        return await asyncio.shield(asyncio.ensure_future(asking))
+        return await asyncio.shield(asyncio.ensure_future(self._ask(who, request, group, intended, time)))
+
+    def _seen_taken(self, slot_ids: Sequence[str]) -> list[Slot]:
+        """The slots, if all were seen taken lately: worth a look into the database before anything else is asked."""
+        slots = [slot for slot_id in slot_ids if (slot := self._turns.taken(slot_id)) is not None]
+        whole = 1 <= len(slot_ids) <= min(self._parts.peers.limits.group, LARGEST_GROUP)
+        return slots if whole and len(slots) == len(slot_ids) else []
+
+    async def _late(
+        self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[Wanted], taken: Sequence[Slot]
+    ) -> pb.HoldSlotsResponse | None:
+        """Refuse slots that are taken, by what our own database says; None: not all of them are."""
+        if self._time is None:
+            return None
+        now = self._time.now
+        group = self._group(who, request, now)
+        lines = self._judging.late(who, wanted, taken, now, group.id)
+        answer = pb.HoldSlotsResponse(group=view.group(group.id, group.created_at, lines))
+        claim = once.claim(caller_key(who), request, now, answer)
+        changes = [Change(None, line) for line in lines]
+        said = self._parts.outbox.packed(now, events.said(changes, events.person(who), who.account_id))
+        told = await self._telling.tell(store.Late(claim, group, lines, said))
+        if told is store.Told.TWIN:
+            return await self.earlier(who, request, now)
+        if told is store.Told.FREE:
+            return None
+        _lines_that("refused_by_us").inc(len(lines))
+        return answer
+
+    async def _intend(
+        self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[Wanted]
+    ) -> tuple[store.Group, Time, Intended]:
+        """What is known, what the rules say of it, and the intention, committed."""
+        situation, mandates = await self._facts(who, request, wanted)
+        time = self._time = situation.time
+        group = self._group(who, request, time.now)
+        if situation.asked_before:
+            return group, time, Intended(answer=await self.earlier(who, request, time.now))
+        judged = await self._judging.judge(who, wanted, situation, mandates, group.id)
+        intended = await self._intending.write(who, request, group, judged, time.now)
+        for line in intended.lines:
+            if line.live or line.refusal == SLOT_TAKEN:
+                self._turns.took(line.slot)
+        return group, time, intended
 
     async def earlier(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> pb.HoldSlotsResponse:
         """Answer a twin: what the first got, or what the reconciler found since; IN_PROGRESS until one is known."""
@@ -105,41 +149,31 @@ class Holding:
 
     async def _facts(
         self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[Wanted]
-    ) -> tuple[Situation, list[MandateAnswer] | None]:
-        """Our own facts and mandate's, side by side. A twin is answered although mandate may be away.
-
-        Mandate is not asked in vain (None): where all slots were seen taken lately, our own facts come first.
-        """
-        if wanted and all(self._turns.taken(line.slot_id) for line in wanted):
+    ) -> tuple[Situation, list[MandateAnswer]]:
+        """Our own facts and mandate's, side by side. A twin is answered although mandate may be away."""
+        asked = asyncio.ensure_future(self._mandates(wanted))
+        try:
             situation = await self._situation(who, request, wanted)
-            if situation.asked_before or all(line.slot_id in situation.conflicts.slots for line in wanted):
-                return situation, None
-            return situation, await self._mandates(wanted)
-        ours, mandates = await asyncio.gather(
-            self._situation(who, request, wanted), self._mandates(wanted), return_exceptions=True
-        )
-        if isinstance(ours, BaseException):
-            raise ours
-        if isinstance(mandates, BaseException):
-            if not ours.asked_before:
-                raise mandates
-            mandates = []
-        return ours, mandates
+            return situation, [] if situation.asked_before else await asked
+        finally:
+            if not asked.done():
+                asked.cancel()
+            elif not asked.cancelled():
+                asked.exception()  # heard, whether or not it mattered
 
     async def _mandates(self, wanted: Sequence[Wanted]) -> list[MandateAnswer]:
         return await self._parts.peers.mandates([(str(line.candidate_id), "") for line in wanted if line.candidate_id])
 
     async def _situation(self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[Wanted]) -> Situation:
         request_id = once.request_id_of(request)
-        async with self._door:
-            found = await store.standing(
-                self._parts.engine,
-                who.school_id,
-                caller_key(who),
-                request_id,
-                [line.slot_id for line in wanted],
-                [line.candidate_id for line in wanted if line.candidate_id],
-            )
+        found = await store.standing(
+            self._parts.engine,
+            who.school_id,
+            caller_key(who),
+            request_id,
+            [line.slot_id for line in wanted],
+            [line.candidate_id for line in wanted if line.candidate_id],
+        )
         return Situation(Time(found.now), found.asked_before, found.counted, found.conflicts, found.words)
 
     def _group(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> store.Group:
@@ -168,7 +202,7 @@ class Holding:
         after = [replace(line, next_look_at=look_soon(self._parts, now)) if in_doubt(line) else line for line in after]
         changes = [Change(before, line) for before, line in zip(asking, after, strict=True)]
         for line in after:
-            HOLDS.labels(line.state).inc()
+            _lines_that(line.state).inc()
         shown = {line.id: line for line in lines} | {line.id: line for line in after}
         response = pb.HoldSlotsResponse(group=view.group(group.id, group.created_at, list(shown.values())))
         moved = [change for change in changes if change.after.state is not State.ASKING]

@@ -1,6 +1,6 @@
 """What the rules say of a hold before anything is asked: every reason at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -128,7 +128,12 @@ class Judging:
         self._parts = parts
 
     async def judge(
-        self, who: Principal, wanted: Sequence[Wanted], situation: Situation, mandates: list[MandateAnswer]
+        self,
+        who: Principal,
+        wanted: Sequence[Wanted],
+        situation: Situation,
+        mandates: list[MandateAnswer],
+        group_id: UUID,
     ) -> Judged:
         """Have every rule answer; refuse here the action as a whole, leave refused lines to the answer."""
         said = scheduling_pb2.EvaluateResponse()
@@ -150,34 +155,31 @@ class Judging:
             failure = refusals.of_rules(against)
             failure = Failure(Code.CODE_RULE_REFUSED, failure.detail, verdicts=against, retry_at=failure.retry_at)
             raise await refuse(self._parts, who, "basket.hold", "school", who.school_id, failure, situation.time.now)
-        return self._lines(who, wanted, situation, said, answers)
+        return self._lines(who, wanted, situation, said, answers, group_id)
 
-    def lost(
+    def late(
+        self, who: Principal, wanted: Sequence[Wanted], taken: Sequence[Slot], now: datetime, group_id: UUID
+    ) -> list[Line]:
+        """The refused lines of an action whose slots are all taken; `taken`: what they are, in the lines' order."""
+        refused = Answer(Outcome.REFUSED, refusals.slot_taken())
+        return [
+            held(self._fresh(who, line, position, as_taken(slot), now, group_id), refused, now)
+            for position, (line, slot) in enumerate(zip(wanted, taken, strict=True))
+        ]
+
+    def _fresh(
         self,
         who: Principal,
-        wanted: Sequence[Wanted],
-        situation: Situation,
-        seen_taken: Callable[[str], Slot | None],
-    ) -> Judged | None:
-        """The refusal of an action whose slots are all taken, by what our own database says; None: others are asked.
-
-        `seen_taken` remembers what such a slot is, so that nobody needs to be asked about it.
-        """
-        limit = min(self._parts.peers.limits.group, LARGEST_GROUP)
-        slots = [seen_taken(line.slot_id) for line in wanted if line.slot_id in situation.conflicts.slots]
-        if not 1 <= len(wanted) <= limit or len(slots) < len(wanted) or None in slots:
-            return None
-        judged, now = Judged([], {}, {}, {}), situation.time.now
-        for position, (line, slot) in enumerate(zip(wanted, slots, strict=True)):
-            if slot is not None:
-                fresh = self._fresh(who, line, position, as_taken(slot), now)
-                judged.lines.append(held(fresh, Answer(Outcome.REFUSED, refusals.slot_taken()), now))
-        return judged
-
-    def _fresh(self, who: Principal, line: Wanted, position: int, slot: Slot, now: datetime) -> Line:
+        line: Wanted,
+        position: int,
+        slot: Slot,
+        now: datetime,
+        group_id: UUID,
+        rdvpermis_candidate_id: str = "",
+    ) -> Line:
         return Line(
             id=self._parts.new_id(),
-            group_id=self._parts.new_id(),
+            group_id=group_id,
             position=position,
             school_id=who.school_id,
             account_id=who.account_id,
@@ -185,6 +187,7 @@ class Judging:
             state=State.ASKING,
             since=now,
             candidate_id=line.candidate_id,
+            rdvpermis_candidate_id=rdvpermis_candidate_id,
             expires_at=now + timedelta(seconds=self._parts.peers.limits.hold_ttl_seconds),
             next_look_at=look_after_call(self._parts, now),
             trainer_id=line.trainer_id,
@@ -252,6 +255,7 @@ class Judging:
         situation: Situation,
         said: scheduling_pb2.EvaluateResponse,
         answers: dict[str, MandateAnswer],
+        group_id: UUID,
     ) -> Judged:
         now = situation.time.now
         judged = Judged([], {BASKET: self._parts.peers.limits.basket}, {}, {})
@@ -262,10 +266,8 @@ class Judging:
                 judged.rules[line.slot_id] = [one.rule for one in verdict.verdicts if not one.allowed]
             judged.caps[key_of(slot)] = verdict.quota_limit
             mandate = answers.get(line.slot_id)
-            fresh = replace(
-                self._fresh(who, line, position, slot, now),
-                rdvpermis_candidate_id=mandate.rdvpermis_candidate_id if mandate is not None else "",
-            )
+            theirs = mandate.rdvpermis_candidate_id if mandate is not None else ""
+            fresh = self._fresh(who, line, position, slot, now, group_id, theirs)
             judged.cases[fresh.id] = verdict.case.SerializeToString(deterministic=True)
             judged.lines.append(fresh if refusal is None else held(fresh, Answer(Outcome.REFUSED, refusal), now))
         return judged

@@ -36,6 +36,7 @@ from resapermis_basket.store.judged import (
     mark_drift,
     pass_judgements,
 )
+from resapermis_basket.store.late import Late, Told, refuse
 from resapermis_basket.store.line_rows import (
     Conflicts,
     add,
@@ -91,9 +92,11 @@ __all__ = [
     "Group",
     "Heard",
     "Judgement",
+    "Late",
     "Page",
     "Standing",
     "Tally",
+    "Told",
     "Watched",
     "a_slot_of",
     "add",
@@ -160,6 +163,7 @@ __all__ = [
     "penalties_told",
     "prepared",
     "quota",
+    "refuse",
     "row",
     "save",
     "standing",
