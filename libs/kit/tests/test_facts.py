@@ -1,6 +1,7 @@
 """Facts leave with their commit, arrive once, and are repeated when the bus loses them."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,13 +10,15 @@ import sqlalchemy as sa
 from facts_world import FACT, SOURCE, consumer, forget_published, has, note, running, say, seen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from resapermis.events.v1 import events_pb2 as pb
 from resapermis.mandate.v1.events_pb2 import CandidateCreated
 from resapermis_kit import bus as kit_bus
+from resapermis_kit import invariants
 from resapermis_kit import outbox as kit_outbox
 from resapermis_kit.bus import Fact, Together
 from resapermis_kit.clock import utc_now
 from resapermis_kit.db import Tx, transaction
-from resapermis_kit.outbox import FACTS, RECORDS, Outbox
+from resapermis_kit.outbox import FACTS, RECORDS, Outbox, Waiting
 from resapermis_kit.testing import MakeEngine, Nats, eventually
 
 
@@ -134,14 +137,96 @@ async def test_a_number_once_given_stays_with_its_row(make_engine: MakeEngine) -
     """A relay that dies between its numbering and the mark: the next one publishes the same rows as the same numbers."""
     engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
     await say(engine, box, "a", "b")
-    first = await _facts(engine)
+    first = await _waiting(engine)
     await say(engine, box, "c")
-    again = await _facts(engine)
-    assert again[:2] == first
-    assert [fact.number for fact in again] == [1, 2, 3]
+    assert await _waiting(engine) == first
+    await _published(engine, first, {row.id for row in first})
+    assert [row.number for row in await _waiting(engine)] == [3]
+
+
+async def test_a_promise_of_which_a_part_is_published_is_kept_with_the_rest(make_engine: MakeEngine) -> None:
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await say(engine, box, "a", "b", "c")
+    first = await _waiting(engine)
+    await _published(engine, first, {first[1].id})
+    await say(engine, box, "d")
+    again = await _waiting(engine)
+    assert [(row.id, row.number) for row in again] == [(first[0].id, 1), (first[2].id, 3)]
+    assert await invariants.look(engine, invariants.KIT) == dict.fromkeys(invariants.KIT, 0)
+    await _published(engine, again, {row.id for row in again})
+    assert await _numbers(engine) == {first[0].id: 1, first[1].id: 2, first[2].id: 3}
+    assert [row.number for row in await _waiting(engine)] == [4]
+    assert await invariants.look(engine, invariants.KIT) == dict.fromkeys(invariants.KIT, 0)
+
+
+async def test_of_two_relays_the_slower_one_keeps_no_promise_that_it_did_not_publish(make_engine: MakeEngine) -> None:
+    """The lock went over meanwhile: both published the same rows, and the faster one has been promised new numbers."""
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await say(engine, box, "a", "b")
+    slower = await _waiting(engine)
+    await _published(engine, slower, {row.id for row in slower})
+    await say(engine, box, "c")
+    fresh = await _waiting(engine)
+    await _published(engine, slower, {row.id for row in slower})
+    assert await _waiting(engine) == fresh
+    assert await _numbers(engine) == {row.id: row.number for row in slower}
+
+
+async def test_rows_that_a_relay_of_the_version_before_numbered_keep_their_numbers(make_engine: MakeEngine) -> None:
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await say(engine, box, "a")
     async with transaction(engine) as tx:
-        await kit_outbox.mark_published(tx, [UUID(fact.id) for fact in first], utc_now())
-    assert [fact.number for fact in await _facts(engine)] == [3]
+        await tx.execute(sa.update(kit_outbox.outbox).values(number=1))
+        await tx.execute(sa.insert(kit_outbox.heads).values(lane=FACTS, last_number=1))
+    await say(engine, box, "b")
+    rows = await _waiting(engine)
+    assert [(row.number, row.after) for row in rows] == [(1, None), (2, 1)]
+    await _published(engine, rows, {row.id for row in rows})
+    assert await _waiting(engine) == []
+
+
+async def test_what_is_promised_is_repeated_too(make_engine: MakeEngine) -> None:
+    """Between publishing and the mark the bus may bring a fact whose neighbour it lost."""
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await say(engine, box, "a", "b")
+    rows = await _waiting(engine)
+    await _published(engine, rows, {row.id for row in rows})
+    await say(engine, box, "c", "d")
+    await _waiting(engine)
+    async with transaction(engine) as tx:
+        answer = await kit_outbox.replay(tx, SOURCE, pb.ReplayRequest(lane=FACTS, first_number=2, last_number=3))
+    assert [envelope.number for envelope in answer.envelopes] == [2, 3]
+
+
+async def test_old_rows_are_forgotten_from_the_lowest_number_on(make_engine: MakeEngine) -> None:
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await say(engine, box, "a", "b", "c", "d")
+    rows = await _waiting(engine)
+    await _published(engine, rows, {row.id for row in rows})
+    now, table = utc_now(), kit_outbox.outbox
+    async with transaction(engine) as tx:  # "c" was published again lately
+        old = sa.update(table).where(table.c.lane == FACTS, table.c.number != 3)
+        await tx.execute(old.values(published_at=now - kit_outbox.KEPT - timedelta(seconds=1)))
+        assert await kit_outbox.forget_old(tx, now) == 2
+    assert sorted((await _numbers(engine)).values()) == [3, 4]
+
+
+async def _waiting(engine: AsyncEngine) -> list[Waiting]:
+    async with transaction(engine) as tx:
+        return [row for row in await kit_outbox.number_waiting(tx) if row.lane == FACTS]
+
+
+async def _published(engine: AsyncEngine, rows: list[Waiting], ids: set[UUID]) -> None:
+    async with transaction(engine) as tx:
+        await kit_outbox.mark_published(tx, rows, ids, utc_now())
+
+
+async def _numbers(engine: AsyncEngine) -> dict[UUID, int]:
+    """Of facts."""
+    table = kit_outbox.outbox.c
+    async with transaction(engine) as tx:
+        rows = await tx.execute(sa.select(table.id, table.number).where(table.lane == FACTS, table.number.is_not(None)))
+        return {row.id: row.number for row in rows}
 
 
 @pytest.mark.req("E10")

@@ -1,8 +1,10 @@
 """A bus that forgets, a stream that is lost, a database restored to the past: seen, and made good from the outbox."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -175,11 +177,41 @@ async def test_a_restore_is_told_to_whoever_must_read_again(make_engine: MakeEng
 
 
 @pytest.mark.req("E9")
+async def test_a_relay_that_died_before_its_mark_is_no_restore(make_engine: MakeEngine, make_bus: Any) -> None:
+    source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
+    await kit_bus.ensure_streams(bus, SOURCE, [FACT], 1)
+    await say(source, Outbox(SOURCE), "a", "b")
+    async with transaction(source) as tx:
+        rows = await kit_outbox.number_waiting(tx)
+    await kit_bus._publish(bus.jetstream(), SOURCE, rows)
+    assert await lost.align(source, bus, SOURCE) == []
+    async with transaction(source) as tx:
+        assert await kit_outbox.number_waiting(tx) == rows
+
+
+@pytest.mark.req("E9")
+async def test_what_was_promised_in_a_past_that_came_back_had_been_published_then(
+    make_engine: MakeEngine, make_bus: Any
+) -> None:
+    source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
+    await kit_bus.ensure_streams(bus, SOURCE, [FACT], 1)
+    await say(source, Outbox(SOURCE), "a", "b")
+    async with transaction(source) as tx:
+        rows = [row for row in await kit_outbox.number_waiting(tx) if row.lane == FACTS]
+    await kit_bus._publish(bus.jetstream(), SOURCE, [*rows, replace(rows[-1], id=uuid4(), number=9)])
+    assert [(one.lane, one.had, one.now) for one in await lost.align(source, bus, SOURCE)] == [(FACTS, 2, 9)]
+    await say(source, Outbox(SOURCE), "new")
+    async with transaction(source) as tx:
+        assert [row.number for row in await kit_outbox.number_waiting(tx) if row.lane == FACTS] == [10]
+
+
+@pytest.mark.req("E9")
 async def test_a_source_and_its_stream_that_both_went_back_are_alarmed_on(make_engine: MakeEngine) -> None:
     source, sink = await make_engine("kit_sample"), await make_engine("kit_sample")
     await say(source, Outbox(SOURCE), "a", "b", "c")
     async with transaction(source) as tx:
-        await kit_outbox.number_waiting(tx)
+        rows = await kit_outbox.number_waiting(tx)
+        await kit_outbox.mark_published(tx, rows, [row.id for row in rows], utc_now())
     await consumer(sink, source).catch_up()
     await _restored(source, 1)
     await consumer(sink, source).catch_up()

@@ -190,10 +190,10 @@ async def relay_round(engine: AsyncEngine, publisher: JetStreamContext, source: 
     if not rows:
         return 0
     results = await _publish(publisher, source, rows)
-    done = [row.id for row, result in zip(rows, results, strict=True) if not isinstance(result, BaseException)]
+    done = {row.id for row, result in zip(rows, results, strict=True) if not isinstance(result, BaseException)}
     if done:
         async with transaction(each) as tx:
-            await outbox.mark_published(tx, done, now())
+            await outbox.mark_published(tx, rows, done, now())
     failed = [result for result in results if isinstance(result, BaseException)]
     if failed:
         raise failed[0]

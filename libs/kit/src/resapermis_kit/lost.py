@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.events.v1 import events_pb2 as pb
-from resapermis_kit import outbox
+from resapermis_kit import clock, outbox
 from resapermis_kit.db import transaction
 from resapermis_kit.outbox import FACTS, RECORDS
 
@@ -49,12 +49,16 @@ async def align(engine: AsyncEngine, bus: Client, source: str) -> Sequence[Lifte
     for lane in (FACTS, RECORDS):
         newest = await _newest(bus, f"{lane}-{source}")
         async with transaction(engine) as tx:
-            statement = sa.select(outbox.heads.c.last_number).where(outbox.heads.c.lane == lane).with_for_update()
-            had: int = (await tx.execute(statement)).scalar() or 0
+            head = outbox.heads.c
+            statement = sa.select(head.last_number, head.promised).where(head.lane == lane).with_for_update()
+            row = (await tx.execute(statement)).first()
+            had: int = row.last_number + len(row.promised) if row is not None else 0
             if newest > had:
+                if row is not None and row.promised:  # a newer number was given, so these were published
+                    await outbox.keep_promise(tx, lane, row.last_number, clock.utc_now())
                 upsert = insert(outbox.heads).values(lane=lane, last_number=newest)
                 values = {"last_number": upsert.excluded.last_number}
-                await tx.execute(upsert.on_conflict_do_update(index_elements=[outbox.heads.c.lane], set_=values))
+                await tx.execute(upsert.on_conflict_do_update(index_elements=[head.lane], set_=values))
         if newest > had:
             RESTORED.labels(lane).inc()
             log.error("outbox.behind_its_stream", source=source, lane=lane, had=had, now=newest)

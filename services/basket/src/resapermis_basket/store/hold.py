@@ -40,6 +40,26 @@ class Standing:
     """RdvPermis' own on candidates, where it was asked lately."""
 
 
+def _live(asked: str, column: str) -> str:
+    """Live lines by one column, looked up one by one in its own index, whatever the planner believes of the others.
+
+    The inner SELECT hides how many are asked for: else each call would be planned anew for its own number.
+    """
+    return (
+        f"SELECT found.* FROM unnest((SELECT {asked})) AS asked (id) CROSS JOIN LATERAL "  # noqa: S608 - columns of our own
+        "(SELECT slot_id, category, candidate_id, wanted_candidate_id FROM basket_line "
+        f"WHERE {column} = asked.id AND ended_at IS NULL OFFSET 0) AS found"
+    )
+
+
+_CANDIDATES = "CAST(:candidates AS uuid[])"
+_MET = " UNION ALL ".join(
+    (
+        _live("CAST(:slots AS text[])", "slot_id"),
+        _live(_CANDIDATES, "candidate_id"),
+        _live(_CANDIDATES, "wanted_candidate_id"),
+    )
+)
 # Three reads of three tables and the clock: one round trip, one snapshot.
 _STANDING = Statement(
     "SELECT now() AS now, "  # noqa: S608 - a number of our own
@@ -47,10 +67,8 @@ _STANDING = Statement(
     "(SELECT json_agg(json_build_array(department, month, category, taken))::text FROM quota "
     "WHERE school_id = :school_id AND taken > 0 "
     "AND (month = '' OR month >= to_char(now() - interval '1 day', 'YYYY-MM'))) AS counted, "
-    "(SELECT json_agg(json_build_array(slot_id, category, candidate_id, wanted_candidate_id))::text FROM basket_line "
-    "WHERE ended_at IS NULL AND (slot_id = ANY(CAST(:slots AS text[])) "
-    "OR candidate_id = ANY(CAST(:candidates AS uuid[])) OR wanted_candidate_id = ANY(CAST(:candidates AS uuid[]))"
-    ")) AS conflicts, "
+    f"(SELECT json_agg(json_build_array(slot_id, category, candidate_id, wanted_candidate_id))::text FROM ({_MET}) AS met) "
+    "AS conflicts, "
     "(SELECT json_agg(json_build_array(category, rdvpermis_candidate_id, eligible, word, seen_at))::text "
     f"FROM eligibility WHERE school_id = :school_id AND seen_at > now() - interval '{WORD_LASTS.total_seconds()} s') "
     "AS words"

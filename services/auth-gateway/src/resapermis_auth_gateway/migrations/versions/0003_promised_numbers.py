@@ -1,0 +1,12 @@
+"""Numbers of what is said are promised first and written with the publishing."""
+
+from alembic import op
+
+from resapermis_kit.outbox import upgrade_to_promises
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    upgrade_to_promises(op.get_bind())
