@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from resapermis_auth_gateway.web.problem import MEDIA_TYPE
 from resapermis_auth_gateway.web.routes import (
@@ -33,29 +33,25 @@ TOKEN = {
 OPEN = frozenset({"/auth/login", "/auth/callback", "/healthz", "/readyz", "/calendars/{token}.ics"})
 
 
-def routes() -> APIRouter:
-    """Every route of the contract."""
-    found = APIRouter()
-    found.include_router(meta.router)
-    found.include_router(auth.router)
-    v1 = APIRouter(prefix="/api/v1")
-    for resource in (
-        candidates,
-        mandates,
-        slots,
-        watching,
-        basket,
-        bookings,
-        school,
-        availability,
-        notifications,
-        audit,
+def include_routes(app: FastAPI) -> None:
+    """Every route of the contract, each router by itself: FastAPI looks through nested ones anew at each level."""
+    app.include_router(meta.router)
+    app.include_router(auth.router)
+    for router in (
+        candidates.router,
+        mandates.router,
+        slots.router,
+        watching.router,
+        basket.router,
+        bookings.router,
+        school.router,
+        availability.router,
+        notifications.router,
+        audit.router,
+        candidates.bars,
     ):
-        v1.include_router(resource.router)
-    v1.include_router(candidates.bars)
-    found.include_router(v1)
-    found.include_router(availability.open_router)
-    return found
+        app.include_router(router, prefix="/api/v1")
+    app.include_router(availability.open_router)
 
 
 def bare_app() -> FastAPI:
@@ -71,7 +67,7 @@ def bare_app() -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # gate.py traces and counts, without addresses
         generate_unique_id_function=lambda route: route.name,
     )
-    app.include_router(routes())
+    include_routes(app)
     plain = app.openapi
     kept: list[dict[str, Any]] = []
 
