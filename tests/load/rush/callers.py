@@ -1,6 +1,6 @@
 """Schools that press the button: each caller takes the next school and does its actions one after the other.
 
-They stand where the gateway stands: its certificate, principals signed with its key anew for each action, one channel.
+They stand where the gateway stands: its certificate, principals signed by its signer, one channel.
 """
 
 import asyncio
