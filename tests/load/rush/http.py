@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from rush import run
+from rush import hops, run
 from rush.opening import opening
 from rush.seed import School
 
@@ -22,7 +22,10 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     async with run.place(web=True) as place:
         await place.seed([*crowd, *map(School, range(1, many + 1))], slots)
         platform = place.web()
+        before = await place.read()
         opened = await opening(platform, crowd, slots, arguments.callers, "web")
+        shares = hops.shares([(before, await place.read())], 0.0)
+        opened |= {part: shares[part] for part in ("cpu_ms_per_action", "machine_percent")}
         run.say(f"opening over HTTP: {opened['actions_per_second']} actions/s, p99 {opened['all']['p99_ms']} ms")
         own = [await place.slice(platform, schools, arguments.callers, arguments.seconds) for _ in range(ROUNDS)]
         return {"opening": opened, "own_slots": own, "invariants": await place.breaches()}
