@@ -10,6 +10,8 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from hypothesis import given
+from hypothesis import strategies as st
 from scheduling_peers import NOW, Service
 
 from resapermis.audit.v1.events_pb2 import Record
@@ -21,7 +23,16 @@ from resapermis_kit.errors import Failure
 from resapermis_kit.outbox import Outbox, outbox
 from resapermis_kit.testing import MakeDatabase, MakeEngine
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain import KeptLine, Parameter, Parameters, Place, Rulebook, parameters_for
+from resapermis_scheduling_rules.domain import (
+    Dated,
+    KeptLine,
+    Parameter,
+    Parameters,
+    Place,
+    Rulebook,
+    longest_gap,
+    parameters_for,
+)
 from resapermis_scheduling_rules.mirror.looks import Asker
 from resapermis_scheduling_rules.parameters import change, preview
 from resapermis_scheduling_rules.store import school_tables, schools, watching_tables
@@ -206,3 +217,28 @@ async def test_every_fact_of_the_contract_is_one_that_may_be_said() -> None:
 async def test_a_preview_is_asked_for_from_the_command_line(make_database: MakeDatabase) -> None:
     said = await change.command(["preview", "basket", "10"], await make_database(PACKAGE))
     assert json.loads(said) == {"lines": 0, "newly_refused": 0, "by_rule": {}, "by_school": {}}
+
+
+REACH = {"exam_minutes": 600, "available_margin_minutes": 1440, "travel_kmh": 200, "travel_detour": 3}
+dated = st.builds(
+    lambda name, part, department, category, days: Dated(
+        Parameter(name, department, category, max(Decimal(1), round(Decimal(REACH[name]) * part, 1))),
+        NOW + timedelta(days=days),
+    ),
+    st.sampled_from(sorted(REACH)),
+    st.decimals(0, 1, places=3),
+    st.sampled_from([None, "91", "94"]),
+    st.sampled_from([None, "A", "B"]),
+    st.integers(-9, 9),
+)
+
+
+@given(st.lists(dated, max_size=20), st.integers(-10, 10), st.sampled_from(["91", "94"]), st.sampled_from(["A", "B"]))
+def test_the_widest_reach_covers_that_of_every_place_at_its_moment(
+    rows: list[Dated], days: int, department: str, category: str
+) -> None:
+    rulebook, moment = Rulebook(rows), NOW + timedelta(days=days)
+    here, widest = rulebook.at(moment, department, category), rulebook.widest(moment)
+    assert widest.exam_minutes >= here.exam_minutes
+    assert widest.available_margin_minutes >= here.available_margin_minutes
+    assert longest_gap(widest, 1500) >= longest_gap(here, 1500)

@@ -17,7 +17,7 @@ from resapermis.scheduling.v1 import scheduling_pb2
 from resapermis.scheduling.v1 import school_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding
 from resapermis_kit.db import transaction
-from resapermis_scheduling_rules.store import people as store
+from resapermis_scheduling_rules.store import standings
 from resapermis_scheduling_rules.store.school_tables import hours, trainers
 
 
@@ -122,11 +122,9 @@ async def test_declared_hours_become_fte_at_once(desk: Desk) -> None:
         ("2026-09", "B", "accompanied", 100), ("2026-09", "B", "practical", 51.67)
     )  # the second replaces
     assert await desk.ftes() == {("91", "B"): 104}  # (303.34 + 51.67 + 100 x 1.2) / 455.01
-    async with transaction(desk.around.engine) as tx:
-        computed = await store.computed_ftes(tx, ["school-1", "school-2"])
-    assert {school: {place: one.fte for place, one in found.items()} for school, found in computed.items()} == {
-        "school-1": {("91", "B"): Decimal("1.04")}
-    }
+    standing = await standings.of_school(desk.around.engine, "school-1", NOW)
+    assert standing is not None
+    assert {place: one.fte for place, one in standing.ftes.items()} == {("91", "B"): Decimal("1.04")}
 
 
 @pytest.mark.req("D-17", "R-10", "R-28")

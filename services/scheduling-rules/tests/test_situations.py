@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import Range
 
 from resapermis_kit.db import transaction
 from resapermis_scheduling_rules.domain import Centre, Parameters, Situation, Slot, Status, Want
+from resapermis_scheduling_rules.store import actions
 from resapermis_scheduling_rules.store.school_tables import occurrences, trainers, unavailabilities, vehicles
-from resapermis_scheduling_rules.store.situations import situations
-from resapermis_scheduling_rules.store.tables import centres, lines
+from resapermis_scheduling_rules.store.tables import centres, lines, slots
 
 RUNGIS = Centre("c1", "Rungis", "94", 48.747, 2.352)
 EVRY = Centre("c2", "Évry", "91", 48.624, 2.429)  # 15 km: a drive of 24 minutes
@@ -52,8 +52,24 @@ async def booked(service: Service, line_id: str, centre: Centre, minutes: float,
         await tx.execute(sa.insert(lines).values(row))
 
 
-async def ask(service: Service, *wants: Want, school_id: str = "school-1") -> Sequence[Situation]:
-    return await situations(service.engine, school_id, [(want, Parameters()) for want in wants])
+async def ask(
+    service: Service, *wants: Want, school_id: str = "school-1", widest: Parameters | None = None
+) -> Sequence[Situation]:
+    """Each want's slot is laid into the mirror first, under an id of its own."""
+    ids = [str(uuid4()) for _ in wants]
+    async with transaction(service.engine) as tx:
+        for slot_id, want in zip(ids, wants, strict=True):
+            at = want.slot
+            row = {"id": slot_id, "centre_id": at.centre.id, "department": at.centre.department, "category": "B"}
+            row |= {"kind": at.kind, "status": at.status.value}
+            times = {"starts_at": at.starts_at, "ends_at": at.ends_at, "published_at": NOW, "seen_at": NOW}
+            await tx.execute(sa.insert(slots).values(row | times))
+    asked = [
+        actions.Line(slot_id, want.candidate_id, want.trainer_id, want.vehicle_id)
+        for slot_id, want in zip(ids, wants, strict=True)
+    ]
+    known = await actions.known(service.engine, school_id, asked, widest or Parameters(), NOW)
+    return [known.situation(n, want, Parameters()) for n, want in enumerate(wants)]
 
 
 @pytest.fixture
@@ -113,6 +129,17 @@ async def test_pupils_follow_each_other_at_one_centre_and_the_road_counts_betwee
     assert await meets(140, CHARTRES) == [("trainer", "line-1", 112)]
     assert await meets(-140, CHARTRES) == [("trainer", "line-1", 112)]
     assert await meets(32 + 112, CHARTRES) == []
+
+
+@pytest.mark.req("R-17")
+async def test_looking_further_around_than_a_place_needs_finds_no_other_conflict(around: Service) -> None:
+    far_around = Parameters(available_margin_minutes=1440, exam_minutes=600, travel_kmh=1)
+    await unavailable(around, "trainer", "t1", 62, 90)
+    await booked(around, "line-1", RUNGIS, 0, trainer_id="t1")
+    for want in (Want(slot(), trainer_id="t1"), Want(slot(140, CHARTRES), trainer_id="t1")):
+        (usual,) = await ask(around, want)
+        (wide,) = await ask(around, want, widest=far_around)
+        assert usual == wide
 
 
 @pytest.mark.req("R-17")

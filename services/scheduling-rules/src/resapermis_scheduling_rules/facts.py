@@ -28,7 +28,7 @@ from resapermis_scheduling_rules.domain import (
 from resapermis_scheduling_rules.judging import thresholds
 from resapermis_scheduling_rules.mirror.looks import Asker
 from resapermis_scheduling_rules.store import mirror as store
-from resapermis_scheduling_rules.store import people, schools
+from resapermis_scheduling_rules.store import schools, standings
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
@@ -122,6 +122,10 @@ class Facts:
     async def standing(self, asker: Asker) -> Standing:
         """The asker's school; asked from RdvPermis when it was never seen (its Failure then), or again every hour."""
         known = await self._standings.get(asker.school_id, lambda: self._read_standing(asker.school_id))
+        return await self.standing_as_read(known, asker)
+
+    async def standing_as_read(self, known: Standing | None, asker: Asker) -> Standing:
+        """The same where `known` was just read along with something else."""
         if known is None:
             await self.once(("school", asker.school_id), lambda: self._ask_school(asker))
             known = await self._read_standing(asker.school_id)
@@ -210,11 +214,7 @@ class Facts:
         return flight
 
     async def _read_standing(self, school_id: str) -> Standing | None:
-        found = await schools.standing(self.engine, school_id, self.now())
-        if found is None:
-            return None
-        school, seen_at, thresholds = found
-        return Standing(school, thresholds, seen_at, await people.computed_of(self.engine, school_id))
+        return await standings.of_school(self.engine, school_id, self.now())
 
     async def _read_offer(self, department: str, category: str) -> Offer:
         async with transaction(self.engine) as tx:

@@ -56,6 +56,7 @@ class Parameters:
     """Road distance over great-circle distance."""
 
 
+USUAL = Parameters()
 DECIMALS = frozenset({"threshold_rate", "travel_detour"})
 NAMES = frozenset(field.name for field in fields(Parameters))
 WHOLE_NUMBERS = NAMES - DECIMALS
@@ -133,6 +134,7 @@ class Rulebook:
         self.rows = tuple(rows)
         self._changes = sorted({row.valid_from for row in rows})
         self._answers: dict[tuple[int, str, str], Parameters] = {}
+        self._widest: dict[int, Parameters] = {}
 
     def at(self, moment: datetime, department: str = "", category: str = "") -> Parameters:
         """What was in force for a place at a moment."""
@@ -140,6 +142,26 @@ class Rulebook:
         if key not in self._answers:
             self._answers[key] = parameters_for(in_force(self.rows, moment), department, category)
         return self._answers[key]
+
+    def widest(self, moment: datetime) -> Parameters:
+        """Of the values in force anywhere at a moment, those that reach furthest around an exam; the rest as usual.
+
+        For who must look around an exam without knowing where it is: nothing that matters there lies further away.
+        """
+        period = bisect_right(self._changes, moment)
+        if period not in self._widest:
+            values = in_force(self.rows, moment)
+
+            def of(name: str) -> list[Decimal]:
+                return [Decimal(getattr(USUAL, name)), *(value.value for value in values if value.name == name)]
+
+            self._widest[period] = Parameters(
+                exam_minutes=int(max(of("exam_minutes"))),
+                available_margin_minutes=int(max(of("available_margin_minutes"))),
+                travel_kmh=int(min(of("travel_kmh"))),
+                travel_detour=max(of("travel_detour")),
+            )
+        return self._widest[period]
 
     def with_value(self, changed: Parameter) -> "Rulebook":
         """As if a value had always been in force for its place."""

@@ -1,6 +1,6 @@
 """Evaluate, Explain, Rejudge: facts are gathered in few statements for all lines, every rule answers on each."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,13 +30,10 @@ from resapermis_scheduling_rules.judging import judge
 from resapermis_scheduling_rules.judging import wire as case_wire
 from resapermis_scheduling_rules.mirror.looks import Asker
 from resapermis_scheduling_rules.rules.slot import unknown
-from resapermis_scheduling_rules.store import bars, mirror
-from resapermis_scheduling_rules.store.situations import situations
+from resapermis_scheduling_rules.store import actions
 
 MOST_CASES = 1000
 """Kept cases judged again in one call."""
-Bars = dict[tuple[str, str], list[Bar]]
-"""Of each candidate and category."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,30 +99,37 @@ class Evaluator:
         purpose, now = case_wire.purpose_of(request.purpose), self.now()
         for n, line in enumerate(request.lines):
             case_wire.check_line(line, n)
-        standing = await self.facts.standing(who)
         rulebook = await self.facts.rulebook()
-        candidates = sorted({line.candidate_id for line in request.lines if line.candidate_id})
-        slots = await mirror.known_slots(self.engine, [line.slot_id for line in request.lines])
-        barred = _by_category(await bars.standing(self.engine, who.school_id, candidates, now))
+        lines = [
+            actions.Line(line.slot_id, line.candidate_id, line.trainer_id, line.vehicle_id) for line in request.lines
+        ]
+        known = await actions.known(self.engine, who.school_id, lines, rulebook.widest(now), now)
+        standing = await self.facts.standing_as_read(known.standing, who)
+        slots = known.slots
         at = {slot.id: rulebook.at(now, slot.department, slot.category) for slot in slots.values()}
-        wants = of_one_action([_want(line, slots[line.slot_id]) for line in request.lines if line.slot_id in slots])
-        if purpose is Purpose.CANCEL:
-            found = [Situation()] * len(wants)  # whoever leaves is in nobody's way
-        else:
-            found = await situations(self.engine, who.school_id, [(want, at[want.slot.id]) for want in wants])
-        known = iter(found)
+        places = {slot.id: slot.place for slot in slots.values()}
+        here = [n for n, line in enumerate(lines) if line.slot_id in slots]
+        wants = dict(
+            zip(here, of_one_action([_want(request.lines[n], slots[lines[n].slot_id]) for n in here]), strict=True)
+        )
         usage = case_wire.usage_of(request.usage)
-        asked = Counter(slots[line.slot_id].place for line in request.lines if line.slot_id in slots)
-        named = Counter(line.candidate_id for line in request.lines if line.candidate_id)
+        asked = Counter(places[want.slot.id] for want in wants.values())
+        named = Counter(line.candidate_id for line in lines if line.candidate_id)
         cases: list[Case | None] = []
-        for line in request.lines:
-            slot = slots.get(line.slot_id)
-            if slot is None:
+        for n, line in enumerate(request.lines):
+            want = wants.get(n)
+            if want is None:
                 cases.append(None)
                 continue
-            given = _Given(now, purpose, standing, slot, at[slot.id], usage.get(slot.place, 0), asked[slot.place])
+            slot, parameters, place = want.slot, at[want.slot.id], places[want.slot.id]
+            if purpose is Purpose.CANCEL:
+                situation = Situation()  # whoever leaves is in nobody's way
+            else:
+                situation = _seen_from(slot, known.situation(n, want, parameters))
+            given = _Given(now, purpose, standing, slot, parameters, usage.get(place, 0), asked[place])
             namesakes = max(0, named[line.candidate_id] - 1)
-            cases.append(_case(given, line, namesakes, barred, _seen_from(slot, next(known))))
+            barred = known.bars.get((line.candidate_id, slot.category), ())
+            cases.append(_case(given, line, namesakes, barred, situation))
         return Question(_action(request, purpose, rulebook.at(now)), cases)
 
 
@@ -142,9 +146,8 @@ class _Given:
     asked: int
 
 
-def _case(given: _Given, line: pb.EvaluateLine, namesakes: int, barred: Bars, situation: Situation) -> Case:
+def _case(given: _Given, line: pb.EvaluateLine, namesakes: int, barred: Sequence[Bar], situation: Situation) -> Case:
     slot = given.slot
-    of_candidate = barred.get((line.candidate_id, slot.category), [])
     return Case(
         now=given.now,
         purpose=given.purpose,
@@ -158,8 +161,8 @@ def _case(given: _Given, line: pb.EvaluateLine, namesakes: int, barred: Bars, si
         trainer_id=line.trainer_id,
         vehicle_id=line.vehicle_id,
         situation=situation,
-        bars=tuple(bar for bar in of_candidate if bar.kind in {"", slot.kind}),
-        passed_kinds=tuple(sorted({bar.kind for bar in of_candidate if bar.reason == Reason.PASSED})),
+        bars=tuple(bar for bar in barred if bar.kind in {"", slot.kind}),
+        passed_kinds=tuple(sorted({bar.kind for bar in barred if bar.reason == Reason.PASSED})),
         changeable=case_wire.changeable_of(line),
     )
 
@@ -172,13 +175,6 @@ def _seen_from(slot: Slot, situation: Situation) -> Situation:
     """A trainer who does not work or teach the category at the slot's hour accompanies nobody there."""
     trainer = situation.trainer
     return situation if trainer is None or trainer.accompanies(slot) else replace(situation, trainer=None)
-
-
-def _by_category(found: Sequence[bars.Kept]) -> Bars:
-    by: Bars = defaultdict(list)
-    for kept in found:
-        by[kept.whom.candidate_id, kept.whom.category].append(kept.bar)
-    return by
 
 
 def _action(request: pb.EvaluateRequest, purpose: Purpose, parameters: Parameters) -> Action:

@@ -12,7 +12,7 @@ from resapermis_kit.db import Tx, transaction
 from resapermis_kit.errors import malformed
 from resapermis_scheduling_rules.domain import NAMES, Case, Parameter, Purpose, Rulebook, Slot, Standing
 from resapermis_scheduling_rules.judging import judge
-from resapermis_scheduling_rules.store import mirror, people, schools
+from resapermis_scheduling_rules.store import mirror, schools, standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,13 @@ async def _booked(tx: Tx, now: datetime) -> list[Booked]:
     coming = await schools.coming_lines(tx, now)
     slots = await mirror.slots_by_id(tx, [slot_id for _, slot_id in coming])
     known = [(school_id, slots[slot_id]) for school_id, slot_id in coming if slot_id in slots]
-    ids = {school_id for school_id, _ in known}
-    found, seen = await schools.several(tx, ids), await schools.thresholds_of(tx, ids, now)
-    ftes = await people.computed_ftes(tx, ids)
-    counts = await schools.counts(tx, {(school_id, slot.place) for school_id, slot in known}) if known else {}
+    if not known:
+        return []
+    found = await standings.counted(tx, {(school_id, slot.place) for school_id, slot in known}, now)
     return [
-        Booked(
-            Standing(found[school_id][0], seen.get(school_id, {}), now, ftes.get(school_id, {})),
-            slot,
-            counts[school_id, slot.place],
-        )
+        Booked(found.standings[school_id], slot, found.counts[school_id, slot.place])
         for school_id, slot in known
-        if school_id in found
+        if school_id in found.standings
     ]
 
 

@@ -8,10 +8,8 @@ from uuid import UUID, uuid5
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.db import Tx
-from resapermis_kit.statement import Statement
 from resapermis_scheduling_rules.domain import Bar, Barred, Reason
 from resapermis_scheduling_rules.store.tables import bars, penalty_looks
 
@@ -161,25 +159,6 @@ async def of_candidates(tx: Tx, school_id: str, candidate_ids: Sequence[str], no
         return []
     statement = standing_of(school_id, candidate_ids, now).order_by(bars.c.until, bars.c.id)
     return [_kept(row) for row in await tx.execute(statement)]
-
-
-_STANDING = Statement(
-    sa.select(bars)
-    .where(
-        bars.c.school_id == sa.bindparam("school_id"),
-        bars.c.candidate_id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Text))),
-        sa.or_(bars.c.until.is_(None), bars.c.until > sa.bindparam("now", type_=sa.DateTime(timezone=True))),
-    )
-    .order_by(bars.c.until, bars.c.id)
-)
-
-
-async def standing(engine: AsyncEngine, school_id: str, candidate_ids: Sequence[str], now: datetime) -> list[Kept]:
-    """What `of_candidates` says, on the path of every hold: one round trip."""
-    if not candidate_ids:
-        return []
-    rows = await _STANDING.run(engine, {"school_id": school_id, "ids": candidate_ids, "now": now})
-    return [_kept(row) for row in rows]
 
 
 async def bar_of(tx: Tx, school_id: str, bar_id: UUID) -> Kept | None:

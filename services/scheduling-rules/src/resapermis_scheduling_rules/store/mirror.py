@@ -7,10 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.db import Tx
-from resapermis_kit.statement import Statement
 from resapermis_scheduling_rules.domain import Centre, Slot, Status, day_start
 from resapermis_scheduling_rules.mirror.merging import Found, Known, came, is_doubtful, lost, merged, to_tell
 from resapermis_scheduling_rules.mirror.plan import Interest, Look, Seen
@@ -59,18 +57,6 @@ async def slots_by_id(tx: Tx, ids: Sequence[str]) -> dict[str, Slot]:
     """Known slots among `ids`."""
     statement = sa.select(*_SLOT).join(centres, centres.c.id == slots.c.centre_id).where(slots.c.id.in_(ids))
     return {row.id: _slot(row) for row in await tx.execute(statement)}
-
-
-_KNOWN_SLOTS = Statement(
-    sa.select(*_SLOT)
-    .join(centres, centres.c.id == slots.c.centre_id)
-    .where(slots.c.id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Text))))
-)
-
-
-async def known_slots(engine: AsyncEngine, ids: Sequence[str]) -> dict[str, Slot]:
-    """The same on the path of every hold: one round trip."""
-    return {row.id: _slot(row) for row in await _KNOWN_SLOTS.run(engine, {"ids": ids})}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,12 @@
 """What is asked about trainers, vehicles, hours and FTE."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.db import Tx
-from resapermis_kit.statement import Statement
-from resapermis_scheduling_rules.domain import ComputedFte
 from resapermis_scheduling_rules.school.fte import Fte, Hours, Kind, Months
 from resapermis_scheduling_rules.school.staff import WARN_DAYS, Ending, Term, Vehicle
 from resapermis_scheduling_rules.store.school_tables import endings_said, ftes, hours, trainers, vehicles
@@ -148,28 +143,6 @@ async def ftes_of(tx: Tx, school_id: str) -> list[tuple[Fte, datetime]]:
 
 def _fte(row: sa.Row[tuple[object, ...]]) -> Fte:
     return Fte(row.department, row.category, row.hundredths, Months(row.first_month, row.last_month))
-
-
-_COMPUTED = sa.select(ftes).where(ftes.c.school_id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Text))))
-_COMPUTED_OF_ONE = Statement(_COMPUTED)
-
-
-async def computed_ftes(tx: Tx, school_ids: Collection[str]) -> dict[str, dict[tuple[str, str], ComputedFte]]:
-    """Of several schools, the computed FTE by department and category."""
-    return _ftes(await tx.execute(_COMPUTED, {"ids": sorted(school_ids)}))
-
-
-async def computed_of(engine: AsyncEngine, school_id: str) -> dict[tuple[str, str], ComputedFte]:
-    """Of one school: on the path of every hold."""
-    return _ftes(await _COMPUTED_OF_ONE.run(engine, {"ids": [school_id]})).get(school_id, {})
-
-
-def _ftes(rows: Iterable[Any]) -> dict[str, dict[tuple[str, str], ComputedFte]]:
-    found: dict[str, dict[tuple[str, str], ComputedFte]] = {}
-    for row in rows:
-        computed = ComputedFte(Decimal(row.hundredths) / 100, row.computed_at)
-        found.setdefault(row.school_id, {})[row.department, row.category] = computed
-    return found
 
 
 async def keep_ftes(tx: Tx, school_id: str, computed: Sequence[Fte], at: datetime) -> None:

@@ -1,17 +1,15 @@
 """What is asked about schools, their thresholds, and the parameters in force."""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.db import Tx
-from resapermis_kit.statement import Statement
 from resapermis_scheduling_rules.domain import (
     Dated,
     KeptLine,
@@ -19,13 +17,9 @@ from resapermis_scheduling_rules.domain import (
     Place,
     Proposal,
     School,
-    SeenThreshold,
     in_force,
 )
 from resapermis_scheduling_rules.store.tables import lines, parameters, said, schools, thresholds
-
-REACHED_HOLDS = timedelta(minutes=10)
-"""How long RdvPermis' "threshold reached" on a slot is believed without being seen again."""
 
 
 async def approved_parameters(tx: Tx) -> list[Dated]:
@@ -77,42 +71,11 @@ async def approve(tx: Tx, proposal: UUID, by: str, at: datetime, valid_from: dat
 
 async def school(tx: Tx, school_id: str) -> tuple[School, datetime] | None:
     """A school and when RdvPermis last described it."""
-    return (await several(tx, [school_id])).get(school_id)
-
-
-_IDS = sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Text)))
-_SEVERAL = sa.select(
-    schools.c.id,
-    schools.c.department,
-    schools.c.licence_number,
-    schools.c.fte,
-    schools.c.licensed_until,
-    schools.c.latitude,
-    schools.c.longitude,
-    schools.c.seen_at,
-).where(schools.c.id == _IDS)
-_THRESHOLDS = sa.select(thresholds).where(thresholds.c.school_id == _IDS)
-_ONE, _THRESHOLDS_OF_ONE = Statement(_SEVERAL), Statement(_THRESHOLDS)
-
-
-async def several(tx: Tx, school_ids: Collection[str]) -> dict[str, tuple[School, datetime]]:
-    """Those of these schools that are known, and when RdvPermis last described each."""
-    return _schools(await tx.execute(_SEVERAL, {"ids": sorted(school_ids)}))
-
-
-def _schools(rows: Iterable[Any]) -> dict[str, tuple[School, datetime]]:
-    return {row.id: (School(*tuple(row)[:-1]), row.seen_at) for row in rows}
-
-
-async def standing(
-    engine: AsyncEngine, school_id: str, now: datetime
-) -> tuple[School, datetime, dict[Place, SeenThreshold]] | None:
-    """A school, when RdvPermis last described it, and its thresholds there: on the path of every hold."""
-    known = _schools(await _ONE.run(engine, {"ids": [school_id]}))
-    if school_id not in known:
-        return None
-    seen = _seen(await _THRESHOLDS_OF_ONE.run(engine, {"ids": [school_id]}), now)
-    return (*known[school_id], seen.get(school_id, {}))
+    columns = (schools.c[name] for name in ("id", "department", "licence_number", "fte", "licensed_until"))
+    place = schools.c.latitude, schools.c.longitude
+    statement = sa.select(*columns, *place, schools.c.seen_at).where(schools.c.id == school_id)
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else (School(*tuple(row)[:-1]), row.seen_at)
 
 
 async def keep_school(tx: Tx, found: School, at: datetime) -> None:
@@ -140,27 +103,11 @@ async def homes(tx: Tx, since: datetime) -> dict[str, str]:
     return {row.id: row.department for row in await tx.execute(statement.order_by(schools.c.id))}
 
 
-async def seen_thresholds(tx: Tx, school_id: str, now: datetime) -> dict[Place, SeenThreshold]:
-    """What RdvPermis says of a school's thresholds."""
-    return (await thresholds_of(tx, [school_id], now)).get(school_id, {})
-
-
-async def thresholds_of(tx: Tx, school_ids: Collection[str], now: datetime) -> dict[str, dict[Place, SeenThreshold]]:
-    """What RdvPermis says of these schools' thresholds, by school."""
-    return _seen(await tx.execute(_THRESHOLDS, {"ids": sorted(school_ids)}), now)
-
-
-def _seen(rows: Iterable[Any], now: datetime) -> dict[str, dict[Place, SeenThreshold]]:
-    found: dict[str, dict[Place, SeenThreshold]] = {}
-    for row in rows:
-        found.setdefault(row.school_id, {})[Place(row.department, row.month, row.category)] = SeenThreshold(
-            limit=row.rdvpermis_limit,
-            elsewhere=row.elsewhere,
-            fte=row.fte,
-            reached=row.reached_at is not None and row.reached_at > now - REACHED_HOLDS,
-            seen_at=row.seen_at,
-        )
-    return found
+async def seen_places(tx: Tx, school_id: str, since_month: str) -> set[Place]:
+    """Thresholds of a school that RdvPermis told something of, from a month on."""
+    columns = thresholds.c.department, thresholds.c.month, thresholds.c.category
+    statement = sa.select(*columns).where(thresholds.c.school_id == school_id, thresholds.c.month >= since_month)
+    return {Place(*row) for row in await tx.execute(statement)}
 
 
 async def keep_threshold(
@@ -253,20 +200,6 @@ async def uncount_lines(tx: Tx, line_ids: Collection[str]) -> None:
     """Stop counting these lines."""
     if line_ids:
         await tx.execute(sa.delete(lines).where(lines.c.id == sa.any_(sa.literal(list(line_ids), sa.ARRAY(sa.Text)))))
-
-
-async def counts(tx: Tx, keys: Collection[tuple[str, Place]]) -> dict[tuple[str, Place], int]:
-    """How many lines count for each of these thresholds of schools."""
-    ids = sa.literal(sorted({school_id for school_id, _ in keys}), sa.ARRAY(sa.Text))
-    months = sa.literal(sorted({place.month for _, place in keys}), sa.ARRAY(sa.Text))
-    place = lines.c.department, lines.c.month, lines.c.category
-    statement = (
-        sa.select(lines.c.school_id, *place, sa.func.count())
-        .where(lines.c.school_id == sa.any_(ids), lines.c.month == sa.any_(months))
-        .group_by(lines.c.school_id, *place)
-    )
-    found = {(row[0], Place(row[1], row[2], row[3])): row[4] for row in await tx.execute(statement)}
-    return {key: found.get(key, 0) for key in keys}
 
 
 async def count(tx: Tx, school_id: str, place: Place) -> int:
