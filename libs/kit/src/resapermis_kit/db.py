@@ -106,7 +106,7 @@ async def warm(engine: AsyncEngine, pool: int) -> None:
 
     Else the first who come at an opening pay for it: tens of milliseconds of catalog reading on each connection.
     """
-    learn = "SELECT $1::text[], $2::uuid[], $3::bytea[], $4::timestamptz[], $5::int[], $6::json, $7::interval"
+    learn = "SELECT $1::text[], $2::uuid[], $3::bytea[], $4::timestamptz[], $5::int[], $6::json, $7::interval, ARRAY[ROW(1)]"
 
     async def one() -> None:
         async with engine.connect() as connection:
