@@ -218,12 +218,20 @@ async def live_session(tx: Tx, cookie_hash: bytes) -> Session | None:
     return None if row is None else _session(row)
 
 
-async def is_live(tx: Tx, session_id: UUID, idle_since: datetime, created_since: datetime) -> bool:
-    """Whether a session still stands: not ended, not idle, not too old."""
-    question = sa.exists().where(
-        sessions.c.id == session_id, LIVE, sessions.c.seen_at > idle_since, sessions.c.created_at > created_since
+_IS_LIVE = Statement(
+    sa.select(sessions.c.id).where(
+        sessions.c.id == sa.bindparam("session_id"),
+        LIVE,
+        sessions.c.seen_at > sa.bindparam("idle_since"),
+        sessions.c.created_at > sa.bindparam("created_since"),
     )
-    return bool((await tx.execute(sa.select(question))).scalar())
+)
+
+
+async def is_live(engine: AsyncEngine, session_id: UUID, idle_since: datetime, created_since: datetime) -> bool:
+    """Whether a session still stands: not ended, not idle, not too old. Every open page asks at each tick: one round trip."""
+    values = {"session_id": session_id, "idle_since": idle_since, "created_since": created_since}
+    return bool(await _IS_LIVE.run(engine, values))
 
 
 async def place_session(tx: Tx, session_id: UUID, school_id: str, school_name: str, department: str) -> None:

@@ -64,8 +64,7 @@ async def find(gateway: "Gateway", cookie_hash: bytes, *, act: bool) -> store.Se
 async def still_stands(gateway: "Gateway", session_id: UUID) -> bool:
     """Whether a session that was found earlier still lives: for feeds, should the bus be deaf."""
     now, limits = gateway.now(), Limits.of(gateway.settings)
-    async with transaction(gateway.engine) as tx:
-        return await store.is_live(tx, session_id, now - limits.idle, now - limits.absolute)
+    return await store.is_live(gateway.engine, session_id, now - limits.idle, now - limits.absolute)
 
 
 def record(
