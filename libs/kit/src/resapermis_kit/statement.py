@@ -65,7 +65,9 @@ class Statement:
         finally:
             if driver.is_closed():
                 pooled.invalidate()
-            await greenlet_spawn(pooled.close)
+                await greenlet_spawn(pooled.close)
+            else:  # no transaction of SQLAlchemy's is open on it, so there is nothing to wait for
+                pooled.close()
 
 
 async def _open(engine: AsyncEngine) -> PoolProxiedConnection:
