@@ -59,7 +59,7 @@ async def test_who_waits_too_long_hears_that_too_many_came(monkeypatch: pytest.M
 
 
 async def test_a_slow_one_gives_their_place_to_the_next_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "SLOW_SECONDS", 0.01)
+    monkeypatch.setattr(door, "STUCK_SECONDS", 0.01)
     at, order, end = Door(1), [], asyncio.Event()
     slow = asyncio.ensure_future(come(at, order, 0, end))
     await settled()
@@ -68,12 +68,27 @@ async def test_a_slow_one_gives_their_place_to_the_next_once(monkeypatch: pytest
     end.set()
     await slow
     never = asyncio.Event()
-    monkeypatch.setattr(door, "SLOW_SECONDS", 10)
+    monkeypatch.setattr(door, "STUCK_SECONDS", 10)
     crowd = [asyncio.ensure_future(come(at, order, number, never)) for number in (2, 3)]
     await settled()
     assert order == [0, 1, 2]  # still one place
     never.set()
     await asyncio.gather(*crowd)
+
+
+async def test_who_asks_a_slow_rdvpermis_lends_their_place_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "ASKING_SECONDS", 0.01)
+    at, order = Door(1), []
+    async with at.place() as place:
+        place.asking()
+        async with asyncio.timeout(0.9):  # before it would count as stuck
+            await come(at, order, 1, _over())
+        place.asking()  # it has no place to lend any more
+    async with at.place():
+        waiting = asyncio.ensure_future(come(at, order, 2, _over()))
+        await settled()
+        assert order == [1]  # still one place
+    await waiting
 
 
 async def test_what_nobody_waits_for_lets_holds_go_first_but_not_for_ever() -> None:

@@ -11,11 +11,37 @@ from collections.abc import AsyncIterator
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import LEAST_USEFUL_SECONDS, remaining_seconds
 
-AT_ONCE = 12
-SLOW_SECONDS = 0.25
-"""Who needs longer waits for somebody else (a peer that is away): their place goes to the next, they go on without."""
+AT_ONCE = 24
+STUCK_SECONDS = 1.0
+"""Who needs longer waits for a peer that is away: their place goes to the next, they go on without."""
+ASKING_SECONDS = 0.25
+"""The same while RdvPermis is asked: when it is slow, those who wait for it hold up nobody for long."""
 LONGEST_WAIT_SECONDS = 2.0
 """As for a connection of the pool: who waits longer hears that too many came."""
+
+
+class Place:
+    """One place at work, given back once."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        """It was taken just now."""
+        self._places = places
+        self._kept = True
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(STUCK_SECONDS, self.give_back)
+
+    def asking(self) -> None:
+        """RdvPermis is asked from now on."""
+        self._timer.cancel()
+        if self._kept:
+            self._timer = self._loop.call_later(ASKING_SECONDS, self.give_back)
+
+    def give_back(self) -> None:
+        """The next may come in."""
+        self._timer.cancel()
+        if self._kept:
+            self._kept = False
+            self._places.release()
 
 
 class Door:
@@ -29,19 +55,17 @@ class Door:
         self._nobody.set()
 
     @contextlib.asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def place(self) -> AsyncIterator[Place]:
         """A place, in turn; OVERLOADED when none comes in time."""
         self._here += 1
         self._nobody.clear()
         try:
             await self._come_in()
-            slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._places.release)
+            place = Place(self._places)
             try:
-                yield
+                yield place
             finally:
-                if slow.when() > asyncio.get_running_loop().time():
-                    slow.cancel()
-                    self._places.release()
+                place.give_back()
         finally:
             self._here -= 1
             if not self._here:

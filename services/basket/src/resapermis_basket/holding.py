@@ -75,16 +75,18 @@ class Holding:
                 if answer is not None:
                     return answer
                 self._turns.forget(slot_ids)
-            async with self._parts.door.place(), self._turns.of(slot_ids):
-                if self._seen_taken(slot_ids):
-                    continue  # somebody was faster while we waited
-                group, time, intended = await self._intend(who, request, wanted)
-            break
-        if intended.answer is not None:
+            async with self._parts.door.place() as place:
+                async with self._turns.of(slot_ids):
+                    if self._seen_taken(slot_ids):
+                        continue  # somebody was faster while we waited
+                    group, time, intended = await self._intend(who, request, wanted)
+                if intended.answer is None:
+                    # The caller may go away; what RdvPermis answers is written down all the same.
+                    place.asking()
+                    asking = self._ask(who, request, group, intended, time)
+                    return await asyncio.shield(asyncio.ensure_future(asking))
             _lines_that("refused_by_us").inc(len(intended.answer.group.lines))
             return intended.answer
-        # The caller may go away; what RdvPermis answers is written down all the same.
-        return await asyncio.shield(asyncio.ensure_future(self._ask(who, request, group, intended, time)))
 
     def _seen_taken(self, slot_ids: Sequence[str]) -> list[Slot]:
         """The slots, if all were seen taken lately: worth a look into the database before anything else is asked."""
@@ -107,7 +109,8 @@ class Holding:
         said = self._parts.outbox.packed(now, events.said(changes, events.person(who), who.account_id))
         told = await self._telling.tell(store.Late(claim, group, lines, said))
         if told is store.Told.TWIN:
-            return await self.earlier(who, request, now)
+            async with self._parts.door.place():
+                return await self.earlier(who, request, now)
         if told is store.Told.FREE:
             return None
         _lines_that("refused_by_us").inc(len(lines))
