@@ -166,10 +166,17 @@ async def of_session(engine: AsyncEngine, session_id: UUID) -> Token | None:
     return Token(**rows[0]) if rows else None
 
 
-async def of_school(tx: Tx, school_id: str) -> list[Token]:
+_OF_SCHOOL = Statement(
+    sa.select(*_COLUMNS)
+    .where(tokens.c.school_id == sa.bindparam("school_id"), LIVE)
+    .order_by(tokens.c.id.desc())
+    .limit(sa.literal_column("20"))
+)
+
+
+async def of_school(engine: AsyncEngine, school_id: str) -> list[Token]:
     """Live tokens of a school, newest first, at most twenty."""
-    statement = sa.select(*_COLUMNS).where(tokens.c.school_id == school_id, LIVE).order_by(tokens.c.id.desc()).limit(20)
-    return [Token(**row._asdict()) for row in await tx.execute(statement)]
+    return [Token(**row) for row in await _OF_SCHOOL.run(engine, {"school_id": school_id})]
 
 
 async def by_id(tx: Tx, token_id: UUID) -> Token | None:

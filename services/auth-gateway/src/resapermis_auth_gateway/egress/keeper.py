@@ -139,8 +139,7 @@ class Keeper:
             held, until = self._schools.get(school_id, ([], 0.0))
             if self._clock() < until:
                 return held
-            async with transaction(self._engine) as tx:
-                held = await tokens.of_school(tx, school_id)
+            held = await tokens.of_school(self._engine, school_id)
             if len(self._schools) >= REMEMBERED_MOST:
                 self._schools.clear()
             self._schools[school_id] = (held, self._clock() + REMEMBERED_SECONDS)
