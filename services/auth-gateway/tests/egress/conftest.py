@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import grpc
-import httpx2
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -22,7 +21,7 @@ from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import (
 from resapermis_auth_gateway import store, tokens
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
-from resapermis_auth_gateway.egress.http import make_client
+from resapermis_auth_gateway.egress.http import Client
 from resapermis_auth_gateway.egress.keeper import Keeper
 from resapermis_auth_gateway.egress.provider import Provider
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
@@ -147,7 +146,7 @@ class World:
 
     engine: AsyncEngine
     vault: Keyset
-    client: httpx2.AsyncClient
+    client: Client
     keeper: Keeper
     rdvpermis: RdvPermis
     provider: Provider
@@ -240,7 +239,7 @@ async def make_world(make_engine, serve) -> AsyncIterator[MakeWorld]:
     ) -> World:
         engine = engine or await make_engine(PACKAGE)
         vault = vault or new_keyset()
-        client = make_client()
+        client = Client()
         provider = Provider(client, issuer, client_id, secret, utc_now)
         keeper = Keeper(engine, vault, provider, Outbox("auth-gateway"), utc_now)
         budget = Budget(more.get("limits") or Limits())
@@ -257,7 +256,7 @@ async def make_world(make_engine, serve) -> AsyncIterator[MakeWorld]:
     for world in worlds:
         for channel in world.channels:
             await channel.close()
-        await world.client.aclose()
+        await world.client.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
-from resapermis_auth_gateway.egress.http import base_of, make_client
+from resapermis_auth_gateway.egress.http import Client, base_of
 from resapermis_auth_gateway.egress.settings import EgressSettings
 from resapermis_kit.errors import Code
 
@@ -39,8 +39,8 @@ async def test_a_false_certificate_is_refused(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", here)
     world = await make_world(f"https://{host}:{over_tls}", f"{responder.url}/realm")
-    await world.client.aclose()
-    world.client = world.rdvpermis._client = make_client(tls / "audit" / "ca.pem" if believed else None)
+    await world.client.close()
+    world.client = world.rdvpermis._client = Client(tls / "audit" / "ca.pem" if believed else None)
     session = await world.sign_in()
     responder.on("POST", "/planning/recherche", (200, []))
     if answers:

@@ -3,7 +3,7 @@
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import add_RdvPermisServiceServicer_to_server
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
-from resapermis_auth_gateway.egress.http import make_client
+from resapermis_auth_gateway.egress.http import Client
 from resapermis_auth_gateway.egress.keeper import Keeper
 from resapermis_auth_gateway.egress.provider import Provider
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
@@ -18,8 +18,8 @@ PACKAGE = "resapermis_auth_gateway"
 
 async def build(process: run.Process, settings: EgressSettings) -> RdvPermis:
     """Wire the client, the servicer and the two workers into the process."""
-    client = make_client(settings.rdvpermis_ca_file, settings.rdvpermis_connections)
-    process.closers.append(client.aclose)
+    client = Client(settings.rdvpermis_ca_file, settings.rdvpermis_connections)
+    process.closers.append(client.close)
     secret = settings.oidc_client_secret.get_secret_value()
     provider = Provider(client, settings.oidc_issuer, settings.oidc_client_id, secret, process.now)
     # The outbox is the database's, and the web face publishes it: records are auth-gateway's.

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
-import httpx2
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from resapermis_auth_gateway.egress.http import base_of, parse, read_body
+from resapermis_auth_gateway.egress.http import Client, Cut, Lost, Nonsense, NotAsked, base_of, parse
 from resapermis_auth_gateway.tokens import Pair
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Code, Failure
@@ -47,7 +47,7 @@ class Grant(BaseModel):
 class Provider:
     """Speaks to the token endpoint as the confidential client that we are."""
 
-    def __init__(self, client: httpx2.AsyncClient, issuer: str, client_id: str, secret: str, now: Clock) -> None:
+    def __init__(self, client: Client, issuer: str, client_id: str, secret: str, now: Clock) -> None:
         """Discover at the first call."""
         self._client, self._issuer, self._now = client, base_of(issuer), now
         self._id, self._secret = client_id, secret
@@ -103,10 +103,13 @@ class Provider:
         return await self._send("POST", url, {**form, "client_id": self._id, "client_secret": self._secret})
 
     async def _send(self, method: str, url: str, form: Mapping[str, str] | None) -> tuple[int, Any]:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if form else None
+        body = urlencode(form).encode() if form else None
         try:
-            async with asyncio.timeout(REFRESH_SECONDS), self._client.stream(method, url, data=form) as response:
-                return response.status_code, parse(await read_body(response))
-        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError) as error:
+            async with asyncio.timeout(REFRESH_SECONDS):
+                answer = await self._client.exchange(method, url, headers, body)
+            return answer.status, parse(answer.body)
+        except (NotAsked, Cut, Lost, Nonsense, TimeoutError, ValueError) as error:
             raise _down("the provider does not answer as one") from error
 
 

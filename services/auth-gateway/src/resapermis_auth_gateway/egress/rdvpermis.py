@@ -6,20 +6,31 @@
 """
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
-import httpx2
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Reservation, retry_after_seconds
-from resapermis_auth_gateway.egress.http import base_of, parse, read_body
+from resapermis_auth_gateway.egress.http import (
+    Answered,
+    Client,
+    Cut,
+    Lost,
+    Nonsense,
+    NotAsked,
+    PoolFull,
+    base_of,
+    parse,
+)
 from resapermis_auth_gateway.egress.keeper import Access, Keeper, Who
 from resapermis_auth_gateway.egress.refusals import code_of
 from resapermis_auth_gateway.egress.wire.asks import Call
@@ -124,7 +135,7 @@ class RdvPermis:
     def __init__(
         self,
         url: str,
-        client: httpx2.AsyncClient,
+        client: Client,
         keeper: Keeper,
         budget: Budget,
         breaker: Breaker,
@@ -174,8 +185,9 @@ class RdvPermis:
         reservation.left -= 1
         started, status, word, asked = self.clock(), 0, "cancelled", True
         try:
-            status, headers, body = await self._exchange(call, access)
-            result = self._judged(call, access, status, headers, body, read)
+            answered = await self._exchange(call, access)
+            status = answered.status
+            result = self._judged(call, access, answered, read)
             word = "ok"
         except _Trouble as trouble:
             word, asked = trouble.word, trouble.asked
@@ -214,48 +226,33 @@ class RdvPermis:
                 Code.CODE_RDVPERMIS_DOWN, "RdvPermis does not answer; it was not asked", retry_at=self.moment(opens)
             )
 
-    async def _exchange(self, call: Call, access: Access) -> tuple[int, httpx2.Headers, bytes]:
-        request = self._client.build_request(
-            call.method,
-            self._url + call.path,
-            params=dict(call.query) or None,
-            json=call.body,
-            headers={"Authorization": f"Bearer {access.value}"},
-        )
-        began = False
+    async def _exchange(self, call: Call, access: Access) -> Answered:
+        url = f"{self._url}{call.path}?{urlencode(call.query)}" if call.query else self._url + call.path
+        headers = {"Authorization": f"Bearer {access.value}"}
+        body = None
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode()
         try:
             async with asyncio.timeout(min(self._call_seconds, remaining_seconds() - 0.1)):
-                response = await self._client.send(request, stream=True)
-                began = True
-                try:
-                    return response.status_code, response.headers, await read_body(response)
-                finally:
-                    await response.aclose()
-        except httpx2.PoolTimeout:
+                return await self._client.exchange(call.method, url, headers, body)
+        except PoolFull:
             raise _Full from None
-        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+        except NotAsked:
             raise _NotAsked from None
-        except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
-            raise (_Lost if began else _Reset) from None
-        except ValueError:
+        except Cut:
+            raise _Reset from None
+        except Nonsense:
             raise _Nonsense from None
-        except (httpx2.HTTPError, TimeoutError):
+        except (Lost, TimeoutError):
             raise _Lost from None
 
-    def _judged(
-        self,
-        call: Call,
-        access: Access,
-        status: int,
-        headers: httpx2.Headers,
-        body: bytes,
-        read: Callable[[Answer], T],
-    ) -> T:
-        employee = str(access.account_id)
+    def _judged(self, call: Call, access: Access, answered: Answered, read: Callable[[Answer], T]) -> T:
+        employee, status = str(access.account_id), answered.status
         if status == 429:
             self.breaker.answered()
             until = self.budget.refused(
-                employee, self.clock(), retry_after_seconds(headers.get("retry-after"), self._now())
+                employee, self.clock(), retry_after_seconds(answered.headers.get("Retry-After"), self._now())
             )
             raise Failure(Code.CODE_RDVPERMIS_BUDGET, "RdvPermis asks to wait", retry_at=self.moment(until))
         self.budget.accepted(employee)
@@ -264,14 +261,14 @@ class RdvPermis:
             raise _Unauthorised
         if 400 <= status < 500:
             self.breaker.answered()
-            word = read_refusal(_payload(body))
+            word = read_refusal(_payload(answered.body))
             raise Failure(code_of(word), f"RdvPermis refused {call.operation}", rdvpermis_code=word)
         if status >= 500:
             raise _Lost
         if not 200 <= status < 300:
             raise _Nonsense
         try:
-            result = read(Answer(status, parse(body)))
+            result = read(Answer(status, parse(answered.body)))
         except (ValueError, OverflowError):  # the second: a date beside the calendar
             raise _Nonsense from None
         self.breaker.answered()
