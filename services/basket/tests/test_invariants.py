@@ -1,5 +1,6 @@
 """Basket asks itself what must hold: true after any acts, and each breach is found although a constraint was lost."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from resapermis_kit import invariants
 from resapermis_kit.db import transaction
 
 ALL = {**invariants.KIT, **questions.ALWAYS, **questions.IN_TIME}
+LATELY = {**invariants.KIT, **questions.LATELY, **questions.IN_TIME}
 
 
-async def _broken(basket: Basket) -> dict[str, int]:
-    return {name: many for name, many in (await invariants.look(basket.engine, ALL)).items() if many}
+async def _broken(basket: Basket, asked: Mapping[str, str] = ALL) -> dict[str, int]:
+    return {name: many for name, many in (await invariants.look(basket.engine, asked)).items() if many}
 
 
 @pytest.mark.req("P-05")
@@ -25,6 +27,7 @@ async def test_after_acts_of_every_kind_all_hold(basket: Basket) -> None:
     await basket.unasked.expire_and_warn()
     assert one.lines
     assert await _broken(basket) == {}
+    assert await _broken(basket, LATELY) == {}
 
 
 LOSSES: dict[str, list[str]] = {
@@ -67,13 +70,14 @@ LOSSES: dict[str, list[str]] = {
 
 
 @pytest.mark.req("P-05")
+@pytest.mark.parametrize("asked", [ALL, LATELY], ids=["ever", "lately"])
 @pytest.mark.parametrize("name", LOSSES)
-async def test_each_breach_is_found_and_shown(basket: Basket, name: str) -> None:
+async def test_each_breach_is_found_and_shown(basket: Basket, name: str, asked: Mapping[str, str]) -> None:
     await basket.hold(("s1", 1), ("s2", 2))
     async with transaction(basket.engine) as tx:
         for statement in LOSSES[name]:
             await tx.execute(sa.text(statement))
-    found = await _broken(basket)
+    found = await _broken(basket, asked)
     assert set(found) == {name}
     assert REGISTRY.get_sample_value("resapermis_invariant_breaches", {"name": name}) == found[name]
 

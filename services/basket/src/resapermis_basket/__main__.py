@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, PenaltiesFound, ResultFound
@@ -22,10 +23,17 @@ from resapermis_basket.settings import Settings
 from resapermis_basket.store import invariants
 from resapermis_basket.sweeping import Sweeping
 from resapermis_basket.workers import Unasked
+from resapermis_kit import invariants as kit_invariants
 from resapermis_kit import run
 from resapermis_kit.clock import new_id
 
 PACKAGE = "resapermis_basket"
+DAY_SECONDS = 24 * 3600.0
+
+
+async def look_at_the_past(engine: AsyncEngine) -> None:
+    """All lines that ever were, once a day and at each start: seconds of one core for millions of them."""
+    await kit_invariants.look(engine, invariants.EVER)
 
 
 async def build(process: run.Process, settings: Settings) -> None:
@@ -49,7 +57,8 @@ async def build(process: run.Process, settings: Settings) -> None:
     process.every(settings.settle_every_seconds, "settle", unasked.look_and_give_back)
     process.every(settings.sweep_round_seconds, "sweep", Sweeping(parts).sweep)
     process.every(settings.results_round_seconds, "results", Results(parts).look)
-    process.invariants |= {**invariants.ALWAYS, **invariants.IN_TIME}
+    process.invariants |= {**invariants.LATELY, **invariants.IN_TIME}
+    process.every(DAY_SECONDS, "invariants of the past", lambda: look_at_the_past(process.engine))
     process.after_restore.append(unasked.doubt_everything)
     process.every(settings.compliance_round_seconds, "compliance", Compliance(parts).nightly)
     process.every(settings.drop_round_seconds, "drop", Preparing(parts).drop)

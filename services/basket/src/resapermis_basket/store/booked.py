@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from resapermis_basket.domain import Line, State
 from resapermis_basket.store.line_rows import line_of
-from resapermis_basket.store.tables import ALIVE, MOMENT, lines
+from resapermis_basket.store.tables import ALIVE, MOMENT, in_state, lines
 from resapermis_kit.db import Tx
 
 
@@ -27,7 +27,7 @@ class Page:
 
 async def booked_with_exams(tx: Tx, school_id: str, exam_ids: Iterable[str]) -> list[Line]:
     """Booked lines of the school that have these exams, by start."""
-    mine = (lines.c.school_id == school_id, lines.c.state == State.BOOKED, lines.c.exam_id.in_(list(exam_ids)))
+    mine = (lines.c.school_id == school_id, in_state(State.BOOKED), lines.c.exam_id.in_(list(exam_ids)))
     statement = sa.select(*lines.c).where(ALIVE, *mine).order_by(lines.c.starts_at, lines.c.id)
     return [line_of(row) for row in await tx.execute(statement)]
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_basket.domain import Changing, Line, State
 from resapermis_basket.store.line_rows import line_of, lines_where
-from resapermis_basket.store.tables import ALIVE, groups, heard_table, lines
+from resapermis_basket.store.tables import ALIVE, groups, heard_table, in_state, lines
 from resapermis_kit.db import Tx
 
 BATCH = 200
@@ -18,7 +18,7 @@ BATCH = 200
 
 async def due_to_expire(tx: Tx) -> list[Line]:
     """Held lines whose time has come."""
-    due = lines_where(lines.c.state == State.HELD, lines.c.expires_at <= sa.func.now()).limit(BATCH)
+    due = lines_where(in_state(State.HELD), lines.c.expires_at <= sa.func.now()).limit(BATCH)
     return [line_of(row) for row in await tx.execute(due)]
 
 
@@ -31,18 +31,16 @@ async def due_to_look(tx: Tx) -> list[Line]:
 async def due_to_give_back(tx: Tx) -> list[Line]:
     """Ended lines that RdvPermis still has in a basket of ours; not where a newer line was found in that very basket."""
     newer = lines.alias()
-    kept = sa.exists().where(
-        newer.c.slot_id == lines.c.slot_id, newer.c.basket_id == lines.c.basket_id, newer.c.ended_at.is_(None)
-    )
-    due = sa.select(*lines.c).where(lines.c.owed, lines.c.next_look_at <= sa.func.now(), ~kept)
+    same = (newer.c.slot_id == lines.c.slot_id, newer.c.basket_id == lines.c.basket_id, newer.c.ended_at.is_(None))
+    # Not EXISTS: that is joined, and the join reads every live line where few are believed to live.
+    kept = sa.select(newer.c.id).where(*same).limit(1).scalar_subquery()
+    due = sa.select(*lines.c).where(lines.c.owed, lines.c.next_look_at <= sa.func.now(), kept.is_(None))
     return [line_of(row) for row in await tx.execute(due.order_by(lines.c.next_look_at).limit(BATCH))]
 
 
 async def due_to_be_done(tx: Tx) -> list[Line]:
     """Booked lines whose exam has begun and about which nothing is in doubt."""
-    due = lines_where(
-        lines.c.state == State.BOOKED, lines.c.starts_at <= sa.func.now(), lines.c.changing == Changing.NOTHING
-    )
+    due = lines_where(in_state(State.BOOKED), lines.c.starts_at <= sa.func.now(), lines.c.changing == Changing.NOTHING)
     return [line_of(row) for row in await tx.execute(due.limit(BATCH))]
 
 
@@ -51,7 +49,7 @@ async def take_warnings(tx: Tx, seconds: int) -> list[tuple[UUID, str, datetime]
     soon = (
         sa.select(lines.c.group_id, sa.func.min(lines.c.expires_at).label("expires_at"))
         .where(
-            lines.c.state == State.HELD,
+            in_state(State.HELD),
             lines.c.expires_at <= sa.func.now() + sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds),
         )
         .group_by(lines.c.group_id)
@@ -101,10 +99,10 @@ async def held_of_candidate(tx: Tx, ended: Heard) -> list[Line]:
         lines.c.candidate_id == ended.candidate_id,
         lines.c.category == ended.category,
     )
-    return [line_of(row) for row in await tx.execute(lines_where(*mine, lines.c.state == State.HELD))]
+    return [line_of(row) for row in await tx.execute(lines_where(*mine, ALIVE, in_state(State.HELD)))]
 
 
 async def held_on_slot(tx: Tx, slot_id: str) -> Line | None:
     """The held line on a slot, whoever's it is."""
-    row = (await tx.execute(lines_where(lines.c.slot_id == slot_id, lines.c.state == State.HELD))).first()
+    row = (await tx.execute(lines_where(lines.c.slot_id == slot_id, ALIVE, in_state(State.HELD)))).first()
     return line_of(row) if row is not None else None

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from resapermis_basket.domain import State
-from resapermis_basket.store.tables import lines, watched
+from resapermis_basket.store.tables import in_state, lines, watched
 from resapermis_basket.store.watching import watch_who_has_bookings
 from resapermis_kit.db import Tx
 
@@ -13,7 +13,7 @@ async def doubt_all(tx: Tx) -> int:
 
     Versions move, so that an act that read its line before is refused as stale.
     """
-    held = sa.update(lines).where(lines.c.state == State.HELD)
+    held = sa.update(lines).where(in_state(State.HELD))
     doubted = await tx.execute(held.values(next_look_at=sa.func.now(), version=lines.c.version + 1))
     await watch_who_has_bookings(tx)
     await tx.execute(sa.update(watched).values(next_sweep_at=sa.func.now()))

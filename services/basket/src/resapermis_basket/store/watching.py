@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_basket.domain import Key, Line, State
 from resapermis_basket.store.line_rows import line_of
-from resapermis_basket.store.tables import ALIVE, lines, quota, watched
+from resapermis_basket.store.tables import ALIVE, in_state, lines, quota, watched
 from resapermis_kit.db import Tx
 
 
@@ -32,16 +32,14 @@ async def was_here(tx: Tx, school_id: str) -> None:
 async def watch_who_has_bookings(tx: Tx) -> None:
     """Every school with a coming booking is watched, whether or not anybody of it looks."""
     now = sa.func.now()
-    having = (
-        sa.select(lines.c.school_id, now, now, sa.literal(0)).where(ALIVE, lines.c.state == State.BOOKED).distinct()
-    )
+    having = sa.select(lines.c.school_id, now, now, sa.literal(0)).where(ALIVE, in_state(State.BOOKED)).distinct()
     names = ["school_id", "seen_at", "next_sweep_at", "failures"]
     await tx.execute(insert(watched).from_select(names, having).on_conflict_do_nothing())
 
 
 async def due_to_sweep(tx: Tx, quiet_after: timedelta, most: int) -> list[Watched]:
     """Schools whose time has come, longest due first: with a coming booking, or somebody here lately."""
-    booked = sa.exists().where(lines.c.school_id == watched.c.school_id, ALIVE, lines.c.state == State.BOOKED)
+    booked = sa.exists().where(lines.c.school_id == watched.c.school_id, ALIVE, in_state(State.BOOKED))
     overdue = sa.func.extract("epoch", sa.func.now() - watched.c.next_sweep_at)
     lately = watched.c.seen_at > sa.func.now() - sa.literal(quiet_after, sa.Interval)
     statement = (
@@ -82,7 +80,7 @@ async def touched(
     """Live lines on these slots, whoever's; and the school's own, those done or ended since a moment too."""
     theirs = sa.select(*lines.c).where(ALIVE, lines.c.slot_id.in_(slot_ids))
     same = sa.or_(lines.c.slot_id.in_(slot_ids), lines.c.exam_id.in_([one for one in exam_ids if one]))
-    stands = sa.or_(ALIVE, lines.c.since >= since, lines.c.state == State.DONE)
+    stands = sa.or_(ALIVE, lines.c.since >= since, in_state(State.DONE))
     ours = sa.select(*lines.c).where(lines.c.school_id == school_id, same, stands)
     found = {row.id: line_of(row) for statement in (theirs, ours) for row in await tx.execute(statement)}
     return list(found.values())
@@ -125,6 +123,6 @@ async def make_counters(tx: Tx, school_id: str, keys: Iterable[Key]) -> None:
 async def booked_on_slot(tx: Tx, slot_id: str) -> Line | None:
     """The booked line on a slot, whoever's it is."""
     row = (
-        await tx.execute(sa.select(*lines.c).where(lines.c.slot_id == slot_id, ALIVE, lines.c.state == State.BOOKED))
+        await tx.execute(sa.select(*lines.c).where(lines.c.slot_id == slot_id, ALIVE, in_state(State.BOOKED)))
     ).first()
     return line_of(row) if row is not None else None
