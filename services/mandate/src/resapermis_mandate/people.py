@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from resapermis_mandate.domain import Identity
-from resapermis_mandate.store import SealedCandidate
+from resapermis_mandate.store import SealedCandidate, SealedName
 from resapermis_vault import BlindIndex, KeyEncryption, PersonKeys, Unreadable, name_words, new_person_key
 
 FIELDS = ("last_name", "first_name", "neph", "email")
@@ -38,6 +38,16 @@ class People:
             raise Unreadable
         key = self._keys.get(str(candidate.id), candidate.wrapped_key)
         return Identity(**{name: key.open(getattr(candidate, name), _row(candidate.id, name)) for name in FIELDS})
+
+    def open_name(self, candidate: SealedName) -> tuple[str, str]:
+        """Last and first name, where nothing else is shown; Unreadable once the person key is destroyed."""
+        if candidate.wrapped_key is None:
+            raise Unreadable
+        key = self._keys.get(str(candidate.id), candidate.wrapped_key)
+        return (
+            key.open(candidate.last_name, _row(candidate.id, "last_name")),
+            key.open(candidate.first_name, _row(candidate.id, "first_name")),
+        )
 
     def word_indexes(self, identity: Identity) -> list[bytes]:
         """Indexes of each word of the name, to store."""

@@ -138,10 +138,10 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         response = pb.DescribeCandidatesResponse()
         for one in found:
             try:
-                identity = self._people.open(one)
+                last_name, first_name = self._people.open_name(one)
             except Unreadable:
                 continue
-            response.names.add(candidate_id=str(one.id), last_name=identity.last_name, first_name=identity.first_name)
+            response.names.add(candidate_id=str(one.id), last_name=last_name, first_name=first_name)
         return response
 
     async def GetContact(self, request: pb.GetContactRequest, context: Any) -> pb.GetContactResponse:

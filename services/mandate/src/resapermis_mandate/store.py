@@ -83,6 +83,16 @@ class SealedCandidate:
     created_at: datetime
 
 
+@dataclass(frozen=True)
+class SealedName:
+    """What a list shows of a candidate, as stored."""
+
+    id: UUID
+    wrapped_key: bytes | None
+    last_name: bytes
+    first_name: bytes
+
+
 async def add_candidate(tx: Tx, candidate: SealedCandidate, word_indexes: Collection[bytes]) -> bool:
     """Keep a new candidate; False when the school has this NEPH already."""
     statement = insert(candidates).values(**asdict(candidate)).on_conflict_do_nothing().returning(candidates.c.id)
@@ -104,16 +114,16 @@ async def find_candidates(tx: Tx, school_id: str, ids: Collection[UUID]) -> list
 
 
 _SHOWN = Statement(
-    sa.select(candidates).where(
+    sa.select(candidates.c.id, candidates.c.wrapped_key, candidates.c.last_name, candidates.c.first_name).where(
         candidates.c.school_id == sa.bindparam("school_id"),
         candidates.c.id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))),
     )
 )
 
 
-async def shown_candidates(engine: AsyncEngine, school_id: str, ids: Collection[UUID]) -> list[SealedCandidate]:
-    """What `find_candidates` says, for the names on every page: one round trip."""
-    return [SealedCandidate(**row) for row in await _SHOWN.run(engine, {"school_id": school_id, "ids": list(ids)})]
+async def shown_candidates(engine: AsyncEngine, school_id: str, ids: Collection[UUID]) -> list[SealedName]:
+    """The names of those whom the school has, for every page: one round trip."""
+    return [SealedName(**row) for row in await _SHOWN.run(engine, {"school_id": school_id, "ids": list(ids)})]
 
 
 async def any_candidate(tx: Tx, candidate_id: UUID) -> SealedCandidate | None:
