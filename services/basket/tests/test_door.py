@@ -91,6 +91,23 @@ async def test_who_asks_a_slow_rdvpermis_lends_their_place_sooner(monkeypatch: p
     await waiting
 
 
+async def test_on_a_busy_machine_nobody_is_slow_and_places_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "STUCK_SECONDS", 0.001)
+    monkeypatch.setattr(door, "BUSY_SECONDS", -1.0)  # every timer rings late
+    at, order, end = Door(1), [], asyncio.Event()
+    crowd = [asyncio.ensure_future(come(at, order, number, end)) for number in range(2)]
+    rung = asyncio.Event()
+    real = Door.busy
+    monkeypatch.setattr(Door, "busy", lambda self, due: (rung.set(), real(self, due))[1])
+    await asyncio.wait_for(rung.wait(), 5)
+    assert order == [0]
+    monkeypatch.setattr(door, "BUSY_SECONDS", 1000.0)  # the crowd has gone, and somebody is slow
+    await come(at, order, 2, _over())  # comes in behind the second: so both have got their places
+    assert order == [0, 1, 2]
+    end.set()
+    await asyncio.gather(*crowd)
+
+
 async def test_what_nobody_waits_for_lets_holds_go_first_but_not_for_ever() -> None:
     at, order, end = Door(2), [], asyncio.Event()
     await at.calm(10)  # nobody is here

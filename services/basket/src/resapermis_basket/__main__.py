@@ -15,6 +15,7 @@ from resapermis_basket import commands
 from resapermis_basket.acts import Parts
 from resapermis_basket.booking_servicer import BookingServicer
 from resapermis_basket.compliance import Compliance
+from resapermis_basket.door import Door
 from resapermis_basket.peers import Peers
 from resapermis_basket.preparing import Preparing
 from resapermis_basket.results import Results
@@ -41,7 +42,8 @@ async def build(process: run.Process, settings: Settings) -> None:
     peers = Peers(
         process.peer("mandate"), process.peer("scheduling-rules"), process.peer("egress"), settings.egress_seconds
     )
-    parts = Parts(process.engine, process.outbox, peers, settings, new_id)
+    door = Door(settings.holds_at_once)
+    parts = Parts(process.engine, process.outbox, peers, settings, new_id, door)
     process.server.add(
         basket_pb2_grpc.add_BasketServiceServicer_to_server,
         BasketServicer(parts),
