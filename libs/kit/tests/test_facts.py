@@ -229,6 +229,45 @@ async def _numbers(engine: AsyncEngine) -> dict[UUID, int]:
         return {row.id: row.number for row in rows}
 
 
+async def test_facts_of_one_type_travel_together_and_are_handled_one_by_one(
+    make_engine: MakeEngine, make_bus: Any
+) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    await kit_bus.ensure_streams(bus, SOURCE, [FACT], 1)
+    ids = [f"{n:03d}" for n in range(kit_bus.PACKED + 2)]
+    await say(source, Outbox(SOURCE), *ids)
+    heard: list[str] = []
+
+    async def hear(message: Any) -> None:
+        found = kit_bus.payloads(message.headers, message.data)
+        heard.extend(CandidateCreated.FromString(payload).candidate_id for payload in found)
+
+    await bus.subscribe(FACT, cb=hear)
+    await bus.flush()
+    async with running(consumer(sink, source).run(bus)):
+        await kit_bus.relay_round(source, bus.jetstream(), SOURCE, utc_now)
+        await eventually(lambda: has(sink, ids))
+    stream = await bus.jetstream().stream_info(kit_bus.stream_name(FACTS, SOURCE))
+    assert stream.state.messages == 2
+    assert heard == ids
+
+
+def test_what_travels_together_follows_each_other_in_a_lane_and_is_of_one_type_and_not_large() -> None:
+    def row(number: int, lane: str = FACTS, kind: str = "A", size: int = 1) -> Waiting:
+        return Waiting(UUID(int=number), lane, kind, b"x" * size, "", utc_now(), number)
+
+    rows = [row(1), row(2), row(4), row(1, RECORDS), row(5, kind="B"), row(6), row(7, size=kit_bus.PACKED_BYTES)]
+    packs = [[(one.lane, one.number) for one in pack] for pack in kit_bus._packs(rows)]
+    assert packs == [
+        [(FACTS, 1), (FACTS, 2)],
+        [(FACTS, 4)],
+        [(FACTS, 5)],
+        [(FACTS, 6)],
+        [(FACTS, 7)],
+        [(RECORDS, 1)],
+    ]
+
+
 @pytest.mark.req("E10")
 async def test_facts_wait_while_nats_is_stopped(make_engine: MakeEngine, make_bus: Any, nats_server: Nats) -> None:
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)

@@ -143,6 +143,7 @@ async def test_a_full_stream_makes_the_outbox_wait_and_loses_nothing(
     make_engine: MakeEngine, make_bus: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kit_bus, "ACKNOWLEDGED_WITHIN_SECONDS", 1.0)
+    monkeypatch.setattr(kit_bus, "PACKED", 1)
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
     await kit_bus.ensure_streams(bus, SOURCE, [FACT], 1)
     js = bus.jetstream()

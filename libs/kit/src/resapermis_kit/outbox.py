@@ -255,22 +255,20 @@ _REPEATED = sa.text(
 """Rows by number, also those whose number is promised: the bus may have brought the next one already."""
 
 
+def envelope(into: pb.Envelope, source: str, row: Waiting) -> None:
+    """A row as it is repeated, or sent with others."""
+    into.id, into.source, into.lane, into.number = str(row.id), source, row.lane, row.number
+    into.type, into.payload, into.traceparent = row.type, row.payload, row.traceparent
+    into.occurred_at.FromDatetime(row.occurred_at)
+
+
 async def replay(tx: Tx, source: str, request: pb.ReplayRequest) -> pb.ReplayResponse:
     """Answer `EventsService.Replay` from this service's outbox."""
     kept = sa.select(sa.func.min(outbox.c.number)).where(outbox.c.lane == request.lane)
     values = {"lane": request.lane, "first": request.first_number, "last": request.last_number, "most": BATCH}
     response = pb.ReplayResponse(oldest_number=(await tx.execute(kept)).scalar() or 0)
-    for row in await tx.execute(_REPEATED, values):
-        envelope = response.envelopes.add(
-            id=str(row.id),
-            source=source,
-            lane=row.lane,
-            number=row.number,
-            type=row.type,
-            payload=row.payload,
-            traceparent=row.traceparent,
-        )
-        envelope.occurred_at.FromDatetime(row.occurred_at)
+    for row in await tx.execute(_REPEATED, values):  # its columns are those of `Waiting`
+        envelope(response.envelopes.add(), source, Waiting(*row))
     return response
 
 

@@ -15,6 +15,7 @@ from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
 from resapermis.iam.v1.events_pb2 import SessionEnded
 from resapermis.mandate.v1.events_pb2 import CandidateCreated, MandateChanged
 from resapermis.notification.v1.events_pb2 import NoticePosted
+from resapermis_kit.bus import payloads
 
 APART_SECONDS = 0.005
 """Between two feeds that are told something for everybody: each then asks for its inbox, 200 a second at most."""
@@ -152,7 +153,8 @@ class Live:
 def _callback(kind: type[Any], handle: Callable[[Any], None]) -> Callable[[Msg], Awaitable[None]]:
     async def hear(message: Msg) -> None:
         try:
-            handle(kind.FromString(message.data))
+            for payload in payloads(message.headers, message.data):
+                handle(kind.FromString(payload))
         except ValueError as error:  # protobuf's DecodeError among them
             log.warning("live.unreadable", type=kind.DESCRIPTOR.full_name, error_type=type(error).__qualname__)
 
