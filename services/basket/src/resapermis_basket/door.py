@@ -19,8 +19,8 @@ BUSY_SECONDS = 0.01
 """A timer that rings later than this says that all wait for a core, and nobody is slow: then places are kept."""
 FADES = 0.9
 """What is left of the last lateness when the next timer rings in time."""
-LONGEST_WAIT_SECONDS = 2.0
-"""As for a connection of the pool: who waits longer hears that too many came."""
+LONGEST_WAIT_SECONDS = 5.0
+"""Who waits longer, or as long as their deadline leaves, hears that too many came."""
 
 
 class Place:
