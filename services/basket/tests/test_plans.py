@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from basket_peers import Basket
 
-from resapermis_basket.store import hold
+from resapermis_basket.store import hold, late
 from resapermis_kit.db import single, transaction
 
 MAY_BE_READ_WHOLE = {"basket_line_booked_idx", "basket_line_pkey"}
@@ -20,7 +20,7 @@ with a past it looks lines up, whatever lives.
 async def test_kept_plans_look_lines_up_by_an_index(basket: Basket) -> None:
     async with single(basket.engine).connect() as connection:
         await connection.execute(sa.text("VACUUM ANALYZE"))  # nobody holds anything: an index of nothing looks cheap
-    asked = {hold._STANDING.sql, hold._INTEND.sql, hold._ANSWER.sql}
+    asked = {hold._STANDING.sql, hold._INTEND.sql, hold._ANSWER.sql, late._REFUSE.sql}
     ours = basket.engine.sync_engine
     sa.event.listen(ours, "before_cursor_execute", lambda *said: asked.add(said[2]))
     one = await basket.hold(("s1", 1), ("s2", 2), "s3")
