@@ -69,8 +69,9 @@ def _record(school: str = "school-1", **more: Any) -> Record:
 
 async def _keep(engine: AsyncEngine, journal: Journal, *records: Record) -> None:
     async with transaction(engine) as tx:
-        for record in records:
-            await journal.on_record(tx, record, Fact(record.id, "basket", 1, "", utc_now(), b"", ""))
+        await journal.on_records(
+            tx, [(record, Fact(record.id, "basket", 1, "", utc_now(), b"", "")) for record in records]
+        )
 
 
 async def _call(running: Running, method: str, request: Any, **person: Any) -> Any:

@@ -14,6 +14,7 @@ from resapermis_audit.seal import Seal
 from resapermis_audit.servicer import AuditServicer
 from resapermis_audit.settings import Settings
 from resapermis_kit import run
+from resapermis_kit.bus import Together
 from resapermis_kit.db import transaction
 from resapermis_kit.outbox import RECORDS
 
@@ -31,7 +32,7 @@ async def build(process: run.Process, settings: Settings) -> None:
         process.engine, seal, key, settings.audit_origin, process.outbox, process.now, secrets.token_bytes
     )
     for source in SOURCES:
-        process.consume(source, {Record: journal.on_record}, lane=RECORDS)
+        process.consume(source, {Record: Together(journal.on_records)}, lane=RECORDS)
     process.every(settings.integrate_seconds, "integrate", journal.integrate_all)
     servicer = AuditServicer(process.engine, seal, verifier_key(settings.audit_origin, key.public_key()))
     process.server.add(audit_pb2_grpc.add_AuditServiceServicer_to_server, servicer, "resapermis.audit.v1.AuditService")

@@ -1,6 +1,6 @@
 """How a record becomes a leaf, and leaves a signed tree."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from hashlib import sha256
 from uuid import UUID
@@ -45,24 +45,24 @@ class Journal:
         self._engine, self._seal, self._key, self._origin = engine, seal, key, origin
         self._box, self._now, self._random = box, now, randomness
 
-    async def on_record(self, tx: Tx, record: Record, fact: Fact) -> None:
-        """Keep a record that a service said; it gets its place in the tree in the next round."""
+    async def on_records(self, tx: Tx, said: Sequence[tuple[Record, Fact]]) -> None:
+        """Keep records that a service said; they get their places in the tree in the next round."""
+        await store.keep(tx, [self._entry(record, fact.source) for record, fact in said])
+
+    def _entry(self, record: Record, source: str) -> store.Entry:
         content = record.SerializeToString(deterministic=True)
         salt = self._random(SALT_BYTES)
-        await store.keep(
-            tx,
-            store.Entry(
-                id=UUID(record.id),
-                leaf_data=commitment(salt, content),
-                salt=salt,
-                content=self._seal.close(content, record.id),
-                occurred_at=record.occurred_at.ToDatetime(UTC),
-                source=fact.source,
-                action=record.action,
-                school_id=record.school_id,
-                candidate_id=record.candidate_id,
-                object_id=record.object_id,
-            ),
+        return store.Entry(
+            id=UUID(record.id),
+            leaf_data=commitment(salt, content),
+            salt=salt,
+            content=self._seal.close(content, record.id),
+            occurred_at=record.occurred_at.ToDatetime(UTC),
+            source=source,
+            action=record.action,
+            school_id=record.school_id,
+            candidate_id=record.candidate_id,
+            object_id=record.object_id,
         )
 
     async def integrate(self) -> int:

@@ -1,7 +1,7 @@
 """Tables of audit and one function a question."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -87,9 +87,17 @@ class Kept:
     content: bytes | None
 
 
-async def keep(tx: Tx, entry: Entry) -> None:
-    """Keep a record; one already kept stays as it is."""
-    await tx.execute(insert(entries).values(**vars(entry)).on_conflict_do_nothing())
+_KEEP = sa.text(
+    "INSERT INTO entry (id, leaf_data, salt, content, occurred_at, source, action, school_id, candidate_id, object_id) "
+    "SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:leaf_data AS bytea[]), CAST(:salt AS bytea[]), "
+    "CAST(:content AS bytea[]), CAST(:occurred_at AS timestamptz[]), CAST(:source AS text[]), CAST(:action AS text[]), "
+    "CAST(:school_id AS text[]), CAST(:candidate_id AS text[]), CAST(:object_id AS text[])) ON CONFLICT DO NOTHING"
+)
+
+
+async def keep(tx: Tx, fresh: Sequence[Entry]) -> None:
+    """Keep records, in one statement however many; one already kept stays as it is."""
+    await tx.execute(_KEEP, {column.name: [getattr(one, column.name) for one in fresh] for column in fields(Entry)})
 
 
 async def waiting(tx: Tx, limit: int) -> Sequence[tuple[UUID, bytes]]:
@@ -103,15 +111,25 @@ async def waiting(tx: Tx, limit: int) -> Sequence[tuple[UUID, bytes]]:
     return [(row.id, row.leaf_data) for row in await tx.execute(statement)]
 
 
+_PLACE = sa.text(
+    "UPDATE entry SET leaf_index = placed.leaf_index "
+    "FROM unnest(CAST(:ids AS uuid[]), CAST(:indexes AS bigint[])) AS placed (id, leaf_index) WHERE entry.id = placed.id"
+)
+_MADE = sa.text(
+    "INSERT INTO node (level, index, hash) "
+    "SELECT * FROM unnest(CAST(:levels AS smallint[]), CAST(:indexes AS bigint[]), CAST(:hashes AS bytea[]))"
+)
+
+
 async def place(tx: Tx, indexes: Mapping[UUID, int], made: Mapping[Node, bytes]) -> None:
     """Give records their leaf indexes and keep the nodes that this made."""
-    await tx.execute(
-        sa.update(entries).where(entries.c.id == sa.bindparam("b_id")).values(leaf_index=sa.bindparam("b_index")),
-        [{"b_id": entry_id, "b_index": index} for entry_id, index in indexes.items()],
-    )
-    await tx.execute(
-        sa.insert(nodes), [{"level": level, "index": index, "hash": value} for (level, index), value in made.items()]
-    )
+    await tx.execute(_PLACE, {"ids": list(indexes), "indexes": list(indexes.values())})
+    nodes_made = {
+        "levels": [level for level, _ in made],
+        "indexes": [index for _, index in made],
+        "hashes": list(made.values()),
+    }
+    await tx.execute(_MADE, nodes_made)
 
 
 async def read_nodes(tx: Tx, wanted: Iterable[Node]) -> dict[Node, bytes]:
