@@ -301,6 +301,7 @@ async def test_a_page_of_a_large_mirror_is_read_from_an_index(
             "category": "'B'",
             "at": "timestamptz '2026-12-05 00:00+00'",
             "id": "'s'",
+            "each": "201",
             "most": "201",
         }.items():
             text = text.replace(f":{name}", value)

@@ -53,7 +53,6 @@ class Freshness:
     ) -> None:
         """`first_look_seconds`: how long a search waits when nothing of its window was ever seen."""
         self._engine, self._facts, self._looker, self._now = engine, facts, looker, now
-        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._first_look_seconds = first_look_seconds
         self._accounts: Memory[Account] = Memory(now, ACCOUNT_SECONDS)
         self._noted: dict[Interest, datetime] = {}
@@ -92,10 +91,9 @@ class Freshness:
         days = max(1, (wanted.until - wanted.since).days + 1)
         near, far = centres[: max(1, MOST_LOOKS // days)], centres[max(1, MOST_LOOKS // days) :]
         looks = self._looks(wanted, near)
-        async with transaction(self._reader) as tx:
-            seen = await store.looks_seen(tx, looks)
-            days_meant = sorted({look.day for look in looks})
-            count, oldest = await store.age_of(tx, [one.id for one in far], wanted.category, days_meant)
+        seen = await store.looks_seen(self._engine, wanted.category, looks)
+        days_meant = sorted({look.day for look in looks})
+        count, oldest = await store.age_of(self._engine, [one.id for one in far], wanted.category, days_meant)
         answered = [one.seen_at for one in seen.values() if one.seen_at is not None]
         return Account(
             looks,

@@ -60,7 +60,12 @@ def looks_for(centres: Sequence[Centre], category: str, since: datetime, until: 
         while day <= last:
             found.append(Look(day, centre.id, category, centre.department))
             day += timedelta(days=1)
-    return sorted(found, key=lambda look: (not is_working_day(look.day, look.department), look))
+    return sorted(found, key=_worth)
+
+
+def _worth(look: Look) -> tuple[bool, date, str, str, str]:
+    off = not is_working_day(look.day, look.department)
+    return off, look.day, look.centre_id, look.category, look.department
 
 
 def is_due(look: Look, seen: Seen | None, now: datetime, fresh: timedelta) -> bool:

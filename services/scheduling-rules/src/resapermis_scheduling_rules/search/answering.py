@@ -66,8 +66,7 @@ class Searching:
         def parameters_in(place: str) -> Parameters:
             return rules.at(now, place, wanted.category)
 
-        async with transaction(self._reader) as tx:
-            usage = await schools.usage(tx, who.school_id, month)
+        usage = await schools.usage_now(self._reader, who.school_id, month)
         judge = PageJudge(
             standing.school,
             now,

@@ -1,6 +1,6 @@
 """Finds the slots of a search in the mirror, page by page: no slot twice, none left out, and no page without bounds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from resapermis_kit.db import Tx
@@ -34,7 +34,7 @@ MOST_READINGS = 8
 ROW_READING = 600
 """Slots read at once where neighbours count."""
 FIRST_DAYS = 7
-"""How far a first reading goes where many centres are merged, or where most slots may be of another kind."""
+"""How far a first reading goes where many centres are merged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Finder:
         return Found(found, after if after[0] < wanted.until else None)
 
     def _first_days(self) -> int:
-        if len(self.streams) > FEW_STREAMS or self.wanted.kind:
+        if len(self.streams) > FEW_STREAMS:
             return FIRST_DAYS
         return (self.wanted.until - self.wanted.since).days + 1
 
@@ -100,20 +100,13 @@ class Finder:
             part = step(wanted, self.streams, begin[0], many, days)
             reading = Reading(self.by_centre, wanted.free_only, bool(wanted.kind))
             rows = await store.read_step(tx, reading, wanted.category, wanted.kind, begin, part)
-            counts: dict[int, int] = {}
-            last: dict[int, Position] = {}
-            for stretch, slot_id, _, _, starts_at, *_ in rows:
-                counts[stretch] = counts.get(stretch, 0) + 1
-                last[stretch] = (starts_at, slot_id)
-            upto = complete_until(part, counts, last)
+            upto = complete_until(part, [(row[0], (row[4], row[1])) for row in rows])
             if wanted.in_a_row > 1 and upto[0] < wanted.until:
                 upto = (min(day_of(upto, department) for department in self.streams.values()), "")
                 if upto <= begin or upto[0] <= begin[0]:  # one day has more than was read
                     many, days = many * 2, max(days, 2)
                     continue
-            slots = [self._slot(row) for row in rows if (row[4], row[1]) <= upto]
-            slots.sort(key=lambda slot: (slot.starts_at, slot.id))
-            return slots, upto
+            return [self._slot(row) for row in rows if (row[4], row[1]) <= upto], upto
 
     def _slot(self, row: Row) -> Slot:
         _, slot_id, centre_id, kind, starts_at, ends_at, published_at, status, holder, seen_at = row
@@ -134,25 +127,32 @@ class Finder:
         )
 
     def _meant(self, slots: Sequence[Slot], after: Position) -> Iterator[Judged]:
-        """Those that match, each judged, for its verdict may decide; of whole days, those after the last page."""
-        meant = self._judged(slots)
-        if self.wanted.in_a_row <= 1:
-            yield from meant
-            return
-        all_meant = list(meant)
-        rows = in_a_row([judged.slot for judged in all_meant], self.wanted.in_a_row)
-        for judged in all_meant:
-            if judged.slot.id in rows and (judged.slot.starts_at, judged.slot.id) > after:
-                yield judged
+        """Those that match, judged one by one as the page asks for them; of whole days, those after the last page.
 
-    def _judged(self, slots: Sequence[Slot]) -> Iterator[Judged]:
+        Who stands in no row among all that suit does not among those of them that are open: the others alone are judged.
+        """
+        many = self.wanted.in_a_row
+        suitable = list(self._suitable(slots))
+        if many <= 1:
+            yield from self._judged(suitable)
+            return
+        rows = in_a_row(suitable, many)
+        if self.wanted.judged:
+            is_open = [judged.slot for judged in self._judged(slot for slot in suitable if slot.id in rows)]
+            rows = in_a_row(is_open, many)
+        yield from self._judged(slot for slot in suitable if slot.id in rows and (slot.starts_at, slot.id) > after)
+
+    def _suitable(self, slots: Iterable[Slot]) -> Iterator[Slot]:
         here: dict[str, bool] = {}
         for slot in slots:
             meant = here.get(slot.centre.id)
             if meant is None:
                 meant = here[slot.centre.id] = is_meant(self.wanted, slot.centre, self.school)
-            if not meant or not suits(self.wanted, slot):
-                continue
+            if meant and suits(self.wanted, slot):
+                yield slot
+
+    def _judged(self, slots: Iterable[Slot]) -> Iterator[Judged]:
+        for slot in slots:
             judged = self.judge.judge(slot)
             if not self.wanted.judged or opens(self.wanted, allowed=judged.allowed, opens_at=judged.opens_at):
                 yield judged

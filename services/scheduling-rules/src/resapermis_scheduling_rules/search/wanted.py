@@ -186,10 +186,11 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one query reads: stretches, how many slots of each at most, and until when it then knows everything."""
+    """What one query reads: stretches, how many slots at most, of each and in all, and until when it then knows everything."""
 
     stretches: Sequence[Stretch]
     most_each: int
+    most: int
     until: datetime
 
 
@@ -220,13 +221,21 @@ def step(wanted: Wanted, streams: Mapping[str, str], begin: datetime, many: int,
                 break
             stretches.append(Stretch(key, max(low, begin), min(high, until)))
     each = many if len(stretches) <= 1 else min(many, max(LEAST_EACH, 3 * many // len(stretches)))
-    return Step(stretches, each, until)
+    return Step(stretches, each, many, until)
 
 
-def complete_until(done: Step, counts: Mapping[int, int], last: Mapping[int, Position]) -> Position:
-    """Up to where a step's answer lacks nothing: its end, or the last slot of the first stretch that was cut short."""
-    cut = [last[n] for n, count in counts.items() if count >= done.most_each]
-    return min([(done.until, ""), *cut])
+def complete_until(done: Step, found: Sequence[tuple[int, Position]]) -> Position:
+    """Up to where a step's answer lacks nothing, by the stretch and position of each slot found, in order.
+
+    Its end; or the last slot of all, where that was as many as were asked for; or the last of the first stretch that was
+    cut short.
+    """
+    counts: dict[int, int] = {}
+    for stretch, position in found:
+        counts[stretch] = counts.get(stretch, 0) + 1
+        if counts[stretch] >= done.most_each:
+            return position
+    return found[-1][1] if len(found) >= done.most else (done.until, "")
 
 
 def day_of(position: Position, department: str) -> datetime:

@@ -7,8 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.db import Tx
+from resapermis_kit.statement import Statement
 from resapermis_scheduling_rules.domain import Centre, Slot, Status, day_start
 from resapermis_scheduling_rules.mirror.merging import Found, Known, came, is_doubtful, lost, merged, to_tell
 from resapermis_scheduling_rules.mirror.plan import Interest, Look, Seen
@@ -190,32 +192,42 @@ async def note_look(
     )
 
 
-async def looks_seen(tx: Tx, wanted: Sequence[Look]) -> dict[Look, Seen]:
-    """What is known of these looks; absent when never tried."""
+_OF_THESE = (
+    looks.c.centre_id == sa.any_(sa.bindparam("centre_ids", type_=sa.ARRAY(sa.Text))),
+    looks.c.category == sa.bindparam("category", type_=sa.Text),
+    looks.c.day == sa.any_(sa.bindparam("days", type_=sa.ARRAY(sa.Date))),
+)
+_SEEN = Statement(
+    sa.select(looks.c.centre_id, looks.c.day, looks.c.seen_at, looks.c.tried_at, looks.c.slots, looks.c.trouble).where(
+        *_OF_THESE
+    )
+)
+_AGE = Statement(sa.select(sa.func.count(looks.c.seen_at), sa.func.min(looks.c.seen_at)).where(*_OF_THESE))
+
+
+async def looks_seen(engine: AsyncEngine, category: str, wanted: Sequence[Look]) -> dict[Look, Seen]:
+    """What is known of these looks of one category, in their order; absent when never tried."""
     if not wanted:
         return {}
-    days = [look.day for look in wanted]
-    statement = sa.select(looks).where(
-        looks.c.centre_id.in_(sorted({look.centre_id for look in wanted})),
-        looks.c.category.in_(sorted({look.category for look in wanted})),
-        looks.c.day.between(min(days), max(days)),
-    )
-    found = {
-        (row.centre_id, row.category, row.day): Seen(row.seen_at, row.tried_at, row.slots, row.trouble)
-        for row in await tx.execute(statement)
+    values = {
+        "centre_ids": sorted({look.centre_id for look in wanted}),
+        "category": category,
+        "days": sorted({look.day for look in wanted}),
     }
-    keyed = {look: found.get((look.centre_id, look.category, look.day)) for look in wanted}
-    return {look: seen for look, seen in keyed.items() if seen is not None}
+    found = {(row[0], row[1]): row for row in await _SEEN.run(engine, values)}
+    keyed = ((look, found.get((look.centre_id, look.day))) for look in wanted)
+    return {look: Seen(row[2], row[3], row[4], row[5]) for look, row in keyed if row is not None}
 
 
-async def age_of(tx: Tx, centre_ids: Sequence[str], category: str, days: Sequence[date]) -> tuple[int, datetime | None]:
+async def age_of(
+    engine: AsyncEngine, centre_ids: Sequence[str], category: str, days: Sequence[date]
+) -> tuple[int, datetime | None]:
     """How many looks at these centres on these days were ever answered, and when the oldest of them was."""
     if not centre_ids:
         return 0, None
-    statement = sa.select(sa.func.count(looks.c.seen_at), sa.func.min(looks.c.seen_at)).where(
-        looks.c.centre_id.in_(centre_ids), looks.c.category == category, looks.c.day.in_(days)
+    ((count, oldest),) = await _AGE.run(
+        engine, {"centre_ids": list(centre_ids), "category": category, "days": list(days)}
     )
-    count, oldest = (await tx.execute(statement)).one()
     return count, oldest
 
 

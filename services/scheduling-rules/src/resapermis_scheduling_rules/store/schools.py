@@ -8,8 +8,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.db import Tx
+from resapermis_kit.statement import Statement
 from resapermis_scheduling_rules.domain import (
     Dated,
     KeptLine,
@@ -218,15 +220,28 @@ async def coming_lines(tx: Tx, now: datetime) -> list[tuple[str, str]]:
     return [(row.school_id, row.slot_id) for row in await tx.execute(statement)]
 
 
+_PLACE = lines.c.department, lines.c.month, lines.c.category
+_USAGE = (
+    sa.select(*_PLACE, sa.func.count())
+    .where(
+        lines.c.school_id == sa.bindparam("school_id", type_=sa.Text),
+        lines.c.month >= sa.bindparam("since_month", type_=sa.Text),
+    )
+    .group_by(*_PLACE)
+)
+_USAGE_NOW = Statement(_USAGE)
+
+
 async def usage(tx: Tx, school_id: str, since_month: str) -> dict[Place, int]:
     """Lines that count, by threshold, from a month on."""
-    place = lines.c.department, lines.c.month, lines.c.category
-    statement = (
-        sa.select(*place, sa.func.count())
-        .where(lines.c.school_id == school_id, lines.c.month >= since_month)
-        .group_by(*place)
-    )
-    return {Place(row[0], row[1], row[2]): row[3] for row in await tx.execute(statement)}
+    rows = await tx.execute(_USAGE, {"school_id": school_id, "since_month": since_month})
+    return {Place(row[0], row[1], row[2]): row[3] for row in rows}
+
+
+async def usage_now(engine: AsyncEngine, school_id: str, since_month: str) -> dict[Place, int]:
+    """The same on the path of every search: one round trip."""
+    rows = await _USAGE_NOW.run(engine, {"school_id": school_id, "since_month": since_month})
+    return {Place(row[0], row[1], row[2]): row[3] for row in rows}
 
 
 async def first_to_say(tx: Tx, school_id: str, place: Place, percents: Sequence[int]) -> list[int]:

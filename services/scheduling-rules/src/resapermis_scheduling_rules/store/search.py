@@ -39,7 +39,8 @@ def statement(reading: Reading) -> sa.TextClause:
         " CROSS JOIN LATERAL (SELECT id, centre_id, kind, starts_at, ends_at, published_at, status, school_id, seen_at"
         f" FROM slot WHERE {column} = k.key AND category = :category"
         " AND starts_at >= k.low AND starts_at < k.high AND (starts_at, id) > (:at, :id)"
-        f" AND withdrawn_at IS NULL{free}{kind} ORDER BY starts_at, id LIMIT :most) AS s"
+        f" AND withdrawn_at IS NULL{free}{kind} ORDER BY starts_at, id LIMIT :each) AS s"
+        " ORDER BY s.starts_at, s.id LIMIT :most"
     ).bindparams(
         sa.bindparam("at", type_=TIME),
         sa.bindparam("lows", type_=sa.ARRAY(TIME)),
@@ -49,7 +50,7 @@ def statement(reading: Reading) -> sa.TextClause:
 
 
 async def read_step(tx: Tx, reading: Reading, category: str, kind: str, after: Position, step: Step) -> Sequence[Row]:
-    """Slots of a step after a position; each stretch in order of (starts_at, id), the stretches in any order."""
+    """The first slots of a step after a position, in order of (starts_at, id): so many of all its stretches together."""
     values: dict[str, Any] = {
         "keys": [one.key for one in step.stretches],
         "lows": [one.low for one in step.stretches],
@@ -57,7 +58,8 @@ async def read_step(tx: Tx, reading: Reading, category: str, kind: str, after: P
         "category": category,
         "at": after[0],
         "id": after[1],
-        "most": step.most_each,
+        "each": step.most_each,
+        "most": step.most,
     }
     if reading.kind:
         values["kind"] = kind
