@@ -217,8 +217,7 @@ class Facts:
         return await standings.of_school(self.engine, school_id, self.now())
 
     async def _read_offer(self, department: str, category: str) -> Offer:
-        async with transaction(self.engine) as tx:
-            return Offer(*await store.centres_of(tx, department, category))
+        return Offer(*await store.centres_of(self.engine, department, category))
 
     async def _ask_school(self, asker: Asker) -> None:
         at = self.now()

@@ -99,7 +99,9 @@ class Finder:
         while True:
             part = step(wanted, self.streams, begin[0], many, days)
             reading = Reading(self.by_centre, wanted.free_only, bool(wanted.kind))
-            rows = await store.read_step(tx, reading, wanted.category, wanted.kind, begin, part)
+            rows = (
+                await store.read_step(tx, reading, wanted.category, wanted.kind, begin, part) if part.stretches else ()
+            )
             upto = complete_until(part, [(row[0], (row[4], row[1])) for row in rows])
             if wanted.in_a_row > 1 and upto[0] < wanted.until:
                 upto = (min(day_of(upto, department) for department in self.streams.values()), "")

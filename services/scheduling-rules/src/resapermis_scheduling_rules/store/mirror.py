@@ -231,19 +231,21 @@ async def age_of(
     return count, oldest
 
 
-async def centres_of(tx: Tx, department: str, category: str) -> tuple[list[Centre], datetime | None]:
+_CENTRES_OF = Statement("""
+SELECT (SELECT seen_at FROM centre_look WHERE department = :department AND category = :category) AS seen_at,
+  ARRAY(
+    SELECT ROW(centre.id, centre.name, centre.department, centre.latitude, centre.longitude)
+    FROM centre JOIN centre_offer AS offer ON offer.centre_id = centre.id
+    WHERE offer.department = :department AND offer.category = :category
+    ORDER BY centre.name, centre.id
+  ) AS centres
+""")
+
+
+async def centres_of(engine: AsyncEngine, department: str, category: str) -> tuple[list[Centre], datetime | None]:
     """Open centres of a department that offer a category, and when that was last asked."""
-    asked = sa.select(centre_looks.c.seen_at).where(
-        centre_looks.c.department == department, centre_looks.c.category == category
-    )
-    seen_at: datetime | None = (await tx.execute(asked)).scalar()
-    statement = (
-        sa.select(centres)
-        .join(offers, offers.c.centre_id == centres.c.id)
-        .where(offers.c.department == department, offers.c.category == category)
-        .order_by(centres.c.name, centres.c.id)
-    )
-    return [Centre(*row) for row in await tx.execute(statement)], seen_at
+    (row,) = await _CENTRES_OF.run(engine, {"department": department, "category": category})
+    return [Centre(*record) for record in row.centres], row.seen_at
 
 
 async def record_centres(tx: Tx, department: str, category: str, found: Sequence[Centre], at: datetime) -> None:
