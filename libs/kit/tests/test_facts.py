@@ -252,6 +252,25 @@ async def test_facts_of_one_type_travel_together_and_are_handled_one_by_one(
     assert heard == ids
 
 
+@pytest.mark.req("E8")
+async def test_a_message_of_several_facts_that_did_not_keep_is_none_and_its_source_repeats_them(
+    make_engine: MakeEngine, make_bus: Any
+) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    await kit_bus.ensure_streams(bus, SOURCE, [FACT], 1)
+    await say(source, Outbox(SOURCE), "a", "b")
+    rows = [row for row in await _waiting(source) if row.lane == FACTS]
+    headers, payload = kit_bus._packed(SOURCE, rows)
+    with pytest.raises(ValueError, match="batch"):
+        kit_bus.payloads(headers, b"\xff" + payload)
+    await bus.jetstream().publish(kit_outbox.subject_of(SOURCE, FACT), b"\xff" + payload, headers=headers)
+    await _published(source, rows, {row.id for row in rows})
+    await say(source, Outbox(SOURCE), "c")
+    async with running(consumer(sink, source).run(bus)):
+        await kit_bus.relay_round(source, bus.jetstream(), SOURCE, utc_now)
+        await eventually(lambda: has(sink, ["a", "b", "c"]))
+
+
 def test_what_travels_together_follows_each_other_in_a_lane_and_is_of_one_type_and_not_large() -> None:
     def row(number: int, lane: str = FACTS, kind: str = "A", size: int = 1) -> Waiting:
         return Waiting(UUID(int=number), lane, kind, b"x" * size, "", utc_now(), number)

@@ -19,7 +19,7 @@ import nats.errors
 import nats.js.errors
 import sqlalchemy as sa
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy, StorageType, StreamConfig
@@ -281,7 +281,15 @@ def payloads(headers: Mapping[str, str] | None, data: bytes) -> list[bytes]:
     """The facts of a message without what stands around them, for plain subscriptions; ValueError where it is broken."""
     if PACK not in (headers or {}):
         return [data]
-    return [envelope.payload for envelope in pb.Batch.FromString(data).envelopes]
+    return [envelope.payload for envelope in _batch(data).envelopes]
+
+
+def _batch(data: bytes) -> pb.Batch:
+    """A message of several facts; ValueError where it is none."""
+    try:
+        return pb.Batch.FromString(data)
+    except DecodeError as error:
+        raise ValueError("not a batch of facts") from error
 
 
 def _outcome(future: asyncio.Future[Any]) -> Any:
@@ -354,7 +362,7 @@ class Consumer:
         """A message's facts. What is none was not said by our relay, or did not keep: the source repeats its numbers."""
         try:
             if PACK in headers:
-                return [_envelope(envelope) for envelope in pb.Batch.FromString(payload).envelopes]
+                return [_envelope(envelope) for envelope in _batch(payload).envelopes]
             return [_fact(headers, payload)]
         except (KeyError, ValueError):
             DEAD.labels(self._source, "unreadable").inc()

@@ -9,15 +9,18 @@ from typing import Any
 
 import httpx2
 import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from resapermis.basket.v1 import basket_pb2
 from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis.iam.v1.events_pb2 import SessionEnded
 from resapermis.notification.v1 import notification_pb2, notification_pb2_grpc
 from resapermis.notification.v1.events_pb2 import NoticePosted
-from resapermis_auth_gateway.web import sessions
+from resapermis_auth_gateway.web import live, sessions
 from resapermis_auth_gateway.web.live import Change, End, Notice, Resync, Stream
 from resapermis_auth_gateway.web.process import http_server
+from resapermis_kit.bus import PACK
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.testing import Serve, eventually, free_port
 
@@ -263,3 +266,10 @@ def test_a_slow_reader_is_told_to_read_again_and_an_end_is_always_heard() -> Non
     for _ in range(101):
         stream.put(Notice("n", "k", "t"))
     assert stream.queue.get_nowait() == End(signed_out=True)
+
+
+@pytest.mark.parametrize("headers", [None, {PACK: "2"}])
+async def test_a_message_that_did_not_keep_ends_no_feed(headers: dict[str, str] | None) -> None:
+    heard: list[Any] = []
+    await live._callback(LineChanged, heard.append)(Msg(Client(), data=b"\xff\xff\xff", headers=headers))
+    assert heard == []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from google.protobuf.message import DecodeError
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -155,7 +156,7 @@ def _callback(kind: type[Any], handle: Callable[[Any], None]) -> Callable[[Msg],
         try:
             for payload in payloads(message.headers, message.data):
                 handle(kind.FromString(payload))
-        except ValueError as error:  # protobuf's DecodeError among them
+        except (ValueError, DecodeError) as error:
             log.warning("live.unreadable", type=kind.DESCRIPTOR.full_name, error_type=type(error).__qualname__)
 
     return hear
