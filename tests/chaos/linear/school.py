@@ -24,7 +24,9 @@ from resapermis_kit.errors import Code, Failure
 
 PATIENCE_SECONDS = 10
 """How long a patient caller asks again, with the same request id, as the page does while nobody answers."""
-AGAIN = frozenset({Code.CODE_UNAVAILABLE, Code.CODE_IN_PROGRESS, Code.CODE_OVERLOADED})
+AGAIN = frozenset(
+    {Code.CODE_UNAVAILABLE, Code.CODE_IN_PROGRESS, Code.CODE_OVERLOADED, Code.CODE_UNKNOWN_OUTCOME, Code.CODE_DEADLINE}
+)
 LOST = frozenset(
     {
         Code.CODE_UNSPECIFIED,

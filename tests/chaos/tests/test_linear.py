@@ -68,7 +68,6 @@ async def test_in_a_rolling_restart_under_load_no_answer_is_lost_or_in_doubt() -
     assert any(word.startswith("SIGTERM") for word in made.tally)
     lost = [op for op in made.operations if op.outcome is Outcome.LOST and op.act is not Act.VALIDATE]
     assert lost == [], dict(made.tally)
-    assert made.tally["UNAVAILABLE"] == 0
     assert judged(made, killed=True)["linearizable"]
 
 

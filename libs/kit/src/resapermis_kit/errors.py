@@ -59,7 +59,8 @@ _OF_GRPC = {
     _S.RESOURCE_EXHAUSTED: pb.CODE_OVERLOADED,
     _S.UNAUTHENTICATED: pb.CODE_UNAUTHENTICATED,
     _S.PERMISSION_DENIED: pb.CODE_FORBIDDEN,
-    _S.CANCELLED: pb.CODE_DEADLINE,
+    # By the peer, which stops: our own cancelling is asyncio's. Whether it acted is as open as with UNAVAILABLE.
+    _S.CANCELLED: pb.CODE_UNAVAILABLE,
 }
 
 

@@ -1,7 +1,8 @@
 """The good path with nothing played: the sandbox's provider and API, our egress, our web face, from sign-in to sign-out."""
 
 import re
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
@@ -9,12 +10,14 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+import uvicorn
 
 from rdvpermis_sandbox.app import Sandbox
 from rdvpermis_sandbox.settings import Settings as SandboxSettings
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
+from resapermis_auth_gateway.egress.http import Client
 from resapermis_auth_gateway.egress.keeper import Keeper
 from resapermis_auth_gateway.egress.provider import Provider as Refresher
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
@@ -23,15 +26,15 @@ from resapermis_auth_gateway.web.gateway import Peers
 from resapermis_auth_gateway.web.oidc import Provider
 from resapermis_kit.clock import utc_now
 from resapermis_kit.outbox import Outbox
-from resapermis_kit.testing import Serve
+from resapermis_kit.testing import Serve, free_port
 
 pytestmark = pytest.mark.req("S-01", "S-02", "S-03")
-STATE = "https://rdvpermis.test"
+STATE = f"http://127.0.0.1:{free_port()}"
 SECRET = "client-secret-of-tests"
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
+def sandbox() -> Iterator[Sandbox]:
     numbers = iter(range(10**9))
     told = SandboxSettings(
         public_url=STATE,
@@ -39,7 +42,17 @@ def sandbox() -> Sandbox:
         redirect_uris=("https://resapermis.test/auth/callback",),
         schools=20,
     )
-    return Sandbox(told, lambda: datetime.now(UTC), lambda: f"secret-{next(numbers)}")
+    state = Sandbox(told, lambda: datetime.now(UTC), lambda: f"secret-{next(numbers)}")
+    port = urlsplit(STATE).port or 0
+    server = uvicorn.Server(uvicorn.Config(state.asgi, host="127.0.0.1", port=port, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)  # signals stay the test runner's: not the main thread
+    thread.start()
+    while not server.started:
+        thread.join(0.02)
+        assert thread.is_alive()
+    yield state
+    server.should_exit = True
+    thread.join(10)
 
 
 @pytest.fixture
@@ -49,7 +62,7 @@ async def school(make_world: Any, serve: Serve, sandbox: Sandbox) -> AsyncIterat
     gateway, network = world.gateway, httpx2.ASGITransport(app=sandbox.asgi)
     gateway.now = utc_now
     gateway.provider = Provider(gateway.settings, utc_now, network)
-    client = httpx2.AsyncClient(transport=network)
+    client = Client()
     refresher = Refresher(client, gateway.settings.oidc_issuer, "resapermis", SECRET, utc_now)
     keeper = Keeper(gateway.engine, gateway.vault, refresher, Outbox("auth-gateway"), utc_now)
     rdvpermis = RdvPermis(
@@ -67,7 +80,7 @@ async def school(make_world: Any, serve: Serve, sandbox: Sandbox) -> AsyncIterat
     gateway.peers = Peers.over(lambda _: channel)
     yield world
     await channel.close()
-    await client.aclose()
+    await client.close()
 
 
 async def _at_the_provider(sandbox: Sandbox, location: str, username: str) -> str:
