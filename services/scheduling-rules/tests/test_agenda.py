@@ -169,21 +169,21 @@ def test_a_favourite_comes_before_a_saved_search_and_that_before_being_at_home()
 
 @pytest.mark.req("R-27")
 @given(st.lists(st.tuples(st.floats(0, 20), st.integers(0, 80)), min_size=1, max_size=40), st.integers(1, 600))
-def test_no_token_pays_more_than_half_of_any_minute(steps: list[tuple[float, int]], calls: int) -> None:
+def test_no_token_pays_more_than_two_fifths_of_any_minute(steps: list[tuple[float, int]], calls: int) -> None:
     known, now, paid = tokens("s1", "s2", calls=calls), NOW.timestamp(), []
     for pause, many in steps:
         now += pause
         paid += [(now, school) for _ in range(many) if (school := known.choose(["s1", "s2"], now))]
     for at, _ in paid:
         minute = Counter(school for when, school in paid if at <= when < at + 60)
-        assert max(minute.values()) <= max(1, calls // 2)
+        assert max(minute.values()) <= max(1, calls * 2 // 5)
 
 
 def test_those_who_spent_least_of_their_share_pay() -> None:
     known = tokens("s1", "s2", calls=210)
     known.told("s3", NOW.timestamp(), connected=True, calls_left=600, calls_per_minute=600)
-    paid = Counter(known.choose(["s1", "s2", "s3"], NOW.timestamp()) for _ in range(510))
-    assert paid == {"s1": 105, "s2": 105, "s3": 300}
+    paid = Counter(known.choose(["s1", "s2", "s3"], NOW.timestamp()) for _ in range(408))
+    assert paid == {"s1": 84, "s2": 84, "s3": 240}
 
 
 def test_a_token_of_which_people_used_more_than_half_is_left_alone() -> None:

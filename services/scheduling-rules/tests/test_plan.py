@@ -92,7 +92,7 @@ async def test_a_round_looks_on_behalf_of_a_connected_school_and_spends_half(ser
 
 
 @pytest.mark.req("R-27")
-async def test_no_round_after_round_spends_more_than_half_a_minute_of_a_token(make_service: MakeService) -> None:
+async def test_no_round_after_round_spends_more_than_its_share_of_a_tokens_minute(make_service: MakeService) -> None:
     service = await make_service(most=500)
     for n in range(2, 9):
         service.state.centre(f"c{n}")
@@ -101,7 +101,7 @@ async def test_no_round_after_round_spends_more_than_half_a_minute_of_a_token(ma
     for _ in range(12):
         await service.planner.round()
         service.clock.move(seconds=5)
-    assert 56 <= len(service.state.asked) <= 105
+    assert 56 <= len(service.state.asked) <= 84  # 21 of the half that nobody waits for are left to comparisons
 
 
 async def test_a_look_of_somebody_else_is_not_repeated(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""Whose token pays for a look nobody waits for: fairly, within half of each token's minute, never while it rests. Pure."""
+"""Whose token pays for a look nobody waits for: fairly, within two fifths of each token's minute, never while it rests. Pure."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -16,8 +16,12 @@ SHORTEST_REST, LONGEST_REST = 5.0, 60.0
 
 
 def background_share(calls_per_minute: int) -> int:
-    """Calls a minute that nobody waits for: never more than half, the rest is people's."""
-    return calls_per_minute // 2
+    """Looks a minute that nobody waits for.
+
+    Half of a token's calls are people's; of the other half a fifth is left to what else nobody waits for: comparisons
+    with RdvPermis and the reading of unknown outcomes, which would wait for ever behind looks that are never all done.
+    """
+    return calls_per_minute * 2 // 5
 
 
 @dataclass(slots=True)
@@ -86,7 +90,7 @@ class Tokens:
         token = self.tokens.setdefault(school, Token())
         token.connected = connected
         token.share = max(1, background_share(calls_per_minute or USUAL_CALLS))
-        token.room = max(0, calls_left - (calls_per_minute - token.share))
+        token.room = max(0, calls_left - (calls_per_minute - calls_per_minute // 2))  # the other half is people's
         token.room_until = now + SHORTEST_REST
         token.known_until = now + (BELIEVED if connected else UNCONNECTED_RESTS)
 
