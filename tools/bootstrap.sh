@@ -39,8 +39,11 @@ find_uv() {
   if [ -x .venv/bin/uv ]; then echo .venv/bin/uv; return; fi
   local target="$home/uv" pip
   if [ ! -x "$target/bin/uv" ]; then
+    # uv is a program of its own: any Python's pip may fetch it.
     if "$python" -m pip --version > /dev/null 2>&1; then
       pip=("$python" -m pip)
+    elif python3 -m pip --version > /dev/null 2>&1; then
+      pip=(python3 -m pip)
     elif "$python" -c 'import ensurepip, venv' > /dev/null 2>&1; then
       "$python" -m venv "$home/pip" || die "python -m venv failed. On Debian or Ubuntu: apt install python3-venv"
       pip=("$home/pip/bin/python" -m pip)
