@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,6 @@ from uuid import UUID
 
 import httpx2
 import pytest
-import uvicorn
 
 from rdvpermis_sandbox.app import Sandbox
 from rdvpermis_sandbox.settings import Settings
@@ -28,15 +26,8 @@ HELD, REFUSED, UNKNOWN = (pb.HoldResult.OUTCOME_HELD, pb.HoldResult.OUTCOME_REFU
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 
 
-class Quiet(uvicorn.Server):
-    """Signals are the test runner's."""
-
-    def install_signal_handlers(self) -> None:
-        """Nothing."""
-
-
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(serve_sandbox: Any) -> Sandbox:
     port = free_port()
     settings = Settings(
         public_url=f"http://127.0.0.1:{port}",
@@ -47,15 +38,8 @@ def sandbox() -> Iterator[Sandbox]:
     )
     numbers = iter(range(10**9))
     state = Sandbox(settings, lambda: datetime.now(UTC), lambda: f"secret-{next(numbers)}")
-    server = Quiet(uvicorn.Config(state.asgi, host="127.0.0.1", port=port, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.02)
-        assert thread.is_alive()
-    yield state
-    server.should_exit = True
-    thread.join(10)
+    serve_sandbox(state)
+    return state
 
 
 @pytest.fixture(scope="module")

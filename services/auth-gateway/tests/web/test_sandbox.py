@@ -1,8 +1,7 @@
 """The good path with nothing played: the sandbox's provider and API, our egress, our web face, from sign-in to sign-out."""
 
 import re
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
@@ -10,7 +9,6 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-import uvicorn
 
 from rdvpermis_sandbox.app import Sandbox
 from rdvpermis_sandbox.settings import Settings as SandboxSettings
@@ -34,7 +32,7 @@ SECRET = "client-secret-of-tests"
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(serve_sandbox: Any) -> Sandbox:
     numbers = iter(range(10**9))
     told = SandboxSettings(
         public_url=STATE,
@@ -43,16 +41,8 @@ def sandbox() -> Iterator[Sandbox]:
         schools=20,
     )
     state = Sandbox(told, lambda: datetime.now(UTC), lambda: f"secret-{next(numbers)}")
-    port = urlsplit(STATE).port or 0
-    server = uvicorn.Server(uvicorn.Config(state.asgi, host="127.0.0.1", port=port, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)  # signals stay the test runner's: not the main thread
-    thread.start()
-    while not server.started:
-        thread.join(0.02)
-        assert thread.is_alive()
-    yield state
-    server.should_exit = True
-    thread.join(10)
+    serve_sandbox(state)
+    return state
 
 
 @pytest.fixture
