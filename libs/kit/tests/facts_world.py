@@ -12,8 +12,8 @@ from resapermis.events.v1 import events_pb2 as pb
 from resapermis.mandate.v1.events_pb2 import CandidateCreated
 from resapermis_kit import duties
 from resapermis_kit import outbox as kit_outbox
-from resapermis_kit.bus import Consumer, Fact
 from resapermis_kit.clock import utc_now
+from resapermis_kit.consumer import Consumer, Fact
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.outbox import FACTS, Outbox
 

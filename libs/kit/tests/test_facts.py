@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.events.v1 import events_pb2 as pb
 from resapermis.mandate.v1.events_pb2 import CandidateCreated
 from resapermis_kit import bus as kit_bus
+from resapermis_kit import consumer as kit_consumer
 from resapermis_kit import invariants
 from resapermis_kit import outbox as kit_outbox
-from resapermis_kit.bus import Fact, Together
 from resapermis_kit.clock import utc_now
+from resapermis_kit.consumer import Fact, Together
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.outbox import FACTS, RECORDS, Outbox, Waiting
 from resapermis_kit.testing import MakeEngine, Nats, eventually
@@ -71,7 +72,7 @@ async def test_what_the_bus_lost_is_asked_from_the_source(make_engine: MakeEngin
 
 @pytest.mark.req("E5")
 async def test_a_poisoned_fact_is_set_aside_and_the_rest_flows(make_engine: MakeEngine, monkeypatch: Any) -> None:
-    monkeypatch.setattr(kit_bus, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(kit_consumer, "FIRST_PAUSE_SECONDS", 0.001)
     source, sink, box = await make_engine("kit_sample"), await make_engine("kit_sample"), Outbox(SOURCE)
     await say(source, box, "a", "poison", "c")
 
@@ -86,7 +87,7 @@ async def test_a_poisoned_fact_is_set_aside_and_the_rest_flows(make_engine: Make
     await consumer(sink, source, picky).handle(facts)
     assert await seen(sink) == ["a", "c"]
     async with transaction(sink) as tx:
-        assert (await tx.execute(sa.select(sa.func.count()).select_from(kit_bus.dead_letters))).scalar() == 1
+        assert (await tx.execute(sa.select(sa.func.count()).select_from(kit_consumer.dead_letters))).scalar() == 1
 
 
 async def _facts(engine: AsyncEngine) -> list[Fact]:
@@ -98,7 +99,7 @@ async def _facts(engine: AsyncEngine) -> list[Fact]:
 async def test_a_batch_that_fails_for_one_fact_sets_only_that_one_aside(
     make_engine: MakeEngine, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(kit_bus, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(kit_consumer, "FIRST_PAUSE_SECONDS", 0.001)
     source, sink, box = await make_engine("kit_sample"), await make_engine("kit_sample"), Outbox(SOURCE)
     await say(source, box, "a", "b", "poison", "d")
     sizes = []
@@ -113,7 +114,7 @@ async def test_a_batch_that_fails_for_one_fact_sets_only_that_one_aside(
     facts = await _facts(source)
     await consumer(sink, source, Together(several)).handle(facts)
     assert await seen(sink) == ["a", "b", "d"]
-    assert sizes == [4] * kit_bus.ATTEMPTS + [1, 1, 1, 1]
+    assert sizes == [4] * kit_consumer.ATTEMPTS + [1, 1, 1, 1]
     await consumer(sink, source, Together(several)).handle(facts)  # all of them again: nothing is new
     assert await seen(sink) == ["a", "b", "d"]
 

@@ -25,8 +25,8 @@ from prometheus_client import REGISTRY
 from resapermis_kit import backlog
 from resapermis_kit import bus as kit_bus
 from resapermis_kit import outbox as kit_outbox
-from resapermis_kit.bus import Fact
 from resapermis_kit.clock import utc_now
+from resapermis_kit.consumer import Fact
 from resapermis_kit.db import Tx
 from resapermis_kit.outbox import Outbox
 from resapermis_kit.testing import MakeEngine, Nats, eventually

@@ -22,8 +22,8 @@ from resapermis_audit.journal import Journal
 from resapermis_audit.seal import Seal
 from resapermis_audit.servicer import AuditServicer
 from resapermis_kit import peers
-from resapermis_kit.bus import Fact
 from resapermis_kit.clock import new_id, utc_now
+from resapermis_kit.consumer import Fact
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.outbox import Outbox

@@ -17,8 +17,9 @@ from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
 from resapermis_basket import refusals, store
 from resapermis_basket.domain import Line, State, move
 from resapermis_kit import bus as kit_bus
-from resapermis_kit.bus import Fact
+from resapermis_kit import consumer as kit_consumer
 from resapermis_kit.clock import new_id, utc_now
+from resapermis_kit.consumer import Fact
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.outbox import Outbox
@@ -358,7 +359,7 @@ async def test_facts_come_over_the_bus(basket: Basket, make_engine: Any, make_bu
         return events_pb2.ReplayResponse()
 
     handlers = {SlotWithdrawn: basket.unasked.on_slot_withdrawn}
-    consumer = kit_bus.Consumer(basket.engine, "basket", "scheduling-rules", handlers, repeat, utc_now)
+    consumer = kit_consumer.Consumer(basket.engine, "basket", "scheduling-rules", handlers, repeat, utc_now)
     tasks = [
         asyncio.ensure_future(kit_bus.relay(source, bus, box, utc_now)),
         asyncio.ensure_future(consumer.run(bus)),

@@ -20,8 +20,8 @@ from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
 from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
 from resapermis.notification.v1 import notification_pb2_grpc as rpc
 from resapermis_kit import peers
-from resapermis_kit.bus import Fact
 from resapermis_kit.clock import new_id, utc_now
+from resapermis_kit.consumer import Fact
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.outbox import Outbox, outbox

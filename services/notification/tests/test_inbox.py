@@ -15,8 +15,8 @@ from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis.notification.v1 import notification_pb2 as pb
 from resapermis.notification.v1.events_pb2 import NoticePosted
 from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding, RuleChanged, SearchMatched
-from resapermis_kit.bus import Fact
 from resapermis_kit.clock import new_id, utc_now
+from resapermis_kit.consumer import Fact
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_notification import store

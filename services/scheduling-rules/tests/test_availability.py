@@ -18,7 +18,7 @@ from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import ConflictFound
-from resapermis_kit.bus import Fact
+from resapermis_kit.consumer import Fact
 from resapermis_kit.db import transaction
 from resapermis_kit.testing import eventually
 from resapermis_scheduling_rules.store.school_tables import feeds, occurrences, unavailabilities

@@ -15,7 +15,7 @@ from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import FoundPenalty, LineChanged, PenaltiesFound, ResultFound
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1 import school_pb2
-from resapermis_kit.bus import Fact
+from resapermis_kit.consumer import Fact
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code
 from resapermis_scheduling_rules import workers

@@ -61,6 +61,7 @@ _PARTS = (
     ("sqlalchemy", "statements (SQLAlchemy)"),
     ("asyncpg", "the database protocol (asyncpg)"),
     ("resapermis_kit/bus", "publishing facts (relay)"),
+    ("resapermis_kit/consumer", "taking facts in"),
     ("nats/", "publishing facts (relay)"),
     ("stamina", "retries (stamina)"),
     ("resapermis_kit/peers", "calling peers (gRPC client)"),

@@ -209,6 +209,6 @@ def run_migrations(metadata: Sequence[sa.MetaData]) -> None:
 
 def create_kit_tables(connection: sa.Connection) -> None:
     """For each service's first migration: the kit's own tables."""
-    for module in ("outbox", "bus", "once"):
+    for module in ("outbox", "consumer", "once"):
         import_module(f"resapermis_kit.{module}")
     KIT.create_all(connection, checkfirst=False)

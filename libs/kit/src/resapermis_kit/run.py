@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.events.v1 import events_pb2, events_pb2_grpc
 from resapermis_kit import backlog, db, durable, duties, invariants, lost, once, outbox, peers
 from resapermis_kit import bus as kit_bus
+from resapermis_kit import consumer as kit_consumer
 from resapermis_kit.auth import Authorizer, Verifier
 from resapermis_kit.clock import Clock, utc_now
 from resapermis_kit.duties import Worker
@@ -69,10 +70,13 @@ class Process:
         return answer
 
     def consume(
-        self, source: str, handlers: Mapping[type[Message], kit_bus.Handle | kit_bus.Together], lane: str = FACTS
+        self,
+        source: str,
+        handlers: Mapping[type[Message], kit_consumer.Handle | kit_consumer.Together],
+        lane: str = FACTS,
     ) -> None:
         """Handle the facts of `source`, each once."""
-        consumer = kit_bus.Consumer(self.engine, self.name, source, handlers, self.repeat, self.now, lane)
+        consumer = kit_consumer.Consumer(self.engine, self.name, source, handlers, self.repeat, self.now, lane)
         self.duties.append(lambda: consumer.run(self.bus))
 
     def every(self, seconds: float, name: str, work: Worker) -> None:

@@ -14,7 +14,7 @@ from resapermis_audit.seal import Seal
 from resapermis_audit.servicer import AuditServicer
 from resapermis_audit.settings import Settings
 from resapermis_kit import run
-from resapermis_kit.bus import Together
+from resapermis_kit.consumer import Together
 from resapermis_kit.db import transaction
 from resapermis_kit.outbox import RECORDS
 

@@ -13,8 +13,8 @@ from resapermis.audit.v1.events_pb2 import CheckpointSigned, Record
 from resapermis_audit import store, tree
 from resapermis_audit.checkpoint import Checkpoint, sign
 from resapermis_audit.seal import Seal
-from resapermis_kit.bus import Fact
 from resapermis_kit.clock import Clock
+from resapermis_kit.consumer import Fact
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.outbox import Outbox
 

@@ -39,7 +39,7 @@ from resapermis_basket.domain import (
     replacement,
     settle,
 )
-from resapermis_kit.bus import Fact
+from resapermis_kit.consumer import Fact
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.errors import Failure
 

@@ -13,8 +13,8 @@ from resapermis.scheduling.v1.events_pb2 import (
     ThresholdDiffers,
     ThresholdReached,
 )
-from resapermis_kit.bus import Fact
 from resapermis_kit.clock import Clock, NewId
+from resapermis_kit.consumer import Fact
 from resapermis_kit.db import Tx
 from resapermis_kit.outbox import Outbox
 from resapermis_notification import events, render, store

@@ -10,8 +10,8 @@ from resapermis.scheduling.v1.availability_pb2_grpc import add_AvailabilityServi
 from resapermis.scheduling.v1.scheduling_pb2_grpc import add_SchedulingServiceServicer_to_server
 from resapermis.scheduling.v1.school_pb2_grpc import add_SchoolServiceServicer_to_server
 from resapermis_kit import run
-from resapermis_kit.bus import Together
 from resapermis_kit.clock import new_id
+from resapermis_kit.consumer import Together
 from resapermis_kit.errors import Failure
 from resapermis_kit.run import Process
 from resapermis_scheduling_rules import events

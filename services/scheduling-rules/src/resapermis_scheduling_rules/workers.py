@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import LineChanged
-from resapermis_kit.bus import Fact
 from resapermis_kit.clock import Clock
+from resapermis_kit.consumer import Fact
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.outbox import Outbox
 from resapermis_scheduling_rules.availability.absences import met_of

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import LineChanged, PenaltiesFound, ResultFound
-from resapermis_kit.bus import Fact
+from resapermis_kit.consumer import Fact
 from resapermis_kit.db import Tx
 from resapermis_scheduling_rules.domain import (
     Outcome,
