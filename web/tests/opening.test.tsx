@@ -95,6 +95,10 @@ describe("the opening room", () => {
     expect(holds).toHaveLength(1);
     expect(holds[0]?.map((item) => item.candidateId)).toEqual(["k-1", "k-2"]);
     expect(await screen.findAllByText("déjà retenu")).toHaveLength(2);
+    // The hold's answer has no name: the basket reads them.
+    await user.click(screen.getByRole("link", { name: /dans le panier/ }));
+    expect(await screen.findByDisplayValue("Martin Léa")).toBeTruthy();
+    expect(screen.getByDisplayValue("Diallo Awa")).toBeTruthy();
   });
 
   test("a pointer put down freezes the proposal: what was shown is what is sent", async () => {

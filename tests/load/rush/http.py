@@ -1,4 +1,4 @@
-"""`http`: the same act through the gateway: session, CSRF, Idempotency-Key, names recorded before they are shown."""
+"""`http`: the same act through the gateway: session, CSRF, Idempotency-Key."""
 
 import argparse
 from collections.abc import Sequence

@@ -156,6 +156,8 @@ export interface paths {
         /**
          * Hold
          * @description Ask RdvPermis for one to four slots; what it grants is kept, line by line (or all given back, if `together`).
+         *
+         *     No name is read for the answer: who asks has just chosen these candidates. Lines show the end of their ids.
          */
         post: operations["hold"];
         delete?: never;
@@ -1202,7 +1204,7 @@ export interface components {
         };
         /**
          * CandidateNameView
-         * @description A candidate as a list shows them; "…3f9a" where the name cannot be read now.
+         * @description A candidate as a list shows them; "…3f9a" where the name was not read, or cannot be now.
          */
         CandidateNameView: {
             displayName: string;

@@ -20,6 +20,14 @@ export function handlers(world: World) {
     })),
     serverTime: iso(),
   });
+  /** As the answer to a hold says a group: no name is read for it. */
+  const unnamed = (group: World["basket"]["groups"][number]) => ({
+    ...group,
+    lines: group.lines.map((line) => ({
+      ...line,
+      candidate: line.candidate && { id: line.candidate.id, displayName: `…${line.candidate.id.slice(-4)}` },
+    })),
+  });
   const missing = () => HttpResponse.json({ code: "NOT_FOUND", status: 404 }, { status: 404 });
   return [
     ...schoolHandlers(world),
@@ -91,7 +99,7 @@ export function handlers(world: World) {
         }),
       };
       world.basket.groups.unshift(group);
-      return HttpResponse.json(outcome(group), { status: items.length > 2 ? 207 : 201 });
+      return HttpResponse.json(outcome(unnamed(group)), { status: items.length > 2 ? 207 : 201 });
     }),
     http.put("*/api/v1/basket/items/:id/candidate", async ({ request, params }) => {
       const { candidateId } = (await request.json()) as { candidateId: string | null };

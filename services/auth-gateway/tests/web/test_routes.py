@@ -83,7 +83,8 @@ async def test_services_hear_who_asks_and_from_which_network(over: Any) -> None:
     assert who.person.place == "127.0.0.0/24"
 
 
-async def test_a_hold_that_is_granted_is_a_201_with_names(over: Any) -> None:
+@pytest.mark.req("D-13")
+async def test_a_hold_that_is_granted_is_a_201_for_which_no_name_is_read(over: Any) -> None:
     group = basket_pb2.Group(id="g-1", lines=[_line(basket_pb2.LINE_STATE_HELD, candidate="c-aaaa")])
     _, browser, told = await over(
         basket={"HoldSlots": basket_pb2.HoldSlotsResponse(group=group)}, mandate={"DescribeCandidates": NAMES}
@@ -95,7 +96,8 @@ async def test_a_hold_that_is_granted_is_a_201_with_names(over: Any) -> None:
     assert told["basket"].asked[0] == basket_pb2.HoldSlotsRequest(
         request_id="act-1", lines=[basket_pb2.HoldLine(slot_id="slot-1", candidate_id="c-aaaa")], together=True
     )
-    assert answer.json()["group"]["lines"][0]["candidate"] == {"id": "c-aaaa", "displayName": "L. Martin"}
+    assert answer.json()["group"]["lines"][0]["candidate"] == {"id": "c-aaaa", "displayName": "…aaaa"}
+    assert told["mandate"].asked == []
     assert answer.json()["results"] == [{"lineId": "l-1", "slotId": "slot-1", "state": "held", "problem": None}]
 
 
@@ -126,13 +128,15 @@ async def test_a_hold_that_is_partly_refused_is_a_207_that_says_each(over: Any) 
 
 @pytest.mark.parametrize(("state", "status"), [("BOOKED", 200), ("CONFIRMING", 207), ("REJECTED", 207)])
 async def test_a_validation_is_a_200_only_where_all_is_booked(over: Any, state: str, status: int) -> None:
-    line = _line(basket_pb2.LineState.Value(f"LINE_STATE_{state}"))
+    line = _line(basket_pb2.LineState.Value(f"LINE_STATE_{state}"), candidate="c-aaaa")
     _, browser, _ = await over(
-        basket={"ValidateGroup": basket_pb2.ValidateGroupResponse(group=basket_pb2.Group(id="g-1", lines=[line]))}
+        basket={"ValidateGroup": basket_pb2.ValidateGroupResponse(group=basket_pb2.Group(id="g-1", lines=[line]))},
+        mandate={"DescribeCandidates": NAMES},
     )
     async with browser:
         answer = await browser.post("/api/v1/basket/validation", json={"groupId": "g-1"}, headers=KEY)
     assert (answer.status_code, answer.json()["results"][0]["state"]) == (status, state.lower())
+    assert answer.json()["group"]["lines"][0]["candidate"]["displayName"] == "L. Martin"
 
 
 async def test_the_basket_is_shown_even_while_names_cannot_be_read(over: Any) -> None:

@@ -17,11 +17,6 @@ PARTLY: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def _outcome(who: Visitor, group: basket_pb2.Group) -> GroupOutcomeView:
-    names = await who.names((line.candidate_id for line in group.lines), "show_basket")
-    return GroupOutcomeView.of(group, names, who.language, now_of(who))
-
-
 async def _line(who: Visitor, line: basket_pb2.Line) -> LineView:
     return LineView.of(line, await who.names([line.candidate_id], "show_basket"), who.language)
 
@@ -76,7 +71,10 @@ async def prepare(who: Who, body: Preparation) -> PreparationView:
 
 @router.post("/items", status_code=201, responses=PARTLY)
 async def hold(who: Who, key: Key, body: Hold, response: Response) -> GroupOutcomeView:
-    """Ask RdvPermis for one to four slots; what it grants is kept, line by line (or all given back, if `together`)."""
+    """Ask RdvPermis for one to four slots; what it grants is kept, line by line (or all given back, if `together`).
+
+    No name is read for the answer: who asks has just chosen these candidates. Lines show the end of their ids.
+    """
     command = basket_pb2.HoldSlotsRequest(
         request_id=key,
         lines=[_asked(item) for item in body.items],
@@ -85,7 +83,7 @@ async def hold(who: Who, key: Key, body: Hold, response: Response) -> GroupOutco
     group = (await who.ask(who.gateway.peers.basket.HoldSlots, command)).group
     if any(line.state != basket_pb2.LINE_STATE_HELD for line in group.lines):
         response.status_code = 207
-    return await _outcome(who, group)
+    return GroupOutcomeView.of(group, {}, who.language, now_of(who))
 
 
 @router.put("/items/{line_id}/candidate")
@@ -118,4 +116,5 @@ async def validate(who: Who, key: Key, body: Validation, response: Response) -> 
     group = (await who.ask(who.gateway.peers.basket.ValidateGroup, command)).group
     if any(line.state != basket_pb2.LINE_STATE_BOOKED for line in group.lines):
         response.status_code = 207
-    return await _outcome(who, group)
+    names = await who.names((line.candidate_id for line in group.lines), "show_basket")
+    return GroupOutcomeView.of(group, names, who.language, now_of(who))

@@ -115,7 +115,7 @@ class ReasonView(View):
 
 
 class CandidateNameView(View):
-    """A candidate as a list shows them; "…3f9a" where the name cannot be read now."""
+    """A candidate as a list shows them; "…3f9a" where the name was not read, or cannot be now."""
 
     id: str
     display_name: str
