@@ -1,6 +1,7 @@
 """What mandate answers. The school always comes from the signed principal, never from a request."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from resapermis_kit.auth import Principal, caller
 from resapermis_kit.clock import Clock, NewId
 from resapermis_kit.db import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.gathering import Gathering
 from resapermis_kit.outbox import Outbox
 from resapermis_mandate import events, store
 from resapermis_mandate.asking import Asking
@@ -49,6 +51,8 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         """Wired in __main__."""
         self._engine, self._people, self._asking = engine, people, asking
         self._box, self._now, self._new_id = box, now, new_id
+        # Many schools press in the same moment; each still asks for itself, and hears of its own alone.
+        self._standing: Gathering[store.Asked, Sequence[Mandate]] = Gathering(partial(store.standing, engine))
 
     async def CreateCandidate(self, request: pb.CreateCandidateRequest, context: Any) -> pb.CreateCandidateResponse:
         """Write down a candidate; the same NEPH twice in a school is refused with the field named."""
@@ -230,13 +234,16 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         return found
 
     async def CheckMandates(self, request: pb.CheckMandatesRequest, context: Any) -> pb.CheckMandatesResponse:
-        """At most one query by our ids and one by RdvPermis', however many questions; the hot path of a hold."""
+        """At most one query by our ids and one by RdvPermis', however many questions; the hot path of a hold.
+
+        The first is shared with those who ask in the same moment.
+        """
         school_id = _asking_school(request.school_id)
         if len(request.questions) > MOST_ASKED:
             raise malformed("questions", f"at most {MOST_ASKED}")
         ours = {parse_id("candidate_id", q.candidate_id) for q in request.questions if not q.rdvpermis_candidate_id}
         theirs = {q.rdvpermis_candidate_id for q in request.questions if q.rdvpermis_candidate_id}
-        found = await store.standing(self._engine, school_id, ours) if ours else []
+        found = await self._standing.ask((school_id, ours)) if ours else ()
         found_there: list[Mandate] = []
         if theirs:
             async with transaction(self._engine) as tx:

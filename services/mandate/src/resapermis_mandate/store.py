@@ -65,6 +65,7 @@ sa.Index(
     postgresql_where=mandates.c.state.in_(["draft", "pending", "active"]),
 )
 sa.Index("mandate_school_idx", mandates.c.school_id, mandates.c.id)
+sa.Index("mandate_candidate_idx", mandates.c.candidate_id)
 sa.Index("mandate_due_idx", mandates.c.next_look_at, postgresql_where=mandates.c.next_look_at.is_not(None))
 
 
@@ -210,20 +211,36 @@ async def open_mandate(tx: Tx, school_id: str, candidate_id: UUID, category: str
     return None if row is None else _mandate(row)
 
 
-_STANDING = Statement(
-    sa.select(mandates)
-    .where(
-        mandates.c.school_id == sa.bindparam("school_id"),
-        mandates.c.candidate_id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))),
-    )
-    .order_by(mandates.c.id.desc())
-)
+# Parameters come as sub-selects, so that PostgreSQL keeps one plan instead of making one for each number of candidates.
+_STANDING = Statement("""
+SELECT mandate.id, mandate.candidate_id, mandate.school_id, mandate.category, mandate.gearbox, mandate.state, mandate.since,
+  mandate.expires_at, mandate.rdvpermis_code, mandate.rdvpermis_candidate_id, mandate.rdvpermis_mandate_id, mandate.seen_at,
+  mandate.looks
+FROM unnest(
+  (SELECT CAST(:schools AS text[])), (SELECT CAST(:candidates AS uuid[]))
+) AS asked (school_id, candidate_id)
+JOIN mandate ON mandate.school_id = asked.school_id AND mandate.candidate_id = asked.candidate_id
+ORDER BY mandate.id DESC
+""")
+Asked = tuple[str, Collection[UUID]]
+"""A school, and those of whom it asks; each once."""
 
 
-async def standing(engine: AsyncEngine, school_id: str, candidate_ids: Collection[UUID]) -> list[Mandate]:
-    """What `mandates_of` says, on the path of every hold: one round trip."""
-    rows = await _STANDING.run(engine, {"school_id": school_id, "ids": list(candidate_ids)})
-    return [_mandate(row) for row in rows]
+async def standing(engine: AsyncEngine, asked: Sequence[Asked]) -> Sequence[Sequence[Mandate]]:
+    """What `mandates_of` says to each, on the path of every hold: one round trip however many schools ask.
+
+    A mandate is found by school and candidate together, so a school hears of its own alone, whoever asks beside it.
+    """
+    pairs = {(school_id, candidate_id) for school_id, ids in asked for candidate_id in ids}
+    values = {"schools": [school for school, _ in pairs], "candidates": [candidate for _, candidate in pairs]}
+    found: dict[str, list[Mandate]] = {}
+    for row in await _STANDING.run(engine, values):
+        found.setdefault(row["school_id"], []).append(_mandate(row))
+    answers = []
+    for school_id, ids in asked:
+        wanted = set(ids)
+        answers.append([one for one in found.get(school_id, ()) if one.candidate_id in wanted])
+    return answers
 
 
 async def mandates_of(tx: Tx, school_id: str, candidate_ids: Collection[UUID]) -> list[Mandate]:

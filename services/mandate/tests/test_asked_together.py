@@ -1,0 +1,132 @@
+"""Schools that ask of their candidates in the same moment share one statement, and nothing else."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.mandate.v1 import mandate_pb2 as pb
+from resapermis_kit.auth import Caller, current_caller
+from resapermis_kit.clock import new_id, utc_now
+from resapermis_kit.db import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.statement import Statement
+from resapermis_kit.testing import MakeEngine
+from resapermis_mandate import store
+from resapermis_mandate.domain import Mandate, State, new_draft
+from resapermis_mandate.servicer import MandateServicer
+
+pytestmark = pytest.mark.req("E-02")
+SCHOOLS = ("school-1", "school-2", "school-3")
+ENDED = (State.REFUSED, State.CANCELLED, State.REVOKED, State.EXPIRED)
+
+
+@pytest.fixture
+async def engine(make_engine: MakeEngine) -> AsyncEngine:
+    return await make_engine("resapermis_mandate")
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked of the database, as it is asked."""
+    asked: list[str] = []
+    run = Statement.run
+
+    async def counted(self: Statement, *arguments: Any) -> Any:
+        asked.append(self.sql)
+        return await run(self, *arguments)
+
+    monkeypatch.setattr(Statement, "run", counted)
+    return asked
+
+
+async def _candidate(engine: AsyncEngine, school_id: str, *states: State) -> UUID:
+    """A candidate of the school, with mandates of category B in these states."""
+    candidate_id, now = new_id(), utc_now()
+    sealed = store.SealedCandidate(candidate_id, school_id, b"k", b"l", b"f", b"n", b"e", candidate_id.bytes, now)
+    async with transaction(engine) as tx:
+        assert await store.add_candidate(tx, sealed, [])
+        for state in states:
+            draft = new_draft(new_id(), candidate_id, school_id, "B", "manual", now)
+            assert await store.add_mandate(tx, replace(draft, state=state), None)
+    return candidate_id
+
+
+async def _one_by_one(engine: AsyncEngine, asked: Sequence[store.Asked]) -> list[list[Mandate]]:
+    async with transaction(engine) as tx:
+        return [await store.mandates_of(tx, school_id, ids) for school_id, ids in asked]
+
+
+def _servicer(engine: AsyncEngine) -> MandateServicer:
+    nobody: Any = None  # CheckMandates needs nobody but the database
+    return MandateServicer(engine, nobody, nobody, nobody, utc_now, new_id)
+
+
+async def _check(servicer: MandateServicer, school_id: str, *ids: str) -> list[bool]:
+    current_caller.set(Caller("basket", None))
+    questions = [pb.MandateQuestion(candidate_id=one, category="B") for one in ids]
+    request = pb.CheckMandatesRequest(questions=questions, school_id=school_id)
+    return [one.active for one in (await servicer.CheckMandates(request, None)).answers]
+
+
+async def test_all_at_once_hear_what_each_would_alone(engine: AsyncEngine) -> None:
+    dice = random.Random(25)  # noqa: S311 - repeatable on purpose
+    candidates = [new_id()]  # nobody's
+    for school_id in SCHOOLS:
+        for _ in range(6):
+            states = [*dice.choices(ENDED, k=dice.randrange(3)), *dice.sample([State.ACTIVE], k=dice.randrange(2))]
+            candidates.append(await _candidate(engine, school_id, *states))
+    for _ in range(60):
+        asked = [
+            (dice.choice(SCHOOLS), set(dice.sample(candidates, k=dice.randrange(1, 6))))
+            for _ in range(dice.randrange(1, 9))
+        ]
+        assert await store.standing(engine, asked) == await _one_by_one(engine, asked)
+
+
+async def test_schools_of_one_moment_share_a_statement_and_learn_nothing_of_each_other(
+    engine: AsyncEngine, statements: list[str]
+) -> None:
+    theirs = [str(await _candidate(engine, school_id, State.ACTIVE)) for school_id in SCHOOLS]
+    servicer = _servicer(engine)
+    found = await asyncio.gather(*(_check(servicer, school_id, *theirs) for school_id in SCHOOLS))
+    assert found == [[True, False, False], [False, True, False], [False, False, True]]
+    assert len(statements) == 1
+
+
+async def test_one_malformed_question_harms_nobody_else(engine: AsyncEngine, statements: list[str]) -> None:
+    candidate = str(await _candidate(engine, "school-1", State.ACTIVE))
+    servicer = _servicer(engine)
+    good, bad, unknown = await asyncio.gather(
+        _check(servicer, "school-1", candidate),
+        _check(servicer, "school-1", "no id"),
+        _check(servicer, "nobody", candidate, str(new_id())),
+        return_exceptions=True,
+    )
+    assert (good, unknown) == ([True], [False, False])
+    assert isinstance(bad, Failure)
+    assert bad.code == Code.CODE_MALFORMED
+    assert len(statements) == 1
+
+
+async def test_a_database_that_fails_is_said_to_all_and_the_next_ask_anew(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidate = str(await _candidate(engine, "school-1", State.ACTIVE))
+    servicer = _servicer(engine)
+    with monkeypatch.context() as broken:
+
+        async def away(*_: Any) -> Any:
+            raise Failure(Code.CODE_UNAVAILABLE, "away")
+
+        broken.setattr(Statement, "run", away)
+        both = await asyncio.gather(
+            *(_check(servicer, school_id, candidate) for school_id in SCHOOLS[:2]), return_exceptions=True
+        )
+        assert [one.code for one in both if isinstance(one, Failure)] == [Code.CODE_UNAVAILABLE] * 2
+    assert await _check(servicer, "school-1", candidate) == [True]
