@@ -68,7 +68,7 @@ async def ask(
         actions.Line(slot_id, want.candidate_id, want.trainer_id, want.vehicle_id)
         for slot_id, want in zip(ids, wants, strict=True)
     ]
-    known = await actions.known(service.engine, school_id, asked, widest or Parameters(), NOW)
+    (known,) = await actions.known(service.engine, [actions.Asked(school_id, asked, widest or Parameters(), NOW)])
     return [known.situation(n, want, Parameters()) for n, want in enumerate(wants)]
 
 

@@ -211,15 +211,18 @@ async def open_mandate(tx: Tx, school_id: str, candidate_id: UUID, category: str
     return None if row is None else _mandate(row)
 
 
-# Parameters come as sub-selects, so that PostgreSQL keeps one plan instead of making one for each number of candidates.
+# Parameters come as sub-selects, so that PostgreSQL keeps one plan instead of making one for each number of candidates; and
+# `OFFSET 0` has it look for each candidate, where it would go through a whole index that was small when it planned.
 _STANDING = Statement("""
-SELECT mandate.id, mandate.candidate_id, mandate.school_id, mandate.category, mandate.gearbox, mandate.state, mandate.since,
-  mandate.expires_at, mandate.rdvpermis_code, mandate.rdvpermis_candidate_id, mandate.rdvpermis_mandate_id, mandate.seen_at,
-  mandate.looks
+SELECT mandate.id, mandate.candidate_id, mandate.school_id, category, gearbox, state, since, expires_at, rdvpermis_code,
+  rdvpermis_candidate_id, rdvpermis_mandate_id, seen_at, looks
 FROM unnest(
   (SELECT CAST(:schools AS text[])), (SELECT CAST(:candidates AS uuid[]))
 ) AS asked (school_id, candidate_id)
-JOIN mandate ON mandate.school_id = asked.school_id AND mandate.candidate_id = asked.candidate_id
+CROSS JOIN LATERAL (
+  SELECT * FROM mandate
+  WHERE mandate.candidate_id = asked.candidate_id AND mandate.school_id = asked.school_id OFFSET 0
+) AS mandate
 ORDER BY mandate.id DESC
 """)
 Asked = tuple[str, Collection[UUID]]

@@ -1,6 +1,7 @@
 """scheduling.v1: thin; what it says is decided in rules/, what it knows is gathered in facts.py and looks.py."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,6 +10,7 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceServicer
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import transaction
+from resapermis_kit.gathering import Gathering
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain import (
     Place,
@@ -23,8 +25,8 @@ from resapermis_scheduling_rules.mirror.freshness import Freshness
 from resapermis_scheduling_rules.mirror.looks import Looker, asker
 from resapermis_scheduling_rules.search.answering import Searching
 from resapermis_scheduling_rules.search.atlas import Atlases
+from resapermis_scheduling_rules.store import actions, schools
 from resapermis_scheduling_rules.store import mirror as store
-from resapermis_scheduling_rules.store import schools
 from resapermis_scheduling_rules.watching.answering import Watching
 
 THRESHOLD_SECONDS = 1.0
@@ -41,7 +43,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         self._facts, self._now = facts, now
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")  # one question, one round trip
         freshness = Freshness(engine, facts, looker, now, first_look_seconds=first_look_seconds)
-        self._evaluator = Evaluator(engine, facts, now)
+        self._evaluator = Evaluator(Gathering(partial(actions.known, engine)), facts, now)
         self._searching = Searching(engine, facts, Atlases(engine, now), freshness, now)
         self._watching = Watching(engine, facts, now)
 

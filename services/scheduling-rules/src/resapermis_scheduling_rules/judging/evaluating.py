@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import malformed
+from resapermis_kit.gathering import Gathering
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain import (
     Action,
@@ -48,7 +47,8 @@ class Question:
 class Evaluator:
     """Answers from the mirror and the school's own records; asks nobody but for a school never seen."""
 
-    engine: AsyncEngine
+    known: Gathering[actions.Asked, actions.Known]
+    """Actions that come in the same moment are looked up together, each for its own school."""
     facts: Facts
     now: Clock
 
@@ -103,7 +103,7 @@ class Evaluator:
         lines = [
             actions.Line(line.slot_id, line.candidate_id, line.trainer_id, line.vehicle_id) for line in request.lines
         ]
-        known = await actions.known(self.engine, who.school_id, lines, rulebook.widest(now), now)
+        known = await self.known.ask(actions.Asked(who.school_id, lines, rulebook.widest(now), now))
         standing = await self.facts.standing_as_read(known.standing, who)
         slots = known.slots
         at = {slot.id: rulebook.at(now, slot.department, slot.category) for slot in slots.values()}
@@ -128,7 +128,7 @@ class Evaluator:
                 situation = _seen_from(slot, known.situation(n, want, parameters))
             given = _Given(now, purpose, standing, slot, parameters, usage.get(place, 0), asked[place])
             namesakes = max(0, named[line.candidate_id] - 1)
-            barred = known.bars.get((line.candidate_id, slot.category), ())
+            barred = known.bars.get(n, ())
             cases.append(_case(given, line, namesakes, barred, situation))
         return Question(_action(request, purpose, rulebook.at(now)), cases)
 

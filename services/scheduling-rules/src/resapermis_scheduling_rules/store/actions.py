@@ -1,9 +1,9 @@
-"""Everything that is known about the lines of an action: one statement, however many lines, on the path of every hold."""
+"""Everything that is known about the lines of actions: one statement, however many of either, on the path of every hold."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -33,29 +33,25 @@ MOST_KM = 1500.0
 """Nobody drives further between two exams; France's mainland and Corsica lie within it."""
 LONGEST_EXAM = timedelta(days=1)
 # Parameters come as sub-selects, so that a plan made for these lines seems no cheaper than one made for all: PostgreSQL then
-# keeps the latter, instead of planning a dozen joins anew, which takes four times as long as executing them. Each answer is
-# an array of records, whose values come in their own types.
-_SCHOOL = "(SELECT CAST(:school_id AS text))"
+# keeps the latter, instead of planning a dozen joins anew, which takes four times as long as executing them. Lines of all
+# actions stand in one list; what is found says by `n` whose line it is for, in records, whose values come in their own types.
+# Each table is asked line by line, for records of the line's own asker (`OFFSET 0` keeps it so): left to itself, PostgreSQL
+# goes through whole indexes when a table was small when it planned.
 _EXAM, _NEAR, _FAR, _LONGEST = (
     f"(SELECT CAST(:{name} AS interval))" for name in ("exam", "near", "far", "longest_exam")
 )
 _KNOWN = Statement(f"""
 WITH asked AS (
-  SELECT line.n, line.candidate, line.trainer, line.vehicle, slot.*,
-         centre.name, centre.latitude, centre.longitude,
+  SELECT line.n, line.asker, line.at, line.candidate, line.trainer, line.vehicle, slot.*, centre.*,
          slot.starts_at AS begins, greatest(slot.ends_at, slot.starts_at + {_EXAM}) AS ends
   FROM unnest(
-    (SELECT CAST(:slots AS text[])), (SELECT CAST(:candidates AS text[])),
-    (SELECT CAST(:trainers AS text[])), (SELECT CAST(:vehicles AS text[]))
-  ) WITH ORDINALITY AS line (slot, candidate, trainer, vehicle, n)
-  JOIN slot ON slot.id = line.slot JOIN centre ON centre.id = slot.centre_id
-), probe AS (
-  SELECT n, whose, id, begins, ends FROM (
-    SELECT n, begins, ends, candidate, trainer, vehicle FROM asked
-  ) AS line CROSS JOIN LATERAL (
-    VALUES ('candidate', candidate), ('trainer', trainer), ('vehicle', vehicle), ('school', '')
-  ) AS subject (whose, id)
-  WHERE whose = 'school' OR id <> ''
+    (SELECT CAST(:askers AS text[])), (SELECT CAST(:moments AS timestamptz[])), (SELECT CAST(:slots AS text[])),
+    (SELECT CAST(:candidates AS text[])), (SELECT CAST(:trainers AS text[])), (SELECT CAST(:vehicles AS text[]))
+  ) WITH ORDINALITY AS line (asker, at, slot, candidate, trainer, vehicle, n)
+  CROSS JOIN LATERAL (SELECT * FROM slot WHERE slot.id = line.slot OFFSET 0) AS slot
+  CROSS JOIN LATERAL (
+    SELECT name, latitude, longitude FROM centre WHERE centre.id = slot.centre_id OFFSET 0
+  ) AS centre
 )
 SELECT ARRAY({STANDINGS}) AS standings,
   ARRAY(
@@ -64,40 +60,61 @@ SELECT ARRAY({STANDINGS}) AS standings,
     FROM asked
   ) AS slots,
   ARRAY(
-    SELECT ROW(candidate_id, category, id, reason, since, until, kind, line_id IS NULL, approved_by IS NOT NULL)
-    FROM bar
-    WHERE school_id = {_SCHOOL} AND candidate_id = ANY(CAST((SELECT CAST(:candidates AS text[])) AS text[]))
-      AND (until IS NULL OR until > (SELECT CAST(:now AS timestamptz)))
-    ORDER BY until, id
+    SELECT ROW(asked.n, bar.id, reason, since, until, bar.kind, line_id IS NULL, approved_by IS NOT NULL)
+    FROM asked CROSS JOIN LATERAL (
+      SELECT * FROM bar
+      WHERE bar.candidate_id = asked.candidate AND bar.category = asked.category AND bar.school_id = asked.asker
+        AND (bar.until IS NULL OR bar.until > asked.at)
+      OFFSET 0
+    ) AS bar
+    WHERE asked.candidate <> ''
+    ORDER BY until, bar.id
   ) AS bars,
   ARRAY(
-    SELECT ROW(probe.n, probe.whose, met.unavailability_id, lower(met.during), upper(met.during))
-    FROM probe JOIN occurrence AS met
-      ON met.school_id = {_SCHOOL} AND met.kind = probe.whose AND met.subject_id = probe.id
-      AND met.during && tstzrange(probe.begins - {_NEAR}, probe.ends + {_NEAR})
+    SELECT ROW(asked.n, whose, met.unavailability_id, lower(met.during), upper(met.during))
+    FROM asked CROSS JOIN LATERAL (
+      VALUES ('candidate', candidate), ('trainer', trainer), ('vehicle', vehicle), ('school', '')
+    ) AS subject (whose, named) CROSS JOIN LATERAL (
+      SELECT * FROM occurrence
+      WHERE occurrence.school_id = asked.asker AND occurrence.kind = whose AND occurrence.subject_id = named
+        AND during && tstzrange(asked.begins - {_NEAR}, asked.ends + {_NEAR})
+      OFFSET 0
+    ) AS met
+    WHERE whose = 'school' OR named <> ''
   ) AS unavailable,
   ARRAY(
-    SELECT ROW(probe.n, probe.whose, line.id, line.starts_at, line.ends_at, line.centre_id, centre.latitude, centre.longitude)
-    FROM probe JOIN line
-      ON line.school_id = {_SCHOOL}
-      AND line.starts_at < probe.ends + {_FAR} AND line.ends_at > probe.begins - {_FAR}
-      AND line.starts_at > probe.begins - {_FAR} - {_LONGEST}
-      AND CASE probe.whose WHEN 'candidate' THEN line.candidate_id WHEN 'trainer' THEN line.trainer_id
-          WHEN 'vehicle' THEN line.vehicle_id END = probe.id
-    LEFT JOIN centre ON centre.id = line.centre_id
+    SELECT ROW(asked.n, whose, met.id, met.starts_at, met.ends_at, met.centre_id, there.latitude, there.longitude)
+    FROM asked CROSS JOIN LATERAL (
+      SELECT * FROM line
+      WHERE line.school_id = asked.asker
+        AND line.starts_at < asked.ends + {_FAR} AND line.ends_at > asked.begins - {_FAR}
+        AND line.starts_at > asked.begins - {_FAR} - {_LONGEST}
+      OFFSET 0
+    ) AS met CROSS JOIN LATERAL (
+      VALUES ('candidate', candidate, met.candidate_id), ('trainer', trainer, met.trainer_id),
+             ('vehicle', vehicle, met.vehicle_id)
+    ) AS subject (whose, named, met_there) LEFT JOIN LATERAL (
+      SELECT latitude, longitude FROM centre WHERE centre.id = met.centre_id OFFSET 0
+    ) AS there ON true
+    WHERE named = met_there AND named <> ''
   ) AS booked,
   ARRAY(
     SELECT ROW(asked.n, term.id, term.department, term.categories, term.active_from, term.active_until, term.authorised_until)
     FROM asked CROSS JOIN LATERAL (
-      SELECT * FROM trainer WHERE trainer.school_id = {_SCHOOL} AND trainer.id = asked.trainer
+      SELECT * FROM trainer WHERE trainer.school_id = asked.asker AND trainer.id = asked.trainer
       ORDER BY trainer.active_from <= asked.starts_at DESC, abs(extract(epoch FROM trainer.active_from - asked.starts_at))
       LIMIT 1
     ) AS term
+    WHERE asked.trainer <> ''
   ) AS trainers,
   ARRAY(
     SELECT ROW(asked.n, vehicle.id, vehicle.gearbox, vehicle.categories)
-    FROM asked JOIN vehicle
-      ON vehicle.school_id = {_SCHOOL} AND vehicle.id = asked.vehicle AND NOT vehicle.retired
+    FROM asked CROSS JOIN LATERAL (
+      SELECT * FROM vehicle
+      WHERE vehicle.school_id = asked.asker AND vehicle.id = asked.vehicle AND NOT vehicle.retired
+      OFFSET 0
+    ) AS vehicle
+    WHERE asked.vehicle <> ''
   ) AS vehicles
 """)  # noqa: S608 - our own words
 
@@ -112,20 +129,33 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the statement found."""
+class Asked:
+    """An action of a school, at a moment."""
 
-    standing: Standing | None
+    school_id: str
+    lines: Sequence[Line]
+    widest: Parameters
+    """Of the parameters in force anywhere, those that reach furthest around an exam (`Rulebook.widest`). Which apply to a
+    line, only its slot's place tells; so what is found around its hour may be more than what meets it."""
+    at: datetime
+
+
+@dataclass(slots=True)
+class Known:
+    """What the statement found about an action."""
+
+    standing: Standing | None = None
     """Of the school; None where it was never seen."""
-    slots: Mapping[str, Slot]
+    slots: dict[str, Slot] = field(default_factory=dict)
     """By id; those that no look ever brought are missing."""
-    bars: Mapping[tuple[str, str], Sequence[Bar]]
-    """Of each candidate and category, those that have not ended, longest last; lifted ones too."""
-    busy: Mapping[int, Sequence[Busy]]
-    """By place of the line in the action: all that may matter around its hour, and more."""
-    trainers: Mapping[int, Trainer]
+    bars: dict[int, list[Bar]] = field(default_factory=dict)
+    """By place of the line in the action: its candidate's in the slot's category that have not ended, longest last;
+    lifted ones too."""
+    busy: dict[int, list[Busy]] = field(default_factory=dict)
+    """As above: all that may matter around its hour, and more."""
+    trainers: dict[int, Trainer] = field(default_factory=dict)
     """As above. The term in force at the slot's hour, else the nearest before it, else the first to come."""
-    vehicles: Mapping[int, Vehicle]
+    vehicles: dict[int, Vehicle] = field(default_factory=dict)
 
     def situation(self, n: int, want: Want, parameters: Parameters) -> Situation:
         """What stands in the way of line `n`, its trainer and its vehicle; `parameters`: of the slot's place."""
@@ -134,56 +164,69 @@ class Known:
         return Situation(met, self.trainers.get(n), self.vehicles.get(n))
 
 
-async def known(engine: AsyncEngine, school_id: str, lines: Sequence[Line], widest: Parameters, now: datetime) -> Known:
-    """Look up these lines of a school's action.
+async def known(engine: AsyncEngine, asked: Sequence[Asked]) -> Sequence[Known]:
+    """Look up the lines of these actions; each action's answer is the same as if it were asked alone.
 
-    `widest`: of the parameters in force anywhere, those that reach furthest around an exam (`Rulebook.widest`). Which
-    apply to a line, only its slot's place tells; so what is found around its hour may be more than what meets it.
+    But for `busy`: it reaches as far as the widest of all asks for, which `situation` narrows to what meets.
     """
-    values = {
-        "school_id": school_id,
-        "school_ids": [school_id],
-        "slots": [line.slot_id for line in lines],
-        "candidates": [line.candidate_id for line in lines],
-        "trainers": [line.trainer_id for line in lines],
-        "vehicles": [line.vehicle_id for line in lines],
-        "now": now,
-        "exam": timedelta(minutes=widest.exam_minutes),
-        "near": timedelta(minutes=widest.available_margin_minutes),
-        "far": longest_gap(widest, MOST_KM),
-        "longest_exam": LONGEST_EXAM,
-    }
-    (row,) = await _KNOWN.run(engine, values)
-    busy: dict[int, list[Busy]] = defaultdict(list)
+    # Of a line by its place in the statement: whose answer it goes to, and its place in that action.
+    places: list[tuple[Known, int]] = []
+    values: dict[str, Any] = {name: [] for name in ("askers", "moments", "slots", "candidates", "trainers", "vehicles")}
+    answers = []
+    for action in asked:
+        answer = Known()
+        answers.append(answer)
+        for n, line in enumerate(action.lines):
+            places.append((answer, n))
+            values["askers"].append(action.school_id)
+            values["moments"].append(action.at)
+            values["slots"].append(line.slot_id)
+            values["candidates"].append(line.candidate_id)
+            values["trainers"].append(line.trainer_id)
+            values["vehicles"].append(line.vehicle_id)
+    exam, near, far = (max(reach) for reach in zip(*(_reach(action.widest) for action in asked), strict=True))
+    values |= {"exam": exam, "near": near, "far": far, "longest_exam": LONGEST_EXAM}
+    (row,) = await _KNOWN.run(engine, values | {"school_ids": list({action.school_id for action in asked})})
+    for n, *record in row.slots:
+        answer, _ = places[n - 1]
+        slot = _slot(record)
+        answer.slots[slot.id] = slot
+    for n, id_, *bar in row.bars:
+        answer, place = places[n - 1]
+        answer.bars.setdefault(place, []).append(Bar(str(id_), *bar))
     for n, whose, id_, starts_at, ends_at in row.unavailable:
-        busy[n - 1].append(Busy(Whose(whose), What.UNAVAILABLE, id_, starts_at, ends_at))
-    for n, whose, id_, starts_at, ends_at, centre_id, *place in row.booked:
-        busy[n - 1].append(Busy(Whose(whose), What.BOOKING, id_, starts_at, ends_at, centre_id or "", _point(*place)))
-    return Known(
-        next((standing(record, now) for record in row.standings), None),
-        {slot.id: slot for slot in map(_slot, row.slots)},
-        _bars(row.bars),
-        busy,
-        {
-            n - 1: Trainer(id_, department, tuple(categories), *times)
-            for n, id_, department, categories, *times in row.trainers
-        },
-        {n - 1: Vehicle(id_, gearbox, tuple(categories)) for n, id_, gearbox, categories in row.vehicles},
-    )
+        answer, place = places[n - 1]
+        met = Busy(Whose(whose), What.UNAVAILABLE, id_, starts_at, ends_at)
+        answer.busy.setdefault(place, []).append(met)
+    for n, whose, id_, starts_at, ends_at, centre_id, *point in row.booked:
+        answer, place = places[n - 1]
+        met = Busy(Whose(whose), What.BOOKING, id_, starts_at, ends_at, centre_id or "", _point(*point))
+        answer.busy.setdefault(place, []).append(met)
+    for n, id_, department, categories, *times in row.trainers:
+        answer, place = places[n - 1]
+        answer.trainers[place] = Trainer(id_, department, tuple(categories), *times)
+    for n, id_, gearbox, categories in row.vehicles:
+        answer, place = places[n - 1]
+        answer.vehicles[place] = Vehicle(id_, gearbox, tuple(categories))
+    standings = {record[0][0]: record for record in row.standings}
+    for action, answer in zip(asked, answers, strict=True):
+        record = standings.get(action.school_id)
+        answer.standing = None if record is None else standing(record, action.at)
+    return answers
 
 
-def _slot(record: Any) -> Slot:
-    _, id_, centre_id, name, department, latitude, longitude, starts_at, ends_at, category, kind, *seen = record
+@lru_cache(maxsize=64)
+def _reach(widest: Parameters) -> tuple[timedelta, timedelta, timedelta]:
+    """How long an exam takes at least; how far around it somebody unavailable matters, and a booking."""
+    exam, near = timedelta(minutes=widest.exam_minutes), timedelta(minutes=widest.available_margin_minutes)
+    return exam, near, longest_gap(widest, MOST_KM)
+
+
+def _slot(record: Sequence[Any]) -> Slot:
+    id_, centre_id, name, department, latitude, longitude, starts_at, ends_at, category, kind, *seen = record
     published_at, status, seen_at, holder = seen
     centre = Centre(centre_id, name, department, latitude, longitude)
     return Slot(id_, centre, starts_at, ends_at, category, kind, published_at, Status(status), seen_at, holder or "")
-
-
-def _bars(records: Sequence[Any]) -> dict[tuple[str, str], list[Bar]]:
-    found: dict[tuple[str, str], list[Bar]] = defaultdict(list)
-    for candidate_id, category, id_, reason, since, until, kind, from_rdvpermis, lifted in records:
-        found[candidate_id, category].append(Bar(str(id_), reason, since, until, kind, from_rdvpermis, lifted))
-    return found
 
 
 def _point(latitude: float | None, longitude: float | None) -> Point | None:
