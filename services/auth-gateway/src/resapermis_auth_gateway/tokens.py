@@ -4,6 +4,7 @@ Both faces use this: the web face keeps tokens at sign-in and drops them at sign
 them. A dead row keeps its history and loses its secrets. Nothing here is logged.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -157,13 +158,16 @@ async def drop(
     return [open_refresh(vault, token) or open_access(vault, token) for token in found]
 
 
-_OF_SESSION = Statement(sa.select(*_COLUMNS).where(tokens.c.session_id == sa.bindparam("session_id"), LIVE))
+_OF_SESSIONS = Statement(
+    sa.select(*_COLUMNS).where(tokens.c.session_id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))), LIVE)
+)
 
 
-async def of_session(engine: AsyncEngine, session_id: UUID) -> Token | None:
-    """The live token of a session."""
-    rows = await _OF_SESSION.run(engine, {"session_id": session_id})
-    return Token(**rows[0]) if rows else None
+async def of_sessions(engine: AsyncEngine, session_ids: Sequence[UUID]) -> Sequence[Token | None]:
+    """The live token of each session, if it has one: one round trip however many."""
+    rows = await _OF_SESSIONS.run(engine, {"ids": list(set(session_ids))})
+    found = {row["session_id"]: Token(**row) for row in rows}
+    return [found.get(session_id) for session_id in session_ids]
 
 
 _OF_SCHOOL = Statement(

@@ -14,9 +14,10 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis_auth_gateway import tokens
 from resapermis_auth_gateway.egress.keeper import Who
 from resapermis_kit import outbox
-from resapermis_kit.clock import utc_now
+from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.statement import Statement
 from resapermis_vault import Unreadable, open_secret, row_of
 
 from .conftest import BASE
@@ -61,7 +62,7 @@ async def test_what_is_kept_is_sealed_and_bound_to_its_row(world):
     (row,) = await rows(world)
     assert b"access-1" not in row.access
     assert b"refresh-1" not in row.refresh
-    token = await tokens.of_session(world.engine, session)
+    (token,) = await tokens.of_sessions(world.engine, [session])
     assert tokens.open_access(world.vault, token) == "access-1"
     with pytest.raises(Unreadable):
         open_secret(world.vault, token.access, row=row_of("token", "refresh", token.id))
@@ -253,7 +254,7 @@ async def test_a_session_outlives_a_quiet_half_hour(world, responder):
     session = await world.sign_in(refresh_seconds=300)
     await world.keeper.renew_ending()
     assert provider.refreshes == 1
-    token = await tokens.of_session(world.engine, session)
+    (token,) = await tokens.of_sessions(world.engine, [session])
     assert token.refresh_expires_at > utc_now() + timedelta(minutes=25)
     await world.keeper.renew_ending()
     assert provider.refreshes == 1
@@ -261,7 +262,7 @@ async def test_a_session_outlives_a_quiet_half_hour(world, responder):
 
 async def test_a_second_token_for_a_session_is_refused_by_the_database(world):
     session = await world.sign_in()
-    token = await tokens.of_session(world.engine, session)
+    (token,) = await tokens.of_sessions(world.engine, [session])
     again = tokens.Pair("a", utc_now(), "r", None)
     with pytest.raises(sa.exc.IntegrityError):
         async with transaction(world.engine) as tx:
@@ -275,3 +276,56 @@ async def test_a_second_token_for_a_session_is_refused_by_the_database(world):
                 now=utc_now(),
                 session_id=session,
             )
+
+
+async def test_sessions_of_one_moment_share_a_statement_and_each_has_its_own_token(world, monkeypatch):
+    ran = []
+    run = Statement.run
+
+    async def counted(self, *arguments):
+        ran.append(self)
+        return await run(self, *arguments)
+
+    sessions = [await world.sign_in(f"school-{n}", access=f"access-{n}") for n in range(4)]
+    monkeypatch.setattr(Statement, "run", counted)
+    asked = [Who(session, f"school-{n}") for n, session in enumerate(sessions)]
+    asked += [Who(sessions[0], "school-1"), Who(new_id(), "school-1"), Who(sessions[2], "school-2")]
+    got = await asyncio.gather(*(world.keeper.access(who, lambda _: 1) for who in asked), return_exceptions=True)
+    assert [one.value for one in (*got[:4], got[6])] == ["access-0", "access-1", "access-2", "access-3", "access-2"]
+    assert [one.code for one in got[4:6]] == [Code.CODE_RECONNECT_NEEDED] * 2  # another school's session; nobody's
+    assert len(ran) <= 2  # who waits for a sibling of the same session asks once it is through
+
+
+async def test_who_signed_out_while_others_were_looked_up_is_not_found(world, monkeypatch):
+    gate, began = asyncio.Event(), asyncio.Event()
+    run = Statement.run
+
+    async def held_up(self, *arguments):
+        found = await run(self, *arguments)
+        began.set()
+        await gate.wait()
+        return found
+
+    early, late = await world.sign_in(), await world.sign_in("school-2")
+    monkeypatch.setattr(Statement, "run", held_up)
+    first = asyncio.create_task(world.keeper.access(Who(early, "school-1"), lambda _: 1))
+    await began.wait()
+    async with transaction(world.engine) as tx:
+        await tokens.drop(tx, world.vault, reason="sign_out", now=utc_now(), session_id=late)
+    second = asyncio.create_task(world.keeper.access(Who(late, "school-2"), lambda _: 1))
+    await asyncio.sleep(0)
+    gate.set()
+    assert (await first).value == "access-1"
+    with pytest.raises(Failure) as caught:
+        await second
+    assert caught.value.code == Code.CODE_RECONNECT_NEEDED
+
+
+async def test_an_unreadable_token_harms_nobody_who_asks_beside_it(world):
+    broken, whole = await world.sign_in(), await world.sign_in("school-2")
+    async with transaction(world.engine) as tx:
+        await tx.execute(sa.update(tokens.tokens).where(tokens.tokens.c.session_id == broken).values(access=b"dust"))
+    asked = (Who(broken, "school-1"), Who(whole, "school-2"))
+    one, other = await asyncio.gather(*(world.keeper.access(who, lambda _: 1) for who in asked), return_exceptions=True)
+    assert one.code == Code.CODE_RECONNECT_NEEDED
+    assert other.value == "access-1"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -24,6 +25,7 @@ from resapermis_auth_gateway.tokens import Pair, Token
 from resapermis_kit.clock import Clock
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.gathering import Gathering
 from resapermis_kit.outbox import Outbox
 from resapermis_kit.rpc import remaining_seconds
 from resapermis_vault import KeyEncryption, Unreadable
@@ -80,6 +82,8 @@ class Keeper:
         """Remember nothing yet."""
         self._engine, self._vault, self._provider = engine, vault, provider
         self._outbox, self._now, self._clock = outbox, now, clock
+        # Read after they ask, for those who ask in the same moment together: what ended before is not found.
+        self._of_sessions: Gathering[UUID, Token | None] = Gathering(partial(tokens.of_sessions, engine))
         self._opened: dict[UUID, tuple[Access, float]] = {}
         self._schools: dict[str, tuple[list[Token], float]] = {}
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
@@ -115,7 +119,7 @@ class Keeper:
             found = self._remembered(session_id, school_id)
             if found is not None:
                 return found
-            token = await tokens.of_session(self._engine, session_id)
+            token = await self._of_sessions.ask(session_id)
             if token is None or token.school_id != school_id:
                 raise _reconnect()
             access = await self._ready(token)
@@ -152,7 +156,7 @@ class Keeper:
         found = self._remembered(who.session_id, who.school_id)
         if found is not None:
             return [str(found.account_id)]
-        token = await tokens.of_session(self._engine, who.session_id)
+        token = await self._of_sessions.ask(who.session_id)
         return [] if token is None or token.school_id != who.school_id else [str(token.account_id)]
 
     async def renew(self, refused: Access) -> Access:
