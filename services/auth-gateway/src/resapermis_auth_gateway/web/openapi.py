@@ -34,15 +34,16 @@ OPEN = frozenset({"/auth/login", "/auth/callback", "/healthz", "/readyz", "/cale
 
 
 def include_routes(app: FastAPI) -> None:
-    """Every route of the contract, each router by itself: FastAPI looks through nested ones anew at each level."""
-    app.include_router(meta.router)
-    app.include_router(auth.router)
+    """Every route of the contract, each router by itself: FastAPI looks through nested ones anew at each level.
+
+    It tries them in this order, 3 µs each: what an opening waits for comes first.
+    """
     for router in (
+        basket.router,
+        slots.router,
         candidates.router,
         mandates.router,
-        slots.router,
         watching.router,
-        basket.router,
         bookings.router,
         school.router,
         availability.router,
@@ -51,6 +52,8 @@ def include_routes(app: FastAPI) -> None:
         candidates.bars,
     ):
         app.include_router(router, prefix="/api/v1")
+    app.include_router(meta.router)
+    app.include_router(auth.router)
     app.include_router(availability.open_router)
 
 
@@ -87,6 +90,7 @@ def contract() -> dict[str, Any]:
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
     """Say what FastAPI cannot know: any refusal is a problem, the cookie opens the session, changes need the token."""
+    document["paths"] = dict(sorted(document["paths"].items()))  # whatever order routes are tried in
     schemas = document["components"]["schemas"]
     for theirs in ("HTTPValidationError", "ValidationError"):
         schemas.pop(theirs, None)
