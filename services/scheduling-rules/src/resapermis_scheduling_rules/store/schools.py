@@ -198,10 +198,13 @@ async def keep_lines(tx: Tx, kept: Iterable[KeptLine]) -> None:
     await tx.execute(_KEEP_LINES, values)
 
 
+_UNCOUNT_LINES = sa.text("DELETE FROM line WHERE id = ANY(CAST(:ids AS text[]))")
+
+
 async def uncount_lines(tx: Tx, line_ids: Collection[str]) -> None:
     """Stop counting these lines."""
     if line_ids:
-        await tx.execute(sa.delete(lines).where(lines.c.id == sa.any_(sa.literal(list(line_ids), sa.ARRAY(sa.Text)))))
+        await tx.execute(_UNCOUNT_LINES, {"ids": list(line_ids)})
 
 
 async def count(tx: Tx, school_id: str, place: Place) -> int:
