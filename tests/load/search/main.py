@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
+from unittest import mock
 
 import uvloop
 from rush.hops import cpu_seconds
@@ -31,6 +32,7 @@ from resapermis_scheduling_rules.search.finding import Finder
 from resapermis_scheduling_rules.search.page import PageJudge
 from resapermis_scheduling_rules.search.wanted import is_meant
 from resapermis_scheduling_rules.search.wire import wanted_of
+from resapermis_scheduling_rules.store import search as store
 from search import seed
 from search.mixes import MIXES, Make
 from search.seed import World
@@ -69,20 +71,20 @@ def _home() -> Path:
     return home
 
 
-class TimedTx:
-    """A transaction that counts the time of its statements."""
+class Timed:
+    """Reads as the service reads, and counts the time of it."""
 
-    def __init__(self, tx: Any) -> None:
-        """Pass everything on to `tx`."""
-        self._tx, self.seconds, self.statements = tx, 0.0, 0
+    def __init__(self) -> None:
+        """Nothing was read."""
+        self._read_step, self.seconds, self.statements = store.read_step, 0.0, 0
 
-    async def execute(self, *arguments: Any) -> Any:
-        """As the transaction does it."""
+    async def read_step(self, *arguments: Any) -> Any:
+        """As the store does it."""
         since = time.perf_counter()
-        result = await self._tx.execute(*arguments)
+        rows = await self._read_step(*arguments)
         self.seconds += time.perf_counter() - since
         self.statements += 1
-        return result
+        return rows
 
 
 class Bench:
@@ -148,9 +150,9 @@ class Bench:
                 streams = {c.id: c.department for c in centres.values() if is_meant(wanted, c, school.point)}
             quota = Quota(Parameters().threshold_rate, school.fte)
             judge = PageJudge(school, now, lambda _: Parameters(), lambda _, quota=quota: quota)
-            async with db.transaction(engine) as tx:
-                timed: Any = TimedTx(tx)
-                await Finder(wanted, streams, by_centre, centres, judge, school.point).page(timed)
+            timed = Timed()
+            with mock.patch.object(store, "read_step", timed.read_step):
+                await Finder(wanted, streams, by_centre, centres, judge, school.point).page(engine)
             if n >= WARM_UP:
                 times.append(timed.seconds)
                 statements += timed.statements

@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import transaction
 from resapermis_kit.errors import Failure, malformed
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain import Centre, Parameters, Place, Point, local_day, month_of
@@ -139,8 +138,7 @@ class Searching:
         for atlas in (await self._atlases.get(), None):
             centres = (atlas or await self._atlases.renew()).centres
             try:
-                async with transaction(self._reader) as tx:
-                    return await Finder(wanted, scope.streams, scope.by_centre, centres, judge, school).page(tx)
+                return await Finder(wanted, scope.streams, scope.by_centre, centres, judge, school).page(self._reader)
             except CentreUnknown:
                 if atlas is None:
                     raise

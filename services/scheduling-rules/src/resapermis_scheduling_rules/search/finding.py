@@ -3,23 +3,25 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from resapermis_kit.db import Tx
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis_kit.statement import Row
 from resapermis_scheduling_rules.domain import Centre, Point, Slot, Status
 from resapermis_scheduling_rules.search.page import Judged, PageJudge
 from resapermis_scheduling_rules.search.wanted import (
-    FEW_STREAMS,
+    Hours,
     Position,
     Wanted,
+    at_an_hour,
     complete_until,
     day_of,
     in_a_row,
     is_meant,
     opens,
     step,
-    suits,
 )
 from resapermis_scheduling_rules.store import search as store
-from resapermis_scheduling_rules.store.search import Reading, Row
+from resapermis_scheduling_rules.store.search import Reading
 
 STATUS = {status.value: status for status in Status}
 
@@ -33,8 +35,6 @@ MOST_LOOKED_AT = 1000
 MOST_READINGS = 8
 ROW_READING = 600
 """Slots read at once where neighbours count."""
-FIRST_DAYS = 7
-"""How far a first reading goes where many centres are merged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +57,28 @@ class Finder:
     judge: PageJudge
     school: Point | None
 
-    async def page(self, tx: Tx) -> Found:
+    async def page(self, engine: AsyncEngine) -> Found:
         """Read on from where the last page ended until this one is full, everything was seen, or enough was looked at."""
         wanted = self.wanted
         after = max(wanted.after, (wanted.since, "")) if wanted.after is not None else (wanted.since, "")
         found: list[Judged] = []
-        looked_at, days = 0, self._first_days()
+        looked_at = 0
         for _ in range(MOST_READINGS):
             if after[0] >= wanted.until or not self.streams:
                 return Found(found, None)
             begin = self._begin(after)
-            slots, upto = await self._read(tx, begin, days)
-            looked_at += len(slots)
-            for judged in self._meant(slots, after):
+            rows, upto = await self._read(engine, begin)
+            looked_at += len(rows)
+            for judged in self._meant(rows, after):
                 found.append(judged)
                 if len(found) > wanted.limit:
                     del found[wanted.limit :]
                     last = found[-1].slot
                     return Found(found, (last.starts_at, last.id))
-            after, days = upto, days * 2
+            after = upto
             if looked_at >= MOST_LOOKED_AT:
                 break
         return Found(found, after if after[0] < wanted.until else None)
-
-    def _first_days(self) -> int:
-        if len(self.streams) > FEW_STREAMS:
-            return FIRST_DAYS
-        return (self.wanted.until - self.wanted.since).days + 1
 
     def _begin(self, after: Position) -> Position:
         """Where neighbours count, from the beginning of the day."""
@@ -92,32 +87,67 @@ class Finder:
         midnight = min(day_of(after, department) for department in self.streams.values())
         return max(midnight, self.wanted.since), ""
 
-    async def _read(self, tx: Tx, begin: Position, days: int) -> tuple[list[Slot], Position]:
-        """Slots after `begin` in order, and up to where none is missing; whole days where neighbours count."""
-        wanted = self.wanted
+    async def _read(self, engine: AsyncEngine, begin: Position) -> tuple[Sequence[Row], Position]:
+        """Rows after `begin` in order, and up to where none is missing; whole days where neighbours count."""
+        wanted, times = self.wanted, 1
+        reading = Reading(self.by_centre, wanted.free_only, bool(wanted.kind))
         many = wanted.limit + 1 if wanted.in_a_row <= 1 else ROW_READING
         while True:
-            part = step(wanted, self.streams, begin[0], many, days)
-            reading = Reading(self.by_centre, wanted.free_only, bool(wanted.kind))
-            rows = (
-                await store.read_step(tx, reading, wanted.category, wanted.kind, begin, part) if part.stretches else ()
+            part = step(wanted, self.streams, begin[0], many, times)
+            rows: Sequence[Row] = ()
+            if part.parts:
+                rows = await store.read_step(engine, reading, wanted.category, wanted.kind, begin, part)
+            upto = complete_until(
+                part, [((row[0], row[2] if self.by_centre else ""), (row[4], row[1])) for row in rows]
             )
-            upto = complete_until(part, [(row[0], (row[4], row[1])) for row in rows])
             if wanted.in_a_row > 1 and upto[0] < wanted.until:
                 upto = (min(day_of(upto, department) for department in self.streams.values()), "")
                 if upto <= begin or upto[0] <= begin[0]:  # one day has more than was read
-                    many, days = many * 2, max(days, 2)
+                    times *= 2
                     continue
-            return [self._slot(row) for row in rows if (row[4], row[1]) <= upto], upto
+            return [row for row in rows if (row[4], row[1]) <= upto], upto
+
+    def _meant(self, rows: Sequence[Row], after: Position) -> Iterator[Judged]:
+        """Those that match, judged one by one as the page asks for them; of whole days, those after the last page.
+
+        Rows are sieved as they came: a slot is made of one only when nothing but its verdict is left to say. Who stands in
+        no row among all that suit does not among those of them that are open: the others alone are judged.
+        """
+        many = self.wanted.in_a_row
+        suitable = list(self._suitable(rows))
+        if many <= 1:
+            yield from self._judged(suitable)
+            return
+        found = in_a_row((Hours(row[2], row[4], row[5], row[1]) for row in suitable), many)
+        inside = [row for row in suitable if row[1] in found]
+        if not self.wanted.judged:
+            yield from self._judged(row for row in inside if (row[4], row[1]) > after)
+            return
+        is_open = {judged.slot.id: judged for judged in self._judged(inside)}
+        found = in_a_row((Hours(row[2], row[4], row[5], row[1]) for row in inside if row[1] in is_open), many)
+        yield from (is_open[row[1]] for row in inside if row[1] in found and (row[4], row[1]) > after)
+
+    def _suitable(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Of what was read (category, window, kind and what is free are the statement's), what is meant."""
+        wanted, meant = self.wanted, dict[str, bool]()
+        for row in rows:
+            here = meant.get(row[2])
+            if here is None:
+                here = meant[row[2]] = is_meant(wanted, self._centre(row[2]), self.school)
+            if here and (not wanted.by_hour or at_an_hour(wanted, row[4], self._centre(row[2]).department)):
+                yield row
+
+    def _judged(self, rows: Iterable[Row]) -> Iterator[Judged]:
+        for row in rows:
+            judged = self.judge.judge(self._slot(row))
+            if not self.wanted.judged or opens(self.wanted, allowed=judged.allowed, opens_at=judged.opens_at):
+                yield judged
 
     def _slot(self, row: Row) -> Slot:
         _, slot_id, centre_id, kind, starts_at, ends_at, published_at, status, holder, seen_at = row
-        centre = self.centres.get(centre_id)
-        if centre is None:
-            raise CentreUnknown
         return Slot(
             slot_id,
-            centre,
+            self._centre(centre_id),
             starts_at,
             ends_at,
             self.wanted.category,
@@ -128,33 +158,8 @@ class Finder:
             holder or "",
         )
 
-    def _meant(self, slots: Sequence[Slot], after: Position) -> Iterator[Judged]:
-        """Those that match, judged one by one as the page asks for them; of whole days, those after the last page.
-
-        Who stands in no row among all that suit does not among those of them that are open: the others alone are judged.
-        """
-        many = self.wanted.in_a_row
-        suitable = list(self._suitable(slots))
-        if many <= 1:
-            yield from self._judged(suitable)
-            return
-        rows = in_a_row(suitable, many)
-        if self.wanted.judged:
-            is_open = [judged.slot for judged in self._judged(slot for slot in suitable if slot.id in rows)]
-            rows = in_a_row(is_open, many)
-        yield from self._judged(slot for slot in suitable if slot.id in rows and (slot.starts_at, slot.id) > after)
-
-    def _suitable(self, slots: Iterable[Slot]) -> Iterator[Slot]:
-        here: dict[str, bool] = {}
-        for slot in slots:
-            meant = here.get(slot.centre.id)
-            if meant is None:
-                meant = here[slot.centre.id] = is_meant(self.wanted, slot.centre, self.school)
-            if meant and suits(self.wanted, slot):
-                yield slot
-
-    def _judged(self, slots: Iterable[Slot]) -> Iterator[Judged]:
-        for slot in slots:
-            judged = self.judge.judge(slot)
-            if not self.wanted.judged or opens(self.wanted, allowed=judged.allowed, opens_at=judged.opens_at):
-                yield judged
+    def _centre(self, centre_id: str) -> Centre:
+        centre = self.centres.get(centre_id)
+        if centre is None:
+            raise CentreUnknown
+        return centre

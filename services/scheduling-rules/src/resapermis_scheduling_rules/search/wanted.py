@@ -1,10 +1,11 @@
 """What a search asks for, and which slots it means. Pure: `matches` alone says it, everything else only finds faster."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from resapermis_scheduling_rules.domain import Centre, Point, Slot, Status, day_start, distance_km, local_day, zone_of
@@ -56,8 +57,9 @@ class Wanted:
         return bool(self.weekdays) or self.day_from > 0 or self.day_to < DAY
 
 
+@lru_cache(maxsize=65_536)
 def minute_of_day(at: datetime, department: str) -> int:
-    """Minutes after midnight on the centre's own clock."""
+    """Minutes after midnight on the centre's own clock. Remembered: many slots of a page begin at one moment."""
     local = at.astimezone(ZoneInfo(zone_of(department)))
     return local.hour * 60 + local.minute
 
@@ -73,7 +75,7 @@ def suits(wanted: Wanted, slot: Slot) -> bool:
         return False
     if (wanted.kind and slot.kind != wanted.kind) or (wanted.free_only and slot.status is not Status.FREE):
         return False
-    return not wanted.by_hour or _at_an_hour(wanted, slot)
+    return not wanted.by_hour or at_an_hour(wanted, slot.starts_at, slot.department)
 
 
 def is_meant(wanted: Wanted, centre: Centre, school: Point | None) -> bool:
@@ -85,10 +87,11 @@ def is_meant(wanted: Wanted, centre: Centre, school: Point | None) -> bool:
     )
 
 
-def _at_an_hour(wanted: Wanted, slot: Slot) -> bool:
-    if wanted.weekdays and local_day(slot.starts_at, slot.department).isoweekday() not in wanted.weekdays:
+def at_an_hour(wanted: Wanted, starts_at: datetime, department: str) -> bool:
+    """Say whether a moment is on a day and at an hour that are asked for."""
+    if wanted.weekdays and local_day(starts_at, department).isoweekday() not in wanted.weekdays:
         return False
-    return wanted.day_from <= minute_of_day(slot.starts_at, slot.department) < wanted.day_to
+    return wanted.day_from <= minute_of_day(starts_at, department) < wanted.day_to
 
 
 def opens(wanted: Wanted, *, allowed: bool, opens_at: datetime | None) -> bool:
@@ -147,90 +150,109 @@ def _both_readings(local: datetime) -> tuple[datetime, datetime]:
     return local.replace(fold=0).astimezone(UTC), local.replace(fold=1).astimezone(UTC)
 
 
-def in_a_row(slots: Sequence[Slot], many: int) -> set[str]:
+class Hours(NamedTuple):
+    """What of a slot says whether it stands in a row."""
+
+    centre_id: str
+    starts_at: datetime
+    ends_at: datetime
+    slot_id: str
+
+
+def in_a_row(slots: Iterable[Hours], many: int) -> set[str]:
     """Ids of slots that belong to `many` or more, one after the other at one centre, each within 15 min of the last's end.
 
     Two examiners at one hour are no row. Runs end with the day.
     """
-    centres: dict[str, list[Slot]] = {}
+    centres: dict[str, list[Hours]] = {}
     for slot in slots:
-        centres.setdefault(slot.centre.id, []).append(slot)
+        centres.setdefault(slot[0], []).append(slot)
     found: set[str] = set()
     for here in centres.values():
-        found |= _rows(sorted(here, key=lambda slot: (slot.starts_at, slot.id)), many)
+        if len(here) >= many:
+            found |= _rows(sorted(here), many)
     return found
 
 
-def _rows(here: Sequence[Slot], many: int) -> set[str]:
-    starts = [slot.starts_at for slot in here]
-    followers = [
-        range(bisect_left(starts, slot.ends_at), bisect_left(starts, slot.ends_at + SHORT_GAP)) for slot in here
-    ]
+def _rows(here: Sequence[Hours], many: int) -> set[str]:
+    """Of one centre's slots in order of their start: the longest chains that end, and that begin, with each."""
+    starts = [slot[1] for slot in here]
+    followers: dict[datetime, range] = {}
+    for ends_at in {slot[2] for slot in here}:
+        followers[ends_at] = range(bisect_left(starts, ends_at), bisect_left(starts, ends_at + SHORT_GAP))
     before, after = [1] * len(here), [1] * len(here)
-    for place, followed in enumerate(followers):
-        for follower in followed:
-            before[follower] = max(before[follower], before[place] + 1)
+    for place, slot in enumerate(here):
+        longer = before[place] + 1
+        for follower in followers[slot[2]]:
+            before[follower] = max(before[follower], longer)
     for place in reversed(range(len(here))):
-        after[place] = 1 + max((after[follower] for follower in followers[place]), default=0)
-    return {slot.id for slot, b, a in zip(here, before, after, strict=True) if b + a - 1 >= many}
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A part of an index: one department or centre, from a moment to another."""
-
-    key: str
-    low: datetime
-    high: datetime
+        after[place] = 1 + max((after[follower] for follower in followers[here[place][2]]), default=0)
+    return {slot[3] for slot, b, a in zip(here, before, after, strict=True) if b + a - 1 >= many}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one query reads: stretches, how many slots at most, of each and in all, and until when it then knows everything."""
+    """What one query reads: streams, parts of the window, how many slots at most, and until when it then knows everything."""
 
-    stretches: Sequence[Stretch]
+    keys: Sequence[str]
+    """Departments or centres."""
+    parts: Sequence[tuple[datetime, datetime]]
+    """In order and apart."""
     most_each: int
+    """Of one stream in one part."""
     most: int
     until: datetime
 
 
-FEW_STREAMS, MOST_STRETCHES = 12, 400
+MOST_STRETCHES = 400
+"""Streams times parts of one query: what it costs where there is next to nothing to find."""
 LEAST_EACH = 16
 
 
-def step(wanted: Wanted, streams: Mapping[str, str], begin: datetime, many: int, days: int) -> Step:
-    """Choose what to read next for some `many` slots from `begin` on, at most `days` ahead.
+def step(wanted: Wanted, streams: Mapping[str, str], begin: datetime, many: int, times: int = 1) -> Step:
+    """Choose what to read next for some `many` slots from `begin` on; `times` as much where that was too little.
 
     `streams`: index keys with the department whose clock counts. Many streams share the rows: their slots are merged,
     and what is cut short only shortens how far the step knows everything (`complete_until`).
     """
-    until = min(wanted.until, begin + timedelta(days=days))
-    stretches: list[Stretch] = []
-    by_zone: dict[str, list[tuple[datetime, datetime]]] = {}
-    for department in streams.values():
-        zone = zone_of(department)
-        if zone not in by_zone:
-            by_zone[zone] = [one for one in hours(wanted, department) if one[1] > begin]
-    longest = max(1, MOST_STRETCHES // max(1, len(streams)))
-    for parts in by_zone.values():
-        if len(parts) > longest:
-            until = min(until, parts[longest][0])
-    for key, department in streams.items():
-        for low, high in by_zone[zone_of(department)]:
-            if low >= until:
-                break
-            stretches.append(Stretch(key, max(low, begin), min(high, until)))
-    each = many if len(stretches) <= 1 else min(many, max(LEAST_EACH, 3 * many // len(stretches)))
-    return Step(stretches, each, many, until)
+    many *= times
+    parts = _parts(wanted, streams.values(), begin)
+    if len(streams) > 1 and not wanted.by_hour:
+        parts = _growing(begin, wanted.until)
+    longest = times * max(1, MOST_STRETCHES // max(1, len(streams)))
+    until = parts[longest][0] if len(parts) > longest else wanted.until
+    each = many if len(streams) <= 1 else min(many, max(LEAST_EACH, 3 * many // len(streams)))
+    return Step(list(streams), parts[:longest], each, many, until)
 
 
-def complete_until(done: Step, found: Sequence[tuple[int, Position]]) -> Position:
-    """Up to where a step's answer lacks nothing, by the stretch and position of each slot found, in order.
+def _parts(wanted: Wanted, departments: Iterable[str], begin: datetime) -> list[tuple[datetime, datetime]]:
+    """The hours of all departments from `begin` on: where their clocks differ, too much for some, and `matches` decides."""
+    zones = {zone_of(department): department for department in departments}
+    found: list[tuple[datetime, datetime]] = []
+    for low, high in sorted(part for department in zones.values() for part in hours(wanted, department)):
+        if found and found[-1][1] >= low:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        elif high > begin:
+            found.append((max(low, begin), high))
+    return found
+
+
+def _growing(begin: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    """A day, then as much again as all before: of many streams together little is read that the page has no room for."""
+    found, low, high = [], begin, begin + timedelta(days=1)
+    while low < until:
+        found.append((low, min(high, until)))
+        low, high = high, high + (high - begin)
+    return found
+
+
+def complete_until(done: Step, found: Sequence[tuple[Hashable, Position]]) -> Position:
+    """Up to where a step's answer lacks nothing, by the stretch (stream and part) and position of each slot found, in order.
 
     Its end; or the last slot of all, where that was as many as were asked for; or the last of the first stretch that was
     cut short.
     """
-    counts: dict[int, int] = {}
+    counts: dict[Hashable, int] = {}
     for stretch, position in found:
         counts[stretch] = counts.get(stretch, 0) + 1
         if counts[stretch] >= done.most_each:

@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.db import Tx
+from resapermis_kit.statement import Row, Statement
 from resapermis_scheduling_rules.domain import Centre
 from resapermis_scheduling_rules.search.wanted import Position, Step
-from resapermis_scheduling_rules.store.tables import TIME, centres, offers
-
-Row = tuple[int, str, str, str, datetime, datetime, datetime, str, str | None, datetime]
-"""(stretch, id, centre, kind, starts, ends, published, status, holder, seen)."""
+from resapermis_scheduling_rules.store.tables import centres, offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,44 +24,52 @@ class Reading:
     kind: bool
 
 
-@lru_cache
-def statement(reading: Reading) -> sa.TextClause:
-    """One index scan a stretch (`slot_search_idx`, `slot_free_idx`, `slot_centre_idx` or `slot_centre_free_idx`)."""
+def text(reading: Reading) -> str:
+    """One index scan a stream and part (`slot_search_idx`, `slot_free_idx`, `slot_centre_idx`, `slot_centre_free_idx`).
+
+    Parts of the window come in order and apart, and each is sorted in itself: what the outer LIMIT does not need of later
+    parts is not read at all. (A nested loop over functions keeps their order.)
+    """
     column = "centre_id" if reading.by_centre else "department"
     free = " AND status = 'FREE'" if reading.free_only else ""
     kind = " AND kind = :kind" if reading.kind else ""
-    return sa.text(
-        "SELECT k.n, s.id, s.centre_id, s.kind, s.starts_at, s.ends_at, s.published_at, s.status, s.school_id, s.seen_at"  # noqa: S608 - our own words
-        " FROM unnest(CAST(:keys AS text[]), CAST(:lows AS timestamptz[]), CAST(:highs AS timestamptz[]))"
-        " WITH ORDINALITY AS k(key, low, high, n)"
+    return (
+        "SELECT part.n, s.id, s.centre_id, s.kind, s.starts_at, s.ends_at, s.published_at, s.status, s.school_id, s.seen_at"  # noqa: S608 - our own words
+        " FROM unnest(CAST(:lows AS timestamptz[]), CAST(:highs AS timestamptz[])) WITH ORDINALITY AS part(low, high, n)"
+        " CROSS JOIN LATERAL (SELECT one.* FROM unnest(CAST(:keys AS text[])) AS stream(key)"
         " CROSS JOIN LATERAL (SELECT id, centre_id, kind, starts_at, ends_at, published_at, status, school_id, seen_at"
-        f" FROM slot WHERE {column} = k.key AND category = :category"
-        " AND starts_at >= k.low AND starts_at < k.high AND (starts_at, id) > (:at, :id)"
-        f" AND withdrawn_at IS NULL{free}{kind} ORDER BY starts_at, id LIMIT :each) AS s"
-        " ORDER BY s.starts_at, s.id LIMIT :most"
-    ).bindparams(
-        sa.bindparam("at", type_=TIME),
-        sa.bindparam("lows", type_=sa.ARRAY(TIME)),
-        sa.bindparam("highs", type_=sa.ARRAY(TIME)),
-        sa.bindparam("keys", type_=sa.ARRAY(sa.Text)),
+        f" FROM slot WHERE {column} = stream.key AND category = CAST(:category AS text)"
+        " AND starts_at >= part.low AND starts_at < part.high"
+        " AND (starts_at, id) > (CAST(:at AS timestamptz), CAST(:id AS text))"
+        f" AND withdrawn_at IS NULL{free}{kind} ORDER BY starts_at, id LIMIT CAST(:each AS int)) AS one"
+        " ORDER BY one.starts_at, one.id LIMIT CAST(:most AS int)) AS s LIMIT CAST(:most AS int)"
     )
 
 
-async def read_step(tx: Tx, reading: Reading, category: str, kind: str, after: Position, step: Step) -> Sequence[Row]:
-    """The first slots of a step after a position, in order of (starts_at, id): so many of all its stretches together."""
+@lru_cache
+def _statement(reading: Reading) -> Statement:
+    return Statement(text(reading))
+
+
+async def read_step(
+    engine: AsyncEngine, reading: Reading, category: str, kind: str, after: Position, step: Step
+) -> Sequence[Row]:
+    """The first slots of a step after a position, in order of (starts_at, id): so many of all its streams together.
+
+    (part, id, centre, kind, starts, ends, published, status, holder, seen) each.
+    """
     values: dict[str, Any] = {
-        "keys": [one.key for one in step.stretches],
-        "lows": [one.low for one in step.stretches],
-        "highs": [one.high for one in step.stretches],
+        "lows": [low for low, _ in step.parts],
+        "highs": [high for _, high in step.parts],
+        "keys": step.keys,
         "category": category,
         "at": after[0],
         "id": after[1],
         "each": step.most_each,
         "most": step.most,
+        "kind": kind,
     }
-    if reading.kind:
-        values["kind"] = kind
-    return cast("Sequence[Row]", (await tx.execute(statement(reading), values)).all())
+    return await _statement(reading).run(engine, values)
 
 
 async def all_centres(tx: Tx) -> list[tuple[Centre, frozenset[str]]]:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.db import transaction
 from resapermis_kit.errors import Failure
 from resapermis_scheduling_rules.domain import Slot, Status, day_start, local_day, month_of
 from resapermis_scheduling_rules.facts import Facts
@@ -109,11 +109,10 @@ class Matcher:
         """Slots that a search wants: open, or opening by themselves; in order of time."""
         found = [judged.slot for judged in _suiting(wanted, slots, judge) if _opens(wanted, judged)]
         if wanted.in_a_row > 1 and found:
-            async with transaction(self._reader) as tx:
-                found = [slot for slot in found if slot.id in await self._row(tx, wanted, slot, judge)]
+            found = [slot for slot in found if slot.id in await self._row(wanted, slot, judge)]
         return sorted(found, key=lambda slot: (slot.starts_at, slot.id))
 
-    async def _row(self, tx: Tx, wanted: Wanted, slot: Slot, judge: PageJudge) -> set[str]:
+    async def _row(self, wanted: Wanted, slot: Slot, judge: PageJudge) -> set[str]:
         """Ids of that day's slots at that centre which stand in such a row."""
         day = local_day(slot.starts_at, slot.department)
         since = max(day_start(day, slot.department), wanted.since)
@@ -121,7 +120,7 @@ class Matcher:
         there = replace(wanted, since=since, until=until, centre_ids=(slot.centre.id,), limit=500)
         centres = {slot.centre.id: slot.centre}
         finder = Finder(there, {slot.centre.id: slot.department}, True, centres, judge, judge.school.point)
-        return {judged.slot.id for judged in (await finder.page(tx)).slots}
+        return {judged.slot.id for judged in (await finder.page(self._reader)).slots}
 
 
 def wanted_of(saved: Saved, now: datetime) -> Wanted:
