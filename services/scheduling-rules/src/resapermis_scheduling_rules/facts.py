@@ -197,7 +197,7 @@ class Facts:
 
     def _flight(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[Any]:
         flight = self._flights.get(key)
-        if flight is None:
+        if flight is None or flight.done():
 
             async def fly() -> None:
                 rpc.deadline.set(time.monotonic() + ASK_SECONDS)  # its own time, others may wait for it too
@@ -206,7 +206,8 @@ class Facts:
             flight = self._flights[key] = asyncio.create_task(fly())
 
             def landed(task: asyncio.Task[Any]) -> None:
-                self._flights.pop(key, None)
+                if self._flights.get(key) is task:
+                    del self._flights[key]
                 if not task.cancelled():
                     task.exception()  # taken note of, also when every waiter has left
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -12,7 +12,7 @@ from resapermis_kit.db import transaction
 from resapermis_scheduling_rules.domain import Centre, local_day
 from resapermis_scheduling_rules.facts import REMEMBERED, Facts, Memory
 from resapermis_scheduling_rules.mirror.looks import SEEN, Asker, Looker
-from resapermis_scheduling_rules.mirror.plan import Interest, Look, Seen, is_due, looks_for
+from resapermis_scheduling_rules.mirror.plan import Interest, Look, Seen, is_due, looks_for, worth
 from resapermis_scheduling_rules.search.wanted import Wanted
 from resapermis_scheduling_rules.store import mirror as store
 
@@ -21,6 +21,8 @@ MOST_LOOKS = 600
 MOST_PLACES = 5
 """Departments that one search is noted as watching."""
 INTEREST_PAUSE = timedelta(minutes=1)
+GATHER_SECONDS = 0.5
+"""How long what people look at waits for more of it before it is written."""
 ACCOUNT_SECONDS = 1.0
 """How long the account of a window's looks is remembered, unless one of its looks lands."""
 
@@ -36,12 +38,15 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The looks that together show a window, and what the last of each gave."""
+    """How the looks stand that together show a window."""
 
-    wanted: Sequence[Look]
-    seen: dict[Look, Seen]
+    any: bool
+    """False where there is nothing to look at."""
+    doubtful: Sequence[tuple[Look, Seen | None]]
+    """Those that may be due, the worthiest first, with what the last look gave; of all others it is known that they are not."""
     oldest_seen_at: datetime | None
     unseen: bool
+    """Some were never answered."""
     trouble: str
 
 
@@ -56,12 +61,13 @@ class Freshness:
         self._first_look_seconds = first_look_seconds
         self._accounts: Memory[Account] = Memory(now, ACCOUNT_SECONDS)
         self._noted: dict[Interest, datetime] = {}
+        self._unwritten: list[tuple[Interest, datetime]] = []
 
     async def of(self, wanted: Wanted, centres: Sequence[Centre], who: Asker, *, look_now: bool) -> Window:
         """Refresh what is stale of a window; wait only where nothing was ever seen, or a person asks for it."""
-        account = await self._account(wanted, centres)
+        account = await self._account(wanted, centres, look_now=look_now)
         why, under_way = SEEN, False
-        if wanted.after is None and account.wanted:  # later pages show the same looks
+        if wanted.after is None and account.any:  # later pages show the same looks
             self._note_interest(wanted, centres, who)
             tasks, why = self._looker.start(await self._due(account, wanted.category, look_now=look_now), who)
             if tasks:
@@ -73,35 +79,59 @@ class Freshness:
                     why = why or self._looker.trouble(who)
                 if done:
                     self._facts.forget_standing(who.school_id)  # the looks may have shown a threshold as reached
-                    account = await self._account(wanted, centres)
+                    account = await self._account(wanted, centres, look_now=look_now)
         why = why or account.trouble
         return Window(account.oldest_seen_at, under_way or account.unseen or bool(why), why)
 
-    async def _account(self, wanted: Wanted, centres: Sequence[Centre]) -> Account:
+    async def _account(self, wanted: Wanted, centres: Sequence[Centre], *, look_now: bool) -> Account:
         ids = tuple(centre.id for centre in centres)
         landed = self._looker.landed(ids, wanted.category)
         days = tuple(
             local_day(at, wanted.department or centres[0].department) if centres else None
             for at in (wanted.since, wanted.until)
         )
-        key = (ids, landed, wanted.category, days, wanted.weekdays)
-        return await self._accounts.get(key, lambda: self._read(wanted, centres))
+        key = (ids, landed, wanted.category, days, wanted.weekdays, look_now)
+        return await self._accounts.get(key, lambda: self._read(wanted, centres, look_now=look_now))
 
-    async def _read(self, wanted: Wanted, centres: Sequence[Centre]) -> Account:
-        days = max(1, (wanted.until - wanted.since).days + 1)
-        near, far = centres[: max(1, MOST_LOOKS // days)], centres[max(1, MOST_LOOKS // days) :]
-        looks = self._looks(wanted, near)
-        seen = await store.looks_seen(self._engine, wanted.category, looks)
-        days_meant = sorted({look.day for look in looks})
-        count, oldest = await store.age_of(self._engine, [one.id for one in far], wanted.category, days_meant)
-        answered = [one.seen_at for one in seen.values() if one.seen_at is not None]
-        return Account(
-            looks,
-            seen,
-            min([*answered, *([oldest] if oldest is not None else [])], default=None),
-            len(answered) + count < len(looks) + len(far) * len(days_meant),
-            next((one.trouble for one in seen.values() if one.trouble), SEEN),
+    async def _read(self, wanted: Wanted, centres: Sequence[Centre], *, look_now: bool) -> Account:
+        """Count the looks, and name those alone that may be due; all of them where some were never tried."""
+        many = max(1, MOST_LOOKS // max(1, (wanted.until - wanted.since).days + 1))
+        near, far = centres[:many], centres[many:]
+        days = {department: _days(wanted, department) for department in {one.department for one in centres}}
+        every_day = sorted(set().union(*days.values()))
+        expected = sum(len(days[centre.department]) for centre in near)
+        fresh = timedelta(0) if look_now else await self._least_fresh(near, wanted.category)
+        known = await store.account_of(
+            self._engine,
+            wanted.category,
+            near,
+            far,
+            every_day,
+            self._now() + timedelta(seconds=ACCOUNT_SECONDS) - fresh,
         )
+        doubtful: Sequence[tuple[Look, Seen | None]]
+        if known.tried == expected == len(near) * len(every_day):
+            doubtful = sorted(known.doubtful, key=lambda one: worth(one[0]))
+            answered, oldest = known.answered, known.oldest_seen_at
+        else:  # some were never tried, or the day is another somewhere
+            looks = self._looks(wanted, near)
+            seen = await store.looks_seen(self._engine, wanted.category, looks)
+            doubtful = [(look, seen.get(look)) for look in looks]
+            moments = [one.seen_at for one in seen.values() if one.seen_at is not None]
+            answered, oldest = len(moments), min(moments, default=None)
+        return Account(
+            expected > 0,
+            doubtful,
+            min((at for at in (oldest, known.far_oldest_seen_at) if at is not None), default=None),
+            answered + known.far_answered < expected + len(far) * len(every_day),
+            next((last.trouble for _, last in doubtful if last is not None and last.trouble), SEEN),
+        )
+
+    async def _least_fresh(self, centres: Sequence[Centre], category: str) -> timedelta:
+        """The shortest time for which a look stays fresh at any of these."""
+        departments = {centre.department for centre in centres}
+        seconds = [(await self._facts.parameters_at(one, category)).look_stale_seconds for one in departments]
+        return timedelta(seconds=min(seconds, default=0))
 
     def _looks(self, wanted: Wanted, centres: Sequence[Centre]) -> list[Look]:
         if wanted.until <= wanted.since:
@@ -112,13 +142,13 @@ class Freshness:
     async def _due(self, account: Account, category: str, *, look_now: bool) -> list[Look]:
         stale: dict[str, timedelta] = {}
         now, due = self._now(), []
-        for look in account.wanted:
+        for look, seen in account.doubtful:
             fresh = stale.get(look.department)
             if fresh is None:
                 parameters = await self._facts.parameters_at(look.department, category)
                 fresh = timedelta(seconds=0 if look_now else parameters.look_stale_seconds)
                 stale[look.department] = fresh
-            if is_due(look, account.seen.get(look), now, fresh):
+            if is_due(look, seen, now, fresh):
                 due.append(look)
         return due
 
@@ -140,9 +170,23 @@ class Freshness:
         if len(self._noted) >= REMEMBERED:
             self._noted.clear()
         self._noted[interest] = now
+        self._unwritten.append((interest, now))
+        self._facts.behind("interests", self._write_interests)
 
-        async def write() -> None:
+    async def _write_interests(self) -> None:
+        """All that came in a moment together: a commit each, beside the answers, was a tenth of a search's CPU."""
+        await asyncio.sleep(GATHER_SECONDS)
+        while self._unwritten:
+            noted, self._unwritten = self._unwritten, []
             async with transaction(self._engine) as tx:
-                await store.note_interest(tx, interest, now)
+                await store.note_interests(tx, noted)
 
-        self._facts.behind(interest, write)
+
+def _days(wanted: Wanted, department: str) -> list[date]:
+    """Days of a window on a department's clock."""
+    if wanted.until <= wanted.since:
+        return []
+    first = local_day(wanted.since, department)
+    last = local_day(wanted.until - timedelta(seconds=1), department)
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return [day for day in days if not wanted.weekdays or day.isoweekday() in wanted.weekdays]

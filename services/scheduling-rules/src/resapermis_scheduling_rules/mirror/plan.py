@@ -60,10 +60,11 @@ def looks_for(centres: Sequence[Centre], category: str, since: datetime, until: 
         while day <= last:
             found.append(Look(day, centre.id, category, centre.department))
             day += timedelta(days=1)
-    return sorted(found, key=_worth)
+    return sorted(found, key=worth)
 
 
-def _worth(look: Look) -> tuple[bool, date, str, str, str]:
+def worth(look: Look) -> tuple[bool, date, str, str, str]:
+    """Sorts looks: the worthiest first."""
     off = not is_working_day(look.day, look.department)
     return off, look.day, look.centre_id, look.category, look.department
 

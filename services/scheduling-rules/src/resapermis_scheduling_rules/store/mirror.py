@@ -202,7 +202,22 @@ _SEEN = Statement(
         *_OF_THESE
     )
 )
-_AGE = Statement(sa.select(sa.func.count(looks.c.seen_at), sa.func.min(looks.c.seen_at)).where(*_OF_THESE))
+_ACCOUNT = Statement("""
+WITH near AS MATERIALIZED (
+  SELECT centre_id, day, seen_at, tried_at, slots, trouble FROM look
+  WHERE centre_id = ANY(CAST(:near AS text[])) AND category = CAST(:category AS text) AND day = ANY(CAST(:days AS date[]))
+)
+SELECT near.tried, near.answered, near.oldest, far.answered AS far_answered, far.oldest AS far_oldest,
+  ARRAY(
+    SELECT ROW(centre_id, day, seen_at, tried_at, slots, trouble) FROM near
+    WHERE seen_at IS NULL OR tried_at > seen_at OR trouble <> '' OR seen_at <= CAST(:stale AS timestamptz)
+  ) AS doubtful
+FROM (SELECT count(*) AS tried, count(seen_at) AS answered, min(seen_at) AS oldest FROM near) AS near
+CROSS JOIN (
+  SELECT count(seen_at) AS answered, min(seen_at) AS oldest FROM look
+  WHERE centre_id = ANY(CAST(:far AS text[])) AND category = CAST(:category AS text) AND day = ANY(CAST(:days AS date[]))
+) AS far
+""")
 
 
 async def looks_seen(engine: AsyncEngine, category: str, wanted: Sequence[Look]) -> dict[Look, Seen]:
@@ -219,16 +234,49 @@ async def looks_seen(engine: AsyncEngine, category: str, wanted: Sequence[Look])
     return {look: Seen(row[2], row[3], row[4], row[5]) for look, row in keyed if row is not None}
 
 
-async def age_of(
-    engine: AsyncEngine, centre_ids: Sequence[str], category: str, days: Sequence[date]
-) -> tuple[int, datetime | None]:
-    """How many looks at these centres on these days were ever answered, and when the oldest of them was."""
-    if not centre_ids:
-        return 0, None
-    ((count, oldest),) = await _AGE.run(
-        engine, {"centre_ids": list(centre_ids), "category": category, "days": list(days)}
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How the looks at some centres on some days stand."""
+
+    tried: int
+    """At the near ones, like `answered` and `oldest_seen_at`."""
+    answered: int
+    oldest_seen_at: datetime | None
+    far_answered: int
+    far_oldest_seen_at: datetime | None
+    doubtful: Sequence[tuple[Look, Seen]]
+    """Of the near ones: last seen before a moment, never answered, or in trouble when last tried; in no order."""
+
+
+async def account_of(
+    engine: AsyncEngine,
+    category: str,
+    near: Sequence[Centre],
+    far: Sequence[Centre],
+    days: Sequence[date],
+    stale: datetime,
+) -> Counted:
+    """Count the looks at two lots of centres; `stale` is the moment before which they count as doubtful."""
+    departments = {centre.id: centre.department for centre in near}
+    values = {
+        "near": list(departments),
+        "far": [centre.id for centre in far],
+        "category": category,
+        "days": days,
+        "stale": stale,
+    }
+    (row,) = await _ACCOUNT.run(engine, values)
+    return Counted(
+        row.tried,
+        row.answered,
+        row.oldest,
+        row.far_answered,
+        row.far_oldest,
+        [
+            (Look(day, centre_id, category, departments[centre_id]), Seen(*seen))
+            for centre_id, day, *seen in row.doubtful
+        ],
     )
-    return count, oldest
 
 
 _CENTRES_OF = Statement("""
@@ -282,24 +330,31 @@ async def categories_of(tx: Tx, department: str) -> list[str]:
     return sorted((await tx.execute(statement)).scalars())
 
 
-async def note_interest(tx: Tx, interest: Interest, at: datetime) -> None:
-    """Remember what people look at, for the planner of looks."""
-    upsert = insert(interests).values(
-        school_id=interest.school_id,
-        department=interest.department,
-        category=interest.category,
-        first_day=interest.first,
-        last_day=interest.last,
-        at=at,
-        centre_ids=list(interest.centres),
-    )
-    names = ("first_day", "last_day", "at", "centre_ids")
-    await tx.execute(
-        upsert.on_conflict_do_update(
-            index_elements=[interests.c.school_id, interests.c.department, interests.c.category],
-            set_={name: upsert.excluded[name] for name in names},
+_NOTED = insert(interests)
+_NOTE_INTEREST = _NOTED.on_conflict_do_update(
+    index_elements=[interests.c.school_id, interests.c.department, interests.c.category],
+    set_={name: _NOTED.excluded[name] for name in ("first_day", "last_day", "at", "centre_ids")},
+)
+
+
+async def note_interests(tx: Tx, noted: Iterable[tuple[Interest, datetime]]) -> None:
+    """Remember what people look at, and when they did, for the planner of looks."""
+    rows = [
+        {
+            "school_id": interest.school_id,
+            "department": interest.department,
+            "category": interest.category,
+            "first_day": interest.first,
+            "last_day": interest.last,
+            "at": at,
+            "centre_ids": list(interest.centres),
+        }
+        for interest, at in sorted(
+            noted, key=lambda one: (one[0].school_id, one[0].department, one[0].category, one[1])
         )
-    )
+    ]
+    if rows:
+        await tx.execute(_NOTE_INTEREST, rows)
 
 
 async def interests_since(tx: Tx, at: datetime) -> list[Interest]:
