@@ -32,7 +32,7 @@ from resapermis_scheduling_rules.domain import (
 from resapermis_scheduling_rules.judging import judge
 from resapermis_scheduling_rules.search.finding import Finder
 from resapermis_scheduling_rules.search.page import PageJudge
-from resapermis_scheduling_rules.search.wanted import Hours, Wanted, hours, in_a_row, minute_of_day
+from resapermis_scheduling_rules.search.wanted import Wanted, hours, in_a_row, minute_of_day
 from resapermis_scheduling_rules.store import search as store
 from resapermis_scheduling_rules.store.search import Reading
 from resapermis_scheduling_rules.store.tables import centres, slots
@@ -248,8 +248,9 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
 
 @given(mirrors(), st.integers(2, 5))
 def test_slots_in_a_row_are_the_chains_that_can_be_walked(mirror: list[Slot], many: int) -> None:
-    hours_of = [Hours(slot.centre.id, slot.starts_at, slot.ends_at, slot.id) for slot in mirror]
-    assert in_a_row(hours_of, many) == {slot.id for slot in mirror if longest_row_with(slot, mirror) >= many}
+    ordered = sorted(mirror, key=lambda slot: (slot.starts_at, slot.id))
+    rows = [(1, slot.id, slot.centre.id, slot.kind, slot.starts_at, slot.ends_at) for slot in ordered]
+    assert in_a_row(rows, many) == {slot.id for slot in mirror if longest_row_with(slot, mirror) >= many}
 
 
 @given(mirrors())

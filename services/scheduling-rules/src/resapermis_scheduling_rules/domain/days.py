@@ -21,14 +21,20 @@ def zone_of(department: str) -> str:
     return OVERSEAS_ZONES.get(department, PARIS)
 
 
-@lru_cache(maxsize=65_536)
 def local_day(at: datetime, department: str) -> date:
-    """Day of `at` where the department is. Remembered: each slot of a page asks several times."""
-    return at.astimezone(ZoneInfo(zone_of(department))).date()
+    """Day of `at` where the department is."""
+    return _day(at, zone_of(department))
 
 
+@lru_cache(maxsize=65_536)
+def _day(at: datetime, zone: str) -> date:
+    """Remembered: each slot of a page asks several times, and most departments have one clock."""
+    return at.astimezone(ZoneInfo(zone)).date()
+
+
+@lru_cache(maxsize=4096)
 def month_of(day: date) -> str:
-    """As "2026-12"."""
+    """As "2026-12". Remembered, like days."""
     return f"{day.year:04d}-{day.month:02d}"
 
 

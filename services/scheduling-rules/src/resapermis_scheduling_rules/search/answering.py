@@ -106,7 +106,7 @@ class Searching:
 
     async def _scope(self, wanted: Wanted, school: Point | None, who: Asker) -> Scope:
         if wanted.department:
-            departments = [wanted.department]
+            departments: Sequence[str] = [wanted.department]
         else:
             assert school is not None and wanted.within_km is not None  # noqa: PT018, S101 - `slots` refused the rest
             departments = near(school, wanted.within_km)[:MOST_ASKED]

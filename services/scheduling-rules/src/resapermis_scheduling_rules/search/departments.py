@@ -1,6 +1,7 @@
 """Where departments are: which of them a search around a school may reach. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from resapermis_scheduling_rules.domain import Point, distance_km
 
@@ -115,7 +116,8 @@ PREFECTURES: Mapping[str, Point] = {
 """Public; to about a kilometre."""
 
 
-def near(place: Point, kilometres: int) -> list[str]:
-    """Departments that may have a centre so near, nearest prefecture first."""
+@lru_cache(maxsize=4096)
+def near(place: Point, kilometres: int) -> Sequence[str]:
+    """Departments that may have a centre so near, nearest prefecture first. Remembered: a school stays where it is."""
     distances = sorted((distance_km(place, seat), department) for department, seat in PREFECTURES.items())
     return [department for distance, department in distances if distance <= kilometres + REACH_KM]

@@ -1,16 +1,19 @@
 """Finds the slots of a search in the mirror, page by page: no slot twice, none left out, and no page without bounds."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_kit.statement import Row
 from resapermis_scheduling_rules.domain import Centre, Point, Slot, Status
 from resapermis_scheduling_rules.search.page import Judged, PageJudge
 from resapermis_scheduling_rules.search.wanted import (
-    Hours,
+    CENTRE,
+    ID,
+    STARTS,
     Position,
+    Row,
     Wanted,
     at_an_hour,
     complete_until,
@@ -18,6 +21,7 @@ from resapermis_scheduling_rules.search.wanted import (
     in_a_row,
     is_meant,
     opens,
+    position_of,
     step,
 )
 from resapermis_scheduling_rules.store import search as store
@@ -33,8 +37,8 @@ class CentreUnknown(Exception):
 MOST_LOOKED_AT = 1000
 """Slots that one page looks at before it ends where it stands, perhaps with few or none found."""
 MOST_READINGS = 8
-ROW_READING = 600
-"""Slots read at once where neighbours count."""
+ROW_READING = 200
+"""Slots read at once where neighbours count, times how many are to follow each other: the longer, the rarer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +95,19 @@ class Finder:
         """Rows after `begin` in order, and up to where none is missing; whole days where neighbours count."""
         wanted, times = self.wanted, 1
         reading = Reading(self.by_centre, wanted.free_only, bool(wanted.kind))
-        many = wanted.limit + 1 if wanted.in_a_row <= 1 else ROW_READING
+        many = wanted.limit + 1 if wanted.in_a_row <= 1 else ROW_READING * wanted.in_a_row
         while True:
             part = step(wanted, self.streams, begin[0], many, times)
             rows: Sequence[Row] = ()
             if part.parts:
                 rows = await store.read_step(engine, reading, wanted.category, wanted.kind, begin, part)
-            upto = complete_until(
-                part, [((row[0], row[2] if self.by_centre else ""), (row[4], row[1])) for row in rows]
-            )
+            upto = complete_until(part, rows)
             if wanted.in_a_row > 1 and upto[0] < wanted.until:
                 upto = (min(day_of(upto, department) for department in self.streams.values()), "")
                 if upto <= begin or upto[0] <= begin[0]:  # one day has more than was read
                     times *= 2
                     continue
-            return [row for row in rows if (row[4], row[1]) <= upto], upto
+            return rows[: bisect_right(rows, upto, key=position_of)], upto
 
     def _meant(self, rows: Sequence[Row], after: Position) -> Iterator[Judged]:
         """Those that match, judged one by one as the page asks for them; of whole days, those after the last page.
@@ -114,28 +116,29 @@ class Finder:
         no row among all that suit does not among those of them that are open: the others alone are judged.
         """
         many = self.wanted.in_a_row
-        suitable = list(self._suitable(rows))
+        suitable = self._suitable(rows)
         if many <= 1:
             yield from self._judged(suitable)
             return
-        found = in_a_row((Hours(row[2], row[4], row[5], row[1]) for row in suitable), many)
-        inside = [row for row in suitable if row[1] in found]
+        found = in_a_row(suitable, many)
+        inside = [row for row in suitable if row[ID] in found]
         if not self.wanted.judged:
-            yield from self._judged(row for row in inside if (row[4], row[1]) > after)
+            yield from self._judged(row for row in inside if position_of(row) > after)
             return
         is_open = {judged.slot.id: judged for judged in self._judged(inside)}
-        found = in_a_row((Hours(row[2], row[4], row[5], row[1]) for row in inside if row[1] in is_open), many)
-        yield from (is_open[row[1]] for row in inside if row[1] in found and (row[4], row[1]) > after)
+        found = in_a_row((row for row in inside if row[ID] in is_open), many)
+        yield from (is_open[row[ID]] for row in inside if row[ID] in found and position_of(row) > after)
 
-    def _suitable(self, rows: Iterable[Row]) -> Iterator[Row]:
+    def _suitable(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Of what was read (category, window, kind and what is free are the statement's), what is meant."""
-        wanted, meant = self.wanted, dict[str, bool]()
-        for row in rows:
-            here = meant.get(row[2])
-            if here is None:
-                here = meant[row[2]] = is_meant(wanted, self._centre(row[2]), self.school)
-            if here and (not wanted.by_hour or at_an_hour(wanted, row[4], self._centre(row[2]).department)):
-                yield row
+        wanted = self.wanted
+        here = {centre_id: self._centre(centre_id) for centre_id in {row[CENTRE] for row in rows}}
+        meant = {centre_id for centre_id, centre in here.items() if is_meant(wanted, centre, self.school)}
+        if len(meant) < len(here):
+            rows = [row for row in rows if row[CENTRE] in meant]
+        if wanted.by_hour:
+            rows = [row for row in rows if at_an_hour(wanted, row[STARTS], here[row[CENTRE]].department)]
+        return rows
 
     def _judged(self, rows: Iterable[Row]) -> Iterator[Judged]:
         for row in rows:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.verdict.v1 import verdict_pb2
 from resapermis_scheduling_rules import wire
@@ -28,30 +30,95 @@ from resapermis_scheduling_rules.judging import judge
 from resapermis_scheduling_rules.judging.judge import Rule
 from resapermis_scheduling_rules.rules import SLOT_RULES
 
-ASKS: Mapping[str, Callable[[Case], Hashable]] = {
-    "published": lambda case: (case.status, case.slot.seen_at, case.slot.published_at),
-    "past": lambda case: case.slot.starts_at,
-    "notice": lambda case: (case.slot.starts_at, case.slot.department),
-    "territory": lambda case: (case.slot.published_at, case.slot.department),
-    "licensed": lambda _: None,
-    "threshold": lambda case: (case.slot.department, case.slot.month),
-    "api_pace": lambda case: (case.slot.department, case.slot.month),
+
+class Asks(NamedTuple):
+    """What of a slot a rule looks at in a search of one category by one school; `Ground` apart."""
+
+    decides: Callable[[Case], Hashable]
+    """By what it allows or refuses."""
+    says: Callable[[Case], Hashable]
+    """By what its whole verdict is the same."""
+
+
+def _nothing(case: Case) -> None:
+    del case
+
+
+def _month(case: Case) -> Hashable:
+    return case.slot.department, case.slot.month
+
+
+ASKS: Mapping[str, Asks] = {
+    "published": Asks(
+        lambda case: (case.status, case.now >= case.slot.published_at),
+        lambda case: (case.status, case.slot.seen_at, case.slot.published_at),
+    ),
+    "past": Asks(lambda case: case.now >= case.slot.starts_at, lambda case: case.slot.starts_at),
+    "notice": Asks(
+        lambda case: case.now <= case.slot.starts_at - _notice(case.parameters),
+        lambda case: (case.slot.starts_at, case.slot.department),
+    ),
+    "territory": Asks(
+        lambda case: case.now >= case.slot.opens_to_all_at(case.parameters),
+        lambda case: (case.slot.published_at, case.slot.department),
+    ),
+    "licensed": Asks(_nothing, _nothing),
+    "threshold": Asks(_nothing, _month),
+    "api_pace": Asks(_nothing, _month),
 }
-"""What of a slot each rule looks at in a search of one category by one school; a rule not listed is asked each time.
+"""By the names of rules; one that is not listed is asked for each slot.
 
 A property test holds every page against `judge.slot`.
 """
+_ALL_OF_IT = Asks(lambda case: case.slot, lambda case: case.slot)
+_ASKS = [ASKS.get(rule.__name__, _ALL_OF_IT) for rule in SLOT_RULES]
 
 
-class Judged(NamedTuple):
-    """A slot as it stands for the asker, with the verdicts against it."""
+def _notice(parameters: Parameters) -> timedelta:
+    return timedelta(seconds=parameters.notice_seconds)
 
-    slot: Slot
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """What slots of one department and month stand on; its own key, for it is made once a page."""
+
+    parameters: Parameters
+    quota: Quota
+    notice: timedelta
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """How slots stand for the asker that share ground, status, publication and look; its own key, like their ground."""
+
     status: Status
     parameters: Parameters
     allowed: bool
     against: Sequence[Verdict]
+    """The verdicts against them."""
     opens_at: datetime | None
+
+
+class Judged(NamedTuple):
+    """A slot with its judgement."""
+
+    slot: Slot
+    judgement: Judgement
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it may be taken now."""
+        return self.judgement.allowed
+
+    @property
+    def against(self) -> Sequence[Verdict]:
+        """What speaks against it."""
+        return self.judgement.against
+
+    @property
+    def opens_at(self) -> datetime | None:
+        """When time alone opens it."""
+        return self.judgement.opens_at
 
 
 @dataclass
@@ -63,55 +130,65 @@ class PageJudge:
     parameters_in: Callable[[str], Parameters]
     """By department."""
     quota_of: Callable[[Place], Quota]
-    _places: dict[tuple[datetime, str], tuple[Place, Parameters, Quota]] = field(init=False, default_factory=dict)
-    _cases: dict[Place, tuple[Place, Parameters, Quota]] = field(init=False, default_factory=dict)
-    _alike: dict[Hashable, tuple[bool, Sequence[Verdict]]] = field(init=False, default_factory=dict)
+    _grounds: dict[Hashable, Ground] = field(init=False, default_factory=dict)
+    _judgements: dict[Hashable, Judgement] = field(init=False, default_factory=dict)
+    _refusing: dict[Hashable, Sequence[Rule]] = field(init=False, default_factory=dict)
     _said: dict[Hashable, Verdict] = field(init=False, default_factory=dict)
     _rules: Sequence[Rule] = field(init=False)
 
     def __post_init__(self) -> None:
         """Let each rule remember what it said."""
-        self._rules = [self._remembering(rule) for rule in SLOT_RULES]
+        self._rules = [self._remembering(rule, asks) for rule, asks in zip(SLOT_RULES, _ASKS, strict=True)]
 
     def judge(self, slot: Slot) -> Judged:
         """Say what `judge.slot` says, of the verdicts only those against.
 
-        Slots of one look that lie far enough ahead share a judgement, unless time alone opens it: what a rule says of the
-        hour itself is then allowed, and its facts are not shown.
+        Slots of one look that begin late enough share a judgement: until it opens, and the notice before they begin, what
+        a rule says of the hour itself is allowed, and its facts are not shown.
         """
-        place, parameters, quota = self._place(slot)
-        status = slot.status_for(self.school.id, threshold_reached=quota.rdvpermis_says_reached)
-        ahead = slot.starts_at - self.now > timedelta(seconds=parameters.notice_seconds)
-        key = (place, status, slot.published_at, slot.seen_at, None if ahead else slot.starts_at)
-        alike = self._alike.get(key)
-        if alike is not None:
-            return Judged(slot, status, parameters, *alike, None)
-        case = Case(self.now, Purpose.SEARCH, self.school, slot, parameters, quota)
-        verdicts = [rule(case) for rule in self._rules]
-        against = [verdict for verdict in verdicts if not verdict.allowed]
-        if against and all(verdict.opens_at is not None for verdict in against):
-            return Judged(slot, status, parameters, False, against, judge.opens_at(case, verdicts, self._rules))
-        self._alike[key] = (not against, against)
-        return Judged(slot, status, parameters, not against, against, None)
+        ground = self._ground(slot)
+        status = slot.status_for(self.school.id, threshold_reached=ground.quota.rdvpermis_says_reached)
+        key = (ground, status, slot.published_at, slot.seen_at)
+        latest = slot.starts_at - ground.notice
+        shared = self._judgements.get(key)
+        if shared is not None and latest > (shared.opens_at or self.now):
+            return Judged(slot, shared)
+        at_its_hour = (key, slot.starts_at)
+        judgement = self._judgements.get(at_its_hour)
+        if judgement is None:
+            case = Case(self.now, Purpose.SEARCH, self.school, slot, ground.parameters, ground.quota)
+            against = [rule(case) for rule in self._that_refuse(ground, case)]
+            waits = bool(against) and all(verdict.opens_at is not None for verdict in against)
+            opens_at = judge.opens_at(case, against, self._rules) if waits else None
+            judgement = Judgement(status, ground.parameters, not against, against, opens_at)
+            closes_first = waits and opens_at is None
+            common = latest > (opens_at or self.now) and not closes_first
+            self._judgements[key if common else at_its_hour] = judgement
+        return Judged(slot, judgement)
 
-    def _place(self, slot: Slot) -> tuple[Place, Parameters, Quota]:
+    def _ground(self, slot: Slot) -> Ground:
         here = (slot.starts_at, slot.centre.department)
-        known = self._places.get(here)
+        known = self._grounds.get(here)
         if known is None:
-            place = Place(slot.department, slot.month, slot.category)
-            known = self._cases.get(place)
+            place = slot.place
+            known = self._grounds.get(place)
             if known is None:
-                known = self._cases[place] = (place, self.parameters_in(place.department), self.quota_of(place))
-            self._places[here] = known
+                parameters = self.parameters_in(place.department)
+                known = self._grounds[place] = Ground(parameters, self.quota_of(place), _notice(parameters))
+            self._grounds[here] = known
         return known
 
-    def _remembering(self, rule: Rule) -> Rule:
-        asks, name = ASKS.get(rule.__name__), rule.__name__
-        if asks is None:
-            return rule
+    def _that_refuse(self, ground: Ground, case: Case) -> Sequence[Rule]:
+        """The rules that refuse a slot: mostly none, known by what decides alone."""
+        key = (ground, *[asks.decides(case) for asks in _ASKS])
+        known = self._refusing.get(key)
+        if known is None:
+            known = self._refusing[key] = [rule for rule in self._rules if not rule(case).allowed]
+        return known
 
+    def _remembering(self, rule: Rule, asks: Asks) -> Rule:
         def remembered(case: Case) -> Verdict:
-            key = (name, case.now, asks(case))
+            key = (rule, case.now, asks.says(case))
             said = self._said.get(key)
             if said is None:
                 said = self._said[key] = rule(case)
@@ -142,15 +219,7 @@ class PageWriter:
     def write(self, response: pb.SearchSlotsResponse, judged: Judged) -> None:
         """Add one slot: its verdicts are those against it."""
         slot = judged.slot
-        key = (
-            slot.centre.id,
-            slot.kind,
-            judged.status,
-            slot.published_at,
-            slot.seen_at,
-            judged.opens_at,
-            tuple(map(id, judged.against)),
-        )
+        key = (slot.centre.id, slot.kind, judged.judgement)
         alike = self._written.get(key)
         if alike is None:
             alike = self._written[key] = self._alike(judged)
@@ -158,37 +227,47 @@ class PageWriter:
         entry.MergeFromString(alike)
         written = entry.slot
         written.id = slot.id
-        for stamp, at in ((written.starts_at, slot.starts_at), (written.ends_at, slot.ends_at)):
-            since = at - wire.EPOCH
-            stamp.seconds = since.days * 86_400 + since.seconds
-            if since.microseconds:
-                stamp.nanos = since.microseconds * 1000
+        _stamp(written.starts_at, slot.starts_at)
+        _stamp(written.ends_at, slot.ends_at)
 
     def _alike(self, judged: Judged) -> bytes:
-        slot, parameters = judged.slot, judged.parameters
-        centre = self.centre(slot.centre, parameters)
-        message = pb.JudgedSlot(
-            allowed=judged.allowed,
-            verdicts=[self._verdict(one) for one in judged.against],
-            slot=pb.Slot(
-                centre=centre,
-                time_zone=zone_of(slot.department),
-                category=slot.category,
-                kind=slot.kind,
-                status=wire.status(judged.status),
-                published_at=wire.timestamp(slot.published_at),
-                opens_to_all_at=wire.timestamp(slot.opens_to_all_at(parameters)),
-                seen_at=wire.timestamp(slot.seen_at),
-                distance_km=centre.distance_km if centre.HasField("distance_km") else None,
-                travel_minutes=centre.travel_minutes if centre.HasField("travel_minutes") else None,
-            ),
-        )
-        if judged.opens_at is not None:
-            message.opens_at.CopyFrom(wire.timestamp(judged.opens_at))
+        """All but what each slot has alone."""
+        slot, judgement = judged
+        message = pb.JudgedSlot()
+        message.MergeFromString(self._of_centre(slot, judgement.parameters))
+        message.allowed = judgement.allowed
+        message.verdicts.extend([self._verdict(one) for one in judgement.against])
+        written = message.slot
+        written.kind = slot.kind
+        written.status = wire.status(judgement.status)
+        _stamp(written.published_at, slot.published_at)
+        _stamp(written.opens_to_all_at, slot.opens_to_all_at(judgement.parameters))
+        _stamp(written.seen_at, slot.seen_at)
+        if judgement.opens_at is not None:
+            _stamp(message.opens_at, judgement.opens_at)
         return message.SerializeToString()
+
+    def _of_centre(self, slot: Slot, parameters: Parameters) -> bytes:
+        """What all slots at a centre have in common."""
+        known = self._written.get(slot.centre.id)
+        if known is None:
+            centre = self.centre(slot.centre, parameters)
+            written = pb.Slot(centre=centre, time_zone=zone_of(slot.department), category=slot.category)
+            if centre.HasField("distance_km"):
+                written.distance_km, written.travel_minutes = centre.distance_km, centre.travel_minutes
+            known = self._written[slot.centre.id] = pb.JudgedSlot(slot=written).SerializeToString()
+        return known
 
     def _verdict(self, said: Verdict) -> verdict_pb2.Verdict:
         known = self._verdicts.get(id(said))
         if known is None:  # the verdict is kept beside it, so that its id stays its own
             known = self._verdicts[id(said)] = (said, wire.verdict(said))
         return known[1]
+
+
+def _stamp(message: Timestamp, at: datetime) -> None:
+    """Write a time in place."""
+    since = at - wire.EPOCH
+    message.seconds = since.days * 86_400 + since.seconds
+    if since.microseconds:
+        message.nanos = since.microseconds * 1000

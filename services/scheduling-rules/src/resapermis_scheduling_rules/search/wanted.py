@@ -1,11 +1,13 @@
 """What a search asks for, and which slots it means. Pure: `matches` alone says it, everything else only finds faster."""
 
 from bisect import bisect_left
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from resapermis_scheduling_rules.domain import Centre, Point, Slot, Status, day_start, distance_km, local_day, zone_of
@@ -57,10 +59,15 @@ class Wanted:
         return bool(self.weekdays) or self.day_from > 0 or self.day_to < DAY
 
 
-@lru_cache(maxsize=65_536)
 def minute_of_day(at: datetime, department: str) -> int:
-    """Minutes after midnight on the centre's own clock. Remembered: many slots of a page begin at one moment."""
-    local = at.astimezone(ZoneInfo(zone_of(department)))
+    """Minutes after midnight on the centre's own clock."""
+    return _minute(at, zone_of(department))
+
+
+@lru_cache(maxsize=65_536)
+def _minute(at: datetime, zone: str) -> int:
+    """Remembered: many slots of a page begin at one moment."""
+    local = at.astimezone(ZoneInfo(zone))
     return local.hour * 60 + local.minute
 
 
@@ -150,44 +157,58 @@ def _both_readings(local: datetime) -> tuple[datetime, datetime]:
     return local.replace(fold=0).astimezone(UTC), local.replace(fold=1).astimezone(UTC)
 
 
-class Hours(NamedTuple):
-    """What of a slot says whether it stands in a row."""
-
-    centre_id: str
-    starts_at: datetime
-    ends_at: datetime
-    slot_id: str
+Row = Any
+"""A slot as the mirror is read: (part, id, centre, kind, starts, ends, published, status, holder, seen)."""
+ID, CENTRE, STARTS, ENDS = 1, 2, 4, 5
+position_of: Callable[[Row], Position] = itemgetter(STARTS, ID)
 
 
-def in_a_row(slots: Iterable[Hours], many: int) -> set[str]:
+def in_a_row(rows: Iterable[Row], many: int) -> set[str]:
     """Ids of slots that belong to `many` or more, one after the other at one centre, each within 15 min of the last's end.
 
-    Two examiners at one hour are no row. Runs end with the day.
+    Two examiners at one hour are no row. Runs end with the day. `rows` come in order of time.
     """
-    centres: dict[str, list[Hours]] = {}
-    for slot in slots:
-        centres.setdefault(slot[0], []).append(slot)
+    centres: dict[str, list[Row]] = {}
+    for row in rows:
+        centres.setdefault(row[CENTRE], []).append(row)
     found: set[str] = set()
     for here in centres.values():
-        if len(here) >= many:
-            found |= _rows(sorted(here), many)
+        for together in _groups(here, many):
+            found |= _rows(together, many)
     return found
 
 
-def _rows(here: Sequence[Hours], many: int) -> set[str]:
-    """Of one centre's slots in order of their start: the longest chains that end, and that begin, with each."""
-    starts = [slot[1] for slot in here]
-    followers: dict[datetime, range] = {}
-    for ends_at in {slot[2] for slot in here}:
-        followers[ends_at] = range(bisect_left(starts, ends_at), bisect_left(starts, ends_at + SHORT_GAP))
+def _groups(here: Sequence[Row], many: int) -> Iterator[Sequence[Row]]:
+    """Parts of one centre's slots between which no row can go on, where as many as `many` begin at different moments."""
+    group: list[Row] = []
+    begins, last, reach = 0, None, None
+    for row in here:
+        starts_at = row[STARTS]
+        if reach is not None and starts_at >= reach:
+            if begins >= many:
+                yield group
+            group, begins, last, reach = [], 0, None, None
+        group.append(row)
+        if starts_at != last:
+            begins, last = begins + 1, starts_at
+        ends_at = row[ENDS] + SHORT_GAP
+        if reach is None or ends_at > reach:
+            reach = ends_at
+    if begins >= many:
+        yield group
+
+
+def _rows(here: Sequence[Row], many: int) -> set[str]:
+    """Of one centre's slots in order of their start: ids of those on a chain so long, by the longest before and after each."""
+    starts = [row[STARTS] for row in here]
+    followers = [range(bisect_left(starts, row[ENDS]), bisect_left(starts, row[ENDS] + SHORT_GAP)) for row in here]
     before, after = [1] * len(here), [1] * len(here)
-    for place, slot in enumerate(here):
-        longer = before[place] + 1
-        for follower in followers[slot[2]]:
-            before[follower] = max(before[follower], longer)
+    for place, followed in enumerate(followers):
+        for follower in followed:
+            before[follower] = max(before[follower], before[place] + 1)
     for place in reversed(range(len(here))):
-        after[place] = 1 + max((after[follower] for follower in followers[here[place][2]]), default=0)
-    return {slot[3] for slot, b, a in zip(here, before, after, strict=True) if b + a - 1 >= many}
+        after[place] = 1 + max((after[follower] for follower in followers[place]), default=0)
+    return {row[ID] for row, b, a in zip(here, before, after, strict=True) if b + a - 1 >= many}
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,18 +267,22 @@ def _growing(begin: datetime, until: datetime) -> list[tuple[datetime, datetime]
     return found
 
 
-def complete_until(done: Step, found: Sequence[tuple[Hashable, Position]]) -> Position:
-    """Up to where a step's answer lacks nothing, by the stretch (stream and part) and position of each slot found, in order.
+def complete_until(done: Step, rows: Sequence[Row]) -> Position:
+    """Up to where a step's answer, in order, lacks nothing.
 
-    Its end; or the last slot of all, where that was as many as were asked for; or the last of the first stretch that was
-    cut short.
+    Its end; or the last slot of all, where that was as many as were asked for; or the last of the first stretch (stream
+    and part) that was cut short.
     """
-    counts: dict[Hashable, int] = {}
-    for stretch, position in found:
-        counts[stretch] = counts.get(stretch, 0) + 1
-        if counts[stretch] >= done.most_each:
-            return position
-    return found[-1][1] if len(found) >= done.most else (done.until, "")
+    if done.most_each < done.most:  # each stream is a centre
+        counts = Counter(map(itemgetter(0, CENTRE), rows))
+        cut = {stretch for stretch, count in counts.items() if count >= done.most_each}
+        seen: Counter[tuple[int, str]] = Counter()
+        for row in rows if cut else ():
+            stretch = (row[0], row[CENTRE])
+            seen[stretch] += 1
+            if seen[stretch] >= done.most_each:
+                return position_of(row)
+    return position_of(rows[-1]) if len(rows) >= done.most else (done.until, "")
 
 
 def day_of(position: Position, department: str) -> datetime:

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.db import Tx
-from resapermis_kit.statement import Row, Statement
+from resapermis_kit.statement import Statement
 from resapermis_scheduling_rules.domain import Centre
-from resapermis_scheduling_rules.search.wanted import Position, Step
+from resapermis_scheduling_rules.search.wanted import Position, Row, Step
 from resapermis_scheduling_rules.store.tables import centres, offers
 
 
@@ -54,10 +54,7 @@ def _statement(reading: Reading) -> Statement:
 async def read_step(
     engine: AsyncEngine, reading: Reading, category: str, kind: str, after: Position, step: Step
 ) -> Sequence[Row]:
-    """The first slots of a step after a position, in order of (starts_at, id): so many of all its streams together.
-
-    (part, id, centre, kind, starts, ends, published, status, holder, seen) each.
-    """
+    """The first slots of a step after a position, in order of (starts_at, id): so many of all its streams together."""
     values: dict[str, Any] = {
         "lows": [low for low, _ in step.parts],
         "highs": [high for _, high in step.parts],
