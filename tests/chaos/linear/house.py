@@ -24,7 +24,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc
 from resapermis_kit import peers
 from resapermis_kit.auth import Authorizer, Signer, Verifier
-from resapermis_kit.rpc import Server
+from resapermis_kit.server import Server
 
 HOLD_SECONDS = 2
 """R-HOLD-TTL here: holds lapse while others wait for their slots."""

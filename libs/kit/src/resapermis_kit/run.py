@@ -25,7 +25,7 @@ from resapermis_kit.clock import Clock, utc_now
 from resapermis_kit.duties import Worker
 from resapermis_kit.errors import Failure
 from resapermis_kit.outbox import FACTS, Outbox
-from resapermis_kit.rpc import EventsServicer, Server
+from resapermis_kit.server import EventsServicer, Server
 from resapermis_kit.settings import ServiceSettings
 from resapermis_kit.telemetry import Health, configure, serve_health
 

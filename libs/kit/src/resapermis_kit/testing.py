@@ -34,7 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis_kit import bus as kit_bus
 from resapermis_kit import db, peers
 from resapermis_kit.auth import Authorizer, Principal, Signer, Verifier
-from resapermis_kit.rpc import Server
+from resapermis_kit.server import Server
 from resapermis_kit.settings import ServiceSettings
 
 SERVICES = ("auth-gateway", "egress", "mandate", "scheduling-rules", "basket", "audit", "notification")

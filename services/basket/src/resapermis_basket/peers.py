@@ -18,6 +18,7 @@ from resapermis.scheduling.v1 import scheduling_pb2, scheduling_pb2_grpc
 from resapermis_basket.domain import BASKET, Key
 from resapermis_kit import peers
 from resapermis_kit.errors import Failure
+from resapermis_kit.together import Together
 
 ASKED = Histogram(
     "resapermis_basket_peer_seconds",
@@ -26,7 +27,9 @@ ASKED = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 1, 2, 5, 10, 20),
 )
 _asked = functools.cache(ASKED.labels)
-
+_MANDATE = mandate_pb2.DESCRIPTOR.services_by_name["MandateService"]
+_SCHEDULING = scheduling_pb2.DESCRIPTOR.services_by_name["SchedulingService"]
+_RDVPERMIS = rdv.DESCRIPTOR.services_by_name["RdvPermisService"]
 
 MOST_QUESTIONS = 100
 PATIENCE_SECONDS = 5.0
@@ -51,6 +54,10 @@ class Peers:
     ) -> None:
         """`egress_seconds`: the longest that one act waits for RdvPermis."""
         self._mandate = mandate_pb2_grpc.MandateServiceStub(mandate)
+        # What every hold asks, of as many holds as ask in the same moment.
+        self._check_mandates = Together(mandate, _MANDATE).method("CheckMandates")
+        self._evaluate = Together(scheduling, _SCHEDULING).method("Evaluate")
+        self._hold_slots = Together(egress, _RDVPERMIS, patience_seconds=0).method("HoldSlots")
         self._scheduling = scheduling_pb2_grpc.SchedulingServiceStub(scheduling)
         self.egress = rdvpermis_pb2_grpc.RdvPermisServiceStub(egress)
         self.egress_seconds = egress_seconds
@@ -67,7 +74,7 @@ class Peers:
                 for candidate, category in questions
             ]
         )
-        answer = await _timed("mandate", "CheckMandates", peers.ask(self._mandate.CheckMandates, request))
+        answer = await _timed("mandate", "CheckMandates", peers.ask(self._check_mandates, request))
         return list(answer.answers)
 
     async def known_candidates(self, school_id: str, theirs: Sequence[tuple[str, str]]) -> dict[str, UUID]:
@@ -98,7 +105,7 @@ class Peers:
         """Verdicts of all rules on these lines for the caller's school; `counted` are the school's counters."""
         request = question(lines, purpose, counted, allowance)
         answer: scheduling_pb2.EvaluateResponse = await _timed(
-            "scheduling-rules", "Evaluate", peers.ask(self._scheduling.Evaluate, request)
+            "scheduling-rules", "Evaluate", peers.ask(self._evaluate, request)
         )
         if answer.HasField("limits"):
             said = answer.limits
@@ -127,7 +134,7 @@ class Peers:
     async def rdvpermis(self, method: str, request: Message, *, itself: bool = False) -> Any:
         """Ask RdvPermis once, through egress; `itself`: as basket, on behalf of the school the request names."""
         call = peers.call(
-            getattr(self.egress, method),
+            self._hold_slots if method == "HoldSlots" else getattr(self.egress, method),
             request,
             timeout=self.egress_seconds,
             principal="" if itself else None,
