@@ -199,10 +199,10 @@ async def test_a_peer_of_a_release_that_knows_no_lots_is_called_one_by_one(
 async def test_a_peer_that_answers_nonsense_or_not_all_is_said(
     running: Running, together: Together, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nonsense(request: object, timeout: float) -> AsyncIterator[together_pb2.CallResponse]:
+    async def nonsense(request: object, **_: float) -> AsyncIterator[together_pb2.CallResponse]:
         yield together_pb2.CallResponse(answers=[together_pb2.Answered(call=0, answer=b"\xff\xff")])
 
-    async def silence(request: object, timeout: float) -> AsyncIterator[together_pb2.CallResponse]:
+    async def silence(request: object, **_: float) -> AsyncIterator[together_pb2.CallResponse]:
         yield together_pb2.CallResponse(answers=[together_pb2.Answered(call=99, answer=b"")])
 
     for how in (nonsense, silence):
@@ -211,5 +211,3 @@ async def test_a_peer_that_answers_nonsense_or_not_all_is_said(
         for failed in await asyncio.gather(*both, return_exceptions=True):
             assert isinstance(failed, Failure)
             assert failed.code == Code.CODE_INTERNAL
-
-

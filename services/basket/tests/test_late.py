@@ -8,7 +8,6 @@ from basket_peers import Basket, Record
 
 from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1 import basket_pb2 as pb
-from resapermis_basket import late as late_module
 from resapermis_basket import store
 from resapermis_kit.errors import Code, Failure
 
@@ -89,11 +88,11 @@ async def test_a_batch_that_fails_is_refused_to_each_and_leaves_nothing(
     async def away(*_: Any) -> Any:
         raise Failure(Code.CODE_UNAVAILABLE, "the database is away")
 
-    monkeypatch.setattr(late_module.store, "refuse", away)
+    monkeypatch.setattr(store, "refuse", away)
     answers = await asyncio.gather(
         *(basket.hold("s1", school=f"ecole-{n}", key=f"k{n}") for n in range(3)), return_exceptions=True
     )
     assert [one.code for one in answers if isinstance(one, Failure)] == [Code.CODE_UNAVAILABLE] * 3
     assert not await basket.rows("SELECT id FROM basket_line WHERE state = 'refused'")
-    monkeypatch.setattr(late_module.store, "refuse", real)
+    monkeypatch.setattr(store, "refuse", real)
     assert reasons(await basket.hold("s1", school="ecole-0", key="k0")) == [Code.CODE_SLOT_TAKEN]

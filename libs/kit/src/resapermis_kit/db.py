@@ -58,6 +58,7 @@ def make_engine(url: str, *, pool: int = 10, name: str = "resapermis") -> AsyncE
         async_url(url),
         pool_size=pool,
         max_overflow=0,
+        pool_use_lifo=True,  # the same few connections as long as they suffice: each makes its own plans
         pool_timeout=2,
         connect_args={
             "timeout": 3,

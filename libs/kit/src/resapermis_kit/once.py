@@ -36,21 +36,8 @@ def digest(command: Message) -> bytes:
     return sha256(command.DESCRIPTOR.full_name.encode() + b"\0" + bare.SerializeToString(deterministic=True)).digest()
 
 
-CLAIM = (
-    "INSERT INTO request (caller, request_id, digest, response, created_at) "
-    "VALUES (:caller, :request_id, :digest, CAST(:response AS bytea), CAST(:claimed_at AS timestamptz)) "
-    "ON CONFLICT DO NOTHING RETURNING 1"
-)
-"""The claim as part of a larger statement (`claim` has its values); no row: a twin was here, ask `earlier_answer`."""
-SETTLE = (
-    "UPDATE request SET response = CAST(:response AS bytea) "
-    "WHERE caller = :caller AND request_id = :request_id AND CAST(:response AS bytea) IS NOT NULL"
-)
-"""The same for `settle`: the answer, where it is known."""
-
-
 def claim(caller: str, command: Message, now: datetime, response: Message | None) -> dict[str, object]:
-    """The values of `CLAIM` and `SETTLE`; `response`: the answer, if it is known already."""
+    """What a statement of a service's own writes as the claim; `response`: the answer, if it is known already."""
     return {
         "caller": caller,
         "request_id": request_id_of(command),

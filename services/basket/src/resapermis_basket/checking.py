@@ -5,8 +5,8 @@ import asyncio
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.scheduling.v1.scheduling_pb2 import ExplainResponse, Need
 from resapermis_basket import store
-from resapermis_basket.acts import Parts, Time, caller_key
-from resapermis_basket.judging import MOST_EVALUATED, Judging, Situation, parse_hold
+from resapermis_basket.acts import Parts, Time
+from resapermis_basket.judging import MOST_EVALUATED, Judging, Situation, parse_hold, question
 from resapermis_kit.auth import Principal
 from resapermis_kit.errors import malformed
 
@@ -24,15 +24,8 @@ class Checking:
         wanted = parse_hold(request)
         if len(wanted) > MOST_EVALUATED:
             raise malformed("lines", f"at most {MOST_EVALUATED}")
-        found, mandates = await asyncio.gather(
-            store.standing(
-                self._parts.engine,
-                who.school_id,
-                caller_key(who),
-                "",
-                [line.slot_id for line in wanted],
-                [line.candidate_id for line in wanted if line.candidate_id],
-            ),
+        (found,), mandates = await asyncio.gather(
+            store.standings(self._parts.engine, [question(who, wanted, "")]),
             self._parts.peers.mandates([(str(line.candidate_id), "") for line in wanted if line.candidate_id]),
         )
         situation = Situation(Time(found.now), found.asked_before, found.counted, found.conflicts, found.words)

@@ -58,7 +58,7 @@ class Place:
 class Door:
     """Where holds come in."""
 
-    def __init__(self, at_once: int = 24) -> None:
+    def __init__(self, at_once: int = 48) -> None:
         """So many are at work at once."""
         self.places = asyncio.Semaphore(at_once)
         self._late = 0.0

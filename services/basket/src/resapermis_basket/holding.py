@@ -39,17 +39,20 @@ from resapermis_basket.domain import (
     in_doubt,
 )
 from resapermis_basket.intending import Intended, Intending
-from resapermis_basket.judging import Judging, Situation, Wanted, parse_hold
-from resapermis_basket.late import Telling
+from resapermis_basket.judging import Judging, Situation, Wanted, parse_hold, question
+from resapermis_basket.rounds import Rounds
 from resapermis_basket.turns import Turns
 from resapermis_kit import once
 from resapermis_kit.auth import Principal
 from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.gathering import Gathering
 
 SLOT_TAKEN = refusals.slot_taken()
 HOLDS = Counter("resapermis_hold_lines_total", "Lines asked for, by what became of them at once", ["outcome"])
 _lines_that = functools.cache(HOLDS.labels)
+MOST_REFUSED = 50
+"""In one statement."""
 
 
 class Holding:
@@ -59,8 +62,14 @@ class Holding:
         """Keep the parts."""
         self._parts = parts
         self._judging, self._intending = Judging(parts), Intending(parts)
-        self._telling = Telling(parts)
-        self._turns = Turns(monotonic)
+        # What comes in the same moment is one statement: at an opening, of many schools.
+        engine = parts.engine
+        self._standing: Gathering[store.Question, store.Standing] = Gathering(lambda lot: store.standings(engine, lot))
+        self._answering: Gathering[store.Answered, bool] = Gathering(lambda lot: store.answer(engine, lot))
+        self._refusing: Gathering[store.Late, store.Told] = Gathering(
+            lambda lot: store.refuse(engine, lot), most=MOST_REFUSED
+        )
+        self._turns, self._rounds = Turns(monotonic), Rounds()
         self._time: Time | None = None
         """The newest that the database said."""
 
@@ -79,7 +88,8 @@ class Holding:
                 async with self._turns.of(slot_ids):
                     if self._seen_taken(slot_ids):
                         continue  # somebody was faster while we waited
-                    group, time, intended = await self._intend(who, request, wanted)
+                    async with self._rounds.turn():
+                        group, time, intended = await self._intend(who, request, wanted)
                 if intended.answer is None:
                     # The caller may go away; what RdvPermis answers is written down all the same.
                     place.asking()
@@ -107,7 +117,8 @@ class Holding:
         claim = once.claim(caller_key(who), request, now, answer)
         changes = [Change(None, line) for line in lines]
         said = self._parts.outbox.packed(now, events.said(changes, events.person(who), who.account_id))
-        told = await self._telling.tell(store.Late(claim, group, lines, said))
+        told = await self._refusing.ask(store.Late(claim, group, lines, said))
+        self._parts.outbox.bell.ring()
         if told is store.Told.TWIN:
             async with self._parts.door.place():
                 return await self.earlier(who, request, now)
@@ -168,15 +179,7 @@ class Holding:
         return await self._parts.peers.mandates([(str(line.candidate_id), "") for line in wanted if line.candidate_id])
 
     async def _situation(self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[Wanted]) -> Situation:
-        request_id = once.request_id_of(request)
-        found = await store.standing(
-            self._parts.engine,
-            who.school_id,
-            caller_key(who),
-            request_id,
-            [line.slot_id for line in wanted],
-            [line.candidate_id for line in wanted if line.candidate_id],
-        )
+        found = await self._standing.ask(question(who, wanted, once.request_id_of(request)))
         return Situation(Time(found.now), found.asked_before, found.counted, found.conflicts, found.words)
 
     def _group(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> store.Group:
@@ -211,7 +214,7 @@ class Holding:
         moved = [change for change in changes if change.after.state is not State.ASKING]
         messages = events.said(moved, events.person(who), who.account_id)
         known = None if any(in_doubt(line) for line in after) else response
-        if not await self._written(who, request, changes, messages, known, now):
+        if not await self._written(who, request, group, changes, messages, known, now):
             async with transaction(self._parts.engine) as tx:  # the reconciler was faster: what it found stands
                 return pb.HoldSlotsResponse(group=await group_view(tx, group))
         return response
@@ -220,6 +223,7 @@ class Holding:
         self,
         who: Principal,
         request: pb.HoldSlotsRequest,
+        group: store.Group,
         changes: Sequence[Change],
         messages: Sequence[Message],
         known: pb.HoldSlotsResponse | None,
@@ -229,7 +233,8 @@ class Holding:
         if not deltas(changes):
             said = self._parts.outbox.packed(now, messages)
             claim = once.claim(caller_key(who), request, now, known)
-            written = await store.answer(self._parts.engine, claim, [change.after for change in changes], said)
+            answered = store.Answered(claim, group, [change.after for change in changes], said)
+            written = await self._answering.ask(answered)
             self._parts.outbox.bell.ring()
             return written
         try:

@@ -28,6 +28,7 @@ from resapermis_basket.judging import Judged
 from resapermis_kit import once
 from resapermis_kit.auth import Principal
 from resapermis_kit.db import Tx, transaction
+from resapermis_kit.gathering import Gathering
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Intending:
     def __init__(self, parts: Parts) -> None:
         """Keep the parts."""
         self._parts = parts
+        self._writing: Gathering[store.Intention, str | None] = Gathering(lambda lot: store.intend(parts.engine, lot))
 
     async def write(
         self, who: Principal, request: pb.HoldSlotsRequest, group: store.Group, judged: Judged, now: datetime
@@ -79,8 +81,7 @@ class Intending:
         """All or nothing, in one statement; None: nothing was written."""
         asking = [line for line in lines if line.state is State.ASKING]
         answer = refused_answer(group, lines)
-        basket_id = await store.intend(
-            self._parts.engine,
+        intention = store.Intention(
             once.claim(caller_key(who), request, now, answer),
             group,
             {key: (many, judged.caps[key]) for key, many in _asked(asking).items()},
@@ -88,6 +89,7 @@ class Intending:
             {line.id: judged.cases[line.id] for line in asking if judged.cases[line.id]},
             self._parts.outbox.packed(now, _said(who, judged, lines)),
         )
+        basket_id = await self._writing.ask(intention)
         if basket_id is None:
             return None
         self._parts.outbox.bell.ring()

@@ -13,6 +13,7 @@ from resapermis_basket import refusals, store
 from resapermis_basket.acts import (
     Parts,
     Time,
+    caller_key,
     look_after_call,
     parse_id,
     refuse,
@@ -68,6 +69,13 @@ def parse_hold(request: pb.HoldSlotsRequest | pb.CheckHoldRequest) -> list[Wante
                 raise malformed(f"lines[{index}].{name}", f"at most {LONGEST_ID} characters")
         wanted.append(Wanted(line.slot_id, candidate, line.trainer_id, line.vehicle_id))
     return wanted
+
+
+def question(who: Principal, wanted: Sequence[Wanted], request_id: str) -> store.Question:
+    """What to look up in our own database before anybody else is asked."""
+    slots = frozenset(line.slot_id for line in wanted)
+    candidates = frozenset(line.candidate_id for line in wanted if line.candidate_id)
+    return store.Question(who.school_id, caller_key(who), request_id, slots, candidates)
 
 
 def slot_of(said: scheduling_pb2.Slot, month: str) -> Slot:

@@ -40,7 +40,7 @@ class Settings(ServiceSettings):
     """How old the allowance of replacements shown with a school's bookings may grow before it is read again."""
     compliance_round_seconds: float = 600.0
     """Pause between two looks whether tonight's compliance check (after three in the morning) is still to be made."""
-    holds_at_once: int = 24
+    holds_at_once: int = 48
     """Holds at work in this process until they are answered; the others wait in turn, five seconds at most."""
     egress_seconds: float = 20.0
     """Longest that one act waits for RdvPermis; the caller's deadline if earlier."""

@@ -23,7 +23,7 @@ from resapermis_basket.store.due import (
     take_warnings,
 )
 from resapermis_basket.store.group_rows import Group, add_group, group, group_of_request, groups_by_id, lone_group
-from resapermis_basket.store.hold import Standing, answer, intend, standing
+from resapermis_basket.store.hold import Answered, Intention, Question, Standing, answer, intend, standings
 from resapermis_basket.store.judged import (
     START,
     CheckMade,
@@ -87,13 +87,16 @@ __all__ = [
     "BATCH",
     "MOMENT",
     "START",
+    "Answered",
     "CheckMade",
     "Conflicts",
     "Group",
     "Heard",
+    "Intention",
     "Judgement",
     "Late",
     "Page",
+    "Question",
     "Standing",
     "Tally",
     "Told",
@@ -166,7 +169,7 @@ __all__ = [
     "refuse",
     "row",
     "save",
-    "standing",
+    "standings",
     "sweep_soon",
     "swept",
     "take_prepared",

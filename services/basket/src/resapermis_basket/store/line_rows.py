@@ -16,15 +16,15 @@ from resapermis_kit.errors import Code, Failure
 _NAMES = lines.c.keys()
 COLUMNS = ", ".join(_NAMES)
 _FIXED = set(_NAMES[: _NAMES.index("state")])
-_MUTABLE = [name for name in _NAMES if name not in _FIXED]
-SET_MUTABLE = ", ".join(f"{name} = new.{name}" for name in _MUTABLE)
+MUTABLE = [name for name in _NAMES if name not in _FIXED]
+SET_MUTABLE = ", ".join(f"{name} = new.{name}" for name in MUTABLE)
 WANTED_BY_ANOTHER = (
     "EXISTS (SELECT FROM basket_line AS other WHERE other.wanted_candidate_id = new.candidate_id "
     "AND other.category = new.category AND other.ended_at IS NULL AND new.ended_at IS NULL)"
 )
 """A change under way would put the new line's candidate on another line: reserved, as if it stood there."""
 LOCKED_AND_NEW = (
-    f"new AS (SELECT id, {', '.join(_MUTABLE)} "  # noqa: S608 - column names of our own table
+    f"new AS (SELECT id, {', '.join(MUTABLE)} "  # noqa: S608 - column names of our own table
     "FROM json_populate_recordset(NULL::basket_line, CAST(CAST(:rows AS text) AS json))), "
     "locked AS (SELECT line.id FROM basket_line AS line JOIN new USING (id) "
     "WHERE line.version = new.version - 1 ORDER BY line.slot_id, line.id FOR UPDATE OF line)"

@@ -12,19 +12,17 @@ from resapermis_basket.store.tables import eligibility
 from resapermis_basket.store.tables import prepared_baskets as baskets
 from resapermis_kit.db import Tx
 
-TAKE = (
+_TAKE = sa.text(
     "UPDATE prepared_basket SET taken_at = now() "  # noqa: S608 - a number of our own
     "WHERE school_id = :school_id AND account_id = :account_id AND taken_at IS NULL AND next_drop_at IS NULL "
     f"AND expires_at > now() + interval '{int(BASKET_MARGIN.total_seconds())} seconds' "
     "RETURNING basket_id"
 )
-"""The statement by which one hold takes the person's basket: of two, the second finds none."""
-_TAKE = sa.text(TAKE)
 _WAITING = (baskets.c.taken_at.is_(None), baskets.c.next_drop_at.is_(None))
 
 
 async def take_prepared(tx: Tx, school_id: str, account_id: str) -> str:
-    """The basket that waits for this person's hold, never to be taken again; "" when there is none."""
+    """The basket that waits for this person's hold, never to be taken again; "" when there is none: of two holds, the second finds none."""
     found = await tx.execute(_TAKE, {"school_id": school_id, "account_id": account_id})
     return found.scalar() or ""
 
