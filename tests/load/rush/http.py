@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rush import hops, run
-from rush.opening import opening
+from rush.opening import opening, prepared
 from rush.seed import School
 
 ROUNDS = 3
@@ -14,7 +14,7 @@ SCHOOLS, SLOTS = 400, 800
 
 
 async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """An opening, then slices of schools on slots of their own."""
+    """An opening that each school prepared, then slices of schools on slots of their own that none did."""
     crowd = [School(9_000_000 + number) for number in range(SCHOOLS)]
     many = int(ROUNDS * (1 + run.WARM_UP) * arguments.seconds * MOST_ACTIONS_A_SECOND / 4) + arguments.callers
     schools = iter([School(number) for number in range(1, many + 1)])
@@ -22,6 +22,9 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     async with run.place(web=True) as place:
         await place.seed([*crowd, *map(School, range(1, many + 1))], slots)
         platform = place.web()
+        await prepared(platform, crowd, arguments.callers)
+        run.say(f"{len(crowd)} schools are prepared")
+        await place.until_published()
         before = await place.read()
         opened = await opening(platform, crowd, slots, arguments.callers, "web")
         shares = hops.shares([(before, await place.read())], 0.0)

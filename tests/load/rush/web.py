@@ -15,7 +15,7 @@ from uuid import UUID
 
 from resapermis_auth_gateway.web.cookies import derive, session_cookie
 from rush.callers import Done, Seen
-from rush.seed import School
+from rush.seed import CATEGORY, DEPARTMENT, School
 
 _LENGTH = re.compile(rb"(?im)^content-length:\s*(\d+)")
 
@@ -82,9 +82,9 @@ class WebPlatform:
         yield connection
         self._free.append(connection)  # one that broke is not given back
 
-    def _request(self, school: School, request_id: str, body: bytes) -> bytes:
+    def _request(self, school: School, what: str, request_id: str, body: bytes) -> bytes:
         head = (
-            "POST /api/v1/basket/items HTTP/1.1\r\n"
+            f"POST /api/v1/basket/{what} HTTP/1.1\r\n"
             f"Host: {self._origin.partition('://')[2]}\r\nOrigin: {self._origin}\r\nSec-Fetch-Site: same-origin\r\n"
             f"Cookie: {self._cookie}={school.cookie}\r\nX-CSRF-Token: {derive(school.cookie, 'csrf')}\r\n"
             f"Idempotency-Key: {request_id}-{school.digits}\r\nAccept-Language: fr\r\n"
@@ -92,12 +92,21 @@ class WebPlatform:
         )
         return head.encode() + body
 
+    async def prepare(self, school: School) -> None:
+        """What a school's page does before the opening: a basket at RdvPermis waits for its first hold."""
+        body = json.dumps({"category": CATEGORY, "department": DEPARTMENT}).encode()
+        async with self._connection() as connection:
+            status, answer = await connection.ask(self._request(school, "preparation", "preparation", body))
+        if status != 200:
+            msg = f"preparing was answered {status}: {answer.decode('utf-8', 'replace')[:200]}"
+            raise RuntimeError(msg)
+
     async def hold(
         self, school: School, request_id: str, slots: Sequence[str], candidates: Sequence[UUID], seen: Seen
     ) -> list[str]:
         """One action; what became of it goes into `seen`. Returns the slots held."""
         items = [{"slotId": slot, "candidateId": str(who)} for slot, who in zip(slots, candidates, strict=True)]
-        request = self._request(school, request_id, json.dumps({"items": items}).encode())
+        request = self._request(school, "items", request_id, json.dumps({"items": items}).encode())
         started = time.monotonic()
         try:
             async with self._connection() as connection:
