@@ -47,8 +47,9 @@ def time_of(message: Timestamp, field: str) -> datetime:
         raise malformed(field, "not a time") from error
 
 
+@lru_cache(maxsize=8192)
 def timestamp(at: datetime) -> Timestamp:
-    """As a message."""
+    """As a message, to be copied into another and not written to: a slot's hours are said to all who ask for it."""
     since = at - EPOCH
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
@@ -94,7 +95,12 @@ def status(of: Status) -> pb.SlotStatus.ValueType:
 
 
 def slot(known: Slot, status: Status, parameters: Parameters) -> pb.Slot:
-    """As a message, as it stands for the asker."""
+    """As a message, as it stands for the asker; to be copied into an answer and not written to."""
+    return _slot(known, status, known.opens_to_all_at(parameters))
+
+
+@lru_cache(maxsize=4096)
+def _slot(known: Slot, status: Status, opens_to_all_at: datetime) -> pb.Slot:
     return pb.Slot(
         id=known.id,
         centre=centre(known.centre),
@@ -105,7 +111,7 @@ def slot(known: Slot, status: Status, parameters: Parameters) -> pb.Slot:
         kind=known.kind,
         status=_STATUS[status],
         published_at=timestamp(known.published_at),
-        opens_to_all_at=timestamp(known.opens_to_all_at(parameters)),
+        opens_to_all_at=timestamp(opens_to_all_at),
         seen_at=timestamp(known.seen_at),
     )
 

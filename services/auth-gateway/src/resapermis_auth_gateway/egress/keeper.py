@@ -60,8 +60,8 @@ class Access:
     """An opened access token."""
 
     token_id: UUID
-    account_id: UUID
-    """RdvPermis counts an employee's calls, whichever of their sessions makes them."""
+    employee: str
+    """Account id: RdvPermis counts an employee's calls, whichever of their sessions makes them."""
     school_id: str
     value: str = field(repr=False)
     expires_at: datetime
@@ -155,7 +155,7 @@ class Keeper:
             return [str(token.account_id) for token in await self.of_school(who.school_id)]
         found = self._remembered(who.session_id, who.school_id)
         if found is not None:
-            return [str(found.account_id)]
+            return [found.employee]
         token = await self._of_sessions.ask(who.session_id)
         return [] if token is None or token.school_id != who.school_id else [str(token.account_id)]
 
@@ -209,7 +209,7 @@ class Keeper:
         except Unreadable:
             log.error("token.unreadable", kind=token.kind)
             raise _reconnect() from None
-        return Access(token.id, token.account_id, token.school_id, value, token.access_expires_at)
+        return Access(token.id, str(token.account_id), token.school_id, value, token.access_expires_at)
 
     async def _renew_whatever_happens(self, token: Token, leased: datetime, refused: str) -> Access:
         """A caller that gives up must not lose the pair which the provider is about to hand out."""
@@ -247,7 +247,7 @@ class Keeper:
             raise _reconnect()
         REFRESHES.labels("renewed").inc()
         self._schools.pop(token.school_id, None)
-        return Access(token.id, token.account_id, token.school_id, pair.access, pair.access_expires_at)
+        return Access(token.id, str(token.account_id), token.school_id, pair.access, pair.access_expires_at)
 
     async def _written(self, token_id: UUID, leased: datetime, pair: Pair) -> bool:
         """Write the new pair down, trying until the lease ends: the provider never hands it out again."""

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -54,6 +55,18 @@ SECONDS = Histogram(
 )
 CIRCUIT = Gauge("resapermis_rdvpermis_circuit", "Circuit to RdvPermis: 0 closed, 1 half open, 2 open")
 LEAST_LEFT = Gauge("resapermis_rdvpermis_budget_left", "Calls left this minute to the employee who has fewest")
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+@cache
+def _calls(operation: str, outcome: str) -> Counter:
+    """One count, found once: looking for it costs as much as half a budget."""
+    return CALLS.labels(operation, outcome)
+
+
+@cache
+def _seconds(operation: str) -> Histogram:
+    return SECONDS.labels(operation)
 
 
 @dataclass(frozen=True)
@@ -174,7 +187,7 @@ class RdvPermis:
 
     def reserve(self, access: Access, calls: int, *, urgent: bool) -> Reservation:
         """Set calls aside, or refuse with RDVPERMIS_BUDGET and when to come back."""
-        found = self.budget.reserve(str(access.account_id), access.school_id, calls, self.clock(), urgent=urgent)
+        found = self.budget.reserve(access.employee, access.school_id, calls, self.clock(), urgent=urgent)
         if isinstance(found, float):
             raise Failure(Code.CODE_RDVPERMIS_BUDGET, "the call budget is used up", retry_at=self.moment(found))
         return found
@@ -204,8 +217,8 @@ class RdvPermis:
             if word == "cancelled":
                 self.breaker.not_asked()
             self.budget.ended(reservation, ended, asked=asked)
-            CALLS.labels(call.operation, _label(word)).inc()
-            SECONDS.labels(call.operation).observe(ended - started)
+            _calls(call.operation, _label(word)).inc()
+            _seconds(call.operation).observe(ended - started)
             # What went well is in the metrics; at an opening a line a call would cost more than reading the answer.
             say = log.debug if word == "ok" and ended - started < SLOW_SECONDS else log.info
             say(
@@ -221,7 +234,7 @@ class RdvPermis:
             reservation.left += self.reserve(access, 1, urgent=reservation.urgent).left
         opens = self.breaker.admit(self.clock())
         if opens is not None:
-            CALLS.labels(call.operation, "circuit_open").inc()
+            _calls(call.operation, "circuit_open").inc()
             raise Failure(
                 Code.CODE_RDVPERMIS_DOWN, "RdvPermis does not answer; it was not asked", retry_at=self.moment(opens)
             )
@@ -232,7 +245,7 @@ class RdvPermis:
         body = None
         if call.body is not None:
             headers["Content-Type"] = "application/json"
-            body = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode()
+            body = _JSON.encode(call.body).encode()
         try:
             async with asyncio.timeout(min(self._call_seconds, remaining_seconds() - 0.1)):
                 return await self._client.exchange(call.method, url, headers, body)
@@ -248,7 +261,7 @@ class RdvPermis:
             raise _Lost from None
 
     def _judged(self, call: Call, access: Access, answered: Answered, read: Callable[[Answer], T]) -> T:
-        employee, status = str(access.account_id), answered.status
+        employee, status = access.employee, answered.status
         if status == 429:
             self.breaker.answered()
             until = self.budget.refused(

@@ -1,7 +1,7 @@
 """RdvPermisService: what other services may ask of RdvPermis, each RPC one call of theirs unless it says otherwise."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -145,13 +145,13 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         async with self._rdvpermis.action(who_asks(), calls=(1 if opened else 2) + len(named)) as action:
             held = await _hold(action, opened, slot_ids)
             basket_id, results = held.basket_id, held.results
-            await asyncio.gather(*(_explain(action, basket_id, result) for result in results if _unexplained(result)))
-            await asyncio.gather(
-                *(
+            await _side_by_side([_explain(action, basket_id, result) for result in results if _unexplained(result)])
+            await _side_by_side(
+                [
                     _name(action, basket_id, result, named[result.slot_id])
                     for result in results
                     if result.outcome == pb.HoldResult.OUTCOME_HELD and result.slot_id in named
-                )
+                ]
             )
         return held
 
@@ -282,6 +282,14 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         if until > now:
             response.wait_until.FromDatetime(client.moment(until))
         return response
+
+
+async def _side_by_side(calls: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """All of them at once; most holds have one, which needs no task of its own."""
+    if len(calls) == 1:
+        await calls[0]
+    elif calls:
+        await asyncio.gather(*calls)
 
 
 def _unknown(slot_ids: Sequence[str]) -> list[pb.HoldResult]:

@@ -38,6 +38,12 @@ def month_of(day: date) -> str:
     return f"{day.year:04d}-{day.month:02d}"
 
 
+@lru_cache(maxsize=65_536)
+def local_month(at: datetime, department: str) -> str:
+    """Month of `at` where the department is, as "2026-12"."""
+    return month_of(local_day(at, department))
+
+
 def day_start(day: date, department: str) -> datetime:
     """Local midnight at the start of a day, UTC. French zones never skip midnight."""
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone_of(department))).astimezone(UTC)

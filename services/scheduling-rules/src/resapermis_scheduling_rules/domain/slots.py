@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from resapermis_scheduling_rules.domain.days import local_day, month_of
+from resapermis_scheduling_rules.domain.days import local_month
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Place
 
@@ -89,7 +89,7 @@ class Slot:
     @property
     def month(self) -> str:
         """Month it counts for: that of the exam, at the centre's own hour."""
-        return month_of(local_day(self.starts_at, self.department))
+        return local_month(self.starts_at, self.centre.department)
 
     @property
     def place(self) -> Place:
