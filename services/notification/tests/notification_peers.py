@@ -22,7 +22,7 @@ from resapermis.notification.v1 import notification_pb2_grpc as rpc
 from resapermis_kit import peers
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.consumer import Fact
-from resapermis_kit.db import transaction
+from resapermis_kit.db import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.outbox import Outbox, outbox
 from resapermis_kit.testing import MakeEngine, Running, Serve, free_port
@@ -123,21 +123,13 @@ class House:
 
     async def hear(self, event: Message, fact_id: str | None = None) -> None:
         fact = Fact(fact_id or str(new_id()), "test", 1, event.DESCRIPTOR.full_name, utc_now(), b"", "")
-        handle: Any = {
-            "LineChanged": self.inbox.on_line_changed,
-            "GroupExpiring": self.inbox.on_group_expiring,
-            "MandateChanged": self.inbox.on_mandate_changed,
-            "ThresholdReached": self.inbox.on_threshold_reached,
-            "ThresholdDiffers": self.inbox.on_threshold_differs,
-            "ResultFound": self.inbox.on_result_found,
-            "ComplianceDrifted": self.inbox.on_compliance_drifted,
-            "ConflictFound": self.inbox.on_conflict_found,
-            "RuleChanged": self.inbox.on_rule_changed,
-            "SearchMatched": self.inbox.on_search_matched,
-            "AuthorisationEnding": self.inbox.on_authorisation_ending,
-        }[event.DESCRIPTOR.name]
         async with transaction(self.engine) as tx:
-            await handle(tx, event, fact)
+            await self.take(tx, (event, fact))
+
+    async def take(self, tx: Tx, *said: tuple[Message, Fact]) -> None:
+        """Take facts of one type in together, as the consumer does."""
+        kind = type(said[0][0])
+        await self.inbox.hears(kind)[kind].handle(tx, said)
 
     async def call(self, method: str, request: Message, **who: Any) -> Any:
         async with self.running.channel("notification") as channel:

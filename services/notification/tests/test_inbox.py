@@ -50,6 +50,30 @@ async def test_a_fact_heard_twice_is_one_notice_and_one_announcement(house: Hous
 
 
 @pytest.mark.req("N-04")
+async def test_facts_that_come_together_are_notices_in_their_order_each_once(house: House) -> None:
+    told, silent, booked = fact(), fact(), fact()
+    await house.hear(done(0), told.id)
+    asking = LineChanged(line_id="line-9", school_id="school-1", to=LineState.LINE_STATE_ASKING)
+    booking = LineChanged(
+        line_id="line-2", school_id="school-1", candidate_id="c2", to=LineState.LINE_STATE_BOOKED, category="B"
+    )
+    batch = [
+        (done(0), told),
+        (done(1), fact()),
+        (asking, silent),
+        (booking, booked),
+        (booking, booked),
+        (done(3), fact()),
+    ]
+    async with transaction(house.engine) as tx:
+        await house.take(tx, *batch)
+    listed = (await house.call("ListNotices", pb.ListNoticesRequest())).notices
+    assert [notice.object_id for notice in listed] == ["line-3", "line-2", "line-1", "line-0"]
+    assert [one.notice_id for one in await house.said(NoticePosted)] == [notice.id for notice in reversed(listed)]
+    assert await house.outcomes() == {("school", ""): "waiting", ("candidate", "c2"): "waiting"}
+
+
+@pytest.mark.req("N-04")
 async def test_pages_go_back_newest_first_and_replay_goes_on_oldest_first(house: House) -> None:
     for number in range(5):
         await house.hear(done(number))
@@ -201,7 +225,7 @@ async def test_a_feed_that_has_seen_a_notice_has_seen_all_before_it(house: House
 
     async def slow() -> None:
         async with transaction(house.engine) as tx:
-            await house.inbox.on_line_changed(tx, done(1), fact())
+            await house.take(tx, (done(1), fact()))
             begun.set()
             await may_end.wait()
 
@@ -223,7 +247,7 @@ async def test_what_fails_to_commit_is_neither_posted_nor_mailed(house: House) -
     booked = LineChanged(line_id="l1", school_id="school-1", candidate_id="c1", to=LineState.LINE_STATE_BOOKED)
     with pytest.raises(RuntimeError):
         async with transaction(house.engine) as tx:
-            await house.inbox.on_line_changed(tx, booked, fact())
+            await house.take(tx, (booked, fact()))
             raise RuntimeError
     await house.deliveries.drain()
     assert not house.post.mails

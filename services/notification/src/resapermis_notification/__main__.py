@@ -34,26 +34,11 @@ PACKAGE = "resapermis_notification"
 async def build(process: run.Process, settings: Settings) -> None:
     """Wire notification."""
     inbox = Inbox(process.outbox, process.now, new_id)
-    process.consume(
-        "basket",
-        {
-            LineChanged: inbox.on_line_changed,
-            GroupExpiring: inbox.on_group_expiring,
-            ResultFound: inbox.on_result_found,
-            ComplianceDrifted: inbox.on_compliance_drifted,
-        },
-    )
-    process.consume("mandate", {MandateChanged: inbox.on_mandate_changed})
+    process.consume("basket", inbox.hears(LineChanged, GroupExpiring, ResultFound, ComplianceDrifted))
+    process.consume("mandate", inbox.hears(MandateChanged))
     process.consume(
         "scheduling-rules",
-        {
-            ThresholdReached: inbox.on_threshold_reached,
-            ThresholdDiffers: inbox.on_threshold_differs,
-            ConflictFound: inbox.on_conflict_found,
-            RuleChanged: inbox.on_rule_changed,
-            SearchMatched: inbox.on_search_matched,
-            AuthorisationEnding: inbox.on_authorisation_ending,
-        },
+        inbox.hears(ThresholdReached, ThresholdDiffers, ConflictFound, RuleChanged, SearchMatched, AuthorisationEnding),
     )
     deliveries = Deliveries(
         process.engine,

@@ -93,13 +93,13 @@ class Deliveries:
             await self._put_off(delivery, failure.name)
             return
         mails = [
-            (self._new_id(), Audience.ACCOUNT, one.account_id)
+            store.Mail(self._new_id(), delivery.notice_id, Audience.ACCOUNT, one.account_id)
             for one in recipients
             if not delivery.managers_only or MANAGERS & set(one.roles)
         ]
         async with transaction(self._engine) as tx:
             if await store.end(tx, delivery.id, Outcome.SPREAD, self._now()):
-                await store.add_deliveries(tx, delivery.notice_id, mails, self._now())
+                await store.add_deliveries(tx, mails, self._now())
 
     async def _deliver(
         self, connection: Connection, delivery: Due, known: dict[str, Sequence[iam_pb2.Recipient]]

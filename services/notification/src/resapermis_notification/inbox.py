@@ -1,7 +1,15 @@
-"""What notification hears: each fact becomes at most one notice, its mails and its announcement, in one commit."""
+"""What notification hears: each fact becomes at most one notice, its mails and its announcement, in one commit.
 
+Facts that come together are taken in together: at an opening hundreds do.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
+
+from google.protobuf.message import Message
 
 from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, ResultFound
 from resapermis.mandate.v1.events_pb2 import MandateChanged
@@ -14,93 +22,89 @@ from resapermis.scheduling.v1.events_pb2 import (
     ThresholdReached,
 )
 from resapermis_kit.clock import Clock, NewId
-from resapermis_kit.consumer import Fact
+from resapermis_kit.consumer import Fact, Together
 from resapermis_kit.db import Tx
 from resapermis_kit.outbox import Outbox
 from resapermis_notification import events, render, store
 from resapermis_notification.domain import Audience
 from resapermis_notification.render import Notice
 
+Render = Callable[[Any, Fact], Notice | None]
+
+
+def _alone(render_event: Callable[[Any], Notice | None]) -> Render:
+    """What is told of a fact by its event alone."""
+    return lambda event, _fact: render_event(event)
+
+
+RENDERED: Mapping[type[Message], Render] = {
+    LineChanged: _alone(render.line_changed),
+    GroupExpiring: _alone(render.group_expiring),
+    ResultFound: _alone(render.result_found),
+    ComplianceDrifted: _alone(render.compliance_drifted),
+    MandateChanged: _alone(render.mandate_changed),
+    ThresholdReached: _alone(render.threshold_reached),
+    ThresholdDiffers: _alone(render.threshold_differs),
+    ConflictFound: _alone(render.conflict_found),
+    RuleChanged: _alone(render.rule_changed),
+    SearchMatched: _alone(render.search_matched),
+    AuthorisationEnding: lambda event, fact: render.authorisation_ending(event, fact.occurred_at),
+}
+"""What each type of fact is told as; None: nothing."""
+
 
 class Inbox:
-    """Handlers of others' facts."""
+    """Takes others' facts in."""
 
     def __init__(self, box: Outbox, now: Clock, new_id: NewId) -> None:
         """`new_id` names notices and deliveries."""
         self._box, self._now, self._new_id = box, now, new_id
 
-    async def on_line_changed(self, tx: Tx, event: LineChanged, fact: Fact) -> None:
-        """A line of a basket or a booking changed."""
-        await self._post(tx, render.line_changed(event), fact)
+    def hears(self, *kinds: type[Message]) -> dict[type[Message], Together]:
+        """Handlers of facts of these types."""
+        return {kind: Together(partial(self._post, RENDERED[kind])) for kind in kinds}
 
-    async def on_group_expiring(self, tx: Tx, event: GroupExpiring, fact: Fact) -> None:
-        """A basket expires soon."""
-        await self._post(tx, render.group_expiring(event), fact)
+    async def _post(self, rendered: Render, tx: Tx, said: Sequence[tuple[Any, Fact]]) -> None:
+        now = self._now()
+        told = [
+            (notice, _post_of(self._new_id(), notice, fact))
+            for event, fact in said
+            if (notice := rendered(event, fact)) is not None
+        ]
+        kept = await store.add_notices(tx, [post for _, post in told], now)
+        fresh = [(notice, post.id) for notice, post in told if post.id in kept]
+        mails = [
+            store.Mail(self._new_id(), notice_id, audience, recipient)
+            for notice, notice_id in fresh
+            for audience, recipient in _mailed(notice)
+        ]
+        await store.add_deliveries(tx, mails, now)
+        await self._box.add(tx, now, *(events.posted(notice_id, notice) for notice, notice_id in fresh))
 
-    async def on_mandate_changed(self, tx: Tx, event: MandateChanged, fact: Fact) -> None:
-        """A mandate changed."""
-        await self._post(tx, render.mandate_changed(event), fact)
 
-    async def on_threshold_reached(self, tx: Tx, event: ThresholdReached, fact: Fact) -> None:
-        """A threshold is near or reached."""
-        await self._post(tx, render.threshold_reached(event), fact)
+def _post_of(notice_id: UUID, notice: Notice, fact: Fact) -> store.Post:
+    return store.Post(
+        id=notice_id,
+        event_id=UUID(fact.id),
+        school_id=notice.school_id,
+        kind=notice.kind,
+        level=notice.level,
+        facts=json.dumps(notice.facts),
+        candidate_id=notice.candidate_id,
+        object_id=notice.object_id,
+        text_fr=notice.text_fr,
+        text_en=notice.text_en,
+        occurred_at=fact.occurred_at,
+        account_id=notice.account_id,
+        managers_only=notice.managers_only,
+    )
 
-    async def on_result_found(self, tx: Tx, event: ResultFound, fact: Fact) -> None:
-        """RdvPermis published how an exam went."""
-        await self._post(tx, render.result_found(event), fact)
 
-    async def on_compliance_drifted(self, tx: Tx, event: ComplianceDrifted, fact: Fact) -> None:
-        """A booking does not follow the rules of its day."""
-        await self._post(tx, render.compliance_drifted(event), fact)
-
-    async def on_conflict_found(self, tx: Tx, event: ConflictFound, fact: Fact) -> None:
-        """Something declared unavailable meets a booking."""
-        await self._post(tx, render.conflict_found(event), fact)
-
-    async def on_threshold_differs(self, tx: Tx, event: ThresholdDiffers, fact: Fact) -> None:
-        """Our threshold and RdvPermis' are not the same."""
-        await self._post(tx, render.threshold_differs(event), fact)
-
-    async def on_rule_changed(self, tx: Tx, event: RuleChanged, fact: Fact) -> None:
-        """A parameter of the rules changes."""
-        await self._post(tx, render.rule_changed(event), fact)
-
-    async def on_search_matched(self, tx: Tx, event: SearchMatched, fact: Fact) -> None:
-        """A saved search found something."""
-        await self._post(tx, render.search_matched(event), fact)
-
-    async def on_authorisation_ending(self, tx: Tx, event: AuthorisationEnding, fact: Fact) -> None:
-        """A licence or an authorisation ends."""
-        await self._post(tx, render.authorisation_ending(event, fact.occurred_at), fact)
-
-    async def _post(self, tx: Tx, notice: Notice | None, fact: Fact) -> None:
-        if notice is None:
-            return
-        notice_id, now = self._new_id(), self._now()
-        values: dict[str, Any] = {
-            "id": notice_id,
-            "event_id": UUID(fact.id),
-            "school_id": notice.school_id,
-            "kind": notice.kind,
-            "level": notice.level,
-            "facts": notice.facts,
-            "candidate_id": notice.candidate_id,
-            "object_id": notice.object_id,
-            "text_fr": notice.text_fr,
-            "text_en": notice.text_en,
-            "occurred_at": fact.occurred_at,
-            "posted_at": now,
-            "account_id": notice.account_id,
-            "managers_only": notice.managers_only,
-        }
-        if not await store.add_notice(tx, values):
-            return
-        mails = []
-        if notice.mail_school:
-            mails.append((self._new_id(), Audience.SCHOOL, ""))
-        if notice.account_id:
-            mails.append((self._new_id(), Audience.ACCOUNT, notice.account_id))
-        if notice.mail_candidate:
-            mails.append((self._new_id(), Audience.CANDIDATE, notice.candidate_id))
-        await store.add_deliveries(tx, notice_id, mails, now)
-        await self._box.add(tx, now, events.posted(notice_id, notice))
+def _mailed(notice: Notice) -> Iterator[tuple[Audience, str]]:
+    """To whom a notice goes by mail too."""
+    if notice.mail_school:
+        yield Audience.SCHOOL, ""
+    if notice.account_id:
+        yield Audience.ACCOUNT, notice.account_id
+    if notice.mail_candidate:
+        yield Audience.CANDIDATE, notice.candidate_id

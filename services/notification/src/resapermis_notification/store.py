@@ -1,7 +1,7 @@
 """Tables of notification and one function a question. No name and no address is stored: ids only."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -41,7 +41,7 @@ notices = sa.Table(
     sa.Column("managers_only", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint(sa.column("level").in_(["info", "success", "warning", "danger"]), name="level_is_known"),
 )
-"""`number` is the order in which notices were committed (see `add_notice`); `event_id` makes a fact one notice.
+"""`number` is the order in which notices were committed (see `add_notices`); `event_id` makes a fact one notice.
 
 An empty `school_id` is everybody's: it stands once, and each account reads it for itself. `account_id` is the one
 account that sees it, `managers_only` hides it from a school's other people.
@@ -77,42 +77,75 @@ deliveries = sa.Table(
 sa.Index("delivery_due_idx", deliveries.c.due_at, postgresql_where=deliveries.c.outcome == "waiting")
 
 
-async def add_notice(tx: Tx, values: Mapping[str, Any]) -> bool:
-    """Keep a notice; False when its fact was told already.
+@dataclass(frozen=True)
+class Post:
+    """A notice to be kept; fields as the table's columns, `facts` as JSON."""
+
+    id: UUID
+    event_id: UUID
+    school_id: str
+    kind: str
+    level: str
+    facts: str
+    candidate_id: str
+    object_id: str
+    text_fr: str
+    text_en: str
+    occurred_at: datetime
+    account_id: str
+    managers_only: bool
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail to be queued."""
+
+    id: UUID
+    notice_id: UUID
+    audience: Audience
+    recipient_id: str
+
+
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('notice number', 0))")
+_ADD_NOTICES = sa.text(
+    "INSERT INTO notice (id, event_id, school_id, kind, level, facts, candidate_id, object_id, text_fr, text_en, "
+    "occurred_at, account_id, managers_only, posted_at) "
+    "SELECT id, event_id, school_id, kind, level, CAST(facts AS jsonb), candidate_id, object_id, text_fr, text_en, "
+    "occurred_at, account_id, managers_only, CAST(:now AS timestamptz) FROM unnest("
+    "CAST(:id AS uuid[]), CAST(:event_id AS uuid[]), CAST(:school_id AS text[]), CAST(:kind AS text[]), "
+    "CAST(:level AS text[]), CAST(:facts AS text[]), CAST(:candidate_id AS text[]), CAST(:object_id AS text[]), "
+    "CAST(:text_fr AS text[]), CAST(:text_en AS text[]), CAST(:occurred_at AS timestamptz[]), "
+    "CAST(:account_id AS text[]), CAST(:managers_only AS boolean[])) WITH ORDINALITY AS said (id, event_id, school_id, "
+    "kind, level, facts, candidate_id, object_id, text_fr, text_en, occurred_at, account_id, managers_only, place) "
+    "ORDER BY place ON CONFLICT (event_id) DO NOTHING RETURNING id"
+)
+_ADD_DELIVERIES = sa.text(
+    "INSERT INTO delivery (id, notice_id, audience, recipient_id, outcome, attempts, problem, due_at, created_at) "
+    "SELECT id, notice_id, audience, recipient_id, 'waiting', 0, '', CAST(:now AS timestamptz), CAST(:now AS timestamptz) "
+    "FROM unnest(CAST(:id AS uuid[]), CAST(:notice_id AS uuid[]), CAST(:audience AS text[]), "
+    "CAST(:recipient_id AS text[])) AS mail (id, notice_id, audience, recipient_id) ON CONFLICT DO NOTHING"
+)
+
+
+def _columns_of(kind: type[Any], rows: Sequence[Any]) -> dict[str, list[Any]]:
+    return {one.name: [getattr(row, one.name) for row in rows] for one in fields(kind)}
+
+
+async def add_notices(tx: Tx, posts: Sequence[Post], now: datetime) -> set[UUID]:
+    """Keep notices, in this order, in one statement however many; return the ids of those whose fact was not told already.
 
     Notices are numbered one transaction after the other, so that whoever has seen one has seen all before it.
     """
-    await tx.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('notice number', 0))"))
-    statement = (
-        insert(notices)
-        .values(**values)
-        .on_conflict_do_nothing(index_elements=[notices.c.event_id])
-        .returning(notices.c.id)
-    )
-    return (await tx.execute(statement)).scalar() is not None
+    if not posts:
+        return set()
+    await tx.execute(_LOCK)
+    return set((await tx.execute(_ADD_NOTICES, _columns_of(Post, posts) | {"now": now})).scalars())
 
 
-async def add_deliveries(
-    tx: Tx, notice_id: UUID, recipients: Sequence[tuple[UUID, Audience, str]], now: datetime
-) -> None:
-    """Queue mails as (delivery id, audience, recipient id); one that is queued already stays as it is."""
-    if not recipients:
-        return
-    rows = [
-        {
-            "id": delivery_id,
-            "notice_id": notice_id,
-            "audience": audience,
-            "recipient_id": recipient_id,
-            "outcome": Outcome.WAITING,
-            "attempts": 0,
-            "problem": "",
-            "due_at": now,
-            "created_at": now,
-        }
-        for delivery_id, audience, recipient_id in recipients
-    ]
-    await tx.execute(insert(deliveries).values(rows).on_conflict_do_nothing())
+async def add_deliveries(tx: Tx, mails: Sequence[Mail], now: datetime) -> None:
+    """Queue mails, in one statement however many; one that is queued already stays as it is."""
+    if mails:
+        await tx.execute(_ADD_DELIVERIES, _columns_of(Mail, mails) | {"now": now})
 
 
 @dataclass(frozen=True)
