@@ -301,8 +301,7 @@ async def test_a_page_of_a_large_mirror_is_read_from_an_index(
         "lows": [since],
         "highs": [since + timedelta(days=56)],
         "category": "B",
-        "at": since,
-        "id": "s",
+        "ids": ["s"],
         "each": 201,
         "most": 201,
     }
@@ -315,4 +314,6 @@ async def test_a_page_of_a_large_mirror_is_read_from_an_index(
         (True, True): "slot_centre_free_idx",
     }
     assert index[by_centre, free_only] in plan
+    outermost = [line.strip(" ->").split("  ")[0] for line in plan.splitlines() if "cost=" in line]
+    assert outermost[:3] == ["Limit", "Nested Loop", "Function Scan on part"]  # parts in turn, until the page is full
     assert "Seq Scan on slot" not in plan

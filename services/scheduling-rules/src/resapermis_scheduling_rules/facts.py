@@ -54,14 +54,22 @@ class Memory(Generic[V]):
     async def get(self, key: object, read: Callable[[], Awaitable[V]]) -> V:
         """Return what is remembered, or read it."""
         now = self._now()
-        known = self._values.get(key)
-        if known is not None and now - self._kept < known[0] <= now:
-            return known[1]
+        if self.has(key):
+            return self._values[key][1]
         value = await read()
+        self.keep(key, value, now)
+        return value
+
+    def has(self, key: object) -> bool:
+        """Whether it is remembered."""
+        known, now = self._values.get(key), self._now()
+        return known is not None and now - self._kept < known[0] <= now
+
+    def keep(self, key: object, value: V, read_at: datetime) -> None:
+        """Remember what was read along with something else."""
         if len(self._values) >= REMEMBERED:
             self._values.clear()
-        self._values[key] = (now, value)
-        return value
+        self._values[key] = (read_at, value)
 
     def forget(self, key: object) -> None:
         """Read it anew next time."""
@@ -151,6 +159,15 @@ class Facts:
             self.behind(("centres", *key), lambda: self._ask_centres(department, category, asker))
         return offer
 
+    async def offers(self, departments: Sequence[str], category: str, asker: Asker) -> list[Offer | BaseException]:
+        """Those of several departments, or why one is not known; what is not remembered is read at once."""
+        now = self.now()
+        unread = [one for one in departments if not self._offers.has((one, category))]
+        if unread:
+            for one, (centres, seen_at) in (await store.centres_of(self.engine, unread, category)).items():
+                self._offers.keep((one, category), Offer(centres, seen_at), now)
+        return await asyncio.gather(*(self.offer(one, category, asker) for one in departments), return_exceptions=True)
+
     def refresh_threshold(
         self, standing: Standing, month: str, category: str, asker: Asker
     ) -> asyncio.Task[Any] | None:
@@ -218,7 +235,7 @@ class Facts:
         return await standings.of_school(self.engine, school_id, self.now())
 
     async def _read_offer(self, department: str, category: str) -> Offer:
-        return Offer(*await store.centres_of(self.engine, department, category))
+        return Offer(*(await store.centres_of(self.engine, [department], category))[department])
 
     async def _ask_school(self, asker: Asker) -> None:
         at = self.now()

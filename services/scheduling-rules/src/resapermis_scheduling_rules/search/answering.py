@@ -1,6 +1,5 @@
 """What people search: slots and centres, as scheduling.v1 answers them."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -110,9 +109,7 @@ class Searching:
         else:
             assert school is not None and wanted.within_km is not None  # noqa: PT018, S101 - `slots` refused the rest
             departments = near(school, wanted.within_km)[:MOST_ASKED]
-        offers = await asyncio.gather(
-            *(self._facts.offer(one, wanted.category, who) for one in departments), return_exceptions=True
-        )
+        offers = await self._facts.offers(departments, wanted.category, who)
         trouble = SEEN
         offered: list[Centre] = []
         for offer in offers:

@@ -280,20 +280,24 @@ async def account_of(
 
 
 _CENTRES_OF = Statement("""
-SELECT (SELECT seen_at FROM centre_look WHERE department = :department AND category = :category) AS seen_at,
+SELECT asked.department,
+  (SELECT seen_at FROM centre_look WHERE department = asked.department AND category = CAST(:category AS text)) AS seen_at,
   ARRAY(
     SELECT ROW(centre.id, centre.name, centre.department, centre.latitude, centre.longitude)
     FROM centre JOIN centre_offer AS offer ON offer.centre_id = centre.id
-    WHERE offer.department = :department AND offer.category = :category
+    WHERE offer.department = asked.department AND offer.category = CAST(:category AS text)
     ORDER BY centre.name, centre.id
   ) AS centres
+FROM unnest(CAST(:departments AS text[])) AS asked(department)
 """)
 
 
-async def centres_of(engine: AsyncEngine, department: str, category: str) -> tuple[list[Centre], datetime | None]:
-    """Open centres of a department that offer a category, and when that was last asked."""
-    (row,) = await _CENTRES_OF.run(engine, {"department": department, "category": category})
-    return [Centre(*record) for record in row.centres], row.seen_at
+async def centres_of(
+    engine: AsyncEngine, departments: Sequence[str], category: str
+) -> dict[str, tuple[list[Centre], datetime | None]]:
+    """Open centres of each department that offer a category, and when that was last asked."""
+    rows = await _CENTRES_OF.run(engine, {"departments": list(departments), "category": category})
+    return {row.department: ([Centre(*record) for record in row.centres], row.seen_at) for row in rows}
 
 
 async def record_centres(tx: Tx, department: str, category: str, found: Sequence[Centre], at: datetime) -> None:

@@ -35,12 +35,12 @@ def text(reading: Reading) -> str:
     kind = " AND kind = :kind" if reading.kind else ""
     return (
         "SELECT part.n, s.id, s.centre_id, s.kind, s.starts_at, s.ends_at, s.published_at, s.status, s.school_id, s.seen_at"  # noqa: S608 - our own words
-        " FROM unnest(CAST(:lows AS timestamptz[]), CAST(:highs AS timestamptz[])) WITH ORDINALITY AS part(low, high, n)"
+        " FROM unnest(CAST(:lows AS timestamptz[]), CAST(:ids AS text[]), CAST(:highs AS timestamptz[]))"
+        " WITH ORDINALITY AS part(low, id, high, n)"
         " CROSS JOIN LATERAL (SELECT one.* FROM unnest(CAST(:keys AS text[])) AS stream(key)"
         " CROSS JOIN LATERAL (SELECT id, centre_id, kind, starts_at, ends_at, published_at, status, school_id, seen_at"
         f" FROM slot WHERE {column} = stream.key AND category = CAST(:category AS text)"
-        " AND starts_at >= part.low AND starts_at < part.high"
-        " AND (starts_at, id) > (CAST(:at AS timestamptz), CAST(:id AS text))"
+        " AND (starts_at, id) > (part.low, part.id) AND starts_at < part.high"
         f" AND withdrawn_at IS NULL{free}{kind} ORDER BY starts_at, id LIMIT CAST(:each AS int)) AS one"
         " ORDER BY one.starts_at, one.id LIMIT CAST(:most AS int)) AS s LIMIT CAST(:most AS int)"
     )
@@ -60,8 +60,7 @@ async def read_step(
         "highs": [high for _, high in step.parts],
         "keys": step.keys,
         "category": category,
-        "at": after[0],
-        "id": after[1],
+        "ids": [after[1] if low == after[0] else "" for low, _ in step.parts],
         "each": step.most_each,
         "most": step.most,
         "kind": kind,
