@@ -8,7 +8,6 @@ from datetime import date, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import transaction
 from resapermis_scheduling_rules.domain import Centre, local_day
 from resapermis_scheduling_rules.facts import REMEMBERED, Facts, Memory
 from resapermis_scheduling_rules.mirror.looks import SEEN, Asker, Looker
@@ -178,8 +177,7 @@ class Freshness:
         await asyncio.sleep(GATHER_SECONDS)
         while self._unwritten:
             noted, self._unwritten = self._unwritten, []
-            async with transaction(self._engine) as tx:
-                await store.note_interests(tx, noted)
+            await store.note_interests(self._engine, noted)
 
 
 def _days(wanted: Wanted, department: str) -> list[date]:

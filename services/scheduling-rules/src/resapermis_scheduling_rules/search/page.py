@@ -133,12 +133,11 @@ class PageJudge:
     _grounds: dict[Hashable, Ground] = field(init=False, default_factory=dict)
     _judgements: dict[Hashable, Judgement] = field(init=False, default_factory=dict)
     _refusing: dict[Hashable, Sequence[Rule]] = field(init=False, default_factory=dict)
-    _said: dict[Hashable, Verdict] = field(init=False, default_factory=dict)
     _rules: Sequence[Rule] = field(init=False)
 
     def __post_init__(self) -> None:
         """Let each rule remember what it said."""
-        self._rules = [self._remembering(rule, asks) for rule, asks in zip(SLOT_RULES, _ASKS, strict=True)]
+        self._rules = [_remembering(rule, asks) for rule, asks in zip(SLOT_RULES, _ASKS, strict=True)]
 
     def judge(self, slot: Slot) -> Judged:
         """Say what `judge.slot` says, of the verdicts only those against.
@@ -186,15 +185,19 @@ class PageJudge:
             known = self._refusing[key] = [rule for rule in self._rules if not rule(case).allowed]
         return known
 
-    def _remembering(self, rule: Rule, asks: Asks) -> Rule:
-        def remembered(case: Case) -> Verdict:
-            key = (rule, case.now, asks.says(case))
-            said = self._said.get(key)
-            if said is None:
-                said = self._said[key] = rule(case)
-            return said
 
-        return remembered
+def _remembering(rule: Rule, asks: Asks) -> Rule:
+    """A rule with a memory of its own: one that were its page's would hold the page in a circle, for Python's collector."""
+    known: dict[Hashable, Verdict] = {}
+
+    def remembered(case: Case) -> Verdict:
+        key = (case.now, asks.says(case))
+        said = known.get(key)
+        if said is None:
+            said = known[key] = rule(case)
+        return said
+
+    return remembered
 
 
 @dataclass

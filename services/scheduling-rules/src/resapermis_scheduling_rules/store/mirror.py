@@ -1,5 +1,6 @@
 """What is asked of the mirror: slots, centres and looks."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -334,31 +335,34 @@ async def categories_of(tx: Tx, department: str) -> list[str]:
     return sorted((await tx.execute(statement)).scalars())
 
 
-_NOTED = insert(interests)
-_NOTE_INTEREST = _NOTED.on_conflict_do_update(
-    index_elements=[interests.c.school_id, interests.c.department, interests.c.category],
-    set_={name: _NOTED.excluded[name] for name in ("first_day", "last_day", "at", "centre_ids")},
+_NOTE_INTERESTS = Statement("""
+INSERT INTO interest (school_id, department, category, first_day, last_day, at, centre_ids)
+SELECT school_id, department, category, first_day, last_day, at, centre_ids
+FROM json_to_recordset(CAST(:noted AS json)) AS noted (
+  school_id text, department text, category text, first_day date, last_day date, at timestamptz, centre_ids text[]
 )
+ORDER BY school_id, department, category
+ON CONFLICT (school_id, department, category) DO UPDATE SET
+  first_day = excluded.first_day, last_day = excluded.last_day, at = excluded.at, centre_ids = excluded.centre_ids
+""")
 
 
-async def note_interests(tx: Tx, noted: Iterable[tuple[Interest, datetime]]) -> None:
-    """Remember what people look at, and when they did, for the planner of looks."""
-    rows = [
-        {
+async def note_interests(engine: AsyncEngine, noted: Iterable[tuple[Interest, datetime]]) -> None:
+    """Remember what people look at, and when they did, for the planner of looks; of a school and place the last counts."""
+    rows = {
+        (interest.school_id, interest.department, interest.category): {
             "school_id": interest.school_id,
             "department": interest.department,
             "category": interest.category,
-            "first_day": interest.first,
-            "last_day": interest.last,
-            "at": at,
-            "centre_ids": list(interest.centres),
+            "first_day": interest.first.isoformat(),
+            "last_day": interest.last.isoformat(),
+            "at": at.isoformat(),
+            "centre_ids": interest.centres,
         }
-        for interest, at in sorted(
-            noted, key=lambda one: (one[0].school_id, one[0].department, one[0].category, one[1])
-        )
-    ]
+        for interest, at in noted
+    }
     if rows:
-        await tx.execute(_NOTE_INTEREST, rows)
+        await _NOTE_INTERESTS.run(engine, {"noted": json.dumps(list(rows.values()))})
 
 
 async def interests_since(tx: Tx, at: datetime) -> list[Interest]:
