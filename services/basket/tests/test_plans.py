@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from basket_peers import Basket
 
+from resapermis_basket import store
 from resapermis_basket.store import hold, late
 from resapermis_kit.db import single, transaction
 
@@ -42,6 +43,51 @@ async def test_kept_plans_look_lines_up_by_an_index(basket: Basket) -> None:
             if whole := [node.get("Index Name", "all of it") for node in _nodes(plan) if _reads_all(node)]:
                 found[text] = whole
     assert {text[text.rindex("FROM") :]: plan for text, plan in found.items()} == {}
+
+
+_GROUPS = """
+INSERT INTO group_ SELECT (jsonb_populate_record(group_, jsonb_build_object('id', md5('group' || n)::uuid, 'request_id', n))).*
+FROM group_, generate_series(1, 12000) AS n WHERE group_.id = (SELECT group_id FROM basket_line WHERE slot_id = 's1')
+"""
+_LINES = """
+INSERT INTO basket_line SELECT (jsonb_populate_record(line, jsonb_build_object(
+  'id', md5('line' || n)::uuid, 'group_id', md5('group' || n)::uuid, 'slot_id', 'past-' || n,
+  'candidate_id', md5('who' || n)::uuid, 'expires_at', now() - interval '1 hour', 'state', CASE WHEN n > 4000 THEN 'held' ELSE 'done' END,
+  'ended_at', CASE WHEN n > 4000 THEN NULL ELSE now() END))).*
+FROM basket_line AS line, generate_series(1, 12000) AS n WHERE line.slot_id = 's1'
+"""
+
+
+@pytest.mark.req("P-02")
+async def test_duties_look_for_what_is_due_and_not_through_the_past(basket: Basket) -> None:
+    """Asked in another order than their index's, the first two hundred would be looked for in that order."""
+    await basket.hold(("s1", 1))
+    async with transaction(basket.engine) as tx:
+        await tx.execute(sa.text(_GROUPS))
+        await tx.execute(sa.text(_LINES))
+    async with single(basket.engine).connect() as connection:
+        await connection.execute(sa.text("VACUUM ANALYZE basket_line"))
+    asked: dict[str, str] = {}
+
+    def note(*said: Any) -> None:
+        if "basket_line" in said[2]:
+            asked[said[2]] = ", ".join(f"'{value}'" for value in said[3])
+
+    sa.event.listen(basket.engine.sync_engine, "before_cursor_execute", note)
+    async with transaction(basket.engine) as tx:
+        for due in (store.due_to_expire, store.due_to_be_done, store.due_to_look, store.due_to_give_back):
+            await due(tx)
+    found = {}
+    async with transaction(basket.engine) as tx:
+        driver: Any = (await tx.get_raw_connection()).driver_connection
+        await driver.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        for place, (text, values) in enumerate(asked.items()):
+            await driver.execute(f"PREPARE due_{place} AS {text}")
+            execute = f"due_{place}({values})" if values else f"due_{place}"
+            plan = (await driver.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE {execute}"))[0]["Plan"]
+            found[text] = [node.get("Index Name", "all of it") for node in _nodes(plan) if _reads_all(node)]
+    assert len(found) == 4
+    assert not any(found.values()), found
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
