@@ -1,6 +1,7 @@
 """Evaluate: all rules answer, for every line and for the action."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from scheduling_peers import NOW, Service
@@ -24,6 +25,12 @@ async def evaluate(
 
 def refused(answer: pb.LineVerdict) -> list[str]:
     return [verdict.rule for verdict in answer.verdicts if not verdict.allowed]
+
+
+def del_allowed(verdicts: Any) -> None:
+    against = [verdict for verdict in verdicts if not verdict.allowed]
+    del verdicts[:]
+    verdicts.extend(against)
 
 
 @pytest.mark.req("R-14")
@@ -60,6 +67,23 @@ async def test_every_reason_is_said_at_once(service: Service) -> None:
         "R-ONE-ACTIVE",
     ]
     assert [verdict.rule for verdict in answer.action_verdicts if not verdict.allowed] == ["R-BASKET"]
+
+
+@pytest.mark.req("R-14")
+async def test_who_asks_for_what_stands_against_it_alone_hears_that_of_the_same_judgement(service: Service) -> None:
+    for n in range(5):
+        service.state.slot(f"s{n}", hour=8 + n)
+    await service.look()
+    wanted = [line("s0", "candidate-1"), line("s1", "candidate-2", mandate_active=False), line("nobody-saw-it")]
+    for asked in (wanted, [line(f"s{n}") for n in range(5)]):
+        everything = await evaluate(service, *asked)
+        against = await evaluate(service, *asked, against_only=True)
+        for one in (*everything.lines, *against.lines):
+            one.case.ClearField("at")  # each its own moment
+        for entry in everything.lines:
+            del_allowed(entry.verdicts)
+        del_allowed(everything.action_verdicts)
+        assert against == everything
 
 
 async def test_an_unknown_slot_is_refused_with_what_to_do(service: Service) -> None:

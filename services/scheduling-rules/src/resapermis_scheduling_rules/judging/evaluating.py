@@ -201,16 +201,21 @@ def _answer(
         response.lines.add(
             slot_id=line.slot_id,
             allowed=said.allowed,
-            verdicts=wire.verdicts(said.verdicts),
+            verdicts=wire.verdicts(_told(request, said)),
             slot=slot,
             quota_limit=judge.quota_limit(case),
             month=case.slot.month,
             case=case_wire.case(case, question.action, line, slot),
         )
     action = judge.action(question.action)
-    response.action_verdicts.extend(wire.verdicts(action.verdicts))
+    response.action_verdicts.extend(wire.verdicts(_told(request, action)))
     response.allowed = action.allowed and all(line.allowed for line in response.lines)
     return response
+
+
+def _told(request: pb.EvaluateRequest, judged: judge.Judgement) -> Sequence[Verdict]:
+    """All rules answered; who asks only for what stands against it hears no more than that."""
+    return [one for one in judged.verdicts if not one.allowed] if request.against_only else judged.verdicts
 
 
 def _needs(verdicts: Sequence[Verdict]) -> list[pb.Need]:

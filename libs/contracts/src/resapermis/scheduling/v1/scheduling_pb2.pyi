@@ -350,6 +350,7 @@ class EvaluateRequest(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     REPLACEMENTS_LEFT_FIELD_NUMBER: _builtins.int
     REPLACEMENTS_PER_MONTH_FIELD_NUMBER: _builtins.int
+    AGAINST_ONLY_FIELD_NUMBER: _builtins.int
     purpose: _builtins.str
     """"hold", "validate", "replace", "swap" or "cancel"."""
     lines_in_basket: _builtins.int
@@ -357,6 +358,8 @@ class EvaluateRequest(_message.Message):
     replacements_left: _builtins.int
     """Replacements left this month at RdvPermis, for purpose "replace"."""
     replacements_per_month: _builtins.int
+    against_only: _builtins.bool
+    """Say only the verdicts that stand against it: for who does nothing with the others. `case` has what was looked at."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvaluateLine]: ...
     @_builtins.property
@@ -372,10 +375,11 @@ class EvaluateRequest(_message.Message):
         usage: _abc.Iterable[Global___Usage] | None = ...,
         replacements_left: _builtins.int | None = ...,
         replacements_per_month: _builtins.int | None = ...,
+        against_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "lines", b"lines", "lines_in_basket", b"lines_in_basket", "purpose", b"purpose", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "against_only", b"against_only", "lines", b"lines", "lines_in_basket", b"lines_in_basket", "purpose", b"purpose", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__replacements_left: _TypeAlias = _typing.Literal["replacements_left"]  # noqa: Y015
     _WhichOneofArgType__replacements_left: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left"]  # noqa: Y015
