@@ -34,7 +34,7 @@ from resapermis_scheduling_rules.domain import (
 from resapermis_scheduling_rules.judging import judge
 from resapermis_scheduling_rules.search.finding import Finder
 from resapermis_scheduling_rules.search.page import PageJudge
-from resapermis_scheduling_rules.search.wanted import Wanted, hours, in_a_row, minute_of_day
+from resapermis_scheduling_rules.search.wanted import Wanted, hours, in_a_row, minute_of_day, within
 from resapermis_scheduling_rules.store import search as store
 from resapermis_scheduling_rules.store.search import Reading
 from resapermis_scheduling_rules.store.tables import centres, slots
@@ -253,6 +253,15 @@ def test_slots_in_a_row_are_the_chains_that_can_be_walked(mirror: list[Slot], ma
     ordered = sorted(mirror, key=lambda slot: (slot.starts_at, slot.id))
     rows = [(1, slot.id, slot.centre.id, slot.kind, slot.starts_at, slot.ends_at) for slot in ordered]
     assert in_a_row(rows, many) == {slot.id for slot in mirror if longest_row_with(slot, mirror) >= many}
+
+
+@given(st.floats(-60, 60), st.floats(-2.8, 2.8), st.floats(-180, 180), st.integers(1, 300))
+def test_a_centre_is_near_by_the_great_circle_alone(
+    latitude: float, further: float, longitude: float, kilometres: int
+) -> None:
+    centre = Centre("c", "C", "91", latitude + further, longitude)
+    here = Point(latitude, longitude)
+    assert within(centre, here, kilometres) == (distance_km(here, Point(latitude + further, longitude)) <= kilometres)
 
 
 @given(mirrors())

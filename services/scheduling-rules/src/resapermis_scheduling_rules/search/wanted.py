@@ -110,10 +110,17 @@ def opens(wanted: Wanted, *, allowed: bool, opens_at: datetime | None) -> bool:
     return opens_at is not None and opens_at < wanted.opens_before
 
 
+KM_A_DEGREE = 111
+"""Of latitude, at least."""
+
+
 def within(centre: Centre, school: Point | None, kilometres: int) -> bool:
     """Say whether a centre is so near; not when either place is unknown."""
-    here = centre.point
-    return school is not None and here is not None and distance_km(school, here) <= kilometres
+    if school is None or centre.latitude is None or centre.longitude is None:
+        return False
+    if abs(school.latitude - centre.latitude) * KM_A_DEGREE > kilometres:
+        return False  # most of them, without trigonometry
+    return distance_km(school, Point(centre.latitude, centre.longitude)) <= kilometres
 
 
 def nearest_first(centres: Iterable[Centre], school: Point | None) -> list[Centre]:
@@ -259,11 +266,11 @@ def _parts(wanted: Wanted, departments: Iterable[str], begin: datetime) -> list[
 
 
 def _growing(begin: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
-    """A day, then as much again as all before: of many streams together little is read that the page has no room for."""
+    """A day, then half as much as all before: of many streams together little is read that the page has no room for."""
     found, low, high = [], begin, begin + timedelta(days=1)
     while low < until:
         found.append((low, min(high, until)))
-        low, high = high, high + (high - begin)
+        low, high = high, high + max(timedelta(days=1), (high - begin) / 2)
     return found
 
 
