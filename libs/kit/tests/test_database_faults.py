@@ -18,7 +18,7 @@ from resapermis_kit import db, durable, once, peers
 from resapermis_kit.clock import utc_now
 from resapermis_kit.db import Collided, transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.testing import MakeEngine, Postgres, Running, Serve
+from resapermis_kit.testing import MakeEngine, Postgres, Running, Serve, eventually
 
 SERVICE = "resapermis.mandate.v1.MandateService"
 CALLER = "school-1/account-1"
@@ -241,3 +241,30 @@ async def test_a_commit_whose_answer_was_cut_off_is_found_by_its_key(
         async with transaction(engine) as tx:
             await once.earlier_answer(tx, CALLER, command, utc_now())
     assert twin.value.code == Code.CODE_IN_PROGRESS  # known to have been begun; whoever settles it says how it ended
+
+
+@pytest.mark.req("E14", "E12")
+async def test_a_commit_that_was_sent_is_not_cancelled_with_whoever_waits_for_it(make_engine: MakeEngine) -> None:
+    """Cancelled while it waits for a standby, PostgreSQL would stop waiting, and commit all the same."""
+    engine = await make_engine("kit_sample")
+    async with transaction(engine) as tx:  # a commit that takes its time
+        pause = "BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END"
+        await tx.execute(sa.text(f"CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ {pause} $$"))
+        when = "AFTER INSERT ON seen DEFERRABLE INITIALLY DEFERRED"
+        await tx.execute(sa.text(f"CREATE CONSTRAINT TRIGGER pause {when} FOR EACH ROW EXECUTE FUNCTION pause()"))
+    called: list[str] = []
+
+    async def act() -> None:
+        async with transaction(engine) as tx:
+            await tx.execute(sa.text("INSERT INTO seen VALUES ('a', 1)"))
+            db.after_commit(tx, lambda: called.append("told"))
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.25):
+            await act()
+    assert (await _numbers(engine), called) == ({}, [])
+
+    async def there() -> bool:
+        return await _numbers(engine) == {"a": 1} and engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+    await eventually(there)

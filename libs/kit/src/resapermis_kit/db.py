@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ KIT = sa.MetaData(naming_convention=NAMING)
 """Tables that the kit keeps in each service's database (outbox, inbox, requests)."""
 
 
+_COMMITS: "set[asyncio.Task[None]]" = set()
+"""Under way; held here, because the loop itself holds tasks weakly."""
 _COLLISIONS = frozenset({"40001", "40P01"})
 """serialization_failure, deadlock_detected: PostgreSQL undid this transaction for the sake of another."""
 _WAITED_TOO_LONG = frozenset({"55P03", "57014"})
@@ -83,12 +85,20 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[Tx]:
 
     A database that is away, full or out of connections is said as UNAVAILABLE: nothing was written
     unless the connection broke at COMMIT itself, and then the caller's request id tells on the next try.
+
+    A COMMIT that was sent is never cancelled, whoever is: cancelled while it waits for a synchronous standby, PostgreSQL
+    stops waiting, and shows to everybody what a failover takes back.
     """
     calls: list[Callable[[], None]] = []
     try:
-        async with engine.begin() as tx:
+        async with AsyncExitStack() as stack:
+            tx = await stack.enter_async_context(engine.begin())
             tx.info["after_commit"] = calls
             yield tx
+            commit = asyncio.create_task(stack.pop_all().aclose())
+            _COMMITS.add(commit)
+            commit.add_done_callback(_committed)
+            await asyncio.shield(commit)
     except sa.exc.TimeoutError as error:
         raise Failure(Code.CODE_OVERLOADED, "no database connection became free in time") from error
     except sa.exc.DBAPIError as error:
@@ -100,6 +110,12 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[Tx]:
         raise Failure(Code.CODE_UNAVAILABLE, "the database cannot be reached; nothing was lost") from error
     for call in calls:
         call()
+
+
+def _committed(commit: "asyncio.Task[None]") -> None:
+    _COMMITS.discard(commit)
+    if not commit.cancelled():
+        commit.exception()  # heard, also where whoever waited has gone
 
 
 async def warm(engine: AsyncEngine, pool: int) -> None:

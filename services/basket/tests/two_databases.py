@@ -1,0 +1,167 @@
+"""A primary and its synchronous standby, real ones, behind an address that is moved at a failover."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from devstack.postgres import ADMINISTRATOR, BINARIES, Embedded, embedded, prepare
+from resapermis_kit.testing import eventually
+
+TRUST = "local all all trust\nlocal replication all trust\n"
+"""Only this test's own folders lead to the sockets."""
+SMALL = (
+    "-c",
+    "shared_buffers=32MB",
+    "-c",
+    "max_connections=60",
+    "-c",
+    "max_wal_size=256MB",
+    "-c",
+    "log_min_messages=fatal",
+)
+
+
+@dataclass
+class Server:
+    """One PostgreSQL of the two."""
+
+    place: Embedded
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def as_its_user(self, *command: str) -> list[str]:
+        """PostgreSQL refuses root."""
+        if self.place.user is None:
+            return list(command)
+        uid, gid, may_read_all = self.place.user
+        drop = ["setpriv", "--reuid", str(uid), "--regid", str(gid), "--clear-groups"]
+        if may_read_all:
+            drop += ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
+        return [*drop, *command]
+
+    def start(self) -> None:
+        """Start it, or start it again on its data."""
+        self.process = subprocess.Popen(  # noqa: S603 - words of our own
+            self.as_its_user(*self.place.command(), *SMALL),
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        """As when its machine goes: kill -9 of all of its processes at once; none answers anybody any more.
+
+        The first is stopped before, so that it neither starts nor warns another.
+        """
+        if self.process is None:
+            return
+        pid = self.process.pid
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            os.kill(pid, signal.SIGSTOP)
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+            for one in children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(one), signal.SIGKILL)
+        self.process.kill()
+        self.process.wait(10)
+        self.process = None
+
+    async def ask(self, statement: str) -> object:
+        """One value, of the maintenance database."""
+        connection = await asyncpg.connect(self.place.url(ADMINISTRATOR, "postgres"), timeout=3)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    async def says(self, statement: str) -> bool:
+        """Whether it is up and says true."""
+        try:
+            return bool(await self.ask(statement))
+        except (OSError, TimeoutError, asyncpg.PostgresError):
+            return False
+
+
+@dataclass
+class TwoDatabases:
+    """Both servers, and the folder of sockets by which clients find whichever is the database."""
+
+    home: Path
+    primary: Server = field(init=False)
+    standby: Server = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name the places; nothing is there yet."""
+        self.primary, self.standby = (Server(embedded(self.home / name)) for name in ("a", "b"))
+
+    @property
+    def url(self) -> str:
+        """The same before and after a failover."""
+        return f"postgresql://{ADMINISTRATOR}@/basket?host={self.home}/db"
+
+    async def start_primary(self) -> None:
+        """An empty database, alone for now."""
+        await asyncio.to_thread(prepare, self.primary.place)
+        (self.primary.place.data / "pg_hba.conf").write_text(TRUST, encoding="utf-8")
+        self.primary.start()
+        await eventually(lambda: self.primary.says("SELECT true"), 20)
+        await self.primary.ask("CREATE DATABASE basket")
+        self._address_is(self.primary)
+
+    async def start_standby(self) -> None:
+        """A copy of the primary that follows it, without which it commits nothing from now on."""
+        place = self.standby.place
+        for folder in (place.data, place.socket):
+            folder.mkdir(mode=0o700, parents=True)
+            if place.user is not None:
+                os.chown(folder, place.user[0], place.user[1])
+        copy = ("pg_basebackup", "-h", str(self.primary.place.socket), "-U", ADMINISTRATOR, "-D", str(place.data))
+        command = [str(BINARIES / copy[0]), *copy[1:], "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        await asyncio.to_thread(subprocess.run, self.standby.as_its_user(*command), check=True, cwd="/")
+        place.socket.chmod(0o711)
+        self.standby.start()
+        await self.wait_for_each_other("*")
+
+    async def wait_for_each_other(self, who: str) -> None:
+        """Set whom commits wait for: "*" the standby, "" nobody; return once it is so."""
+        await self.primary.ask(f"ALTER SYSTEM SET synchronous_standby_names = '{who}'")
+        await self.primary.ask("SELECT pg_reload_conf()")
+        state = "SELECT bool_or(sync_state = 'sync') FROM pg_stat_replication" if who else "SELECT true"
+        said = f"SELECT current_setting('synchronous_standby_names') = '{who}' AND ({state})"
+        await eventually(lambda: self.primary.says(said), 20)
+
+    async def fail_over(self) -> None:
+        """The standby becomes the database. The primary must be dead."""
+        assert self.primary.process is None
+        if self.standby.process is None:
+            self.standby.start()
+        await eventually(lambda: self.standby.says("SELECT true"), 20)
+        assert await self.standby.ask("SELECT pg_promote(true, 20)")
+        self._address_is(self.standby)
+
+    def _address_is(self, server: Server) -> None:
+        new = self.home / "db.new"
+        new.symlink_to(server.place.socket)
+        new.replace(self.home / "db")
+
+
+@contextlib.contextmanager
+def two_databases() -> Iterator[TwoDatabases]:
+    """Folders for both; whatever happened, no process and no folder is left."""
+    home = Path(tempfile.mkdtemp(prefix="resapermis-two-"))
+    home.chmod(0o711)
+    both = TwoDatabases(home)
+    try:
+        yield both
+    finally:
+        both.primary.kill()
+        both.standby.kill()
+        shutil.rmtree(home)
