@@ -1,0 +1,156 @@
+"""In a rolling update a basket of this release works beside peers, sources and consumers of an earlier or a later one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import grpc
+import pytest
+from basket_peers import Basket, LineChanged, candidate
+
+from resapermis.basket.v1 import basket_pb2 as pb
+from resapermis.events.v1 import events_pb2
+from resapermis.mandate.v1 import mandate_pb2
+from resapermis.mandate.v1.events_pb2 import MandateChanged
+from resapermis.together.v1 import together_pb2, together_pb2_grpc
+from resapermis_kit import bus as kit_bus
+from resapermis_kit import duties, outbox
+from resapermis_kit.clock import new_id, utc_now
+from resapermis_kit.consumer import Consumer, Fact
+from resapermis_kit.db import Tx, transaction
+from resapermis_kit.testing import MakeEngine, eventually
+
+pytestmark = pytest.mark.req("E17")
+MANDATE_CHANGED = MandateChanged.DESCRIPTOR.full_name
+OF_A_LATER_RELEASE = "resapermis.mandate.v1.CandidateMoved"
+UNKNOWN_FIELD = b"\xaa\xb2\x1e\x05later"
+"""Field 62245, a text."""
+
+
+@pytest.fixture
+def peers_without_lots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers of a release before together.v1."""
+    monkeypatch.setattr(together_pb2_grpc, "add_TogetherServiceServicer_to_server", lambda *_: None)
+
+
+@pytest.mark.usefixtures("peers_without_lots")
+async def test_beside_peers_that_know_no_lots_a_crowd_is_held_and_nothing_is_lost(basket: Basket) -> None:
+    """They say all verdicts, too, though asked for those against a line only."""
+    for name in ("mandate", "scheduling-rules", "egress"):
+        stub = together_pb2_grpc.TogetherServiceStub(basket.peer_channels[name])
+        with pytest.raises(grpc.aio.AioRpcError) as unknown:
+            [_ async for _ in stub.Call(together_pb2.CallRequest(), timeout=5)]
+        assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    for first in (1, 31):  # a crowd that finds it out, and one that comes when it is known
+        crowd = (basket.hold((f"s{n}", n), school=f"ecole-{n}") for n in range(first, first + 20))
+        groups = await asyncio.gather(*crowd)
+        assert {line.state for group in groups for line in group.lines} == {pb.LINE_STATE_HELD}
+    assert len(basket.world.evaluated) == basket.rdvpermis.calls.count("HoldSlots") == 40
+    await basket.check()
+
+
+def ended(number: int, to: int = mandate_pb2.MANDATE_STATE_REVOKED) -> bytes:
+    """A mandate is no longer active, said by a release that says more."""
+    fact = MandateChanged(candidate_id=candidate(number), school_id="school-1", category="B")
+    fact.MergeFromString(MandateChanged(**{"from": mandate_pb2.MANDATE_STATE_ACTIVE, "to": to}).SerializeToString())  # type: ignore[arg-type]
+    return fact.SerializeToString() + UNKNOWN_FIELD
+
+
+def row(number: int, kind: str, payload: bytes) -> outbox.Waiting:
+    return outbox.Waiting(new_id(), outbox.FACTS, kind, payload, "", utc_now(), number)
+
+
+async def test_sources_that_say_what_we_do_not_know_and_facts_alone_or_together_are_understood(
+    basket: Basket, make_bus: Any
+) -> None:
+    await basket.hold(*((f"s{n}", n) for n in range(1, 5)))
+    theirs, ours = await make_bus("mandate"), await make_bus("basket")
+    await kit_bus.ensure_streams(theirs, "mandate", [MANDATE_CHANGED, OF_A_LATER_RELEASE], 1)
+    state_of_a_later_release = 77
+    assert state_of_a_later_release not in mandate_pb2.MandateState.values()
+    for said in (
+        [row(1, OF_A_LATER_RELEASE, b"\xff")],
+        [row(2, MANDATE_CHANGED, ended(1))],
+        [row(3, MANDATE_CHANGED, ended(2)), row(4, MANDATE_CHANGED, ended(3))],
+        [row(5, OF_A_LATER_RELEASE, b""), row(6, OF_A_LATER_RELEASE, b"")],
+        [row(7, MANDATE_CHANGED, ended(4, state_of_a_later_release))],
+    ):
+        alone = len(said) == 1  # as every fact was before ADR 15
+        headers, payload = kit_bus._single("mandate", said[0]) if alone else kit_bus._packed("mandate", said)
+        await theirs.jetstream().publish(said[0].type, payload, headers=headers)
+    repeated: list[events_pb2.ReplayRequest] = []
+
+    async def repeat(_source: str, request: events_pb2.ReplayRequest) -> events_pb2.ReplayResponse:
+        repeated.append(request)
+        return events_pb2.ReplayResponse()
+
+    handlers = {MandateChanged: basket.unasked.on_mandate_changed}
+    consumer = Consumer(basket.engine, "basket", "mandate", handlers, repeat, utc_now)
+
+    async def all_handled() -> bool:
+        return [one.position for one in await basket.rows("SELECT position FROM inbox")] == [7]
+
+    async with running(consumer, ours):
+        await eventually(all_handled)
+    assert len(repeated) == 1, "at the start, and for no gap"
+    assert await basket.rows("SELECT * FROM dead_letter") == []
+    await basket.unasked.heed()
+    assert set((await basket.states()).values()) == {"released"}
+    await basket.check()
+
+
+class OfTheReleaseBefore(Consumer):
+    """Knows no message of several facts."""
+
+    def _read(self, headers: Mapping[str, str], payload: bytes) -> list[Fact]:
+        return super()._read({name: value for name, value in headers.items() if name != kit_bus.PACK}, payload)
+
+
+async def test_a_consumer_that_knows_no_facts_together_has_them_repeated_and_handles_each_once(
+    basket: Basket, make_bus: Any, make_engine: MakeEngine
+) -> None:
+    theirs, ours = await make_bus("audit"), await make_bus("basket")
+    await kit_bus.ensure_streams(ours, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
+    sink = await make_engine("resapermis_basket")
+    heard: list[tuple[int, UUID]] = []
+    repeated: list[tuple[int, int]] = []
+
+    async def note(_tx: Tx, _fact: LineChanged, fact: Fact) -> None:
+        heard.append((fact.number, UUID(fact.id)))
+
+    async def repeat(_source: str, request: events_pb2.ReplayRequest) -> events_pb2.ReplayResponse:
+        repeated.append((request.first_number, request.last_number))
+        async with transaction(basket.engine) as tx:
+            return await outbox.replay(tx, "basket", request)
+
+    consumer = OfTheReleaseBefore(sink, "audit", "basket", {LineChanged: note}, repeat, utc_now)
+
+    async def caught_up() -> bool:
+        return len(repeated) == 1
+
+    async def all_heard() -> bool:
+        rows = await basket.rows("SELECT number, id FROM outbox WHERE lane = 'facts' ORDER BY number")
+        return heard == [(one.number, one.id) for one in rows]
+
+    publisher = ours.jetstream()
+    async with running(consumer, theirs):
+        await eventually(caught_up)  # with nothing: what is said from now on comes by the bus
+        await basket.hold("s1", "s2", "s3")
+        await kit_bus.relay_round(basket.engine, publisher, "basket", utc_now)  # together: unreadable there
+        await basket.hold("s1", school="ecole-2")
+        await kit_bus.relay_round(basket.engine, publisher, "basket", utc_now)  # alone: shows the gap
+        await eventually(all_heard)
+    assert len(heard) == 7
+    assert repeated[1:] == [(1, 6)]
+
+
+@asynccontextmanager
+async def running(consumer: Consumer, bus: Any) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(consumer.run(bus))
+    try:
+        yield
+    finally:
+        await duties.end([task])
+        await asyncio.gather(task, return_exceptions=True)
