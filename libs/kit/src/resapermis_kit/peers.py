@@ -35,7 +35,7 @@ def channel(target: str, tls_dir: Path, name: str) -> grpc.aio.Channel:
             ("grpc.max_receive_message_length", LARGEST_MESSAGE),
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 2_000),
+            ("grpc.max_reconnect_backoff_ms", 500),  # shorter than `ask` goes on asking
             ("grpc.service_config", ROUND_ROBIN),
             ("grpc.enable_retries", 0),  # retries are decided here, by `call`, never by the transport
         ],
@@ -66,8 +66,8 @@ async def call(method: Any, request: Message, *, timeout: float | None = None, p
 async def ask(method: Any, request: Message, *, timeout: float | None = None, principal: str | None = None) -> Any:  # noqa: ASYNC109
     """Like `call`, for questions and for commands that carry a request id: tried again while the peer is away.
 
-    At most three tries within the deadline, only on UNAVAILABLE. What times the tries begins after the first one: nearly
-    all calls need no more.
+    At most five tries in about a second and within the deadline, only on UNAVAILABLE: as long as a channel takes to find
+    a peer that has just started again. What times the tries begins after the first one: nearly all calls need no more.
     """
     try:
         return await call(method, request, timeout=timeout, principal=principal)
@@ -77,7 +77,7 @@ async def ask(method: Any, request: Message, *, timeout: float | None = None, pr
         first = failure
     async for attempt in stamina.retry_context(
         on=_is_away,
-        attempts=3,
+        attempts=5,
         timeout=max(remaining_seconds() - SPENT_ON_THE_WAY_SECONDS, 0.0),
         wait_initial=0.05,
         wait_max=0.5,
