@@ -19,14 +19,9 @@ from resapermis_kit.testing import eventually
 TRUST = "local all all trust\nlocal replication all trust\n"
 """Only this test's own folders lead to the sockets."""
 SMALL = (
-    "-c",
-    "shared_buffers=32MB",
-    "-c",
-    "max_connections=60",
-    "-c",
-    "max_wal_size=256MB",
-    "-c",
-    "log_min_messages=fatal",
+    *("-c", "shared_buffers=32MB", "-c", "max_connections=60", "-c", "max_wal_size=256MB"),
+    *("-c", "log_min_messages=fatal"),
+    *("-c", "fsync=off"),  # a killed process loses nothing that the system has taken from it
 )
 
 
