@@ -11,11 +11,12 @@ from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
 from resapermis.together.v1 import together_pb2, together_pb2_grpc
 from resapermis_kit import peers
+from resapermis_kit import together as module
 from resapermis_kit.auth import caller, current_token
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc import remaining_seconds
 from resapermis_kit.testing import Running, Serve, eventually
-from resapermis_kit.together import LARGEST_ANSWERS, MOST_CALLS, Together
+from resapermis_kit.together import LARGEST_ANSWERS, MOST_CALLS, CallsTogether
 
 SERVICE = pb.DESCRIPTOR.services_by_name["MandateService"]
 CHECK = "/resapermis.mandate.v1.MandateService/CheckMandates"
@@ -62,19 +63,19 @@ async def running(serve: Serve, mandates: Mandates) -> Running:
 
 
 @pytest.fixture
-async def together(running: Running) -> AsyncIterator[Together]:
+async def together(running: Running) -> AsyncIterator[CallsTogether]:
     async with running.channel("mandate", "basket") as channel:
-        yield Together(channel, SERVICE)
+        yield CallsTogether(channel, SERVICE)
 
 
-async def check(together: Together, token: str, how: str = "", seconds: float = 5) -> str:
+async def check(together: CallsTogether, token: str, how: str = "", seconds: float = 5) -> str:
     request = pb.CheckMandatesRequest(questions=[pb.MandateQuestion(candidate_id=how)])
     answer = await peers.call(together.method("CheckMandates"), request, timeout=seconds, principal=token)
     return str(answer.answers[0].candidate_id)
 
 
 async def test_each_call_is_its_own_persons_and_all_are_answered_at_once(
-    running: Running, together: Together, mandates: Mandates
+    running: Running, together: CallsTogether, mandates: Mandates
 ) -> None:
     tokens = [running.principal(school_id=f"s-{n}") for n in range(5)]
     said = await asyncio.gather(*(check(together, token, seconds=3 + n) for n, token in enumerate(tokens)))
@@ -89,7 +90,9 @@ def caller_is_unset() -> bool:
     return current_token.get() == ""
 
 
-async def test_one_that_is_refused_breaks_or_has_no_right_harms_no_other(running: Running, together: Together) -> None:
+async def test_one_that_is_refused_breaks_or_has_no_right_harms_no_other(
+    running: Running, together: CallsTogether
+) -> None:
     good, trainer = running.principal(), running.principal(roles=("trainer",))
     asked = [(good, ""), (good, "refuse"), (good, "break"), (trainer, ""), ("not.a.token", ""), ("", ""), (good, "")]
     said = await asyncio.gather(*(check(together, *one) for one in asked), return_exceptions=True)
@@ -107,7 +110,7 @@ async def test_one_that_is_refused_breaks_or_has_no_right_harms_no_other(running
     assert said[1].rdvpermis_code == "CANDIDAT_PAS_SOUS_MANDAT"
 
 
-async def test_answers_come_as_they_are_ready(running: Running, together: Together, mandates: Mandates) -> None:
+async def test_answers_come_as_they_are_ready(running: Running, together: CallsTogether, mandates: Mandates) -> None:
     slow = asyncio.create_task(check(together, running.principal(), "wait"))
     assert await check(together, running.principal()) == "school-1 5"
     assert not slow.done()
@@ -116,7 +119,7 @@ async def test_answers_come_as_they_are_ready(running: Running, together: Togeth
     assert await slow == "school-1 5"
 
 
-async def test_each_has_its_own_deadline(running: Running, together: Together, mandates: Mandates) -> None:
+async def test_each_has_its_own_deadline(running: Running, together: CallsTogether, mandates: Mandates) -> None:
     token = running.principal()
     one, two = await asyncio.gather(
         check(together, token, "wait", seconds=0.2), check(together, token, seconds=5), return_exceptions=True
@@ -131,7 +134,7 @@ async def test_each_has_its_own_deadline(running: Running, together: Together, m
     await eventually(nobody_works_on)
 
 
-async def test_answers_larger_than_a_message_come_in_several(running: Running, together: Together) -> None:
+async def test_answers_larger_than_a_message_come_in_several(running: Running, together: CallsTogether) -> None:
     said = await asyncio.gather(*(check(together, running.principal(), "large") for _ in range(20)))
     assert said == ["school-1 5"] * 20
 
@@ -139,7 +142,7 @@ async def test_answers_larger_than_a_message_come_in_several(running: Running, t
 async def test_only_whom_the_policy_names_may(running: Running) -> None:
     async with running.channel("mandate", "notification") as channel:
         token = running.principal()
-        lots = Together(channel, SERVICE)
+        lots = CallsTogether(channel, SERVICE)
         for failed in await asyncio.gather(check(lots, token), check(lots, token), return_exceptions=True):
             assert isinstance(failed, Failure)
             assert failed.code == Code.CODE_UNAUTHENTICATED
@@ -170,7 +173,7 @@ async def test_too_many_at_once_are_refused(running: Running) -> None:
     assert from_rpc_error(caught.value).code == Code.CODE_MALFORMED
 
 
-async def test_a_peer_that_goes_away_fails_all_who_wait(running: Running, together: Together) -> None:
+async def test_a_peer_that_goes_away_fails_all_who_wait(running: Running, together: CallsTogether) -> None:
     token = running.principal()
     waiting = [asyncio.create_task(check(together, token, "wait")) for _ in range(3)]
     assert await check(together, token) == "school-1 5"
@@ -181,7 +184,7 @@ async def test_a_peer_that_goes_away_fails_all_who_wait(running: Running, togeth
 
 
 async def test_a_peer_of_a_release_that_knows_no_lots_is_called_one_by_one(
-    running: Running, together: Together, monkeypatch: pytest.MonkeyPatch
+    running: Running, together: CallsTogether, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running.channel("mandate", "basket") as channel:
         older = channel.unary_stream(
@@ -196,8 +199,31 @@ async def test_a_peer_of_a_release_that_knows_no_lots_is_called_one_by_one(
             assert said == ["s-0 5", "s-1 5", "s-2 5"]
 
 
+async def test_a_peer_that_has_moved_on_to_a_newer_release_is_found_to_know_lots(
+    running: Running, together: CallsTogether, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ALONE_SECONDS", 0.0)
+    newer, lots = together._call, []
+    async with running.channel("mandate", "basket") as channel:
+        older = channel.unary_stream(
+            "/resapermis.together.v2.TogetherService/Call",
+            request_serializer=together_pb2.CallRequest.SerializeToString,
+            response_deserializer=together_pb2.CallResponse.FromString,
+        )
+        monkeypatch.setattr(together, "_call", older)
+        await asyncio.gather(*(check(together, running.principal()) for _ in range(2)))
+
+    def counted(request: Any, **more: float) -> Any:
+        lots.append(len(request.calls))
+        return newer(request, **more)
+
+    monkeypatch.setattr(together, "_call", counted)
+    await asyncio.gather(*(check(together, running.principal()) for _ in range(2)))
+    assert lots == [2]
+
+
 async def test_a_peer_that_answers_nonsense_or_not_all_is_said(
-    running: Running, together: Together, monkeypatch: pytest.MonkeyPatch
+    running: Running, together: CallsTogether, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def nonsense(request: object, **_: float) -> AsyncIterator[together_pb2.CallResponse]:
         yield together_pb2.CallResponse(answers=[together_pb2.Answered(call=0, answer=b"\xff\xff")])

@@ -28,6 +28,8 @@ MOST_TOGETHER = 24
 """Of one lot. A longer one would have its first wait for its last."""
 LARGEST_ANSWERS = 1024 * 1024
 """Bytes of answers after which the rest goes into the next message."""
+ALONE_SECONDS = 60.0
+"""How long a peer that knows no lots is called one by one before it is asked again: it may be of a newer release by then."""
 TRACE = "traceparent"
 
 
@@ -143,7 +145,7 @@ class _Asked:
         return max(0.0, self.until - time.monotonic())
 
 
-class Together:
+class CallsTogether:
     """The asking side: one service of a peer, through one channel."""
 
     def __init__(
@@ -154,8 +156,8 @@ class Together:
         self._call = together_pb2_grpc.TogetherServiceStub(channel).Call
         self._gathering = Gathering(self._lot, most=MOST_TOGETHER, patience_seconds=patience_seconds)
         self._reading: set[asyncio.Task[None]] = set()
-        self._alone = False
-        """The peer is of a release that knows no lots."""
+        self._alone_until = 0.0
+        """Until then (time.monotonic()) the peer is taken for one of a release that knows no lots."""
 
     def method(self, name: str) -> Single:
         """Calls of this method, to be used as the stub's own: with `peers.call` and `peers.ask`."""
@@ -183,7 +185,7 @@ class Together:
         if len(asked) == 1:
             await _alone(asked[0], answers[0])
             return answers
-        if self._alone:
+        if time.monotonic() < self._alone_until:
             await asyncio.gather(*map(_alone, asked, answers))
             return answers
         began = asyncio.Event()
@@ -206,7 +208,7 @@ class Together:
         except grpc.aio.AioRpcError as error:
             failure = from_rpc_error(error)
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                self._alone = True
+                self._alone_until = time.monotonic() + ALONE_SECONDS
                 await asyncio.gather(*map(_alone, asked, answers))
         except (DecodeError, IndexError):
             pass
