@@ -46,6 +46,12 @@ ASKED = (
     f"AS asked ({', '.join(_COLUMNS)}))"
 )
 """The first part of such a statement."""
+MINE_AND_ACTION = (
+    "mine AS MATERIALIZED (SELECT asked.* FROM asked JOIN claim USING (caller, request_id)), "
+    "action AS (INSERT INTO group_ (id, school_id, account_id, session_id, together, request_caller, request_id, "
+    "created_at) SELECT group_id, school_id, account_id, session_id, together, caller, request_id, created_at FROM mine)"
+)
+"""Those whose `claim` was made, which no twin came before; and their actions."""
 _SAID = {
     "id": "uuid",
     "lane": "text",

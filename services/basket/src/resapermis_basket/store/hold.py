@@ -18,7 +18,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_basket.domain import BASKET_MARGIN, WORD_LASTS, Eligibility, Key, Line, Words
-from resapermis_basket.store.asked import ASKED, SAID, Values, asked_values, one_a_school, said_values
+from resapermis_basket.store.asked import ASKED, MINE_AND_ACTION, SAID, Values, asked_values, one_a_school, said_values
 from resapermis_basket.store.group_rows import Group
 from resapermis_basket.store.line_rows import COLUMNS, MUTABLE, SET_MUTABLE, WANTED_BY_ANOTHER, Conflicts, row
 from resapermis_kit.errors import Failure
@@ -139,13 +139,13 @@ class Intention:
 
 # The order of locks is the order of data: claims, then the counters (of a school the basket's first), then lines in slot
 # order, each read by the next. What does not fit becomes a NULL that the column refuses, so that nothing of the statement
-# stands. `mine` are those that no twin came before.
+# stands.
 _INTEND = Statement(
     f"WITH {ASKED}, "  # noqa: S608 - texts of our own
     "claim AS (INSERT INTO request (caller, request_id, digest, response, created_at) "
     "SELECT caller, request_id, digest, response, claimed_at FROM asked ORDER BY caller, request_id "
     "ON CONFLICT DO NOTHING RETURNING caller, request_id), "
-    "mine AS MATERIALIZED (SELECT asked.* FROM asked JOIN claim USING (caller, request_id)), "
+    f"{MINE_AND_ACTION}, "
     "counted AS (INSERT INTO quota AS q (school_id, department, month, category, taken, cap, granted) "
     "SELECT mine.school_id, department, month, category, many, CASE WHEN many <= cap THEN cap END, many "
     "FROM json_to_recordset(CAST((SELECT CAST(:counts AS text)) AS json)) "
@@ -155,8 +155,6 @@ _INTEND = Statement(
     "SET taken = q.taken + excluded.granted, granted = excluded.granted, "
     "cap = CASE WHEN q.taken + excluded.granted <= excluded.cap THEN excluded.cap END RETURNING 1), "
     "turn AS (SELECT count(*) FROM counted), "
-    "action AS (INSERT INTO group_ (id, school_id, account_id, session_id, together, request_caller, request_id, "
-    "created_at) SELECT group_id, school_id, account_id, session_id, together, caller, request_id, created_at FROM mine), "
     f"added AS (INSERT INTO basket_line ({COLUMNS}) "
     f"SELECT CASE WHEN NOT {WANTED_BY_ANOTHER} THEN new.id END, {COLUMNS.removeprefix('id, ')} "
     "FROM json_populate_recordset(NULL::basket_line, CAST((SELECT CAST(:lines AS text)) AS json)) AS new, turn "

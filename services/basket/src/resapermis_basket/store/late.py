@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_basket.domain import Line
-from resapermis_basket.store.asked import ASKED, SAID, Values, asked_values, said_values
+from resapermis_basket.store.asked import ASKED, MINE_AND_ACTION, SAID, Values, asked_values, said_values
 from resapermis_basket.store.group_rows import Group
 from resapermis_basket.store.line_rows import COLUMNS, row
 from resapermis_kit.statement import Statement
@@ -52,10 +52,7 @@ _REFUSE = Statement(
     "SELECT caller, request_id, digest, response, claimed_at FROM asked "
     "WHERE group_id NOT IN (SELECT group_id FROM free) ORDER BY caller, request_id "
     "ON CONFLICT DO NOTHING RETURNING caller, request_id), "
-    "mine AS MATERIALIZED (SELECT asked.* FROM asked JOIN claim USING (caller, request_id)), "
-    "action AS (INSERT INTO group_ (id, school_id, account_id, session_id, together, request_caller, request_id, "
-    "created_at) SELECT group_id, school_id, account_id, session_id, together, caller, request_id, created_at "
-    "FROM mine), "
+    f"{MINE_AND_ACTION}, "
     f"added AS (INSERT INTO basket_line ({COLUMNS}) SELECT {COLUMNS} FROM new "
     "WHERE group_id IN (SELECT mine.group_id FROM mine)), "
     f"said AS ({SAID} JOIN mine USING (group_id)) "
