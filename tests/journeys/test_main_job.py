@@ -56,7 +56,7 @@ def test_a_slot_is_held_named_booked_told_and_provable(
     until(written, "the candidate's mail with its calendar entry, its subject naming nobody")
 
 
-@pytest.mark.req("R-10", "E-02", "N-03")
+@pytest.mark.req("C1")
 def test_of_many_schools_at_once_exactly_one_gets_the_slot(schools: Schools, state: TheState) -> None:
     department = "095"
     rivals = [schools.of(department, number) for number in (1, 2, 3, 4, 5, 6, 7, 8)]

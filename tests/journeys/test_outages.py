@@ -43,7 +43,7 @@ def _tried(act: Any) -> Any:
         return None if type(error).__name__ == "Broken" else pytest.fail(f"{type(error).__name__}: {error}")
 
 
-@pytest.mark.req("P-04", "N-01")
+@pytest.mark.req("P-04")
 def test_while_postgresql_is_away_everything_says_so_and_afterwards_nothing_is_missing(
     platform: BackgroundStack, school: DrivingSchool, state: TheState
 ) -> None:

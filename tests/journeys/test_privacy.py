@@ -109,7 +109,7 @@ def files_with(patterns: Iterable[str], folder: Path) -> list[Path]:
     return [Path(line) for line in found.stdout.decode().splitlines()]
 
 
-@pytest.mark.req("D-03", "D-19", "S-02")
+@pytest.mark.req("D-03", "S-02")
 def test_no_person_and_no_secret_lies_in_clear_on_the_disk(
     stack: Stack, secrets: dict[str, str], school: DrivingSchool
 ) -> None:

@@ -34,7 +34,6 @@ def asked_to_add(school: DrivingSchool, state: TheState) -> int:
     return int(state.calls(school.id, ADDED) + state.calls(school.id, ADDED_ONE))
 
 
-@pytest.mark.req("N-01", "N-03")
 def test_while_rdvpermis_is_down_what_is_known_is_shown_and_holds_say_so(
     platform: BackgroundStack, school: DrivingSchool
 ) -> None:
@@ -69,7 +68,7 @@ def test_while_rdvpermis_is_down_what_is_known_is_shown_and_holds_say_so(
     school.agrees()
 
 
-@pytest.mark.req("N-01")
+@pytest.mark.req("R-16")
 def test_rdvpermis_failing_with_5xx_is_an_unknown_outcome_that_settles_to_refused(
     school: DrivingSchool, state: TheState
 ) -> None:

@@ -119,6 +119,7 @@ async def test_two_principals_in_one_call_are_refused(running: Running) -> None:
     assert from_rpc_error(caught.value).code == Code.CODE_UNAUTHENTICATED
 
 
+@pytest.mark.req("D-04")
 async def test_another_authority_gets_no_handshake(running: Running, tmp_path: Path) -> None:
     make_certificates(tmp_path, ("auth-gateway",))
     (tmp_path / "auth-gateway" / "ca.pem").write_bytes((running.tls / "mandate" / "ca.pem").read_bytes())

@@ -8,8 +8,6 @@ import pytest
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.gathering import Gathering
 
-pytestmark = pytest.mark.req("E-02")
-
 
 class Answerer:
     """Doubles numbers, lot by lot, each when it is let."""

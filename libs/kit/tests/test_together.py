@@ -20,7 +20,6 @@ from resapermis_kit.together import LARGEST_ANSWERS, MOST_CALLS, CallsTogether
 
 SERVICE = pb.DESCRIPTOR.services_by_name["MandateService"]
 CHECK = "/resapermis.mandate.v1.MandateService/CheckMandates"
-pytestmark = pytest.mark.req("S-07", "E-02")
 
 
 class Mandates(rpc.MandateServiceServicer):

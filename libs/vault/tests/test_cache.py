@@ -83,7 +83,6 @@ def test_it_never_keeps_more_than_its_size(people):
         assert len(keys) <= 3
 
 
-@pytest.mark.req("D-07")
 def test_a_forgotten_key_is_gone_at_once(kek, keys):
     wrapped, _ = new_person_key(kek, "p")
     keys.get("p", wrapped)
@@ -92,7 +91,6 @@ def test_a_forgotten_key_is_gone_at_once(kek, keys):
     keys.forget("never met")
 
 
-@pytest.mark.req("D-07")
 def test_an_erasure_during_an_unwrapping_is_not_undone_by_it(kek, clock, keys):
     wrapped, _ = new_person_key(kek, "p")
     kek.meanwhile = lambda: keys.forget("p")

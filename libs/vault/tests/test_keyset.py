@@ -61,7 +61,6 @@ def test_of_many_writers_of_one_keyset_exactly_one_writes(tmp_path):
     assert names_in(tmp_path) == ["keyset.json"]
 
 
-@pytest.mark.req("D-19")
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o777])
 def test_a_keyset_open_to_others_is_refused(file, mode, capsys):
     file.chmod(mode)

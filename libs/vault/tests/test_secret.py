@@ -11,7 +11,6 @@ KEYSET = new_keyset()
 ROW = "session/refresh_token/1"
 
 
-@pytest.mark.req("D-19")
 @given(st.text(st.characters(codec=None)))
 def test_a_secret_opens_in_its_row_only(text):
     sealed = seal_secret(KEYSET, text, row=ROW)

@@ -165,7 +165,7 @@ async def test_any_change_of_a_proof_is_found(engine: Any, journal: Journal, run
     assert verify.main([]) == 2
 
 
-@pytest.mark.req("T-04")
+@pytest.mark.req("T-03")
 async def test_erasing_content_leaves_the_tree_as_it_was(engine: Any, journal: Journal, running: Running) -> None:
     records = [_record() for _ in range(3)]
     await _keep(engine, journal, *records)

@@ -117,7 +117,7 @@ async def forgotten(basket: Basket) -> None:
         await once.forget_old(tx, datetime.now(UTC) + once.KEPT + timedelta(minutes=1))
 
 
-@pytest.mark.req("R-14", "R-16", "C7")
+@pytest.mark.req("R-16", "C7")
 async def test_after_a_day_a_key_is_forgotten_and_the_state_decides(basket: Basket) -> None:
     held = await basket.hold(("s1", 1), ("s2", 2), key="h")
     lines = list((await basket.validate(held.id, key="v")).lines)

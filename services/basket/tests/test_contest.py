@@ -73,7 +73,7 @@ async def won(crowd: list[Any]) -> int:
     return sum(await asyncio.gather(*map(one, crowd)))
 
 
-@pytest.mark.req("R-14")
+@pytest.mark.req("C1")
 async def test_of_500_schools_one_gets_the_slot(engine: AsyncEngine) -> None:
     assert await won([intend(engine, "s1", school=f"ecole-{n}") for n in range(CROWD)]) == 1
     for table, many in (("basket_line", 1), ("group_", 1), ("judgement", 1), ("outbox", 1), ("request", 1)):
@@ -82,6 +82,7 @@ async def test_of_500_schools_one_gets_the_slot(engine: AsyncEngine) -> None:
     assert await scalar(engine, "SELECT count(*) FROM quota") == 2
 
 
+@pytest.mark.req("C2")
 async def test_control_without_the_index_the_slot_is_oversold(engine: AsyncEngine) -> None:
     async with transaction(engine) as tx:
         await tx.execute(sa.text("DROP INDEX one_live_line_a_slot"))
@@ -118,7 +119,7 @@ SLOWLY = (
 )
 
 
-@pytest.mark.req("R-14")
+@pytest.mark.req("C4")
 async def test_groups_in_opposite_orders_queue_and_never_deadlock(engine: AsyncEngine) -> None:
     async with transaction(engine) as tx:
         for statement in SLOWLY:
@@ -134,7 +135,7 @@ async def standing(engine: AsyncEngine, *slots: str) -> store.Standing:
     return (await store.standings(engine, [question]))[0]
 
 
-@pytest.mark.req("R-14")
+@pytest.mark.req("C3")
 async def test_statements_see_what_was_committed_before_them_not_before_their_connection(engine: AsyncEngine) -> None:
     """Under REPEATABLE READ a snapshot older than the lock would judge by what is no longer true."""
     assert await scalar(engine, "SHOW transaction_isolation") == "read committed"
@@ -147,7 +148,7 @@ async def test_statements_see_what_was_committed_before_them_not_before_their_co
     assert abs(seen.now - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-@pytest.mark.req("R-14", "R-11")
+@pytest.mark.req("R-11")
 async def test_of_a_lot_all_that_fits_is_written_and_what_does_not_leaves_nothing(engine: AsyncEngine) -> None:
     await intend(engine, "s1", school="ecole-0")
     await intend(engine, "s2", school="ecole-9", key="before")
@@ -175,14 +176,13 @@ async def test_two_of_one_school_in_a_lot_count_one_after_the_other(engine: Asyn
     assert await scalar(engine, "SELECT max(taken) FROM quota") == 3
 
 
-@pytest.mark.req("R-15")
+@pytest.mark.req("C5")
 async def test_twins_of_a_lot_are_one(engine: AsyncEngine) -> None:
     lot = [intention(f"s{n}", key="same") for n in range(3)]
     assert sorted(map(str, await store.intend(engine, lot))) == ["", "None", "None"]
     assert await scalar(engine, "SELECT count(*) FROM basket_line") == 1
 
 
-@pytest.mark.req("R-15")
 async def test_each_hold_of_a_lot_takes_its_own_persons_prepared_basket(engine: AsyncEngine) -> None:
     async with transaction(engine) as tx:
         for school, account in (("ecole-1", "account"), ("ecole-2", "account"), ("ecole-3", "somebody else")):
@@ -194,7 +194,6 @@ async def test_each_hold_of_a_lot_takes_its_own_persons_prepared_basket(engine: 
     assert await store.intend(engine, [intention("s4", school="ecole-1")]) == [""]
 
 
-@pytest.mark.req("R-14", "S-07")
 async def test_a_lot_of_questions_tells_each_school_its_own(engine: AsyncEngine) -> None:
     theirs = new_id()
     await intend(engine, "s1", school="ecole-1", key="k", candidate_id=theirs)
@@ -210,7 +209,7 @@ async def test_a_lot_of_questions_tells_each_school_its_own(engine: AsyncEngine)
     assert [seen.conflicts.candidates for seen in (one, two, three)] == [{(theirs, "B")}, set(), set()]
 
 
-@pytest.mark.req("R-15")
+@pytest.mark.req("C5")
 async def test_a_twin_of_an_intention_writes_nothing(engine: AsyncEngine) -> None:
     assert await won([intend(engine, f"s{n}", key="same") for n in range(50)]) == 1
     assert await scalar(engine, "SELECT count(*) FROM basket_line") == 1
@@ -230,7 +229,6 @@ async def answered(engine: AsyncEngine, lines: Sequence[Line], key: str) -> bool
     return (await store.answer(engine, [an_answer(lines, key)]))[0]
 
 
-@pytest.mark.req("R-15")
 async def test_of_a_lot_of_answers_each_is_written_whole_or_not_at_all(engine: AsyncEngine) -> None:
     lines = {n: (await intend(engine, f"s{n}", f"t{n}", school=f"ecole-{n}", key="k"))[1] for n in range(3)}
     async with transaction(engine) as tx:
@@ -242,7 +240,6 @@ async def test_of_a_lot_of_answers_each_is_written_whole_or_not_at_all(engine: A
     assert await scalar(engine, "SELECT count(*) FROM outbox") == 5
 
 
-@pytest.mark.req("R-15")
 async def test_an_answer_is_written_once_whole_or_not_at_all(engine: AsyncEngine) -> None:
     _, lines = await intend(engine, "s1", "s2", key="k")
     async with transaction(engine) as tx:  # the reconciler was faster with one of the two
@@ -259,7 +256,7 @@ async def test_an_answer_is_written_once_whole_or_not_at_all(engine: AsyncEngine
     assert await scalar(engine, "SELECT count(response) FROM request") == 1
 
 
-@pytest.mark.req("R-15", "S-14", "C5")
+@pytest.mark.req("C5")
 async def test_fifty_times_the_same_key_is_one_hold(basket: Basket) -> None:
     answers = await asyncio.gather(*(basket.hold("s1", key="k") for _ in range(50)), return_exceptions=True)
     groups = [one for one in answers if isinstance(one, pb.Group)]
@@ -271,7 +268,7 @@ async def test_fifty_times_the_same_key_is_one_hold(basket: Basket) -> None:
     await basket.check()
 
 
-@pytest.mark.req("R-15", "S-14", "C6")
+@pytest.mark.req("C6")
 async def test_a_key_with_another_body_is_refused_and_another_persons_is_their_own(basket: Basket) -> None:
     mine = await basket.hold("s1", key="k")
     with pytest.raises(Failure) as reused:
@@ -282,7 +279,6 @@ async def test_a_key_with_another_body_is_refused_and_another_persons_is_their_o
     assert (await basket.hold("s1", key="k")) == mine
 
 
-@pytest.mark.req("R-14")
 async def test_who_is_too_late_hears_it_without_rules_or_rdvpermis_being_asked(basket: Basket) -> None:
     won = await basket.hold(("s1", 1))
     asked = len(basket.world.evaluated)
@@ -310,7 +306,6 @@ async def test_more_taken_slots_than_an_action_may_have_are_refused_by_their_rul
     assert "R-GROUP" in {verdict.rule for verdict in refused.value.verdicts}
 
 
-@pytest.mark.req("R-14")
 async def test_a_slot_that_is_forgotten_between_two_looks_is_judged_like_any_other(
     basket: Basket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

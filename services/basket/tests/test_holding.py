@@ -63,7 +63,7 @@ async def test_each_step_is_told_and_recorded_in_its_commit(basket: Basket) -> N
     assert records[1].candidate_id == candidate(1)
 
 
-@pytest.mark.req("R-14")
+@pytest.mark.req("C1")
 async def test_of_many_schools_exactly_one_gets_the_slot(basket: Basket) -> None:
     groups = await asyncio.gather(*(basket.hold("s1", school=f"school-{n}") for n in range(30)))
     won = [group for group in groups if states(group) == [HELD]]
@@ -107,7 +107,7 @@ CREATE TRIGGER slowly BEFORE INSERT ON basket_line FOR EACH ROW EXECUTE FUNCTION
 """Widens the window between two rows of one insert, so that a wrong order of locks deadlocks each time."""
 
 
-@pytest.mark.req("R-14")
+@pytest.mark.req("C4")
 async def test_crossing_groups_of_four_never_deadlock(basket: Basket) -> None:
     async with transaction(basket.engine) as tx:
         for statement in SLOWLY.strip().splitlines():
@@ -170,6 +170,7 @@ async def test_a_line_refused_by_a_rule_says_which_and_when_it_opens(basket: Bas
     await basket.check()
 
 
+@pytest.mark.req("R-04", "S-21")
 async def test_without_mandate_the_line_is_refused(basket: Basket) -> None:
     basket.world.no_mandate.add(candidate(1))
     group = await basket.hold(("s1", 1), "s2")
@@ -284,7 +285,7 @@ async def test_rdvpermis_down_holds_nothing_and_says_when_to_try_again(basket: B
     await basket.check()
 
 
-@pytest.mark.req("E-02")
+@pytest.mark.req("C5")
 async def test_a_retry_gets_the_same_answer_and_holds_nothing_more(basket: Basket) -> None:
     first = await basket.hold("s1", key="k")
     basket.world.rules_against["s1"] = territory()

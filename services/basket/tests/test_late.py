@@ -25,7 +25,7 @@ def reasons(group: pb.Group) -> list[Any]:
     return [line.refusal.code for line in group.lines]
 
 
-@pytest.mark.req("R-14", "N-01")
+@pytest.mark.req("N-01")
 async def test_a_crowd_that_is_too_late_is_refused_recorded_and_told_each(basket: Basket) -> None:
     await taken(basket, ("s1", 1), ("s2", 2))
     before = len(basket.world.evaluated)
@@ -45,7 +45,7 @@ async def test_a_crowd_that_is_too_late_is_refused_recorded_and_told_each(basket
     await basket.check()
 
 
-@pytest.mark.req("R-14")
+@pytest.mark.req("C5", "C6")
 async def test_a_twin_of_a_refused_command_gets_its_answer(basket: Basket) -> None:
     await taken(basket, ("s1", 1))
     twins = await asyncio.gather(*(basket.hold("s1", school="ecole-2", key="same") for _ in range(5)))
@@ -56,7 +56,6 @@ async def test_a_twin_of_a_refused_command_gets_its_answer(basket: Basket) -> No
     assert other.value.code == Code.CODE_KEY_REUSED
 
 
-@pytest.mark.req("R-15")
 async def test_a_slot_that_came_free_meanwhile_is_held_whatever_is_remembered(basket: Basket) -> None:
     group = await taken(basket, ("s1", 1), ("s2", 2))
     assert reasons(await basket.hold("s1", school="ecole-2")) == [Code.CODE_SLOT_TAKEN]

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 from basket_peers import Basket
 
@@ -17,7 +16,6 @@ with a past it looks lines up, whatever lives.
 """
 
 
-@pytest.mark.req("P-02")
 async def test_kept_plans_look_lines_up_by_an_index(basket: Basket) -> None:
     async with single(basket.engine).connect() as connection:
         await connection.execute(sa.text("VACUUM ANALYZE"))  # nobody holds anything: an index of nothing looks cheap
@@ -58,7 +56,6 @@ FROM basket_line AS line, generate_series(1, 12000) AS n WHERE line.slot_id = 's
 """
 
 
-@pytest.mark.req("P-02")
 async def test_duties_look_for_what_is_due_and_not_through_the_past(basket: Basket) -> None:
     """Asked in another order than their index's, the first two hundred would be looked for in that order."""
     await basket.hold(("s1", 1))

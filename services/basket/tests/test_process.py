@@ -93,7 +93,7 @@ async def test_without_mandate_or_rules_holds_wait_and_held_lines_are_still_seen
     assert await basket.states() == {"s1": "held"}
 
 
-@pytest.mark.req("R-14", "C1")
+@pytest.mark.req("C1")
 async def test_two_replicas_sell_a_slot_once(basket: Basket, serve: Any) -> None:
     second: Running = await serve(
         "basket",

@@ -7,8 +7,6 @@ import pytest
 from resapermis_basket import rounds as module
 from resapermis_basket.rounds import Rounds
 
-pytestmark = pytest.mark.req("E-02")
-
 
 class Crowd:
     """Holds that say when they are being judged, and go on when they are let."""

@@ -21,7 +21,6 @@ from resapermis_mandate import store
 from resapermis_mandate.domain import Mandate, State, new_draft
 from resapermis_mandate.servicer import MandateServicer
 
-pytestmark = pytest.mark.req("E-02")
 SCHOOLS = ("school-1", "school-2", "school-3")
 ENDED = (State.REFUSED, State.CANCELLED, State.REVOKED, State.EXPIRED)
 

@@ -32,7 +32,6 @@ async def silent() -> Any:
     await server.stop()
 
 
-@pytest.mark.req("D-04", "S-25")
 @pytest.mark.parametrize(("scheme", "username"), [("smtp", "resapermis"), ("smtp+starttls", "")])
 async def test_neither_a_password_nor_a_mail_goes_in_clear(silent: Post, scheme: str, username: str) -> None:
     seen: list[str] = []
@@ -50,7 +49,7 @@ async def test_neither_a_password_nor_a_mail_goes_in_clear(silent: Post, scheme:
     assert not silent.mails
 
 
-@pytest.mark.req("D-04", "S-25")
+@pytest.mark.req("S-25")
 async def test_over_starttls_the_account_signs_in_and_sends(silent: Post, tls: Path) -> None:
     def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: LoginPassword) -> AuthResult:
         return AuthResult(success=data.password == PASSWORD.encode(), handled=False)

@@ -26,7 +26,6 @@ from resapermis_scheduling_rules.store import actions
 from resapermis_scheduling_rules.store.school_tables import occurrences, trainers, unavailabilities, vehicles
 from resapermis_scheduling_rules.store.tables import bars, centres, lines, schools, slots, thresholds
 
-pytestmark = pytest.mark.req("E-02")
 SCHOOLS = ("school-1", "school-2", "school-3")
 PEOPLE, TRAINERS, VEHICLES = ("", "p1", "p2"), ("", "t1", "t2"), ("", "v1", "v2")
 """The same ids at each school: what tells them apart is the school alone."""

@@ -69,7 +69,6 @@ async def test_every_reason_is_said_at_once(service: Service) -> None:
     assert [verdict.rule for verdict in answer.action_verdicts if not verdict.allowed] == ["R-BASKET"]
 
 
-@pytest.mark.req("R-14")
 async def test_who_asks_for_what_stands_against_it_alone_hears_that_of_the_same_judgement(service: Service) -> None:
     for n in range(5):
         service.state.slot(f"s{n}", hour=8 + n)

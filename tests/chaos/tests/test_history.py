@@ -5,12 +5,10 @@ from dataclasses import replace
 from math import inf
 from random import Random as Seeded
 
-import pytest
 from history import Act, Held, Op, Outcome, Register, after, check, explain, soften
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytestmark = pytest.mark.req("R-15", "R-16")
 SCHOOLS = ("ae-1", "ae-2", "ae-3")
 SLOT = "s"
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(180)
 SLOT = "s"
 
 
-@pytest.mark.req("R-14", "R-15", "C1", "C2")
+@pytest.mark.req("C1", "C2")
 async def test_two_replicas_are_linearizable_and_without_their_index_they_are_not() -> None:
     async with house(replicas=2) as place:
         made = await record(place, seed=1, operations=2_500)

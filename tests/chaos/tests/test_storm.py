@@ -14,7 +14,6 @@ from storm import answers, schedule
 from ctl import facts
 from devstack.parts import FOUNDATION, SERVICES, service_named
 
-pytestmark = pytest.mark.req("R-16")
 ROOT = Path(__file__).resolve().parents[3]
 SEEDS = st.integers(0, 10_000)
 

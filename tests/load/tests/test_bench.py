@@ -147,7 +147,6 @@ async def test_a_slot_held_twice_is_seen_when_the_index_is_lost(lines: Lines) ->
     assert await lines.breaches() == {"oversold": 1}
 
 
-@pytest.mark.req("R-11", "R-14")
 async def test_counters_that_do_not_count_and_limits_passed_are_seen(lines: Lines) -> None:
     for slot in "abc":
         await lines.hold(slot)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import pytest
 from rush.callers import Done, Seen
 from rush.opening import figures, hot, opening, sound
 from rush.seed import School
@@ -41,7 +40,6 @@ class OneOfEach:
         return held
 
 
-@pytest.mark.req("R-14")
 async def test_each_school_asks_for_more_until_it_is_refused() -> None:
     platform, slots = OneOfEach(), [f"s{n}" for n in range(100)]
     told = await opening(platform, SCHOOLS, slots, 8, "t")
@@ -58,7 +56,6 @@ async def test_each_school_asks_for_more_until_it_is_refused() -> None:
     assert sound(told)
 
 
-@pytest.mark.req("R-14")
 async def test_of_a_crowd_on_one_slot_one_winner_is_told_and_more_are_unsound() -> None:
     assert sound([await hot(OneOfEach(), SCHOOLS, "s1", "t")])
     told = await hot(OneOfEach(oversells=True), SCHOOLS, "s1", "t")

@@ -29,7 +29,6 @@ def planned(world: World) -> Measured:
     return simulate(world, ByAgenda, HOURS)
 
 
-@pytest.mark.req("R-27")
 def test_answers_that_people_care_about_are_younger_than_by_round_robin(world: World, planned: Measured) -> None:
     ours, theirs = report(planned, world), report(simulate(world, RoundRobin, HOURS), world)
     for why, at_the_median, late in (("watched", 3, 3), ("favourite", 1.3, 1.2), ("saved", 1.3, 1.2)):

@@ -55,6 +55,7 @@ def test_no_setting_speaks_of_not_verifying():
     assert not any(word in words for word in ("verify", "insecure", "trust_all"))
 
 
+@pytest.mark.req("D-04")
 @pytest.mark.parametrize("url", ["http://rdvpermis.example.org", "http://10.0.0.8:80", "ftp://localhost", "rdv", ""])
 def test_tokens_never_leave_in_clear(url):
     with pytest.raises(ValueError, match="https"):

@@ -152,7 +152,6 @@ async def test_background_work_takes_a_grant_first_and_never_another_schools_tok
     assert [asked.headers["authorization"] for asked in responder.asked] == ["Bearer of-a-grant"]
 
 
-@pytest.mark.req("S-24")
 async def test_a_dead_grant_gives_way_to_the_next_token_of_the_school(world, responder):
     TokenEndpoint(responder, first="another")
     await world.sign_in(access="of-a-session")
@@ -162,7 +161,7 @@ async def test_a_dead_grant_gives_way_to_the_next_token_of_the_school(world, res
     assert responder.calls(f"GET {BASE}")[0].headers["authorization"] == "Bearer of-a-session"
 
 
-@pytest.mark.req("S-24")
+@pytest.mark.req("S-03")
 async def test_a_person_never_uses_a_colleagues_token(world, responder):
     from resapermis_kit.clock import new_id
 
@@ -172,7 +171,7 @@ async def test_a_person_never_uses_a_colleagues_token(world, responder):
     assert responder.asked == []
 
 
-@pytest.mark.req("S-24")
+@pytest.mark.req("S-03")
 async def test_a_session_of_one_school_never_acts_for_another(world, responder):
     session = await world.sign_in(school_id="school-2")
     responder.on("POST", "/planning/recherche", (200, []))

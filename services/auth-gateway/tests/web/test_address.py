@@ -4,8 +4,6 @@ import pytest
 
 from resapermis_auth_gateway.web.address import counted_as, place_of
 
-pytestmark = pytest.mark.req("S-14")
-
 
 @pytest.mark.parametrize(
     ("address", "place", "counted"),

@@ -170,7 +170,6 @@ async def test_private_addresses_are_counted_for_each_client(over: Any, make_wor
     assert statuses == [404, 404, 429, 429]
 
 
-@pytest.mark.req("S-14")
 async def test_a_token_stands_in_no_trace_and_no_log(
     spans: Any,  # noqa: F811 - the fixture
     over: Any,

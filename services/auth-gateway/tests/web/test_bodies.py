@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from resapermis.mandate.v1 import mandate_pb2
+from resapermis_auth_gateway.web.bodies import NewCandidate, NewMandate
+
 pytestmark = pytest.mark.req("S-05")
 SEARCH = "/api/v1/candidates/search"
 JSON = {"Content-Type": "application/json"}
@@ -61,6 +64,24 @@ async def test_a_body_of_the_wrong_shape_names_the_field_and_not_the_value(world
             assert (answer.status_code, answer.json()["code"]) == (422, "MALFORMED"), body
             assert answer.json()["violations"]
             assert "aaaa" not in answer.text
+
+
+@pytest.mark.req("D-01")
+def test_of_a_candidate_nothing_is_asked_but_what_rdvpermis_needs() -> None:
+    assert set(NewCandidate.model_fields) == {"last_name", "first_name", "neph", "email"}
+    assert set(NewMandate.model_fields) == {"candidate_id", "category", "gearbox"}
+
+
+@pytest.mark.req("D-01")
+@pytest.mark.parametrize("more", ["birthDate", "phone", "address", "nationality", "schoolId", "comment"])
+async def test_more_about_a_candidate_than_is_asked_is_refused_by_its_field(over: Any, more: str) -> None:
+    body = {"lastName": "Martin", "firstName": "Lou", "neph": "012345678901", "email": "lou@mail.example"}
+    _, browser, told = await over(mandate={"CreateCandidate": mandate_pb2.CreateCandidateResponse()})
+    async with browser:
+        answer = await browser.post("/api/v1/candidates", json=body | {more: "x"}, headers={"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "MALFORMED")
+    assert [one["field"] for one in answer.json()["violations"]] == [more]
+    assert told["mandate"].asked == []
 
 
 async def test_the_path_of_a_wrong_field_can_be_found(world: Any) -> None:

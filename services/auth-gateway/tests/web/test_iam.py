@@ -13,8 +13,6 @@ from resapermis_kit.db import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.testing import Serve
 
-pytestmark = pytest.mark.req("S-24")
-
 
 @pytest.fixture
 async def iam(world: Any, serve: Serve) -> Any:

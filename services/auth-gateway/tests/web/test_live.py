@@ -141,7 +141,6 @@ async def test_signing_out_closes_the_feed_within_a_second(live_world: Any) -> N
         await task
 
 
-@pytest.mark.req("S-04", "S-12")
 async def test_a_session_that_ends_on_another_replica_closes_the_feed_within_a_second(
     live_world: Any, make_bus: Callable[..., Any]
 ) -> None:

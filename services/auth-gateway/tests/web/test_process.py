@@ -95,7 +95,6 @@ async def test_it_serves_until_sigterm_and_then_drains(process: tuple[Any, Any, 
     assert "worker.ended" not in log
 
 
-@pytest.mark.req("S-04", "S-12")
 async def test_a_sign_out_on_one_replica_is_heard_by_another_through_the_outbox(process: tuple[Any, Any, int]) -> None:
     world, started, _ = process
     await _ready(started)

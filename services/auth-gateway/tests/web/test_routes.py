@@ -71,7 +71,6 @@ async def test_slots_come_with_each_rules_verdict_and_the_centres_own_hours(over
     assert answer["serverTime"] == world.clock().isoformat().replace("+00:00", "Z")
 
 
-@pytest.mark.req("S-24")
 async def test_services_hear_who_asks_and_from_which_network(over: Any) -> None:
     _, browser, told = await over(scheduling_rules={"ListCentres": scheduling_pb2.ListCentresResponse()})
     async with browser:
@@ -253,7 +252,7 @@ async def test_thresholds_are_judged_on_what_basket_counts(over: Any) -> None:
     assert (answer["items"][0]["limit"], answer["items"][0]["rdvpermisLimit"]) == (11, None)
 
 
-@pytest.mark.req("S-14")
+@pytest.mark.req("T-03", "T-05")
 async def test_records_and_proofs_come_with_all_that_verifies_them(over: Any) -> None:
     record = audit_events.Record(
         id="r-1",

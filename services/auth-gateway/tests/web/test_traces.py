@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from resapermis_auth_gateway.web import gate
 from resapermis_kit import rpc
 
-pytestmark = pytest.mark.req("S-14")
+pytestmark = pytest.mark.req("D-03")
 
 
 @pytest.fixture
