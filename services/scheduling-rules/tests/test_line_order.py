@@ -1,0 +1,46 @@
+"""Two replicas of basket say what befell a line, and one of their clocks is late: what is last in time counts at the end.
+
+Facts of one line come in the order of the source's numbers; its replicas' clocks may put a later act before an earlier one.
+"""
+
+from datetime import datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from scheduling_peers import Service
+from test_lines import statuses
+
+from resapermis.basket.v1 import basket_pb2 as basket
+from resapermis.basket.v1.events_pb2 import LineChanged
+from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis_kit.consumer import Fact
+from resapermis_kit.db import transaction
+
+ORDER = "fault 9: what is said last is taken for what happened last"
+
+
+def said(to: basket.LineState.ValueType, at: datetime) -> tuple[LineChanged, Fact]:
+    event = LineChanged(line_id="line-1", school_id="school-1", slot_id="s1", to=to)
+    event.department, event.month, event.category = "91", "2026-12", "B"
+    return event, Fact("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, at, b"", "")
+
+
+@pytest.mark.req("R-10", "R-11")
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=ORDER)
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_line_that_was_released_is_not_counted_by_a_hold_that_is_told_later(
+    service: Service, *, together: bool
+) -> None:
+    service.state.slot("s1")
+    await statuses(service, "school-1")
+    at = service.clock()
+    told = [
+        said(basket.LINE_STATE_RELEASED, at + timedelta(seconds=2)),
+        said(basket.LINE_STATE_HELD, at + timedelta(seconds=1)),
+    ]
+    for batch in [told] if together else [[one] for one in told]:  # in one transaction, or in two
+        async with transaction(service.engine) as tx:
+            await service.lines.on_lines_changed(tx, batch)
+    async with transaction(service.engine) as tx:
+        counted = (await tx.execute(sa.text("SELECT id FROM line"))).scalars().all()
+    assert (counted, await statuses(service, "school-1")) == ([], [pb.SLOT_STATUS_FREE])
