@@ -32,6 +32,12 @@ export async function signIn(page: Page, path = "/"): Promise<void> {
   await expect(page.getByRole("navigation", { name: "Pages" }).first()).toBeVisible();
 }
 
+/** As the banner of a lost session leads to: a new session of ours; RdvPermis' own still stands and asks nothing. */
+export async function signInAgain(page: Page): Promise<void> {
+  await page.goto("/auth/login?returnTo=%2F");
+  await expect(page.getByRole("navigation", { name: "Pages" }).first()).toBeVisible();
+}
+
 export interface Person {
   lastName: string;
   firstName: string;

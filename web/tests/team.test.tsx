@@ -1,4 +1,4 @@
-import { screen, waitFor, within } from "@testing-library/react";
+import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { http } from "msw";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -131,6 +131,54 @@ describe("who is not free [R-18]", () => {
     await user.click(screen.getByRole("button", { name: "Mettre fin à l'adresse…" }));
     await user.click(await screen.findByRole("button", { name: "Mettre fin" }));
     await waitFor(() => expect(screen.queryByLabelText("Adresse privée de Hugo Petit")).toBeNull());
+  });
+});
+
+describe("a weekly unavailability", () => {
+  const faults = [
+    // Whole Mondays in Paris until Sunday the 20th: Monday the 21st begins at 23:00 UTC of that very Sunday.
+    ["94", "2026-12-07T00:00", "2026-12-08T00:00", "2026-12-20", "2026-12-13T23:00Z", "2026-12-20T23:00Z"],
+    ["974", "2026-12-07T02:00", "2026-12-07T03:00", "2026-12-20", "2026-12-13T22:00Z", "2026-12-20T22:00Z"],
+    // Mondays at 21:00 in Guadeloupe until Monday the 21st: that last evening is Tuesday in UTC.
+    ["971", "2026-12-07T21:00", "2026-12-07T22:00", "2026-12-21", "2026-12-22T01:00Z", "2026-12-29T01:00Z"],
+  ] as const;
+
+  async function untilOf(department: string, start: string, end: string, until: string): Promise<number> {
+    const world = makeWorld();
+    world.school.department = department;
+    drawn = await draw("/equipe?onglet=disponibilites", "Équipe", world);
+    const sent: { rrule?: string }[] = [];
+    drawn.server.use(
+      http.post("*/api/v1/unavailabilities", async ({ request }) => {
+        sent.push((await request.clone().json()) as { rrule?: string });
+        return undefined;
+      }),
+    );
+    const form = within(await screen.findByRole("form", { name: "Noter une indisponibilité" }));
+    fireEvent.change(form.getByLabelText(/^Du/), { target: { value: start } });
+    fireEvent.change(form.getByLabelText(/^Au/), { target: { value: end } });
+    fireEvent.change(form.getByLabelText("Répétition"), { target: { value: "weekly" } });
+    fireEvent.change(form.getByLabelText(/^Jusqu'au/), { target: { value: until } });
+    fireEvent.click(form.getByRole("button", { name: "Noter l'indisponibilité" }));
+    await waitFor(() => expect(sent).toHaveLength(1));
+    const stamp = /UNTIL=(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z/.exec(sent[0]?.rrule ?? "") ?? [];
+    const [, year, month, day, hour, minute, second] = stamp;
+    return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  }
+
+  test.fails.each(faults)(
+    "fault tried-4: in %s, from %s to %s each week until %s: the last is kept and none after it",
+    async (department, start, end, until, last, after) => {
+      const moment = await untilOf(department, start, end, until);
+      expect(moment).toBeGreaterThanOrEqual(Date.parse(last));
+      expect(moment).toBeLessThan(Date.parse(after));
+    },
+  );
+
+  test("by day in Paris the last is kept and none after it", async () => {
+    const moment = await untilOf("94", "2026-12-07T09:00", "2026-12-07T12:00", "2026-12-21");
+    expect(moment).toBeGreaterThanOrEqual(Date.parse("2026-12-21T08:00Z"));
+    expect(moment).toBeLessThan(Date.parse("2026-12-28T08:00Z"));
   });
 });
 

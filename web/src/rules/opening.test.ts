@@ -29,6 +29,10 @@ describe("an opening", () => {
     }
   });
 
+  test.fails("fault tried-8: a day that no calendar has is no opening's", () => {
+    expect(readOpening("94-B-20260230T1400Z")).toBeUndefined();
+  });
+
   test("the coming ones are what only time keeps closed, by moment, the next first", () => {
     const later = "2026-12-02T14:00:00.000Z";
     const slots = [

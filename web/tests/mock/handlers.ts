@@ -35,7 +35,7 @@ export function handlers(world: World) {
       world.signedIn || request.headers.get("cookie")?.includes("looking=1")
         ? HttpResponse.json({
             user: { id: "u-1", displayName: "Camille Roux" },
-            school: { id: "s-1", name: "Auto-école du Pont", department: "94" },
+            school: { id: "s-1", name: world.school.name, department: world.school.department ?? "94" },
             roles: world.roles,
             csrfToken: "t",
             expiresAt: iso(14 * 60_000),
