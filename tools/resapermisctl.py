@@ -1,6 +1,7 @@
 """`resapermisctl`: what an operator asks of a running ResaPermis. It reads, and changes nothing but the journal of its checks.
 
     resapermisctl.py invariants [--home DIR] [--rdvpermis-control URL] [--nats-monitor URL,…] [--within SECONDS]
+    resapermisctl.py dlq [--home DIR]
     resapermisctl.py compliance-check [--home DIR] [--port PORT]
     resapermisctl.py rule-preview NAME VALUE [DEPARTMENT [CATEGORY]] [--home DIR] [--port PORT]
 
@@ -16,7 +17,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctl import compliance
+import asyncpg
+
+from ctl import compliance, letters
 from ctl.invariants import Unreadable, until_settled
 from ctl.places import Places, Unknown, of_environment, of_home
 
@@ -34,6 +37,8 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     invariants.add_argument(
         "--within", type=float, default=10.0, help="seconds that what is under way may take to arrive (default 10)"
     )
+    dlq = commands.add_parser("dlq", help="list the events that a consumer set aside after repeated failure")
+    dlq.add_argument("--home", type=Path, help="folder of a local stack (make up: .resapermis)")
     check = commands.add_parser(
         "compliance-check", help="judge every booking again by the rules in force when it was made"
     )
@@ -47,10 +52,19 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def places(asked: argparse.Namespace) -> Places:
+def databases(asked: argparse.Namespace) -> Places:
     """Where to look; Unknown when it was not said."""
-    found = of_home(asked.home) if asked.home is not None else of_environment(os.environ)
-    return found.reading(asked.rdvpermis_control, asked.nats_monitor)
+    return of_home(asked.home) if asked.home is not None else of_environment(os.environ)
+
+
+def dead_letters(where: Places) -> int:
+    """Print them; BROKEN where there is one. Unreadable when a database does not answer."""
+    try:
+        found = asyncio.run(letters.read(where))
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Unreadable(f"cannot be read: {type(error).__name__}") from error
+    print(json.dumps({"dead_letters": [letter.as_json() for letter in found]}, indent=2))
+    return BROKEN if found else HOLDS
 
 
 def main(given: Sequence[str]) -> int:
@@ -61,7 +75,10 @@ def main(given: Sequence[str]) -> int:
             return compliance.ask(["compliance-check"], asked.home, asked.port)
         if asked.command == "rule-preview":
             return compliance.ask(["preview", *asked.words], asked.home, asked.port)
-        report = asyncio.run(until_settled(places(asked), asked.within))
+        if asked.command == "dlq":
+            return dead_letters(databases(asked))
+        where = databases(asked).reading(asked.rdvpermis_control, asked.nats_monitor)
+        report = asyncio.run(until_settled(where, asked.within))
     except (Unknown, Unreadable) as reason:
         print(f"resapermisctl: {reason}", file=sys.stderr)
         return NOT_ASKED

@@ -1,0 +1,212 @@
+"""What a school had on v0.1.0 when the power went is there on this version, each thing once, and goes on from there."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from journey import DrivingSchool, TheState, until
+
+import releases
+from ctl import Finding, Places, look, of_home
+from devstack import BackgroundStack, Stack, free_port
+from devstack.parts import offsets, service_named
+from resapermis.audit.v1 import audit_pb2, audit_pb2_grpc
+from resapermis_audit import verify
+from resapermis_audit.tree import verify_consistency
+from resapermis_kit import peers
+from resapermis_kit.auth import Principal, Signer
+
+VERSION = "v0.1.0"
+MAKER = Path(__file__).with_name("made_by_v0_1_0.py")
+CTL = Path(releases.ROOT, "tools", "resapermisctl.py")
+pytestmark = pytest.mark.timeout(600)  # a machine's first run installs the old release
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """The old release's stack on this version. `was`: what it had, as it said itself (made_by_v0_1_0.py)."""
+
+    was: dict[str, Any]
+    running: BackgroundStack
+    school: DrivingSchool
+    state: TheState
+
+    @property
+    def stack(self) -> Stack:
+        return self.running.stack
+
+    def ask(self, database: str, question: str, *values: object) -> list[Any]:
+        async def asked() -> list[Any]:
+            connection = await asyncpg.connect(self.stack.database_url(database), timeout=10)
+            try:
+                return list(await connection.fetch(question, *values))
+            finally:
+                await connection.close()
+
+        return asyncio.run(asked())
+
+
+@pytest.fixture(scope="module")
+def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
+    release = releases.ready(VERSION)
+    folder = Path(tempfile.mkdtemp(prefix="resapermis-upgrade-"))
+    folder.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
+    home, port = folder / "home", free_port(offsets(), start=29_000 + 40 * (os.getpid() % 50), step=40, attempts=80)
+    paths = os.pathsep.join(str(release.root / below) for below in ("tools", "tests/journeys"))
+    made = subprocess.run(  # noqa: S603 - no input from outside
+        [str(release.python), "-P", str(MAKER), str(home), str(port), str(folder / "was.json")],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert made.returncode == 0, f"logs in {home}/log\n{made.stdout[-2000:]}{made.stderr[-4000:]}"
+    was = json.loads((folder / "was.json").read_text(encoding="utf-8"))
+    settings = {"basket": {"RESAPERMIS_GRACE_SECONDS": "2"}}
+    with BackgroundStack(Stack(home, port, part_settings=settings)) as running:
+        state = TheState(running.stack.settings.sandbox_url)
+        school = DrivingSchool(running.stack.url, state, was["school"]["department"], was["school"]["number"])
+        # The browser's session is as old as the rest: nobody signs in again.
+        school.web.cookies.update(was["cookies"])
+        school.csrf = school.get("/auth/session")["csrfToken"]
+        yield Upgraded(was, running, school, state)
+        school.web.close()
+        state.web.close()
+    if request.session.testsfailed:
+        sys.stderr.write(f"\nlogs of both releases: {home}/log\n")
+    else:
+        shutil.rmtree(folder)
+
+
+def test_every_hold_booking_candidate_and_mandate_is_there_and_rdvpermis_agrees(upgraded: Upgraded) -> None:
+    was, school = upgraded.was, upgraded.school
+    lines = school.lines()
+    assert {slot: [line["id"], line["state"]] for slot, line in lines.items()} == was["lines"]
+    shown = {group["id"]: group for group in school.get("/api/v1/basket")["groups"]}
+    assert {was["groups"]["several"], was["groups"]["alone"], was["groups"]["held"]} <= set(shown)
+    assert lines[_slot_of(was, was["groups"]["held"], shown)]["candidate"]["id"] == was["people"]["held"]
+    assert sorted(one["id"] for one in school.get("/api/v1/candidates")["items"]) == was["candidates"]
+    mandates = {one["id"]: one["state"] for one in school.get("/api/v1/mandates")["items"]}
+    assert mandates == was["mandates"]
+    assert mandates[was["pending"]] == "pending"
+    school.agrees()
+
+
+def _slot_of(was: dict[str, Any], group_id: str, shown: dict[str, Any]) -> str:
+    (line,) = shown[group_id]["lines"]
+    assert line["slot"]["id"] in was["lines"]
+    return str(line["slot"]["id"])
+
+
+def test_every_event_is_kept_under_its_number_published_and_handled_once(upgraded: Upgraded) -> None:
+    was, school = upgraded.was, upgraded.school
+    places = of_home(upgraded.stack.home).reading(upgraded.stack.settings.sandbox_url)
+    until(lambda: not asyncio.run(_broken(places)), "all but dead letters to hold")
+
+    for database, events in was["events"].items():
+        question = "SELECT id::text, type, number, encode(payload, 'base64') AS payload, published_at FROM outbox"
+        kept = {row["id"]: row for row in upgraded.ask(database, question)}
+        for event, kind, number, payload in events:
+            row = kept[event]
+            assert (row["type"], row["payload"]) == (kind, payload)
+            assert row["published_at"] is not None
+            assert row["number"] == number if number is not None else row["number"]
+
+    for booking in was["bookings"].values():
+        until(lambda line=booking: school.notices("booking.confirmed", line), "the notice of the booking")
+        assert len(school.notices("booking.confirmed", booking)) == 1
+    told = Counter((one["kind"], one["objectId"], one["occurredAt"]) for one in _all_notices(school))
+    assert [key for key, times in told.items() if times > 1] == []
+    # The rules count by events what basket counts by lines.
+    thresholds = school.get("/api/v1/thresholds")["items"]
+    assert sum(one["taken"] for one in thresholds) == len(was["lines"]), thresholds
+
+
+async def _broken(places: Places) -> Sequence[Finding]:
+    report = await look(places)
+    return [one for one in report.findings if not one.holds and one.name != "no_dead_letter"]
+
+
+def _all_notices(school: DrivingSchool) -> Sequence[dict[str, Any]]:
+    return list(school.get("/api/v1/notifications", limit=100)["items"])
+
+
+def test_what_was_set_aside_is_shown_and_what_cannot_be_read_is_set_aside(upgraded: Upgraded) -> None:
+    poisoned = upgraded.was["poisoned"].values()
+    expected = {(consumer, event) for consumer in ("notification", "scheduling_rules") for event in poisoned}
+
+    def listed() -> Sequence[dict[str, Any]] | None:
+        command = [sys.executable, str(CTL), "dlq", "--home", str(upgraded.stack.home)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - as above
+        assert done.returncode == 1, done.stderr
+        found: list[dict[str, Any]] = json.loads(done.stdout)["dead_letters"]
+        return found if len(found) >= len(expected) else None
+
+    letters = until(listed, "every dead letter")
+    assert sorted((letter["consumer"], letter["id"]) for letter in letters) == sorted(expected)
+    assert {letter["source"] for letter in letters} == {"basket"}
+
+
+def test_old_records_keep_their_recorded_action_and_old_proofs_hold(upgraded: Upgraded) -> None:
+    was, school = upgraded.was, upgraded.school
+    question = "SELECT id::text, action, encode(leaf_data, 'hex') AS leaf FROM entry"
+    kept = {row["id"]: (row["action"], row["leaf"]) for row in upgraded.ask("audit", question)}
+    for record, action, leaf in was["records"]:
+        assert kept[record] == (action, leaf)
+
+    saved, key = was["proofs"], was["proofs"]["verifierKey"]
+    old = verify.verify_note(saved["note"], key)
+    newest = school.get("/api/v1/audit/checkpoint")
+    assert newest["verifierKey"] == key
+    new = verify.verify_note(newest["note"], key)
+    assert new.size > old.size
+    for record, proof in saved["proofs"].items():
+        assert verify.check(proof, key).size >= 1
+        again = school.get(f"/api/v1/audit/records/{record}/proof")
+        assert verify.check(again, key).size >= new.size
+        assert (again["leafIndex"], again["leafData"], again["content"]) == tuple(
+            proof[name] for name in ("leafIndex", "leafData", "content")
+        )
+    hashes = asyncio.run(consistency(upgraded.stack, old.size, new.size))
+    assert verify_consistency(old.size, new.size, old.root, new.root, hashes)
+    assert not verify_consistency(old.size, new.size, new.root, old.root, hashes)
+
+
+async def consistency(stack: Stack, first: int, second: int) -> list[bytes]:
+    """Asked of audit as the gateway asks for a person of a school."""
+    address = stack.settings.address(service_named("audit"))
+    channel = peers.channel(address, stack.settings.tls / "auth-gateway", "audit")
+    try:
+        someone = Principal("a-person", "a-session", "ae-094-1", ("school_manager",))
+        token = Signer(stack.settings.secrets / "principal.jwk.json").sign(someone)
+        question = audit_pb2.GetConsistencyProofRequest(first_size=first, second_size=second)
+        stub = audit_pb2_grpc.AuditServiceStub(channel)
+        answer = await peers.ask(stub.GetConsistencyProof, question, timeout=5, principal=token)
+        return list(answer.hashes)
+    finally:
+        await channel.close()
+
+
+def test_a_hold_of_the_old_version_is_validated_and_the_school_goes_on_booking(upgraded: Upgraded) -> None:
+    was, school = upgraded.was, upgraded.school
+    answer = school.validate(was["groups"]["held"])
+    assert answer.status_code == 200, answer.text
+    (line,) = answer.json()["group"]["lines"]
+    assert line["state"] == "booked"
+    until(lambda: school.notices("booking.confirmed", line["id"]), "the notice of the old hold's booking")
+    fresh = school.booking()
+    assert fresh["state"] == "booked"
+    school.agrees()
