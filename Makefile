@@ -4,10 +4,10 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 
-.PHONY: help setup up demo test lint protos bench chaos lock web openapi compliance images clean
+.PHONY: help setup up demo test test-long lint protos bench chaos lock web openapi compliance controls images clean
 
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what the lock files say (every other target does it first)
 	@tools/bootstrap.sh
@@ -20,6 +20,9 @@ demo: setup ## do a driving school's main job on a fresh stack, step by step
 
 test: setup ## run every test: Python, web units, browser
 	@exec tools/test.sh $(ARGS)
+
+test-long: setup ## what takes an hour: the model's long profile, twenty controls, 100,000 operations, three chaos runs
+	@exec tools/test_long.sh
 
 lint: setup ## check style, types, layers, contracts, lock files and images
 	@exec $(PY) tools/lint.py $(ARGS)
@@ -41,8 +44,11 @@ web: setup ## build web/dist
 openapi: setup ## write the gateway's openapi.json and the web client made from it
 	@exec tools/openapi.sh
 
-compliance: setup ## show which test stands behind each requirement
+compliance: setup ## write docs/compliance.md: what stands of each requirement, and which test shows it
 	@exec $(PY) tools/compliance.py
+
+controls: setup ## see each shown requirement's test fail without the line behind it (ARGS="R-14" or ARGS="--random 5")
+	@exec $(PY) tools/controls.py $(ARGS)
 
 images: ## build every container image with podman, buildah or docker
 	@exec tools/images.sh

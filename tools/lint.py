@@ -63,7 +63,14 @@ def sources(pattern: str = "src") -> list[str]:
 
 def types() -> None:
     """Every package and the tools under mypy --strict."""
-    tool("mypy", *sources(), "tools/devstack", "tools/checks", *map(str, sorted(ROOT.glob("tools/*.py"))))
+    tool(
+        "mypy",
+        *sources(),
+        "tools/devstack",
+        "tools/checks",
+        "tools/evidence",
+        *map(str, sorted(ROOT.glob("tools/*.py"))),
+    )
 
 
 def house_rules() -> None:

@@ -10,7 +10,7 @@ from devstack.stack import Stack
 pytestmark = pytest.mark.xdist_group("stack")
 
 
-@pytest.mark.req("P-04")
+@pytest.mark.req("P-01", "P-04")
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_each_service_answers_its_metrics_and_says_that_it_is_ready(stack: Stack, service: Service) -> None:
     with httpx2.Client(base_url=f"http://127.0.0.1:{stack.ports.metrics(service)}", timeout=5) as port:

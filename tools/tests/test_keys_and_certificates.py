@@ -30,6 +30,7 @@ def test_a_certificate_names_its_service_and_loopback_and_only_its_owner_reads_t
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+@pytest.mark.req("S-17")
 @pytest.mark.parametrize(("later", "renewed"), [(timedelta(days=1), False), (LEAF_LIFE - RENEW_BEFORE, True)])
 def test_a_certificate_is_kept_until_it_is_close_to_its_end(tmp_path, later, renewed):
     ensure_certificates(tmp_path, ["basket"], NOW)

@@ -2,6 +2,8 @@ import pytest
 
 from rdvpermis_sandbox.refusals import STATUS
 
+pytestmark = pytest.mark.req("P-06")
+
 
 def says(answer, code):
     assert (answer.status_code, answer.json()) == (STATUS[code], {"erreur": code})

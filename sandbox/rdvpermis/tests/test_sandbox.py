@@ -10,6 +10,8 @@ from rdvpermis_sandbox.app import Sandbox
 from rdvpermis_sandbox.faults import ConnectionCut
 from rdvpermis_sandbox.settings import Settings
 
+pytestmark = pytest.mark.req("P-06")
+
 
 async def test_the_country_has_national_scale(actor):
     world = actor.sandbox.state.world

@@ -1,9 +1,11 @@
 import base64
 import hashlib
 
+import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+pytestmark = pytest.mark.req("P-06")
 CONNECT = "/realms/formation/protocol/openid-connect"
 
 

@@ -252,7 +252,7 @@ async def test_thresholds_are_judged_on_what_basket_counts(over: Any) -> None:
     assert (answer["items"][0]["limit"], answer["items"][0]["rdvpermisLimit"]) == (11, None)
 
 
-@pytest.mark.req("T-03", "T-05")
+@pytest.mark.req("T-03", "T-05", "E-03")
 async def test_records_and_proofs_come_with_all_that_verifies_them(over: Any) -> None:
     record = audit_events.Record(
         id="r-1",

@@ -1,0 +1,78 @@
+"""What is wrong with the marks, the states and the controls, said line by line; nothing when all hold together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evidence.controls import occurrences
+from evidence.python_marks import python_tests
+from evidence.requirements import CATALOGUE, REQUIREMENTS, Requirement, cases, requirements
+from evidence.states import PARTLY, SHOWN, STATES, Control, State, states
+from evidence.tests_named import Named, supporting
+from evidence.web_tags import web_tests
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the page is made from."""
+
+    requirements: Mapping[str, Requirement]
+    cases: Mapping[str, str]
+    states: Mapping[str, State]
+    tests: Sequence[Named]
+
+    @property
+    def supporting(self) -> dict[str, list[Named]]:
+        """Tests by each id that they support."""
+        return supporting(self.tests)
+
+
+def evidence(root: Path) -> Evidence:
+    """Read everything. UnreadableMark, WrongStates or ValueError when something cannot be read."""
+    tests = [test for test in (*python_tests(root), *web_tests(root)) if test.ids]
+    return Evidence(requirements(root), cases(root), states(root), tests)
+
+
+def problems(found: Evidence, root: Path) -> list[str]:
+    """What a reader of the page would be told wrongly."""
+    known = set(found.requirements) | set(found.cases)
+    wrong = [
+        f"{test.node} names {id_}, which neither {REQUIREMENTS} nor {CATALOGUE} knows"
+        for test in found.tests
+        for id_ in sorted(test.ids - known)
+    ]
+    wrong += [f"{STATES}: {id_} has no state" for id_ in found.requirements if id_ not in found.states]
+    wrong += [f"{STATES}: {id_} is no requirement" for id_ in found.states if id_ not in found.requirements]
+    nodes = {test.node: test for test in found.tests}
+    behind = found.supporting
+    for id_, state in found.states.items():
+        wrong += [f"{STATES}: {id_}: {text}" for text in _of_state(state, behind.get(id_, []))]
+        if state.control is not None:
+            wrong += [f"{STATES}: {id_}: {text}" for text in _of_control(state.control, id_, nodes, root)]
+    return wrong
+
+
+def _of_state(state: State, tests: Sequence[Named]) -> Iterator[str]:
+    if state.word == SHOWN and not tests:
+        yield "no test that runs and must pass names it, so nothing shows it"
+    if state.word == SHOWN and state.control is None:
+        yield "shown wants a control"
+    if state.word not in {SHOWN, PARTLY} and state.control is not None:
+        yield "an open requirement has nothing to control"
+
+
+def _of_control(control: Control, id_: str, nodes: Mapping[str, Named], root: Path) -> Iterator[str]:
+    file = root / control.file
+    if not file.is_file():
+        yield f"its control's file {control.file} is not there"
+    elif (many := len(occurrences(file.read_text(encoding="utf-8"), control.line))) != 1:
+        yield f"its control's line stands {many} times in {control.file}, not once: {control.line}"
+    if "/tests/" in f"/{control.file}" or control.file.startswith("web/e2e/"):
+        yield "a control changes the product, not a test"
+    if control.line == control.instead:
+        yield "its control changes nothing"
+    test = nodes.get(control.test)
+    if test is None or id_ not in test.ids:
+        yield f"its control's test {control.test} does not name it"
+    elif test.idle:
+        yield f"its control's test {control.test} supports nothing: {test.idle}"

@@ -1,0 +1,114 @@
+"""A control holds only when the copy without its line makes its test fail by what it asserts."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import controls as command
+from evidence.controls import Copy, NoControl, changed, tried
+from evidence.states import Control
+
+SOURCE = "def is_even(number):\n    if number is None:\n        return False\n    return number % 2 == 0\n"
+TEST = """
+from evenness import is_even
+
+def test_even():
+    assert is_even(2)
+    assert not is_even(3)
+
+def test_nothing():
+    assert not is_even(None)
+
+def test_wrong():
+    assert is_even(1)
+"""
+FILE, TESTS = "libs/one/src/evenness/__init__.py", "libs/one/tests/test_evenness.py"
+LINE = "return number % 2 == 0"
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> Path:
+    root = tmp_path / "original"
+    files = {
+        FILE: SOURCE,
+        TESTS: TEST,
+        "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '--import-mode=importlib'\n",
+    }
+    for name, text in (files | {".gitignore": "*.log\n", "noise.log": "not copied"}).items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    (root / "tools").mkdir()
+    subprocess.run(("git", "init", "-q", str(root)), check=True)
+    return root
+
+
+@pytest.fixture
+def copy(original: Path, tmp_path: Path) -> Iterator[Copy]:
+    made = Copy(original, tmp_path / "copy")
+    yield made
+    assert (made.root / FILE).read_text(encoding="utf-8") == SOURCE  # whatever was tried is undone
+    assert (original / FILE).read_text(encoding="utf-8") == SOURCE
+
+
+def control(instead: str, test: str = "test_even", line: str = LINE) -> Control:
+    return Control(FILE, line, instead, f"{TESTS}::{test}")
+
+
+def outcome(copy: Copy, one: Control) -> str:
+    ((_, wrong),) = tried(copy, {"R-01": one})
+    return wrong
+
+
+def test_a_line_is_replaced_as_deep_as_it_stood() -> None:
+    assert changed(SOURCE, control("return True", line="return False")).splitlines()[2] == "        return True"
+    for line in ("return", "number"):
+        with pytest.raises(NoControl, match="stands 0 times"):
+            changed(SOURCE, control("return True", line=line))
+
+
+def test_the_copy_has_what_is_new_too_and_nothing_that_git_ignores(copy: Copy) -> None:
+    assert (copy.root / FILE).is_file()
+    assert not (copy.root / "noise.log").exists()
+
+
+def test_a_control_that_its_test_notices_holds(copy: Copy) -> None:
+    copy.require_own_sources()
+    assert outcome(copy, control("return True")) == ""
+
+
+def test_a_control_that_nobody_notices_does_not_hold(copy: Copy) -> None:
+    assert "passes all the same" in outcome(copy, control("return True", "test_nothing"))
+
+
+def test_a_control_that_only_breaks_things_shows_nothing(copy: Copy) -> None:
+    assert "nothing was run" in outcome(copy, control("return (")) or "breaks" in outcome(copy, control("return ("))
+
+
+def test_a_test_that_fails_with_nothing_changed_shows_nothing(copy: Copy) -> None:
+    assert "fails with nothing changed" in outcome(copy, control("return True", "test_wrong"))
+
+
+def test_a_test_that_only_a_browser_runs_is_no_controls(copy: Copy) -> None:
+    with pytest.raises(NoControl, match="Vitest"):
+        copy.run("web/e2e/one.spec.ts::it is seen")
+
+
+def test_a_package_imported_from_elsewhere_is_no_copy(
+    copy: Copy, monkeypatch: pytest.MonkeyPatch, original: Path
+) -> None:
+    elsewhere = copy.environment() | {"PYTHONPATH": str(original / "libs/one/src")}
+    monkeypatch.setattr(copy, "environment", lambda: elsewhere)
+    with pytest.raises(NoControl, match="imported from elsewhere"):
+        copy.require_own_sources()
+
+
+def test_some_at_random_are_the_same_again_by_their_seed() -> None:
+    every = {f"R-{n:02}": control("return True") for n in range(30)}
+    some = command.chosen(every, [], 5, 7)
+    assert len(some) == 5
+    assert command.chosen(every, [], 5, 7) == some != command.chosen(every, [], 5, 8)
+    assert list(command.chosen(every, ["R-03"], 0, 0)) == ["R-03"]
+    with pytest.raises(KeyError):
+        command.chosen(every, ["R-99"], 0, 0)

@@ -1,0 +1,189 @@
+"""What stands behind a requirement is read as it is, and whatever claims more than that is refused."""
+
+from pathlib import Path
+
+import pytest
+
+import compliance
+from evidence import python_marks, web_tags
+from evidence.judgement import evidence, problems
+from evidence.page import PAGE
+from evidence.states import STATES
+
+MARKS = """
+import pytest
+
+NEEDED = pytest.mark.req("R-01")
+pytestmark = [pytest.mark.timeout(9), pytest.mark.req("D-01"), NEEDED]
+
+@pytest.mark.req("R-02", "C1")
+@pytest.mark.parametrize("one", [1])
+async def test_of_a_function(one): ...
+
+class TestOfAClass:
+    pytestmark = pytest.mark.req("R-03")
+
+    @pytest.mark.req("R-04")
+    def test_inside(self): ...
+
+@pytest.mark.req("R-05")
+class TestDecorated:
+    def test_also_inside(self): ...
+
+@pytest.mark.xfail(strict=True, reason="fault 5")
+@pytest.mark.req("R-06")
+def test_expected_to_fail(): ...
+
+@pytest.mark.root
+def test_that_mounts(): ...
+
+def test_that_leaves():
+    pytest.skip("not here")
+"""
+TAGS = """
+import { test } from "vitest";
+
+describe("the journal [T-03]", () => {
+  test("proves [R-01] [D-01]", () => {
+    expect(1).toBe(1);
+  });
+
+  describe.skip("once", () => {
+    test("never runs [R-02]", () => {});
+  });
+});
+
+test("outside of it", async ({
+  page,
+}) => {});
+
+test.fails(
+  "expected to fail [R-03]",
+  () => {},
+);
+
+for (const one of [1, 2]) {
+  test(`made ${one} times [N-07]`, () => {});
+}
+"""
+REQUIREMENTS = (
+    "# R\n\n## 1 First\n- R-01 [G,M] One thing.\n- R-02 [P] Another.\n\n## 2 Second\n- P-01 A third, of nobody.\n"
+)
+STATES_TEXT = """
+R-01:
+  state: shown
+  control: {file: libs/one/src/one.py, line: "return True", instead: "return False", test: "libs/one/tests/test_one.py::test_it"}
+R-02: {state: partly, missing: the rest}
+P-01: {state: open}
+"""
+TEST = 'import pytest\nfrom one import one\n\n@pytest.mark.req("R-01")\ndef test_it():\n    assert one()\n'
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A repository in which everything holds together."""
+    for name, text in {
+        "docs/requirements.md": REQUIREMENTS,
+        "docs/catalogue.md": "| id | do | see |\n|---|---|---|\n| C1 | many at once | one |\n",
+        STATES: STATES_TEXT,
+        "libs/one/src/one.py": "def one():\n    return True\n",
+        "libs/one/tests/test_one.py": TEST,
+    }.items():
+        write(tmp_path, name, text)
+    assert compliance.main(tmp_path) == 0
+    return tmp_path
+
+
+def write(root: Path, name: str, text: str) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text, encoding="utf-8")
+
+
+def change(root: Path, name: str, old: str, new: str) -> None:
+    text = (root / name).read_text(encoding="utf-8")
+    assert old in text
+    write(root, name, text.replace(old, new))
+
+
+def test_marks_of_functions_classes_and_modules_are_read() -> None:
+    found = {test.name: (set(test.ids), test.idle) for test in python_marks.tests_of(MARKS, "t.py")}
+    everywhere = {"D-01", "R-01"}
+    assert found == {
+        "test_of_a_function": (everywhere | {"R-02", "C1"}, ""),
+        "TestOfAClass::test_inside": (everywhere | {"R-03", "R-04"}, ""),
+        "TestDecorated::test_also_inside": (everywhere | {"R-05"}, ""),
+        "test_expected_to_fail": (everywhere | {"R-06"}, "expected to fail"),
+        "test_that_mounts": (everywhere, "left out without root"),
+        "test_that_leaves": (everywhere, "calls pytest.skip"),
+    }
+
+
+def test_a_mark_whose_ids_are_computed_is_refused() -> None:
+    for mark in ("pytest.mark.req(WHICH)", "pytest.mark.req()", "pytest.mark.req"):
+        with pytest.raises(python_marks.UnreadableMark, match=r"t\.py:"):
+            list(python_marks.tests_of(f"@{mark}\ndef test_x(): ...\n", "t.py"))
+
+
+def test_tags_of_web_tests_and_of_what_is_around_them_are_read() -> None:
+    found = {test.name: (set(test.ids), test.idle) for test in web_tags.tests_of(TAGS, "t.ts")}
+    assert found == {
+        "proves [R-01] [D-01]": ({"T-03", "R-01", "D-01"}, ""),
+        "never runs [R-02]": ({"T-03", "R-02"}, "skipped"),
+        "outside of it": (set(), ""),
+        "expected to fail [R-03]": ({"R-03"}, "expected to fail"),
+        "made ${one} times [N-07]": ({"N-07"}, ""),
+    }
+
+
+def test_what_holds_together_has_no_complaint(tree: Path) -> None:
+    assert compliance.complaints(tree) == []
+    page = (tree / PAGE).read_text(encoding="utf-8")
+    assert "1 shown, 1 partly, 1 open, of 3." in page
+    assert "### R-02 · partly" in page
+    assert "- missing: the rest" in page
+    assert "`test_it`" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("libs/one/tests/test_one.py", '"R-01"', '"R-01", "R-99"', "names R-99"),
+        ("libs/one/tests/test_one.py", '("R-01")', '("C2", "R-01")', "names C2"),
+        ("libs/one/tests/test_one.py", "@pytest.mark.req", "@pytest.mark.xfail\n@pytest.mark.req", "nothing shows it"),
+        ("libs/one/tests/test_one.py", '@pytest.mark.req("R-01")', "", "does not name it"),
+        ("libs/one/src/one.py", "return True", "return 1", "stands 0 times"),
+        (
+            "libs/one/src/one.py",
+            "    return True",
+            "    if one:\n        return True\n    return True",
+            "stands 2 times",
+        ),
+        (STATES, "file: libs/one/src/one.py", "file: libs/gone.py", "is not there"),
+        (STATES, "file: libs/one/src/one.py", "file: libs/one/tests/test_one.py", "changes the product"),
+        (STATES, "return False", "return True", "changes nothing"),
+        (STATES, "::test_it", "::test_that", "does not name it"),
+        (STATES, "P-01: {state: open}", "", "P-01 has no state"),
+        (STATES, "P-01: {state: open}", "P-01: {state: open}\nP-02: {state: open}", "P-02 is no requirement"),
+        (STATES, "P-01: {state: open}", "P-01: {state: shown}", "nothing shows it"),
+        (STATES, "P-01: {state: open}", "P-01: {state: nearly}", "not 'nearly'"),
+        (STATES, "missing: the rest", "missing: ''", "say what is missing"),
+        (STATES, "P-01: {state: open}", "P-01: {state: open, sure: yes}", "are said"),
+        (STATES, "P-01: {state: open}", "R-02: {state: open}", "R-02 stands twice"),
+        ("docs/requirements.md", "- P-01", "- R-02", "stands twice"),
+        (PAGE, "1 shown", "2 shown", "is stale"),
+        ("docs/requirements.md", "Another.", "Another one.", "is stale"),
+    ],
+)
+def test_what_claims_more_than_it_shows_is_complained_of(tree: Path, name: str, old: str, new: str, told: str) -> None:
+    change(tree, name, old, new)
+    assert any(told in line for line in compliance.complaints(tree)), compliance.complaints(tree)
+
+
+def test_a_web_test_supports_and_an_unknown_tag_is_told(tree: Path) -> None:
+    write(tree, "web/e2e/one.spec.ts", 'test("does it [P-01] [X-11]", async () => {});\n')
+    assert any("names X-11" in line for line in problems(evidence(tree), tree))
+    change(tree, "web/e2e/one.spec.ts", " [X-11]", "")
+    assert compliance.main(tree) == 0
+    assert "[web/e2e/one.spec.ts](../web/e2e/one.spec.ts): `does it [P-01]`" in (tree / PAGE).read_text(
+        encoding="utf-8"
+    )
