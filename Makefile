@@ -19,7 +19,7 @@ demo: setup ## do a driving school's main job on a fresh stack, step by step
 	@exec $(PY) tools/demo.py
 
 test: setup ## run every test: Python, web units, browser
-	@exec tools/test.sh $(ARGS)
+	@exec $(PY) tools/run_tests.py $(ARGS)
 
 test-long: setup ## what takes an hour: the model's long profile, twenty controls, 100,000 operations, three chaos runs
 	@exec tools/test_long.sh

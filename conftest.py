@@ -1,10 +1,12 @@
 """Fixtures for every suite: real PostgreSQL, NATS and gRPC; and which tests share a worker."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from run_tests import FAILED_TESTS
 from sharing_tests import ByPlatform
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -28,6 +30,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what did not run."""
+    """Say what did not run; write down what failed for who runs it again."""
+    if (file := os.environ.get(FAILED_TESTS)) and not hasattr(terminalreporter.config, "workerinput"):
+        failed = {one.nodeid for kind in ("failed", "error") for one in terminalreporter.stats.get(kind, [])}
+        Path(file).write_text("".join(f"{name}\n" for name in sorted(failed)), encoding="utf-8")
     if os.geteuid() != 0:
         terminalreporter.write_line("!!! Tests that mount a file system DID NOT RUN: they need root (pytest -m root).")

@@ -1,0 +1,146 @@
+"""`make test` tells in its last lines what was not shown, and what passed only when it was tried again."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+import run_tests
+
+ROOT = Path(__file__).resolve().parents[2]
+ANY_TEST = "services/x/tests/test_x.py::test_"
+
+
+class Machine:
+    """Answers commands as it is told to, and writes down what failed as conftest.py would."""
+
+    def __init__(self, tmp_path: Path, *, browser: bool = True, ci: bool = False) -> None:
+        self.asked: list[str] = []
+        self.first: tuple[int, list[str]] = (0, [])
+        self.second: tuple[int, list[str]] = (0, [])
+        self.web = self.seen = 0
+        bin_ = tmp_path / "bin"
+        bin_.mkdir()
+        if browser:
+            (bin_ / "chromium").write_text("#!/bin/sh\n", encoding="utf-8")
+            (bin_ / "chromium").chmod(0o755)
+        self.environment = {"PATH": str(bin_)} | ({"CI": "1"} if ci else {})
+
+    def __call__(self, command: Sequence[str], _folder: Path, environment: Mapping[str, str]) -> int:
+        words = " ".join(command)
+        self.asked.append(words)
+        if "npm" in words:
+            return self.web
+        if "e2e.py" in words:
+            return self.seen
+        status, failed = self.second if "--last-failed" in words else self.first
+        Path(environment[run_tests.FAILED_TESTS]).write_text("".join(f"{one}\n" for one in failed), encoding="utf-8")
+        return status
+
+    def run(self, *arguments: str) -> int:
+        return run_tests.main(arguments, self, self.environment)
+
+
+def last_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.strip().splitlines()
+
+
+def test_all_that_passes_is_all_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = Machine(tmp_path, ci=True)
+    assert machine.run() == 0
+    assert [words.split()[-1] for words in machine.asked] == ["loadgroup", "test", "tools/e2e.py"]
+    assert last_lines(capsys)[-1] == "Tests that passed only on their second run: 0."
+
+
+@pytest.mark.parametrize("ci", [False, True])
+def test_without_a_browser_the_last_lines_say_so_and_ci_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, ci: bool
+) -> None:
+    machine = Machine(tmp_path, browser=False, ci=ci)
+    assert machine.run() == int(ci)
+    assert not any("e2e.py" in words for words in machine.asked)
+    told = last_lines(capsys)[-3:]
+    assert any("NOTHING WAS SHOWN IN A BROWSER" in line for line in told)
+    assert (told[-1] == "!!! In CI that is a failure.") is ci
+
+
+def test_what_passes_only_on_its_second_run_is_listed_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = Machine(tmp_path)
+    machine.first = (1, [f"{ANY_TEST}a", f"{ANY_TEST}b@stack", f"{ANY_TEST}c[x@y]"])
+    assert machine.run() == 0
+    assert last_lines(capsys)[-4:] == [
+        "Tests that passed only on their second run: 3.",
+        f"!!! passed only on its second run: {ANY_TEST}a",
+        f"!!! passed only on its second run: {ANY_TEST}b",
+        f"!!! passed only on its second run: {ANY_TEST}c[x@y]",
+    ]
+
+
+def test_what_fails_again_is_broken_and_what_passed_beside_it_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = Machine(tmp_path)
+    machine.first, machine.second = (1, [f"{ANY_TEST}a", f"{ANY_TEST}b@stack"]), (1, [f"{ANY_TEST}b"])
+    assert machine.run() == 1
+    assert last_lines(capsys)[-2:] == [
+        "Tests that passed only on their second run: 1.",
+        f"!!! passed only on its second run: {ANY_TEST}a",
+    ]
+
+
+@pytest.mark.parametrize("status", [2, 124, 137])
+def test_a_run_that_did_not_end_passes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int) -> None:
+    machine = Machine(tmp_path)
+    machine.first, machine.second = (status, [f"{ANY_TEST}a"]), (2, [])
+    assert machine.run() == 1
+    assert last_lines(capsys)[-1] == "Tests that passed only on their second run: 0."
+
+
+@pytest.mark.parametrize("part", ["web", "seen"])
+def test_the_interface_fails_it_too(tmp_path: Path, part: str) -> None:
+    machine = Machine(tmp_path)
+    setattr(machine, part, 1)
+    assert machine.run() == 1
+
+
+def test_some_tests_are_run_alone_and_once(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, browser=False, ci=True)
+    machine.first = (1, [f"{ANY_TEST}a"])
+    assert machine.run("services/x", "-k", "hold") == 1
+    (words,) = machine.asked
+    assert words.endswith("services/x -k hold")
+
+
+def test_failures_are_written_down_by_name(tmp_path: Path) -> None:
+    """By this repository's own conftest, with workers and without."""
+    (tmp_path / "test_some.py").write_text(
+        "def test_good(): ...\n\ndef test_bad():\n    assert not 1\n", encoding="utf-8"
+    )
+    plugin = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tools')!r}]\n"
+    (tmp_path / "conftest.py").write_text(
+        plugin + "from conftest_of_all import pytest_terminal_summary\n", encoding="utf-8"
+    )
+    (tmp_path / "conftest_of_all.py").write_text((ROOT / "conftest.py").read_text(encoding="utf-8"), encoding="utf-8")
+    for workers in ("0", "1"):
+        written = tmp_path / f"failed-{workers}"
+        command = (
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-n",
+            workers,
+            "-c",
+            "/dev/null",
+            "--rootdir",
+            str(tmp_path),
+            str(tmp_path),
+        )
+        environment = {**os.environ, run_tests.FAILED_TESTS: str(written)}
+        assert subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False).returncode == 1
+        assert written.read_text(encoding="utf-8").splitlines() == ["test_some.py::test_bad"]
