@@ -10,8 +10,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from checks.compatible import UNBOUND, broken_messages, dangerous_migrations, last_release
 from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
+from checks.links import dead_links
+from checks.rooms import crowded, tied
 from checks.texts import forbidden_texts
+from releases import NoRelease
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = ROOT / ".venv" / "bin"
@@ -153,19 +157,43 @@ def web() -> None:
     run(str(BIN / "npm"), "run", "--silent", "check", folder=ROOT / "web")
 
 
-CHECKS: tuple[tuple[str, Callable[[], None]], ...] = (
+def since_release(judge: Callable[[Path, str, str], list[str]], program: str) -> str:
+    """What has come since the last release does not break it; say which that is."""
+    try:
+        found = last_release(ROOT)
+        if found is None:
+            return f"skipped: nothing was promised before {UNBOUND}"
+        report(judge(ROOT, found[1], str(BIN / program)))
+    except NoRelease as missing:
+        raise Wrong(str(missing)) from None
+    return f"against {found[0]}"
+
+
+def rooms() -> str:
+    """Folders that are too full, and folders that import each other."""
+    wrong = [*crowded(ROOT), *tied(ROOT)]
+    return "told only, until they are undone:\n" + "\n".join(wrong) if wrong else ""
+
+
+Check = Callable[[], str | None]
+"""Raises Wrong, or passes with a word about how, if there is one to say."""
+CHECKS: tuple[tuple[str, Check], ...] = (
     ("mypy --strict", types),
     ("ruff check", lambda: tool("ruff", "check", "--quiet")),
     ("ruff format", lambda: tool("ruff", "format", "--check", "--quiet")),
     ("layers (import-linter)", lambda: tool("lint-imports", "--no-cache")),
     ("house rules (ast-grep)", house_rules),
     ("protos (buf lint)", lambda: tool("buf", "lint", "protos")),
+    ("protos (buf breaking)", lambda: since_release(broken_messages, "buf")),
+    ("migrations (squawk)", lambda: since_release(dangerous_migrations, "squawk")),
     ("generated contracts", generated),
     ("declared dependencies", declared),
     ("lock: no registry host", lambda: report(lock_has_no_host(ROOT))),
     ("lock: up to date", lambda: report(lock_matches(ROOT))),
     ("docs/dependencies.md", lambda: report(dependency_notes(ROOT))),
     ("texts that must not be", lambda: report(forbidden_texts(ROOT))),
+    ("links of pages", lambda: report(dead_links(ROOT))),
+    ("rooms", rooms),
     ("shell scripts", shell),
     ("Containerfile (hadolint)", containers),
     ("web (biome, tsc)", web),
@@ -178,14 +206,14 @@ def report(lines: Sequence[str]) -> None:
         raise Wrong("\n".join(lines))
 
 
-def judged(check: Callable[[], None]) -> tuple[str, float]:
-    """A check's complaint (empty when content) and its seconds."""
+def judged(check: Check) -> tuple[str, str, float]:
+    """A check's complaint (empty when content), its word about how it passed, and its seconds."""
     since = time.monotonic()
     try:
-        check()
+        word = check()
     except Wrong as wrong:
-        return str(wrong), time.monotonic() - since
-    return "", time.monotonic() - since
+        return str(wrong), "", time.monotonic() - since
+    return "", word or "", time.monotonic() - since
 
 
 def main(asked: Sequence[str]) -> int:
@@ -195,11 +223,12 @@ def main(asked: Sequence[str]) -> int:
         chosen = [(name, check) for name, check in chosen if check is not web]
     failed = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for (name, _), (wrong, seconds) in zip(chosen, pool.map(judged, [check for _, check in chosen]), strict=True):
+        results = pool.map(judged, [check for _, check in chosen])
+        for (name, _), (wrong, word, seconds) in zip(chosen, results, strict=True):
             failed += bool(wrong)
             print(f"  {'✗' if wrong else '✓'} {name:<26}{seconds:5.1f} s", flush=True)
-            if wrong:
-                print("\n".join("      " + line for line in wrong.splitlines()[-80:]), flush=True)
+            if wrong or word:
+                print("\n".join("      " + line for line in (wrong or word).splitlines()[-80:]), flush=True)
     print(f"\nlint: {failed} of {len(chosen)} checks failed" if failed else f"\nlint: {len(chosen)} checks passed")
     return 1 if failed else 0
 

@@ -1,0 +1,200 @@
+"""Checks of `make lint` that are ours: links, rooms, and what a release promised."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import lint
+import releases
+from checks import compatible
+from checks.links import anchors, dead_links
+from checks.rooms import crowded, ties
+
+BIN = Path(__file__).resolve().parents[2] / ".venv" / "bin"
+PROTO = 'syntax = "proto3";\npackage one.v1;\n\nmessage One {\n  string name = 1;\n}\n'
+MIGRATION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = {before!r}
+
+
+def upgrade() -> None:
+    {step}
+"""
+FIRST = 'op.create_table("one", sa.Column("id", sa.BigInteger, primary_key=True))'
+
+
+def write(root: Path, name: str, text: str) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text, encoding="utf-8")
+
+
+def commit(root: Path) -> str:
+    who = ("-c", "user.name=x", "-c", "user.email=x@x.example")
+    subprocess.run(("git", "-C", str(root), "add", "-A"), check=True)
+    subprocess.run(("git", "-C", str(root), *who, "commit", "-q", "-m", "x"), check=True)
+    return subprocess.run(
+        ("git", "-C", str(root), "rev-parse", "HEAD"), check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    subprocess.run(("git", "init", "-q", str(tmp_path)), check=True)
+    return tmp_path
+
+
+# Links
+
+
+def test_links_to_files_and_headings_are_followed(root: Path) -> None:
+    write(
+        root,
+        "docs/one.md",
+        "# One's `x` page\n\n## Two words\n\n## Two words\n\n[here](#two-words-1) [top](#ones-x-page)\n",
+    )
+    write(
+        root,
+        "README.md",
+        "[a](docs/one.md) [b](docs/one.md#two-words) [c](docs/) [d](https://x.example/#y) `[e](gone.md)`\n",
+    )
+    subprocess.run(("git", "-C", str(root), "add", "-A"), check=True)
+    assert dead_links(root) == []
+    write(
+        root,
+        "README.md",
+        '[a](docs/gone.md) [b](docs/one.md#three) ![c](gone.png "c")\n\n[d]: docs/two.md\n```\n[e](f.md)\n```\n',
+    )
+    write(root, "docs/one.md", "[up](../../etc/passwd) [out](../..)\n[self](#nothing)\n")
+    found = dead_links(root)
+    assert [line.split(": ")[1].split()[0] for line in found if line.startswith("README")] == [
+        "docs/gone.md",
+        "docs/one.md#three",
+        "gone.png",
+        "docs/two.md",
+    ]
+    assert len([line for line in found if line.startswith("docs")]) == 3
+
+
+def test_anchors_are_those_of_github() -> None:
+    text = "# A [link](x.md), and more!\n## R-14 · shown\n```\n# no heading\n```\n### A_b-c (d)\n"
+    assert anchors(text) == {"a-link-and-more", "r-14--shown", "a_b-c-d"}
+
+
+# Rooms
+
+
+def package(root: Path, files: dict[str, str]) -> Path:
+    folder = root / "services" / "one" / "src" / "resapermis_one"
+    for name, text in files.items():
+        write(folder, name, text)
+        for parent in [folder / Path(name).parent, folder]:
+            (parent / "__init__.py").touch()
+    return folder
+
+
+def test_two_rooms_that_import_each_other_are_told_with_both_ways(tmp_path: Path) -> None:
+    there = {"hold/queue.py": "from resapermis_one.booking.swap import Swap\n", "booking/swap.py": ""}
+    assert ties(package(tmp_path, there)) == []
+    back = "def late():\n    from ..hold import queue\n"
+    (told,) = ties(package(tmp_path, there | {"booking/swap.py": back}))
+    assert told.startswith(
+        "resapermis_one.booking and resapermis_one.hold import each other: resapermis_one.booking.swap imports"
+    )
+    assert told.endswith("resapermis_one.hold.queue imports resapermis_one.booking.swap.Swap")
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import resapermis_one.hold.queue\n"
+    assert len(ties(package(tmp_path, there | {"booking/swap.py": typed}))) == 1
+
+
+def test_what_lies_below_a_room_belongs_to_it_and_floors_are_not_rooms(tmp_path: Path) -> None:
+    files = {
+        "web/routes/one.py": "from resapermis_one.web import app\nfrom resapermis_one import settings\n",
+        "web/app.py": "from resapermis_one.web.routes import one\n",
+        "settings.py": "",
+        "__main__.py": "from resapermis_one.web import app\n",
+        "iam/deep/one.py": "import resapermis_one.web.routes.one\n",
+    }
+    assert ties(package(tmp_path, files)) == []
+    deep = {"web/routes/one.py": "from resapermis_one.iam.deep.one import x\n"}
+    assert len(ties(package(tmp_path, files | deep))) == 1
+
+
+def test_a_folder_has_twelve_modules_at_most(tmp_path: Path) -> None:
+    package(tmp_path, {f"room/m{n}.py": "" for n in range(12)} | {f"migrations/versions/{n}.py": "" for n in range(20)})
+    assert crowded(tmp_path) == []
+    package(tmp_path, {"room/m12.py": ""})
+    assert crowded(tmp_path) == ["services/one/src/resapermis_one/room: 13 modules in one folder, 12 at most"]
+
+
+# What a release promised
+
+
+def test_the_first_release_is_not_compared_with_and_the_last_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compatible, "commit_of", lambda version: f"commit of {version}")
+    write(tmp_path, "docs/releases.yaml", f"v0.1.0: {'a' * 40}\n")
+    assert compatible.last_release(tmp_path) is None
+    write(tmp_path, "docs/releases.yaml", f"v0.1.0: {'a' * 40}\nv0.2.0: {'b' * 40}\n")
+    assert compatible.last_release(tmp_path) == ("v0.2.0", "commit of v0.2.0")
+
+
+def test_lint_says_that_it_skips_and_fails_without_the_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lint, "ROOT", tmp_path)
+    write(tmp_path, "docs/releases.yaml", f"v0.1.0: {'a' * 40}\n")
+    assert lint.since_release(compatible.broken_messages, "buf") == "skipped: nothing was promised before v0.1.0"
+    write(tmp_path, "docs/releases.yaml", f"v0.2.0: {'b' * 40}\n")
+    monkeypatch.setattr(releases, "PAGE", tmp_path / "docs" / "releases.yaml")
+    with pytest.raises(lint.Wrong, match="unshallow"):
+        lint.since_release(compatible.broken_messages, "buf")
+
+
+def test_a_message_that_older_peers_would_misread_is_told(root: Path) -> None:
+    write(root, "protos/buf.yaml", "version: v2\nbreaking:\n  use:\n    - WIRE_JSON\n")
+    write(root, "protos/one/v1/one.proto", PROTO)
+    released = commit(root)
+    write(root, "protos/one/v1/one.proto", PROTO.replace("}\n", "  string more = 2;\n}\n"))
+    assert compatible.broken_messages(root, released, str(BIN / "buf")) == []
+    write(root, "protos/one/v1/one.proto", PROTO.replace("string name", "int32 name"))
+    (told,) = compatible.broken_messages(root, released, str(BIN / "buf"))
+    assert "one.proto:5" in told
+
+
+def migration(root: Path, revision: str, before: str | None, step: str) -> None:
+    name = f"services/one/src/resapermis_one/migrations/versions/{revision}_x.py"
+    write(root, name, MIGRATION.format(revision=revision, before=before, step=step))
+
+
+def test_a_migration_since_the_release_that_would_lock_a_live_table_is_told(root: Path) -> None:
+    migration(root, "0001", None, FIRST)
+    released = commit(root)
+    squawk = str(BIN / "squawk")
+    assert compatible.dangerous_migrations(root, released, squawk) == []
+    migration(root, "0002", "0001", 'op.add_column("one", sa.Column("name", sa.Text))')
+    assert compatible.dangerous_migrations(root, released, squawk) == []
+    migration(root, "0003", "0002", 'op.alter_column("one", "name", new_column_name="title")')
+    told = compatible.dangerous_migrations(root, released, squawk)
+    assert any("renaming-column" in line and "RENAME name TO title" in line for line in told), told
+    assert all(line.startswith("resapermis_one: ") for line in told)
+
+
+def test_only_what_is_new_is_written_as_sql_from_where_the_release_stood(root: Path) -> None:
+    migration(root, "0001", None, FIRST)
+    migration(root, "0002", "0001", 'op.execute("SELECT 2")')
+    migration(root, "0003", "0002", 'op.execute("SELECT 3")')
+    folder = root / "services/one/src/resapermis_one/migrations"
+    sql = compatible.as_sql(folder, {"0001_x.py", "0002_x.py"})
+    assert "SELECT 3" in sql
+    assert "SELECT 2" not in sql
+    assert "CREATE TABLE one" in compatible.as_sql(folder, set())
+
+
+def test_a_migration_that_asks_the_database_cannot_be_told_beforehand(root: Path) -> None:
+    migration(root, "0001", None, FIRST)
+    released = commit(root)
+    migration(root, "0002", "0001", 'op.get_bind().execute(sa.text("SELECT 1")).scalar_one()')
+    (told,) = compatible.dangerous_migrations(root, released, str(BIN / "squawk"))
+    assert "a migration asks the database" in told
