@@ -1,0 +1,81 @@
+"""Signing in with several tabs, and with the browser's way back: who is signed in stays so and loses no page."""
+
+from typing import Any
+
+import pytest
+
+from resapermis.audit.v1.events_pb2 import OUTCOME_REFUSED, Record
+from resapermis_auth_gateway import store
+
+pytestmark = pytest.mark.req("S-04")
+PAGE = {"Accept": "text/html,application/xhtml+xml"}
+
+
+async def _refusals(world: Any) -> list[str]:
+    records = [
+        Record.FromString(payload) for kind, payload in await world.said() if kind == Record.DESCRIPTOR.full_name
+    ]
+    return [one.action for one in records if one.outcome == OUTCOME_REFUSED]
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-6: the first back takes the other's cookie")
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_of_two_tabs_that_sign_in_both_succeed(with_egress: Any, order: tuple[int, int]) -> None:
+    pages = ("/creneaux", "/panier")
+    async with with_egress.browser(headers=PAGE) as browser:
+        out = [(await browser.get("/auth/login", params={"returnTo": page})).headers["location"] for page in pages]
+        back = [await browser.get(with_egress.provider.sign_in(out[tab])) for tab in order]
+        assert [(one.status_code, one.headers.get("location")) for one in back] == [(302, pages[tab]) for tab in order]
+        assert (await browser.get("/auth/session")).status_code == 200
+    assert await with_egress.count(store.sessions, store.LIVE) == 1
+    assert await _refusals(with_egress) == []
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-6: told that the sign-in failed")
+async def test_going_back_to_the_callback_leads_to_the_page(with_egress: Any) -> None:
+    async with with_egress.browser(headers=PAGE) as browser:
+        out = await browser.get("/auth/login", params={"returnTo": "/panier"})
+        address = with_egress.provider.sign_in(out.headers["location"])
+        await browser.get(address)
+        cookie = browser.cookies[with_egress.cookie]
+        again = await browser.get(address)
+        assert again.status_code in {302, 303}
+        assert again.headers["location"] in {"/panier", "/"}
+        assert browser.cookies[with_egress.cookie] == cookie
+        assert (await browser.get("/auth/session")).status_code == 200
+    assert with_egress.provider.calls.count("token") == 1, "a code is redeemed once"
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-6: a refusal that was none is recorded")
+async def test_going_back_to_the_callback_writes_no_refusal(with_egress: Any) -> None:
+    async with with_egress.browser(headers=PAGE) as browser:
+        out = await browser.get("/auth/login")
+        address = with_egress.provider.sign_in(out.headers["location"])
+        await browser.get(address)
+        await browser.get(address)
+    assert await _refusals(with_egress) == []
+
+
+async def test_going_back_to_the_callback_without_a_session_is_refused(with_egress: Any) -> None:
+    async with with_egress.browser(headers=PAGE) as browser:
+        out = await browser.get("/auth/login")
+        address = with_egress.provider.sign_in(out.headers["location"])
+        await browser.get(address)
+        browser.cookies.clear()
+        assert (await browser.get(address)).status_code == 401
+    assert with_egress.provider.calls.count("token") == 1
+    assert await _refusals(with_egress) == ["session.start"]
+
+
+@pytest.mark.req("S-05")
+async def test_a_tab_reads_the_token_of_the_session_that_another_tab_opened(with_egress: Any) -> None:
+    async with with_egress.browser() as browser:
+        await with_egress.sign_in(browser)
+        first = (await browser.get("/auth/session")).json()["csrfToken"]
+        await with_egress.sign_in(browser)
+        old = await browser.post("/api/v1/candidates/search", json={}, headers={"X-CSRF-Token": first})
+        second = (await browser.get("/auth/session")).json()["csrfToken"]
+        new = await browser.post("/api/v1/candidates/search", json={}, headers={"X-CSRF-Token": second})
+    assert (old.status_code, old.json()["code"]) == (403, "CSRF")
+    assert second != first
+    assert (new.status_code, new.json()["code"]) == (422, "MALFORMED"), "past the gate, the body is judged"

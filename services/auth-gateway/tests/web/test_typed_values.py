@@ -1,0 +1,101 @@
+"""What a person typed or pasted is one value, however their keyboard, calendar or mail program writes it."""
+
+import unicodedata
+from typing import Any
+
+import pytest
+
+from resapermis.mandate.v1 import mandate_pb2
+
+KEY = {"Idempotency-Key": "act-1"}
+CANDIDATE = {"lastName": "D'Arc", "firstName": "Zoé", "neph": "012345678901", "email": "zoe@mail.example"}
+FOUND = mandate_pb2.Candidate(id="c-1", last_name="D'Arc", first_name="Zoé", neph="012345678901")
+UNDELIVERABLE = {
+    "a comma behind": "zoe@mail.example,",
+    "a semicolon behind": "zoe@mail.example;",
+    "copied with its scheme": "mailto:zoe@mail.example",
+    "a zero-width space": "zoe\u200b@mail.example",
+    "a zero-width space behind": "zoe@mail.example\u200b",
+    "a byte-order mark": "\ufeffzoe@mail.example",
+    "spaces around": " zoe@mail.example ",
+    "a no-break space behind": "zoe@mail.example\u00a0",
+    "two dots": "zoe..@mail.example",
+    "two dots inside": "zo..e@mail.example",
+    "a dot before": ".zoe@mail.example",
+    "a name without a dot": "zoe@mail",
+    "two addresses": "zoe@mail.example, lou@mail.example",
+}
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-2: passed on as it was typed")
+@pytest.mark.parametrize("typed", UNDELIVERABLE)
+async def test_an_address_that_reaches_nobody_is_cleaned_or_refused_by_its_field(over: Any, typed: str) -> None:
+    answer = mandate_pb2.CreateCandidateResponse(candidate=FOUND)
+    _, browser, told = await over(mandate={"CreateCandidate": answer})
+    async with browser:
+        body = CANDIDATE | {"email": UNDELIVERABLE[typed]}
+        made = await browser.post("/api/v1/candidates", json=body, headers=KEY)
+    asked = [one.email for one in told["mandate"].asked]
+    refused = [one["field"] for one in made.json().get("violations", ())]
+    assert (made.status_code, asked, refused) in [(201, ["zoe@mail.example"], []), (422, [], ["email"])]
+
+
+@pytest.mark.parametrize(
+    "typed", ["zoe@mail.example", "zoe.d-arc+permis@sous.domaine.example", "d'arc@mail.example", "zoé@école.example"]
+)
+async def test_an_address_that_reaches_somebody_goes_through(over: Any, typed: str) -> None:
+    answer = mandate_pb2.CreateCandidateResponse(candidate=FOUND)
+    _, browser, told = await over(mandate={"CreateCandidate": answer})
+    async with browser:
+        made = await browser.post("/api/v1/candidates", json=CANDIDATE | {"email": typed}, headers=KEY)
+    assert made.status_code == 201
+    assert [one.email for one in told["mandate"].asked] == [typed]
+
+
+TYPED_NAMES = {
+    "letters and accents apart": (unicodedata.normalize("NFD", "Zoé"), "Zoé"),
+    "spaces around": ("  Zoé ", "Zoé"),
+    "no-break and double spaces": ("Zoé\u00a0 \u202fLou", "Zoé Lou"),
+    "a typographic apostrophe": ("N\u2019Diaye", "N'Diaye"),
+    "a modifier letter": ("N\u02bcDiaye", "N'Diaye"),
+}
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-7: passed on as it was typed")
+@pytest.mark.parametrize("field", ["lastName", "firstName"])
+@pytest.mark.parametrize("typed", TYPED_NAMES)
+async def test_a_name_is_written_down_in_one_form(over: Any, typed: str, field: str) -> None:
+    written, meant = TYPED_NAMES[typed]
+    answer = mandate_pb2.CreateCandidateResponse(candidate=FOUND)
+    _, browser, told = await over(mandate={"CreateCandidate": answer})
+    async with browser:
+        made = await browser.post("/api/v1/candidates", json=CANDIDATE | {field: written}, headers=KEY)
+    assert made.status_code == 201
+    asked = told["mandate"].asked[0]
+    assert {"lastName": asked.last_name, "firstName": asked.first_name}[field] == meant
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-7: passed on as it was typed")
+@pytest.mark.parametrize("typed", TYPED_NAMES)
+async def test_a_name_is_looked_for_in_the_form_it_was_written_down_in(over: Any, typed: str) -> None:
+    written, meant = TYPED_NAMES[typed]
+    _, browser, told = await over(mandate={"SearchCandidates": mandate_pb2.SearchCandidatesResponse()})
+    async with browser:
+        found = await browser.post("/api/v1/candidates/search", json={"query": written})
+    assert found.status_code == 200
+    assert told["mandate"].asked[0].query == meant
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-7: the twenty-first homonym is unfindable")
+async def test_a_search_that_stops_at_twenty_says_so_and_pages(over: Any) -> None:
+    answer, question = mandate_pb2.SearchCandidatesResponse, mandate_pb2.SearchCandidatesRequest
+    assert "next_cursor" in answer.DESCRIPTOR.fields_by_name
+    assert "cursor" in question.DESCRIPTOR.fields_by_name
+    first = answer(candidates=[FOUND] * 20)
+    setattr(first, "next_cursor", "n")  # noqa: B010 - the contract has no such field today
+    _, browser, told = await over(mandate={"SearchCandidates": first})
+    async with browser:
+        found = await browser.post("/api/v1/candidates/search", json={"query": "martin"})
+        await browser.post("/api/v1/candidates/search", json={"query": "martin", "cursor": "n"})
+    assert (len(found.json()["items"]), found.json()["nextCursor"]) == (20, "n")
+    assert [one.cursor for one in told["mandate"].asked] == ["", "n"]
