@@ -110,7 +110,7 @@ def _squawked(migrations: Path, known: set[str], squawk: str) -> Iterator[str]:
         written = sql.splitlines()
         for line in (done.stdout + done.stderr).splitlines():
             number = _AT.match(line)
-            yield f"{line[number.end() :]}: {written[int(number[1]) - 1]}" if number else line
+            yield f"{line[number.end() :]}: {written[int(number[1])]}" if number else line  # counted from 0
 
 
 def _heads(versions: Path, known: set[str]) -> str | None:
