@@ -11,7 +11,12 @@ from sharing_tests import ByPlatform
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 """Tests start programs, and never go on in a fork: without this gRPC says at each start that it does nothing about it."""
-pytest_plugins = ["resapermis_kit.testing"]
+pytest_plugins = [
+    "resapermis_testing.certificates",
+    "resapermis_testing.postgres",
+    "resapermis_testing.nats",
+    "resapermis_testing.running",
+]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from devstack import ALL_PARTS, CannotStart, Stack
-from devstack.parts import SANDBOX, replicas_said
+from devstack.parts import SANDBOX, replicas_of
 from devstack.probes import http_body
 from devstack.settings import ROOT
 
@@ -44,7 +44,7 @@ async def run() -> int:
     parts = [part for part in chosen if part != SANDBOX or "RESAPERMIS_RDVPERMIS_URL" not in handed]
     database = os.environ.get("RESAPERMIS_DATABASE_URL", "")
     try:
-        replicas = replicas_said(os.environ.get("RESAPERMIS_REPLICAS", ""))
+        replicas = replicas_of(os.environ.get("RESAPERMIS_REPLICAS", ""))
         stack = Stack(
             home,
             int(text),

@@ -20,7 +20,7 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from devstack.parts import OPERATOR
 from devstack.stack import Stack
-from resapermis_kit import bus
+from resapermis_kit.events import streams
 
 pytestmark = pytest.mark.xdist_group("stack")
 LOOKS_SECRET = re.compile(r"eyJ[\w-]{10,}|Bearer\s+\S+|[\w.+-]+@(?:mail|ecole)\.example|[?&](?:code|state|token)=")
@@ -69,7 +69,7 @@ def test_no_log_holds_a_person_or_a_secret(stack: Stack, secrets: dict[str, str]
 
 @pytest.mark.req("D-03", "S-02")
 async def test_the_bus_carries_no_person_and_no_secret(stack: Stack, secrets: dict[str, str]) -> None:
-    client = await bus.connect(f"tls://127.0.0.1:{stack.ports.nats}", stack.settings.tls / OPERATOR, OPERATOR)
+    client = await streams.connect(f"tls://127.0.0.1:{stack.ports.nats}", stack.settings.tls / OPERATOR, OPERATOR)
     seen: dict[str, int] = {}
     try:
         stream = client.jetstream()
@@ -87,7 +87,7 @@ async def test_the_bus_carries_no_person_and_no_secret(stack: Stack, secrets: di
         pytest.fail(f"the bus cannot be read: {type(error).__name__}, read so far: {seen}")
     finally:
         await client.close()
-    assert {"facts-basket", "records-basket", "records-mandate", "facts-notification"} <= set(seen)
+    assert {"events-basket", "records-basket", "records-mandate", "events-notification"} <= set(seen)
 
 
 async def written_out(stack: Stack) -> Path:

@@ -24,8 +24,8 @@ from devstack.parts import offsets, service_named
 from resapermis.audit.v1 import audit_pb2, audit_pb2_grpc
 from resapermis_audit import verify
 from resapermis_audit.tree import verify_consistency
-from resapermis_kit import peers
-from resapermis_kit.auth import Principal, Signer
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Principal, Signer
 
 VERSION = "v0.1.0"
 MAKER = Path(__file__).with_name("made_by_v0_1_0.py")

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from ctl.findings import Finding, of
-from resapermis_kit import durable
+from resapermis_kit.database import durability
 
 
 async def read(monitors: str) -> Mapping[str, bool]:
     """Ask every server by its monitoring port; OSError when one does not answer."""
     urls = [url for url in monitors.split(",") if url]
-    said = await asyncio.gather(*(asyncio.to_thread(durable.jetstream, url) for url in urls))
-    return {url: durable.writes_first(one) for url, one in zip(urls, said, strict=True)}
+    said = await asyncio.gather(*(asyncio.to_thread(durability.jetstream, url) for url in urls))
+    return {url: durability.writes_first(one) for url, one in zip(urls, said, strict=True)}
 
 
 def judge(servers: Mapping[str, bool]) -> Sequence[Finding]:

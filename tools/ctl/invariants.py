@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import httpx2
 
-from ctl import booking, bus, facts, journal, state
+from ctl import booking, bus, events, journal, state
 from ctl.findings import Finding, Report
 from ctl.places import DATABASES, Places
 from devstack.parts import service_named
@@ -67,8 +67,8 @@ async def _look(places: Places) -> Report:
         connections = dict(zip(DATABASES, await asyncio.gather(*map(connect, DATABASES)), strict=True))
         # Consumers before sources' heads would do as well: a look that meets facts on their way is repeated.
         booked = await booking.read(connections["basket"])
-        names = {service: connections[_database(service)] for service in facts.SPEAKERS}
-        traffic = {_database(name): await facts.read(connection, name) for name, connection in names.items()}
+        names = {service: connections[_database(service)] for service in events.SOURCES}
+        traffic = {_database(name): await events.read(connection, name) for name, connection in names.items()}
         kept = await journal.read(connections["audit"])
         rules = connections["scheduling_rules"]
         ruled = [await booking.ask(rules, name, asked, at_once=True) for name, asked in of_rules.ALWAYS.items()]
@@ -78,7 +78,7 @@ async def _look(places: Places) -> Report:
     findings: Sequence[Finding] = [
         *booked.findings,
         *ruled,
-        *facts.judge(traffic),
+        *events.judge(traffic),
         *journal.judge(kept, booked.booked(), said),
         *(state.judge(truth, booked.lines) if truth is not None else []),
         *bus.judge(settings),
@@ -87,7 +87,7 @@ async def _look(places: Places) -> Report:
         "lines": len(booked.lines),
         "booked": len(booked.booked()),
         "held": sum(line.state == "held" for line in booked.lines),
-        "facts_and_records": sum(lane.head for one in traffic.values() for lane in one.lanes.values()),
+        "events_and_records": sum(stream.head for one in traffic.values() for stream in one.streams.values()),
         "journal_records": len(kept.kept),
         "checkpoints": len(kept.checkpoints),
     }

@@ -5,9 +5,17 @@ from pathlib import Path
 
 from devstack.parts import OPERATOR, SERVICES, Service
 
-JETSTREAM = ("$JS.API.>", "$JS.ACK.>", "$JS.FC.>")
-DESTROYS = ("$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.MSG.DELETE.>")
-"""No service ever forgets facts: age does (7 days)."""
+JETSTREAM = (
+    "$JS.API.INFO",
+    "$JS.API.STREAM.INFO.*",
+    "$JS.API.STREAM.NAMES",
+    "$JS.API.STREAM.MSG.GET.*",
+    "$JS.API.DIRECT.GET.>",
+    "$JS.API.CONSUMER.>",
+    "$JS.ACK.>",
+    "$JS.FC.>",
+)
+"""What a service may ask of JetStream, besides making its own streams. Nothing deletes or purges events: age does (7 days)."""
 
 
 def configuration(listen: str, monitor: str, store: Path, tls: Path, name: str = "resapermis-local") -> str:
@@ -45,15 +53,20 @@ authorization {{
 
 
 def _user(service: Service) -> dict[str, object]:
-    """A service says its own facts and audit records and reads by pulling; no one speaks in another's name."""
-    # One `*` is one word: audit says resapermis.audit.v1.CheckpointSigned, not resapermis.audit.v1.Record.basket.
-    facts = [f"resapermis.{context}.v1.*" for context in service.says]
+    """A service publishes its own events and audit records and reads by pulling; none publishes in another's name."""
+    # One `*` is one word: audit publishes resapermis.audit.v1.CheckpointSigned, not resapermis.audit.v1.Record.basket.
+    events = [f"resapermis.{context}.v1.*" for context in service.publishes]
     twins = [twin.name for twin in SERVICES if twin.database == service.database]
     records = [f"resapermis.audit.v1.Record.{twin}" for twin in twins]
+    # Release 0.1.0 called the stream so; its source replaces it at the first start (events.streams.ensure_streams).
+    renamed = f"$JS.API.STREAM.DELETE.facts-{service.name}"
+    own = [
+        f"$JS.API.STREAM.{act}.{name}-{service.name}" for act in ("CREATE", "UPDATE") for name in ("events", "records")
+    ]
     return {
         "user": service.name,
         "permissions": {
-            "publish": {"allow": [*facts, *records, *JETSTREAM], "deny": list(DESTROYS)},
-            "subscribe": ["_INBOX.>", *(f"resapermis.{context}.v1.*" for context in service.overhears)],
+            "publish": {"allow": [*events, *records, *JETSTREAM, *own, renamed]},
+            "subscribe": ["_INBOX.>", *(f"resapermis.{context}.v1.*" for context in service.subscribes)],
         },
     }

@@ -15,17 +15,17 @@ class Service:
     """One service process.
 
     `name` is its certificate's common name and DNS name, and how others call it. `grpc` is its gRPC port above the
-    stack's port. `database` is its database and role; processes of one package share it. `says` are the contexts whose
-    facts it may publish on the bus; a process that shares a database may also relay for its twin. `overhears` are the
-    contexts whose facts it may listen to without a consumer: live feeds, which may miss some.
+    stack's port. `database` is its database and role; processes of one package share it. `publishes` are the contexts whose
+    events it may publish on the bus; a process that shares a database may also relay for its twin. `subscribes` are the
+    contexts whose events it may listen to without a consumer: live feeds, which may miss some.
     """
 
     name: str
     package: str
     grpc: int
     database: str
-    says: tuple[str, ...]
-    overhears: tuple[str, ...] = ()
+    publishes: tuple[str, ...]
+    subscribes: tuple[str, ...] = ()
     face: str = ""
     keyset: str = ""
     migrates: bool = True
@@ -47,8 +47,8 @@ SERVICES: tuple[Service, ...] = (
         "resapermis_auth_gateway",
         10,
         "auth_gateway",
-        says=("iam", "rdvpermis"),
-        overhears=("iam", "notification", "basket", "mandate"),
+        publishes=("iam", "rdvpermis"),
+        subscribes=("iam", "notification", "basket", "mandate"),
         face="web",
         keyset="auth-gateway",
     ),
@@ -57,7 +57,7 @@ SERVICES: tuple[Service, ...] = (
         "resapermis_auth_gateway",
         11,
         "auth_gateway",
-        says=("iam", "rdvpermis"),
+        publishes=("iam", "rdvpermis"),
         face="egress",
         keyset="auth-gateway",
         migrates=False,
@@ -67,7 +67,7 @@ SERVICES: tuple[Service, ...] = (
         "resapermis_mandate",
         12,
         "mandate",
-        says=("mandate",),
+        publishes=("mandate",),
         keyset="mandate",
     ),
     Service(
@@ -75,22 +75,22 @@ SERVICES: tuple[Service, ...] = (
         "resapermis_scheduling_rules",
         13,
         "scheduling_rules",
-        says=("scheduling",),
+        publishes=("scheduling",),
     ),
     Service(
         "basket",
         "resapermis_basket",
         14,
         "basket",
-        says=("basket", "booking"),
+        publishes=("basket", "booking"),
     ),
-    Service("audit", "resapermis_audit", 15, "audit", says=("audit",), keyset="audit"),
+    Service("audit", "resapermis_audit", 15, "audit", publishes=("audit",), keyset="audit"),
     Service(
         "notification",
         "resapermis_notification",
         16,
         "notification",
-        says=("notification",),
+        publishes=("notification",),
     ),
 )
 
@@ -191,7 +191,7 @@ def replica_named(part: str) -> tuple[Service, int]:
     return service_named(part), 1
 
 
-def replicas_said(text: str) -> dict[str, int]:
+def replicas_of(text: str) -> dict[str, int]:
     """Read "basket=2,mandate=3"; ValueError names what cannot be read."""
     found = {}
     for word in filter(None, text.split(",")):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctl import bus, facts, journal, state
+from ctl import bus, events, journal, state
 from ctl.booking import Line
 from ctl.findings import Finding, Report
 from ctl.invariants import with_broken
@@ -93,32 +93,32 @@ def test_what_is_owed_is_said_until_it_is_given_back():
     assert broken(state.judge(state.Truth([], [IN_BASKET], 0), [owed])) == {"nothing_is_owed_to_rdvpermis": 1}
 
 
-def traffic(**lanes):
+def traffic(**streams):
     """Every service silent but basket, whose facts are as said; notification and scheduling-rules handled two."""
-    found = {service_named(name).database: facts.Traffic(name, {}, {}, [], frozenset()) for name in facts.SPEAKERS}
-    found["basket"] = facts.Traffic("basket", {"facts": facts.Lane(**lanes)}, {}, [], frozenset())
+    found = {service_named(name).database: events.Traffic(name, {}, {}, [], frozenset()) for name in events.SOURCES}
+    found["basket"] = events.Traffic("basket", {"events": events.Stream(**streams)}, {}, [], frozenset())
     for name in ("notification", "scheduling-rules"):
-        at = {("basket", "facts"): 2}
-        found[service_named(name).database] = facts.Traffic(name, {}, at, [], frozenset())
+        at = {("basket", "events"): 2}
+        found[service_named(name).database] = events.Traffic(name, {}, at, [], frozenset())
     return found
 
 
 def test_a_gap_a_waiting_fact_and_a_late_consumer_are_found():
     whole = {"numbered": 2, "first": 1, "last": 2, "waiting": 0, "head": 2}
-    assert broken(facts.judge(traffic(**whole))) == {}
-    assert broken(facts.judge(traffic(**whole | {"numbered": 1}))) == {"outbox_numbers_have_no_gap": 1}
-    assert broken(facts.judge(traffic(**whole | {"waiting": 1}))) == {"everything_is_published": 1}
-    late = facts.judge(traffic(**whole | {"numbered": 3, "last": 3, "head": 3}))
+    assert broken(events.judge(traffic(**whole))) == {}
+    assert broken(events.judge(traffic(**whole | {"numbered": 1}))) == {"outbox_numbers_have_no_gap": 1}
+    assert broken(events.judge(traffic(**whole | {"waiting": 1}))) == {"everything_is_published": 1}
+    late = events.judge(traffic(**whole | {"numbered": 3, "last": 3, "head": 3}))
     assert broken(late) == {"every_consumer_is_at_the_head": 2}
     pruned = {"numbered": 1, "first": 2, "last": 2, "waiting": 0, "head": 2}
-    assert broken(facts.judge(traffic(**pruned))) == {}
-    assert broken(facts.judge(traffic(numbered=0, first=0, last=0, waiting=0, head=2))) == {}
+    assert broken(events.judge(traffic(**pruned))) == {}
+    assert broken(events.judge(traffic(numbered=0, first=0, last=0, waiting=0, head=2))) == {}
 
 
 def test_dead_letters_are_found():
     silent = traffic(numbered=2, first=1, last=2, waiting=0, head=2)
-    silent["audit"] = facts.Traffic("audit", {}, {}, ["basket Record 1 ValueError"], frozenset())
-    assert broken(facts.judge(silent)) == {"no_dead_letter": 1}
+    silent["audit"] = events.Traffic("audit", {}, {}, ["basket Record 1 ValueError"], frozenset())
+    assert broken(events.judge(silent)) == {"no_dead_letter": 1}
 
 
 def test_what_was_broken_once_and_never_may_be_stays_broken():

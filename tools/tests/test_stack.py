@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from devstack import BackgroundStack, CannotStart, Stack
-from devstack.parts import MAIL, NATS, POSTGRES, replica_named, replicas_said, service_named
+from devstack.parts import MAIL, NATS, POSTGRES, replica_named, replicas_of, service_named
 from devstack.probes import http_body, listens
 
 TOOLS = Path(__file__).resolve().parents[1]
@@ -166,4 +166,4 @@ def test_a_service_may_run_twice_and_its_callers_know_both_addresses(tmp_path):
 @pytest.mark.parametrize("said", ["nothing=2", "basket", "basket=two", "basket=9", "auth-gateway=2"])
 def test_what_cannot_run_so_often_is_said(tmp_path, said):
     with pytest.raises(ValueError, match=r"basket|auth-gateway|nothing"):
-        Stack(tmp_path / "home", 9000, replicas=replicas_said(said))
+        Stack(tmp_path / "home", 9000, replicas=replicas_of(said))

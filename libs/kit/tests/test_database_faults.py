@@ -14,11 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
-from resapermis_kit import db, durable, once, peers
 from resapermis_kit.clock import utc_now
-from resapermis_kit.db import Collided, transaction
+from resapermis_kit.database import durability, idempotency
+from resapermis_kit.database.engine import make_engine as new_engine
+from resapermis_kit.database.transaction import Collided, after_commit, check, transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.testing import MakeEngine, Postgres, Running, Serve, eventually
+from resapermis_kit.rpc import peers
+from resapermis_testing.eventually import eventually
+from resapermis_testing.postgres import MakeEngine, Postgres
+from resapermis_testing.running import Running, Serve
 
 SERVICE = "resapermis.mandate.v1.MandateService"
 CALLER = "school-1/account-1"
@@ -93,7 +97,7 @@ async def test_a_broken_unique_key_is_judged_by_whoever_met_it_and_never_tried_a
         async with transaction(engine) as tx:
             for _ in range(2):
                 await tx.execute(
-                    sa.insert(once.requests).values(caller="a", request_id="1", digest=b"", created_at=utc_now())
+                    sa.insert(idempotency.requests).values(caller="a", request_id="1", digest=b"", created_at=utc_now())
                 )
 
 
@@ -119,9 +123,9 @@ async def test_a_pool_without_a_free_connection_is_said_as_overload_and_heals(
         for _ in range(10):
             await all_of_them.enter_async_context(transaction(engine))
         with pytest.raises(Failure) as refused:
-            await db.check(engine)
+            await check(engine)
     assert refused.value.code == Code.CODE_OVERLOADED
-    await db.check(engine)
+    await check(engine)
 
 
 @pytest.mark.req("C3")
@@ -133,7 +137,7 @@ async def test_transactions_are_read_committed_whatever_the_database_prefers(
     await postgres.execute(
         f"ALTER DATABASE \"{engine.url.database}\" SET default_transaction_isolation = 'repeatable read'"
     )
-    fresh = db.make_engine(engine.url.render_as_string(hide_password=False), name="sample")
+    fresh = new_engine(engine.url.render_as_string(hide_password=False), name="sample")
     async with transaction(fresh) as tx:
         assert (await tx.execute(sa.text("SHOW transaction_isolation"))).scalar() == "read committed"
     await fresh.dispose()
@@ -162,11 +166,11 @@ async def test_where_commits_are_acknowledged_unwritten_nothing_starts(
     make_engine: MakeEngine, postgres: Postgres
 ) -> None:
     engine = await make_engine("kit_sample")
-    await durable.require_commits(engine)
+    await durability.require_commits(engine)
     await postgres.execute(f'ALTER DATABASE "{engine.url.database}" SET synchronous_commit = off')
-    fresh = db.make_engine(engine.url.render_as_string(hide_password=False), name="sample")
-    with pytest.raises(durable.NotDurable, match="synchronous_commit"):
-        await durable.require_commits(fresh)
+    fresh = new_engine(engine.url.render_as_string(hide_password=False), name="sample")
+    with pytest.raises(durability.NotDurable, match="synchronous_commit"):
+        await durability.require_commits(fresh)
     await fresh.dispose()
 
 
@@ -226,20 +230,20 @@ async def test_a_commit_whose_answer_was_cut_off_is_found_by_its_key(
     folder.mkdir()
     async with cutting(postgres, folder, cut) as place:
         url = f"postgresql://postgres@/{engine.url.database}?host={quote(place)}&port=5432"
-        through = db.make_engine(url, name="sample")
+        through = new_engine(url, name="sample")
         async with transaction(through) as tx:
             await tx.execute(sa.text("SELECT 1"))
         armed = True
         with pytest.raises(Failure) as cut_off:
             async with transaction(through) as tx:
                 await tx.execute(sa.text("INSERT INTO seen VALUES ('effect', 1)"))
-                assert await once.earlier_answer(tx, CALLER, command, utc_now()) is None
+                assert await idempotency.earlier_answer(tx, CALLER, command, utc_now()) is None
         await through.dispose()
     assert cut_off.value.code == Code.CODE_UNAVAILABLE
     assert await _numbers(engine) == {"effect": 1}
     with pytest.raises(Failure) as twin:
         async with transaction(engine) as tx:
-            await once.earlier_answer(tx, CALLER, command, utc_now())
+            await idempotency.earlier_answer(tx, CALLER, command, utc_now())
     assert twin.value.code == Code.CODE_IN_PROGRESS  # known to have been begun; whoever settles it says how it ended
 
 
@@ -257,7 +261,7 @@ async def test_a_commit_that_was_sent_is_not_cancelled_with_whoever_waits_for_it
     async def act() -> None:
         async with transaction(engine) as tx:
             await tx.execute(sa.text("INSERT INTO seen VALUES ('a', 1)"))
-            db.after_commit(tx, lambda: called.append("told"))
+            after_commit(tx, lambda: called.append("told"))
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.25):

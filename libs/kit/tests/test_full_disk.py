@@ -10,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_kit import db
-from resapermis_kit.db import transaction
+from resapermis_kit.database.engine import make_engine
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.testing import Postgres, embedded_postgres, eventually
+from resapermis_testing.eventually import eventually
+from resapermis_testing.postgres import Postgres, embedded_postgres
 
 MEGABYTES = 160
 LATER = {Code.CODE_UNAVAILABLE, Code.CODE_OVERLOADED}
@@ -72,7 +73,7 @@ async def _write(engine: AsyncEngine, number: int) -> None:
 async def test_a_full_disk_refuses_for_later_forgets_nothing_told_and_heals_alone(
     postgres_there: Postgres, small_disk: Path
 ) -> None:
-    engine = db.make_engine(postgres_there.url("postgres"))
+    engine = make_engine(postgres_there.url("postgres"))
     async with transaction(engine) as tx:
         # Stored as it is: neither squeezed nor so small that it stays in memory.
         await tx.execute(sa.text("CREATE TABLE kept (n int PRIMARY KEY, filling text NOT NULL)"))

@@ -13,11 +13,13 @@ from joserfc.jwk import OctKey, OKPKey
 from resapermis.errors.v1 import errors_pb2
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
-from resapermis_kit import peers
-from resapermis_kit.auth import ALGORITHMS, AUDIENCE, HEADER, ISSUER, caller
 from resapermis_kit.errors import RENDERINGS, Code, Failure, from_rpc_error, to_status
-from resapermis_kit.rpc import permissions, remaining_seconds
-from resapermis_kit.testing import Running, Serve, make_certificates
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import ALGORITHMS, AUDIENCE, HEADER, ISSUER, caller
+from resapermis_kit.rpc.authorization import permissions
+from resapermis_kit.rpc.deadline import remaining_seconds
+from resapermis_testing.certificates import make_certificates
+from resapermis_testing.running import Running, Serve
 
 SERVICE = "resapermis.mandate.v1.MandateService"
 SECRET = "Dupont 012345678901"

@@ -7,8 +7,9 @@ import pytest
 
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
-from resapermis_kit import peers
-from resapermis_kit.testing import Serve, eventually
+from resapermis_kit.rpc import peers
+from resapermis_testing.eventually import eventually
+from resapermis_testing.running import Serve
 
 SERVICE = "resapermis.mandate.v1.MandateService"
 

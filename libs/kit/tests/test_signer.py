@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from resapermis_kit import auth
-from resapermis_kit.auth import Principal, Signer, Verifier
 from resapermis_kit.errors import Failure
+from resapermis_kit.rpc import auth
+from resapermis_kit.rpc.auth import Principal, Signer, Verifier
 
 pytestmark = pytest.mark.req("S-07")
 WHO = Principal("account-1", "session-1", "school-1", ("school_manager",), "192.0.2.0/24")

@@ -7,10 +7,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.util import greenlet_spawn
 
-from resapermis_kit.db import make_engine, transaction, warm
+from resapermis_kit.database.engine import make_engine, warm
+from resapermis_kit.database.statement import Statement
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.statement import Statement
-from resapermis_kit.testing import MakeDatabase, MakeEngine
+from resapermis_testing.postgres import MakeDatabase, MakeEngine
 
 NOTE = Statement(
     "WITH one AS (INSERT INTO seen (id, number) VALUES (:id, :first) RETURNING 1), "

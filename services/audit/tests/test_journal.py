@@ -21,13 +21,14 @@ from resapermis_audit.checkpoint import verifier_key
 from resapermis_audit.journal import Journal
 from resapermis_audit.seal import Seal
 from resapermis_audit.servicer import AuditServicer
-from resapermis_kit import peers
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.consumer import Fact
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.testing import MakeEngine, Running, Serve
+from resapermis_kit.events.event import Event
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc import peers
+from resapermis_testing.postgres import MakeEngine
+from resapermis_testing.running import Running, Serve
 from resapermis_vault import Keyset
 from resapermis_vault.keyset import new_document
 
@@ -70,7 +71,7 @@ def _record(school: str = "school-1", **more: Any) -> Record:
 async def _keep(engine: AsyncEngine, journal: Journal, *records: Record) -> None:
     async with transaction(engine) as tx:
         await journal.on_records(
-            tx, [(record, Fact(record.id, "basket", 1, "", utc_now(), b"", "")) for record in records]
+            tx, [(record, Event(record.id, "basket", 1, "", utc_now(), b"", "")) for record in records]
         )
 
 

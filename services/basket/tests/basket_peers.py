@@ -26,12 +26,12 @@ from resapermis_basket.peers import Peers
 from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
 from resapermis_basket.workers import Unasked
-from resapermis_kit import outbox as kit_outbox
 from resapermis_kit.clock import new_id
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import from_rpc_error
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.testing import Running
+from resapermis_kit.events import outbox as kit_outbox
+from resapermis_kit.events.outbox import Outbox
+from resapermis_testing.running import Running
 
 
 @dataclass

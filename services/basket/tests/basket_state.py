@@ -10,8 +10,8 @@ from basket_world import World
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
-from resapermis_kit.auth import caller
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc.auth import caller
 
 CODES = {
     "CRENEAU_DEJA_RESERVE": Code.CODE_SLOT_TAKEN,

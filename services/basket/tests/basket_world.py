@@ -7,7 +7,7 @@ from typing import Any
 from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
 from resapermis.scheduling.v1 import scheduling_pb2, scheduling_pb2_grpc
 from resapermis.verdict.v1.verdict_pb2 import Verdict
-from resapermis_kit.auth import caller
+from resapermis_kit.rpc.auth import caller
 
 MONTH = "2026-12"
 START = datetime(2036, 12, 9, 9, tzinfo=UTC)

@@ -18,9 +18,9 @@ from resapermis_basket.acts import parse_id
 from resapermis_basket.bookings import parse_page
 from resapermis_basket.judging import parse_hold
 from resapermis_basket.preparing import parse as parse_preparation
-from resapermis_kit.auth import HEADER
 from resapermis_kit.errors import Code, Failure, from_rpc_error
-from resapermis_kit.mutating import mutants
+from resapermis_kit.rpc.auth import HEADER
+from resapermis_testing.mutation import mutants
 
 BASKET, BOOKING = "resapermis.basket.v1.BasketService", "resapermis.booking.v1.BookingService"
 HOLD = pb.HoldSlotsRequest(

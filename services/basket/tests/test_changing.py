@@ -10,7 +10,7 @@ from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.booking.v1 import booking_pb2
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.testing import eventually
+from resapermis_testing.eventually import eventually
 
 LOST = Failure(Code.CODE_UNKNOWN_OUTCOME, "the answer was lost")
 DOWN = Failure(Code.CODE_RDVPERMIS_DOWN, "circuit open")

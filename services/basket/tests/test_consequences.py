@@ -9,10 +9,10 @@ from test_swapping import swap
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.booking.v1 import booking_pb2
-from resapermis_kit import once
-from resapermis_kit.db import transaction
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.testing import eventually
+from resapermis_testing.eventually import eventually
 
 LATE = {"late": "true", "barredDays": "30", "barredUntil": "2027-01-08T23:00:00+00:00"}
 FREE = {"late": "false", "barredDays": "0", "freeUntil": "2036-12-02T23:00:00+00:00"}
@@ -114,7 +114,7 @@ async def test_rules_hear_what_is_left(basket: Basket) -> None:
 
 async def forgotten(basket: Basket) -> None:
     async with transaction(basket.engine) as tx:
-        await once.forget_old(tx, datetime.now(UTC) + once.KEPT + timedelta(minutes=1))
+        await idempotency.forget_old(tx, datetime.now(UTC) + idempotency.KEPT + timedelta(minutes=1))
 
 
 @pytest.mark.req("R-16", "C7")
@@ -123,7 +123,7 @@ async def test_after_a_day_a_key_is_forgotten_and_the_state_decides(basket: Bask
     lines = list((await basket.validate(held.id, key="v")).lines)
     crossed = await swap(basket, *lines, key="w")
     async with transaction(basket.engine) as tx:
-        await once.forget_old(tx, datetime.now(UTC) + once.KEPT - timedelta(minutes=1))
+        await idempotency.forget_old(tx, datetime.now(UTC) + idempotency.KEPT - timedelta(minutes=1))
     assert await swap(basket, *lines, key="w") == crossed
     await forgotten(basket)
     calls = list(basket.rdvpermis.calls)

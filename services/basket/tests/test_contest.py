@@ -17,12 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis_basket import store
 from resapermis_basket.domain import BASKET, Answer, Line, Outcome, PreparedBasket, Slot, State, held
-from resapermis_kit import once
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.db import transaction
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.testing import MakeEngine
+from resapermis_kit.events.outbox import Outbox
+from resapermis_testing.postgres import MakeEngine
 
 CROWD = 500
 PLACE = ("94", MONTH, "B")
@@ -46,8 +46,8 @@ def intention(*slots: str, school: str = "ecole-1", cap: int = 100, key: str = "
     group = store.Group(new_id(), school, "account", "session", False, school, request.request_id, now)
     lines = [asking(slot, school, group.id, place, **more) for place, slot in enumerate(slots)]
     counts = {BASKET: (len(lines), 36), PLACE: (len(lines), cap)}
-    said = Outbox("basket").packed(now, [pb.GetBasketRequest()])
-    claim = once.claim(school, request, now, None)
+    said = Outbox("basket").values(now, [pb.GetBasketRequest()])
+    claim = idempotency.claim(school, request, now, None)
     judged = {line.id: b"facts" for line in lines}
     return store.Intention(claim, group, counts, lines, judged, said)
 
@@ -220,9 +220,9 @@ def an_answer(lines: Sequence[Line], key: str) -> store.Answered:
     now = utc_now()
     school = lines[0].school_id
     after = [held(line, Answer(Outcome.DONE, expires_at=now + timedelta(minutes=9)), now) for line in lines]
-    claim = once.claim(school, pb.HoldSlotsRequest(request_id=key), now, pb.HoldSlotsResponse())
+    claim = idempotency.claim(school, pb.HoldSlotsRequest(request_id=key), now, pb.HoldSlotsResponse())
     group = store.Group(lines[0].group_id, school, "account", "session", False, school, key, now)
-    return store.Answered(claim, group, after, Outbox("basket").packed(now, [pb.GetBasketRequest()]))
+    return store.Answered(claim, group, after, Outbox("basket").values(now, [pb.GetBasketRequest()]))
 
 
 async def answered(engine: AsyncEngine, lines: Sequence[Line], key: str) -> bool:

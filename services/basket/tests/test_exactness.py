@@ -26,7 +26,7 @@ from resapermis_basket import store
 from resapermis_basket.domain import FIRST, NEXT, State
 from resapermis_basket.sweeping import Sweeping
 from resapermis_basket.validating import Situation, ready
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 
 HELD, BOOKED = pb.LINE_STATE_HELD, pb.LINE_STATE_BOOKED

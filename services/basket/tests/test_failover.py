@@ -17,11 +17,16 @@ from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis_basket.store import invariants as questions
-from resapermis_kit import db, invariants, outbox
 from resapermis_kit.clock import utc_now
-from resapermis_kit.db import transaction
+from resapermis_kit.database.engine import make_engine as new_engine
+from resapermis_kit.database.migration import migrate
+from resapermis_kit.database.transaction import check, transaction
 from resapermis_kit.errors import Code, Failure, from_rpc_error
-from resapermis_kit.testing import MakeEngine, eventually
+from resapermis_kit.events import numbering
+from resapermis_kit.events import outbox as kit_outbox
+from resapermis_kit.process import invariants
+from resapermis_testing.eventually import eventually
+from resapermis_testing.postgres import MakeEngine
 
 QUESTIONS = {**invariants.KIT, **questions.ALWAYS, **questions.IN_TIME}
 SCHOOLS, HOLDS = 12, 10
@@ -44,9 +49,9 @@ async def make_engine(databases: TwoDatabases) -> AsyncIterator[MakeEngine]:
 
     async def make(package: str) -> AsyncEngine:
         await databases.start_primary()
-        await asyncio.to_thread(db.migrate, package, databases.url)
+        await asyncio.to_thread(migrate, package, databases.url)
         await databases.start_standby()
-        engines.append(db.make_engine(databases.url, name=package))
+        engines.append(new_engine(databases.url, name=package))
         return engines[-1]
 
     yield make
@@ -87,11 +92,11 @@ class Relay:
 
     async def turn(self) -> bool:
         async with transaction(self.engine) as tx:
-            rows = await outbox.number_waiting(tx)
+            rows = await numbering.number_waiting(tx)
         for row in rows:
-            assert self.seen.setdefault((row.lane, row.number), row.id) == row.id, "a number was given twice"
+            assert self.seen.setdefault((row.stream, row.number), row.id) == row.id, "a number was given twice"
         async with transaction(self.engine) as tx:
-            await outbox.mark_published(tx, rows, {row.id for row in rows}, utc_now())
+            await numbering.mark_published(tx, rows, {row.id for row in rows}, utc_now())
         return bool(rows)
 
     async def run(self) -> None:
@@ -158,7 +163,7 @@ async def reconcile(basket: Basket) -> None:
 
 async def reached(basket: Basket) -> bool:
     with suppress(Failure):
-        await db.check(basket.engine)
+        await check(basket.engine)
         return True
     return False
 
@@ -170,7 +175,7 @@ def agrees(basket: Basket, states: dict[str, str]) -> bool:
 
 
 async def broken(basket: Basket) -> dict[str, int]:
-    return {name: many for name, many in (await invariants.look(basket.engine, QUESTIONS)).items() if many}
+    return {name: many for name, many in (await invariants.check(basket.engine, QUESTIONS)).items() if many}
 
 
 @pytest.mark.req("E14", "E12", "C5")
@@ -218,10 +223,10 @@ async def test_after_a_failover_all_that_was_answered_is_there_and_the_rest_is_f
     assert agrees(basket, await basket.states())
     await basket.check()
     assert await broken(basket) == {}
-    for lane in (outbox.FACTS, outbox.RECORDS):
-        given = sorted(number for of, number in relay.seen if of == lane)
+    for stream in (kit_outbox.EVENTS, kit_outbox.RECORDS):
+        given = sorted(number for of, number in relay.seen if of == stream)
         assert given == list(range(1, len(given) + 1))
-    assert {(row.lane, row.number): row.id for row in await basket.rows("SELECT * FROM outbox")} == relay.seen
+    assert {(row.stream, row.number): row.id for row in await basket.rows("SELECT * FROM outbox")} == relay.seen
 
 
 async def hear(basket: Basket, method: str, request: Any, school: str) -> str:

@@ -10,9 +10,9 @@ from basket_peers import MONTH, START, Basket, LineChanged, Record, candidate
 from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.verdict.v1.verdict_pb2 import Verdict
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.testing import eventually
+from resapermis_testing.eventually import eventually
 
 HELD, REFUSED, ASKING = pb.LINE_STATE_HELD, pb.LINE_STATE_REFUSED, pb.LINE_STATE_ASKING
 

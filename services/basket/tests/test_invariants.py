@@ -9,15 +9,15 @@ from basket_peers import Basket
 from prometheus_client import REGISTRY
 
 from resapermis_basket.store import invariants as questions
-from resapermis_kit import invariants
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.process import invariants
 
 ALL = {**invariants.KIT, **questions.ALWAYS, **questions.IN_TIME}
 LATELY = {**invariants.KIT, **questions.LATELY, **questions.IN_TIME}
 
 
 async def _broken(basket: Basket, asked: Mapping[str, str] = ALL) -> dict[str, int]:
-    return {name: many for name, many in (await invariants.look(basket.engine, asked)).items() if many}
+    return {name: many for name, many in (await invariants.check(basket.engine, asked)).items() if many}
 
 
 @pytest.mark.req("P-05")
@@ -59,9 +59,9 @@ LOSSES: dict[str, list[str]] = {
         "UPDATE basket_line SET changing = 'release', since = now() - interval '2 hours' WHERE slot_id = 's1'"
     ],
     "outbox_numbers_have_no_gap": [
-        "INSERT INTO outbox_head VALUES ('facts', 9)",
-        "UPDATE outbox SET number = 9 WHERE id = (SELECT id FROM outbox WHERE lane = 'facts' LIMIT 1)",
-        "UPDATE outbox SET number = 7 WHERE id = (SELECT id FROM outbox WHERE lane = 'facts' AND number IS NULL LIMIT 1)",
+        "INSERT INTO outbox_head VALUES ('events', 9)",
+        "UPDATE outbox SET number = 9 WHERE id = (SELECT id FROM outbox WHERE stream = 'events' LIMIT 1)",
+        "UPDATE outbox SET number = 7 WHERE id = (SELECT id FROM outbox WHERE stream = 'events' AND number IS NULL LIMIT 1)",
     ],
     "no_dead_letter": [
         "INSERT INTO dead_letter VALUES (gen_random_uuid(), 'mandate', 'Fact', '', 'ValueError', now())"

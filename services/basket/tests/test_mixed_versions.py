@@ -15,12 +15,17 @@ from resapermis.events.v1 import events_pb2
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.together.v1 import together_pb2, together_pb2_grpc
-from resapermis_kit import bus as kit_bus
-from resapermis_kit import duties, outbox
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.consumer import Consumer, Fact
-from resapermis_kit.db import Tx, transaction
-from resapermis_kit.testing import MakeEngine, eventually
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.events import numbering, replay, streams, wire
+from resapermis_kit.events import outbox as kit_outbox
+from resapermis_kit.events import relay as kit_relay
+from resapermis_kit.events.consumer import Consumer
+from resapermis_kit.events.event import Event
+from resapermis_kit.events.stream_handler import StreamHandler
+from resapermis_kit.process import leader
+from resapermis_testing.eventually import eventually
+from resapermis_testing.postgres import MakeEngine
 
 pytestmark = pytest.mark.req("E17")
 MANDATE_CHANGED = MandateChanged.DESCRIPTOR.full_name
@@ -58,8 +63,8 @@ def ended(number: int, to: int = mandate_pb2.MANDATE_STATE_REVOKED) -> bytes:
     return fact.SerializeToString() + UNKNOWN_FIELD
 
 
-def row(number: int, kind: str, payload: bytes) -> outbox.Waiting:
-    return outbox.Waiting(new_id(), outbox.FACTS, kind, payload, "", utc_now(), number)
+def row(number: int, kind: str, payload: bytes) -> numbering.Waiting:
+    return numbering.Waiting(new_id(), kit_outbox.EVENTS, kind, payload, "", utc_now(), number)
 
 
 async def test_sources_that_say_what_we_do_not_know_and_facts_alone_or_together_are_understood(
@@ -67,7 +72,7 @@ async def test_sources_that_say_what_we_do_not_know_and_facts_alone_or_together_
 ) -> None:
     await basket.hold(*((f"s{n}", n) for n in range(1, 5)))
     theirs, ours = await make_bus("mandate"), await make_bus("basket")
-    await kit_bus.ensure_streams(theirs, "mandate", [MANDATE_CHANGED, OF_A_LATER_RELEASE], 1)
+    await streams.ensure_streams(theirs, "mandate", [MANDATE_CHANGED, OF_A_LATER_RELEASE], 1)
     state_of_a_later_release = 77
     assert state_of_a_later_release not in mandate_pb2.MandateState.values()
     for said in (
@@ -78,7 +83,7 @@ async def test_sources_that_say_what_we_do_not_know_and_facts_alone_or_together_
         [row(7, MANDATE_CHANGED, ended(4, state_of_a_later_release))],
     ):
         alone = len(said) == 1  # as every fact was before ADR 15
-        headers, payload = kit_bus._single("mandate", said[0]) if alone else kit_bus._packed("mandate", said)
+        headers, payload = wire._single("mandate", said[0]) if alone else wire._batched("mandate", said)
         await theirs.jetstream().publish(said[0].type, payload, headers=headers)
     repeated: list[events_pb2.ReplayRequest] = []
 
@@ -87,7 +92,8 @@ async def test_sources_that_say_what_we_do_not_know_and_facts_alone_or_together_
         return events_pb2.ReplayResponse()
 
     handlers = {MandateChanged: basket.unasked.on_mandate_changed}
-    consumer = Consumer(basket.engine, "basket", "mandate", handlers, repeat, utc_now)
+    handler = StreamHandler(basket.engine, "mandate", handlers, repeat, utc_now)
+    consumer = Consumer("basket", handler)
 
     async def all_handled() -> bool:
         return [one.position for one in await basket.rows("SELECT position FROM inbox")] == [7]
@@ -104,43 +110,43 @@ async def test_sources_that_say_what_we_do_not_know_and_facts_alone_or_together_
 class OfTheReleaseBefore(Consumer):
     """Knows no message of several facts."""
 
-    def _read(self, headers: Mapping[str, str], payload: bytes) -> list[Fact]:
-        return super()._read({name: value for name, value in headers.items() if name != kit_bus.PACK}, payload)
+    def _read(self, headers: Mapping[str, str], payload: bytes) -> list[Event]:
+        return super()._read({name: value for name, value in headers.items() if name != wire.BATCH_SIZE}, payload)
 
 
 async def test_a_consumer_that_knows_no_facts_together_has_them_repeated_and_handles_each_once(
     basket: Basket, make_bus: Any, make_engine: MakeEngine
 ) -> None:
     theirs, ours = await make_bus("audit"), await make_bus("basket")
-    await kit_bus.ensure_streams(ours, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
+    await streams.ensure_streams(ours, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
     sink = await make_engine("resapermis_basket")
     heard: list[tuple[int, UUID]] = []
     repeated: list[tuple[int, int]] = []
 
-    async def note(_tx: Tx, _fact: LineChanged, fact: Fact) -> None:
+    async def note(_tx: Tx, _fact: LineChanged, fact: Event) -> None:
         heard.append((fact.number, UUID(fact.id)))
 
     async def repeat(_source: str, request: events_pb2.ReplayRequest) -> events_pb2.ReplayResponse:
         repeated.append((request.first_number, request.last_number))
         async with transaction(basket.engine) as tx:
-            return await outbox.replay(tx, "basket", request)
+            return await replay.replay(tx, "basket", request)
 
-    consumer = OfTheReleaseBefore(sink, "audit", "basket", {LineChanged: note}, repeat, utc_now)
+    consumer = OfTheReleaseBefore("audit", StreamHandler(sink, "basket", {LineChanged: note}, repeat, utc_now))
 
     async def caught_up() -> bool:
         return len(repeated) == 1
 
     async def all_heard() -> bool:
-        rows = await basket.rows("SELECT number, id FROM outbox WHERE lane = 'facts' ORDER BY number")
+        rows = await basket.rows("SELECT number, id FROM outbox WHERE stream = 'events' ORDER BY number")
         return heard == [(one.number, one.id) for one in rows]
 
     publisher = ours.jetstream()
     async with running(consumer, theirs):
         await eventually(caught_up)  # with nothing: what is said from now on comes by the bus
         await basket.hold("s1", "s2", "s3")
-        await kit_bus.relay_round(basket.engine, publisher, "basket", utc_now)  # together: unreadable there
+        await kit_relay.relay_round(basket.engine, publisher, "basket", utc_now)  # together: unreadable there
         await basket.hold("s1", school="ecole-2")
-        await kit_bus.relay_round(basket.engine, publisher, "basket", utc_now)  # alone: shows the gap
+        await kit_relay.relay_round(basket.engine, publisher, "basket", utc_now)  # alone: shows the gap
         await eventually(all_heard)
     assert len(heard) == 7
     assert repeated[1:] == [(1, 6)]
@@ -152,5 +158,5 @@ async def running(consumer: Consumer, bus: Any) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await duties.end([task])
+        await leader.end([task])
         await asyncio.gather(task, return_exceptions=True)

@@ -33,11 +33,11 @@ from resapermis_basket.store import invariants as questions
 from resapermis_basket.swapping import Swapping
 from resapermis_basket.validating import Validating
 from resapermis_basket.workers import Unasked
-from resapermis_kit import invariants
-from resapermis_kit.auth import Caller, Principal, current_caller, current_token
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
-from resapermis_kit.rpc import deadline
+from resapermis_kit.process import invariants
+from resapermis_kit.rpc.auth import Caller, Principal, current_caller, current_token
+from resapermis_kit.rpc.deadline import deadline
 
 FATES = st.one_of(st.just(0), st.integers(1, 16))
 """At which step of an act the process dies; 0: it lives."""
@@ -287,7 +287,7 @@ class Model(RuleBasedStateMachine):
         TALLY["looks"] += 1
         assert self.do(self._ours()) == self.slots
         self._rdvpermis_agrees()
-        broken = {name: many for name, many in self.do(invariants.look(self.basket.engine, QUESTIONS)).items() if many}
+        broken = {name: many for name, many in self.do(invariants.check(self.basket.engine, QUESTIONS)).items() if many}
         assert not broken, broken
 
     # How

@@ -8,7 +8,8 @@ from basket_peers import Basket
 
 from resapermis_basket import store
 from resapermis_basket.store import hold, late
-from resapermis_kit.db import single, transaction
+from resapermis_kit.database.engine import single
+from resapermis_kit.database.transaction import transaction
 
 MAY_BE_READ_WHOLE = {"basket_line_booked_idx", "basket_line_pkey"}
 """Coming exams alone, for those who watch them; and the key, which a join reads whole while there are few lines at all:

@@ -17,17 +17,19 @@ from resapermis_basket import __main__ as program
 from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
 from resapermis_basket.store import metadata
-from resapermis_kit import duties
-from resapermis_kit.db import migrate
+from resapermis_kit.database.migration import migrate
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.run import Process
-from resapermis_kit.telemetry import Health
-from resapermis_kit.testing import Postgres, Running, eventually
+from resapermis_kit.process import leader
+from resapermis_kit.process.process import Process
+from resapermis_kit.process.telemetry import Health
+from resapermis_testing.eventually import eventually
+from resapermis_testing.postgres import Postgres
+from resapermis_testing.running import Running
 
 
 @contextlib.asynccontextmanager
-async def _duties(process: Process) -> AsyncIterator[None]:
-    tasks = [asyncio.ensure_future(duties.forever(duty)) for duty in process.duties]
+async def _leader_tasks(process: Process) -> AsyncIterator[None]:
+    tasks = [asyncio.ensure_future(leader.forever(task)) for task in process.leader_tasks]
     try:
         yield
     finally:
@@ -51,7 +53,7 @@ async def test_a_hold_expires_unasked_within_a_second(basket: Basket, settings_f
     process = await _process(basket, settings_for, make_bus, basket.parts.outbox)
     await program.build(process, process.settings)  # type: ignore[arg-type] # Settings of basket
     basket.rdvpermis.lasts = timedelta(milliseconds=500)
-    async with _duties(process):
+    async with _leader_tasks(process):
         await basket.hold("s1")
 
         async def expired_and_given_back() -> bool:

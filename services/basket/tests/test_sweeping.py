@@ -21,7 +21,7 @@ from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
 from resapermis_basket.domain import FoundExam, State, compare, outside_changes
 from resapermis_basket.sweeping import Sweeping
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 
 

@@ -16,14 +16,16 @@ from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
 from resapermis_basket import refusals, store
 from resapermis_basket.domain import Line, State, move
-from resapermis_kit import bus as kit_bus
-from resapermis_kit import consumer as kit_consumer
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.consumer import Fact
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.testing import eventually
+from resapermis_kit.events import relay as kit_relay
+from resapermis_kit.events import streams
+from resapermis_kit.events.consumer import Consumer
+from resapermis_kit.events.event import Event
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.events.stream_handler import StreamHandler
+from resapermis_testing.eventually import eventually
 
 HELD, ASKING, CONFIRMING, BOOKED = (
     pb.LINE_STATE_HELD,
@@ -55,8 +57,8 @@ async def due_now(basket: Basket) -> None:
     await basket.rows("UPDATE basket_line SET next_look_at = now() WHERE next_look_at IS NOT NULL RETURNING 1")
 
 
-def fact(kind: type, number: int = 1) -> Fact:
-    return Fact(str(new_id()), "peer", number, kind.DESCRIPTOR.full_name, datetime.now(UTC), b"", "")
+def fact(kind: type, number: int = 1) -> Event:
+    return Event(str(new_id()), "peer", number, kind.DESCRIPTOR.full_name, datetime.now(UTC), b"", "")
 
 
 # Expiry
@@ -352,16 +354,16 @@ async def test_facts_come_over_the_bus(basket: Basket, make_engine: Any, make_bu
     assert states(held) == [HELD]
     basket.rdvpermis.baskets.clear()
     source, bus = await make_engine("resapermis_basket"), await make_bus("scheduling-rules")
-    await kit_bus.ensure_streams(bus, "scheduling-rules", [SlotWithdrawn.DESCRIPTOR.full_name], 1)
+    await streams.ensure_streams(bus, "scheduling-rules", [SlotWithdrawn.DESCRIPTOR.full_name], 1)
     box = Outbox("scheduling-rules")
 
     async def repeat(*_: Any) -> events_pb2.ReplayResponse:
         return events_pb2.ReplayResponse()
 
     handlers = {SlotWithdrawn: basket.unasked.on_slot_withdrawn}
-    consumer = kit_consumer.Consumer(basket.engine, "basket", "scheduling-rules", handlers, repeat, utc_now)
+    consumer = Consumer("basket", StreamHandler(basket.engine, "scheduling-rules", handlers, repeat, utc_now))
     tasks = [
-        asyncio.ensure_future(kit_bus.relay(source, bus, box, utc_now)),
+        asyncio.ensure_future(kit_relay.relay(source, bus, box, utc_now)),
         asyncio.ensure_future(consumer.run(bus)),
     ]
     async with transaction(source) as tx:

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 
 from devstack.postgres import ADMINISTRATOR, BINARIES, Embedded, embedded, prepare
-from resapermis_kit.testing import eventually
+from resapermis_testing.eventually import eventually
 
 TRUST = "local all all trust\nlocal replication all trust\n"
 """Only this test's own folders lead to the sockets."""

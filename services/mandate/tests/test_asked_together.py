@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.mandate.v1 import mandate_pb2 as pb
-from resapermis_kit.auth import Caller, current_caller
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.db import transaction
+from resapermis_kit.database.statement import Statement
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.statement import Statement
-from resapermis_kit.testing import MakeEngine
+from resapermis_kit.rpc.auth import Caller, current_caller
 from resapermis_mandate import store
 from resapermis_mandate.domain import Mandate, State, new_draft
 from resapermis_mandate.servicer import MandateServicer
+from resapermis_testing.postgres import MakeEngine
 
 SCHOOLS = ("school-1", "school-2", "school-3")
 ENDED = (State.REFUSED, State.CANCELLED, State.REVOKED, State.EXPIRED)

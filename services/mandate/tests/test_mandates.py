@@ -18,17 +18,18 @@ from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_rpc
-from resapermis_kit import peers
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox, outbox
-from resapermis_kit.testing import MakeEngine, Running, Serve
+from resapermis_kit.events.outbox import Outbox, outbox
+from resapermis_kit.rpc import peers
 from resapermis_mandate import domain, store
 from resapermis_mandate.asking import Asking
 from resapermis_mandate.domain import State
 from resapermis_mandate.people import People
 from resapermis_mandate.servicer import MandateServicer
+from resapermis_testing.postgres import MakeEngine
+from resapermis_testing.running import Running, Serve
 from resapermis_vault import BlindIndex, Keyset, PersonKeys
 from resapermis_vault.keyset import new_document
 
@@ -85,7 +86,7 @@ class House:
 
     async def records(self, action: str) -> list[Record]:
         async with transaction(self.engine) as tx:
-            rows = (await tx.execute(sa.select(outbox.c.payload).where(outbox.c.lane == "records"))).scalars()
+            rows = (await tx.execute(sa.select(outbox.c.payload).where(outbox.c.stream == "records"))).scalars()
         return [record for record in map(Record.FromString, rows) if record.action == action]
 
 

@@ -19,19 +19,21 @@ from resapermis.audit.v1.events_pb2 import Record
 from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
 from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
 from resapermis.notification.v1 import notification_pb2_grpc as rpc
-from resapermis_kit import peers
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.consumer import Fact
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox, outbox
-from resapermis_kit.testing import MakeEngine, Running, Serve, free_port
+from resapermis_kit.events.event import Event
+from resapermis_kit.events.outbox import Outbox, outbox
+from resapermis_kit.rpc import peers
 from resapermis_notification import store
 from resapermis_notification.deliver import Deliveries
 from resapermis_notification.inbox import Inbox
 from resapermis_notification.mail import Sender
 from resapermis_notification.post import MailServer
 from resapermis_notification.servicer import NotificationServicer
+from resapermis_testing.ports import free_port
+from resapermis_testing.postgres import MakeEngine
+from resapermis_testing.running import Running, Serve
 
 SENDER = Sender("ResaPermis <no-reply@resapermis.example>", "https://resapermis.example")
 
@@ -122,14 +124,14 @@ class House:
         return utc_now() + self.later
 
     async def hear(self, event: Message, fact_id: str | None = None) -> None:
-        fact = Fact(fact_id or str(new_id()), "test", 1, event.DESCRIPTOR.full_name, utc_now(), b"", "")
+        fact = Event(fact_id or str(new_id()), "test", 1, event.DESCRIPTOR.full_name, utc_now(), b"", "")
         async with transaction(self.engine) as tx:
             await self.take(tx, (event, fact))
 
-    async def take(self, tx: Tx, *said: tuple[Message, Fact]) -> None:
+    async def take(self, tx: Tx, *said: tuple[Message, Event]) -> None:
         """Take facts of one type in together, as the consumer does."""
         kind = type(said[0][0])
-        await self.inbox.hears(kind)[kind].handle(tx, said)
+        await self.inbox.hears(kind)[kind].handle_batch(tx, said)
 
     async def call(self, method: str, request: Message, **who: Any) -> Any:
         async with self.running.channel("notification") as channel:

@@ -16,9 +16,9 @@ from resapermis.notification.v1 import notification_pb2 as pb
 from resapermis.notification.v1.events_pb2 import NoticePosted
 from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding, RuleChanged, SearchMatched
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.consumer import Fact
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.events.event import Event
 from resapermis_notification import store
 
 
@@ -26,8 +26,8 @@ def done(number: int, school: str = "school-1") -> LineChanged:
     return LineChanged(line_id=f"line-{number}", school_id=school, to=LineState.LINE_STATE_DONE, category="B")
 
 
-def fact() -> Fact:
-    return Fact(str(new_id()), "basket", 1, LineChanged.DESCRIPTOR.full_name, utc_now(), b"", "")
+def fact() -> Event:
+    return Event(str(new_id()), "basket", 1, LineChanged.DESCRIPTOR.full_name, utc_now(), b"", "")
 
 
 async def refusal(call: Any) -> Failure:

@@ -12,9 +12,9 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from notification_peers import SENDER, Post
 
 from resapermis_kit.clock import utc_now
-from resapermis_kit.testing import free_port
 from resapermis_notification.mail import Told, write
 from resapermis_notification.post import MailServer, ServerAway
+from resapermis_testing.ports import free_port
 
 PASSWORD = "an invented password"
 

@@ -19,12 +19,18 @@ from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.notification.v1 import notification_pb2 as pb
 from resapermis.notification.v1 import notification_pb2_grpc as rpc
 from resapermis.notification.v1.events_pb2 import NoticePosted
-from resapermis_kit import bus as kit_bus
-from resapermis_kit import db, peers
-from resapermis_kit.auth import Principal, Signer
 from resapermis_kit.clock import utc_now
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.testing import POLICIES, MakeDatabase, MakeEngine, Nats, Serve, eventually, free_port
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.events import relay as kit_relay
+from resapermis_kit.events import streams
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Principal, Signer
+from resapermis_testing.eventually import eventually
+from resapermis_testing.nats import Nats
+from resapermis_testing.ports import free_port
+from resapermis_testing.postgres import MakeDatabase, MakeEngine
+from resapermis_testing.running import POLICIES, Serve
 
 MODULE = "resapermis_notification"
 
@@ -86,13 +92,13 @@ async def test_a_booking_said_on_the_bus_is_in_the_inbox_and_in_the_mail(
             posted.put_nowait(NoticePosted.FromString(message.data))
 
         await bus.subscribe(NoticePosted.DESCRIPTOR.full_name, cb=hear)
-        await kit_bus.ensure_streams(bus, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
-        async with db.transaction(said_by) as tx:
+        await streams.ensure_streams(bus, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
+        async with transaction(said_by) as tx:
             event = LineChanged(
                 line_id="l1", school_id="school-1", candidate_id="c1", category="B", to=LineState.LINE_STATE_BOOKED
             )
             await Outbox("basket").add(tx, utc_now(), event)
-        await kit_bus.relay_round(said_by, bus.jetstream(), "basket", utc_now)
+        await kit_relay.relay_round(said_by, bus.jetstream(), "basket", utc_now)
         announced = await asyncio.wait_for(posted.get(), 20)
         channel = peers.channel(f"127.0.0.1:{grpc}", tls / "auth-gateway", "notification")
         who = signer.sign(Principal("account-1", "session-1", "school-1", ("school_manager",)))

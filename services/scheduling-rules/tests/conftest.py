@@ -17,8 +17,7 @@ from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
 from resapermis.scheduling.v1.availability_pb2_grpc import add_AvailabilityServiceServicer_to_server
 from resapermis.scheduling.v1.school_pb2_grpc import add_SchoolServiceServicer_to_server
 from resapermis_kit.clock import new_id
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.testing import MakeEngine, Serve
+from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules.availability.absences import Absences
 from resapermis_scheduling_rules.availability.ical.run import Reader
 from resapermis_scheduling_rules.availability.servicer import AvailabilityServicer
@@ -30,6 +29,8 @@ from resapermis_scheduling_rules.school.people import Nights, People
 from resapermis_scheduling_rules.school.servicer import SchoolServicer
 from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.workers import Lines
+from resapermis_testing.postgres import MakeEngine
+from resapermis_testing.running import Serve
 
 PACKAGE = "resapermis_scheduling_rules"
 # What is proved does not depend on how busy the machine is.

@@ -15,14 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
-from resapermis_kit.auth import HEADER, caller
 from resapermis_kit.errors import Code, Failure, from_rpc_error
-from resapermis_kit.testing import Running
+from resapermis_kit.rpc.auth import HEADER, caller
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.mirror.looks import Asker, Looker
 from resapermis_scheduling_rules.mirror.plan import Look
 from resapermis_scheduling_rules.mirror.planning import Planner
 from resapermis_scheduling_rules.workers import Lines
+from resapermis_testing.running import Running
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 """A Tuesday, ten in the morning in Paris."""

@@ -12,12 +12,12 @@ from scheduling_peers import Service
 
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.scheduling.v1 import availability_pb2, availability_pb2_grpc, school_pb2, school_pb2_grpc
-from resapermis_kit.auth import HEADER
-from resapermis_kit.db import transaction
-from resapermis_kit.outbox import outbox
-from resapermis_kit.testing import Running
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.events.outbox import outbox
+from resapermis_kit.rpc.auth import HEADER
 from resapermis_scheduling_rules.availability.absences import Absences
 from resapermis_scheduling_rules.school.people import Nights
+from resapermis_testing.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

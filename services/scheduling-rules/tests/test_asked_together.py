@@ -15,10 +15,10 @@ from sqlalchemy.dialects.postgresql import Range
 from test_evaluate import line, refused
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
-from resapermis_kit.db import transaction
+from resapermis_kit.database.statement import Statement
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.gathering import Gathering
-from resapermis_kit.statement import Statement
+from resapermis_kit.rpc.batcher import Batcher
 from resapermis_scheduling_rules.domain import Parameters, Want
 from resapermis_scheduling_rules.judging.evaluating import Evaluator
 from resapermis_scheduling_rules.mirror.looks import Asker
@@ -170,7 +170,7 @@ async def _judge(evaluator: Evaluator, school_id: str, *wanted: pb.EvaluateLine,
 async def test_schools_of_one_moment_share_a_statement_and_a_bad_question_harms_nobody(service: Service) -> None:
     await _world(service, random.Random(3))  # noqa: S311 - repeatable on purpose
     known = _Counting(service)
-    evaluator = Evaluator(Gathering(known), service.facts, service.clock)
+    evaluator = Evaluator(Batcher(known), service.facts, service.clock)
     await service.facts.rulebook()  # remembered for seconds
     one, unknown, bad, badly = await asyncio.gather(
         _judge(evaluator, "school-1", line("s1"), line("s2")),
@@ -191,7 +191,7 @@ async def test_schools_of_one_moment_share_a_statement_and_a_bad_question_harms_
 async def test_a_school_that_cannot_be_asked_about_harms_nobody_else(service: Service) -> None:
     await _world(service, random.Random(3))  # noqa: S311 - repeatable on purpose
     service.state.away = Failure(Code.CODE_RDVPERMIS_DOWN, "away")
-    evaluator = Evaluator(Gathering(_Counting(service)), service.facts, service.clock)
+    evaluator = Evaluator(Batcher(_Counting(service)), service.facts, service.clock)
     seen, never_seen = await asyncio.gather(
         _judge(evaluator, "school-1", line("s1")), _judge(evaluator, "school-3", line("s1")), return_exceptions=True
     )
@@ -203,7 +203,7 @@ async def test_a_database_that_fails_is_said_to_all_and_the_next_ask_anew(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _world(service, random.Random(3))  # noqa: S311 - repeatable on purpose
-    evaluator = Evaluator(Gathering(_Counting(service)), service.facts, service.clock)
+    evaluator = Evaluator(Batcher(_Counting(service)), service.facts, service.clock)
     with monkeypatch.context() as broken:
 
         async def away(*_: Any) -> Any:

@@ -18,11 +18,11 @@ from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import ConflictFound
-from resapermis_kit.consumer import Fact
-from resapermis_kit.db import transaction
-from resapermis_kit.testing import eventually
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.events.event import Event
 from resapermis_scheduling_rules.store.school_tables import feeds, occurrences, unavailabilities
 from resapermis_scheduling_rules.store.tables import centres
+from resapermis_testing.eventually import eventually
 
 NINE = datetime(2026, 12, 9, 8, tzinfo=UTC)
 """Nine in the morning in Paris, on the day of the exam."""
@@ -49,7 +49,7 @@ async def line(service: Service, line_id: str = "line-1", **more: Any) -> None:
 
 def event_of(
     service: Service, line_id: str = "line-1", to: basket.LineState.ValueType = basket.LINE_STATE_BOOKED, **more: Any
-) -> tuple[LineChanged, Fact]:
+) -> tuple[LineChanged, Event]:
     """A line of school-1 became what is said: at nine, in the centre c1, with t1 and v1."""
     values: dict[str, Any] = {
         "trainer_id": "t1",
@@ -65,7 +65,7 @@ def event_of(
     setattr(event, "from", basket.LineState.Value(f"LINE_STATE_{values['before']}"))
     event.starts_at.FromDatetime(values["at"])
     event.ends_at.FromDatetime(values["at"] + timedelta(minutes=32))
-    return event, Fact("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, service.clock(), b"", "")
+    return event, Event("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, service.clock(), b"", "")
 
 
 async def told(desk: Desk) -> list[tuple[str, str]]:

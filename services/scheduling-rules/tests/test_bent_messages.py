@@ -14,8 +14,8 @@ from scheduling_peers import NOW, Service
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import Code, Failure, from_rpc_error
-from resapermis_kit.mutating import mutants
 from resapermis_scheduling_rules.search.wire import cursor, wanted_of
+from resapermis_testing.mutation import mutants
 
 SERVICE = "resapermis.scheduling.v1.SchedulingService"
 

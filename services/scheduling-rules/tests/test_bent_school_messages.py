@@ -12,7 +12,7 @@ from test_ical import calendar as ics
 from resapermis.scheduling.v1 import availability_pb2 as times
 from resapermis.scheduling.v1 import school_pb2 as pb
 from resapermis_kit.errors import from_rpc_error
-from resapermis_kit.mutating import mutants
+from resapermis_testing.mutation import mutants
 
 SCHOOL, AVAILABILITY = "SchoolService", "AvailabilityService"
 TRAINER = pb.Trainer(

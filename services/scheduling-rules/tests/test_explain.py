@@ -10,8 +10,8 @@ from school_desk import Desk, stamp
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1 import school_pb2
+from resapermis_kit.database.statement import Statement
 from resapermis_kit.errors import Code
-from resapermis_kit.statement import Statement
 from resapermis_scheduling_rules.domain import Purpose
 
 

@@ -3,10 +3,10 @@
 import pytest
 import sqlalchemy as sa
 
-from resapermis_kit import invariants as kit
-from resapermis_kit.db import transaction
-from resapermis_kit.testing import MakeEngine
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.process import invariants as kit
 from resapermis_scheduling_rules.store import invariants
+from resapermis_testing.postgres import MakeEngine
 
 _BAR = (
     "INSERT INTO bar (id, school_id, candidate_id, category, kind, reason, since, line_id, lift_reason, proposed_by, "
@@ -43,7 +43,7 @@ LOSSES: dict[str, list[str]] = {
 @pytest.mark.req("P-05")
 async def test_what_a_fresh_database_has_breaks_nothing(make_engine: MakeEngine) -> None:
     engine = await make_engine("resapermis_scheduling_rules")
-    assert not any((await kit.look(engine, {**kit.KIT, **invariants.ALWAYS})).values())
+    assert not any((await kit.check(engine, {**kit.KIT, **invariants.ALWAYS})).values())
 
 
 @pytest.mark.req("P-05")
@@ -53,5 +53,5 @@ async def test_each_breach_is_found(make_engine: MakeEngine, name: str) -> None:
     async with transaction(engine) as tx:
         for statement in LOSSES[name]:
             await tx.execute(sa.text(statement))
-    found = await kit.look(engine, invariants.ALWAYS)
+    found = await kit.check(engine, invariants.ALWAYS)
     assert [one for one, many in found.items() if many] == [name]

@@ -13,16 +13,16 @@ from test_lines import statuses
 from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
-from resapermis_kit.consumer import Fact
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.events.event import Event
 
 ORDER = "fault 9: what is said last is taken for what happened last"
 
 
-def said(to: basket.LineState.ValueType, at: datetime) -> tuple[LineChanged, Fact]:
+def said(to: basket.LineState.ValueType, at: datetime) -> tuple[LineChanged, Event]:
     event = LineChanged(line_id="line-1", school_id="school-1", slot_id="s1", to=to)
     event.department, event.month, event.category = "91", "2026-12", "B"
-    return event, Fact("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, at, b"", "")
+    return event, Event("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, at, b"", "")
 
 
 @pytest.mark.req("R-10", "R-11")

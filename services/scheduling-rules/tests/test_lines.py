@@ -11,9 +11,9 @@ from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import ThresholdReached
-from resapermis_kit.consumer import Fact
-from resapermis_kit.db import transaction
-from resapermis_kit.outbox import outbox
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.events.event import Event
+from resapermis_kit.events.outbox import outbox
 
 
 async def change(
@@ -33,7 +33,7 @@ async def change(
     )
     if to == basket.LINE_STATE_HELD:
         event.expires_at.FromDatetime(service.clock() + timedelta(minutes=15))
-    fact = Fact("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, service.clock(), b"", "")
+    fact = Event("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, service.clock(), b"", "")
     async with transaction(service.engine) as tx:
         await service.lines.on_lines_changed(tx, [(event, fact)])
 
@@ -115,7 +115,7 @@ async def _told(service: Service, batches: list[list[Step]]) -> Any:
             event = LineChanged(line_id=line_id, school_id="school-1", slot_id=slot_id, to=to, reason="SLOT_TAKEN")
             event.department, event.month, event.category = "91", "2026-12", "B"
             moment = at + timedelta(seconds=1 + number + place)
-            facts.append((event, Fact("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, moment, b"", "")))
+            facts.append((event, Event("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, moment, b"", "")))
         async with transaction(service.engine) as tx:
             await service.lines.on_lines_changed(tx, facts)
     async with transaction(service.engine) as tx:

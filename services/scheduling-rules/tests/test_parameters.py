@@ -18,10 +18,11 @@ from resapermis.audit.v1.events_pb2 import Record
 from resapermis.scheduling.v1 import events_pb2
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import RuleChanged
-from resapermis_kit.db import KIT, make_engine, transaction
+from resapermis_kit.database.engine import make_engine
+from resapermis_kit.database.metadata import KIT
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
-from resapermis_kit.outbox import Outbox, outbox
-from resapermis_kit.testing import MakeDatabase, MakeEngine
+from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain import (
     Dated,
@@ -37,6 +38,7 @@ from resapermis_scheduling_rules.mirror.looks import Asker
 from resapermis_scheduling_rules.parameters import change, preview
 from resapermis_scheduling_rules.store import school_tables, schools, watching_tables
 from resapermis_scheduling_rules.store.tables import metadata, parameters
+from resapermis_testing.postgres import MakeDatabase, MakeEngine
 
 PACKAGE = "resapermis_scheduling_rules"
 AFTER = datetime(2126, 12, 2, tzinfo=UTC)

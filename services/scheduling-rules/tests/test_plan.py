@@ -8,9 +8,8 @@ from scheduling_peers import DAY, NOW, MakeService, Service
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.testing import eventually
 from resapermis_scheduling_rules.domain import Centre
 from resapermis_scheduling_rules.mirror.looks import Asker
 from resapermis_scheduling_rules.mirror.plan import Look, Seen, is_due, looks_for
@@ -18,6 +17,7 @@ from resapermis_scheduling_rules.mirror.planning import Favourites, Planner
 from resapermis_scheduling_rules.school.days import is_working_day
 from resapermis_scheduling_rules.store import mirror as store
 from resapermis_scheduling_rules.store import watching
+from resapermis_testing.eventually import eventually
 
 FRESH = timedelta(seconds=60)
 CENTRES = {("91", "B"): [Centre("c1", "C1", "91"), Centre("c2", "C2", "91")], ("33", "B"): [Centre("c3", "C3", "33")]}

@@ -17,13 +17,20 @@ from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
-from resapermis_kit import bus as kit_bus
-from resapermis_kit import db, peers
-from resapermis_kit.auth import HEADER, Principal, Signer
 from resapermis_kit.clock import utc_now
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.testing import POLICIES, MakeDatabase, MakeEngine, Nats, eventually, free_port
+from resapermis_kit.database.engine import make_engine as new_engine
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.events import relay as kit_relay
+from resapermis_kit.events import streams
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import HEADER, Principal, Signer
 from resapermis_scheduling_rules.store.tables import lines
+from resapermis_testing.eventually import eventually
+from resapermis_testing.nats import Nats
+from resapermis_testing.ports import free_port
+from resapermis_testing.postgres import MakeDatabase, MakeEngine
+from resapermis_testing.running import POLICIES
 
 MODULE = "resapermis_scheduling_rules"
 
@@ -57,14 +64,14 @@ async def test_it_starts_hears_and_drains(
     try:
         await eventually(lambda: asyncio.to_thread(_ready, ports["metrics"]), seconds=30)
         said_by, bus = await make_engine(MODULE), await make_bus("basket")
-        await kit_bus.ensure_streams(bus, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
+        await streams.ensure_streams(bus, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
         box = Outbox("basket")
-        async with db.transaction(said_by) as tx:
+        async with transaction(said_by) as tx:
             event = LineChanged(line_id="line-1", school_id="school-1", slot_id="s1", to=basket.LINE_STATE_HELD)
             event.department, event.month, event.category = "91", "2026-12", "B"
             await box.add(tx, utc_now(), event)
-        await kit_bus.relay_round(said_by, bus.jetstream(), "basket", utc_now)
-        ours = db.make_engine(url)
+        await kit_relay.relay_round(said_by, bus.jetstream(), "basket", utc_now)
+        ours = new_engine(url)
         await eventually(lambda: _counted(ours), seconds=20)
         await ours.dispose()
         channel = peers.channel(f"127.0.0.1:{ports['grpc']}", tls / "basket", "scheduling-rules")
@@ -92,5 +99,5 @@ def _ready(port: int) -> bool:
 
 
 async def _counted(engine: Any) -> bool:
-    async with db.transaction(engine) as tx:
+    async with transaction(engine) as tx:
         return (await tx.execute(sa.select(lines.c.id))).scalars().all() == ["line-1"]

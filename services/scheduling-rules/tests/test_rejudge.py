@@ -13,7 +13,7 @@ from scheduling_peers import NOW, Service, refusal
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import Code
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain import Action, Case, Dated, Parameter, Parameters, Rulebook
 from resapermis_scheduling_rules.judging import judge

@@ -11,10 +11,10 @@ from scheduling_peers import DAY, NOW, MakeService, Service
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, from_rpc_error
-from resapermis_kit.outbox import outbox
-from resapermis_kit.testing import eventually
+from resapermis_kit.events.outbox import outbox
+from resapermis_testing.eventually import eventually
 
 
 def search(**changes: Any) -> pb.SearchSlotsRequest:

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from scheduling_peers import NOW
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_kit.db import transaction
-from resapermis_kit.statement import Statement
-from resapermis_kit.testing import MakeEngine
+from resapermis_kit.database.statement import Statement
+from resapermis_kit.database.transaction import transaction
 from resapermis_scheduling_rules.domain import (
     Case,
     Centre,
@@ -38,6 +37,7 @@ from resapermis_scheduling_rules.search.wanted import Wanted, hours, in_a_row, m
 from resapermis_scheduling_rules.store import search as store
 from resapermis_scheduling_rules.store.search import Reading
 from resapermis_scheduling_rules.store.tables import centres, slots
+from resapermis_testing.postgres import MakeEngine
 
 PACKAGE = "resapermis_scheduling_rules"
 SCHOOL = School("school-1", "91", latitude=48.6, longitude=2.4)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from scheduling_peers import NOW, Service
 from sqlalchemy.dialects.postgresql import Range
 
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_scheduling_rules.domain import Centre, Parameters, Situation, Slot, Status, Want
 from resapermis_scheduling_rules.store import actions
 from resapermis_scheduling_rules.store.school_tables import occurrences, trainers, unavailabilities, vehicles

@@ -15,9 +15,9 @@ from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import FoundPenalty, LineChanged, PenaltiesFound, ResultFound
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1 import school_pb2
-from resapermis_kit.consumer import Fact
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code
+from resapermis_kit.events.event import Event
 from resapermis_scheduling_rules import workers
 from resapermis_scheduling_rules.judging import outcomes
 from resapermis_scheduling_rules.store.tables import bars, parameters
@@ -30,8 +30,8 @@ ABSENT, FAILED, PASSED = (
 )
 
 
-def fact_of(event: Any, at: datetime) -> Fact:
-    return Fact("id", "basket", 1, event.DESCRIPTOR.full_name, at, b"", "")
+def fact_of(event: Any, at: datetime) -> Event:
+    return Event("id", "basket", 1, event.DESCRIPTOR.full_name, at, b"", "")
 
 
 async def line_changed(

@@ -8,7 +8,7 @@ from school_desk import FULL, Desk, stamp
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import ThresholdDiffers, ThresholdReached
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_scheduling_rules.domain import KeptLine, Place
 from resapermis_scheduling_rules.store import schools
 

@@ -12,9 +12,9 @@ from scheduling_peers import DAY, NOW, Service
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import SearchMatched, SlotWithdrawn
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, from_rpc_error
-from resapermis_kit.outbox import outbox
+from resapermis_kit.events.outbox import outbox
 from resapermis_scheduling_rules.store import watching as store
 from resapermis_scheduling_rules.store.tables import looks, slots
 from resapermis_scheduling_rules.store.watching_tables import news

@@ -22,9 +22,10 @@ from devstack.settings import ROOT
 from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc
-from resapermis_kit import peers
-from resapermis_kit.auth import Authorizer, Signer, Verifier
-from resapermis_kit.server import Server
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Signer, Verifier
+from resapermis_kit.rpc.authorization import Authorizer
+from resapermis_kit.rpc.server import Server
 
 HOLD_SECONDS = 2
 """R-HOLD-TTL here: holds lapse while others wait for their slots."""

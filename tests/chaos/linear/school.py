@@ -18,9 +18,9 @@ from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis.booking.v1 import booking_pb2 as booking
 from resapermis.booking.v1 import booking_pb2_grpc
-from resapermis_kit import peers
-from resapermis_kit.auth import Principal
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Principal
 
 PATIENCE_SECONDS = 10
 """How long a patient caller asks again, with the same request id, as the page does while nobody answers."""

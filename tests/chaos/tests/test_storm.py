@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from storm import answers, schedule
 
-from ctl import facts
+from ctl import events
 from devstack.parts import FOUNDATION, SERVICES, service_named
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -114,9 +114,9 @@ def test_the_ctl_knows_who_hears_whom() -> None:
                 for file in (ROOT / "services" / service.name / "src").rglob("*.py")
                 if "process.consume(" in file.read_text(encoding="utf-8")
             )
-            found = {(source, facts.FACTS) for source in re.findall(r'process\.consume\(\s*"([a-z-]+)"', text)}
-            if "lane=RECORDS" in text:
-                found |= {(source, facts.RECORDS) for source in facts.SPEAKERS}
+            found = {(source, events.EVENTS) for source in re.findall(r'process\.consume\(\s*"([a-z-]+)"', text)}
+            if "stream=RECORDS" in text:
+                found |= {(source, events.RECORDS) for source in events.SOURCES}
             heard |= {service.name: found} if found else {}
-    assert heard == {name: set(sources) for name, sources in facts.HEARS.items()}
-    assert all(service_named(name) for name in facts.SPEAKERS)
+    assert heard == {name: set(sources) for name, sources in events.CONSUMES.items()}
+    assert all(service_named(name) for name in events.SOURCES)

@@ -17,9 +17,9 @@ import grpc
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
-from resapermis_kit import peers
-from resapermis_kit.auth import Signer
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Signer
 from rush.seed import ACTIONS, CATEGORY, DEPARTMENT, School
 
 

@@ -18,8 +18,8 @@ import uvloop
 
 from devstack import CannotStart
 from devstack.parts import service_named
-from resapermis_kit import peers
-from resapermis_kit.auth import Signer
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Signer
 from rush import hops, invariants, seed
 from rush.callers import Crowd, Platform, slice_of
 from rush.house import House, house

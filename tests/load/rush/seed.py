@@ -19,7 +19,7 @@ from uuid import UUID
 
 import asyncpg
 
-from resapermis_kit.auth import Principal
+from resapermis_kit.rpc.auth import Principal
 from resapermis_mandate.domain import Identity
 from resapermis_mandate.people import People
 from resapermis_vault import BlindIndex, Keyset, PersonKeys, new_person_key, row_of, seal_secret

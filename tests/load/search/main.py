@@ -25,8 +25,9 @@ from devstack import CannotStart, Stack, free_port
 from devstack.parts import NATS, POSTGRES, service_named
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceStub
-from resapermis_kit import db, peers
-from resapermis_kit.auth import Principal, Signer
+from resapermis_kit.database.engine import make_engine
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Principal, Signer
 from resapermis_scheduling_rules.domain import Parameters, Quota, School
 from resapermis_scheduling_rules.search.finding import Finder
 from resapermis_scheduling_rules.search.page import PageJudge
@@ -211,7 +212,7 @@ async def _bench(arguments: argparse.Namespace) -> dict[str, Any]:
         world = await seed.write(stack.database_url("scheduling_rules"), arguments.slots, datetime.now(UTC))
         say(f"seeded {arguments.slots} slots in {time.monotonic() - since:.1f} s")
         bench = Bench(stack, world, arguments.searches)
-        engine = db.make_engine(stack.database_url("scheduling_rules"), pool=2, name="bench")
+        engine = make_engine(stack.database_url("scheduling_rules"), pool=2, name="bench")
         try:
             rpc, sql = {}, {}
             for name, make in MIXES.items():

@@ -19,7 +19,7 @@ from rush.same_statements import Statement, script, transactions
 from rush.seed import School
 
 from resapermis_auth_gateway.egress.wire import asks, reads
-from resapermis_kit.testing import free_port
+from resapermis_testing.ports import free_port
 
 DIGITS = School(7_777_700_001).digits
 

@@ -13,15 +13,16 @@ from resapermis_audit.journal import Journal
 from resapermis_audit.seal import Seal
 from resapermis_audit.servicer import AuditServicer
 from resapermis_audit.settings import Settings
-from resapermis_kit import run
-from resapermis_kit.consumer import Together
-from resapermis_kit.db import transaction
-from resapermis_kit.outbox import RECORDS
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.events.event import BatchHandler
+from resapermis_kit.events.outbox import RECORDS
+from resapermis_kit.process import run
+from resapermis_kit.process.process import Process
 
 SOURCES = ("auth-gateway", "mandate", "scheduling-rules", "basket", "notification", "audit")
 
 
-async def build(process: run.Process, settings: Settings) -> None:
+async def build(process: Process, settings: Settings) -> None:
     """Wire audit."""
     seal = Seal.load(settings.keyset_file)
     fresh = Ed25519PrivateKey.from_private_bytes(secrets.token_bytes(32)).private_bytes_raw()
@@ -32,7 +33,7 @@ async def build(process: run.Process, settings: Settings) -> None:
         process.engine, seal, key, settings.audit_origin, process.outbox, process.now, secrets.token_bytes
     )
     for source in SOURCES:
-        process.consume(source, {Record: Together(journal.on_records)}, lane=RECORDS)
+        process.consume(source, {Record: BatchHandler(journal.on_records)}, stream=RECORDS)
     process.every(settings.integrate_seconds, "integrate", journal.integrate_all)
     servicer = AuditServicer(process.engine, seal, verifier_key(settings.audit_origin, key.public_key()))
     process.server.add(audit_pb2_grpc.add_AuditServiceServicer_to_server, servicer, "resapermis.audit.v1.AuditService")

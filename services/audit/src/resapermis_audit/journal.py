@@ -14,9 +14,9 @@ from resapermis_audit import store, tree
 from resapermis_audit.checkpoint import Checkpoint, sign
 from resapermis_audit.seal import Seal
 from resapermis_kit.clock import Clock
-from resapermis_kit.consumer import Fact
-from resapermis_kit.db import Tx, transaction
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.events.event import Event
+from resapermis_kit.events.outbox import Outbox
 
 BATCH = 1000
 SALT_BYTES = 16
@@ -45,7 +45,7 @@ class Journal:
         self._engine, self._seal, self._key, self._origin = engine, seal, key, origin
         self._box, self._now, self._random = box, now, randomness
 
-    async def on_records(self, tx: Tx, said: Sequence[tuple[Record, Fact]]) -> None:
+    async def on_records(self, tx: Tx, said: Sequence[tuple[Record, Event]]) -> None:
         """Keep records that a service said; they get their places in the tree in the next round."""
         await store.keep(tx, [self._entry(record, fact.source) for record, fact in said])
 

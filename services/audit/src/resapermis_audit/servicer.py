@@ -11,9 +11,9 @@ from resapermis.audit.v1 import audit_pb2_grpc
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis_audit import store, tree
 from resapermis_audit.seal import Seal
-from resapermis_kit.auth import caller
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.rpc.auth import caller
 
 DEFAULT_PAGE, LARGEST_PAGE = 50, 200
 

@@ -2,11 +2,19 @@
 
 from pathlib import Path
 
-from resapermis_kit.settings import ServiceSettings
+from resapermis_kit.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
     """What audit is told from outside."""
+
+    # Where the services that this one calls are: see ServiceSettings.peer for what an address may be.
+    peer_auth_gateway: str = ""
+    peer_mandate: str = ""
+    peer_scheduling_rules: str = ""
+    peer_basket: str = ""
+    peer_notification: str = ""
+    peer_audit: str = ""
 
     keyset_file: Path
     """Vault keyset that seals records and the signing key at rest."""

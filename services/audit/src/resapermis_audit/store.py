@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_audit.tree import Node
-from resapermis_kit.db import NAMING, Tx
+from resapermis_kit.database.metadata import NAMING
+from resapermis_kit.database.transaction import Tx
 
 metadata = sa.MetaData(naming_convention=NAMING)
 

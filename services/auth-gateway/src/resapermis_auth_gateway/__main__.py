@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import uvloop
 
-from resapermis_kit import db
+from resapermis_kit.database.migration import migrate
 
 PACKAGE = "resapermis_auth_gateway"
 USAGE = f"usage: python -m {PACKAGE} web | egress | migrate | openapi"
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case ["migrate"]:
             from resapermis_auth_gateway.settings import Database  # noqa: PLC0415 - needs one setting of them all
 
-            db.migrate(PACKAGE, Database().database_url)
+            migrate(PACKAGE, Database().database_url)
             return 0
         case ["openapi"]:
             from resapermis_auth_gateway.web.openapi import contract  # noqa: PLC0415 - needs no settings

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from resapermis_kit.settings import PREFIX, ServiceSettings
+from resapermis_kit.process.settings import PREFIX, ServiceSettings
 
 
 class Database(BaseSettings):
@@ -22,6 +22,14 @@ class Database(BaseSettings):
 
 class Settings(ServiceSettings):
     """What both faces are told from outside, as RESAPERMIS_<NAME>."""
+
+    # Where the services that this one calls are: see ServiceSettings.peer for what an address may be.
+    peer_mandate: str = ""
+    peer_scheduling_rules: str = ""
+    peer_basket: str = ""
+    peer_audit: str = ""
+    peer_notification: str = ""
+    peer_egress: str = ""
 
     principal_key_file: Path
     """Private Ed25519 JWK with which the web face says to the services who is asking."""

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_kit.db import NAMING, Tx
-from resapermis_kit.statement import Row, Statement
+from resapermis_kit.database.metadata import NAMING
+from resapermis_kit.database.statement import Row, Statement
+from resapermis_kit.database.transaction import Tx
 
 metadata = sa.MetaData(naming_convention=NAMING)
 MOMENT = sa.DateTime(timezone=True)

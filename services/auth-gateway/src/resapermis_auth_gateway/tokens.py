@@ -15,8 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_auth_gateway.store import MOMENT, metadata, sessions
-from resapermis_kit.db import Tx
-from resapermis_kit.statement import Statement
+from resapermis_kit.database.statement import Statement
+from resapermis_kit.database.transaction import Tx
 from resapermis_vault import KeyEncryption, open_secret, row_of, seal_secret
 
 Kind = Literal["session", "grant"]

@@ -27,12 +27,12 @@ from resapermis_auth_gateway.egress.provider import Provider
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
 from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.tokens import Pair
-from resapermis_kit.auth import HEADER
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure, from_rpc_error
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.testing import Running
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc.auth import HEADER
+from resapermis_testing.running import Running
 from resapermis_vault import Keyset, new_keyset
 
 PACKAGE = "resapermis_auth_gateway"

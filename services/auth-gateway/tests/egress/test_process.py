@@ -10,11 +10,12 @@ import pytest
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
-from resapermis_kit import peers
-from resapermis_kit.auth import HEADER, Principal
 from resapermis_kit.clock import new_id
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.testing import POLICIES, free_port
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import HEADER, Principal
+from resapermis_testing.ports import free_port
+from resapermis_testing.running import POLICIES
 from resapermis_vault import files
 
 from .conftest import INVENTED, PACKAGE

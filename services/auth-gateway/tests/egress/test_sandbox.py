@@ -16,7 +16,7 @@ from rdvpermis_sandbox.app import Sandbox
 from rdvpermis_sandbox.settings import Settings
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis_kit.errors import Code
-from resapermis_kit.testing import free_port
+from resapermis_testing.ports import free_port
 
 from .conftest import INVENTED, World
 

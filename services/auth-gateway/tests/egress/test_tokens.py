@@ -13,11 +13,11 @@ from resapermis.audit.v1.events_pb2 import Record
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis_auth_gateway import tokens
 from resapermis_auth_gateway.egress.keeper import Who
-from resapermis_kit import outbox
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.db import transaction
+from resapermis_kit.database.statement import Statement
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.statement import Statement
+from resapermis_kit.events import outbox as kit_outbox
 from resapermis_vault import Unreadable, open_secret, row_of
 
 from .conftest import BASE
@@ -126,7 +126,7 @@ async def test_a_revoked_grant_is_dead_recorded_and_never_tried_again(world, res
     (row,) = await rows(world)
     assert (row.reason, row.access, row.refresh) == ("invalid_grant", None, None)
     async with transaction(world.engine) as tx:
-        (said,) = (await tx.execute(sa.select(outbox.outbox.c.payload))).scalars().all()
+        (said,) = (await tx.execute(sa.select(kit_outbox.outbox.c.payload))).scalars().all()
     record = Record.FromString(said)
     assert (record.source, record.action, record.facts["reason"]) == ("auth-gateway", "token.refresh", "invalid_grant")
     assert b"refresh-1" not in said

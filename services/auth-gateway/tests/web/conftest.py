@@ -36,13 +36,15 @@ from resapermis_auth_gateway.web.live import Live
 from resapermis_auth_gateway.web.oidc import Provider
 from resapermis_auth_gateway.web.profile import Profile, Profiles
 from resapermis_auth_gateway.web.rates import Rates
-from resapermis_kit.auth import Authorizer, Signer, caller
 from resapermis_kit.clock import new_id
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox, outbox
-from resapermis_kit.telemetry import Health
-from resapermis_kit.testing import POLICIES, MakeEngine, Running, Serve
+from resapermis_kit.events.outbox import Outbox, outbox
+from resapermis_kit.process.telemetry import Health
+from resapermis_kit.rpc.auth import Signer, caller
+from resapermis_kit.rpc.authorization import Authorizer
+from resapermis_testing.postgres import MakeEngine
+from resapermis_testing.running import POLICIES, Running, Serve
 from resapermis_vault.keyset import Keyset, new_document
 
 PUBLIC = "https://resapermis.test"
@@ -453,7 +455,7 @@ async def over_empty(over: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _nobody(tls: Path, name: str) -> grpc.aio.Channel:
-    from resapermis_kit import peers
+    from resapermis_kit.rpc import peers
 
     return peers.channel("127.0.0.1:9", tls / "auth-gateway", name)
 

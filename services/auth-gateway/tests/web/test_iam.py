@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
 from resapermis_auth_gateway import store
 from resapermis_auth_gateway.iam.servicer import IamServicer
-from resapermis_kit import peers
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.testing import Serve
+from resapermis_kit.rpc import peers
+from resapermis_testing.running import Serve
 
 
 @pytest.fixture

@@ -20,9 +20,11 @@ from resapermis.notification.v1.events_pb2 import NoticePosted
 from resapermis_auth_gateway.web import live, sessions
 from resapermis_auth_gateway.web.live import Change, End, Notice, Resync, Stream
 from resapermis_auth_gateway.web.process import http_server
-from resapermis_kit.bus import PACK
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.testing import Serve, eventually, free_port
+from resapermis_kit.events.wire import BATCH_SIZE
+from resapermis_testing.eventually import eventually
+from resapermis_testing.ports import free_port
+from resapermis_testing.running import Serve
 
 pytestmark = pytest.mark.req("S-04")
 FEED = "/api/v1/notifications/stream"
@@ -267,7 +269,7 @@ def test_a_slow_reader_is_told_to_read_again_and_an_end_is_always_heard() -> Non
     assert stream.queue.get_nowait() == End(signed_out=True)
 
 
-@pytest.mark.parametrize("headers", [None, {PACK: "2"}])
+@pytest.mark.parametrize("headers", [None, {BATCH_SIZE: "2"}])
 async def test_a_message_that_did_not_keep_ends_no_feed(headers: dict[str, str] | None) -> None:
     heard: list[Any] = []
     await live._callback(LineChanged, heard.append)(Msg(Client(), data=b"\xff\xff\xff", headers=headers))

@@ -7,8 +7,8 @@ from alembic.migration import MigrationContext
 
 import resapermis_auth_gateway.tokens  # noqa: F401 - its table belongs to the package's
 from resapermis_auth_gateway import store
-from resapermis_kit.db import KIT
-from resapermis_kit.testing import MakeEngine
+from resapermis_kit.database.metadata import KIT
+from resapermis_testing.postgres import MakeEngine
 
 
 @pytest.mark.req("S-02")

@@ -23,8 +23,9 @@ from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.web.gateway import Peers
 from resapermis_auth_gateway.web.oidc import Provider
 from resapermis_kit.clock import utc_now
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.testing import Serve, free_port
+from resapermis_kit.events.outbox import Outbox
+from resapermis_testing.ports import free_port
+from resapermis_testing.running import Serve
 
 pytestmark = pytest.mark.req("S-01", "S-02", "S-03")
 STATE = f"http://127.0.0.1:{free_port()}"

@@ -10,7 +10,7 @@ from resapermis.audit.v1.events_pb2 import Actor, Record
 from resapermis.iam.v1.events_pb2 import SessionEnded
 from resapermis_auth_gateway import store, tokens
 from resapermis_auth_gateway.web import sessions
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 
 pytestmark = pytest.mark.req("S-04")
 ENDED, RECORD = SessionEnded.DESCRIPTOR.full_name, Record.DESCRIPTOR.full_name

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from resapermis_auth_gateway.web import gate
-from resapermis_kit import rpc
+from resapermis_kit.rpc import gate as kit_gate
 
 pytestmark = pytest.mark.req("D-03")
 
@@ -19,7 +19,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
-    for module in (gate, rpc):  # theirs belong to the first provider that this process ever had
+    for module in (gate, kit_gate):  # theirs belong to the first provider that this process ever had
         monkeypatch.setattr(module, "tracer", provider.get_tracer("test"))
     return exporter
 

@@ -9,7 +9,7 @@ import pytest
 from resapermis.scheduling.v1 import availability_pb2, school_pb2
 from resapermis_auth_gateway import store
 from resapermis_auth_gateway.web.days import day_at, midnight, zone_of
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 
 OVERSEAS = {
     "971": "America/Guadeloupe",

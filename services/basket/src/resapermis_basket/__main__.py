@@ -24,9 +24,10 @@ from resapermis_basket.settings import Settings
 from resapermis_basket.store import invariants
 from resapermis_basket.sweeping import Sweeping
 from resapermis_basket.workers import Unasked
-from resapermis_kit import invariants as kit_invariants
-from resapermis_kit import run
 from resapermis_kit.clock import new_id
+from resapermis_kit.process import invariants as kit_invariants
+from resapermis_kit.process import run
+from resapermis_kit.process.process import Process
 
 PACKAGE = "resapermis_basket"
 DAY_SECONDS = 24 * 3600.0
@@ -34,10 +35,10 @@ DAY_SECONDS = 24 * 3600.0
 
 async def look_at_the_past(engine: AsyncEngine) -> None:
     """All lines that ever were, once a day and at each start: seconds of one core for millions of them."""
-    await kit_invariants.look(engine, invariants.EVER)
+    await kit_invariants.check(engine, invariants.EVER)
 
 
-async def build(process: run.Process, settings: Settings) -> None:
+async def build(process: Process, settings: Settings) -> None:
     """Wire basket."""
     peers = Peers(
         process.peer("mandate"), process.peer("scheduling-rules"), process.peer("egress"), settings.egress_seconds

@@ -15,10 +15,10 @@ from resapermis_basket.changing import LineActs, Situation
 from resapermis_basket.coming import past
 from resapermis_basket.domain import Change, Line, State, in_doubt
 from resapermis_basket.judging import LONGEST_ID
-from resapermis_kit import once
-from resapermis_kit.auth import Principal
-from resapermis_kit.db import transaction
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.rpc.auth import Principal
 
 WORD = "basket.accompany"
 EXCLUSION_VIOLATION = "23P01"
@@ -62,13 +62,13 @@ class Accompanying(LineActs):
     ) -> pb.AccompanyLineResponse:
         response = _accompanied([change.after])
         async with transaction(self.parts.engine) as tx:
-            answer = await once.earlier_answer(tx, caller_key(who), request, now)
+            answer = await idempotency.earlier_answer(tx, caller_key(who), request, now)
             if answer is not None:
                 return pb.AccompanyLineResponse.FromString(answer)
             await store.lock_school(tx, who.school_id)
             messages = events.said([change], events.person(who), who.account_id)
             await apply(tx, self.parts, [change], messages, now)
-            await once.settle(tx, caller_key(who), request, response)
+            await idempotency.settle(tx, caller_key(who), request, response)
         return response
 
     async def _judge(self, situation: Situation, request: pb.AccompanyLineRequest) -> list[Verdict]:

@@ -15,12 +15,12 @@ from resapermis_basket.domain import Change, Line, Patience, deltas
 from resapermis_basket.door import Door
 from resapermis_basket.peers import Peers
 from resapermis_basket.settings import Settings
-from resapermis_kit.auth import Principal
 from resapermis_kit.clock import NewId
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.rpc import remaining_seconds
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.deadline import remaining_seconds
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from resapermis_basket import store
 from resapermis_basket.acts import Parts
 from resapermis_basket.domain import Slot, month_of
 from resapermis_basket.peers import on_behalf
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Failure
 
 log = structlog.get_logger()

@@ -9,7 +9,7 @@ from resapermis_basket.bookings import Bookings
 from resapermis_basket.consequences import Consequences
 from resapermis_basket.results import Results
 from resapermis_basket.swapping import Swapping
-from resapermis_kit.auth import caller
+from resapermis_kit.rpc.auth import caller
 
 
 class BookingServicer(booking_pb2_grpc.BookingServiceServicer):

@@ -15,9 +15,9 @@ from resapermis_basket.changing import Ask, Wish
 from resapermis_basket.coming import Coming, Place
 from resapermis_basket.domain import Change, Changing, Line, State, move, replacement
 from resapermis_basket.visits import Visits
-from resapermis_kit.auth import Principal
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import malformed
+from resapermis_kit.rpc.auth import Principal
 
 REASONS = frozenset({"candidate_ill", "not_ready", "school", "other"})
 """Why a booking is cancelled: words, so that nobody writes about a person's health in our journal."""

@@ -20,10 +20,10 @@ from resapermis_basket.acts import (
     surely_not_done,
 )
 from resapermis_basket.domain import Change, Changing, Key, Line, intend, settled
-from resapermis_kit import once
-from resapermis_kit.auth import Principal
-from resapermis_kit.db import transaction
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc.auth import Principal
 
 R = TypeVar("R", bound=Message)
 Show = Callable[[Sequence[Line]], R]
@@ -109,7 +109,7 @@ class LineActs:
         """Answer a twin: what the first got, or the lines as found since; IN_PROGRESS until that is known."""
         try:
             async with transaction(self.parts.engine) as tx:
-                answer = await once.earlier_answer(tx, caller_key(who), request, situation.time.now)
+                answer = await idempotency.earlier_answer(tx, caller_key(who), request, situation.time.now)
         except Failure as failure:
             if failure.code != Code.CODE_IN_PROGRESS or any(line.changing for line in situation.lines):
                 raise
@@ -137,7 +137,7 @@ class LineActs:
         ]
         changes = [Change(line, after) for line, after in zip(lines, intended, strict=True)]
         async with transaction(self.parts.engine) as tx:
-            answer = await once.earlier_answer(tx, caller_key(who), request, now)
+            answer = await idempotency.earlier_answer(tx, caller_key(who), request, now)
             if answer is not None:
                 return type(show(intended)).FromString(answer)
             await store.lock_school(tx, who.school_id)
@@ -175,7 +175,7 @@ class LineActs:
             async with transaction(self.parts.engine) as tx:
                 await apply(tx, self.parts, changes, messages, now)
                 if refusal is None:
-                    await once.settle(tx, caller_key(who), request, response)
+                    await idempotency.settle(tx, caller_key(who), request, response)
                 elif known:
                     await store.forget_request(tx, caller_key(who), request.request_id)
         except Failure as failure:

@@ -7,8 +7,8 @@ from resapermis.scheduling.v1.scheduling_pb2 import ExplainResponse, Need
 from resapermis_basket import store
 from resapermis_basket.acts import Parts, Time
 from resapermis_basket.judging import MOST_EVALUATED, Judging, Situation, parse_hold, question
-from resapermis_kit.auth import Principal
 from resapermis_kit.errors import malformed
+from resapermis_kit.rpc.auth import Principal
 
 
 class Checking:

@@ -12,8 +12,8 @@ from resapermis_basket import refusals
 from resapermis_basket.acts import refuse
 from resapermis_basket.changing import LineActs, Situation
 from resapermis_basket.domain import Line, State, in_doubt
-from resapermis_kit.auth import Principal
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc.auth import Principal
 
 CHARTER = "RdvPermis charter 3.2"
 

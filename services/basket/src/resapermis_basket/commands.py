@@ -9,11 +9,11 @@ from resapermis_basket.acts import Parts
 from resapermis_basket.compliance import Compliance
 from resapermis_basket.peers import Peers
 from resapermis_basket.settings import Settings
-from resapermis_kit import peers
 from resapermis_kit.clock import new_id
-from resapermis_kit.db import make_engine
+from resapermis_kit.database.engine import make_engine
 from resapermis_kit.errors import Failure
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc import peers
 
 COMPLIANT, DRIFTED, NOT_ASKED = 0, 1, 2
 CHECK, PREVIEW = "compliance-check", "preview"

@@ -20,7 +20,7 @@ from resapermis.scheduling.v1.scheduling_pb2 import Case, Parameter, RejudgedCas
 from resapermis_basket import events, store
 from resapermis_basket.acts import Parts
 from resapermis_basket.domain.places import MAINLAND
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database.transaction import Tx, transaction
 
 log = structlog.get_logger()
 DRIFT = Gauge("resapermis_compliance_drift", "Kept judgements of bookings that today's code says otherwise of")

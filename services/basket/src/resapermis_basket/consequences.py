@@ -7,8 +7,8 @@ from resapermis.scheduling.v1.scheduling_pb2 import EvaluateLine
 from resapermis_basket.acts import parse_id
 from resapermis_basket.coming import Coming, past
 from resapermis_basket.domain import State, in_doubt
-from resapermis_kit.auth import Principal
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc.auth import Principal
 
 
 class Consequences(Coming):

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.rpc import LEAST_USEFUL_SECONDS, remaining_seconds
+from resapermis_kit.rpc.deadline import LEAST_USEFUL_SECONDS, remaining_seconds
 
 STUCK_SECONDS = 1.0
 """Who needs longer waits for a peer that is away: their place goes to the next, they go on without."""

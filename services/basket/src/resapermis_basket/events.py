@@ -12,7 +12,7 @@ from resapermis.audit.v1.events_pb2 import Actor, Outcome, Record
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1.events_pb2 import LineChanged, ResultFound
 from resapermis_basket.domain import Change, Changing, Line, Result, State
-from resapermis_kit.auth import Principal
+from resapermis_kit.rpc.auth import Principal
 
 SYSTEM = Actor(kind=Actor.KIND_SYSTEM, id="basket")
 RDVPERMIS = Actor(kind=Actor.KIND_RDVPERMIS, id="rdvpermis")

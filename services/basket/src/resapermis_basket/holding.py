@@ -42,11 +42,11 @@ from resapermis_basket.intending import Intended, Intending
 from resapermis_basket.judging import Judging, Situation, Wanted, parse_hold, question
 from resapermis_basket.rounds import Rounds
 from resapermis_basket.turns import Turns
-from resapermis_kit import once
-from resapermis_kit.auth import Principal
-from resapermis_kit.db import transaction
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.gathering import Gathering
+from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.batcher import Batcher
 
 SLOT_TAKEN = refusals.slot_taken()
 HOLDS = Counter("resapermis_hold_lines_total", "Lines asked for, by what became of them at once", ["outcome"])
@@ -64,9 +64,9 @@ class Holding:
         self._judging, self._intending = Judging(parts), Intending(parts)
         # What comes in the same moment is one statement: at an opening, of many schools.
         engine = parts.engine
-        self._standing: Gathering[store.Question, store.Standing] = Gathering(lambda lot: store.standings(engine, lot))
-        self._answering: Gathering[store.Answered, bool] = Gathering(lambda lot: store.answer(engine, lot))
-        self._refusing: Gathering[store.Late, store.Told] = Gathering(
+        self._standing: Batcher[store.Question, store.Standing] = Batcher(lambda lot: store.standings(engine, lot))
+        self._answering: Batcher[store.Answered, bool] = Batcher(lambda lot: store.answer(engine, lot))
+        self._refusing: Batcher[store.Late, store.Told] = Batcher(
             lambda lot: store.refuse(engine, lot), most=MOST_REFUSED
         )
         self._turns, self._rounds = Turns(monotonic), Rounds()
@@ -114,11 +114,11 @@ class Holding:
         group = self._group(who, request, now)
         lines = self._judging.late(who, wanted, taken, now, group.id)
         answer = pb.HoldSlotsResponse(group=view.group(group.id, group.created_at, lines))
-        claim = once.claim(caller_key(who), request, now, answer)
+        claim = idempotency.claim(caller_key(who), request, now, answer)
         changes = [Change(None, line) for line in lines]
-        said = self._parts.outbox.packed(now, events.said(changes, events.person(who), who.account_id))
-        told = await self._refusing.ask(store.Late(claim, group, lines, said))
-        self._parts.outbox.bell.ring()
+        said = self._parts.outbox.values(now, events.said(changes, events.person(who), who.account_id))
+        told = await self._refusing.submit(store.Late(claim, group, lines, said))
+        self._parts.outbox.wake_up.notify()
         if told is store.Told.TWIN:
             async with self._parts.door.place():
                 return await self.earlier(who, request, now)
@@ -147,7 +147,7 @@ class Holding:
         """Answer a twin: what the first got, or what the reconciler found since; IN_PROGRESS until one is known."""
         try:
             async with transaction(self._parts.engine) as tx:
-                answer = await once.earlier_answer(tx, caller_key(who), request, now)
+                answer = await idempotency.earlier_answer(tx, caller_key(who), request, now)
         except Failure as failure:
             if failure.code != Code.CODE_IN_PROGRESS:
                 raise
@@ -179,7 +179,7 @@ class Holding:
         return await self._parts.peers.mandates([(str(line.candidate_id), "") for line in wanted if line.candidate_id])
 
     async def _situation(self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[Wanted]) -> Situation:
-        found = await self._standing.ask(question(who, wanted, once.request_id_of(request)))
+        found = await self._standing.submit(question(who, wanted, idempotency.request_id_of(request)))
         return Situation(Time(found.now), found.asked_before, found.counted, found.conflicts, found.words)
 
     def _group(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> store.Group:
@@ -231,17 +231,17 @@ class Holding:
     ) -> bool:
         """Write what RdvPermis' answer changed, and the answer to twins if it is known; False: a line has moved."""
         if not deltas(changes):
-            said = self._parts.outbox.packed(now, messages)
-            claim = once.claim(caller_key(who), request, now, known)
+            said = self._parts.outbox.values(now, messages)
+            claim = idempotency.claim(caller_key(who), request, now, known)
             answered = store.Answered(claim, group, [change.after for change in changes], said)
-            written = await self._answering.ask(answered)
-            self._parts.outbox.bell.ring()
+            written = await self._answering.submit(answered)
+            self._parts.outbox.wake_up.notify()
             return written
         try:
             async with transaction(self._parts.engine) as tx:  # counters move: in the school's turn
                 await apply(tx, self._parts, changes, messages, now)
                 if known is not None:
-                    await once.settle(tx, caller_key(who), request, known)
+                    await idempotency.settle(tx, caller_key(who), request, known)
         except Failure as failure:
             if failure.code != Code.CODE_STALE:
                 raise

@@ -25,10 +25,10 @@ from resapermis_basket.domain import (
     held,
 )
 from resapermis_basket.judging import Judged
-from resapermis_kit import once
-from resapermis_kit.auth import Principal
-from resapermis_kit.db import Tx, transaction
-from resapermis_kit.gathering import Gathering
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.batcher import Batcher
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Intending:
     def __init__(self, parts: Parts) -> None:
         """Keep the parts."""
         self._parts = parts
-        self._writing: Gathering[store.Intention, str | None] = Gathering(lambda lot: store.intend(parts.engine, lot))
+        self._writing: Batcher[store.Intention, str | None] = Batcher(lambda lot: store.intend(parts.engine, lot))
 
     async def write(
         self, who: Principal, request: pb.HoldSlotsRequest, group: store.Group, judged: Judged, now: datetime
@@ -59,13 +59,13 @@ class Intending:
         if at_once is not None:
             return at_once
         async with transaction(self._parts.engine) as tx:
-            earlier = await once.earlier_answer(tx, caller_key(who), request, now)
+            earlier = await idempotency.earlier_answer(tx, caller_key(who), request, now)
             if earlier is not None:
                 return Intended(answer=pb.HoldSlotsResponse.FromString(earlier))
             lines = await self._carefully(tx, who, group, judged, lines, now)
             answer = refused_answer(group, lines)
             if answer is not None:
-                await once.settle(tx, caller_key(who), request, answer)
+                await idempotency.settle(tx, caller_key(who), request, answer)
             basket_id = await store.take_prepared(tx, who.school_id, who.account_id) if answer is None else ""
         return Intended(lines, answer, basket_id)
 
@@ -82,17 +82,17 @@ class Intending:
         asking = [line for line in lines if line.state is State.ASKING]
         answer = refused_answer(group, lines)
         intention = store.Intention(
-            once.claim(caller_key(who), request, now, answer),
+            idempotency.claim(caller_key(who), request, now, answer),
             group,
             {key: (many, judged.caps[key]) for key, many in _asked(asking).items()},
             lines,
             {line.id: judged.cases[line.id] for line in asking if judged.cases[line.id]},
-            self._parts.outbox.packed(now, _said(who, judged, lines)),
+            self._parts.outbox.values(now, _said(who, judged, lines)),
         )
-        basket_id = await self._writing.ask(intention)
+        basket_id = await self._writing.submit(intention)
         if basket_id is None:
             return None
-        self._parts.outbox.bell.ring()
+        self._parts.outbox.wake_up.notify()
         return Intended(lines, answer, basket_id)
 
     async def _carefully(

@@ -34,8 +34,8 @@ from resapermis_basket.domain import (
     key_of,
     unseen_slot,
 )
-from resapermis_kit.auth import Principal
 from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.rpc.auth import Principal
 
 LONGEST_ID = 255
 MOST_EVALUATED = 36

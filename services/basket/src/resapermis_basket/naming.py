@@ -10,8 +10,8 @@ from resapermis_basket import refusals, view
 from resapermis_basket.acts import parse_id, parse_optional_id, refuse
 from resapermis_basket.changing import Ask, LineActs, Situation, Wish
 from resapermis_basket.domain import Change, Changing, Line, State, in_doubt, move, named
-from resapermis_kit.auth import Principal
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc.auth import Principal
 
 
 def _named(lines: Sequence[Line]) -> pb.NameCandidateResponse:

@@ -16,9 +16,9 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis.scheduling.v1 import scheduling_pb2, scheduling_pb2_grpc
 from resapermis_basket.domain import BASKET, Key
-from resapermis_kit import peers
 from resapermis_kit.errors import Failure
-from resapermis_kit.together import CallsTogether
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.batched_calls import BatchedCalls
 
 ASKED = Histogram(
     "resapermis_basket_peer_seconds",
@@ -55,9 +55,9 @@ class Peers:
         """`egress_seconds`: the longest that one act waits for RdvPermis."""
         self._mandate = mandate_pb2_grpc.MandateServiceStub(mandate)
         # What every hold asks, of as many holds as ask in the same moment.
-        self._check_mandates = CallsTogether(mandate, _MANDATE).method("CheckMandates")
-        self._evaluate = CallsTogether(scheduling, _SCHEDULING).method("Evaluate")
-        self._hold_slots = CallsTogether(egress, _RDVPERMIS, patience_seconds=0).method("HoldSlots")
+        self._check_mandates = BatchedCalls(mandate, _MANDATE).method("CheckMandates")
+        self._evaluate = BatchedCalls(scheduling, _SCHEDULING).method("Evaluate")
+        self._hold_slots = BatchedCalls(egress, _RDVPERMIS, patience_seconds=0).method("HoldSlots")
         self._scheduling = scheduling_pb2_grpc.SchedulingServiceStub(scheduling)
         self.egress = rdvpermis_pb2_grpc.RdvPermisServiceStub(egress)
         self.egress_seconds = egress_seconds

@@ -18,9 +18,9 @@ from resapermis_basket.acts import Parts, Time, parse_id
 from resapermis_basket.domain import BASKET_MARGIN, Eligibility, PreparedBasket
 from resapermis_basket.judging import LONGEST_ID, say
 from resapermis_basket.peers import on_behalf
-from resapermis_kit.auth import Principal
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure, malformed
+from resapermis_kit.rpc.auth import Principal
 
 log = structlog.get_logger()
 MOST_CANDIDATES = 12

@@ -21,9 +21,9 @@ from resapermis_basket.acts import Parts, patience
 from resapermis_basket.domain import FoundPenalty, FoundResult, Line, next_look, result
 from resapermis_basket.peers import on_behalf
 from resapermis_basket.workers import by_school
-from resapermis_kit.auth import Principal
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure, malformed
+from resapermis_kit.rpc.auth import Principal
 
 log = structlog.get_logger()
 FOUND = Counter("resapermis_basket_results_total", "Results found at RdvPermis", ["outcome"])

@@ -15,8 +15,8 @@ from resapermis_basket.peers import usage
 from resapermis_basket.preparing import Preparing
 from resapermis_basket.validating import Validating
 from resapermis_basket.visits import Visits
-from resapermis_kit.auth import caller
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.rpc.auth import caller
 
 
 class BasketServicer(basket_pb2_grpc.BasketServiceServicer):

@@ -1,10 +1,15 @@
 """What basket is told from outside."""
 
-from resapermis_kit.settings import ServiceSettings
+from resapermis_kit.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
     """As RESAPERMIS_<NAME>; see the kit for what every service has."""
+
+    # Where the services that this one calls are: see ServiceSettings.peer for what an address may be.
+    peer_mandate: str = ""
+    peer_scheduling_rules: str = ""
+    peer_egress: str = ""
 
     expire_every_seconds: float = 0.4
     """Pause between two looks for holds whose time has come; above 1 s, expiry is late (R-15)."""

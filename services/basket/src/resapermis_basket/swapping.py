@@ -10,9 +10,9 @@ from resapermis_basket.acts import parse_id
 from resapermis_basket.changing import Ask, Wish
 from resapermis_basket.coming import Coming, Place
 from resapermis_basket.domain import Change, Changing, Line, State, in_doubt, move, replacement
-from resapermis_kit.auth import Principal
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.rpc.auth import Principal
 
 
 def _swapped(lines: Sequence[Line]) -> pb.SwapBookingsResponse:

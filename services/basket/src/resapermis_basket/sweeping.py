@@ -33,7 +33,8 @@ from resapermis_basket.domain import (
     zone_of,
 )
 from resapermis_basket.peers import on_behalf
-from resapermis_kit.db import Tx, single, transaction
+from resapermis_kit.database.engine import single
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 
 log = structlog.get_logger()

@@ -35,10 +35,10 @@ from resapermis_basket.domain import (
     validated,
 )
 from resapermis_basket.judging import say
-from resapermis_kit import once
-from resapermis_kit.auth import Principal
-from resapermis_kit.db import transaction
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc.auth import Principal
 
 R_NAMED_SOURCE = "RdvPermis charter 3.2: every booking is nominative"
 
@@ -80,7 +80,7 @@ class Validating:
         ]
         changes = [Change(before, line) for before, line in zip(held, after, strict=True)]
         async with transaction(self._parts.engine) as tx:
-            answer = await once.earlier_answer(tx, caller_key(who), request, now)
+            answer = await idempotency.earlier_answer(tx, caller_key(who), request, now)
             if answer is not None:
                 return pb.ValidateGroupResponse.FromString(answer)
             messages = events.said(changes, events.person(who), who.account_id)
@@ -111,7 +111,7 @@ class Validating:
         """Answer a twin: what the first got, or what the reconciler found since; IN_PROGRESS until one is known."""
         try:
             async with transaction(self._parts.engine) as tx:
-                answer = await once.earlier_answer(tx, caller_key(who), request, situation.time.now)
+                answer = await idempotency.earlier_answer(tx, caller_key(who), request, situation.time.now)
         except Failure as failure:
             if failure.code != Code.CODE_IN_PROGRESS:
                 raise
@@ -192,7 +192,7 @@ class Validating:
                 if refusal is not None:
                     await store.forget_request(tx, caller_key(who), request.request_id)
                 elif len(moved) == len(changes):
-                    await once.settle(tx, caller_key(who), request, response)
+                    await idempotency.settle(tx, caller_key(who), request, response)
         except Failure as failure:
             if failure.code != Code.CODE_STALE:
                 raise

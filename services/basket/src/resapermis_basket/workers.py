@@ -39,9 +39,9 @@ from resapermis_basket.domain import (
     replacement,
     settle,
 )
-from resapermis_kit.consumer import Fact
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Failure
+from resapermis_kit.events.event import Event
 
 log = structlog.get_logger()
 SETTLED = Counter("resapermis_basket_settled_total", "Lines in doubt, by what reading RdvPermis showed", ["state"])
@@ -206,11 +206,11 @@ class Unasked:
 
     # What others say. Handlers only write it down: a batch of facts touches many schools, whose turns it must not take.
 
-    async def on_slot_withdrawn(self, tx: Tx, event: SlotWithdrawn, fact: Fact) -> None:
+    async def on_slot_withdrawn(self, tx: Tx, event: SlotWithdrawn, fact: Event) -> None:
         """The State took a slot back (charter 4.2), or it looks so from a school that does not have it."""
         await store.hear(tx, store.Heard(UUID(fact.id), slot_id=event.slot_id))
 
-    async def on_mandate_changed(self, tx: Tx, event: MandateChanged, fact: Fact) -> None:
+    async def on_mandate_changed(self, tx: Tx, event: MandateChanged, fact: Event) -> None:
         """A mandate is no longer active: what is held for its candidate is given back and told."""
         if getattr(event, "from") == MANDATE_STATE_ACTIVE != event.to:
             heard = store.Heard(UUID(fact.id), "", event.school_id, UUID(event.candidate_id), event.category)

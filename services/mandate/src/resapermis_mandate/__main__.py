@@ -6,8 +6,9 @@ import time
 from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.mandate.v1.events_pb2 import CandidateCreated, MandateChanged
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
-from resapermis_kit import run
 from resapermis_kit.clock import new_id
+from resapermis_kit.process import run
+from resapermis_kit.process.process import Process
 from resapermis_mandate.asking import Asking
 from resapermis_mandate.people import People
 from resapermis_mandate.servicer import MandateServicer
@@ -17,7 +18,7 @@ from resapermis_vault import BlindIndex, Keyset, PersonKeys
 PACKAGE = "resapermis_mandate"
 
 
-async def build(process: run.Process, settings: Settings) -> None:
+async def build(process: Process, settings: Settings) -> None:
     """Wire mandate."""
     keyset = Keyset.load(settings.keyset_file)
     people = People(keyset, PersonKeys(keyset, time.monotonic), BlindIndex(keyset.index_keys))

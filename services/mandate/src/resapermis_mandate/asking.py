@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.audit.v1.events_pb2 import Actor
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_grpc
-from resapermis_kit import peers
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc import peers
 from resapermis_mandate import events, store
 from resapermis_mandate.domain import AT_RDVPERMIS, Identity, Mandate, State, may_follow, next_look
 from resapermis_mandate.people import People

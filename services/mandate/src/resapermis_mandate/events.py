@@ -3,7 +3,7 @@
 from resapermis.audit.v1.events_pb2 import Actor, Outcome, Record
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1.events_pb2 import CandidateCreated, MandateChanged
-from resapermis_kit.auth import Principal
+from resapermis_kit.rpc.auth import Principal
 from resapermis_mandate.domain import Mandate, State
 
 STATES = {state: pb.MandateState.Value(f"MANDATE_STATE_{state.name}") for state in State}

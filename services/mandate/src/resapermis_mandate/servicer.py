@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.audit.v1.events_pb2 import Actor, Record
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc
-from resapermis_kit import once
-from resapermis_kit.auth import Principal, caller
 from resapermis_kit.clock import Clock, NewId
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
-from resapermis_kit.gathering import Gathering
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc.auth import Principal, caller
+from resapermis_kit.rpc.batcher import Batcher
 from resapermis_mandate import events, store
 from resapermis_mandate.asking import Asking
 from resapermis_mandate.domain import PURPOSES, Mandate, State, new_draft, next_look
@@ -52,14 +52,14 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         self._engine, self._people, self._asking = engine, people, asking
         self._box, self._now, self._new_id = box, now, new_id
         # Many schools press in the same moment; each still asks for itself, and hears of its own alone.
-        self._standing: Gathering[store.Asked, Sequence[Mandate]] = Gathering(partial(store.standing, engine))
+        self._standing: Batcher[store.Asked, Sequence[Mandate]] = Batcher(partial(store.standing, engine))
 
     async def CreateCandidate(self, request: pb.CreateCandidateRequest, context: Any) -> pb.CreateCandidateResponse:
         """Write down a candidate; the same NEPH twice in a school is refused with the field named."""
         who = caller().school()
         identity = parse_identity(request)
         async with transaction(self._engine) as tx:
-            earlier = await once.earlier_answer(tx, who.account_id, request, self._now())
+            earlier = await idempotency.earlier_answer(tx, who.account_id, request, self._now())
             if earlier is not None:
                 stored_id = UUID(pb.CreateCandidateResponse.FromString(earlier).candidate.id)
                 kept = (await store.find_candidates(tx, who.school_id, [stored_id]))[0]
@@ -70,7 +70,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             await self._box.add(tx, self._now(), *events.candidate_created(who, str(sealed.id)))
             # The stored answer holds the id alone: no name is kept in clear, not even for a twin.
             stored = pb.CreateCandidateResponse(candidate=pb.Candidate(id=str(sealed.id)))
-            await once.settle(tx, who.account_id, request, stored)
+            await idempotency.settle(tx, who.account_id, request, stored)
         return pb.CreateCandidateResponse(candidate=candidate_message(sealed, identity, ()))
 
     async def GetCandidate(self, request: pb.GetCandidateRequest, context: Any) -> pb.GetCandidateResponse:
@@ -138,7 +138,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         ids = {parse_id("candidate_ids", text) for text in request.candidate_ids}
         found = await store.shown_candidates(self._engine, who.school_id, ids)
         reads = _reads(events.person(who), who.school_id, [one.id for one in found], SHOWN, request.purpose)
-        await self._box.say(self._engine, self._now(), *reads)  # recorded before it is answered
+        await self._box.emit(self._engine, self._now(), *reads)  # recorded before it is answered
         response = pb.DescribeCandidatesResponse()
         for one in found:
             try:
@@ -169,7 +169,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         category, gearbox = parse_category(request.category), parse_gearbox(request.gearbox)
         candidate_id = parse_id("candidate_id", request.candidate_id)
         async with transaction(self._engine) as tx:
-            earlier = await once.earlier_answer(tx, who.account_id, request, self._now())
+            earlier = await idempotency.earlier_answer(tx, who.account_id, request, self._now())
             if earlier is not None:
                 return pb.RequestMandateResponse.FromString(earlier)
             found = await store.find_candidates(tx, who.school_id, [candidate_id])
@@ -178,7 +178,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             standing = await store.open_mandate(tx, who.school_id, candidate_id, category)
             if standing is not None:
                 response = pb.RequestMandateResponse(mandate=mandate_message(standing))
-                await once.settle(tx, who.account_id, request, response)
+                await idempotency.settle(tx, who.account_id, request, response)
                 return response
             draft = new_draft(self._new_id(), candidate_id, who.school_id, category, gearbox, self._now())
             if not await store.add_mandate(tx, draft, next_look(State.DRAFT, DRAFT_LOOKS, self._now())):
@@ -188,9 +188,9 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         response = pb.RequestMandateResponse(mandate=mandate_message(mandate))
         async with transaction(self._engine) as tx:
             if refusal is not None:
-                await once.withdraw(tx, who.account_id, request)
+                await idempotency.withdraw(tx, who.account_id, request)
             else:
-                await once.settle(tx, who.account_id, request, response)
+                await idempotency.settle(tx, who.account_id, request, response)
         if refusal is not None:
             raise refusal
         return response
@@ -215,7 +215,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         who = caller().school()
         mandate = await self._mandate(who, request.mandate_id)
         async with transaction(self._engine) as tx:
-            earlier = await once.earlier_answer(tx, who.account_id, request, self._now())
+            earlier = await idempotency.earlier_answer(tx, who.account_id, request, self._now())
             if earlier is not None:
                 return pb.RevokeMandateResponse.FromString(earlier)
             if mandate.state not in {State.PENDING, State.ACTIVE}:
@@ -223,7 +223,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             to = State.REVOKED if mandate.state == State.ACTIVE else State.CANCELLED
             changed = await self._asking.change(tx, events.person(who), mandate, to, {})
             response = pb.RevokeMandateResponse(mandate=mandate_message(changed))
-            await once.settle(tx, who.account_id, request, response)
+            await idempotency.settle(tx, who.account_id, request, response)
         return response
 
     async def _mandate(self, who: Principal, mandate_id: str) -> Mandate:
@@ -243,7 +243,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             raise malformed("questions", f"at most {MOST_ASKED}")
         ours = {parse_id("candidate_id", q.candidate_id) for q in request.questions if not q.rdvpermis_candidate_id}
         theirs = {q.rdvpermis_candidate_id for q in request.questions if q.rdvpermis_candidate_id}
-        found = await self._standing.ask((school_id, ours)) if ours else ()
+        found = await self._standing.submit((school_id, ours)) if ours else ()
         found_there: list[Mandate] = []
         if theirs:
             async with transaction(self._engine) as tx:

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from resapermis_kit.settings import ServiceSettings
+from resapermis_kit.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
     """What mandate is told from outside."""
+
+    # Where the services that this one calls are: see ServiceSettings.peer for what an address may be.
+    peer_egress: str = ""
 
     keyset_file: Path
     """Vault keyset: wraps person keys, keys the blind index. Losing it loses every name."""

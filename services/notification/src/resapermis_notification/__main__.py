@@ -16,10 +16,11 @@ from resapermis.scheduling.v1.events_pb2 import (
     ThresholdDiffers,
     ThresholdReached,
 )
-from resapermis_kit import run
 from resapermis_kit.clock import new_id
-from resapermis_kit.db import transaction
-from resapermis_kit.settings import ServiceSettings
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.process import run
+from resapermis_kit.process.process import Process
+from resapermis_kit.process.settings import ServiceSettings
 from resapermis_notification import store
 from resapermis_notification.deliver import Deliveries
 from resapermis_notification.inbox import Inbox
@@ -31,7 +32,7 @@ from resapermis_notification.settings import Settings
 PACKAGE = "resapermis_notification"
 
 
-async def build(process: run.Process, settings: Settings) -> None:
+async def build(process: Process, settings: Settings) -> None:
     """Wire notification."""
     inbox = Inbox(process.outbox, process.now, new_id)
     process.consume("basket", inbox.hears(LineChanged, GroupExpiring, ResultFound, ComplianceDrifted))

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
 from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
-from resapermis_kit import peers
 from resapermis_kit.clock import Clock, NewId
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc import peers
 from resapermis_notification import events, store
 from resapermis_notification.domain import MANAGERS, Audience, Due, Outcome
 from resapermis_notification.mail import BadAddress, Sender, Told, write

@@ -22,14 +22,14 @@ from resapermis.scheduling.v1.events_pb2 import (
     ThresholdReached,
 )
 from resapermis_kit.clock import Clock, NewId
-from resapermis_kit.consumer import Fact, Together
-from resapermis_kit.db import Tx
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.database.transaction import Tx
+from resapermis_kit.events.event import BatchHandler, Event
+from resapermis_kit.events.outbox import Outbox
 from resapermis_notification import events, render, store
 from resapermis_notification.domain import Audience
 from resapermis_notification.render import Notice
 
-Render = Callable[[Any, Fact], Notice | None]
+Render = Callable[[Any, Event], Notice | None]
 
 
 def _alone(render_event: Callable[[Any], Notice | None]) -> Render:
@@ -60,11 +60,11 @@ class Inbox:
         """`new_id` names notices and deliveries."""
         self._box, self._now, self._new_id = box, now, new_id
 
-    def hears(self, *kinds: type[Message]) -> dict[type[Message], Together]:
+    def hears(self, *kinds: type[Message]) -> dict[type[Message], BatchHandler]:
         """Handlers of facts of these types."""
-        return {kind: Together(partial(self._post, RENDERED[kind])) for kind in kinds}
+        return {kind: BatchHandler(partial(self._post, RENDERED[kind])) for kind in kinds}
 
-    async def _post(self, rendered: Render, tx: Tx, said: Sequence[tuple[Any, Fact]]) -> None:
+    async def _post(self, rendered: Render, tx: Tx, said: Sequence[tuple[Any, Event]]) -> None:
         now = self._now()
         told = [
             (notice, _post_of(self._new_id(), notice, fact))
@@ -82,7 +82,7 @@ class Inbox:
         await self._box.add(tx, now, *(events.posted(notice_id, notice) for notice, notice_id in fresh))
 
 
-def _post_of(notice_id: UUID, notice: Notice, fact: Fact) -> store.Post:
+def _post_of(notice_id: UUID, notice: Notice, fact: Event) -> store.Post:
     return store.Post(
         id=notice_id,
         event_id=UUID(fact.id),

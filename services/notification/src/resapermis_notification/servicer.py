@@ -7,10 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.notification.v1 import notification_pb2 as pb
 from resapermis.notification.v1 import notification_pb2_grpc
-from resapermis_kit.auth import caller
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.rpc.auth import caller
 from resapermis_notification import store
 from resapermis_notification.domain import MANAGERS, Kept
 

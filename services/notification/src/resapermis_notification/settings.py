@@ -2,11 +2,17 @@
 
 from pydantic import SecretStr
 
-from resapermis_kit.settings import ServiceSettings
+from resapermis_kit.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
     """What notification is told from outside."""
+
+    # Where the services that this one calls are: see ServiceSettings.peer for what an address may be.
+    peer_auth_gateway: str = ""
+    peer_mandate: str = ""
+    peer_basket: str = ""
+    peer_scheduling_rules: str = ""
 
     database_pool: int = 16
     """Seven are held for good by the relay, the three consumers and the three rounds that one replica at a time does."""

@@ -9,7 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from resapermis_kit.db import NAMING, Tx
+from resapermis_kit.database.metadata import NAMING
+from resapermis_kit.database.transaction import Tx
 from resapermis_notification.domain import Audience, Due, Kept, Outcome
 
 metadata = sa.MetaData(naming_convention=NAMING)

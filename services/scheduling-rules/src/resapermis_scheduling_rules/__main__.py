@@ -9,11 +9,11 @@ from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
 from resapermis.scheduling.v1.availability_pb2_grpc import add_AvailabilityServiceServicer_to_server
 from resapermis.scheduling.v1.scheduling_pb2_grpc import add_SchedulingServiceServicer_to_server
 from resapermis.scheduling.v1.school_pb2_grpc import add_SchoolServiceServicer_to_server
-from resapermis_kit import run
 from resapermis_kit.clock import new_id
-from resapermis_kit.consumer import Together
 from resapermis_kit.errors import Failure
-from resapermis_kit.run import Process
+from resapermis_kit.events.event import BatchHandler
+from resapermis_kit.process import run
+from resapermis_kit.process.process import Process
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.availability.absences import Absences
 from resapermis_scheduling_rules.availability.ical.run import Reader
@@ -105,7 +105,7 @@ async def _serve() -> None:
         process.consume(
             "basket",
             {
-                LineChanged: Together(Lines(process.outbox, process.now).on_lines_changed),
+                LineChanged: BatchHandler(Lines(process.outbox, process.now).on_lines_changed),
                 ResultFound: outcomes.on_result_found,
                 PenaltiesFound: outcomes.on_penalties_found,
             },

@@ -15,7 +15,7 @@ from resapermis.scheduling.v1.events_pb2 import (
     ThresholdDiffers,
     ThresholdReached,
 )
-from resapermis_kit.auth import Principal
+from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules.domain import Parameter, Place, Proposal, instant, plain_number
 from resapermis_scheduling_rules.mirror.plan import Look
 

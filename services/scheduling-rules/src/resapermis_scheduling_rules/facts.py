@@ -12,11 +12,12 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
-from resapermis_kit import peers, rpc
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.deadline import deadline
 from resapermis_scheduling_rules.domain import (
     Centre,
     Parameters,
@@ -217,7 +218,7 @@ class Facts:
         if flight is None or flight.done():
 
             async def fly() -> None:
-                rpc.deadline.set(time.monotonic() + ASK_SECONDS)  # its own time, others may wait for it too
+                deadline.set(time.monotonic() + ASK_SECONDS)  # its own time, others may wait for it too
                 await work()
 
             flight = self._flights[key] = asyncio.create_task(fly())

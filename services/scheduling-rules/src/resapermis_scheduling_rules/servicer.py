@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceServicer
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import transaction
-from resapermis_kit.gathering import Gathering
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.rpc.batcher import Batcher
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain import (
     Place,
@@ -43,7 +43,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         self._facts, self._now = facts, now
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")  # one question, one round trip
         freshness = Freshness(engine, facts, looker, now, first_look_seconds=first_look_seconds)
-        self._evaluator = Evaluator(Gathering(partial(actions.known, engine)), facts, now)
+        self._evaluator = Evaluator(Batcher(partial(actions.known, engine)), facts, now)
         self._searching = Searching(engine, facts, Atlases(engine, now), freshness, now)
         self._watching = Watching(engine, facts, now)
 

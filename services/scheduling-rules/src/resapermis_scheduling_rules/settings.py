@@ -2,11 +2,15 @@
 
 from pydantic import Field
 
-from resapermis_kit.settings import ServiceSettings
+from resapermis_kit.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
     """Rule parameters are not here: they are effective-dated rows of the database."""
+
+    # Where the services that this one calls are: see ServiceSettings.peer for what an address may be.
+    peer_egress: str = ""
+    peer_basket: str = ""
 
     looks_at_once: int = 8
     """Looks under way at a time for people, in one process; more wait in order."""

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis_kit.clock import Clock
-from resapermis_kit.consumer import Fact
-from resapermis_kit.db import Tx, transaction
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.events.event import Event
+from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules.availability.absences import met_of
 from resapermis_scheduling_rules.domain import KeptLine, Place, Status, month_of
 from resapermis_scheduling_rules.judging import outcomes, thresholds
@@ -41,7 +41,7 @@ class Lines:
         """Thresholds reached are said through `outbox`."""
         self._outbox, self._now = outbox, now
 
-    async def on_lines_changed(self, tx: Tx, batch: Sequence[tuple[LineChanged, Fact]]) -> None:
+    async def on_lines_changed(self, tx: Tx, batch: Sequence[tuple[LineChanged, Event]]) -> None:
         """Mark slots in the mirror, count lines for their thresholds, and say the thresholds that they reach.
 
         Of a slot and of a line the batch's last word stands, so each is written once, in few statements for all.

@@ -1,6 +1,7 @@
 """Alembic environment of audit."""
 
 from resapermis_audit.store import metadata
-from resapermis_kit.db import KIT, run_migrations
+from resapermis_kit.database.metadata import KIT
+from resapermis_kit.database.migration import run_migrations
 
 run_migrations([metadata, KIT])

@@ -23,11 +23,11 @@ from resapermis_auth_gateway import tokens
 from resapermis_auth_gateway.egress.provider import Dead, Provider
 from resapermis_auth_gateway.tokens import Pair, Token
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.gathering import Gathering
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.rpc import remaining_seconds
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc.batcher import Batcher
+from resapermis_kit.rpc.deadline import remaining_seconds
 from resapermis_vault import KeyEncryption, Unreadable
 
 EARLY = timedelta(seconds=30)
@@ -83,7 +83,7 @@ class Keeper:
         self._engine, self._vault, self._provider = engine, vault, provider
         self._outbox, self._now, self._clock = outbox, now, clock
         # Read after they ask, for those who ask in the same moment together: what ended before is not found.
-        self._of_sessions: Gathering[UUID, Token | None] = Gathering(partial(tokens.of_sessions, engine))
+        self._of_sessions: Batcher[UUID, Token | None] = Batcher(partial(tokens.of_sessions, engine))
         self._opened: dict[UUID, tuple[Access, float]] = {}
         self._schools: dict[str, tuple[list[Token], float]] = {}
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
@@ -119,7 +119,7 @@ class Keeper:
             found = self._remembered(session_id, school_id)
             if found is not None:
                 return found
-            token = await self._of_sessions.ask(session_id)
+            token = await self._of_sessions.submit(session_id)
             if token is None or token.school_id != school_id:
                 raise _reconnect()
             access = await self._ready(token)
@@ -156,7 +156,7 @@ class Keeper:
         found = self._remembered(who.session_id, who.school_id)
         if found is not None:
             return [found.employee]
-        token = await self._of_sessions.ask(who.session_id)
+        token = await self._of_sessions.submit(who.session_id)
         return [] if token is None or token.school_id != who.school_id else [str(token.account_id)]
 
     async def renew(self, refused: Access) -> Access:

@@ -9,14 +9,15 @@ from resapermis_auth_gateway.egress.provider import Provider
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
 from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.egress.settings import EgressSettings
-from resapermis_kit import run
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.process import run
+from resapermis_kit.process.process import Process
 from resapermis_vault import Keyset
 
 PACKAGE = "resapermis_auth_gateway"
 
 
-async def build(process: run.Process, settings: EgressSettings) -> RdvPermis:
+async def build(process: Process, settings: EgressSettings) -> RdvPermis:
     """Wire the client, the servicer and the two workers into the process."""
     client = Client(settings.rdvpermis_ca_file, settings.rdvpermis_connections)
     process.closers.append(client.close)
@@ -55,7 +56,7 @@ async def serve() -> None:
     """Run until SIGTERM. The relay of the shared database is the web face's (`relay=False`)."""
     settings = EgressSettings()
 
-    async def wire(process: run.Process) -> None:
+    async def wire(process: Process) -> None:
         await build(process, settings)
 
     await run.serve("egress", PACKAGE, settings, [], wire, relay=False)

@@ -38,7 +38,7 @@ from resapermis_auth_gateway.egress.wire.asks import Call
 from resapermis_auth_gateway.egress.wire.reads import read_refusal
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.rpc import remaining_seconds
+from resapermis_kit.rpc.deadline import remaining_seconds
 
 T = TypeVar("T")
 SLOW_SECONDS = 1.0

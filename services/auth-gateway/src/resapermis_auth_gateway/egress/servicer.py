@@ -11,9 +11,9 @@ from resapermis_auth_gateway.egress.breaker import State
 from resapermis_auth_gateway.egress.keeper import Who
 from resapermis_auth_gateway.egress.rdvpermis import Action, Answer, RdvPermis
 from resapermis_auth_gateway.egress.wire import asks, reads
-from resapermis_kit.auth import caller
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.rpc.auth import caller
 
 MOST_SLOTS = 36
 """A basket of RdvPermis takes no more."""

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
 from resapermis_auth_gateway import store
 from resapermis_auth_gateway.web.profile import Profiles
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import malformed
 from resapermis_vault import Unreadable
 

@@ -1,6 +1,7 @@
 """Alembic environment of auth-gateway."""
 
 from resapermis_auth_gateway import store
-from resapermis_kit.db import KIT, run_migrations
+from resapermis_kit.database.metadata import KIT
+from resapermis_kit.database.migration import run_migrations
 
 run_migrations([store.metadata, KIT])

@@ -15,8 +15,9 @@ from resapermis_auth_gateway.web import sessions
 from resapermis_auth_gateway.web.gateway import Visitor
 from resapermis_auth_gateway.web.live import Change, End, Message, Notice, Stream
 from resapermis_auth_gateway.web.views.inbox import NoticeView
-from resapermis_kit import peers, rpc
 from resapermis_kit.errors import Failure
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.deadline import deadline
 
 REPLAYED = 100
 RECENT = 20
@@ -85,7 +86,7 @@ async def _stands(who: Visitor) -> bool:
 
 async def _ask(who: Visitor, question: notification_pb2.ListNoticesRequest) -> notification_pb2.ListNoticesResponse:
     """Ask with a principal of now: the one of the request that opened the feed is over after a minute."""
-    rpc.deadline.set(time.monotonic() + CALL_SECONDS)
+    deadline.set(time.monotonic() + CALL_SECONDS)
     answer: notification_pb2.ListNoticesResponse = await peers.ask(
         who.gateway.peers.notification.ListNotices, question, principal=who.gateway.signer.sign(who.principal)
     )

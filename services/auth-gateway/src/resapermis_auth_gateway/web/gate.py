@@ -21,9 +21,9 @@ from resapermis_auth_gateway.web.gateway import Gateway, Visitor
 from resapermis_auth_gateway.web.headers import DEFAULTS, REPORTS, security_headers
 from resapermis_auth_gateway.web.problem import bad_request, response_of
 from resapermis_auth_gateway.web.sentences import Language, language_of
-from resapermis_kit import rpc
 from resapermis_kit.clock import new_id
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc.deadline import deadline
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 NO_ACT = frozenset({"/api/v1/notifications", "/api/v1/notifications/stream"})
@@ -107,7 +107,7 @@ class Gate:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
         """Admit and answer; return the status and the route's pattern, empty where none was found."""
         started = time.monotonic()
-        rpc.deadline.set(started + self._gateway.settings.request_seconds)
+        deadline.set(started + self._gateway.settings.request_seconds)
         answering = _Answering(send, self._fixed)
         language = language_of(_header(scope, b"accept-language"))
         refusal: Failure | None = None

@@ -27,12 +27,13 @@ from resapermis_auth_gateway.web.oidc import Provider
 from resapermis_auth_gateway.web.profile import Profiles
 from resapermis_auth_gateway.web.rates import Rates
 from resapermis_auth_gateway.web.sentences import Language
-from resapermis_kit import peers
-from resapermis_kit.auth import Authorizer, Caller, Principal, Signer
 from resapermis_kit.clock import Clock, utc_now
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox
-from resapermis_kit.telemetry import Health
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.process.telemetry import Health
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Caller, Principal, Signer
+from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_vault import KeyEncryption
 
 SERVICE = "auth-gateway"

@@ -16,7 +16,7 @@ from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
 from resapermis.iam.v1.events_pb2 import SessionEnded
 from resapermis.mandate.v1.events_pb2 import CandidateCreated, MandateChanged
 from resapermis.notification.v1.events_pb2 import NoticePosted
-from resapermis_kit.bus import payloads
+from resapermis_kit.events.wire import payloads
 
 APART_SECONDS = 0.005
 """Between two feeds that are told something for everybody: each then asks for its inbox, 200 a second at most."""

@@ -20,10 +20,12 @@ from resapermis_auth_gateway.web.live import Live
 from resapermis_auth_gateway.web.oidc import Provider
 from resapermis_auth_gateway.web.profile import Profiles
 from resapermis_auth_gateway.web.rates import Rates
-from resapermis_kit import run
-from resapermis_kit.auth import Authorizer, Signer
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.process import run
+from resapermis_kit.process.process import Process
+from resapermis_kit.rpc.auth import Signer
+from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_vault import Keyset
 
 PACKAGE = "resapermis_auth_gateway"
@@ -61,7 +63,7 @@ def http_server(application: ASGIApp, settings: Settings) -> tuple[HttpServer, s
     return HttpServer(config), bound
 
 
-def make_gateway(process: run.Process, settings: Settings) -> Gateway:
+def make_gateway(process: Process, settings: Settings) -> Gateway:
     """Everything that a request may need."""
     vault = Keyset.load(settings.keyset_file)
     return Gateway(
@@ -81,7 +83,7 @@ def make_gateway(process: run.Process, settings: Settings) -> Gateway:
     )
 
 
-async def build(process: run.Process, settings: Settings) -> Gateway:
+async def build(process: Process, settings: Settings) -> Gateway:
     """Wire servicer, feeds, workers and the HTTP server into the process."""
     gateway = make_gateway(process, settings)
     process.server.add(
@@ -134,7 +136,7 @@ async def serve() -> None:
     settings = Settings()
     _ = settings.secure  # refuses plain http beyond loopback before anything listens
 
-    async def wire(process: run.Process) -> None:
+    async def wire(process: Process) -> None:
         await build(process, settings)
 
     await run.serve(SERVICE, PACKAGE, settings, FACTS, wire)

@@ -13,7 +13,7 @@ from resapermis.audit.v1 import events_pb2 as audit
 from resapermis.iam.v1.events_pb2 import SessionEnded
 from resapermis_auth_gateway import store, tokens
 from resapermis_auth_gateway.settings import Settings
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Failure
 
 if TYPE_CHECKING:

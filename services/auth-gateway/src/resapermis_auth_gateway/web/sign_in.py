@@ -20,11 +20,11 @@ from resapermis_auth_gateway.web.gateway import SERVICE, Gateway
 from resapermis_auth_gateway.web.oidc import SignedIn, sign_in_failed
 from resapermis_auth_gateway.web.profile import Profile
 from resapermis_auth_gateway.web.return_to import safe_return_to
-from resapermis_kit import peers
-from resapermis_kit.auth import Principal
 from resapermis_kit.clock import new_id
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Failure
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Principal
 
 ADMIN, MANAGER = "school_admin", "school_manager"
 LONGEST_NAME, LONGEST_EMAIL = 200, 254

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_basket.domain import Allowance
 from resapermis_basket.store.tables import allowances
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 
 _OF = allowances.c
 

@@ -21,7 +21,7 @@ class Asked(Protocol):
 
     @property
     def said(self) -> Values:
-        """Values of `Outbox.packed`."""
+        """Values of `Outbox.values`."""
 
 
 A = TypeVar("A", bound=Asked)
@@ -54,7 +54,7 @@ MINE_AND_ACTION = (
 """Those whose `claim` was made, which no twin came before; and their actions."""
 _SAID = {
     "id": "uuid",
-    "lane": "text",
+    "stream": "text",
     "type": "text",
     "payload": "bytea",
     "traceparent": "text",
@@ -62,10 +62,10 @@ _SAID = {
     "group": "uuid",
 }
 SAID = (
-    "INSERT INTO outbox (id, lane, type, payload, traceparent, occurred_at) "  # noqa: S608 - as above
-    "SELECT said.id, said.lane, said.type, said.payload, said.traceparent, said.at "
-    f"FROM unnest({', '.join(f'(SELECT CAST(:said_{name}s AS {type_}[]))' for name, type_ in _SAID.items())}) "
-    "AS said (id, lane, type, payload, traceparent, at, group_id)"
+    "INSERT INTO outbox (id, stream, type, payload, traceparent, occurred_at) "  # noqa: S608 - as above
+    "SELECT said.id, said.stream, said.type, said.payload, said.traceparent, said.at "
+    f"FROM unnest({', '.join(f'(SELECT CAST(:outbox_{name}s AS {type_}[]))' for name, type_ in _SAID.items())}) "
+    "AS said (id, stream, type, payload, traceparent, at, group_id)"
 )
 """What is said of them; to be joined to those of which it is true, by group_id."""
 
@@ -89,16 +89,16 @@ def asked_values(some: Sequence[Asked]) -> dict[str, Any]:
 
 def said_values(some: Sequence[Asked]) -> dict[str, Any]:
     """The values of `SAID`."""
-    said = [(one, index) for one in some for index in range(len(one.said["said_ids"]))]
+    said = [(one, index) for one in some for index in range(len(one.said["outbox_ids"]))]
     return {
         **{name: [one.said[name][index] for one, index in said] for name in _EACH},
-        "said_traceparents": [one.said["said_traceparent"] for one, _ in said],
-        "said_ats": [one.said["said_at"] for one, _ in said],
-        "said_groups": [one.group.id for one, _ in said],
+        "outbox_traceparents": [one.said["outbox_traceparent"] for one, _ in said],
+        "outbox_ats": [one.said["outbox_at"] for one, _ in said],
+        "outbox_groups": [one.group.id for one, _ in said],
     }
 
 
-_EACH = ("said_ids", "said_lanes", "said_types", "said_payloads")
+_EACH = ("outbox_ids", "outbox_streams", "outbox_types", "outbox_payloads")
 
 
 def one_a_school(asked: Sequence[A]) -> Iterator[list[A]]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from resapermis_basket.domain import Line, State
 from resapermis_basket.store.line_rows import line_of
 from resapermis_basket.store.tables import ALIVE, MOMENT, in_state, lines
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from resapermis_kit import once
-from resapermis_kit.db import Tx
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import Tx
 
 
 async def now(tx: Tx) -> datetime:
@@ -16,11 +16,11 @@ async def now(tx: Tx) -> datetime:
 
 async def was_asked(tx: Tx, caller: str, request_id: str) -> bool:
     """Whether a command with this request id has committed its intention."""
-    mine = (once.requests.c.caller == caller, once.requests.c.request_id == request_id)
+    mine = (idempotency.requests.c.caller == caller, idempotency.requests.c.request_id == request_id)
     return (await tx.execute(sa.select(sa.literal(1)).where(*mine))).first() is not None
 
 
 async def forget_request(tx: Tx, caller: str, request_id: str) -> None:
     """Let the same request id be tried again: what it asked surely did not happen."""
-    mine = (once.requests.c.caller == caller, once.requests.c.request_id == request_id)
-    await tx.execute(sa.delete(once.requests).where(*mine))
+    mine = (idempotency.requests.c.caller == caller, idempotency.requests.c.request_id == request_id)
+    await tx.execute(sa.delete(idempotency.requests).where(*mine))

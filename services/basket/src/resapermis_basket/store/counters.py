@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from resapermis_basket.domain import Key
 from resapermis_basket.store.tables import quota
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 
 _GRANT = "LEAST(excluded.granted, GREATEST(excluded.cap - q.taken, 0))"
 _COUNT = sa.text(

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from resapermis_basket.domain import Changing, Line, State
 from resapermis_basket.store.line_rows import line_of, lines_where
 from resapermis_basket.store.tables import ALIVE, groups, heard_table, in_state, lines
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 
 BATCH = 200
 

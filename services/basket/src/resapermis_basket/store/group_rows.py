@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from resapermis_basket.domain import Line
 from resapermis_basket.store.tables import groups
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from resapermis_basket.domain import BASKET_MARGIN, WORD_LASTS, Eligibility, Key
 from resapermis_basket.store.asked import ASKED, MINE_AND_ACTION, SAID, Values, asked_values, one_a_school, said_values
 from resapermis_basket.store.group_rows import Group
 from resapermis_basket.store.line_rows import COLUMNS, MUTABLE, SET_MUTABLE, WANTED_BY_ANOTHER, Conflicts, row
+from resapermis_kit.database.statement import Statement
 from resapermis_kit.errors import Failure
-from resapermis_kit.statement import Statement
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Intention:
     lines: Sequence[Line]
     judgements: Mapping[UUID, bytes]
     said: Values
-    """Values of `Outbox.packed`."""
+    """Values of `Outbox.values`."""
 
 
 # The order of locks is the order of data: claims, then the counters (of a school the basket's first), then lines in slot

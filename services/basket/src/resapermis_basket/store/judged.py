@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from resapermis_basket.domain import State
 from resapermis_basket.store.tables import ALIVE, compliance_checks, judgements, lines
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 
 BOOKED = (State.BOOKED, State.DONE, State.CANCELLED, State.REPLACED, State.SWAPPED)
 

@@ -12,7 +12,7 @@ from resapermis_basket.domain import Line
 from resapermis_basket.store.asked import ASKED, MINE_AND_ACTION, SAID, Values, asked_values, said_values
 from resapermis_basket.store.group_rows import Group
 from resapermis_basket.store.line_rows import COLUMNS, row
-from resapermis_kit.statement import Statement
+from resapermis_kit.database.statement import Statement
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Late:
     group: Group
     lines: Sequence[Line]
     said: Values
-    """Values of `Outbox.packed`."""
+    """Values of `Outbox.values`."""
 
 
 class Told(Enum):

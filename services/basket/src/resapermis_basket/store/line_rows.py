@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from resapermis_basket.domain import Changing, ExamOutcome, Line, Refusal, Result, Slot, State, in_lock_order
 from resapermis_basket.store.tables import ALIVE, lines
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 from resapermis_kit.errors import Code, Failure
 
 _NAMES = lines.c.keys()

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from resapermis_basket.domain import BASKET_MARGIN, WORD_LASTS, Eligibility, PreparedBasket
 from resapermis_basket.store.tables import eligibility
 from resapermis_basket.store.tables import prepared_baskets as baskets
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 
 _TAKE = sa.text(
     "UPDATE prepared_basket SET taken_at = now() "  # noqa: S608 - a number of our own

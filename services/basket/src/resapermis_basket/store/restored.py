@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from resapermis_basket.domain import State
 from resapermis_basket.store.tables import in_state, lines, watched
 from resapermis_basket.store.watching import watch_who_has_bookings
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 
 
 async def doubt_all(tx: Tx) -> int:

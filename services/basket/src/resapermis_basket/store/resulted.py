@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from resapermis_basket.domain import ExamOutcome, Line, State
 from resapermis_basket.store.line_rows import line_of
 from resapermis_basket.store.tables import in_state, lines, penalties_seen
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 
 DONE = in_state(State.DONE)
 PATIENCE = 500

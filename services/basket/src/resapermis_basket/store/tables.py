@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from resapermis_basket.domain import LIVE, State
-from resapermis_kit.db import NAMING
+from resapermis_kit.database.metadata import NAMING
 
 metadata = sa.MetaData(naming_convention=NAMING)
 MOMENT = sa.DateTime(timezone=True)

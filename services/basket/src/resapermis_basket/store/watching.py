@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from resapermis_basket.domain import Key, Line, State
 from resapermis_basket.store.line_rows import line_of
 from resapermis_basket.store.tables import ALIVE, in_state, lines, quota, watched
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Alembic environment of mandate."""
 
-from resapermis_kit.db import KIT, run_migrations
+from resapermis_kit.database.metadata import KIT
+from resapermis_kit.database.migration import run_migrations
 from resapermis_mandate.store import metadata
 
 run_migrations([metadata, KIT])

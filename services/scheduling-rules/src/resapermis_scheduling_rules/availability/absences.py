@@ -8,12 +8,12 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import availability_pb2 as pb
-from resapermis_kit import once
-from resapermis_kit.auth import Principal
 from resapermis_kit.clock import Clock, NewId
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules.availability import wire
 from resapermis_scheduling_rules.availability.absence import (
     AHEAD,
@@ -59,7 +59,7 @@ class Absences:
         if wanted.rrule:
             spans = await self._recurrence(wanted, now)
         async with transaction(self.engine) as tx:
-            earlier = await once.earlier_answer(tx, who.account_id, request, now)
+            earlier = await idempotency.earlier_answer(tx, who.account_id, request, now)
             if earlier is not None:
                 return pb.AddUnavailabilityResponse.FromString(earlier)
             if await store.declared_by(tx, who.school_id) >= MOST_DECLARED:
@@ -74,7 +74,7 @@ class Absences:
             answer = pb.AddUnavailabilityResponse(
                 unavailability=wire.declared(kept_id, wanted), met_line_ids=dict.fromkeys(one.line_id for one in met)
             )
-            await once.settle(tx, who.account_id, request, answer)
+            await idempotency.settle(tx, who.account_id, request, answer)
             return answer
 
     async def remove(self, who: Principal, kept_id: str) -> None:

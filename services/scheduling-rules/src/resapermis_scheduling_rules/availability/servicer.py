@@ -7,11 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis.scheduling.v1.availability_pb2_grpc import AvailabilityServiceServicer
-from resapermis_kit.auth import caller
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules.availability import feed, wire
 from resapermis_scheduling_rules.availability.absences import Absences
 from resapermis_scheduling_rules.domain import zone_of

@@ -8,7 +8,7 @@ from datetime import datetime
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import malformed
-from resapermis_kit.gathering import Gathering
+from resapermis_kit.rpc.batcher import Batcher
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain import (
     Action,
@@ -47,7 +47,7 @@ class Question:
 class Evaluator:
     """Answers from the mirror and the school's own records; asks nobody but for a school never seen."""
 
-    known: Gathering[actions.Asked, actions.Known]
+    known: Batcher[actions.Asked, actions.Known]
     """Actions that come in the same moment are looked up together, each for its own school."""
     facts: Facts
     now: Clock
@@ -103,7 +103,7 @@ class Evaluator:
         lines = [
             actions.Line(line.slot_id, line.candidate_id, line.trainer_id, line.vehicle_id) for line in request.lines
         ]
-        known = await self.known.ask(actions.Asked(who.school_id, lines, rulebook.widest(now), now))
+        known = await self.known.submit(actions.Asked(who.school_id, lines, rulebook.widest(now), now))
         standing = await self.facts.standing_as_read(known.standing, who)
         slots = known.slots
         at = {slot.id: rulebook.at(now, slot.department, slot.category) for slot in slots.values()}

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import LineChanged, PenaltiesFound, ResultFound
-from resapermis_kit.consumer import Fact
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
+from resapermis_kit.events.event import Event
 from resapermis_scheduling_rules.domain import (
     Outcome,
     Parameters,
@@ -26,7 +26,7 @@ OUTCOMES: Mapping[int, Outcome] = {
 _ENDS = {basket.LINE_STATE_CANCELLED, basket.LINE_STATE_DONE}
 
 
-async def bar_after(tx: Tx, batch: Sequence[tuple[LineChanged, Fact]]) -> None:
+async def bar_after(tx: Tx, batch: Sequence[tuple[LineChanged, Event]]) -> None:
     """A late cancellation bars; an exam that took place bars until its result is there.
 
     A cancellation found at RdvPermis was made at a moment that we do not know: whether it was late, RdvPermis says.
@@ -50,7 +50,7 @@ async def bar_after(tx: Tx, batch: Sequence[tuple[LineChanged, Fact]]) -> None:
                 await bars.of_line(tx, whom, event.line_id, barred)
 
 
-async def on_result_found(tx: Tx, event: ResultFound, fact: Fact) -> None:
+async def on_result_found(tx: Tx, event: ResultFound, fact: Event) -> None:
     """An exam's result is there: it takes the place of the waiting for it; what it bars counts from the exam on."""
     outcome = OUTCOMES.get(event.result.outcome)
     if outcome is None or not event.candidate_id or not event.HasField("starts_at"):
@@ -62,7 +62,7 @@ async def on_result_found(tx: Tx, event: ResultFound, fact: Fact) -> None:
     await bars.of_result(tx, Whom(event.school_id, event.candidate_id, event.category), event.line_id, barred)
 
 
-async def on_penalties_found(tx: Tx, event: PenaltiesFound, fact: Fact) -> None:
+async def on_penalties_found(tx: Tx, event: PenaltiesFound, fact: Event) -> None:
     """RdvPermis' whole list takes the place of the one before, its motifs verbatim."""
     seen_at = event.seen_at.ToDatetime(UTC) if event.HasField("seen_at") else fact.occurred_at
     found = [Found(one.reason, one.until.ToDatetime(UTC) if one.HasField("until") else None) for one in event.penalties]

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.scheduling.v1 import school_pb2 as pb
-from resapermis_kit.auth import Principal
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain import Bar, Rulebook, next_possible
 from resapermis_scheduling_rules.rules.category import CIRCULATION, PLATEAU

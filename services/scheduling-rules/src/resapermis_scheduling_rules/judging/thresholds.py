@@ -6,8 +6,8 @@ Told when lines are counted, when RdvPermis was read, and when trainers or hours
 from collections.abc import Collection
 from datetime import datetime
 
-from resapermis_kit.db import Tx
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.database.transaction import Tx
+from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain import Parameters, Quota, local_day, month_of
 from resapermis_scheduling_rules.store import schools, standings

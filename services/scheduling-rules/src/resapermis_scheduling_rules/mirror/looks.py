@@ -14,12 +14,13 @@ from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
-from resapermis_kit import peers, rpc
-from resapermis_kit.auth import caller, current_token
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import caller, current_token
+from resapermis_kit.rpc.deadline import deadline
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain import Place, Status, local_day, month_of, zone_of
 from resapermis_scheduling_rules.mirror.merging import Found
@@ -165,7 +166,7 @@ class Looker:
             task.exception()  # taken note of, also when every waiter has left
 
     async def _fly(self, look: Look, asker: Asker) -> str:
-        rpc.deadline.set(time.monotonic() + 600)  # its own time: the request that began it may end before
+        deadline.set(time.monotonic() + 600)  # its own time: the request that began it may end before
         async with self._people if asker.principal else self._background:
             token = (asker.school_id, asker.account_id)
             until, why = self._rests.get(token, (datetime.min.replace(tzinfo=UTC), SEEN))

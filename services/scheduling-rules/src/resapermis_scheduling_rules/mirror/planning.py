@@ -11,10 +11,10 @@ from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
-from resapermis_kit import peers
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
+from resapermis_kit.rpc import peers
 from resapermis_scheduling_rules.domain import Centre as ExamCentre
 from resapermis_scheduling_rules.domain import Point, Rulebook
 from resapermis_scheduling_rules.facts import Facts

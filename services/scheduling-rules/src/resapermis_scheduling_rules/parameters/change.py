@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import Clock, NewId, new_id, utc_now
-from resapermis_kit.db import make_engine, transaction
+from resapermis_kit.database.engine import make_engine
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, malformed
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain import (
     NAMES,

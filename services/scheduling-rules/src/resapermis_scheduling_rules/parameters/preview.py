@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import malformed
 from resapermis_scheduling_rules.domain import NAMES, Case, Parameter, Purpose, Rulebook, Slot, Standing
 from resapermis_scheduling_rules.judging import judge

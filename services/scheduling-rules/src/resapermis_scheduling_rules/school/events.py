@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, Actor, Record
 from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding, ConflictFound
-from resapermis_kit.auth import Principal
+from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules.availability.absence import Booked, Subject
 from resapermis_scheduling_rules.domain import Whose, instant, zone_of
 from resapermis_scheduling_rules.school.fte import Fte

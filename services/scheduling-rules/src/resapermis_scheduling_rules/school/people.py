@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import school_pb2 as pb
-from resapermis_kit import once
-from resapermis_kit.auth import Principal
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import Tx, transaction
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
-from resapermis_kit.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules.domain import instant
 from resapermis_scheduling_rules.judging import thresholds
 from resapermis_scheduling_rules.school import events, wire
@@ -58,12 +58,12 @@ class People:
         """Add a vehicle, once by its request id; return what was added then."""
         now = self.now()
         async with transaction(self.engine) as tx:
-            earlier = await once.earlier_answer(tx, who.account_id, request, now)
+            earlier = await idempotency.earlier_answer(tx, who.account_id, request, now)
             if earlier is not None:
                 return wire.vehicle_of(pb.SetVehicleResponse.FromString(earlier).vehicle)
             await store.add_vehicle(tx, who.school_id, vehicle, now)
             await self._say(tx, who, vehicle, now)
-            await once.settle(tx, who.account_id, request, pb.SetVehicleResponse(vehicle=wire.vehicle(vehicle)))
+            await idempotency.settle(tx, who.account_id, request, pb.SetVehicleResponse(vehicle=wire.vehicle(vehicle)))
         return vehicle
 
     async def change_vehicle(self, who: Principal, vehicle: Vehicle) -> None:

@@ -6,10 +6,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import school_pb2 as pb
 from resapermis.scheduling.v1.school_pb2_grpc import SchoolServiceServicer
-from resapermis_kit.auth import caller
 from resapermis_kit.clock import Clock, NewId, new_id
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules.domain import local_day
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.judging.standing import Standings

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_scheduling_rules.domain import Centre
 from resapermis_scheduling_rules.store import search as store
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Range, insert
 
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.availability.absence import Booked, Declared, Span, Subject
 from resapermis_scheduling_rules.domain import Whose
 from resapermis_scheduling_rules.store.school_tables import IMPORTED, occurrences, unavailabilities

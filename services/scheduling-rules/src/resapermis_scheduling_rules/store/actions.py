@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_kit.statement import Statement
+from resapermis_kit.database.statement import Statement
 from resapermis_scheduling_rules.domain import (
     Bar,
     Busy,

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.domain import Bar, Barred, Reason
 from resapermis_scheduling_rules.store.tables import bars, penalty_looks
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.availability.feed import Exam
 from resapermis_scheduling_rules.store.school_tables import feeds
 from resapermis_scheduling_rules.store.tables import centres, lines

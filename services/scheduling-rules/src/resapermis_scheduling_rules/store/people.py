@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.school.fte import Fte, Hours, Kind, Months
 from resapermis_scheduling_rules.school.staff import WARN_DAYS, Ending, Term, Vehicle
 from resapermis_scheduling_rules.store.school_tables import endings_said, ftes, hours, trainers, vehicles

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_kit.db import Tx
-from resapermis_kit.statement import Statement
+from resapermis_kit.database.statement import Statement
+from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.domain import (
     Dated,
     KeptLine,

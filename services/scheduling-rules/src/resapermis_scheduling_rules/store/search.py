@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_kit.db import Tx
-from resapermis_kit.statement import Statement
+from resapermis_kit.database.statement import Statement
+from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.domain import Centre
 from resapermis_scheduling_rules.search.wanted import Position, Row, Step
 from resapermis_scheduling_rules.store.tables import centres, offers

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from resapermis_kit.db import NAMING
+from resapermis_kit.database.metadata import NAMING
 
 metadata = sa.MetaData(naming_convention=NAMING)
 TIME = sa.DateTime(timezone=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from resapermis_kit.db import Tx
+from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.store.tables import centres, schools
 from resapermis_scheduling_rules.store.watching_tables import (
     favourite_looks,

@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
-from resapermis_kit import once, peers
-from resapermis_kit.auth import caller
 from resapermis_kit.clock import Clock, NewId, new_id
-from resapermis_kit.db import transaction
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain import Point
 from resapermis_scheduling_rules.facts import Facts
@@ -114,14 +115,14 @@ class Watching:
             self._new_id(), person.account_id, person.school_id, label, bare.SerializeToString(), request.alert, now
         )
         async with transaction(self._engine) as tx:
-            earlier = await once.earlier_answer(tx, person.account_id, request, now)
+            earlier = await idempotency.earlier_answer(tx, person.account_id, request, now)
             if earlier is not None:
                 return pb.SaveSearchResponse.FromString(earlier)
             if not await store.save(tx, kept, where):
                 raise malformed("search", f"at most {MOST_SEARCHES} saved searches: delete one first")
             response = pb.SaveSearchResponse(search=_saved(kept))
             await self._facts.outbox.add(tx, now, watch_events.search_kept(person, kept))
-            await once.settle(tx, person.account_id, request, response)
+            await idempotency.settle(tx, person.account_id, request, response)
         return response
 
     async def saved(self) -> pb.ListSavedSearchesResponse:

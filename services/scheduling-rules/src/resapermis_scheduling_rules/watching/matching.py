@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
-from resapermis_kit.db import transaction
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_scheduling_rules.domain import Slot, Status, day_start, local_day, month_of
 from resapermis_scheduling_rules.facts import Facts

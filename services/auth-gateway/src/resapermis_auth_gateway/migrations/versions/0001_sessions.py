@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from resapermis_kit.db import create_kit_tables
+from resapermis_kit.database.schema import create_kit_tables
 
 revision = "0001"
 down_revision = None

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from resapermis_kit.outbox import upgrade_to_promises
+from resapermis_kit.database.schema import upgrade_to_promises
 
 revision = "0003"
 down_revision = "0002"

@@ -17,8 +17,8 @@ from resapermis_auth_gateway.web.views.availability import (
     UnavailabilityPage,
     UnavailabilityView,
 )
-from resapermis_kit import peers
 from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.rpc import peers
 
 router = APIRouter(tags=["availability"])
 open_router = APIRouter(tags=["availability"])

@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from alembic import op
 
-from resapermis_kit.db import create_kit_tables
+from resapermis_kit.database.schema import create_kit_tables
 
 revision = "0001"
 down_revision = None

@@ -1,0 +1,1 @@
+"""PostgreSQL: engine, transactions, single statements, migrations, commands that act once."""

@@ -1,0 +1,89 @@
+"""A durable consumer of NATS JetStream for each stream that a service handles; acknowledged after the commit."""
+
+import asyncio
+from collections.abc import Mapping
+
+import nats.errors
+import sqlalchemy as sa
+import structlog
+from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from resapermis_kit.errors import Failure
+from resapermis_kit.events import inbox
+from resapermis_kit.events.event import Event
+from resapermis_kit.events.stream_handler import StreamHandler
+from resapermis_kit.events.streams import stream_name
+from resapermis_kit.events.wire import events_of
+
+BATCH = 200
+"""Events handled in one transaction."""
+PULLED = 50
+"""Messages a consumer takes at once, of up to 64 events each."""
+CATCH_UP_AFTER_SILENT_FETCHES = 12
+"""About a minute without a message: the source is asked whether it published any."""
+log = structlog.get_logger()
+
+
+class Consumer:
+    """Brings the messages of one stream of the bus to its handler."""
+
+    def __init__(self, service: str, handler: StreamHandler) -> None:
+        """`service` is who consumes: its durable consumer is e.g. "basket-events-mandate"."""
+        self._handler = handler
+        self._name = f"{service}-{handler.stream}-{handler.source}"
+
+    async def run(self, bus: Client) -> None:
+        """Consume for ever; one replica of the service at a time. Survives both the bus and the database."""
+        while True:
+            while not bus.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
+                await asyncio.sleep(0.5)
+            try:
+                await self._pull(bus)
+            except (Failure, sa.exc.SQLAlchemyError, nats.errors.Error, OSError, TimeoutError) as error:
+                log.warning(
+                    "consumer.paused",
+                    source=self._handler.source,
+                    stream=self._handler.stream,
+                    error_type=type(error).__qualname__,
+                )
+                await asyncio.sleep(0.5)
+
+    async def _pull(self, bus: Client) -> None:
+        config = ConsumerConfig(
+            durable_name=self._name,
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=30,
+            max_ack_pending=PULLED * 10,
+        )
+        stream = stream_name(self._handler.stream, self._handler.source)
+        subscription = await bus.jetstream().pull_subscribe("", durable=self._name, stream=stream, config=config)
+        silent = 0
+        try:
+            await self._handler.catch_up()
+            while True:
+                try:
+                    messages = await subscription.fetch(PULLED, timeout=5)
+                except (TimeoutError, nats.errors.TimeoutError):
+                    silent += 1
+                    if silent % CATCH_UP_AFTER_SILENT_FETCHES == 0:
+                        await self._handler.catch_up()
+                    continue
+                events = [event for message in messages for event in self._read(message.headers or {}, message.data)]
+                events.sort(key=lambda event: event.number)
+                for first in range(0, len(events), BATCH):
+                    await self._handler.handle(events[first : first + BATCH])
+                for message in messages:
+                    await message.ack()
+        finally:
+            await subscription.unsubscribe()
+
+    def _read(self, headers: Mapping[str, str], payload: bytes) -> list[Event]:
+        """A message's events. One that has none is not of our relay, or did not keep: the source repeats its numbers."""
+        try:
+            return events_of(headers, payload)
+        except (KeyError, ValueError):
+            inbox.DEAD.labels(self._handler.source, "unreadable").inc()
+            log.error("consumer.unreadable", source=self._handler.source, stream=self._handler.stream)
+            return []

@@ -1,0 +1,96 @@
+"""What the bus or a database lost, and how both come together again.
+
+A source numbers its events without gaps. A database restored to the past would give numbers a second time that consumers
+have handled already, and its events would be passed over in silence: so its stream is read first, and numbering goes on
+after the newest number in it. A stream that lost its tail shows no gap by itself: so consumers ask the source from time
+to time whether it published more than they have.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import nats.js.errors
+import sqlalchemy as sa
+import structlog
+from nats.aio.client import Client
+from prometheus_client import Counter, Gauge
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.events.v1 import events_pb2 as pb
+from resapermis_kit import clock
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.events.numbering import heads, keep_promise
+from resapermis_kit.events.outbox import EVENTS, RECORDS
+from resapermis_kit.events.streams import stream_names
+from resapermis_kit.events.wire import NUMBER
+
+log = structlog.get_logger()
+RESTORED = Counter(
+    "resapermis_outbox_restored_total", "Times that this database was found older than its own stream", ["stream"]
+)
+AHEAD = Gauge(
+    "resapermis_consumer_ahead_of_source", "1 where more was handled than the source knows of", ["source", "stream"]
+)
+
+
+@dataclass(frozen=True)
+class Realigned:
+    """A stream that had newer numbers on the bus than in the database."""
+
+    stream: str
+    had: int
+    now: int
+
+
+async def align(engine: AsyncEngine, bus: Client, source: str) -> Sequence[Realigned]:
+    """Go on numbering after the newest number in our own streams of the bus; return those the database was behind.
+
+    Call before the first number is given. Anything returned means that the database was restored to the past.
+    """
+    realigned = []
+    for stream in (EVENTS, RECORDS):
+        newest = max([await _newest(bus, name) for name in stream_names(stream, source)])
+        async with transaction(engine) as tx:
+            head = heads.c
+            statement = sa.select(head.last_number, head.promised).where(head.stream == stream).with_for_update()
+            row = (await tx.execute(statement)).first()
+            had: int = row.last_number + len(row.promised) if row is not None else 0
+            if newest > had:
+                if row is not None and row.promised:  # a newer number was given, so these were published
+                    await keep_promise(tx, stream, row.last_number, clock.utc_now())
+                upsert = insert(heads).values(stream=stream, last_number=newest)
+                values = {"last_number": upsert.excluded.last_number}
+                await tx.execute(upsert.on_conflict_do_update(index_elements=[head.stream], set_=values))
+        if newest > had:
+            RESTORED.labels(stream).inc()
+            log.error("outbox.behind_its_stream", source=source, stream=stream, had=had, now=newest)
+            realigned.append(Realigned(stream, had, newest))
+    return realigned
+
+
+async def _newest(bus: Client, stream: str) -> int:
+    """The newest number in a stream of the bus; 0 where there is none."""
+    js = bus.jetstream()
+    try:
+        last = (await js.stream_info(stream)).state.last_seq
+        message = await js.get_msg(stream, seq=last) if last else None
+    except nats.js.errors.NotFoundError:
+        return 0
+    headers = (message.headers if message is not None else None) or {}
+    number = headers.get(NUMBER, "")
+    return int(number) if number.isdecimal() else 0
+
+
+def of_the_past(source: str, stream: str, position: int, answer: pb.ReplayResponse) -> bool:
+    """Whether a source, asked for everything from our position on, turns out not to have come so far yet.
+
+    It then was restored to the past together with its stream: what it publishes next would be taken for old. Logged and
+    alarmed on (docs/runbooks/invariants.md); nothing is changed by itself.
+    """
+    has_it = any(envelope.number == position for envelope in answer.envelopes)
+    behind = position > 0 and not has_it and 0 < answer.oldest_number <= position
+    AHEAD.labels(source, stream).set(behind)
+    if behind:
+        log.error("consumer.ahead_of_source", source=source, stream=stream, position=position)
+    return behind

@@ -1,0 +1,179 @@
+"""The events of one stream of one source, handled in order and each once.
+
+Numbers are gapless per source and stream, and one process at a time consumes a stream for a service. So the inbox is
+one number per stream, moved in the handlers' transaction: an event at or below it was handled, one above position + 1
+means that the bus lost something, which is then asked from the source itself. Handled once, whatever the bus does.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import groupby
+
+import structlog
+from google.protobuf.message import Message
+from opentelemetry import trace
+from opentelemetry.propagate import extract
+from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.events.v1 import events_pb2 as pb
+from resapermis_kit.clock import Clock
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.errors import Failure
+from resapermis_kit.events import inbox, numbering, recovery
+from resapermis_kit.events.event import BatchHandler, Event, Handler
+from resapermis_kit.events.outbox import EVENTS
+from resapermis_kit.events.wire import event_of
+
+ATTEMPTS = 5
+"""An event that fails this often is set aside in `dead_letter`, alarmed on, and the rest flows."""
+FIRST_PAUSE_SECONDS = 0.2
+log = structlog.get_logger()
+tracer = trace.get_tracer("resapermis.bus")
+MISSED = Counter("resapermis_bus_gaps_total", "Events that the bus lost and the source repeated", ["source", "stream"])
+Repeat = Callable[[str, pb.ReplayRequest], Awaitable[pb.ReplayResponse]]
+"""Asks a source, by its name, to repeat some of its numbers."""
+
+
+class StreamHandler:
+    """Hands each event to the handler of its type, in the transaction that moves the position past it."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        source: str,
+        handlers: Mapping[type[Message], Handler | BatchHandler],
+        repeat: Repeat,
+        now: Clock,
+        stream: str = EVENTS,
+    ) -> None:
+        """`handlers` by event type; other types of the stream are passed over. `repeat` asks the source for what was lost."""
+        self.source, self.stream = source, stream
+        self._engine = engine
+        self._types = {kind.DESCRIPTOR.full_name: (kind, handle) for kind, handle in handlers.items()}
+        self._repeat, self._now = repeat, now
+
+    async def catch_up(self) -> None:
+        """Handle what the source published and the bus will never bring: a stream that lost its tail shows no gap."""
+        async with transaction(self._engine) as tx:
+            position = await self._position(tx)
+        question = pb.ReplayRequest(
+            lane=self.stream, first_number=max(position, 1), last_number=position + numbering.BATCH - 1
+        )
+        try:
+            answer = await self._repeat(self.source, question)
+        except Failure as failure:
+            log.info("consumer.cannot_catch_up", source=self.source, code=failure.name)
+            return
+        if not recovery.of_the_past(self.source, self.stream, position, answer):
+            fresh = [event_of(one) for one in answer.envelopes if one.number > position]
+            MISSED.labels(self.source, self.stream).inc(len(fresh))
+            await self.handle(fresh)
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        """Handle what is new among `events`, fetch what is missing, set aside what keeps failing."""
+        pause, attempt = FIRST_PAUSE_SECONDS, 1
+        waiting = sorted(events, key=lambda event: event.number)
+        while True:
+            try:
+                await self._handle_batch(waiting)
+            except Failure as failure:
+                log.warning("consumer.waits", source=self.source, code=failure.name)
+            except Exception as error:  # noqa: BLE001 - a poisoned event must not stop the rest
+                if attempt >= ATTEMPTS:
+                    await self._one_by_one(waiting)
+                    return
+                log.warning("consumer.failed", source=self.source, error_type=type(error).__qualname__)
+            else:
+                return
+            attempt += 1
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 10)
+
+    async def _handle_batch(self, events: Sequence[Event], *, complete: bool = False) -> None:
+        """Handle what is new in one transaction, with the position moved once; `complete`: nothing more is to be had."""
+        async with transaction(self._engine) as tx:
+            position = await self._position(tx)
+            fresh = _after(position, events)
+            if not fresh:
+                return
+            if complete or fresh[-1].number - position == len(fresh):
+                await self._apply(tx, fresh)
+                await inbox.move_to(tx, self.source, self.stream, fresh[-1].number, self._now())
+                return
+        # The bus lost something: its source is asked, with no transaction open.
+        await self._handle_batch(await self._completed(position, fresh), complete=True)
+
+    async def _completed(self, position: int, events: Sequence[Event]) -> Sequence[Event]:
+        """Return `events` with what is missing between our position and the last of them."""
+        complete: list[Event] = []
+        for event in events:
+            if event.number > position + 1:
+                complete += await self._missing(position + 1, event.number - 1)
+            complete.append(event)
+            position = max(position, event.number)
+        return complete
+
+    async def _one_by_one(self, events: Sequence[Event]) -> None:
+        for event in events:
+            try:
+                await self._handle_batch([event])
+            except Failure:
+                raise
+            except Exception as error:  # noqa: BLE001 - recorded below
+                async with transaction(self._engine) as tx:
+                    await inbox.set_aside(tx, self.stream, event, error, self._now())
+                inbox.report_dead(event)
+
+    async def _missing(self, first: int, last: int) -> list[Event]:
+        """Ask the source for what the bus did not bring; what it no longer has (over 7 days) is logged and passed over."""
+        found: list[Event] = []
+        while first <= last:
+            answer = await self._repeat(
+                self.source, pb.ReplayRequest(lane=self.stream, first_number=first, last_number=last)
+            )
+            if not answer.envelopes:
+                log.warning("consumer.gap_not_kept", source=self.source, first=first, last=last)
+                break
+            found += [event_of(envelope) for envelope in answer.envelopes]
+            first = answer.envelopes[-1].number + 1
+        MISSED.labels(self.source, self.stream).inc(len(found))
+        return found
+
+    async def _apply(self, tx: Tx, events: Sequence[Event]) -> None:
+        """In order: each alone, or with its neighbours of the same type where the handler takes batches."""
+        for kind, run in groupby(events, key=lambda event: event.type):
+            known = self._types.get(kind)
+            if known is None:
+                continue
+            message, handle = known
+            if not isinstance(handle, BatchHandler):
+                for event in run:
+                    with _span(message, event):
+                        await handle(tx, message.FromString(event.payload), event)
+                continue
+            read = [(message.FromString(event.payload), event) for event in run]
+            with _span(message, read[-1][1]):
+                await handle.handle_batch(tx, read)
+
+    async def _position(self, tx: Tx) -> int:
+        return await inbox.position_in(tx, self.source, self.stream, self._now())
+
+
+def _after(position: int, events: Sequence[Event]) -> list[Event]:
+    """Events beyond `position`, each once; `events` are in order of number."""
+    fresh: list[Event] = []
+    for event in events:
+        if event.number > position:
+            fresh.append(event)
+            position = event.number
+    return fresh
+
+
+def _span(message: type[Message], event: Event) -> AbstractContextManager[trace.Span]:
+    return tracer.start_as_current_span(
+        f"handle {message.DESCRIPTOR.name}",
+        context=extract({"traceparent": event.traceparent}),
+        kind=trace.SpanKind.CONSUMER,
+    )

@@ -1,0 +1,1 @@
+"""A service's process: settings, start and stop, leader tasks, telemetry, invariants."""

@@ -1,0 +1,94 @@
+"""What one replica of a service, its leader, does for all: relay, consume, expire, poll.
+
+A PostgreSQL session advisory lock, on a connection outside of the pool, says which. A killed process frees it at once,
+and another replica takes over within about a second. Its tasks are safe when two hold it for a moment: the inbox's
+position, the outbox's unique numbers and the services' own versions decide then.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+import sqlalchemy as sa
+import structlog
+from prometheus_client import Gauge
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from resapermis_kit.database.engine import async_url
+from resapermis_kit.errors import Failure
+
+BEAT_SECONDS = 1.0
+LEADS = Gauge(
+    "resapermis_leader", "1 while this replica leads: does what one replica does for all; alert when none leads"
+)
+log = structlog.get_logger()
+Worker = Callable[[], Awaitable[None]]
+
+
+def lock_engine(url: str, name: str) -> AsyncEngine:
+    """An engine without a pool, for the one connection that holds the lock."""
+    settings = {"application_name": f"{name} leader", "tcp_keepalives_idle": "5", "tcp_keepalives_count": "3"}
+    return create_async_engine(
+        async_url(url), poolclass=NullPool, connect_args={"timeout": 3, "server_settings": settings}
+    )
+
+
+async def forever(worker: Worker) -> None:
+    """A worker that ends or breaks unexpectedly is logged and started again: nothing stops in silence."""
+    while True:
+        try:
+            await worker()
+            log.error("worker.ended")
+        except Exception as error:  # noqa: BLE001 - logged, then tried again
+            log.error("worker.broke", error_type=type(error).__qualname__)
+        await asyncio.sleep(BEAT_SECONDS)
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: a library may swallow one cancellation (asyncio.wait_for on Python 3.11 does)."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=BEAT_SECONDS)
+
+
+async def lead(engine: AsyncEngine, name: str, tasks: Sequence[Worker]) -> None:
+    """Wait for the lock, do all tasks while it is held, for ever."""
+    while True:
+        try:
+            async with engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await _hold(connection, name, tasks)
+        except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("leader.paused", error_type=type(error).__qualname__)
+            await asyncio.sleep(BEAT_SECONDS / 2)
+
+
+async def _hold(connection: AsyncConnection, name: str, tasks: Sequence[Worker]) -> None:
+    question = sa.select(sa.func.pg_try_advisory_lock(sa.func.hashtextextended(name, 0)))
+    while not (await connection.execute(question)).scalar():  # noqa: ASYNC110 - another process holds it
+        await asyncio.sleep(BEAT_SECONDS)
+    log.info("leader.began")
+    LEADS.set(1)
+    running = [asyncio.create_task(forever(task)) for task in tasks]
+    try:
+        while True:
+            async with asyncio.timeout(5):  # raises when the lock may be lost
+                await connection.execute(sa.text("SELECT 1"))
+            await asyncio.sleep(BEAT_SECONDS)
+    finally:
+        LEADS.set(0)
+        await end(running)
+
+
+async def every(seconds: float, name: str, work: Worker) -> None:
+    """Run `work` about every `seconds`; a failure is logged and tried again."""
+    while True:
+        try:
+            await work()
+        except (Failure, sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("leader_task.failed", task=name, error_type=type(error).__qualname__)
+            await asyncio.sleep(min(seconds, 5))
+        await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter, no secret

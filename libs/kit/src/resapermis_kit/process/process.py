@@ -1,0 +1,73 @@
+"""What every process of a service has, made once and handed to the service's `build`."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import grpc
+from google.protobuf.message import Message
+from nats.aio.client import Client
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.events.v1 import events_pb2, events_pb2_grpc
+from resapermis_kit.clock import Clock, utc_now
+from resapermis_kit.events.consumer import Consumer
+from resapermis_kit.events.event import BatchHandler, Handler
+from resapermis_kit.events.outbox import EVENTS, Outbox
+from resapermis_kit.events.stream_handler import StreamHandler
+from resapermis_kit.process import invariants, leader
+from resapermis_kit.process.leader import Worker
+from resapermis_kit.process.settings import ServiceSettings
+from resapermis_kit.process.telemetry import Health
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.server import Server
+
+
+@dataclass
+class Process:
+    """One process of a service."""
+
+    name: str
+    settings: ServiceSettings
+    engine: AsyncEngine
+    bus: Client
+    outbox: Outbox
+    server: Server
+    health: Health
+    now: Clock = utc_now
+    workers: list[Worker] = field(default_factory=list)
+    """What each replica does."""
+    leader_tasks: list[Worker] = field(default_factory=list)
+    """What one replica does for all."""
+    invariants: dict[str, str] = field(default_factory=lambda: dict(invariants.KIT))
+    """Queries of what breaks an invariant of this service's database, by name; see `process.invariants`."""
+    after_restore: list[Worker] = field(default_factory=list)
+    """Done once when the database is found to have been restored to the past, before anything more is published."""
+    closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
+
+    def peer(self, name: str) -> grpc.aio.Channel:
+        """One channel to each service we call."""
+        if name not in self.channels:
+            self.channels[name] = peers.channel(self.settings.peer(name), self.settings.tls_dir, name)
+        return self.channels[name]
+
+    async def repeat(self, source: str, request: events_pb2.ReplayRequest) -> events_pb2.ReplayResponse:
+        """Ask a source to repeat events, as this service itself."""
+        stub = events_pb2_grpc.EventsServiceStub(self.peer(source))
+        answer: events_pb2.ReplayResponse = await peers.ask(stub.Replay, request, timeout=5, principal="")
+        return answer
+
+    def consume(
+        self,
+        source: str,
+        handlers: Mapping[type[Message], Handler | BatchHandler],
+        stream: str = EVENTS,
+    ) -> None:
+        """Handle the events of a stream of `source`, each once, in one replica at a time."""
+        handler = StreamHandler(self.engine, source, handlers, self.repeat, self.now, stream)
+        consumer = Consumer(self.name, handler)
+        self.leader_tasks.append(lambda: consumer.run(self.bus))
+
+    def every(self, seconds: float, name: str, work: Worker) -> None:
+        """Run `work` about every `seconds`, in one replica at a time; a failure is logged and tried again."""
+        self.leader_tasks.append(lambda: leader.every(seconds, name, work))

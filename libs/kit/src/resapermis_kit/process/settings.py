@@ -1,0 +1,83 @@
+"""Settings every service has; each service adds its own in one frozen subclass, its peers' addresses among them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "RESAPERMIS_"
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Reads RESAPERMIS_<NAME>_FILE for any setting, so that a secret need not stand in the environment."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the file's content without its last line end, or None."""
+        del field
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        return (Path(path).read_text(encoding="utf-8").rstrip("\n") if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return what the files say."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class ServiceSettings(BaseSettings):
+    """What any service process is told from outside, as RESAPERMIS_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    database_url: str
+    """postgresql://role@host/db of this service alone; a unix socket as ?host=/dir."""
+    database_pool: int = 10
+    """Connections kept; more callers than this queue for at most two seconds."""
+    nats_url: str
+    """tls://host:port; several with commas."""
+    nats_monitor: str = ""
+    """URLs of the NATS servers' monitoring ports, with commas. A service does not start on a bus that acknowledges what
+    is not on its disk; empty: it cannot ask, `resapermisctl invariants --nats-monitor` must."""
+    nats_replicas: int = 1
+    """Copies of each stream; 3 in production."""
+    tls_dir: Path
+    """Folder with ca.pem, tls.pem, tls.key; the certificate's common name is the service's name."""
+    grpc_listen: str
+    """host:port for gRPC."""
+    metrics_listen: str
+    """host:port for /metrics, /healthz and /readyz."""
+    principal_jwks: Path
+    """Public keys with which the gateway signs who is asking."""
+    policies: Path
+    """Folder of Cedar policies and their schema."""
+    otlp_endpoint: str = ""
+    """Where traces go; empty: nowhere."""
+    log_level: str = "info"
+    drain_seconds: float = 10.0
+    """How long calls under way may go on after SIGTERM."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then *_FILE."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, SecretFiles(settings_cls)
+
+    def peer(self, name: str) -> str:
+        """Address of a peer by its service name: the field `peer_<name>` of the service's own settings.
+
+        host:port, several with commas, or dns:///name:port of a headless Service; all replicas are used. ValueError
+        when the deployment did not give it.
+        """
+        address: str = getattr(self, "peer_" + name.replace("-", "_"), "")
+        if not address:
+            msg = f"set {PREFIX}PEER_{name.replace('-', '_').upper()}: this service calls {name}"
+            raise ValueError(msg)
+        return address

@@ -1,0 +1,120 @@
+"""Logs, traces, metrics and health of a process."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+import structlog
+from opentelemetry import propagate, trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from resapermis_kit.errors import Failure
+from resapermis_kit.process.settings import ServiceSettings
+
+FORBIDDEN_KEYS = re.compile(
+    r"name|nom|prenom|neph|numero|mail|token|secret|password|cookie|authorization|code$", re.IGNORECASE
+)
+ALLOWED_KEYS = frozenset({"centre_name", "error_code", "rdvpermis_code", "code", "table_name"})
+LOOKS_PERSONAL = re.compile(r"[\w.+-]+@[\w-]+\.\w+|\b\d{12,14}\b|\beyJ[\w-]{10,}|\bBearer\s+\S+", re.IGNORECASE)
+
+
+def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Last line of defence: no field that could hold a person or a secret leaves in a log line."""
+    for key, value in event.items():
+        if key not in ALLOWED_KEYS and FORBIDDEN_KEYS.search(key):
+            event[key] = "[redacted]"
+        elif isinstance(value, str) and LOOKS_PERSONAL.search(value):
+            event[key] = LOOKS_PERSONAL.sub("[redacted]", value)
+    return event
+
+
+def _trace_id(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace"] = f"{context.trace_id:032x}"
+    return event
+
+
+def configure(service: str, settings: ServiceSettings) -> None:
+    """Set up JSON logs on standard output and traces to OTLP where an endpoint is set. Once a process."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _trace_id,
+            structlog.processors.format_exc_info,
+            redact,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(level=logging.WARNING, format='{"level":"%(levelname)s","logger":"%(name)s","event":"library"}')
+    resource = Resource.create({"service.name": service, "service.namespace": "resapermis"})
+    if settings.otlp_endpoint:
+        provider = TracerProvider(resource=resource)
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint)))
+    else:  # nobody receives spans, so none is recorded; trace ids go on, as journal and logs carry them
+        provider = TracerProvider(ALWAYS_OFF, resource)
+    trace.set_tracer_provider(provider)
+    propagate.set_global_textmap(TraceContextTextMapPropagator())  # no baggage: nobody here puts any in
+
+
+class Health:
+    """Readiness: started, and each named check passes."""
+
+    def __init__(self) -> None:
+        """Not ready yet."""
+        self.started = False
+        self.checks: dict[str, Callable[[], Awaitable[None]]] = {}
+
+    async def problems(self) -> list[str]:
+        """Names of what is not ready; each check has two seconds."""
+        found = [] if self.started else ["starting"]
+        for name, check in self.checks.items():
+            try:
+                await asyncio.wait_for(check(), 2)
+            except (Failure, OSError, TimeoutError):
+                found.append(name)
+        return found
+
+
+async def serve_health(listen: str, health: Health) -> asyncio.Server:
+    """Answer /metrics, /healthz and /readyz over plain HTTP on the service's own port (cluster-internal, no data)."""
+
+    async def answer(path: str) -> tuple[int, str, bytes]:
+        if path == "/metrics":
+            return 200, CONTENT_TYPE_LATEST, generate_latest()
+        if path == "/healthz":
+            return 200, "text/plain", b"ok\n"
+        if path == "/readyz":
+            problems = await health.problems()
+            return (503 if problems else 200), "text/plain", (", ".join(problems) or "ready").encode() + b"\n"
+        return 404, "text/plain", b"/metrics /healthz /readyz\n"
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            parts = head.split(b" ", 2)
+            status, kind, body = await answer(parts[1].decode("latin-1") if len(parts) > 1 else "")
+            lines = f"HTTP/1.1 {status} -\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            writer.write(lines.encode() + body)
+            await writer.drain()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # a probe that hung up needs no answer
+        finally:
+            writer.close()
+
+    host, _, port = listen.rpartition(":")
+    return await asyncio.start_server(handle, host, int(port))

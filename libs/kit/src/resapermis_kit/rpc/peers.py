@@ -1,0 +1,95 @@
+"""Calling other services: one channel each, the caller's deadline, principal and trace go along."""
+
+from pathlib import Path
+from typing import Any
+
+import grpc
+import stamina
+from google.protobuf.message import Message
+from opentelemetry.propagate import inject
+
+from resapermis_kit.errors import Code, Failure, from_rpc_error
+from resapermis_kit.rpc.auth import HEADER, current_token
+from resapermis_kit.rpc.deadline import LEAST_USEFUL_SECONDS, remaining_seconds
+from resapermis_kit.rpc.message_checks import LARGEST_MESSAGE
+
+ROUND_ROBIN = '{"loadBalancingConfig": [{"round_robin": {}}]}'
+SPENT_ON_THE_WAY_SECONDS = 0.02
+"""Taken off each deadline passed on, so that we can still name the culprit when the peer is late."""
+
+
+def channel(target: str, tls_dir: Path, name: str) -> grpc.aio.Channel:
+    """Open (lazily) a mutual-TLS channel to `target`, whose certificate must be that of service `name`.
+
+    `target`: host:port; several addresses with commas, or `dns:///name:port` that resolves to several (a headless
+    Service in Kubernetes). Calls go round the replicas that answer; one that falls is left out until it is back.
+    """
+    credentials = grpc.ssl_channel_credentials(
+        (tls_dir / "ca.pem").read_bytes(), (tls_dir / "tls.key").read_bytes(), (tls_dir / "tls.pem").read_bytes()
+    )
+    return grpc.aio.secure_channel(
+        f"ipv4:{target}" if "," in target else target,
+        credentials,
+        options=[
+            ("grpc.ssl_target_name_override", name),
+            ("grpc.default_authority", name),
+            ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+            ("grpc.keepalive_time_ms", 30_000),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 500),  # shorter than `ask` goes on asking
+            ("grpc.service_config", ROUND_ROBIN),
+            ("grpc.enable_retries", 0),  # retries are decided here, by `call`, never by the transport
+        ],
+    )
+
+
+async def call(method: Any, request: Message, *, timeout: float | None = None, principal: str | None = None) -> Any:  # noqa: ASYNC109
+    """Call a peer's unary method once and return its answer; its refusal comes as the same Failure it raised.
+
+    The deadline is what is left of ours less 20 ms, at most `timeout` seconds. `principal` is a signed token;
+    by default that of the RPC being answered; "" calls as this service itself.
+    """
+    left = remaining_seconds() - SPENT_ON_THE_WAY_SECONDS
+    seconds = left if timeout is None else min(left, timeout)
+    if seconds < LEAST_USEFUL_SECONDS:
+        raise Failure(Code.CODE_DEADLINE, "too little time left to ask a peer")
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    token = current_token.get() if principal is None else principal
+    if token:
+        carrier[HEADER] = token
+    try:
+        return await method(request, timeout=seconds, metadata=tuple(carrier.items()))
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from None
+
+
+async def ask(method: Any, request: Message, *, timeout: float | None = None, principal: str | None = None) -> Any:  # noqa: ASYNC109
+    """Like `call`, for questions and for commands that carry a request id: tried again while the peer is away.
+
+    At most five tries in about a second and within the deadline, only on UNAVAILABLE: as long as a channel takes to find
+    a peer that has just started again. What times the tries begins after the first one: nearly all calls need no more.
+    """
+    try:
+        return await call(method, request, timeout=timeout, principal=principal)
+    except Failure as failure:
+        if not _is_away(failure):
+            raise
+        first = failure
+    async for attempt in stamina.retry_context(
+        on=_is_away,
+        attempts=5,
+        timeout=max(remaining_seconds() - SPENT_ON_THE_WAY_SECONDS, 0.0),
+        wait_initial=0.05,
+        wait_max=0.5,
+        wait_jitter=0.05,
+    ):
+        with attempt:
+            if attempt.num == 1:
+                raise first
+            return await call(method, request, timeout=timeout, principal=principal)
+    raise AssertionError  # stamina either returns or raises
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, Failure) and error.code == Code.CODE_UNAVAILABLE

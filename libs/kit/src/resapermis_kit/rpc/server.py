@@ -1,0 +1,85 @@
+"""The gRPC server of a service: mutual TLS, the gate in front of every RPC, health, reflection, batches of calls."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from resapermis.together.v1 import together_pb2_grpc
+from resapermis_kit.rpc import batch_servicer
+from resapermis_kit.rpc.auth import Verifier
+from resapermis_kit.rpc.authorization import Authorizer, permissions
+from resapermis_kit.rpc.gate import Gate
+from resapermis_kit.rpc.message_checks import LARGEST_MESSAGE
+
+
+def server_credentials(tls_dir: Path) -> grpc.ServerCredentials:
+    """Mutual TLS from tls_dir; files are read again for new connections, so certificates renew without a restart."""
+
+    def read() -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration(
+            [((tls_dir / "tls.key").read_bytes(), (tls_dir / "tls.pem").read_bytes())],
+            root_certificates=(tls_dir / "ca.pem").read_bytes(),
+        )
+
+    return grpc.dynamic_ssl_server_credentials(read(), read, require_client_authentication=True)
+
+
+class Server:
+    """A gRPC server with the gate in front of every RPC."""
+
+    def __init__(self, listen: str, tls_dir: Path, verifier: Verifier, authorizer: Authorizer) -> None:
+        """Prepare; servicers are added before `start`."""
+        self._listen, self._tls_dir = listen, tls_dir
+        self._verifier, self._authorizer = verifier, authorizer
+        self._adds: list[tuple[ServiceDescriptor, Callable[[grpc.aio.Server], None]]] = []
+        self._methods: dict[str, batch_servicer.Method] = {}
+        self._server: grpc.aio.Server | None = None
+        self._health = health_aio.HealthServicer()
+        self.port = 0
+
+    def add(self, add_to_server: Callable[[Any, grpc.aio.Server], None], servicer: object, service: str) -> None:
+        """Add a servicer: the generated add function, the object, and the full name of its service."""
+        descriptor = descriptor_pool.Default().FindServiceByName(service)
+        self._adds.append((descriptor, lambda server: add_to_server(servicer, server)))
+        self._methods |= batch_servicer.methods(descriptor, servicer)
+
+    async def start(self) -> None:
+        """Bind and serve; ValueError for an RPC without permission, RuntimeError for a busy port."""
+        gate = Gate(self._verifier, self._authorizer)
+        self.add(
+            together_pb2_grpc.add_TogetherServiceServicer_to_server,
+            batch_servicer.BatchServicer(gate, self._methods),
+            "resapermis.together.v1.TogetherService",
+        )
+        gate.needed |= permissions(descriptor for descriptor, _ in self._adds)
+        self._server = grpc.aio.server(
+            interceptors=[gate],
+            options=[
+                ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+                ("grpc.so_reuseport", 0),
+                ("grpc.keepalive_time_ms", 30_000),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+            ],
+            maximum_concurrent_rpcs=1000,
+        )
+        for _, add in self._adds:
+            add(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [descriptor.full_name for descriptor, _ in self._adds]
+        reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
+        self.port = self._server.add_secure_port(self._listen, server_credentials(self._tls_dir))
+        await self._server.start()
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Say NOT_SERVING, refuse new calls, let those under way end."""
+        await self._health.enter_graceful_shutdown()
+        if self._server is not None:
+            await self._server.stop(grace_seconds)

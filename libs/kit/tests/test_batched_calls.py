@@ -1,0 +1,239 @@
+"""Many calls in one message are many calls: each has its own principal, rights, deadline, refusal and answer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from resapermis.mandate.v1 import mandate_pb2 as pb
+from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
+from resapermis.together.v1 import together_pb2, together_pb2_grpc
+from resapermis_kit.errors import Code, Failure, from_rpc_error
+from resapermis_kit.rpc import batched_calls, peers
+from resapermis_kit.rpc.auth import caller, current_token
+from resapermis_kit.rpc.batch_servicer import LARGEST_ANSWERS, MOST_CALLS
+from resapermis_kit.rpc.batched_calls import BatchedCalls
+from resapermis_kit.rpc.deadline import remaining_seconds
+from resapermis_testing.eventually import eventually
+from resapermis_testing.running import Running, Serve
+
+SERVICE = pb.DESCRIPTOR.services_by_name["MandateService"]
+CHECK = "/resapermis.mandate.v1.MandateService/CheckMandates"
+
+
+class Mandates(rpc.MandateServiceServicer):
+    """Answers with who asked; waits, breaks and refuses on demand."""
+
+    def __init__(self) -> None:
+        self.here = 0
+        self.most_at_once = 0
+        self.free = asyncio.Event()
+        self.left = 0
+
+    async def CheckMandates(self, request: pb.CheckMandatesRequest, context: Any) -> pb.CheckMandatesResponse:
+        self.here += 1
+        self.most_at_once = max(self.most_at_once, self.here)
+        try:
+            how = request.questions[0].candidate_id if request.questions else ""
+            await asyncio.sleep(0)
+            if how == "wait":
+                await self.free.wait()
+            if how == "break":
+                raise RuntimeError
+            if how == "refuse":
+                raise Failure(Code.CODE_NO_MANDATE, "no mandate", rdvpermis_code="CANDIDAT_PAS_SOUS_MANDAT")
+            said = f"{caller().school().school_id} {remaining_seconds():.0f}"
+            answer = pb.MandateAnswer(candidate_id=said, rdvpermis_candidate_id="x" * (LARGEST_ANSWERS // 3))
+            return pb.CheckMandatesResponse(answers=[answer if how == "large" else pb.MandateAnswer(candidate_id=said)])
+        finally:
+            self.here -= 1
+            self.left += 1
+
+
+@pytest.fixture
+def mandates() -> Mandates:
+    return Mandates()
+
+
+@pytest.fixture
+async def running(serve: Serve, mandates: Mandates) -> Running:
+    return await serve("mandate", (rpc.add_MandateServiceServicer_to_server, mandates, SERVICE.full_name))
+
+
+@pytest.fixture
+async def together(running: Running) -> AsyncIterator[BatchedCalls]:
+    async with running.channel("mandate", "basket") as channel:
+        yield BatchedCalls(channel, SERVICE)
+
+
+async def check(together: BatchedCalls, token: str, how: str = "", seconds: float = 5) -> str:
+    request = pb.CheckMandatesRequest(questions=[pb.MandateQuestion(candidate_id=how)])
+    answer = await peers.call(together.method("CheckMandates"), request, timeout=seconds, principal=token)
+    return str(answer.answers[0].candidate_id)
+
+
+async def test_each_call_is_its_own_persons_and_all_are_answered_at_once(
+    running: Running, together: BatchedCalls, mandates: Mandates
+) -> None:
+    tokens = [running.principal(school_id=f"s-{n}") for n in range(5)]
+    said = await asyncio.gather(*(check(together, token, seconds=3 + n) for n, token in enumerate(tokens)))
+    assert said == [f"s-{n} {3 + n}" for n in range(5)]
+    assert mandates.most_at_once == 5
+    assert await check(together, tokens[0]) == "s-0 5"  # alone
+    assert caller_is_unset()
+
+
+def caller_is_unset() -> bool:
+    """What a call set is the call's."""
+    return current_token.get() == ""
+
+
+async def test_one_that_is_refused_breaks_or_has_no_right_harms_no_other(
+    running: Running, together: BatchedCalls
+) -> None:
+    good, trainer = running.principal(), running.principal(roles=("trainer",))
+    asked = [(good, ""), (good, "refuse"), (good, "break"), (trainer, ""), ("not.a.token", ""), ("", ""), (good, "")]
+    said = await asyncio.gather(*(check(together, *one) for one in asked), return_exceptions=True)
+    codes = [one.code if isinstance(one, Failure) else "said" for one in said]
+    assert codes == [
+        "said",
+        Code.CODE_NO_MANDATE,
+        Code.CODE_INTERNAL,
+        Code.CODE_FORBIDDEN,
+        Code.CODE_UNAUTHENTICATED,
+        Code.CODE_FORBIDDEN,  # basket itself acts for no school here
+        "said",
+    ]
+    assert isinstance(said[1], Failure)
+    assert said[1].rdvpermis_code == "CANDIDAT_PAS_SOUS_MANDAT"
+
+
+async def test_answers_come_as_they_are_ready(running: Running, together: BatchedCalls, mandates: Mandates) -> None:
+    slow = asyncio.create_task(check(together, running.principal(), "wait"))
+    assert await check(together, running.principal()) == "school-1 5"
+    assert not slow.done()
+    assert await check(together, running.principal()) == "school-1 5"  # nor do later ones wait for it
+    mandates.free.set()
+    assert await slow == "school-1 5"
+
+
+async def test_each_has_its_own_deadline(running: Running, together: BatchedCalls, mandates: Mandates) -> None:
+    token = running.principal()
+    one, two = await asyncio.gather(
+        check(together, token, "wait", seconds=0.2), check(together, token, seconds=5), return_exceptions=True
+    )
+    assert isinstance(one, Failure)
+    assert one.code == Code.CODE_DEADLINE
+    assert two == "school-1 5"
+
+    async def nobody_works_on() -> bool:
+        return mandates.here == 0
+
+    await eventually(nobody_works_on)
+
+
+async def test_answers_larger_than_a_message_come_in_several(running: Running, together: BatchedCalls) -> None:
+    said = await asyncio.gather(*(check(together, running.principal(), "large") for _ in range(20)))
+    assert said == ["school-1 5"] * 20
+
+
+async def test_only_whom_the_policy_names_may(running: Running) -> None:
+    async with running.channel("mandate", "notification") as channel:
+        token = running.principal()
+        lots = BatchedCalls(channel, SERVICE)
+        for failed in await asyncio.gather(check(lots, token), check(lots, token), return_exceptions=True):
+            assert isinstance(failed, Failure)
+            assert failed.code == Code.CODE_UNAUTHENTICATED
+
+
+async def refused(running: Running, *calls: together_pb2.Asked) -> list[Code.ValueType]:
+    async with running.channel("mandate", "basket") as channel:
+        stub = together_pb2_grpc.TogetherServiceStub(channel)
+        request = together_pb2.CallRequest(calls=calls)
+        return [one.refusal.code async for said in stub.Call(request, timeout=5) for one in said.answers]
+
+
+async def test_what_cannot_be_called_or_read_is_malformed(running: Running) -> None:
+    token = running.principal()
+    itself = "/resapermis.together.v1.TogetherService/Call"
+    asked = [("/nobody/knows", b""), (itself, b""), (CHECK, b"\xff\xff"), ("", b"")]
+    calls = [together_pb2.Asked(method=m, request=r, principal=token, left_milliseconds=5000) for m, r in asked]
+    assert await refused(running, *calls) == [Code.CODE_MALFORMED] * 4
+    late = together_pb2.Asked(method=CHECK, principal=token)
+    assert await refused(running, late) == [Code.CODE_DEADLINE]
+    assert await refused(running) == []
+
+
+async def test_too_many_at_once_are_refused(running: Running) -> None:
+    call = together_pb2.Asked(method=CHECK, principal=running.principal(), left_milliseconds=5000)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await refused(running, *[call] * (MOST_CALLS + 1))
+    assert from_rpc_error(caught.value).code == Code.CODE_MALFORMED
+
+
+async def test_a_peer_that_goes_away_fails_all_who_wait(running: Running, together: BatchedCalls) -> None:
+    token = running.principal()
+    waiting = [asyncio.create_task(check(together, token, "wait")) for _ in range(3)]
+    assert await check(together, token) == "school-1 5"
+    await running.server.stop(0)
+    for failed in await asyncio.gather(*waiting, return_exceptions=True):
+        assert isinstance(failed, Failure)
+        assert failed.code == Code.CODE_UNAVAILABLE
+
+
+async def test_a_peer_of_a_release_that_knows_no_lots_is_called_one_by_one(
+    running: Running, together: BatchedCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running.channel("mandate", "basket") as channel:
+        older = channel.unary_stream(
+            "/resapermis.together.v2.TogetherService/Call",
+            request_serializer=together_pb2.CallRequest.SerializeToString,
+            response_deserializer=together_pb2.CallResponse.FromString,
+        )
+        monkeypatch.setattr(together, "_call", older)
+        for _ in range(2):
+            tokens = [running.principal(school_id=f"s-{n}") for n in range(3)]
+            said = await asyncio.gather(*(check(together, token) for token in tokens))
+            assert said == ["s-0 5", "s-1 5", "s-2 5"]
+
+
+async def test_a_peer_that_has_moved_on_to_a_newer_release_is_found_to_know_lots(
+    running: Running, together: BatchedCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batched_calls, "ALONE_SECONDS", 0.0)
+    newer, lots = together._call, []
+    async with running.channel("mandate", "basket") as channel:
+        older = channel.unary_stream(
+            "/resapermis.together.v2.TogetherService/Call",
+            request_serializer=together_pb2.CallRequest.SerializeToString,
+            response_deserializer=together_pb2.CallResponse.FromString,
+        )
+        monkeypatch.setattr(together, "_call", older)
+        await asyncio.gather(*(check(together, running.principal()) for _ in range(2)))
+
+    def counted(request: Any, **more: float) -> Any:
+        lots.append(len(request.calls))
+        return newer(request, **more)
+
+    monkeypatch.setattr(together, "_call", counted)
+    await asyncio.gather(*(check(together, running.principal()) for _ in range(2)))
+    assert lots == [2]
+
+
+async def test_a_peer_that_answers_nonsense_or_not_all_is_said(
+    running: Running, together: BatchedCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nonsense(request: object, **_: float) -> AsyncIterator[together_pb2.CallResponse]:
+        yield together_pb2.CallResponse(answers=[together_pb2.Answered(call=0, answer=b"\xff\xff")])
+
+    async def silence(request: object, **_: float) -> AsyncIterator[together_pb2.CallResponse]:
+        yield together_pb2.CallResponse(answers=[together_pb2.Answered(call=99, answer=b"")])
+
+    for how in (nonsense, silence):
+        monkeypatch.setattr(together, "_call", how)
+        both = (check(together, running.principal()) for _ in range(2))
+        for failed in await asyncio.gather(*both, return_exceptions=True):
+            assert isinstance(failed, Failure)
+            assert failed.code == Code.CODE_INTERNAL

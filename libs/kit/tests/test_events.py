@@ -1,0 +1,305 @@
+"""Facts leave with their commit, arrive once, and are repeated when the bus loses them."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from events_world import EVENT_TYPE, SOURCE, consumer, forget_published, handler, has, note, publish, running, seen
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.events.v1 import events_pb2 as pb
+from resapermis.mandate.v1.events_pb2 import CandidateCreated
+from resapermis_kit.clock import utc_now
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.events import inbox, numbering, replay, stream_handler, streams, wire
+from resapermis_kit.events import outbox as kit_outbox
+from resapermis_kit.events import relay as kit_relay
+from resapermis_kit.events.event import BatchHandler, Event
+from resapermis_kit.events.numbering import Waiting
+from resapermis_kit.events.outbox import EVENTS, RECORDS, Outbox
+from resapermis_kit.process import invariants
+from resapermis_testing.eventually import eventually
+from resapermis_testing.nats import Nats
+from resapermis_testing.postgres import MakeEngine
+
+
+@pytest.mark.req("P-01")
+async def test_an_event_goes_from_commit_to_handler_once(make_engine: MakeEngine, make_bus: Any) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    box = Outbox(SOURCE)
+    async with running(kit_relay.relay(source, bus, box, utc_now), consumer(sink, source).run(bus)):
+        await publish(source, box, "a", "b")
+        await publish(source, box, "c")
+        await eventually(lambda: has(sink, ["a", "b", "c"]))
+        await forget_published(source)  # an acknowledgement that got lost: everything is published again
+        await publish(source, box, "d")
+        await eventually(lambda: has(sink, ["a", "b", "c", "d"]))
+
+
+async def test_a_rolled_back_transaction_says_nothing(make_engine: MakeEngine) -> None:
+    engine = await make_engine("kit_sample")
+    with pytest.raises(RuntimeError, match="undone"):
+        async with transaction(engine) as tx:
+            await Outbox(SOURCE).add(tx, utc_now(), CandidateCreated(candidate_id="x"))
+            message = "undone"
+            raise RuntimeError(message)
+    async with transaction(engine) as tx:
+        assert await numbering.number_waiting(tx) == []
+
+
+async def test_numbers_are_gapless_by_lane(make_engine: MakeEngine) -> None:
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await asyncio.gather(*(publish(engine, box, f"{n}") for n in range(20)))
+    async with transaction(engine) as tx:
+        rows = await numbering.number_waiting(tx)
+    for stream in (EVENTS, RECORDS):
+        assert sorted(row.number for row in rows if row.stream == stream) == list(range(1, 21))
+
+
+@pytest.mark.req("E6")
+async def test_what_the_bus_lost_is_asked_from_the_source(make_engine: MakeEngine) -> None:
+    source, sink, box = await make_engine("kit_sample"), await make_engine("kit_sample"), Outbox(SOURCE)
+    await publish(source, box, "a", "b", "c")
+    async with transaction(source) as tx:
+        rows = [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+    last = rows[-1]
+    event = Event(str(last.id), SOURCE, last.number, last.type, last.occurred_at, last.payload, "")
+    await handler(sink, source).handle([event])
+    await handler(sink, source).handle([event])  # and a duplicate changes nothing
+    assert await seen(sink) == ["a", "b", "c"]
+
+
+@pytest.mark.req("E5")
+async def test_a_poisoned_event_is_set_aside_and_the_rest_flows(make_engine: MakeEngine, monkeypatch: Any) -> None:
+    monkeypatch.setattr(stream_handler, "FIRST_PAUSE_SECONDS", 0.001)
+    source, sink, box = await make_engine("kit_sample"), await make_engine("kit_sample"), Outbox(SOURCE)
+    await publish(source, box, "a", "poison", "c")
+
+    async def picky(tx: Tx, created: CandidateCreated, event: Event) -> None:
+        if created.candidate_id == "poison":
+            raise ValueError
+        await note(tx, created, event)
+
+    async with transaction(source) as tx:
+        rows = [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+    events = [Event(str(r.id), SOURCE, r.number, r.type, r.occurred_at, r.payload, "") for r in rows]
+    await handler(sink, source, picky).handle(events)
+    assert await seen(sink) == ["a", "c"]
+    async with transaction(sink) as tx:
+        assert (await tx.execute(sa.select(sa.func.count()).select_from(inbox.dead_letters))).scalar() == 1
+
+
+async def _facts(engine: AsyncEngine) -> list[Event]:
+    async with transaction(engine) as tx:
+        rows = [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+    return [Event(str(r.id), SOURCE, r.number, r.type, r.occurred_at, r.payload, "") for r in rows]
+
+
+async def test_a_batch_that_fails_for_one_event_sets_only_that_one_aside(
+    make_engine: MakeEngine, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(stream_handler, "FIRST_PAUSE_SECONDS", 0.001)
+    source, sink, box = await make_engine("kit_sample"), await make_engine("kit_sample"), Outbox(SOURCE)
+    await publish(source, box, "a", "b", "poison", "d")
+    sizes = []
+
+    async def several(tx: Tx, batch: Any) -> None:
+        sizes.append(len(batch))
+        for created, event in batch:
+            await note(tx, created, event)
+            if created.candidate_id == "poison":
+                raise ValueError
+
+    events = await _facts(source)
+    await handler(sink, source, BatchHandler(several)).handle(events)
+    assert await seen(sink) == ["a", "b", "d"]
+    assert sizes == [4] * stream_handler.ATTEMPTS + [1, 1, 1, 1]
+    await handler(sink, source, BatchHandler(several)).handle(events)  # all of them again: nothing is new
+    assert await seen(sink) == ["a", "b", "d"]
+
+
+async def test_a_batch_with_a_gap_is_completed_before_it_is_handled(make_engine: MakeEngine) -> None:
+    source, sink, box = await make_engine("kit_sample"), await make_engine("kit_sample"), Outbox(SOURCE)
+    await publish(source, box, "a", "b", "c", "d", "e")
+    events = await _facts(source)
+    batches = []
+
+    async def several(tx: Tx, batch: Any) -> None:
+        batches.append([created.candidate_id for created, _ in batch])
+
+    sink_handler = handler(sink, source, BatchHandler(several))
+    await sink_handler.handle([events[1], events[1], events[3]])
+    await sink_handler.handle([events[0], events[4]])
+    assert batches == [["a", "b", "c", "d"], ["e"]]
+
+
+async def test_a_number_once_given_stays_with_its_row(make_engine: MakeEngine) -> None:
+    """A relay that dies between its numbering and the mark: the next one publishes the same rows as the same numbers."""
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await publish(engine, box, "a", "b")
+    first = await _waiting(engine)
+    await publish(engine, box, "c")
+    assert await _waiting(engine) == first
+    await _published(engine, first, {row.id for row in first})
+    assert [row.number for row in await _waiting(engine)] == [3]
+
+
+async def test_a_promise_of_which_a_part_is_published_is_kept_with_the_rest(make_engine: MakeEngine) -> None:
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await publish(engine, box, "a", "b", "c")
+    first = await _waiting(engine)
+    await _published(engine, first, {first[1].id})
+    await publish(engine, box, "d")
+    again = await _waiting(engine)
+    assert [(row.id, row.number) for row in again] == [(first[0].id, 1), (first[2].id, 3)]
+    assert await invariants.check(engine, invariants.KIT) == dict.fromkeys(invariants.KIT, 0)
+    await _published(engine, again, {row.id for row in again})
+    assert await _numbers(engine) == {first[0].id: 1, first[1].id: 2, first[2].id: 3}
+    assert [row.number for row in await _waiting(engine)] == [4]
+    assert await invariants.check(engine, invariants.KIT) == dict.fromkeys(invariants.KIT, 0)
+
+
+async def test_of_two_relays_the_slower_one_keeps_no_promise_that_it_did_not_publish(make_engine: MakeEngine) -> None:
+    """The lock went over meanwhile: both published the same rows, and the faster one has been promised new numbers."""
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await publish(engine, box, "a", "b")
+    slower = await _waiting(engine)
+    await _published(engine, slower, {row.id for row in slower})
+    await publish(engine, box, "c")
+    fresh = await _waiting(engine)
+    await _published(engine, slower, {row.id for row in slower})
+    assert await _waiting(engine) == fresh
+    assert await _numbers(engine) == {row.id: row.number for row in slower}
+
+
+async def test_rows_that_a_relay_of_the_version_before_numbered_keep_their_numbers(make_engine: MakeEngine) -> None:
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await publish(engine, box, "a")
+    async with transaction(engine) as tx:
+        await tx.execute(sa.update(kit_outbox.outbox).values(number=1))
+        await tx.execute(sa.insert(numbering.heads).values(stream=EVENTS, last_number=1))
+    await publish(engine, box, "b")
+    rows = await _waiting(engine)
+    assert [(row.number, row.after) for row in rows] == [(1, None), (2, 1)]
+    await _published(engine, rows, {row.id for row in rows})
+    assert await _waiting(engine) == []
+
+
+async def test_what_is_promised_is_repeated_too(make_engine: MakeEngine) -> None:
+    """Between publishing and the mark the bus may bring a event whose neighbour it lost."""
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await publish(engine, box, "a", "b")
+    rows = await _waiting(engine)
+    await _published(engine, rows, {row.id for row in rows})
+    await publish(engine, box, "c", "d")
+    await _waiting(engine)
+    async with transaction(engine) as tx:
+        answer = await replay.replay(tx, SOURCE, pb.ReplayRequest(lane=EVENTS, first_number=2, last_number=3))
+    assert [envelope.number for envelope in answer.envelopes] == [2, 3]
+
+
+async def test_old_rows_are_forgotten_from_the_lowest_number_on(make_engine: MakeEngine) -> None:
+    engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
+    await publish(engine, box, "a", "b", "c", "d")
+    rows = await _waiting(engine)
+    await _published(engine, rows, {row.id for row in rows})
+    now, table = utc_now(), kit_outbox.outbox
+    async with transaction(engine) as tx:  # "c" was published again lately
+        old = sa.update(table).where(table.c.stream == EVENTS, table.c.number != 3)
+        await tx.execute(old.values(published_at=now - replay.KEPT - timedelta(seconds=1)))
+        assert await replay.forget_old(tx, now) == 2
+    assert sorted((await _numbers(engine)).values()) == [3, 4]
+
+
+async def _waiting(engine: AsyncEngine) -> list[Waiting]:
+    async with transaction(engine) as tx:
+        return [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+
+
+async def _published(engine: AsyncEngine, rows: list[Waiting], ids: set[UUID]) -> None:
+    async with transaction(engine) as tx:
+        await numbering.mark_published(tx, rows, ids, utc_now())
+
+
+async def _numbers(engine: AsyncEngine) -> dict[UUID, int]:
+    """Of events."""
+    table = kit_outbox.outbox.c
+    async with transaction(engine) as tx:
+        rows = await tx.execute(
+            sa.select(table.id, table.number).where(table.stream == EVENTS, table.number.is_not(None))
+        )
+        return {row.id: row.number for row in rows}
+
+
+async def test_events_of_one_type_travel_together_and_are_handled_one_by_one(
+    make_engine: MakeEngine, make_bus: Any
+) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    ids = [f"{n:03d}" for n in range(wire.LARGEST_BATCH + 2)]
+    await publish(source, Outbox(SOURCE), *ids)
+    heard: list[str] = []
+
+    async def hear(message: Any) -> None:
+        found = wire.payloads(message.headers, message.data)
+        heard.extend(CandidateCreated.FromString(payload).candidate_id for payload in found)
+
+    await bus.subscribe(EVENT_TYPE, cb=hear)
+    await bus.flush()
+    async with running(consumer(sink, source).run(bus)):
+        await kit_relay.relay_round(source, bus.jetstream(), SOURCE, utc_now)
+        await eventually(lambda: has(sink, ids))
+    stream = await bus.jetstream().stream_info(streams.stream_name(EVENTS, SOURCE))
+    assert stream.state.messages == 2
+    assert heard == ids
+
+
+@pytest.mark.req("E8")
+async def test_a_message_of_several_events_that_did_not_keep_is_none_and_its_source_repeats_them(
+    make_engine: MakeEngine, make_bus: Any
+) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await publish(source, Outbox(SOURCE), "a", "b")
+    rows = [row for row in await _waiting(source) if row.stream == EVENTS]
+    headers, payload = wire._batched(SOURCE, rows)
+    with pytest.raises(ValueError, match="batch"):
+        wire.payloads(headers, b"\xff" + payload)
+    await bus.jetstream().publish(wire.subject_of(SOURCE, EVENT_TYPE), b"\xff" + payload, headers=headers)
+    await _published(source, rows, {row.id for row in rows})
+    await publish(source, Outbox(SOURCE), "c")
+    async with running(consumer(sink, source).run(bus)):
+        await kit_relay.relay_round(source, bus.jetstream(), SOURCE, utc_now)
+        await eventually(lambda: has(sink, ["a", "b", "c"]))
+
+
+def test_what_travels_together_follows_each_other_in_a_lane_and_is_of_one_type_and_not_large() -> None:
+    def row(number: int, stream: str = EVENTS, kind: str = "A", size: int = 1) -> Waiting:
+        return Waiting(UUID(int=number), stream, kind, b"x" * size, "", utc_now(), number)
+
+    rows = [row(1), row(2), row(4), row(1, RECORDS), row(5, kind="B"), row(6), row(7, size=wire.LARGEST_BATCH_BYTES)]
+    packs = [[(one.stream, one.number) for one in pack] for pack in wire.in_batches(rows)]
+    assert packs == [
+        [(EVENTS, 1), (EVENTS, 2)],
+        [(EVENTS, 4)],
+        [(EVENTS, 5)],
+        [(EVENTS, 6)],
+        [(EVENTS, 7)],
+        [(RECORDS, 1)],
+    ]
+
+
+@pytest.mark.req("E10")
+async def test_events_wait_while_nats_is_stopped(make_engine: MakeEngine, make_bus: Any, nats_server: Nats) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    box = Outbox(SOURCE)
+    async with running(kit_relay.relay(source, bus, box, utc_now), consumer(sink, source).run(bus)):
+        nats_server.stop()
+        await publish(source, box, "a")
+        nats_server.start()
+        await eventually(lambda: has(sink, ["a"]), seconds=30)

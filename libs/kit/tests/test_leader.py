@@ -1,0 +1,108 @@
+"""One replica does what is to be done once, and another takes over when it falls."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from resapermis_kit.process import leader
+from resapermis_testing.eventually import eventually
+from resapermis_testing.postgres import MakeDatabase, Postgres
+
+
+@pytest.fixture
+async def replicas(
+    make_database: MakeDatabase,
+) -> AsyncIterator[tuple[list[int], dict[int, int], list[asyncio.Task[None]]]]:
+    url = await make_database("kit_sample")
+    engines = [leader.lock_engine(url, f"replica-{n}") for n in range(3)]
+    at_work: list[int] = []
+    rounds: dict[int, int] = {}
+
+    def duty(replica: int) -> leader.Worker:
+        async def work() -> None:
+            at_work.append(replica)
+            try:
+                while True:
+                    rounds[replica] = rounds.get(replica, 0) + 1
+                    await asyncio.sleep(0.01)
+            finally:
+                at_work.remove(replica)
+
+        return work
+
+    tasks = [asyncio.create_task(leader.lead(engine, "sample", [duty(n)])) for n, engine in enumerate(engines)]
+    yield at_work, rounds, tasks
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for engine in engines:
+        await engine.dispose()
+
+
+async def _one(at_work: list[int]) -> bool:
+    return len(at_work) == 1
+
+
+@pytest.mark.req("P-04")
+async def test_of_three_replicas_one_works_and_another_follows_when_it_stops(replicas: tuple) -> None:
+    at_work, rounds, tasks = replicas
+    await eventually(lambda: _one(at_work))
+    first = at_work[0]
+    tasks[first].cancel()
+    await asyncio.gather(tasks[first], return_exceptions=True)
+    await eventually(lambda: _one(at_work))
+    assert at_work[0] != first
+    assert rounds[first] > 0
+
+
+@pytest.mark.req("P-04")
+async def test_a_replica_whose_connection_is_cut_lets_go(replicas: tuple, postgres: Postgres) -> None:
+    at_work, rounds, _ = replicas
+    await eventually(lambda: _one(at_work))
+    await postgres.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%leader'"
+    )
+    before = sum(rounds.values())
+
+    async def again() -> bool:
+        return len(at_work) == 1 and sum(rounds.values()) > before + 50
+
+    await eventually(again)
+
+
+async def test_a_duty_that_breaks_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leader, "BEAT_SECONDS", 0.001)
+    begun = 0
+
+    async def fragile() -> None:
+        nonlocal begun
+        begun += 1
+        raise RuntimeError
+
+    task = asyncio.create_task(leader.forever(fragile))
+
+    async def thrice() -> bool:
+        return begun >= 3
+
+    await eventually(thrice)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_task_that_swallows_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leader, "BEAT_SECONDS", 0.01)
+    swallowed = 0
+
+    async def deaf() -> None:
+        nonlocal swallowed
+        while swallowed < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed += 1
+
+    task = asyncio.create_task(deaf())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(leader.end([task]), 5)
+    assert task.done()

@@ -1,0 +1,223 @@
+"""A bus that forgets, a stream that is lost, a database restored to the past: seen, and made good from the outbox."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from events_world import EVENT_TYPE, SOURCE, consumer, handler, has, publish, running, waiting
+from prometheus_client import REGISTRY
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis_kit.clock import utc_now
+from resapermis_kit.database import durability
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.events import numbering, recovery, streams
+from resapermis_kit.events import outbox as kit_outbox
+from resapermis_kit.events import relay as kit_relay
+from resapermis_kit.events.outbox import EVENTS, Outbox
+from resapermis_testing.eventually import eventually
+from resapermis_testing.nats import Nats
+from resapermis_testing.ports import free_port
+from resapermis_testing.postgres import MakeEngine
+
+pytestmark = pytest.mark.timeout(180)  # what is shown does not depend on how busy the machine is
+
+
+def _preparing(engine: AsyncEngine, bus: Any) -> Any:
+    async def prepare() -> None:
+        await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+        await recovery.align(engine, bus, SOURCE)
+
+    return prepare
+
+
+def _relay(engine: AsyncEngine, bus: Any) -> Any:
+    return kit_relay.relay(engine, bus, Outbox(SOURCE), utc_now, _preparing(engine, bus))
+
+
+async def _all_said(engine: AsyncEngine) -> None:
+    async def said() -> bool:
+        return await waiting(engine) == 0
+
+    await eventually(said, seconds=90)
+
+
+@pytest.mark.req("E7")
+async def test_a_bus_that_writes_each_message_is_started_on(tls: Path, tmp_path: Path) -> None:
+    await _on_a_server(tmp_path, "sync_interval: always", durability.require_synced)
+
+
+@pytest.mark.req("E7")
+@pytest.mark.parametrize("interval", ["", "sync_interval: 2m"])
+async def test_on_a_bus_that_flushes_now_and_then_nothing_starts(tmp_path: Path, interval: str) -> None:
+    with pytest.raises(durability.NotDurable, match="sync_interval: always"):
+        await _on_a_server(tmp_path, interval, durability.require_synced)
+
+
+async def _on_a_server(tmp_path: Path, interval: str, ask: Any) -> None:
+    port, monitor = free_port(), free_port()
+    config = tmp_path / "nats.conf"
+    config.write_text(
+        f'listen: "127.0.0.1:{port}"\nhttp: "127.0.0.1:{monitor}"\n'
+        f'jetstream {{ store_dir: "{tmp_path}/js"\n {interval} }}\n'
+    )
+    server = Nats(port, tmp_path / "js", config)
+    server.start()
+    try:
+
+        async def answers() -> bool:
+            try:
+                return bool(durability.jetstream(f"http://127.0.0.1:{monitor}"))
+            except OSError:
+                return False
+
+        await eventually(answers)
+        await ask(f"http://127.0.0.1:{monitor}")
+    finally:
+        server.stop()
+
+
+@pytest.mark.req("E7")
+async def test_a_bus_that_cannot_be_asked_is_no_reason_not_to_start() -> None:
+    await durability.require_synced("")
+    await durability.require_synced(f"http://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.req("E8")
+@pytest.mark.parametrize("struck", [0, 17, 29])
+async def test_a_bit_that_flips_in_a_stream_is_made_good_by_its_source(
+    make_engine: MakeEngine, make_bus: Any, nats_server: Nats, struck: int
+) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    ids = [f"candidate-{n:02d}" for n in range(30)]
+    async with running(_relay(source, bus)):
+        await publish(source, Outbox(SOURCE), *ids)
+        await _all_said(source)
+        nats_server.stop()
+        _flip(nats_server.store, ids[struck].encode())
+        nats_server.start()
+        async with running(consumer(sink, source).run(bus)):
+            await publish(source, Outbox(SOURCE), "after")
+            await eventually(lambda: has(sink, [*ids, "after"]), seconds=90)
+
+
+def _flip(store: Path, words: bytes) -> None:
+    """One bit of one message, wherever a block has it."""
+    for file in store.rglob("*.blk"):
+        data = bytearray(file.read_bytes())
+        if (at := data.find(words)) >= 0:
+            data[at] ^= 0x10
+            file.write_bytes(data)
+
+
+@pytest.mark.req("E8", "E9")
+async def test_a_stream_lost_with_its_disk_is_made_again_and_what_it_had_is_repeated(
+    make_engine: MakeEngine, make_bus: Any, nats_server: Nats
+) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    async with running(_relay(source, bus)):
+        await publish(source, Outbox(SOURCE), "a", "b", "c")
+        await _all_said(source)
+        nats_server.stop()
+        shutil.rmtree(nats_server.store)  # nobody had heard any of them
+        nats_server.start()
+        async with running(consumer(sink, source).run(bus)):
+            await publish(source, Outbox(SOURCE), "d")
+            await eventually(lambda: has(sink, ["a", "b", "c", "d"]), seconds=90)
+
+
+@pytest.mark.req("E8")
+async def test_a_lost_tail_that_nothing_follows_is_found_by_asking(make_engine: MakeEngine) -> None:
+    source, sink = await make_engine("kit_sample"), await make_engine("kit_sample")
+    await publish(source, Outbox(SOURCE), "a", "b")
+    async with transaction(source) as tx:
+        await numbering.number_waiting(tx)
+    await handler(sink, source).catch_up()
+    assert await has(sink, ["a", "b"])
+    await handler(sink, source).catch_up()
+    assert await has(sink, ["a", "b"])
+
+
+async def _restored(engine: AsyncEngine, numbers: int) -> None:
+    """The database as it was when it had given so many numbers of each stream."""
+    async with transaction(engine) as tx:
+        await tx.execute(sa.delete(kit_outbox.outbox).where(kit_outbox.outbox.c.number > numbers))
+        await tx.execute(sa.update(numbering.heads).values(last_number=numbers))
+
+
+@pytest.mark.req("E9", "E16")
+async def test_a_database_restored_to_the_past_says_nothing_under_an_old_number(
+    make_engine: MakeEngine, make_bus: Any
+) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    async with running(_relay(source, bus), consumer(sink, source).run(bus)):
+        for n in range(4):
+            await publish(source, Outbox(SOURCE), f"{n}")
+        await eventually(lambda: has(sink, ["0", "1", "2", "3"]))
+    await _restored(source, 2)
+    async with running(_relay(source, bus), consumer(sink, source).run(bus)):
+        await publish(source, Outbox(SOURCE), "new")
+        await eventually(lambda: has(sink, ["0", "1", "2", "3", "new"]))
+
+
+@pytest.mark.req("E9")
+async def test_a_restore_is_told_to_whoever_must_read_again(make_engine: MakeEngine, make_bus: Any) -> None:
+    source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
+    async with running(_relay(source, bus)):
+        await publish(source, Outbox(SOURCE), "a")
+        await publish(source, Outbox(SOURCE), "b")
+        await _all_said(source)
+    assert await recovery.align(source, bus, SOURCE) == []
+    await _restored(source, 1)
+    assert [(one.stream, one.had, one.now) for one in await recovery.align(source, bus, SOURCE)] == [
+        (EVENTS, 1, 2),
+        ("records", 1, 2),
+    ]
+    assert await recovery.align(source, bus, SOURCE) == []
+
+
+@pytest.mark.req("E9")
+async def test_a_relay_that_died_before_its_mark_is_no_restore(make_engine: MakeEngine, make_bus: Any) -> None:
+    source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
+    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await publish(source, Outbox(SOURCE), "a", "b")
+    async with transaction(source) as tx:
+        rows = await numbering.number_waiting(tx)
+    await kit_relay._publish(bus.jetstream(), SOURCE, rows)
+    assert await recovery.align(source, bus, SOURCE) == []
+    async with transaction(source) as tx:
+        assert await numbering.number_waiting(tx) == rows
+
+
+@pytest.mark.req("E9")
+async def test_what_was_promised_in_a_past_that_came_back_had_been_published_then(
+    make_engine: MakeEngine, make_bus: Any
+) -> None:
+    source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
+    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await publish(source, Outbox(SOURCE), "a", "b")
+    async with transaction(source) as tx:
+        rows = [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+    await kit_relay._publish(bus.jetstream(), SOURCE, [*rows, replace(rows[-1], id=uuid4(), number=9)])
+    assert [(one.stream, one.had, one.now) for one in await recovery.align(source, bus, SOURCE)] == [(EVENTS, 2, 9)]
+    await publish(source, Outbox(SOURCE), "new")
+    async with transaction(source) as tx:
+        assert [row.number for row in await numbering.number_waiting(tx) if row.stream == EVENTS] == [10]
+
+
+@pytest.mark.req("E9")
+async def test_a_source_and_its_stream_that_both_went_back_are_alarmed_on(make_engine: MakeEngine) -> None:
+    source, sink = await make_engine("kit_sample"), await make_engine("kit_sample")
+    await publish(source, Outbox(SOURCE), "a", "b", "c")
+    async with transaction(source) as tx:
+        rows = await numbering.number_waiting(tx)
+        await numbering.mark_published(tx, rows, [row.id for row in rows], utc_now())
+    await handler(sink, source).catch_up()
+    await _restored(source, 1)
+    await handler(sink, source).catch_up()
+    labels = {"source": SOURCE, "stream": EVENTS}
+    assert REGISTRY.get_sample_value("resapermis_consumer_ahead_of_source", labels) == 1

@@ -1,0 +1,81 @@
+"""A nats-server for each test that asks for one. A pytest plugin."""
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+
+from resapermis_kit.events.streams import connect
+from resapermis_testing.ports import free_port
+
+
+@dataclass
+class Nats:
+    """A nats-server of one test, with JetStream and mutual TLS."""
+
+    port: int
+    store: Path
+    config: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"tls://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start, or start again on the same data."""
+        binary = shutil.which("nats-server") or str(Path(sys.executable).parent / "nats-server")
+        self.process = subprocess.Popen(
+            [binary, "-c", str(self.config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def stop(self) -> None:
+        """Stop and wait."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
+
+
+@pytest.fixture
+async def nats_server(tls: Path, tmp_path: Path) -> AsyncIterator[Nats]:
+    """A fresh nats-server."""
+    port = free_port()
+    certificate = tls / "audit"
+    config = tmp_path / "nats.conf"
+    config.write_text(
+        f'listen: "127.0.0.1:{port}"\n'
+        f'jetstream {{ store_dir: "{tmp_path}/jetstream", sync_interval: always }}\n'
+        f'tls {{ cert_file: "{certificate}/tls.pem", key_file: "{certificate}/tls.key", '
+        f'ca_file: "{certificate}/ca.pem", verify: true, handshake_first: true }}\n'
+    )
+    server = Nats(port, tmp_path / "jetstream", config)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def make_bus(nats_server: Nats, tls: Path) -> AsyncIterator[Callable[[str], Awaitable[Client]]]:
+    """Function: service name -> connected NATS client."""
+    clients: list[Client] = []
+
+    async def make(service: str) -> Client:
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(OSError):
+                    clients.append(await connect(nats_server.url, tls / service, service))
+                    return clients[-1]
+                await asyncio.sleep(0.02)  # the server binds its port within some 20 ms
+
+    yield make
+    for client in clients:
+        await client.close()

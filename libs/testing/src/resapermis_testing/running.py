@@ -1,0 +1,95 @@
+"""A service's gRPC server with the real gate, and settings for a whole process. A pytest plugin."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from resapermis_kit.process.settings import ServiceSettings
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Principal, Signer, Verifier
+from resapermis_kit.rpc.authorization import Authorizer
+from resapermis_kit.rpc.server import Server
+
+POLICIES = Path(__file__).parents[4] / "policies"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _grpc_stays_up() -> None:
+    """Hold gRPC's global queue for the whole process, as a service does that has a server or a channel all its life.
+
+    Without it the queue goes and comes with each test's last object, whenever the collector finds that one, also from
+    within the queue's own callbacks: a test process of CI died in there.
+    """
+
+    async def hold() -> None:
+        grpc.aio.init_grpc_aio()
+
+    asyncio.run(hold())
+
+
+@dataclass
+class Running:
+    """A service's gRPC server of this test and channels to it."""
+
+    server: Server
+    tls: Path
+    signer: Signer
+
+    def channel(self, service: str, caller: str = "auth-gateway") -> grpc.aio.Channel:
+        """Channel from `caller` to this server, which must hold the certificate of `service`."""
+        return peers.channel(f"127.0.0.1:{self.server.port}", self.tls / caller, service)
+
+    def principal(self, **overrides: Any) -> str:
+        """A signed token; by default a manager of school-1."""
+        facts: dict[str, Any] = {
+            "account_id": "account-1",
+            "session_id": "session-1",
+            "school_id": "school-1",
+            "roles": ("school_manager",),
+        }
+        return self.signer.sign(Principal(**(facts | overrides)))
+
+
+Serve = Callable[..., Awaitable[Running]]
+
+
+@pytest.fixture
+async def serve(tls: Path, principal_keys: tuple[Path, Path], signer: Signer) -> AsyncIterator[Serve]:
+    """Function: (service, (add, servicer, full name)...) -> a running server with the real gate."""
+    running: list[Running] = []
+
+    async def start(service: str, *servicers: tuple[Any, object, str]) -> Running:
+        server = Server("127.0.0.1:0", tls / service, Verifier(principal_keys[1]), Authorizer(POLICIES))
+        for add, servicer, name in servicers:
+            server.add(add, servicer, name)
+        await server.start()
+        running.append(Running(server, tls, signer))
+        return running[-1]
+
+    yield start
+    for one in running:
+        await one.server.stop(0)
+
+
+@pytest.fixture
+def settings_for(tls: Path, principal_keys: tuple[Path, Path]) -> Callable[..., ServiceSettings]:
+    """Function: (settings class, service, **more) -> settings with this test's certificates and keys."""
+
+    def make(kind: type[ServiceSettings], service: str, **more: Any) -> ServiceSettings:
+        values: dict[str, Any] = {
+            "database_url": "",
+            "nats_url": "",
+            "tls_dir": tls / service,
+            "grpc_listen": "127.0.0.1:0",
+            "metrics_listen": "127.0.0.1:0",
+            "principal_jwks": principal_keys[1],
+            "policies": POLICIES,
+        }
+        return kind(**values | more)
+
+    return make
