@@ -1,18 +1,31 @@
 """Facts leave with their commit, arrive once, and are repeated when the bus loses them."""
 
 import asyncio
+import itertools
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from events_world import EVENT_TYPE, SOURCE, consumer, forget_published, handler, has, note, publish, running, seen
+from events_world import (
+    EVENT_TYPE,
+    SOURCE,
+    consumer,
+    events_of,
+    forget_published,
+    handler,
+    has,
+    note,
+    publish,
+    running,
+    seen,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.events.v1 import events_pb2 as pb
 from resapermis.mandate.v1.events_pb2 import CandidateCreated
-from resapermis_kit.clock import utc_now
+from resapermis_kit.clock import NewId, utc_now
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events import inbox, numbering, replay, stream_handler, streams, wire
 from resapermis_kit.events import outbox as kit_outbox
@@ -303,3 +316,64 @@ async def test_events_wait_while_nats_is_stopped(make_engine: MakeEngine, make_b
         await publish(source, box, "a")
         nats_server.start()
         await eventually(lambda: has(sink, ["a"]), seconds=30)
+
+
+async def _with_one_poisoned_among_the_lost(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[str], list[bytes]]:
+    """Of a..f the bus brought a and b; it loses c, d, e and brings f. d cannot be handled. What is seen, what is set aside."""
+    monkeypatch.setattr(stream_handler, "FIRST_PAUSE_SECONDS", 0.001)
+    source, sink = await make_engine("kit_sample"), await make_engine("kit_sample")
+    await publish(source, Outbox(SOURCE), "a", "b", "c", "d", "e", "f")
+    events = await events_of(source)
+
+    async def picky(tx: Tx, created: CandidateCreated, event: Event) -> None:
+        if created.candidate_id == "d":
+            raise ValueError
+        await note(tx, created, event)
+
+    await handler(sink, source, picky).handle(events[:2])
+    await handler(sink, source, picky).handle(events[5:])
+    async with transaction(sink) as tx:
+        letters = list((await tx.execute(sa.select(inbox.dead_letters.c.payload))).scalars())
+    return await seen(sink), letters
+
+
+LOST = "fault 2: a poisoned event among the lost ones takes them and the newest along"
+
+
+@pytest.mark.xfail(strict=True, reason=LOST, raises=AssertionError)
+async def test_of_events_that_the_bus_lost_only_the_poisoned_one_is_not_handled(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handled, _ = await _with_one_poisoned_among_the_lost(make_engine, monkeypatch)
+    assert handled == ["a", "b", "c", "e", "f"]
+
+
+@pytest.mark.xfail(strict=True, reason=LOST, raises=AssertionError)
+async def test_of_events_that_the_bus_lost_the_poisoned_one_is_set_aside(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, letters = await _with_one_poisoned_among_the_lost(make_engine, monkeypatch)
+    assert [CandidateCreated.FromString(letter).candidate_id for letter in letters] == ["d"]
+
+
+@pytest.mark.xfail(strict=True, reason="fault 9: numbers follow the clocks of replicas", raises=AssertionError)
+async def test_what_one_replica_publishes_after_another_has_the_later_number(make_engine: MakeEngine) -> None:
+    source = await make_engine("kit_sample")
+    seconds = {"ahead": 30.0, "right": 0.0}
+
+    def ids_by(replica: str) -> NewId:
+        # UUIDv7: milliseconds of this replica's clock before anything random
+        return lambda: UUID(int=int((1_800_000_000 + seconds[replica]) * 1000) << 80 | 0x7 << 76 | 0x2 << 62)
+
+    await publish(source, Outbox(SOURCE, new_event_id=_counted(ids_by("ahead"))), "held")
+    await publish(source, Outbox(SOURCE, new_event_id=_counted(ids_by("right"))), "released")  # which saw the hold
+    numbered = [CandidateCreated.FromString(event.payload).candidate_id for event in await events_of(source)]
+    assert numbered == ["held", "released"]
+
+
+def _counted(new: NewId) -> NewId:
+    """Ids of one millisecond differ in their last bits."""
+    numbers = itertools.count()
+    return lambda: UUID(int=new().int + next(numbers))

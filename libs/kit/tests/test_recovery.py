@@ -12,13 +12,15 @@ from events_world import EVENT_TYPE, SOURCE, consumer, handler, has, publish, ru
 from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from resapermis.events.v1 import events_pb2 as pb
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database import durability
 from resapermis_kit.database.transaction import transaction
-from resapermis_kit.events import numbering, recovery, streams
+from resapermis_kit.events import numbering, recovery, replay, streams
 from resapermis_kit.events import outbox as kit_outbox
 from resapermis_kit.events import relay as kit_relay
 from resapermis_kit.events.outbox import EVENTS, Outbox
+from resapermis_kit.events.wire import event_of
 from resapermis_testing.eventually import eventually
 from resapermis_testing.nats import Nats
 from resapermis_testing.ports import free_port
@@ -221,3 +223,76 @@ async def test_a_source_and_its_stream_that_both_went_back_are_alarmed_on(make_e
     await handler(sink, source).catch_up()
     labels = {"source": SOURCE, "stream": EVENTS}
     assert REGISTRY.get_sample_value("resapermis_consumer_ahead_of_source", labels) == 1
+
+
+@pytest.mark.xfail(
+    strict=True, reason="fault 10: the last message counts and not the highest number", raises=AssertionError
+)
+async def test_after_a_restore_the_highest_number_in_the_stream_counts_also_where_an_older_one_came_last(
+    make_engine: MakeEngine, make_bus: Any
+) -> None:
+    source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
+    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await publish(source, Outbox(SOURCE), "a", "b", "c")
+    async with transaction(source) as tx:
+        rows = [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+    # The acknowledgement of 2 was lost, and the bus was away for longer than it knows repeated messages by their id.
+    for row in (*rows, replace(rows[1], id=uuid4())):
+        await kit_relay._publish(bus.jetstream(), SOURCE, [row])
+    async with transaction(source) as tx:
+        await numbering.mark_published(tx, rows, [row.id for row in rows], utc_now())
+    await _restored(source, 1)
+    assert [(one.had, one.now) for one in await recovery.align(source, bus, SOURCE) if one.stream == EVENTS] == [(1, 3)]
+
+
+@pytest.mark.req("E9")
+async def test_a_restore_is_found_in_the_stream_under_its_name_of_release_0_1_0(
+    make_engine: MakeEngine, make_bus: Any
+) -> None:
+    source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
+    await _under_the_old_name(bus, source, "a", "b", "c")
+    await _restored(source, 1)
+    assert [(one.stream, one.had, one.now) for one in await recovery.align(source, bus, SOURCE)] == [(EVENTS, 1, 3)]
+    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    assert await recovery.align(source, bus, SOURCE) == []
+
+
+@pytest.mark.req("P-01")
+async def test_what_was_not_acknowledged_in_the_stream_of_release_0_1_0_is_handled_once(
+    make_engine: MakeEngine, make_bus: Any
+) -> None:
+    source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
+    await _under_the_old_name(bus, source, "a", "b", "c")
+    async with transaction(source) as tx:
+        kept = await replay.replay(tx, SOURCE, pb.ReplayRequest(lane=EVENTS, first_number=1, last_number=3))
+    await handler(sink, source).handle([event_of(envelope) for envelope in kept.envelopes[:1]])
+    js = bus.jetstream()
+    pulled = await js.pull_subscribe("", durable="audit-facts-mandate", stream="facts-mandate")
+    await (await pulled.fetch(1))[0].ack()
+    assert len(await pulled.fetch(1)) == 1  # b is never acknowledged, c not even fetched
+
+    async def prepare() -> None:
+        assert await recovery.align(source, bus, SOURCE) == []
+        await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+
+    box = Outbox(SOURCE)
+    async with running(kit_relay.relay(source, bus, box, utc_now, prepare), consumer(sink, source).run(bus)):
+        await eventually(lambda: has(sink, ["a", "b", "c"]))
+        await publish(source, box, "d")
+        await eventually(lambda: has(sink, ["a", "b", "c", "d"]))
+    names = [info.config.name for info in await js.streams_info()]
+    assert sorted(names) == ["events-mandate", "records-mandate"]
+
+
+async def _under_the_old_name(bus: Any, engine: AsyncEngine, *ids: str) -> None:
+    """Events published by release 0.1.0: the stream is called facts-mandate."""
+    js = bus.jetstream()
+    await js.add_stream(name="facts-mandate", subjects=[EVENT_TYPE])
+    await publish(engine, Outbox(SOURCE), *ids)
+    async with transaction(engine) as tx:
+        rows = await numbering.number_waiting(tx)
+    events = [row for row in rows if row.stream == EVENTS]
+    for row in events:
+        await kit_relay._publish(js, SOURCE, [row])
+    async with transaction(engine) as tx:
+        await numbering.mark_published(tx, events, [row.id for row in events], utc_now())
