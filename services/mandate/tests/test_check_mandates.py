@@ -1,4 +1,4 @@
-"""Schools that ask of their candidates in the same moment share one statement, and nothing else."""
+"""CheckMandates: whom it answers, and that schools that ask in the same moment share one statement and nothing else."""
 
 import asyncio
 import random
@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from mandate_service import Service, refusal_of
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.mandate.v1 import mandate_pb2 as pb
@@ -129,3 +130,42 @@ async def test_a_database_that_fails_is_said_to_all_and_the_next_ask_anew(
         )
         assert [one.code for one in both if isinstance(one, Failure)] == [Code.CODE_UNAVAILABLE] * 2
     assert await _check(servicer, "school-1", candidate) == [True]
+
+
+@pytest.mark.req("R-31")
+async def test_a_service_finds_a_candidate_by_rdvpermis_id_in_the_schools_own_list_alone(service: Service) -> None:
+    candidate = await service.candidate()
+    await service.mandate(candidate)
+    service.egress.known[0].state = "ACCEPTE"
+    await service.poll(minutes=10)
+    questions = [pb.MandateQuestion(rdvpermis_candidate_id=name, category="B") for name in ("c1", "c2")]
+
+    async def ask(school_id: str) -> Any:
+        request = pb.CheckMandatesRequest(questions=questions, school_id=school_id)
+        return (await service.call("CheckMandates", request, as_service="basket", no_person=True)).answers
+
+    known, unknown = await ask("school-1")
+    assert (known.candidate_id, known.active, known.state) == (candidate, True, pb.MANDATE_STATE_ACTIVE)
+    assert (unknown.candidate_id, unknown.active, unknown.state) == ("", False, pb.MANDATE_STATE_UNSPECIFIED)
+    for answer in await ask("school-2"):  # another school's candidate is nobody
+        assert (answer.candidate_id, answer.active, answer.state) == ("", False, pb.MANDATE_STATE_UNSPECIFIED)
+    refused = await refusal_of(ask(""))
+    assert (refused.code, [field for field, _ in refused.violations]) == (Code.CODE_MALFORMED, ["school_id"])
+
+
+@pytest.mark.req("R-04")
+async def test_a_person_asks_for_their_own_school_whatever_the_request_says(service: Service) -> None:
+    candidate = await service.candidate()
+    await service.mandate(candidate)
+    request = pb.CheckMandatesRequest(questions=[pb.MandateQuestion(candidate_id=candidate)], school_id="school-1")
+    (answer,) = (await service.call("CheckMandates", request, as_service="basket", school_id="school-2")).answers
+    assert (answer.active, answer.state) == (False, pb.MANDATE_STATE_UNSPECIFIED)
+
+
+@pytest.mark.req("R-04")
+async def test_no_other_service_may_ask_whose_candidate_it_is(service: Service) -> None:
+    request = pb.CheckMandatesRequest(questions=[pb.MandateQuestion(rdvpermis_candidate_id="c1")], school_id="school-1")
+    refused = await refusal_of(service.call("CheckMandates", request, as_service="scheduling-rules", no_person=True))
+    assert refused.code == Code.CODE_UNAUTHENTICATED
+    refused = await refusal_of(service.call("CheckMandates", request, as_service="auth-gateway"))
+    assert refused.code == Code.CODE_FORBIDDEN
