@@ -5,28 +5,21 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from resapermis_scheduling_rules.domain import (
+from resapermis_scheduling_rules.domain.availability import (
     NOTHING_KNOWN,
-    OVERSEAS_ZONES,
-    Action,
-    Bar,
-    Candidate,
-    Case,
-    Centre,
     Conflict,
-    Parameters,
-    Purpose,
-    Quota,
-    Reason,
-    School,
     Situation,
-    Slot,
-    Status,
     Trainer,
     Vehicle,
     What,
     Whose,
 )
+from resapermis_scheduling_rules.domain.case import Action, Candidate, Case, Purpose
+from resapermis_scheduling_rules.domain.days import OVERSEAS_ZONES
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.penalties import Bar, Reason
+from resapermis_scheduling_rules.domain.quota import Quota
+from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status
 from resapermis_scheduling_rules.rules.eligibility import REMEDIES
 
 departments = st.sampled_from(["91", "2A", "33", *OVERSEAS_ZONES])

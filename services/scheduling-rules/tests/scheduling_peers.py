@@ -17,9 +17,9 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER, caller
+from resapermis_scheduling_rules.domain.polls import Look
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.mirror.looks import Asker, Looker
-from resapermis_scheduling_rules.mirror.plan import Look
 from resapermis_scheduling_rules.mirror.planning import Planner
 from resapermis_scheduling_rules.workers import Lines
 from resapermis_testing.running import Running

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resapermis_scheduling_rules.domain import Centre as ExamCentre
+from resapermis_scheduling_rules.domain.days import is_working_day
+from resapermis_scheduling_rules.domain.polls import Interest, Look, Seen
+from resapermis_scheduling_rules.domain.slots import Centre as ExamCentre
 from resapermis_scheduling_rules.mirror.agenda import (
     EMPTY_FACTOR,
     OLD_AFTER,
@@ -20,10 +22,8 @@ from resapermis_scheduling_rules.mirror.agenda import (
     Why,
     Wish,
 )
-from resapermis_scheduling_rules.mirror.plan import Interest, Look, Seen
 from resapermis_scheduling_rules.mirror.planning import wishes_of
 from resapermis_scheduling_rules.mirror.tokens import Tokens
-from resapermis_scheduling_rules.school.days import is_working_day
 from resapermis_scheduling_rules.store.watching import Scope
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

@@ -19,7 +19,8 @@ from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.batcher import Batcher
-from resapermis_scheduling_rules.domain import Parameters, Want
+from resapermis_scheduling_rules.domain.availability import Want
+from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.judging.evaluating import Evaluator
 from resapermis_scheduling_rules.mirror.looks import Asker
 from resapermis_scheduling_rules.store import actions

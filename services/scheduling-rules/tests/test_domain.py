@@ -12,28 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rule_cases import actions, cases, departments, moments, parameters, waiting_cases
 
-from resapermis_scheduling_rules.domain import (
-    Action,
-    Case,
-    Centre,
-    Parameter,
-    Parameters,
-    Purpose,
-    Quota,
-    Reason,
-    School,
-    Slot,
-    Status,
-    month_of,
-    month_start,
-    next_month,
-    next_pace_change,
-    pace_day,
-    paced,
-    parameters_for,
-    status_of,
-    zone_of,
-)
+from resapermis_scheduling_rules.domain.case import Action, Case, Purpose
+from resapermis_scheduling_rules.domain.days import month_of, month_start, next_month, zone_of
+from resapermis_scheduling_rules.domain.parameters import Parameter, Parameters, parameters_for
+from resapermis_scheduling_rules.domain.penalties import Reason
+from resapermis_scheduling_rules.domain.quota import Quota, next_pace_change, pace_day, paced
+from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status, status_of
 from resapermis_scheduling_rules.judging import judge
 from resapermis_scheduling_rules.rules import ACTION_RULES, LINE_RULES, SLOT_RULES
 from resapermis_scheduling_rules.rules.basket import basket, group

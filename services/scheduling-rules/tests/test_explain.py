@@ -12,7 +12,7 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1 import school_pb2
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.errors import Code
-from resapermis_scheduling_rules.domain import Purpose
+from resapermis_scheduling_rules.domain.case import Purpose
 
 
 def asked(slot_id: str = "s1", **changes: Any) -> pb.EvaluateLine:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resapermis_scheduling_rules.domain import STATUS_OF_WORD, Status
+from resapermis_scheduling_rules.domain.slots import STATUS_OF_WORD, Status
 from resapermis_scheduling_rules.mirror.merging import BY_OTHERS, Found, Known, came, is_doubtful, lost, merged, to_tell
 
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

@@ -24,16 +24,9 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain import (
-    Dated,
-    KeptLine,
-    Parameter,
-    Parameters,
-    Place,
-    Rulebook,
-    longest_gap,
-    parameters_for,
-)
+from resapermis_scheduling_rules.domain.availability import KeptLine, longest_gap
+from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Parameters, Rulebook, parameters_for
+from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.mirror.looks import Asker
 from resapermis_scheduling_rules.parameters import change, preview
 from resapermis_scheduling_rules.store import school_tables, schools, watching_tables

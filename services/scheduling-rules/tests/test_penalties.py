@@ -10,32 +10,22 @@ from hypothesis import strategies as st
 from rule_cases import bars as some_bars
 from rule_cases import departments, moments
 
-from resapermis_scheduling_rules.domain import (
+from resapermis_scheduling_rules.domain.availability import Busy, Want, What, Whose, conflicts, of_one_action
+from resapermis_scheduling_rules.domain.days import days_later, zone_of
+from resapermis_scheduling_rules.domain.distance import distance_km, travel_minutes
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.penalties import (
     Bar,
-    Busy,
-    Centre,
     Outcome,
-    Parameters,
-    Point,
     Reason,
-    Slot,
-    Status,
-    Want,
-    What,
-    Whose,
     after_cancellation,
     after_exam,
     after_result,
-    conflicts,
-    days_later,
-    distance_km,
     failure_days,
     is_late,
     next_possible,
-    of_one_action,
-    travel_minutes,
-    zone_of,
 )
+from resapermis_scheduling_rules.domain.slots import Centre, Point, Slot, Status
 
 EXAM = datetime(2026, 12, 9, 8, 0, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")

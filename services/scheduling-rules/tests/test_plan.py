@@ -10,11 +10,11 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_scheduling_rules.domain import Centre
+from resapermis_scheduling_rules.domain.days import is_working_day
+from resapermis_scheduling_rules.domain.polls import Look, Seen, is_due, looks_for
+from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror.looks import Asker
-from resapermis_scheduling_rules.mirror.plan import Look, Seen, is_due, looks_for
 from resapermis_scheduling_rules.mirror.planning import Favourites, Planner
-from resapermis_scheduling_rules.school.days import is_working_day
 from resapermis_scheduling_rules.store import mirror as store
 from resapermis_scheduling_rules.store import watching
 from resapermis_testing.eventually import eventually

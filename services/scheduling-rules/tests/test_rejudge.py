@@ -15,7 +15,8 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import Code
 from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.domain import Action, Case, Dated, Parameter, Parameters, Rulebook
+from resapermis_scheduling_rules.domain.case import Action, Case
+from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Parameters, Rulebook
 from resapermis_scheduling_rules.judging import judge
 from resapermis_scheduling_rules.judging import wire as case_wire
 from resapermis_scheduling_rules.parameters import change

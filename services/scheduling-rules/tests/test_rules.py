@@ -11,28 +11,13 @@ import pytest
 from hypothesis import given
 from rule_cases import cases, codes
 
-from resapermis_scheduling_rules.domain import (
-    Action,
-    Bar,
-    Candidate,
-    Case,
-    Centre,
-    Conflict,
-    Parameters,
-    Purpose,
-    Quota,
-    School,
-    Situation,
-    Slot,
-    Status,
-    Trainer,
-    Vehicle,
-    Verdict,
-    What,
-    Whose,
-    month_of,
-    zone_of,
-)
+from resapermis_scheduling_rules.domain.availability import Conflict, Situation, Trainer, Vehicle, What, Whose
+from resapermis_scheduling_rules.domain.case import Action, Candidate, Case, Purpose, Verdict
+from resapermis_scheduling_rules.domain.days import month_of, zone_of
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.penalties import Bar
+from resapermis_scheduling_rules.domain.quota import Quota
+from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status
 from resapermis_scheduling_rules.judging import judge
 from resapermis_scheduling_rules.rules.available import available
 from resapermis_scheduling_rules.rules.basket import replacements

@@ -17,23 +17,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
-from resapermis_scheduling_rules.domain import (
-    Case,
-    Centre,
-    Parameters,
-    Place,
-    Point,
-    Purpose,
-    Quota,
-    School,
-    Slot,
-    Status,
-    distance_km,
-)
+from resapermis_scheduling_rules.domain.case import Case, Purpose
+from resapermis_scheduling_rules.domain.distance import distance_km, within
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.quota import Place, Quota
+from resapermis_scheduling_rules.domain.slots import Centre, Point, School, Slot, Status
 from resapermis_scheduling_rules.judging import judge
 from resapermis_scheduling_rules.search.finding import Finder
 from resapermis_scheduling_rules.search.page import PageJudge
-from resapermis_scheduling_rules.search.wanted import Wanted, hours, in_a_row, minute_of_day, within
+from resapermis_scheduling_rules.search.wanted import Wanted, hours, in_a_row, minute_of_day
 from resapermis_scheduling_rules.store import search as store
 from resapermis_scheduling_rules.store.search import Reading
 from resapermis_scheduling_rules.store.tables import centres, slots

@@ -11,7 +11,9 @@ from scheduling_peers import NOW, Service
 from sqlalchemy.dialects.postgresql import Range
 
 from resapermis_kit.database.transaction import transaction
-from resapermis_scheduling_rules.domain import Centre, Parameters, Situation, Slot, Status, Want
+from resapermis_scheduling_rules.domain.availability import Situation, Want
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
 from resapermis_scheduling_rules.store import actions
 from resapermis_scheduling_rules.store.school_tables import occurrences, trainers, unavailabilities, vehicles
 from resapermis_scheduling_rules.store.tables import centres, lines, slots

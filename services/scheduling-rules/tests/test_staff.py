@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scheduling_peers import NOW
 
 from resapermis_scheduling_rules.availability.absence import Booked, first_of_each
-from resapermis_scheduling_rules.domain import Parameters, Whose
+from resapermis_scheduling_rules.domain.availability import Whose
+from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.school.staff import WARN_DAYS, Term, departments_at, due, succeed
 
 days = st.integers(0, 60).map(lambda n: datetime(2026, 11, 1, tzinfo=UTC) + timedelta(days=n))

@@ -9,7 +9,8 @@ from school_desk import FULL, Desk, stamp
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import ThresholdDiffers, ThresholdReached
 from resapermis_kit.database.transaction import transaction
-from resapermis_scheduling_rules.domain import KeptLine, Place
+from resapermis_scheduling_rules.domain.availability import KeptLine
+from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.store import schools
 
 

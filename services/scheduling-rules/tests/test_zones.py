@@ -10,7 +10,7 @@ from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis.scheduling.v1 import school_pb2
 from resapermis_kit.errors import Failure
 from resapermis_scheduling_rules.availability.wire import declared_of
-from resapermis_scheduling_rules.domain import day_start, local_day, zone_of
+from resapermis_scheduling_rules.domain.days import day_start, local_day, zone_of
 from resapermis_scheduling_rules.school.wire import term_of
 
 OVERSEAS = {

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from resapermis_scheduling_rules.domain import Centre
+from resapermis_scheduling_rules.domain.days import is_working_day
+from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, Interest
+from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror.agenda import Publication
-from resapermis_scheduling_rules.mirror.plan import HORIZON_DAYS, Interest
-from resapermis_scheduling_rules.school.days import is_working_day
 from resapermis_scheduling_rules.store.watching import Scope
 
 BEGINS = datetime(2026, 11, 30, 12, 30, tzinfo=UTC)

@@ -28,7 +28,9 @@ from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceStub
 from resapermis_kit.database.engine import make_engine
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Principal, Signer
-from resapermis_scheduling_rules.domain import Parameters, Quota, School
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.quota import Quota
+from resapermis_scheduling_rules.domain.slots import School
 from resapermis_scheduling_rules.search.finding import Finder
 from resapermis_scheduling_rules.search.page import PageJudge
 from resapermis_scheduling_rules.search.wanted import is_meant

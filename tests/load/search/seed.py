@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from resapermis_scheduling_rules.domain import Centre, School, zone_of
+from resapermis_scheduling_rules.domain.days import zone_of
+from resapermis_scheduling_rules.domain.slots import Centre, School
 from resapermis_scheduling_rules.search.departments import PREFECTURES
 
 CENTRES, SCHOOLS, DAYS = 300, 200, 56

@@ -16,8 +16,10 @@ from resapermis.scheduling.v1.events_pb2 import (
     ThresholdReached,
 )
 from resapermis_kit.rpc.auth import Principal
-from resapermis_scheduling_rules.domain import Parameter, Place, Proposal, instant, plain_number
-from resapermis_scheduling_rules.mirror.plan import Look
+from resapermis_scheduling_rules.domain.days import instant
+from resapermis_scheduling_rules.domain.parameters import Parameter, Proposal, plain_number
+from resapermis_scheduling_rules.domain.polls import Look
+from resapermis_scheduling_rules.domain.quota import Place
 
 FACTS = (
     SlotWithdrawn.DESCRIPTOR,

@@ -18,14 +18,10 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.deadline import deadline
-from resapermis_scheduling_rules.domain import (
-    Centre,
-    Parameters,
-    Place,
-    Rulebook,
-    School,
-    Standing,
-)
+from resapermis_scheduling_rules.domain.parameters import Parameters, Rulebook
+from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.slots import Centre, School
+from resapermis_scheduling_rules.domain.standing import Standing
 from resapermis_scheduling_rules.judging import thresholds
 from resapermis_scheduling_rules.mirror.looks import Asker
 from resapermis_scheduling_rules.store import mirror as store

@@ -12,12 +12,8 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.rpc.batcher import Batcher
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.domain import (
-    Place,
-    local_day,
-    month_of,
-    next_month,
-)
+from resapermis_scheduling_rules.domain.days import local_day, month_of, next_month
+from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.judging import wire as case_wire
 from resapermis_scheduling_rules.judging.evaluating import Evaluator

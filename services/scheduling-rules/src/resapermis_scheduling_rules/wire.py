@@ -9,21 +9,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.verdict.v1 import verdict_pb2
 from resapermis_kit.errors import Failure, malformed
-from resapermis_scheduling_rules.domain import (
-    Centre,
-    Parameters,
-    Place,
-    Proposal,
-    Quota,
-    Slot,
-    Status,
-    Verdict,
-    next_pace_change,
-    pace_day,
-    paced,
-    plain_number,
-    zone_of,
-)
+from resapermis_scheduling_rules.domain.case import Verdict
+from resapermis_scheduling_rules.domain.days import zone_of
+from resapermis_scheduling_rules.domain.parameters import Parameters, Proposal, plain_number
+from resapermis_scheduling_rules.domain.quota import Place, Quota, next_pace_change, pace_day, paced
+from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
 
 LONGEST_ACTION = 100
 """Lines that are judged at all; R-GROUP refuses far fewer."""

@@ -13,7 +13,10 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events.event import Event
 from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules.availability.absences import met_of
-from resapermis_scheduling_rules.domain import KeptLine, Place, Status, month_of
+from resapermis_scheduling_rules.domain.availability import KeptLine
+from resapermis_scheduling_rules.domain.days import month_of
+from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.slots import Status
 from resapermis_scheduling_rules.judging import outcomes, thresholds
 from resapermis_scheduling_rules.school import events as school_events
 from resapermis_scheduling_rules.store import bars, schools, watching

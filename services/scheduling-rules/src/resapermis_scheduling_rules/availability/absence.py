@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from resapermis_scheduling_rules.domain import Parameters, Whose
+from resapermis_scheduling_rules.domain.availability import Whose
+from resapermis_scheduling_rules.domain.parameters import Parameters
 
 AHEAD = timedelta(days=366)
 """How far recurrences are written out."""

@@ -26,7 +26,7 @@ from resapermis_scheduling_rules.availability.absence import (
     first_of_each,
 )
 from resapermis_scheduling_rules.availability.ical.run import Reader
-from resapermis_scheduling_rules.domain import Parameter, parameters_for
+from resapermis_scheduling_rules.domain.parameters import Parameter, parameters_for
 from resapermis_scheduling_rules.school import events
 from resapermis_scheduling_rules.store import absences as store
 from resapermis_scheduling_rules.store import schools

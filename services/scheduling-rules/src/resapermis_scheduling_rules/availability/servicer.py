@@ -14,7 +14,7 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules.availability import feed, wire
 from resapermis_scheduling_rules.availability.absences import Absences
-from resapermis_scheduling_rules.domain import zone_of
+from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.mirror.looks import asker
 from resapermis_scheduling_rules.school import events

@@ -9,7 +9,8 @@ from zoneinfo import available_timezones
 from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis_kit.errors import malformed
 from resapermis_scheduling_rules.availability.absence import Declared, Subject
-from resapermis_scheduling_rules.domain import Whose, instant, zone_of
+from resapermis_scheduling_rules.domain.availability import Whose
+from resapermis_scheduling_rules.domain.days import instant, zone_of
 from resapermis_scheduling_rules.school.wire import moment
 from resapermis_scheduling_rules.store.absences import Occurrence
 from resapermis_scheduling_rules.wire import timestamp, word

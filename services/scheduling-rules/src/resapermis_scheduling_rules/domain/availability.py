@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from math import asin, ceil, cos, radians, sin, sqrt
+from math import ceil
 
+from resapermis_scheduling_rules.domain.distance import travel_minutes
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import Point, Slot
-
-EARTH_KM = 6371.0
 
 
 class Whose(StrEnum):
@@ -136,19 +135,6 @@ class Situation:
 
 
 NOTHING_KNOWN = Situation()
-
-
-def distance_km(one: Point, other: Point) -> float:
-    """Great-circle distance."""
-    a, b = radians(one.latitude), radians(other.latitude)
-    half = sin((b - a) / 2) ** 2 + cos(a) * cos(b) * sin(radians(other.longitude - one.longitude) / 2) ** 2
-    return 2 * EARTH_KM * asin(sqrt(min(1.0, half)))
-
-
-def travel_minutes(one: Point, other: Point, parameters: Parameters) -> int:
-    """Estimated drive: great-circle distance × detour ÷ speed, rounded up to a minute."""
-    road = Decimal(str(round(distance_km(one, other), 3))) * parameters.travel_detour
-    return ceil(road * 60 / max(1, parameters.travel_kmh))
 
 
 def occupied(slot: Slot, parameters: Parameters) -> tuple[datetime, datetime]:

@@ -1,9 +1,14 @@
-"""Days, months and hours where a department is."""
+"""Days, months, hours and public holidays where a department is.
+
+Alsace and Moselle keep Good Friday and 26 December; overseas departments keep their own abolition days.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
+
+import holidays
 
 PARIS = "Europe/Paris"
 OVERSEAS_ZONES: Mapping[str, str] = {
@@ -14,6 +19,18 @@ OVERSEAS_ZONES: Mapping[str, str] = {
     "975": "America/Miquelon",
     "976": "Indian/Mayotte",
 }
+LOCAL_HOLIDAYS: Mapping[str, str] = {
+    "57": "57",
+    "67": "6AE",
+    "68": "6AE",
+    "971": "971",
+    "972": "972",
+    "973": "973",
+    "974": "974",
+    "975": "PM",
+    "976": "976",
+}
+"""Departments with holidays of their own, as the holidays package names them."""
 
 
 def zone_of(department: str) -> str:
@@ -72,3 +89,18 @@ def days_later(at: datetime, days: int, department: str) -> datetime:
 def instant(at: datetime) -> str:
     """As text in a verdict's facts."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+@cache
+def _days_off(department: str, year: int) -> frozenset[date]:
+    return frozenset(holidays.country_holidays("FR", subdiv=LOCAL_HOLIDAYS.get(department), years=year))
+
+
+def is_public_holiday(day: date, department: str) -> bool:
+    """Public holidays of France and of the department."""
+    return day in _days_off(department, day.year)
+
+
+def is_working_day(day: date, department: str) -> bool:
+    """Monday to Friday, public holidays of the department off."""
+    return day.weekday() < 5 and not is_public_holiday(day, department)

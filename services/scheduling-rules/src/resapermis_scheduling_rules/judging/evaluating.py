@@ -10,20 +10,12 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.errors import malformed
 from resapermis_kit.rpc.batcher import Batcher
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.domain import (
-    Action,
-    Bar,
-    Case,
-    Parameters,
-    Purpose,
-    Reason,
-    Situation,
-    Slot,
-    Standing,
-    Verdict,
-    Want,
-    of_one_action,
-)
+from resapermis_scheduling_rules.domain.availability import Situation, Want, of_one_action
+from resapermis_scheduling_rules.domain.case import Action, Case, Purpose, Verdict
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.penalties import Bar, Reason
+from resapermis_scheduling_rules.domain.slots import Slot
+from resapermis_scheduling_rules.domain.standing import Standing
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.judging import judge
 from resapermis_scheduling_rules.judging import wire as case_wire

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from resapermis_scheduling_rules.domain import Action, Case, Verdict, pace_day, paced
+from resapermis_scheduling_rules.domain.case import Action, Case, Verdict
+from resapermis_scheduling_rules.domain.quota import pace_day, paced
 from resapermis_scheduling_rules.rules import ACTION_RULES, LINE_RULES, SLOT_RULES
 
 Rule = Callable[[Case], Verdict]

@@ -7,14 +7,8 @@ from resapermis.basket.v1 import basket_pb2 as basket
 from resapermis.basket.v1.events_pb2 import LineChanged, PenaltiesFound, ResultFound
 from resapermis_kit.database.transaction import Tx
 from resapermis_kit.events.event import Event
-from resapermis_scheduling_rules.domain import (
-    Outcome,
-    Parameters,
-    Rulebook,
-    after_cancellation,
-    after_exam,
-    after_result,
-)
+from resapermis_scheduling_rules.domain.parameters import Parameters, Rulebook
+from resapermis_scheduling_rules.domain.penalties import Outcome, after_cancellation, after_exam, after_result
 from resapermis_scheduling_rules.store import bars, schools
 from resapermis_scheduling_rules.store.bars import Found, Whom
 

@@ -17,7 +17,8 @@ from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain import Bar, Rulebook, next_possible
+from resapermis_scheduling_rules.domain.parameters import Rulebook
+from resapermis_scheduling_rules.domain.penalties import Bar, next_possible
 from resapermis_scheduling_rules.rules.category import CIRCULATION, PLATEAU
 from resapermis_scheduling_rules.store import bars, schools
 from resapermis_scheduling_rules.store.bars import Kept

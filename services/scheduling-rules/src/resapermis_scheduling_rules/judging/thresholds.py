@@ -9,7 +9,9 @@ from datetime import datetime
 from resapermis_kit.database.transaction import Tx
 from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain import Parameters, Quota, local_day, month_of
+from resapermis_scheduling_rules.domain.days import local_day, month_of
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.quota import Quota
 from resapermis_scheduling_rules.store import schools, standings
 from resapermis_scheduling_rules.store.standings import Key
 

@@ -8,28 +8,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.domain import (
-    NAMES,
-    Action,
-    Bar,
-    Candidate,
-    Case,
-    Centre,
-    Conflict,
-    Parameter,
-    Place,
-    Purpose,
-    Quota,
-    Rulebook,
-    School,
-    Situation,
-    Slot,
-    Status,
-    Trainer,
-    Vehicle,
-    What,
-    Whose,
-)
+from resapermis_scheduling_rules.domain.availability import Conflict, Situation, Trainer, Vehicle, What, Whose
+from resapermis_scheduling_rules.domain.case import Action, Candidate, Case, Purpose
+from resapermis_scheduling_rules.domain.parameters import NAMES, Parameter, Rulebook
+from resapermis_scheduling_rules.domain.penalties import Bar
+from resapermis_scheduling_rules.domain.quota import Place, Quota
+from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status
 from resapermis_scheduling_rules.wire import timestamp, word
 
 ASKED = {purpose.value: purpose for purpose in Purpose if purpose is not Purpose.SEARCH}

@@ -13,10 +13,9 @@ from enum import IntEnum
 from heapq import heapify, heappop, heappush
 from zoneinfo import ZoneInfo
 
-from resapermis_scheduling_rules.domain import zone_of
-from resapermis_scheduling_rules.mirror.plan import HORIZON_DAYS, Interest, Look, Seen
+from resapermis_scheduling_rules.domain.days import is_working_day, zone_of
+from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, Interest, Look, Seen
 from resapermis_scheduling_rules.mirror.tokens import Tokens
-from resapermis_scheduling_rules.school.days import is_working_day
 
 
 class Why(IntEnum):

@@ -8,10 +8,11 @@ from datetime import date, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import Clock
-from resapermis_scheduling_rules.domain import Centre, local_day
+from resapermis_scheduling_rules.domain.days import local_day
+from resapermis_scheduling_rules.domain.polls import Interest, Look, Seen, is_due, looks_for, worth
+from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.facts import REMEMBERED, Facts, Memory
 from resapermis_scheduling_rules.mirror.looks import SEEN, Asker, Looker
-from resapermis_scheduling_rules.mirror.plan import Interest, Look, Seen, is_due, looks_for, worth
 from resapermis_scheduling_rules.search.wanted import Wanted
 from resapermis_scheduling_rules.store import mirror as store
 

@@ -22,9 +22,11 @@ from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import caller, current_token
 from resapermis_kit.rpc.deadline import deadline
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain import Place, Status, local_day, month_of, zone_of
+from resapermis_scheduling_rules.domain.days import local_day, month_of, zone_of
+from resapermis_scheduling_rules.domain.polls import Look
+from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.slots import Status
 from resapermis_scheduling_rules.mirror.merging import Found
-from resapermis_scheduling_rules.mirror.plan import Look
 from resapermis_scheduling_rules.store import mirror as store
 from resapermis_scheduling_rules.store import schools, watching
 

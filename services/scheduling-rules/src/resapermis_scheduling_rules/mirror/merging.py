@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from resapermis_scheduling_rules.domain import Status, status_of
+from resapermis_scheduling_rules.domain.slots import Status, status_of
 
 BY_OTHERS = "RÉSERVÉ_PAR_AUTRE_AUTO_ÉCOLE"
 WHOLE_DAY = 3

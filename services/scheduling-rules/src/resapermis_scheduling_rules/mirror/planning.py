@@ -15,14 +15,15 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.rpc import peers
-from resapermis_scheduling_rules.domain import Centre as ExamCentre
-from resapermis_scheduling_rules.domain import Point, Rulebook
+from resapermis_scheduling_rules.domain.distance import within
+from resapermis_scheduling_rules.domain.parameters import Rulebook
+from resapermis_scheduling_rules.domain.polls import Interest, Look
+from resapermis_scheduling_rules.domain.slots import Centre as ExamCentre
+from resapermis_scheduling_rules.domain.slots import Point
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.mirror.agenda import Agenda, Centre, Publication, Why, Wish
 from resapermis_scheduling_rules.mirror.looks import BUDGET, RECONNECT, SEEN, Asker, Looker
-from resapermis_scheduling_rules.mirror.plan import Interest, Look
 from resapermis_scheduling_rules.mirror.tokens import Tokens
-from resapermis_scheduling_rules.search.wanted import within
 from resapermis_scheduling_rules.store import mirror as store
 from resapermis_scheduling_rules.store import schools, watching
 from resapermis_scheduling_rules.store.watching import Scope

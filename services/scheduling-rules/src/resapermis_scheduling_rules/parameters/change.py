@@ -20,7 +20,7 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain import (
+from resapermis_scheduling_rules.domain.parameters import (
     NAMES,
     Dated,
     Parameter,

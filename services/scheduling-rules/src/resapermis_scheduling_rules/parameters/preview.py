@@ -10,7 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.domain import NAMES, Case, Parameter, Purpose, Rulebook, Slot, Standing
+from resapermis_scheduling_rules.domain.case import Case, Purpose
+from resapermis_scheduling_rules.domain.parameters import NAMES, Parameter, Rulebook
+from resapermis_scheduling_rules.domain.slots import Slot
+from resapermis_scheduling_rules.domain.standing import Standing
 from resapermis_scheduling_rules.judging import judge
 from resapermis_scheduling_rules.store import mirror, schools, standings
 

@@ -1,6 +1,8 @@
 """R-AVAILABLE: nobody is in two places at once."""
 
-from resapermis_scheduling_rules.domain import Case, Purpose, Verdict, Whose, instant
+from resapermis_scheduling_rules.domain.availability import Whose
+from resapermis_scheduling_rules.domain.case import Case, Purpose, Verdict
+from resapermis_scheduling_rules.domain.days import instant
 
 SOURCE = (
     "RdvPermis charter 3.2, availability; parameters exam_minutes, available_margin_minutes, travel_kmh, travel_detour"

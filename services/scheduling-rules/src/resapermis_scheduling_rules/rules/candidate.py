@@ -1,6 +1,6 @@
 """Rules about the candidate of a line."""
 
-from resapermis_scheduling_rules.domain import Case, Purpose, Verdict
+from resapermis_scheduling_rules.domain.case import Case, Purpose, Verdict
 
 NAMED_SOURCE = "RdvPermis charter 3.2: every booking is nominative"
 MANDATE_SOURCE = "RdvPermis charter 3.1, mandates"

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from resapermis_scheduling_rules.domain import Case, Purpose, Verdict, instant
+from resapermis_scheduling_rules.domain.case import Case, Purpose, Verdict
+from resapermis_scheduling_rules.domain.days import instant
 from resapermis_scheduling_rules.rules.candidate import LEAVES, UNNAMED
 
 SOURCE = "RdvPermis API, candidats/recherche: eligibilite"

@@ -1,17 +1,8 @@
 """R-PENALTY: after an absence, a late cancellation or a failure a candidate waits."""
 
-from resapermis_scheduling_rules.domain import (
-    Bar,
-    Case,
-    Purpose,
-    Verdict,
-    after_cancellation,
-    day_start,
-    instant,
-    local_day,
-    next_possible,
-)
-from resapermis_scheduling_rules.domain.days import days_later
+from resapermis_scheduling_rules.domain.case import Case, Purpose, Verdict
+from resapermis_scheduling_rules.domain.days import day_start, days_later, instant, local_day
+from resapermis_scheduling_rules.domain.penalties import Bar, after_cancellation, next_possible
 from resapermis_scheduling_rules.rules.candidate import UNNAMED
 
 SOURCE = "Sécurité routière: absence 40 d, late cancellation 30 d, failure by mark up to 35 d; force majeure lifts"

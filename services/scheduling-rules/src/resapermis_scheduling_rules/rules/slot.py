@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
-from resapermis_scheduling_rules.domain import Case, Purpose, Status, Verdict, instant
+from resapermis_scheduling_rules.domain.case import Case, Purpose, Verdict
+from resapermis_scheduling_rules.domain.days import instant
+from resapermis_scheduling_rules.domain.slots import Status
 
 PUBLISHED_SOURCE = "RdvPermis API, planning: statutDeReservation"
 PAST_SOURCE = "RdvPermis charter 3.2, past slots are frozen"

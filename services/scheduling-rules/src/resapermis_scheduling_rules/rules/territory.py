@@ -1,6 +1,7 @@
 """Rules about where a school is licensed, and whether it is."""
 
-from resapermis_scheduling_rules.domain import Case, Purpose, Verdict, instant
+from resapermis_scheduling_rules.domain.case import Case, Purpose, Verdict
+from resapermis_scheduling_rules.domain.days import instant
 
 TERRITORY_SOURCE = "RdvPermis charter 3.2, territorial priority"
 LICENSED_SOURCE = "Code de la route R213-1, school licence"

@@ -8,7 +8,8 @@ from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, Actor, Record
 from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding, ConflictFound
 from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules.availability.absence import Booked, Subject
-from resapermis_scheduling_rules.domain import Whose, instant, zone_of
+from resapermis_scheduling_rules.domain.availability import Whose
+from resapermis_scheduling_rules.domain.days import instant, zone_of
 from resapermis_scheduling_rules.school.fte import Fte
 from resapermis_scheduling_rules.school.staff import Ending, Term, Vehicle
 

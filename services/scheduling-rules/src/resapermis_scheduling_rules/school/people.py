@@ -13,7 +13,7 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal
-from resapermis_scheduling_rules.domain import instant
+from resapermis_scheduling_rules.domain.days import instant
 from resapermis_scheduling_rules.judging import thresholds
 from resapermis_scheduling_rules.school import events, wire
 from resapermis_scheduling_rules.school.fte import Hours, compute, last_night, months_in_force, oldest_month

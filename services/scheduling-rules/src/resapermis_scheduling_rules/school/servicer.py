@@ -10,7 +10,7 @@ from resapermis_kit.clock import Clock, NewId, new_id
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import caller
-from resapermis_scheduling_rules.domain import local_day
+from resapermis_scheduling_rules.domain.days import local_day
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.judging.standing import Standings
 from resapermis_scheduling_rules.mirror.looks import asker

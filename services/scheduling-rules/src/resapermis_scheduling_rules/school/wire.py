@@ -8,7 +8,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from resapermis.scheduling.v1 import school_pb2 as pb
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.domain import School, day_start, local_day, month_of
+from resapermis_scheduling_rules.domain.days import day_start, local_day, month_of
+from resapermis_scheduling_rules.domain.slots import School
 from resapermis_scheduling_rules.school.fte import Fte, Hours, Kind, oldest_month
 from resapermis_scheduling_rules.school.staff import Term, Vehicle
 from resapermis_scheduling_rules.wire import time_of, timestamp, word

@@ -9,7 +9,11 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Failure, malformed
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.domain import Centre, Parameters, Place, Point, local_day, month_of
+from resapermis_scheduling_rules.domain.days import local_day, month_of
+from resapermis_scheduling_rules.domain.distance import nearest_first
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.slots import Centre, Point
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.mirror.freshness import Freshness, Window
 from resapermis_scheduling_rules.mirror.looks import SEEN, Asker, asker, reason
@@ -18,7 +22,7 @@ from resapermis_scheduling_rules.search.atlas import Atlas, Atlases
 from resapermis_scheduling_rules.search.departments import MOST_ASKED, near
 from resapermis_scheduling_rules.search.finding import CentreUnknown, Finder, Found
 from resapermis_scheduling_rules.search.page import PageJudge, PageWriter
-from resapermis_scheduling_rules.search.wanted import Wanted, is_meant, nearest_first
+from resapermis_scheduling_rules.search.wanted import Wanted, is_meant
 from resapermis_scheduling_rules.store import schools
 
 MOST_STREAMS = 200

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
-from resapermis_scheduling_rules.domain import Centre
+from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.store import search as store
 
 KEPT = timedelta(minutes=1)

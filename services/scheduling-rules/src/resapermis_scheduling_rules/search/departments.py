@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from resapermis_scheduling_rules.domain import Point, distance_km
+from resapermis_scheduling_rules.domain.distance import distance_km
+from resapermis_scheduling_rules.domain.slots import Point
 
 REACH_KM = 90
 """From a prefecture to the furthest exam centre of its department, generously."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_scheduling_rules.domain import Centre, Point, Slot, Status
+from resapermis_scheduling_rules.domain.slots import Centre, Point, Slot, Status
 from resapermis_scheduling_rules.search.page import Judged, PageJudge
 from resapermis_scheduling_rules.search.wanted import (
     CENTRE,

@@ -10,7 +10,9 @@ from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from resapermis_scheduling_rules.domain import Centre, Point, Slot, Status, day_start, distance_km, local_day, zone_of
+from resapermis_scheduling_rules.domain.days import day_start, local_day, zone_of
+from resapermis_scheduling_rules.domain.distance import within
+from resapermis_scheduling_rules.domain.slots import Centre, Point, Slot, Status
 
 SHORT_GAP = timedelta(minutes=15)
 """Between two slots that a group of pupils takes one after the other."""
@@ -108,30 +110,6 @@ def opens(wanted: Wanted, *, allowed: bool, opens_at: datetime | None) -> bool:
     if wanted.opens_before is None or allowed:
         return True
     return opens_at is not None and opens_at < wanted.opens_before
-
-
-KM_A_DEGREE = 111
-"""Of latitude, at least."""
-
-
-def within(centre: Centre, school: Point | None, kilometres: int) -> bool:
-    """Say whether a centre is so near; not when either place is unknown."""
-    if school is None or centre.latitude is None or centre.longitude is None:
-        return False
-    if abs(school.latitude - centre.latitude) * KM_A_DEGREE > kilometres:
-        return False  # most of them, without trigonometry
-    return distance_km(school, Point(centre.latitude, centre.longitude)) <= kilometres
-
-
-def nearest_first(centres: Iterable[Centre], school: Point | None) -> list[Centre]:
-    """Nearest to the school where places are known, the others after them by name."""
-
-    def rank(centre: Centre) -> tuple[bool, float, str, str]:
-        here = centre.point
-        known = school is not None and here is not None
-        return not known, distance_km(school, here) if school and here else 0.0, centre.name, centre.id
-
-    return sorted(centres, key=rank)
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.domain import LONGEST_WINDOW
+from resapermis_scheduling_rules.domain.slots import LONGEST_WINDOW
 from resapermis_scheduling_rules.search.wanted import DAY, Position, Wanted
 from resapermis_scheduling_rules.wire import time_of, word
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import Range, insert
 
 from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.availability.absence import Booked, Declared, Span, Subject
-from resapermis_scheduling_rules.domain import Whose
+from resapermis_scheduling_rules.domain.availability import Whose
 from resapermis_scheduling_rules.store.school_tables import IMPORTED, occurrences, unavailabilities
 
 A_BATCH = 5000

@@ -9,16 +9,9 @@ from typing import Any, NamedTuple
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Statement
-from resapermis_scheduling_rules.domain import (
-    Bar,
+from resapermis_scheduling_rules.domain.availability import (
     Busy,
-    Centre,
-    Parameters,
-    Point,
     Situation,
-    Slot,
-    Standing,
-    Status,
     Trainer,
     Vehicle,
     Want,
@@ -27,6 +20,10 @@ from resapermis_scheduling_rules.domain import (
     conflicts,
     longest_gap,
 )
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.penalties import Bar
+from resapermis_scheduling_rules.domain.slots import Centre, Point, Slot, Status
+from resapermis_scheduling_rules.domain.standing import Standing
 from resapermis_scheduling_rules.store.standings import STANDINGS, standing
 
 MOST_KM = 1500.0

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.domain import Bar, Barred, Reason
+from resapermis_scheduling_rules.domain.penalties import Bar, Barred, Reason
 from resapermis_scheduling_rules.store.tables import bars, penalty_looks
 
 NAMESPACE = UUID("7c5a1a9e-4f0d-5f2b-9d7e-2f6f8f0a3b11")

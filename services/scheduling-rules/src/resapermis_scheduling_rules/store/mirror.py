@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.domain import Centre, Slot, Status, day_start
+from resapermis_scheduling_rules.domain.days import day_start
+from resapermis_scheduling_rules.domain.polls import Interest, Look, Seen
+from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
 from resapermis_scheduling_rules.mirror.merging import Found, Known, came, is_doubtful, lost, merged, to_tell
-from resapermis_scheduling_rules.mirror.plan import Interest, Look, Seen
 from resapermis_scheduling_rules.store.tables import TIME, centre_looks, centres, interests, looks, offers, slots
 
 KEPT_AFTER_EXAM = timedelta(days=30)

@@ -12,15 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.domain import (
-    Dated,
-    KeptLine,
-    Parameter,
-    Place,
-    Proposal,
-    School,
-    in_force,
-)
+from resapermis_scheduling_rules.domain.availability import KeptLine
+from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Proposal, in_force
+from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.slots import School
 from resapermis_scheduling_rules.store.tables import lines, parameters, said, schools, thresholds
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.domain import Centre
+from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.search.wanted import Position, Row, Step
 from resapermis_scheduling_rules.store.tables import centres, offers
 

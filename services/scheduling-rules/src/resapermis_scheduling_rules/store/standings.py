@@ -14,16 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.domain import (
-    ComputedFte,
-    Dated,
-    Parameter,
-    Place,
-    Rulebook,
-    School,
-    SeenThreshold,
-    Standing,
-)
+from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Rulebook
+from resapermis_scheduling_rules.domain.quota import ComputedFte, Place, SeenThreshold
+from resapermis_scheduling_rules.domain.slots import School
+from resapermis_scheduling_rules.domain.standing import Standing
 
 REACHED_HOLDS = timedelta(minutes=10)
 """How long RdvPermis' "threshold reached" on a slot is believed without being seen again."""

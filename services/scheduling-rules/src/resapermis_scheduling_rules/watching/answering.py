@@ -16,7 +16,7 @@ from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.domain import Point
+from resapermis_scheduling_rules.domain.slots import Point
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.mirror.looks import Asker, asker
 from resapermis_scheduling_rules.search import wire as search_wire

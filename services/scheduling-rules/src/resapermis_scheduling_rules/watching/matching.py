@@ -11,7 +11,8 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
-from resapermis_scheduling_rules.domain import Slot, Status, day_start, local_day, month_of
+from resapermis_scheduling_rules.domain.days import day_start, local_day, month_of
+from resapermis_scheduling_rules.domain.slots import Slot, Status
 from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.mirror.looks import Asker
 from resapermis_scheduling_rules.search import wire as search_wire

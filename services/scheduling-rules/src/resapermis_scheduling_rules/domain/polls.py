@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from resapermis_scheduling_rules.domain import Centre, local_day
-from resapermis_scheduling_rules.school.days import is_working_day
+from resapermis_scheduling_rules.domain.days import is_working_day, local_day
+from resapermis_scheduling_rules.domain.slots import Centre
 
 EMPTY_FACTOR, IDLE_EMPTY_FACTOR = 10, 360
 """How many times longer than a day with slots an empty working day, or an empty day off, stays fresh."""
