@@ -198,7 +198,7 @@ class DrivingSchool(School):
         """The exam day's slots."""
         day = str(exam_day())
         asked: dict[str, Any] = {"department": department or self.department, "category": CATEGORY, "to": day}
-        asked |= {"from": day, "lookNow": str(look_now).lower()} | ({"centre": centre} if centre else {})
+        asked |= {"from": day, "pollNow": str(look_now).lower()} | ({"centre": centre} if centre else {})
         return dict(self.get("/api/v1/slots", limit=limit, **asked))
 
     def slots(self, count: int, *, at: datetime | None = None) -> list[str]:

@@ -115,7 +115,7 @@ def test_favourites_and_searches_are_kept_and_parameters_shown(school: DrivingSc
     centre = f"ce-{school.wire_department}-1"
     chosen = {"category": CATEGORY, "favourites": [{"centreId": centre, "priority": 0}]}
     assert [one["centreId"] for one in school.act("PUT", "/api/v1/favourite-centres", chosen)["items"]] == [centre]
-    assert [one["centreId"] for one in school.get("/api/v1/favourite-centres", lookNow="true")["items"]] == [centre]
+    assert [one["centreId"] for one in school.get("/api/v1/favourite-centres", pollNow="true")["items"]] == [centre]
 
     wanted = {"department": school.department, "category": CATEGORY, "dayFrom": "08:00", "weekdays": [1, 2]}
     saved = school.act("POST", "/api/v1/saved-searches", {"label": "Matin", "search": wanted})

@@ -55,7 +55,7 @@ def test_an_opening_is_prepared_held_named_validated_swapped_and_cancelled(
 
     given_up = swapped[0]["id"]
     price = school.get(f"/api/v1/bookings/{given_up}/cancellation")
-    assert (price["possible"], price["late"], price["barredDays"]) == (True, False, 0)
+    assert (price["possible"], price["late"], price["restrictedDays"]) == (True, False, 0)
     assert datetime.fromisoformat(price["freeUntil"]) > datetime.now(UTC)
     school.act("POST", f"/api/v1/bookings/{given_up}/cancellation", {"reason": "not_ready"})
     until(lambda: state.booked(school.id) == [swapped[1]["slot"]["id"]], "the cancellation at RdvPermis")
@@ -75,7 +75,7 @@ def test_a_result_is_found_told_and_gives_the_next_possible_date(
     day = str(starts.astimezone(PARIS).date())
 
     def seen() -> bool:
-        asked = {"department": school.department, "category": CATEGORY, "centre": centre, "lookNow": "true"}
+        asked = {"department": school.department, "category": CATEGORY, "centre": centre, "pollNow": "true"}
         items = school.get("/api/v1/slots", **asked, **{"from": day, "to": day})["items"]
         return any(one["id"] == slot and one["allowed"] for one in items)
 
@@ -95,7 +95,7 @@ def test_a_result_is_found_told_and_gives_the_next_possible_date(
 
     def next_date() -> dict[str, Any] | None:
         standing = school.get(f"/api/v1/candidates/{person.id}/standing")
-        return standing if {bar["reason"] for bar in standing["bars"]} & {"failure", "ECHEC"} else None
+        return standing if {bar["reason"] for bar in standing["restrictions"]} & {"failure", "ECHEC"} else None
 
     standing = until(next_date, "the next possible date")
     wait = datetime.fromisoformat(standing["nextPossibleAt"][CATEGORY]) - datetime.now(UTC)

@@ -50,7 +50,7 @@ describe("a booking", () => {
     drawn = await draw("/reservations", "Réservations");
     drawn.server.use(
       http.get("*/api/v1/bookings/:id/cancellation", () =>
-        HttpResponse.json({ possible: false, late: true, barredDays: 30, barredUntil: null, freeUntil: null }),
+        HttpResponse.json({ possible: false, late: true, restrictedDays: 30, restrictedUntil: null, freeUntil: null }),
       ),
     );
     const user = userEvent.setup();

@@ -91,7 +91,7 @@ class Office:
         for item, person in zip(items, free, strict=False):
             if self.rng.random() < 0.7:
                 item["candidateId"] = person.id
-        body = {"items": items, "together": self.rng.random() < 0.15}
+        body = {"items": items, "allOrNothing": self.rng.random() < 0.15}
         asked = self._ask("hold", "POST", "/api/v1/basket/items", body)
         if asked.lost:
             for slot in wanted:

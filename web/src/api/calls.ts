@@ -53,7 +53,7 @@ function narrowed(filter: SlotFilter) {
   };
 }
 
-export const slots = (filter: SlotFilter, cursor: string | undefined, signal?: AbortSignal, lookNow = false) =>
+export const slots = (filter: SlotFilter, cursor: string | undefined, signal?: AbortSignal, pollNow = false) =>
   ask(() =>
     rest.GET("/api/v1/slots", {
       params: {
@@ -63,7 +63,7 @@ export const slots = (filter: SlotFilter, cursor: string | undefined, signal?: A
           to: filter.to,
           limit: SLOTS,
           ...(cursor ? { cursor } : {}),
-          ...(lookNow ? { lookNow } : {}),
+          ...(pollNow ? { pollNow } : {}),
         },
       },
       ...(signal ? { signal } : {}),
@@ -84,9 +84,9 @@ export interface HoldItem {
   vehicleId?: string;
 }
 
-export const hold = (items: HoldItem[], together: boolean, key: string) =>
+export const hold = (items: HoldItem[], allOrNothing: boolean, key: string) =>
   ask(() =>
-    rest.POST("/api/v1/basket/items", { params: { header: act(key) }, body: { items, together } }),
+    rest.POST("/api/v1/basket/items", { params: { header: act(key) }, body: { items, allOrNothing } }),
   ) as Promise<api.GroupOutcome>;
 
 /** Would a hold of these be allowed now? Reasons, remedies, when it opens. Holds nothing. */

@@ -64,46 +64,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/bars/{bar_id}/lift": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Propose Lift
-         * @description Ask that a bar be lifted for force majeure; a second person approves.
-         */
-        post: operations["propose_lift"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/bars/{bar_id}/lift-approval": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Approve Lift
-         * @description Approve what another person proposed.
-         */
-        post: operations["approve_lift"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/basket": {
         parameters: {
             query?: never;
@@ -155,7 +115,7 @@ export interface paths {
         put?: never;
         /**
          * Hold
-         * @description Ask RdvPermis for one to four slots; what it grants is kept, line by line (or all given back, if `together`).
+         * @description Ask RdvPermis for one to four slots; what it grants is kept, line by line (or all given back, if `allOrNothing`).
          *
          *     No name is read for the answer: who asks has just chosen these candidates. Lines show the end of their ids.
          */
@@ -467,7 +427,7 @@ export interface paths {
         };
         /**
          * Get Standing
-         * @description Say what bars a candidate, and from when on each licence group is free.
+         * @description Say what restricts a candidate, and from when on each licence group is free.
          */
         get: operations["get_standing"];
         put?: never;
@@ -660,6 +620,46 @@ export interface paths {
         get: operations["stream"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/restrictions/{restriction_id}/waiver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Propose Waiver
+         * @description Ask that a restriction be waived for force majeure; a second person approves.
+         */
+        post: operations["propose_waiver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/restrictions/{restriction_id}/waiver-approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve Waiver
+         * @description Approve what another person proposed.
+         */
+        post: operations["approve_waiver"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1194,11 +1194,11 @@ export interface components {
          * @description What cancelling would cost now: whether late, and the days without a new booking that follow.
          */
         CancellationView: {
-            barredDays: number;
-            barredUntil: string | null;
             freeUntil: string | null;
             late: boolean;
             possible: boolean;
+            restrictedDays: number;
+            restrictedUntil: string | null;
             /** Format: date-time */
             serverTime: string;
         };
@@ -1402,9 +1402,9 @@ export interface components {
          * @description One action. How many slots it may have, R-GROUP says; the limit here only bounds the work of saying so.
          */
         Hold: {
-            items: components["schemas"]["Item"][];
             /** @default false */
-            together: boolean;
+            allOrNothing: boolean;
+            items: components["schemas"]["Item"][];
         };
         /**
          * Hours
@@ -1493,14 +1493,6 @@ export interface components {
          */
         Licence: {
             licensedUntil: string | null;
-        };
-        /**
-         * Lift
-         * @description Why a bar should be lifted.
-         */
-        Lift: {
-            /** @enum {string} */
-            reason: "illness" | "accident" | "bereavement" | "centre_closed" | "other_force_majeure";
         };
         /**
          * LimitsView
@@ -1987,31 +1979,31 @@ export interface components {
             travelMinutes: number | null;
         };
         /**
-         * StandingBarView
-         * @description Until when a candidate may not be booked, and why. A bar of RdvPermis' stands until RdvPermis lifts it.
+         * StandingRestrictionView
+         * @description Until when a candidate may not be booked, and why. One of RdvPermis' stands until RdvPermis waives it.
          */
-        StandingBarView: {
+        StandingRestrictionView: {
             category: string;
             detail: string;
             fromRdvpermis: boolean;
             id: string;
-            lifted: boolean;
-            liftProposed: boolean;
-            liftProposedByMe: boolean;
             reason: string;
             since: string | null;
             until: string | null;
+            waived: boolean;
+            waiverProposed: boolean;
+            waiverProposedByMe: boolean;
         };
         /**
          * StandingView
-         * @description A candidate's bars, and from when on each licence group is free of them.
+         * @description A candidate's restrictions, and from when on each licence group is free of them.
          */
         StandingView: {
-            bars: components["schemas"]["StandingBarView"][];
             candidateId: string;
             nextPossibleAt: {
                 [key: string]: string;
             };
+            restrictions: components["schemas"]["StandingRestrictionView"][];
         };
         /**
          * Subject
@@ -2217,6 +2209,14 @@ export interface components {
             description: string;
             field: string;
         };
+        /**
+         * Waiver
+         * @description Why a restriction should be waived.
+         */
+        Waiver: {
+            /** @enum {string} */
+            reason: "illness" | "accident" | "bereavement" | "centre_closed" | "other_force_majeure";
+        };
     };
     responses: never;
     parameters: never;
@@ -2312,74 +2312,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ProofView"];
                 };
-            };
-            /** @description A refusal: why, and what to do. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    propose_lift: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description `csrfToken` of GET /auth/session. */
-                "X-CSRF-Token": string;
-            };
-            path: {
-                bar_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Lift"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A refusal: why, and what to do. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    approve_lift: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description `csrfToken` of GET /auth/session. */
-                "X-CSRF-Token": string;
-            };
-            path: {
-                bar_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description A refusal: why, and what to do. */
             default: {
@@ -3231,7 +3163,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Read RdvPermis again; spends a call. */
-                lookNow?: boolean;
+                pollNow?: boolean;
             };
             header?: never;
             path?: never;
@@ -3526,6 +3458,74 @@ export interface operations {
                 content: {
                     "text/event-stream": string;
                 };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    propose_waiver: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                restriction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Waiver"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    approve_waiver: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                restriction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A refusal: why, and what to do. */
             default: {
@@ -3990,12 +3990,12 @@ export interface operations {
                 /** @description Kind of test; both if absent. */
                 kind?: ("CIRCULATION" | "PLATEAU") | null;
                 limit?: number;
-                /** @description Look again at RdvPermis; spends calls. */
-                lookNow?: boolean;
                 /** @description Only what the school may take now. */
                 openNow?: boolean;
                 /** @description Only what is open, or opens by itself, before. */
                 opensBefore?: string | null;
+                /** @description Poll RdvPermis again; spends calls. */
+                pollNow?: boolean;
                 /** @description Last day, included; at most 55 days later. */
                 to?: string | null;
                 /** @description Monday is 1; all if absent. */

@@ -58,11 +58,18 @@ export const standing = (candidateId: string) =>
 
 export const proposeLift = (barId: string, reason: api.LiftReason) =>
   ask(() =>
-    rest.POST("/api/v1/bars/{bar_id}/lift", { params: { header: ours(), path: { bar_id: barId } }, body: { reason } }),
+    rest.POST("/api/v1/restrictions/{restriction_id}/waiver", {
+      params: { header: ours(), path: { restriction_id: barId } },
+      body: { reason },
+    }),
   );
 
 export const approveLift = (barId: string) =>
-  ask(() => rest.POST("/api/v1/bars/{bar_id}/lift-approval", { params: { header: ours(), path: { bar_id: barId } } }));
+  ask(() =>
+    rest.POST("/api/v1/restrictions/{restriction_id}/waiver-approval", {
+      params: { header: ours(), path: { restriction_id: barId } },
+    }),
+  );
 
 function whose({ kind, id }: api.Subject) {
   return { subject: kind, ...(id ? { subjectId: id } : {}) };

@@ -96,9 +96,9 @@ export type HoursKind = DeclaredHours["kind"];
 export type Fte = Schemas["FteView"];
 export type HoursPage = Narrow<Schemas["HoursPage"], { items: Hours[] }>;
 
-export type Bar = Schemas["StandingBarView"];
+export type Bar = Schemas["StandingRestrictionView"];
 export type Standing = Schemas["StandingView"];
-export type LiftReason = Schemas["Lift"]["reason"];
+export type LiftReason = Schemas["Waiver"]["reason"];
 
 /** The school itself has no id. */
 export type Subject = Schemas["Subject"];

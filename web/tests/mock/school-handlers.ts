@@ -8,8 +8,8 @@ export function schoolHandlers(world: World) {
   const items = <T>(list: T[]) => HttpResponse.json({ items: list, serverTime: iso() });
   const lines = () => world.basket.groups.flatMap((group) => group.lines);
   const barred = (candidateId: string): Need[] =>
-    (world.standings.find((one) => one.candidateId === candidateId)?.bars ?? [])
-      .filter((bar) => !bar.lifted)
+    (world.standings.find((one) => one.candidateId === candidateId)?.restrictions ?? [])
+      .filter((bar) => !bar.waived)
       .map((bar) => ({
         rule: "R-PENALTY",
         source: "arrêté of 20 April 2012",
@@ -100,8 +100,8 @@ export function schoolHandlers(world: World) {
       return HttpResponse.json({
         possible: true,
         late,
-        barredDays: late ? 30 : 0,
-        barredUntil: late ? iso(30 * 86_400_000) : null,
+        restrictedDays: late ? 30 : 0,
+        restrictedUntil: late ? iso(30 * 86_400_000) : null,
         freeUntil: late ? null : iso(3 * 86_400_000),
       });
     }),
@@ -185,21 +185,21 @@ export function schoolHandlers(world: World) {
       HttpResponse.json(
         world.standings.find((one) => one.candidateId === params.id) ?? {
           candidateId: params.id,
-          bars: [],
+          restrictions: [],
           nextPossibleAt: {},
         },
       ),
     ),
-    http.post("*/api/v1/bars/:id/lift", ({ params }) => {
-      const bar = world.standings.flatMap((one) => one.bars).find((one) => one.id === params.id);
+    http.post("*/api/v1/restrictions/:id/waiver", ({ params }) => {
+      const bar = world.standings.flatMap((one) => one.restrictions).find((one) => one.id === params.id);
       if (!bar) return missing();
-      Object.assign(bar, { liftProposed: true, liftProposedByMe: true });
+      Object.assign(bar, { waiverProposed: true, waiverProposedByMe: true });
       return new HttpResponse(null, { status: 204 });
     }),
-    http.post("*/api/v1/bars/:id/lift-approval", ({ params }) => {
-      const bar = world.standings.flatMap((one) => one.bars).find((one) => one.id === params.id);
+    http.post("*/api/v1/restrictions/:id/waiver-approval", ({ params }) => {
+      const bar = world.standings.flatMap((one) => one.restrictions).find((one) => one.id === params.id);
       if (!bar) return missing();
-      bar.lifted = true;
+      bar.waived = true;
       return new HttpResponse(null, { status: 204 });
     }),
     http.get("*/api/v1/unavailabilities", ({ request }) => {

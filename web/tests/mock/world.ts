@@ -336,7 +336,7 @@ function makeSchool(): Pick<
     standings: [
       {
         candidateId: "k-2",
-        bars: [
+        restrictions: [
           {
             id: "bar-1",
             category: "B",
@@ -345,9 +345,9 @@ function makeSchool(): Pick<
             since: iso(-4 * DAY),
             until: iso(10 * DAY),
             fromRdvpermis: false,
-            lifted: false,
-            liftProposed: false,
-            liftProposedByMe: false,
+            waived: false,
+            waiverProposed: false,
+            waiverProposedByMe: false,
           },
           {
             id: "bar-2",
@@ -357,9 +357,9 @@ function makeSchool(): Pick<
             since: iso(-10 * DAY),
             until: iso(30 * DAY),
             fromRdvpermis: true,
-            lifted: false,
-            liftProposed: true,
-            liftProposedByMe: false,
+            waived: false,
+            waiverProposed: true,
+            waiverProposedByMe: false,
           },
         ],
         nextPossibleAt: { B: iso(30 * DAY) },

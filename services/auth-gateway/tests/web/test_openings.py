@@ -156,8 +156,8 @@ async def test_a_cancellation_is_previewed_with_its_price(over: Any) -> None:
     _, browser, _ = await over(basket={"PreviewCancellation": preview})
     async with browser:
         answer = (await browser.get("/api/v1/bookings/l-1/cancellation")).json()
-    assert (answer["possible"], answer["late"], answer["barredDays"]) == (True, True, 30)
-    assert (answer["barredUntil"], answer["freeUntil"]) == ("2026-12-09T12:00:00Z", None)
+    assert (answer["possible"], answer["late"], answer["restrictedDays"]) == (True, True, 30)
+    assert (answer["restrictedUntil"], answer["freeUntil"]) == ("2026-12-09T12:00:00Z", None)
 
 
 @pytest.mark.req("R-22")

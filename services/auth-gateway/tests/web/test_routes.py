@@ -89,7 +89,7 @@ async def test_a_hold_that_is_granted_is_a_201_for_which_no_name_is_read(over: A
         basket={"HoldSlots": basket_pb2.HoldSlotsResponse(group=group)}, mandate={"DescribeCandidates": NAMES}
     )
     async with browser:
-        body = {"items": [{"slotId": "slot-1", "candidateId": "c-aaaa"}], "together": True}
+        body = {"items": [{"slotId": "slot-1", "candidateId": "c-aaaa"}], "allOrNothing": True}
         answer = await browser.post("/api/v1/basket/items", json=body, headers=KEY)
     assert answer.status_code == 201
     assert told["basket"].asked[0] == basket_pb2.HoldSlotsRequest(

@@ -150,11 +150,11 @@ async def test_a_standing_says_bars_in_words_and_when_they_end(over: Any) -> Non
     )
     async with browser:
         answer = await browser.get("/api/v1/candidates/c-1/standing")
-        lift = await browser.post("/api/v1/bars/b-1/lift", json={"reason": "illness"})
-        refused = await browser.post("/api/v1/bars/b-1/lift-approval")
+        lift = await browser.post("/api/v1/restrictions/b-1/waiver", json={"reason": "illness"})
+        refused = await browser.post("/api/v1/restrictions/b-1/waiver-approval")
     shown = answer.json()
-    assert [one["detail"] for one in shown["bars"]] == ["échec à un examen", "pénalité, dit RdvPermis"]
-    assert (shown["bars"][0]["liftProposed"], shown["bars"][0]["liftProposedByMe"]) == (True, False)
+    assert [one["detail"] for one in shown["restrictions"]] == ["échec à un examen", "pénalité, dit RdvPermis"]
+    assert (shown["restrictions"][0]["waiverProposed"], shown["restrictions"][0]["waiverProposedByMe"]) == (True, False)
     assert shown["nextPossibleAt"] == {"B": "2027-01-10T00:00:00Z"}
     assert "a-1" not in answer.text
     assert told["scheduling-rules"].asked[1] == school_pb2.ProposeLiftRequest(bar_id="b-1", reason="illness")
@@ -167,7 +167,7 @@ async def test_an_administrator_approves_a_lift(over: Any) -> None:
     world, browser, told = await over(scheduling_rules={"ApproveLift": school_pb2.ApproveLiftResponse()})
     await browser.aclose()
     async with world.browser(await world.session(role="school_admin")) as admin:
-        answer = await admin.post("/api/v1/bars/b-1/lift-approval")
+        answer = await admin.post("/api/v1/restrictions/b-1/waiver-approval")
     assert (answer.status_code, answer.content) == (204, b"")
     assert told["scheduling-rules"].asked == [school_pb2.ApproveLiftRequest(bar_id="b-1")]
 
@@ -176,4 +176,4 @@ async def test_a_candidate_without_bars_has_an_empty_standing(over: Any) -> None
     _, browser, _ = await over(scheduling_rules={"GetStanding": school_pb2.GetStandingResponse()})
     async with browser:
         answer = await browser.get("/api/v1/candidates/c-1/standing")
-    assert answer.json() == {"candidateId": "c-1", "bars": [], "nextPossibleAt": {}}
+    assert answer.json() == {"candidateId": "c-1", "restrictions": [], "nextPossibleAt": {}}

@@ -83,7 +83,7 @@ async def test_favourite_centres_are_shown_and_chosen(over: Any) -> None:
     _, browser, told = await over(scheduling_rules={"ListFavouriteCentres": listed, "SetFavouriteCentres": chosen})
     body = {"category": "B", "favourites": [{"centreId": "c-1", "priority": 1}]}
     async with browser:
-        shown = (await browser.get("/api/v1/favourite-centres?lookNow=true")).json()
+        shown = (await browser.get("/api/v1/favourite-centres?pollNow=true")).json()
         put = await browser.put("/api/v1/favourite-centres", json=body)
         twice = await browser.put("/api/v1/favourite-centres", json=body | {"favourites": body["favourites"] * 2})
     assert (shown["items"][0]["centreName"], shown["seenAt"]) == ("Rungis", "2026-12-09T12:00:00Z")

@@ -20,7 +20,7 @@ export function StandingCard({ candidateId, name }: { candidateId: string; name:
       <h2>{t`Réservation possible ?`}</h2>
       <Loaded query={query} rows={2}>
         {(standing) =>
-          standing.bars.length === 0 ? (
+          standing.restrictions.length === 0 ? (
             <p>
               <StatusMark tone="booked">{t`rien ne l'empêche`}</StatusMark>
             </p>
@@ -28,7 +28,7 @@ export function StandingCard({ candidateId, name }: { candidateId: string; name:
             <>
               <Next standing={standing} />
               <ul className="rp-plain-list">
-                {standing.bars.map((bar) => (
+                {standing.restrictions.map((bar) => (
                   <BarRow key={bar.id} bar={bar} name={name} />
                 ))}
               </ul>
@@ -60,7 +60,7 @@ function BarRow({ bar, name }: { bar: Bar; name: string }) {
   return (
     <li className="rp-stack rp-stack--tight">
       <div className="rp-row">
-        <StatusMark tone={bar.lifted ? "closed" : "refused"}>{bar.lifted ? t`levée` : t`en vigueur`}</StatusMark>
+        <StatusMark tone={bar.waived ? "closed" : "refused"}>{bar.waived ? t`levée` : t`en vigueur`}</StatusMark>
         <span>
           {t`Permis ${bar.category}`}, {why}, {until}
         </span>
@@ -69,10 +69,10 @@ function BarRow({ bar, name }: { bar: Bar; name: string }) {
           {bar.since ? `, ${t`depuis le ${dayFull(bar.since)}`}` : null}
         </span>
       </div>
-      {bar.lifted ? null : bar.liftProposed ? (
+      {bar.waived ? null : bar.waiverProposed ? (
         <div className="rp-row">
           <StatusMark tone="waiting">{t`levée demandée`}</StatusMark>
-          {bar.liftProposedByMe ? (
+          {bar.waiverProposedByMe ? (
             <span className="rp-muted">{t`Une autre personne de l'école doit l'approuver.`}</span>
           ) : (
             <Button variant="default" onClick={() => setOpen("approve")}>

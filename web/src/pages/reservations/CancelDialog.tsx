@@ -85,7 +85,7 @@ export function CancelDialog({
 }
 
 function Consequence({ preview, who }: { preview: CancellationPreview; who: string }) {
-  const { late, barredDays, barredUntil, freeUntil } = preview;
+  const { late, restrictedDays, restrictedUntil, freeUntil } = preview;
   if (!late) {
     return (
       <p>
@@ -93,11 +93,11 @@ function Consequence({ preview, who }: { preview: CancellationPreview; who: stri
       </p>
     );
   }
-  const until = barredUntil ? dayFull(barredUntil) : "";
+  const until = restrictedUntil ? dayFull(restrictedUntil) : "";
   return (
     <Notice level="warning">
       <p>
-        <strong>{t`${barredDays} jours sans réservation pour ${who}`}</strong>
+        <strong>{t`${restrictedDays} jours sans réservation pour ${who}`}</strong>
         {until ? `, ${t`jusqu'au ${until}`}` : null}
         {". "}
         {t`Une force majeure reconnue peut l'éviter : demandez-la sur sa fiche.`}

@@ -63,7 +63,7 @@ class Hold(Body):
     """One action. How many slots it may have, R-GROUP says; the limit here only bounds the work of saying so."""
 
     items: Annotated[list[Item], Field(min_length=1, max_length=50)]
-    together: bool = False
+    all_or_nothing: bool = False
 
 
 class Check(Body):
@@ -210,8 +210,8 @@ class Hours(Body):
     hours: Annotated[list[DeclaredHours], Field(min_length=1, max_length=500)]
 
 
-class Lift(Body):
-    """Why a bar should be lifted."""
+class Waiver(Body):
+    """Why a restriction should be waived."""
 
     reason: Literal["illness", "accident", "bereavement", "centre_closed", "other_force_majeure"]
 

@@ -49,7 +49,7 @@ def include_routes(app: FastAPI) -> None:
         availability.router,
         notifications.router,
         audit.router,
-        candidates.bars,
+        candidates.restrictions,
     ):
         app.include_router(router, prefix="/api/v1")
     app.include_router(meta.router)

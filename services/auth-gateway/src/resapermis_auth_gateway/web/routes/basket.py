@@ -71,14 +71,14 @@ async def prepare(who: Who, body: Preparation) -> PreparationView:
 
 @router.post("/items", status_code=201, responses=PARTLY)
 async def hold(who: Who, key: Key, body: Hold, response: Response) -> GroupOutcomeView:
-    """Ask RdvPermis for one to four slots; what it grants is kept, line by line (or all given back, if `together`).
+    """Ask RdvPermis for one to four slots; what it grants is kept, line by line (or all given back, if `allOrNothing`).
 
     No name is read for the answer: who asks has just chosen these candidates. Lines show the end of their ids.
     """
     command = basket_pb2.HoldSlotsRequest(
         request_id=key,
         lines=[_asked(item) for item in body.items],
-        together=body.together,
+        together=body.all_or_nothing,
     )
     group = (await who.ask(who.gateway.peers.basket.HoldSlots, command)).group
     if any(line.state != basket_pb2.LINE_STATE_HELD for line in group.lines):

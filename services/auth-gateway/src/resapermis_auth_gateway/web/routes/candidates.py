@@ -1,17 +1,17 @@
-"""Candidates: names and NEPH travel in bodies only; what bars them from booking, and how a bar is lifted."""
+"""Candidates: names and NEPH travel in bodies only; what restricts their booking, and how a restriction is waived."""
 
 from fastapi import APIRouter, Response
 
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis.scheduling.v1 import school_pb2
-from resapermis_auth_gateway.web.bodies import CandidateQuery, Lift, NewCandidate
+from resapermis_auth_gateway.web.bodies import CandidateQuery, NewCandidate, Waiver
 from resapermis_auth_gateway.web.gateway import Key, Who
 from resapermis_auth_gateway.web.routes.parameters import Cursor, Limit, PathId
 from resapermis_auth_gateway.web.views.people import CandidatePage, CandidateView
 from resapermis_auth_gateway.web.views.school import StandingView
 
 router = APIRouter(prefix="/candidates", tags=["candidates"])
-bars = APIRouter(prefix="/bars", tags=["candidates"])
+restrictions = APIRouter(prefix="/restrictions", tags=["candidates"])
 
 
 @router.get("")
@@ -50,21 +50,21 @@ async def get_candidate(who: Who, candidate_id: PathId) -> CandidateView:
 
 @router.get("/{candidate_id}/standing")
 async def get_standing(who: Who, candidate_id: PathId) -> StandingView:
-    """Say what bars a candidate, and from when on each licence group is free."""
+    """Say what restricts a candidate, and from when on each licence group is free."""
     question = school_pb2.GetStandingRequest(candidate_ids=[candidate_id])
     found = (await who.ask(who.gateway.peers.school.GetStanding, question)).standings
     standing = found[0] if found else school_pb2.Standing(candidate_id=candidate_id)
     return StandingView.of(standing, str(who.session.account_id), who.language)
 
 
-@bars.post("/{bar_id}/lift", status_code=204, response_class=Response)
-async def propose_lift(who: Who, bar_id: PathId, body: Lift) -> None:
-    """Ask that a bar be lifted for force majeure; a second person approves."""
-    command = school_pb2.ProposeLiftRequest(bar_id=bar_id, reason=body.reason)
+@restrictions.post("/{restriction_id}/waiver", status_code=204, response_class=Response)
+async def propose_waiver(who: Who, restriction_id: PathId, body: Waiver) -> None:
+    """Ask that a restriction be waived for force majeure; a second person approves."""
+    command = school_pb2.ProposeLiftRequest(bar_id=restriction_id, reason=body.reason)
     await who.ask(who.gateway.peers.school.ProposeLift, command)
 
 
-@bars.post("/{bar_id}/lift-approval", status_code=204, response_class=Response)
-async def approve_lift(who: Who, bar_id: PathId) -> None:
+@restrictions.post("/{restriction_id}/waiver-approval", status_code=204, response_class=Response)
+async def approve_waiver(who: Who, restriction_id: PathId) -> None:
     """Approve what another person proposed."""
-    await who.ask(who.gateway.peers.school.ApproveLift, school_pb2.ApproveLiftRequest(bar_id=bar_id))
+    await who.ask(who.gateway.peers.school.ApproveLift, school_pb2.ApproveLiftRequest(bar_id=restriction_id))

@@ -77,7 +77,7 @@ async def search_slots(
     weekdays: Annotated[list[Weekday] | None, Query(max_length=7, description="Monday is 1; all if absent.")] = None,
     cursor: Cursor = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 200,
-    look_now: Annotated[bool, Query(alias="lookNow", description="Look again at RdvPermis; spends calls.")] = False,  # noqa: FBT002 - a query parameter
+    poll_now: Annotated[bool, Query(alias="pollNow", description="Poll RdvPermis again; spends calls.")] = False,  # noqa: FBT002 - a query parameter
 ) -> SlotPage:
     """Search slots; each with its age and with what every rule says of it for this school."""
     place = department or who.session.department
@@ -102,7 +102,7 @@ async def search_slots(
     )
     question.to.CopyFrom(midnight(last + timedelta(days=1), place))
     getattr(question, "from").CopyFrom(midnight(first, place))
-    question.cursor, question.limit, question.look_now = cursor, limit, look_now
+    question.cursor, question.limit, question.look_now = cursor, limit, poll_now
     answer = await who.ask(who.gateway.peers.scheduling.SearchSlots, question)
     return SlotPage(
         items=[JudgedSlotView.judged(one) for one in answer.slots],

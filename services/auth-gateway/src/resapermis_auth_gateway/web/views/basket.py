@@ -174,8 +174,8 @@ class CancellationView(View):
 
     possible: bool
     late: bool
-    barred_days: int
-    barred_until: datetime | None = None
+    restricted_days: int
+    restricted_until: datetime | None = None
     free_until: datetime | None = None
     server_time: datetime
 
@@ -185,8 +185,8 @@ class CancellationView(View):
         return cls(
             possible=preview.possible,
             late=preview.late,
-            barred_days=preview.barred_days,
-            barred_until=maybe(preview, "barred_until"),
+            restricted_days=preview.barred_days,
+            restricted_until=maybe(preview, "barred_until"),
             free_until=maybe(preview, "free_until"),
             server_time=now,
         )

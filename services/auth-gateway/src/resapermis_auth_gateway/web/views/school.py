@@ -172,8 +172,8 @@ class HoursPage(View):
         )
 
 
-class StandingBarView(View):
-    """Until when a candidate may not be booked, and why. A bar of RdvPermis' stands until RdvPermis lifts it."""
+class StandingRestrictionView(View):
+    """Until when a candidate may not be booked, and why. One of RdvPermis' stands until RdvPermis waives it."""
 
     id: str
     category: str
@@ -182,23 +182,23 @@ class StandingBarView(View):
     since: datetime | None = None
     until: datetime | None = None
     from_rdvpermis: bool
-    lifted: bool
-    lift_proposed: bool
-    lift_proposed_by_me: bool
+    waived: bool
+    waiver_proposed: bool
+    waiver_proposed_by_me: bool
 
 
 class StandingView(View):
-    """A candidate's bars, and from when on each licence group is free of them."""
+    """A candidate's restrictions, and from when on each licence group is free of them."""
 
     candidate_id: str
-    bars: list[StandingBarView]
+    restrictions: list[StandingRestrictionView]
     next_possible_at: dict[str, datetime]
 
     @classmethod
     def of(cls, standing: school_pb2.Standing, me: str, language: Language) -> "StandingView":
         """From scheduling-rules; `me` is the asker's account."""
-        bars = [
-            StandingBarView(
+        restrictions = [
+            StandingRestrictionView(
                 id=bar.id,
                 category=bar.category,
                 reason=bar.reason,
@@ -206,11 +206,11 @@ class StandingView(View):
                 since=maybe(bar, "since"),
                 until=maybe(bar, "until"),
                 from_rdvpermis=bar.from_rdvpermis,
-                lifted=bar.lifted,
-                lift_proposed=bar.lift_proposed,
-                lift_proposed_by_me=bar.lift_proposed and bar.lift_proposed_by == me,
+                waived=bar.lifted,
+                waiver_proposed=bar.lift_proposed,
+                waiver_proposed_by_me=bar.lift_proposed and bar.lift_proposed_by == me,
             )
             for bar in standing.bars
         ]
         free = {category: instant(moment) for category, moment in standing.next_possible_at.items()}
-        return cls(candidate_id=standing.candidate_id, bars=bars, next_possible_at=free)
+        return cls(candidate_id=standing.candidate_id, restrictions=restrictions, next_possible_at=free)
