@@ -15,6 +15,7 @@ from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
 from checks.links import dead_links
 from checks.rooms import crowded, tied
 from checks.texts import forbidden_texts
+from compliance import complaints
 from releases import NoRelease
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -199,6 +200,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("lock: up to date", lambda: report(lock_matches(ROOT))),
     ("docs/dependencies.md", lambda: report(dependency_notes(ROOT))),
     ("texts that must not be", lambda: report(forbidden_texts(ROOT))),
+    ("requirements", lambda: report(complaints(ROOT))),
     ("links of pages", lambda: report(dead_links(ROOT))),
     ("rooms", rooms),
     ("shell scripts", shell),
