@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from resapermis_vault import KeysetProblem, files, new_person_key, unwrap
 from resapermis_vault.__main__ import main
+from resapermis_vault.errors import KeysetProblem
 from resapermis_vault.keyset import Keyset, new_document, promoted, read, retired, rotated, staged
+from resapermis_vault.operator import files
+from resapermis_vault.person_key import new_person_key, unwrap
 
 
 @pytest.fixture

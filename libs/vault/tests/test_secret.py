@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resapermis_vault import Unreadable, new_keyset, new_person_key, open_secret, reseal_secret, seal_secret, unwrap
-from resapermis_vault.keyset import Keyset, new_document, retired, rotated
+from resapermis_vault.errors import Unreadable
+from resapermis_vault.keyset import Keyset, new_document, new_keyset, retired, rotated
+from resapermis_vault.person_key import new_person_key, unwrap
+from resapermis_vault.secret import open_secret, reseal_secret, seal_secret
 
 KEYSET = new_keyset()
 ROW = "session/refresh_token/1"

@@ -8,8 +8,12 @@ import traceback
 
 import pytest
 
-from resapermis_vault import KeysetProblem, PersonKeys, Plaintext, Unreadable, new_person_key, normalise_neph
+from resapermis_vault.errors import KeysetProblem, Unreadable
 from resapermis_vault.keyset import Keyset, new_document
+from resapermis_vault.normalisation import normalise_neph
+from resapermis_vault.person_key import new_person_key
+from resapermis_vault.person_keys import PersonKeys
+from resapermis_vault.plaintext import Plaintext
 
 DOCUMENT = new_document()
 KEYSET = Keyset.parse(DOCUMENT)

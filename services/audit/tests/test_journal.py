@@ -29,8 +29,7 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_testing.postgres import MakeEngine
 from resapermis_testing.running import Running, Serve
-from resapermis_vault import Keyset
-from resapermis_vault.keyset import new_document
+from resapermis_vault.keyset import Keyset, new_document
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 KNOWN = verifier_key("resapermis/journal", KEY.public_key())

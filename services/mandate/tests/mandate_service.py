@@ -25,8 +25,9 @@ from resapermis_mandate.people import People
 from resapermis_mandate.servicer import MandateServicer
 from resapermis_testing.postgres import MakeEngine
 from resapermis_testing.running import Running, Serve
-from resapermis_vault import BlindIndex, Keyset, PersonKeys
-from resapermis_vault.keyset import new_document
+from resapermis_vault.blind_index import BlindIndex
+from resapermis_vault.keyset import Keyset, new_document
+from resapermis_vault.person_keys import PersonKeys
 
 NAME, NEPH = "O'Brien-Œuvre", "012345678901"
 

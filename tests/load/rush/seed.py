@@ -22,7 +22,11 @@ import asyncpg
 from resapermis_kit.rpc.auth import Principal
 from resapermis_mandate.domain import Identity
 from resapermis_mandate.people import People
-from resapermis_vault import BlindIndex, Keyset, PersonKeys, new_person_key, row_of, seal_secret
+from resapermis_vault.blind_index import BlindIndex
+from resapermis_vault.keyset import Keyset
+from resapermis_vault.person_key import new_person_key, row_of
+from resapermis_vault.person_keys import PersonKeys
+from resapermis_vault.secret import seal_secret
 
 ACTIONS = (1, 2, 3, 4)
 """What each school does, one after the other: an action of so many slots."""

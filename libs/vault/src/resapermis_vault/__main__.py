@@ -6,26 +6,27 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from resapermis_vault import bench, files, keyset
+from resapermis_vault import keyset
 from resapermis_vault.errors import KeysetProblem
+from resapermis_vault.operator import benchmark, files
 
 
-def main(arguments: list[str]) -> int:
+def main(words: list[str]) -> int:
     """Run one command; 0 done, 1 refused (a line on stderr says why), 2 called wrongly. Prints no key."""
-    asked = _parser().parse_args(arguments)
-    if asked.command == "bench":
-        _say(json.dumps(bench.figures(asked.rounds), indent=2))
+    arguments = _parser().parse_args(words)
+    if arguments.command == "bench":
+        _say(json.dumps(benchmark.figures(arguments.rounds), indent=2))
         return 0
     try:
-        _say(f"{asked.file.name}: {_run(asked.command, asked.file, asked)}")
+        _say(f"{arguments.file.name}: {_run(arguments.command, arguments.file, arguments)}")
     except (KeysetProblem, OSError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else problem
-        sys.stderr.write(f"{asked.file.name}: {reason}\n")
+        sys.stderr.write(f"{arguments.file.name}: {reason}\n")
         return 1
     return 0
 
 
-def _run(command: str, file: Path, asked: argparse.Namespace) -> str:
+def _run(command: str, file: Path, arguments: argparse.Namespace) -> str:
     if command == "new-keyset":
         written = files.write_new(file)
         keyset.Keyset.load(file)
@@ -35,15 +36,15 @@ def _run(command: str, file: Path, asked: argparse.Namespace) -> str:
         document = keyset.read(file)
         return f"good ({len(document['kek']['key'])} KEK, {len(document['index'])} index keys)"
     if command == "rotate":
-        step = keyset.staged if asked.stage else keyset.rotated
-        files.change(file, partial(step, index=asked.index))
+        step = keyset.staged if arguments.stage else keyset.rotated
+        files.change(file, partial(step, index=arguments.index))
         return (
             "a new key reads; promote it when every replica has loaded it"
-            if asked.stage
+            if arguments.stage
             else "new primary, old key kept"
         )
     step = keyset.promoted if command == "promote" else keyset.retired
-    files.change(file, partial(step, index=asked.index))
+    files.change(file, partial(step, index=arguments.index))
     return "the staged key is primary" if command == "promote" else "only the primary is left"
 
 
@@ -52,14 +53,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m resapermis_vault", description="Keyset files of the services that seal."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, told in {
+    for name, purpose in {
         "new-keyset": "write a new keyset unless the file exists",
         "check": "load the keyset as a service would",
         "rotate": "add a new primary key, keep the old",
         "promote": "make the staged key primary",
         "retire": "drop the old key: what is still under it is lost for good",
     }.items():
-        command = commands.add_parser(name, help=told, description=told)
+        command = commands.add_parser(name, help=purpose, description=purpose)
         command.add_argument("file", type=Path)
         if name in {"rotate", "promote", "retire"}:
             command.add_argument("--index", action="store_true", help="the blind index's key instead of the KEK")

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, NoReturn, Self, final
 
 from resapermis_vault import tink_kek
+from resapermis_vault.blind_index import BlindIndex, FieldIndex, NameIndex
 from resapermis_vault.errors import KeysetProblem
-from resapermis_vault.index import BlindIndex, FieldIndex, NameIndex
 from resapermis_vault.plaintext import encode
 
 INDEX_KEY_BYTES = 32

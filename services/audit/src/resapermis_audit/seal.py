@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from resapermis_vault import Keyset
+from resapermis_vault.keyset import Keyset
 
 
 class Seal:

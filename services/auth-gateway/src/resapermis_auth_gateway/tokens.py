@@ -17,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis_auth_gateway.store import MOMENT, metadata, sessions
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
-from resapermis_vault import KeyEncryption, open_secret, row_of, seal_secret
+from resapermis_vault.kek import KeyEncryption
+from resapermis_vault.person_key import row_of
+from resapermis_vault.secret import open_secret, seal_secret
 
 Kind = Literal["session", "grant"]
 LEASE = timedelta(seconds=15)

@@ -33,7 +33,7 @@ from resapermis_kit.errors import Failure, from_rpc_error
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import HEADER
 from resapermis_testing.running import Running
-from resapermis_vault import Keyset, new_keyset
+from resapermis_vault.keyset import Keyset, new_keyset
 
 PACKAGE = "resapermis_auth_gateway"
 BASE = "/api/v2/auto-ecole"

@@ -16,7 +16,7 @@ from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import HEADER, Principal
 from resapermis_testing.ports import free_port
 from resapermis_testing.running import POLICIES
-from resapermis_vault import files
+from resapermis_vault.operator import files
 
 from .conftest import INVENTED, PACKAGE
 

@@ -18,7 +18,9 @@ from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events import outbox as kit_outbox
-from resapermis_vault import Unreadable, open_secret, row_of
+from resapermis_vault.errors import Unreadable
+from resapermis_vault.person_key import row_of
+from resapermis_vault.secret import open_secret
 
 from .conftest import BASE
 

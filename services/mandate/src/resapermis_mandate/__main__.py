@@ -13,7 +13,9 @@ from resapermis_mandate.asking import Asking
 from resapermis_mandate.people import People
 from resapermis_mandate.servicer import MandateServicer
 from resapermis_mandate.settings import Settings
-from resapermis_vault import BlindIndex, Keyset, PersonKeys
+from resapermis_vault.blind_index import BlindIndex
+from resapermis_vault.keyset import Keyset
+from resapermis_vault.person_keys import PersonKeys
 
 PACKAGE = "resapermis_mandate"
 

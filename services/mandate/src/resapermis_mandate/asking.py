@@ -18,7 +18,7 @@ from resapermis_kit.rpc import peers
 from resapermis_mandate import events, store
 from resapermis_mandate.domain import AT_RDVPERMIS, Identity, Mandate, State, may_follow, next_look
 from resapermis_mandate.people import People
-from resapermis_vault import Unreadable
+from resapermis_vault.errors import Unreadable
 
 log = structlog.get_logger()
 SURELY_NOT_ASKED = frozenset(

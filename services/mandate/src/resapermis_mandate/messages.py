@@ -12,7 +12,7 @@ from resapermis_mandate import domain
 from resapermis_mandate.domain import Identity, Mandate, State
 from resapermis_mandate.events import STATES
 from resapermis_mandate.store import SealedCandidate
-from resapermis_vault import normalise_neph
+from resapermis_vault.normalisation import normalise_neph
 
 DEFAULT_PAGE, LARGEST_PAGE = 50, 200
 BY_NUMBER = {number: state for state, number in STATES.items()}

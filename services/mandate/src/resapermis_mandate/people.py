@@ -6,7 +6,12 @@ from uuid import UUID
 
 from resapermis_mandate.domain import Identity
 from resapermis_mandate.store import SealedCandidate, SealedName
-from resapermis_vault import BlindIndex, KeyEncryption, PersonKeys, Unreadable, name_words, new_person_key
+from resapermis_vault.blind_index import BlindIndex
+from resapermis_vault.errors import Unreadable
+from resapermis_vault.kek import KeyEncryption
+from resapermis_vault.normalisation import name_words
+from resapermis_vault.person_key import new_person_key
+from resapermis_vault.person_keys import PersonKeys
 
 FIELDS = ("last_name", "first_name", "neph", "email")
 NEPH, WORD = "neph", "name"

@@ -32,7 +32,8 @@ from resapermis_mandate.messages import (
     parse_state,
 )
 from resapermis_mandate.people import FIELDS, People
-from resapermis_vault import Unreadable, normalise_neph
+from resapermis_vault.errors import Unreadable
+from resapermis_vault.normalisation import normalise_neph
 
 MOST_FOUND = 20
 MOST_ASKED = 200

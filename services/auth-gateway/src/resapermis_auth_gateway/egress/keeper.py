@@ -28,7 +28,8 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.batcher import Batcher
 from resapermis_kit.rpc.deadline import remaining_seconds
-from resapermis_vault import KeyEncryption, Unreadable
+from resapermis_vault.errors import Unreadable
+from resapermis_vault.kek import KeyEncryption
 
 EARLY = timedelta(seconds=30)
 """A token is renewed so long before its end."""

@@ -12,7 +12,7 @@ from resapermis_auth_gateway.egress.settings import EgressSettings
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.process import run
 from resapermis_kit.process.process import Process
-from resapermis_vault import Keyset
+from resapermis_vault.keyset import Keyset
 
 PACKAGE = "resapermis_auth_gateway"
 

@@ -10,7 +10,7 @@ from resapermis_auth_gateway import store
 from resapermis_auth_gateway.web.profile import Profiles
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import malformed
-from resapermis_vault import Unreadable
+from resapermis_vault.errors import Unreadable
 
 log = structlog.get_logger()
 

@@ -34,7 +34,7 @@ from resapermis_kit.process.telemetry import Health
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Caller, Principal, Signer
 from resapermis_kit.rpc.authorization import Authorizer
-from resapermis_vault import KeyEncryption
+from resapermis_vault.kek import KeyEncryption
 
 SERVICE = "auth-gateway"
 log = structlog.get_logger()

@@ -26,7 +26,7 @@ from resapermis_kit.process import run
 from resapermis_kit.process.process import Process
 from resapermis_kit.rpc.auth import Signer
 from resapermis_kit.rpc.authorization import Authorizer
-from resapermis_vault import Keyset
+from resapermis_vault.keyset import Keyset
 
 PACKAGE = "resapermis_auth_gateway"
 OVERDUE_EVERY_SECONDS = 5.0

@@ -5,7 +5,9 @@ import time
 from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
-from resapermis_vault import KeyEncryption, PersonKeys, new_person_key
+from resapermis_vault.kek import KeyEncryption
+from resapermis_vault.person_key import new_person_key
+from resapermis_vault.person_keys import PersonKeys
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from time import perf_counter_ns
 from typing import Any
 
 from resapermis_vault.keyset import new_keyset
-from resapermis_vault.normalise import normalise_neph
-from resapermis_vault.person import new_person_key, row_of, unwrap
+from resapermis_vault.normalisation import normalise_neph
+from resapermis_vault.person_key import new_person_key, row_of, unwrap
 from resapermis_vault.secret import open_secret, seal_secret
 
 _PERSON = "0190f3c2-0000-7000-8000-000000000001"

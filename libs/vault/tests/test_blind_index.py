@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resapermis_vault import BlindIndex, Plaintext, name_words, new_keyset, normalise_name, normalise_neph
-from resapermis_vault.keyset import Keyset, new_document, promoted, retired, rotated, staged
+from resapermis_vault.blind_index import BlindIndex
+from resapermis_vault.keyset import Keyset, new_document, new_keyset, promoted, retired, rotated, staged
+from resapermis_vault.normalisation import name_words, normalise_name, normalise_neph
+from resapermis_vault.plaintext import Plaintext
 
 KEYSET = new_keyset()
 NEPH = KEYSET.field_index("candidate.neph", normalise_neph)

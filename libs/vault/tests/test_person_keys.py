@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resapermis_vault import PersonKeys, Unreadable, new_keyset, new_person_key
+from resapermis_vault.errors import Unreadable
+from resapermis_vault.keyset import new_keyset
+from resapermis_vault.person_key import new_person_key
+from resapermis_vault.person_keys import PersonKeys
 
 
 class Counting:

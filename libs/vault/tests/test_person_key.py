@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resapermis_vault import Plaintext, Unreadable, new_keyset, new_person_key, rewrap, row_of, unwrap
-from resapermis_vault.keyset import Keyset, new_document, promoted, retired, rotated, staged
+from resapermis_vault.errors import Unreadable
+from resapermis_vault.keyset import Keyset, new_document, new_keyset, promoted, retired, rotated, staged
+from resapermis_vault.person_key import new_person_key, rewrap, row_of, unwrap
+from resapermis_vault.plaintext import Plaintext
 
 ODD = st.text(st.characters(codec=None))
 """Any text, lone surrogates, controls and right-to-left marks included."""

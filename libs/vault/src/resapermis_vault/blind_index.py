@@ -10,10 +10,8 @@ from typing import NoReturn, final
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from resapermis_vault.normalise import name_words, normalise_name, normalise_neph
+from resapermis_vault.normalisation import name_words, normalise_name
 from resapermis_vault.plaintext import Plaintext, encode
-
-__all__ = ["BlindIndex", "FieldIndex", "NameIndex", "name_words", "normalise_neph"]
 
 INDEX_BYTES = 16
 

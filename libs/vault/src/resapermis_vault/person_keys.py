@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any, final
 
 from resapermis_vault.kek import KeyEncryption
-from resapermis_vault.person import PersonKey, unwrap
+from resapermis_vault.person_key import PersonKey, unwrap
 
 
 @final

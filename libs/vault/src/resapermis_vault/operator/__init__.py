@@ -1,0 +1,1 @@
+"""What an operator does with keyset files; services only load them."""
