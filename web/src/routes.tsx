@@ -19,19 +19,19 @@ const slots = createRoute({
   getParentRoute: () => root,
   path: "/creneaux",
   validateSearch: (search: Record<string, unknown>): SlotSearch => readFilters(search),
-  component: lazyRouteComponent(() => import("./pages/creneaux/Slots.tsx"), "Slots"),
+  component: lazyRouteComponent(() => import("./pages/slots/Slots.tsx"), "Slots"),
 });
 
 const opening = createRoute({
   getParentRoute: () => root,
   path: "/ouvertures/$id",
-  component: lazyRouteComponent(() => import("./pages/ouvertures/OpeningRoom.tsx"), "OpeningRoom"),
+  component: lazyRouteComponent(() => import("./pages/openings/OpeningRoom.tsx"), "OpeningRoom"),
 });
 
 const basket = createRoute({
   getParentRoute: () => root,
   path: "/panier",
-  component: lazyRouteComponent(() => import("./pages/panier/Basket.tsx"), "BasketPage"),
+  component: lazyRouteComponent(() => import("./pages/basket/Basket.tsx"), "BasketPage"),
 });
 
 const bookings = createRoute({
@@ -41,7 +41,7 @@ const bookings = createRoute({
     search.onglet === "a-confirmer" || search.onglet === "passees" || search.onglet === "resultats"
       ? { onglet: search.onglet }
       : {},
-  component: lazyRouteComponent(() => import("./pages/reservations/Bookings.tsx"), "Bookings"),
+  component: lazyRouteComponent(() => import("./pages/bookings/Bookings.tsx"), "Bookings"),
 });
 
 const team = createRoute({
@@ -49,25 +49,25 @@ const team = createRoute({
   path: "/equipe",
   validateSearch: (search: Record<string, unknown>): { onglet?: TeamTab } =>
     isTeamTab(search.onglet) ? { onglet: search.onglet } : {},
-  component: lazyRouteComponent(() => import("./pages/equipe/Team.tsx"), "Team"),
+  component: lazyRouteComponent(() => import("./pages/team/Team.tsx"), "Team"),
 });
 
 const candidates = createRoute({
   getParentRoute: () => root,
   path: "/candidats",
-  component: lazyRouteComponent(() => import("./pages/candidats/Candidates.tsx"), "Candidates"),
+  component: lazyRouteComponent(() => import("./pages/candidates/Candidates.tsx"), "Candidates"),
 });
 
 const candidate = createRoute({
   getParentRoute: () => root,
   path: "/candidats/$id",
-  component: lazyRouteComponent(() => import("./pages/candidats/CandidatePage.tsx"), "CandidatePage"),
+  component: lazyRouteComponent(() => import("./pages/candidates/CandidatePage.tsx"), "CandidatePage"),
 });
 
 const thresholds = createRoute({
   getParentRoute: () => root,
   path: "/seuils",
-  component: lazyRouteComponent(() => import("./pages/seuils/Thresholds.tsx"), "Thresholds"),
+  component: lazyRouteComponent(() => import("./pages/thresholds/Thresholds.tsx"), "Thresholds"),
 });
 
 const messages = createRoute({

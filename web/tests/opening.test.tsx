@@ -2,7 +2,7 @@ import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { setWishes } from "../src/pages/ouvertures/wishes.ts";
+import { setWishes } from "../src/pages/openings/wishes.ts";
 import { openingOf } from "../src/rules/opening.ts";
 import { makeWorld, type World } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";

@@ -2,8 +2,8 @@ import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { setChoice } from "../src/pages/creneaux/choice.ts";
 import { placeOf } from "../src/pages/messages/Messages.tsx";
+import { setChoice } from "../src/pages/slots/choice.ts";
 import { makeWorld } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { makeSlot } from "../../tests/mock/world.ts";
 import type { Parameter, Slot } from "../api/types.ts";
-import { pace } from "../pages/ouvertures/openingQuery.ts";
+import { pace } from "../pages/openings/opening-query.ts";
 import { comingOpenings, nextPublication, openingOf, readOpening } from "./opening.ts";
 import { centresOf, living, propose, type Row, type Wish } from "./proposal.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Hours, Parameter } from "../api/types.ts";
-import { replacedBy } from "../pages/seuils/Parameters.tsx";
+import { replacedBy } from "../pages/thresholds/Parameters.tsx";
 import { firsts, spanText } from "../parts/availability/Availability.tsx";
 import { endingOf } from "./ending.ts";
 import { countedMonths, fteOf, missingMonths } from "./fte.ts";

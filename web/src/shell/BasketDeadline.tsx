@@ -5,20 +5,9 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { basketQuery, keys } from "../api/queries.ts";
-import type { Basket } from "../api/types.ts";
 import { useSecondsLeft, useSpokenMarks } from "../parts/Countdown.tsx";
+import { nextDeadline } from "../rules/lines.ts";
 import { duration } from "../time/format.ts";
-
-/** The first deadline among groups that still hold something; undefined when nothing runs. */
-export function nextDeadline(basket: Basket | undefined): { expiresAt: string; held: number } | undefined {
-  const running = (basket?.groups ?? [])
-    .filter((group) => group.expiresAt && group.lines.some((line) => line.state === "held"))
-    .sort((a, b) => Date.parse(a.expiresAt ?? "") - Date.parse(b.expiresAt ?? ""));
-  const first = running[0];
-  if (!first?.expiresAt) return undefined;
-  const held = running.flatMap((group) => group.lines).filter((line) => line.state === "held").length;
-  return { expiresAt: first.expiresAt, held };
-}
 
 export function BasketDeadline() {
   const { data } = useQuery(basketQuery);

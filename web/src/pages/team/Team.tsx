@@ -9,7 +9,7 @@ import { HoursTab } from "./HoursTab.tsx";
 import { LicenceTab } from "./LicenceTab.tsx";
 import { Trainers } from "./Trainers.tsx";
 import { Vehicles } from "./Vehicles.tsx";
-import "./equipe.css";
+import "./team.css";
 
 const route = getRouteApi("/equipe");
 

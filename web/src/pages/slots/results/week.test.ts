@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { makeSlot } from "../../../tests/mock/world.ts";
-import { afterKey, nearest } from "./moves.ts";
+import { makeSlot } from "../../../../tests/mock/world.ts";
+import { faceOf, fullName } from "./faces.ts";
+import { afterKey, nearest } from "./grid-keys.ts";
 import { settle } from "./settled.ts";
-import { faceOf, fullName } from "./states.ts";
 import { daysOfView, inOrder, weekRows, withinHours } from "./week.ts";
 
 const slots = [

@@ -12,15 +12,15 @@ import { useOnline } from "../../live/online.ts";
 import { toast } from "../../live/toast.ts";
 import { CandidatePicker } from "../../parts/CandidatePicker.tsx";
 import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
+import { NearestLink } from "../../parts/lines/NearestLink.tsx";
 import { ProblemNotice, ReasonDetails } from "../../parts/Notice.tsx";
 import { LineStatus } from "../../parts/StatusMark.tsx";
 import { refusalText, unknownOutcome } from "../../rules/refusals.ts";
 import { serverClock } from "../../time/clock.ts";
 import { clockTime, duration, examSentence, examShort } from "../../time/format.ts";
 import { useSecondsSince } from "../../time/since.ts";
-import { NearestLink } from "../creneaux/NearestLink.tsx";
-import { Accompaniment } from "./Accompaniment.tsx";
 import { Conflicts } from "./Conflicts.tsx";
+import { LineResources } from "./LineResources.tsx";
 
 export function LineRow({ line, named }: { line: Line; named: readonly string[] }) {
   const client = useQueryClient();
@@ -83,7 +83,7 @@ export function LineRow({ line, named }: { line: Line; named: readonly string[] 
         {["refused", "rejected", "expired", "withdrawn"].includes(line.state) ? <NearestLink slot={line.slot} /> : null}
       </span>
       <div className="rp-line__more">
-        {line.state === "held" ? <Accompaniment line={line} when={`${when}, ${line.slot.centre.name}`} /> : null}
+        {line.state === "held" ? <LineResources line={line} when={`${when}, ${line.slot.centre.name}`} /> : null}
         <Conflicts line={line} />
         <Waiting line={line} />
         {line.reason ? (

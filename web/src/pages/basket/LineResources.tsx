@@ -1,4 +1,4 @@
-/** Who accompanies the candidate, and in what. Ours alone: RdvPermis is not asked, and each may be said later or never. */
+/** Who accompanies the candidate, and in what. Ours alone: RdvPermis is not asked, and each may be chosen later or never. */
 import { t } from "@lingui/core/macro";
 import { NativeSelect } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -12,22 +12,22 @@ import { toast } from "../../live/toast.ts";
 import { ProblemNotice } from "../../parts/Notice.tsx";
 import { gearboxWord } from "../../rules/gearbox.ts";
 
-interface Said {
+interface Resources {
   trainerId: string | null;
   vehicleId: string | null;
 }
 
-export function Accompaniment({ line, when }: { line: Line; when: string }) {
+export function LineResources({ line, when }: { line: Line; when: string }) {
   const client = useQueryClient();
   const online = useOnline();
   const trainers = useQuery(trainersQuery);
   const vehicles = useQuery(vehiclesQuery);
-  const say = useAct((said: Said, key: string) => calls.accompanyLine(line.id, said, key), {
+  const assign = useAct((chosen: Resources, key: string) => calls.accompanyLine(line.id, chosen, key), {
     onSuccess: () => toast(t`L'accompagnement est noté.`),
     onSettled: () => client.invalidateQueries({ queryKey: keys.basket }),
   });
-  const now: Said = say.isPending
-    ? say.variables
+  const now: Resources = assign.isPending
+    ? assign.variables
     : { trainerId: line.trainerId ?? null, vehicleId: line.vehicleId ?? null };
   const people = (trainers.data?.items ?? []).filter(
     (trainer) =>
@@ -37,8 +37,8 @@ export function Accompaniment({ line, when }: { line: Line; when: string }) {
     (vehicle) => vehicle.id === now.vehicleId || (!vehicle.retired && vehicle.categories.includes(line.slot.category)),
   );
   if (people.length === 0 && cars.length === 0) return null;
-  const change = (next: Partial<Said>) => {
-    if (online && !say.isPending) say.mutate({ ...now, ...next });
+  const change = (next: Partial<Resources>) => {
+    if (online && !assign.isPending) assign.mutate({ ...now, ...next });
   };
   return (
     <div className="rp-line__with">
@@ -65,7 +65,7 @@ export function Accompaniment({ line, when }: { line: Line; when: string }) {
           })),
         ]}
       />
-      {say.error ? <ProblemNotice error={say.error} /> : null}
+      {assign.error ? <ProblemNotice error={assign.error} /> : null}
     </div>
   );
 }

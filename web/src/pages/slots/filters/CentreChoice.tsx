@@ -3,15 +3,15 @@ import { t } from "@lingui/core/macro";
 import { ActionIcon, Button, Checkbox } from "@mantine/core";
 import { IconStar, IconStarFilled } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import * as calls from "../../api/calls.ts";
-import { centresQuery, favouritesQuery, keys } from "../../api/queries.ts";
-import type { Centre } from "../../api/types.ts";
-import { useAct } from "../../live/act.ts";
-import { byHand } from "../../live/human.ts";
-import { toast } from "../../live/toast.ts";
-import { ProblemNotice } from "../../parts/Notice.tsx";
-import type { Filters, SlotSearch } from "../../rules/filters.ts";
-import { distanceText } from "./states.ts";
+import * as calls from "../../../api/calls.ts";
+import { centresQuery, favouritesQuery, keys } from "../../../api/queries.ts";
+import type { Centre } from "../../../api/types.ts";
+import { useAct } from "../../../live/act.ts";
+import { byHand } from "../../../live/human.ts";
+import { toast } from "../../../live/toast.ts";
+import { ProblemNotice } from "../../../parts/Notice.tsx";
+import type { Filters, SlotSearch } from "../../../rules/filters.ts";
+import { distanceText } from "../results/faces.ts";
 
 /** The contract's most favourites of a licence group. */
 const MOST = 20;

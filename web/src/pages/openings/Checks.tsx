@@ -14,7 +14,7 @@ import type { Wish } from "../../rules/proposal.ts";
 import { refusalText } from "../../rules/refusals.ts";
 import { clockTime, duration } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
-import { preparationKey } from "./openingQuery.ts";
+import { preparationKey } from "./opening-query.ts";
 
 type State = "ok" | "bad" | "open";
 

@@ -7,10 +7,10 @@ import { basketQuery } from "../../api/queries.ts";
 import type { Basket, GroupOutcome } from "../../api/types.ts";
 import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
+import { namedIn } from "../../rules/lines.ts";
 import { GroupCard } from "./GroupCard.tsx";
-import { namedIn } from "./named.ts";
 import { Validated } from "./Validated.tsx";
-import "./panier.css";
+import "./basket.css";
 
 export function BasketPage() {
   const query = useQuery(basketQuery);

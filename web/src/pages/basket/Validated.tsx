@@ -5,9 +5,9 @@ import { useEffect, useRef } from "react";
 import type { GroupOutcome, Line } from "../../api/types.ts";
 import { Notice } from "../../parts/Notice.tsx";
 import { LineStatus } from "../../parts/StatusMark.tsx";
+import { summary } from "../../rules/lines.ts";
 import { refusalText, unknownOutcome } from "../../rules/refusals.ts";
 import { examShort } from "../../time/format.ts";
-import { summary } from "../creneaux/outcome.ts";
 
 /** What became of one line of a validation, said once RdvPermis has said it. */
 function outcomeText(line: Line): string {

@@ -5,15 +5,15 @@ import { IconBell, IconBookmark, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
-import * as calls from "../../api/calls.ts";
-import { keys, searchesQuery } from "../../api/queries.ts";
-import type { SavedQuestion, SavedSearch } from "../../api/types.ts";
-import { useAct } from "../../live/act.ts";
-import { toast } from "../../live/toast.ts";
-import { ProblemNotice } from "../../parts/Notice.tsx";
-import { departmentName } from "../../rules/departments.ts";
-import { type Filters, questionOf, searchOf } from "../../rules/filters.ts";
-import { instantShort } from "../../time/format.ts";
+import * as calls from "../../../api/calls.ts";
+import { keys, searchesQuery } from "../../../api/queries.ts";
+import type { SavedQuestion, SavedSearch } from "../../../api/types.ts";
+import { useAct } from "../../../live/act.ts";
+import { toast } from "../../../live/toast.ts";
+import { ProblemNotice } from "../../../parts/Notice.tsx";
+import { departmentName } from "../../../rules/departments.ts";
+import { type Filters, questionOf, searchOf } from "../../../rules/filters.ts";
+import { instantShort } from "../../../time/format.ts";
 
 interface NewSearch {
   label: string;

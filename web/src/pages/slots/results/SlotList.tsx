@@ -5,13 +5,13 @@ import { Button } from "@mantine/core";
 import { IconCheck } from "@tabler/icons-react";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useLayoutEffect, useMemo, useRef, useState } from "react";
-import type { Slot } from "../../api/types.ts";
-import { byHand } from "../../live/human.ts";
-import { StatusMark } from "../../parts/StatusMark.tsx";
-import { dayOf, hour } from "../../time/calendar.ts";
-import { dayLong } from "../../time/format.ts";
+import type { Slot } from "../../../api/types.ts";
+import { byHand } from "../../../live/human.ts";
+import { StatusMark } from "../../../parts/StatusMark.tsx";
+import { dayOf, hour } from "../../../time/calendar.ts";
+import { dayLong } from "../../../time/format.ts";
+import { distanceText, faceOf, fullName } from "./faces.ts";
 import type { Marks } from "./marks.ts";
-import { distanceText, faceOf, fullName } from "./states.ts";
 
 export function SlotList({
   slots,

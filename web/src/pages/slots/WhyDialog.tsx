@@ -17,7 +17,7 @@ import { opensAt } from "../../rules/verdicts.ts";
 import { secondsLeft } from "../../time/countdown.ts";
 import { duration, examSentence, parisMoment } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
-import { distanceText, faceOf } from "./states.ts";
+import { distanceText, faceOf } from "./results/faces.ts";
 
 export function WhyDialog({
   slot,

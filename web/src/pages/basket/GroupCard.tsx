@@ -9,8 +9,8 @@ import { ActionButton } from "../../parts/ActionButton.tsx";
 import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
 import { Countdown, useSecondsLeft } from "../../parts/Countdown.tsx";
 import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
+import { summary } from "../../rules/lines.ts";
 import { clockTime, examSentence } from "../../time/format.ts";
-import { summary } from "../creneaux/outcome.ts";
 import { Conflicts } from "./Conflicts.tsx";
 import { LineRow } from "./LineRow.tsx";
 

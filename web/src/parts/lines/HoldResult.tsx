@@ -2,12 +2,12 @@
 import { t } from "@lingui/core/macro";
 import { Link } from "@tanstack/react-router";
 import type { BareSlot, GroupOutcome } from "../../api/types.ts";
-import { Notice, ReasonDetails } from "../../parts/Notice.tsx";
-import { LineStatus } from "../../parts/StatusMark.tsx";
+import { summary } from "../../rules/lines.ts";
 import { refusalText, unknownOutcome } from "../../rules/refusals.ts";
 import { examShort } from "../../time/format.ts";
+import { Notice, ReasonDetails } from "../Notice.tsx";
+import { LineStatus } from "../StatusMark.tsx";
 import { NearestLink } from "./NearestLink.tsx";
-import { summary } from "./outcome.ts";
 
 /** `asked`: what was chosen, for slots of which the answer keeps no line. */
 export function HoldResult({ outcome, asked }: { outcome: GroupOutcome; asked: readonly BareSlot[] }) {

@@ -10,7 +10,7 @@ import { Empty, Loaded } from "../../parts/Loading.tsx";
 import { PageTitle } from "../../parts/PageTitle.tsx";
 import { BookingRow } from "./BookingRow.tsx";
 import { Results } from "./Results.tsx";
-import "./reservations.css";
+import "./bookings.css";
 
 const route = getRouteApi("/reservations");
 
