@@ -64,9 +64,10 @@ def _of_state(state: State, tests: Sequence[Named]) -> Iterator[str]:
 def _of_control(control: Control, id_: str, nodes: Mapping[str, Named], root: Path) -> Iterator[str]:
     file = root / control.file
     if not file.is_file():
-        yield f"its control's file {control.file} is not there"
+        yield f"its control's file {control.file} is not there{_elsewhere(control, root)}"
     elif (many := len(occurrences(file.read_text(encoding="utf-8"), control.line))) != 1:
-        yield f"its control's line stands {many} times in {control.file}, not once: {control.line}"
+        where = _elsewhere(control, root)
+        yield f"its control's line stands {many} times in {control.file}, not once: {control.line}{where}"
     if "/tests/" in f"/{control.file}" or control.file.startswith("web/e2e/"):
         yield "a control changes the product, not a test"
     if control.line == control.instead:
@@ -76,3 +77,13 @@ def _of_control(control: Control, id_: str, nodes: Mapping[str, Named], root: Pa
         yield f"its control's test {control.test} does not name it"
     elif test.idle:
         yield f"its control's test {control.test} supports nothing: {test.idle}"
+
+
+def _elsewhere(control: Control, root: Path) -> str:
+    """Where the line stands now, for who has moved it."""
+    places = [
+        file.relative_to(root).as_posix()
+        for file in sorted(root.glob(f"*/*/src/**/*{Path(control.file).suffix}"))
+        if occurrences(file.read_text(encoding="utf-8"), control.line)
+    ]
+    return f" (it stands in {', '.join(places)})" if places else ""

@@ -158,7 +158,7 @@ def test_what_holds_together_has_no_complaint(tree: Path) -> None:
             "    if one:\n        return True\n    return True",
             "stands 2 times",
         ),
-        (STATES, "file: libs/one/src/one.py", "file: libs/gone.py", "is not there"),
+        (STATES, "file: libs/one/src/one.py", "file: libs/gone.py", "is not there (it stands in libs/one/src/one.py)"),
         (STATES, "file: libs/one/src/one.py", "file: libs/one/tests/test_one.py", "changes the product"),
         (STATES, "return False", "return True", "changes nothing"),
         (STATES, "::test_it", "::test_that", "does not name it"),
