@@ -13,7 +13,7 @@ from ctl import booking, bus, events, journal, state
 from ctl.findings import Finding, Report
 from ctl.places import DATABASES, Places
 from devstack.parts import service_named
-from resapermis_scheduling_rules.store import invariants as of_rules
+from resapermis_scheduling_rules import invariants as of_rules
 
 BETWEEN_LOOKS_SECONDS = 1.0
 CONNECT_SECONDS = 10.0

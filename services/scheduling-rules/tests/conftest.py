@@ -20,13 +20,13 @@ from resapermis_kit.clock import new_id
 from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules.availability.absences import Absences
 from resapermis_scheduling_rules.availability.ical.run import Reader
-from resapermis_scheduling_rules.availability.servicer import AvailabilityServicer
+from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
+from resapermis_scheduling_rules.evaluation.standing import Standings
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.judging.standing import Standings
-from resapermis_scheduling_rules.mirror.looks import Looker
-from resapermis_scheduling_rules.mirror.planning import Planner
+from resapermis_scheduling_rules.mirror.planner import Planner
+from resapermis_scheduling_rules.mirror.poller import Looker
 from resapermis_scheduling_rules.school.people import Nights, People
-from resapermis_scheduling_rules.school.servicer import SchoolServicer
+from resapermis_scheduling_rules.school_servicer import SchoolServicer
 from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.workers import Lines
 from resapermis_testing.postgres import MakeEngine

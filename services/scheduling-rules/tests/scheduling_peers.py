@@ -19,8 +19,8 @@ from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER, caller
 from resapermis_scheduling_rules.domain.polls import Look
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.mirror.looks import Asker, Looker
-from resapermis_scheduling_rules.mirror.planning import Planner
+from resapermis_scheduling_rules.mirror.planner import Planner
+from resapermis_scheduling_rules.mirror.poller import Asker, Looker
 from resapermis_scheduling_rules.workers import Lines
 from resapermis_testing.running import Running
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from resapermis_scheduling_rules.domain.days import is_working_day
 from resapermis_scheduling_rules.domain.polls import Interest, Look, Seen
 from resapermis_scheduling_rules.domain.slots import Centre as ExamCentre
-from resapermis_scheduling_rules.mirror.agenda import (
+from resapermis_scheduling_rules.mirror.planner import wishes_of
+from resapermis_scheduling_rules.mirror.poll_schedule import (
     EMPTY_FACTOR,
     OLD_AFTER,
     SOONEST,
@@ -22,9 +23,8 @@ from resapermis_scheduling_rules.mirror.agenda import (
     Why,
     Wish,
 )
-from resapermis_scheduling_rules.mirror.planning import wishes_of
 from resapermis_scheduling_rules.mirror.tokens import Tokens
-from resapermis_scheduling_rules.store.watching import Scope
+from resapermis_scheduling_rules.watching.queries import Scope
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 """A Tuesday, ten in the morning in Paris."""

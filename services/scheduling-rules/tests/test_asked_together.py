@@ -19,13 +19,15 @@ from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.batcher import Batcher
+from resapermis_scheduling_rules.availability.tables import occurrences, unavailabilities
 from resapermis_scheduling_rules.domain.availability import Want
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.judging.evaluating import Evaluator
-from resapermis_scheduling_rules.mirror.looks import Asker
-from resapermis_scheduling_rules.store import actions
-from resapermis_scheduling_rules.store.school_tables import occurrences, trainers, unavailabilities, vehicles
-from resapermis_scheduling_rules.store.tables import bars, centres, lines, schools, slots, thresholds
+from resapermis_scheduling_rules.evaluation import queries as actions
+from resapermis_scheduling_rules.evaluation.evaluator import Evaluator
+from resapermis_scheduling_rules.evaluation.tables import bars
+from resapermis_scheduling_rules.mirror.poller import Asker
+from resapermis_scheduling_rules.mirror.tables import centres, slots
+from resapermis_scheduling_rules.school.tables import lines, schools, thresholds, trainers, vehicles
 
 SCHOOLS = ("school-1", "school-2", "school-3")
 PEOPLE, TRAINERS, VEHICLES = ("", "p1", "p2"), ("", "t1", "t2"), ("", "v1", "v2")

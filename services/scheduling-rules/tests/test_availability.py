@@ -20,8 +20,8 @@ from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import ConflictFound
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events.event import Event
-from resapermis_scheduling_rules.store.school_tables import feeds, occurrences, unavailabilities
-from resapermis_scheduling_rules.store.tables import centres
+from resapermis_scheduling_rules.availability.tables import feeds, occurrences, unavailabilities
+from resapermis_scheduling_rules.mirror.tables import centres
 from resapermis_testing.eventually import eventually
 
 NINE = datetime(2026, 12, 9, 8, tzinfo=UTC)

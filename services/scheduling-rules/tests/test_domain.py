@@ -18,7 +18,7 @@ from resapermis_scheduling_rules.domain.parameters import Parameter, Parameters,
 from resapermis_scheduling_rules.domain.penalties import Reason
 from resapermis_scheduling_rules.domain.quota import Quota, next_pace_change, pace_day, paced
 from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status, status_of
-from resapermis_scheduling_rules.judging import judge
+from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.rules import ACTION_RULES, LINE_RULES, SLOT_RULES
 from resapermis_scheduling_rules.rules.basket import basket, group
 from resapermis_scheduling_rules.rules.slot import notice, past, unknown

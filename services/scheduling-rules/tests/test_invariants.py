@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.process import invariants as kit
-from resapermis_scheduling_rules.store import invariants
+from resapermis_scheduling_rules import invariants
 from resapermis_testing.postgres import MakeEngine
 
 _BAR = (

@@ -8,8 +8,6 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
 from scheduling_peers import NOW, Service
@@ -19,7 +17,6 @@ from resapermis.scheduling.v1 import events_pb2
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import RuleChanged
 from resapermis_kit.database.engine import make_engine
-from resapermis_kit.database.metadata import KIT
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.events.outbox import Outbox, outbox
@@ -27,10 +24,12 @@ from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain.availability import KeptLine, longest_gap
 from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Parameters, Rulebook, parameters_for
 from resapermis_scheduling_rules.domain.quota import Place
-from resapermis_scheduling_rules.mirror.looks import Asker
-from resapermis_scheduling_rules.parameters import change, preview
-from resapermis_scheduling_rules.store import school_tables, schools, watching_tables
-from resapermis_scheduling_rules.store.tables import metadata, parameters
+from resapermis_scheduling_rules.evaluation import preview
+from resapermis_scheduling_rules.mirror.poller import Asker
+from resapermis_scheduling_rules.parameters import change
+from resapermis_scheduling_rules.parameters import queries as parameter_queries
+from resapermis_scheduling_rules.parameters.tables import parameters
+from resapermis_scheduling_rules.school import queries as schools
 from resapermis_testing.postgres import MakeDatabase, MakeEngine
 
 PACKAGE = "resapermis_scheduling_rules"
@@ -46,7 +45,7 @@ def row(name: str, value: float, **more: Any) -> dict[str, Any]:
 async def test_the_defaults_of_the_domain_are_in_force(make_engine: MakeEngine) -> None:
     engine = await make_engine(PACKAGE)
     async with transaction(engine) as tx:
-        assert parameters_for(await schools.parameters_in_force(tx, NOW)) == Parameters()
+        assert parameters_for(await parameter_queries.parameters_in_force(tx, NOW)) == Parameters()
 
 
 @pytest.mark.req("R-14")
@@ -82,7 +81,7 @@ async def test_one_person_alone_changes_nothing(make_engine: MakeEngine) -> None
     engine = await make_engine(PACKAGE)
     async with transaction(engine) as tx:
         await tx.execute(sa.insert(parameters).values(row("group", 2, approved_by=None)))
-        assert parameters_for(await schools.parameters_in_force(tx, NOW)).group == 4
+        assert parameters_for(await parameter_queries.parameters_in_force(tx, NOW)).group == 4
     with pytest.raises(sa.exc.IntegrityError):
         async with transaction(engine) as tx:
             await tx.execute(sa.insert(parameters).values(row("basket", 2, approved_by="a")))
@@ -96,7 +95,7 @@ async def test_a_value_is_in_force_from_its_day_on(service: Service) -> None:
         await tx.execute(sa.insert(parameters).values(row("threshold_rate", 2.4, department="91", category="B")))
     for at, group in ((tomorrow - timedelta(seconds=1), 4), (tomorrow, 2)):
         async with transaction(service.engine) as tx:
-            found = parameters_for(await schools.parameters_in_force(tx, at), "91", "B")
+            found = parameters_for(await parameter_queries.parameters_in_force(tx, at), "91", "B")
         assert (found.group, found.threshold_rate) == (group, Decimal("2.4000"))
     request = pb.EvaluateRequest(purpose="hold", lines=[pb.EvaluateLine(slot_id="s1")])
     stub = service.stub("basket")
@@ -114,10 +113,14 @@ async def test_one_proposes_another_approves_and_both_acts_are_recorded(make_dat
         await change.command(["approve", "account-1", proposal], url)
     engine = make_engine(url)
     async with transaction(engine) as tx:
-        assert parameters_for(await schools.parameters_in_force(tx, AFTER), "91").threshold_rate == Decimal("4.5")
+        assert parameters_for(await parameter_queries.parameters_in_force(tx, AFTER), "91").threshold_rate == Decimal(
+            "4.5"
+        )
     await change.command(["approve", "account-2", proposal], url)
     async with transaction(engine) as tx:
-        assert parameters_for(await schools.parameters_in_force(tx, AFTER), "91").threshold_rate == Decimal("5.1")
+        assert parameters_for(await parameter_queries.parameters_in_force(tx, AFTER), "91").threshold_rate == Decimal(
+            "5.1"
+        )
         said = list(await tx.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.id)))
     await engine.dispose()
     records = [Record.FromString(row.payload) for row in said if row.type.endswith("Record")]
@@ -145,7 +148,7 @@ async def test_what_is_approved_late_counts_a_minute_later_and_changes_nothing_b
     await changes.approve("account-2", proposal)
     counts_from = service.clock() + change.ANNOUNCED
     async with transaction(service.engine) as tx:
-        rulebook = Rulebook(await schools.approved_parameters(tx))
+        rulebook = Rulebook(await parameter_queries.approved_parameters(tx))
     assert rulebook.at(counts_from - timedelta(microseconds=1)).group == 4
     assert rulebook.at(counts_from).group == 2
 
@@ -190,17 +193,6 @@ async def test_a_proposal_that_cannot_be_is_refused(
     with pytest.raises(Failure) as caught:
         await change.command(["propose", "account-1", *arguments], await make_database(PACKAGE))
     assert [violation[0] for violation in caught.value.violations] == [field]
-
-
-async def test_migrations_make_the_tables_that_the_code_reads(make_engine: MakeEngine) -> None:
-    engine = await make_engine(PACKAGE)
-    async with engine.connect() as connection:
-        differences = await connection.run_sync(
-            lambda c: compare_metadata(MigrationContext.configure(c), [KIT, metadata])  # type: ignore[arg-type]
-        )
-    assert [one for one in differences if one[0] != "remove_table"] == []
-    assert school_tables.occurrences.metadata is metadata
-    assert watching_tables.searches.metadata is metadata
 
 
 async def test_every_fact_of_the_contract_is_one_that_may_be_said() -> None:

@@ -13,10 +13,10 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_scheduling_rules.domain.days import is_working_day
 from resapermis_scheduling_rules.domain.polls import Look, Seen, is_due, looks_for
 from resapermis_scheduling_rules.domain.slots import Centre
-from resapermis_scheduling_rules.mirror.looks import Asker
-from resapermis_scheduling_rules.mirror.planning import Favourites, Planner
-from resapermis_scheduling_rules.store import mirror as store
-from resapermis_scheduling_rules.store import watching
+from resapermis_scheduling_rules.mirror import queries as store
+from resapermis_scheduling_rules.mirror.planner import Favourites, Planner
+from resapermis_scheduling_rules.mirror.poller import Asker
+from resapermis_scheduling_rules.watching import queries as watching
 from resapermis_testing.eventually import eventually
 
 FRESH = timedelta(seconds=60)

@@ -25,7 +25,7 @@ from resapermis_kit.events import streams
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import HEADER, Principal, Signer
-from resapermis_scheduling_rules.store.tables import lines
+from resapermis_scheduling_rules.school.tables import lines
 from resapermis_testing.eventually import eventually
 from resapermis_testing.nats import Nats
 from resapermis_testing.ports import free_port

@@ -17,8 +17,8 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain.case import Action, Case
 from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Parameters, Rulebook
-from resapermis_scheduling_rules.judging import judge
-from resapermis_scheduling_rules.judging import wire as case_wire
+from resapermis_scheduling_rules.evaluation import judge
+from resapermis_scheduling_rules.evaluation import wire as case_wire
 from resapermis_scheduling_rules.parameters import change
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

@@ -18,7 +18,7 @@ from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.penalties import Bar
 from resapermis_scheduling_rules.domain.quota import Quota
 from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status
-from resapermis_scheduling_rules.judging import judge
+from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.rules.available import available
 from resapermis_scheduling_rules.rules.basket import replacements
 from resapermis_scheduling_rules.rules.candidate import mandate, named, one_active

@@ -17,8 +17,8 @@ from resapermis.scheduling.v1 import scheduling_pb2
 from resapermis.scheduling.v1 import school_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding
 from resapermis_kit.database.transaction import transaction
-from resapermis_scheduling_rules.store import standings
-from resapermis_scheduling_rules.store.school_tables import hours, trainers
+from resapermis_scheduling_rules.school import queries as standings
+from resapermis_scheduling_rules.school.tables import hours, trainers
 
 
 async def refused(call: Awaitable[Any]) -> grpc.StatusCode:

@@ -22,13 +22,13 @@ from resapermis_scheduling_rules.domain.distance import distance_km, within
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Place, Quota
 from resapermis_scheduling_rules.domain.slots import Centre, Point, School, Slot, Status
-from resapermis_scheduling_rules.judging import judge
+from resapermis_scheduling_rules.evaluation import judge
+from resapermis_scheduling_rules.mirror.tables import centres, slots
+from resapermis_scheduling_rules.search import queries as store
 from resapermis_scheduling_rules.search.finding import Finder
 from resapermis_scheduling_rules.search.page import PageJudge
+from resapermis_scheduling_rules.search.queries import Reading
 from resapermis_scheduling_rules.search.wanted import Wanted, hours, in_a_row, minute_of_day
-from resapermis_scheduling_rules.store import search as store
-from resapermis_scheduling_rules.store.search import Reading
-from resapermis_scheduling_rules.store.tables import centres, slots
 from resapermis_testing.postgres import MakeEngine
 
 PACKAGE = "resapermis_scheduling_rules"

@@ -11,12 +11,13 @@ from scheduling_peers import NOW, Service
 from sqlalchemy.dialects.postgresql import Range
 
 from resapermis_kit.database.transaction import transaction
+from resapermis_scheduling_rules.availability.tables import occurrences, unavailabilities
 from resapermis_scheduling_rules.domain.availability import Situation, Want
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
-from resapermis_scheduling_rules.store import actions
-from resapermis_scheduling_rules.store.school_tables import occurrences, trainers, unavailabilities, vehicles
-from resapermis_scheduling_rules.store.tables import centres, lines, slots
+from resapermis_scheduling_rules.evaluation import queries as actions
+from resapermis_scheduling_rules.mirror.tables import centres, slots
+from resapermis_scheduling_rules.school.tables import lines, trainers, vehicles
 
 RUNGIS = Centre("c1", "Rungis", "94", 48.747, 2.352)
 EVRY = Centre("c2", "Évry", "91", 48.624, 2.429)  # 15 km: a drive of 24 minutes

@@ -19,8 +19,9 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code
 from resapermis_kit.events.event import Event
 from resapermis_scheduling_rules import workers
-from resapermis_scheduling_rules.judging import outcomes
-from resapermis_scheduling_rules.store.tables import bars, parameters
+from resapermis_scheduling_rules.evaluation import restrictions as outcomes
+from resapermis_scheduling_rules.evaluation.tables import bars
+from resapermis_scheduling_rules.parameters.tables import parameters
 
 EXAM = NOW - timedelta(days=2)
 ABSENT, FAILED, PASSED = (

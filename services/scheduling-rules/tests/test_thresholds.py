@@ -11,7 +11,7 @@ from resapermis.scheduling.v1.events_pb2 import ThresholdDiffers, ThresholdReach
 from resapermis_kit.database.transaction import transaction
 from resapermis_scheduling_rules.domain.availability import KeptLine
 from resapermis_scheduling_rules.domain.quota import Place
-from resapermis_scheduling_rules.store import schools
+from resapermis_scheduling_rules.school import queries as schools
 
 
 async def december(service: Service, *usage: pb.Usage) -> pb.Threshold:

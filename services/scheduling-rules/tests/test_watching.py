@@ -15,10 +15,10 @@ from resapermis.scheduling.v1.events_pb2 import SearchMatched, SlotWithdrawn
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.events.outbox import outbox
-from resapermis_scheduling_rules.store import watching as store
-from resapermis_scheduling_rules.store.tables import looks, slots
-from resapermis_scheduling_rules.store.watching_tables import news
-from resapermis_scheduling_rules.watching.matching import Matcher
+from resapermis_scheduling_rules.mirror.tables import looks, slots
+from resapermis_scheduling_rules.watching import queries as store
+from resapermis_scheduling_rules.watching.matcher import Matcher
+from resapermis_scheduling_rules.watching.tables import news
 
 
 def saving(request_id: str = "r1", label: str = "Mardi matin", *, alert: bool = True, **filters: Any) -> Any:

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from resapermis_scheduling_rules.domain.days import is_working_day
 from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, Interest
 from resapermis_scheduling_rules.domain.slots import Centre
-from resapermis_scheduling_rules.mirror.agenda import Publication
-from resapermis_scheduling_rules.store.watching import Scope
+from resapermis_scheduling_rules.mirror.poll_schedule import Publication
+from resapermis_scheduling_rules.watching.queries import Scope
 
 BEGINS = datetime(2026, 11, 30, 12, 30, tzinfo=UTC)
 """A Monday, 13:30 in Paris; B is published at 15:00."""

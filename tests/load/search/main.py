@@ -31,11 +31,11 @@ from resapermis_kit.rpc.auth import Principal, Signer
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
 from resapermis_scheduling_rules.domain.slots import School
+from resapermis_scheduling_rules.search import queries as store
 from resapermis_scheduling_rules.search.finding import Finder
 from resapermis_scheduling_rules.search.page import PageJudge
 from resapermis_scheduling_rules.search.wanted import is_meant
 from resapermis_scheduling_rules.search.wire import wanted_of
-from resapermis_scheduling_rules.store import search as store
 from search import seed
 from search.mixes import MIXES, Make
 from search.seed import World

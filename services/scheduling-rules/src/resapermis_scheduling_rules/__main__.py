@@ -14,22 +14,21 @@ from resapermis_kit.errors import Failure
 from resapermis_kit.events.event import BatchHandler
 from resapermis_kit.process import run
 from resapermis_kit.process.process import Process
-from resapermis_scheduling_rules import events
+from resapermis_scheduling_rules import events, invariants
 from resapermis_scheduling_rules.availability.absences import Absences
 from resapermis_scheduling_rules.availability.ical.run import Reader
-from resapermis_scheduling_rules.availability.servicer import AvailabilityServicer
+from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
+from resapermis_scheduling_rules.evaluation import restrictions as outcomes
+from resapermis_scheduling_rules.evaluation.standing import Standings
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.judging import outcomes
-from resapermis_scheduling_rules.judging.standing import Standings
-from resapermis_scheduling_rules.mirror.looks import Looker
-from resapermis_scheduling_rules.mirror.planning import Favourites, Planner
+from resapermis_scheduling_rules.mirror.planner import Favourites, Planner
+from resapermis_scheduling_rules.mirror.poller import Looker
 from resapermis_scheduling_rules.parameters import change
 from resapermis_scheduling_rules.school.people import Nights, People
-from resapermis_scheduling_rules.school.servicer import SchoolServicer
+from resapermis_scheduling_rules.school_servicer import SchoolServicer
 from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.settings import Settings
-from resapermis_scheduling_rules.store import invariants
-from resapermis_scheduling_rules.watching.matching import Matcher
+from resapermis_scheduling_rules.watching.matcher import Matcher
 from resapermis_scheduling_rules.workers import Lines, forget
 
 NAME, PACKAGE = "scheduling-rules", "resapermis_scheduling_rules"

@@ -22,10 +22,12 @@ from resapermis_scheduling_rules.domain.parameters import Parameters, Rulebook
 from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import Centre, School
 from resapermis_scheduling_rules.domain.standing import Standing
-from resapermis_scheduling_rules.judging import thresholds
-from resapermis_scheduling_rules.mirror.looks import Asker
-from resapermis_scheduling_rules.store import mirror as store
-from resapermis_scheduling_rules.store import schools, standings
+from resapermis_scheduling_rules.evaluation import thresholds
+from resapermis_scheduling_rules.mirror import centres as exam_centres
+from resapermis_scheduling_rules.mirror.poller import Asker
+from resapermis_scheduling_rules.parameters import queries as parameter_queries
+from resapermis_scheduling_rules.school import queries as schools
+from resapermis_scheduling_rules.school import queries as standings
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
@@ -116,7 +118,7 @@ class Facts:
 
         async def read() -> Rulebook:
             async with transaction(self.engine) as tx:
-                return Rulebook(await schools.approved_parameters(tx))
+                return Rulebook(await parameter_queries.approved_parameters(tx))
 
         return await self._rulebook.get("all", read)
 
@@ -161,7 +163,7 @@ class Facts:
         now = self.now()
         unread = [one for one in departments if not self._offers.has((one, category))]
         if unread:
-            for one, (centres, seen_at) in (await store.centres_of(self.engine, unread, category)).items():
+            for one, (centres, seen_at) in (await exam_centres.centres_of(self.engine, unread, category)).items():
                 self._offers.keep((one, category), Offer(centres, seen_at), now)
         return await asyncio.gather(*(self.offer(one, category, asker) for one in departments), return_exceptions=True)
 
@@ -232,7 +234,7 @@ class Facts:
         return await standings.of_school(self.engine, school_id, self.now())
 
     async def _read_offer(self, department: str, category: str) -> Offer:
-        return Offer(*(await store.centres_of(self.engine, [department], category))[department])
+        return Offer(*(await exam_centres.centres_of(self.engine, [department], category))[department])
 
     async def _ask_school(self, asker: Asker) -> None:
         at = self.now()
@@ -258,7 +260,7 @@ class Facts:
         answer = await peers.ask(self.egress.SearchCentres, request, principal=asker.principal)
         found = [_centre(centre, department) for centre in answer.centres if not centre.closed]
         async with transaction(self.engine) as tx:
-            await store.record_centres(tx, department, category, found, at)
+            await exam_centres.record_centres(tx, department, category, found, at)
         self._offers.forget((department, category))
 
     async def _ask_threshold(self, place: Place, asker: Asker) -> None:

@@ -14,15 +14,17 @@ from resapermis_kit.rpc.batcher import Batcher
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain.days import local_day, month_of, next_month
 from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.evaluation import queries as actions
+from resapermis_scheduling_rules.evaluation import wire as case_wire
+from resapermis_scheduling_rules.evaluation.evaluator import Evaluator
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.judging import wire as case_wire
-from resapermis_scheduling_rules.judging.evaluating import Evaluator
-from resapermis_scheduling_rules.mirror.freshness import Freshness
-from resapermis_scheduling_rules.mirror.looks import Looker, asker
+from resapermis_scheduling_rules.mirror import centres as exam_centres
+from resapermis_scheduling_rules.mirror.centres import Atlases
+from resapermis_scheduling_rules.mirror.poller import Looker, asker
+from resapermis_scheduling_rules.parameters import queries as parameter_queries
+from resapermis_scheduling_rules.school import queries as schools
 from resapermis_scheduling_rules.search.answering import Searching
-from resapermis_scheduling_rules.search.atlas import Atlases
-from resapermis_scheduling_rules.store import actions, schools
-from resapermis_scheduling_rules.store import mirror as store
+from resapermis_scheduling_rules.search.freshness import Freshness
 from resapermis_scheduling_rules.watching.answering import Watching
 
 THRESHOLD_SECONDS = 1.0
@@ -106,7 +108,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         del request, context
         now = self._now()
         async with transaction(self._reader) as tx:
-            rows = await schools.all_parameters(tx)
+            rows = await parameter_queries.all_parameters(tx)
         return pb.ListParametersResponse(parameters=wire.parameters(rows, now))
 
     async def ListThresholds(self, request: pb.ListThresholdsRequest, context: Any) -> pb.ListThresholdsResponse:
@@ -119,7 +121,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         months += [next_month(months[0]), next_month(next_month(months[0]))]
         async with transaction(self._reader) as tx:
             counted = await schools.usage(tx, who.school_id, months[0])
-            categories = await store.categories_of(tx, home)
+            categories = await exam_centres.categories_of(tx, home)
         usage, held = case_wire.usage_of(request.usage) or counted, case_wire.held_of(request.usage)
         places = {Place(home, month, category) for month in months for category in categories}
         places |= {Place(department, month, category) for month in months for department, category in standing.ftes}

@@ -17,10 +17,13 @@ from resapermis_scheduling_rules.domain.availability import KeptLine
 from resapermis_scheduling_rules.domain.days import month_of
 from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import Status
-from resapermis_scheduling_rules.judging import outcomes, thresholds
+from resapermis_scheduling_rules.evaluation import bar_queries as bars
+from resapermis_scheduling_rules.evaluation import restrictions as outcomes
+from resapermis_scheduling_rules.evaluation import thresholds
+from resapermis_scheduling_rules.mirror import queries as store
 from resapermis_scheduling_rules.school import events as school_events
-from resapermis_scheduling_rules.store import bars, schools, watching
-from resapermis_scheduling_rules.store import mirror as store
+from resapermis_scheduling_rules.school import queries as schools
+from resapermis_scheduling_rules.watching import queries as watching
 
 log = structlog.get_logger()
 COUNTED = {

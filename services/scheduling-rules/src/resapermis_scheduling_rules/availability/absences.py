@@ -14,6 +14,7 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal
+from resapermis_scheduling_rules.availability import queries as store
 from resapermis_scheduling_rules.availability import wire
 from resapermis_scheduling_rules.availability.absence import (
     AHEAD,
@@ -27,9 +28,8 @@ from resapermis_scheduling_rules.availability.absence import (
 )
 from resapermis_scheduling_rules.availability.ical.run import Reader
 from resapermis_scheduling_rules.domain.parameters import Parameter, parameters_for
+from resapermis_scheduling_rules.parameters import queries as parameter_queries
 from resapermis_scheduling_rules.school import events
-from resapermis_scheduling_rules.store import absences as store
-from resapermis_scheduling_rules.store import schools
 
 MOST_DECLARED = 5000
 """Of a school, imports included."""
@@ -169,14 +169,14 @@ def _widest(rows: Sequence[Parameter]) -> timedelta:
 
 async def met_by(tx: Tx, school_id: str, kept_id: str, now: datetime) -> list[Booked]:
     """Bookings to come that an unavailability meets, one word each."""
-    rows = await schools.parameters_in_force(tx, now)
+    rows = await parameter_queries.parameters_in_force(tx, now)
     return _meeting(await store.met_by(tx, school_id, kept_id, _widest(rows), now), rows)
 
 
 async def met_of(tx: Tx, booked: Mapping[str, str], now: datetime) -> list[Booked]:
     """Of bookings that were just written (line to school), those to come that meet what is declared, one word each."""
     await store.take_turns(tx, booked.values())
-    rows = await schools.parameters_in_force(tx, now)
+    rows = await parameter_queries.parameters_in_force(tx, now)
     return _meeting(await store.met_of(tx, list(booked), _widest(rows), now), rows)
 
 

@@ -9,10 +9,10 @@ from zoneinfo import available_timezones
 from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis_kit.errors import malformed
 from resapermis_scheduling_rules.availability.absence import Declared, Subject
+from resapermis_scheduling_rules.availability.queries import Occurrence
 from resapermis_scheduling_rules.domain.availability import Whose
 from resapermis_scheduling_rules.domain.days import instant, zone_of
 from resapermis_scheduling_rules.school.wire import moment
-from resapermis_scheduling_rules.store.absences import Occurrence
 from resapermis_scheduling_rules.wire import timestamp, word
 
 RULE = re.compile(r"FREQ=(?:DAILY|WEEKLY|MONTHLY|YEARLY)(?:;[A-Z]{3,10}=[A-Z0-9,+-]{1,200}){0,12}")

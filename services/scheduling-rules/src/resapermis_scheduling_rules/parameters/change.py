@@ -29,8 +29,8 @@ from resapermis_scheduling_rules.domain.parameters import (
     Rulebook,
     plain_number,
 )
-from resapermis_scheduling_rules.parameters import preview
-from resapermis_scheduling_rules.store import schools
+from resapermis_scheduling_rules.evaluation import preview
+from resapermis_scheduling_rules.parameters import queries as parameter_queries
 
 ANNOUNCED = timedelta(minutes=1)
 """A value counts this long after its approval at the earliest. Every process remembers parameters for seconds, so each
@@ -55,7 +55,7 @@ class Changes:
             raise malformed("valid_from", "in the future: what was decided by the old value stays decided")
         try:
             async with transaction(self.engine) as tx:
-                await schools.propose(tx, proposal, wanted, valid_from, by, now)
+                await parameter_queries.propose(tx, proposal, wanted, valid_from, by, now)
                 record = events.parameter_record("parameter.propose", by, Proposal(proposal, wanted, valid_from, by))
                 await self.outbox.add(tx, now, record)
         except sa.exc.IntegrityError as error:
@@ -69,14 +69,14 @@ class Changes:
         """
         now = self.now()
         async with transaction(self.engine) as tx:
-            waiting = await schools.waiting(tx, proposal)
+            waiting = await parameter_queries.waiting(tx, proposal)
             if waiting is None:
                 raise Failure(Code.CODE_NOT_FOUND, "no proposal waits by this id")
             if waiting.proposed_by == by:
                 raise Failure(Code.CODE_FORBIDDEN, "another person approves")
             approved = replace(waiting, valid_from=max(waiting.valid_from, now + ANNOUNCED), approved_by=by)
-            before = value_before(await schools.approved_parameters(tx), approved)
-            await schools.approve(tx, proposal, by, now, approved.valid_from)
+            before = value_before(await parameter_queries.approved_parameters(tx), approved)
+            await parameter_queries.approve(tx, proposal, by, now, approved.valid_from)
             record = events.parameter_record("parameter.approve", by, approved)
             await self.outbox.add(tx, now, events.rule_changed(approved, before), record)
 

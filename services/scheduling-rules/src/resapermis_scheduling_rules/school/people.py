@@ -14,11 +14,11 @@ from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules.domain.days import instant
-from resapermis_scheduling_rules.judging import thresholds
+from resapermis_scheduling_rules.evaluation import thresholds
 from resapermis_scheduling_rules.school import events, wire
+from resapermis_scheduling_rules.school import staff_queries as store
 from resapermis_scheduling_rules.school.fte import Hours, compute, last_night, months_in_force, oldest_month
 from resapermis_scheduling_rules.school.staff import Term, Vehicle, departments_at, due, succeed
-from resapermis_scheduling_rules.store import people as store
 
 A_ROUND = 100
 """Schools computed in one round for a department; the next round takes the next."""

@@ -15,15 +15,15 @@ from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import Centre, Point
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.mirror.freshness import Freshness, Window
-from resapermis_scheduling_rules.mirror.looks import SEEN, Asker, asker, reason
+from resapermis_scheduling_rules.mirror.centres import Atlas, Atlases
+from resapermis_scheduling_rules.mirror.poller import SEEN, Asker, asker, reason
+from resapermis_scheduling_rules.school import queries as schools
 from resapermis_scheduling_rules.search import wire as search_wire
-from resapermis_scheduling_rules.search.atlas import Atlas, Atlases
 from resapermis_scheduling_rules.search.departments import MOST_ASKED, near
 from resapermis_scheduling_rules.search.finding import CentreUnknown, Finder, Found
+from resapermis_scheduling_rules.search.freshness import Freshness, Window
 from resapermis_scheduling_rules.search.page import PageJudge, PageWriter
 from resapermis_scheduling_rules.search.wanted import Wanted, is_meant
-from resapermis_scheduling_rules.store import schools
 
 MOST_STREAMS = 200
 """Centres that one search merges: the nearest."""

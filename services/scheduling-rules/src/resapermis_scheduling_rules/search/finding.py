@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_scheduling_rules.domain.slots import Centre, Point, Slot, Status
+from resapermis_scheduling_rules.search import queries as store
 from resapermis_scheduling_rules.search.page import Judged, PageJudge
+from resapermis_scheduling_rules.search.queries import Reading
 from resapermis_scheduling_rules.search.wanted import (
     CENTRE,
     ID,
@@ -24,8 +26,6 @@ from resapermis_scheduling_rules.search.wanted import (
     position_of,
     step,
 )
-from resapermis_scheduling_rules.store import search as store
-from resapermis_scheduling_rules.store.search import Reading
 
 STATUS = {status.value: status for status in Status}
 

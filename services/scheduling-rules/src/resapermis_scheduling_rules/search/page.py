@@ -16,8 +16,8 @@ from resapermis_scheduling_rules.domain.distance import distance_km, travel_minu
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Place, Quota
 from resapermis_scheduling_rules.domain.slots import Centre, Point, School, Slot, Status
-from resapermis_scheduling_rules.judging import judge
-from resapermis_scheduling_rules.judging.judge import Rule
+from resapermis_scheduling_rules.evaluation import judge
+from resapermis_scheduling_rules.evaluation.judge import Rule
 from resapermis_scheduling_rules.rules import SLOT_RULES
 
 

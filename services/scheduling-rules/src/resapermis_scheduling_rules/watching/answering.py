@@ -18,13 +18,13 @@ from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain.slots import Point
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.mirror.looks import Asker, asker
+from resapermis_scheduling_rules.mirror.poller import Asker, asker
 from resapermis_scheduling_rules.search import wire as search_wire
 from resapermis_scheduling_rules.search.departments import near
 from resapermis_scheduling_rules.search.wanted import Wanted
-from resapermis_scheduling_rules.store import watching as store
-from resapermis_scheduling_rules.store.watching import MOST_SEARCHES, Favourite, Saved, Scope
 from resapermis_scheduling_rules.watching import events as watch_events
+from resapermis_scheduling_rules.watching import queries as store
+from resapermis_scheduling_rules.watching.queries import MOST_SEARCHES, Favourite, Saved, Scope
 
 MOST_FAVOURITES, LEAST_IMPORTANT, LONGEST_LABEL = 20, 2, 80
 NOT_KEPT: tuple[Literal["from", "to", "cursor", "limit", "look_now"], ...] = (

@@ -10,7 +10,7 @@ from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.domain.slots import Slot
 from resapermis_scheduling_rules.school import events as school_events
-from resapermis_scheduling_rules.store.watching import Saved
+from resapermis_scheduling_rules.watching.queries import Saved
 
 MOST_NAMED = 10
 

@@ -2,7 +2,10 @@
 
 import sqlalchemy as sa
 
-from resapermis_scheduling_rules.store.tables import TIME, metadata
+from resapermis_kit.database.metadata import NAMING
+
+metadata = sa.MetaData(naming_convention=NAMING)
+TIME = sa.DateTime(timezone=True)
 
 favourites = sa.Table(
     "favourite",

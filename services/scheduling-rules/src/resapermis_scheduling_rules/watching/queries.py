@@ -9,15 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.store.tables import centres, schools
-from resapermis_scheduling_rules.store.watching_tables import (
-    favourite_looks,
-    favourites,
-    matches,
-    news,
-    scopes,
-    searches,
-)
+from resapermis_scheduling_rules.mirror.tables import centres
+from resapermis_scheduling_rules.school.tables import schools
+from resapermis_scheduling_rules.watching.tables import favourite_looks, favourites, matches, news, scopes, searches
 
 KEPT = timedelta(days=365)
 MOST_SEARCHES = 20

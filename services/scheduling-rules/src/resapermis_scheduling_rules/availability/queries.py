@@ -9,8 +9,11 @@ from sqlalchemy.dialects.postgresql import Range, insert
 
 from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.availability.absence import Booked, Declared, Span, Subject
+from resapermis_scheduling_rules.availability.feed import Exam
+from resapermis_scheduling_rules.availability.tables import IMPORTED, feeds, occurrences, unavailabilities
 from resapermis_scheduling_rules.domain.availability import Whose
-from resapermis_scheduling_rules.store.school_tables import IMPORTED, occurrences, unavailabilities
+from resapermis_scheduling_rules.mirror.tables import centres
+from resapermis_scheduling_rules.school.tables import lines
 
 A_BATCH = 5000
 
@@ -185,7 +188,9 @@ FROM line JOIN occurrence AS met
   AND met.during && tstzrange(line.starts_at - CAST(:margin AS interval), line.ends_at + CAST(:margin AS interval))
 WHERE line.booked_at IS NOT NULL AND line.starts_at > :now AND (met.kind = 'school' OR met.subject_id <> '')
 """
+
 _MET_BY_UNAVAILABILITY = sa.text(_MET + "AND line.school_id = :school_id AND met.unavailability_id = :id")
+
 _MET_BY_LINES = sa.text(_MET + "AND line.id = ANY(CAST(:line_ids AS text[]))")
 
 
@@ -258,3 +263,44 @@ async def forget_past(tx: Tx, before: datetime) -> int:
     once = (unavailabilities.c.ends_at < before, unavailabilities.c.written_until.is_(None))
     await tx.execute(sa.delete(unavailabilities).where(*once))
     return gone.rowcount
+
+
+async def keep_feed(tx: Tx, school_id: str, trainer_id: str, token_hash: bytes, by: str, at: datetime) -> None:
+    """Write a trainer's address, hashed; an earlier one ends."""
+    values = {"token_hash": token_hash, "made_by": by, "made_at": at}
+    upsert = insert(feeds).values(school_id=school_id, trainer_id=trainer_id, **values)
+    await tx.execute(upsert.on_conflict_do_update(index_elements=list(feeds.primary_key), set_=values))
+
+
+async def revoke_feed(tx: Tx, school_id: str, trainer_id: str) -> bool:
+    """End a trainer's address; False when there is none."""
+    mine = (feeds.c.school_id == school_id, feeds.c.trainer_id == trainer_id)
+    return (await tx.execute(sa.delete(feeds).where(*mine))).rowcount == 1
+
+
+async def feed_owner(tx: Tx, token_hash: bytes) -> tuple[str, str] | None:
+    """School and trainer behind an address."""
+    statement = sa.select(feeds.c.school_id, feeds.c.trainer_id).where(feeds.c.token_hash == token_hash)
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else (row.school_id, row.trainer_id)
+
+
+async def exams(tx: Tx, school_id: str, trainer_id: str, since: datetime, limit: int) -> list[Exam]:
+    """A trainer's bookings from a moment on, in order of time."""
+    statement = (
+        sa.select(lines.c.id, lines.c.category, centres.c.name, lines.c.starts_at, lines.c.ends_at, lines.c.booked_at)
+        .outerjoin_from(lines, centres, centres.c.id == lines.c.centre_id)
+        .where(
+            lines.c.school_id == school_id,
+            lines.c.trainer_id == trainer_id,
+            lines.c.booked_at.is_not(None),
+            lines.c.starts_at >= since,
+            lines.c.ends_at.is_not(None),
+        )
+        .order_by(lines.c.starts_at, lines.c.id)
+        .limit(limit)
+    )
+    return [
+        Exam(row.id, row.category, row.name or "", row.starts_at, row.ends_at, row.booked_at)
+        for row in await tx.execute(statement)
+    ]

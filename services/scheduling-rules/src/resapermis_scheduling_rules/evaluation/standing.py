@@ -19,9 +19,10 @@ from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain.parameters import Rulebook
 from resapermis_scheduling_rules.domain.penalties import Bar, next_possible
+from resapermis_scheduling_rules.evaluation import bar_queries as bars
+from resapermis_scheduling_rules.evaluation.bar_queries import Kept
+from resapermis_scheduling_rules.parameters import queries as parameter_queries
 from resapermis_scheduling_rules.rules.category import CIRCULATION, PLATEAU
-from resapermis_scheduling_rules.store import bars, schools
-from resapermis_scheduling_rules.store.bars import Kept
 from resapermis_scheduling_rules.wire import timestamp, word
 
 FORCE_MAJEURE = ("illness", "accident", "bereavement", "centre_closed", "other_force_majeure")
@@ -44,7 +45,7 @@ class Standings:
         now = self.now()
         async with transaction(self.engine) as tx:
             found = await bars.of_candidates(tx, who.school_id, ids, now)
-            rulebook = Rulebook(await schools.approved_parameters(tx)) if found else Rulebook(())
+            rulebook = Rulebook(await parameter_queries.approved_parameters(tx)) if found else Rulebook(())
         by_candidate: dict[str, list[Kept]] = defaultdict(list)
         for kept in found:
             by_candidate[kept.whom.candidate_id].append(kept)

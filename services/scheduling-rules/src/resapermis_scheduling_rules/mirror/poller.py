@@ -26,9 +26,10 @@ from resapermis_scheduling_rules.domain.days import local_day, month_of, zone_of
 from resapermis_scheduling_rules.domain.polls import Look
 from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import Status
+from resapermis_scheduling_rules.mirror import queries as store
 from resapermis_scheduling_rules.mirror.merging import Found
-from resapermis_scheduling_rules.store import mirror as store
-from resapermis_scheduling_rules.store import schools, watching
+from resapermis_scheduling_rules.school import queries as schools
+from resapermis_scheduling_rules.watching import queries as watching
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub

@@ -21,13 +21,16 @@ from resapermis_scheduling_rules.domain.polls import Interest, Look
 from resapermis_scheduling_rules.domain.slots import Centre as ExamCentre
 from resapermis_scheduling_rules.domain.slots import Point
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.mirror.agenda import Agenda, Centre, Publication, Why, Wish
-from resapermis_scheduling_rules.mirror.looks import BUDGET, RECONNECT, SEEN, Asker, Looker
+from resapermis_scheduling_rules.mirror import centres as exam_centres
+from resapermis_scheduling_rules.mirror import queries as store
+from resapermis_scheduling_rules.mirror.poll_schedule import Agenda, Centre, Publication, Why, Wish
+from resapermis_scheduling_rules.mirror.poller import BUDGET, RECONNECT, SEEN, Asker, Looker
 from resapermis_scheduling_rules.mirror.tokens import Tokens
-from resapermis_scheduling_rules.store import mirror as store
-from resapermis_scheduling_rules.store import schools, watching
-from resapermis_scheduling_rules.store.watching import Scope
+from resapermis_scheduling_rules.parameters import queries as parameter_queries
+from resapermis_scheduling_rules.school import queries as schools
+from resapermis_scheduling_rules.watching import queries as watching
 from resapermis_scheduling_rules.watching.answering import Watching
+from resapermis_scheduling_rules.watching.queries import Scope
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
@@ -102,10 +105,10 @@ class Planner:
     async def _wish(self, interests: Sequence[Interest], now: datetime) -> None:
         async with transaction(self._reader) as tx:
             homes = await schools.homes(tx, now - AT_HOME)
-            offers = await store.all_offers(tx)
+            offers = await exam_centres.all_offers(tx)
             favourites = await watching.all_favourites(tx)
             saved = await watching.wanted_places(tx)
-            rules = Rulebook(await schools.approved_parameters(tx))
+            rules = Rulebook(await parameter_queries.approved_parameters(tx))
         self._agenda.publications = {
             place: Publication(parameters.publication_minutes, parameters.publication_weekday)
             for place in offers

@@ -24,7 +24,7 @@ from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.penalties import Bar
 from resapermis_scheduling_rules.domain.slots import Centre, Point, Slot, Status
 from resapermis_scheduling_rules.domain.standing import Standing
-from resapermis_scheduling_rules.store.standings import STANDINGS, standing
+from resapermis_scheduling_rules.school.queries import STANDINGS, standing
 
 MOST_KM = 1500.0
 """Nobody drives further between two exams; France's mainland and Corsica lie within it."""

@@ -5,14 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Statement
-from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.search.wanted import Position, Row, Step
-from resapermis_scheduling_rules.store.tables import centres, offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +62,3 @@ async def read_step(
         "kind": kind,
     }
     return await _statement(reading).run(engine, values)
-
-
-async def all_centres(tx: Tx) -> list[tuple[Centre, frozenset[str]]]:
-    """Every centre ever seen, with the categories that it is known to offer while open."""
-    asked = (
-        sa.select(centres, sa.func.array_agg(offers.c.category))
-        .select_from(centres.outerjoin(offers, offers.c.centre_id == centres.c.id))
-        .group_by(centres.c.id)
-    )
-    return [(Centre(*row[:5]), frozenset(row[5]) - {None}) for row in await tx.execute(asked)]

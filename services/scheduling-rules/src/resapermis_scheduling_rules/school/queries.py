@@ -1,10 +1,10 @@
 """What is asked about schools, their thresholds, and the parameters in force."""
 
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -13,57 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.domain.availability import KeptLine
-from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Proposal, in_force
-from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Rulebook
+from resapermis_scheduling_rules.domain.quota import ComputedFte, Place, SeenThreshold
 from resapermis_scheduling_rules.domain.slots import School
-from resapermis_scheduling_rules.store.tables import lines, parameters, said, schools, thresholds
-
-
-async def approved_parameters(tx: Tx) -> list[Dated]:
-    """Every value that was ever approved, with the moment from which it counts."""
-    statement = sa.select(
-        parameters.c.name, parameters.c.department, parameters.c.category, parameters.c.value, parameters.c.valid_from
-    ).where(parameters.c.approved_by.is_not(None))
-    return [Dated(Parameter(*row[:4]), row[4]) for row in await tx.execute(statement)]
-
-
-async def parameters_in_force(tx: Tx, at: datetime) -> list[Parameter]:
-    """The newest approved value of each parameter and place whose time has come."""
-    return in_force(await approved_parameters(tx), at)
-
-
-async def all_parameters(tx: Tx) -> list[Proposal]:
-    """Every row, by name and place, oldest first."""
-    ordered = (parameters.c.name, parameters.c.department, parameters.c.category, parameters.c.valid_from)
-    return [_proposal(row) for row in await tx.execute(sa.select(parameters).order_by(*ordered))]
-
-
-def _proposal(row: sa.Row[Any]) -> Proposal:
-    value = Parameter(row.name, row.department, row.category, row.value)
-    return Proposal(row.id, value, row.valid_from, row.set_by, row.approved_by or "")
-
-
-async def propose(tx: Tx, proposal: UUID, wanted: Parameter, valid_from: datetime, by: str, at: datetime) -> None:
-    """Write a value that nobody approved yet; IntegrityError when the table's checks refuse it."""
-    place = {"name": wanted.name, "department": wanted.department, "category": wanted.category}
-    await tx.execute(
-        insert(parameters).values(
-            id=proposal, **place, value=wanted.value, valid_from=valid_from, set_by=by, approved_by=None, set_at=at
-        )
-    )
-
-
-async def waiting(tx: Tx, proposal: UUID) -> Proposal | None:
-    """A proposal that nobody approved yet, locked."""
-    statement = sa.select(parameters).where(parameters.c.id == proposal, parameters.c.approved_by.is_(None))
-    row = (await tx.execute(statement.with_for_update())).one_or_none()
-    return None if row is None else _proposal(row)
-
-
-async def approve(tx: Tx, proposal: UUID, by: str, at: datetime, valid_from: datetime) -> None:
-    """Put a proposal in force from a moment on."""
-    values = {"approved_by": by, "approved_at": at, "valid_from": valid_from}
-    await tx.execute(sa.update(parameters).where(parameters.c.id == proposal).values(**values))
+from resapermis_scheduling_rules.domain.standing import Standing
+from resapermis_scheduling_rules.school.tables import lines, said, schools, thresholds
 
 
 async def school(tx: Tx, school_id: str) -> tuple[School, datetime] | None:
@@ -165,8 +119,11 @@ _LINE_TEXTS = [
     "centre_id",
     "kind",
 ]
+
 _LINE_TIMES = ("starts_at", "ends_at", "booked_at", "changed_at")
+
 _LINE_FACTS = (*_LINE_TEXTS[5:], *_LINE_TIMES)
+
 _KEEP_LINES = sa.text(
     f"INSERT INTO line ({', '.join((*_LINE_TEXTS, *_LINE_TIMES))}) SELECT * FROM unnest("  # noqa: S608 - our own names
     + ", ".join([f"CAST(:{name} AS text[])" for name in _LINE_TEXTS])
@@ -219,6 +176,7 @@ async def coming_lines(tx: Tx, now: datetime) -> list[tuple[str, str]]:
 
 
 _PLACE = lines.c.department, lines.c.month, lines.c.category
+
 _USAGE = (
     sa.select(*_PLACE, sa.func.count())
     .where(
@@ -227,6 +185,7 @@ _USAGE = (
     )
     .group_by(*_PLACE)
 )
+
 _USAGE_NOW = Statement(_USAGE)
 
 
@@ -255,3 +214,91 @@ async def forget_months(tx: Tx, before: str) -> None:
     """Delete counts of months long past."""
     for table in (lines, thresholds, said):
         await tx.execute(sa.delete(table).where(table.c.month < before))
+
+
+REACHED_HOLDS = timedelta(minutes=10)
+"""How long RdvPermis' "threshold reached" on a slot is believed without being seen again."""
+
+
+STANDINGS = """
+SELECT ROW(
+  ROW(school.id, school.department, school.licence_number, school.fte, school.licensed_until, school.latitude, school.longitude),
+  school.seen_at,
+  ARRAY(
+    SELECT ROW(department, month, category, rdvpermis_limit, elsewhere, fte, reached_at, seen_at)
+    FROM threshold WHERE threshold.school_id = school.id
+  ),
+  ARRAY(SELECT ROW(department, category, hundredths, computed_at) FROM fte WHERE fte.school_id = school.id)
+) FROM school WHERE school.id = ANY(CAST((SELECT CAST(:school_ids AS text[])) AS text[]))
+"""
+"""Records that `standing` reads, of those of `school_ids` that are known; part of a larger statement."""
+
+
+_ALONE = Statement(f"SELECT ARRAY({STANDINGS}) AS standings")
+
+
+_WITH_COUNTS = sa.text(f"""
+SELECT ARRAY({STANDINGS}) AS standings,
+  ARRAY(
+    SELECT ROW(school_id, department, month, category, count(*)) FROM line
+    WHERE school_id = ANY(CAST(:school_ids AS text[])) AND month = ANY(CAST(:months AS text[]))
+    GROUP BY school_id, department, month, category
+  ) AS counts,
+  ARRAY(
+    SELECT ROW(name, department, category, value, valid_from) FROM parameter WHERE approved_by IS NOT NULL
+  ) AS parameters
+""")  # noqa: S608 - our own words
+
+
+Key = tuple[str, Place]
+"""A school's threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Standings of some schools, how many lines count for some of their thresholds, and every parameter."""
+
+    standings: Mapping[str, Standing]
+    counts: Mapping[Key, int]
+    rulebook: Rulebook
+
+
+def standing(record: Any, now: datetime) -> Standing:
+    """One record of `STANDINGS`."""
+    school, seen_at, thresholds, ftes = record
+    return Standing(
+        School(*school),
+        {
+            Place(department, month, category): SeenThreshold(
+                limit, elsewhere, fte, reached_at is not None and reached_at > now - REACHED_HOLDS, threshold_seen_at
+            )
+            for department, month, category, limit, elsewhere, fte, reached_at, threshold_seen_at in thresholds
+        },
+        seen_at,
+        {
+            (department, category): ComputedFte(Decimal(hundredths) / 100, computed_at)
+            for department, category, hundredths, computed_at in ftes
+        },
+    )
+
+
+async def of_school(engine: AsyncEngine, school_id: str, now: datetime) -> Standing | None:
+    """One school's; None where it was never seen."""
+    (row,) = await _ALONE.run(engine, {"school_ids": [school_id]})
+    return next((standing(record, now) for record in row.standings), None)
+
+
+async def counted(tx: Tx, keys: Collection[Key], now: datetime) -> Counted:
+    """What says whether these thresholds are reached: one statement, on the path of every change of a line."""
+    values = {
+        "school_ids": sorted({school_id for school_id, _ in keys}),
+        "months": sorted({place.month for _, place in keys}),
+    }
+    row = (await tx.execute(_WITH_COUNTS, values)).one()
+    counts = {(school_id, Place(*place)): count for school_id, *place, count in row.counts}
+    known = [standing(record, now) for record in row.standings]
+    return Counted(
+        {one.school.id: one for one in known},
+        {key: counts.get(key, 0) for key in keys},
+        Rulebook([Dated(Parameter(*value), valid_from) for *value, valid_from in row.parameters]),
+    )

@@ -16,12 +16,12 @@ from resapermis_scheduling_rules.domain.days import day_start
 from resapermis_scheduling_rules.domain.polls import Interest, Look, Seen
 from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
 from resapermis_scheduling_rules.mirror.merging import Found, Known, came, is_doubtful, lost, merged, to_tell
-from resapermis_scheduling_rules.store.tables import TIME, centre_looks, centres, interests, looks, offers, slots
+from resapermis_scheduling_rules.mirror.tables import TIME, centres, interests, looks, slots
 
 KEPT_AFTER_EXAM = timedelta(days=30)
+
 DOUBT = "rdvpermis_down"
 """Trouble of a look whose answer was half, or too empty to be believed: it is repeated soon, and said incomplete."""
-
 
 _SLOT: tuple[sa.ColumnElement[Any], ...] = (
     slots.c.id,
@@ -199,11 +199,13 @@ _OF_THESE = (
     looks.c.category == sa.bindparam("category", type_=sa.Text),
     looks.c.day == sa.any_(sa.bindparam("days", type_=sa.ARRAY(sa.Date))),
 )
+
 _SEEN = Statement(
     sa.select(looks.c.centre_id, looks.c.day, looks.c.seen_at, looks.c.tried_at, looks.c.slots, looks.c.trouble).where(
         *_OF_THESE
     )
 )
+
 _ACCOUNT = Statement("""
 WITH near AS MATERIALIZED (
   SELECT centre_id, day, seen_at, tried_at, slots, trouble FROM look
@@ -279,61 +281,6 @@ async def account_of(
             for centre_id, day, *seen in row.doubtful
         ],
     )
-
-
-_CENTRES_OF = Statement("""
-SELECT asked.department,
-  (SELECT seen_at FROM centre_look WHERE department = asked.department AND category = CAST(:category AS text)) AS seen_at,
-  ARRAY(
-    SELECT ROW(centre.id, centre.name, centre.department, centre.latitude, centre.longitude)
-    FROM centre JOIN centre_offer AS offer ON offer.centre_id = centre.id
-    WHERE offer.department = asked.department AND offer.category = CAST(:category AS text)
-    ORDER BY centre.name, centre.id
-  ) AS centres
-FROM unnest(CAST(:departments AS text[])) AS asked(department)
-""")
-
-
-async def centres_of(
-    engine: AsyncEngine, departments: Sequence[str], category: str
-) -> dict[str, tuple[list[Centre], datetime | None]]:
-    """Open centres of each department that offer a category, and when that was last asked."""
-    rows = await _CENTRES_OF.run(engine, {"departments": list(departments), "category": category})
-    return {row.department: ([Centre(*record) for record in row.centres], row.seen_at) for row in rows}
-
-
-async def record_centres(tx: Tx, department: str, category: str, found: Sequence[Centre], at: datetime) -> None:
-    """Replace what is known of a department's centres for a category."""
-    if found:
-        rows = [
-            {"id": c.id, "name": c.name, "department": c.department, "latitude": c.latitude, "longitude": c.longitude}
-            for c in sorted(found, key=lambda centre: centre.id)
-        ]
-        upsert = insert(centres).values(rows)
-        names = ("name", "department", "latitude", "longitude")
-        await tx.execute(
-            upsert.on_conflict_do_update(
-                index_elements=[centres.c.id], set_={name: upsert.excluded[name] for name in names}
-            )
-        )
-    here = sa.and_(offers.c.department == department, offers.c.category == category)
-    await tx.execute(sa.delete(offers).where(here, offers.c.centre_id.not_in([centre.id for centre in found])))
-    if found:
-        offered = [{"department": department, "category": category, "centre_id": centre.id} for centre in found]
-        await tx.execute(insert(offers).values(offered).on_conflict_do_nothing())
-    upsert = insert(centre_looks).values(department=department, category=category, seen_at=at)
-    await tx.execute(
-        upsert.on_conflict_do_update(
-            index_elements=[centre_looks.c.department, centre_looks.c.category],
-            set_={"seen_at": upsert.excluded.seen_at},
-        )
-    )
-
-
-async def categories_of(tx: Tx, department: str) -> list[str]:
-    """Categories that a department's centres are known to offer."""
-    statement = sa.select(offers.c.category).where(offers.c.department == department).distinct()
-    return sorted((await tx.execute(statement)).scalars())
 
 
 _NOTE_INTERESTS = Statement("""
@@ -431,17 +378,3 @@ async def looks_since(tx: Tx, since: datetime | None, first_day: date) -> list[t
     if since is not None:
         statement = statement.where(looks.c.tried_at >= since)
     return [(Look(*row[:4]), Seen(*row[4:])) for row in await tx.execute(statement)]
-
-
-async def all_offers(tx: Tx) -> dict[tuple[str, str], list[Centre]]:
-    """Known open centres, by (department, category)."""
-    statement = (
-        sa.select(*centres.c, offers.c.category)
-        .join(offers, offers.c.centre_id == centres.c.id)
-        .order_by(offers.c.department, offers.c.category, centres.c.id)
-    )
-    found: dict[tuple[str, str], list[Centre]] = {}
-    for row in await tx.execute(statement):
-        centre = Centre(row.id, row.name, row.department, row.latitude, row.longitude)
-        found.setdefault((row.department, row.category), []).append(centre)
-    return found

@@ -9,8 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.school.fte import Fte, Hours, Kind, Months
 from resapermis_scheduling_rules.school.staff import WARN_DAYS, Ending, Term, Vehicle
-from resapermis_scheduling_rules.store.school_tables import endings_said, ftes, hours, trainers, vehicles
-from resapermis_scheduling_rules.store.tables import schools
+from resapermis_scheduling_rules.school.tables import endings_said, ftes, hours, schools, trainers, vehicles
 
 ENDED_LATELY = timedelta(days=90)
 """What ended longer ago is nobody's news."""

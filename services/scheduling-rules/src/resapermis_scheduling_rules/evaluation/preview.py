@@ -14,8 +14,11 @@ from resapermis_scheduling_rules.domain.case import Case, Purpose
 from resapermis_scheduling_rules.domain.parameters import NAMES, Parameter, Rulebook
 from resapermis_scheduling_rules.domain.slots import Slot
 from resapermis_scheduling_rules.domain.standing import Standing
-from resapermis_scheduling_rules.judging import judge
-from resapermis_scheduling_rules.store import mirror, schools, standings
+from resapermis_scheduling_rules.evaluation import judge
+from resapermis_scheduling_rules.mirror import queries as mirror
+from resapermis_scheduling_rules.parameters import queries as parameter_queries
+from resapermis_scheduling_rules.school import queries as schools
+from resapermis_scheduling_rules.school import queries as standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ async def of(engine: AsyncEngine, changed: Parameter, now: datetime) -> str:
     if changed.name not in NAMES:
         raise malformed("name", f"one of {', '.join(sorted(NAMES))}")
     async with transaction(engine) as tx:
-        rulebook = Rulebook(await schools.approved_parameters(tx))
+        rulebook = Rulebook(await parameter_queries.approved_parameters(tx))
         booked = await _booked(tx, now)
     after = rulebook.with_value(changed)
     newly = [(one, against(one, after, now) - against(one, rulebook, now)) for one in booked]

@@ -9,8 +9,9 @@ from resapermis_kit.database.transaction import Tx
 from resapermis_kit.events.event import Event
 from resapermis_scheduling_rules.domain.parameters import Parameters, Rulebook
 from resapermis_scheduling_rules.domain.penalties import Outcome, after_cancellation, after_exam, after_result
-from resapermis_scheduling_rules.store import bars, schools
-from resapermis_scheduling_rules.store.bars import Found, Whom
+from resapermis_scheduling_rules.evaluation import bar_queries as bars
+from resapermis_scheduling_rules.evaluation.bar_queries import Found, Whom
+from resapermis_scheduling_rules.parameters import queries as parameter_queries
 
 OUTCOMES: Mapping[int, Outcome] = {
     basket.Result.OUTCOME_PASSED: Outcome.PASSED,
@@ -28,7 +29,7 @@ async def bar_after(tx: Tx, batch: Sequence[tuple[LineChanged, Event]]) -> None:
     ended = [(event, fact) for event, fact in batch if event.to in _ENDS and event.candidate_id]
     if not ended:
         return
-    rulebook = Rulebook(await schools.approved_parameters(tx))
+    rulebook = Rulebook(await parameter_queries.approved_parameters(tx))
     for event, fact in ended:
         if not event.HasField("starts_at"):
             continue
@@ -64,4 +65,4 @@ async def on_penalties_found(tx: Tx, event: PenaltiesFound, fact: Event) -> None
 
 
 async def _parameters(tx: Tx, department: str, category: str, at: datetime) -> Parameters:
-    return Rulebook(await schools.approved_parameters(tx)).at(at, department, category)
+    return Rulebook(await parameter_queries.approved_parameters(tx)).at(at, department, category)

@@ -12,9 +12,9 @@ from resapermis_scheduling_rules.domain.days import local_day
 from resapermis_scheduling_rules.domain.polls import Interest, Look, Seen, is_due, looks_for, worth
 from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.facts import REMEMBERED, Facts, Memory
-from resapermis_scheduling_rules.mirror.looks import SEEN, Asker, Looker
+from resapermis_scheduling_rules.mirror import queries as store
+from resapermis_scheduling_rules.mirror.poller import SEEN, Asker, Looker
 from resapermis_scheduling_rules.search.wanted import Wanted
-from resapermis_scheduling_rules.store import mirror as store
 
 MOST_LOOKS = 600
 """Looks that one search may cause at all, its nearest centres first; the planner sees to the rest."""

@@ -11,14 +11,14 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules.domain.days import local_day
+from resapermis_scheduling_rules.evaluation.standing import Standings
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.judging.standing import Standings
-from resapermis_scheduling_rules.mirror.looks import asker
+from resapermis_scheduling_rules.mirror.poller import asker
+from resapermis_scheduling_rules.school import queries as schools
+from resapermis_scheduling_rules.school import staff_queries as store
 from resapermis_scheduling_rules.school import wire
 from resapermis_scheduling_rules.school.fte import next_night, oldest_month
 from resapermis_scheduling_rules.school.people import People
-from resapermis_scheduling_rules.store import people as store
-from resapermis_scheduling_rules.store import schools
 from resapermis_scheduling_rules.wire import timestamp
 
 

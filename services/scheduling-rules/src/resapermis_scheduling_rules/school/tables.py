@@ -1,10 +1,70 @@
-"""Tables of what a school's administrator keeps, of hours and FTE, and of who is not free when."""
+"""Tables of what a school is, has and keeps: thresholds, lines that count, people, vehicles, hours and FTE."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
-from resapermis_scheduling_rules.store.tables import TIME, metadata
+from resapermis_kit.database.metadata import NAMING
 
+metadata = sa.MetaData(naming_convention=NAMING)
+TIME = sa.DateTime(timezone=True)
+
+schools = sa.Table(
+    "school",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("licence_number", sa.Text, nullable=False),
+    sa.Column("department", sa.Text, nullable=False),
+    sa.Column("fte", sa.Numeric(8, 2)),
+    sa.Column("licensed_until", TIME),
+    sa.Column("seen_at", TIME, nullable=False),
+    sa.Column("latitude", sa.Float),
+    sa.Column("longitude", sa.Float),
+    sa.Column("fte_computed_at", TIME),
+)
+sa.Index("school_licensed_idx", schools.c.licensed_until, postgresql_where=schools.c.licensed_until.is_not(None))
+thresholds = sa.Table(
+    "threshold",
+    metadata,
+    sa.Column("school_id", sa.Text, primary_key=True),
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("month", sa.Text, primary_key=True),
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("rdvpermis_limit", sa.Integer),
+    sa.Column("elsewhere", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("fte", sa.Numeric(8, 2)),
+    sa.Column("seen_at", TIME),
+    sa.Column("reached_at", TIME),
+)
+lines = sa.Table(
+    "line",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("department", sa.Text, nullable=False),
+    sa.Column("month", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("changed_at", TIME, nullable=False),
+    sa.Column("slot_id", sa.Text),
+    sa.Column("candidate_id", sa.Text),
+    sa.Column("trainer_id", sa.Text),
+    sa.Column("vehicle_id", sa.Text),
+    sa.Column("centre_id", sa.Text),
+    sa.Column("kind", sa.Text),
+    sa.Column("starts_at", TIME),
+    sa.Column("ends_at", TIME),
+    sa.Column("booked_at", TIME),
+)
+sa.Index("line_usage_idx", lines.c.school_id, lines.c.month)
+sa.Index("line_hours_idx", lines.c.school_id, lines.c.starts_at, postgresql_where=lines.c.starts_at.is_not(None))
+said = sa.Table(
+    "threshold_said",
+    metadata,
+    sa.Column("school_id", sa.Text, primary_key=True),
+    sa.Column("department", sa.Text, primary_key=True),
+    sa.Column("month", sa.Text, primary_key=True),
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("percent", sa.Integer, primary_key=True),
+)
 trainers = sa.Table(
     "trainer",
     metadata,
@@ -75,67 +135,4 @@ endings_said = sa.Table(
     sa.Column("ends_at", TIME, primary_key=True),
     sa.Column("days", sa.Integer, primary_key=True),
     sa.CheckConstraint("days IN (30, 7, 1, 0)", name="days"),
-)
-unavailabilities = sa.Table(
-    "unavailability",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("school_id", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("subject_id", sa.Text, nullable=False),
-    sa.Column("starts_at", TIME),
-    sa.Column("ends_at", TIME),
-    sa.Column("rrule", sa.Text, nullable=False),
-    sa.Column("time_zone", sa.Text, nullable=False),
-    sa.Column("calendar", sa.LargeBinary),
-    sa.Column("written_until", TIME),
-    sa.Column("set_by", sa.Text, nullable=False),
-    sa.Column("set_at", TIME, nullable=False),
-    sa.CheckConstraint("kind IN ('candidate','trainer','vehicle','school')", name="kind"),
-    sa.CheckConstraint("(kind = 'school') = (subject_id = '')", name="subject"),
-    sa.CheckConstraint("(calendar IS NULL) = (starts_at IS NOT NULL)", name="source"),
-    sa.CheckConstraint("(starts_at IS NULL) = (ends_at IS NULL)", name="both_ends"),
-    sa.CheckConstraint("ends_at > starts_at", name="hours"),
-)
-IMPORTED = unavailabilities.c.calendar.is_not(None)
-sa.Index(
-    "one_import_a_subject",
-    unavailabilities.c.school_id,
-    unavailabilities.c.kind,
-    unavailabilities.c.subject_id,
-    unique=True,
-    postgresql_where=IMPORTED,
-)
-sa.Index("unavailability_school_idx", unavailabilities.c.school_id)
-sa.Index(
-    "unavailability_rolling_idx",
-    unavailabilities.c.written_until,
-    postgresql_where=unavailabilities.c.written_until.is_not(None),
-)
-occurrences = sa.Table(
-    "occurrence",
-    metadata,
-    sa.Column("unavailability_id", sa.Text, sa.ForeignKey("unavailability.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("school_id", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("subject_id", sa.Text, nullable=False),
-    sa.Column("during", TSTZRANGE, primary_key=True),
-    sa.CheckConstraint("NOT isempty(during) AND NOT lower_inf(during) AND NOT upper_inf(during)", name="bounded"),
-)
-sa.Index(
-    "occurrence_conflict_idx",
-    occurrences.c.school_id,
-    occurrences.c.kind,
-    occurrences.c.subject_id,
-    occurrences.c.during,
-    postgresql_using="gist",
-)
-feeds = sa.Table(
-    "feed",
-    metadata,
-    sa.Column("school_id", sa.Text, primary_key=True),
-    sa.Column("trainer_id", sa.Text, primary_key=True),
-    sa.Column("token_hash", sa.LargeBinary, nullable=False, unique=True),
-    sa.Column("made_by", sa.Text, nullable=False),
-    sa.Column("made_at", TIME, nullable=False),
 )

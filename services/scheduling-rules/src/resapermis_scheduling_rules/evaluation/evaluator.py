@@ -16,12 +16,12 @@ from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.penalties import Bar, Reason
 from resapermis_scheduling_rules.domain.slots import Slot
 from resapermis_scheduling_rules.domain.standing import Standing
+from resapermis_scheduling_rules.evaluation import judge
+from resapermis_scheduling_rules.evaluation import queries as actions
+from resapermis_scheduling_rules.evaluation import wire as case_wire
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.judging import judge
-from resapermis_scheduling_rules.judging import wire as case_wire
-from resapermis_scheduling_rules.mirror.looks import Asker
+from resapermis_scheduling_rules.mirror.poller import Asker
 from resapermis_scheduling_rules.rules.slot import unknown
-from resapermis_scheduling_rules.store import actions
 
 MOST_CASES = 1000
 """Kept cases judged again in one call."""

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.domain.penalties import Bar, Barred, Reason
-from resapermis_scheduling_rules.store.tables import bars, penalty_looks
+from resapermis_scheduling_rules.evaluation.tables import bars, penalty_looks
 
 NAMESPACE = UUID("7c5a1a9e-4f0d-5f2b-9d7e-2f6f8f0a3b11")
 """A bar's id follows from what made it: the same fact, seen twice, is one bar."""

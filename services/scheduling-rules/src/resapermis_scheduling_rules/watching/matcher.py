@@ -14,16 +14,16 @@ from resapermis_kit.errors import Failure
 from resapermis_scheduling_rules.domain.days import day_start, local_day, month_of
 from resapermis_scheduling_rules.domain.slots import Slot, Status
 from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.mirror.looks import Asker
+from resapermis_scheduling_rules.mirror import queries as slots_store
+from resapermis_scheduling_rules.mirror.poller import Asker
+from resapermis_scheduling_rules.school import queries as schools
 from resapermis_scheduling_rules.search import wire as search_wire
 from resapermis_scheduling_rules.search.finding import Finder
 from resapermis_scheduling_rules.search.page import Judged, PageJudge
 from resapermis_scheduling_rules.search.wanted import Wanted, matches, opens
-from resapermis_scheduling_rules.store import mirror as slots_store
-from resapermis_scheduling_rules.store import schools
-from resapermis_scheduling_rules.store import watching as store
-from resapermis_scheduling_rules.store.watching import Saved
 from resapermis_scheduling_rules.watching import events as watch_events
+from resapermis_scheduling_rules.watching import queries as store
+from resapermis_scheduling_rules.watching.queries import Saved
 
 A_ROUND = 500
 """News taken in at once; what waits longer comes with the next round."""

@@ -12,8 +12,9 @@ from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain.days import local_day, month_of
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
-from resapermis_scheduling_rules.store import schools, standings
-from resapermis_scheduling_rules.store.standings import Key
+from resapermis_scheduling_rules.school import queries as schools
+from resapermis_scheduling_rules.school import queries as standings
+from resapermis_scheduling_rules.school.queries import Key
 
 DIFFERS = 0
 """Not a share of a threshold: that RdvPermis' figure differs was said."""

@@ -1,1 +1,0 @@
-"""Tables, and one function a question: `mirror` for slots and looks, `schools` for schools, thresholds, parameters."""
