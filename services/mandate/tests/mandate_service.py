@@ -20,6 +20,7 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Caller, Principal, current_caller, current_token
 from resapermis_mandate.asking import Asking
 from resapermis_mandate.people import People
 from resapermis_mandate.servicer import MandateServicer
@@ -83,8 +84,18 @@ class Service:
         return Asking(self.engine, stub, self.people, Outbox("mandate"), self.now)
 
     def replica(self, asking: Asking) -> MandateServicer:
-        """One more replica of the service, called without a network."""
-        return MandateServicer(self.engine, self.people, asking, Outbox("mandate"), utc_now, new_id)
+        """One more replica of the service."""
+        return MandateServicer(self.engine, self.people, asking, Outbox("mandate"), self.now, new_id)
+
+    async def call_replica(self, asking: Asking, method: str, request: Any) -> Any:
+        """Answer on a replica of its own, without a network, what the manager of school-1 asks.
+
+        Run as a task: what it sets for the caller stays within.
+        """
+        manager = Principal("account-1", "session-1", school_id="school-1", roles=("school_manager",))
+        current_caller.set(Caller("auth-gateway", manager))
+        current_token.set(self.running.principal())
+        return await getattr(self.replica(asking), method)(request, None)
 
     async def call(self, method: str, request: Any, **more: Any) -> Any:
         service = more.pop("as_service", "auth-gateway")

@@ -1,0 +1,69 @@
+"""Lists come in pages that lose nobody."""
+
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from mandate_service import Service
+
+from resapermis.mandate.v1 import mandate_pb2 as pb
+from resapermis_kit.database.transaction import transaction
+
+ENDS_EARLY = pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 12: an erased candidate ends the list")
+
+
+async def walked(service: Service, limit: int) -> list[str]:
+    """Ids of all pages, in order."""
+    found: list[str] = []
+    request = pb.ListCandidatesRequest(limit=limit, purpose="follow_candidate")
+    while True:
+        page = await service.call("ListCandidates", request)
+        found += [one.id for one in page.candidates]
+        if not page.next_cursor:
+            return found
+        request.cursor = page.next_cursor
+
+
+@pytest.mark.req("R-04", "D-19")
+@pytest.mark.parametrize(
+    "erased",
+    [
+        pytest.param(set(), id="none"),
+        pytest.param({0}, id="newest", marks=ENDS_EARLY),
+        pytest.param({1}, id="last of a page", marks=ENDS_EARLY),
+        pytest.param({0, 1}, id="first page", marks=ENDS_EARLY),
+        pytest.param({2, 3}, id="middle page", marks=ENDS_EARLY),
+        pytest.param({4}, id="oldest"),
+    ],
+)
+async def test_a_list_goes_on_past_candidates_that_were_erased(service: Service, erased: set[int]) -> None:
+    newest_first = [await service.candidate(neph=f"01234567890{n}") for n in range(5)][::-1]
+    gone = [UUID(newest_first[n]) for n in erased]
+    async with transaction(service.engine) as tx:
+        await tx.execute(sa.text("UPDATE candidate SET wrapped_key = NULL WHERE id = ANY(:gone)"), {"gone": gone})
+    assert await walked(service, 2) == [one for one in newest_first if UUID(one) not in gone]
+
+
+@pytest.mark.req("D-03")
+async def test_a_name_typed_with_another_apostrophe_or_other_accents_is_found(service: Service) -> None:
+    candidate = await service.candidate(last_name="D'Alès")
+    for query in ("d\u2019ale\u0300s", "D\u02bcAL\u00c8S", "d\u00a0ales"):
+        found = await service.call(
+            "SearchCandidates", pb.SearchCandidatesRequest(query=query, purpose="find_candidate")
+        )
+        assert [one.id for one in found.candidates] == [candidate]
+
+
+@pytest.mark.req("R-04")
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-7: the twenty-first homonym is unfindable")
+async def test_a_search_that_stops_at_twenty_says_so_and_pages(service: Service) -> None:
+    homonyms = {await service.candidate(neph=f"0123456789{n:02}") for n in range(21)}
+    request = pb.SearchCandidatesRequest(query="zoe", purpose="find_candidate")
+    first = await service.call("SearchCandidates", request)
+    assert "next_cursor" in first.DESCRIPTOR.fields_by_name
+    assert "cursor" in request.DESCRIPTOR.fields_by_name
+    assert (len(first.candidates), bool(first.next_cursor)) == (20, True)
+    setattr(request, "cursor", first.next_cursor)  # noqa: B010 - the contract has no such field today
+    second = await service.call("SearchCandidates", request)
+    assert not second.next_cursor
+    assert {one.id for page in (first, second) for one in page.candidates} == homonyms
