@@ -183,7 +183,7 @@ async def test_a_peer_that_goes_away_fails_all_who_wait(running: Running, togeth
         assert failed.code == Code.CODE_UNAVAILABLE
 
 
-async def test_a_peer_of_a_release_that_knows_no_lots_is_called_one_by_one(
+async def test_a_peer_of_a_release_that_knows_no_batches_is_called_one_by_one(
     running: Running, together: BatchedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running.channel("mandate", "basket") as channel:
@@ -199,7 +199,7 @@ async def test_a_peer_of_a_release_that_knows_no_lots_is_called_one_by_one(
             assert said == ["s-0 5", "s-1 5", "s-2 5"]
 
 
-async def test_a_peer_that_has_moved_on_to_a_newer_release_is_found_to_know_lots(
+async def test_a_peer_that_has_moved_on_to_a_newer_release_is_found_to_know_batches(
     running: Running, together: BatchedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batched_calls, "ALONE_SECONDS", 0.0)
@@ -222,7 +222,7 @@ async def test_a_peer_that_has_moved_on_to_a_newer_release_is_found_to_know_lots
     assert lots == [2]
 
 
-async def test_a_peer_that_answers_nonsense_or_not_all_is_said(
+async def test_a_peer_that_answers_nonsense_or_not_all_is_a_failure(
     running: Running, together: BatchedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def nonsense(request: object, **_: float) -> AsyncIterator[together_pb2.CallResponse]:

@@ -1,4 +1,4 @@
-"""Questions that come in the same moment are answered together, and nobody suffers for another."""
+"""Questions that come in the same moment are answered as one batch, and nobody suffers for another."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from resapermis_kit.rpc.batcher import Batcher
 
 
 class Answerer:
-    """Doubles numbers, lot by lot, each when it is let."""
+    """Doubles numbers, batch by batch, each when it is let."""
 
     def __init__(self) -> None:
-        self.lots: list[list[int]] = []
+        self.batches: list[list[int]] = []
         self.came: asyncio.Queue[None] = asyncio.Queue()
         self.free = asyncio.Event()
         self.free.set()
 
     async def answer(self, numbers: Sequence[int]) -> list[int | Exception]:
-        self.lots.append(list(numbers))
+        self.batches.append(list(numbers))
         self.came.put_nowait(None)
         await self.free.wait()
         if 13 in numbers:
@@ -38,23 +38,23 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_one_turn_of_the_loop_is_one_lot_answered_in_order(answerer: Answerer) -> None:
+async def test_one_turn_of_the_loop_is_one_batch_answered_in_order(answerer: Answerer) -> None:
     batcher = Batcher(answerer.answer)
     assert await asyncio.gather(*(batcher.submit(number) for number in (2, 8, 4))) == [4, 16, 8]
-    assert answerer.lots == [[2, 8, 4]]
+    assert answerer.batches == [[2, 8, 4]]
 
 
-async def test_those_who_come_meanwhile_make_the_next_lot(answerer: Answerer) -> None:
+async def test_those_who_come_meanwhile_make_the_next_batch(answerer: Answerer) -> None:
     batcher = Batcher(answerer.answer, most=2)
     answerer.free.clear()
     asked = [asyncio.create_task(batcher.submit(2))]
     await turns()
     asked += [asyncio.create_task(batcher.submit(number)) for number in (4, 6, 8)]
     await turns()
-    assert answerer.lots == [[2]]
+    assert answerer.batches == [[2]]
     answerer.free.set()
     assert await asyncio.gather(*asked) == [4, 8, 12, 16]
-    assert answerer.lots == [[2], [4, 6], [8]]
+    assert answerer.batches == [[2], [4, 6], [8]]
 
 
 async def test_one_refusal_is_its_own_and_a_failure_is_everybodys(answerer: Answerer) -> None:
@@ -79,17 +79,17 @@ async def test_an_answerer_that_hangs_holds_up_nobody_for_long(answerer: Answere
     assert await asyncio.gather(*asked) == [4, 8, 12]
 
 
-async def test_without_patience_a_lot_waits_for_none(answerer: Answerer) -> None:
+async def test_without_patience_a_batch_waits_for_none(answerer: Answerer) -> None:
     batcher = Batcher(answerer.answer, most=2, patience_seconds=0)
     answerer.free.clear()
     asked = [asyncio.create_task(batcher.submit(number)) for number in (2, 4, 6)]
     await turns()
-    assert answerer.lots == [[2, 4], [6]]
+    assert answerer.batches == [[2, 4], [6]]
     answerer.free.set()
     assert await asyncio.gather(*asked) == [4, 8, 12]
 
 
-async def test_who_goes_away_before_the_lot_has_not_asked(answerer: Answerer) -> None:
+async def test_who_goes_away_before_the_batch_has_not_asked(answerer: Answerer) -> None:
     batcher = Batcher(answerer.answer)
     answerer.free.clear()
     first = asyncio.create_task(batcher.submit(2))
@@ -100,7 +100,7 @@ async def test_who_goes_away_before_the_lot_has_not_asked(answerer: Answerer) ->
     first.cancel()  # on its way: its answer is for nobody
     answerer.free.set()
     assert await stays == 12
-    assert answerer.lots == [[2], [6]]
+    assert answerer.batches == [[2], [6]]
     assert first.cancelled()
 
 

@@ -102,7 +102,7 @@ async def test_a_broken_unique_key_is_judged_by_whoever_met_it_and_never_tried_a
 
 
 @pytest.mark.req("E15")
-async def test_a_lock_that_is_held_too_long_is_said_as_overload(make_engine: MakeEngine) -> None:
+async def test_a_lock_that_is_held_too_long_is_overload(make_engine: MakeEngine) -> None:
     engine = await make_engine("kit_sample")
     async with transaction(engine) as tx:
         await tx.execute(sa.text("LOCK TABLE seen"))
@@ -114,7 +114,7 @@ async def test_a_lock_that_is_held_too_long_is_said_as_overload(make_engine: Mak
 
 
 @pytest.mark.req("E15")
-async def test_a_pool_without_a_free_connection_is_said_as_overload_and_heals(
+async def test_a_pool_without_a_free_connection_is_overload_and_heals(
     make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = await make_engine("kit_sample")

@@ -53,7 +53,7 @@ async def test_an_event_goes_from_commit_to_handler_once(make_engine: MakeEngine
         await eventually(lambda: has(sink, ["a", "b", "c", "d"]))
 
 
-async def test_a_rolled_back_transaction_says_nothing(make_engine: MakeEngine) -> None:
+async def test_a_rolled_back_transaction_publishes_nothing(make_engine: MakeEngine) -> None:
     engine = await make_engine("kit_sample")
     with pytest.raises(RuntimeError, match="undone"):
         async with transaction(engine) as tx:
@@ -64,7 +64,7 @@ async def test_a_rolled_back_transaction_says_nothing(make_engine: MakeEngine) -
         assert await numbering.number_waiting(tx) == []
 
 
-async def test_numbers_are_gapless_by_lane(make_engine: MakeEngine) -> None:
+async def test_numbers_are_gapless_by_stream(make_engine: MakeEngine) -> None:
     engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
     await asyncio.gather(*(publish(engine, box, f"{n}") for n in range(20)))
     async with transaction(engine) as tx:
@@ -248,27 +248,27 @@ async def _numbers(engine: AsyncEngine) -> dict[UUID, int]:
         return {row.id: row.number for row in rows}
 
 
-async def test_events_of_one_type_travel_together_and_are_handled_one_by_one(
+async def test_events_of_one_type_travel_as_a_batch_and_are_handled_one_by_one(
     make_engine: MakeEngine, make_bus: Any
 ) -> None:
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
     await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
     ids = [f"{n:03d}" for n in range(wire.LARGEST_BATCH + 2)]
     await publish(source, Outbox(SOURCE), *ids)
-    heard: list[str] = []
+    received: list[str] = []
 
-    async def hear(message: Any) -> None:
+    async def receive(message: Any) -> None:
         found = wire.payloads(message.headers, message.data)
-        heard.extend(CandidateCreated.FromString(payload).candidate_id for payload in found)
+        received.extend(CandidateCreated.FromString(payload).candidate_id for payload in found)
 
-    await bus.subscribe(EVENT_TYPE, cb=hear)
+    await bus.subscribe(EVENT_TYPE, cb=receive)
     await bus.flush()
     async with running(consumer(sink, source).run(bus)):
         await kit_relay.relay_round(source, bus.jetstream(), SOURCE, utc_now)
         await eventually(lambda: has(sink, ids))
     stream = await bus.jetstream().stream_info(streams.stream_name(EVENTS, SOURCE))
     assert stream.state.messages == 2
-    assert heard == ids
+    assert received == ids
 
 
 @pytest.mark.req("E8")
@@ -290,13 +290,13 @@ async def test_a_message_of_several_events_that_did_not_keep_is_none_and_its_sou
         await eventually(lambda: has(sink, ["a", "b", "c"]))
 
 
-def test_what_travels_together_follows_each_other_in_a_lane_and_is_of_one_type_and_not_large() -> None:
+def test_a_batch_follows_each_other_in_a_stream_and_is_of_one_type_and_not_large() -> None:
     def row(number: int, stream: str = EVENTS, kind: str = "A", size: int = 1) -> Waiting:
         return Waiting(UUID(int=number), stream, kind, b"x" * size, "", utc_now(), number)
 
     rows = [row(1), row(2), row(4), row(1, RECORDS), row(5, kind="B"), row(6), row(7, size=wire.LARGEST_BATCH_BYTES)]
-    packs = [[(one.stream, one.number) for one in pack] for pack in wire.in_batches(rows)]
-    assert packs == [
+    batches = [[(one.stream, one.number) for one in batch] for batch in wire.in_batches(rows)]
+    assert batches == [
         [(EVENTS, 1), (EVENTS, 2)],
         [(EVENTS, 4)],
         [(EVENTS, 5)],

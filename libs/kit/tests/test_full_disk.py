@@ -1,4 +1,4 @@
-"""A disk that is full, under PostgreSQL's tables and under its log: refused for later, nothing told is lost, heals alone."""
+"""A disk that is full, under PostgreSQL's tables and under its log: refused for later, nothing acknowledged is lost, heals alone."""
 
 import asyncio
 import contextlib
@@ -70,7 +70,7 @@ async def _write(engine: AsyncEngine, number: int) -> None:
 
 @pytest.mark.root
 @pytest.mark.req("E15")
-async def test_a_full_disk_refuses_for_later_forgets_nothing_told_and_heals_alone(
+async def test_a_full_disk_refuses_for_later_forgets_nothing_acknowledged_and_heals_alone(
     postgres_there: Postgres, small_disk: Path
 ) -> None:
     engine = make_engine(postgres_there.url("postgres"))
@@ -78,12 +78,12 @@ async def test_a_full_disk_refuses_for_later_forgets_nothing_told_and_heals_alon
         # Stored as it is: neither squeezed nor so small that it stays in memory.
         await tx.execute(sa.text("CREATE TABLE kept (n int PRIMARY KEY, filling text NOT NULL)"))
         await tx.execute(sa.text("ALTER TABLE kept ALTER filling SET STORAGE EXTERNAL"))
-    told: list[int] = []
+    acknowledged: list[int] = []
 
     async def goes_through() -> bool:
         with contextlib.suppress(Later):
-            await _write(engine, len(told))
-            told.append(len(told))
+            await _write(engine, len(acknowledged))
+            acknowledged.append(len(acknowledged))
             return True
         return False
 
@@ -97,5 +97,5 @@ async def test_a_full_disk_refuses_for_later_forgets_nothing_told_and_heals_alon
     await eventually(goes_through, 30)
     async with transaction(engine) as tx:
         kept = {row.n for row in await tx.execute(sa.text("SELECT n FROM kept"))}
-    assert kept >= set(told)
+    assert kept >= set(acknowledged)
     await engine.dispose()

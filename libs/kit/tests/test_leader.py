@@ -19,7 +19,7 @@ async def replicas(
     at_work: list[int] = []
     rounds: dict[int, int] = {}
 
-    def duty(replica: int) -> leader.Worker:
+    def task(replica: int) -> leader.Worker:
         async def work() -> None:
             at_work.append(replica)
             try:
@@ -31,7 +31,7 @@ async def replicas(
 
         return work
 
-    tasks = [asyncio.create_task(leader.lead(engine, "sample", [duty(n)])) for n, engine in enumerate(engines)]
+    tasks = [asyncio.create_task(leader.lead(engine, "sample", [task(n)])) for n, engine in enumerate(engines)]
     yield at_work, rounds, tasks
     for task in tasks:
         task.cancel()
@@ -71,7 +71,7 @@ async def test_a_replica_whose_connection_is_cut_lets_go(replicas: tuple, postgr
     await eventually(again)
 
 
-async def test_a_duty_that_breaks_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_leader_task_that_breaks_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leader, "BEAT_SECONDS", 0.001)
     begun = 0
 

@@ -41,11 +41,11 @@ def _relay(engine: AsyncEngine, bus: Any) -> Any:
     return kit_relay.relay(engine, bus, Outbox(SOURCE), utc_now, _preparing(engine, bus))
 
 
-async def _all_said(engine: AsyncEngine) -> None:
-    async def said() -> bool:
+async def _all_published(engine: AsyncEngine) -> None:
+    async def published() -> bool:
         return await waiting(engine) == 0
 
-    await eventually(said, seconds=90)
+    await eventually(published, seconds=90)
 
 
 @pytest.mark.req("E7")
@@ -98,7 +98,7 @@ async def test_a_bit_that_flips_in_a_stream_is_made_good_by_its_source(
     ids = [f"candidate-{n:02d}" for n in range(30)]
     async with running(_relay(source, bus)):
         await publish(source, Outbox(SOURCE), *ids)
-        await _all_said(source)
+        await _all_published(source)
         nats_server.stop()
         _flip(nats_server.store, ids[struck].encode())
         nats_server.start()
@@ -123,9 +123,9 @@ async def test_a_stream_lost_with_its_disk_is_made_again_and_what_it_had_is_repe
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
     async with running(_relay(source, bus)):
         await publish(source, Outbox(SOURCE), "a", "b", "c")
-        await _all_said(source)
+        await _all_published(source)
         nats_server.stop()
-        shutil.rmtree(nats_server.store)  # nobody had heard any of them
+        shutil.rmtree(nats_server.store)  # nobody had handled any of them
         nats_server.start()
         async with running(consumer(sink, source).run(bus)):
             await publish(source, Outbox(SOURCE), "d")
@@ -152,7 +152,7 @@ async def _restored(engine: AsyncEngine, numbers: int) -> None:
 
 
 @pytest.mark.req("E9", "E16")
-async def test_a_database_restored_to_the_past_says_nothing_under_an_old_number(
+async def test_a_database_restored_to_the_past_publishes_nothing_under_an_old_number(
     make_engine: MakeEngine, make_bus: Any
 ) -> None:
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
@@ -167,12 +167,12 @@ async def test_a_database_restored_to_the_past_says_nothing_under_an_old_number(
 
 
 @pytest.mark.req("E9")
-async def test_a_restore_is_told_to_whoever_must_read_again(make_engine: MakeEngine, make_bus: Any) -> None:
+async def test_a_restore_is_reported_to_whoever_must_read_again(make_engine: MakeEngine, make_bus: Any) -> None:
     source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
     async with running(_relay(source, bus)):
         await publish(source, Outbox(SOURCE), "a")
         await publish(source, Outbox(SOURCE), "b")
-        await _all_said(source)
+        await _all_published(source)
     assert await recovery.align(source, bus, SOURCE) == []
     await _restored(source, 1)
     assert [(one.stream, one.had, one.now) for one in await recovery.align(source, bus, SOURCE)] == [

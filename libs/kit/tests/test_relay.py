@@ -42,7 +42,7 @@ class Killed(BaseException):
 
 @pytest.mark.req("E1")
 @pytest.mark.parametrize("where", ["before publishing", "before the acknowledgement", "before marking"])
-async def test_a_relay_killed_anywhere_says_everything_once_in_effect(
+async def test_a_relay_killed_anywhere_publishes_everything_once_in_effect(
     make_engine: MakeEngine, make_bus: Any, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)

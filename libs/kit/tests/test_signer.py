@@ -1,4 +1,4 @@
-"""A person's token is said again for a while, and never for anybody else, nor when it is nearly over."""
+"""A person's token is given again for a while, and never for anybody else, nor when it is nearly over."""
 
 import dataclasses
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_whoever_differs_gets_another_token(
     assert Verifier(principal_keys[1]).verify(fresh.sign(changed, NOW + 1), NOW + 1) == changed
 
 
-def test_a_token_said_again_ends_a_minute_after_it_was_made(fresh: Signer, principal_keys: tuple[Path, Path]) -> None:
+def test_a_token_given_again_ends_a_minute_after_it_was_made(fresh: Signer, principal_keys: tuple[Path, Path]) -> None:
     fresh.sign(WHO, NOW)
     token, verifier = fresh.sign(WHO, NOW + 19), Verifier(principal_keys[1])
     assert verifier.verify(token, NOW + 59) == WHO

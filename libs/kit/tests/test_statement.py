@@ -36,7 +36,7 @@ async def test_what_a_constraint_refuses_leaves_nothing_and_the_connection_stays
         assert (await tx.execute(sa.text("SELECT count(*) FROM seen"))).scalar_one() == 0
 
 
-async def test_a_connection_cut_by_the_server_is_said_as_away_and_replaced(make_database: MakeDatabase) -> None:
+async def test_a_connection_cut_by_the_server_is_away_and_replaced(make_database: MakeDatabase) -> None:
     engine = make_engine(await make_database("kit_sample"), pool=1)
     cut = Statement("SELECT pg_terminate_backend(pg_backend_pid())")
     with pytest.raises(Failure) as refused:
@@ -46,7 +46,7 @@ async def test_a_connection_cut_by_the_server_is_said_as_away_and_replaced(make_
     await engine.dispose()
 
 
-async def test_a_full_pool_is_said_as_overload_and_no_database_as_away(make_database: MakeDatabase) -> None:
+async def test_a_full_pool_is_overload_and_no_database_is_away(make_database: MakeDatabase) -> None:
     engine = make_engine(await make_database("kit_sample"), pool=1)
     wait = Statement("SELECT pg_sleep(3)")
     busy = asyncio.ensure_future(wait.run(engine, {}))
@@ -79,7 +79,7 @@ async def test_a_warmed_pool_has_all_its_connections_open(make_database: MakeDat
     await warm(engine, 3)
     assert engine.pool.checkedin() == 3
     await engine.dispose()
-    await warm(make_engine("postgresql://nobody@127.0.0.1:1/none", pool=2), 2)  # away: said, and nothing more
+    await warm(make_engine("postgresql://nobody@127.0.0.1:1/none", pool=2), 2)  # away: logged, and nothing more
 
 
 async def test_a_pool_that_was_cut_meanwhile_serves_at_the_first_try(make_database: MakeDatabase) -> None:
@@ -89,16 +89,16 @@ async def test_a_pool_that_was_cut_meanwhile_serves_at_the_first_try(make_databa
     taken = [await engine.raw_connection() for _ in range(3)]
     gone = []
     for pooled in taken:
-        heard = asyncio.Event()
-        pooled.driver_connection.add_termination_listener(lambda _, heard=heard: heard.set())
-        gone.append(heard)
+        ended = asyncio.Event()
+        pooled.driver_connection.add_termination_listener(lambda _, ended=ended: ended.set())
+        gone.append(ended)
     pids = [pooled.driver_connection.get_server_pid() for pooled in taken]
     for pooled in taken:
         await greenlet_spawn(pooled.close)
     await Statement("SELECT pg_terminate_backend(pid) FROM unnest(CAST(:pids AS int[])) AS cut (pid)").run(
         other, {"pids": pids}
     )
-    await asyncio.gather(*(heard.wait() for heard in gone))
+    await asyncio.gather(*(ended.wait() for ended in gone))
     found = await asyncio.gather(*(Statement("SELECT 1 AS one").run(engine, {}) for _ in range(3)))
     assert [rows[0]["one"] for rows in found] == [1, 1, 1]
     await engine.dispose()

@@ -37,13 +37,13 @@ def secrets_of(path):
     return [*document["index"], *(key["keyData"]["value"] for key in document["kek"]["key"])]
 
 
-def test_a_new_keyset_is_for_its_owner_alone_and_says_nothing_of_itself(tmp_path, capsys):
+def test_a_new_keyset_is_for_its_owner_alone_and_prints_nothing_of_itself(tmp_path, capsys):
     path = tmp_path / "keyset.json"
     assert main(["new-keyset", str(path)]) == 0
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    told = capsys.readouterr()
-    assert told.out == "keyset.json: written\n"
-    assert told.err == ""
+    shown = capsys.readouterr()
+    assert shown.out == "keyset.json: written\n"
+    assert shown.err == ""
     assert names_in(tmp_path) == ["keyset.json"]
 
 
@@ -83,7 +83,7 @@ def test_a_mounted_secret_of_another_owner_may_be_read_by_the_group(file, mode, 
             Keyset.load(file)
 
 
-def test_a_missing_file_is_a_problem_told_by_its_name(tmp_path, capsys):
+def test_a_missing_file_is_a_problem_named_by_its_name(tmp_path, capsys):
     for command in ("check", "rotate", "promote", "retire"):
         assert main([command, str(tmp_path / "none.json")]) == 1
         assert capsys.readouterr().err.startswith("none.json: ")
@@ -101,8 +101,8 @@ def test_the_commands_of_a_rotation_in_their_order(file, part, capsys):
     assert main(["retire", *part, str(file)]) == 0
     assert main(["promote", *part, str(file)]) == 1  # nothing staged
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    told = "".join(capsys.readouterr())
-    assert not [secret for secret in secrets_of(file) if secret in told]
+    shown = "".join(capsys.readouterr())
+    assert not [secret for secret in secrets_of(file) if secret in shown]
 
 
 def test_rotate_adds_a_primary_and_keeps_the_old(file, capsys):

@@ -32,11 +32,11 @@ HOLDERS = [
 @pytest.mark.req("D-03")
 @pytest.mark.parametrize("holder", HOLDERS, ids=lambda holder: type(holder).__name__)
 def test_no_holder_prints_its_content(holder):
-    told = [repr(holder), str(holder), f"{holder}", f"{[holder]}", f"{holder!r:>9} {holder}", f"{holder!a}"]
+    shown = [repr(holder), str(holder), f"{holder}", f"{[holder]}", f"{holder!r:>9} {holder}", f"{holder!a}"]
     secrets = ["Léa", "Martin", DOCUMENT["kek"]["key"][0]["keyData"]["value"], *DOCUMENT["index"]]
     raw = [repr(base64.b64decode(key))[2:-1] for key in DOCUMENT["index"]]
-    assert not [secret for secret in [*secrets, *raw] for text in told if secret in text]
-    assert all(type(holder).__name__ in text for text in told)
+    assert not [secret for secret in [*secrets, *raw] for text in shown if secret in text]
+    assert all(type(holder).__name__ in text for text in shown)
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_a_spoilt_keyset_file_is_refused_without_a_word_of_it(tmp_path, spoil):
     file.write_text(text[:-5] if spoil == "cut" else text)
     with pytest.raises(KeysetProblem) as caught:
         Keyset.load(file)
-    told = "".join(traceback.format_exception(caught.value))
-    assert secret[:20] not in told
+    shown = "".join(traceback.format_exception(caught.value))
+    assert secret[:20] not in shown
     links, error = [], caught.value
     while error is not None:
         links.append(repr(getattr(error, "doc", "")))

@@ -46,13 +46,13 @@ class Running:
 
     def principal(self, **overrides: Any) -> str:
         """A signed token; by default a manager of school-1."""
-        facts: dict[str, Any] = {
+        claims: dict[str, Any] = {
             "account_id": "account-1",
             "session_id": "session-1",
             "school_id": "school-1",
             "roles": ("school_manager",),
         }
-        return self.signer.sign(Principal(**(facts | overrides)))
+        return self.signer.sign(Principal(**(claims | overrides)))
 
 
 Serve = Callable[..., Awaitable[Running]]

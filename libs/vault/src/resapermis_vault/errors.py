@@ -1,4 +1,4 @@
-"""What can go wrong, told without a byte of what was protected."""
+"""What can go wrong, without a byte of what was protected."""
 
 
 class Unreadable(Exception):

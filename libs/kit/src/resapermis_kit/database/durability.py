@@ -1,7 +1,7 @@
 """Whether what is acknowledged is on a disk: asked before a service serves, of PostgreSQL and of NATS.
 
-PostgreSQL with `synchronous_commit = off` answers a COMMIT before it is written: a power cut takes back what people were
-told. JetStream's default flushes every two minutes, and loses acknowledged messages so (Jepsen on NATS 2.12.1).
+PostgreSQL with `synchronous_commit = off` answers a COMMIT before it is written: a power cut takes back what
+people read as done. JetStream's default flushes every two minutes, and loses acknowledged messages so (Jepsen on NATS 2.12.1).
 """
 
 import asyncio
@@ -49,7 +49,7 @@ def writes_first(answer: dict[str, dict[str, object]]) -> bool:
 
 
 def jetstream(url: str) -> dict[str, dict[str, object]]:
-    """What a NATS server says of its JetStream; OSError or ValueError where it does not."""
+    """A NATS server's own answer about its JetStream (`/jsz`); OSError or ValueError where it gives none."""
     address = f"{url.rstrip('/')}/jsz?config=true"
     with urllib.request.urlopen(address, timeout=SECONDS) as answer:  # noqa: S310 - an address of the deployment
         found: dict[str, dict[str, object]] = json.load(answer)

@@ -1,4 +1,4 @@
-"""The kit's own tables as each service's migrations make them, step by step. What a released step says never changes.
+"""The kit's own tables as each service's migrations make them, step by step. A released step never changes.
 
 The tables of today stand beside the code that uses them (`events.outbox`, `events.numbering`, `events.inbox`,
 `database.idempotency`), in `metadata.KIT`.

@@ -1,4 +1,4 @@
-"""One transaction a decision, and what a caller is told of a database that refuses."""
+"""One transaction a decision, and how a database that refuses looks to a caller."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -73,9 +73,9 @@ def after_commit(tx: Tx, call: Callable[[], None]) -> None:
 
 
 def failure_of(error: sa.exc.DBAPIError) -> Failure | None:
-    """What a caller is told of a database error; None for one that is a mistake of ours, a broken constraint included.
+    """The failure that a caller gets for a database error; None for one that is a mistake of ours, a broken constraint included.
 
-    A unique violation (23505) is never tried again here: whoever may meet one says ON CONFLICT and judges what it means.
+    A unique violation (23505) is never tried again here: whoever may meet one writes ON CONFLICT and judges what it means.
     """
     if error.connection_invalidated or isinstance(error, sa.exc.InterfaceError):
         return Failure(Code.CODE_UNAVAILABLE, AWAY)

@@ -1,4 +1,4 @@
-"""What the bus or a database lost, and how both come together again.
+"""What the bus or a database lost, and how both agree again.
 
 A source numbers its events without gaps. A database restored to the past would give numbers a second time that consumers
 have handled already, and its events would be passed over in silence: so its stream is read first, and numbering goes on

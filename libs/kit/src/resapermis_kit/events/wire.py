@@ -21,7 +21,7 @@ Message = tuple[str, dict[str, str], bytes]
 
 
 def subject_of(source: str, row_type: str) -> str:
-    """The bus subject: the type's full name; records carry their source, so that the server can say who may."""
+    """The bus subject: the type's full name; records carry their source, so that the server's permissions can tell publishers apart."""
     return f"{row_type}.{source}" if row_type == Record.DESCRIPTOR.full_name else row_type
 
 

@@ -26,7 +26,7 @@ KIT: Mapping[str, str] = {
         WHERE many > 0 AND (many <> last - first + 1 OR last <> last_number)""",
     "no_dead_letter": "SELECT concat_ws(' ', source, type, id) FROM dead_letter",
 }
-"""What the kit's own tables must say in every service; of numbers the newest, each was among them once."""
+"""What must hold of the kit's own tables in every service; of numbers only the newest are looked at, each was among them once."""
 log = structlog.get_logger()
 
 

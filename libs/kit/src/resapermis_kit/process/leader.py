@@ -1,6 +1,6 @@
 """What one replica of a service, its leader, does for all: relay, consume, expire, poll.
 
-A PostgreSQL session advisory lock, on a connection outside of the pool, says which. A killed process frees it at once,
+A PostgreSQL session advisory lock, on a connection outside of the pool, decides which. A killed process frees it at once,
 and another replica takes over within about a second. Its tasks are safe when two hold it for a moment: the inbox's
 position, the outbox's unique numbers and the services' own versions decide then.
 """

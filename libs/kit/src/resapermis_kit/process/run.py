@@ -1,4 +1,4 @@
-"""The run loop of a process: start in order, say ready, drain on SIGTERM."""
+"""The run loop of a process: start in order, report ready, drain on SIGTERM."""
 
 import asyncio
 import gc

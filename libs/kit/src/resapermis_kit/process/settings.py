@@ -20,13 +20,13 @@ class SecretFiles(PydanticBaseSettingsSource):
         return (Path(path).read_text(encoding="utf-8").rstrip("\n") if path else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return what the files say."""
+        """Return field name → content, for those that have a file."""
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {name: value for name, value in found.items() if value is not None}
 
 
 class ServiceSettings(BaseSettings):
-    """What any service process is told from outside, as RESAPERMIS_<NAME>."""
+    """What a deployment sets for any service process, as RESAPERMIS_<NAME>."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
