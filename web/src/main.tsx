@@ -9,8 +9,8 @@ import { StrictMode, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
 import { whenSignedOut } from "./api/client.ts";
 import { newQueryClient } from "./api/queries.ts";
-import { speak, storedLocale } from "./i18n.ts";
 import { signedOut } from "./live/feed.ts";
+import { setLanguage, storedLocale } from "./locales/language.ts";
 import { newRouter } from "./routes.tsx";
 import { cssVariablesResolver, theme } from "./theme.ts";
 import "./styles/index.css";
@@ -49,7 +49,7 @@ function App() {
   );
 }
 
-await speak(storedLocale());
+await setLanguage(storedLocale());
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");
 createRoot(root).render(

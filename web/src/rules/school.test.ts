@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Hours, Parameter } from "../api/types.ts";
+import { firsts, spanText } from "../components/availability/spans.ts";
 import { replacedBy } from "../pages/thresholds/Parameters.tsx";
-import { firsts, spanText } from "../parts/availability/Availability.tsx";
 import { endingOf } from "./ending.ts";
 import { countedMonths, fteOf, missingMonths } from "./fte.ts";
 import { parameterValue } from "./parameters.ts";

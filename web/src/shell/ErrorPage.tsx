@@ -1,7 +1,7 @@
 import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";
 import { Problem } from "../api/problem.ts";
-import { Notice, ProblemNotice } from "../parts/Notice.tsx";
+import { Notice, ProblemNotice } from "../components/Notice.tsx";
 
 /** A page that could not be drawn: says so, keeps the way out. Often a new version whose files replaced the ones this tab knows. */
 export function ErrorPage({ error }: { error: unknown }) {

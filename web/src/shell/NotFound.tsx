@@ -1,7 +1,7 @@
 import { t } from "@lingui/core/macro";
 import { Link } from "@tanstack/react-router";
-import { Empty } from "../parts/Loading.tsx";
-import { PageTitle } from "../parts/PageTitle.tsx";
+import { Empty } from "../components/Loading.tsx";
+import { PageTitle } from "../components/PageTitle.tsx";
 
 export function NotFound() {
   return (

@@ -4,10 +4,10 @@ import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { sessionQuery } from "../api/queries.ts";
-import { Loading } from "../parts/Loading.tsx";
-import { ProblemNotice } from "../parts/Notice.tsx";
-import { Landing } from "./Landing.tsx";
-import { Shell } from "./Shell.tsx";
+import { Loading } from "../components/Loading.tsx";
+import { ProblemNotice } from "../components/Notice.tsx";
+import { Shell } from "./frame/Shell.tsx";
+import { Landing } from "./session/Landing.tsx";
 
 export function Root() {
   const session = useQuery(sessionQuery);

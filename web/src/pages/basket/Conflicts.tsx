@@ -3,8 +3,8 @@ import { t } from "@lingui/core/macro";
 import { useQuery } from "@tanstack/react-query";
 import { checkQuery } from "../../api/queries.ts";
 import type { Line, Need } from "../../api/types.ts";
-import { Needs } from "../../parts/Needs.tsx";
-import { Notice } from "../../parts/Notice.tsx";
+import { Needs } from "../../components/Needs.tsx";
+import { Notice } from "../../components/Notice.tsx";
 import { conflictsOf } from "../../rules/conflicts.ts";
 
 /** What stands against one line; empty while it is not known. A line without a name has nothing to check yet. */

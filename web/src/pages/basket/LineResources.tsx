@@ -6,10 +6,10 @@ import * as calls from "../../api/calls.ts";
 import { keys } from "../../api/queries.ts";
 import { trainersQuery, vehiclesQuery } from "../../api/school-queries.ts";
 import type { Line } from "../../api/types.ts";
+import { ProblemNotice } from "../../components/Notice.tsx";
 import { useAct } from "../../live/act.ts";
 import { useOnline } from "../../live/online.ts";
 import { toast } from "../../live/toast.ts";
-import { ProblemNotice } from "../../parts/Notice.tsx";
 import { gearboxWord } from "../../rules/gearbox.ts";
 
 interface Resources {

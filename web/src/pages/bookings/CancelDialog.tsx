@@ -6,10 +6,10 @@ import { useState } from "react";
 import * as calls from "../../api/calls.ts";
 import { keys } from "../../api/queries.ts";
 import type { Booking, CancellationPreview } from "../../api/types.ts";
+import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
+import { Loaded } from "../../components/Loading.tsx";
+import { Notice } from "../../components/Notice.tsx";
 import { useAct } from "../../live/act.ts";
-import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
-import { Loaded } from "../../parts/Loading.tsx";
-import { Notice } from "../../parts/Notice.tsx";
 import { dayFull, examSentence, parisMoment } from "../../time/format.ts";
 import { useRefresh } from "./refresh.ts";
 

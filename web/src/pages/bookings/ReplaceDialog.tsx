@@ -3,9 +3,9 @@ import { t } from "@lingui/core/macro";
 import { useState } from "react";
 import * as calls from "../../api/calls.ts";
 import type { Booking, BookingPage, CandidateName } from "../../api/types.ts";
+import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
+import { CandidatePicker } from "../../components/candidates/CandidatePicker.tsx";
 import { useAct } from "../../live/act.ts";
-import { CandidatePicker } from "../../parts/CandidatePicker.tsx";
-import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
 import { examSentence } from "../../time/format.ts";
 import { useRefresh } from "./refresh.ts";
 

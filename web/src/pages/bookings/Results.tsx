@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { resultsQuery } from "../../api/school-queries.ts";
 import type { ResultCount } from "../../api/types.ts";
-import { Empty, Loaded } from "../../parts/Loading.tsx";
+import { Empty, Loaded } from "../../components/Loading.tsx";
 import { addMonths, todayInParis } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
 import { monthLong } from "../../time/format.ts";

@@ -8,10 +8,10 @@ import { Link } from "@tanstack/react-router";
 import { useDeferredValue, useState } from "react";
 import { candidateSearchQuery, candidatesQuery } from "../../api/queries.ts";
 import type { Candidate } from "../../api/types.ts";
-import { fullName } from "../../parts/CandidatePicker.tsx";
-import { Empty, Loaded } from "../../parts/Loading.tsx";
-import { PageTitle } from "../../parts/PageTitle.tsx";
-import { MandateStatus } from "../../parts/StatusMark.tsx";
+import { fullName } from "../../components/candidates/CandidatePicker.tsx";
+import { Empty, Loaded } from "../../components/Loading.tsx";
+import { PageTitle } from "../../components/PageTitle.tsx";
+import { MandateStatus } from "../../components/StatusMark.tsx";
 import { NewCandidateForm } from "./NewCandidateForm.tsx";
 
 export function Candidates() {

@@ -11,9 +11,9 @@ import { type FormEvent, useState } from "react";
 import * as calls from "../../api/calls.ts";
 import { Problem } from "../../api/problem.ts";
 import { keys } from "../../api/queries.ts";
+import { ProblemNotice } from "../../components/Notice.tsx";
 import { useAct } from "../../live/act.ts";
 import { toast } from "../../live/toast.ts";
-import { ProblemNotice } from "../../parts/Notice.tsx";
 import { CATEGORIES } from "../../rules/departments.ts";
 import { nephLooksOdd, normaliseNeph } from "../../rules/neph.ts";
 

@@ -6,10 +6,10 @@ import { useState } from "react";
 import * as calls from "../../api/school-calls.ts";
 import { schoolKeys, standingQuery } from "../../api/school-queries.ts";
 import type { Bar, LiftReason, Standing } from "../../api/types.ts";
+import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
+import { Loaded } from "../../components/Loading.tsx";
+import { StatusMark } from "../../components/StatusMark.tsx";
 import { toast } from "../../live/toast.ts";
-import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
-import { Loaded } from "../../parts/Loading.tsx";
-import { StatusMark } from "../../parts/StatusMark.tsx";
 import { barReason } from "../../rules/verdicts.ts";
 import { dayFull, parisMoment } from "../../time/format.ts";
 

@@ -6,9 +6,9 @@ import { useQuery } from "@tanstack/react-query";
 import * as calls from "../../api/calls.ts";
 import type { AuditRecord } from "../../api/types.ts";
 import { type ProofResult, verifyInclusion } from "../../audit/merkle.ts";
-import { Loading } from "../../parts/Loading.tsx";
-import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
-import { StatusMark } from "../../parts/StatusMark.tsx";
+import { Loading } from "../../components/Loading.tsx";
+import { Notice, ProblemNotice } from "../../components/Notice.tsx";
+import { StatusMark } from "../../components/StatusMark.tsx";
 import { instantExact } from "../../time/format.ts";
 import { actionText } from "./actions.ts";
 

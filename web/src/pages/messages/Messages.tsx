@@ -8,8 +8,8 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { noticesQuery, useMarkRead } from "../../api/queries.ts";
 import type { Notice } from "../../api/types.ts";
-import { Empty, Loaded } from "../../parts/Loading.tsx";
-import { PageTitle } from "../../parts/PageTitle.tsx";
+import { Empty, Loaded } from "../../components/Loading.tsx";
+import { PageTitle } from "../../components/PageTitle.tsx";
 import { instantShort } from "../../time/format.ts";
 import "./messages.css";
 

@@ -4,7 +4,7 @@ import { plural, t } from "@lingui/core/macro";
 import { Button, Checkbox } from "@mantine/core";
 import { useState } from "react";
 import type { Slot } from "../../api/types.ts";
-import { ActionButton } from "../../parts/ActionButton.tsx";
+import { ActionButton } from "../../components/ActionButton.tsx";
 import { examShort } from "../../time/format.ts";
 
 export function ChosenBar({

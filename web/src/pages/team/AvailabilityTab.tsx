@@ -6,7 +6,7 @@ import { useState } from "react";
 import { useSession } from "../../api/queries.ts";
 import { trainersQuery, vehiclesQuery } from "../../api/school-queries.ts";
 import type { Subject } from "../../api/types.ts";
-import { Availability } from "../../parts/availability/Availability.tsx";
+import { Availability } from "../../components/availability/Availability.tsx";
 import { Feed } from "./Feed.tsx";
 
 interface Choice {

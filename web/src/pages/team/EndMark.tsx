@@ -1,7 +1,7 @@
 /** A last day with its warning: in words and shape, before it lapses. */
 import { plural, t } from "@lingui/core/macro";
 import { useState } from "react";
-import { StatusMark } from "../../parts/StatusMark.tsx";
+import { StatusMark } from "../../components/StatusMark.tsx";
 import { daysBetween, endingOf } from "../../rules/ending.ts";
 import { todayInParis } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";

@@ -5,9 +5,9 @@ import { IconCopy } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import * as calls from "../../api/school-calls.ts";
+import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
+import { Notice, ProblemNotice } from "../../components/Notice.tsx";
 import { toast } from "../../live/toast.ts";
-import { ConfirmDialog } from "../../parts/ConfirmDialog.tsx";
-import { Notice, ProblemNotice } from "../../parts/Notice.tsx";
 
 export function Feed({ trainerId, name }: { trainerId: string; name: string }) {
   const [ending, setEnding] = useState(false);

@@ -3,7 +3,7 @@ import { t } from "@lingui/core/macro";
 import { Tabs } from "@mantine/core";
 import { getRouteApi } from "@tanstack/react-router";
 import { useSession } from "../../api/queries.ts";
-import { PageTitle } from "../../parts/PageTitle.tsx";
+import { PageTitle } from "../../components/PageTitle.tsx";
 import { AvailabilityTab } from "./AvailabilityTab.tsx";
 import { HoursTab } from "./HoursTab.tsx";
 import { LicenceTab } from "./LicenceTab.tsx";

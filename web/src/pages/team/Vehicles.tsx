@@ -6,11 +6,11 @@ import { type FormEvent, useState } from "react";
 import * as calls from "../../api/school-calls.ts";
 import { schoolKeys, vehiclesQuery } from "../../api/school-queries.ts";
 import type { Gearbox, Vehicle } from "../../api/types.ts";
+import { Empty, Loaded } from "../../components/Loading.tsx";
+import { ProblemNotice } from "../../components/Notice.tsx";
+import { StatusMark } from "../../components/StatusMark.tsx";
 import { useAct } from "../../live/act.ts";
 import { toast } from "../../live/toast.ts";
-import { Empty, Loaded } from "../../parts/Loading.tsx";
-import { ProblemNotice } from "../../parts/Notice.tsx";
-import { StatusMark } from "../../parts/StatusMark.tsx";
 import { gearboxWord } from "../../rules/gearbox.ts";
 import { Categories } from "./Categories.tsx";
 

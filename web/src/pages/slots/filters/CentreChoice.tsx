@@ -6,10 +6,10 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import * as calls from "../../../api/calls.ts";
 import { centresQuery, favouritesQuery, keys } from "../../../api/queries.ts";
 import type { Centre } from "../../../api/types.ts";
+import { ProblemNotice } from "../../../components/Notice.tsx";
 import { useAct } from "../../../live/act.ts";
 import { byHand } from "../../../live/human.ts";
 import { toast } from "../../../live/toast.ts";
-import { ProblemNotice } from "../../../parts/Notice.tsx";
 import type { Filters, SlotSearch } from "../../../rules/filters.ts";
 import { distanceText } from "../results/faces.ts";
 

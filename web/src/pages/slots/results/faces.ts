@@ -1,7 +1,7 @@
 /** What a slot says of itself in a cell or a row: one word, and the full sentence for those who do not see the table. */
 import { t } from "@lingui/core/macro";
 import type { Slot } from "../../../api/types.ts";
-import type { Tone } from "../../../parts/StatusMark.tsx";
+import type { Tone } from "../../../components/StatusMark.tsx";
 import { opensAt } from "../../../rules/verdicts.ts";
 import { dayOf, hour } from "../../../time/calendar.ts";
 import { dayLong, parisMoment, parisShort } from "../../../time/format.ts";

@@ -2,12 +2,12 @@
 import { t } from "@lingui/core/macro";
 import { IconClockExclamation, IconPlugConnectedX, IconWifiOff } from "@tabler/icons-react";
 import { useRouterState } from "@tanstack/react-router";
-import { STALE_AFTER, signedOut, usePulse } from "../live/feed.ts";
-import { useOnline } from "../live/online.ts";
-import { useStore } from "../live/store.ts";
-import { serverClock } from "../time/clock.ts";
-import { clockSeconds, duration } from "../time/format.ts";
-import { useNow } from "../time/now.ts";
+import { STALE_AFTER, signedOut, usePulse } from "../../live/feed.ts";
+import { useOnline } from "../../live/online.ts";
+import { useStore } from "../../live/store.ts";
+import { serverClock } from "../../time/clock.ts";
+import { clockSeconds, duration } from "../../time/format.ts";
+import { useNow } from "../../time/now.ts";
 
 /** Milliseconds by which a device's clock may err before we say so. */
 const CLOCK_TOLERANCE = 60_000;

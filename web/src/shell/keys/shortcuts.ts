@@ -1,8 +1,8 @@
 /** Page keys (rule 13): `/` search, `?` help, `g` then c p r m; Ctrl+Enter the main action. Single keys can be turned off (2.1.4). */
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
-import { mainAction } from "../live/main-action.ts";
-import { store } from "../live/store.ts";
+import { mainAction } from "../../live/main-action.ts";
+import { store } from "../../live/store.ts";
 
 const STORED = "resapermis.keys";
 

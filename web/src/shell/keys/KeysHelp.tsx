@@ -1,8 +1,8 @@
 import { t } from "@lingui/core/macro";
 import { Checkbox, Modal } from "@mantine/core";
 import { Fragment } from "react";
-import { useStore } from "../live/store.ts";
-import { setSingleKeys, singleKeys } from "./keys.ts";
+import { useStore } from "../../live/store.ts";
+import { setSingleKeys, singleKeys } from "./shortcuts.ts";
 
 export function KeysHelp({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   const on = useStore(singleKeys);

@@ -19,20 +19,20 @@ import {
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { type ComponentType, useEffect, useState } from "react";
-import { signOut } from "../api/calls.ts";
-import { unreadQuery } from "../api/queries.ts";
-import type { Session } from "../api/types.ts";
-import { spoken } from "../live/announce.ts";
-import { startFeed } from "../live/feed.ts";
-import { useStore } from "../live/store.ts";
-import { dropToast, toasts } from "../live/toast.ts";
+import { signOut } from "../../api/calls.ts";
+import { unreadQuery } from "../../api/queries.ts";
+import type { Session } from "../../api/types.ts";
+import { spoken } from "../../live/announce.ts";
+import { startFeed } from "../../live/feed.ts";
+import { useStore } from "../../live/store.ts";
+import { dropToast, toasts } from "../../live/toast.ts";
+import { Brand } from "../brand/Brand.tsx";
+import { LanguageSwitch } from "../brand/LanguageSwitch.tsx";
+import { KeysHelp } from "../keys/KeysHelp.tsx";
+import { useKeys } from "../keys/shortcuts.ts";
+import { SessionWarning } from "../session/SessionWarning.tsx";
 import { Banners, useStale } from "./Banners.tsx";
 import { BasketDeadline } from "./BasketDeadline.tsx";
-import { Brand } from "./Brand.tsx";
-import { KeysHelp } from "./KeysHelp.tsx";
-import { useKeys } from "./keys.ts";
-import { LanguageSwitch } from "./LanguageSwitch.tsx";
-import { SessionWarning } from "./SessionWarning.tsx";
 
 interface Place {
   to: "/" | "/creneaux" | "/panier" | "/reservations" | "/candidats" | "/equipe" | "/seuils";

@@ -9,13 +9,13 @@ import { schoolKeys, unavailabilitiesQuery } from "../../api/school-queries.ts";
 import type { Subject, Unavailability } from "../../api/types.ts";
 import { toast } from "../../live/toast.ts";
 import { recurrenceText } from "../../rules/recurrence.ts";
-import { addDays, dayOf, hour, todayInParis } from "../../time/calendar.ts";
+import { addDays, todayInParis } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
-import { dayShort } from "../../time/format.ts";
 import { Loaded } from "../Loading.tsx";
 import { ProblemNotice } from "../Notice.tsx";
 import { AddForm } from "./AddForm.tsx";
 import { ImportForm } from "./ImportForm.tsx";
+import { firsts, spanText } from "./spans.ts";
 
 /** The contract's widest window is 100 days. */
 const DAYS = 90;
@@ -42,25 +42,6 @@ export function Availability({ subject, name }: { subject: Subject; name: string
       <ImportForm subject={subject} name={name} />
     </div>
   );
-}
-
-/** One row an unavailability: its first occurrence of the window, and how many there are. */
-export function firsts(items: readonly Unavailability[]): { one: Unavailability; times: number }[] {
-  const groups = Map.groupBy(items, (one) => one.id);
-  return [...groups.values()]
-    .map((group) => [...group].sort((a, b) => a.startsAt.localeCompare(b.startsAt)))
-    .flatMap((group) => (group[0] ? [{ one: group[0], times: group.length }] : []))
-    .sort((a, b) => a.one.startsAt.localeCompare(b.one.startsAt));
-}
-
-/** "lun. 30 nov. 09:00 – 12:00", "ven. 4 déc." for a whole day, "ven. 4 déc. – dim. 6 déc." for several. */
-export function spanText({ startsAt, endsAt }: Pick<Unavailability, "startsAt" | "endsAt">): string {
-  const whole = hour(startsAt) === "00:00" && hour(endsAt) === "00:00";
-  const last = whole ? addDays(dayOf(endsAt), -1) : dayOf(endsAt);
-  const first = dayOf(startsAt);
-  if (whole) return first === last ? dayShort(first) : `${dayShort(first)} – ${dayShort(last)}`;
-  const end = first === last ? hour(endsAt) : `${dayShort(last)} ${hour(endsAt)}`;
-  return `${dayShort(first)} ${hour(startsAt)} – ${end}`;
 }
 
 function Row({ one, times, name }: { one: Unavailability; times: number; name: string }) {

@@ -7,16 +7,16 @@ export type Locale = (typeof LOCALES)[number];
 const STORED = "resapermis.locale";
 
 const catalogs: Record<Locale, () => Promise<{ messages: Parameters<typeof i18n.load>[1] }>> = {
-  fr: () => import("./locales/fr.po"),
-  en: () => import("./locales/en.po"),
+  fr: () => import("./fr.po"),
+  en: () => import("./en.po"),
 };
 
 export function storedLocale(): Locale {
   return localStorage.getItem(STORED) === "en" ? "en" : "fr";
 }
 
-/** Loads the texts, then speaks them; the page's `lang` follows. */
-export async function speak(locale: Locale): Promise<void> {
+/** Loads the texts of a language and draws the page in it; the page's `lang` follows, this device remembers. */
+export async function setLanguage(locale: Locale): Promise<void> {
   const { messages } = await catalogs[locale]();
   i18n.loadAndActivate({ locale, messages });
   document.documentElement.lang = locale;

@@ -7,12 +7,12 @@ import { t } from "@lingui/core/macro";
 import { Button, Modal } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
-import { sessionQuery } from "../api/queries.ts";
-import type { Session } from "../api/types.ts";
-import { signedOut } from "../live/feed.ts";
-import { useStore } from "../live/store.ts";
-import { useSecondsLeft } from "../parts/Countdown.tsx";
-import { clockTime, duration } from "../time/format.ts";
+import { sessionQuery } from "../../api/queries.ts";
+import type { Session } from "../../api/types.ts";
+import { useSecondsLeft } from "../../components/Countdown.tsx";
+import { signedOut } from "../../live/feed.ts";
+import { useStore } from "../../live/store.ts";
+import { clockTime, duration } from "../../time/format.ts";
 
 const WARNING = 120;
 /** A hand on mouse or keys this recently means work, ms. */

@@ -5,8 +5,8 @@ import { Button } from "@mantine/core";
 import { IconCalendarSearch, IconListCheck, IconLogin2, IconShieldCheck } from "@tabler/icons-react";
 import { useRouterState } from "@tanstack/react-router";
 import { useEffect } from "react";
-import { Brand } from "./Brand.tsx";
-import { LanguageSwitch } from "./LanguageSwitch.tsx";
+import { Brand } from "../brand/Brand.tsx";
+import { LanguageSwitch } from "../brand/LanguageSwitch.tsx";
 
 export function Landing() {
   const here = useRouterState({ select: (state) => state.location.href });

@@ -4,10 +4,10 @@ import { IconClock } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useEffect } from "react";
-import { basketQuery, keys } from "../api/queries.ts";
-import { useSecondsLeft, useSpokenMarks } from "../parts/Countdown.tsx";
-import { nextDeadline } from "../rules/lines.ts";
-import { duration } from "../time/format.ts";
+import { basketQuery, keys } from "../../api/queries.ts";
+import { useSecondsLeft, useSpokenMarks } from "../../components/Countdown.tsx";
+import { nextDeadline } from "../../rules/lines.ts";
+import { duration } from "../../time/format.ts";
 
 export function BasketDeadline() {
   const { data } = useQuery(basketQuery);
