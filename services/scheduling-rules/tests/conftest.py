@@ -16,19 +16,10 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
 from resapermis.scheduling.v1.availability_pb2_grpc import add_AvailabilityServiceServicer_to_server
 from resapermis.scheduling.v1.school_pb2_grpc import add_SchoolServiceServicer_to_server
-from resapermis_kit.clock import new_id
 from resapermis_kit.events.outbox import Outbox
-from resapermis_scheduling_rules.availability.absences import Absences
-from resapermis_scheduling_rules.availability.ical.run import Reader
+from resapermis_scheduling_rules.__main__ import assemble
 from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
-from resapermis_scheduling_rules.evaluation.standing import Standings
-from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.mirror.planner import Planner
-from resapermis_scheduling_rules.mirror.poller import Looker
-from resapermis_scheduling_rules.school.people import Nights, People
-from resapermis_scheduling_rules.school_servicer import SchoolServicer
-from resapermis_scheduling_rules.servicer import SchedulingServicer
-from resapermis_scheduling_rules.workers import Lines
+from resapermis_scheduling_rules.settings import Settings
 from resapermis_testing.postgres import MakeEngine
 from resapermis_testing.running import Serve
 
@@ -54,29 +45,20 @@ async def make_service(make_engine: MakeEngine, serve: Serve) -> AsyncIterator[M
         )
         channel = egress.channel("egress", "scheduling-rules")
         stub = rdv_grpc.RdvPermisServiceStub(channel)
-        outbox = Outbox("scheduling-rules")
-        facts = Facts(engine, stub, clock, 5.0)
-        looker = Looker(engine, stub, outbox, clock, at_once=8, per_minute=per_minute)
-        servicer = SchedulingServicer(engine, facts, looker, clock, first_look_seconds=first_look_seconds)
+        options = Settings.model_construct(
+            first_look_seconds=first_look_seconds, looks_per_minute=per_minute, plan_looks=most
+        )
+        rooms = assemble(engine, stub, Outbox("scheduling-rules"), clock, options)
         running = await serve(
             "scheduling-rules",
             (
                 grpc_.add_SchedulingServiceServicer_to_server,
-                servicer,
+                rooms.scheduling,
                 "resapermis.scheduling.v1.SchedulingService",
             ),
         )
-        closers.extend([channel.close, looker.close, facts.close])
-        return Service(
-            state,
-            engine,
-            clock,
-            facts,
-            looker,
-            Lines(outbox, clock),
-            Planner(engine, stub, looker, clock, most=most),
-            running,
-        )
+        closers.extend([channel.close, rooms.looker.close, rooms.flights.close])
+        return Service(state, engine, clock, stub, rooms, running)
 
     yield make
     for close in reversed(closers):
@@ -92,19 +74,23 @@ async def service(make_service: MakeService) -> Service:
 @pytest.fixture
 async def desk(service: Service, serve: Serve) -> Desk:
     """The school's own services, beside the service."""
-    outbox, engine, clock = Outbox("scheduling-rules"), service.engine, service.clock
-    absences = Absences(engine, outbox, Reader(), clock, new_id)
-    standings, people = Standings(engine, outbox, clock), People(engine, outbox, clock)
-    school = SchoolServicer(engine, service.facts, people, standings, clock)
+    rooms = service.rooms
     tokens = iter(f"token-{n}" for n in range(1, 100))
-    availability = AvailabilityServicer(engine, outbox, service.facts, absences, clock, lambda: next(tokens))
+    availability = AvailabilityServicer(
+        service.engine,
+        Outbox("scheduling-rules"),
+        rooms.schools,
+        rooms.absences,
+        service.clock,
+        lambda: next(tokens),
+    )
     running = await serve(
         "scheduling-rules",
-        (add_SchoolServiceServicer_to_server, school, "resapermis.scheduling.v1.SchoolService"),
+        (add_SchoolServiceServicer_to_server, rooms.school, "resapermis.scheduling.v1.SchoolService"),
         (
             add_AvailabilityServiceServicer_to_server,
             availability,
             "resapermis.scheduling.v1.AvailabilityService",
         ),
     )
-    return Desk(service, running, Nights(engine, outbox, clock), absences)
+    return Desk(service, running, rooms.nights, rooms.absences)

@@ -17,11 +17,9 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER, caller
+from resapermis_scheduling_rules.__main__ import Rooms
 from resapermis_scheduling_rules.domain.polls import Look
-from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.mirror.planner import Planner
-from resapermis_scheduling_rules.mirror.poller import Asker, Looker
-from resapermis_scheduling_rules.workers import Lines
+from resapermis_scheduling_rules.peers import Asker
 from resapermis_testing.running import Running
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -150,10 +148,8 @@ class Service:
     state: State
     engine: AsyncEngine
     clock: Clock
-    facts: Facts
-    looker: Looker
-    lines: Lines
-    planner: Planner
+    egress: "rdv_grpc.RdvPermisServiceAsyncStub"
+    rooms: Rooms
     running: Running
 
     def stub(self, service: str = "auth-gateway") -> "grpc_.SchedulingServiceAsyncStub":
@@ -166,8 +162,8 @@ class Service:
 
     async def look(self, centre_id: str = "c1", day: date = DAY, school_id: str = "school-1") -> str:
         """Bring one day into the mirror."""
-        await self.facts.offer("91", "B", Asker(school_id))
-        return await self.looker.look(Look(day, centre_id, "B", "91"), school_id)
+        await self.rooms.centres.offer("91", "B", Asker(school_id))
+        return await self.rooms.looker.look(Look(day, centre_id, "B", "91"), school_id)
 
 
 MakeService = Callable[..., Awaitable[Service]]

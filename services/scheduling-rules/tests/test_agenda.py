@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from resapermis_scheduling_rules.domain.days import is_working_day
 from resapermis_scheduling_rules.domain.polls import Interest, Look, Seen
 from resapermis_scheduling_rules.domain.slots import Centre as ExamCentre
-from resapermis_scheduling_rules.mirror.planner import wishes_of
 from resapermis_scheduling_rules.mirror.poll_schedule import (
     EMPTY_FACTOR,
     OLD_AFTER,
@@ -25,6 +24,7 @@ from resapermis_scheduling_rules.mirror.poll_schedule import (
 )
 from resapermis_scheduling_rules.mirror.tokens import Tokens
 from resapermis_scheduling_rules.watching.queries import Scope
+from resapermis_scheduling_rules.watching.wishes import wishes_of
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 """A Tuesday, ten in the morning in Paris."""

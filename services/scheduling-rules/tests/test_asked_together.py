@@ -25,8 +25,8 @@ from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.evaluation import queries as actions
 from resapermis_scheduling_rules.evaluation.evaluator import Evaluator
 from resapermis_scheduling_rules.evaluation.tables import bars
-from resapermis_scheduling_rules.mirror.poller import Asker
 from resapermis_scheduling_rules.mirror.tables import centres, slots
+from resapermis_scheduling_rules.peers import Asker
 from resapermis_scheduling_rules.school.tables import lines, schools, thresholds, trainers, vehicles
 
 SCHOOLS = ("school-1", "school-2", "school-3")
@@ -173,8 +173,8 @@ async def _judge(evaluator: Evaluator, school_id: str, *wanted: pb.EvaluateLine,
 async def test_schools_of_one_moment_share_a_statement_and_a_bad_question_harms_nobody(service: Service) -> None:
     await _world(service, random.Random(3))  # noqa: S311 - repeatable on purpose
     known = _Counting(service)
-    evaluator = Evaluator(Batcher(known), service.facts, service.clock)
-    await service.facts.rulebook()  # remembered for seconds
+    evaluator = Evaluator(Batcher(known), service.rooms.schools, service.rooms.rulebooks, service.clock)
+    await service.rooms.rulebooks.get()  # remembered for seconds
     one, unknown, bad, badly = await asyncio.gather(
         _judge(evaluator, "school-1", line("s1"), line("s2")),
         _judge(evaluator, "school-2", line("nobody-saw-it")),
@@ -194,7 +194,7 @@ async def test_schools_of_one_moment_share_a_statement_and_a_bad_question_harms_
 async def test_a_school_that_cannot_be_asked_about_harms_nobody_else(service: Service) -> None:
     await _world(service, random.Random(3))  # noqa: S311 - repeatable on purpose
     service.state.away = Failure(Code.CODE_RDVPERMIS_DOWN, "away")
-    evaluator = Evaluator(Batcher(_Counting(service)), service.facts, service.clock)
+    evaluator = Evaluator(Batcher(_Counting(service)), service.rooms.schools, service.rooms.rulebooks, service.clock)
     seen, never_seen = await asyncio.gather(
         _judge(evaluator, "school-1", line("s1")), _judge(evaluator, "school-3", line("s1")), return_exceptions=True
     )
@@ -206,7 +206,7 @@ async def test_a_database_that_fails_is_said_to_all_and_the_next_ask_anew(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _world(service, random.Random(3))  # noqa: S311 - repeatable on purpose
-    evaluator = Evaluator(Batcher(_Counting(service)), service.facts, service.clock)
+    evaluator = Evaluator(Batcher(_Counting(service)), service.rooms.schools, service.rooms.rulebooks, service.clock)
     with monkeypatch.context() as broken:
 
         async def away(*_: Any) -> Any:

@@ -44,7 +44,7 @@ async def line(service: Service, line_id: str = "line-1", **more: Any) -> None:
     """Basket says that a line of school-1 changed (see `event_of`), a second later."""
     service.clock.move(seconds=1)
     async with transaction(service.engine) as tx:
-        await service.lines.on_lines_changed(tx, [event_of(service, line_id, **more)])
+        await service.rooms.lines.on_lines_changed(tx, [event_of(service, line_id, **more)])
 
 
 def event_of(
@@ -191,7 +191,7 @@ async def test_what_is_declared_and_what_is_booked_at_the_same_moment_meet(desk:
             return adding.done() or (await tx.execute(waiting)).scalar_one() > 0
 
     async with transaction(engine) as tx:
-        await desk.around.lines.on_lines_changed(tx, [event_of(desk.around)])
+        await desk.around.rooms.lines.on_lines_changed(tx, [event_of(desk.around)])
         adding = asyncio.create_task(desk.away(trainer(), NINE, NINE + HOUR))
         await eventually(waits)
     assert (await adding).met_line_ids == ["line-1"]

@@ -135,7 +135,7 @@ async def test_many_lines_are_answered_in_their_order_with_one_statement(
 
 @pytest.mark.req("R-29")
 async def test_motorcycles_and_heavy_vehicles_have_a_plateau_and_cars_none(service: Service) -> None:
-    rulebook = await service.facts.rulebook()
+    rulebook = await service.rooms.rulebooks.get()
     for category, plateau in (("A", 1), ("CE", 1), ("B", 0), ("B1", 0)):
         assert rulebook.at(service.clock(), "91", category).plateau == plateau
 

@@ -40,7 +40,7 @@ async def test_a_line_that_was_released_is_not_counted_by_a_hold_that_is_told_la
     ]
     for batch in [told] if together else [[one] for one in told]:  # in one transaction, or in two
         async with transaction(service.engine) as tx:
-            await service.lines.on_lines_changed(tx, batch)
+            await service.rooms.lines.on_lines_changed(tx, batch)
     async with transaction(service.engine) as tx:
         counted = (await tx.execute(sa.text("SELECT id FROM line"))).scalars().all()
     assert (counted, await statuses(service, "school-1")) == ([], [pb.SLOT_STATUS_FREE])

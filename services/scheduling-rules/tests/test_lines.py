@@ -35,7 +35,7 @@ async def change(
         event.expires_at.FromDatetime(service.clock() + timedelta(minutes=15))
     fact = Event("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, service.clock(), b"", "")
     async with transaction(service.engine) as tx:
-        await service.lines.on_lines_changed(tx, [(event, fact)])
+        await service.rooms.lines.on_lines_changed(tx, [(event, fact)])
 
 
 async def statuses(service: Service, school_id: str) -> list[pb.SlotStatus.ValueType]:
@@ -117,7 +117,7 @@ async def _told(service: Service, batches: list[list[Step]]) -> Any:
             moment = at + timedelta(seconds=1 + number + place)
             facts.append((event, Event("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, moment, b"", "")))
         async with transaction(service.engine) as tx:
-            await service.lines.on_lines_changed(tx, facts)
+            await service.rooms.lines.on_lines_changed(tx, facts)
     async with transaction(service.engine) as tx:
         slots = (await tx.execute(sa.text("SELECT id, status, school_id FROM slot ORDER BY id"))).all()
         lines = (await tx.execute(sa.text("SELECT id FROM line ORDER BY id"))).scalars().all()

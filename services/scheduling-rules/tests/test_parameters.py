@@ -25,10 +25,10 @@ from resapermis_scheduling_rules.domain.availability import KeptLine, longest_ga
 from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Parameters, Rulebook, parameters_for
 from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.evaluation import preview
-from resapermis_scheduling_rules.mirror.poller import Asker
 from resapermis_scheduling_rules.parameters import change
 from resapermis_scheduling_rules.parameters import queries as parameter_queries
 from resapermis_scheduling_rules.parameters.tables import parameters
+from resapermis_scheduling_rules.peers import Asker
 from resapermis_scheduling_rules.school import queries as schools
 from resapermis_testing.postgres import MakeDatabase, MakeEngine
 
@@ -108,15 +108,15 @@ async def test_a_value_is_in_force_from_its_day_on(service: Service) -> None:
 async def test_one_proposes_another_approves_and_both_acts_are_recorded(make_database: MakeDatabase) -> None:
     url = await make_database(PACKAGE)
     day = "2126-12-01T00:00:00+01:00"
-    proposal = await change.command(["propose", "account-1", "threshold_rate", "5.1", day, "91"], url)
+    proposal = await change.command(["propose", "account-1", "threshold_rate", "5.1", day, "91"], url, preview.of)
     with pytest.raises(Failure, match="another person"):
-        await change.command(["approve", "account-1", proposal], url)
+        await change.command(["approve", "account-1", proposal], url, preview.of)
     engine = make_engine(url)
     async with transaction(engine) as tx:
         assert parameters_for(await parameter_queries.parameters_in_force(tx, AFTER), "91").threshold_rate == Decimal(
             "4.5"
         )
-    await change.command(["approve", "account-2", proposal], url)
+    await change.command(["approve", "account-2", proposal], url, preview.of)
     async with transaction(engine) as tx:
         assert parameters_for(await parameter_queries.parameters_in_force(tx, AFTER), "91").threshold_rate == Decimal(
             "5.1"
@@ -134,7 +134,7 @@ async def test_one_proposes_another_approves_and_both_acts_are_recorded(make_dat
     ]
     assert records[1].facts["value"] == "5.1"
     with pytest.raises(Failure, match="no proposal"):
-        await change.command(["approve", "account-3", proposal], url)
+        await change.command(["approve", "account-3", proposal], url, preview.of)
 
 
 @pytest.mark.req("R-24")
@@ -157,7 +157,7 @@ async def test_what_is_approved_late_counts_a_minute_later_and_changes_nothing_b
 async def test_a_preview_says_which_bookings_a_value_would_refuse_and_changes_nothing(service: Service) -> None:
     service.state.slot("s1")
     service.state.slot("s2", hour=10)
-    await service.facts.standing(Asker("school-1"))
+    await service.rooms.schools.standing(Asker("school-1"))
     await service.look()
     async with transaction(service.engine) as tx:
         await schools.keep_lines(
@@ -171,7 +171,7 @@ async def test_a_preview_says_which_bookings_a_value_would_refuse_and_changes_no
     assert said == {"lines": 2, "newly_refused": 2, "by_rule": {"R-THRESHOLD": 2}, "by_school": {"school-1": 2}}
     said = json.loads(await preview.of(service.engine, Parameter("threshold_rate", "33", None, Decimal("0.5")), NOW))
     assert (said["lines"], said["newly_refused"]) == (2, 0)
-    assert (await service.facts.parameters_at("91", "B")).threshold_rate == Decimal("4.5")
+    assert (await service.rooms.rulebooks.parameters_at("91", "B")).threshold_rate == Decimal("4.5")
 
 
 @pytest.mark.req("R-14", "R-24")
@@ -191,7 +191,7 @@ async def test_a_proposal_that_cannot_be_is_refused(
     make_database: MakeDatabase, arguments: list[str], field: str
 ) -> None:
     with pytest.raises(Failure) as caught:
-        await change.command(["propose", "account-1", *arguments], await make_database(PACKAGE))
+        await change.command(["propose", "account-1", *arguments], await make_database(PACKAGE), preview.of)
     assert [violation[0] for violation in caught.value.violations] == [field]
 
 
@@ -202,7 +202,7 @@ async def test_every_fact_of_the_contract_is_one_that_may_be_said() -> None:
 
 @pytest.mark.req("R-24")
 async def test_a_preview_is_asked_for_from_the_command_line(make_database: MakeDatabase) -> None:
-    said = await change.command(["preview", "basket", "10"], await make_database(PACKAGE))
+    said = await change.command(["preview", "basket", "10"], await make_database(PACKAGE), preview.of)
     assert json.loads(said) == {"lines": 0, "newly_refused": 0, "by_rule": {}, "by_school": {}}
 
 

@@ -14,9 +14,10 @@ from resapermis_scheduling_rules.domain.days import is_working_day
 from resapermis_scheduling_rules.domain.polls import Look, Seen, is_due, looks_for
 from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror import queries as store
-from resapermis_scheduling_rules.mirror.planner import Favourites, Planner
-from resapermis_scheduling_rules.mirror.poller import Asker
+from resapermis_scheduling_rules.mirror.planner import Planner
+from resapermis_scheduling_rules.peers import Asker
 from resapermis_scheduling_rules.watching import queries as watching
+from resapermis_scheduling_rules.watching.wishes import Wants
 from resapermis_testing.eventually import eventually
 
 FRESH = timedelta(seconds=60)
@@ -81,11 +82,11 @@ def connect(service: Service, left: int = 210) -> None:
 @pytest.mark.req("R-27")
 async def test_a_round_looks_on_behalf_of_a_connected_school_and_spends_half(service: Service) -> None:
     await watched(service)
-    await service.planner.round()
+    await service.rooms.planner.round()
     assert service.state.asked == []  # not connected: nothing is asked
     service.clock.move(minutes=6)
     connect(service, left=110)
-    await service.planner.round()
+    await service.rooms.planner.round()
     assert len(service.state.asked) == 5
     # What a person looked at is among them; looks leave side by side, so which arrives first says nothing.
     assert ("school-1", "c1", DAY.isoformat()) in service.state.asked
@@ -99,7 +100,7 @@ async def test_no_round_after_round_spends_more_than_its_share_of_a_tokens_minut
     await watched(service)
     connect(service)
     for _ in range(12):
-        await service.planner.round()
+        await service.rooms.planner.round()
         service.clock.move(seconds=5)
     assert 56 <= len(service.state.asked) <= 84  # 21 of the half that nobody waits for are left to comparisons
 
@@ -107,15 +108,15 @@ async def test_no_round_after_round_spends_more_than_its_share_of_a_tokens_minut
 async def test_a_look_of_somebody_else_is_not_repeated(service: Service) -> None:
     await watched(service)
     connect(service)
-    await service.planner.round()
+    await service.rooms.planner.round()
     service.clock.move(seconds=20)
     await service.look(day=DAY)  # somebody looks, here or in another replica
     service.clock.move(seconds=45)
     service.state.asked.clear()
-    await service.planner.round()
+    await service.rooms.planner.round()
     assert ("school-1", "c1", DAY.isoformat()) not in service.state.asked
     service.clock.move(seconds=20)
-    await service.planner.round()
+    await service.rooms.planner.round()
     assert ("school-1", "c1", DAY.isoformat()) in service.state.asked
 
 
@@ -127,32 +128,32 @@ async def test_a_refused_token_rests_and_rdvpermis_down_stops_everything(
     await watched(service)
     connect(service)
     service.state.failure = Failure(code, "no")
-    await service.planner.round()
+    await service.rooms.planner.round()
     tried = len(service.state.asked)
     assert 1 <= tried <= 16  # those side by side when the first refusal came
     service.clock.move(seconds=4)
-    await service.planner.round()
+    await service.rooms.planner.round()
     assert len(service.state.asked) == tried
     service.state.failure = None
     service.clock.move(minutes=6)
-    await service.planner.round()
+    await service.rooms.planner.round()
     assert len(service.state.asked) > tried
 
 
 async def test_a_new_replica_knows_what_others_saw(service: Service) -> None:
     await watched(service)
     connect(service)
-    await service.planner.round()
+    await service.rooms.planner.round()
     service.clock.move(seconds=30)
     service.state.asked.clear()
-    other = Planner(service.engine, service.facts.egress, service.looker, service.clock, most=20)
+    other = Planner(service.engine, service.egress, service.rooms.looker, service.clock, Wants(service.engine), most=20)
     await other.round()
     assert ("school-1", "c1", DAY.isoformat()) not in service.state.asked
 
 
 async def test_favourites_are_read_for_connected_schools_and_tried_again_half_a_day_later(service: Service) -> None:
-    await service.facts.standing(Asker("school-1"))
-    duty = Favourites(service.engine, service.facts, service.clock)
+    await service.rooms.schools.standing(Asker("school-1"))
+    duty = service.rooms.favourites
     service.state.away = Failure(Code.CODE_RECONNECT_NEEDED, "no")
     await duty.round()
     service.state.away = None
@@ -181,7 +182,7 @@ async def test_while_peoples_looks_wait_none_of_the_planners_begins(service: Ser
         return len(service.state.asked) == 8
 
     await eventually(all_under_way)
-    await service.planner.round()
+    await service.rooms.planner.round()
     assert len(service.state.asked) == 8
     service.state.gate.set()
     await waiting

@@ -37,7 +37,7 @@ async def test_a_school_is_what_rdvpermis_says_and_what_its_administrator_keeps(
     assert (school.latitude_degrees, school.longitude_degrees) == (48.63, 2.43)
     assert school.licensed_until.ToDatetime(UTC) == datetime(2028, 6, 30, tzinfo=UTC)
     desk.around.clock.move(hours=2)
-    desk.around.facts.forget_standing("school-1")
+    desk.around.rooms.schools.forget("school-1")
     again = (await desk.school.GetSchool(pb.GetSchoolRequest(), metadata=desk.who("trainer"))).school
     assert again.licensed_until == school.licensed_until  # RdvPermis says nothing of it
     answer = await desk.school.SetLicence(pb.SetLicenceRequest(), metadata=desk.who())

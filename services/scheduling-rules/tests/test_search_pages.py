@@ -25,9 +25,9 @@ from resapermis_scheduling_rules.domain.slots import Centre, Point, School, Slot
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.mirror.tables import centres, slots
 from resapermis_scheduling_rules.search import queries as store
-from resapermis_scheduling_rules.search.finding import Finder
 from resapermis_scheduling_rules.search.page import PageJudge
 from resapermis_scheduling_rules.search.queries import Reading
+from resapermis_scheduling_rules.search.search import Finder
 from resapermis_scheduling_rules.search.wanted import Wanted, hours, in_a_row, minute_of_day
 from resapermis_testing.postgres import MakeEngine
 
@@ -216,8 +216,8 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
 ) -> None:
     engine = await make_engine(PACKAGE)
     # Small bounds, so that small mirrors reach them.
-    monkeypatch.setattr("resapermis_scheduling_rules.search.finding.MOST_LOOKED_AT", 12)
-    monkeypatch.setattr("resapermis_scheduling_rules.search.finding.ROW_READING", 5)
+    monkeypatch.setattr("resapermis_scheduling_rules.search.search.MOST_LOOKED_AT", 12)
+    monkeypatch.setattr("resapermis_scheduling_rules.search.search.ROW_READING", 5)
     monkeypatch.setattr("resapermis_scheduling_rules.search.wanted.LEAST_EACH", 2)
     monkeypatch.setattr("resapermis_scheduling_rules.search.wanted.MOST_STRETCHES", 9)
     cases: list[tuple[list[Slot], list[Wanted]]] = []

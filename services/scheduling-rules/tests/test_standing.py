@@ -51,7 +51,7 @@ async def line_changed(
     event.starts_at.FromDatetime(starts_at)
     event.ends_at.FromDatetime(starts_at + timedelta(minutes=32))
     async with transaction(service.engine) as tx:
-        await service.lines.on_lines_changed(tx, [(event, fact_of(event, service.clock()))])
+        await service.rooms.lines.on_lines_changed(tx, [(event, fact_of(event, service.clock()))])
 
 
 async def result_found(

@@ -17,7 +17,6 @@ from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.events.outbox import outbox
 from resapermis_scheduling_rules.mirror.tables import looks, slots
 from resapermis_scheduling_rules.watching import queries as store
-from resapermis_scheduling_rules.watching.matcher import Matcher
 from resapermis_scheduling_rules.watching.tables import news
 
 
@@ -34,7 +33,7 @@ async def save(service: Service, *arguments: Any, school: str = "school-1", **fi
 
 async def match(service: Service) -> list[SearchMatched]:
     """One round of the duty; what was told in all."""
-    await Matcher(service.engine, service.facts, service.clock).round()
+    await service.rooms.matcher.round()
     return [SearchMatched.FromString(payload) for payload in await said(service, "SearchMatched")]
 
 

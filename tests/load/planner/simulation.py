@@ -15,9 +15,9 @@ from planner.world import BEGINS, Day, World
 from resapermis_auth_gateway.egress.budget import Budget, Reservation
 from resapermis_auth_gateway.egress.budget import Limits as CallLimits
 from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, Interest, Look, Seen
-from resapermis_scheduling_rules.mirror.planner import wishes_of
 from resapermis_scheduling_rules.mirror.poll_schedule import Agenda, Why
 from resapermis_scheduling_rules.mirror.tokens import Tokens
+from resapermis_scheduling_rules.watching.wishes import wishes_of
 
 ROUND_SECONDS, LOOKS_A_ROUND = 3.0, 100
 SAMPLE_SECONDS = 60.0

@@ -32,8 +32,8 @@ from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
 from resapermis_scheduling_rules.domain.slots import School
 from resapermis_scheduling_rules.search import queries as store
-from resapermis_scheduling_rules.search.finding import Finder
 from resapermis_scheduling_rules.search.page import PageJudge
+from resapermis_scheduling_rules.search.search import Finder
 from resapermis_scheduling_rules.search.wanted import is_meant
 from resapermis_scheduling_rules.search.wire import wanted_of
 from search import seed

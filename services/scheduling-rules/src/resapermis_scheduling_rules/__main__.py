@@ -1,35 +1,56 @@
-"""Wires scheduling-rules; the only place where its parts meet."""
+"""Wires scheduling-rules; the only place where its rooms meet."""
 
 import asyncio
 import secrets
 import sys
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.basket.v1.events_pb2 import LineChanged, PenaltiesFound, ResultFound
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
 from resapermis.scheduling.v1.availability_pb2_grpc import add_AvailabilityServiceServicer_to_server
 from resapermis.scheduling.v1.scheduling_pb2_grpc import add_SchedulingServiceServicer_to_server
 from resapermis.scheduling.v1.school_pb2_grpc import add_SchoolServiceServicer_to_server
-from resapermis_kit.clock import new_id
+from resapermis_kit.clock import Clock, new_id
 from resapermis_kit.errors import Failure
 from resapermis_kit.events.event import BatchHandler
+from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.process import run
 from resapermis_kit.process.process import Process
+from resapermis_kit.rpc.batcher import Batcher
 from resapermis_scheduling_rules import events, invariants
 from resapermis_scheduling_rules.availability.absences import Absences
 from resapermis_scheduling_rules.availability.ical.run import Reader
 from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
-from resapermis_scheduling_rules.evaluation import restrictions as outcomes
+from resapermis_scheduling_rules.evaluation import preview, queries, restrictions, thresholds
+from resapermis_scheduling_rules.evaluation.evaluator import Evaluator
 from resapermis_scheduling_rules.evaluation.standing import Standings
-from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.mirror.planner import Favourites, Planner
+from resapermis_scheduling_rules.mirror.centres import Centres
+from resapermis_scheduling_rules.mirror.planner import Planner
 from resapermis_scheduling_rules.mirror.poller import Looker
 from resapermis_scheduling_rules.parameters import change
+from resapermis_scheduling_rules.parameters.queries import Rulebooks
+from resapermis_scheduling_rules.peers import Flights
 from resapermis_scheduling_rules.school.people import Nights, People
+from resapermis_scheduling_rules.school.queries import note_reached
+from resapermis_scheduling_rules.school.schools import Schools
 from resapermis_scheduling_rules.school_servicer import SchoolServicer
+from resapermis_scheduling_rules.search.freshness import Freshness
+from resapermis_scheduling_rules.search.search import Searching
 from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.settings import Settings
+from resapermis_scheduling_rules.watching.favourites import Favourites
 from resapermis_scheduling_rules.watching.matcher import Matcher
+from resapermis_scheduling_rules.watching.queries import add_news
+from resapermis_scheduling_rules.watching.saved_searches import SavedSearches
+from resapermis_scheduling_rules.watching.wishes import Wants
 from resapermis_scheduling_rules.workers import Lines, forget
+
+if TYPE_CHECKING:
+    from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
 
 NAME, PACKAGE = "scheduling-rules", "resapermis_scheduling_rules"
 MATCH_SECONDS = 2
@@ -42,7 +63,7 @@ def main() -> int:
     """Command line: `migrate`, `parameter …` (see parameters/change.py), or nothing to serve."""
     if sys.argv[1:2] == ["parameter"]:
         try:
-            print(asyncio.run(change.command(sys.argv[2:], Settings().database_url)))  # noqa: T201 - a command line speaks
+            print(asyncio.run(change.command(sys.argv[2:], Settings().database_url, preview.of)))  # noqa: T201 - a command line speaks
         except Failure as failure:
             print(f"{failure.name}: {failure.detail}", file=sys.stderr)  # noqa: T201
             return 1
@@ -60,63 +81,114 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+@dataclass(frozen=True)
+class Rooms:
+    """What one process is made of, with what each room is handed from another."""
+
+    flights: Flights
+    rulebooks: Rulebooks
+    schools: Schools
+    centres: Centres
+    looker: Looker
+    planner: Planner
+    favourites: Favourites
+    matcher: Matcher
+    absences: Absences
+    nights: Nights
+    lines: Lines
+    scheduling: SchedulingServicer
+    school: SchoolServicer
+    availability: AvailabilityServicer
+
+
+def assemble(
+    engine: AsyncEngine, egress: "RdvPermisServiceAsyncStub", outbox: Outbox, now: Clock, settings: Settings
+) -> Rooms:
+    """Make the rooms; a lower one that needs something of a higher one is handed a function of it."""
+    flights, seconds = Flights(), settings.remembered_seconds
+    announce = partial(thresholds.announce, outbox)
+    rulebooks = Rulebooks(engine, now, seconds)
+    schools = Schools(engine, egress, now, seconds, flights, announce)
+    centres = Centres(engine, egress, now, seconds, flights)
+    looker = Looker(
+        engine,
+        egress,
+        outbox,
+        now,
+        at_once=settings.looks_at_once,
+        per_minute=settings.looks_per_minute,
+        behind=settings.looks_behind,
+        note_reached=note_reached,
+        note_came=add_news,
+    )
+    freshness = Freshness(
+        engine, schools, rulebooks, looker, flights, now, first_look_seconds=settings.first_look_seconds
+    )
+    favourites = Favourites(engine, egress, outbox, now, flights)
+    people, standings = People(engine, outbox, now, announce), Standings(engine, outbox, now)
+    absences = Absences(engine, outbox, Reader(), now, new_id)
+    scheduling = SchedulingServicer(
+        engine,
+        Searching(engine, schools, centres, rulebooks, freshness, now),
+        Evaluator(Batcher(partial(queries.known, engine)), schools, rulebooks, now),
+        thresholds.Thresholds(engine, schools, rulebooks, now),
+        favourites,
+        SavedSearches(engine, outbox, schools, now),
+        now,
+    )
+    return Rooms(
+        flights=flights,
+        rulebooks=rulebooks,
+        schools=schools,
+        centres=centres,
+        looker=looker,
+        planner=Planner(engine, egress, looker, now, Wants(engine), most=settings.plan_looks),
+        favourites=favourites,
+        matcher=Matcher(engine, outbox, schools, rulebooks, now),
+        absences=absences,
+        nights=Nights(engine, outbox, now, announce),
+        lines=Lines(outbox, now),
+        scheduling=scheduling,
+        school=SchoolServicer(engine, schools, people, standings, now),
+        availability=AvailabilityServicer(engine, outbox, schools, absences, now, new_token),
+    )
+
+
 async def _serve() -> None:
     settings = Settings()
 
     async def build(process: Process) -> None:
         egress = RdvPermisServiceStub(process.peer("egress"))
-        facts = Facts(process.engine, egress, process.now, settings.remembered_seconds, process.outbox)
-        looker = Looker(
-            process.engine,
-            egress,
-            process.outbox,
-            process.now,
-            at_once=settings.looks_at_once,
-            per_minute=settings.looks_per_minute,
-            behind=settings.looks_behind,
-        )
-        servicer = SchedulingServicer(
-            process.engine, facts, looker, process.now, first_look_seconds=settings.first_look_seconds
-        )
+        rooms = assemble(process.engine, egress, process.outbox, process.now, settings)
         process.server.add(
-            add_SchedulingServiceServicer_to_server, servicer, "resapermis.scheduling.v1.SchedulingService"
+            add_SchedulingServiceServicer_to_server, rooms.scheduling, "resapermis.scheduling.v1.SchedulingService"
         )
-        people = People(process.engine, process.outbox, process.now)
-        process.server.add(
-            add_SchoolServiceServicer_to_server,
-            SchoolServicer(
-                process.engine, facts, people, Standings(process.engine, process.outbox, process.now), process.now
-            ),
-            "resapermis.scheduling.v1.SchoolService",
-        )
-        absences = Absences(process.engine, process.outbox, Reader(), process.now, new_id)
+        process.server.add(add_SchoolServiceServicer_to_server, rooms.school, "resapermis.scheduling.v1.SchoolService")
         process.server.add(
             add_AvailabilityServiceServicer_to_server,
-            AvailabilityServicer(process.engine, process.outbox, facts, absences, process.now, new_token),
+            rooms.availability,
             "resapermis.scheduling.v1.AvailabilityService",
         )
-        process.every(600, "roll", absences.roll)
-        process.every(3600, "forget_absences", absences.forget)
-        nights = Nights(process.engine, process.outbox, process.now)
-        process.every(60, "fte", nights.compute)
-        process.every(300, "endings", nights.warn)
-        process.every(3600, "forget_hours", nights.forget)
         process.consume(
             "basket",
             {
-                LineChanged: BatchHandler(Lines(process.outbox, process.now).on_lines_changed),
-                ResultFound: outcomes.on_result_found,
-                PenaltiesFound: outcomes.on_penalties_found,
+                LineChanged: BatchHandler(rooms.lines.on_lines_changed),
+                ResultFound: restrictions.on_result_found,
+                PenaltiesFound: restrictions.on_penalties_found,
             },
         )
         process.invariants |= invariants.ALWAYS
-        process.closers += [looker.close, facts.close]
+        process.closers += [rooms.looker.close, rooms.flights.close]
+        process.every(600, "roll", rooms.absences.roll)
+        process.every(3600, "forget_absences", rooms.absences.forget)
+        process.every(60, "fte", rooms.nights.compute)
+        process.every(300, "endings", rooms.nights.warn)
+        process.every(3600, "forget_hours", rooms.nights.forget)
         process.every(3600, "forget", lambda: forget(process.engine, process.now()))
-        process.every(MATCH_SECONDS, "match", Matcher(process.engine, facts, process.now).round)
+        process.every(MATCH_SECONDS, "match", rooms.matcher.round)
         if settings.plan_seconds > 0:
-            planner = Planner(process.engine, egress, looker, process.now, most=settings.plan_looks)
-            process.every(settings.plan_seconds, "plan", planner.round)
-            process.every(FAVOURITES_SECONDS, "favourites", Favourites(process.engine, facts, process.now).round)
+            process.every(settings.plan_seconds, "plan", rooms.planner.round)
+            process.every(FAVOURITES_SECONDS, "favourites", rooms.favourites.round)
 
     await run.serve(NAME, PACKAGE, settings, events.FACTS, build)
 

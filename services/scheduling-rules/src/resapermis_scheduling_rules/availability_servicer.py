@@ -12,14 +12,14 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import caller
+from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.availability import feed, wire
 from resapermis_scheduling_rules.availability import queries as store
 from resapermis_scheduling_rules.availability.absences import Absences
 from resapermis_scheduling_rules.domain.days import zone_of
-from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.mirror.poller import asker
-from resapermis_scheduling_rules.school import events
+from resapermis_scheduling_rules.peers import asker
 from resapermis_scheduling_rules.school import staff_queries as people
+from resapermis_scheduling_rules.school.schools import Schools
 from resapermis_scheduling_rules.wire import word
 
 LONGEST_TOKEN = 128
@@ -32,13 +32,13 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         self,
         engine: AsyncEngine,
         outbox: Outbox,
-        facts: Facts,
+        schools: Schools,
         absences: Absences,
         now: Clock,
         new_token: Callable[[], str],
     ) -> None:
         """`new_token` makes 256 random bits, URL-safe."""
-        self._engine, self._outbox, self._facts, self._absences = engine, outbox, facts, absences
+        self._engine, self._outbox, self._schools, self._absences = engine, outbox, schools, absences
         self._now, self._new_token = now, new_token
 
     async def AddUnavailability(
@@ -107,4 +107,4 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         return pb.GetFeedResponse(calendar=feed.calendar(exams))
 
     async def _home(self) -> str:
-        return (await self._facts.standing(asker())).school.department
+        return (await self._schools.standing(asker())).school.department

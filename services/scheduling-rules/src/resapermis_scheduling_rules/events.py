@@ -1,6 +1,6 @@
 """What scheduling-rules says, and the records that ride along."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from google.protobuf.message import Message
@@ -31,6 +31,41 @@ FACTS = (
     ThresholdDiffers.DESCRIPTOR,
 )
 
+SYSTEM = "scheduling-rules"
+
+
+def person(who: Principal) -> Actor:
+    """The person who acts for their school."""
+    return Actor(
+        kind=Actor.KIND_PERSON, id=who.account_id, roles=who.roles, on_behalf_of=who.school_id, place=who.place
+    )
+
+
+def did(who: Principal, action: str, object_kind: str, object_id: str, facts: Mapping[str, str]) -> Record:
+    """A person of the school did something to it."""
+    return Record(
+        actor=person(who),
+        action=action,
+        object_kind=object_kind,
+        object_id=object_id,
+        school_id=who.school_id,
+        outcome=OUTCOME_DONE,
+        facts=facts,
+    )
+
+
+def happened(school_id: str, action: str, object_kind: str, object_id: str, facts: Mapping[str, str]) -> Record:
+    """Something followed by itself."""
+    return Record(
+        actor=Actor(kind=Actor.KIND_SYSTEM, id=SYSTEM, on_behalf_of=school_id),
+        action=action,
+        object_kind=object_kind,
+        object_id=object_id,
+        school_id=school_id,
+        outcome=OUTCOME_DONE,
+        facts=facts,
+    )
+
 
 def withdrawn(slot_ids: Sequence[str], look: Look, at: datetime) -> list[Message]:
     """A look found slots lost: the State did it, we only saw it."""
@@ -52,46 +87,27 @@ def withdrawn(slot_ids: Sequence[str], look: Look, at: datetime) -> list[Message
 
 def threshold_reached(school_id: str, place: Place, taken: int, limit: int) -> list[Message]:
     """A school took a share of its threshold that it should hear of."""
+    facts = _words(place) | {"taken": str(taken), "limit": str(limit)}
     fact = ThresholdReached(school_id=school_id, **_words(place), taken=taken, limit=limit)
-    return [fact, _of_threshold("threshold.reach", school_id, place, taken=str(taken), limit=str(limit))]
+    return [fact, happened(school_id, "threshold.reach", "school", school_id, facts)]
 
 
 def threshold_differs(school_id: str, place: Place, ours: int, theirs: int) -> list[Message]:
     """Our threshold and RdvPermis' figure differ: the lower one blocks, the school hears of it."""
+    facts = _words(place) | {"ours": str(ours), "theirs": str(theirs)}
     fact = ThresholdDiffers(school_id=school_id, **_words(place), ours=ours, theirs=theirs)
-    return [fact, _of_threshold("threshold.differ", school_id, place, ours=str(ours), theirs=str(theirs))]
+    return [fact, happened(school_id, "threshold.differ", "school", school_id, facts)]
 
 
 def _words(place: Place) -> dict[str, str]:
     return {"department": place.department, "month": place.month, "category": place.category}
 
 
-def _of_threshold(action: str, school_id: str, place: Place, **facts: str) -> Record:
-    return Record(
-        actor=Actor(kind=Actor.KIND_SYSTEM, id="scheduling-rules", on_behalf_of=school_id),
-        action=action,
-        object_kind="school",
-        object_id=school_id,
-        school_id=school_id,
-        outcome=OUTCOME_DONE,
-        facts=_words(place) | facts,
-    )
-
-
 def lift(action: str, who: Principal, candidate_id: str, bar_id: str, **facts: str) -> Record:
     """A person asked that a bar be lifted, or another one lifted it."""
-    return Record(
-        actor=Actor(
-            kind=Actor.KIND_PERSON, id=who.account_id, roles=who.roles, on_behalf_of=who.school_id, place=who.place
-        ),
-        action=action,
-        object_kind="bar",
-        object_id=bar_id,
-        school_id=who.school_id,
-        candidate_id=candidate_id,
-        outcome=OUTCOME_DONE,
-        facts=facts,
-    )
+    record = did(who, action, "bar", bar_id, facts)
+    record.candidate_id = candidate_id
+    return record
 
 
 def parameter_record(action: str, by: str, proposal: Proposal) -> Record:

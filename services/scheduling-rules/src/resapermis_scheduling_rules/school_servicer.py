@@ -12,14 +12,14 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules.domain.days import local_day
 from resapermis_scheduling_rules.evaluation.standing import Standings
-from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.mirror.poller import asker
+from resapermis_scheduling_rules.peers import asker
 from resapermis_scheduling_rules.school import queries as schools
 from resapermis_scheduling_rules.school import staff_queries as store
 from resapermis_scheduling_rules.school import wire
 from resapermis_scheduling_rules.school.fte import next_night, oldest_month
 from resapermis_scheduling_rules.school.people import People
-from resapermis_scheduling_rules.wire import timestamp
+from resapermis_scheduling_rules.school.schools import Schools
+from resapermis_scheduling_rules.wire import moment, timestamp
 
 
 class SchoolServicer(SchoolServiceServicer):
@@ -28,14 +28,14 @@ class SchoolServicer(SchoolServiceServicer):
     def __init__(
         self,
         engine: AsyncEngine,
-        facts: Facts,
+        schools: Schools,
         people: People,
         standings: Standings,
         now: Clock,
         make_id: NewId = new_id,
     ) -> None:
-        """`facts` brings a school that was never seen from RdvPermis."""
-        self._engine, self._facts, self._people, self._standings = engine, facts, people, standings
+        """`schools` brings a school that was never seen from RdvPermis."""
+        self._engine, self._schools, self._people, self._standings = engine, schools, people, standings
         self._now, self._new_id = now, make_id
 
     async def GetSchool(self, request: pb.GetSchoolRequest, context: Any) -> pb.GetSchoolResponse:
@@ -45,10 +45,10 @@ class SchoolServicer(SchoolServiceServicer):
     async def SetLicence(self, request: pb.SetLicenceRequest, context: Any) -> pb.SetLicenceResponse:
         """Keep the end of the licence."""
         known = request.HasField("licensed_until")
-        until = wire.moment(request.licensed_until, "licensed_until") if known else None
-        await self._facts.standing(asker())
+        until = moment(request.licensed_until, "licensed_until") if known else None
+        await self._schools.standing(asker())
         await self._people.set_licence(caller().school(), until)
-        self._facts.forget_standing(asker().school_id)
+        self._schools.forget(asker().school_id)
         return pb.SetLicenceResponse(school=await self._school())
 
     async def ListTrainers(self, request: pb.ListTrainersRequest, context: Any) -> pb.ListTrainersResponse:
@@ -62,9 +62,9 @@ class SchoolServicer(SchoolServiceServicer):
         """Add a trainer, or change one from a day on."""
         now = self._now()
         term = wire.term_of(request.trainer, now)
-        await self._facts.standing(asker())
+        await self._schools.standing(asker())
         await self._people.set_trainer(caller().school(), term)
-        self._facts.forget_standing(asker().school_id)
+        self._schools.forget(asker().school_id)
         return pb.SetTrainerResponse(trainer=wire.trainer(term, now))
 
     async def ListVehicles(self, request: pb.ListVehiclesRequest, context: Any) -> pb.ListVehiclesResponse:
@@ -84,16 +84,16 @@ class SchoolServicer(SchoolServiceServicer):
 
     async def DeclareHours(self, request: pb.DeclareHoursRequest, context: Any) -> pb.DeclareHoursResponse:
         """Keep declared hours; the FTE follows at once."""
-        standing = await self._facts.standing(asker())
+        standing = await self._schools.standing(asker())
         hours = wire.hours_of(request.hours, self._now(), standing.school.department)
         await self._people.declare(caller().school(), hours)
-        self._facts.forget_standing(asker().school_id)
+        self._schools.forget(asker().school_id)
         return pb.DeclareHoursResponse()
 
     async def ListHours(self, request: pb.ListHoursRequest, context: Any) -> pb.ListHoursResponse:
         """Hours that count or will, the FTE computed from them, and the next night."""
         now = self._now()
-        home = (await self._facts.standing(asker())).school.department
+        home = (await self._schools.standing(asker())).school.department
         async with transaction(self._engine) as tx:
             hours = await store.hours_since(tx, asker().school_id, oldest_month(local_day(now, home)))
             computed = await store.ftes_of(tx, asker().school_id)
@@ -118,7 +118,7 @@ class SchoolServicer(SchoolServiceServicer):
         return pb.ApproveLiftResponse()
 
     async def _school(self) -> pb.School:
-        await self._facts.standing(asker())
+        await self._schools.standing(asker())
         async with transaction(self._engine) as tx:
             known = await schools.school(tx, asker().school_id)
         if known is None:

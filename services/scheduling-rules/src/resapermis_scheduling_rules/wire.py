@@ -11,7 +11,7 @@ from resapermis.verdict.v1 import verdict_pb2
 from resapermis_kit.errors import Failure, malformed
 from resapermis_scheduling_rules.domain.case import Verdict
 from resapermis_scheduling_rules.domain.days import zone_of
-from resapermis_scheduling_rules.domain.parameters import Parameters, Proposal, plain_number
+from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Place, Quota, next_pace_change, pace_day, paced
 from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
 
@@ -19,6 +19,7 @@ LONGEST_ACTION = 100
 """Lines that are judged at all; R-GROUP refuses far fewer."""
 LONGEST_WORD = 64
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _STATUS = {status: pb.SlotStatus.Value(f"SLOT_STATUS_{status.value}") for status in Status}
 
 
@@ -35,6 +36,14 @@ def time_of(message: Timestamp, field: str) -> datetime:
         return message.ToDatetime(UTC)
     except (ValueError, OverflowError) as error:
         raise malformed(field, "not a time") from error
+
+
+def moment(message: Timestamp, field: str) -> datetime:
+    """Read a time that somebody living can mean."""
+    at = time_of(message, field)
+    if not EARLIEST <= at < LATEST:
+        raise malformed(field, "between 1990 and 2100")
+    return at
 
 
 @lru_cache(maxsize=8192)
@@ -130,29 +139,6 @@ def threshold(place: Place, quota: Quota, parameters: Parameters, now: datetime,
         fte_source=quota.fte_source,
         fte_as_of=None if quota.fte_as_of is None else timestamp(quota.fte_as_of),
     )
-
-
-def parameters(rows: Sequence[Proposal], now: datetime) -> list[pb.Parameter]:
-    """As messages: of each name and place what is in force, what is to come, and what waits for its second person."""
-    newest: dict[tuple[str, str | None, str | None], Proposal] = {}
-    for row in rows:  # oldest first
-        if row.approved_by and row.valid_from <= now:
-            newest[row.parameter.name, row.parameter.department, row.parameter.category] = row
-    in_force = {row.id for row in newest.values()}
-    return [
-        pb.Parameter(
-            id=str(row.id),
-            name=row.parameter.name,
-            value=plain_number(row.parameter.value),
-            department=row.parameter.department or "",
-            category=row.parameter.category or "",
-            valid_from=timestamp(row.valid_from),
-            proposed_by=row.proposed_by,
-            approved_by=row.approved_by,
-        )
-        for row in rows
-        if row.id in in_force or not row.approved_by or row.valid_from > now
-    ]
 
 
 def limits(parameters: Parameters) -> pb.Limits:

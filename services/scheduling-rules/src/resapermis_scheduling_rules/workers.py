@@ -12,6 +12,7 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events.event import Event
 from resapermis_kit.events.outbox import Outbox
+from resapermis_scheduling_rules.availability import events as availability_events
 from resapermis_scheduling_rules.availability.absences import met_of
 from resapermis_scheduling_rules.domain.availability import KeptLine
 from resapermis_scheduling_rules.domain.days import month_of
@@ -21,7 +22,6 @@ from resapermis_scheduling_rules.evaluation import bar_queries as bars
 from resapermis_scheduling_rules.evaluation import restrictions as outcomes
 from resapermis_scheduling_rules.evaluation import thresholds
 from resapermis_scheduling_rules.mirror import queries as store
-from resapermis_scheduling_rules.school import events as school_events
 from resapermis_scheduling_rules.school import queries as schools
 from resapermis_scheduling_rules.watching import queries as watching
 
@@ -70,14 +70,14 @@ class Lines:
         await schools.keep_lines(tx, [line for line in counted.values() if line is not None])
         await outcomes.bar_after(tx, batch)
         await self._say_conflicts(tx, {event.line_id: event.school_id for event, _ in batch if _arrived(event)})
-        await thresholds.tell(tx, self._outbox, to_say, self._now())
+        await thresholds.announce(self._outbox, tx, to_say, self._now())
 
     async def _say_conflicts(self, tx: Tx, booked: Mapping[str, str]) -> None:
         """Tell of bookings (line to school) that are new, perhaps made elsewhere, and meet what is declared as not free."""
         if booked:
             now = self._now()
             met = await met_of(tx, booked, now)
-            await self._outbox.add(tx, now, *(school_events.conflict(one) for one in met))
+            await self._outbox.add(tx, now, *(availability_events.conflict(one) for one in met))
 
 
 def _arrived(event: LineChanged) -> bool:

@@ -14,8 +14,8 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal
+from resapermis_scheduling_rules.availability import events, wire
 from resapermis_scheduling_rules.availability import queries as store
-from resapermis_scheduling_rules.availability import wire
 from resapermis_scheduling_rules.availability.absence import (
     AHEAD,
     KEPT,
@@ -29,7 +29,6 @@ from resapermis_scheduling_rules.availability.absence import (
 from resapermis_scheduling_rules.availability.ical.run import Reader
 from resapermis_scheduling_rules.domain.parameters import Parameter, parameters_for
 from resapermis_scheduling_rules.parameters import queries as parameter_queries
-from resapermis_scheduling_rules.school import events
 
 MOST_DECLARED = 5000
 """Of a school, imports included."""

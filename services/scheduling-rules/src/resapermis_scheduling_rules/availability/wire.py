@@ -12,8 +12,7 @@ from resapermis_scheduling_rules.availability.absence import Declared, Subject
 from resapermis_scheduling_rules.availability.queries import Occurrence
 from resapermis_scheduling_rules.domain.availability import Whose
 from resapermis_scheduling_rules.domain.days import instant, zone_of
-from resapermis_scheduling_rules.school.wire import moment
-from resapermis_scheduling_rules.wire import timestamp, word
+from resapermis_scheduling_rules.wire import moment, timestamp, word
 
 RULE = re.compile(r"FREQ=(?:DAILY|WEEKLY|MONTHLY|YEARLY)(?:;[A-Z]{3,10}=[A-Z0-9,+-]{1,200}){0,12}")
 LONGEST_RULE = 500

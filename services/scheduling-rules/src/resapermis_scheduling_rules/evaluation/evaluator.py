@@ -19,9 +19,10 @@ from resapermis_scheduling_rules.domain.standing import Standing
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.evaluation import queries as actions
 from resapermis_scheduling_rules.evaluation import wire as case_wire
-from resapermis_scheduling_rules.facts import Facts
-from resapermis_scheduling_rules.mirror.poller import Asker
+from resapermis_scheduling_rules.parameters.queries import Rulebooks
+from resapermis_scheduling_rules.peers import Asker
 from resapermis_scheduling_rules.rules.slot import unknown
+from resapermis_scheduling_rules.school.schools import Schools
 
 MOST_CASES = 1000
 """Kept cases judged again in one call."""
@@ -41,7 +42,8 @@ class Evaluator:
 
     known: Batcher[actions.Asked, actions.Known]
     """Actions that come in the same moment are looked up together, each for its own school."""
-    facts: Facts
+    schools: Schools
+    rulebooks: Rulebooks
     now: Clock
 
     async def evaluate(self, request: pb.EvaluateRequest, who: Asker) -> pb.EvaluateResponse:
@@ -69,7 +71,7 @@ class Evaluator:
         """Judge kept cases by what was in force at their own moments, or with one value changed. Looks at nothing else."""
         if len(request.cases) > MOST_CASES:
             raise wire.too_many("cases", MOST_CASES)
-        rulebook = await self.facts.rulebook()
+        rulebook = await self.rulebooks.get()
         if request.HasField("changed"):
             rulebook = rulebook.with_value(case_wire.parameter_of(request.changed))
         response = pb.RejudgeResponse()
@@ -91,12 +93,12 @@ class Evaluator:
         purpose, now = case_wire.purpose_of(request.purpose), self.now()
         for n, line in enumerate(request.lines):
             case_wire.check_line(line, n)
-        rulebook = await self.facts.rulebook()
+        rulebook = await self.rulebooks.get()
         lines = [
             actions.Line(line.slot_id, line.candidate_id, line.trainer_id, line.vehicle_id) for line in request.lines
         ]
         known = await self.known.submit(actions.Asked(who.school_id, lines, rulebook.widest(now), now))
-        standing = await self.facts.standing_as_read(known.standing, who)
+        standing = await self.schools.standing_as_read(known.standing, who)
         slots = known.slots
         at = {slot.id: rulebook.at(now, slot.department, slot.category) for slot in slots.values()}
         places = {slot.id: slot.place for slot in slots.values()}

@@ -18,7 +18,6 @@ from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.mirror import queries as mirror
 from resapermis_scheduling_rules.parameters import queries as parameter_queries
 from resapermis_scheduling_rules.school import queries as schools
-from resapermis_scheduling_rules.school import queries as standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ async def _booked(tx: Tx, now: datetime) -> list[Booked]:
     known = [(school_id, slots[slot_id]) for school_id, slot_id in coming if slot_id in slots]
     if not known:
         return []
-    found = await standings.counted(tx, {(school_id, slot.place) for school_id, slot in known}, now)
+    found = await schools.counted(tx, {(school_id, slot.place) for school_id, slot in known}, now)
     return [
         Booked(found.standings[school_id], slot, found.counts[school_id, slot.place])
         for school_id, slot in known

@@ -3,35 +3,46 @@
 Told when lines are counted, when RdvPermis was read, and when trainers or hours change what the FTE is.
 """
 
+import asyncio
 from collections.abc import Collection
 from datetime import datetime
 
-from resapermis_kit.database.transaction import Tx
-from resapermis_kit.events.outbox import Outbox
-from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain.days import local_day, month_of
-from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.quota import Quota
-from resapermis_scheduling_rules.school import queries as schools
-from resapermis_scheduling_rules.school import queries as standings
-from resapermis_scheduling_rules.school.queries import Key
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis_kit.clock import Clock
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.events.outbox import Outbox
+from resapermis_scheduling_rules import events, wire
+from resapermis_scheduling_rules.domain.days import local_day, month_of, next_month
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.quota import Place, Quota
+from resapermis_scheduling_rules.evaluation.wire import held_of, usage_of
+from resapermis_scheduling_rules.mirror.centres import categories_of
+from resapermis_scheduling_rules.parameters.queries import Rulebooks
+from resapermis_scheduling_rules.peers import asker
+from resapermis_scheduling_rules.school import queries
+from resapermis_scheduling_rules.school.queries import Key
+from resapermis_scheduling_rules.school.schools import Schools
+
+THRESHOLD_SECONDS = 1.0
+"""How long a page of thresholds waits for RdvPermis' own figures."""
 DIFFERS = 0
 """Not a share of a threshold: that RdvPermis' figure differs was said."""
 
 
-async def tell(tx: Tx, outbox: Outbox, keys: Collection[Key], now: datetime) -> None:
+async def announce(outbox: Outbox, tx: Tx, keys: Collection[Key], now: datetime) -> None:
     """Say what is new of these thresholds. A school that never asked anything here has seen no limit either."""
     if not keys:
         return
-    found = await standings.counted(tx, keys, now)
+    found = await queries.counted(tx, keys, now)
     for (school_id, place), count in sorted(found.counts.items(), key=str):
         standing = found.standings.get(school_id)
         if standing is None:
             continue
         parameters = found.rulebook.at(now, place.department, place.category)
         quota = standing.quota(place, count, parameters)
-        said = set(await schools.first_to_say(tx, school_id, place, sorted(to_say(quota, parameters))))
+        said = set(await queries.first_to_say(tx, school_id, place, sorted(to_say(quota, parameters))))
         if said - {DIFFERS}:
             await outbox.add(tx, now, *events.threshold_reached(school_id, place, quota.counted, quota.limit))
         if DIFFERS in said and quota.own_limit is not None and quota.rdvpermis_limit is not None:
@@ -47,9 +58,48 @@ def to_say(quota: Quota, parameters: Parameters) -> set[int]:
     return reached | ({DIFFERS} if quota.difference is not None else set())
 
 
-async def tell_all(tx: Tx, outbox: Outbox, school_id: str, home: str, now: datetime) -> None:
-    """Say what is new of every threshold of a school from this month on: its trainers or hours changed."""
-    month = month_of(local_day(now, home))
-    places = set(await schools.usage(tx, school_id, month))
-    places |= await schools.seen_places(tx, school_id, month)
-    await tell(tx, outbox, {(school_id, place) for place in places}, now)
+class Thresholds:
+    """Answers what a school may take, has taken and has left."""
+
+    def __init__(self, engine: AsyncEngine, schools: Schools, rulebooks: Rulebooks, now: Clock) -> None:
+        """`engine` answers questions of one statement without a transaction around them."""
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._schools, self._rulebooks, self._now = schools, rulebooks, now
+
+    async def get(self, request: pb.ListThresholdsRequest) -> pb.ListThresholdsResponse:
+        """This month's thresholds and the next two's: of the school's department, where its trainers teach, where it took something."""
+        who, now = asker(), self._now()
+        standing = await self._schools.standing(who)
+        home = standing.school.department
+        months = [month_of(local_day(now, home))]
+        months += [next_month(months[0]), next_month(next_month(months[0]))]
+        async with transaction(self._reader) as tx:
+            counted = await queries.usage(tx, who.school_id, months[0])
+            categories = await categories_of(tx, home)
+        usage, held = usage_of(request.usage) or counted, held_of(request.usage)
+        places = {Place(home, month, category) for month in months for category in categories}
+        places |= {Place(department, month, category) for month in months for department, category in standing.ftes}
+        places |= {place for place in usage if place.month >= months[0]}
+        asked = [
+            self._schools.refresh_threshold(standing, place.month, place.category, who)
+            for place in places
+            if place.department == home
+        ]
+        wanted = sorted({(place.month, place.category) for place in places if place.department == home})
+        asked += [self._schools.refresh_replacements(*one, who) for one in wanted]
+        waiting = [task for task in asked if task is not None]
+        if waiting:
+            await asyncio.wait(waiting, timeout=THRESHOLD_SECONDS)
+            standing = await self._schools.standing(who)
+        rules = await self._rulebooks.get()
+        replacements = {one: self._schools.replacements(*one, who) for one in wanted}
+        response = pb.ListThresholdsResponse()
+        for place in sorted(places, key=lambda one: (one.month, one.department != home, one.department, one.category)):
+            parameters = rules.at(now, place.department, place.category)
+            quota = standing.quota(place, usage.get(place, 0), parameters)
+            threshold = wire.threshold(place, quota, parameters, now, held.get(place, 0))
+            allowance = replacements.get((place.month, place.category)) if place.department == home else None
+            if allowance is not None:
+                threshold.replacements_left, threshold.replacements_per_month = allowance.left, allowance.per_month
+            response.thresholds.append(threshold)
+        return response

@@ -1,19 +1,29 @@
 """Exam centres: which there are, and which are open for a category; asked of RdvPermis once a day, remembered for a minute."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.rpc import peers
 from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror.tables import centre_looks, centres, offers
+from resapermis_scheduling_rules.peers import Asker, Flights, Memory
 
+if TYPE_CHECKING:
+    from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
+
+CENTRES_FRESH = timedelta(days=1)
+ALL_REMEMBERED = timedelta(minutes=1)
 _CENTRES_OF = Statement("""
 SELECT asked.department,
   (SELECT seen_at FROM centre_look WHERE department = asked.department AND category = CAST(:category AS text)) AS seen_at,
@@ -83,51 +93,90 @@ async def all_offers(tx: Tx) -> dict[tuple[str, str], list[Centre]]:
     return found
 
 
-async def all_centres(tx: Tx) -> list[tuple[Centre, frozenset[str]]]:
-    """Every centre ever seen, with the categories that it is known to offer while open."""
-    asked = (
-        sa.select(centres, sa.func.array_agg(offers.c.category))
-        .select_from(centres.outerjoin(offers, offers.c.centre_id == centres.c.id))
-        .group_by(centres.c.id)
-    )
-    return [(Centre(*row[:5]), frozenset(row[5]) - {None}) for row in await tx.execute(asked)]
-
-
-KEPT = timedelta(minutes=1)
+async def all_centres(tx: Tx) -> dict[str, Centre]:
+    """Every centre ever seen, by id."""
+    return {row.id: Centre(*row) for row in await tx.execute(sa.select(centres))}
 
 
 @dataclass(frozen=True, slots=True)
-class Atlas:
-    """Centres by id, and those open for a category."""
+class Offer:
+    """Open centres of a department for a category, and when RdvPermis last said so."""
 
-    centres: Mapping[str, Centre]
-    offering: Mapping[str, Sequence[Centre]]
+    centres: Sequence[Centre] = ()
+    seen_at: datetime | None = None
 
 
-class Atlases:
-    """Remembers the atlas for a minute; places move rarely, and what is missing is read at once."""
+class Centres:
+    """One a process. A search names hundreds of slots and few centres."""
 
-    def __init__(self, engine: AsyncEngine, now: Clock) -> None:
-        """Read with `engine`."""
-        self._engine, self._now = engine, now
-        self._known: Atlas | None = None
-        self._read_at = now()
+    def __init__(
+        self, engine: AsyncEngine, egress: "RdvPermisServiceAsyncStub", now: Clock, seconds: float, flights: Flights
+    ) -> None:
+        """`seconds` is how late a change elsewhere may be seen here."""
+        self._engine, self._egress, self._now, self._flights = engine, egress, now, flights
+        self._offers: Memory[Offer] = Memory(now, seconds)
+        self._all: Mapping[str, Centre] | None = None
+        self._all_read_at = now()
 
-    async def get(self) -> Atlas:
-        """What is remembered, or read it."""
+    async def all(self, needed: Iterable[str] = ()) -> Mapping[str, Centre]:
+        """Every centre by id, remembered for a minute; read again at once where one of `needed` is missing."""
         now = self._now()
-        if self._known is not None and now - KEPT < self._read_at <= now:
-            return self._known
-        return await self.renew()
+        known = self._all
+        if (
+            known is not None
+            and now - ALL_REMEMBERED < self._all_read_at <= now
+            and all(one in known for one in needed)
+        ):
+            return known
+        return await self.all_anew()
 
-    async def renew(self) -> Atlas:
-        """Read it again."""
+    async def all_anew(self) -> Mapping[str, Centre]:
+        """Read them again."""
         now = self._now()
         async with transaction(self._engine) as tx:
-            rows = await all_centres(tx)
-        offering: dict[str, list[Centre]] = {}
-        for centre, categories in rows:
-            for category in categories:
-                offering.setdefault(category, []).append(centre)
-        self._known, self._read_at = Atlas({centre.id: centre for centre, _ in rows}, offering), now
-        return self._known
+            self._all, self._all_read_at = await all_centres(tx), now
+        return self._all
+
+    async def offer(self, department: str, category: str, asker: Asker) -> Offer:
+        """Centres of a department; asked from RdvPermis when never seen, again once a day."""
+        key = (department, category)
+        offer = await self._offers.get(key, lambda: self._read_offer(department, category))
+        if offer.seen_at is None:
+            self._offers.forget(key)
+            await self._flights.once(("centres", *key), lambda: self._ask_centres(department, category, asker))
+            offer = await self._offers.get(key, lambda: self._read_offer(department, category))
+        elif self._now() - offer.seen_at >= CENTRES_FRESH:
+            self._flights.behind(("centres", *key), lambda: self._ask_centres(department, category, asker))
+        return offer
+
+    async def offers(self, departments: Sequence[str], category: str, asker: Asker) -> list[Offer | BaseException]:
+        """Those of several departments, or why one is not known; what is not remembered is read at once."""
+        now = self._now()
+        unread = [one for one in departments if not self._offers.has((one, category))]
+        if unread:
+            for one, (centres, seen_at) in (await centres_of(self._engine, unread, category)).items():
+                self._offers.keep((one, category), Offer(centres, seen_at), now)
+        return await asyncio.gather(*(self.offer(one, category, asker) for one in departments), return_exceptions=True)
+
+    async def _read_offer(self, department: str, category: str) -> Offer:
+        return Offer(*(await centres_of(self._engine, [department], category))[department])
+
+    async def _ask_centres(self, department: str, category: str, asker: Asker) -> None:
+        at = self._now()
+        request = rdv.SearchCentresRequest(on_behalf=asker.on_behalf, department=department, category=category)
+        answer = await peers.ask(self._egress.SearchCentres, request, principal=asker.principal)
+        found = [_centre(centre, department) for centre in answer.centres if not centre.closed]
+        async with transaction(self._engine) as tx:
+            await record_centres(tx, department, category, found, at)
+        self._offers.forget((department, category))
+
+
+def _centre(found: rdv.RdvCentre, department: str) -> Centre:
+    located = found.HasField("latitude_degrees") and found.HasField("longitude_degrees")
+    return Centre(
+        found.id,
+        found.name,
+        department,
+        found.latitude_degrees if located else None,
+        found.longitude_degrees if located else None,
+    )

@@ -4,8 +4,7 @@ import asyncio
 import time
 from collections import Counter as TallyOf
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_kit.clock import Clock
-from resapermis_kit.database.transaction import transaction
-from resapermis_kit.errors import Code, Failure
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.errors import Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
-from resapermis_kit.rpc.auth import caller, current_token
 from resapermis_kit.rpc.deadline import deadline
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain.days import local_day, month_of, zone_of
@@ -28,8 +26,7 @@ from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import Status
 from resapermis_scheduling_rules.mirror import queries as store
 from resapermis_scheduling_rules.mirror.merging import Found
-from resapermis_scheduling_rules.school import queries as schools
-from resapermis_scheduling_rules.watching import queries as watching
+from resapermis_scheduling_rules.peers import BUDGET, DOWN, RECONNECT, SEEN, Asker, reason
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
@@ -40,36 +37,12 @@ REST = timedelta(seconds=2)
 """After a refusal that concerns a whole token (budget, RdvPermis down, reconnect), its other looks rest this long."""
 TROUBLE = timedelta(minutes=1)
 """How long after its last failure a token's trouble is told, unless a look succeeds."""
-SEEN = ""
-BUDGET, DOWN, RECONNECT = "budget", "rdvpermis_down", "reconnect"
-_REASONS = {Code.CODE_RDVPERMIS_BUDGET: BUDGET, Code.CODE_RECONNECT_NEEDED: RECONNECT}
+NoteReached = Callable[[Tx, str, Place, datetime | None], Awaitable[None]]
+"""Remembers that RdvPermis shows a school's threshold as reached since a moment, or (None) no longer."""
+NoteCame = Callable[[Tx, Iterable[str], str, str, datetime], Awaitable[None]]
+"""Notes slots of a category group and department that came: somebody may wait for such."""
 LOOKS = Counter("resapermis_looks_total", "Looks at RdvPermis' planning by how they ended", ["outcome"])
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Whose token a look spends: a person's (their signed principal), or for the service itself any of the school's."""
-
-    school_id: str
-    principal: str = ""
-    account_id: str = ""
-
-    @property
-    def on_behalf(self) -> rdv.OnBehalf | None:
-        """For calls without a person."""
-        return None if self.principal else rdv.OnBehalf(school_id=self.school_id)
-
-
-def asker() -> Asker:
-    """The person who asks, for their school."""
-    person = caller().school()
-    return Asker(person.school_id, current_token.get(), person.account_id)
-
-
-def reason(failure: Failure) -> str:
-    """Why something could not be looked at, as SearchSlotsResponse.incomplete_reason says it."""
-    return _REASONS.get(failure.code, DOWN)
 
 
 class Looker:
@@ -84,12 +57,17 @@ class Looker:
         *,
         at_once: int,
         per_minute: int,
-        behind: int = 16,
+        behind: int,
+        note_reached: NoteReached,
+        note_came: NoteCame,
     ) -> None:
-        """`at_once` looks of people under way in this process, `behind` of nobody's; `per_minute` a school's people may cause."""
+        """`at_once` looks of people under way in this process, `behind` of nobody's; `per_minute` a school's people may cause.
+
+        What `note_reached` and `note_came` write is one commit with what a look brings.
+        """
         self._engine, self._egress, self._outbox, self._now = engine, egress, outbox, now
         self._people, self._background = asyncio.Semaphore(at_once), asyncio.Semaphore(behind)
-        self._per_minute = per_minute
+        self._per_minute, self._note_reached, self._note_came = per_minute, note_reached, note_came
         self._flights: dict[Look, asyncio.Task[str]] = {}
         self._joined: set[asyncio.Task[str]] = set()
         self._spent: dict[str, deque[datetime]] = {}
@@ -225,10 +203,10 @@ class Looker:
             statuses = {slot.status for slot in found if slot.starts_at > at}
             place = Place(look.department, month_of(look.day), look.category)
             if Status.THRESHOLD_REACHED in statuses:
-                await schools.note_reached(tx, school_id, place, at)
+                await self._note_reached(tx, school_id, place, at)
             elif Status.FREE in statuses:
-                await schools.note_reached(tx, school_id, place, None)
-            await watching.add_news(tx, recorded.came, look.category, look.department, at)
+                await self._note_reached(tx, school_id, place, None)
+            await self._note_came(tx, recorded.came, look.category, look.department, at)
             await self._outbox.add(tx, at, *events.withdrawn(recorded.told_gone, look, at))
 
 

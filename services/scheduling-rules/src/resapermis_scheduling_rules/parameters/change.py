@@ -5,7 +5,7 @@ prints the proposal's id; `parameter approve <by> <id>` puts it in force and ann
 <name> <value> [<department> [<category>]]` says what it would do to the bookings there are. Names of people are account ids.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -29,7 +29,6 @@ from resapermis_scheduling_rules.domain.parameters import (
     Rulebook,
     plain_number,
 )
-from resapermis_scheduling_rules.evaluation import preview
 from resapermis_scheduling_rules.parameters import queries as parameter_queries
 
 ANNOUNCED = timedelta(minutes=1)
@@ -88,7 +87,11 @@ def value_before(rows: Sequence[Dated], proposal: Proposal) -> str:
     return plain_number(Decimal(getattr(known if rows else Parameters(), value.name)))
 
 
-async def command(arguments: Sequence[str], database_url: str) -> str:
+Preview = Callable[[AsyncEngine, Parameter, datetime], Awaitable[str]]
+"""Says what a value would do to the bookings there are."""
+
+
+async def command(arguments: Sequence[str], database_url: str, preview: Preview) -> str:
     """Run `propose …`, `preview …` or `approve …`; return the line to print."""
     engine = make_engine(database_url, pool=1, name="scheduling-rules parameter")
     changes = Changes(engine, Outbox("scheduling-rules"))
@@ -100,7 +103,7 @@ async def command(arguments: Sequence[str], database_url: str) -> str:
                 return str(await changes.propose(by, wanted, _moment(valid_from)))
             case ["preview", name, value, *place] if len(place) <= 2:
                 department, category = [*place, None, None][:2]
-                return await preview.of(engine, Parameter(name, department, category, _decimal(value)), changes.now())
+                return await preview(engine, Parameter(name, department, category, _decimal(value)), changes.now())
             case ["approve", by, proposal]:
                 await changes.approve(by, _id(proposal))
                 return "approved"

@@ -1,4 +1,4 @@
-"""What is asked about the rules' numbers."""
+"""What is asked about the rules' numbers, and the rulebook that every process remembers."""
 
 from datetime import datetime
 from typing import Any
@@ -6,10 +6,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Proposal, in_force
+from resapermis_kit.clock import Clock
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Parameters, Proposal, Rulebook, in_force
 from resapermis_scheduling_rules.parameters.tables import parameters
+from resapermis_scheduling_rules.peers import Memory
 
 
 async def approved_parameters(tx: Tx) -> list[Dated]:
@@ -57,3 +60,28 @@ async def approve(tx: Tx, proposal: UUID, by: str, at: datetime, valid_from: dat
     """Put a proposal in force from a moment on."""
     values = {"approved_by": by, "approved_at": at, "valid_from": valid_from}
     await tx.execute(sa.update(parameters).where(parameters.c.id == proposal).values(**values))
+
+
+class Rulebooks:
+    """Every parameter that was ever approved, remembered for seconds.
+
+    Each change is known here before it counts (`change.ANNOUNCED`).
+    """
+
+    def __init__(self, engine: AsyncEngine, now: Clock, seconds: float) -> None:
+        """`seconds` is how late a change elsewhere may be seen here."""
+        self._engine, self._now = engine, now
+        self._remembered: Memory[Rulebook] = Memory(now, seconds)
+
+    async def get(self) -> Rulebook:
+        """What is remembered, or read it."""
+
+        async def read() -> Rulebook:
+            async with transaction(self._engine) as tx:
+                return Rulebook(await approved_parameters(tx))
+
+        return await self._remembered.get("all", read)
+
+    async def parameters_at(self, department: str = "", category: str = "") -> Parameters:
+        """Parameters in force in a place now."""
+        return (await self.get()).at(self._now(), department, category)

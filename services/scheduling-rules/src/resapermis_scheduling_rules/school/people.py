@@ -13,11 +13,13 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal
-from resapermis_scheduling_rules.domain.days import instant
-from resapermis_scheduling_rules.evaluation import thresholds
+from resapermis_scheduling_rules import events as records
+from resapermis_scheduling_rules.domain.days import instant, local_day, month_of
 from resapermis_scheduling_rules.school import events, wire
+from resapermis_scheduling_rules.school import queries as school_queries
 from resapermis_scheduling_rules.school import staff_queries as store
 from resapermis_scheduling_rules.school.fte import Hours, compute, last_night, months_in_force, oldest_month
+from resapermis_scheduling_rules.school.schools import Announce
 from resapermis_scheduling_rules.school.staff import Term, Vehicle, departments_at, due, succeed
 
 A_ROUND = 100
@@ -34,13 +36,14 @@ class People:
     engine: AsyncEngine
     outbox: Outbox
     now: Clock
+    announce: Announce
 
     async def set_licence(self, who: Principal, until: datetime | None) -> None:
         """Keep the end of the licence; None: not known."""
         async with transaction(self.engine) as tx:
             await store.set_licence(tx, who.school_id, until)
             facts = {"licensedUntil": instant(until) if until else ""}
-            record = events.did(who, "school.licence", "school", who.school_id, facts)
+            record = records.did(who, "school.licence", "school", who.school_id, facts)
             await self.outbox.add(tx, self.now(), record)
 
     async def set_trainer(self, who: Principal, term: Term) -> None:
@@ -50,9 +53,9 @@ class People:
             home = await _locked(tx, who.school_id)
             terms = succeed(await store.terms(tx, who.school_id, term.trainer_id), term)
             await store.keep_terms(tx, who.school_id, term.trainer_id, terms, who.account_id, now)
-            record = events.did(who, "trainer.set", "trainer", term.trainer_id, events.term_facts(term))
+            record = records.did(who, "trainer.set", "trainer", term.trainer_id, events.term_facts(term))
             await self.outbox.add(tx, now, record)
-            await recompute(tx, self.outbox, who.school_id, home, now)
+            await recompute(tx, self.outbox, self.announce, who.school_id, home, now)
 
     async def add_vehicle(self, who: Principal, vehicle: Vehicle, request: pb.SetVehicleRequest) -> Vehicle:
         """Add a vehicle, once by its request id; return what was added then."""
@@ -75,7 +78,7 @@ class People:
             await self._say(tx, who, vehicle, now)
 
     async def _say(self, tx: Tx, who: Principal, vehicle: Vehicle, now: datetime) -> None:
-        record = events.did(who, "vehicle.set", "vehicle", vehicle.id, events.vehicle_facts(vehicle))
+        record = records.did(who, "vehicle.set", "vehicle", vehicle.id, events.vehicle_facts(vehicle))
         await self.outbox.add(tx, now, record)
 
     async def declare(self, who: Principal, hours: Sequence[Hours]) -> None:
@@ -91,9 +94,9 @@ class People:
             for trainer_id in sorted({one.trainer_id for one in hours}):
                 mine = sorted((one for one in hours if one.trainer_id == trainer_id), key=lambda one: one.month)
                 facts = {f"{one.month} {one.category} {one.kind}": str(one.hundredths) for one in mine}
-                record = events.did(who, "hours.declare", "trainer", trainer_id, facts)
+                record = records.did(who, "hours.declare", "trainer", trainer_id, facts)
                 await self.outbox.add(tx, now, record)
-            await recompute(tx, self.outbox, who.school_id, home, now)
+            await recompute(tx, self.outbox, self.announce, who.school_id, home, now)
 
 
 async def _locked(tx: Tx, school_id: str) -> str:
@@ -103,7 +106,7 @@ async def _locked(tx: Tx, school_id: str) -> str:
     return home
 
 
-async def recompute(tx: Tx, outbox: Outbox, school_id: str, home: str, now: datetime) -> None:
+async def recompute(tx: Tx, outbox: Outbox, announce: Announce, school_id: str, home: str, now: datetime) -> None:
     """Compute a school's FTE over the months in force and record what came out differently; its row is locked."""
     months = months_in_force(now, home)
     hours = await store.hours_since(tx, school_id, months.first)
@@ -113,7 +116,10 @@ async def recompute(tx: Tx, outbox: Outbox, school_id: str, home: str, now: date
     different = [one for one in computed if before.get((one.department, one.category)) != one]
     await outbox.add(tx, now, *(events.fte_computed(school_id, one) for one in different))
     if different:
-        await thresholds.tell_all(tx, outbox, school_id, home, now)
+        month = month_of(local_day(now, home))
+        places = set(await school_queries.usage(tx, school_id, month))
+        places |= await school_queries.seen_places(tx, school_id, month)
+        await announce(tx, {(school_id, place) for place in places}, now)
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,7 @@ class Nights:
     engine: AsyncEngine
     outbox: Outbox
     now: Clock
+    announce: Announce
 
     async def compute(self) -> None:
         """Compute what is older than its department's last night or than a planned change of trainers."""
@@ -134,7 +141,7 @@ class Nights:
         for school_id in dict.fromkeys(due_now):
             async with transaction(self.engine) as tx:
                 home = await _locked(tx, school_id)
-                await recompute(tx, self.outbox, school_id, home, now)
+                await recompute(tx, self.outbox, self.announce, school_id, home, now)
 
     async def warn(self) -> None:
         """Tell schools 30, 7 and 1 days before a licence or authorisation ends, and when it has; each once."""

@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
-
-from google.protobuf.timestamp_pb2 import Timestamp
+from datetime import datetime
 
 from resapermis.scheduling.v1 import school_pb2 as pb
 from resapermis_kit.errors import malformed
@@ -12,7 +10,7 @@ from resapermis_scheduling_rules.domain.days import day_start, local_day, month_
 from resapermis_scheduling_rules.domain.slots import School
 from resapermis_scheduling_rules.school.fte import Fte, Hours, Kind, oldest_month
 from resapermis_scheduling_rules.school.staff import Term, Vehicle
-from resapermis_scheduling_rules.wire import time_of, timestamp, word
+from resapermis_scheduling_rules.wire import moment, timestamp, word
 
 DEPARTMENT = re.compile(r"0[1-9]|[1-8][0-9]|9[0-5]|2A|2B|97[1-6]")
 CATEGORY = re.compile(r"[A-Z][A-Z0-9]{0,3}")
@@ -21,15 +19,6 @@ GEARBOXES = ("manual", "automatic")
 MOST_CATEGORIES, MOST_HOURS, LONGEST_LABEL = 20, 1000, 80
 MOST_HUNDREDTHS = 74_400
 """A month of 31 days has no more."""
-EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-
-
-def moment(message: Timestamp, field: str) -> datetime:
-    """Read a time that somebody living can mean."""
-    at = time_of(message, field)
-    if not EARLIEST <= at < LATEST:
-        raise malformed(field, "between 1990 and 2100")
-    return at
 
 
 def _code(value: str, field: str, shape: re.Pattern[str], meaning: str) -> str:

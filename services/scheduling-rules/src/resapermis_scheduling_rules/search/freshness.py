@@ -11,9 +11,11 @@ from resapermis_kit.clock import Clock
 from resapermis_scheduling_rules.domain.days import local_day
 from resapermis_scheduling_rules.domain.polls import Interest, Look, Seen, is_due, looks_for, worth
 from resapermis_scheduling_rules.domain.slots import Centre
-from resapermis_scheduling_rules.facts import REMEMBERED, Facts, Memory
 from resapermis_scheduling_rules.mirror import queries as store
-from resapermis_scheduling_rules.mirror.poller import SEEN, Asker, Looker
+from resapermis_scheduling_rules.mirror.poller import Looker
+from resapermis_scheduling_rules.parameters.queries import Rulebooks
+from resapermis_scheduling_rules.peers import REMEMBERED, SEEN, Asker, Flights, Memory
+from resapermis_scheduling_rules.school.schools import Schools
 from resapermis_scheduling_rules.search.wanted import Wanted
 
 MOST_LOOKS = 600
@@ -54,10 +56,19 @@ class Freshness:
     """Keeps what people search fresh."""
 
     def __init__(
-        self, engine: AsyncEngine, facts: Facts, looker: Looker, now: Clock, *, first_look_seconds: float
+        self,
+        engine: AsyncEngine,
+        schools: Schools,
+        rulebooks: Rulebooks,
+        looker: Looker,
+        flights: Flights,
+        now: Clock,
+        *,
+        first_look_seconds: float,
     ) -> None:
         """`first_look_seconds`: how long a search waits when nothing of its window was ever seen."""
-        self._engine, self._facts, self._looker, self._now = engine, facts, looker, now
+        self._engine, self._looker, self._now = engine, looker, now
+        self._schools, self._rulebooks, self._flights = schools, rulebooks, flights
         self._first_look_seconds = first_look_seconds
         self._accounts: Memory[Account] = Memory(now, ACCOUNT_SECONDS)
         self._noted: dict[Interest, datetime] = {}
@@ -78,7 +89,7 @@ class Freshness:
                 if under_way:
                     why = why or self._looker.trouble(who)
                 if done:
-                    self._facts.forget_standing(who.school_id)  # the looks may have shown a threshold as reached
+                    self._schools.forget(who.school_id)  # the looks may have shown a threshold as reached
                     account = await self._account(wanted, centres, look_now=look_now)
         why = why or account.trouble
         return Window(account.oldest_seen_at, under_way or account.unseen or bool(why), why)
@@ -130,7 +141,7 @@ class Freshness:
     async def _least_fresh(self, centres: Sequence[Centre], category: str) -> timedelta:
         """The shortest time for which a look stays fresh at any of these."""
         departments = {centre.department for centre in centres}
-        seconds = [(await self._facts.parameters_at(one, category)).look_stale_seconds for one in departments]
+        seconds = [(await self._rulebooks.parameters_at(one, category)).look_stale_seconds for one in departments]
         return timedelta(seconds=min(seconds, default=0))
 
     def _looks(self, wanted: Wanted, centres: Sequence[Centre]) -> list[Look]:
@@ -145,7 +156,7 @@ class Freshness:
         for look, seen in account.doubtful:
             fresh = stale.get(look.department)
             if fresh is None:
-                parameters = await self._facts.parameters_at(look.department, category)
+                parameters = await self._rulebooks.parameters_at(look.department, category)
                 fresh = timedelta(seconds=0 if look_now else parameters.look_stale_seconds)
                 stale[look.department] = fresh
             if is_due(look, seen, now, fresh):
@@ -171,7 +182,7 @@ class Freshness:
             self._noted.clear()
         self._noted[interest] = now
         self._unwritten.append((interest, now))
-        self._facts.behind("interests", self._write_interests)
+        self._flights.behind("interests", self._write_interests)
 
     async def _write_interests(self) -> None:
         """All that came in a moment together: a commit each, beside the answers, was a tenth of a search's CPU."""

@@ -7,9 +7,9 @@ from google.protobuf.message import Message
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.scheduling.v1.events_pb2 import SearchMatched
 from resapermis_kit.rpc.auth import Principal
+from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.domain.slots import Slot
-from resapermis_scheduling_rules.school import events as school_events
 from resapermis_scheduling_rules.watching.queries import Saved
 
 MOST_NAMED = 10
@@ -18,17 +18,17 @@ MOST_NAMED = 10
 def favourites_set(who: Principal, category: str, centres: Sequence[str]) -> Record:
     """A person chose the school's favourite centres."""
     facts = {"category": category, "centres": " ".join(centres)}
-    return school_events.did(who, "favourite.set", "school", who.school_id, facts)
+    return events.did(who, "favourite.set", "school", who.school_id, facts)
 
 
 def search_kept(who: Principal, saved: Saved) -> Record:
     """A person kept a search. Its label is theirs alone."""
-    return school_events.did(who, "search.save", "search", str(saved.id), {"alert": str(saved.alert).lower()})
+    return events.did(who, "search.save", "search", str(saved.id), {"alert": str(saved.alert).lower()})
 
 
 def search_forgotten(who: Principal, search_id: str) -> Record:
     """A person deleted a search."""
-    return school_events.did(who, "search.delete", "search", search_id, {})
+    return events.did(who, "search.delete", "search", search_id, {})
 
 
 def matched(saved: Saved, slots: Sequence[Slot]) -> list[Message]:
@@ -47,4 +47,4 @@ def matched(saved: Saved, slots: Sequence[Slot]) -> list[Message]:
     )
     fact.first_starts_at.FromDatetime(first.starts_at)
     facts = {"slots": str(len(slots)), "first": first.id}
-    return [fact, school_events.happened(saved.school_id, "search.match", "search", str(saved.id), facts)]
+    return [fact, events.happened(saved.school_id, "search.match", "search", str(saved.id), facts)]

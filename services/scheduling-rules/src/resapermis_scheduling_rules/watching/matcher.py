@@ -11,15 +11,17 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
+from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules.domain.days import day_start, local_day, month_of
 from resapermis_scheduling_rules.domain.slots import Slot, Status
-from resapermis_scheduling_rules.facts import Facts
 from resapermis_scheduling_rules.mirror import queries as slots_store
-from resapermis_scheduling_rules.mirror.poller import Asker
+from resapermis_scheduling_rules.parameters.queries import Rulebooks
+from resapermis_scheduling_rules.peers import Asker
 from resapermis_scheduling_rules.school import queries as schools
+from resapermis_scheduling_rules.school.schools import Schools
 from resapermis_scheduling_rules.search import wire as search_wire
-from resapermis_scheduling_rules.search.finding import Finder
 from resapermis_scheduling_rules.search.page import Judged, PageJudge
+from resapermis_scheduling_rules.search.search import Finder
 from resapermis_scheduling_rules.search.wanted import Wanted, matches, opens
 from resapermis_scheduling_rules.watching import events as watch_events
 from resapermis_scheduling_rules.watching import queries as store
@@ -42,9 +44,10 @@ class Outcome:
 class Matcher:
     """Matches what came since the last round against the searches that can want it."""
 
-    def __init__(self, engine: AsyncEngine, facts: Facts, now: Clock) -> None:
-        """Facts are said through `facts.outbox`."""
-        self._engine, self._facts, self._now = engine, facts, now
+    def __init__(self, engine: AsyncEngine, outbox: Outbox, schools: Schools, rulebooks: Rulebooks, now: Clock) -> None:
+        """Matches are published through `outbox`."""
+        self._engine, self._outbox, self._now = engine, outbox, now
+        self._schools, self._rulebooks = schools, rulebooks
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def round(self) -> None:
@@ -69,7 +72,7 @@ class Matcher:
                 fresh = await store.note_matches(tx, saved.id, [slot.id for slot in slots], now)
                 told = [slot for slot in slots if slot.id in fresh]
                 if told:
-                    await self._facts.outbox.add(tx, now, *watch_events.matched(saved, told))
+                    await self._outbox.add(tx, now, *watch_events.matched(saved, told))
 
     async def _match(
         self, category: str, department: str, slots: Sequence[Slot], now: datetime, outcome: Outcome
@@ -95,8 +98,8 @@ class Matcher:
                     outcome.later |= opening_later(wanted, slots, judge)
 
     async def _judge(self, school_id: str, category: str, now: datetime) -> PageJudge:
-        standing = await self._facts.standing(Asker(school_id))
-        rules = await self._facts.rulebook()
+        standing = await self._schools.standing(Asker(school_id))
+        rules = await self._rulebooks.get()
         async with transaction(self._reader) as tx:
             usage = await schools.usage(tx, school_id, month_of((now - timedelta(days=1)).date()))
         return PageJudge(

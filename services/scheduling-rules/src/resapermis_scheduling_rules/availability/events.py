@@ -1,0 +1,35 @@
+"""What is published about who is not free, and the records that ride along. Ids only, never a name."""
+
+from collections.abc import Mapping
+
+from resapermis.audit.v1.events_pb2 import Record
+from resapermis.scheduling.v1.events_pb2 import ConflictFound
+from resapermis_kit.rpc.auth import Principal
+from resapermis_scheduling_rules import events
+from resapermis_scheduling_rules.availability.absence import Booked, Subject
+from resapermis_scheduling_rules.domain.availability import Whose
+from resapermis_scheduling_rules.domain.days import zone_of
+
+
+def absence(who: Principal, action: str, kept_id: str, subject: Subject, facts: Mapping[str, str]) -> Record:
+    """A person said, took back or imported when somebody or something is not free."""
+    record = events.did(
+        who, action, "unavailability", kept_id, {"whose": subject.whose, "subject": subject.id, **facts}
+    )
+    if subject.whose is Whose.CANDIDATE:
+        record.candidate_id = subject.id
+    return record
+
+
+def conflict(met: Booked) -> ConflictFound:
+    """A booking meets what is declared; told, not changed."""
+    fact = ConflictFound(
+        school_id=met.school_id,
+        line_id=met.line_id,
+        slot_id=met.slot_id,
+        candidate_id=met.candidate_id,
+        whose=met.whose,
+        time_zone=zone_of(met.department),
+    )
+    fact.starts_at.FromDatetime(met.starts_at)
+    return fact

@@ -1,0 +1,130 @@
+"""How RdvPermis is asked through egress: for whom, each question once at a time, answers remembered for seconds."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
+from resapermis_kit.clock import Clock
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc.auth import caller, current_token
+from resapermis_kit.rpc.deadline import deadline
+
+ASK_SECONDS = 5.0
+REMEMBERED = 20_000
+SEEN = ""
+BUDGET, DOWN, RECONNECT = "budget", "rdvpermis_down", "reconnect"
+_REASONS = {Code.CODE_RDVPERMIS_BUDGET: BUDGET, Code.CODE_RECONNECT_NEEDED: RECONNECT}
+V = TypeVar("V")
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose token a look spends: a person's (their signed principal), or for the service itself any of the school's."""
+
+    school_id: str
+    principal: str = ""
+    account_id: str = ""
+
+    @property
+    def on_behalf(self) -> rdv.OnBehalf | None:
+        """For calls without a person."""
+        return None if self.principal else rdv.OnBehalf(school_id=self.school_id)
+
+
+def asker() -> Asker:
+    """The person who asks, for their school."""
+    person = caller().school()
+    return Asker(person.school_id, current_token.get(), person.account_id)
+
+
+def reason(failure: Failure) -> str:
+    """Why something could not be looked at, as SearchSlotsResponse.incomplete_reason says it."""
+    return _REASONS.get(failure.code, DOWN)
+
+
+class Memory(Generic[V]):
+    """Values remembered for a few seconds; the whole is dropped rather than grow without end."""
+
+    def __init__(self, now: Clock, seconds: float) -> None:
+        """`seconds` is how late a change elsewhere may be seen here."""
+        self._now, self._kept = now, timedelta(seconds=seconds)
+        self._values: dict[object, tuple[datetime, V]] = {}
+
+    async def get(self, key: object, read: Callable[[], Awaitable[V]]) -> V:
+        """Return what is remembered, or read it."""
+        now = self._now()
+        if self.has(key):
+            return self._values[key][1]
+        value = await read()
+        self.keep(key, value, now)
+        return value
+
+    def has(self, key: object) -> bool:
+        """Whether it is remembered."""
+        known, now = self._values.get(key), self._now()
+        return known is not None and now - self._kept < known[0] <= now
+
+    def keep(self, key: object, value: V, read_at: datetime) -> None:
+        """Remember what was read along with something else."""
+        if len(self._values) >= REMEMBERED:
+            self._values.clear()
+        self._values[key] = (read_at, value)
+
+    def forget(self, key: object) -> None:
+        """Read it anew next time."""
+        self._values.pop(key, None)
+
+
+class Flights:
+    """Work that several wait for, run once at a time by key."""
+
+    def __init__(self) -> None:
+        self._flights: dict[object, asyncio.Task[Any]] = {}
+
+    async def once(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Share one run of `work` with everybody who wants the same; its Failure goes to all."""
+        await asyncio.shield(self._flight(key, work))
+
+    def behind(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[Any]:
+        """Run `work` once behind the answer; a Failure is logged, the old facts stay in force."""
+
+        async def quietly() -> None:
+            try:
+                await work()
+            except Failure as failure:
+                log.info("facts.not_refreshed", code=failure.name)
+
+        return self._flight(key, quietly)
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    def _flight(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[Any]:
+        flight = self._flights.get(key)
+        if flight is None or flight.done():
+
+            async def fly() -> None:
+                deadline.set(time.monotonic() + ASK_SECONDS)  # its own time, others may wait for it too
+                await work()
+
+            flight = self._flights[key] = asyncio.create_task(fly())
+
+            def landed(task: asyncio.Task[Any]) -> None:
+                if self._flights.get(key) is task:
+                    del self._flights[key]
+                if not task.cancelled():
+                    task.exception()  # taken note of, also when every waiter has left
+
+            flight.add_done_callback(landed)
+        return flight

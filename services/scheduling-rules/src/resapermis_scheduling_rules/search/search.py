@@ -1,0 +1,311 @@
+"""What people search: slots and centres, as scheduling.v1 answers them.
+
+Slots are found in the mirror page by page: no slot twice, none left out, and no page without bounds.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis_kit.clock import Clock
+from resapermis_kit.errors import Failure, malformed
+from resapermis_scheduling_rules import wire
+from resapermis_scheduling_rules.domain.days import local_day, month_of
+from resapermis_scheduling_rules.domain.distance import nearest_first
+from resapermis_scheduling_rules.domain.parameters import Parameters
+from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.slots import Centre, Point, Slot, Status
+from resapermis_scheduling_rules.mirror.centres import Centres
+from resapermis_scheduling_rules.parameters.queries import Rulebooks
+from resapermis_scheduling_rules.peers import SEEN, Asker, asker, reason
+from resapermis_scheduling_rules.school import queries as school_queries
+from resapermis_scheduling_rules.school.schools import Schools
+from resapermis_scheduling_rules.search import queries as store
+from resapermis_scheduling_rules.search import wire as search_wire
+from resapermis_scheduling_rules.search.departments import MOST_ASKED, near
+from resapermis_scheduling_rules.search.freshness import Freshness, Window
+from resapermis_scheduling_rules.search.page import Judged, PageJudge, PageWriter
+from resapermis_scheduling_rules.search.queries import Reading
+from resapermis_scheduling_rules.search.wanted import (
+    CENTRE,
+    ID,
+    STARTS,
+    Position,
+    Row,
+    Wanted,
+    at_an_hour,
+    complete_until,
+    day_of,
+    in_a_row,
+    is_meant,
+    opens,
+    position_of,
+    step,
+)
+
+STATUS = {status.value: status for status in Status}
+
+
+class CentreUnknown(Exception):
+    """A slot is at a centre that came after the centres were last read."""
+
+
+MOST_LOOKED_AT = 1000
+"""Slots that one page looks at before it ends where it stands, perhaps with few or none found."""
+MOST_READINGS = 8
+ROW_READING = 200
+"""Slots read at once where neighbours count, times how many are to follow each other: the longer, the rarer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page."""
+
+    slots: Sequence[Judged]
+    next: Position | None
+    """Where the next page begins; None when nothing more can match."""
+
+
+@dataclass
+class Finder:
+    """One page of one search. `streams`: the departments or centres to read, each with the department whose clock counts."""
+
+    wanted: Wanted
+    streams: Mapping[str, str]
+    by_centre: bool
+    centres: Mapping[str, Centre]
+    judge: PageJudge
+    school: Point | None
+
+    async def page(self, engine: AsyncEngine) -> Found:
+        """Read on from where the last page ended until this one is full, everything was seen, or enough was looked at."""
+        wanted = self.wanted
+        after = max(wanted.after, (wanted.since, "")) if wanted.after is not None else (wanted.since, "")
+        found: list[Judged] = []
+        looked_at = 0
+        for _ in range(MOST_READINGS):
+            if after[0] >= wanted.until or not self.streams:
+                return Found(found, None)
+            begin = self._begin(after)
+            rows, upto = await self._read(engine, begin)
+            looked_at += len(rows)
+            for judged in self._meant(rows, after):
+                found.append(judged)
+                if len(found) > wanted.limit:
+                    del found[wanted.limit :]
+                    last = found[-1].slot
+                    return Found(found, (last.starts_at, last.id))
+            after = upto
+            if looked_at >= MOST_LOOKED_AT:
+                break
+        return Found(found, after if after[0] < wanted.until else None)
+
+    def _begin(self, after: Position) -> Position:
+        """Where neighbours count, from the beginning of the day."""
+        if self.wanted.in_a_row <= 1:
+            return after
+        midnight = min(day_of(after, department) for department in self.streams.values())
+        return max(midnight, self.wanted.since), ""
+
+    async def _read(self, engine: AsyncEngine, begin: Position) -> tuple[Sequence[Row], Position]:
+        """Rows after `begin` in order, and up to where none is missing; whole days where neighbours count."""
+        wanted, times = self.wanted, 1
+        reading = Reading(self.by_centre, wanted.free_only, bool(wanted.kind))
+        many = wanted.limit + 1 if wanted.in_a_row <= 1 else ROW_READING * wanted.in_a_row
+        while True:
+            part = step(wanted, self.streams, begin[0], many, times)
+            rows: Sequence[Row] = ()
+            if part.parts:
+                rows = await store.read_step(engine, reading, wanted.category, wanted.kind, begin, part)
+            upto = complete_until(part, rows)
+            if wanted.in_a_row > 1 and upto[0] < wanted.until:
+                upto = (min(day_of(upto, department) for department in self.streams.values()), "")
+                if upto <= begin or upto[0] <= begin[0]:  # one day has more than was read
+                    times *= 2
+                    continue
+            return rows[: bisect_right(rows, upto, key=position_of)], upto
+
+    def _meant(self, rows: Sequence[Row], after: Position) -> Iterator[Judged]:
+        """Those that match, judged one by one as the page asks for them; of whole days, those after the last page.
+
+        Rows are sieved as they came: a slot is made of one only when nothing but its verdict is left to say. Who stands in
+        no row among all that suit does not among those of them that are open: the others alone are judged.
+        """
+        many = self.wanted.in_a_row
+        suitable = self._suitable(rows)
+        if many <= 1:
+            yield from self._judged(suitable)
+            return
+        found = in_a_row(suitable, many)
+        inside = [row for row in suitable if row[ID] in found]
+        if not self.wanted.judged:
+            yield from self._judged(row for row in inside if position_of(row) > after)
+            return
+        is_open = {judged.slot.id: judged for judged in self._judged(inside)}
+        found = in_a_row((row for row in inside if row[ID] in is_open), many)
+        yield from (is_open[row[ID]] for row in inside if row[ID] in found and position_of(row) > after)
+
+    def _suitable(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Of what was read (category, window, kind and what is free are the statement's), what is meant."""
+        wanted = self.wanted
+        here = {centre_id: self._centre(centre_id) for centre_id in {row[CENTRE] for row in rows}}
+        meant = {centre_id for centre_id, centre in here.items() if is_meant(wanted, centre, self.school)}
+        if len(meant) < len(here):
+            rows = [row for row in rows if row[CENTRE] in meant]
+        if wanted.by_hour:
+            rows = [row for row in rows if at_an_hour(wanted, row[STARTS], here[row[CENTRE]].department)]
+        return rows
+
+    def _judged(self, rows: Iterable[Row]) -> Iterator[Judged]:
+        for row in rows:
+            judged = self.judge.judge(self._slot(row))
+            if not self.wanted.judged or opens(self.wanted, allowed=judged.allowed, opens_at=judged.opens_at):
+                yield judged
+
+    def _slot(self, row: Row) -> Slot:
+        _, slot_id, centre_id, kind, starts_at, ends_at, published_at, status, holder, seen_at = row
+        return Slot(
+            slot_id,
+            self._centre(centre_id),
+            starts_at,
+            ends_at,
+            self.wanted.category,
+            kind,
+            published_at,
+            STATUS[status],
+            seen_at,
+            holder or "",
+        )
+
+    def _centre(self, centre_id: str) -> Centre:
+        centre = self.centres.get(centre_id)
+        if centre is None:
+            raise CentreUnknown
+        return centre
+
+
+MOST_STREAMS = 200
+"""Centres that one search merges: the nearest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a search reads, and where it looks."""
+
+    streams: Mapping[str, str]
+    by_centre: bool
+    looked_at: Sequence[Centre]
+    """Open centres, nearest first."""
+    trouble: str = SEEN
+    """Why it is not known whether these are all centres."""
+
+
+class Searching:
+    """Answers searches from the mirror."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        schools: Schools,
+        centres: Centres,
+        rulebooks: Rulebooks,
+        freshness: Freshness,
+        now: Clock,
+    ) -> None:
+        """`engine` answers questions of one statement without a transaction around them."""
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._schools, self._centres, self._rulebooks = schools, centres, rulebooks
+        self._freshness, self._now = freshness, now
+
+    async def slots(self, request: pb.SearchSlotsRequest) -> pb.SearchSlotsResponse:
+        """Answer from the mirror, and look again at what is stale."""
+        who, now = asker(), self._now()
+        wanted = search_wire.wanted_of(request, now)
+        school = (await self._schools.standing(who)).school if wanted.within_km is not None else None
+        if school is not None and school.point is None:
+            raise malformed("within_km", "where the school is, is not known: name a department")
+        scope = await self._scope(wanted, None if school is None else school.point, who)
+        window = await self._window(wanted, scope, who, look_now=request.look_now)
+        standing = await self._schools.standing(who)
+        department = wanted.department or standing.school.department
+        month = month_of(local_day(wanted.since, department))
+        if department == standing.school.department:
+            self._schools.refresh_threshold(standing, month, wanted.category, who)
+        rules = await self._rulebooks.get()
+
+        def parameters_in(place: str) -> Parameters:
+            return rules.at(now, place, wanted.category)
+
+        usage = await school_queries.usage_now(self._reader, who.school_id, month)
+        judge = PageJudge(
+            standing.school,
+            now,
+            parameters_in,
+            lambda place: standing.quota(place, usage.get(place, 0), parameters_in(place.department)),
+        )
+        found = await self._find(wanted, scope, judge, standing.school.point)
+        response = pb.SearchSlotsResponse(incomplete=window.incomplete, incomplete_reason=window.reason)
+        if window.oldest_seen_at is not None:
+            response.oldest_seen_at.CopyFrom(wire.timestamp(window.oldest_seen_at))
+        if found.next is not None:
+            response.next_cursor = search_wire.cursor(found.next)
+        writer = PageWriter(standing.school.point)
+        for judged in found.slots:
+            writer.write(response, judged)
+        place = Place(department, month, wanted.category)
+        response.threshold.CopyFrom(wire.threshold(place, judge.quota_of(place), parameters_in(department), now))
+        return response
+
+    async def centres(self, request: pb.ListCentresRequest) -> pb.ListCentresResponse:
+        """Open centres of a department for a category, nearest to the school first (R-34)."""
+        who = asker()
+        department, category = wire.word(request.department, "department"), wire.word(request.category, "category")
+        offer = await self._centres.offer(department, category, who)
+        school = (await self._schools.standing(who)).school
+        parameters = await self._rulebooks.parameters_at(department, category)
+        writer = PageWriter(school.point)
+        nearest = nearest_first(offer.centres, school.point)
+        return pb.ListCentresResponse(centres=[writer.centre(one, parameters) for one in nearest])
+
+    async def _window(self, wanted: Wanted, scope: Scope, who: Asker, *, look_now: bool) -> Window:
+        if scope.trouble and not scope.looked_at:
+            return Window(incomplete=True, reason=scope.trouble)
+        window = await self._freshness.of(wanted, scope.looked_at, who, look_now=look_now)
+        if scope.trouble:
+            return Window(window.oldest_seen_at, incomplete=True, reason=window.reason or scope.trouble)
+        return window
+
+    async def _scope(self, wanted: Wanted, school: Point | None, who: Asker) -> Scope:
+        if wanted.department:
+            departments: Sequence[str] = [wanted.department]
+        else:
+            assert school is not None and wanted.within_km is not None  # noqa: PT018, S101 - `slots` refused the rest
+            departments = near(school, wanted.within_km)[:MOST_ASKED]
+        offers = await self._centres.offers(departments, wanted.category, who)
+        trouble = SEEN
+        offered: list[Centre] = []
+        for offer in offers:
+            if isinstance(offer, Failure):
+                trouble = trouble or reason(offer)
+            elif isinstance(offer, BaseException):
+                raise offer
+            else:
+                offered += offer.centres
+        every_centre = await self._centres.all([centre.id for centre in offered])
+        looked_at = [one for one in offered if is_meant(wanted, one, school)]
+        if not wanted.centre_ids and wanted.within_km is None:
+            return Scope({wanted.department: wanted.department}, False, looked_at, trouble)
+        known = [one for one in every_centre.values() if is_meant(wanted, one, school)]
+        streams = {one.id: one.department for one in nearest_first(known, school)[:MOST_STREAMS]}
+        return Scope(streams, True, nearest_first(looked_at, school), trouble)
+
+    async def _find(self, wanted: Wanted, scope: Scope, judge: PageJudge, school: Point | None) -> Found:
+        centres = await self._centres.all()
+        try:
+            return await Finder(wanted, scope.streams, scope.by_centre, centres, judge, school).page(self._reader)
+        except CentreUnknown:
+            centres = await self._centres.all_anew()
+            return await Finder(wanted, scope.streams, scope.by_centre, centres, judge, school).page(self._reader)

@@ -1,0 +1,118 @@
+"""Searches that people keep, and where each can match."""
+
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.scheduling.v1 import scheduling_pb2 as pb
+from resapermis_kit.clock import Clock, NewId, new_id
+from resapermis_kit.database import idempotency
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc.auth import caller
+from resapermis_scheduling_rules import wire
+from resapermis_scheduling_rules.domain.slots import Point
+from resapermis_scheduling_rules.peers import asker
+from resapermis_scheduling_rules.school.schools import Schools
+from resapermis_scheduling_rules.search import wire as search_wire
+from resapermis_scheduling_rules.search.departments import near
+from resapermis_scheduling_rules.search.wanted import Wanted
+from resapermis_scheduling_rules.watching import events as watch_events
+from resapermis_scheduling_rules.watching import queries as store
+from resapermis_scheduling_rules.watching.queries import MOST_SEARCHES, Saved, Scope
+
+LONGEST_LABEL = 80
+NOT_KEPT: tuple[Literal["from", "to", "cursor", "limit", "look_now"], ...] = (
+    "from",
+    "to",
+    "cursor",
+    "limit",
+    "look_now",
+)
+"""A saved search is about what comes: neither its window nor its page is kept."""
+
+
+class SavedSearches:
+    """A person's own. An alert books nothing."""
+
+    def __init__(
+        self, engine: AsyncEngine, outbox: Outbox, schools: Schools, now: Clock, make_id: NewId = new_id
+    ) -> None:
+        """`schools` says where a school is."""
+        self._engine, self._outbox, self._schools, self._now, self._new_id = engine, outbox, schools, now, make_id
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def save(self, request: pb.SaveSearchRequest) -> pb.SaveSearchResponse:
+        """Keep a search of the caller's; the same request id gives the same search."""
+        person, now = caller().school(), self._now()
+        label = request.label.strip()
+        if not 1 <= len(label) <= LONGEST_LABEL or not label.isprintable():
+            raise malformed("label", f"1 to {LONGEST_LABEL} printable characters")
+        bare = pb.SearchSlotsRequest()
+        bare.CopyFrom(request.search)
+        for field in NOT_KEPT:
+            bare.ClearField(field)
+        wanted = search_wire.wanted_of(bare, now)
+        school = (await self._schools.standing(asker())).school
+        where = scopes_of(wanted, school.point)
+        kept = Saved(
+            self._new_id(), person.account_id, person.school_id, label, bare.SerializeToString(), request.alert, now
+        )
+        async with transaction(self._engine) as tx:
+            earlier = await idempotency.earlier_answer(tx, person.account_id, request, now)
+            if earlier is not None:
+                return pb.SaveSearchResponse.FromString(earlier)
+            if not await store.save(tx, kept, where):
+                raise malformed("search", f"at most {MOST_SEARCHES} saved searches: delete one first")
+            response = pb.SaveSearchResponse(search=_saved(kept))
+            await self._outbox.add(tx, now, watch_events.search_kept(person, kept))
+            await idempotency.settle(tx, person.account_id, request, response)
+        return response
+
+    async def mine(self) -> pb.ListSavedSearchesResponse:
+        """The caller's searches, newest first."""
+        person = caller().school()
+        async with transaction(self._reader) as tx:
+            found = await store.saved_by(tx, person.account_id, person.school_id)
+        return pb.ListSavedSearchesResponse(searches=[_saved(one) for one in found])
+
+    async def delete(self, request: pb.DeleteSavedSearchRequest) -> pb.DeleteSavedSearchResponse:
+        """Forget one. NOT_FOUND: none of the caller's has this id."""
+        person = caller().school()
+        async with transaction(self._engine) as tx:
+            if not await store.forget_search(tx, _search_id(request.id), person.account_id, person.school_id):
+                raise Failure(Code.CODE_NOT_FOUND, "no saved search of yours has this id")
+            await self._outbox.add(tx, self._now(), watch_events.search_forgotten(person, request.id))
+        return pb.DeleteSavedSearchResponse()
+
+
+def scopes_of(wanted: Wanted, school: Point | None) -> list[Scope]:
+    """Where a search can match, so that a slot finds its searches by index."""
+    if wanted.within_km is not None and school is None:
+        raise malformed("within_km", "where the school is, is not known: name a department")
+    if wanted.department:
+        return [
+            Scope(wanted.category, wanted.department, centre_id, wanted.within_km)
+            for centre_id in wanted.centre_ids or ("",)
+        ]
+    assert school is not None and wanted.within_km is not None  # noqa: PT018, S101 - parsed so
+    return [Scope(wanted.category, one, "", wanted.within_km) for one in near(school, wanted.within_km)]
+
+
+def _search_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise malformed("id", "not an id") from None
+
+
+def _saved(one: Saved) -> pb.SavedSearch:
+    message = pb.SavedSearch(
+        id=str(one.id), label=one.label, search=pb.SearchSlotsRequest.FromString(one.search), alert=one.alert
+    )
+    message.created_at.CopyFrom(wire.timestamp(one.created_at))
+    if one.matched_at is not None:
+        message.matched_at.CopyFrom(wire.timestamp(one.matched_at))
+    return message

@@ -1,0 +1,111 @@
+"""Which centres somebody wants watched, whose tokens may pay for it, and when new slots come there: told to the planner."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis_kit.database.transaction import transaction
+from resapermis_scheduling_rules.domain.distance import within
+from resapermis_scheduling_rules.domain.parameters import Rulebook
+from resapermis_scheduling_rules.domain.polls import Interest
+from resapermis_scheduling_rules.domain.slots import Centre as ExamCentre
+from resapermis_scheduling_rules.domain.slots import Point
+from resapermis_scheduling_rules.mirror.centres import all_offers
+from resapermis_scheduling_rules.mirror.poll_schedule import Centre, Publication, Why, Wish
+from resapermis_scheduling_rules.parameters.queries import approved_parameters
+from resapermis_scheduling_rules.school.queries import homes as homes_since
+from resapermis_scheduling_rules.watching import queries
+from resapermis_scheduling_rules.watching.queries import Scope
+
+AT_HOME = timedelta(days=2)
+"""A school whose people were here this lately has its own department, favourites and searches looked at."""
+Offers = Mapping[tuple[str, str], Sequence[ExamCentre]]
+
+
+class Wants:
+    """What all schools want, for the planner of looks."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Read with `engine`."""
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def __call__(
+        self, interests: Sequence[Interest], now: datetime
+    ) -> tuple[Mapping[Centre, Wish], Mapping[tuple[str, str], Publication]]:
+        """Which centres are wanted, and when new slots of each department and category group go on line."""
+        async with transaction(self._reader) as tx:
+            homes = await homes_since(tx, now - AT_HOME)
+            offers = await all_offers(tx)
+            favourites = await queries.all_favourites(tx)
+            saved = await queries.wanted_places(tx)
+            rules = Rulebook(await approved_parameters(tx))
+        publications = {
+            place: Publication(parameters.publication_minutes, parameters.publication_weekday)
+            for place in offers
+            for parameters in (rules.at(now, *place),)
+        }
+        return wishes_of(offers, homes, favourites, saved, interests), publications
+
+
+@dataclass
+class Wishes:
+    """Gathers who wants which of the known centres, and why most."""
+
+    offers: Offers
+    payers: dict[Centre, set[str]] = field(default_factory=dict)
+    whys: dict[Centre, Why] = field(default_factory=dict)
+
+    def want(self, centres: Iterable[Centre], school: str, why: Why) -> None:
+        """A school wants centres; whoever wants one may pay for it."""
+        for centre in centres:
+            self.payers.setdefault(centre, set()).add(school)
+            self.whys[centre] = min(why, self.whys.get(centre, why))
+
+    def open_in(self, department: str, category: str) -> list[Centre]:
+        """Centres of a department for a category group."""
+        return [(centre.id, category) for centre in self.offers.get((department, category), ())]
+
+    def reached(self, scope: Scope, latitude: float | None, longitude: float | None) -> list[Centre]:
+        """Centres that a saved search of a school at this place means."""
+        point = Point(latitude, longitude) if latitude is not None and longitude is not None else None
+        return [
+            (centre.id, scope.category)
+            for centre in self.offers.get((scope.department, scope.category), ())
+            if scope.centre_id in {"", centre.id}
+            and (scope.within_km is None or within(centre, point, scope.within_km))
+        ]
+
+
+def wishes_of(
+    offers: Offers,
+    homes: Mapping[str, str],
+    favourites: Sequence[tuple[str, str, str]],
+    saved: Sequence[tuple[str, Scope, float | None, float | None]],
+    interests: Sequence[Interest],
+) -> dict[Centre, Wish]:
+    """Say which centres are wanted: as a favourite, else by a saved search, else for being at home there.
+
+    `homes`: department of each school that was active lately; only these are looked for. The department of a person's
+    search is wanted while they look.
+    """
+    known = {(centre.id, place[1]): place[0] for place, centres in offers.items() for centre in centres}
+    wishes = Wishes(offers)
+    at_home: dict[str, list[Centre]] = {}
+    for centre, department in known.items():
+        at_home.setdefault(department, []).append(centre)
+    for school, department in homes.items():
+        wishes.want(at_home.get(department, ()), school, Why.REST)
+    for one in interests:
+        wishes.want(wishes.open_in(one.department, one.category), one.school_id, Why.REST)
+    for school, category, centre_id in favourites:
+        if school in homes and (centre_id, category) in known:
+            wishes.want([(centre_id, category)], school, Why.FAVOURITE)
+    for school, scope, latitude, longitude in saved:
+        if school in homes:
+            wishes.want(wishes.reached(scope, latitude, longitude), school, Why.SAVED)
+    return {
+        centre: Wish(known[centre], why, frozenset(wishes.payers[centre]))
+        for centre, why in sorted(wishes.whys.items())
+    }
