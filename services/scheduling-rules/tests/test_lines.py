@@ -60,6 +60,29 @@ async def test_our_own_holds_show_at_once(service: Service) -> None:
     assert await statuses(service, "school-1") == [pb.SLOT_STATUS_TAKEN]
 
 
+@pytest.mark.req("R-11")
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 16: what we refused is taken for RdvPermis' word")
+async def test_what_basket_refused_without_asking_rdvpermis_says_nothing_of_the_slot(service: Service) -> None:
+    # A hold whose answer was lost, and presses meanwhile: refused because our own line may have the slot.
+    service.state.slot("s1")
+    assert await statuses(service, "school-1") == [pb.SLOT_STATUS_FREE]
+    await change(service, "line-1", basket.LINE_STATE_ASKING)
+    await change(service, "line-2", basket.LINE_STATE_REFUSED, reason="SLOT_TAKEN")
+    asked = {"from": basket.LINE_STATE_ASKING}
+    await change(service, "line-1", basket.LINE_STATE_REFUSED, reason="RDVPERMIS_DOWN", **asked)
+    assert await statuses(service, "school-1") == [pb.SLOT_STATUS_FREE]
+
+
+@pytest.mark.req("R-11")
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 16: what we refused is taken for RdvPermis' word")
+async def test_who_has_a_slot_stays_known_when_another_press_is_refused_for_it(service: Service) -> None:
+    service.state.slot("s1")
+    await statuses(service, "school-1")
+    await change(service, "line-1", basket.LINE_STATE_HELD)
+    await change(service, "line-2", basket.LINE_STATE_REFUSED, reason="SLOT_TAKEN")
+    assert await statuses(service, "school-1") == [pb.SLOT_STATUS_OURS]
+
+
 @pytest.mark.req("R-10", "R-11")
 async def test_holds_count_while_they_live_and_the_threshold_is_said_once(service: Service) -> None:
     service.state.school(fte=1.2)  # floor(4.5 x 1.2) = 5
