@@ -1,0 +1,88 @@
+"""An address is judged at sending as at entry, and the school learns whom no mail can reach."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from notification_peers import SENDER, House
+from test_mail import ONE, TWO, ZOE, line
+
+from resapermis.notification.v1 import notification_pb2 as pb
+from resapermis_kit.clock import utc_now
+from resapermis_notification.mail import BadAddress, Told, write
+
+TOLD = Told("mandate.active", utc_now(), {"category": "B"}, "Actif.", "Active.")
+UNTOLD = "fault tried-2: nobody learns that a mail reached nobody"
+
+
+def _fault(reason: str) -> Any:
+    return pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason=f"fault tried-2: {reason}")
+
+
+TRIED = _fault("tried as if it were an address")
+
+
+@pytest.mark.req("N-06")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "zoe@mail.example,",
+        "zoe@mail.example;",
+        "mailto:zoe@mail.example",
+        pytest.param("zoe@mail.example.", marks=TRIED),
+        pytest.param("zoe\u200b@mail.example", marks=TRIED),
+        pytest.param("zoe@mail.example\u200b", marks=TRIED),
+        pytest.param("\ufeffzoe@mail.example", marks=TRIED),
+        pytest.param("a..b@mail.example", marks=TRIED),
+        pytest.param("b.@mail.example", marks=TRIED),
+        pytest.param(".c@mail.example", marks=TRIED),
+        pytest.param("zoe@mail..example", marks=TRIED),
+        pytest.param("zoe@-mail.example", marks=TRIED),
+        pytest.param("zoe@mail", marks=TRIED),
+    ],
+)
+def test_what_is_no_address_at_entry_is_none_at_sending(address: str) -> None:
+    with pytest.raises(BadAddress):
+        write(TOLD, "school", address, "fr", SENDER, UUID(int=1))
+
+
+@pytest.mark.req("N-06")
+@pytest.mark.parametrize(
+    "address", ["zoe@mail.example", "zoe.d-arc+permis@sous.domaine.example", "d'arc@mail.example", "zoé@école.example"]
+)
+def test_what_is_an_address_at_entry_is_one_at_sending(address: str) -> None:
+    assert write(TOLD, "school", address, "fr", SENDER, UUID(int=1))["To"] == address
+
+
+@pytest.mark.req("N-06")
+@pytest.mark.parametrize(
+    ("address", "refusals"),
+    [
+        pytest.param("zoe@mail.example,", {}, id="no address"),
+        pytest.param(ZOE, {ZOE: "550 no such user"}, id="nobody there"),
+    ],
+)
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=UNTOLD)
+async def test_a_candidate_whom_no_mail_reaches_is_told_to_the_school(
+    house: House, address: str, refusals: dict[str, str]
+) -> None:
+    house.people.email, house.post.refusals = address, refusals
+    await house.hear(line())
+    await house.deliveries.drain()
+    assert sorted(to for to, _ in house.post.mails) == [ONE, TWO]
+    about = await notices(house)
+    assert [one.candidate_id for one in about if one.kind != "booking.confirmed"] == ["0198-candidate"]
+    assert address not in str(about)
+
+
+@pytest.mark.req("N-06")
+async def test_a_mail_that_arrives_or_waits_is_no_notice(house: House) -> None:
+    house.post.refusals = {ONE: "450 greylisted"}
+    await house.hear(line())
+    await house.deliveries.drain()
+    assert sorted(to for to, _ in house.post.mails) == [TWO, ZOE]
+    assert [one.kind for one in await notices(house)] == ["booking.confirmed"]
+
+
+async def notices(house: House) -> list[pb.Notice]:
+    return list((await house.call("ListNotices", pb.ListNoticesRequest())).notices)
