@@ -208,7 +208,6 @@ def test_a_service_that_was_killed_is_refused_for_meanwhile_and_works_again_once
 
 
 @pytest.mark.req("P-04", "R-11")
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 16: refused for our own doubt, shown as taken")
 def test_a_slot_pressed_for_in_vain_while_egress_was_away_is_to_be_had_once_it_is_back(
     platform: BackgroundStack, school: DrivingSchool
 ) -> None:

@@ -110,7 +110,9 @@ def _mark(event: LineChanged, at: datetime) -> store.Mark | None:
         return store.Mark(event.slot_id, Status.TAKEN, event.school_id, until if live else None, at)
     if event.to in FREED:
         return store.Mark(event.slot_id, Status.FREE, None, None, at)
-    if event.to == basket.LINE_STATE_REFUSED and event.reason.removeprefix("CODE_") in TAKEN_BY_OTHERS:
+    # Refused without having asked RdvPermis: by what we know already, or think, and so no news of the slot.
+    refused_there = (getattr(event, "from"), event.to) == (basket.LINE_STATE_ASKING, basket.LINE_STATE_REFUSED)
+    if refused_there and event.reason.removeprefix("CODE_") in TAKEN_BY_OTHERS:
         return store.Mark(event.slot_id, Status.TAKEN, None, None, at)
     return None
 
