@@ -61,16 +61,20 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         self.lasts = timedelta(minutes=20)
         self.replacements_left = 5
         self.gate: asyncio.Event | None = None
+        self.gates: dict[str, asyncio.Event] = {}
+        """The same for one method ("HoldSlots"), or for one school's calls of it ("HoldSlots school-1")."""
         self._numbers = itertools.count(1)
 
     async def _begin(self, method: str, request: Any) -> str:
         self.calls.append(method)
-        if self.gate is not None:
-            await self.gate.wait()
+        person = caller().person
+        school: str = person.school_id if person is not None else request.on_behalf.school_id
+        for gate in (self.gate, self.gates.get(method), self.gates.get(f"{method} {school}")):
+            if gate is not None:
+                await gate.wait()
         if method in self.before:
             raise self.before[method]
-        person = caller().person
-        return person.school_id if person is not None else request.on_behalf.school_id
+        return school
 
     def _end(self, method: str) -> None:
         if method in self.after:
@@ -177,6 +181,8 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
 
     async def ValidateBasket(self, request: rdv.ValidateBasketRequest, context: Any) -> rdv.ValidateBasketResponse:
         school = await self._begin("ValidateBasket", request)
+        if request.basket_id not in self.baskets:
+            raise Failure(Code.CODE_RDVPERMIS_BASKET_GONE, "no such basket", rdvpermis_code="PANIER_INCONNU")
         basket = self.baskets[request.basket_id]
         response = rdv.ValidateBasketResponse()
         for slot_id, who in list(basket.candidates.items()):

@@ -13,14 +13,12 @@ import pytest
 import sqlalchemy as sa
 from basket_peers import Basket, candidate
 from test_domain import NOW, line
-from test_unasked import fact
+from test_unasked import mandate_ended
 
 import resapermis_basket
 from resapermis.audit.v1.events_pb2 import Outcome, Record
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.booking.v1 import booking_pb2 as booking
-from resapermis.mandate.v1 import mandate_pb2
-from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_basket import store
 from resapermis_basket.domain import FIRST, NEXT, State
@@ -196,12 +194,7 @@ async def test_a_mandate_that_ends_while_rdvpermis_is_asked_for_the_hold_is_neve
         while "HoldSlots" not in basket.rdvpermis.calls:  # noqa: ASYNC110 - asked in another process
             await asyncio.sleep(0.01)
     basket.world.no_mandate.add(candidate(1))
-    ended = MandateChanged(
-        candidate_id=candidate(1), school_id="school-1", category="B", to=mandate_pb2.MANDATE_STATE_REVOKED
-    )
-    setattr(ended, "from", mandate_pb2.MANDATE_STATE_ACTIVE)
-    async with transaction(basket.engine) as tx:
-        await basket.unasked.on_mandate_changed(tx, ended, fact(MandateChanged))
+    await mandate_ended(basket, 1)
     await basket.unasked.heed()
     basket.rdvpermis.gate.set()
     group = await holding

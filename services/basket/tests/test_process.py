@@ -28,7 +28,8 @@ from resapermis_testing.running import Running
 
 
 @contextlib.asynccontextmanager
-async def _leader_tasks(process: Process) -> AsyncIterator[None]:
+async def leader_tasks(process: Process) -> AsyncIterator[None]:
+    """Run what its leader does."""
     tasks = [asyncio.ensure_future(leader.forever(task)) for task in process.leader_tasks]
     try:
         yield
@@ -38,22 +39,21 @@ async def _leader_tasks(process: Process) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _process(basket: Basket, settings_for: Any, make_bus: Any, outbox: Any) -> Process:
+async def wired(basket: Basket, settings: Settings, make_bus: Any) -> Process:
     """What `run.serve` makes, wired by `build`, with the peers of this test."""
-    settings = settings_for(Settings, "basket", grace_seconds=0.05, expire_every_seconds=0.1, settle_every_seconds=0.2)
-    process = Process(
-        "basket", settings, basket.engine, await make_bus("basket"), outbox, basket.running.server, Health()
-    )
+    bus, outbox, server = await make_bus("basket"), basket.parts.outbox, basket.running.server
+    process = Process("basket", settings, basket.engine, bus, outbox, server, Health())
     process.channels = dict(basket.peer_channels)
+    await program.build(process, settings)
     return process
 
 
 @pytest.mark.req("R-15")
 async def test_a_hold_expires_unasked_within_a_second(basket: Basket, settings_for: Any, make_bus: Any) -> None:
-    process = await _process(basket, settings_for, make_bus, basket.parts.outbox)
-    await program.build(process, process.settings)  # type: ignore[arg-type] # Settings of basket
+    settings = settings_for(Settings, "basket", grace_seconds=0.05, expire_every_seconds=0.1, settle_every_seconds=0.2)
+    process = await wired(basket, settings, make_bus)
     basket.rdvpermis.lasts = timedelta(milliseconds=500)
-    async with _leader_tasks(process):
+    async with leader_tasks(process):
         await basket.hold("s1")
 
         async def expired_and_given_back() -> bool:

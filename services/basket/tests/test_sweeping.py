@@ -14,14 +14,12 @@ from sqlalchemy.exc import IntegrityError
 from test_changing import LOST, booked, cancel, replace, settle
 from test_domain import NOW
 from test_domain import line as a_line
-from test_unasked import fact
+from test_unasked import slot_withdrawn
 
 from resapermis.audit.v1.events_pb2 import Actor
 from resapermis.basket.v1 import basket_pb2 as pb
-from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
 from resapermis_basket.domain import FoundExam, State, compare, outside_changes
 from resapermis_basket.sweeping import Sweeping
-from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 
 
@@ -112,8 +110,7 @@ async def test_what_is_found_counts_above_the_cap_and_stops_holds(basket: Basket
 async def test_a_booking_cancelled_by_hand_or_withdrawn_by_the_state_ends(basket: Basket) -> None:
     one, _ = await booked(basket, ("s1", 1), ("s2", 2))
     del basket.rdvpermis.exams[one.exam_id]
-    async with transaction(basket.engine) as tx:
-        await basket.unasked.on_slot_withdrawn(tx, SlotWithdrawn(slot_id="s1"), fact(SlotWithdrawn))
+    await slot_withdrawn(basket, "s1")
     await basket.unasked.heed()
     (row,) = await basket.rows("SELECT next_sweep_at < now() + interval '2 minutes' AS soon FROM watched")
     assert row.soon

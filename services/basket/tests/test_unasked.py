@@ -57,8 +57,24 @@ async def due_now(basket: Basket) -> None:
     await basket.rows("UPDATE basket_line SET next_look_at = now() WHERE next_look_at IS NOT NULL RETURNING 1")
 
 
-def fact(kind: type, number: int = 1) -> Event:
+def event_of(kind: type, number: int = 1) -> Event:
     return Event(str(new_id()), "peer", number, kind.DESCRIPTOR.full_name, datetime.now(UTC), b"", "")
+
+
+async def slot_withdrawn(basket: Basket, *slots: str) -> None:
+    """The event comes that the State took slots back."""
+    async with transaction(basket.engine) as tx:
+        for slot in slots:
+            await basket.unasked.on_slot_withdrawn(tx, SlotWithdrawn(slot_id=slot), event_of(SlotWithdrawn))
+
+
+async def mandate_ended(basket: Basket, number: int, school: str = "school-1") -> None:
+    """The event comes that the school's mandate of this candidate was revoked."""
+    ended = MandateChanged(candidate_id=candidate(number), school_id=school, category="B")
+    setattr(ended, "from", mandate_pb2.MANDATE_STATE_ACTIVE)
+    ended.to = mandate_pb2.MANDATE_STATE_REVOKED
+    async with transaction(basket.engine) as tx:
+        await basket.unasked.on_mandate_changed(tx, ended, event_of(MandateChanged))
 
 
 # Expiry
@@ -320,9 +336,7 @@ async def test_giving_back_is_tried_again_while_rdvpermis_is_away(basket: Basket
 async def test_a_slot_withdrawn_by_the_state_ends_its_hold(basket: Basket) -> None:
     await basket.hold("s1", "s2")
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
-    async with transaction(basket.engine) as tx:
-        await basket.unasked.on_slot_withdrawn(tx, SlotWithdrawn(slot_id="s1"), fact(SlotWithdrawn))
-        await basket.unasked.on_slot_withdrawn(tx, SlotWithdrawn(slot_id="s2"), fact(SlotWithdrawn))
+    await slot_withdrawn(basket, "s1", "s2")
     await basket.unasked.heed()
     await settled(basket, s1="withdrawn", s2="held")  # theirs still has s2: another school's look saw it as taken
     told = (await basket.said(LineChanged))[-1]
@@ -332,14 +346,11 @@ async def test_a_slot_withdrawn_by_the_state_ends_its_hold(basket: Basket) -> No
 @pytest.mark.req("R-04", "C14")
 async def test_a_mandate_that_ends_gives_its_holds_back(basket: Basket) -> None:
     await basket.hold(("s1", 1), ("s2", 2))
-    ended = MandateChanged(candidate_id=candidate(1), school_id="school-1", category="B")
-    setattr(ended, "from", mandate_pb2.MANDATE_STATE_ACTIVE)
-    ended.to = mandate_pb2.MANDATE_STATE_REVOKED
     began = MandateChanged(candidate_id=candidate(2), school_id="school-1", category="B")
     began.to = mandate_pb2.MANDATE_STATE_ACTIVE
+    await mandate_ended(basket, 1)
     async with transaction(basket.engine) as tx:
-        await basket.unasked.on_mandate_changed(tx, ended, fact(MandateChanged))
-        await basket.unasked.on_mandate_changed(tx, began, fact(MandateChanged))
+        await basket.unasked.on_mandate_changed(tx, began, event_of(MandateChanged))
     await basket.unasked.heed()
     await basket.unasked.heed()
     assert await basket.states() == {"s1": "released", "s2": "held"}

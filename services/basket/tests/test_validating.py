@@ -117,3 +117,20 @@ async def test_what_was_booked_is_not_validated_again(basket: Basket) -> None:
     with pytest.raises(Failure) as refused:
         await basket.validate(held.id)
     assert refused.value.code == Code.CODE_ILLEGAL_TRANSITION
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="fault tried-5: told as if RdvPermis had withdrawn the slot"
+)
+async def test_a_basket_that_vanished_at_rdvpermis_is_told_as_that_and_not_as_a_withdrawn_slot(basket: Basket) -> None:
+    """Who is told SLOT_GONE looks for another slot, and searches hide it for a quarter of an hour: it is free there."""
+    held = await basket.hold(("s1", 1))
+    basket.rdvpermis.baskets.clear()
+    basket.rdvpermis.owner.clear()
+    with pytest.raises(Failure) as refused:
+        await basket.validate(held.id)
+    assert refused.value.code == Code.CODE_RDVPERMIS_BASKET_GONE
+    await basket.unasked.settle()
+    told = (await basket.said(LineChanged))[-1]
+    assert (told.reason, told.to == pb.LINE_STATE_WITHDRAWN) == ("RDVPERMIS_BASKET_GONE", False)
+    assert states(await basket.hold("s1", school="school-2")) == [HELD]

@@ -1,0 +1,87 @@
+"""What other services publish is acted on, however the line it is about stands when it comes."""
+
+import asyncio
+
+import pytest
+from basket_peers import Basket, candidate
+from paused_acts import stopped_updates, waits_or_ended
+from test_unasked import due_now, mandate_ended, slot_withdrawn
+
+from resapermis.basket.v1 import basket_pb2 as pb
+from resapermis_testing.eventually import eventually
+
+
+async def asked(basket: Basket, method: str) -> None:
+    async def is_asked() -> bool:
+        return method in basket.rdvpermis.calls
+
+    await eventually(is_asked)
+
+
+async def rounds(basket: Basket) -> None:
+    """What is still to be acted on is: by rounds that nothing is in the way of."""
+    for _ in range(2):
+        await basket.unasked.heed()
+        await due_now(basket)
+        await basket.unasked.settle()
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 8: only a held line is looked for, once")
+async def test_a_slot_withdrawn_while_rdvpermis_is_asked_for_it_ends_the_hold(basket: Basket) -> None:
+    basket.rdvpermis.gate = asyncio.Event()
+    holding = asyncio.ensure_future(basket.hold("s1"))
+    await asked(basket, "HoldSlots")
+    await slot_withdrawn(basket, "s1")
+    await basket.unasked.heed()
+    basket.rdvpermis.gate.set()
+    assert [line.state for line in (await holding).lines] == [pb.LINE_STATE_HELD]
+    basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
+    await rounds(basket)
+    assert await basket.states() == {"s1": "withdrawn"}
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 8: only a held line is looked for, once")
+async def test_a_mandate_ended_while_rdvpermis_is_asked_for_the_hold_gives_it_back(basket: Basket) -> None:
+    basket.rdvpermis.gate = asyncio.Event()
+    holding = asyncio.ensure_future(basket.hold(("s1", 1)))
+    await asked(basket, "HoldSlots")
+    await mandate_ended(basket, 1)
+    await basket.unasked.heed()
+    basket.rdvpermis.gate.set()
+    await holding
+    await rounds(basket)
+    assert await basket.states() == {"s1": "released"}
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 8: a line that has moved meanwhile is left out")
+async def test_a_slot_withdrawn_while_its_line_is_changed_ends_the_hold(basket: Basket) -> None:
+    (line,) = (await basket.hold("s1")).lines
+    request = pb.AccompanyLineRequest(request_id=basket.key(), line_id=line.id, trainer_id="formateur-1")
+    async with stopped_updates(basket):
+        changing = asyncio.ensure_future(basket.ask("AccompanyLine", request))
+        await waits_or_ended(basket, changing, 1)
+        await slot_withdrawn(basket, "s1")
+        heeding = asyncio.ensure_future(basket.unasked.heed())
+        await waits_or_ended(basket, heeding, 2)
+    await asyncio.gather(changing, heeding)
+    basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
+    await rounds(basket)
+    assert await basket.states() == {"s1": "withdrawn"}
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="fault 8: a line that RdvPermis is asked about is left out"
+)
+async def test_a_slot_withdrawn_while_its_candidate_is_being_named_ends_the_hold(basket: Basket) -> None:
+    (line,) = (await basket.hold("s1")).lines
+    basket.rdvpermis.gates["NameCandidate"] = asyncio.Event()
+    request = pb.NameCandidateRequest(request_id=basket.key(), line_id=line.id, candidate_id=candidate(1))
+    naming = asyncio.ensure_future(basket.ask("NameCandidate", request))
+    await asked(basket, "NameCandidate")
+    await slot_withdrawn(basket, "s1")
+    await basket.unasked.heed()
+    basket.rdvpermis.gates["NameCandidate"].set()
+    await naming
+    basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
+    await rounds(basket)
+    assert await basket.states() == {"s1": "withdrawn"}
