@@ -193,12 +193,12 @@ class DrivingSchool(School):
         return Person(person.neph, person.first_name, person.last_name, person.email, made["id"])
 
     def search(
-        self, *, department: str = "", centre: str = "", look_now: bool = False, limit: int = 200
+        self, *, department: str = "", centre: str = "", poll_now: bool = False, limit: int = 200
     ) -> dict[str, Any]:
         """The exam day's slots."""
         day = str(exam_day())
         asked: dict[str, Any] = {"department": department or self.department, "category": CATEGORY, "to": day}
-        asked |= {"from": day, "pollNow": str(look_now).lower()} | ({"centre": centre} if centre else {})
+        asked |= {"from": day, "pollNow": str(poll_now).lower()} | ({"centre": centre} if centre else {})
         return dict(self.get("/api/v1/slots", limit=limit, **asked))
 
     def slots(self, count: int, *, at: datetime | None = None) -> list[str]:
@@ -207,7 +207,7 @@ class DrivingSchool(School):
         made = self.state.publish(centre, exam_day(), count, at)
 
         def seen() -> bool:
-            found = {slot["id"]: slot for slot in self.search(centre=centre, look_now=True)["items"]}
+            found = {slot["id"]: slot for slot in self.search(centre=centre, poll_now=True)["items"]}
             return all(one in found and found[one]["allowed"] for one in made)
 
         until(seen, f"{count} fresh slots in the search")

@@ -41,7 +41,7 @@ def test_while_rdvpermis_is_down_what_is_known_is_shown_and_holds_say_so(
     booked = school.booking()
     platform.stop(SANDBOX)
     try:
-        shown = school.search(centre=f"ce-{school.wire_department}-1", look_now=True)
+        shown = school.search(centre=f"ce-{school.wire_department}-1", poll_now=True)
         known = {slot["id"]: slot for slot in shown["items"]}
         assert set(slots) <= set(known)
         assert all(known[slot]["seenAt"] for slot in slots)

@@ -142,7 +142,7 @@ def test_a_refusal_is_explained_with_what_to_do_and_when_before_anything_is_aske
     person = stranger.candidate()
     (slot,) = local.slots(1)
     until(
-        lambda: slot in {one["id"] for one in stranger.search(department=local.department, look_now=True)["items"]},
+        lambda: slot in {one["id"] for one in stranger.search(department=local.department, poll_now=True)["items"]},
         "the slot in the other school's search",
     )
     opened = state.calls(stranger.id, "POST /paniers")

@@ -7,9 +7,9 @@ from typing import Any
 import grpc
 import pytest
 
+from resapermis.batch.v1 import batch_pb2, batch_pb2_grpc
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
-from resapermis.together.v1 import together_pb2, together_pb2_grpc
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc import batched_calls, peers
 from resapermis_kit.rpc.auth import caller, current_token
@@ -148,26 +148,26 @@ async def test_only_whom_the_policy_names_may(running: Running) -> None:
             assert failed.code == Code.CODE_UNAUTHENTICATED
 
 
-async def refused(running: Running, *calls: together_pb2.Asked) -> list[Code.ValueType]:
+async def refused(running: Running, *calls: batch_pb2.Call) -> list[Code.ValueType]:
     async with running.channel("mandate", "basket") as channel:
-        stub = together_pb2_grpc.TogetherServiceStub(channel)
-        request = together_pb2.CallRequest(calls=calls)
-        return [one.refusal.code async for said in stub.Call(request, timeout=5) for one in said.answers]
+        stub = batch_pb2_grpc.BatchServiceStub(channel)
+        request = batch_pb2.ExecuteRequest(calls=calls)
+        return [one.refusal.code async for said in stub.Execute(request, timeout=5) for one in said.results]
 
 
 async def test_what_cannot_be_called_or_read_is_malformed(running: Running) -> None:
     token = running.principal()
-    itself = "/resapermis.together.v1.TogetherService/Call"
+    itself = "/resapermis.batch.v1.BatchService/Execute"
     asked = [("/nobody/knows", b""), (itself, b""), (CHECK, b"\xff\xff"), ("", b"")]
-    calls = [together_pb2.Asked(method=m, request=r, principal=token, left_milliseconds=5000) for m, r in asked]
+    calls = [batch_pb2.Call(method=m, request=r, principal=token, left_milliseconds=5000) for m, r in asked]
     assert await refused(running, *calls) == [Code.CODE_MALFORMED] * 4
-    late = together_pb2.Asked(method=CHECK, principal=token)
+    late = batch_pb2.Call(method=CHECK, principal=token)
     assert await refused(running, late) == [Code.CODE_DEADLINE]
     assert await refused(running) == []
 
 
 async def test_too_many_at_once_are_refused(running: Running) -> None:
-    call = together_pb2.Asked(method=CHECK, principal=running.principal(), left_milliseconds=5000)
+    call = batch_pb2.Call(method=CHECK, principal=running.principal(), left_milliseconds=5000)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await refused(running, *[call] * (MOST_CALLS + 1))
     assert from_rpc_error(caught.value).code == Code.CODE_MALFORMED
@@ -188,9 +188,9 @@ async def test_a_peer_of_a_release_that_knows_no_batches_is_called_one_by_one(
 ) -> None:
     async with running.channel("mandate", "basket") as channel:
         older = channel.unary_stream(
-            "/resapermis.together.v2.TogetherService/Call",
-            request_serializer=together_pb2.CallRequest.SerializeToString,
-            response_deserializer=together_pb2.CallResponse.FromString,
+            "/resapermis.together.v2.BatchService/Execute",
+            request_serializer=batch_pb2.ExecuteRequest.SerializeToString,
+            response_deserializer=batch_pb2.ExecuteResponse.FromString,
         )
         monkeypatch.setattr(together, "_call", older)
         for _ in range(2):
@@ -206,9 +206,9 @@ async def test_a_peer_that_has_moved_on_to_a_newer_release_is_found_to_know_batc
     newer, lots = together._call, []
     async with running.channel("mandate", "basket") as channel:
         older = channel.unary_stream(
-            "/resapermis.together.v2.TogetherService/Call",
-            request_serializer=together_pb2.CallRequest.SerializeToString,
-            response_deserializer=together_pb2.CallResponse.FromString,
+            "/resapermis.together.v2.BatchService/Execute",
+            request_serializer=batch_pb2.ExecuteRequest.SerializeToString,
+            response_deserializer=batch_pb2.ExecuteResponse.FromString,
         )
         monkeypatch.setattr(together, "_call", older)
         await asyncio.gather(*(check(together, running.principal()) for _ in range(2)))
@@ -225,11 +225,11 @@ async def test_a_peer_that_has_moved_on_to_a_newer_release_is_found_to_know_batc
 async def test_a_peer_that_answers_nonsense_or_not_all_is_a_failure(
     running: Running, together: BatchedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nonsense(request: object, **_: float) -> AsyncIterator[together_pb2.CallResponse]:
-        yield together_pb2.CallResponse(answers=[together_pb2.Answered(call=0, answer=b"\xff\xff")])
+    async def nonsense(request: object, **_: float) -> AsyncIterator[batch_pb2.ExecuteResponse]:
+        yield batch_pb2.ExecuteResponse(answers=[batch_pb2.Result(call=0, answer=b"\xff\xff")])
 
-    async def silence(request: object, **_: float) -> AsyncIterator[together_pb2.CallResponse]:
-        yield together_pb2.CallResponse(answers=[together_pb2.Answered(call=99, answer=b"")])
+    async def silence(request: object, **_: float) -> AsyncIterator[batch_pb2.ExecuteResponse]:
+        yield batch_pb2.ExecuteResponse(answers=[batch_pb2.Result(call=99, answer=b"")])
 
     for how in (nonsense, silence):
         monkeypatch.setattr(together, "_call", how)

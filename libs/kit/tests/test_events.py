@@ -211,7 +211,7 @@ async def test_what_is_promised_is_repeated_too(make_engine: MakeEngine) -> None
     await publish(engine, box, "c", "d")
     await _waiting(engine)
     async with transaction(engine) as tx:
-        answer = await replay.replay(tx, SOURCE, pb.ReplayRequest(lane=EVENTS, first_number=2, last_number=3))
+        answer = await replay.replay(tx, SOURCE, pb.ReplayRequest(stream=EVENTS, first_number=2, last_number=3))
     assert [envelope.number for envelope in answer.envelopes] == [2, 3]
 
 

@@ -71,7 +71,7 @@ class Basket:
         self, *slots: str | tuple[str, int], school: str = "school-1", key: str = "", together: bool = False
     ) -> pb.Group:
         """Hold slots; ("slot", 3) names candidate 3."""
-        request = pb.HoldSlotsRequest(request_id=key or self.key(), together=together)
+        request = pb.HoldSlotsRequest(request_id=key or self.key(), all_or_nothing=together)
         for slot in slots:
             if isinstance(slot, str):
                 request.lines.add(slot_id=slot)

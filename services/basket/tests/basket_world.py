@@ -144,7 +144,9 @@ class Rules(scheduling_pb2_grpc.SchedulingServiceServicer):
                 verdicts=verdicts,
                 quota_limit=world.quota_limit,
                 month=MONTH,
-                case=scheduling_pb2.Case(purpose=request.purpose, slot=world.slot(line.slot_id), line=line),
+                snapshot=scheduling_pb2.EvaluationSnapshot(
+                    purpose=request.purpose, slot=world.slot(line.slot_id), line=line
+                ),
             )
             if not unseen:
                 verdict.slot.CopyFrom(world.slot(line.slot_id))
@@ -153,12 +155,12 @@ class Rules(scheduling_pb2_grpc.SchedulingServiceServicer):
     async def Rejudge(self, request: scheduling_pb2.RejudgeRequest, context: Any) -> scheduling_pb2.RejudgeResponse:
         assert caller().person is None
         response = scheduling_pb2.RejudgeResponse()
-        for case in request.cases:
+        for case in request.snapshots:
             rules = self.world.drifted.get(case.slot.id, [])
             if request.HasField("changed") and case.slot.id in self.world.would_refuse:
                 rules = [*rules, "R-NOTICE"]
             against = [Verdict(rule=rule, allowed=False) for rule in rules]
-            response.cases.add(allowed=not against, against=against)
+            response.snapshots.add(allowed=not against, against=against)
         self.world.rejudged.append(request)
         return response
 

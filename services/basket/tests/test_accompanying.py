@@ -15,10 +15,10 @@ from resapermis_kit.errors import Code, Failure
 
 
 async def accompany(basket: Basket, line: pb.Line, trainer: str = "", vehicle: str = "", key: str = "") -> pb.Line:
-    request = pb.AccompanyLineRequest(
+    request = pb.SetLineResourcesRequest(
         request_id=key or basket.key(), line_id=line.id, trainer_id=trainer, vehicle_id=vehicle
     )
-    return (await basket.ask("AccompanyLine", request)).line
+    return (await basket.ask("SetLineResources", request)).line
 
 
 @pytest.mark.req("R-17")

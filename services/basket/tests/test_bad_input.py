@@ -25,7 +25,7 @@ from resapermis_testing.mutation import mutants
 BASKET, BOOKING = "resapermis.basket.v1.BasketService", "resapermis.booking.v1.BookingService"
 HOLD = pb.HoldSlotsRequest(
     request_id="key-1",
-    together=True,
+    all_or_nothing=True,
     lines=[pb.HoldLine(slot_id="s1", candidate_id=candidate(1)), pb.HoldLine(slot_id="s2")],
 )
 VALIDATE = pb.ValidateGroupRequest(request_id="key-2", group_id=candidate(2))
@@ -38,7 +38,7 @@ PAGE = booking.ListBookingsRequest(
 )
 CHECK = pb.CheckHoldRequest(lines=HOLD.lines)
 PREPARE = pb.PrepareOpeningRequest(category="B", department="94", candidate_ids=[candidate(7)], slot_id="s3")
-ACCOMPANY = pb.AccompanyLineRequest(request_id="key-5", line_id=candidate(8), trainer_id="t1", vehicle_id="v1")
+ACCOMPANY = pb.SetLineResourcesRequest(request_id="key-5", line_id=candidate(8), trainer_id="t1", vehicle_id="v1")
 SWAP = booking.SwapBookingsRequest(request_id="key-6", booking_id=candidate(9), other_booking_id=candidate(10))
 SWAPPABLE = booking.ListSwappableRequest(booking_id=candidate(11), date="2026-12-09")
 PREVIEW = booking.PreviewCancellationRequest(booking_id=candidate(12))
@@ -62,7 +62,7 @@ METHODS: dict[str, Message] = {
     f"/{BOOKING}/ListBookings": PAGE,
     f"/{BASKET}/CheckHold": CHECK,
     f"/{BASKET}/PrepareOpening": PREPARE,
-    f"/{BASKET}/AccompanyLine": ACCOMPANY,
+    f"/{BASKET}/SetLineResources": ACCOMPANY,
     f"/{BOOKING}/SwapBookings": SWAP,
     f"/{BOOKING}/ListSwappable": SWAPPABLE,
     f"/{BOOKING}/PreviewCancellation": PREVIEW,

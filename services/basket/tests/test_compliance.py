@@ -37,7 +37,7 @@ async def test_every_booking_is_judged_again_by_what_was_kept(basket: Basket, mo
     await basket.hold("s9")  # not booked: not a booking
     report = await Compliance(basket.parts).check()
     assert (report.bookings, report.judgements, report.drifted) == (7, 4 * 2 + 3, 0)
-    cases = [case for request in basket.world.rejudged for case in request.cases]
+    cases = [case for request in basket.world.rejudged for case in request.snapshots]
     assert {case.purpose for case in cases} == {"hold", "validate", "replace", "swap"}
     assert {case.line.candidate_id for case in cases} == {candidate(number) for number in (1, 2, 3, 4, 7)}
     assert REGISTRY.get_sample_value("resapermis_compliance_bookings_checked") == 7

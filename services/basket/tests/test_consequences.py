@@ -27,13 +27,13 @@ async def test_what_cancelling_costs_is_said_before_and_changes_nothing(basket: 
     (line,) = await booked(basket, ("s1", 1))
     basket.world.consequence = FREE
     said = await preview(basket, line)
-    assert (said.possible, said.late, said.barred_days) == (True, False, 0)
+    assert (said.possible, said.late, said.restricted_days) == (True, False, 0)
     assert said.free_until.ToDatetime(UTC) == datetime(2036, 12, 2, 23, tzinfo=UTC)
-    assert not said.HasField("barred_until")
+    assert not said.HasField("restricted_until")
     basket.world.consequence = LATE
     said = await preview(basket, line)
-    assert (said.possible, said.late, said.barred_days) == (True, True, 30)
-    assert said.barred_until.ToDatetime(UTC) == datetime(2027, 1, 8, 23, tzinfo=UTC)
+    assert (said.possible, said.late, said.restricted_days) == (True, True, 30)
+    assert said.restricted_until.ToDatetime(UTC) == datetime(2027, 1, 8, 23, tzinfo=UTC)
     assert basket.world.evaluated[-1].purpose == "cancel"
     assert basket.world.evaluated[-1].lines[0].candidate_id == candidate(1)
     assert await basket.states() == {"s1": "booked"}

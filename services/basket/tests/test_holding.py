@@ -242,7 +242,7 @@ async def test_a_line_missing_in_the_answer_stays_asking(basket: Basket) -> None
 async def test_together_asks_nobody_once_a_rule_refuses_one(basket: Basket) -> None:
     basket.world.rules_against["s1"] = territory()
     group = await basket.hold("s1", "s2", together=True)
-    assert codes(group) == [Code.CODE_RULE_REFUSED, Code.CODE_TOGETHER_FAILED]
+    assert codes(group) == [Code.CODE_RULE_REFUSED, Code.CODE_ALL_OR_NOTHING_FAILED]
     assert basket.rdvpermis.calls == []
     await basket.check()
 
@@ -250,7 +250,7 @@ async def test_together_asks_nobody_once_a_rule_refuses_one(basket: Basket) -> N
 async def test_together_asks_nobody_once_the_threshold_refuses_one(basket: Basket) -> None:
     basket.world.quota_limit = 1
     group = await basket.hold("s1", "s2", together=True)
-    assert sorted(codes(group)) == [Code.CODE_QUOTA_EXHAUSTED, Code.CODE_TOGETHER_FAILED]
+    assert sorted(codes(group)) == [Code.CODE_QUOTA_EXHAUSTED, Code.CODE_ALL_OR_NOTHING_FAILED]
     assert basket.rdvpermis.calls == []
     assert (await basket.counters())[("school-1", MONTH)] == 0
     await basket.check()
@@ -259,7 +259,7 @@ async def test_together_asks_nobody_once_the_threshold_refuses_one(basket: Baske
 async def test_together_gives_back_what_rdvpermis_granted(basket: Basket) -> None:
     basket.rdvpermis.refuse["s2"] = "CRENEAU_NON_DISPONIBLE"
     group = await basket.hold("s1", "s2", together=True)
-    assert codes(group) == [Code.CODE_TOGETHER_FAILED, Code.CODE_RDVPERMIS_SLOT_GONE]
+    assert codes(group) == [Code.CODE_ALL_OR_NOTHING_FAILED, Code.CODE_RDVPERMIS_SLOT_GONE]
     assert group.lines[0].state == pb.LINE_STATE_RELEASED
     await basket.unasked.give_back()
     assert basket.rdvpermis.owner == {}

@@ -11,10 +11,10 @@ import pytest
 from basket_peers import Basket, LineChanged, candidate
 
 from resapermis.basket.v1 import basket_pb2 as pb
+from resapermis.batch.v1 import batch_pb2, batch_pb2_grpc
 from resapermis.events.v1 import events_pb2
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis.mandate.v1.events_pb2 import MandateChanged
-from resapermis.together.v1 import together_pb2, together_pb2_grpc
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events import numbering, replay, streams, wire
@@ -37,16 +37,16 @@ UNKNOWN_FIELD = b"\xaa\xb2\x1e\x05later"
 @pytest.fixture
 def peers_without_lots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers of a release before together.v1."""
-    monkeypatch.setattr(together_pb2_grpc, "add_TogetherServiceServicer_to_server", lambda *_: None)
+    monkeypatch.setattr(batch_pb2_grpc, "add_BatchServiceServicer_to_server", lambda *_: None)
 
 
 @pytest.mark.usefixtures("peers_without_lots")
 async def test_beside_peers_that_know_no_lots_a_crowd_is_held_and_nothing_is_lost(basket: Basket) -> None:
     """They say all verdicts, too, though asked for those against a line only."""
     for name in ("mandate", "scheduling-rules", "egress"):
-        stub = together_pb2_grpc.TogetherServiceStub(basket.peer_channels[name])
+        stub = batch_pb2_grpc.BatchServiceStub(basket.peer_channels[name])
         with pytest.raises(grpc.aio.AioRpcError) as unknown:
-            [_ async for _ in stub.Call(together_pb2.CallRequest(), timeout=5)]
+            [_ async for _ in stub.Execute(batch_pb2.ExecuteRequest(), timeout=5)]
         assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED
     for first in (1, 31):  # a crowd that finds it out, and one that comes when it is known
         crowd = (basket.hold((f"s{n}", n), school=f"ecole-{n}") for n in range(first, first + 20))

@@ -78,7 +78,7 @@ async def test_who_asks_for_what_stands_against_it_alone_hears_that_of_the_same_
         everything = await evaluate(service, *asked)
         against = await evaluate(service, *asked, against_only=True)
         for one in (*everything.lines, *against.lines):
-            one.case.ClearField("at")  # each its own moment
+            one.snapshot.ClearField("at")  # each its own moment
         for entry in everything.lines:
             del_allowed(entry.verdicts)
         del_allowed(everything.action_verdicts)

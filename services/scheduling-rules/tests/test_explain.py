@@ -76,7 +76,7 @@ async def test_every_purpose_is_answered_and_its_case_kept(service: Service, pur
     request = pb.EvaluateRequest(lines=[asked()], purpose=purpose)
     answer = await service.stub("basket").Evaluate(request, metadata=service.who())
     assert answer.allowed
-    kept = answer.lines[0].case
+    kept = answer.lines[0].snapshot
     assert (kept.purpose, kept.at.ToDatetime(UTC), kept.line) == (purpose, service.clock(), request.lines[0])
     assert kept.slot == answer.lines[0].slot
 
@@ -102,11 +102,11 @@ async def test_who_accompanies_in_what_is_judged_with_the_line_and_kept_in_its_c
     needs = {need.rule: dict(need.facts) for need in answer.lines[0].needs}
     assert set(needs) == {"R-LICENSED", "R-CATEGORY"}
     assert (needs["R-LICENSED"]["whose"], needs["R-CATEGORY"]["field"]) == ("trainer", "gearbox")
-    kept = answer.verdicts.lines[0].case
+    kept = answer.verdicts.lines[0].snapshot
     assert (kept.trainer_known, kept.vehicle_gearbox, list(kept.vehicle_categories)) == (True, "automatic", ["B"])
     assert kept.trainer_authorised_until == stamp(2026, 12, 1)
-    said = await service.stub("basket").Rejudge(pb.RejudgeRequest(cases=[kept]))
-    assert [one.rule for one in said.cases[0].against] == ["R-LICENSED", "R-CATEGORY"]
+    said = await service.stub("basket").Rejudge(pb.RejudgeRequest(snapshots=[kept]))
+    assert [one.rule for one in said.snapshots[0].against] == ["R-LICENSED", "R-CATEGORY"]
 
 
 @pytest.mark.req("R-17")

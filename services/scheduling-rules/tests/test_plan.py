@@ -174,7 +174,7 @@ async def test_while_peoples_looks_wait_none_of_the_planners_begins(service: Ser
     connect(service)
     service.state.gate = asyncio.Event()
     request = pb.SearchSlotsRequest(
-        department="91", category="B", look_now=True
+        department="91", category="B", poll_now=True
     )  # eight weeks: far more than eight looks
     waiting = asyncio.ensure_future(service.stub().SearchSlots(request, metadata=service.who()))
 

@@ -28,7 +28,7 @@ def rulebook_of(values: Parameters, since: datetime = LONG_AGO) -> list[Dated]:
     return [Dated(Parameter(name, None, None, Decimal(getattr(values, name))), since) for name in Parameters.__slots__]
 
 
-def kept_of(case: Case, action: Action) -> pb.Case:
+def kept_of(case: Case, action: Action) -> pb.EvaluationSnapshot:
     line = pb.EvaluateLine(slot_id=case.slot.id, trainer_id=case.trainer_id, vehicle_id=case.vehicle_id)
     if case.candidate is not None:
         who = case.candidate
@@ -42,7 +42,7 @@ def kept_of(case: Case, action: Action) -> pb.Case:
     if case.changeable is not None:
         line.changeable = case.changeable
     kept = case_wire.case(case, action, line, wire.slot(case.slot, case.status, case.parameters))
-    return pb.Case.FromString(kept.SerializeToString())
+    return pb.EvaluationSnapshot.FromString(kept.SerializeToString())
 
 
 @pytest.mark.req("R-23")
@@ -79,9 +79,11 @@ async def held(service: Service, **more: Any) -> pb.EvaluateResponse:
     return answer
 
 
-async def rejudged(service: Service, *kept: pb.Case, changed: pb.Parameter | None = None) -> list[pb.RejudgedCase]:
-    request = pb.RejudgeRequest(cases=kept, changed=changed)
-    return list((await service.stub("basket").Rejudge(request)).cases)  # no person: the nightly check asks
+async def rejudged(
+    service: Service, *kept: pb.EvaluationSnapshot, changed: pb.Parameter | None = None
+) -> list[pb.RejudgedSnapshot]:
+    request = pb.RejudgeRequest(snapshots=kept, changed=changed)
+    return list((await service.stub("basket").Rejudge(request)).snapshots)  # no person: the nightly check asks
 
 
 @pytest.mark.req("R-23", "R-24")
@@ -97,7 +99,7 @@ async def test_a_booking_is_judged_by_what_was_in_force_when_it_was_made(service
     after = await held(service)
     assert (before.allowed, after.allowed) == (True, False)
     service.clock.move(days=700)
-    said = await rejudged(service, before.lines[0].case, after.lines[0].case)
+    said = await rejudged(service, before.lines[0].snapshot, after.lines[0].snapshot)
     assert [one.allowed for one in said] == [True, False]
     assert [one.rule for one in said[1].against] == ["R-THRESHOLD", "R-API-PACE"]
 
@@ -106,7 +108,7 @@ async def test_a_booking_is_judged_by_what_was_in_force_when_it_was_made(service
 async def test_a_value_may_be_tried_on_what_was_booked_before_anybody_proposes_it(service: Service) -> None:
     service.state.slot("s1")
     await service.look()
-    kept = (await held(service)).lines[0].case
+    kept = (await held(service)).lines[0].snapshot
     tried = pb.Parameter(name="threshold_rate", value="0.4", department="91")
     assert [one.rule for one in (await rejudged(service, kept, changed=tried))[0].against] == [
         "R-THRESHOLD",
@@ -122,7 +124,7 @@ async def test_the_whole_action_is_judged_again_too(service: Service) -> None:
     service.state.slot("s1")
     await service.look()
     answer = await held(service, lines_in_basket=12)
-    assert [one.rule for one in (await rejudged(service, answer.lines[0].case))[0].against] == ["R-BASKET"]
+    assert [one.rule for one in (await rejudged(service, answer.lines[0].snapshot))[0].against] == ["R-BASKET"]
 
 
 @pytest.mark.parametrize(
@@ -140,14 +142,14 @@ async def test_a_value_that_cannot_be_is_not_tried(service: Service, changed: pb
 
 async def test_what_is_no_case_is_refused(service: Service) -> None:
     with refusal(Code.CODE_MALFORMED):
-        await rejudged(service, pb.Case(purpose="steal"))
+        await rejudged(service, pb.EvaluationSnapshot(purpose="steal"))
 
 
 @pytest.mark.req("R-24")
 async def test_a_value_beyond_every_clock_is_refused_and_not_tried(service: Service) -> None:
     service.state.slot("s1")
     await service.look()
-    kept = (await held(service)).lines[0].case
+    kept = (await held(service)).lines[0].snapshot
     with refusal(Code.CODE_MALFORMED):
         await rejudged(service, kept, changed=pb.Parameter(name="territory_hours", value="1e12"))
 

@@ -112,7 +112,7 @@ async def test_when_looking_is_refused_it_answers_what_it_has_with_its_age(
     await stub.SearchSlots(search(), metadata=service.who())
     service.clock.move(minutes=5)
     service.state.failure = Failure(code, "no")
-    answer = await stub.SearchSlots(search(look_now=True), metadata=service.who())
+    answer = await stub.SearchSlots(search(poll_now=True), metadata=service.who())
     assert [one.slot.id for one in answer.slots] == ["s1"]
     assert (answer.incomplete, answer.incomplete_reason) == (True, reason)
     assert answer.oldest_seen_at.ToDatetime(UTC) == NOW
@@ -142,7 +142,7 @@ async def test_trouble_is_told_until_a_look_succeeds(service: Service) -> None:
     await stub.SearchSlots(search(), metadata=service.who())
     service.clock.move(minutes=5)
     service.state.failure = Failure(Code.CODE_RDVPERMIS_DOWN, "no")
-    await stub.SearchSlots(search(look_now=True), metadata=service.who())
+    await stub.SearchSlots(search(poll_now=True), metadata=service.who())
     for seconds in (1, 7):  # while the look rests, and while it is tried again behind the answer
         service.clock.move(seconds=seconds)
         answer = await stub.SearchSlots(search(), metadata=service.who())
@@ -151,7 +151,7 @@ async def test_trouble_is_told_until_a_look_succeeds(service: Service) -> None:
     service.clock.move(minutes=2)
 
     async def healed() -> bool:  # what was tried behind the last answer may still be on its way to fail
-        answer = await stub.SearchSlots(search(look_now=True), metadata=service.who())
+        answer = await stub.SearchSlots(search(poll_now=True), metadata=service.who())
         return (answer.incomplete, answer.incomplete_reason) == (False, "")
 
     await eventually(healed)

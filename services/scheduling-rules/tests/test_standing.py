@@ -86,7 +86,7 @@ async def standing(desk: Desk, candidate_id: str = "candidate-1", **who: Any) ->
 
 
 def told(known: school_pb2.Standing) -> list[tuple[str, datetime | None]]:
-    return [(bar.reason, bar.until.ToDatetime(UTC) if bar.HasField("until") else None) for bar in known.bars]
+    return [(bar.reason, bar.until.ToDatetime(UTC) if bar.HasField("until") else None) for bar in known.restrictions]
 
 
 def possible(known: school_pb2.Standing) -> dict[str, datetime]:
@@ -146,7 +146,7 @@ async def test_rdvpermis_list_replaces_what_it_said_before_word_for_word(desk: D
     await penalties_found(desk.around, ("ABSENCE NON JUSTIFIÉE", first), ("AUTRE", None))
     known = await standing(desk)
     assert told(known) == [("ABSENCE NON JUSTIFIÉE", first), ("AUTRE", None)]
-    assert all(bar.from_rdvpermis for bar in known.bars)
+    assert all(bar.from_rdvpermis for bar in known.restrictions)
     assert possible(known) == {}
     desk.around.clock.move(hours=1)
     await penalties_found(desk.around, ("ECHEC", second))
@@ -163,25 +163,25 @@ async def test_ours_and_rdvpermis_bars_stand_side_by_side(desk: Desk) -> None:
     await result_found(desk.around, FAILED, 18)
     await penalties_found(desk.around, ("ECHEC", NOW + timedelta(days=30)))
     known = await standing(desk)
-    assert [bar.from_rdvpermis for bar in known.bars] == [False, True]
+    assert [bar.from_rdvpermis for bar in known.restrictions] == [False, True]
     assert possible(known) == {"B": NOW + timedelta(days=30)}
 
 
 @pytest.mark.req("R-21")
 async def test_two_persons_lift_a_bar_and_both_acts_are_in_the_journal(desk: Desk) -> None:
     await result_found(desk.around, ABSENT)
-    bar_id = (await standing(desk)).bars[0].id
-    propose = school_pb2.ProposeLiftRequest(bar_id=bar_id, reason="illness")
-    await desk.school.ProposeLift(propose, metadata=desk.who("school_manager"))
-    waiting = (await standing(desk)).bars[0]
-    assert (waiting.lift_proposed, waiting.lift_proposed_by, waiting.lifted) == (True, "account-1", False)
-    approve = school_pb2.ApproveLiftRequest(bar_id=bar_id)
+    bar_id = (await standing(desk)).restrictions[0].id
+    propose = school_pb2.ProposeWaiverRequest(restriction_id=bar_id, reason="illness")
+    await desk.school.ProposeWaiver(propose, metadata=desk.who("school_manager"))
+    waiting = (await standing(desk)).restrictions[0]
+    assert (waiting.waiver_proposed, waiting.waiver_proposed_by, waiting.waived) == (True, "account-1", False)
+    approve = school_pb2.ApproveWaiverRequest(restriction_id=bar_id)
     with refusal(Code.CODE_FORBIDDEN):
-        await desk.school.ApproveLift(approve, metadata=desk.who())
-    assert not (await standing(desk)).bars[0].lifted
-    await desk.school.ApproveLift(approve, metadata=desk.who(account_id="account-2"))
+        await desk.school.ApproveWaiver(approve, metadata=desk.who())
+    assert not (await standing(desk)).restrictions[0].waived
+    await desk.school.ApproveWaiver(approve, metadata=desk.who(account_id="account-2"))
     known = await standing(desk)
-    assert (known.bars[0].lifted, known.bars[0].lift_proposed) == (True, False)
+    assert (known.restrictions[0].waived, known.restrictions[0].waiver_proposed) == (True, False)
     assert possible(known) == {"B": NOW}
     records = [one for one in await desk.said(Record) if one.action.startswith("penalty.")]
     assert [(one.actor.id, one.action, one.candidate_id) for one in records] == [
@@ -190,7 +190,7 @@ async def test_two_persons_lift_a_bar_and_both_acts_are_in_the_journal(desk: Des
     ]
     assert dict(records[0].facts) == {"lift": "illness", "category": "B", "reason": "absence"}
     with refusal(Code.CODE_ILLEGAL_TRANSITION):
-        await desk.school.ProposeLift(propose, metadata=desk.who())
+        await desk.school.ProposeWaiver(propose, metadata=desk.who())
 
 
 @pytest.mark.req("R-21")
@@ -208,47 +208,49 @@ async def test_the_database_lets_nobody_lift_alone(desk: Desk) -> None:
 @pytest.mark.req("R-21")
 async def test_a_lifting_stays_when_the_result_is_told_again(desk: Desk) -> None:
     await result_found(desk.around, ABSENT)
-    bar_id = (await standing(desk)).bars[0].id
-    propose = school_pb2.ProposeLiftRequest(bar_id=bar_id, reason="accident")
-    await desk.school.ProposeLift(propose, metadata=desk.who("school_manager"))
-    approve = school_pb2.ApproveLiftRequest(bar_id=bar_id)
-    await desk.school.ApproveLift(approve, metadata=desk.who(account_id="account-2"))
+    bar_id = (await standing(desk)).restrictions[0].id
+    propose = school_pb2.ProposeWaiverRequest(restriction_id=bar_id, reason="accident")
+    await desk.school.ProposeWaiver(propose, metadata=desk.who("school_manager"))
+    approve = school_pb2.ApproveWaiverRequest(restriction_id=bar_id)
+    await desk.school.ApproveWaiver(approve, metadata=desk.who(account_id="account-2"))
     await result_found(desk.around, ABSENT)
-    assert (await standing(desk)).bars[0].lifted
+    assert (await standing(desk)).restrictions[0].waived
 
 
 @pytest.mark.req("R-21")
 async def test_what_cannot_be_lifted_is_refused(desk: Desk) -> None:
     await penalties_found(desk.around, ("ECHEC", NOW + timedelta(days=30)))
-    theirs = (await standing(desk)).bars[0].id
+    theirs = (await standing(desk)).restrictions[0].id
     for bar_id, reason, code in (
         (theirs, "illness", Code.CODE_ILLEGAL_TRANSITION),
         (theirs, "because", Code.CODE_MALFORMED),
         ("no-id", "illness", Code.CODE_MALFORMED),
         ("00000000-0000-7000-8000-000000000000", "illness", Code.CODE_NOT_FOUND),
     ):
-        request = school_pb2.ProposeLiftRequest(bar_id=bar_id, reason=reason)
+        request = school_pb2.ProposeWaiverRequest(restriction_id=bar_id, reason=reason)
         with refusal(code):
-            await desk.school.ProposeLift(request, metadata=desk.who())
+            await desk.school.ProposeWaiver(request, metadata=desk.who())
     with refusal(Code.CODE_NOT_FOUND):
-        await desk.school.ApproveLift(school_pb2.ApproveLiftRequest(bar_id=theirs), metadata=desk.who())
+        await desk.school.ApproveWaiver(school_pb2.ApproveWaiverRequest(restriction_id=theirs), metadata=desk.who())
 
 
 async def test_another_school_sees_and_lifts_nothing(desk: Desk) -> None:
     await result_found(desk.around, ABSENT)
-    bar_id = (await standing(desk)).bars[0].id
+    bar_id = (await standing(desk)).restrictions[0].id
     assert told(await standing(desk, school_id="school-2")) == []
-    request = school_pb2.ProposeLiftRequest(bar_id=bar_id, reason="illness")
+    request = school_pb2.ProposeWaiverRequest(restriction_id=bar_id, reason="illness")
     with refusal(Code.CODE_NOT_FOUND):
-        await desk.school.ProposeLift(request, metadata=desk.who(school_id="school-2"))
+        await desk.school.ProposeWaiver(request, metadata=desk.who(school_id="school-2"))
 
 
 async def test_a_trainer_proposes_nothing_and_a_manager_approves_nothing(desk: Desk) -> None:
-    request = school_pb2.ProposeLiftRequest(bar_id="any", reason="illness")
+    request = school_pb2.ProposeWaiverRequest(restriction_id="any", reason="illness")
     with refusal(Code.CODE_FORBIDDEN):
-        await desk.school.ProposeLift(request, metadata=desk.who("trainer"))
+        await desk.school.ProposeWaiver(request, metadata=desk.who("trainer"))
     with refusal(Code.CODE_FORBIDDEN):
-        await desk.school.ApproveLift(school_pb2.ApproveLiftRequest(bar_id="any"), metadata=desk.who("school_manager"))
+        await desk.school.ApproveWaiver(
+            school_pb2.ApproveWaiverRequest(restriction_id="any"), metadata=desk.who("school_manager")
+        )
 
 
 @pytest.mark.req("R-21")
@@ -310,14 +312,14 @@ async def test_a_result_that_says_nothing_and_one_of_nobody_change_nothing(desk:
 @pytest.mark.req("R-21")
 async def test_of_many_who_approve_at_once_exactly_one_lifts(desk: Desk) -> None:
     await result_found(desk.around, ABSENT)
-    bar_id = (await standing(desk)).bars[0].id
-    propose = school_pb2.ProposeLiftRequest(bar_id=bar_id, reason="illness")
-    await desk.school.ProposeLift(propose, metadata=desk.who("school_manager"))
-    approve = school_pb2.ApproveLiftRequest(bar_id=bar_id)
+    bar_id = (await standing(desk)).restrictions[0].id
+    propose = school_pb2.ProposeWaiverRequest(restriction_id=bar_id, reason="illness")
+    await desk.school.ProposeWaiver(propose, metadata=desk.who("school_manager"))
+    approve = school_pb2.ApproveWaiverRequest(restriction_id=bar_id)
     stub = desk.school
     await stub.GetStanding(school_pb2.GetStandingRequest(), metadata=desk.who())
-    calls = [stub.ApproveLift(approve, metadata=desk.who(account_id=f"approver-{n}")) for n in range(8)]
+    calls = [stub.ApproveWaiver(approve, metadata=desk.who(account_id=f"approver-{n}")) for n in range(8)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
-    assert sum(isinstance(answer, school_pb2.ApproveLiftResponse) for answer in answers) == 1
+    assert sum(isinstance(answer, school_pb2.ApproveWaiverResponse) for answer in answers) == 1
     acts = [one for one in await desk.said(Record) if one.action == "penalty.approve"]
     assert len(acts) == 1

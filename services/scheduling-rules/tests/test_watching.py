@@ -49,7 +49,7 @@ def refused(caught: pytest.ExceptionInfo[grpc.aio.AioRpcError]) -> Failure:
 
 @pytest.mark.req("R-20")
 async def test_a_saved_search_is_kept_without_its_window_and_listed_newest_first(service: Service) -> None:
-    request = saving(weekdays=[2], cursor="abc", limit=3, look_now=True)
+    request = saving(weekdays=[2], cursor="abc", limit=3, poll_now=True)
     getattr(request.search, "from").FromDatetime(NOW)
     answer = await service.stub().SaveSearch(request, metadata=service.who())
     service.clock.move(minutes=1)
@@ -202,7 +202,7 @@ async def test_favourites_are_rdvpermis_own_and_read_once(service: Service) -> N
     service.state.favourites["B"] = []
     again = await service.stub().ListFavouriteCentres(pb.ListFavouriteCentresRequest(), metadata=service.who())
     assert len(again.favourites) == 1
-    asked = pb.ListFavouriteCentresRequest(look_now=True)
+    asked = pb.ListFavouriteCentresRequest(poll_now=True)
     assert not (await service.stub().ListFavouriteCentres(asked, metadata=service.who())).favourites
 
 

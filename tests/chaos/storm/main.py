@@ -103,7 +103,7 @@ class Storm:
             self.hand_slots[department] = self.state.publish(centre, exam_day(), HAND_SLOTS)
 
             def seen(school: DrivingSchool = school, centre: str = centre, slots: list[str] = slots) -> bool:
-                found = {one["id"] for one in school.search(centre=centre, look_now=True, limit=MOST_SEEN)["items"]}
+                found = {one["id"] for one in school.search(centre=centre, poll_now=True, limit=MOST_SEEN)["items"]}
                 return found >= set(slots)
 
             until(seen, f"fresh slots of {department} in the search", 30)

@@ -57,7 +57,7 @@ def test_of_a_hold_each_slot_says_what_became_of_it() -> None:
                 "state": "refused",
                 "problem": {"code": "SLOT_TAKEN", "rdvpermisCode": "CRENEAU_DEJA_RESERVE"},
             },
-            {"slotId": "s4", "lineId": "l4", "state": "released", "problem": {"code": "TOGETHER_FAILED"}},
+            {"slotId": "s4", "lineId": "l4", "state": "released", "problem": {"code": "ALL_OR_NOTHING_FAILED"}},
             {
                 "slotId": "s5",
                 "lineId": "l5",

@@ -126,7 +126,7 @@ function ours(reason: Reason): string | undefined {
     case "ILLEGAL_TRANSITION":
     case "STALE":
       return t`L'état a changé entre-temps. Il vient d'être relu.`;
-    case "TOGETHER_FAILED":
+    case "ALL_OR_NOTHING_FAILED":
       return t`Un créneau manquait : les autres ont été rendus, comme vous l'aviez demandé.`;
     case "MALFORMED":
       return t`Un champ n'a pas la bonne forme. Corrigez-le, puis renvoyez.`;

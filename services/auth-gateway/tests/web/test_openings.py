@@ -116,12 +116,12 @@ async def test_more_than_twelve_candidates_are_not_prepared(over: Any) -> None:
 @pytest.mark.req("R-17")
 async def test_a_line_says_who_accompanies_and_in_what(over: Any) -> None:
     line = _line(state=basket_pb2.LINE_STATE_HELD, trainer_id="u-1")
-    _, browser, told = await over(basket={"AccompanyLine": basket_pb2.AccompanyLineResponse(line=line)})
+    _, browser, told = await over(basket={"SetLineResources": basket_pb2.SetLineResourcesResponse(line=line)})
     body = {"trainerId": "u-1", "vehicleId": None}
     async with browser:
         answer = await browser.put("/api/v1/basket/items/l-1/accompaniment", json=body, headers=KEY)
     assert told["basket"].asked == [
-        basket_pb2.AccompanyLineRequest(request_id="act-1", line_id="l-1", trainer_id="u-1")
+        basket_pb2.SetLineResourcesRequest(request_id="act-1", line_id="l-1", trainer_id="u-1")
     ]
     assert (answer.json()["trainerId"], answer.json()["vehicleId"]) == ("u-1", None)
 
@@ -151,8 +151,8 @@ async def test_bookings_change_places(over: Any) -> None:
 
 @pytest.mark.req("R-13")
 async def test_a_cancellation_is_previewed_with_its_price(over: Any) -> None:
-    preview = booking_pb2.PreviewCancellationResponse(possible=True, late=True, barred_days=30)
-    preview.barred_until.FromDatetime(NOON)
+    preview = booking_pb2.PreviewCancellationResponse(possible=True, late=True, restricted_days=30)
+    preview.restricted_until.FromDatetime(NOON)
     _, browser, _ = await over(basket={"PreviewCancellation": preview})
     async with browser:
         answer = (await browser.get("/api/v1/bookings/l-1/cancellation")).json()

@@ -93,7 +93,7 @@ async def test_a_hold_that_is_granted_is_a_201_for_which_no_name_is_read(over: A
         answer = await browser.post("/api/v1/basket/items", json=body, headers=KEY)
     assert answer.status_code == 201
     assert told["basket"].asked[0] == basket_pb2.HoldSlotsRequest(
-        request_id="act-1", lines=[basket_pb2.HoldLine(slot_id="slot-1", candidate_id="c-aaaa")], together=True
+        request_id="act-1", lines=[basket_pb2.HoldLine(slot_id="slot-1", candidate_id="c-aaaa")], all_or_nothing=True
     )
     assert answer.json()["group"]["lines"][0]["candidate"] == {"id": "c-aaaa", "displayName": "…aaaa"}
     assert told["mandate"].asked == []

@@ -137,15 +137,17 @@ async def test_hours_are_declared_in_hundredths_and_their_fte_comes_back(over: A
 
 @pytest.mark.req("R-21")
 async def test_a_standing_says_bars_in_words_and_when_they_end(over: Any) -> None:
-    bar = school_pb2.StandingBar(id="b-1", category="B", reason="failure", lift_proposed=True, lift_proposed_by="a-1")
-    theirs = school_pb2.StandingBar(id="b-2", category="B", reason="MOTIF_JAMAIS_VU", from_rdvpermis=True)
-    standing = school_pb2.Standing(candidate_id="c-1", bars=[bar, theirs])
+    bar = school_pb2.StandingRestriction(
+        id="b-1", category="B", reason="failure", waiver_proposed=True, waiver_proposed_by="a-1"
+    )
+    theirs = school_pb2.StandingRestriction(id="b-2", category="B", reason="MOTIF_JAMAIS_VU", from_rdvpermis=True)
+    standing = school_pb2.Standing(candidate_id="c-1", restrictions=[bar, theirs])
     standing.next_possible_at["B"].FromDatetime(datetime(2027, 1, 10, tzinfo=UTC))
     _, browser, told = await over(
         scheduling_rules={
             "GetStanding": school_pb2.GetStandingResponse(standings=[standing]),
-            "ProposeLift": school_pb2.ProposeLiftResponse(),
-            "ApproveLift": school_pb2.ApproveLiftResponse(),
+            "ProposeWaiver": school_pb2.ProposeWaiverResponse(),
+            "ApproveWaiver": school_pb2.ApproveWaiverResponse(),
         }
     )
     async with browser:
@@ -157,19 +159,19 @@ async def test_a_standing_says_bars_in_words_and_when_they_end(over: Any) -> Non
     assert (shown["restrictions"][0]["waiverProposed"], shown["restrictions"][0]["waiverProposedByMe"]) == (True, False)
     assert shown["nextPossibleAt"] == {"B": "2027-01-10T00:00:00Z"}
     assert "a-1" not in answer.text
-    assert told["scheduling-rules"].asked[1] == school_pb2.ProposeLiftRequest(bar_id="b-1", reason="illness")
+    assert told["scheduling-rules"].asked[1] == school_pb2.ProposeWaiverRequest(restriction_id="b-1", reason="illness")
     assert lift.status_code == 204
     assert (refused.status_code, refused.json()["code"]) == (403, "FORBIDDEN")  # a manager is no administrator
 
 
 @pytest.mark.req("R-21")
 async def test_an_administrator_approves_a_lift(over: Any) -> None:
-    world, browser, told = await over(scheduling_rules={"ApproveLift": school_pb2.ApproveLiftResponse()})
+    world, browser, told = await over(scheduling_rules={"ApproveWaiver": school_pb2.ApproveWaiverResponse()})
     await browser.aclose()
     async with world.browser(await world.session(role="school_admin")) as admin:
         answer = await admin.post("/api/v1/restrictions/b-1/waiver-approval")
     assert (answer.status_code, answer.content) == (204, b"")
-    assert told["scheduling-rules"].asked == [school_pb2.ApproveLiftRequest(bar_id="b-1")]
+    assert told["scheduling-rules"].asked == [school_pb2.ApproveWaiverRequest(restriction_id="b-1")]
 
 
 async def test_a_candidate_without_bars_has_an_empty_standing(over: Any) -> None:

@@ -87,7 +87,7 @@ async def test_favourite_centres_are_shown_and_chosen(over: Any) -> None:
         put = await browser.put("/api/v1/favourite-centres", json=body)
         twice = await browser.put("/api/v1/favourite-centres", json=body | {"favourites": body["favourites"] * 2})
     assert (shown["items"][0]["centreName"], shown["seenAt"]) == ("Rungis", "2026-12-09T12:00:00Z")
-    assert told["scheduling-rules"].asked[0].look_now
+    assert told["scheduling-rules"].asked[0].poll_now
     assert told["scheduling-rules"].asked[1].favourites[0].centre_id == "c-1"
     assert (put.json()["items"], twice.status_code) == (shown["items"], 422)
 

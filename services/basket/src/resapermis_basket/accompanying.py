@@ -26,14 +26,14 @@ _THEIRS = frozenset({"trainer", "vehicle"})
 _REMEDIES = frozenset({"choose_another_trainer", "choose_another_vehicle"})
 
 
-def _accompanied(lines: Sequence[Line]) -> pb.AccompanyLineResponse:
-    return pb.AccompanyLineResponse(line=view.line(lines[-1]))
+def _accompanied(lines: Sequence[Line]) -> pb.SetLineResourcesResponse:
+    return pb.SetLineResourcesResponse(line=view.line(lines[-1]))
 
 
 class Accompanying(LineActs):
     """Says who goes along."""
 
-    async def accompany(self, who: Principal, request: pb.AccompanyLineRequest) -> pb.AccompanyLineResponse:
+    async def accompany(self, who: Principal, request: pb.SetLineResourcesRequest) -> pb.SetLineResourcesResponse:
         """Put trainer and vehicle on a held or booked line; the database lets neither be at two exams at once."""
         for name in ("trainer_id", "vehicle_id"):
             if len(getattr(request, name)) > LONGEST_ID:
@@ -58,20 +58,20 @@ class Accompanying(LineActs):
             raise await refuse(self.parts, who, WORD, "line", str(line.id), busy, now) from None
 
     async def _write(
-        self, who: Principal, request: pb.AccompanyLineRequest, change: Change, now: datetime
-    ) -> pb.AccompanyLineResponse:
+        self, who: Principal, request: pb.SetLineResourcesRequest, change: Change, now: datetime
+    ) -> pb.SetLineResourcesResponse:
         response = _accompanied([change.after])
         async with transaction(self.parts.engine) as tx:
             answer = await idempotency.earlier_answer(tx, caller_key(who), request, now)
             if answer is not None:
-                return pb.AccompanyLineResponse.FromString(answer)
+                return pb.SetLineResourcesResponse.FromString(answer)
             await store.lock_school(tx, who.school_id)
             messages = events.said([change], events.person(who), who.account_id)
             await apply(tx, self.parts, [change], messages, now)
             await idempotency.settle(tx, caller_key(who), request, response)
         return response
 
-    async def _judge(self, situation: Situation, request: pb.AccompanyLineRequest) -> list[Verdict]:
+    async def _judge(self, situation: Situation, request: pb.SetLineResourcesRequest) -> list[Verdict]:
         """What the rules say against this trainer and this vehicle; of anything else they were asked when it was held."""
         line = situation.line
         asked = EvaluateLine(

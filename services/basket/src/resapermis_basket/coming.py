@@ -101,7 +101,7 @@ class Coming(LineActs):
         return Allowed(
             [mandate.rdvpermis_candidate_id for mandate in mandates],
             {
-                place.line.id: line_said.case.SerializeToString(deterministic=True)
+                place.line.id: line_said.snapshot.SerializeToString(deterministic=True)
                 for place, line_said in zip(places, said.lines, strict=True)
             },
         )

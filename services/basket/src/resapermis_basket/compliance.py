@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from prometheus_client import Gauge
 
 from resapermis.basket.v1.events_pb2 import ComplianceDrifted
-from resapermis.scheduling.v1.scheduling_pb2 import Case, Parameter, RejudgedCase
+from resapermis.scheduling.v1.scheduling_pb2 import EvaluationSnapshot, Parameter, RejudgedSnapshot
 from resapermis_basket import events, store
 from resapermis_basket.acts import Parts
 from resapermis_basket.domain.places import MAINLAND
@@ -117,7 +117,7 @@ class Compliance:
 
     async def _against(self, batch: Sequence[store.Judgement], changed: Parameter | None) -> list[str]:
         """Rules that now refuse each judgement, with commas; "" for none."""
-        cases = [Case.FromString(one.facts) for one in batch]
+        cases = [EvaluationSnapshot.FromString(one.facts) for one in batch]
         today = await self._parts.peers.rejudge(cases)
         if changed is None:
             return [_rules(one) for one in today]
@@ -149,7 +149,7 @@ def night_before(now: datetime) -> datetime:
     return tonight if tonight <= local else tonight - timedelta(days=1)
 
 
-def _rules(judged: RejudgedCase) -> str:
+def _rules(judged: RejudgedSnapshot) -> str:
     return ",".join(sorted({verdict.rule for verdict in judged.against if not verdict.allowed}))
 
 

@@ -188,7 +188,7 @@ class Holding:
             school_id=who.school_id,
             account_id=who.account_id,
             session_id=who.session_id,
-            together=request.together,
+            together=request.all_or_nothing,
             request_caller=caller_key(who),
             request_id=request.request_id,
             created_at=now,

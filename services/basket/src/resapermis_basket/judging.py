@@ -276,7 +276,7 @@ class Judging:
             mandate = answers.get(line.slot_id)
             theirs = mandate.rdvpermis_candidate_id if mandate is not None else ""
             fresh = self._fresh(who, line, position, slot, now, group_id, theirs)
-            judged.cases[fresh.id] = verdict.case.SerializeToString(deterministic=True)
+            judged.cases[fresh.id] = verdict.snapshot.SerializeToString(deterministic=True)
             judged.lines.append(fresh if refusal is None else held(fresh, Answer(Outcome.REFUSED, refusal), now))
         return judged
 

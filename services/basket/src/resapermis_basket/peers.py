@@ -126,13 +126,13 @@ class Peers:
         return answer
 
     async def rejudge(
-        self, cases: Sequence[scheduling_pb2.Case], changed: scheduling_pb2.Parameter | None = None
-    ) -> list[scheduling_pb2.RejudgedCase]:
+        self, cases: Sequence[scheduling_pb2.EvaluationSnapshot], changed: scheduling_pb2.Parameter | None = None
+    ) -> list[scheduling_pb2.RejudgedSnapshot]:
         """What the rules say of kept cases, by what was in force at their moments, or with one value changed."""
-        request = scheduling_pb2.RejudgeRequest(cases=cases, changed=changed)
+        request = scheduling_pb2.RejudgeRequest(snapshots=cases, changed=changed)
         call = peers.ask(self._scheduling.Rejudge, request, timeout=self.egress_seconds, principal="")
         answer = await _timed("scheduling-rules", "Rejudge", call)
-        return list(answer.cases)
+        return list(answer.snapshots)
 
     async def rdvpermis(self, method: str, request: Message, *, itself: bool = False) -> Any:
         """Ask RdvPermis once, through egress; `itself`: as basket, on behalf of the school the request names."""

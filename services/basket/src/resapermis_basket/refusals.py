@@ -88,7 +88,9 @@ def basket_full() -> Refusal:
 
 def together_failed() -> Refusal:
     """One line of an all-or-nothing action was refused."""
-    return keep(Failure(_C.CODE_TOGETHER_FAILED, "another line of the action was refused; all or nothing was asked"))
+    return keep(
+        Failure(_C.CODE_ALL_OR_NOTHING_FAILED, "another line of the action was refused; all or nothing was asked")
+    )
 
 
 def lost() -> Refusal:

@@ -58,7 +58,7 @@ class BasketServicer(basket_pb2_grpc.BasketServiceServicer):
             ),
         )
 
-    async def AccompanyLine(self, request: pb.AccompanyLineRequest, context: Any) -> pb.AccompanyLineResponse:
+    async def SetLineResources(self, request: pb.SetLineResourcesRequest, context: Any) -> pb.SetLineResourcesResponse:
         """Say who accompanies a line's candidate, and in what."""
         return await self._accompanying.accompany(caller().school(), request)
 

@@ -161,7 +161,7 @@ class Validating:
                 failure.code, failure.detail, verdicts=against, violations=violations, retry_at=failure.retry_at
             )
         return {
-            line.id: verdict.case.SerializeToString(deterministic=True)
+            line.id: verdict.snapshot.SerializeToString(deterministic=True)
             for line, verdict in zip(held, said.lines, strict=True)
         }
 

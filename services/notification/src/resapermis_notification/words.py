@@ -31,6 +31,8 @@ REASONS: dict[str, tuple[str, str]] = {
         "Il n'y a pas de mandat actif : demandez-le au candidat.",
         "There is no active mandate: ask the candidate.",
     ),
+    "ALL_OR_NOTHING_FAILED": ("Un autre créneau de la demande manquait.", "Another slot of the request was missing."),
+    # What release 0.1.0 called it, in events that it published or left in its outbox.
     "TOGETHER_FAILED": ("Un autre créneau de la demande manquait.", "Another slot of the request was missing."),
     "RDVPERMIS_CANDIDATE_UNKNOWN": (
         "Vérifiez le nom de naissance et chaque chiffre du NEPH.",

@@ -107,15 +107,15 @@ class SchoolServicer(SchoolServiceServicer):
         """Bars of the school's candidates, and when each may be booked again."""
         return await self._standings.get(caller().school(), request.candidate_ids)
 
-    async def ProposeLift(self, request: pb.ProposeLiftRequest, context: Any) -> pb.ProposeLiftResponse:
+    async def ProposeWaiver(self, request: pb.ProposeWaiverRequest, context: Any) -> pb.ProposeWaiverResponse:
         """Ask that a bar be lifted for force majeure."""
-        await self._standings.propose(caller().school(), request.bar_id, request.reason)
-        return pb.ProposeLiftResponse()
+        await self._standings.propose(caller().school(), request.restriction_id, request.reason)
+        return pb.ProposeWaiverResponse()
 
-    async def ApproveLift(self, request: pb.ApproveLiftRequest, context: Any) -> pb.ApproveLiftResponse:
+    async def ApproveWaiver(self, request: pb.ApproveWaiverRequest, context: Any) -> pb.ApproveWaiverResponse:
         """Lift what another person asked to be lifted."""
-        await self._standings.approve(caller().school(), request.bar_id)
-        return pb.ApproveLiftResponse()
+        await self._standings.approve(caller().school(), request.restriction_id)
+        return pb.ApproveWaiverResponse()
 
     async def _school(self) -> pb.School:
         await self._schools.standing(asker())

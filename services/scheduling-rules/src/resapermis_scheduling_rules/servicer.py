@@ -51,7 +51,7 @@ class SchedulingServicer(SchedulingServiceServicer):
     ) -> pb.ListFavouriteCentresResponse:
         """Favourite centres, as RdvPermis keeps them."""
         del context
-        return await self._favourites.get(look_now=request.look_now)
+        return await self._favourites.get(poll_now=request.poll_now)
 
     async def SetFavouriteCentres(
         self, request: pb.SetFavouriteCentresRequest, context: Any

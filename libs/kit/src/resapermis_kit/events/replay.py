@@ -43,8 +43,8 @@ class EventsServicer(events_pb2_grpc.EventsServiceServicer):
 
 async def replay(tx: Tx, source: str, request: pb.ReplayRequest) -> pb.ReplayResponse:
     """Read what `EventsService.Replay` answers: at most 500 events, and the oldest number that is still there (0: none)."""
-    kept = sa.select(sa.func.min(outbox.c.number)).where(outbox.c.stream == request.lane)
-    values = {"stream": request.lane, "first": request.first_number, "last": request.last_number, "most": BATCH}
+    kept = sa.select(sa.func.min(outbox.c.number)).where(outbox.c.stream == request.stream)
+    values = {"stream": request.stream, "first": request.first_number, "last": request.last_number, "most": BATCH}
     response = pb.ReplayResponse(oldest_number=(await tx.execute(kept)).scalar() or 0)
     for row in await tx.execute(_KEPT_ROWS, values):  # its columns are those of `Waiting`
         fill_envelope(response.envelopes.add(), source, Waiting(*row))

@@ -59,7 +59,7 @@ class StreamHandler:
         async with transaction(self._engine) as tx:
             position = await self._position(tx)
         question = pb.ReplayRequest(
-            lane=self.stream, first_number=max(position, 1), last_number=position + numbering.BATCH - 1
+            stream=self.stream, first_number=max(position, 1), last_number=position + numbering.BATCH - 1
         )
         try:
             answer = await self._repeat(self.source, question)
@@ -131,7 +131,7 @@ class StreamHandler:
         found: list[Event] = []
         while first <= last:
             answer = await self._repeat(
-                self.source, pb.ReplayRequest(lane=self.stream, first_number=first, last_number=last)
+                self.source, pb.ReplayRequest(stream=self.stream, first_number=first, last_number=last)
             )
             if not answer.envelopes:
                 log.warning("consumer.gap_not_kept", source=self.source, first=first, last=last)

@@ -71,7 +71,7 @@ def _single(source: str, row: Waiting) -> tuple[dict[str, str], bytes]:
 
 def _batched(source: str, rows: Sequence[Waiting]) -> tuple[dict[str, str], bytes]:
     """Several events. Known by the first and their number: sent again it may have another size."""
-    batch = pb.Batch()
+    batch = pb.EventBatch()
     for row in rows:
         fill_envelope(batch.envelopes.add(), source, row)
     headers = {
@@ -86,7 +86,7 @@ def _batched(source: str, rows: Sequence[Waiting]) -> tuple[dict[str, str], byte
 
 def fill_envelope(envelope: pb.Envelope, source: str, row: Waiting) -> None:
     """Write a row into an envelope of a batch or of a replay."""
-    envelope.id, envelope.source, envelope.lane, envelope.number = str(row.id), source, row.stream, row.number
+    envelope.id, envelope.source, envelope.stream, envelope.number = str(row.id), source, row.stream, row.number
     envelope.type, envelope.payload, envelope.traceparent = row.type, row.payload, row.traceparent
     envelope.occurred_at.FromDatetime(row.occurred_at)
 
@@ -129,6 +129,6 @@ def payloads(headers: Mapping[str, str] | None, data: bytes) -> list[bytes]:
 
 def _envelopes(data: bytes) -> Sequence[pb.Envelope]:
     try:
-        return pb.Batch.FromString(data).envelopes
+        return pb.EventBatch.FromString(data).envelopes
     except DecodeError as error:
         raise ValueError("not a batch of events") from error

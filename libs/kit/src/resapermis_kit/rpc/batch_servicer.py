@@ -8,7 +8,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
-from resapermis.together.v1 import together_pb2 as pb
+from resapermis.batch.v1 import batch_pb2 as pb
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import HEADER
 from resapermis_kit.rpc.gate import Gate, Handler, Incoming
@@ -48,14 +48,14 @@ class BatchServicer:
         """`known`: what may be called here, by path."""
         self._gate, self._known = gate, known
 
-    async def Call(self, request: pb.CallRequest, service: str) -> AsyncIterator[pb.CallResponse]:
+    async def Execute(self, request: pb.ExecuteRequest, service: str) -> AsyncIterator[pb.ExecuteResponse]:
         """Answers as they are ready; those of one moment in one message."""
         if len(request.calls) > MOST_CALLS:
             raise malformed("calls", f"at most {MOST_CALLS}")
-        ready: list[pb.Answered] = []
+        ready: list[pb.Result] = []
         more = asyncio.Event()
 
-        async def one(index: int, call: pb.Asked) -> None:
+        async def one(index: int, call: pb.Call) -> None:
             ready.append(await self._answered(index, call, service))
             more.set()
 
@@ -69,12 +69,12 @@ class BatchServicer:
                 answers, ready[:] = list(ready), []
                 missing -= len(answers)
                 for some in _in_pieces(answers):
-                    yield pb.CallResponse(answers=some)
+                    yield pb.ExecuteResponse(results=some)
         finally:
             for task in tasks:
                 task.cancel()
 
-    async def _answered(self, index: int, call: pb.Asked, service: str) -> pb.Answered:
+    async def _answered(self, index: int, call: pb.Call, service: str) -> pb.Result:
         metadata = {TRACE: call.traceparent} if call.traceparent else {}
         if call.principal:
             metadata[HEADER] = call.principal
@@ -87,15 +87,15 @@ class BatchServicer:
             async with asyncio.timeout(left):
                 answer = await self._gate.pass_in(method.path, method.answer, incoming, None)
         except Failure as failure:
-            return pb.Answered(call=index, refusal=failure.to_proto())
+            return pb.Result(call=index, refusal=failure.to_proto())
         except TimeoutError:
-            return pb.Answered(call=index, refusal=Failure(Code.CODE_DEADLINE, "not answered in time").to_proto())
-        return pb.Answered(call=index, answer=answer.SerializeToString())
+            return pb.Result(call=index, refusal=Failure(Code.CODE_DEADLINE, "not answered in time").to_proto())
+        return pb.Result(call=index, answer=answer.SerializeToString())
 
 
-def _in_pieces(answers: Sequence[pb.Answered]) -> list[list[pb.Answered]]:
+def _in_pieces(answers: Sequence[pb.Result]) -> list[list[pb.Result]]:
     """So that no message grows beyond what a peer takes."""
-    pieces: list[list[pb.Answered]] = [[]]
+    pieces: list[list[pb.Result]] = [[]]
     size = 0
     for answer in answers:
         own = len(answer.answer)

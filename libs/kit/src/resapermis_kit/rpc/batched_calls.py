@@ -15,8 +15,8 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from resapermis.together.v1 import together_pb2 as pb
-from resapermis.together.v1 import together_pb2_grpc
+from resapermis.batch.v1 import batch_pb2 as pb
+from resapermis.batch.v1 import batch_pb2_grpc
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER
 from resapermis_kit.rpc.batcher import PATIENCE_SECONDS, Batcher
@@ -61,7 +61,7 @@ class BatchedCalls:
     ) -> None:
         """`patience_seconds`: how long calls wait for those under way, to make one batch; 0: only those of one turn do."""
         self._service, self._channel = service, channel
-        self._call = together_pb2_grpc.TogetherServiceStub(channel).Call
+        self._call = batch_pb2_grpc.BatchServiceStub(channel).Execute
         self._batcher = Batcher(self._batch, most=LARGEST_BATCH, patience_seconds=patience_seconds)
         self._reading: set[asyncio.Task[None]] = set()
         self._alone_until = 0.0
@@ -108,9 +108,9 @@ class BatchedCalls:
     ) -> None:
         failure = Failure(Code.CODE_INTERNAL, "a peer left a call without an answer")
         try:
-            request = pb.CallRequest(calls=[_wired(one) for one in asked])
+            request = pb.ExecuteRequest(calls=[_wired(one) for one in asked])
             async for response in self._call(request, timeout=max(one.seconds for one in asked)):
-                for one in response.answers:
+                for one in response.results:
                     _settle(answers[one.call], asked[one.call], one)
                 began.set()
         except grpc.aio.AioRpcError as error:
@@ -137,8 +137,8 @@ async def _alone(asked: _Asked, answer: asyncio.Future[Any]) -> None:
             answer.set_result(response)
 
 
-def _wired(asked: _Asked) -> pb.Asked:
-    return pb.Asked(
+def _wired(asked: _Asked) -> pb.Call:
+    return pb.Call(
         method=asked.path,
         request=asked.request.SerializeToString(),
         principal=asked.metadata.get(HEADER, ""),
@@ -147,7 +147,7 @@ def _wired(asked: _Asked) -> pb.Asked:
     )
 
 
-def _settle(answer: asyncio.Future[Any], asked: _Asked, result: pb.Answered) -> None:
+def _settle(answer: asyncio.Future[Any], asked: _Asked, result: pb.Result) -> None:
     if result.HasField("refusal"):
         _refuse(answer, Failure.from_proto(result.refusal))
     elif not answer.done():

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
-from resapermis.together.v1 import together_pb2_grpc
+from resapermis.batch.v1 import batch_pb2_grpc
 from resapermis_kit.rpc import batch_servicer
 from resapermis_kit.rpc.auth import Verifier
 from resapermis_kit.rpc.authorization import Authorizer, permissions
@@ -54,9 +54,9 @@ class Server:
         """Bind and serve; ValueError for an RPC without permission, RuntimeError for a busy port."""
         gate = Gate(self._verifier, self._authorizer)
         self.add(
-            together_pb2_grpc.add_TogetherServiceServicer_to_server,
+            batch_pb2_grpc.add_BatchServiceServicer_to_server,
             batch_servicer.BatchServicer(gate, self._methods),
-            "resapermis.together.v1.TogetherService",
+            "resapermis.batch.v1.BatchService",
         )
         gate.needed |= permissions(descriptor for descriptor, _ in self._adds)
         self._server = grpc.aio.server(

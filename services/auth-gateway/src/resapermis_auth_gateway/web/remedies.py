@@ -68,7 +68,7 @@ OF_CODE: Mapping[str, str] = {
     "ILLEGAL_TRANSITION": "read_again",
     "RECONNECT_NEEDED": "sign_in_again",
     "UNAUTHENTICATED": "sign_in_again",
-    "TOGETHER_FAILED": "choose_another_slot",
+    "ALL_OR_NOTHING_FAILED": "choose_another_slot",
     "RDVPERMIS_CANDIDATE_UNKNOWN": "check_candidate",
     "RDVPERMIS_EMAIL": "check_email",
     "RDVPERMIS_NO_APPLICATION": "apply_for_licence",

@@ -69,7 +69,7 @@ FRENCH: dict[str, tuple[str, str]] = {
         "L'état de cette ligne ne le permet plus. Relisez-le, puis choisissez autre chose.",
     ),
     "NO_MANDATE": ("Pas de mandat", "Pas de mandat actif. Demandez-le au candidat."),
-    "TOGETHER_FAILED": (
+    "ALL_OR_NOTHING_FAILED": (
         "Pas tous ensemble",
         "Un créneau manquait : les autres ont été rendus, comme demandé. Choisissez-en d'autres.",
     ),
@@ -196,7 +196,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "The state of this line no longer allows it. Read it again, then choose otherwise.",
     ),
     "NO_MANDATE": ("No mandate", "No active mandate. Ask the candidate for one."),
-    "TOGETHER_FAILED": (
+    "ALL_OR_NOTHING_FAILED": (
         "Not all together",
         "One slot was missing: the others were given back, as asked. Choose others.",
     ),

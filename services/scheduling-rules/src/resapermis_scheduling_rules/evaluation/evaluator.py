@@ -69,13 +69,13 @@ class Evaluator:
 
     async def rejudge(self, request: pb.RejudgeRequest) -> pb.RejudgeResponse:
         """Judge kept cases by what was in force at their own moments, or with one value changed. Looks at nothing else."""
-        if len(request.cases) > MOST_CASES:
+        if len(request.snapshots) > MOST_CASES:
             raise wire.too_many("cases", MOST_CASES)
         rulebook = await self.rulebooks.get()
         if request.HasField("changed"):
             rulebook = rulebook.with_value(case_wire.parameter_of(request.changed))
         response = pb.RejudgeResponse()
-        for n, kept in enumerate(request.cases):
+        for n, kept in enumerate(request.snapshots):
             try:
                 read, action = case_wire.read_case(kept, rulebook)
                 said = [*judge.line(read).verdicts, *judge.action(action).verdicts]
@@ -84,7 +84,7 @@ class Evaluator:
                     f"cases[{n}]", "not a case that Evaluate gave, or a value beyond every clock"
                 ) from error
             against = [one for one in said if not one.allowed]
-            response.cases.add(allowed=not against, against=wire.verdicts(against))
+            response.snapshots.add(allowed=not against, against=wire.verdicts(against))
         return response
 
     async def _question(self, request: pb.EvaluateRequest, who: Asker) -> Question:
@@ -199,7 +199,7 @@ def _answer(
             slot=slot,
             quota_limit=judge.quota_limit(case),
             month=case.slot.month,
-            case=case_wire.case(case, question.action, line, slot),
+            snapshot=case_wire.case(case, question.action, line, slot),
         )
     action = judge.action(question.action)
     response.action_verdicts.extend(wire.verdicts(_told(request, action)))

@@ -31,7 +31,7 @@ MOST_CANDIDATES = 200
 
 @dataclass(frozen=True)
 class Standings:
-    """Answers `GetStanding`, `ProposeLift` and `ApproveLift`; a candidate of another school is one that nobody knows."""
+    """Answers `GetStanding`, `ProposeWaiver` and `ApproveWaiver`; a candidate of another school is one that nobody knows."""
 
     engine: AsyncEngine
     outbox: Outbox
@@ -91,7 +91,7 @@ def _record(action: str, who: Principal, kept: Kept, **facts: str) -> Record:
 
 
 def _standing(candidate_id: str, found: Sequence[Kept], rulebook: Rulebook, now: datetime) -> pb.Standing:
-    standing = pb.Standing(candidate_id=candidate_id, bars=[_bar(kept) for kept in found])
+    standing = pb.Standing(candidate_id=candidate_id, restrictions=[_bar(kept) for kept in found])
     by_category: dict[str, list[Bar]] = defaultdict(list)
     for kept in found:
         by_category[kept.whom.category].append(kept.bar)
@@ -104,18 +104,18 @@ def _standing(candidate_id: str, found: Sequence[Kept], rulebook: Rulebook, now:
     return standing
 
 
-def _bar(kept: Kept) -> pb.StandingBar:
+def _bar(kept: Kept) -> pb.StandingRestriction:
     bar = kept.bar
-    return pb.StandingBar(
+    return pb.StandingRestriction(
         id=bar.id,
         category=kept.whom.category,
         reason=bar.reason,
         since=timestamp(bar.since),
         until=None if bar.until is None else timestamp(bar.until),
         from_rdvpermis=bar.from_rdvpermis,
-        lifted=bar.lifted,
-        lift_proposed=bool(kept.proposed_by) and not bar.lifted,
-        lift_proposed_by=kept.proposed_by,
+        waived=bar.lifted,
+        waiver_proposed=bool(kept.proposed_by) and not bar.lifted,
+        waiver_proposed_by=kept.proposed_by,
     )
 
 
@@ -123,4 +123,4 @@ def _id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise malformed("bar_id", "not an id") from error
+        raise malformed("restriction_id", "not an id") from error

@@ -80,11 +80,11 @@ def held_of(usage: Iterable[pb.Usage]) -> dict[Place, int]:
     return {Place(one.department, one.month, one.category): one.held for one in usage}
 
 
-def case(judged: Case, action: Action, line: pb.EvaluateLine, slot: pb.Slot) -> pb.Case:
+def case(judged: Case, action: Action, line: pb.EvaluateLine, slot: pb.Slot) -> pb.EvaluationSnapshot:
     """Everything that the rules looked at, without names; `slot` as it stood for the asker."""
     quota, situation = judged.quota, judged.situation
     trainer, vehicle = situation.trainer, situation.vehicle
-    return pb.Case(
+    return pb.EvaluationSnapshot(
         at=timestamp(judged.now),
         purpose=judged.purpose.value,
         slot=slot,
@@ -102,7 +102,7 @@ def case(judged: Case, action: Action, line: pb.EvaluateLine, slot: pb.Slot) -> 
         replacements_per_month=action.replacements_per_month,
         line=line,
         namesakes=judged.namesakes,
-        bars=[_bar(bar) for bar in judged.bars],
+        restrictions=[_bar(bar) for bar in judged.bars],
         conflicts=[_conflict(one) for one in situation.conflicts],
         trainer_authorised_until=None if trainer is None else _maybe(trainer.authorised_until),
         trainer_known=trainer is not None,
@@ -116,14 +116,14 @@ def _maybe(at: datetime | None) -> Timestamp | None:
     return None if at is None else timestamp(at)
 
 
-def _bar(bar: Bar) -> pb.Bar:
-    return pb.Bar(
+def _bar(bar: Bar) -> pb.Restriction:
+    return pb.Restriction(
         id=bar.id,
         reason=bar.reason,
         since=timestamp(bar.since),
         until=_maybe(bar.until),
         from_rdvpermis=bar.from_rdvpermis,
-        lifted=bar.lifted,
+        waived=bar.lifted,
     )
 
 
@@ -138,7 +138,7 @@ def _conflict(one: Conflict) -> pb.Conflict:
     )
 
 
-def read_case(kept: pb.Case, rulebook: Rulebook) -> tuple[Case, Action]:
+def read_case(kept: pb.EvaluationSnapshot, rulebook: Rulebook) -> tuple[Case, Action]:
     """Inverse of `case`, with the parameters in force at its moment."""
     at = _moment(kept.at)
     slot = _slot(kept.slot)
@@ -168,7 +168,7 @@ def read_case(kept: pb.Case, rulebook: Rulebook) -> tuple[Case, Action]:
         trainer_id=line.trainer_id,
         vehicle_id=line.vehicle_id,
         situation=_situation(kept),
-        bars=tuple(_read_bar(bar) for bar in kept.bars),
+        bars=tuple(_read_bar(bar) for bar in kept.restrictions),
         passed_kinds=tuple(kept.passed_kinds),
         changeable=changeable_of(line),
     )
@@ -202,7 +202,7 @@ def _slot(kept: pb.Slot) -> Slot:
     )
 
 
-def _situation(kept: pb.Case) -> Situation:
+def _situation(kept: pb.EvaluationSnapshot) -> Situation:
     trainer = None
     if kept.trainer_known:
         until = _moment(kept.trainer_authorised_until) if kept.HasField("trainer_authorised_until") else None
@@ -219,14 +219,14 @@ def _situation(kept: pb.Case) -> Situation:
     return Situation(tuple(conflicts), trainer, vehicle)
 
 
-def _read_bar(kept: pb.Bar) -> Bar:
+def _read_bar(kept: pb.Restriction) -> Bar:
     return Bar(
         id=kept.id,
         reason=kept.reason,
         since=_moment(kept.since),
         until=_moment(kept.until) if kept.HasField("until") else None,
         from_rdvpermis=kept.from_rdvpermis,
-        lifted=kept.lifted,
+        lifted=kept.waived,
     )
 
 

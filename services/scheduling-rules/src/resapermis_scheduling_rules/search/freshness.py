@@ -74,15 +74,15 @@ class Freshness:
         self._noted: dict[Interest, datetime] = {}
         self._unwritten: list[tuple[Interest, datetime]] = []
 
-    async def of(self, wanted: Wanted, centres: Sequence[Centre], who: Asker, *, look_now: bool) -> Window:
+    async def of(self, wanted: Wanted, centres: Sequence[Centre], who: Asker, *, poll_now: bool) -> Window:
         """Refresh what is stale of a window; wait only where nothing was ever seen, or a person asks for it."""
-        account = await self._account(wanted, centres, look_now=look_now)
+        account = await self._account(wanted, centres, poll_now=poll_now)
         why, under_way = SEEN, False
         if wanted.after is None and account.any:  # later pages show the same looks
             self._note_interest(wanted, centres, who)
-            tasks, why = self._looker.start(await self._due(account, wanted.category, look_now=look_now), who)
+            tasks, why = self._looker.start(await self._due(account, wanted.category, poll_now=poll_now), who)
             if tasks:
-                patience = self._first_look_seconds if look_now or account.oldest_seen_at is None else 0
+                patience = self._first_look_seconds if poll_now or account.oldest_seen_at is None else 0
                 done, pending = await asyncio.wait(tasks, timeout=patience)
                 under_way = bool(pending)
                 why = next((task.result() for task in done if task.result()), why)
@@ -90,28 +90,28 @@ class Freshness:
                     why = why or self._looker.trouble(who)
                 if done:
                     self._schools.forget(who.school_id)  # the looks may have shown a threshold as reached
-                    account = await self._account(wanted, centres, look_now=look_now)
+                    account = await self._account(wanted, centres, poll_now=poll_now)
         why = why or account.trouble
         return Window(account.oldest_seen_at, under_way or account.unseen or bool(why), why)
 
-    async def _account(self, wanted: Wanted, centres: Sequence[Centre], *, look_now: bool) -> Account:
+    async def _account(self, wanted: Wanted, centres: Sequence[Centre], *, poll_now: bool) -> Account:
         ids = tuple(centre.id for centre in centres)
         landed = self._looker.landed(ids, wanted.category)
         days = tuple(
             local_day(at, wanted.department or centres[0].department) if centres else None
             for at in (wanted.since, wanted.until)
         )
-        key = (ids, landed, wanted.category, days, wanted.weekdays, look_now)
-        return await self._accounts.get(key, lambda: self._read(wanted, centres, look_now=look_now))
+        key = (ids, landed, wanted.category, days, wanted.weekdays, poll_now)
+        return await self._accounts.get(key, lambda: self._read(wanted, centres, poll_now=poll_now))
 
-    async def _read(self, wanted: Wanted, centres: Sequence[Centre], *, look_now: bool) -> Account:
+    async def _read(self, wanted: Wanted, centres: Sequence[Centre], *, poll_now: bool) -> Account:
         """Count the looks, and name those alone that may be due; all of them where some were never tried."""
         many = max(1, MOST_LOOKS // max(1, (wanted.until - wanted.since).days + 1))
         near, far = centres[:many], centres[many:]
         days = {department: _days(wanted, department) for department in {one.department for one in centres}}
         every_day = sorted(set().union(*days.values()))
         expected = sum(len(days[centre.department]) for centre in near)
-        fresh = timedelta(0) if look_now else await self._least_fresh(near, wanted.category)
+        fresh = timedelta(0) if poll_now else await self._least_fresh(near, wanted.category)
         known = await store.account_of(
             self._engine,
             wanted.category,
@@ -150,14 +150,14 @@ class Freshness:
         looks = looks_for(centres, wanted.category, wanted.since, wanted.until)
         return [look for look in looks if not wanted.weekdays or look.day.isoweekday() in wanted.weekdays]
 
-    async def _due(self, account: Account, category: str, *, look_now: bool) -> list[Look]:
+    async def _due(self, account: Account, category: str, *, poll_now: bool) -> list[Look]:
         stale: dict[str, timedelta] = {}
         now, due = self._now(), []
         for look, seen in account.doubtful:
             fresh = stale.get(look.department)
             if fresh is None:
                 parameters = await self._rulebooks.parameters_at(look.department, category)
-                fresh = timedelta(seconds=0 if look_now else parameters.look_stale_seconds)
+                fresh = timedelta(seconds=0 if poll_now else parameters.look_stale_seconds)
                 stale[look.department] = fresh
             if is_due(look, seen, now, fresh):
                 due.append(look)

@@ -228,7 +228,7 @@ class Searching:
         if school is not None and school.point is None:
             raise malformed("within_km", "where the school is, is not known: name a department")
         scope = await self._scope(wanted, None if school is None else school.point, who)
-        window = await self._window(wanted, scope, who, look_now=request.look_now)
+        window = await self._window(wanted, scope, who, poll_now=request.poll_now)
         standing = await self._schools.standing(who)
         department = wanted.department or standing.school.department
         month = month_of(local_day(wanted.since, department))
@@ -270,10 +270,10 @@ class Searching:
         nearest = nearest_first(offer.centres, school.point)
         return pb.ListCentresResponse(centres=[writer.centre(one, parameters) for one in nearest])
 
-    async def _window(self, wanted: Wanted, scope: Scope, who: Asker, *, look_now: bool) -> Window:
+    async def _window(self, wanted: Wanted, scope: Scope, who: Asker, *, poll_now: bool) -> Window:
         if scope.trouble and not scope.looked_at:
             return Window(incomplete=True, reason=scope.trouble)
-        window = await self._freshness.of(wanted, scope.looked_at, who, look_now=look_now)
+        window = await self._freshness.of(wanted, scope.looked_at, who, poll_now=poll_now)
         if scope.trouble:
             return Window(window.oldest_seen_at, incomplete=True, reason=window.reason or scope.trouble)
         return window

@@ -41,11 +41,11 @@ class Favourites:
         self._engine, self._egress, self._outbox, self._now, self._flights = engine, egress, outbox, now, flights
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    async def get(self, *, look_now: bool) -> pb.ListFavouriteCentresResponse:
+    async def get(self, *, poll_now: bool) -> pb.ListFavouriteCentresResponse:
         """As RdvPermis keeps them: read when never read, when in doubt, or when a person asks."""
         who = asker()
         found, seen_at = await self._kept(who.school_id)
-        if look_now or seen_at is None:
+        if poll_now or seen_at is None:
             await self._flights.once(("favourites", who.school_id), lambda: self.read(who))
             found, seen_at = await self._kept(who.school_id)
         response = pb.ListFavouriteCentresResponse(favourites=[_favourite(one) for one in found])

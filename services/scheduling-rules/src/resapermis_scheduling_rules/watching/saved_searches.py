@@ -24,12 +24,12 @@ from resapermis_scheduling_rules.watching import queries as store
 from resapermis_scheduling_rules.watching.queries import MOST_SEARCHES, Saved, Scope
 
 LONGEST_LABEL = 80
-NOT_KEPT: tuple[Literal["from", "to", "cursor", "limit", "look_now"], ...] = (
+NOT_KEPT: tuple[Literal["from", "to", "cursor", "limit", "poll_now"], ...] = (
     "from",
     "to",
     "cursor",
     "limit",
-    "look_now",
+    "poll_now",
 )
 """A saved search is about what comes: neither its window nor its page is kept."""
 

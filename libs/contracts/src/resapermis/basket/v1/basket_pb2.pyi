@@ -224,9 +224,9 @@ class HoldSlotsRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
-    TOGETHER_FIELD_NUMBER: _builtins.int
+    ALL_OR_NOTHING_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    together: _builtins.bool
+    all_or_nothing: _builtins.bool
     """All or nothing: a refused line gives the others back."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___HoldLine]: ...
@@ -235,11 +235,11 @@ class HoldSlotsRequest(_message.Message):
         *,
         request_id: _builtins.str = ...,
         lines: _abc.Iterable[Global___HoldLine] | None = ...,
-        together: _builtins.bool = ...,
+        all_or_nothing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "request_id", b"request_id", "together", b"together"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_or_nothing", b"all_or_nothing", "lines", b"lines", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -327,7 +327,7 @@ class PrepareOpeningRequest(_message.Message):
     """Said again: what is ready stays, what is old is done anew."""
     department: _builtins.str
     slot_id: _builtins.str
-    """A slot of this kind to ask RdvPermis about, where one is known already; empty: bars and mandates alone decide."""
+    """A slot of this kind to ask RdvPermis about, where one is known already; empty: restrictions and mandates alone decide."""
     @_builtins.property
     def candidate_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most 12."""
@@ -430,7 +430,7 @@ class PreparedCandidate(_message.Message):
 Global___PreparedCandidate: _TypeAlias = PreparedCandidate  # noqa: Y015
 
 @_typing.final
-class AccompanyLineRequest(_message.Message):
+class SetLineResourcesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
@@ -456,10 +456,10 @@ class AccompanyLineRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___AccompanyLineRequest: _TypeAlias = AccompanyLineRequest  # noqa: Y015
+Global___SetLineResourcesRequest: _TypeAlias = SetLineResourcesRequest  # noqa: Y015
 
 @_typing.final
-class AccompanyLineResponse(_message.Message):
+class SetLineResourcesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_FIELD_NUMBER: _builtins.int
@@ -476,7 +476,7 @@ class AccompanyLineResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___AccompanyLineResponse: _TypeAlias = AccompanyLineResponse  # noqa: Y015
+Global___SetLineResourcesResponse: _TypeAlias = SetLineResourcesResponse  # noqa: Y015
 
 @_typing.final
 class HoldSlotsResponse(_message.Message):

@@ -55,10 +55,10 @@ class BasketServiceStub:
                 request_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.PrepareOpeningRequest.SerializeToString,
                 response_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.PrepareOpeningResponse.FromString,
                 _registered_method=True)
-        self.AccompanyLine = channel.unary_unary(
-                '/resapermis.basket.v1.BasketService/AccompanyLine',
-                request_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.AccompanyLineRequest.SerializeToString,
-                response_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.AccompanyLineResponse.FromString,
+        self.SetLineResources = channel.unary_unary(
+                '/resapermis.basket.v1.BasketService/SetLineResources',
+                request_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.SetLineResourcesRequest.SerializeToString,
+                response_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.SetLineResourcesResponse.FromString,
                 _registered_method=True)
         self.NameCandidate = channel.unary_unary(
                 '/resapermis.basket.v1.BasketService/NameCandidate',
@@ -110,13 +110,13 @@ class BasketServiceServicer:
 
     def PrepareOpening(self, request, context):
         """Settle before an opening what can be: a fresh token, room in the call budget, an open basket, each candidate's mandate,
-        bars and RdvPermis' own eligibility. Holds nothing.
+        restrictions and RdvPermis' own eligibility. Holds nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def AccompanyLine(self, request, context):
+    def SetLineResources(self, request, context):
         """Say who accompanies a line's candidate and in what; ours alone, RdvPermis is not asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -174,10 +174,10 @@ def add_BasketServiceServicer_to_server(servicer, server):
                     request_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.PrepareOpeningRequest.FromString,
                     response_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.PrepareOpeningResponse.SerializeToString,
             ),
-            'AccompanyLine': grpc.unary_unary_rpc_method_handler(
-                    servicer.AccompanyLine,
-                    request_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.AccompanyLineRequest.FromString,
-                    response_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.AccompanyLineResponse.SerializeToString,
+            'SetLineResources': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLineResources,
+                    request_deserializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.SetLineResourcesRequest.FromString,
+                    response_serializer=resapermis_dot_basket_dot_v1_dot_basket__pb2.SetLineResourcesResponse.SerializeToString,
             ),
             'NameCandidate': grpc.unary_unary_rpc_method_handler(
                     servicer.NameCandidate,
@@ -320,7 +320,7 @@ class BasketService:
             _registered_method=True)
 
     @staticmethod
-    def AccompanyLine(request,
+    def SetLineResources(request,
             target,
             options=(),
             channel_credentials=None,
@@ -333,9 +333,9 @@ class BasketService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/resapermis.basket.v1.BasketService/AccompanyLine',
-            resapermis_dot_basket_dot_v1_dot_basket__pb2.AccompanyLineRequest.SerializeToString,
-            resapermis_dot_basket_dot_v1_dot_basket__pb2.AccompanyLineResponse.FromString,
+            '/resapermis.basket.v1.BasketService/SetLineResources',
+            resapermis_dot_basket_dot_v1_dot_basket__pb2.SetLineResourcesRequest.SerializeToString,
+            resapermis_dot_basket_dot_v1_dot_basket__pb2.SetLineResourcesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,9 +43,9 @@ class BasketServiceStub:
     """
     PrepareOpening: _grpc.UnaryUnaryMultiCallable[_basket_pb2.PrepareOpeningRequest, _basket_pb2.PrepareOpeningResponse]
     """Settle before an opening what can be: a fresh token, room in the call budget, an open basket, each candidate's mandate,
-    bars and RdvPermis' own eligibility. Holds nothing.
+    restrictions and RdvPermis' own eligibility. Holds nothing.
     """
-    AccompanyLine: _grpc.UnaryUnaryMultiCallable[_basket_pb2.AccompanyLineRequest, _basket_pb2.AccompanyLineResponse]
+    SetLineResources: _grpc.UnaryUnaryMultiCallable[_basket_pb2.SetLineResourcesRequest, _basket_pb2.SetLineResourcesResponse]
     """Say who accompanies a line's candidate and in what; ours alone, RdvPermis is not asked."""
     NameCandidate: _grpc.UnaryUnaryMultiCallable[_basket_pb2.NameCandidateRequest, _basket_pb2.NameCandidateResponse]
     """Name, rename or unname the candidate of a held line."""
@@ -71,9 +71,9 @@ class BasketServiceAsyncStub(BasketServiceStub):
     """
     PrepareOpening: _aio.UnaryUnaryMultiCallable[_basket_pb2.PrepareOpeningRequest, _basket_pb2.PrepareOpeningResponse]  # type: ignore[assignment]
     """Settle before an opening what can be: a fresh token, room in the call budget, an open basket, each candidate's mandate,
-    bars and RdvPermis' own eligibility. Holds nothing.
+    restrictions and RdvPermis' own eligibility. Holds nothing.
     """
-    AccompanyLine: _aio.UnaryUnaryMultiCallable[_basket_pb2.AccompanyLineRequest, _basket_pb2.AccompanyLineResponse]  # type: ignore[assignment]
+    SetLineResources: _aio.UnaryUnaryMultiCallable[_basket_pb2.SetLineResourcesRequest, _basket_pb2.SetLineResourcesResponse]  # type: ignore[assignment]
     """Say who accompanies a line's candidate and in what; ours alone, RdvPermis is not asked."""
     NameCandidate: _aio.UnaryUnaryMultiCallable[_basket_pb2.NameCandidateRequest, _basket_pb2.NameCandidateResponse]  # type: ignore[assignment]
     """Name, rename or unname the candidate of a held line."""
@@ -120,15 +120,15 @@ class BasketServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_basket_pb2.PrepareOpeningResponse, _abc.Awaitable[_basket_pb2.PrepareOpeningResponse]]:
         """Settle before an opening what can be: a fresh token, room in the call budget, an open basket, each candidate's mandate,
-        bars and RdvPermis' own eligibility. Holds nothing.
+        restrictions and RdvPermis' own eligibility. Holds nothing.
         """
 
     @_abc_1.abstractmethod
-    def AccompanyLine(
+    def SetLineResources(
         self,
-        request: _basket_pb2.AccompanyLineRequest,
+        request: _basket_pb2.SetLineResourcesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_basket_pb2.AccompanyLineResponse, _abc.Awaitable[_basket_pb2.AccompanyLineResponse]]:
+    ) -> _typing.Union[_basket_pb2.SetLineResourcesResponse, _abc.Awaitable[_basket_pb2.SetLineResourcesResponse]]:
         """Say who accompanies a line's candidate and in what; ours alone, RdvPermis is not asked."""
 
     @_abc_1.abstractmethod

@@ -168,7 +168,7 @@ Global___ResultFound: _TypeAlias = ResultFound  # noqa: Y015
 
 @_typing.final
 class PenaltiesFound(_message.Message):
-    """What RdvPermis itself says bars a candidate; the whole list, as found by looking."""
+    """What RdvPermis itself says restricts a candidate; the whole list, as found by looking."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -218,16 +218,16 @@ class PreviewCancellationResponse(_message.Message):
 
     POSSIBLE_FIELD_NUMBER: _builtins.int
     LATE_FIELD_NUMBER: _builtins.int
-    BARRED_DAYS_FIELD_NUMBER: _builtins.int
-    BARRED_UNTIL_FIELD_NUMBER: _builtins.int
+    RESTRICTED_DAYS_FIELD_NUMBER: _builtins.int
+    RESTRICTED_UNTIL_FIELD_NUMBER: _builtins.int
     FREE_UNTIL_FIELD_NUMBER: _builtins.int
     possible: _builtins.bool
     """RdvPermis lets it be changed, and it has not begun."""
     late: _builtins.bool
-    barred_days: _builtins.int
+    restricted_days: _builtins.int
     """Days without a new booking that follow, by today's parameters."""
     @_builtins.property
-    def barred_until(self) -> _timestamp_pb2.Timestamp: ...
+    def restricted_until(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def free_until(self) -> _timestamp_pb2.Timestamp:
         """Until when cancelling has no such consequence."""
@@ -237,13 +237,13 @@ class PreviewCancellationResponse(_message.Message):
         *,
         possible: _builtins.bool = ...,
         late: _builtins.bool = ...,
-        barred_days: _builtins.int = ...,
-        barred_until: _timestamp_pb2.Timestamp | None = ...,
+        restricted_days: _builtins.int = ...,
+        restricted_until: _timestamp_pb2.Timestamp | None = ...,
         free_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["barred_until", b"barred_until", "free_until", b"free_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["free_until", b"free_until", "restricted_until", b"restricted_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["barred_days", b"barred_days", "barred_until", b"barred_until", "free_until", b"free_until", "late", b"late", "possible", b"possible"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["free_until", b"free_until", "late", b"late", "possible", b"possible", "restricted_days", b"restricted_days", "restricted_until", b"restricted_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

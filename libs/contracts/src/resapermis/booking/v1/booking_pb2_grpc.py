@@ -105,7 +105,7 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PreviewCancellation(self, request, context):
-        """What cancelling would cost: whether late, and the bar that follows. Asks, does nothing.
+        """What cancelling would cost: whether late, and the restriction that follows. Asks, does nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class BookingServiceStub:
     SwapBookings: _grpc.UnaryUnaryMultiCallable[_booking_pb2.SwapBookingsRequest, _booking_pb2.SwapBookingsResponse]
     """Two bookings of the school change places (R-26)."""
     PreviewCancellation: _grpc.UnaryUnaryMultiCallable[_booking_pb2.PreviewCancellationRequest, _booking_pb2.PreviewCancellationResponse]
-    """What cancelling would cost: whether late, and the bar that follows. Asks, does nothing."""
+    """What cancelling would cost: whether late, and the restriction that follows. Asks, does nothing."""
     GetResults: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetResultsRequest, _booking_pb2.GetResultsResponse]
     """Passes, failures and absences of the school's past bookings, by month and category."""
     ReplaceCandidate: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ReplaceCandidateRequest, _booking_pb2.ReplaceCandidateResponse]
@@ -62,7 +62,7 @@ class BookingServiceAsyncStub(BookingServiceStub):
     SwapBookings: _aio.UnaryUnaryMultiCallable[_booking_pb2.SwapBookingsRequest, _booking_pb2.SwapBookingsResponse]  # type: ignore[assignment]
     """Two bookings of the school change places (R-26)."""
     PreviewCancellation: _aio.UnaryUnaryMultiCallable[_booking_pb2.PreviewCancellationRequest, _booking_pb2.PreviewCancellationResponse]  # type: ignore[assignment]
-    """What cancelling would cost: whether late, and the bar that follows. Asks, does nothing."""
+    """What cancelling would cost: whether late, and the restriction that follows. Asks, does nothing."""
     GetResults: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetResultsRequest, _booking_pb2.GetResultsResponse]  # type: ignore[assignment]
     """Passes, failures and absences of the school's past bookings, by month and category."""
     ReplaceCandidate: _aio.UnaryUnaryMultiCallable[_booking_pb2.ReplaceCandidateRequest, _booking_pb2.ReplaceCandidateResponse]  # type: ignore[assignment]
@@ -109,7 +109,7 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.PreviewCancellationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.PreviewCancellationResponse, _abc.Awaitable[_booking_pb2.PreviewCancellationResponse]]:
-        """What cancelling would cost: whether late, and the bar that follows. Asks, does nothing."""
+        """What cancelling would cost: whether late, and the restriction that follows. Asks, does nothing."""
 
     @_abc_1.abstractmethod
     def GetResults(

@@ -62,8 +62,8 @@ class _CodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Code.ValueType],
     CODE_ILLEGAL_TRANSITION: _Code.ValueType  # 27
     """the line is in a state that does not allow it"""
     CODE_NO_MANDATE: _Code.ValueType  # 28
-    CODE_TOGETHER_FAILED: _Code.ValueType  # 29
-    """one of a `together` action was refused, the rest given back"""
+    CODE_ALL_OR_NOTHING_FAILED: _Code.ValueType  # 29
+    """one of a `all_or_nothing` action was refused, the rest given back"""
     CODE_RDVPERMIS_CANDIDATE_UNKNOWN: _Code.ValueType  # 40
     """RdvPermis' refusals, each with its remedy."""
     CODE_RDVPERMIS_EMAIL: _Code.ValueType  # 41
@@ -136,8 +136,8 @@ CODE_LINE_UNNAMED: Code.ValueType  # 26
 CODE_ILLEGAL_TRANSITION: Code.ValueType  # 27
 """the line is in a state that does not allow it"""
 CODE_NO_MANDATE: Code.ValueType  # 28
-CODE_TOGETHER_FAILED: Code.ValueType  # 29
-"""one of a `together` action was refused, the rest given back"""
+CODE_ALL_OR_NOTHING_FAILED: Code.ValueType  # 29
+"""one of a `all_or_nothing` action was refused, the rest given back"""
 CODE_RDVPERMIS_CANDIDATE_UNKNOWN: Code.ValueType  # 40
 """RdvPermis' refusals, each with its remedy."""
 CODE_RDVPERMIS_EMAIL: Code.ValueType  # 41

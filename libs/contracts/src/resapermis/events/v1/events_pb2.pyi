@@ -21,27 +21,27 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ReplayRequest(_message.Message):
-    """Numbers are gapless per source and lane, from 1."""
+    """Numbers are gapless per source and stream, from 1."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    LANE_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
     FIRST_NUMBER_FIELD_NUMBER: _builtins.int
     LAST_NUMBER_FIELD_NUMBER: _builtins.int
-    lane: _builtins.str
-    """"facts" or "records"."""
+    stream: _builtins.str
+    """"events" or "records"."""
     first_number: _builtins.int
     last_number: _builtins.int
     def __init__(
         self,
         *,
-        lane: _builtins.str = ...,
+        stream: _builtins.str = ...,
         first_number: _builtins.int = ...,
         last_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_number", b"first_number", "lane", b"lane", "last_number", b"last_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_number", b"first_number", "last_number", b"last_number", "stream", b"stream"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -72,8 +72,8 @@ class ReplayResponse(_message.Message):
 Global___ReplayResponse: _TypeAlias = ReplayResponse  # noqa: Y015
 
 @_typing.final
-class Batch(_message.Message):
-    """Facts of one type that follow each other in a lane, as one message of the bus (header `resapermis-facts`: how many)."""
+class EventBatch(_message.Message):
+    """Events of one type that follow each other in a stream, as one message of the bus (header `resapermis-batch-size`: how many)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -91,17 +91,17 @@ class Batch(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Batch: _TypeAlias = Batch  # noqa: Y015
+Global___EventBatch: _TypeAlias = EventBatch  # noqa: Y015
 
 @_typing.final
 class Envelope(_message.Message):
-    """A fact with what the bus carries as headers."""
+    """A event with what the bus carries as headers."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
-    LANE_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
@@ -109,7 +109,7 @@ class Envelope(_message.Message):
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     source: _builtins.str
-    lane: _builtins.str
+    stream: _builtins.str
     number: _builtins.int
     type: _builtins.str
     """Full protobuf name of the payload, e.g. "resapermis.basket.v1.SlotHeld"."""
@@ -122,7 +122,7 @@ class Envelope(_message.Message):
         *,
         id: _builtins.str = ...,
         source: _builtins.str = ...,
-        lane: _builtins.str = ...,
+        stream: _builtins.str = ...,
         number: _builtins.int = ...,
         type: _builtins.str = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
@@ -131,7 +131,7 @@ class Envelope(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "lane", b"lane", "number", b"number", "occurred_at", b"occurred_at", "payload", b"payload", "source", b"source", "traceparent", b"traceparent", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "number", b"number", "occurred_at", b"occurred_at", "payload", b"payload", "source", b"source", "stream", b"stream", "traceparent", b"traceparent", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class EventsServiceStub:
-    """Served by every service that says facts: repeats from its outbox what a consumer missed on the bus.
+    """Served by every service that publishes events: repeats from its outbox what a consumer missed on the bus.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class EventsServiceStub:
 
 
 class EventsServiceServicer:
-    """Served by every service that says facts: repeats from its outbox what a consumer missed on the bus.
+    """Served by every service that publishes events: repeats from its outbox what a consumer missed on the bus.
     """
 
     def Replay(self, request, context):
-        """Repeat the facts numbered first..last of one lane; at most 500 in an answer.
+        """Repeat the events numbered first..last of one stream; at most 500 in an answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +70,7 @@ def add_EventsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EventsService:
-    """Served by every service that says facts: repeats from its outbox what a consumer missed on the bus.
+    """Served by every service that publishes events: repeats from its outbox what a consumer missed on the bus.
     """
 
     @staticmethod

@@ -27,25 +27,25 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EventsServiceStub:
-    """Served by every service that says facts: repeats from its outbox what a consumer missed on the bus."""
+    """Served by every service that publishes events: repeats from its outbox what a consumer missed on the bus."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EventsServiceAsyncStub: ...
     Replay: _grpc.UnaryUnaryMultiCallable[_events_pb2.ReplayRequest, _events_pb2.ReplayResponse]
-    """Repeat the facts numbered first..last of one lane; at most 500 in an answer."""
+    """Repeat the events numbered first..last of one stream; at most 500 in an answer."""
 
 @_typing.type_check_only
 class EventsServiceAsyncStub(EventsServiceStub):
-    """Served by every service that says facts: repeats from its outbox what a consumer missed on the bus."""
+    """Served by every service that publishes events: repeats from its outbox what a consumer missed on the bus."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Replay: _aio.UnaryUnaryMultiCallable[_events_pb2.ReplayRequest, _events_pb2.ReplayResponse]  # type: ignore[assignment]
-    """Repeat the facts numbered first..last of one lane; at most 500 in an answer."""
+    """Repeat the events numbered first..last of one stream; at most 500 in an answer."""
 
 class EventsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Served by every service that says facts: repeats from its outbox what a consumer missed on the bus."""
+    """Served by every service that publishes events: repeats from its outbox what a consumer missed on the bus."""
 
     @_abc_1.abstractmethod
     def Replay(
@@ -53,6 +53,6 @@ class EventsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _events_pb2.ReplayRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_events_pb2.ReplayResponse, _abc.Awaitable[_events_pb2.ReplayResponse]]:
-        """Repeat the facts numbered first..last of one lane; at most 500 in an answer."""
+        """Repeat the events numbered first..last of one stream; at most 500 in an answer."""
 
 def add_EventsServiceServicer_to_server(servicer: EventsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

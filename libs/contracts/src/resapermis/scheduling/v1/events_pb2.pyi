@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SlotWithdrawn(_message.Message):
-    """A look found the slot no longer offered by the State, or reserved by others."""
+    """A poll found the slot no longer offered by the State, or reserved by others."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

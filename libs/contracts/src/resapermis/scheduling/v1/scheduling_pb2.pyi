@@ -188,7 +188,7 @@ class SearchSlotsRequest(_message.Message):
     CENTRE_IDS_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
-    LOOK_NOW_FIELD_NUMBER: _builtins.int
+    POLL_NOW_FIELD_NUMBER: _builtins.int
     WITHIN_KM_FIELD_NUMBER: _builtins.int
     DAY_FROM_MINUTES_FIELD_NUMBER: _builtins.int
     DAY_TO_MINUTES_FIELD_NUMBER: _builtins.int
@@ -203,8 +203,8 @@ class SearchSlotsRequest(_message.Message):
     cursor: _builtins.str
     limit: _builtins.int
     """1-500, default 200."""
-    look_now: _builtins.bool
-    """Look again even if fresh (spends calls of the budget)."""
+    poll_now: _builtins.bool
+    """Poll again even if fresh (spends calls of the budget)."""
     within_km: _builtins.int
     """Centres at most so far from the school, across departments; 1-300. Absent: any."""
     day_from_minutes: _builtins.int
@@ -239,7 +239,7 @@ class SearchSlotsRequest(_message.Message):
         centre_ids: _abc.Iterable[_builtins.str] | None = ...,
         cursor: _builtins.str = ...,
         limit: _builtins.int = ...,
-        look_now: _builtins.bool = ...,
+        poll_now: _builtins.bool = ...,
         within_km: _builtins.int | None = ...,
         day_from_minutes: _builtins.int | None = ...,
         day_to_minutes: _builtins.int | None = ...,
@@ -251,7 +251,7 @@ class SearchSlotsRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_day_from_minutes", b"_day_from_minutes", "_day_to_minutes", b"_day_to_minutes", "_within_km", b"_within_km", "day_from_minutes", b"day_from_minutes", "day_to_minutes", b"day_to_minutes", "from", b"from", "opens_before", b"opens_before", "to", b"to", "within_km", b"within_km"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_from_minutes", b"_day_from_minutes", "_day_to_minutes", b"_day_to_minutes", "_within_km", b"_within_km", "category", b"category", "centre_ids", b"centre_ids", "cursor", b"cursor", "day_from_minutes", b"day_from_minutes", "day_to_minutes", b"day_to_minutes", "department", b"department", "from", b"from", "in_a_row", b"in_a_row", "kind", b"kind", "limit", b"limit", "look_now", b"look_now", "open_now", b"open_now", "opens_before", b"opens_before", "to", b"to", "weekdays", b"weekdays", "within_km", b"within_km"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_from_minutes", b"_day_from_minutes", "_day_to_minutes", b"_day_to_minutes", "_within_km", b"_within_km", "category", b"category", "centre_ids", b"centre_ids", "cursor", b"cursor", "day_from_minutes", b"day_from_minutes", "day_to_minutes", b"day_to_minutes", "department", b"department", "from", b"from", "in_a_row", b"in_a_row", "kind", b"kind", "limit", b"limit", "open_now", b"open_now", "opens_before", b"opens_before", "poll_now", b"poll_now", "to", b"to", "weekdays", b"weekdays", "within_km", b"within_km"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__day_from_minutes: _TypeAlias = _typing.Literal["day_from_minutes"]  # noqa: Y015
     _WhichOneofArgType__day_from_minutes: _TypeAlias = _typing.Literal["_day_from_minutes", b"_day_from_minutes"]  # noqa: Y015
@@ -318,7 +318,7 @@ class SearchSlotsResponse(_message.Message):
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgedSlot]: ...
     @_builtins.property
     def oldest_seen_at(self) -> _timestamp_pb2.Timestamp:
-        """Age of the oldest look that this answer rests on; absent when nothing was ever seen."""
+        """Age of the oldest poll that this answer rests on; absent when nothing was ever seen."""
 
     @_builtins.property
     def threshold(self) -> Global___Threshold: ...
@@ -544,7 +544,7 @@ class LineVerdict(_message.Message):
     SLOT_FIELD_NUMBER: _builtins.int
     QUOTA_LIMIT_FIELD_NUMBER: _builtins.int
     MONTH_FIELD_NUMBER: _builtins.int
-    CASE_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
     slot_id: _builtins.str
     allowed: _builtins.bool
     quota_limit: _builtins.int
@@ -557,7 +557,7 @@ class LineVerdict(_message.Message):
         """The slot as known; absent when unknown."""
 
     @_builtins.property
-    def case(self) -> Global___Case:
+    def snapshot(self) -> Global___EvaluationSnapshot:
         """Everything the rules looked at, to be kept with the booking: `Rejudge` says the same of it years later."""
 
     def __init__(
@@ -569,18 +569,18 @@ class LineVerdict(_message.Message):
         slot: Global___Slot | None = ...,
         quota_limit: _builtins.int = ...,
         month: _builtins.str = ...,
-        case: Global___Case | None = ...,
+        snapshot: Global___EvaluationSnapshot | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "slot", b"slot"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["slot", b"slot", "snapshot", b"snapshot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "case", b"case", "month", b"month", "quota_limit", b"quota_limit", "slot", b"slot", "slot_id", b"slot_id", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "month", b"month", "quota_limit", b"quota_limit", "slot", b"slot", "slot_id", b"slot_id", "snapshot", b"snapshot", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LineVerdict: _TypeAlias = LineVerdict  # noqa: Y015
 
 @_typing.final
-class Case(_message.Message):
+class EvaluationSnapshot(_message.Message):
     """The facts of one judgement, without names: ids, times, numbers and codes."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -602,7 +602,7 @@ class Case(_message.Message):
     REPLACEMENTS_PER_MONTH_FIELD_NUMBER: _builtins.int
     LINE_FIELD_NUMBER: _builtins.int
     NAMESAKES_FIELD_NUMBER: _builtins.int
-    BARS_FIELD_NUMBER: _builtins.int
+    RESTRICTIONS_FIELD_NUMBER: _builtins.int
     CONFLICTS_FIELD_NUMBER: _builtins.int
     TRAINER_AUTHORISED_UNTIL_FIELD_NUMBER: _builtins.int
     TRAINER_KNOWN_FIELD_NUMBER: _builtins.int
@@ -640,7 +640,7 @@ class Case(_message.Message):
         """The candidate."""
 
     @_builtins.property
-    def bars(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bar]: ...
+    def restrictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Restriction]: ...
     @_builtins.property
     def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Conflict]:
         """What stands in the way of candidate, trainer, vehicle or school at that hour."""
@@ -673,7 +673,7 @@ class Case(_message.Message):
         replacements_per_month: _builtins.int | None = ...,
         line: Global___EvaluateLine | None = ...,
         namesakes: _builtins.int = ...,
-        bars: _abc.Iterable[Global___Bar] | None = ...,
+        restrictions: _abc.Iterable[Global___Restriction] | None = ...,
         conflicts: _abc.Iterable[Global___Conflict] | None = ...,
         trainer_authorised_until: _timestamp_pb2.Timestamp | None = ...,
         trainer_known: _builtins.bool = ...,
@@ -683,7 +683,7 @@ class Case(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_fte_hundredths", b"_fte_hundredths", "_rdvpermis_limit", b"_rdvpermis_limit", "_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "at", b"at", "fte_hundredths", b"fte_hundredths", "licensed_until", b"licensed_until", "line", b"line", "rdvpermis_limit", b"rdvpermis_limit", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month", "slot", b"slot", "trainer_authorised_until", b"trainer_authorised_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fte_hundredths", b"_fte_hundredths", "_rdvpermis_limit", b"_rdvpermis_limit", "_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "asked", b"asked", "at", b"at", "bars", b"bars", "conflicts", b"conflicts", "elsewhere", b"elsewhere", "fte_hundredths", b"fte_hundredths", "licensed_until", b"licensed_until", "line", b"line", "lines", b"lines", "lines_in_basket", b"lines_in_basket", "namesakes", b"namesakes", "passed_kinds", b"passed_kinds", "purpose", b"purpose", "rdvpermis_limit", b"rdvpermis_limit", "rdvpermis_says_reached", b"rdvpermis_says_reached", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month", "school_department", b"school_department", "slot", b"slot", "taken", b"taken", "trainer_authorised_until", b"trainer_authorised_until", "trainer_known", b"trainer_known", "vehicle_categories", b"vehicle_categories", "vehicle_gearbox", b"vehicle_gearbox"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fte_hundredths", b"_fte_hundredths", "_rdvpermis_limit", b"_rdvpermis_limit", "_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "asked", b"asked", "at", b"at", "conflicts", b"conflicts", "elsewhere", b"elsewhere", "fte_hundredths", b"fte_hundredths", "licensed_until", b"licensed_until", "line", b"line", "lines", b"lines", "lines_in_basket", b"lines_in_basket", "namesakes", b"namesakes", "passed_kinds", b"passed_kinds", "purpose", b"purpose", "rdvpermis_limit", b"rdvpermis_limit", "rdvpermis_says_reached", b"rdvpermis_says_reached", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month", "restrictions", b"restrictions", "school_department", b"school_department", "slot", b"slot", "taken", b"taken", "trainer_authorised_until", b"trainer_authorised_until", "trainer_known", b"trainer_known", "vehicle_categories", b"vehicle_categories", "vehicle_gearbox", b"vehicle_gearbox"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__fte_hundredths: _TypeAlias = _typing.Literal["fte_hundredths"]  # noqa: Y015
     _WhichOneofArgType__fte_hundredths: _TypeAlias = _typing.Literal["_fte_hundredths", b"_fte_hundredths"]  # noqa: Y015
@@ -702,10 +702,10 @@ class Case(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__replacements_per_month) -> _WhichOneofReturnType__replacements_per_month | None: ...
 
-Global___Case: _TypeAlias = Case  # noqa: Y015
+Global___EvaluationSnapshot: _TypeAlias = EvaluationSnapshot  # noqa: Y015
 
 @_typing.final
-class Bar(_message.Message):
+class Restriction(_message.Message):
     """Until when a candidate may not be booked, and why."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -714,14 +714,14 @@ class Bar(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
     FROM_RDVPERMIS_FIELD_NUMBER: _builtins.int
-    LIFTED_FIELD_NUMBER: _builtins.int
+    WAIVED_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """"absence", "late_cancellation", "failure", "passed", "result_pending" or RdvPermis' own motif."""
     from_rdvpermis: _builtins.bool
     """Found at RdvPermis (else computed by us from what we know)."""
-    lifted: _builtins.bool
-    """Lifted for force majeure, with a second person's approval."""
+    waived: _builtins.bool
+    """Waived for force majeure, with a second person's approval."""
     id: _builtins.str
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp: ...
@@ -734,16 +734,16 @@ class Bar(_message.Message):
         since: _timestamp_pb2.Timestamp | None = ...,
         until: _timestamp_pb2.Timestamp | None = ...,
         from_rdvpermis: _builtins.bool = ...,
-        lifted: _builtins.bool = ...,
+        waived: _builtins.bool = ...,
         id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_rdvpermis", b"from_rdvpermis", "id", b"id", "lifted", b"lifted", "reason", b"reason", "since", b"since", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_rdvpermis", b"from_rdvpermis", "id", b"id", "reason", b"reason", "since", b"since", "until", b"until", "waived", b"waived"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Bar: _TypeAlias = Bar  # noqa: Y015
+Global___Restriction: _TypeAlias = Restriction  # noqa: Y015
 
 @_typing.final
 class Conflict(_message.Message):
@@ -935,23 +935,23 @@ Global___Need: _TypeAlias = Need  # noqa: Y015
 class RejudgeRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    CASES_FIELD_NUMBER: _builtins.int
+    SNAPSHOTS_FIELD_NUMBER: _builtins.int
     CHANGED_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def cases(self) -> _containers.RepeatedCompositeFieldContainer[Global___Case]: ...
+    def snapshots(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvaluationSnapshot]: ...
     @_builtins.property
     def changed(self) -> Global___Parameter:
-        """As if this were in force at each case's moment."""
+        """As if this were in force at each snapshot's moment."""
 
     def __init__(
         self,
         *,
-        cases: _abc.Iterable[Global___Case] | None = ...,
+        snapshots: _abc.Iterable[Global___EvaluationSnapshot] | None = ...,
         changed: Global___Parameter | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "changed", b"changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "snapshots", b"snapshots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -961,26 +961,26 @@ Global___RejudgeRequest: _TypeAlias = RejudgeRequest  # noqa: Y015
 class RejudgeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    CASES_FIELD_NUMBER: _builtins.int
+    SNAPSHOTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def cases(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejudgedCase]:
-        """In the order of the cases."""
+    def snapshots(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejudgedSnapshot]:
+        """In the order of the snapshots."""
 
     def __init__(
         self,
         *,
-        cases: _abc.Iterable[Global___RejudgedCase] | None = ...,
+        snapshots: _abc.Iterable[Global___RejudgedSnapshot] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["snapshots", b"snapshots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RejudgeResponse: _TypeAlias = RejudgeResponse  # noqa: Y015
 
 @_typing.final
-class RejudgedCase(_message.Message):
+class RejudgedSnapshot(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ALLOWED_FIELD_NUMBER: _builtins.int
@@ -1002,7 +1002,7 @@ class RejudgedCase(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RejudgedCase: _TypeAlias = RejudgedCase  # noqa: Y015
+Global___RejudgedSnapshot: _TypeAlias = RejudgedSnapshot  # noqa: Y015
 
 @_typing.final
 class Parameter(_message.Message):
@@ -1120,17 +1120,17 @@ Global___FavouriteCentre: _TypeAlias = FavouriteCentre  # noqa: Y015
 class ListFavouriteCentresRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    LOOK_NOW_FIELD_NUMBER: _builtins.int
-    look_now: _builtins.bool
+    POLL_NOW_FIELD_NUMBER: _builtins.int
+    poll_now: _builtins.bool
     """Read RdvPermis again (costs a call)."""
     def __init__(
         self,
         *,
-        look_now: _builtins.bool = ...,
+        poll_now: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["look_now", b"look_now"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["poll_now", b"poll_now"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1223,7 +1223,7 @@ class SavedSearch(_message.Message):
     alert: _builtins.bool
     @_builtins.property
     def search(self) -> Global___SearchSlotsRequest:
-        """from, to, cursor, limit and look_now are not kept: a saved search is about what comes."""
+        """from, to, cursor, limit and poll_now are not kept: a saved search is about what comes."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...

@@ -130,8 +130,8 @@ class SchedulingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Rejudge(self, request, context):
-        """Judge again from kept facts, with the parameters that were in force at each case's own moment (or with one changed,
-        to preview what a change would do). Never looks at anything but the case and the parameters.
+        """Judge again from kept facts, with the parameters that were in force at each snapshot's own moment (or with one changed,
+        to preview what a change would do). Never looks at anything but the snapshot and the parameters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,8 +42,8 @@ class SchedulingServiceStub:
     Explain: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.ExplainRequest, _scheduling_pb2.ExplainResponse]
     """What would have to change for these lines to be allowed, and when they open by themselves. Evaluate's facts; no effect."""
     Rejudge: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.RejudgeRequest, _scheduling_pb2.RejudgeResponse]
-    """Judge again from kept facts, with the parameters that were in force at each case's own moment (or with one changed,
-    to preview what a change would do). Never looks at anything but the case and the parameters.
+    """Judge again from kept facts, with the parameters that were in force at each snapshot's own moment (or with one changed,
+    to preview what a change would do). Never looks at anything but the snapshot and the parameters.
     """
     ListParameters: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.ListParametersRequest, _scheduling_pb2.ListParametersResponse]
     """Parameters of the rules: in force, to come, waiting for their second person."""
@@ -74,8 +74,8 @@ class SchedulingServiceAsyncStub(SchedulingServiceStub):
     Explain: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.ExplainRequest, _scheduling_pb2.ExplainResponse]  # type: ignore[assignment]
     """What would have to change for these lines to be allowed, and when they open by themselves. Evaluate's facts; no effect."""
     Rejudge: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.RejudgeRequest, _scheduling_pb2.RejudgeResponse]  # type: ignore[assignment]
-    """Judge again from kept facts, with the parameters that were in force at each case's own moment (or with one changed,
-    to preview what a change would do). Never looks at anything but the case and the parameters.
+    """Judge again from kept facts, with the parameters that were in force at each snapshot's own moment (or with one changed,
+    to preview what a change would do). Never looks at anything but the snapshot and the parameters.
     """
     ListParameters: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.ListParametersRequest, _scheduling_pb2.ListParametersResponse]  # type: ignore[assignment]
     """Parameters of the rules: in force, to come, waiting for their second person."""
@@ -133,8 +133,8 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduling_pb2.RejudgeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_pb2.RejudgeResponse, _abc.Awaitable[_scheduling_pb2.RejudgeResponse]]:
-        """Judge again from kept facts, with the parameters that were in force at each case's own moment (or with one changed,
-        to preview what a change would do). Never looks at anything but the case and the parameters.
+        """Judge again from kept facts, with the parameters that were in force at each snapshot's own moment (or with one changed,
+        to preview what a change would do). Never looks at anything but the snapshot and the parameters.
         """
 
     @_abc_1.abstractmethod

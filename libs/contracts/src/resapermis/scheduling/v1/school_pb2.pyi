@@ -562,7 +562,7 @@ class GetStandingRequest(_message.Message):
 Global___GetStandingRequest: _TypeAlias = GetStandingRequest  # noqa: Y015
 
 @_typing.final
-class StandingBar(_message.Message):
+class StandingRestriction(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -571,17 +571,17 @@ class StandingBar(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
     FROM_RDVPERMIS_FIELD_NUMBER: _builtins.int
-    LIFTED_FIELD_NUMBER: _builtins.int
-    LIFT_PROPOSED_FIELD_NUMBER: _builtins.int
-    LIFT_PROPOSED_BY_FIELD_NUMBER: _builtins.int
+    WAIVED_FIELD_NUMBER: _builtins.int
+    WAIVER_PROPOSED_FIELD_NUMBER: _builtins.int
+    WAIVER_PROPOSED_BY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     category: _builtins.str
     reason: _builtins.str
     from_rdvpermis: _builtins.bool
-    lifted: _builtins.bool
-    lift_proposed: _builtins.bool
-    """A lifting waits for its second person."""
-    lift_proposed_by: _builtins.str
+    waived: _builtins.bool
+    waiver_proposed: _builtins.bool
+    """A waiver waits for its second person."""
+    waiver_proposed_by: _builtins.str
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -595,17 +595,17 @@ class StandingBar(_message.Message):
         since: _timestamp_pb2.Timestamp | None = ...,
         until: _timestamp_pb2.Timestamp | None = ...,
         from_rdvpermis: _builtins.bool = ...,
-        lifted: _builtins.bool = ...,
-        lift_proposed: _builtins.bool = ...,
-        lift_proposed_by: _builtins.str = ...,
+        waived: _builtins.bool = ...,
+        waiver_proposed: _builtins.bool = ...,
+        waiver_proposed_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "from_rdvpermis", b"from_rdvpermis", "id", b"id", "lift_proposed", b"lift_proposed", "lift_proposed_by", b"lift_proposed_by", "lifted", b"lifted", "reason", b"reason", "since", b"since", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "from_rdvpermis", b"from_rdvpermis", "id", b"id", "reason", b"reason", "since", b"since", "until", b"until", "waived", b"waived", "waiver_proposed", b"waiver_proposed", "waiver_proposed_by", b"waiver_proposed_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___StandingBar: _TypeAlias = StandingBar  # noqa: Y015
+Global___StandingRestriction: _TypeAlias = StandingRestriction  # noqa: Y015
 
 @_typing.final
 class Standing(_message.Message):
@@ -633,25 +633,25 @@ class Standing(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     CANDIDATE_ID_FIELD_NUMBER: _builtins.int
-    BARS_FIELD_NUMBER: _builtins.int
+    RESTRICTIONS_FIELD_NUMBER: _builtins.int
     NEXT_POSSIBLE_AT_FIELD_NUMBER: _builtins.int
     candidate_id: _builtins.str
     @_builtins.property
-    def bars(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandingBar]: ...
+    def restrictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandingRestriction]: ...
     @_builtins.property
     def next_possible_at(self) -> _containers.MessageMap[_builtins.str, _timestamp_pb2.Timestamp]:
-        """First moment at which no bar stands, by category that has one."""
+        """First moment at which no restriction stands, by category that has one."""
 
     def __init__(
         self,
         *,
         candidate_id: _builtins.str = ...,
-        bars: _abc.Iterable[Global___StandingBar] | None = ...,
+        restrictions: _abc.Iterable[Global___StandingRestriction] | None = ...,
         next_possible_at: _abc.Mapping[_builtins.str, _timestamp_pb2.Timestamp] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "candidate_id", b"candidate_id", "next_possible_at", b"next_possible_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "next_possible_at", b"next_possible_at", "restrictions", b"restrictions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -678,30 +678,30 @@ class GetStandingResponse(_message.Message):
 Global___GetStandingResponse: _TypeAlias = GetStandingResponse  # noqa: Y015
 
 @_typing.final
-class ProposeLiftRequest(_message.Message):
+class ProposeWaiverRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    BAR_ID_FIELD_NUMBER: _builtins.int
+    RESTRICTION_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    bar_id: _builtins.str
+    restriction_id: _builtins.str
     reason: _builtins.str
     """"illness", "accident", "bereavement", "centre_closed", "other_force_majeure"."""
     def __init__(
         self,
         *,
-        bar_id: _builtins.str = ...,
+        restriction_id: _builtins.str = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_id", b"bar_id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "restriction_id", b"restriction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ProposeLiftRequest: _TypeAlias = ProposeLiftRequest  # noqa: Y015
+Global___ProposeWaiverRequest: _TypeAlias = ProposeWaiverRequest  # noqa: Y015
 
 @_typing.final
-class ProposeLiftResponse(_message.Message):
+class ProposeWaiverResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -713,29 +713,29 @@ class ProposeLiftResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ProposeLiftResponse: _TypeAlias = ProposeLiftResponse  # noqa: Y015
+Global___ProposeWaiverResponse: _TypeAlias = ProposeWaiverResponse  # noqa: Y015
 
 @_typing.final
-class ApproveLiftRequest(_message.Message):
+class ApproveWaiverRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    BAR_ID_FIELD_NUMBER: _builtins.int
-    bar_id: _builtins.str
+    RESTRICTION_ID_FIELD_NUMBER: _builtins.int
+    restriction_id: _builtins.str
     def __init__(
         self,
         *,
-        bar_id: _builtins.str = ...,
+        restriction_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_id", b"bar_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["restriction_id", b"restriction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ApproveLiftRequest: _TypeAlias = ApproveLiftRequest  # noqa: Y015
+Global___ApproveWaiverRequest: _TypeAlias = ApproveWaiverRequest  # noqa: Y015
 
 @_typing.final
-class ApproveLiftResponse(_message.Message):
+class ApproveWaiverResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -747,4 +747,4 @@ class ApproveLiftResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ApproveLiftResponse: _TypeAlias = ApproveLiftResponse  # noqa: Y015
+Global___ApproveWaiverResponse: _TypeAlias = ApproveWaiverResponse  # noqa: Y015

@@ -81,15 +81,15 @@ class SchoolServiceStub:
                 request_serializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.GetStandingRequest.SerializeToString,
                 response_deserializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.GetStandingResponse.FromString,
                 _registered_method=True)
-        self.ProposeLift = channel.unary_unary(
-                '/resapermis.scheduling.v1.SchoolService/ProposeLift',
-                request_serializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ProposeLiftRequest.SerializeToString,
-                response_deserializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ProposeLiftResponse.FromString,
+        self.ProposeWaiver = channel.unary_unary(
+                '/resapermis.scheduling.v1.SchoolService/ProposeWaiver',
+                request_serializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ProposeWaiverRequest.SerializeToString,
+                response_deserializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ProposeWaiverResponse.FromString,
                 _registered_method=True)
-        self.ApproveLift = channel.unary_unary(
-                '/resapermis.scheduling.v1.SchoolService/ApproveLift',
-                request_serializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ApproveLiftRequest.SerializeToString,
-                response_deserializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ApproveLiftResponse.FromString,
+        self.ApproveWaiver = channel.unary_unary(
+                '/resapermis.scheduling.v1.SchoolService/ApproveWaiver',
+                request_serializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ApproveWaiverRequest.SerializeToString,
+                response_deserializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ApproveWaiverResponse.FromString,
                 _registered_method=True)
 
 
@@ -155,21 +155,21 @@ class SchoolServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetStanding(self, request, context):
-        """A candidate's bars (R-PENALTY) and the next possible date by category.
+        """A candidate's restrictions (R-PENALTY) and the next possible date by category.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ProposeLift(self, request, context):
-        """Ask that a bar be lifted for force majeure, with the reason; a second person approves.
+    def ProposeWaiver(self, request, context):
+        """Ask that a restriction be waived for force majeure, with the reason; a second person approves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ApproveLift(self, request, context):
-        """Approve what another person proposed. RdvPermis' own bar stands until RdvPermis lifts it.
+    def ApproveWaiver(self, request, context):
+        """Approve what another person proposed. RdvPermis' own restriction stands until RdvPermis ends it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,15 +223,15 @@ def add_SchoolServiceServicer_to_server(servicer, server):
                     request_deserializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.GetStandingRequest.FromString,
                     response_serializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.GetStandingResponse.SerializeToString,
             ),
-            'ProposeLift': grpc.unary_unary_rpc_method_handler(
-                    servicer.ProposeLift,
-                    request_deserializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ProposeLiftRequest.FromString,
-                    response_serializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ProposeLiftResponse.SerializeToString,
+            'ProposeWaiver': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProposeWaiver,
+                    request_deserializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ProposeWaiverRequest.FromString,
+                    response_serializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ProposeWaiverResponse.SerializeToString,
             ),
-            'ApproveLift': grpc.unary_unary_rpc_method_handler(
-                    servicer.ApproveLift,
-                    request_deserializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ApproveLiftRequest.FromString,
-                    response_serializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ApproveLiftResponse.SerializeToString,
+            'ApproveWaiver': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveWaiver,
+                    request_deserializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ApproveWaiverRequest.FromString,
+                    response_serializer=resapermis_dot_scheduling_dot_v1_dot_school__pb2.ApproveWaiverResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -490,7 +490,7 @@ class SchoolService:
             _registered_method=True)
 
     @staticmethod
-    def ProposeLift(request,
+    def ProposeWaiver(request,
             target,
             options=(),
             channel_credentials=None,
@@ -503,9 +503,9 @@ class SchoolService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/resapermis.scheduling.v1.SchoolService/ProposeLift',
-            resapermis_dot_scheduling_dot_v1_dot_school__pb2.ProposeLiftRequest.SerializeToString,
-            resapermis_dot_scheduling_dot_v1_dot_school__pb2.ProposeLiftResponse.FromString,
+            '/resapermis.scheduling.v1.SchoolService/ProposeWaiver',
+            resapermis_dot_scheduling_dot_v1_dot_school__pb2.ProposeWaiverRequest.SerializeToString,
+            resapermis_dot_scheduling_dot_v1_dot_school__pb2.ProposeWaiverResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -517,7 +517,7 @@ class SchoolService:
             _registered_method=True)
 
     @staticmethod
-    def ApproveLift(request,
+    def ApproveWaiver(request,
             target,
             options=(),
             channel_credentials=None,
@@ -530,9 +530,9 @@ class SchoolService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/resapermis.scheduling.v1.SchoolService/ApproveLift',
-            resapermis_dot_scheduling_dot_v1_dot_school__pb2.ApproveLiftRequest.SerializeToString,
-            resapermis_dot_scheduling_dot_v1_dot_school__pb2.ApproveLiftResponse.FromString,
+            '/resapermis.scheduling.v1.SchoolService/ApproveWaiver',
+            resapermis_dot_scheduling_dot_v1_dot_school__pb2.ApproveWaiverRequest.SerializeToString,
+            resapermis_dot_scheduling_dot_v1_dot_school__pb2.ApproveWaiverResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,11 +52,11 @@ class SchoolServiceStub:
     ListHours: _grpc.UnaryUnaryMultiCallable[_school_pb2.ListHoursRequest, _school_pb2.ListHoursResponse]
     """Hours of the last months and the FTE computed from them."""
     GetStanding: _grpc.UnaryUnaryMultiCallable[_school_pb2.GetStandingRequest, _school_pb2.GetStandingResponse]
-    """A candidate's bars (R-PENALTY) and the next possible date by category."""
-    ProposeLift: _grpc.UnaryUnaryMultiCallable[_school_pb2.ProposeLiftRequest, _school_pb2.ProposeLiftResponse]
-    """Ask that a bar be lifted for force majeure, with the reason; a second person approves."""
-    ApproveLift: _grpc.UnaryUnaryMultiCallable[_school_pb2.ApproveLiftRequest, _school_pb2.ApproveLiftResponse]
-    """Approve what another person proposed. RdvPermis' own bar stands until RdvPermis lifts it."""
+    """A candidate's restrictions (R-PENALTY) and the next possible date by category."""
+    ProposeWaiver: _grpc.UnaryUnaryMultiCallable[_school_pb2.ProposeWaiverRequest, _school_pb2.ProposeWaiverResponse]
+    """Ask that a restriction be waived for force majeure, with the reason; a second person approves."""
+    ApproveWaiver: _grpc.UnaryUnaryMultiCallable[_school_pb2.ApproveWaiverRequest, _school_pb2.ApproveWaiverResponse]
+    """Approve what another person proposed. RdvPermis' own restriction stands until RdvPermis ends it."""
 
 @_typing.type_check_only
 class SchoolServiceAsyncStub(SchoolServiceStub):
@@ -82,11 +82,11 @@ class SchoolServiceAsyncStub(SchoolServiceStub):
     ListHours: _aio.UnaryUnaryMultiCallable[_school_pb2.ListHoursRequest, _school_pb2.ListHoursResponse]  # type: ignore[assignment]
     """Hours of the last months and the FTE computed from them."""
     GetStanding: _aio.UnaryUnaryMultiCallable[_school_pb2.GetStandingRequest, _school_pb2.GetStandingResponse]  # type: ignore[assignment]
-    """A candidate's bars (R-PENALTY) and the next possible date by category."""
-    ProposeLift: _aio.UnaryUnaryMultiCallable[_school_pb2.ProposeLiftRequest, _school_pb2.ProposeLiftResponse]  # type: ignore[assignment]
-    """Ask that a bar be lifted for force majeure, with the reason; a second person approves."""
-    ApproveLift: _aio.UnaryUnaryMultiCallable[_school_pb2.ApproveLiftRequest, _school_pb2.ApproveLiftResponse]  # type: ignore[assignment]
-    """Approve what another person proposed. RdvPermis' own bar stands until RdvPermis lifts it."""
+    """A candidate's restrictions (R-PENALTY) and the next possible date by category."""
+    ProposeWaiver: _aio.UnaryUnaryMultiCallable[_school_pb2.ProposeWaiverRequest, _school_pb2.ProposeWaiverResponse]  # type: ignore[assignment]
+    """Ask that a restriction be waived for force majeure, with the reason; a second person approves."""
+    ApproveWaiver: _aio.UnaryUnaryMultiCallable[_school_pb2.ApproveWaiverRequest, _school_pb2.ApproveWaiverResponse]  # type: ignore[assignment]
+    """Approve what another person proposed. RdvPermis' own restriction stands until RdvPermis ends it."""
 
 class SchoolServiceServicer(metaclass=_abc_1.ABCMeta):
     """A school as its administrator keeps it: licence, trainers, vehicles, hours; and the FTE that follows (R-28, D-17).
@@ -163,22 +163,22 @@ class SchoolServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _school_pb2.GetStandingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_school_pb2.GetStandingResponse, _abc.Awaitable[_school_pb2.GetStandingResponse]]:
-        """A candidate's bars (R-PENALTY) and the next possible date by category."""
+        """A candidate's restrictions (R-PENALTY) and the next possible date by category."""
 
     @_abc_1.abstractmethod
-    def ProposeLift(
+    def ProposeWaiver(
         self,
-        request: _school_pb2.ProposeLiftRequest,
+        request: _school_pb2.ProposeWaiverRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_school_pb2.ProposeLiftResponse, _abc.Awaitable[_school_pb2.ProposeLiftResponse]]:
-        """Ask that a bar be lifted for force majeure, with the reason; a second person approves."""
+    ) -> _typing.Union[_school_pb2.ProposeWaiverResponse, _abc.Awaitable[_school_pb2.ProposeWaiverResponse]]:
+        """Ask that a restriction be waived for force majeure, with the reason; a second person approves."""
 
     @_abc_1.abstractmethod
-    def ApproveLift(
+    def ApproveWaiver(
         self,
-        request: _school_pb2.ApproveLiftRequest,
+        request: _school_pb2.ApproveWaiverRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_school_pb2.ApproveLiftResponse, _abc.Awaitable[_school_pb2.ApproveLiftResponse]]:
-        """Approve what another person proposed. RdvPermis' own bar stands until RdvPermis lifts it."""
+    ) -> _typing.Union[_school_pb2.ApproveWaiverResponse, _abc.Awaitable[_school_pb2.ApproveWaiverResponse]]:
+        """Approve what another person proposed. RdvPermis' own restriction stands until RdvPermis ends it."""
 
 def add_SchoolServiceServicer_to_server(servicer: SchoolServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -78,7 +78,7 @@ async def hold(who: Who, key: Key, body: Hold, response: Response) -> GroupOutco
     command = basket_pb2.HoldSlotsRequest(
         request_id=key,
         lines=[_asked(item) for item in body.items],
-        together=body.all_or_nothing,
+        all_or_nothing=body.all_or_nothing,
     )
     group = (await who.ask(who.gateway.peers.basket.HoldSlots, command)).group
     if any(line.state != basket_pb2.LINE_STATE_HELD for line in group.lines):
@@ -96,10 +96,10 @@ async def name_candidate(who: Who, key: Key, line_id: PathId, body: Naming) -> L
 @router.put("/items/{line_id}/accompaniment")
 async def accompany(who: Who, key: Key, line_id: PathId, body: Accompaniment) -> LineView:
     """Say who accompanies a line's candidate and in what; RdvPermis is not asked."""
-    command = basket_pb2.AccompanyLineRequest(
+    command = basket_pb2.SetLineResourcesRequest(
         request_id=key, line_id=line_id, trainer_id=body.trainer_id or "", vehicle_id=body.vehicle_id or ""
     )
-    return await _line(who, (await who.ask(who.gateway.peers.basket.AccompanyLine, command)).line)
+    return await _line(who, (await who.ask(who.gateway.peers.basket.SetLineResources, command)).line)
 
 
 @router.delete("/items/{line_id}")

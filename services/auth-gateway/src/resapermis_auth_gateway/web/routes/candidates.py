@@ -60,11 +60,13 @@ async def get_standing(who: Who, candidate_id: PathId) -> StandingView:
 @restrictions.post("/{restriction_id}/waiver", status_code=204, response_class=Response)
 async def propose_waiver(who: Who, restriction_id: PathId, body: Waiver) -> None:
     """Ask that a restriction be waived for force majeure; a second person approves."""
-    command = school_pb2.ProposeLiftRequest(bar_id=restriction_id, reason=body.reason)
-    await who.ask(who.gateway.peers.school.ProposeLift, command)
+    command = school_pb2.ProposeWaiverRequest(restriction_id=restriction_id, reason=body.reason)
+    await who.ask(who.gateway.peers.school.ProposeWaiver, command)
 
 
 @restrictions.post("/{restriction_id}/waiver-approval", status_code=204, response_class=Response)
 async def approve_waiver(who: Who, restriction_id: PathId) -> None:
     """Approve what another person proposed."""
-    await who.ask(who.gateway.peers.school.ApproveLift, school_pb2.ApproveLiftRequest(bar_id=restriction_id))
+    await who.ask(
+        who.gateway.peers.school.ApproveWaiver, school_pb2.ApproveWaiverRequest(restriction_id=restriction_id)
+    )

@@ -102,7 +102,7 @@ async def search_slots(
     )
     question.to.CopyFrom(midnight(last + timedelta(days=1), place))
     getattr(question, "from").CopyFrom(midnight(first, place))
-    question.cursor, question.limit, question.look_now = cursor, limit, poll_now
+    question.cursor, question.limit, question.poll_now = cursor, limit, poll_now
     answer = await who.ask(who.gateway.peers.scheduling.SearchSlots, question)
     return SlotPage(
         items=[JudgedSlotView.judged(one) for one in answer.slots],

@@ -29,7 +29,7 @@ async def list_favourites(
     poll_now: Annotated[bool, Query(alias="pollNow", description="Read RdvPermis again; spends a call.")] = False,  # noqa: FBT002 - a query parameter
 ) -> FavouritesView:
     """List the centres that the school prefers, as RdvPermis keeps them."""
-    question = scheduling_pb2.ListFavouriteCentresRequest(look_now=poll_now)
+    question = scheduling_pb2.ListFavouriteCentresRequest(poll_now=poll_now)
     answer = await who.ask(who.gateway.peers.scheduling.ListFavouriteCentres, question)
     return FavouritesView(items=[FavouriteView.of(one) for one in answer.favourites], seen_at=maybe(answer, "seen_at"))
 

@@ -185,8 +185,8 @@ class CancellationView(View):
         return cls(
             possible=preview.possible,
             late=preview.late,
-            restricted_days=preview.barred_days,
-            restricted_until=maybe(preview, "barred_until"),
+            restricted_days=preview.restricted_days,
+            restricted_until=maybe(preview, "restricted_until"),
             free_until=maybe(preview, "free_until"),
             server_time=now,
         )

@@ -206,11 +206,11 @@ class StandingView(View):
                 since=maybe(bar, "since"),
                 until=maybe(bar, "until"),
                 from_rdvpermis=bar.from_rdvpermis,
-                waived=bar.lifted,
-                waiver_proposed=bar.lift_proposed,
-                waiver_proposed_by_me=bar.lift_proposed and bar.lift_proposed_by == me,
+                waived=bar.waived,
+                waiver_proposed=bar.waiver_proposed,
+                waiver_proposed_by_me=bar.waiver_proposed and bar.waiver_proposed_by == me,
             )
-            for bar in standing.bars
+            for bar in standing.restrictions
         ]
         free = {category: instant(moment) for category, moment in standing.next_possible_at.items()}
         return cls(candidate_id=standing.candidate_id, restrictions=restrictions, next_possible_at=free)

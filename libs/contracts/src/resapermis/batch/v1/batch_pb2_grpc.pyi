@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from resapermis.together.v1 import together_pb2 as _together_pb2
+from resapermis.batch.v1 import batch_pb2 as _batch_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -26,39 +26,39 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
-class TogetherServiceStub:
+class BatchServiceStub:
     """Every server has it: calls of one service that were made in the same moment, in one message."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
-    def __new__(cls, channel: _aio.Channel) -> TogetherServiceAsyncStub: ...
-    Call: _grpc.UnaryStreamMultiCallable[_together_pb2.CallRequest, _together_pb2.CallResponse]
+    def __new__(cls, channel: _aio.Channel) -> BatchServiceAsyncStub: ...
+    Execute: _grpc.UnaryStreamMultiCallable[_batch_pb2.ExecuteRequest, _batch_pb2.ExecuteResponse]
     """Each call passes the gate as if it had come alone: its own principal, rights, deadline and trace. Answers come as they are
     ready, those of one moment in one message, in any order.
     """
 
 @_typing.type_check_only
-class TogetherServiceAsyncStub(TogetherServiceStub):
+class BatchServiceAsyncStub(BatchServiceStub):
     """Every server has it: calls of one service that were made in the same moment, in one message."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Call: _aio.UnaryStreamMultiCallable[_together_pb2.CallRequest, _together_pb2.CallResponse]  # type: ignore[assignment]
+    Execute: _aio.UnaryStreamMultiCallable[_batch_pb2.ExecuteRequest, _batch_pb2.ExecuteResponse]  # type: ignore[assignment]
     """Each call passes the gate as if it had come alone: its own principal, rights, deadline and trace. Answers come as they are
     ready, those of one moment in one message, in any order.
     """
 
-class TogetherServiceServicer(metaclass=_abc_1.ABCMeta):
+class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
     """Every server has it: calls of one service that were made in the same moment, in one message."""
 
     @_abc_1.abstractmethod
-    def Call(
+    def Execute(
         self,
-        request: _together_pb2.CallRequest,
+        request: _batch_pb2.ExecuteRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_together_pb2.CallResponse], _abc.AsyncIterator[_together_pb2.CallResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_batch_pb2.ExecuteResponse], _abc.AsyncIterator[_batch_pb2.ExecuteResponse]]:
         """Each call passes the gate as if it had come alone: its own principal, rights, deadline and trace. Answers come as they are
         ready, those of one moment in one message, in any order.
         """
 
-def add_TogetherServiceServicer_to_server(servicer: TogetherServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_BatchServiceServicer_to_server(servicer: BatchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from resapermis.together.v1 import together_pb2 as resapermis_dot_together_dot_v1_dot_together__pb2
+from resapermis.batch.v1 import batch_pb2 as resapermis_dot_batch_dot_v1_dot_batch__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in resapermis/together/v1/together_pb2_grpc.py depends on'
+        + ' but the generated code in resapermis/batch/v1/batch_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class TogetherServiceStub:
+class BatchServiceStub:
     """Every server has it: calls of one service that were made in the same moment, in one message.
     """
 
@@ -35,18 +35,18 @@ class TogetherServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.Call = channel.unary_stream(
-                '/resapermis.together.v1.TogetherService/Call',
-                request_serializer=resapermis_dot_together_dot_v1_dot_together__pb2.CallRequest.SerializeToString,
-                response_deserializer=resapermis_dot_together_dot_v1_dot_together__pb2.CallResponse.FromString,
+        self.Execute = channel.unary_stream(
+                '/resapermis.batch.v1.BatchService/Execute',
+                request_serializer=resapermis_dot_batch_dot_v1_dot_batch__pb2.ExecuteRequest.SerializeToString,
+                response_deserializer=resapermis_dot_batch_dot_v1_dot_batch__pb2.ExecuteResponse.FromString,
                 _registered_method=True)
 
 
-class TogetherServiceServicer:
+class BatchServiceServicer:
     """Every server has it: calls of one service that were made in the same moment, in one message.
     """
 
-    def Call(self, request, context):
+    def Execute(self, request, context):
         """Each call passes the gate as if it had come alone: its own principal, rights, deadline and trace. Answers come as they are
         ready, those of one moment in one message, in any order.
         """
@@ -55,27 +55,27 @@ class TogetherServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
 
-def add_TogetherServiceServicer_to_server(servicer, server):
+def add_BatchServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Call': grpc.unary_stream_rpc_method_handler(
-                    servicer.Call,
-                    request_deserializer=resapermis_dot_together_dot_v1_dot_together__pb2.CallRequest.FromString,
-                    response_serializer=resapermis_dot_together_dot_v1_dot_together__pb2.CallResponse.SerializeToString,
+            'Execute': grpc.unary_stream_rpc_method_handler(
+                    servicer.Execute,
+                    request_deserializer=resapermis_dot_batch_dot_v1_dot_batch__pb2.ExecuteRequest.FromString,
+                    response_serializer=resapermis_dot_batch_dot_v1_dot_batch__pb2.ExecuteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'resapermis.together.v1.TogetherService', rpc_method_handlers)
+            'resapermis.batch.v1.BatchService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('resapermis.together.v1.TogetherService', rpc_method_handlers)
+    server.add_registered_method_handlers('resapermis.batch.v1.BatchService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class TogetherService:
+class BatchService:
     """Every server has it: calls of one service that were made in the same moment, in one message.
     """
 
     @staticmethod
-    def Call(request,
+    def Execute(request,
             target,
             options=(),
             channel_credentials=None,
@@ -88,9 +88,9 @@ class TogetherService:
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/resapermis.together.v1.TogetherService/Call',
-            resapermis_dot_together_dot_v1_dot_together__pb2.CallRequest.SerializeToString,
-            resapermis_dot_together_dot_v1_dot_together__pb2.CallResponse.FromString,
+            '/resapermis.batch.v1.BatchService/Execute',
+            resapermis_dot_batch_dot_v1_dot_batch__pb2.ExecuteRequest.SerializeToString,
+            resapermis_dot_batch_dot_v1_dot_batch__pb2.ExecuteResponse.FromString,
             options,
             channel_credentials,
             insecure,

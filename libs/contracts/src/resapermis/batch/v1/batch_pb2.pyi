@@ -20,18 +20,18 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class CallRequest(_message.Message):
+class ExecuteRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CALLS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___Asked]:
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___Call]:
         """At most 64."""
 
     def __init__(
         self,
         *,
-        calls: _abc.Iterable[Global___Asked] | None = ...,
+        calls: _abc.Iterable[Global___Call] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -39,10 +39,10 @@ class CallRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CallRequest: _TypeAlias = CallRequest  # noqa: Y015
+Global___ExecuteRequest: _TypeAlias = ExecuteRequest  # noqa: Y015
 
 @_typing.final
-class Asked(_message.Message):
+class Call(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     METHOD_FIELD_NUMBER: _builtins.int
@@ -73,30 +73,30 @@ class Asked(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Asked: _TypeAlias = Asked  # noqa: Y015
+Global___Call: _TypeAlias = Call  # noqa: Y015
 
 @_typing.final
-class CallResponse(_message.Message):
+class ExecuteResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    ANSWERS_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Answered]: ...
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Result]: ...
     def __init__(
         self,
         *,
-        answers: _abc.Iterable[Global___Answered] | None = ...,
+        results: _abc.Iterable[Global___Result] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CallResponse: _TypeAlias = CallResponse  # noqa: Y015
+Global___ExecuteResponse: _TypeAlias = ExecuteResponse  # noqa: Y015
 
 @_typing.final
-class Answered(_message.Message):
+class Result(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CALL_FIELD_NUMBER: _builtins.int
@@ -122,4 +122,4 @@ class Answered(_message.Message):
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
-Global___Answered: _TypeAlias = Answered  # noqa: Y015
+Global___Result: _TypeAlias = Result  # noqa: Y015
