@@ -3,8 +3,9 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import structlog
 import uvloop
@@ -135,7 +136,10 @@ async def _prune(process: Process) -> None:
 
 
 def main(
-    arguments: Sequence[str], package: str, database_url: Callable[[], str], serving: Callable[[], Awaitable[None]]
+    arguments: Sequence[str],
+    package: str,
+    database_url: Callable[[], str],
+    serving: Callable[[], Coroutine[Any, Any, None]],
 ) -> int:
     """Command line of a service: `migrate`, or nothing to serve. Returns the exit status."""
     if list(arguments) == ["migrate"]:
@@ -144,9 +148,5 @@ def main(
     if arguments:
         print(f"usage: python -m {package} [migrate]")  # noqa: T201 - a command line speaks on its terminal
         return 2
-    uvloop.run(_awaited(serving))
+    uvloop.run(serving())
     return 0
-
-
-async def _awaited(serving: Callable[[], Awaitable[None]]) -> None:
-    await serving()
