@@ -40,4 +40,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         failed = {one.nodeid for kind in ("failed", "error") for one in terminalreporter.stats.get(kind, [])}
         Path(file).write_text("".join(f"{name}\n" for name in sorted(failed)), encoding="utf-8")
     if os.geteuid() != 0:
-        terminalreporter.write_line("!!! Tests that mount a file system DID NOT RUN: they need root (pytest -m root).")
+        terminalreporter.write_line("!!! Tests that need root DID NOT RUN (pytest -m root, as root).")

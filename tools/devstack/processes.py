@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,10 +49,11 @@ Said = Callable[[str, str], None]
 class Process:
     """A program that should be running; `watch` restarts it until `stop` or `kill`."""
 
-    def __init__(self, program: Program, say: Said) -> None:
-        """Nothing runs yet."""
+    def __init__(self, program: Program, say: Said, clock: Callable[[], float] = time.monotonic) -> None:
+        """Nothing runs yet. `clock`, in seconds, tells how long a child lived and how long it takes to be back."""
         self.program = program
         self._say = say
+        self._clock = clock
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._wanted = False
@@ -162,9 +164,9 @@ class Process:
         loop = asyncio.get_running_loop()
         pause = FIRST_PAUSE_SECONDS
         while self._wanted and self._child is not None:
-            child, since = self._child, loop.time()
+            child, since = self._child, self._clock()
             code = await child.wait()
-            if loop.time() - since > HEALTHY_AFTER_SECONDS:
+            if self._clock() - since > HEALTHY_AFTER_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             _signal_group(child.pid, signal.SIGKILL)  # what it started goes with it
             self._say(self.program.name, f"died ({_how(code)}), back in {pause:.1f} s; its last lines:\n{self.tail(6)}")
@@ -173,7 +175,7 @@ class Process:
             child = await self._spawn()
             self.restarts += 1
             if await self._until_ready(child, loop.time() + self.program.ready_within):
-                self._say(self.program.name, f"is back after {loop.time() - since:.1f} s of this attempt")
+                self._say(self.program.name, f"is back after {self._clock() - since:.1f} s of this attempt")
             elif child.returncode is None:
                 self._say(self.program.name, "runs again but is not ready")
 
