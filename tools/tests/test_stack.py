@@ -16,7 +16,6 @@ import pytest
 from devstack import BackgroundStack, CannotStart, Stack
 from devstack.parts import MAIL, NATS, POSTGRES, replica_named, replicas_of, service_named
 from devstack.probes import http_body, listens
-from devstack.processes import Process, Program
 
 TOOLS = Path(__file__).resolve().parents[1]
 PARTS = (POSTGRES, NATS, MAIL)
@@ -78,43 +77,6 @@ async def test_a_part_that_falls_is_said_and_comes_back(stack):
     await until(back)
     assert stack.process(MAIL).pid != before
     assert any("died (SIGKILL)" in line for part, line in stack.said if part == MAIL)
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self):
-        self.now = 0.0
-        self.read = asyncio.Event()
-
-    def __call__(self):
-        self.read.set()
-        return self.now
-
-
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 15: counted from the start of what has died")
-async def test_how_long_a_part_was_away_does_not_include_how_long_it_had_lived(tmp_path):
-    said, back, clock = [], asyncio.Event(), Clock()
-
-    def say(part, line):
-        said.append(line)
-        if line.startswith("is back"):
-            back.set()
-
-    async def ready():
-        return True
-
-    program = Program("sleeper", (sys.executable, "-c", "import signal; signal.pause()"), {}, tmp_path / "log", ready)
-    process = Process(program, say, clock)
-    await process.start()
-    try:
-        await clock.read.wait()
-        clock.now += 1694.0
-        process.crash()
-        await back.wait()
-    finally:
-        await process.stop()
-    assert said[-1].startswith("is back after 0.0 s"), said
 
 
 async def test_a_killed_part_stays_down_until_it_is_started(stack):
