@@ -56,9 +56,9 @@ async def test_a_mandate_ended_while_rdvpermis_is_asked_for_the_hold_gives_it_ba
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 8: a line that has moved meanwhile is left out")
 async def test_a_slot_withdrawn_while_its_line_is_changed_ends_the_hold(basket: Basket) -> None:
     (line,) = (await basket.hold("s1")).lines
-    request = pb.AccompanyLineRequest(request_id=basket.key(), line_id=line.id, trainer_id="formateur-1")
+    request = pb.SetLineResourcesRequest(request_id=basket.key(), line_id=line.id, trainer_id="formateur-1")
     async with stopped_updates(basket):
-        changing = asyncio.ensure_future(basket.ask("AccompanyLine", request))
+        changing = asyncio.ensure_future(basket.ask("SetLineResources", request))
         await waits_or_ended(basket, changing, 1)
         await slot_withdrawn(basket, "s1")
         heeding = asyncio.ensure_future(basket.unasked.heed())
