@@ -21,9 +21,10 @@ from resapermis_kit.errors import Failure
 from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Caller, Principal, current_caller, current_token
-from resapermis_mandate.asking import Asking
-from resapermis_mandate.people import People
+from resapermis_mandate.identities import Identities
+from resapermis_mandate.mandates import Mandates
 from resapermis_mandate.servicer import MandateServicer
+from resapermis_mandate.workers import MandatePolls
 from resapermis_testing.postgres import MakeEngine
 from resapermis_testing.running import Running, Serve
 from resapermis_vault.blind_index import BlindIndex
@@ -67,27 +68,27 @@ class Service:
     egress: Egress
     egress_stub: Any
     engine: AsyncEngine
-    people: People
+    identities: Identities
     later: timedelta = field(default_factory=timedelta)
     """How far the clock of what is polled is ahead."""
-    asking: Asking = field(init=False)
+    dialogue: Mandates = field(init=False)
 
     def __post_init__(self) -> None:
         """Poll with a clock that the test moves."""
-        self.asking = self.asking_over(self.egress_stub)
+        self.dialogue = self.mandates_over(self.egress_stub)
 
     def now(self) -> datetime:
         return utc_now() + self.later
 
-    def asking_over(self, stub: Any) -> Asking:
+    def mandates_over(self, stub: Any) -> Mandates:
         """The dialogue with RdvPermis over an egress of the test's choice."""
-        return Asking(self.engine, stub, self.people, Outbox("mandate"), self.now)
+        return Mandates(self.engine, stub, self.identities, Outbox("mandate"), self.now)
 
-    def replica(self, asking: Asking) -> MandateServicer:
+    def replica(self, dialogue: Mandates) -> MandateServicer:
         """One more replica of the service."""
-        return MandateServicer(self.engine, self.people, asking, Outbox("mandate"), self.now, new_id)
+        return MandateServicer(self.engine, self.identities, dialogue, Outbox("mandate"), self.now, new_id)
 
-    async def call_replica(self, asking: Asking, method: str, request: Any) -> Any:
+    async def call_replica(self, dialogue: Mandates, method: str, request: Any) -> Any:
         """Answer on a replica of its own, without a network, what the manager of school-1 asks.
 
         Run as a task: what it sets for the caller stays within.
@@ -95,7 +96,7 @@ class Service:
         manager = Principal("account-1", "session-1", school_id="school-1", roles=("school_manager",))
         current_caller.set(Caller("auth-gateway", manager))
         current_token.set(self.running.principal())
-        return await getattr(self.replica(asking), method)(request, None)
+        return await getattr(self.replica(dialogue), method)(request, None)
 
     async def call(self, method: str, request: Any, **more: Any) -> Any:
         service = more.pop("as_service", "auth-gateway")
@@ -124,7 +125,7 @@ class Service:
     async def poll(self, *, minutes: float) -> int:
         """Read RdvPermis for what is due so many minutes from the test's start."""
         self.later = timedelta(minutes=minutes)
-        return await self.asking.look_at_due(10)
+        return await MandatePolls(self.engine, self.dialogue, self.now, most=10).poll_due()
 
     async def records(self, action: str) -> list[Record]:
         async with transaction(self.engine) as tx:
@@ -143,19 +144,19 @@ async def refusal_of(call: Any) -> Failure:
 async def service(make_engine: MakeEngine, serve: Serve) -> AsyncIterator[Service]:
     engine, egress = await make_engine("resapermis_mandate"), Egress()
     keyset = Keyset.parse(new_document())
-    people = People(keyset, PersonKeys(keyset, time.monotonic), BlindIndex(keyset.index_keys))
+    identities = Identities(keyset, PersonKeys(keyset, time.monotonic), BlindIndex(keyset.index_keys))
     side = await serve(
         "egress",
         (rdv_rpc.add_RdvPermisServiceServicer_to_server, egress, "resapermis.rdvpermis.v1.RdvPermisService"),
     )
     async with side.channel("egress", "mandate") as channel:
         stub = rdv_rpc.RdvPermisServiceStub(channel)
-        one = Service(side, egress, stub, engine, people)
+        one = Service(side, egress, stub, engine, identities)
         one.running = await serve(
             "mandate",
             (
                 rpc.add_MandateServiceServicer_to_server,
-                one.replica(one.asking),
+                one.replica(one.dialogue),
                 "resapermis.mandate.v1.MandateService",
             ),
         )

@@ -17,8 +17,8 @@ from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import Caller, current_caller
-from resapermis_mandate import store
-from resapermis_mandate.domain import Mandate, State, new_draft
+from resapermis_mandate import queries
+from resapermis_mandate.domain import Mandate, SealedCandidate, State, new_draft
 from resapermis_mandate.servicer import MandateServicer
 from resapermis_testing.postgres import MakeEngine
 
@@ -48,18 +48,18 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def _candidate(engine: AsyncEngine, school_id: str, *states: State) -> UUID:
     """A candidate of the school, with mandates of category B in these states."""
     candidate_id, now = new_id(), utc_now()
-    sealed = store.SealedCandidate(candidate_id, school_id, b"k", b"l", b"f", b"n", b"e", candidate_id.bytes, now)
+    sealed = SealedCandidate(candidate_id, school_id, b"k", b"l", b"f", b"n", b"e", candidate_id.bytes, now)
     async with transaction(engine) as tx:
-        assert await store.add_candidate(tx, sealed, [])
+        assert await queries.add_candidate(tx, sealed, [])
         for state in states:
             draft = new_draft(new_id(), candidate_id, school_id, "B", "manual", now)
-            assert await store.add_mandate(tx, replace(draft, state=state), None)
+            assert await queries.add_mandate(tx, replace(draft, state=state), None)
     return candidate_id
 
 
-async def _one_by_one(engine: AsyncEngine, asked: Sequence[store.Asked]) -> list[list[Mandate]]:
+async def _one_by_one(engine: AsyncEngine, asked: Sequence[queries.SchoolQuestion]) -> list[list[Mandate]]:
     async with transaction(engine) as tx:
-        return [await store.mandates_of(tx, school_id, ids) for school_id, ids in asked]
+        return [await queries.mandates_of(tx, school_id, ids) for school_id, ids in asked]
 
 
 def _servicer(engine: AsyncEngine) -> MandateServicer:
@@ -74,7 +74,7 @@ async def _check(servicer: MandateServicer, school_id: str, *ids: str) -> list[b
     return [one.active for one in (await servicer.CheckMandates(request, None)).answers]
 
 
-async def test_all_at_once_hear_what_each_would_alone(engine: AsyncEngine) -> None:
+async def test_asked_at_once_each_gets_the_answer_it_would_get_alone(engine: AsyncEngine) -> None:
     dice = random.Random(25)  # noqa: S311 - repeatable on purpose
     candidates = [new_id()]  # nobody's
     for school_id in SCHOOLS:
@@ -86,7 +86,7 @@ async def test_all_at_once_hear_what_each_would_alone(engine: AsyncEngine) -> No
             (dice.choice(SCHOOLS), set(dice.sample(candidates, k=dice.randrange(1, 6))))
             for _ in range(dice.randrange(1, 9))
         ]
-        assert await store.standing(engine, asked) == await _one_by_one(engine, asked)
+        assert await queries.mandates_of_schools(engine, asked) == await _one_by_one(engine, asked)
 
 
 async def test_schools_of_one_moment_share_a_statement_and_learn_nothing_of_each_other(
@@ -114,7 +114,7 @@ async def test_one_malformed_question_harms_nobody_else(engine: AsyncEngine, sta
     assert len(statements) == 1
 
 
-async def test_a_database_that_fails_is_said_to_all_and_the_next_ask_anew(
+async def test_a_database_that_fails_fails_all_and_the_next_ask_anew(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     candidate = str(await _candidate(engine, "school-1", State.ACTIVE))

@@ -14,7 +14,7 @@ from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
-from resapermis_mandate.asking import Asking
+from resapermis_mandate.mandates import Mandates
 
 Create = Callable[..., Awaitable[rdv.CreateMandateResponse]]
 DRAFT, PENDING, CANCELLED = pb.MANDATE_STATE_DRAFT, pb.MANDATE_STATE_PENDING, pb.MANDATE_STATE_CANCELLED
@@ -37,7 +37,7 @@ def request_for(candidate_id: str, request_id: str) -> pb.RequestMandateRequest:
 
 @asynccontextmanager
 async def dead_process(
-    service: Service, request: pb.RequestMandateRequest, make: Callable[[Callable[[], Awaitable[None]]], Asking]
+    service: Service, request: pb.RequestMandateRequest, make: Callable[[Callable[[], Awaitable[None]]], Mandates]
 ) -> AsyncIterator[None]:
     """Answer `request` on a replica that goes on for ever at the point where `make` has it await the end.
 
@@ -65,13 +65,13 @@ async def test_a_process_that_dies_after_rdvpermis_was_asked_leaves_an_answer_to
 ) -> None:
     request = request_for(await service.candidate(), "k")
 
-    def dies_with_the_answer(end: Callable[[], Awaitable[None]]) -> Asking:
+    def dies_with_the_answer(end: Callable[[], Awaitable[None]]) -> Mandates:
         async def create(asked: rdv.CreateMandateRequest, **more: Any) -> rdv.CreateMandateResponse:
             answer: rdv.CreateMandateResponse = await service.egress_stub.CreateMandate(asked, **more)
             await end()
             return answer
 
-        return service.asking_over(EgressWith(service.egress_stub, create))
+        return service.mandates_over(EgressWith(service.egress_stub, create))
 
     async with dead_process(service, request, dies_with_the_answer):
         await service.poll(minutes=1)
@@ -86,12 +86,12 @@ async def test_a_process_that_dies_before_rdvpermis_was_asked_leaves_an_answer_t
 ) -> None:
     request = request_for(await service.candidate(), "k")
 
-    def dies_before_asking(end: Callable[[], Awaitable[None]]) -> Asking:
+    def dies_before_asking(end: Callable[[], Awaitable[None]]) -> Mandates:
         async def create(asked: rdv.CreateMandateRequest, **more: Any) -> rdv.CreateMandateResponse:
             await end()
             raise AssertionError
 
-        return service.asking_over(EgressWith(service.egress_stub, create))
+        return service.mandates_over(EgressWith(service.egress_stub, create))
 
     async with dead_process(service, request, dies_before_asking):
         for minutes in (1, 10, 20, 30, 40):
@@ -107,14 +107,14 @@ async def test_a_process_that_dies_before_rdvpermis_was_asked_leaves_an_answer_t
 async def test_a_process_that_dies_when_all_is_known_leaves_an_answer_to_the_next_press(service: Service) -> None:
     request = request_for(await service.candidate(), "k")
 
-    def dies_before_answering(end: Callable[[], Awaitable[None]]) -> Asking:
-        class Dying(Asking):
-            async def ask(self, *arguments: Any) -> Any:
-                found = await super().ask(*arguments)
+    def dies_before_answering(end: Callable[[], Awaitable[None]]) -> Mandates:
+        class Dying(Mandates):
+            async def request(self, *arguments: Any) -> Any:
+                found = await super().request(*arguments)
                 await end()
                 return found
 
-        return Dying(service.engine, service.egress_stub, service.people, Outbox("mandate"), service.now)
+        return Dying(service.engine, service.egress_stub, service.identities, Outbox("mandate"), service.now)
 
     async with dead_process(service, request, dies_before_answering):
         service.later = timedelta(minutes=1)
@@ -164,8 +164,8 @@ async def test_an_answer_that_is_cut_off_is_unknown_and_nothing_is_asked_again(
         await service.egress_stub.CreateMandate(asked, **more)
         raise broken(status)
 
-    asking = service.asking_over(EgressWith(service.egress_stub, create))
-    first = asyncio.create_task(service.call_replica(asking, "RequestMandate", request_for(candidate_id, "k")))
+    dialogue = service.mandates_over(EgressWith(service.egress_stub, create))
+    first = asyncio.create_task(service.call_replica(dialogue, "RequestMandate", request_for(candidate_id, "k")))
     assert (await first).mandate.state == DRAFT
     again = (await service.call("RequestMandate", request_for(candidate_id, "k2"))).mandate
     assert (again.state, service.egress.asked) == (DRAFT, 1)

@@ -12,7 +12,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_mandate import domain, store
+from resapermis_mandate import domain, queries
 
 
 @pytest.mark.req("R-01", "R-03")
@@ -30,7 +30,7 @@ async def test_a_mandate_is_pending_then_active_when_the_candidate_accepts(servi
 
 
 @pytest.mark.req("R-01")
-async def test_a_refusal_of_rdvpermis_is_said_with_its_code_and_can_be_asked_again(service: Service) -> None:
+async def test_a_refusal_of_rdvpermis_carries_its_code_and_can_be_asked_again(service: Service) -> None:
     candidate = await service.candidate()
     service.egress.refusal = Failure(
         Code.CODE_RDVPERMIS_CANDIDATE_UNKNOWN, "unknown", rdvpermis_code="CANDIDAT_INCONNU"
@@ -112,5 +112,5 @@ async def test_the_tenth_mandate_on_a_connection_is_kept_like_the_first(service:
     async with transaction(service.engine) as tx:
         for category in ("A", "A1", "A2", "B", "B1", "BE", "C", "C1", "CE", "D"):
             draft = domain.new_draft(new_id(), candidate, "school-1", category, "", utc_now())
-            assert await store.add_mandate(tx, draft, None)
-            assert not await store.add_mandate(tx, replace(draft, id=new_id()), None)
+            assert await queries.add_mandate(tx, draft, None)
+            assert not await queries.add_mandate(tx, replace(draft, id=new_id()), None)

@@ -21,7 +21,7 @@ import asyncpg
 
 from resapermis_kit.rpc.auth import Principal
 from resapermis_mandate.domain import Identity
-from resapermis_mandate.people import People
+from resapermis_mandate.identities import Identities
 from resapermis_vault.blind_index import BlindIndex
 from resapermis_vault.keyset import Keyset
 from resapermis_vault.person_key import new_person_key, row_of
@@ -163,12 +163,14 @@ def _scheduling(schools: Sequence[School], contested: Sequence[str], now: dateti
 
 def _mandate(schools: Sequence[School], keyset: Keyset, now: datetime) -> Iterator[tuple[str, Rows]]:
     """Sealed candidates, and their mandates, which nobody needs to look after meanwhile."""
-    people = People(keyset, PersonKeys(keyset, time.monotonic), BlindIndex(keyset.index_keys))
+    identities = Identities(keyset, PersonKeys(keyset, time.monotonic), BlindIndex(keyset.index_keys))
     yield (
         "candidate",
         (
             dataclasses.asdict(
-                people.close(candidate, school.id, Identity("Essai", "Camille", f"94{school.digits}{place}", ""), now)
+                identities.seal(
+                    candidate, school.id, Identity("Essai", "Camille", f"94{school.digits}{place}", ""), now
+                )
             )
             for school in schools
             for place, candidate in enumerate(school.candidates)

@@ -9,10 +9,11 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis_kit.clock import new_id
 from resapermis_kit.process import run
 from resapermis_kit.process.process import Process
-from resapermis_mandate.asking import Asking
-from resapermis_mandate.people import People
+from resapermis_mandate.identities import Identities
+from resapermis_mandate.mandates import Mandates
 from resapermis_mandate.servicer import MandateServicer
 from resapermis_mandate.settings import Settings
+from resapermis_mandate.workers import MandatePolls
 from resapermis_vault.blind_index import BlindIndex
 from resapermis_vault.keyset import Keyset
 from resapermis_vault.person_keys import PersonKeys
@@ -23,25 +24,27 @@ PACKAGE = "resapermis_mandate"
 async def build(process: Process, settings: Settings) -> None:
     """Wire mandate."""
     keyset = Keyset.load(settings.keyset_file)
-    people = People(keyset, PersonKeys(keyset, time.monotonic), BlindIndex(keyset.index_keys))
+    identities = Identities(keyset, PersonKeys(keyset, time.monotonic), BlindIndex(keyset.index_keys))
     egress = rdvpermis_pb2_grpc.RdvPermisServiceStub(process.peer("egress"))
-    asking = Asking(process.engine, egress, people, process.outbox, process.now)
-    servicer = MandateServicer(process.engine, people, asking, process.outbox, process.now, new_id)
+    mandates = Mandates(process.engine, egress, identities, process.outbox, process.now)
+    servicer = MandateServicer(process.engine, identities, mandates, process.outbox, process.now, new_id)
     process.server.add(
         mandate_pb2_grpc.add_MandateServiceServicer_to_server, servicer, "resapermis.mandate.v1.MandateService"
     )
 
-    async def look() -> None:
-        await asking.look_at_due(settings.looks_at_once)
+    polls = MandatePolls(process.engine, mandates, process.now, settings.polls_at_once)
 
-    process.every(settings.look_seconds, "look at mandates", look)
+    async def poll() -> None:
+        await polls.poll_due()
+
+    process.every(settings.poll_seconds, "poll mandates", poll)
 
 
 async def serve() -> None:
     """Run until told to stop."""
     settings = Settings()
-    facts = [MandateChanged.DESCRIPTOR, CandidateCreated.DESCRIPTOR]
-    await run.serve("mandate", PACKAGE, settings, facts, lambda process: build(process, settings))
+    published = [MandateChanged.DESCRIPTOR, CandidateCreated.DESCRIPTOR]
+    await run.serve("mandate", PACKAGE, settings, published, lambda process: build(process, settings))
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ AT_RDVPERMIS = {
     "ANNULE": State.CANCELLED,
     "EXPIRE": State.EXPIRED,
 }
-"""RdvPermis' words; one that says no state is a mandate in force (the search lists those). [default]"""
+"""RdvPermis' words; a mandate without a state is a mandate in force (the search lists those). [default]"""
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,31 @@ class Identity:
     def __repr__(self) -> str:
         """Never the person."""
         return "Identity(…)"
+
+
+@dataclass(frozen=True)
+class SealedCandidate:
+    """A candidate as stored: what is personal is sealed under the person's key. `wrapped_key` None: erased."""
+
+    id: UUID
+    school_id: str
+    wrapped_key: bytes | None
+    last_name: bytes
+    first_name: bytes
+    neph: bytes
+    email: bytes
+    neph_index: bytes
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class SealedName:
+    """What a list shows of a candidate, as stored."""
+
+    id: UUID
+    wrapped_key: bytes | None
+    last_name: bytes
+    first_name: bytes
 
 
 @dataclass(frozen=True)
@@ -82,7 +107,8 @@ class Mandate:
     rdvpermis_candidate_id: str
     rdvpermis_mandate_id: str
     seen_at: datetime | None
-    looks: int
+    polls: int
+    """How often RdvPermis was read since the state began."""
 
 
 def clean_name(text: str) -> str:
@@ -119,10 +145,10 @@ def may_follow(old: State, new: State) -> bool:
     return new in FOLLOWS.get(old, frozenset())
 
 
-def next_look(state: State, looks: int, now: datetime) -> datetime | None:
+def next_poll(state: State, polls: int, now: datetime) -> datetime | None:
     """When to read RdvPermis again: soon while something is awaited, every 15 minutes while active (R-05), else never."""
     if state in {State.DRAFT, State.PENDING}:
-        return now + timedelta(seconds=min(5 * 2**looks, 300))
+        return now + timedelta(seconds=min(5 * 2**polls, 300))
     if state == State.ACTIVE:
         return now + timedelta(minutes=15)
     return None

@@ -1,12 +1,10 @@
-"""What mandate says: facts for the bus and records for the journal. Ids and words, never a person."""
+"""What mandate publishes: events for the bus and records for the journal. Ids and words, never a person."""
 
 from resapermis.audit.v1.events_pb2 import Actor, Outcome, Record
-from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1.events_pb2 import CandidateCreated, MandateChanged
 from resapermis_kit.rpc.auth import Principal
 from resapermis_mandate.domain import Mandate, State
-
-STATES = {state: pb.MandateState.Value(f"MANDATE_STATE_{state.name}") for state in State}
+from resapermis_mandate.wire import STATES
 
 
 def person(who: Principal) -> Actor:
@@ -21,8 +19,8 @@ RDVPERMIS = Actor(kind=Actor.KIND_RDVPERMIS, id="rdvpermis")
 
 
 def candidate_created(who: Principal, candidate_id: str) -> tuple[CandidateCreated, Record]:
-    """A school wrote down a candidate."""
-    fact = CandidateCreated(candidate_id=candidate_id, school_id=who.school_id)
+    """A school registered a candidate."""
+    event = CandidateCreated(candidate_id=candidate_id, school_id=who.school_id)
     record = Record(
         actor=person(who),
         action="candidate.create",
@@ -32,7 +30,7 @@ def candidate_created(who: Principal, candidate_id: str) -> tuple[CandidateCreat
         candidate_id=candidate_id,
         outcome=Outcome.OUTCOME_DONE,
     )
-    return fact, record
+    return event, record
 
 
 def candidate_read(actor: Actor, school_id: str, candidate_id: str, fields: str, purpose: str) -> Record:
@@ -52,7 +50,7 @@ def candidate_read(actor: Actor, school_id: str, candidate_id: str, fields: str,
 
 def mandate_changed(actor: Actor, mandate: Mandate, old: State | None) -> tuple[MandateChanged, Record]:
     """A mandate came into its state."""
-    fact = MandateChanged(
+    event = MandateChanged(
         mandate_id=str(mandate.id),
         candidate_id=str(mandate.candidate_id),
         school_id=mandate.school_id,
@@ -61,7 +59,7 @@ def mandate_changed(actor: Actor, mandate: Mandate, old: State | None) -> tuple[
         rdvpermis_code=mandate.rdvpermis_code,
     )
     if old is not None:
-        setattr(fact, "from", STATES[old])
+        setattr(event, "from", STATES[old])
     record = Record(
         actor=actor,
         action="mandate.change",
@@ -72,4 +70,4 @@ def mandate_changed(actor: Actor, mandate: Mandate, old: State | None) -> tuple[
         outcome=Outcome.OUTCOME_REFUSED if mandate.state == State.REFUSED else Outcome.OUTCOME_DONE,
         facts={"from": old or "", "to": mandate.state, "category": mandate.category, "code": mandate.rdvpermis_code},
     )
-    return fact, record
+    return event, record

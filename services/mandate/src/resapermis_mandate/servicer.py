@@ -17,10 +17,11 @@ from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal, caller
 from resapermis_kit.rpc.batcher import Batcher
-from resapermis_mandate import events, store
-from resapermis_mandate.asking import Asking
-from resapermis_mandate.domain import PURPOSES, Mandate, State, new_draft, next_look
-from resapermis_mandate.messages import (
+from resapermis_mandate import events, queries
+from resapermis_mandate.domain import PURPOSES, Mandate, SealedCandidate, State, new_draft, next_poll
+from resapermis_mandate.identities import FIELDS, Identities
+from resapermis_mandate.mandates import Mandates
+from resapermis_mandate.wire import (
     candidate_message,
     mandate_answer,
     mandate_message,
@@ -31,42 +32,43 @@ from resapermis_mandate.messages import (
     parse_identity,
     parse_state,
 )
-from resapermis_mandate.people import FIELDS, People
 from resapermis_vault.errors import Unreadable
 from resapermis_vault.normalisation import normalise_neph
 
 MOST_FOUND = 20
 MOST_ASKED = 200
 ALL_FIELDS = " ".join(FIELDS)
-SHOWN = "last_name first_name"
-DRAFT_LOOKS = 1
-"""A draft is first looked at after 10 s: longer than the call that decides it."""
+NAME_FIELDS = "last_name first_name"
+DRAFT_POLLS = 1
+"""A draft is first polled after 10 s: longer than the call that decides it."""
 
 
 class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
     """MandateService over PostgreSQL and egress."""
 
     def __init__(
-        self, engine: AsyncEngine, people: People, asking: Asking, box: Outbox, now: Clock, new_id: NewId
+        self, engine: AsyncEngine, identities: Identities, mandates: Mandates, box: Outbox, now: Clock, new_id: NewId
     ) -> None:
         """Wired in __main__."""
-        self._engine, self._people, self._asking = engine, people, asking
+        self._engine, self._identities, self._mandates = engine, identities, mandates
         self._box, self._now, self._new_id = box, now, new_id
-        # Many schools press in the same moment; each still asks for itself, and hears of its own alone.
-        self._standing: Batcher[store.Asked, Sequence[Mandate]] = Batcher(partial(store.standing, engine))
+        # Schools that ask in one moment share a statement; each is answered of its own candidates alone.
+        self._school_mandates: Batcher[queries.SchoolQuestion, Sequence[Mandate]] = Batcher(
+            partial(queries.mandates_of_schools, engine)
+        )
 
     async def CreateCandidate(self, request: pb.CreateCandidateRequest, context: Any) -> pb.CreateCandidateResponse:
-        """Write down a candidate; the same NEPH twice in a school is refused with the field named."""
+        """Register a candidate; the same NEPH twice in a school is refused with the field named."""
         who = caller().school()
         identity = parse_identity(request)
         async with transaction(self._engine) as tx:
             earlier = await idempotency.earlier_answer(tx, who.account_id, request, self._now())
             if earlier is not None:
                 stored_id = UUID(pb.CreateCandidateResponse.FromString(earlier).candidate.id)
-                kept = (await store.find_candidates(tx, who.school_id, [stored_id]))[0]
-                return pb.CreateCandidateResponse(candidate=candidate_message(kept, self._people.open(kept), ()))
-            sealed = self._people.close(self._new_id(), who.school_id, identity, self._now())
-            if not await store.add_candidate(tx, sealed, self._people.word_indexes(identity)):
+                kept = (await queries.find_candidates(tx, who.school_id, [stored_id]))[0]
+                return pb.CreateCandidateResponse(candidate=candidate_message(kept, self._identities.open(kept), ()))
+            sealed = self._identities.seal(self._new_id(), who.school_id, identity, self._now())
+            if not await queries.add_candidate(tx, sealed, self._identities.word_indexes(identity)):
                 raise malformed("neph", "your school already has a candidate with this NEPH")
             await self._box.add(tx, self._now(), *events.candidate_created(who, str(sealed.id)))
             # The stored answer holds the id alone: no name is kept in clear, not even for a twin.
@@ -77,7 +79,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
     async def GetCandidate(self, request: pb.GetCandidateRequest, context: Any) -> pb.GetCandidateResponse:
         """One candidate with mandates; recorded as a read before it is answered."""
         wanted = parse_id("candidate_id", request.candidate_id)
-        found = await self._read(lambda tx, school: store.find_candidates(tx, school, [wanted]), request.purpose)
+        found = await self._read(lambda tx, school: queries.find_candidates(tx, school, [wanted]), request.purpose)
         if not found:
             raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
         return pb.GetCandidateResponse(candidate=found[0])
@@ -86,38 +88,38 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         """Newest first; the cursor is the last id of the page before."""
         limit = page_limit(request.limit)
         before = parse_id("cursor", request.cursor) if request.cursor else None
-        found = await self._read(lambda tx, school: store.page_candidates(tx, school, before, limit), request.purpose)
+        found = await self._read(lambda tx, school: queries.page_candidates(tx, school, before, limit), request.purpose)
         cursor = found[-1].id if len(found) == limit else ""
         return pb.ListCandidatesResponse(candidates=found, next_cursor=cursor)
 
     async def SearchCandidates(self, request: pb.SearchCandidatesRequest, context: Any) -> pb.SearchCandidatesResponse:
         """By NEPH or by whole words of the name; at most 20."""
         try:
-            nephs = self._people.neph_candidates(normalise_neph(request.query))
+            nephs = self._identities.neph_candidates(normalise_neph(request.query))
         except ValueError:
             raise malformed("query", "type a NEPH or whole words of the name") from None
-        words = self._people.word_candidates(request.query)[:10]
+        words = self._identities.word_candidates(request.query)[:10]
         found = await self._read(
-            lambda tx, school: store.search_candidates(tx, school, nephs, words, MOST_FOUND), request.purpose
+            lambda tx, school: queries.search_candidates(tx, school, nephs, words, MOST_FOUND), request.purpose
         )
         return pb.SearchCandidatesResponse(candidates=found)
 
     async def _read(self, question: Any, purpose: str) -> list[pb.Candidate]:
-        """Ask the store for candidates of the caller's school, record the read, open them."""
+        """Ask the database for candidates of the caller's school, record the read, open them."""
         who = caller().school()
         _check_purpose(purpose)
         async with transaction(self._engine) as tx:
-            found: Sequence[store.SealedCandidate] = await question(tx, who.school_id)
+            found: Sequence[SealedCandidate] = await question(tx, who.school_id)
             if not found:
                 return []
-            mandates = await store.mandates_of(tx, who.school_id, [one.id for one in found])
+            mandates = await queries.mandates_of(tx, who.school_id, [one.id for one in found])
             await self._record_reads(
                 tx, events.person(who), who.school_id, [one.id for one in found], ALL_FIELDS, purpose
             )
         opened = []
         for one in found:
             try:
-                identity = self._people.open(one)
+                identity = self._identities.open(one)
             except Unreadable:
                 continue  # erased: it has no name any more
             opened.append(candidate_message(one, identity, [m for m in mandates if m.candidate_id == one.id]))
@@ -137,13 +139,13 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         if len(request.candidate_ids) > MOST_ASKED:
             raise malformed("candidate_ids", f"at most {MOST_ASKED}")
         ids = {parse_id("candidate_ids", text) for text in request.candidate_ids}
-        found = await store.shown_candidates(self._engine, who.school_id, ids)
-        reads = _reads(events.person(who), who.school_id, [one.id for one in found], SHOWN, request.purpose)
+        found = await queries.names_of(self._engine, who.school_id, ids)
+        reads = _reads(events.person(who), who.school_id, [one.id for one in found], NAME_FIELDS, request.purpose)
         await self._box.emit(self._engine, self._now(), *reads)  # recorded before it is answered
         response = pb.DescribeCandidatesResponse()
         for one in found:
             try:
-                last_name, first_name = self._people.open_name(one)
+                last_name, first_name = self._identities.open_name(one)
             except Unreadable:
                 continue
             response.names.add(candidate_id=str(one.id), last_name=last_name, first_name=first_name)
@@ -153,13 +155,13 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         """For notification alone (Cedar); recorded as the system's read."""
         _check_purpose(request.purpose)
         async with transaction(self._engine) as tx:
-            found = await store.any_candidate(tx, parse_id("candidate_id", request.candidate_id))
+            found = await queries.any_candidate(tx, parse_id("candidate_id", request.candidate_id))
             if found is None:
                 raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
             actor = Actor(kind=Actor.KIND_SYSTEM, id=caller().service)
             await self._record_reads(tx, actor, found.school_id, [found.id], "first_name email", request.purpose)
         try:
-            identity = self._people.open(found)
+            identity = self._identities.open(found)
         except Unreadable:
             raise Failure(Code.CODE_NOT_FOUND, "erased") from None
         return pb.GetContactResponse(first_name=identity.first_name, email=identity.email, locale="fr")
@@ -173,19 +175,19 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             earlier = await idempotency.earlier_answer(tx, who.account_id, request, self._now())
             if earlier is not None:
                 return pb.RequestMandateResponse.FromString(earlier)
-            found = await store.find_candidates(tx, who.school_id, [candidate_id])
+            found = await queries.find_candidates(tx, who.school_id, [candidate_id])
             if not found:
                 raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
-            standing = await store.open_mandate(tx, who.school_id, candidate_id, category)
-            if standing is not None:
-                response = pb.RequestMandateResponse(mandate=mandate_message(standing))
+            open_now = await queries.open_mandate(tx, who.school_id, candidate_id, category)
+            if open_now is not None:
+                response = pb.RequestMandateResponse(mandate=mandate_message(open_now))
                 await idempotency.settle(tx, who.account_id, request, response)
                 return response
             draft = new_draft(self._new_id(), candidate_id, who.school_id, category, gearbox, self._now())
-            if not await store.add_mandate(tx, draft, next_look(State.DRAFT, DRAFT_LOOKS, self._now())):
+            if not await queries.add_mandate(tx, draft, next_poll(State.DRAFT, DRAFT_POLLS, self._now())):
                 raise Failure(Code.CODE_IN_PROGRESS, "a mandate for this category is being asked", retry_at=self._now())
             await self._box.add(tx, self._now(), *events.mandate_changed(events.person(who), draft, None))
-        mandate, refusal = await self._asking.ask(events.person(who), draft, self._people.open(found[0]))
+        mandate, refusal = await self._mandates.request(events.person(who), draft, self._identities.open(found[0]))
         response = pb.RequestMandateResponse(mandate=mandate_message(mandate))
         async with transaction(self._engine) as tx:
             if refusal is not None:
@@ -202,17 +204,17 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         limit = page_limit(request.limit)
         before = parse_id("cursor", request.cursor) if request.cursor else None
         async with transaction(self._engine) as tx:
-            found = await store.page_mandates(tx, who.school_id, before, limit, parse_state(request.state))
+            found = await queries.page_mandates(tx, who.school_id, before, limit, parse_state(request.state))
         cursor = str(found[-1].id) if len(found) == limit else ""
         return pb.ListMandatesResponse(mandates=map(mandate_message, found), next_cursor=cursor)
 
     async def RefreshMandate(self, request: pb.RefreshMandateRequest, context: Any) -> pb.RefreshMandateResponse:
         """Read RdvPermis now."""
         mandate = await self._mandate(caller().school(), request.mandate_id)
-        return pb.RefreshMandateResponse(mandate=mandate_message(await self._asking.look(mandate, person=True)))
+        return pb.RefreshMandateResponse(mandate=mandate_message(await self._mandates.poll(mandate, person=True)))
 
     async def RevokeMandate(self, request: pb.RevokeMandateRequest, context: Any) -> pb.RevokeMandateResponse:
-        """The school gives the mandate back: here at once (R-05); holds are released by basket on the fact."""
+        """The school gives the mandate back: here at once (R-05); holds are released by basket on the event."""
         who = caller().school()
         mandate = await self._mandate(who, request.mandate_id)
         async with transaction(self._engine) as tx:
@@ -222,14 +224,14 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             if mandate.state not in {State.PENDING, State.ACTIVE}:
                 raise Failure(Code.CODE_ILLEGAL_TRANSITION, f"a mandate that is {mandate.state} cannot be given back")
             to = State.REVOKED if mandate.state == State.ACTIVE else State.CANCELLED
-            changed = await self._asking.change(tx, events.person(who), mandate, to, {})
+            changed = await self._mandates.change(tx, events.person(who), mandate, to, {})
             response = pb.RevokeMandateResponse(mandate=mandate_message(changed))
             await idempotency.settle(tx, who.account_id, request, response)
         return response
 
     async def _mandate(self, who: Principal, mandate_id: str) -> Mandate:
         async with transaction(self._engine) as tx:
-            found = await store.find_mandate(tx, who.school_id, parse_id("mandate_id", mandate_id))
+            found = await queries.find_mandate(tx, who.school_id, parse_id("mandate_id", mandate_id))
         if found is None:
             raise Failure(Code.CODE_NOT_FOUND, "no such mandate")
         return found
@@ -244,11 +246,11 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             raise malformed("questions", f"at most {MOST_ASKED}")
         ours = {parse_id("candidate_id", q.candidate_id) for q in request.questions if not q.rdvpermis_candidate_id}
         theirs = {q.rdvpermis_candidate_id for q in request.questions if q.rdvpermis_candidate_id}
-        found = await self._standing.submit((school_id, ours)) if ours else ()
+        found = await self._school_mandates.submit((school_id, ours)) if ours else ()
         found_there: list[Mandate] = []
         if theirs:
             async with transaction(self._engine) as tx:
-                found_there = await store.mandates_at_rdvpermis(tx, school_id, theirs)
+                found_there = await queries.mandates_at_rdvpermis(tx, school_id, theirs)
         response = pb.CheckMandatesResponse()
         for question in request.questions:
             if question.rdvpermis_candidate_id:

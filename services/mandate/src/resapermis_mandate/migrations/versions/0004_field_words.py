@@ -10,3 +10,5 @@ down_revision = "0003"
 
 def upgrade() -> None:
     upgrade_to_streams(op.get_bind())
+    op.alter_column("mandate", "looks", new_column_name="polls")
+    op.alter_column("mandate", "next_look_at", new_column_name="next_poll_at")

@@ -1,7 +1,7 @@
-"""The mandate's dialogue with RdvPermis: ask once, then read until known. The intention is committed before the call."""
+"""How a mandate moves: asked of RdvPermis once, then polled until known. The intention is committed before the call."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -15,10 +15,9 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
-from resapermis_mandate import events, store
-from resapermis_mandate.domain import AT_RDVPERMIS, Identity, Mandate, State, may_follow, next_look
-from resapermis_mandate.people import People
-from resapermis_vault.errors import Unreadable
+from resapermis_mandate import events, queries
+from resapermis_mandate.domain import AT_RDVPERMIS, Identity, Mandate, State, may_follow, next_poll
+from resapermis_mandate.identities import Identities
 
 log = structlog.get_logger()
 SURELY_NOT_ASKED = frozenset(
@@ -35,41 +34,46 @@ SURELY_NOT_ASKED = frozenset(
 """Failures after which RdvPermis knows of nothing: the draft is cancelled and the school may ask again."""
 
 
-class Asking:
-    """Asks RdvPermis for mandates and reads how they stand."""
+class Mandates:
+    """Requests mandates at RdvPermis, polls what became of them, and changes their state with event and record."""
 
     def __init__(
-        self, engine: AsyncEngine, egress: rdv_grpc.RdvPermisServiceStub, people: People, box: Outbox, now: Clock
+        self,
+        engine: AsyncEngine,
+        egress: rdv_grpc.RdvPermisServiceStub,
+        identities: Identities,
+        box: Outbox,
+        now: Clock,
     ) -> None:
         """Wired in __main__."""
-        self._engine, self._egress, self._people, self._box, self._now = engine, egress, people, box, now
+        self._engine, self._egress, self._identities, self._box, self._now = engine, egress, identities, box, now
 
     async def change(self, tx: Tx, actor: Actor, mandate: Mandate, to: State, values: Mapping[str, Any]) -> Mandate:
-        """Bring a mandate to `to` with its fact and record; one that somebody moved meanwhile is left as it is."""
+        """Bring a mandate to `to` with its event and record; one that somebody moved meanwhile is left as it is."""
         now = self._now()
-        changed = await store.change_mandate(
+        changed = await queries.change_mandate(
             tx,
             mandate.id,
             mandate.state,
-            {"state": to, "since": now, "looks": 0, "next_look_at": next_look(to, 0, now)} | dict(values),
+            {"state": to, "since": now, "polls": 0, "next_poll_at": next_poll(to, 0, now)} | dict(values),
         )
         if changed is None:
-            found = await store.find_mandate(tx, mandate.school_id, mandate.id)
+            found = await queries.find_mandate(tx, mandate.school_id, mandate.id)
             return found or mandate
         await self._box.add(tx, now, *events.mandate_changed(actor, changed, mandate.state))
         return changed
 
-    async def ask(self, actor: Actor, mandate: Mandate, identity: Identity) -> tuple[Mandate, Failure | None]:
-        """Ask for a drafted mandate, as the person who is being answered.
+    async def request(self, actor: Actor, mandate: Mandate, identity: Identity) -> tuple[Mandate, Failure | None]:
+        """Request a drafted mandate, as the person who is being answered.
 
         Returns the mandate as it then stands and RdvPermis' refusal, if any. An unknown outcome leaves it a draft,
-        which `look` settles; it is never asked twice.
+        which `poll` settles; it is never asked twice.
         """
-        request = rdv.CreateMandateRequest(
+        asked = rdv.CreateMandateRequest(
             last_name=identity.last_name, neph=identity.neph, email=identity.email, category=mandate.category
         )
         try:
-            answer = (await peers.call(self._egress.CreateMandate, request, timeout=6)).mandate
+            answer = (await peers.call(self._egress.CreateMandate, asked, timeout=6)).mandate
         except Failure as failure:
             return await self._after_failure(actor, mandate, failure)
         to = AT_RDVPERMIS.get(answer.state, State.PENDING) if answer.state else State.PENDING
@@ -78,7 +82,7 @@ class Asking:
 
     async def _after_failure(self, actor: Actor, mandate: Mandate, failure: Failure) -> tuple[Mandate, Failure | None]:
         if failure.code == Code.CODE_RDVPERMIS_MANDATE_ALREADY_OURS:
-            return await self.look(mandate, person=True), None  # it exists there: read it instead of refusing
+            return await self.poll(mandate, person=True), None  # it exists there: read it instead of refusing
         if not failure.rdvpermis_code and failure.code not in SURELY_NOT_ASKED:
             log.warning("mandate.outcome_unknown", mandate=str(mandate.id), error_code=failure.name)
             return mandate, None
@@ -87,14 +91,14 @@ class Asking:
             changed = await self.change(tx, actor, mandate, to, {"rdvpermis_code": failure.rdvpermis_code})
         return changed, failure
 
-    async def look(self, mandate: Mandate, *, person: bool = False) -> Mandate:
-        """Read a mandate at RdvPermis and follow what it says; as the asking person, or for the school unasked.
+    async def poll(self, mandate: Mandate, *, person: bool = False) -> Mandate:
+        """Read a mandate at RdvPermis and follow what it answers; as the asking person, or for the school unasked.
 
         Failure when RdvPermis cannot be read; the mandate then stays as it is.
         """
         async with transaction(self._engine) as tx:
-            found = await store.find_candidates(tx, mandate.school_id, [mandate.candidate_id])
-        identity = self._people.open(found[0])
+            found = await queries.find_candidates(tx, mandate.school_id, [mandate.candidate_id])
+        identity = self._identities.open(found[0])
         request = rdv.SearchMandatesRequest(
             on_behalf=rdv.OnBehalf(school_id=mandate.school_id),
             category=mandate.category,
@@ -119,29 +123,14 @@ class Asking:
         else:
             to = AT_RDVPERMIS.get(found.state, mandate.state)
         values: dict[str, Any] = {"seen_at": now} if found is None else _seen(found, now)
-        # Right after asking, RdvPermis' list may lag behind its answer: give a draft three looks.
-        if mandate.state == State.DRAFT and to == State.CANCELLED and mandate.looks < 3:
+        # Right after asking, RdvPermis' list may lag behind its answer: give a draft three polls.
+        if mandate.state == State.DRAFT and to == State.CANCELLED and mandate.polls < 3:
             to = mandate.state
         if to != mandate.state and may_follow(mandate.state, to):
             return await self.change(tx, events.RDVPERMIS, mandate, to, values)
-        looks = mandate.looks + 1
-        values |= {"looks": looks, "next_look_at": next_look(mandate.state, looks, now)}
-        return await store.change_mandate(tx, mandate.id, mandate.state, values) or mandate
-
-    async def look_at_due(self, limit: int) -> int:
-        """Read those that are due; return how many. One that cannot be read is put off, the others go on."""
-        async with transaction(self._engine) as tx:
-            waiting = await store.due(tx, self._now(), limit)
-        for mandate in waiting:
-            try:
-                await self.look(mandate)
-            except (Failure, Unreadable) as error:
-                code = error.name if isinstance(error, Failure) else "UNREADABLE"
-                log.info("mandate.look_put_off", mandate=str(mandate.id), error_code=code)
-                async with transaction(self._engine) as tx:
-                    pause = timedelta(seconds=min(5 * 2 ** min(mandate.looks, 6), 300))
-                    await store.put_off(tx, mandate.id, self._now() + pause)
-        return len(waiting)
+        polls = mandate.polls + 1
+        values |= {"polls": polls, "next_poll_at": next_poll(mandate.state, polls, now)}
+        return await queries.change_mandate(tx, mandate.id, mandate.state, values) or mandate
 
 
 def _seen(found: rdv.RdvMandate, now: datetime) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Tables of mandate and one function a question. Names, NEPH and e-mail are stored sealed under the person's key."""
+"""One function a question to the database, given a transaction; those on the path of every page or hold take the engine."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,93 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_kit.database.metadata import NAMING
 from resapermis_kit.database.statement import Row, Statement
 from resapermis_kit.database.transaction import Tx
-from resapermis_mandate.domain import OPEN, Mandate, State
-
-metadata = sa.MetaData(naming_convention=NAMING)
-
-candidates = sa.Table(
-    "candidate",
-    metadata,
-    sa.Column("id", sa.Uuid, primary_key=True),
-    sa.Column("school_id", sa.Text, nullable=False),
-    sa.Column("wrapped_key", sa.LargeBinary),
-    sa.Column("last_name", sa.LargeBinary, nullable=False),
-    sa.Column("first_name", sa.LargeBinary, nullable=False),
-    sa.Column("neph", sa.LargeBinary, nullable=False),
-    sa.Column("email", sa.LargeBinary, nullable=False),
-    sa.Column("neph_index", sa.LargeBinary, nullable=False),
-    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-    sa.UniqueConstraint("school_id", "neph_index", name="candidate_one_neph_a_school"),
-)
-sa.Index("candidate_school_idx", candidates.c.school_id, candidates.c.id)
-words = sa.Table(
-    "candidate_word",
-    metadata,
-    sa.Column("school_id", sa.Text, primary_key=True),
-    sa.Column("word", sa.LargeBinary, primary_key=True),
-    sa.Column("candidate_id", sa.Uuid, sa.ForeignKey("candidate.id", ondelete="CASCADE"), primary_key=True),
-)
-mandates = sa.Table(
-    "mandate",
-    metadata,
-    sa.Column("id", sa.Uuid, primary_key=True),
-    sa.Column("candidate_id", sa.Uuid, sa.ForeignKey("candidate.id"), nullable=False),
-    sa.Column("school_id", sa.Text, nullable=False),
-    sa.Column("category", sa.Text, nullable=False),
-    sa.Column("gearbox", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("since", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("expires_at", sa.DateTime(timezone=True)),
-    sa.Column("rdvpermis_code", sa.Text, nullable=False),
-    sa.Column("rdvpermis_candidate_id", sa.Text, nullable=False),
-    sa.Column("rdvpermis_mandate_id", sa.Text, nullable=False),
-    sa.Column("seen_at", sa.DateTime(timezone=True)),
-    sa.Column("looks", sa.Integer, nullable=False),
-    sa.Column("next_look_at", sa.DateTime(timezone=True)),
-    sa.CheckConstraint(sa.column("state").in_([state.value for state in State]), name="state_is_known"),
-)
-sa.Index(
-    "mandate_one_open_idx",
-    mandates.c.candidate_id,
-    mandates.c.category,
-    unique=True,
-    postgresql_where=mandates.c.state.in_(["draft", "pending", "active"]),
-)
-sa.Index("mandate_school_idx", mandates.c.school_id, mandates.c.id)
-sa.Index("mandate_candidate_idx", mandates.c.candidate_id)
-sa.Index("mandate_due_idx", mandates.c.next_look_at, postgresql_where=mandates.c.next_look_at.is_not(None))
-
-
-@dataclass(frozen=True)
-class SealedCandidate:
-    """A candidate as stored."""
-
-    id: UUID
-    school_id: str
-    wrapped_key: bytes | None
-    last_name: bytes
-    first_name: bytes
-    neph: bytes
-    email: bytes
-    neph_index: bytes
-    created_at: datetime
-
-
-@dataclass(frozen=True)
-class SealedName:
-    """What a list shows of a candidate, as stored."""
-
-    id: UUID
-    wrapped_key: bytes | None
-    last_name: bytes
-    first_name: bytes
+from resapermis_mandate.domain import OPEN, Mandate, SealedCandidate, SealedName, State
+from resapermis_mandate.tables import candidates, mandates, words
 
 
 async def add_candidate(tx: Tx, candidate: SealedCandidate, word_indexes: Collection[bytes]) -> bool:
-    """Keep a new candidate; False when the school has this NEPH already."""
+    """Insert a candidate with the index words of the name; False when the school has this NEPH already."""
     statement = insert(candidates).values(**asdict(candidate)).on_conflict_do_nothing().returning(candidates.c.id)
     if (await tx.execute(statement)).scalar() is None:
         return False
@@ -115,7 +36,7 @@ async def find_candidates(tx: Tx, school_id: str, ids: Collection[UUID]) -> list
     return [SealedCandidate(**row._mapping) for row in await tx.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public name
 
 
-_SHOWN = Statement(
+_NAMES = Statement(
     sa.select(candidates.c.id, candidates.c.wrapped_key, candidates.c.last_name, candidates.c.first_name).where(
         candidates.c.school_id == sa.bindparam("school_id"),
         candidates.c.id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))),
@@ -123,9 +44,9 @@ _SHOWN = Statement(
 )
 
 
-async def shown_candidates(engine: AsyncEngine, school_id: str, ids: Collection[UUID]) -> list[SealedName]:
+async def names_of(engine: AsyncEngine, school_id: str, ids: Collection[UUID]) -> list[SealedName]:
     """The names of those whom the school has, for every page: one round trip."""
-    return [SealedName(**row) for row in await _SHOWN.run(engine, {"school_id": school_id, "ids": list(ids)})]
+    return [SealedName(**row) for row in await _NAMES.run(engine, {"school_id": school_id, "ids": list(ids)})]
 
 
 async def any_candidate(tx: Tx, candidate_id: UUID) -> SealedCandidate | None:
@@ -166,11 +87,11 @@ def _mandate(row: sa.Row[Any] | Row) -> Mandate:
     return Mandate(**fields | {"state": State(fields["state"])})
 
 
-async def add_mandate(tx: Tx, mandate: Mandate, next_look_at: datetime | None) -> bool:
-    """Keep a new mandate; False when an open one for this candidate and category exists."""
+async def add_mandate(tx: Tx, mandate: Mandate, next_poll_at: datetime | None) -> bool:
+    """Insert a mandate; False when an open one for this candidate and category exists."""
     statement = (
         insert(mandates)
-        .values(**asdict(mandate), next_look_at=next_look_at)
+        .values(**asdict(mandate), next_poll_at=next_poll_at)
         .on_conflict_do_nothing(
             index_elements=[mandates.c.candidate_id, mandates.c.category],
             # Written out, not bound: PostgreSQL's generic plan, from the sixth time on, cannot match $n to the index.
@@ -213,10 +134,10 @@ async def open_mandate(tx: Tx, school_id: str, candidate_id: UUID, category: str
 
 
 # Parameters come as sub-selects, so that PostgreSQL keeps one plan instead of making one for each number of candidates; and
-# `OFFSET 0` has it look for each candidate, where it would go through a whole index that was small when it planned.
-_STANDING = Statement("""
+# `OFFSET 0` has it probe for each candidate, where it would scan a whole index that was small when it planned.
+_MANDATES_OF_SCHOOLS = Statement("""
 SELECT mandate.id, mandate.candidate_id, mandate.school_id, category, gearbox, state, since, expires_at, rdvpermis_code,
-  rdvpermis_candidate_id, rdvpermis_mandate_id, seen_at, looks
+  rdvpermis_candidate_id, rdvpermis_mandate_id, seen_at, polls
 FROM unnest(
   (SELECT CAST(:schools AS text[])), (SELECT CAST(:candidates AS uuid[]))
 ) AS asked (school_id, candidate_id)
@@ -226,19 +147,19 @@ CROSS JOIN LATERAL (
 ) AS mandate
 ORDER BY mandate.id DESC
 """)
-Asked = tuple[str, Collection[UUID]]
-"""A school, and those of whom it asks; each once."""
+SchoolQuestion = tuple[str, Collection[UUID]]
+"""A school, and the candidates of whom it asks; each once."""
 
 
-async def standing(engine: AsyncEngine, asked: Sequence[Asked]) -> Sequence[Sequence[Mandate]]:
-    """What `mandates_of` says to each, on the path of every hold: one round trip however many schools ask.
+async def mandates_of_schools(engine: AsyncEngine, asked: Sequence[SchoolQuestion]) -> Sequence[Sequence[Mandate]]:
+    """What `mandates_of` answers to each, on the path of every hold: one round trip however many schools ask.
 
-    A mandate is found by school and candidate together, so a school hears of its own alone, whoever asks beside it.
+    A mandate is found by school and candidate at once, so a school learns of its own alone, whoever asks beside it.
     """
     pairs = {(school_id, candidate_id) for school_id, ids in asked for candidate_id in ids}
     values = {"schools": [school for school, _ in pairs], "candidates": [candidate for _, candidate in pairs]}
     found: dict[str, list[Mandate]] = {}
-    for row in await _STANDING.run(engine, values):
+    for row in await _MANDATES_OF_SCHOOLS.run(engine, values):
         found.setdefault(row["school_id"], []).append(_mandate(row))
     answers = []
     for school_id, ids in asked:
@@ -279,10 +200,10 @@ async def page_mandates(tx: Tx, school_id: str, before: UUID | None, limit: int,
 
 async def due(tx: Tx, now: datetime, limit: int) -> list[Mandate]:
     """Mandates that RdvPermis should be read for, most overdue first."""
-    statement = sa.select(mandates).where(mandates.c.next_look_at <= now).order_by(mandates.c.next_look_at).limit(limit)
+    statement = sa.select(mandates).where(mandates.c.next_poll_at <= now).order_by(mandates.c.next_poll_at).limit(limit)
     return [_mandate(row) for row in await tx.execute(statement)]
 
 
-async def put_off(tx: Tx, mandate_id: UUID, next_look_at: datetime) -> None:
-    """Look later: RdvPermis could not be read."""
-    await tx.execute(sa.update(mandates).where(mandates.c.id == mandate_id).values(next_look_at=next_look_at))
+async def put_off(tx: Tx, mandate_id: UUID, next_poll_at: datetime) -> None:
+    """Poll later: RdvPermis could not be read."""
+    await tx.execute(sa.update(mandates).where(mandates.c.id == mandate_id).values(next_poll_at=next_poll_at))

@@ -1,4 +1,4 @@
-"""Between the wire and the domain: parsed once on the way in, written once on the way out."""
+"""Protobuf ↔ domain: parsed once on the way in, written once on the way out."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,12 +9,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis_kit.errors import malformed
 from resapermis_mandate import domain
-from resapermis_mandate.domain import Identity, Mandate, State
-from resapermis_mandate.events import STATES
-from resapermis_mandate.store import SealedCandidate
+from resapermis_mandate.domain import Identity, Mandate, SealedCandidate, State
 from resapermis_vault.normalisation import normalise_neph
 
 DEFAULT_PAGE, LARGEST_PAGE = 50, 200
+STATES = {state: pb.MandateState.Value(f"MANDATE_STATE_{state.name}") for state in State}
 BY_NUMBER = {number: state for state, number in STATES.items()}
 
 
@@ -64,7 +63,7 @@ def parse_state(number: pb.MandateState.ValueType) -> State | None:
 
 
 def page_limit(asked: int) -> int:
-    """1 to 200, 50 unless said."""
+    """1 to 200; 50 for 0."""
     if asked < 0:
         raise malformed("limit", f"1 to {LARGEST_PAGE}")
     return min(asked or DEFAULT_PAGE, LARGEST_PAGE)

@@ -1,11 +1,10 @@
-"""Opening and closing what is stored of a candidate."""
+"""Who a candidate is, sealed for the database and opened for an answer."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from resapermis_mandate.domain import Identity
-from resapermis_mandate.store import SealedCandidate, SealedName
+from resapermis_mandate.domain import Identity, SealedCandidate, SealedName
 from resapermis_vault.blind_index import BlindIndex
 from resapermis_vault.errors import Unreadable
 from resapermis_vault.kek import KeyEncryption
@@ -17,14 +16,14 @@ FIELDS = ("last_name", "first_name", "neph", "email")
 NEPH, WORD = "neph", "name"
 
 
-class People:
+class Identities:
     """Seals identities for the database and opens them for an answer; keeps recent person keys for a minute."""
 
     def __init__(self, kek: KeyEncryption, keys: PersonKeys, index: BlindIndex) -> None:
         """Use the service's keyset."""
         self._kek, self._keys, self._index = kek, keys, index
 
-    def close(self, candidate_id: UUID, school_id: str, identity: Identity, now: datetime) -> SealedCandidate:
+    def seal(self, candidate_id: UUID, school_id: str, identity: Identity, now: datetime) -> SealedCandidate:
         """Seal a new candidate under a new person key."""
         wrapped, key = new_person_key(self._kek, str(candidate_id))
         sealed = {name: key.seal(getattr(identity, name), _row(candidate_id, name)) for name in FIELDS}
@@ -55,15 +54,15 @@ class People:
         )
 
     def word_indexes(self, identity: Identity) -> list[bytes]:
-        """Indexes of each word of the name, to store."""
+        """Blind indexes of each word of the name, under the primary index key: to store."""
         return [self._index.of(WORD, word) for word in name_words(f"{identity.last_name} {identity.first_name}")]
 
     def neph_candidates(self, neph: str) -> list[bytes]:
-        """What to look for, for a NEPH."""
+        """Blind indexes of a NEPH under every index key in use: to search by."""
         return self._index.candidates(NEPH, neph)
 
     def word_candidates(self, query: str) -> Sequence[Sequence[bytes]]:
-        """What to look for, for each word of a query."""
+        """Blind indexes of each word of a query, under every index key in use: to search by."""
         return [self._index.candidates(WORD, word) for word in name_words(query)]
 
 
