@@ -23,7 +23,8 @@ LEADS = Gauge(
     "resapermis_leader", "1 while this replica leads: does what one replica does for all; alert when none leads"
 )
 log = structlog.get_logger()
-Worker = Callable[[], Awaitable[None]]
+Worker = Callable[[], Awaitable[object]]
+"""Work of a process; what it returns, if anything, is nobody's."""
 
 
 def lock_engine(url: str, name: str) -> AsyncEngine:

@@ -78,7 +78,7 @@ async def serve(
                 lambda: relay_outbox(engine, bus, process.outbox, process.now, lambda: prepare(process, events))
             )
             process.every(5, "backlog", lambda: backlog.measure(engine))
-            process.every(invariants.EVERY_SECONDS, "invariants", lambda: _check(process))
+            process.every(invariants.EVERY_SECONDS, "invariants", lambda: invariants.check(engine, process.invariants))
             process.every(600, "prune", lambda: _prune(process))
         await build(process)
         health.checks["database"] = lambda: transaction.check(engine)
@@ -123,10 +123,6 @@ async def _wait_for_database(engine: AsyncEngine, package: str) -> None:
             await asyncio.sleep(1)
         else:
             return
-
-
-async def _check(process: Process) -> None:
-    await invariants.check(process.engine, process.invariants)
 
 
 async def _prune(process: Process) -> None:
