@@ -44,9 +44,11 @@ class Mandates(rpc.MandateServiceServicer):
                 raise RuntimeError
             if how == "refuse":
                 raise Failure(Code.CODE_NO_MANDATE, "no mandate", rdvpermis_code="CANDIDAT_PAS_SOUS_MANDAT")
-            said = f"{caller().school().school_id} {remaining_seconds():.0f}"
-            answer = pb.MandateAnswer(candidate_id=said, rdvpermis_candidate_id="x" * (LARGEST_ANSWERS // 3))
-            return pb.CheckMandatesResponse(answers=[answer if how == "large" else pb.MandateAnswer(candidate_id=said)])
+            found = f"{caller().school().school_id} {remaining_seconds():.0f}"
+            answer = pb.MandateAnswer(candidate_id=found, rdvpermis_candidate_id="x" * (LARGEST_ANSWERS // 3))
+            return pb.CheckMandatesResponse(
+                answers=[answer if how == "large" else pb.MandateAnswer(candidate_id=found)]
+            )
         finally:
             self.here -= 1
             self.left += 1
@@ -63,25 +65,25 @@ async def running(serve: Serve, mandates: Mandates) -> Running:
 
 
 @pytest.fixture
-async def together(running: Running) -> AsyncIterator[BatchedCalls]:
+async def batched(running: Running) -> AsyncIterator[BatchedCalls]:
     async with running.channel("mandate", "basket") as channel:
         yield BatchedCalls(channel, SERVICE)
 
 
-async def check(together: BatchedCalls, token: str, how: str = "", seconds: float = 5) -> str:
+async def check(batched: BatchedCalls, token: str, how: str = "", seconds: float = 5) -> str:
     request = pb.CheckMandatesRequest(questions=[pb.MandateQuestion(candidate_id=how)])
-    answer = await peers.call(together.method("CheckMandates"), request, timeout=seconds, principal=token)
+    answer = await peers.call(batched.method("CheckMandates"), request, timeout=seconds, principal=token)
     return str(answer.answers[0].candidate_id)
 
 
 async def test_each_call_is_its_own_persons_and_all_are_answered_at_once(
-    running: Running, together: BatchedCalls, mandates: Mandates
+    running: Running, batched: BatchedCalls, mandates: Mandates
 ) -> None:
     tokens = [running.principal(school_id=f"s-{n}") for n in range(5)]
-    said = await asyncio.gather(*(check(together, token, seconds=3 + n) for n, token in enumerate(tokens)))
-    assert said == [f"s-{n} {3 + n}" for n in range(5)]
+    found = await asyncio.gather(*(check(batched, token, seconds=3 + n) for n, token in enumerate(tokens)))
+    assert found == [f"s-{n} {3 + n}" for n in range(5)]
     assert mandates.most_at_once == 5
-    assert await check(together, tokens[0]) == "s-0 5"  # alone
+    assert await check(batched, tokens[0]) == "s-0 5"  # alone
     assert caller_is_unset()
 
 
@@ -91,38 +93,38 @@ def caller_is_unset() -> bool:
 
 
 async def test_one_that_is_refused_breaks_or_has_no_right_harms_no_other(
-    running: Running, together: BatchedCalls
+    running: Running, batched: BatchedCalls
 ) -> None:
     good, trainer = running.principal(), running.principal(roles=("trainer",))
     asked = [(good, ""), (good, "refuse"), (good, "break"), (trainer, ""), ("not.a.token", ""), ("", ""), (good, "")]
-    said = await asyncio.gather(*(check(together, *one) for one in asked), return_exceptions=True)
-    codes = [one.code if isinstance(one, Failure) else "said" for one in said]
+    found = await asyncio.gather(*(check(batched, *one) for one in asked), return_exceptions=True)
+    codes = [one.code if isinstance(one, Failure) else "answered" for one in found]
     assert codes == [
-        "said",
+        "answered",
         Code.CODE_NO_MANDATE,
         Code.CODE_INTERNAL,
         Code.CODE_FORBIDDEN,
         Code.CODE_UNAUTHENTICATED,
         Code.CODE_FORBIDDEN,  # basket itself acts for no school here
-        "said",
+        "answered",
     ]
-    assert isinstance(said[1], Failure)
-    assert said[1].rdvpermis_code == "CANDIDAT_PAS_SOUS_MANDAT"
+    assert isinstance(found[1], Failure)
+    assert found[1].rdvpermis_code == "CANDIDAT_PAS_SOUS_MANDAT"
 
 
-async def test_answers_come_as_they_are_ready(running: Running, together: BatchedCalls, mandates: Mandates) -> None:
-    slow = asyncio.create_task(check(together, running.principal(), "wait"))
-    assert await check(together, running.principal()) == "school-1 5"
+async def test_answers_come_as_they_are_ready(running: Running, batched: BatchedCalls, mandates: Mandates) -> None:
+    slow = asyncio.create_task(check(batched, running.principal(), "wait"))
+    assert await check(batched, running.principal()) == "school-1 5"
     assert not slow.done()
-    assert await check(together, running.principal()) == "school-1 5"  # nor do later ones wait for it
+    assert await check(batched, running.principal()) == "school-1 5"  # nor do later ones wait for it
     mandates.free.set()
     assert await slow == "school-1 5"
 
 
-async def test_each_has_its_own_deadline(running: Running, together: BatchedCalls, mandates: Mandates) -> None:
+async def test_each_has_its_own_deadline(running: Running, batched: BatchedCalls, mandates: Mandates) -> None:
     token = running.principal()
     one, two = await asyncio.gather(
-        check(together, token, "wait", seconds=0.2), check(together, token, seconds=5), return_exceptions=True
+        check(batched, token, "wait", seconds=0.2), check(batched, token, seconds=5), return_exceptions=True
     )
     assert isinstance(one, Failure)
     assert one.code == Code.CODE_DEADLINE
@@ -134,16 +136,16 @@ async def test_each_has_its_own_deadline(running: Running, together: BatchedCall
     await eventually(nobody_works_on)
 
 
-async def test_answers_larger_than_a_message_come_in_several(running: Running, together: BatchedCalls) -> None:
-    said = await asyncio.gather(*(check(together, running.principal(), "large") for _ in range(20)))
-    assert said == ["school-1 5"] * 20
+async def test_answers_larger_than_a_message_come_in_several(running: Running, batched: BatchedCalls) -> None:
+    found = await asyncio.gather(*(check(batched, running.principal(), "large") for _ in range(20)))
+    assert found == ["school-1 5"] * 20
 
 
 async def test_only_whom_the_policy_names_may(running: Running) -> None:
     async with running.channel("mandate", "notification") as channel:
         token = running.principal()
-        lots = BatchedCalls(channel, SERVICE)
-        for failed in await asyncio.gather(check(lots, token), check(lots, token), return_exceptions=True):
+        calls = BatchedCalls(channel, SERVICE)
+        for failed in await asyncio.gather(check(calls, token), check(calls, token), return_exceptions=True):
             assert isinstance(failed, Failure)
             assert failed.code == Code.CODE_UNAUTHENTICATED
 
@@ -152,7 +154,7 @@ async def refused(running: Running, *calls: batch_pb2.Call) -> list[Code.ValueTy
     async with running.channel("mandate", "basket") as channel:
         stub = batch_pb2_grpc.BatchServiceStub(channel)
         request = batch_pb2.ExecuteRequest(calls=calls)
-        return [one.refusal.code async for said in stub.Execute(request, timeout=5) for one in said.results]
+        return [one.refusal.code async for response in stub.Execute(request, timeout=5) for one in response.results]
 
 
 async def test_what_cannot_be_called_or_read_is_malformed(running: Running) -> None:
@@ -173,10 +175,10 @@ async def test_too_many_at_once_are_refused(running: Running) -> None:
     assert from_rpc_error(caught.value).code == Code.CODE_MALFORMED
 
 
-async def test_a_peer_that_goes_away_fails_all_who_wait(running: Running, together: BatchedCalls) -> None:
+async def test_a_peer_that_goes_away_fails_all_who_wait(running: Running, batched: BatchedCalls) -> None:
     token = running.principal()
-    waiting = [asyncio.create_task(check(together, token, "wait")) for _ in range(3)]
-    assert await check(together, token) == "school-1 5"
+    waiting = [asyncio.create_task(check(batched, token, "wait")) for _ in range(3)]
+    assert await check(batched, token) == "school-1 5"
     await running.server.stop(0)
     for failed in await asyncio.gather(*waiting, return_exceptions=True):
         assert isinstance(failed, Failure)
@@ -184,46 +186,46 @@ async def test_a_peer_that_goes_away_fails_all_who_wait(running: Running, togeth
 
 
 async def test_a_peer_of_a_release_that_knows_no_batches_is_called_one_by_one(
-    running: Running, together: BatchedCalls, monkeypatch: pytest.MonkeyPatch
+    running: Running, batched: BatchedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running.channel("mandate", "basket") as channel:
         older = channel.unary_stream(
-            "/resapermis.together.v2.BatchService/Execute",
+            "/resapermis.batch.v2.BatchService/Execute",
             request_serializer=batch_pb2.ExecuteRequest.SerializeToString,
             response_deserializer=batch_pb2.ExecuteResponse.FromString,
         )
-        monkeypatch.setattr(together, "_call", older)
+        monkeypatch.setattr(batched, "_call", older)
         for _ in range(2):
             tokens = [running.principal(school_id=f"s-{n}") for n in range(3)]
-            said = await asyncio.gather(*(check(together, token) for token in tokens))
-            assert said == ["s-0 5", "s-1 5", "s-2 5"]
+            found = await asyncio.gather(*(check(batched, token) for token in tokens))
+            assert found == ["s-0 5", "s-1 5", "s-2 5"]
 
 
 async def test_a_peer_that_has_moved_on_to_a_newer_release_is_found_to_know_batches(
-    running: Running, together: BatchedCalls, monkeypatch: pytest.MonkeyPatch
+    running: Running, batched: BatchedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batched_calls, "ALONE_SECONDS", 0.0)
-    newer, lots = together._call, []
+    newer, sizes = batched._call, []
     async with running.channel("mandate", "basket") as channel:
         older = channel.unary_stream(
-            "/resapermis.together.v2.BatchService/Execute",
+            "/resapermis.batch.v2.BatchService/Execute",
             request_serializer=batch_pb2.ExecuteRequest.SerializeToString,
             response_deserializer=batch_pb2.ExecuteResponse.FromString,
         )
-        monkeypatch.setattr(together, "_call", older)
-        await asyncio.gather(*(check(together, running.principal()) for _ in range(2)))
+        monkeypatch.setattr(batched, "_call", older)
+        await asyncio.gather(*(check(batched, running.principal()) for _ in range(2)))
 
     def counted(request: Any, **more: float) -> Any:
-        lots.append(len(request.calls))
+        sizes.append(len(request.calls))
         return newer(request, **more)
 
-    monkeypatch.setattr(together, "_call", counted)
-    await asyncio.gather(*(check(together, running.principal()) for _ in range(2)))
-    assert lots == [2]
+    monkeypatch.setattr(batched, "_call", counted)
+    await asyncio.gather(*(check(batched, running.principal()) for _ in range(2)))
+    assert sizes == [2]
 
 
 async def test_a_peer_that_answers_nonsense_or_not_all_is_a_failure(
-    running: Running, together: BatchedCalls, monkeypatch: pytest.MonkeyPatch
+    running: Running, batched: BatchedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def nonsense(request: object, **_: float) -> AsyncIterator[batch_pb2.ExecuteResponse]:
         yield batch_pb2.ExecuteResponse(answers=[batch_pb2.Result(call=0, answer=b"\xff\xff")])
@@ -232,8 +234,8 @@ async def test_a_peer_that_answers_nonsense_or_not_all_is_a_failure(
         yield batch_pb2.ExecuteResponse(answers=[batch_pb2.Result(call=99, answer=b"")])
 
     for how in (nonsense, silence):
-        monkeypatch.setattr(together, "_call", how)
-        both = (check(together, running.principal()) for _ in range(2))
+        monkeypatch.setattr(batched, "_call", how)
+        both = (check(batched, running.principal()) for _ in range(2))
         for failed in await asyncio.gather(*both, return_exceptions=True):
             assert isinstance(failed, Failure)
             assert failed.code == Code.CODE_INTERNAL

@@ -264,7 +264,7 @@ async def test_what_was_not_acknowledged_in_the_stream_of_release_0_1_0_is_handl
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
     await _under_the_old_name(bus, source, "a", "b", "c")
     async with transaction(source) as tx:
-        kept = await replay.replay(tx, SOURCE, pb.ReplayRequest(lane=EVENTS, first_number=1, last_number=3))
+        kept = await replay.replay(tx, SOURCE, pb.ReplayRequest(stream=EVENTS, first_number=1, last_number=3))
     await handler(sink, source).handle([event_of(envelope) for envelope in kept.envelopes[:1]])
     js = bus.jetstream()
     pulled = await js.pull_subscribe("", durable="audit-facts-mandate", stream="facts-mandate")

@@ -21,7 +21,10 @@ async def owed(basket: Basket, *slots: str, school: str = "school-1") -> None:
     """A slot that RdvPermis granted and is to have back: the first of an action that got not all of its slots."""
     basket.rdvpermis.refuse[slots[1]] = "CRENEAU_NON_DISPONIBLE"
     group = await basket.hold(*slots, school=school, together=True)
-    assert [line.refusal.code for line in group.lines] == [Code.CODE_ALL_OR_NOTHING_FAILED, Code.CODE_RDVPERMIS_SLOT_GONE]
+    assert [line.refusal.code for line in group.lines] == [
+        Code.CODE_ALL_OR_NOTHING_FAILED,
+        Code.CODE_RDVPERMIS_SLOT_GONE,
+    ]
 
 
 async def doubtful(basket: Basket, slot: str, school: str = "school-1") -> None:

@@ -94,7 +94,7 @@ class BatchServicer:
 
 
 def _in_pieces(answers: Sequence[pb.Result]) -> list[list[pb.Result]]:
-    """So that no message grows beyond what a peer takes."""
+    """Results in messages of about 1 MiB at most: a peer takes none above `LARGEST_MESSAGE`."""
     pieces: list[list[pb.Result]] = [[]]
     size = 0
     for answer in answers:

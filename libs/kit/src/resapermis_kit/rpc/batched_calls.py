@@ -28,19 +28,19 @@ ALONE_SECONDS = 60.0
 TRACE = "traceparent"
 
 
-class Single(Protocol):
-    """A stub's unary method."""
+class UnaryCall(Protocol):
+    """How a stub's unary method is called: seconds until its deadline, metadata as (key, value) pairs."""
 
     def __call__(self, request: Any, *, timeout: float, metadata: Sequence[tuple[str, str]]) -> Awaitable[Any]:
-        """Call it."""
+        """The answer; AioRpcError or Failure where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Call:
     """A call that waits for its batch."""
 
     path: str
-    single: Single
+    single: UnaryCall
     request: Message
     until: float
     """time.monotonic() until which its caller waits."""
@@ -67,17 +67,17 @@ class BatchedCalls:
         self._alone_until = 0.0
         """Until then (time.monotonic()) the peer is taken for one of a release that knows no batches."""
 
-    def method(self, name: str) -> Single:
+    def method(self, name: str) -> UnaryCall:
         """Calls of this method, to be used as the stub's own: with `peers.call` and `peers.ask`."""
         method = self._service.methods_by_name[name]
         path = f"/{self._service.full_name}/{name}"
         read = message_factory.GetMessageClass(method.output_type).FromString
-        single: Single = self._channel.unary_unary(
+        single: UnaryCall = self._channel.unary_unary(
             path, request_serializer=lambda request: request.SerializeToString(), response_deserializer=read
         )
 
         async def call(request: Any, *, timeout: float, metadata: Sequence[tuple[str, str]]) -> Any:  # noqa: ASYNC109 - a stub's
-            asked = _Asked(path, single, request, time.monotonic() + timeout, dict(metadata), read)
+            asked = _Call(path, single, request, time.monotonic() + timeout, dict(metadata), read)
             try:
                 async with asyncio.timeout(timeout):
                     return await (await self._batcher.submit(asked))
@@ -86,7 +86,7 @@ class BatchedCalls:
 
         return call
 
-    async def _batch(self, asked: Sequence[_Asked]) -> Sequence[asyncio.Future[Any]]:
+    async def _batch(self, asked: Sequence[_Call]) -> Sequence[asyncio.Future[Any]]:
         """Send them; return once the first answers are there, with what will be each one's answer."""
         loop = asyncio.get_running_loop()
         answers: list[asyncio.Future[Any]] = [loop.create_future() for _ in asked]
@@ -103,9 +103,7 @@ class BatchedCalls:
         await began.wait()
         return answers
 
-    async def _read(
-        self, asked: Sequence[_Asked], answers: Sequence[asyncio.Future[Any]], began: asyncio.Event
-    ) -> None:
+    async def _read(self, asked: Sequence[_Call], answers: Sequence[asyncio.Future[Any]], began: asyncio.Event) -> None:
         failure = Failure(Code.CODE_INTERNAL, "a peer left a call without an answer")
         try:
             request = pb.ExecuteRequest(calls=[_wired(one) for one in asked])
@@ -126,7 +124,7 @@ class BatchedCalls:
             began.set()
 
 
-async def _alone(asked: _Asked, answer: asyncio.Future[Any]) -> None:
+async def _alone(asked: _Call, answer: asyncio.Future[Any]) -> None:
     """Call as ever."""
     try:
         response = await asked.single(asked.request, timeout=asked.seconds, metadata=tuple(asked.metadata.items()))
@@ -137,7 +135,7 @@ async def _alone(asked: _Asked, answer: asyncio.Future[Any]) -> None:
             answer.set_result(response)
 
 
-def _wired(asked: _Asked) -> pb.Call:
+def _wired(asked: _Call) -> pb.Call:
     return pb.Call(
         method=asked.path,
         request=asked.request.SerializeToString(),
@@ -147,7 +145,7 @@ def _wired(asked: _Asked) -> pb.Call:
     )
 
 
-def _settle(answer: asyncio.Future[Any], asked: _Asked, result: pb.Result) -> None:
+def _settle(answer: asyncio.Future[Any], asked: _Call, result: pb.Result) -> None:
     if result.HasField("refusal"):
         _refuse(answer, Failure.from_proto(result.refusal))
     elif not answer.done():
