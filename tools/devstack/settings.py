@@ -8,7 +8,18 @@ from pathlib import Path
 from devstack.parts import NATS, SANDBOX, SERVICES, Ports, Service
 
 ROOT = Path(__file__).resolve().parents[2]
-INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "COVERAGE_PROCESS_START")
+INHERITED = (
+    "PATH",
+    "PYTHONPATH",  # a copy of the tree runs its own services, not the installed ones
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "COVERAGE_PROCESS_START",
+)
 CLIENT_ID = "resapermis"
 REALM = "realms/formation"
 
