@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from devstack.components import OPERATOR, SERVICES, Service
+from devstack.parts import OPERATOR, SERVICES, Service
 
 JETSTREAM = (
     "$JS.API.INFO",

@@ -59,7 +59,7 @@ def test_a_note_changed_or_signed_by_another_is_refused(note: str) -> None:
         verify(note, KNOWN)
 
 
-def test_signatures_of_others_are_passed_over() -> None:
+def test_signatures_of_others_are_ignored() -> None:
     stranger = sign(Checkpoint("witness", 7, POINT.root), OTHER).split("\n\n")[1]
     assert verify(NOTE + stranger, KNOWN) == POINT
 

@@ -1,4 +1,4 @@
-"""Records become provable: kept once, integrated once, shown to their school alone, tampering found."""
+"""Records become provable: stored once, integrated once, shown to their school alone, tampering found."""
 
 import asyncio
 import base64
@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.audit.v1 import audit_pb2 as pb
 from resapermis.audit.v1 import audit_pb2_grpc as rpc
 from resapermis.audit.v1.events_pb2 import Record
-from resapermis_audit import store, verify
+from resapermis_audit import verify
 from resapermis_audit.checkpoint import verifier_key
-from resapermis_audit.journal import Journal
-from resapermis_audit.seal import Seal
 from resapermis_audit.servicer import AuditServicer
+from resapermis_audit.tables import checkpoints, entries
+from resapermis_audit.workers import Journal
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
@@ -43,21 +43,21 @@ async def engine(make_engine: MakeEngine) -> AsyncEngine:
 
 
 @pytest.fixture(scope="module")
-def seal() -> Seal:
+def keyset() -> Keyset:
     """A keyset of this test."""
-    return Seal(Keyset.parse(new_document()))
+    return Keyset.parse(new_document())
 
 
 @pytest.fixture
-def journal(engine: AsyncEngine, seal: Seal) -> Journal:
+def journal(engine: AsyncEngine, keyset: Keyset) -> Journal:
     """The journal on that database."""
-    return Journal(engine, seal, KEY, "resapermis/journal", Outbox("audit"), utc_now, secrets.token_bytes)
+    return Journal(engine, keyset, KEY, "resapermis/journal", Outbox("audit"), utc_now, secrets.token_bytes)
 
 
 @pytest.fixture
-async def running(serve: Serve, engine: AsyncEngine, seal: Seal) -> Running:
+async def running(serve: Serve, engine: AsyncEngine, keyset: Keyset) -> Running:
     """Audit's gRPC."""
-    servicer = AuditServicer(engine, seal, KNOWN)
+    servicer = AuditServicer(engine, keyset, KNOWN)
     return await serve("audit", (rpc.add_AuditServiceServicer_to_server, servicer, "resapermis.audit.v1.AuditService"))
 
 
@@ -67,7 +67,7 @@ def _record(school: str = "school-1", **more: Any) -> Record:
     return record
 
 
-async def _keep(engine: AsyncEngine, journal: Journal, *records: Record) -> None:
+async def _store(engine: AsyncEngine, journal: Journal, *records: Record) -> None:
     async with transaction(engine) as tx:
         await journal.on_records(
             tx, [(record, Event(record.id, "basket", 1, "", utc_now(), b"", "")) for record in records]
@@ -97,7 +97,7 @@ def _as_file(proof: pb.GetInclusionProofResponse) -> dict[str, Any]:
 @pytest.mark.req("T-02", "T-03", "T-05")
 async def test_a_school_reads_its_records_and_proves_each(engine: Any, journal: Journal, running: Running) -> None:
     mine, others = [_record() for _ in range(5)], [_record("school-2") for _ in range(3)]
-    await _keep(engine, journal, *mine, *others)
+    await _store(engine, journal, *mine, *others)
     assert await journal.integrate() == 8
     listed = (await _call(running, "ListRecords", pb.ListRecordsRequest())).records
     assert [entry.record.id for entry in listed] == [record.id for record in reversed(mine)]
@@ -110,7 +110,7 @@ async def test_a_school_reads_its_records_and_proves_each(engine: Any, journal: 
 @pytest.mark.req("T-05")
 async def test_anothers_record_is_absent(engine: Any, journal: Journal, running: Running) -> None:
     record = _record("school-2")
-    await _keep(engine, journal, record)
+    await _store(engine, journal, record)
     await journal.integrate()
     for wanted in (record.id, str(new_id())):
         with pytest.raises(Failure) as caught:
@@ -120,7 +120,7 @@ async def test_anothers_record_is_absent(engine: Any, journal: Journal, running:
 
 async def test_pages_follow_each_other_without_loss(engine: Any, journal: Journal, running: Running) -> None:
     records = [_record() for _ in range(7)]
-    await _keep(engine, journal, *records)
+    await _store(engine, journal, *records)
     seen: list[str] = []
     cursor = ""
     while True:
@@ -133,7 +133,7 @@ async def test_pages_follow_each_other_without_loss(engine: Any, journal: Journa
 
 
 @pytest.mark.parametrize("request_", [pb.ListRecordsRequest(cursor="x"), pb.ListRecordsRequest(limit=-1)])
-async def test_a_page_that_cannot_be_read_is_said(running: Running, request_: Any) -> None:
+async def test_a_page_that_cannot_be_read_is_refused(running: Running, request_: Any) -> None:
     with pytest.raises(Failure) as caught:
         await _call(running, "ListRecords", request_)
     assert caught.value.code == Code.CODE_MALFORMED
@@ -142,7 +142,7 @@ async def test_a_page_that_cannot_be_read_is_said(running: Running, request_: An
 @pytest.mark.req("T-03")
 async def test_any_change_of_a_proof_is_found(engine: Any, journal: Journal, running: Running, tmp_path: Path) -> None:
     records = [_record() for _ in range(4)]
-    await _keep(engine, journal, *records)
+    await _store(engine, journal, *records)
     await journal.integrate()
     answer = await _call(running, "GetInclusionProof", pb.GetInclusionProofRequest(record_id=records[1].id))
     good = _as_file(answer)
@@ -168,11 +168,11 @@ async def test_any_change_of_a_proof_is_found(engine: Any, journal: Journal, run
 @pytest.mark.req("T-03")
 async def test_erasing_content_leaves_the_tree_as_it_was(engine: Any, journal: Journal, running: Running) -> None:
     records = [_record() for _ in range(3)]
-    await _keep(engine, journal, *records)
+    await _store(engine, journal, *records)
     await journal.integrate()
     async with transaction(engine) as tx:
-        wanted = store.entries.c.id == UUID(records[0].id)
-        await tx.execute(sa.update(store.entries).where(wanted).values(salt=None, content=None))
+        wanted = entries.c.id == UUID(records[0].id)
+        await tx.execute(sa.update(entries).where(wanted).values(salt=None, content=None))
     proof = await _call(running, "GetInclusionProof", pb.GetInclusionProofRequest(record_id=records[0].id))
     assert not proof.content
     assert verify.check(_as_file(proof), KNOWN).size == 3
@@ -180,12 +180,12 @@ async def test_erasing_content_leaves_the_tree_as_it_was(engine: Any, journal: J
 
 @pytest.mark.req("T-03")
 async def test_two_integrators_never_sign_two_roots_of_one_size(engine: Any, journal: Journal) -> None:
-    await _keep(engine, journal, *(_record() for _ in range(10)))
+    await _store(engine, journal, *(_record() for _ in range(10)))
     results = await asyncio.gather(journal.integrate(), journal.integrate(), return_exceptions=True)
     assert 10 in results
     async with transaction(engine) as tx:
-        notes = (await tx.execute(sa.select(store.checkpoints.c.size))).scalars().all()
-        indexes = (await tx.execute(sa.select(store.entries.c.leaf_index))).scalars().all()
+        notes = (await tx.execute(sa.select(checkpoints.c.size))).scalars().all()
+        indexes = (await tx.execute(sa.select(entries.c.leaf_index))).scalars().all()
     assert notes == [10]
     assert sorted(indexes) == list(range(10))
 
@@ -197,7 +197,7 @@ async def test_each_tree_is_consistent_with_the_one_before(engine: Any, journal:
 
     points = []
     for count in (3, 4, 1):
-        await _keep(engine, journal, *(_record() for _ in range(count)))
+        await _store(engine, journal, *(_record() for _ in range(count)))
         await journal.integrate()
         note = (await _call(running, "GetCheckpoint", pb.GetCheckpointRequest())).note
         points.append(parse(note.rpartition("\n\n")[0] + "\n"))
@@ -207,8 +207,8 @@ async def test_each_tree_is_consistent_with_the_one_before(engine: Any, journal:
         assert verify_consistency(old.size, new.size, old.root, new.root, list(proof.hashes))
 
 
-async def test_a_record_said_twice_is_kept_once(engine: Any, journal: Journal) -> None:
+async def test_a_record_received_twice_is_stored_once(engine: Any, journal: Journal) -> None:
     record = _record()
-    await _keep(engine, journal, record)
-    await _keep(engine, journal, record)
+    await _store(engine, journal, record)
+    await _store(engine, journal, record)
     assert await journal.integrate() == 1

@@ -27,7 +27,7 @@ def _grown(*steps: int) -> tuple[dict[tree.Node, bytes], int]:
     nodes: dict[tree.Node, bytes] = {}
     size = 0
     for step in steps:
-        edge = {part: nodes[part] for part in tree.parts(0, size)}
+        edge = {node: nodes[node] for node in tree.subtrees(0, size)}
         nodes |= tree.append(edge, size, LEAVES[size : size + step])
         size += step
     return nodes, size
@@ -62,7 +62,7 @@ def test_every_leaf_is_proved_and_nothing_else_is(data: st.DataObject) -> None:
         if (wrong_index, wrong_size) != (index, size) and tree.verify_inclusion(
             LEAVES[index], wrong_index, wrong_size, proof, root
         ):
-            # The same path may prove the same place in a larger tree only if the root were also the same.
+            # The same path may prove the same index in a larger tree only if the root were also the same.
             assert wrong_index == index
     assert not tree.verify_inclusion(LEAVES[index], index, size, [*proof, root], root)
     assert not tree.verify_inclusion(tree.leaf_hash(b"other"), index, size, proof, root)
@@ -86,6 +86,6 @@ def test_every_tree_is_the_beginning_of_the_next(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0)])
-def test_a_place_outside_of_the_tree_has_no_proof(index: int, size: int) -> None:
+def test_an_index_outside_of_the_tree_has_no_proof(index: int, size: int) -> None:
     with pytest.raises(ValueError, match="outside"):
         tree.inclusion_ranges(index, size)

@@ -12,12 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from devstack import postgres
-from devstack.components import NATS, POSTGRES
-from devstack.probes import free_port, listens
-from devstack.stack import Stack
+from devstack import Stack, free_port, postgres
+from devstack.parts import NATS, POSTGRES
+from devstack.probes import listens
 
-COMPONENTS = (POSTGRES, NATS, "egress", "mandate", "scheduling-rules", "basket")
+PARTS = (POSTGRES, NATS, "egress", "mandate", "scheduling-rules", "basket")
 ANSWERS_AFTER_SECONDS = 0.02
 Say = Callable[[str], None]
 
@@ -43,9 +42,9 @@ class House:
     @asynccontextmanager
     async def without_basket(self) -> AsyncIterator[None]:
         """Basket leaves its database and comes back with new connections: its role's settings are in force then."""
-        await self.stack.stop_component("basket")
+        await self.stack.stop_part("basket")
         yield
-        await self.stack.start_component("basket")
+        await self.stack.start_part("basket")
 
 
 @asynccontextmanager
@@ -55,11 +54,11 @@ async def house(say: Say, *, web: bool = False, baskets: int = 1) -> AsyncIterat
     stack = Stack(
         home,
         free_port(range(30), start=24_000),
-        components=(*COMPONENTS, "auth-gateway") if web else COMPONENTS,
+        parts=(*PARTS, "auth-gateway") if web else PARTS,
         replicas={"basket": baskets},
         # There is no planning to look at behind the responder.
-        component_settings={"scheduling-rules": {"RESAPERMIS_PLAN_SECONDS": "0"}},
-        say=lambda component, line: say(f"{component}: {line}"),
+        part_settings={"scheduling-rules": {"RESAPERMIS_PLAN_SECONDS": "0"}},
+        say=lambda part, line: say(f"{part}: {line}"),
     )
     port = str(stack.ports.sandbox)
     responder = await asyncio.create_subprocess_exec(

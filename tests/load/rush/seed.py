@@ -191,7 +191,7 @@ def _mandate(schools: Sequence[School], keyset: Keyset, now: datetime) -> Iterat
                 "rdvpermis_candidate_id": f"candidat-{place}-{school.digits}",
                 "rdvpermis_mandate_id": f"mandat-{place}-{school.digits}",
                 "seen_at": now,
-                "looks": 0,
+                "polls": 0,
             }
             for school in schools
             for place, candidate in enumerate(school.candidates)

@@ -14,12 +14,12 @@ HASH_BYTES = 32
 
 
 class BadNote(ValueError):
-    """The note is not one, or nobody we know signed it. The message says which rule it breaks."""
+    """The note is not one, or nobody we know signed it. The message names the rule it breaks."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint says: the tree of `size` leaves of the log `origin` has this root."""
+    """What is signed: the tree of `size` leaves of the log `origin` has this root (32 bytes)."""
 
     origin: str
     size: int
@@ -96,7 +96,7 @@ def _signatures(block: str) -> list[tuple[str, bytes]]:
 
 
 def verify(note: str, known: str) -> Checkpoint:
-    """Read a signed note and check that the key `known` (C2SP verifier key) signed it; others are passed over.
+    """Read a signed note and check that the key `known` (C2SP verifier key) signed it; others' signatures are ignored.
 
     BadNote for anything that is not to the letter, no signature by `known`, or a bad one.
     """

@@ -2,39 +2,35 @@
 
 from collections.abc import Iterable
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1 import audit_pb2 as pb
 from resapermis.audit.v1 import audit_pb2_grpc
-from resapermis.audit.v1.events_pb2 import Record
-from resapermis_audit import store, tree
-from resapermis_audit.seal import Seal
+from resapermis_audit import queries, tree
+from resapermis_audit.domain import StoredCheckpoint
+from resapermis_audit.wire import page_limit, parse_id, proof_message, record_message
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import caller
-
-DEFAULT_PAGE, LARGEST_PAGE = 50, 200
+from resapermis_vault.kek import KeyEncryption
 
 
 class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     """AuditService over the journal's tables."""
 
-    def __init__(self, engine: AsyncEngine, seal: Seal, verifier_key: str) -> None:
-        """`verifier_key` is the C2SP form of the signing key's public half."""
-        self._engine, self._seal, self._verifier_key = engine, seal, verifier_key
+    def __init__(self, engine: AsyncEngine, kek: KeyEncryption, verifier_key: str) -> None:
+        """`kek` opens records; `verifier_key` is the C2SP form of the signing key's public half."""
+        self._engine, self._kek, self._verifier_key = engine, kek, verifier_key
 
     async def ListRecords(self, request: pb.ListRecordsRequest, context: Any) -> pb.ListRecordsResponse:
         """Newest first; the cursor is the last id of the page before."""
-        limit = min(request.limit or DEFAULT_PAGE, LARGEST_PAGE)
-        if limit < 1:
-            raise malformed("limit", "1 to 200")
+        limit = page_limit(request.limit)
         async with transaction(self._engine) as tx:
-            found = await store.page(
+            found = await queries.page_entries(
                 tx,
                 caller().school().school_id,
-                _uuid("cursor", request.cursor) if request.cursor else None,
+                parse_id("cursor", request.cursor) if request.cursor else None,
                 limit + 1,
                 candidate_id=request.candidate_id,
                 action=request.action,
@@ -42,14 +38,9 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             )
         shown = found[:limit]
         return pb.ListRecordsResponse(
-            records=[pb.LoggedRecord(record=self._open(kept), leaf_index=kept.leaf_index) for kept in shown],
+            records=[record_message(entry, self._kek) for entry in shown],
             next_cursor=str(shown[-1].id) if len(found) > limit else "",
         )
-
-    def _open(self, kept: store.Kept) -> Record:
-        if kept.content is None:
-            return Record(id=str(kept.id), action="erased")
-        return Record.FromString(self._seal.open(kept.content, str(kept.id)))
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:
         """The newest note; NOT_FOUND before the first record."""
@@ -60,27 +51,17 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     async def GetInclusionProof(
         self, request: pb.GetInclusionProofRequest, context: Any
     ) -> pb.GetInclusionProofResponse:
-        """Proof of a record of one's own school; UNAVAILABLE for the moment until it has its place."""
+        """Proof of a record of one's own school; UNAVAILABLE for the moment until it is in the tree."""
         async with transaction(self._engine) as tx:
-            kept = await store.find(tx, _uuid("record_id", request.record_id), caller().school().school_id)
-            if kept is None:
+            entry = await queries.find_entry(tx, parse_id("record_id", request.record_id), caller().school().school_id)
+            if entry is None:
                 raise Failure(Code.CODE_NOT_FOUND, "no such record")
             newest = await _newest(tx)
-            if kept.leaf_index is None or kept.leaf_index >= newest.size:
+            if entry.leaf_index is None or entry.leaf_index >= newest.size:
                 raise Failure(Code.CODE_UNAVAILABLE, "the record is not in the tree yet; ask again in a second")
-            ranges = tree.inclusion_ranges(kept.leaf_index, newest.size)
+            ranges = tree.inclusion_ranges(entry.leaf_index, newest.size)
             hashes = await _hashes(tx, ranges)
-        response = pb.GetInclusionProofResponse(
-            leaf_index=kept.leaf_index,
-            tree_size=newest.size,
-            leaf_hash=tree.leaf_hash(kept.leaf_data),
-            hashes=hashes,
-            checkpoint=newest.note,
-            leaf_data=kept.leaf_data,
-        )
-        if kept.salt is not None and kept.content is not None:
-            response.salt, response.content = kept.salt, self._seal.open(kept.content, str(kept.id))
-        return response
+        return proof_message(entry, entry.leaf_index, newest, hashes, self._kek)
 
     async def GetConsistencyProof(
         self, request: pb.GetConsistencyProofRequest, context: Any
@@ -95,8 +76,8 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             )
 
 
-async def _newest(tx: Tx) -> Any:
-    newest = await store.newest_checkpoint(tx)
+async def _newest(tx: Tx) -> StoredCheckpoint:
+    newest = await queries.newest_checkpoint(tx)
     if newest is None:
         raise Failure(Code.CODE_NOT_FOUND, "nothing has been recorded yet")
     return newest
@@ -104,12 +85,5 @@ async def _newest(tx: Tx) -> Any:
 
 async def _hashes(tx: Tx, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
     wanted = list(ranges)
-    nodes = await store.read_nodes(tx, tree.needs(wanted))
+    nodes = await queries.read_nodes(tx, tree.needed_nodes(wanted))
     return [tree.range_hash(nodes, begin, end) for begin, end in wanted]
-
-
-def _uuid(field: str, text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise malformed(field, "not an id") from None

@@ -6,7 +6,7 @@ from resapermis_kit.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """What audit is told from outside."""
+    """Settings of audit, from RESAPERMIS_* variables."""
 
     # Where the services that this one calls are: see ServiceSettings.peer for what an address may be.
     peer_auth_gateway: str = ""
@@ -21,4 +21,4 @@ class Settings(ServiceSettings):
     audit_origin: str = "resapermis/journal"
     """Name of the log in its checkpoints; changing it starts a log that no verifier knows."""
     integrate_seconds: float = 0.25
-    """How long a record may wait for its place in the tree."""
+    """Seconds between rounds that put waiting records into the tree."""

@@ -1,7 +1,7 @@
 """The Merkle tree of RFC 9162 as arithmetic: no storage, no clock.
 
 A tree of n leaves is kept as its complete subtrees: node (level, index) is the hash of the 2^level leaves that
-begin at index · 2^level. Functions that need nodes say which (`needs`), so that a caller reads them in one query.
+begin at index · 2^level. `needed_nodes` lists what a proof is made of, so that a caller reads it in one query.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,8 +28,8 @@ def _split(count: int) -> int:
     return 1 << (count - 1).bit_length() - 1
 
 
-def parts(begin: int, end: int) -> list[Node]:
-    """Complete subtrees, left to right, that together are the leaves begin..end-1 of a tree's own split."""
+def subtrees(begin: int, end: int) -> list[Node]:
+    """Complete subtrees, left to right, that make up the leaves begin..end-1 of a tree's own split."""
     found: list[Node] = []
     while begin < end:
         size = end - begin
@@ -42,8 +42,8 @@ def parts(begin: int, end: int) -> list[Node]:
 
 
 def range_hash(nodes: Mapping[Node, bytes], begin: int, end: int) -> bytes:
-    """Hash of the leaves begin..end-1; KeyError when a node of `parts(begin, end)` is missing."""
-    hashes = [nodes[part] for part in parts(begin, end)]
+    """Hash of the leaves begin..end-1; KeyError when a node of `subtrees(begin, end)` is missing."""
+    hashes = [nodes[node] for node in subtrees(begin, end)]
     if not hashes:
         return EMPTY_ROOT
     found = hashes.pop()
@@ -101,13 +101,13 @@ def consistency_ranges(first: int, second: int) -> list[tuple[int, int]]:
     return ranges[::-1]
 
 
-def needs(ranges: Iterable[tuple[int, int]]) -> list[Node]:
+def needed_nodes(ranges: Iterable[tuple[int, int]]) -> list[Node]:
     """All nodes that the hashes of `ranges` are made of."""
-    return [part for begin, end in ranges for part in parts(begin, end)]
+    return [node for begin, end in ranges for node in subtrees(begin, end)]
 
 
 def append(nodes: Mapping[Node, bytes], size: int, leaves: Sequence[bytes]) -> dict[Node, bytes]:
-    """New nodes when `leaves` (leaf hashes) are put behind the first `size`; `nodes` holds `parts(0, size)`."""
+    """New nodes when `leaves` (leaf hashes) are put behind the first `size`; `nodes` holds `subtrees(0, size)`."""
     made: dict[Node, bytes] = {}
     for offset, leaf in enumerate(leaves):
         level, index, found = 0, size + offset, leaf

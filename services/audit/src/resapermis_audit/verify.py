@@ -7,17 +7,17 @@ import base64
 import json
 import sys
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from resapermis_audit.checkpoint import BadNote, Checkpoint
 from resapermis_audit.checkpoint import verify as verify_note
+from resapermis_audit.domain import commitment
 from resapermis_audit.tree import leaf_hash, verify_inclusion
 
 
 class Disproved(Exception):
-    """The proof does not hold; the message says at which step."""
+    """The proof does not hold; the message names the step."""
 
 
 def check(proof: dict[str, Any], verifier_key: str) -> Checkpoint:
@@ -37,7 +37,7 @@ def check(proof: dict[str, Any], verifier_key: str) -> Checkpoint:
     except (KeyError, TypeError, ValueError) as error:
         msg = "the file is not a proof"
         raise Disproved(msg) from error
-    if content and sha256(salt + content).digest() != data:
+    if content and commitment(salt, content) != data:
         msg = "the shown record is not the one that was committed to"
         raise Disproved(msg)
     if not verify_inclusion(leaf_hash(data), index, signed.size, hashes, signed.root):

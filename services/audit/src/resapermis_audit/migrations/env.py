@@ -1,6 +1,6 @@
 """Alembic environment of audit."""
 
-from resapermis_audit.store import metadata
+from resapermis_audit.tables import metadata
 from resapermis_kit.database.metadata import KIT
 from resapermis_kit.database.migration import run_migrations
 
