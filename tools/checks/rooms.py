@@ -5,11 +5,15 @@ look into which, this says that there is no way back.
 """
 
 import ast
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PACKAGES = ("libs/*/src/*", "services/*/src/*")
 GENERATED = "contracts"
+INTERFACE = Path("web", "src")
+"""Which folder of it may import which is said in web/.dependency-cruiser.mjs."""
 MOST_MODULES = 12
 _APART = {"versions", "__pycache__"}
 """Alembic's files are a list, not a room."""
@@ -22,8 +26,13 @@ def crowded(root: Path) -> list[str]:
         for folder in [package, *_folders(package)]:
             many = sum(file.name != "__init__.py" for file in folder.glob("*.py"))
             if many > MOST_MODULES:
-                wrong.append(f"{folder.relative_to(root)}: {many} modules in one folder, {MOST_MODULES} at most")
-    return wrong
+                wrong.append(_too_many(folder.relative_to(root), many))
+    modules = Counter(
+        file.parent for file in (root / INTERFACE).rglob("*.ts*") if not re.search(r"\.(test|d)\.tsx?$", file.name)
+    )
+    return wrong + [
+        _too_many(folder.relative_to(root), many) for folder, many in sorted(modules.items()) if many > MOST_MODULES
+    ]
 
 
 def tied(root: Path) -> list[str]:
@@ -46,6 +55,10 @@ def ties(package: Path) -> list[str]:
         for (one, other), how in sorted(found.items())
         if one < other and (other, one) in found
     ]
+
+
+def _too_many(folder: Path, many: int) -> str:
+    return f"{folder}: {many} modules in one folder, {MOST_MODULES} at most"
 
 
 def _packages(root: Path) -> list[Path]:

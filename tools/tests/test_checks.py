@@ -129,6 +129,15 @@ def test_a_folder_has_twelve_modules_at_most(tmp_path: Path) -> None:
     assert crowded(tmp_path) == ["services/one/src/resapermis_one/room: 13 modules in one folder, 12 at most"]
 
 
+def test_a_folder_of_the_interface_has_twelve_modules_at_most_beside_their_tests(tmp_path: Path) -> None:
+    for n in range(12):
+        write(tmp_path, f"web/src/room/m{n}.ts", "")
+        write(tmp_path, f"web/src/room/m{n}.test.ts", "")
+    assert crowded(tmp_path) == []
+    write(tmp_path, "web/src/room/M12.tsx", "")
+    assert crowded(tmp_path) == ["web/src/room: 13 modules in one folder, 12 at most"]
+
+
 # What a release promised
 
 

@@ -1,3 +1,4 @@
+import { newQueryClient } from "./api/contract/cache.ts";
 import "./trusted-types.ts";
 import { i18n } from "@lingui/core";
 import { I18nProvider } from "@lingui/react";
@@ -7,8 +8,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { setNonce } from "get-nonce";
 import { StrictMode, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
-import { whenSignedOut } from "./api/client.ts";
-import { newQueryClient } from "./api/queries.ts";
+import { whenSignedOut } from "./api/contract/client.ts";
 import { signedOut } from "./live/feed.ts";
 import { setLanguage, storedLocale } from "./locales/language.ts";
 import { newRouter } from "./routes.tsx";

@@ -1,8 +1,8 @@
 /** The addresses, in French as people read them. Pages load when visited; filters live in the address, names and NEPH never. */
 import type { QueryClient } from "@tanstack/react-query";
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
-import { sessionQuery } from "./api/queries.ts";
-import { readFilters, type SlotSearch } from "./rules/filters.ts";
+import { sessionQuery } from "./api/session.ts";
+import { readFilters, type SlotSearch } from "./rules/search/filters.ts";
 import { ErrorPage } from "./shell/ErrorPage.tsx";
 import { NotFound } from "./shell/NotFound.tsx";
 import { Root } from "./shell/Root.tsx";

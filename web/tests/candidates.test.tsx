@@ -3,7 +3,7 @@ import { screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { Mandate } from "../src/api/types.ts";
+import type { Mandate } from "../src/api/contract/types.ts";
 import { makeCandidate, makeMandate, makeWorld, type World } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
 

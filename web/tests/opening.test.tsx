@@ -3,7 +3,7 @@ import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { setWishes } from "../src/pages/openings/wishes.ts";
-import { openingOf } from "../src/rules/opening.ts";
+import { openingOf } from "../src/rules/opening/opening.ts";
 import { makeWorld, type World } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
 

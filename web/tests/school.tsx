@@ -7,7 +7,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { render, screen } from "@testing-library/react";
 import { setupServer } from "msw/node";
-import { newQueryClient } from "../src/api/queries.ts";
+import { newQueryClient } from "../src/api/contract/cache.ts";
 import { newRouter } from "../src/routes.tsx";
 import { cssVariablesResolver, theme } from "../src/theme.ts";
 import { handlers } from "./mock/handlers.ts";

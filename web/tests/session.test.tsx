@@ -3,7 +3,7 @@ import { cleanup, fireEvent, screen, waitFor, within } from "@testing-library/re
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { whenSignedOut } from "../src/api/client.ts";
+import { whenSignedOut } from "../src/api/contract/client.ts";
 import { signedOut } from "../src/live/feed.ts";
 import { iso } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";

@@ -1,9 +1,9 @@
 /** What stands against, one line a reason: the sentence, what to do, and the rule with its source for those who ask. */
 import { t } from "@lingui/core/macro";
 import { Link } from "@tanstack/react-router";
-import type { Need } from "../api/types.ts";
-import { needText, remedyText } from "../rules/remedies.ts";
-import { ruleName } from "../rules/verdicts.ts";
+import type { Need } from "../api/contract/types.ts";
+import { needText, remedyText } from "../rules/answers/remedies.ts";
+import { ruleName } from "../rules/answers/verdicts.ts";
 
 export function Needs({ needs }: { needs: readonly Need[] }) {
   return (

@@ -2,9 +2,9 @@
 import { t } from "@lingui/core/macro";
 import { IconAlertTriangle, IconCircleCheck, IconCircleX, IconInfoCircle } from "@tabler/icons-react";
 import type { ReactNode, Ref } from "react";
-import { Problem } from "../api/problem.ts";
-import type { Reason } from "../api/types.ts";
-import { refusalText } from "../rules/refusals.ts";
+import { Problem } from "../api/contract/problem.ts";
+import type { Reason } from "../api/contract/types.ts";
+import { refusalText } from "../rules/answers/refusals.ts";
 
 export type Level = "info" | "success" | "warning" | "danger";
 

@@ -2,7 +2,7 @@
 import { t } from "@lingui/core/macro";
 import { IconCheck, IconClock, IconHourglass, IconLock, IconX } from "@tabler/icons-react";
 import type { ReactNode } from "react";
-import type { LineState, MandateState } from "../api/types.ts";
+import type { LineState, MandateState } from "../api/contract/types.ts";
 
 /** `chosen`: picked on this page, nothing asked yet. */
 export type Tone = "booked" | "chosen" | "held" | "waiting" | "refused" | "closed";

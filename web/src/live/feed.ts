@@ -3,7 +3,7 @@
  * browser opens six connections to a host, so a stream a tab would hang the seventh). When the leader closes, the lock passes on.
  */
 import type { QueryClient } from "@tanstack/react-query";
-import { keys } from "../api/queries.ts";
+import { keys } from "../api/contract/cache.ts";
 import { serverClock } from "../time/clock.ts";
 import { announce } from "./announce.ts";
 import { type FeedEvent, follow } from "./sse.ts";

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { departmentName, zoneOf } from "./departments.ts";
-import { nextPublication, openingOf, readOpening } from "./opening.ts";
 
 /** Departments and collectivities with a clock of their own, and their country in the time zone database (ISO 3166-1). */
 const COUNTRIES = { "971": "GP", "972": "MQ", "973": "GF", "974": "RE", "976": "YT" } as const;
@@ -34,18 +33,7 @@ describe("the clock of a department", () => {
 
   test.fails.each(Object.entries(MISSING))("fault 1: %s has the time zone database's clock of %s", sameClock);
 
-  test.fails("fault 1: three in the afternoon at Saint-Pierre is 18:00 in Paris's winter", () => {
-    const parameter = { name: "publication_minutes", value: String(15 * 60), department: null, category: null };
-    const rules = [{ ...parameter, validFrom: null, state: "in_force" as const }];
-    expect(nextPublication(rules, "975", "B", Date.parse("2026-12-02T12:00:00Z"))?.at).toBe("2026-12-02T18:00:00.000Z");
-  });
-
   test.fails("fault 1: Saint-Pierre-et-Miquelon has a name", () => {
     expect(departmentName("975")).toBe("Saint-Pierre-et-Miquelon");
-  });
-
-  test.fails("fault 1: an opening at Saint-Pierre has an address that leads to it", () => {
-    const opening = openingOf("975", "B", "2026-12-02T18:00:00Z");
-    expect(readOpening(opening.id)).toEqual(opening);
   });
 });

@@ -1,6 +1,6 @@
 /** Lines of the school's groups, seen together: counted in words, whom they name, when the first of them expires. */
 import { plural } from "@lingui/core/macro";
-import type { Basket, Group, LineState } from "../api/types.ts";
+import type { Basket, Group, LineState } from "../api/contract/types.ts";
 
 /** "2 retenus, 1 refusé, 1 en attente": one result per line, its summary above (rule 2). */
 export function summary(lines: readonly { readonly state: LineState }[]): string {

@@ -1,6 +1,6 @@
 import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";
-import { Problem } from "../api/problem.ts";
+import { Problem } from "../api/contract/problem.ts";
 import { Notice, ProblemNotice } from "../components/Notice.tsx";
 
 /** A page that could not be drawn: says so, keeps the way out. Often a new version whose files replaced the ones this tab knows. */

@@ -3,7 +3,7 @@
 import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { sessionQuery } from "../api/queries.ts";
+import { sessionQuery } from "../api/session.ts";
 import { Loading } from "../components/Loading.tsx";
 import { ProblemNotice } from "../components/Notice.tsx";
 import { Shell } from "./frame/Shell.tsx";

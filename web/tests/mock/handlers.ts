@@ -1,6 +1,6 @@
 /** The contract over a `World`, for MSW: component tests give it to `setupServer`, the looking-glass server to `getResponse`. */
 import { HttpResponse, http } from "msw";
-import type { Line } from "../../src/api/types.ts";
+import type { Line } from "../../src/api/contract/types.ts";
 import { makeJournal } from "./journal.ts";
 import { schoolHandlers } from "./school-handlers.ts";
 import { GONE, iso, makeLine, makeMandate, type World } from "./world.ts";

@@ -1,6 +1,6 @@
 /** The routes about the school itself, what is prepared and what is explained, over a `World`. */
 import { HttpResponse, http } from "msw";
-import type { Hours, Need, Trainer, Unavailability, Vehicle } from "../../src/api/types.ts";
+import type { Hours, Need, Trainer, Unavailability, Vehicle } from "../../src/api/contract/types.ts";
 import { iso, type World } from "./world.ts";
 
 export function schoolHandlers(world: World) {

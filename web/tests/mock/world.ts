@@ -24,7 +24,7 @@ import type {
   Trainer,
   Unavailability,
   Vehicle,
-} from "../../src/api/types.ts";
+} from "../../src/api/contract/types.ts";
 import { addDays, todayInParis } from "../../src/time/calendar.ts";
 
 const MINUTE = 60_000;

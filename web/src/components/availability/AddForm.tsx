@@ -1,12 +1,13 @@
 /** One absence, once or each week. Hours are the school's place; what it meets is told, never changed. */
+
 import { plural, t } from "@lingui/core/macro";
 import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type FormEvent, useId, useState } from "react";
-import * as calls from "../../api/school-calls.ts";
-import { schoolKeys } from "../../api/school-queries.ts";
-import type { NewUnavailability, Subject } from "../../api/types.ts";
+import { addUnavailability } from "../../api/availability.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { NewUnavailability, Subject } from "../../api/contract/types.ts";
 import { useAct } from "../../live/act.ts";
 import { toast } from "../../live/toast.ts";
 import { weekly } from "../../rules/recurrence.ts";
@@ -20,14 +21,14 @@ export function AddForm({ subject, name }: { subject: Subject; name: string }) {
   const [fields, setFields] = useState(BLANK);
   const [asked, setAsked] = useState(false);
   const [met, setMet] = useState(0);
-  const add = useAct((body: NewUnavailability, key: string) => calls.addUnavailability(body, key), {
+  const add = useAct((body: NewUnavailability, key: string) => addUnavailability(body, key), {
     onSuccess: ({ metLineIds }) => {
       setFields(BLANK);
       setAsked(false);
       setMet(metLineIds.length);
       toast(t`L'indisponibilité de ${name} est notée.`);
     },
-    onSettled: () => client.invalidateQueries({ queryKey: schoolKeys.unavailabilities }),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.unavailabilities }),
   });
   const set = (next: Partial<typeof BLANK>) => setFields({ ...fields, ...next });
   const reversed = fields.start !== "" && fields.end !== "" && fields.end <= fields.start;

@@ -4,9 +4,9 @@ import { ActionIcon } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import * as calls from "../../api/school-calls.ts";
-import { schoolKeys, unavailabilitiesQuery } from "../../api/school-queries.ts";
-import type { Subject, Unavailability } from "../../api/types.ts";
+import { addUnavailability, removeUnavailability, unavailabilitiesQuery } from "../../api/availability.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { Subject, Unavailability } from "../../api/contract/types.ts";
 import { toast } from "../../live/toast.ts";
 import { recurrenceText } from "../../rules/recurrence.ts";
 import { addDays, todayInParis } from "../../time/calendar.ts";
@@ -46,12 +46,12 @@ export function Availability({ subject, name }: { subject: Subject; name: string
 
 function Row({ one, times, name }: { one: Unavailability; times: number; name: string }) {
   const client = useQueryClient();
-  const refresh = () => client.invalidateQueries({ queryKey: schoolKeys.unavailabilities });
+  const refresh = () => client.invalidateQueries({ queryKey: keys.unavailabilities });
   const span = spanText(one);
   const again = recurrenceText(one.rrule);
   const back = useMutation({
     mutationFn: () =>
-      calls.addUnavailability(
+      addUnavailability(
         {
           subject: one.subject as Subject,
           startsAt: one.startsAt,
@@ -64,7 +64,7 @@ function Row({ one, times, name }: { one: Unavailability; times: number; name: s
     onSettled: refresh,
   });
   const remove = useMutation({
-    mutationFn: () => calls.removeUnavailability(one.id),
+    mutationFn: () => removeUnavailability(one.id),
     onSuccess: () => toast(t`${name} est de nouveau libre ${span}.`, () => back.mutate()),
     onSettled: refresh,
   });

@@ -1,11 +1,12 @@
 /** Reads a calendar file: only its busy hours are kept, and what was left out is said. A new file takes the place of the last. */
+
 import { plural, t } from "@lingui/core/macro";
 import { Button, FileButton } from "@mantine/core";
 import { IconUpload } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import * as calls from "../../api/school-calls.ts";
-import { schoolKeys } from "../../api/school-queries.ts";
-import type { ImportReport, Subject } from "../../api/types.ts";
+import { importCalendar } from "../../api/availability.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { ImportReport, Subject } from "../../api/contract/types.ts";
 import { announce } from "../../live/announce.ts";
 import { Notice, ProblemNotice } from "../Notice.tsx";
 
@@ -32,10 +33,10 @@ export function ImportForm({ subject, name }: { subject: Subject; name: string }
   const read = useMutation({
     mutationFn: async (file: File) => {
       if (file.size > LARGEST) throw new RangeError("too large");
-      return calls.importCalendar(subject, await file.text());
+      return importCalendar(subject, await file.text());
     },
     onSuccess: () => announce(t`L'agenda de ${name} est lu.`),
-    onSettled: () => client.invalidateQueries({ queryKey: schoolKeys.unavailabilities }),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.unavailabilities }),
   });
   return (
     <div className="rp-stack rp-stack--tight">

@@ -1,5 +1,5 @@
 /** Unavailabilities as a list shows them: which rows there are, and from when to when in words. */
-import type { Unavailability } from "../../api/types.ts";
+import type { Unavailability } from "../../api/contract/types.ts";
 import { addDays, dayOf, hour } from "../../time/calendar.ts";
 import { dayShort } from "../../time/format.ts";
 

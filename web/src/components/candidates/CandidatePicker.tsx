@@ -4,8 +4,8 @@ import { t } from "@lingui/core/macro";
 import { Select } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useDeferredValue, useMemo, useState } from "react";
-import { candidateSearchQuery, candidatesQuery } from "../../api/queries.ts";
-import type { Candidate, CandidateName } from "../../api/types.ts";
+import { candidateSearchQuery, candidatesQuery } from "../../api/candidates.ts";
+import type { Candidate, CandidateName } from "../../api/contract/types.ts";
 
 function mayTake(candidate: Candidate, category: string): boolean {
   return candidate.mandates.some((mandate) => mandate.state === "active" && mandate.category === category);

@@ -1,9 +1,9 @@
 /** The answer to a hold, a summary above and a result per slot asked (rule 2). */
 import { t } from "@lingui/core/macro";
 import { Link } from "@tanstack/react-router";
-import type { BareSlot, GroupOutcome } from "../../api/types.ts";
+import type { BareSlot, GroupOutcome } from "../../api/contract/types.ts";
+import { refusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
 import { summary } from "../../rules/lines.ts";
-import { refusalText, unknownOutcome } from "../../rules/refusals.ts";
 import { examShort } from "../../time/format.ts";
 import { Notice, ReasonDetails } from "../Notice.tsx";
 import { LineStatus } from "../StatusMark.tsx";

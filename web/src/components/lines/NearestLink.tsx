@@ -1,6 +1,6 @@
 import { t } from "@lingui/core/macro";
 import { Link } from "@tanstack/react-router";
-import type { BareSlot } from "../../api/types.ts";
+import type { BareSlot } from "../../api/contract/types.ts";
 import { addDays, dayOf } from "../../time/calendar.ts";
 
 /** Slots of the same centre and licence around that day. */

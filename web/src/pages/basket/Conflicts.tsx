@@ -1,11 +1,11 @@
 /** Conflicts of a held line, named before it is validated. */
 import { t } from "@lingui/core/macro";
 import { useQuery } from "@tanstack/react-query";
-import { checkQuery } from "../../api/queries.ts";
-import type { Line, Need } from "../../api/types.ts";
+import { checkQuery } from "../../api/basket.ts";
+import type { Line, Need } from "../../api/contract/types.ts";
 import { Needs } from "../../components/Needs.tsx";
 import { Notice } from "../../components/Notice.tsx";
-import { conflictsOf } from "../../rules/conflicts.ts";
+import { conflictsOf } from "../../rules/answers/conflicts.ts";
 
 /** What stands against one line; empty while it is not known. A line without a name has nothing to check yet. */
 export function useConflicts(line: Line): Need[] {

@@ -1,9 +1,9 @@
 import { plural, t } from "@lingui/core/macro";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import * as calls from "../../api/calls.ts";
-import { keys } from "../../api/queries.ts";
-import type { Group, GroupOutcome } from "../../api/types.ts";
+import * as basketApi from "../../api/basket.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { Group, GroupOutcome } from "../../api/contract/types.ts";
 import { ActionButton } from "../../components/ActionButton.tsx";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Countdown, useSecondsLeft } from "../../components/Countdown.tsx";
@@ -45,7 +45,7 @@ export function GroupCard({
   const [review, setReview] = useState(false);
   const held = group.lines.filter((line) => line.state === "held");
   const waiting = group.lines.filter((line) => line.state === "asking" || line.state === "confirming").length;
-  const validate = useAct((groupId: string, key: string) => calls.validate(groupId, key), {
+  const validate = useAct((groupId: string, key: string) => basketApi.validate(groupId, key), {
     onSuccess: (outcome) => {
       setReview(false);
       onValidated(outcome);

@@ -1,16 +1,17 @@
 /** Who accompanies the candidate, and in what. Ours alone: RdvPermis is not asked, and each may be chosen later or never. */
+
 import { t } from "@lingui/core/macro";
 import { NativeSelect } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import * as calls from "../../api/calls.ts";
-import { keys } from "../../api/queries.ts";
-import { trainersQuery, vehiclesQuery } from "../../api/school-queries.ts";
-import type { Line } from "../../api/types.ts";
+import { accompanyLine } from "../../api/basket.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { Line } from "../../api/contract/types.ts";
+import { trainersQuery, vehiclesQuery } from "../../api/school.ts";
 import { ProblemNotice } from "../../components/Notice.tsx";
 import { useAct } from "../../live/act.ts";
 import { useOnline } from "../../live/online.ts";
 import { toast } from "../../live/toast.ts";
-import { gearboxWord } from "../../rules/gearbox.ts";
+import { gearboxWord } from "../../rules/school/gearbox.ts";
 
 interface Resources {
   trainerId: string | null;
@@ -22,7 +23,7 @@ export function LineResources({ line, when }: { line: Line; when: string }) {
   const online = useOnline();
   const trainers = useQuery(trainersQuery);
   const vehicles = useQuery(vehiclesQuery);
-  const assign = useAct((chosen: Resources, key: string) => calls.accompanyLine(line.id, chosen, key), {
+  const assign = useAct((chosen: Resources, key: string) => accompanyLine(line.id, chosen, key), {
     onSuccess: () => toast(t`L'accompagnement est noté.`),
     onSettled: () => client.invalidateQueries({ queryKey: keys.basket }),
   });

@@ -4,9 +4,9 @@ import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import * as calls from "../../api/calls.ts";
-import { keys } from "../../api/queries.ts";
-import type { CandidateName, Line } from "../../api/types.ts";
+import * as basketApi from "../../api/basket.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { CandidateName, Line } from "../../api/contract/types.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { CandidatePicker } from "../../components/candidates/CandidatePicker.tsx";
 import { NearestLink } from "../../components/lines/NearestLink.tsx";
@@ -15,7 +15,7 @@ import { LineStatus } from "../../components/StatusMark.tsx";
 import { useAct } from "../../live/act.ts";
 import { useOnline } from "../../live/online.ts";
 import { toast } from "../../live/toast.ts";
-import { refusalText, unknownOutcome } from "../../rules/refusals.ts";
+import { refusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
 import { serverClock } from "../../time/clock.ts";
 import { clockTime, duration, examSentence, examShort } from "../../time/format.ts";
 import { useSecondsSince } from "../../time/since.ts";
@@ -28,14 +28,14 @@ export function LineRow({ line, named }: { line: Line; named: readonly string[] 
   const [giving, setGiving] = useState(false);
   const refresh = () => client.invalidateQueries({ queryKey: keys.basket });
   const name = useAct(
-    (candidate: CandidateName | null, key: string) => calls.nameCandidate(line.id, candidate?.id ?? null, key),
+    (candidate: CandidateName | null, key: string) => basketApi.nameCandidate(line.id, candidate?.id ?? null, key),
     {
       onSettled: refresh,
       onSuccess: (_answer, candidate) =>
         toast(candidate ? t`${candidate.displayName} est sur cette ligne.` : t`Le nom est retiré.`),
     },
   );
-  const release = useAct((id: string, key: string) => calls.release(id, key), {
+  const release = useAct((id: string, key: string) => basketApi.release(id, key), {
     onSuccess: () => setGiving(false),
     onSettled: () => Promise.all([refresh(), client.invalidateQueries({ queryKey: keys.slots })]),
   });

@@ -2,11 +2,11 @@
 import { t } from "@lingui/core/macro";
 import { Link } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
-import type { GroupOutcome, Line } from "../../api/types.ts";
+import type { GroupOutcome, Line } from "../../api/contract/types.ts";
 import { Notice } from "../../components/Notice.tsx";
 import { LineStatus } from "../../components/StatusMark.tsx";
+import { refusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
 import { summary } from "../../rules/lines.ts";
-import { refusalText, unknownOutcome } from "../../rules/refusals.ts";
 import { examShort } from "../../time/format.ts";
 
 /** What became of one line of a validation, said once RdvPermis has said it. */

@@ -1,11 +1,12 @@
 /** Cancels a coming booking. What follows is asked first and named: the days without a new booking, and until when there are none. */
+
 import { t } from "@lingui/core/macro";
 import { NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import * as calls from "../../api/calls.ts";
-import { keys } from "../../api/queries.ts";
-import type { Booking, CancellationPreview } from "../../api/types.ts";
+import { type CancelReason, cancelBooking, previewCancellation } from "../../api/bookings.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { Booking, CancellationPreview } from "../../api/contract/types.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { Notice } from "../../components/Notice.tsx";
@@ -25,21 +26,18 @@ export function CancelDialog({
   onClose: () => void;
 }) {
   const refresh = useRefresh();
-  const [reason, setReason] = useState<calls.CancelReason>("candidate_ill");
+  const [reason, setReason] = useState<CancelReason>("candidate_ill");
   const preview = useQuery({
     queryKey: [...keys.bookings, "cancellation", booking.id],
-    queryFn: () => calls.previewCancellation(booking.id),
+    queryFn: () => previewCancellation(booking.id),
     enabled: opened,
     staleTime: 0,
     gcTime: 0,
   });
-  const cancel = useAct(
-    ({ id, why }: { id: string; why: calls.CancelReason }, key: string) => calls.cancelBooking(id, why, key),
-    {
-      onSuccess: onClose,
-      onSettled: refresh,
-    },
-  );
+  const cancel = useAct(({ id, why }: { id: string; why: CancelReason }, key: string) => cancelBooking(id, why, key), {
+    onSuccess: onClose,
+    onSettled: refresh,
+  });
   return (
     <ConfirmDialog
       opened={opened}
@@ -72,7 +70,7 @@ export function CancelDialog({
       <NativeSelect
         label={t`Motif`}
         value={reason}
-        onChange={(event) => setReason(event.currentTarget.value as calls.CancelReason)}
+        onChange={(event) => setReason(event.currentTarget.value as CancelReason)}
         data={[
           { value: "candidate_ill", label: t`candidat malade` },
           { value: "not_ready", label: t`candidat pas prêt` },

@@ -1,8 +1,9 @@
 /** Gives a coming booking to another candidate: who loses the date is named, and what is left of RdvPermis' allowance. */
+
 import { t } from "@lingui/core/macro";
 import { useState } from "react";
-import * as calls from "../../api/calls.ts";
-import type { Booking, BookingPage, CandidateName } from "../../api/types.ts";
+import { replaceCandidate } from "../../api/bookings.ts";
+import type { Booking, BookingPage, CandidateName } from "../../api/contract/types.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { CandidatePicker } from "../../components/candidates/CandidatePicker.tsx";
 import { useAct } from "../../live/act.ts";
@@ -25,8 +26,7 @@ export function ReplaceDialog({
   const refresh = useRefresh();
   const [next, setNext] = useState<CandidateName | null>(null);
   const replace = useAct(
-    ({ id, candidateId }: { id: string; candidateId: string }, key: string) =>
-      calls.replaceCandidate(id, candidateId, key),
+    ({ id, candidateId }: { id: string; candidateId: string }, key: string) => replaceCandidate(id, candidateId, key),
     { onSuccess: onClose, onSettled: refresh },
   );
   return (

@@ -2,8 +2,8 @@
 import { t } from "@lingui/core/macro";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { resultsQuery } from "../../api/school-queries.ts";
-import type { ResultCount } from "../../api/types.ts";
+import { resultsQuery } from "../../api/bookings.ts";
+import type { ResultCount } from "../../api/contract/types.ts";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { addMonths, todayInParis } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";

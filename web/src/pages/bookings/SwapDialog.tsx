@@ -1,11 +1,12 @@
 /** Two of the school's bookings change places: only those that RdvPermis offers, and both candidates are named. */
+
 import { t } from "@lingui/core/macro";
 import { Radio, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import * as calls from "../../api/calls.ts";
-import { keys } from "../../api/queries.ts";
-import type { Booking } from "../../api/types.ts";
+import { swapBookings, swappable } from "../../api/bookings.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { Booking } from "../../api/contract/types.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { useAct } from "../../live/act.ts";
@@ -29,12 +30,12 @@ export function SwapDialog({
   const [other, setOther] = useState("");
   const offered = useQuery({
     queryKey: [...keys.bookings, "swappable", booking.id, day],
-    queryFn: () => calls.swappable(booking.id, day),
+    queryFn: () => swappable(booking.id, day),
     enabled: opened && day !== "",
     staleTime: 30_000,
   });
   const swap = useAct(
-    ({ id, otherId }: { id: string; otherId: string }, key: string) => calls.swapBookings(id, otherId, key),
+    ({ id, otherId }: { id: string; otherId: string }, key: string) => swapBookings(id, otherId, key),
     { onSuccess: onClose, onSettled: refresh },
   );
   const chosen = offered.data?.items.find((one) => one.id === other);

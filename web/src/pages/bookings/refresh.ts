@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { keys } from "../../api/queries.ts";
+import { keys } from "../../api/contract/cache.ts";
 
 /** A booking changed, or may have: what shows it is read again. */
 export function useRefresh() {

@@ -5,9 +5,9 @@ import { Button, NativeSelect } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useState } from "react";
-import * as calls from "../../api/calls.ts";
-import { candidateQuery, keys } from "../../api/queries.ts";
-import type { Candidate, Mandate } from "../../api/types.ts";
+import { candidateQuery, refreshMandate, requestMandate, revokeMandate } from "../../api/candidates.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { Candidate, Mandate } from "../../api/contract/types.ts";
 import { ActionButton } from "../../components/ActionButton.tsx";
 import { Age } from "../../components/Age.tsx";
 import { Availability } from "../../components/availability/Availability.tsx";
@@ -18,8 +18,8 @@ import { Notice, ProblemNotice, ReasonDetails } from "../../components/Notice.ts
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { MandateStatus } from "../../components/StatusMark.tsx";
 import { useAct } from "../../live/act.ts";
+import { refusalText } from "../../rules/answers/refusals.ts";
 import { CATEGORIES } from "../../rules/departments.ts";
-import { refusalText } from "../../rules/refusals.ts";
 import { instantShort } from "../../time/format.ts";
 import { StandingCard } from "./StandingCard.tsx";
 
@@ -89,13 +89,13 @@ function Sheet({ candidate }: { candidate: Candidate }) {
 function MandateRow({ mandate, candidate }: { mandate: Mandate; candidate: Candidate }) {
   const client = useQueryClient();
   const [ending, setEnding] = useState(false);
-  const revoke = useAct((id: string, key: string) => calls.revokeMandate(id, key), {
+  const revoke = useAct((id: string, key: string) => revokeMandate(id, key), {
     onSuccess: () => setEnding(false),
     onSettled: () =>
       Promise.all([keys.candidates, keys.basket].map((queryKey) => client.invalidateQueries({ queryKey }))),
   });
   const look = useMutation({
-    mutationFn: () => calls.refreshMandate(mandate.id),
+    mutationFn: () => refreshMandate(mandate.id),
     onSettled: () => client.invalidateQueries({ queryKey: keys.candidates }),
   });
   const name = fullName(candidate);
@@ -182,12 +182,9 @@ function AskMandate({ candidate }: { candidate: Candidate }) {
   const draft = candidate.mandates.find((mandate) => mandate.state === "draft" || mandate.state === "refused");
   const [wanted, setWanted] = useState<string | undefined>(draft?.category);
   const category = wanted !== undefined && !living.has(wanted) ? wanted : (open[0] ?? "B");
-  const ask = useAct(
-    (body: { candidateId: string; category: string }, key: string) => calls.requestMandate(body, key),
-    {
-      onSettled: () => client.invalidateQueries({ queryKey: keys.candidates }),
-    },
-  );
+  const ask = useAct((body: { candidateId: string; category: string }, key: string) => requestMandate(body, key), {
+    onSettled: () => client.invalidateQueries({ queryKey: keys.candidates }),
+  });
   if (open.length === 0) return null;
   return (
     <div className="rp-stack rp-stack--tight">

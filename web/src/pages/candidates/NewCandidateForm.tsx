@@ -8,9 +8,9 @@ import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
-import * as calls from "../../api/calls.ts";
-import { Problem } from "../../api/problem.ts";
-import { keys } from "../../api/queries.ts";
+import { createCandidate, requestMandate } from "../../api/candidates.ts";
+import { keys } from "../../api/contract/cache.ts";
+import { Problem } from "../../api/contract/problem.ts";
 import { ProblemNotice } from "../../components/Notice.tsx";
 import { useAct } from "../../live/act.ts";
 import { toast } from "../../live/toast.ts";
@@ -34,13 +34,12 @@ export function NewCandidateForm({ onDone }: { onDone: () => void }) {
   const [fields, setFields] = useState(BLANK);
   const [asked, setAsked] = useState(false);
   const refresh = () => client.invalidateQueries({ queryKey: keys.candidates });
-  const ask = useAct(
-    (body: Parameters<typeof calls.requestMandate>[0], key: string) => calls.requestMandate(body, key),
-    { onSettled: refresh },
-  );
+  const ask = useAct((body: Parameters<typeof requestMandate>[0], key: string) => requestMandate(body, key), {
+    onSettled: refresh,
+  });
   const create = useAct(
     (body: Fields, key: string) =>
-      calls.createCandidate(
+      createCandidate(
         {
           lastName: body.lastName.trim(),
           firstName: body.firstName.trim(),

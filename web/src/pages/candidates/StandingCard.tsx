@@ -3,14 +3,14 @@ import { t } from "@lingui/core/macro";
 import { Button, NativeSelect } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import * as calls from "../../api/school-calls.ts";
-import { schoolKeys, standingQuery } from "../../api/school-queries.ts";
-import type { Bar, LiftReason, Standing } from "../../api/types.ts";
+import { approveLift, proposeLift, standingQuery } from "../../api/candidates.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { Bar, LiftReason, Standing } from "../../api/contract/types.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { toast } from "../../live/toast.ts";
-import { barReason } from "../../rules/verdicts.ts";
+import { barReason } from "../../rules/answers/verdicts.ts";
 import { dayFull, parisMoment } from "../../time/format.ts";
 
 export function StandingCard({ candidateId, name }: { candidateId: string; name: string }) {
@@ -103,7 +103,7 @@ interface DialogProps {
 
 function useRefresh() {
   const client = useQueryClient();
-  return () => client.invalidateQueries({ queryKey: schoolKeys.standings });
+  return () => client.invalidateQueries({ queryKey: keys.standings });
 }
 
 /** RdvPermis' own bar stands until RdvPermis lifts it: said before anybody hopes. */
@@ -117,7 +117,7 @@ function ProposeDialog({ bar, name, why, opened, onClose }: DialogProps) {
   const refresh = useRefresh();
   const [reason, setReason] = useState<LiftReason>("illness");
   const propose = useMutation({
-    mutationFn: () => calls.proposeLift(bar.id, reason),
+    mutationFn: () => proposeLift(bar.id, reason),
     onSuccess: () => {
       toast(t`La levée est demandée. Une autre personne doit l'approuver.`);
       onClose();
@@ -161,7 +161,7 @@ function ProposeDialog({ bar, name, why, opened, onClose }: DialogProps) {
 function ApproveDialog({ bar, name, why, opened, onClose }: DialogProps) {
   const refresh = useRefresh();
   const approve = useMutation({
-    mutationFn: () => calls.approveLift(bar.id),
+    mutationFn: () => approveLift(bar.id),
     onSuccess: () => {
       toast(t`La levée est approuvée.`);
       onClose();

@@ -3,8 +3,8 @@
 import { t } from "@lingui/core/macro";
 import { Button, Modal } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import * as calls from "../../api/calls.ts";
-import type { AuditRecord } from "../../api/types.ts";
+import type { AuditRecord } from "../../api/contract/types.ts";
+import { checkpoint, inclusionProof } from "../../api/journal.ts";
 import { type ProofResult, verifyInclusion } from "../../audit/merkle.ts";
 import { Loading } from "../../components/Loading.tsx";
 import { Notice, ProblemNotice } from "../../components/Notice.tsx";
@@ -29,7 +29,7 @@ function Body({ record, onClose }: { record: AuditRecord; onClose: () => void })
   const proof = useQuery({
     queryKey: ["audit", "proof", record.id],
     queryFn: async () => {
-      const [claim, { verifierKey }] = await Promise.all([calls.inclusionProof(record.id), calls.checkpoint()]);
+      const [claim, { verifierKey }] = await Promise.all([inclusionProof(record.id), checkpoint()]);
       return { claim, result: await verifyInclusion(claim, verifierKey) };
     },
     staleTime: 0,

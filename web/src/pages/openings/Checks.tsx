@@ -1,17 +1,18 @@
 /** What is settled before the hour: session, RdvPermis, basket, calls. Preparing holds nothing. */
+
 import { t } from "@lingui/core/macro";
 import { IconCheck, IconHourglass, IconX } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import * as calls from "../../api/calls.ts";
-import { useSession } from "../../api/queries.ts";
-import type { Preparation } from "../../api/types.ts";
+import { prepareOpening } from "../../api/basket.ts";
+import type { Preparation } from "../../api/contract/types.ts";
+import { useSession } from "../../api/session.ts";
 import { ActionButton } from "../../components/ActionButton.tsx";
 import { ProblemNotice } from "../../components/Notice.tsx";
 import { useAct } from "../../live/act.ts";
-import type { Opening } from "../../rules/opening.ts";
-import type { Wish } from "../../rules/proposal.ts";
-import { refusalText } from "../../rules/refusals.ts";
+import { refusalText } from "../../rules/answers/refusals.ts";
+import type { Opening } from "../../rules/opening/opening.ts";
+import type { Wish } from "../../rules/opening/proposal.ts";
 import { clockTime, duration } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
 import { preparationKey } from "./opening-query.ts";
@@ -45,7 +46,7 @@ export function Checks({
   const client = useQueryClient();
   const now = useNow();
   const at = Date.parse(opening.at);
-  const prepare = useAct((body: Parameters<typeof calls.prepareOpening>[0]) => calls.prepareOpening(body), {
+  const prepare = useAct((body: Parameters<typeof prepareOpening>[0]) => prepareOpening(body), {
     onSuccess: (answer) => client.setQueryData(preparationKey(opening.id), answer),
   });
   const basket = basketState(preparation, at, now);

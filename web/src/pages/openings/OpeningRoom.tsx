@@ -4,8 +4,8 @@ import { useMediaQuery } from "@mantine/hooks";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef } from "react";
-import * as calls from "../../api/calls.ts";
-import { basketQuery, keys } from "../../api/queries.ts";
+import * as basketApi from "../../api/basket.ts";
+import { keys } from "../../api/contract/cache.ts";
 import { Age } from "../../components/Age.tsx";
 import { useSpokenMarks } from "../../components/Countdown.tsx";
 import { Empty } from "../../components/Loading.tsx";
@@ -16,8 +16,8 @@ import { useAct } from "../../live/act.ts";
 import { useStore } from "../../live/store.ts";
 import { departmentName } from "../../rules/departments.ts";
 import { namedIn } from "../../rules/lines.ts";
-import { type Opening, openingMoment, readOpening } from "../../rules/opening.ts";
-import { centresOf, type Row } from "../../rules/proposal.ts";
+import { type Opening, openingMoment, readOpening } from "../../rules/opening/opening.ts";
+import { centresOf, type Row } from "../../rules/opening/proposal.ts";
 import { secondsLeft } from "../../time/countdown.ts";
 import { duration, parisMoment } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
@@ -55,7 +55,7 @@ function Room({ opening }: { opening: Opening }) {
   const place = departmentName(opening.department);
   const wishes = useStore(kept)[opening.id] ?? [];
   const query = useQuery(openingQuery(opening, centresOf(wishes)));
-  const basket = useQuery(basketQuery);
+  const basket = useQuery(basketApi.basketQuery);
   const { data: preparation } = useQuery(preparationQuery(opening.id));
   const served = useMemo(() => new Set(namedIn(basket.data?.groups ?? [])), [basket.data]);
   const slots = query.data?.items ?? [];
@@ -72,7 +72,7 @@ function Room({ opening }: { opening: Opening }) {
   const result = useRef<HTMLDivElement>(null);
   const hold = useAct(
     (rows: readonly Row[], key: string) =>
-      calls.hold(
+      basketApi.hold(
         rows.map((row) => ({ slotId: row.slot.id, candidateId: row.candidateId })),
         false,
         key,

@@ -5,10 +5,10 @@
 import { plural, t } from "@lingui/core/macro";
 import { Checkbox } from "@mantine/core";
 import { useEffect, useState } from "react";
-import type { Slot } from "../../api/types.ts";
+import type { Slot } from "../../api/contract/types.ts";
 import { ActionButton } from "../../components/ActionButton.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
-import { living, propose, type Row, type Wish } from "../../rules/proposal.ts";
+import { living, propose, type Row, type Wish } from "../../rules/opening/proposal.ts";
 import { examShort } from "../../time/format.ts";
 import { useCandidate } from "./Wishes.tsx";
 

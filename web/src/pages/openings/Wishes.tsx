@@ -4,14 +4,15 @@ import { ActionIcon, MultiSelect, NativeSelect } from "@mantine/core";
 import { IconArrowDown, IconArrowUp, IconTrash } from "@tabler/icons-react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useMemo, useRef, useState } from "react";
-import { candidateQuery, candidatesQuery, centresQuery } from "../../api/queries.ts";
-import type { Candidate, CandidateName, Preparation } from "../../api/types.ts";
+import { candidateQuery, candidatesQuery } from "../../api/candidates.ts";
+import type { Candidate, CandidateName, Preparation } from "../../api/contract/types.ts";
+import { centresQuery } from "../../api/slots.ts";
 import { CandidatePicker, fullName } from "../../components/candidates/CandidatePicker.tsx";
 import { Needs } from "../../components/Needs.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { announce } from "../../live/announce.ts";
-import type { Opening } from "../../rules/opening.ts";
-import type { Wish } from "../../rules/proposal.ts";
+import type { Opening } from "../../rules/opening/opening.ts";
+import type { Wish } from "../../rules/opening/proposal.ts";
 import { MOST_WISHES, moved, setWishes } from "./wishes.ts";
 
 export function Wishes({

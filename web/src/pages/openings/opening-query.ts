@@ -2,12 +2,13 @@
  * What the opening room reads: the mirror's slots, closely around the hour. What is stale there is looked at again on the school's
  * calls, so the reading is slow until the hour is near.
  */
+
 import { queryOptions } from "@tanstack/react-query";
-import * as calls from "../../api/calls.ts";
-import { keys } from "../../api/queries.ts";
-import type { Preparation } from "../../api/types.ts";
-import { WIDEST } from "../../rules/filters.ts";
-import type { Opening } from "../../rules/opening.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { Preparation } from "../../api/contract/types.ts";
+import { slots } from "../../api/slots.ts";
+import type { Opening } from "../../rules/opening/opening.ts";
+import { WIDEST } from "../../rules/search/filters.ts";
 import { addDays, todayInParis } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
 
@@ -27,7 +28,7 @@ export const openingQuery = (opening: Opening, centres: string[]) => {
   return queryOptions({
     queryKey: [...keys.slots, "opening", opening.id, from, centres],
     queryFn: ({ signal }) =>
-      calls.slots(
+      slots(
         {
           department: opening.department,
           category: opening.category,

@@ -1,6 +1,6 @@
 /** The wishes of one opening, kept in this tab until sign-out: ids of candidates and centres, hours; never a name. */
 import { store } from "../../live/store.ts";
-import type { Wish } from "../../rules/proposal.ts";
+import type { Wish } from "../../rules/opening/proposal.ts";
 
 const STORED = "resapermis.wishes";
 /** The contract's most candidates to prepare. */

@@ -3,7 +3,7 @@
 import { plural, t } from "@lingui/core/macro";
 import { Button, Checkbox } from "@mantine/core";
 import { useState } from "react";
-import type { Slot } from "../../api/types.ts";
+import type { Slot } from "../../api/contract/types.ts";
 import { ActionButton } from "../../components/ActionButton.tsx";
 import { examShort } from "../../time/format.ts";
 

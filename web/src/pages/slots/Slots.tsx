@@ -7,9 +7,11 @@ import { IconRefresh } from "@tabler/icons-react";
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef, useState } from "react";
-import * as calls from "../../api/calls.ts";
-import { basketQuery, keys, slotsQuery, useSession } from "../../api/queries.ts";
-import type { Slot, SlotPage, Threshold } from "../../api/types.ts";
+import * as basketApi from "../../api/basket.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { Slot, SlotPage, Threshold } from "../../api/contract/types.ts";
+import { useSession } from "../../api/session.ts";
+import * as slotsApi from "../../api/slots.ts";
 import { Age } from "../../components/Age.tsx";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { HoldResult } from "../../components/lines/HoldResult.tsx";
@@ -18,8 +20,8 @@ import { PageTitle } from "../../components/PageTitle.tsx";
 import { useAct } from "../../live/act.ts";
 import { announce } from "../../live/announce.ts";
 import { useStore } from "../../live/store.ts";
-import { clockOf, isNarrowed, resolveFilters, type SlotSearch } from "../../rules/filters.ts";
-import { inRuns } from "../../rules/inarow.ts";
+import { inRuns } from "../../rules/consecutive.ts";
+import { clockOf, isNarrowed, resolveFilters, type SlotSearch } from "../../rules/search/filters.ts";
 import { addDays, parisMidnight } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
 import { monthLong } from "../../time/format.ts";
@@ -50,7 +52,7 @@ export function Slots() {
     () => resolveFilters(search, session.school.department, startedAt),
     [search, session.school.department, startedAt],
   );
-  const question: calls.SlotFilter = useMemo(
+  const question: slotsApi.SlotFilter = useMemo(
     () => ({
       department: filters.department,
       category: filters.category,
@@ -68,7 +70,7 @@ export function Slots() {
     }),
     [filters],
   );
-  const query = useInfiniteQuery(slotsQuery(question));
+  const query = useInfiniteQuery(slotsApi.slotsQuery(question));
   const read = useMemo(() => query.data?.pages.flatMap((page) => page.items) ?? [], [query.data]);
   const more = query.hasNextPage && read.length < MOST;
   useEffect(() => {
@@ -92,17 +94,17 @@ export function Slots() {
   }, [settled.shown, filters]);
 
   const look = useMutation({
-    mutationFn: () => calls.slots(question, undefined, undefined, true),
+    mutationFn: () => slotsApi.slots(question, undefined, undefined, true),
     onSettled: () => query.refetch(),
   });
   const chosen = useStore(choice);
-  const basket = useQuery(basketQuery);
+  const basket = useQuery(basketApi.basketQuery);
   const limit = Math.min(GROUP, basket.data?.limits.group ?? GROUP);
   const [why, setWhy] = useState<Slot>();
   const result = useRef<HTMLDivElement>(null);
   const hold = useAct(
     ({ slots, together }: { slots: readonly Slot[]; together: boolean }, key: string) =>
-      calls.hold(
+      basketApi.hold(
         slots.map((slot) => ({ slotId: slot.id })),
         together,
         key,

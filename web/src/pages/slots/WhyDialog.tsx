@@ -4,20 +4,22 @@ import { t } from "@lingui/core/macro";
 import { Button, Modal } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { checkQuery, useSession } from "../../api/queries.ts";
-import type { Slot } from "../../api/types.ts";
+import { checkQuery } from "../../api/basket.ts";
+import type { Slot } from "../../api/contract/types.ts";
+import { useSession } from "../../api/session.ts";
 import { Age } from "../../components/Age.tsx";
 import { Needs } from "../../components/Needs.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { byHand } from "../../live/human.ts";
+import { needOf } from "../../rules/answers/remedies.ts";
+import { opensAt } from "../../rules/answers/verdicts.ts";
 import { departmentName } from "../../rules/departments.ts";
-import { openingOf } from "../../rules/opening.ts";
-import { needOf } from "../../rules/remedies.ts";
-import { opensAt } from "../../rules/verdicts.ts";
+import { openingOf } from "../../rules/opening/opening.ts";
+import { distanceText } from "../../rules/search/distance.ts";
 import { secondsLeft } from "../../time/countdown.ts";
 import { duration, examSentence, parisMoment } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
-import { distanceText, faceOf } from "./results/faces.ts";
+import { faceOf } from "./results/faces.ts";
 
 export function WhyDialog({
   slot,

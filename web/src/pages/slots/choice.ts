@@ -1,5 +1,5 @@
 /** The slots chosen for the next hold: kept in this tab over navigation and sign-in (ids and hours, never a name). */
-import type { Slot } from "../../api/types.ts";
+import type { Slot } from "../../api/contract/types.ts";
 import { store } from "../../live/store.ts";
 
 const STORED = "resapermis.choice";

@@ -3,9 +3,9 @@ import { t } from "@lingui/core/macro";
 import { NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useSession } from "../../api/queries.ts";
-import { trainersQuery, vehiclesQuery } from "../../api/school-queries.ts";
-import type { Subject } from "../../api/types.ts";
+import type { Subject } from "../../api/contract/types.ts";
+import { trainersQuery, vehiclesQuery } from "../../api/school.ts";
+import { useSession } from "../../api/session.ts";
 import { Availability } from "../../components/availability/Availability.tsx";
 import { Feed } from "./Feed.tsx";
 

@@ -1,10 +1,11 @@
 /** The private address of a trainer's exams: shown once, copied, ended. Whoever knows it reads the hours; it names no candidate. */
+
 import { t } from "@lingui/core/macro";
 import { Button, TextInput } from "@mantine/core";
 import { IconCopy } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import * as calls from "../../api/school-calls.ts";
+import { createFeed, revokeFeed } from "../../api/availability.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Notice, ProblemNotice } from "../../components/Notice.tsx";
 import { toast } from "../../live/toast.ts";
@@ -13,11 +14,11 @@ export function Feed({ trainerId, name }: { trainerId: string; name: string }) {
   const [ending, setEnding] = useState(false);
   const [making, setMaking] = useState(false);
   const make = useMutation({
-    mutationFn: () => calls.createFeed(trainerId),
+    mutationFn: () => createFeed(trainerId),
     onSuccess: () => setMaking(false),
   });
   const revoke = useMutation({
-    mutationFn: () => calls.revokeFeed(trainerId),
+    mutationFn: () => revokeFeed(trainerId),
     onSuccess: () => {
       setEnding(false);
       make.reset();

@@ -4,19 +4,18 @@ import { Button, NativeSelect, NumberInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
-import { keys } from "../../api/queries.ts";
-import * as calls from "../../api/school-calls.ts";
-import { hoursQuery, trainersQuery } from "../../api/school-queries.ts";
-import type { Hours, HoursKind, HoursPage, Trainer } from "../../api/types.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { Hours, HoursKind, HoursPage, Trainer } from "../../api/contract/types.ts";
+import { declareHours, hoursQuery, trainersQuery } from "../../api/school.ts";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { ProblemNotice } from "../../components/Notice.tsx";
 import { toast } from "../../live/toast.ts";
 import { CATEGORIES, departmentName } from "../../rules/departments.ts";
 import { figure } from "../../rules/figures.ts";
-import { countedMonths, fteOf, missingMonths } from "../../rules/fte.ts";
+import { countedMonths, fteOf, missingMonths } from "../../rules/school/fte.ts";
 import { addMonths } from "../../time/calendar.ts";
 import { dayFull, monthLong, parisMoment } from "../../time/format.ts";
-import { useToday } from "./EndMark.tsx";
+import { useToday } from "./ExpiryMark.tsx";
 
 const KINDS: readonly HoursKind[] = ["practical", "accompanied", "theory"];
 
@@ -117,7 +116,7 @@ function Declare({ page, trainers }: { page: HoursPage; trainers: readonly Train
     .map((one) => monthLong(one))
     .join(", ");
   const save = useMutation({
-    mutationFn: () => calls.declareHours(changed),
+    mutationFn: () => declareHours(changed),
     onSuccess: (answer) => {
       client.setQueryData(hoursQuery.queryKey, answer);
       setTyped(new Map());

@@ -3,17 +3,16 @@ import { t } from "@lingui/core/macro";
 import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import * as calls from "../../api/school-calls.ts";
-import { schoolQuery } from "../../api/school-queries.ts";
-import type { School } from "../../api/types.ts";
+import type { School } from "../../api/contract/types.ts";
+import { schoolQuery, setLicence } from "../../api/school.ts";
 import { Age } from "../../components/Age.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { Notice, ProblemNotice } from "../../components/Notice.tsx";
 import { toast } from "../../live/toast.ts";
 import { departmentName } from "../../rules/departments.ts";
-import { endingOf } from "../../rules/ending.ts";
 import { figure } from "../../rules/figures.ts";
-import { EndMark, useToday } from "./EndMark.tsx";
+import { expiryOf } from "../../rules/school/expiry.ts";
+import { ExpiryMark, useToday } from "./ExpiryMark.tsx";
 
 export function LicenceTab({ mayEdit }: { mayEdit: boolean }) {
   const query = useQuery(schoolQuery);
@@ -33,15 +32,15 @@ export function LicenceTab({ mayEdit }: { mayEdit: boolean }) {
 
 function Facts({ school }: { school: School }) {
   const today = useToday();
-  const ending = endingOf(school.licensedUntil, today);
+  const expiry = expiryOf(school.licensedUntil, today);
   return (
     <section className="rp-card" aria-label={t`Agrément`}>
       <h2>{school.name}</h2>
-      {ending === "ended" ? (
+      {expiry === "ended" ? (
         <Notice level="danger">
           <p>{t`L'agrément est terminé : rien de nouveau ne peut être retenu. Renouvelez-le, puis notez la nouvelle date.`}</p>
         </Notice>
-      ) : ending === "soon" ? (
+      ) : expiry === "soon" ? (
         <Notice level="warning">
           <p>{t`L'agrément finit bientôt. Sans renouvellement, rien de nouveau ne pourra être retenu.`}</p>
         </Notice>
@@ -53,7 +52,7 @@ function Facts({ school }: { school: School }) {
         <dd>{school.department ? departmentName(school.department) : t`non communiqué`}</dd>
         <dt>{t`Agrément`}</dt>
         <dd>
-          <EndMark lastDay={school.licensedUntil} />
+          <ExpiryMark lastDay={school.licensedUntil} />
         </dd>
         <dt>{t`Temps plein déclaré à RdvPermis`}</dt>
         <dd>{school.declaredFte === null ? t`non communiqué` : figure(school.declaredFte)}</dd>
@@ -70,7 +69,7 @@ function LicenceForm({ school }: { school: School }) {
   const client = useQueryClient();
   const [day, setDay] = useState(school.licensedUntil ?? "");
   const save = useMutation({
-    mutationFn: () => calls.setLicence(day || null),
+    mutationFn: () => setLicence(day || null),
     onSuccess: (answer) => {
       client.setQueryData(schoolQuery.queryKey, answer);
       toast(t`La fin de l'agrément est notée.`);

@@ -2,7 +2,7 @@
 import { t } from "@lingui/core/macro";
 import { Tabs } from "@mantine/core";
 import { getRouteApi } from "@tanstack/react-router";
-import { useSession } from "../../api/queries.ts";
+import { useSession } from "../../api/session.ts";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { AvailabilityTab } from "./AvailabilityTab.tsx";
 import { HoursTab } from "./HoursTab.tsx";

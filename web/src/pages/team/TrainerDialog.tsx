@@ -2,15 +2,15 @@ import { t } from "@lingui/core/macro";
 import { Button, Modal, NativeSelect, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { keys, useSession } from "../../api/queries.ts";
-import * as calls from "../../api/school-calls.ts";
-import { schoolKeys } from "../../api/school-queries.ts";
-import type { Trainer } from "../../api/types.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { Trainer } from "../../api/contract/types.ts";
+import { setTrainer } from "../../api/school.ts";
+import { useSession } from "../../api/session.ts";
 import { ProblemNotice } from "../../components/Notice.tsx";
 import { toast } from "../../live/toast.ts";
 import { DEPARTMENTS } from "../../rules/departments.ts";
 import { Categories } from "./Categories.tsx";
-import { useToday } from "./EndMark.tsx";
+import { useToday } from "./ExpiryMark.tsx";
 
 /** Adds a trainer, or changes one from a day on: what was before that day stays as it was. */
 export function TrainerDialog({
@@ -34,7 +34,7 @@ export function TrainerDialog({
   const [asked, setAsked] = useState(false);
   const save = useMutation({
     mutationFn: () =>
-      calls.setTrainer(person.id, {
+      setTrainer(person.id, {
         ...fields,
         activeUntil: fields.activeUntil || null,
         authorisedUntil: fields.authorisedUntil || null,
@@ -44,7 +44,7 @@ export function TrainerDialog({
       onClose();
     },
     onSettled: () =>
-      Promise.all([schoolKeys.school, keys.thresholds].map((queryKey) => client.invalidateQueries({ queryKey }))),
+      Promise.all([keys.school, keys.thresholds].map((queryKey) => client.invalidateQueries({ queryKey }))),
   });
   const reversed = fields.activeUntil !== "" && fields.activeUntil < fields.activeFrom;
   const set = (next: Partial<typeof fields>) => setFields({ ...fields, ...next });

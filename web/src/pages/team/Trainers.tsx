@@ -3,15 +3,15 @@ import { t } from "@lingui/core/macro";
 import { Button, NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { trainersQuery } from "../../api/school-queries.ts";
-import type { Trainer } from "../../api/types.ts";
+import type { Trainer } from "../../api/contract/types.ts";
+import { trainersQuery } from "../../api/school.ts";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { Notice } from "../../components/Notice.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { departmentName } from "../../rules/departments.ts";
-import { endingOf } from "../../rules/ending.ts";
+import { expiryOf } from "../../rules/school/expiry.ts";
 import { dayDate } from "../../time/format.ts";
-import { EndMark, useToday } from "./EndMark.tsx";
+import { ExpiryMark, useToday } from "./ExpiryMark.tsx";
 import { TrainerDialog } from "./TrainerDialog.tsx";
 
 type Person = Pick<Trainer, "id" | "displayName"> & Partial<Trainer>;
@@ -24,7 +24,7 @@ export function Trainers({ mayEdit }: { mayEdit: boolean }) {
     <div className="rp-stack rp-tab">
       <Loaded query={query} rows={4}>
         {({ items, others, namesMissing }) => {
-          const ending = items.filter((one) => ["soon", "ended"].includes(endingOf(one.authorisedUntil, today)));
+          const expiring = items.filter((one) => ["soon", "ended"].includes(expiryOf(one.authorisedUntil, today)));
           return (
             <>
               {namesMissing ? (
@@ -32,10 +32,10 @@ export function Trainers({ mayEdit }: { mayEdit: boolean }) {
                   <p>{t`RdvPermis n'a pas donné les noms : chacun est montré par la fin de son identifiant.`}</p>
                 </Notice>
               ) : null}
-              {ending.length > 0 ? (
+              {expiring.length > 0 ? (
                 <Notice level="warning">
                   <p>
-                    {t`Autorisation d'enseigner à renouveler : ${ending.map((one) => one.displayName).join(", ")}.`}{" "}
+                    {t`Autorisation d'enseigner à renouveler : ${expiring.map((one) => one.displayName).join(", ")}.`}{" "}
                     {t`Une autorisation terminée empêche d'accompagner.`}
                   </p>
                 </Notice>
@@ -71,7 +71,7 @@ export function Trainers({ mayEdit }: { mayEdit: boolean }) {
                             <Active trainer={trainer} today={today} />
                           </td>
                           <td data-label={t`Autorisation d'enseigner`}>
-                            <EndMark lastDay={trainer.authorisedUntil} />
+                            <ExpiryMark lastDay={trainer.authorisedUntil} />
                           </td>
                           {mayEdit ? (
                             <td>

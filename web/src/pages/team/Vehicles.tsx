@@ -3,15 +3,15 @@ import { t } from "@lingui/core/macro";
 import { Button, Checkbox, Modal, NativeSelect, TextInput } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import * as calls from "../../api/school-calls.ts";
-import { schoolKeys, vehiclesQuery } from "../../api/school-queries.ts";
-import type { Gearbox, Vehicle } from "../../api/types.ts";
+import { keys } from "../../api/contract/cache.ts";
+import type { Gearbox, Vehicle } from "../../api/contract/types.ts";
+import { addVehicle, setVehicle, type VehicleBody, vehiclesQuery } from "../../api/school.ts";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { ProblemNotice } from "../../components/Notice.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { useAct } from "../../live/act.ts";
 import { toast } from "../../live/toast.ts";
-import { gearboxWord } from "../../rules/gearbox.ts";
+import { gearboxWord } from "../../rules/school/gearbox.ts";
 import { Categories } from "./Categories.tsx";
 
 export function Vehicles({ mayEdit }: { mayEdit: boolean }) {
@@ -85,24 +85,23 @@ export function Vehicles({ mayEdit }: { mayEdit: boolean }) {
 
 function VehicleDialog({ vehicle, onClose }: { vehicle: Vehicle | "new"; onClose: () => void }) {
   const client = useQueryClient();
-  const [fields, setFields] = useState<calls.VehicleBody>(
+  const [fields, setFields] = useState<VehicleBody>(
     vehicle === "new"
       ? { label: "", categories: ["B"], gearbox: "manual", retired: false }
       : { label: vehicle.label, categories: vehicle.categories, gearbox: vehicle.gearbox, retired: vehicle.retired },
   );
   const [asked, setAsked] = useState(false);
   const save = useAct(
-    (body: calls.VehicleBody, key: string) =>
-      vehicle === "new" ? calls.addVehicle(body, key) : calls.setVehicle(vehicle.id, body),
+    (body: VehicleBody, key: string) => (vehicle === "new" ? addVehicle(body, key) : setVehicle(vehicle.id, body)),
     {
       onSuccess: ({ label }) => {
         toast(t`${label} est à jour.`);
         onClose();
       },
-      onSettled: () => client.invalidateQueries({ queryKey: schoolKeys.vehicles }),
+      onSettled: () => client.invalidateQueries({ queryKey: keys.vehicles }),
     },
   );
-  const set = (next: Partial<calls.VehicleBody>) => setFields({ ...fields, ...next });
+  const set = (next: Partial<VehicleBody>) => setFields({ ...fields, ...next });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setAsked(true);

@@ -1,12 +1,12 @@
 /** The figures that the rules rest on: in force, decided for later, and waiting for a second person. */
 import { t } from "@lingui/core/macro";
 import { useQuery } from "@tanstack/react-query";
-import { parametersQuery } from "../../api/school-queries.ts";
-import type { Parameter } from "../../api/types.ts";
+import type { Parameter } from "../../api/contract/types.ts";
+import { parametersQuery } from "../../api/thresholds.ts";
 import { Loaded } from "../../components/Loading.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { departmentName } from "../../rules/departments.ts";
-import { parameterName, parameterValue } from "../../rules/parameters.ts";
+import { parameterName, parameterValue, replacedBy } from "../../rules/school/parameters.ts";
 import { dayFull, parisMoment } from "../../time/format.ts";
 
 function keyOf({ name, department, category, validFrom, state }: Parameter): string {
@@ -75,17 +75,6 @@ export function Parameters() {
         }}
       </Loaded>
     </section>
-  );
-}
-
-/** What a coming value takes the place of: the same place's, else the wider ones'. */
-export function replacedBy(coming: Parameter, known: readonly Parameter[]): Parameter | undefined {
-  const same = known.filter((one) => one.name === coming.name);
-  return (
-    same.find((one) => one.department === coming.department && one.category === coming.category) ??
-    same.find((one) => one.department === coming.department && one.category === null) ??
-    same.find((one) => one.department === null && one.category === coming.category) ??
-    same.find((one) => one.department === null && one.category === null)
   );
 }
 

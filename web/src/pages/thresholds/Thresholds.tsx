@@ -2,14 +2,14 @@
 import { t } from "@lingui/core/macro";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { thresholdsQuery } from "../../api/queries.ts";
-import type { Threshold } from "../../api/types.ts";
+import type { Threshold } from "../../api/contract/types.ts";
+import { thresholdsQuery } from "../../api/thresholds.ts";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { Notice } from "../../components/Notice.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { departmentName } from "../../rules/departments.ts";
 import { figure } from "../../rules/figures.ts";
-import { effectiveLimit } from "../../rules/threshold.ts";
+import { effectiveLimit } from "../../rules/school/threshold.ts";
 import { dayFull, monthLong, parisMoment } from "../../time/format.ts";
 import { Parameters } from "./Parameters.tsx";
 

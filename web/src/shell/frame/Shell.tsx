@@ -19,9 +19,9 @@ import {
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { type ComponentType, useEffect, useState } from "react";
-import { signOut } from "../../api/calls.ts";
-import { unreadQuery } from "../../api/queries.ts";
-import type { Session } from "../../api/types.ts";
+import type { Session } from "../../api/contract/types.ts";
+import { unreadQuery } from "../../api/notices.ts";
+import { signOut } from "../../api/session.ts";
 import { spoken } from "../../live/announce.ts";
 import { startFeed } from "../../live/feed.ts";
 import { useStore } from "../../live/store.ts";

@@ -3,15 +3,16 @@ import { t } from "@lingui/core/macro";
 import { ActionIcon, Button, Checkbox } from "@mantine/core";
 import { IconStar, IconStarFilled } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import * as calls from "../../../api/calls.ts";
-import { centresQuery, favouritesQuery, keys } from "../../../api/queries.ts";
-import type { Centre } from "../../../api/types.ts";
+import { keys } from "../../../api/contract/cache.ts";
+import type { Centre } from "../../../api/contract/types.ts";
+import { favouritesQuery, setFavouriteCentres } from "../../../api/searches.ts";
+import { centresQuery } from "../../../api/slots.ts";
 import { ProblemNotice } from "../../../components/Notice.tsx";
 import { useAct } from "../../../live/act.ts";
 import { byHand } from "../../../live/human.ts";
 import { toast } from "../../../live/toast.ts";
-import type { Filters, SlotSearch } from "../../../rules/filters.ts";
-import { distanceText } from "../results/faces.ts";
+import { distanceText } from "../../../rules/search/distance.ts";
+import type { Filters, SlotSearch } from "../../../rules/search/filters.ts";
 
 /** The contract's most favourites of a licence group. */
 const MOST = 20;
@@ -33,7 +34,7 @@ export function CentreChoice({
   const starred = new Set(mine.map((one) => one.centreId));
   const save = useAct(
     ({ ids }: { ids: string[]; said: string }) =>
-      calls.setFavouriteCentres(
+      setFavouriteCentres(
         filters.category,
         ids.map((centreId, index) => ({ centreId, priority: Math.min(index, 2) })),
       ),

@@ -2,7 +2,7 @@ import { t } from "@lingui/core/macro";
 import { Checkbox, NativeSelect, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { CATEGORIES, DEPARTMENTS, departmentName } from "../../../rules/departments.ts";
-import { DISTANCES, EVERYWHERE, type Filters, type SlotSearch } from "../../../rules/filters.ts";
+import { DISTANCES, EVERYWHERE, type Filters, type SlotSearch } from "../../../rules/search/filters.ts";
 import { addDays } from "../../../time/calendar.ts";
 import { dayShort, weekdayShort } from "../../../time/format.ts";
 import { CentreChoice } from "./CentreChoice.tsx";

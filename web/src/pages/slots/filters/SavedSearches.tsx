@@ -5,14 +5,14 @@ import { IconBell, IconBookmark, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
-import * as calls from "../../../api/calls.ts";
-import { keys, searchesQuery } from "../../../api/queries.ts";
-import type { SavedQuestion, SavedSearch } from "../../../api/types.ts";
+import { keys } from "../../../api/contract/cache.ts";
+import type { SavedQuestion, SavedSearch } from "../../../api/contract/types.ts";
+import { deleteSavedSearch, saveSearch, searchesQuery } from "../../../api/searches.ts";
 import { ProblemNotice } from "../../../components/Notice.tsx";
 import { useAct } from "../../../live/act.ts";
 import { toast } from "../../../live/toast.ts";
 import { departmentName } from "../../../rules/departments.ts";
-import { type Filters, questionOf, searchOf } from "../../../rules/filters.ts";
+import { type Filters, questionOf, searchOf } from "../../../rules/search/filters.ts";
 import { instantShort } from "../../../time/format.ts";
 
 interface NewSearch {
@@ -23,7 +23,7 @@ interface NewSearch {
 
 function useSave() {
   const client = useQueryClient();
-  return useAct((body: NewSearch, key: string) => calls.saveSearch(body, key), {
+  return useAct((body: NewSearch, key: string) => saveSearch(body, key), {
     onSettled: () => client.invalidateQueries({ queryKey: keys.searches }),
   });
 }
@@ -68,7 +68,7 @@ function SearchRow({ search }: { search: SavedSearch }) {
   const client = useQueryClient();
   const again = useSave();
   const forget = useMutation({
-    mutationFn: () => calls.deleteSavedSearch(search.id),
+    mutationFn: () => deleteSavedSearch(search.id),
     onSuccess: () =>
       toast(t`« ${search.label} » est oubliée.`, () =>
         again.mutate({ label: search.label, search: search.search, alert: search.alert }),

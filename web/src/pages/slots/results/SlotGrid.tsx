@@ -8,7 +8,7 @@ import { ActionIcon } from "@mantine/core";
 import { IconChevronLeft, IconChevronRight } from "@tabler/icons-react";
 import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
-import type { Slot } from "../../../api/types.ts";
+import type { Slot } from "../../../api/contract/types.ts";
 import { StatusMark } from "../../../components/StatusMark.tsx";
 import { byHand } from "../../../live/human.ts";
 import { addDays, dayOf, mondayOf } from "../../../time/calendar.ts";

@@ -5,12 +5,13 @@ import { Button } from "@mantine/core";
 import { IconCheck } from "@tabler/icons-react";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useLayoutEffect, useMemo, useRef, useState } from "react";
-import type { Slot } from "../../../api/types.ts";
+import type { Slot } from "../../../api/contract/types.ts";
 import { StatusMark } from "../../../components/StatusMark.tsx";
 import { byHand } from "../../../live/human.ts";
+import { distanceText } from "../../../rules/search/distance.ts";
 import { dayOf, hour } from "../../../time/calendar.ts";
 import { dayLong } from "../../../time/format.ts";
-import { distanceText, faceOf, fullName } from "./faces.ts";
+import { faceOf, fullName } from "./faces.ts";
 import type { Marks } from "./marks.ts";
 
 export function SlotList({

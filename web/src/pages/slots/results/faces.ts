@@ -1,8 +1,9 @@
 /** What a slot says of itself in a cell or a row: one word, and the full sentence for those who do not see the table. */
 import { t } from "@lingui/core/macro";
-import type { Slot } from "../../../api/types.ts";
+import type { Slot } from "../../../api/contract/types.ts";
 import type { Tone } from "../../../components/StatusMark.tsx";
-import { opensAt } from "../../../rules/verdicts.ts";
+import { opensAt } from "../../../rules/answers/verdicts.ts";
+import { distanceText } from "../../../rules/search/distance.ts";
 import { dayOf, hour } from "../../../time/calendar.ts";
 import { dayLong, parisMoment, parisShort } from "../../../time/format.ts";
 
@@ -48,11 +49,4 @@ export function fullName(slot: Slot, face: SlotFace): string {
   const far = distanceText(slot);
   const name = [day, time, ...(far ? [far] : []), slot.centre.name, word].join(", ");
   return face.choosable && face.tone !== "chosen" ? `${name}, ${t`ouvert`}` : name;
-}
-
-/** "à 12 km, 25 min de route"; empty where it is not known. */
-export function distanceText(place: { distanceKm?: number | null; travelMinutes?: number | null }): string {
-  if (place.distanceKm == null) return "";
-  const km = Math.round(place.distanceKm);
-  return place.travelMinutes == null ? t`à ${km} km` : t`à ${km} km, ${place.travelMinutes} min de route`;
 }

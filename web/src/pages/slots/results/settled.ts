@@ -3,7 +3,7 @@
  * behind a button until the reader asks for it.
  */
 import { useState } from "react";
-import type { Slot } from "../../../api/types.ts";
+import type { Slot } from "../../../api/contract/types.ts";
 
 export interface Settled {
   readonly shown: readonly Slot[];

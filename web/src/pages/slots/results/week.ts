@@ -1,5 +1,5 @@
 /** The calendar as a table: a column a day, a row an hour (as many rows as slots share it), one slot a cell. */
-import type { Slot } from "../../../api/types.ts";
+import type { Slot } from "../../../api/contract/types.ts";
 import { addDays, dayOf, hour, minuteOfDay, mondayOf } from "../../../time/calendar.ts";
 
 export interface WeekRow {

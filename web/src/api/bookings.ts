@@ -1,0 +1,69 @@
+/** Bookings, what can be done about them, and what became of them. */
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { keys } from "./contract/cache.ts";
+import { act, ask, rest } from "./contract/client.ts";
+import type * as api from "./contract/types.ts";
+
+export type BookingFilter = "upcoming" | "to_confirm" | "past";
+
+export const bookings = (filter: BookingFilter, cursor: string | undefined) =>
+  ask(() =>
+    rest.GET("/api/v1/bookings", { params: { query: { filter, ...(cursor ? { cursor } : {}) } } }),
+  ) as Promise<api.BookingPage>;
+
+export type CancelReason = "candidate_ill" | "not_ready" | "school" | "other";
+
+export const cancelBooking = (id: string, reason: CancelReason, key: string) =>
+  ask(() =>
+    rest.POST("/api/v1/bookings/{booking_id}/cancellation", {
+      params: { header: act(key), path: { booking_id: id } },
+      body: { reason },
+    }),
+  );
+
+export const replaceCandidate = (id: string, candidateId: string, key: string) =>
+  ask(() =>
+    rest.POST("/api/v1/bookings/{booking_id}/replacement", {
+      params: { header: act(key), path: { booking_id: id } },
+      body: { candidateId },
+    }),
+  );
+
+/** Bookings that RdvPermis lets change places with this one, on a day; the booking's own day if none is said. */
+export const swappable = (id: string, date: string) =>
+  ask(() =>
+    rest.GET("/api/v1/bookings/{booking_id}/swappable", { params: { path: { booking_id: id }, query: { date } } }),
+  ) as Promise<{ items: api.Booking[] }>;
+
+export const swapBookings = (id: string, otherBookingId: string, key: string) =>
+  ask(() =>
+    rest.POST("/api/v1/bookings/{booking_id}/swap", {
+      params: { header: act(key), path: { booking_id: id } },
+      body: { otherBookingId },
+    }),
+  ) as Promise<{ items: api.Booking[] }>;
+
+/** What cancelling would cost, by today's parameters. Asks, does nothing. */
+export const previewCancellation = (id: string) =>
+  ask(() =>
+    rest.GET("/api/v1/bookings/{booking_id}/cancellation", { params: { path: { booking_id: id } } }),
+  ) as Promise<api.CancellationPreview>;
+
+export const results = (fromMonth: string, toMonth: string) =>
+  ask(() => rest.GET("/api/v1/bookings/results", { params: { query: { from: fromMonth, to: toMonth } } })) as Promise<{
+    items: api.ResultCount[];
+  }>;
+
+export const bookingsQuery = (filter: BookingFilter) =>
+  infiniteQueryOptions({
+    queryKey: [...keys.bookings, filter],
+    queryFn: ({ pageParam }) => bookings(filter, pageParam),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.nextCursor ?? undefined,
+  });
+
+export const resultsQuery = (fromMonth: string, toMonth: string) =>
+  queryOptions({
+    queryKey: [...keys.results, fromMonth, toMonth],
+    queryFn: () => results(fromMonth, toMonth),
+  });

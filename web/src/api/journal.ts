@@ -1,0 +1,33 @@
+/** The journal and its proofs. */
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { keys } from "./contract/cache.ts";
+import { ask, rest } from "./contract/client.ts";
+
+export const auditRecords = (
+  { objectId, action }: { objectId?: string; action?: string },
+  cursor: string | undefined,
+) =>
+  ask(() =>
+    rest.GET("/api/v1/audit/records", {
+      params: {
+        query: { ...(objectId ? { objectId } : {}), ...(action ? { action } : {}), ...(cursor ? { cursor } : {}) },
+      },
+    }),
+  );
+
+/** The note with its key: the contract gives the bare note only where text/plain is asked. */
+export const checkpoint = () =>
+  ask(() => rest.GET("/api/v1/audit/checkpoint")) as Promise<{ note: string; verifierKey: string }>;
+
+export const inclusionProof = (id: string) =>
+  ask(() => rest.GET("/api/v1/audit/records/{record_id}/proof", { params: { path: { record_id: id } } }));
+
+export const auditQuery = (filter: { objectId?: string; action?: string }) =>
+  infiniteQueryOptions({
+    queryKey: [...keys.audit, "records", filter],
+    queryFn: ({ pageParam }) => auditRecords(filter, pageParam),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.nextCursor ?? undefined,
+  });
+
+export const checkpointQuery = queryOptions({ queryKey: [...keys.audit, "checkpoint"], queryFn: checkpoint });

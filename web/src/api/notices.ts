@@ -1,0 +1,57 @@
+/** The inbox. */
+import { infiniteQueryOptions, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { keys } from "./contract/cache.ts";
+import { ask, ours, rest } from "./contract/client.ts";
+import type * as api from "./contract/types.ts";
+
+export const notices = (cursor: string | undefined) =>
+  ask(() =>
+    rest.GET("/api/v1/notifications", { params: { query: cursor ? { cursor } : {} } }),
+  ) as Promise<api.NoticePage>;
+
+/** How many wait, without reading whom they are about: each name shown is a read of personal data, recorded as such. */
+export const unread = () =>
+  ask(() => rest.GET("/api/v1/notifications", { params: { query: { limit: 1 } } })).then((page) => page.unread);
+
+export const markRead = (id: string) =>
+  ask(() =>
+    rest.POST("/api/v1/notifications/{notice_id}/read", { params: { header: ours(), path: { notice_id: id } } }),
+  );
+
+export const noticesQuery = infiniteQueryOptions({
+  queryKey: [...keys.notices, "list"],
+  queryFn: ({ pageParam }) => notices(pageParam),
+  initialPageParam: undefined as string | undefined,
+  getNextPageParam: (last: api.NoticePage) => last.nextCursor ?? undefined,
+});
+
+export const unreadQuery = queryOptions({ queryKey: [...keys.notices, "unread"], queryFn: unread });
+
+/** Read marks may run ahead of the answer (rule 1): they are ours, and come back if refused. */
+export function useMarkRead() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: markRead,
+    onMutate: async (id: string) => {
+      await client.cancelQueries({ queryKey: keys.notices });
+      const before = client.getQueryData(noticesQuery.queryKey);
+      client.setQueryData(noticesQuery.queryKey, (data) =>
+        data
+          ? {
+              ...data,
+              pages: data.pages.map((page) => ({
+                ...page,
+                unread: Math.max(0, page.unread - 1),
+                items: page.items.map((notice) =>
+                  notice.id === id ? { ...notice, readAt: notice.readAt ?? new Date().toISOString() } : notice,
+                ),
+              })),
+            }
+          : data,
+      );
+      return { before };
+    },
+    onError: (_error, _id, context) => client.setQueryData(noticesQuery.queryKey, context?.before),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.notices }),
+  });
+}

@@ -1,0 +1,71 @@
+/** What can be done about a rule that stands against: the stable words of scheduling-rules, as an invitation and a place to go. */
+import { t } from "@lingui/core/macro";
+import type { Need, Verdict } from "../../api/contract/types.ts";
+import { ruleName, verdictText } from "./verdicts.ts";
+
+/** Whether this page has its own sentences for a rule: those that it can name. */
+function verdictKnown(rule: string): boolean {
+  return ruleName(rule) !== rule;
+}
+
+/** A need as the verdict that it is made from: the sentences are the same. */
+export function verdictOf({ rule, source, facts, remedy, opensAt }: Need): Verdict {
+  return { rule, source, facts, remedy, opensAt, allowed: false };
+}
+
+/** The sentence of what stands against; a rule that this page does not know speaks through the gateway. */
+export function needText(need: Need): string {
+  return verdictKnown(need.rule) || !need.detail ? verdictText(verdictOf(need)) : need.detail;
+}
+
+/** A rule that refused, as what stands against. */
+export function needOf({ rule, source, facts, remedy, opensAt }: Verdict): Need {
+  return { rule, source, facts, remedy: remedy ?? null, opensAt: opensAt ?? null, detail: null, action: null };
+}
+
+/** What to do, in a few words; undefined where the sentence of the rule says it all. */
+export function remedyText(need: Need): string | undefined {
+  switch (need.remedy) {
+    case "wait":
+      return t`Attendez : cela s'ouvre tout seul.`;
+    case "ask_mandate":
+      return t`Demandez le mandat au candidat.`;
+    case "declare_trainers":
+      return t`Déclarez vos formateurs.`;
+    case "renew_licence":
+      return t`Mettez l'agrément à jour dans « Équipe ».`;
+    case "choose_another_slot":
+    case "search_again":
+      return t`Choisissez un autre créneau.`;
+    case "choose_another_month":
+      return t`Choisissez un autre mois.`;
+    case "choose_another_candidate":
+      return t`Choisissez un autre candidat.`;
+    case "choose_another_trainer":
+      return t`Choisissez un autre accompagnateur.`;
+    case "choose_another_vehicle":
+      return t`Choisissez un autre véhicule.`;
+    case "validate_or_release":
+      return t`Validez ou rendez des créneaux du panier.`;
+    case "ask_fewer":
+      return t`Demandez moins de créneaux à la fois.`;
+    case "see_basket":
+      return t`Voyez votre panier.`;
+    case "see_bookings":
+      return t`Voyez vos réservations.`;
+    case "name_candidate":
+      return t`Nommez un candidat.`;
+    case "wait_for_penalty":
+      return t`Attendez la fin de la pénalité.`;
+    case "wait_for_result":
+      return t`Attendez le résultat de l'examen.`;
+    case "wait_for_pace":
+      return t`Le plafond remonte au fil du mois.`;
+    case "cancel_or_swap":
+      return t`Permutez avec une autre réservation, ou annulez.`;
+    case "pass_plateau_first":
+      return t`Le candidat obtient d'abord le plateau.`;
+    default:
+      return need.action ?? undefined;
+  }
+}

@@ -1,0 +1,194 @@
+/** What a rule said, in words (web.md §4). Verdicts are data; the sentence is made here, in the reader's language. */
+import { t } from "@lingui/core/macro";
+import type { Verdict } from "../../api/contract/types.ts";
+import { monthLong, parisMoment } from "../../time/format.ts";
+import { departmentName } from "../departments.ts";
+
+/** The sentence for a rule that refused. A fact that is missing makes the sentence shorter, never wrong. */
+export function verdictText(verdict: Verdict): string {
+  const { facts } = verdict;
+  const until = verdict.opensAt ? parisMoment(verdict.opensAt) : undefined;
+  const fact = (name: string) => facts[name] || undefined;
+  const limit = fact("limit");
+  switch (verdict.rule) {
+    case "R-TERRITORY": {
+      const department = fact("slotDepartment");
+      if (!department)
+        return until ? t`Réservé aux écoles du département jusqu'au ${until}.` : t`Réservé aux écoles du département.`;
+      const place = departmentName(department);
+      return until
+        ? t`Réservé aux écoles du département (${place}) jusqu'au ${until}.`
+        : t`Réservé aux écoles du département (${place}).`;
+    }
+    case "R-THRESHOLD": {
+      const month = fact("month");
+      const taken = fact("taken");
+      if (facts.fte === "unknown" && verdict.remedy === "declare_trainers") {
+        return t`Seuil inconnu : déclarez vos formateurs chez RdvPermis.`;
+      }
+      const figures =
+        month && taken && limit
+          ? t`Seuil de ${monthLong(month)} atteint : ${taken} sur ${limit}.`
+          : t`Seuil du mois atteint.`;
+      return until ? t`${figures} Suite le ${until}.` : figures;
+    }
+    case "R-API-PACE":
+      return until
+        ? t`Plafond du moment atteint. Il remonte le ${until}.`
+        : t`Plafond du moment atteint. Il remonte au fil du mois.`;
+    case "R-BASKET":
+      return limit
+        ? t`Panier plein (${limit}). Validez ou rendez un créneau.`
+        : t`Panier plein. Validez ou rendez un créneau.`;
+    case "R-GROUP":
+      return limit
+        ? t`Au plus ${limit} créneaux par demande. Faites-en une autre ensuite.`
+        : t`Trop de créneaux en une demande.`;
+    case "R-HOLD-TTL":
+      return t`Le délai du panier est passé. Les créneaux sont rendus.`;
+    case "R-NAMED":
+      return t`Chaque ligne nomme son candidat, et un candidat n'a qu'une ligne.`;
+    case "R-REPLACE":
+      return t`Changement impossible : plus de remplacement ce mois-ci. Autre choix : annuler.`;
+    case "R-PAST":
+      return t`Ce créneau a commencé ou est passé. Plus rien ne peut y changer.`;
+    case "R-NOTICE":
+      return t`Trop tard avant l'examen pour ce changement.`;
+    case "R-PENALTY": {
+      const why = barReason(fact("reason") ?? "");
+      return until
+        ? t`Ce candidat ne peut pas réserver avant le ${until} (${why}).`
+        : t`Ce candidat ne peut pas réserver pour le moment (${why}).`;
+    }
+    case "R-ONE-ACTIVE":
+      return t`Ce candidat a déjà un examen à venir pour ce permis.`;
+    case "R-AVAILABLE":
+      return conflictText(facts);
+    case "R-RDVPERMIS":
+      return t`RdvPermis dit que ce candidat ne peut pas prendre ce créneau.`;
+    case "R-CATEGORY": {
+      if (facts.field === "kind") return t`Le plateau doit être obtenu avant la circulation.`;
+      if (facts.field === "gearbox") return t`La boîte de vitesses du véhicule n'est pas celle du mandat.`;
+      if (facts.field === "vehicle" || facts.field === "vehicle_category")
+        return t`Ce véhicule ne convient pas à ce permis.`;
+      const slot = fact("slot");
+      const mandate = fact("mandate");
+      return slot && mandate
+        ? t`Créneau pour le permis ${slot}, mandat pour ${mandate}.`
+        : t`Créneau et mandat ne sont pas du même permis.`;
+    }
+    case "R-LICENSED":
+      return facts.whose === "trainer"
+        ? t`L'autorisation d'enseigner de l'accompagnateur n'est pas en vigueur.`
+        : facts.whose === "school"
+          ? t`L'agrément de l'école n'est pas en vigueur.`
+          : t`L'agrément de l'école ou du formateur n'est pas en vigueur.`;
+    case "R-PUBLISHED":
+      return until
+        ? t`RdvPermis publie ce créneau le ${until}.`
+        : t`Ce créneau est pris, retiré ou pas encore publié par RdvPermis.`;
+    case "R-MANDATE":
+      return t`Pas de mandat actif. Demandez-le au candidat.`;
+    default:
+      return t`Une règle le refuse (${verdict.rule}).`;
+  }
+}
+
+/** Why a candidate is barred; a motif of RdvPermis that is not known is a penalty of theirs. */
+export function barReason(reason: string): string {
+  switch (reason) {
+    case "absence":
+    case "ABSENCE":
+      return t`absence à un examen`;
+    case "late_cancellation":
+    case "ANNULATION_TARDIVE":
+      return t`annulation tardive`;
+    case "failure":
+    case "ECHEC":
+      return t`échec à un examen`;
+    case "passed":
+      return t`examen déjà obtenu`;
+    case "result_pending":
+      return t`résultat attendu`;
+    default:
+      return t`pénalité`;
+  }
+}
+
+/** Whose hour it is not, and whether by absence or by another exam with its drive. */
+function conflictText({ whose, what, travelMinutes }: Record<string, string>): string {
+  const names = (whose ?? "")
+    .split(",")
+    .flatMap((one) =>
+      one === "candidate"
+        ? [t`le candidat`]
+        : one === "trainer"
+          ? [t`l'accompagnateur`]
+          : one === "vehicle"
+            ? [t`le véhicule`]
+            : one === "school"
+              ? [t`l'école`]
+              : [],
+    )
+    .join(", ");
+  if (!names) return t`Une personne ou un véhicule n'est pas libre à cette heure.`;
+  if (what !== "booking") return t`Pas libre à cette heure : ${names}.`;
+  return travelMinutes && travelMinutes !== "0"
+    ? t`Déjà pris par un autre examen, trajet de ${travelMinutes} min compris : ${names}.`
+    : t`Déjà pris par un autre examen à cette heure : ${names}.`;
+}
+
+/** The short name of a rule, for headings. */
+export function ruleName(rule: string): string {
+  switch (rule) {
+    case "R-TERRITORY":
+      return t`Priorité du département`;
+    case "R-THRESHOLD":
+      return t`Seuil du mois`;
+    case "R-API-PACE":
+      return t`Plafond du moment`;
+    case "R-PAST":
+      return t`Créneau passé`;
+    case "R-PUBLISHED":
+      return t`Publication`;
+    case "R-CATEGORY":
+      return t`Permis`;
+    case "R-MANDATE":
+      return t`Mandat`;
+    case "R-ONE-ACTIVE":
+      return t`Un seul examen à venir`;
+    case "R-BASKET":
+      return t`Taille du panier`;
+    case "R-GROUP":
+      return t`Taille d'une demande`;
+    case "R-PENALTY":
+      return t`Pénalité`;
+    case "R-AVAILABLE":
+      return t`Disponibilité`;
+    case "R-RDVPERMIS":
+      return t`Avis de RdvPermis`;
+    case "R-LICENSED":
+      return t`Agrément`;
+    case "R-NAMED":
+      return t`Candidat nommé`;
+    case "R-REPLACE":
+      return t`Remplacements`;
+    case "R-NOTICE":
+      return t`Délai avant l'examen`;
+    case "R-HOLD-TTL":
+      return t`Délai du panier`;
+    default:
+      return rule;
+  }
+}
+
+/** The moment at which the last of the closed rules opens; undefined when one of them does not open with time. */
+export function opensAt(verdicts: readonly Verdict[]): string | undefined {
+  const refused = verdicts.filter((verdict) => !verdict.allowed);
+  const moments = refused.map((verdict) => verdict.opensAt);
+  if (moments.length === 0 || moments.some((moment) => !moment)) return undefined;
+  return moments
+    .map(String)
+    .sort((a, b) => Date.parse(a) - Date.parse(b))
+    .at(-1);
+}

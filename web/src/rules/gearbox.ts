@@ -1,6 +1,0 @@
-import { t } from "@lingui/core/macro";
-import type { Gearbox } from "../api/types.ts";
-
-export function gearboxWord(gearbox: Gearbox): string {
-  return gearbox === "automatic" ? t`automatique` : t`manuelle`;
-}

@@ -1,6 +1,0 @@
-import type { Threshold } from "../api/types.ts";
-
-/** What may be taken now: the lowest of the month's limit, today's pace and RdvPermis' own figure (R-10: the lower one blocks). */
-export function effectiveLimit(threshold: Threshold): number {
-  return Math.min(threshold.limit, threshold.pacedLimit, threshold.rdvpermisLimit ?? Number.POSITIVE_INFINITY);
-}
