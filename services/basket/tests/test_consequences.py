@@ -14,8 +14,8 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_testing.eventually import eventually
 
-LATE = {"late": "true", "barredDays": "30", "barredUntil": "2027-01-08T23:00:00+00:00"}
-FREE = {"late": "false", "barredDays": "0", "freeUntil": "2036-12-02T23:00:00+00:00"}
+LATE = {"late": "true", "restrictedDays": "30", "restrictedUntil": "2027-01-08T23:00:00+00:00"}
+FREE = {"late": "false", "restrictedDays": "0", "freeUntil": "2036-12-02T23:00:00+00:00"}
 
 
 async def preview(basket: Basket, line: pb.Line) -> booking_pb2.PreviewCancellationResponse:

@@ -34,7 +34,7 @@ async def make_service(make_engine: MakeEngine, serve: Serve) -> AsyncIterator[M
     """Function: (clock, first_look_seconds, per_minute) -> running service."""
     closers: list[Callable[[], Awaitable[None]]] = []
 
-    async def make(*, first_look_seconds: float = 5.0, per_minute: int = 1000, most: int = 20) -> Service:
+    async def make(*, first_poll_seconds: float = 5.0, per_minute: int = 1000, most: int = 20) -> Service:
         state = State()  # type: ignore[abstract]  # the methods it leaves out answer UNIMPLEMENTED
         clock, engine = Clock(), await make_engine(PACKAGE)
         state.school()
@@ -46,7 +46,7 @@ async def make_service(make_engine: MakeEngine, serve: Serve) -> AsyncIterator[M
         channel = egress.channel("egress", "scheduling-rules")
         stub = rdv_grpc.RdvPermisServiceStub(channel)
         options = Settings.model_construct(
-            first_look_seconds=first_look_seconds, looks_per_minute=per_minute, plan_looks=most
+            first_poll_seconds=first_poll_seconds, polls_per_minute=per_minute, plan_polls=most
         )
         rooms = assemble(engine, stub, Outbox("scheduling-rules"), clock, options)
         running = await serve(
@@ -57,7 +57,7 @@ async def make_service(make_engine: MakeEngine, serve: Serve) -> AsyncIterator[M
                 "resapermis.scheduling.v1.SchedulingService",
             ),
         )
-        closers.extend([channel.close, rooms.looker.close, rooms.flights.close])
+        closers.extend([channel.close, rooms.poller.close, rooms.flights.close])
         return Service(state, engine, clock, stub, rooms, running)
 
     yield make

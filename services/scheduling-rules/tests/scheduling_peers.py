@@ -18,7 +18,7 @@ from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER, caller
 from resapermis_scheduling_rules.__main__ import Rooms
-from resapermis_scheduling_rules.domain.polls import Look
+from resapermis_scheduling_rules.domain.polls import Poll
 from resapermis_scheduling_rules.peers import Asker
 from resapermis_testing.running import Running
 
@@ -63,12 +63,12 @@ class State(rdv_grpc.RdvPermisServiceServicer):
     favourites: dict[str, list[rdv.RdvFavourite]] = field(default_factory=dict)
     """By category group."""
     failure: Failure | None = None
-    """Of looks."""
+    """Of polls."""
     away: Failure | None = None
-    """Of everything but looks."""
+    """Of everything but polls."""
     gate: asyncio.Event | None = None
     asked: list[tuple[str, str, str]] = field(default_factory=list)
-    """(school, centre, day) of each look, in order."""
+    """(school, centre, day) of each poll, in order."""
 
     def school(self, school_id: str = "school-1", department: str = "91", fte: float | None = 2.0) -> None:
         self.schools[school_id] = rdv.GetSchoolResponse(
@@ -160,10 +160,10 @@ class Service:
         """Metadata of a manager."""
         return ((HEADER, self.running.principal(school_id=school_id)),)
 
-    async def look(self, centre_id: str = "c1", day: date = DAY, school_id: str = "school-1") -> str:
+    async def poll(self, centre_id: str = "c1", day: date = DAY, school_id: str = "school-1") -> str:
         """Bring one day into the mirror."""
         await self.rooms.centres.offer("91", "B", Asker(school_id))
-        return await self.rooms.looker.look(Look(day, centre_id, "B", "91"), school_id)
+        return await self.rooms.poller.poll(Poll(day, centre_id, "B", "91"), school_id)
 
 
 MakeService = Callable[..., Awaitable[Service]]

@@ -88,7 +88,7 @@ async def _send(service: Service, caller: str, method: str, data: bytes) -> str:
 async def test_a_running_service_answers_bent_messages_and_never_breaks(service: Service, method: str) -> None:
     seed, caller = METHODS[method]
     service.state.slot("s1")
-    await service.look()
+    await service.poll()
     words: dict[str, int] = {}
     slowest = 0.0
     for data in mutants([seed, SEARCH, EVALUATE], Random(method), 200):  # noqa: S311 - repeatable on purpose
@@ -127,7 +127,7 @@ async def test_a_cursor_that_no_search_made_is_refused(service: Service, plain: 
 @pytest.mark.parametrize("plain", ["0001-01-01T00:00:00+14:00 s1", "9999-12-31T23:59:59-14:00 s1"])
 async def test_a_cursor_from_beyond_all_years_ends_the_search_or_is_refused(service: Service, plain: str) -> None:
     service.state.slot("s1")
-    await service.look()
+    await service.poll()
     request = pb.SearchSlotsRequest(department="91", category="B", cursor=_cursor(plain))
     assert await _send(service, "auth-gateway", "SearchSlots", request.SerializeToString()) in {"OK", "MALFORMED"}
 

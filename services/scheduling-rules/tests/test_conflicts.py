@@ -27,7 +27,7 @@ async def refusals(desk: Desk, purpose: str = "hold", **more: Any) -> dict[str, 
 async def slot(desk: Desk) -> Desk:
     """A slot at nine at the centre c1, and a trainer of the school."""
     desk.around.state.slot("s1")
-    await desk.around.look()
+    await desk.around.poll()
     await desk.trainer(authorised_until=stamp(2027, 6, 1))
     return desk
 

@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from rule_cases import actions, cases, departments, moments, parameters, waiting_cases
+from rule_snapshots import actions, departments, moments, parameters, snapshots, waiting_snapshots
 
-from resapermis_scheduling_rules.domain.case import Action, Case, Purpose
 from resapermis_scheduling_rules.domain.days import month_of, month_start, next_month, zone_of
 from resapermis_scheduling_rules.domain.parameters import Parameter, Parameters, parameters_for
-from resapermis_scheduling_rules.domain.penalties import Reason
 from resapermis_scheduling_rules.domain.quota import Quota, next_pace_change, pace_day, paced
+from resapermis_scheduling_rules.domain.restrictions import Reason
 from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status, status_of
+from resapermis_scheduling_rules.domain.snapshot import Action, EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.rules import ACTION_RULES, LINE_RULES, SLOT_RULES
 from resapermis_scheduling_rules.rules.basket import basket, group
@@ -30,76 +30,78 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.mark.req("E-02")
-@given(cases())
-def test_equal_facts_get_equal_verdicts(case: Case) -> None:
-    other_school = replace(case, school=replace(case.school))
-    assert judge.line(case) == judge.line(other_school)
+@given(snapshots())
+def test_equal_facts_get_equal_verdicts(snapshot: EvaluationSnapshot) -> None:
+    other_school = replace(snapshot, school=replace(snapshot.school))
+    assert judge.line(snapshot) == judge.line(other_school)
 
 
 @pytest.mark.req("E-02")
-@given(cases(), st.randoms(use_true_random=False))
-def test_the_order_of_evaluation_changes_nothing(case: Case, random: object) -> None:
+@given(snapshots(), st.randoms(use_true_random=False))
+def test_the_order_of_evaluation_changes_nothing(snapshot: EvaluationSnapshot, random: object) -> None:
     shuffled = list(LINE_RULES)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert {rule(case).rule: rule(case) for rule in shuffled} == {one.rule: one for one in judge.line(case).verdicts}
+    assert {rule(snapshot).rule: rule(snapshot) for rule in shuffled} == {
+        one.rule: one for one in judge.line(snapshot).verdicts
+    }
 
 
 @pytest.mark.req("E-02")
-@given(cases())
-def test_another_name_of_the_school_changes_no_verdict(case: Case) -> None:
-    free = replace(case, slot=replace(case.slot, holder=""))
+@given(snapshots())
+def test_another_name_of_the_school_changes_no_verdict(snapshot: EvaluationSnapshot) -> None:
+    free = replace(snapshot, slot=replace(snapshot.slot, holder=""))
     renamed = replace(free, school=replace(free.school, id="renamed"))
     assert judge.line(free) == judge.line(renamed)
 
 
 @pytest.mark.req("R-09")
-@given(cases() | waiting_cases())
-def test_a_rule_opens_exactly_when_it_says(case: Case) -> None:
+@given(snapshots() | waiting_snapshots())
+def test_a_rule_opens_exactly_when_it_says(snapshot: EvaluationSnapshot) -> None:
     for rule in LINE_RULES:
-        verdict = rule(case)
+        verdict = rule(snapshot)
         if verdict.opens_at is None:
             continue
         assert not verdict.allowed
-        assert verdict.opens_at > case.now
-        assert rule(replace(case, now=verdict.opens_at)).allowed
-        assert not rule(replace(case, now=verdict.opens_at - SECOND)).allowed
+        assert verdict.opens_at > snapshot.now
+        assert rule(replace(snapshot, now=verdict.opens_at)).allowed
+        assert not rule(replace(snapshot, now=verdict.opens_at - SECOND)).allowed
 
 
 @pytest.mark.req("R-09")
-@given(cases() | waiting_cases())
-def test_a_line_opens_at_the_very_first_moment_that_allows_it(case: Case) -> None:
-    judged = judge.explained(case)
+@given(snapshots() | waiting_snapshots())
+def test_a_line_opens_at_the_very_first_moment_that_allows_it(snapshot: EvaluationSnapshot) -> None:
+    judged = judge.explained(snapshot)
     if judged.opens_at is None:
         return
     assert not judged.allowed
-    assert judge.line(replace(case, now=judged.opens_at)).allowed
-    turns = {case.now, judged.opens_at - SECOND}
-    turns |= {bar.until for bar in case.bars if bar.until is not None}
-    turns |= {bar.since for bar in case.bars}
+    assert judge.line(replace(snapshot, now=judged.opens_at)).allowed
+    turns = {snapshot.now, judged.opens_at - SECOND}
+    turns |= {restriction.until for restriction in snapshot.restrictions if restriction.until is not None}
+    turns |= {restriction.since for restriction in snapshot.restrictions}
     turns |= {verdict.opens_at for verdict in judged.verdicts if verdict.opens_at is not None}
     for at in turns:
-        if case.now <= at < judged.opens_at:
-            assert not judge.line(replace(case, now=at)).allowed
+        if snapshot.now <= at < judged.opens_at:
+            assert not judge.line(replace(snapshot, now=at)).allowed
 
 
-@given(cases())
-def test_what_opens_by_itself_has_only_openings_against_it(case: Case) -> None:
-    judged = judge.explained(case)
+@given(snapshots())
+def test_what_opens_by_itself_has_only_openings_against_it(snapshot: EvaluationSnapshot) -> None:
+    judged = judge.explained(snapshot)
     if judged.opens_at is not None:
         assert all(verdict.opens_at is not None for verdict in judged.verdicts if not verdict.allowed)
 
 
 @pytest.mark.req("E-02")
-@given(cases())
-def test_asking_again_improves_nothing(case: Case) -> None:
-    first, second = judge.line(case), judge.line(replace(case))
+@given(snapshots())
+def test_asking_again_improves_nothing(snapshot: EvaluationSnapshot) -> None:
+    first, second = judge.line(snapshot), judge.line(replace(snapshot))
     assert first == second
-    assert judge.explained(case).verdicts == first.verdicts
+    assert judge.explained(snapshot).verdicts == first.verdicts
 
 
-@given(cases(), actions)
-def test_verdicts_use_the_words_of_the_closed_lists(case: Case, action: Action) -> None:
-    for verdict in [*judge.line(case).verdicts, *judge.action(action).verdicts, unknown("slot")]:
+@given(snapshots(), actions)
+def test_verdicts_use_the_words_of_the_closed_lists(snapshot: EvaluationSnapshot, action: Action) -> None:
+    for verdict in [*judge.line(snapshot).verdicts, *judge.action(action).verdicts, unknown("slot")]:
         assert verdict.rule in RULE_IDS
         assert verdict.allowed == (verdict.remedy == "")
         assert verdict.remedy in REMEDIES | {""}
@@ -114,25 +116,25 @@ def test_the_glossary_lists_every_word_that_verdicts_use() -> None:
 
 
 @pytest.mark.req("R-09")
-@given(cases() | waiting_cases())
-def test_a_slot_opens_exactly_when_it_says(case: Case) -> None:
-    judged = judge.slot(case)
+@given(snapshots() | waiting_snapshots())
+def test_a_slot_opens_exactly_when_it_says(snapshot: EvaluationSnapshot) -> None:
+    judged = judge.slot(snapshot)
     if judged.opens_at is not None:
         assert not judged.allowed
-        assert judge.slot(replace(case, now=judged.opens_at)).allowed
-        assert not judge.slot(replace(case, now=judged.opens_at - SECOND)).allowed
+        assert judge.slot(replace(snapshot, now=judged.opens_at)).allowed
+        assert not judge.slot(replace(snapshot, now=judged.opens_at - SECOND)).allowed
 
 
-@given(cases())
-def test_each_rule_answers_once_under_its_own_name(case: Case) -> None:
-    names = [verdict.rule for verdict in judge.line(case).verdicts]
+@given(snapshots())
+def test_each_rule_answers_once_under_its_own_name(snapshot: EvaluationSnapshot) -> None:
+    names = [verdict.rule for verdict in judge.line(snapshot).verdicts]
     assert len(names) == len(set(names)) == len(LINE_RULES)
 
 
-@given(cases())
-def test_no_fact_is_a_person(case: Case) -> None:
-    if case.candidate is not None:
-        assert all(case.candidate.id not in verdict.facts.values() for verdict in judge.line(case).verdicts)
+@given(snapshots())
+def test_no_fact_is_a_person(snapshot: EvaluationSnapshot) -> None:
+    if snapshot.candidate is not None:
+        assert all(snapshot.candidate.id not in verdict.facts.values() for verdict in judge.line(snapshot).verdicts)
 
 
 @pytest.mark.req("R-14")
@@ -157,9 +159,9 @@ def test_all_rules_of_an_action_answer_in_any_order(action: Action) -> None:
 
 
 @pytest.mark.req("R-10")
-@given(cases())
-def test_the_lower_threshold_blocks(case: Case) -> None:
-    free = replace(case, purpose=Purpose.HOLD, quota=replace(case.quota, rdvpermis_says_reached=False))
+@given(snapshots())
+def test_the_lower_threshold_blocks(snapshot: EvaluationSnapshot) -> None:
+    free = replace(snapshot, purpose=Purpose.HOLD, quota=replace(snapshot.quota, rdvpermis_says_reached=False))
     allowed = threshold(free).allowed
     quota = free.quota
     known = [limit for limit in (quota.own_limit, quota.rdvpermis_limit) if limit is not None]
@@ -223,8 +225,8 @@ def test_a_slot_counts_for_the_month_of_its_own_wall_clock(department: str, loca
 
 def test_territory_ends_after_48_hours_of_real_time_over_a_change_of_clocks() -> None:
     published = datetime(2026, 3, 28, 15, 0, tzinfo=ZoneInfo("Europe/Paris"))  # clocks change on the 29th
-    case = _case(published_at=published.astimezone(UTC), now=published.astimezone(UTC), department="75")
-    opens = territory(case).opens_at
+    snapshot = _snapshot(published_at=published.astimezone(UTC), now=published.astimezone(UTC), department="75")
+    opens = territory(snapshot).opens_at
     assert opens is not None
     assert opens.astimezone(ZoneInfo("Europe/Paris")) == datetime(2026, 3, 30, 16, 0, tzinfo=ZoneInfo("Europe/Paris"))
 
@@ -237,18 +239,18 @@ def test_midnight_exists_in_every_zone(department: str, month: int, day: int) ->
 
 @pytest.mark.req("R-12", "R-28")
 def test_a_slot_that_has_begun_is_past_and_a_lapsed_licence_takes_nothing() -> None:
-    case = _case()
-    assert past(replace(case, now=case.slot.starts_at - SECOND)).allowed
-    assert not past(replace(case, now=case.slot.starts_at)).allowed
-    lapsed = replace(case, school=replace(case.school, licensed_until=case.now))
+    snapshot = _snapshot()
+    assert past(replace(snapshot, now=snapshot.slot.starts_at - SECOND)).allowed
+    assert not past(replace(snapshot, now=snapshot.slot.starts_at)).allowed
+    lapsed = replace(snapshot, school=replace(snapshot.school, licensed_until=snapshot.now))
     assert not licensed(lapsed).allowed
-    assert notice(replace(case, now=case.slot.starts_at)).allowed
+    assert notice(replace(snapshot, now=snapshot.slot.starts_at)).allowed
 
 
 @pytest.mark.req("R-10")
 def test_a_pace_that_will_never_suffice_does_not_promise() -> None:
-    case = replace(_case(), quota=Quota(rate=Decimal("4.5"), fte=Decimal(1), taken=4))
-    verdict = api_pace(case)
+    snapshot = replace(_snapshot(), quota=Quota(rate=Decimal("4.5"), fte=Decimal(1), taken=4))
+    verdict = api_pace(snapshot)
     assert (verdict.allowed, verdict.opens_at, verdict.remedy) == (False, None, "choose_another_month")
 
 
@@ -276,10 +278,12 @@ def test_a_word_of_rdvpermis_that_nobody_knows_is_not_bookable() -> None:
 
 
 def test_a_search_says_what_the_slot_rules_say() -> None:
-    assert [one.rule for one in judge.slot(_case()).verdicts] == [rule(_case()).rule for rule in SLOT_RULES]
+    assert [one.rule for one in judge.slot(_snapshot()).verdicts] == [rule(_snapshot()).rule for rule in SLOT_RULES]
 
 
-def _case(*, published_at: datetime | None = None, now: datetime | None = None, department: str = "91") -> Case:
+def _snapshot(
+    *, published_at: datetime | None = None, now: datetime | None = None, department: str = "91"
+) -> EvaluationSnapshot:
     starts = datetime(2026, 12, 9, 8, 0, tzinfo=UTC)
     published = published_at or starts - timedelta(days=20)
     slot = Slot(
@@ -295,4 +299,4 @@ def _case(*, published_at: datetime | None = None, now: datetime | None = None, 
     )
     quota = Quota(rate=Decimal("4.5"), fte=Decimal(4))
     school = School("school", department)
-    return Case(now or starts - timedelta(days=10), Purpose.HOLD, school, slot, Parameters(), quota)
+    return EvaluationSnapshot(now or starts - timedelta(days=10), Purpose.HOLD, school, slot, Parameters(), quota)

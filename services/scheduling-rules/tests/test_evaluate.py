@@ -37,7 +37,7 @@ def del_allowed(verdicts: Any) -> None:
 async def test_four_slots_are_allowed_and_five_are_not(service: Service) -> None:
     for n in range(5):
         service.state.slot(f"s{n}", hour=8 + n)
-    await service.look()
+    await service.poll()
     four = await evaluate(service, *(line(f"s{n}", f"candidate-{n}") for n in range(4)))
     assert four.allowed
     assert [len(one.verdicts) for one in four.lines] == [len(LINE_RULES)] * 4
@@ -53,7 +53,7 @@ async def test_four_slots_are_allowed_and_five_are_not(service: Service) -> None
 async def test_every_reason_is_said_at_once(service: Service) -> None:
     service.state.slot("s1", published=NOW - timedelta(hours=1), word="RÉSERVÉ")
     service.state.school("far", department="33", fte=0.5)
-    await service.look()
+    await service.poll()
     busy = line("s1", "candidate-1", mandate_active=False, mandate_category="A", candidate_busy=True)
     usage = [pb.Usage(department="91", month="2026-12", category="B", taken=2)]
     answer = await evaluate(service, busy, school_id="far", usage=usage, lines_in_basket=12)
@@ -72,7 +72,7 @@ async def test_every_reason_is_said_at_once(service: Service) -> None:
 async def test_who_asks_for_what_stands_against_it_alone_hears_that_of_the_same_judgement(service: Service) -> None:
     for n in range(5):
         service.state.slot(f"s{n}", hour=8 + n)
-    await service.look()
+    await service.poll()
     wanted = [line("s0", "candidate-1"), line("s1", "candidate-2", mandate_active=False), line("nobody-saw-it")]
     for asked in (wanted, [line(f"s{n}") for n in range(5)]):
         everything = await evaluate(service, *asked)
@@ -99,7 +99,7 @@ async def test_the_lower_of_both_thresholds_blocks(service: Service) -> None:
     service.state.slot("s1")
     service.state.threshold.limit = 3
     service.state.threshold.taken = 2  # booked at RdvPermis without us
-    await service.look()
+    await service.poll()
     await service.stub().ListThresholds(pb.ListThresholdsRequest(), metadata=service.who())
     usage = [pb.Usage(department="91", month="2026-12", category="B", taken=1)]
     await service.stub().ListThresholds(pb.ListThresholdsRequest(usage=usage), metadata=service.who())
@@ -113,7 +113,7 @@ async def test_the_lower_of_both_thresholds_blocks(service: Service) -> None:
 
 async def test_validation_needs_names_and_counts_nothing_twice(service: Service) -> None:
     service.state.slot("s1", word="RÉSERVÉ_PAR_MON_AUTO_ÉCOLE")
-    await service.look()
+    await service.poll()
     usage = [pb.Usage(department="91", month="2026-12", category="B", taken=9)]
     named = await evaluate(service, line("s1", "candidate-1"), purpose="validate", usage=usage, lines_in_basket=12)
     assert named.allowed
@@ -124,7 +124,7 @@ async def test_validation_needs_names_and_counts_nothing_twice(service: Service)
 async def test_a_candidate_stands_on_one_line_of_an_action(service: Service) -> None:
     service.state.slot("s1")
     service.state.slot("s2", hour=10)
-    await service.look()
+    await service.poll()
     answer = await evaluate(service, line("s1", "candidate-1"), line("s2", "candidate-1"))
     assert [refused(one) for one in answer.lines] == [["R-NAMED"], ["R-NAMED"]]
 
@@ -133,7 +133,7 @@ async def test_a_candidate_stands_on_one_line_of_an_action(service: Service) -> 
 async def test_trainers_declared_since_count_at_once(service: Service) -> None:
     service.state.slot("s1")
     service.state.threshold.fte = 4.0  # two when the school was first seen
-    await service.look()
+    await service.poll()
     stub = service.stub()
     await stub.ListThresholds(pb.ListThresholdsRequest(), metadata=service.who())
     service.clock.move(minutes=11)

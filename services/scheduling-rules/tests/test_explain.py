@@ -1,4 +1,4 @@
-"""Explain: what must change, and when time alone opens it; Evaluate with people, vehicles and bars beside the slot."""
+"""Explain: what must change, and when time alone opens it; Evaluate with people, vehicles and restrictions beside the slot."""
 
 from datetime import UTC, timedelta
 from itertools import permutations
@@ -12,7 +12,7 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1 import school_pb2
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.errors import Code
-from resapermis_scheduling_rules.domain.case import Purpose
+from resapermis_scheduling_rules.domain.snapshot import Purpose
 
 
 def asked(slot_id: str = "s1", **changes: Any) -> pb.EvaluateLine:
@@ -40,7 +40,7 @@ async def test_what_time_alone_opens_says_when_and_opens_then(service: Service) 
     published = NOW - timedelta(hours=1)
     service.state.school("far", department="33")
     service.state.slot("s1", published=published)
-    await service.look()
+    await service.poll()
     (line,) = (await explained(service, asked(), school_id="far")).lines
     assert line.opens_at.ToDatetime(UTC) == published + timedelta(hours=48)
     assert [(need.rule, need.remedy) for need in line.needs] == [("R-TERRITORY", "wait")]
@@ -53,7 +53,7 @@ async def test_what_time_alone_opens_says_when_and_opens_then(service: Service) 
 async def test_what_somebody_must_change_promises_no_moment(service: Service) -> None:
     service.state.school("far", department="33")
     service.state.slot("s1", published=NOW - timedelta(hours=1))
-    await service.look()
+    await service.poll()
     answer = await explained(service, asked(mandate_active=False), school_id="far", lines_in_basket=12)
     (line,) = answer.lines
     assert not line.HasField("opens_at")
@@ -70,9 +70,9 @@ async def test_an_unknown_slot_is_explained_as_one_to_search(service: Service) -
 
 
 @pytest.mark.parametrize("purpose", [one.value for one in Purpose if one is not Purpose.SEARCH])
-async def test_every_purpose_is_answered_and_its_case_kept(service: Service, purpose: str) -> None:
+async def test_every_purpose_is_answered_and_its_snapshot_kept(service: Service, purpose: str) -> None:
     service.state.slot("s1")
-    await service.look()
+    await service.poll()
     request = pb.EvaluateRequest(lines=[asked()], purpose=purpose)
     answer = await service.stub("basket").Evaluate(request, metadata=service.who())
     assert answer.allowed
@@ -90,10 +90,10 @@ async def test_a_question_that_cannot_be_is_refused(service: Service, purpose: s
 
 
 @pytest.mark.req("R-17", "R-28", "R-29")
-async def test_who_accompanies_in_what_is_judged_with_the_line_and_kept_in_its_case(desk: Desk) -> None:
+async def test_who_accompanies_in_what_is_judged_with_the_line_and_kept_in_its_snapshot(desk: Desk) -> None:
     service = desk.around
     service.state.slot("s1")
-    await service.look()
+    await service.poll()
     await desk.trainer("t1", authorised_until=stamp(2026, 12, 1))
     wanted = school_pb2.Vehicle(label="Clio", categories=["B"], gearbox="automatic")
     request = school_pb2.SetVehicleRequest(vehicle=wanted, request_id="1")
@@ -115,7 +115,7 @@ async def test_many_lines_are_answered_in_their_order_with_one_statement(
 ) -> None:
     for n in range(12):
         service.state.slot(f"s{n}", hour=8 + n // 2, minute=30 * (n % 2))
-    await service.look()
+    await service.poll()
     lines = [asked(f"s{n}", candidate_id=f"candidate-{n}") for n in range(12)]
     for _ in range(2):
         await explained(service, *lines)  # parameters are remembered from now on
@@ -147,7 +147,7 @@ async def test_neither_the_order_of_lines_nor_asking_twice_nor_another_school_ch
     service.state.school("school-2")
     for n in range(3):
         service.state.slot(f"s{n}", hour=8 + n, published=NOW - timedelta(hours=n))
-    await service.look()
+    await service.poll()
     lines = [
         asked("s0", candidate_id="candidate-0", mandate_active=False),
         asked("s1", candidate_id="candidate-1", mandate_category="A"),

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from icalendar.timezone import tzp
 from scheduling_peers import NOW
 
 from resapermis_kit.errors import Failure
-from resapermis_scheduling_rules.availability.ical.expand import Found, expand
+from resapermis_scheduling_rules.availability.ical.expand import BusyTimes, expand
 from resapermis_scheduling_rules.availability.ical.reduce import LARGEST, NotACalendar, reduce
 from resapermis_scheduling_rules.availability.ical.run import Reader
 
@@ -53,11 +54,13 @@ def calendar(*events: str, before: str = "") -> bytes:
     return f"BEGIN:VCALENDAR\nVERSION:2.0\n{before}{body}END:VCALENDAR\n".replace("\n", "\r\n").encode()
 
 
-def read(*events: str, zone: str = "Europe/Paris", since: datetime = NOW, before: str = "") -> Found:
+def read(*events: str, zone: str = "Europe/Paris", since: datetime = NOW, before: str = "") -> BusyTimes:
+    """As a process does that reads no other: the library remembers a calendar's own zones for as long as a process lives."""
+    tzp.use_default()
     return expand(reduce(calendar(*events, before=before)), ZoneInfo(zone), since, since + YEAR)
 
 
-def hours(found: Found) -> list[str]:
+def hours(found: BusyTimes) -> list[str]:
     """Starts and ends, UTC, to the minute."""
     return [f"{starts:%m-%dT%H:%M}/{ends:%m-%dT%H:%M}" for starts, ends in found.spans]
 

@@ -9,7 +9,7 @@ from resapermis_scheduling_rules import invariants
 from resapermis_testing.postgres import MakeEngine
 
 _BAR = (
-    "INSERT INTO bar (id, school_id, candidate_id, category, kind, reason, since, line_id, lift_reason, proposed_by, "
+    "INSERT INTO restriction (id, school_id, candidate_id, category, kind, reason, since, line_id, waiver_reason, proposed_by, "
     "proposed_at, approved_by, approved_at) VALUES "
     "(gen_random_uuid(), 's', 'c', 'B', '', 'absence', now(), 'l1', 'ill', 'a', now(), {approved}, now())"
 )
@@ -22,9 +22,12 @@ _NO_CHECKS = (
     "AND contype = 'c' LOOP EXECUTE 'ALTER TABLE parameter DROP CONSTRAINT ' || quote_ident(c); END LOOP; END $$"
 )
 LOSSES: dict[str, list[str]] = {
-    "bar_is_lifted_by_two": ["ALTER TABLE bar DROP CONSTRAINT bar_four_eyes_check", _BAR.format(approved="'a'")],
-    "bar_follows_from_one_fact_once": [
-        "DROP INDEX one_bar_a_line_and_reason",
+    "restriction_is_waived_by_two": [
+        "ALTER TABLE restriction DROP CONSTRAINT restriction_four_eyes_check",
+        _BAR.format(approved="'a'"),
+    ],
+    "restriction_follows_from_one_event_once": [
+        "DROP INDEX one_restriction_a_line_and_reason",
         _BAR.format(approved="'b'"),
         _BAR.format(approved="'b'"),
     ],

@@ -1,4 +1,4 @@
-"""How looks and facts of ours change what is known of a slot, in whatever order they arrive."""
+"""How polls and events of ours change what is known of a slot, in whatever order they arrive."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,27 +8,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resapermis_scheduling_rules.domain.slots import STATUS_OF_WORD, Status
-from resapermis_scheduling_rules.mirror.merging import BY_OTHERS, Found, Known, came, is_doubtful, lost, merged, to_tell
+from resapermis_scheduling_rules.mirror.merge import (
+    BY_OTHERS,
+    MirroredSlot,
+    PolledSlot,
+    came,
+    is_doubtful,
+    lost,
+    merged,
+    to_publish,
+)
 
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 STARTS = AT + timedelta(days=10)
-HELD = Known(Status.TAKEN, STARTS, AT, AT, "school-1", AT + timedelta(minutes=15))
+HELD = MirroredSlot(Status.TAKEN, STARTS, AT, AT, "school-1", AT + timedelta(minutes=15))
 
 
-def found(word: str = "DISPONIBLE") -> Found:
-    return Found("s1", STARTS, STARTS + timedelta(minutes=32), AT, word, "CIRCULATION")
+def found(word: str = "DISPONIBLE") -> PolledSlot:
+    return PolledSlot("s1", STARTS, STARTS + timedelta(minutes=32), AT, word, "CIRCULATION")
 
 
 words = st.sampled_from([*STATUS_OF_WORD, "UN_MOT_NOUVEAU"])
 
 
 @given(words, st.timedeltas(timedelta(seconds=1), timedelta(days=1)))
-def test_what_was_learnt_after_the_look_stays(word: str, late: timedelta) -> None:
+def test_what_was_learnt_after_the_poll_stays(word: str, late: timedelta) -> None:
     known = replace(HELD, seen_at=AT + late)
     assert merged(known, found(word), "school-2", AT) == known
 
 
-def test_a_live_hold_of_ours_outlives_a_look_that_says_free() -> None:
+def test_a_live_hold_of_ours_outlives_a_poll_that_says_free() -> None:
     later = AT + timedelta(minutes=1)
     assert merged(HELD, found(), "school-2", later).holder == "school-1"
     after_its_end = merged(HELD, found(), "school-2", AT + timedelta(minutes=16))
@@ -67,26 +76,26 @@ def test_publication_is_when_rdvpermis_says_else_when_first_seen() -> None:
     assert merged(first, unsaid, "school-1", AT + timedelta(hours=1)).published_at == AT
 
 
-FREE = Known(Status.FREE, STARTS, AT - timedelta(days=3), AT)
+FREE = MirroredSlot(Status.FREE, STARTS, AT - timedelta(days=3), AT)
 
 
 @pytest.mark.req("R-09")
 def test_a_slot_that_comes_back_is_free_again_with_its_first_publication() -> None:
-    gone = replace(FREE, status=Status.WITHDRAWN, withdrawn_at=AT, lost_said_at=AT)
+    gone = replace(FREE, status=Status.WITHDRAWN, withdrawn_at=AT, loss_published_at=AT)
     later = AT + timedelta(minutes=5)
     back = merged(gone, replace(found(), published_at=None), "school-1", later)
     assert (back.status, back.withdrawn_at, back.published_at) == (Status.FREE, None, FREE.published_at)
-    assert (back.reappeared_at, back.lost_said_at) == (later, AT)
+    assert (back.reappeared_at, back.loss_published_at) == (later, AT)
     assert merged(back, found(), "school-1", later + timedelta(hours=1)).reappeared_at == later
 
 
 def test_a_slot_that_comes_and_goes_is_told_gone_once_unless_a_school_has_it() -> None:
-    again = replace(FREE, lost_said_at=AT)
+    again = replace(FREE, loss_published_at=AT)
     soon, late = AT + timedelta(minutes=59), AT + timedelta(minutes=61)
-    assert to_tell({"s1": FREE}, ["s1"], soon) == ["s1"]
-    assert to_tell({"s1": again}, ["s1"], soon) == []
-    assert to_tell({"s1": again}, ["s1"], late) == ["s1"]
-    assert to_tell({"s1": replace(HELD, lost_said_at=AT)}, ["s1"], soon) == ["s1"]
+    assert to_publish({"s1": FREE}, ["s1"], soon) == ["s1"]
+    assert to_publish({"s1": again}, ["s1"], soon) == []
+    assert to_publish({"s1": again}, ["s1"], late) == ["s1"]
+    assert to_publish({"s1": replace(HELD, loss_published_at=AT)}, ["s1"], soon) == ["s1"]
 
 
 @pytest.mark.req("R-20")

@@ -158,7 +158,7 @@ async def test_a_preview_says_which_bookings_a_value_would_refuse_and_changes_no
     service.state.slot("s1")
     service.state.slot("s2", hour=10)
     await service.rooms.schools.standing(Asker("school-1"))
-    await service.look()
+    await service.poll()
     async with transaction(service.engine) as tx:
         await schools.keep_lines(
             tx,
@@ -195,9 +195,9 @@ async def test_a_proposal_that_cannot_be_is_refused(
     assert [violation[0] for violation in caught.value.violations] == [field]
 
 
-async def test_every_fact_of_the_contract_is_one_that_may_be_said() -> None:
+async def test_every_event_of_the_contract_is_one_that_may_be_published() -> None:
     contract = events_pb2.DESCRIPTOR.message_types_by_name.values()
-    assert {one.full_name for one in events.FACTS} == {one.full_name for one in contract}
+    assert {one.full_name for one in events.EVENTS} == {one.full_name for one in contract}
 
 
 @pytest.mark.req("R-24")

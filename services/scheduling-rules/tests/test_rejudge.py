@@ -1,4 +1,4 @@
-"""Judged again from what was kept, a case gets the verdict that it got: years later, whatever parameters say by then."""
+"""Judged again from what was kept, a snapshot gets the verdict that it got: years later, whatever parameters say by then."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rule_cases import actions, cases, waiting_cases
+from rule_snapshots import actions, snapshots, waiting_snapshots
 from scheduling_peers import NOW, Service, refusal
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import Code
 from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.domain.case import Action, Case
 from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Parameters, Rulebook
+from resapermis_scheduling_rules.domain.snapshot import Action, EvaluationSnapshot
 from resapermis_scheduling_rules.evaluation import judge
-from resapermis_scheduling_rules.evaluation import wire as case_wire
+from resapermis_scheduling_rules.evaluation import wire as snapshot_wire
 from resapermis_scheduling_rules.parameters import change
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -28,10 +28,10 @@ def rulebook_of(values: Parameters, since: datetime = LONG_AGO) -> list[Dated]:
     return [Dated(Parameter(name, None, None, Decimal(getattr(values, name))), since) for name in Parameters.__slots__]
 
 
-def kept_of(case: Case, action: Action) -> pb.EvaluationSnapshot:
-    line = pb.EvaluateLine(slot_id=case.slot.id, trainer_id=case.trainer_id, vehicle_id=case.vehicle_id)
-    if case.candidate is not None:
-        who = case.candidate
+def kept_of(snapshot: EvaluationSnapshot, action: Action) -> pb.EvaluationSnapshot:
+    line = pb.EvaluateLine(slot_id=snapshot.slot.id, trainer_id=snapshot.trainer_id, vehicle_id=snapshot.vehicle_id)
+    if snapshot.candidate is not None:
+        who = snapshot.candidate
         line.candidate_id, line.mandate_active, line.candidate_busy = who.id, who.mandate_active, who.busy
         line.mandate_category, line.mandate_gearbox = who.mandate_category, who.mandate_gearbox
         line.rdvpermis_code = who.eligibility_code
@@ -39,36 +39,42 @@ def kept_of(case: Case, action: Action) -> pb.EvaluationSnapshot:
             line.rdvpermis_eligible = who.eligible
         if who.eligible_seen_at is not None:
             line.rdvpermis_seen_at.FromDatetime(who.eligible_seen_at)
-    if case.changeable is not None:
-        line.changeable = case.changeable
-    kept = case_wire.case(case, action, line, wire.slot(case.slot, case.status, case.parameters))
+    if snapshot.changeable is not None:
+        line.changeable = snapshot.changeable
+    kept = snapshot_wire.snapshot(
+        snapshot, action, line, wire.slot(snapshot.slot, snapshot.status, snapshot.parameters)
+    )
     return pb.EvaluationSnapshot.FromString(kept.SerializeToString())
 
 
 @pytest.mark.req("R-23")
 @given(
-    cases() | waiting_cases(), actions, st.none() | st.builds(Parameters, group=st.just(1), notice_seconds=st.just(9))
+    snapshots() | waiting_snapshots(),
+    actions,
+    st.none() | st.builds(Parameters, group=st.just(1), notice_seconds=st.just(9)),
 )
-def test_a_kept_case_gets_the_verdict_that_was_given_also_after_parameters_changed(
-    drawn: Case, asked: Action, later: Parameters | None
+def test_a_kept_snapshot_gets_the_verdict_that_was_given_also_after_parameters_changed(
+    drawn: EvaluationSnapshot, asked: Action, later: Parameters | None
 ) -> None:
-    case = replace(drawn, quota=replace(drawn.quota, rate=drawn.parameters.threshold_rate))
-    action = replace(asked, purpose=case.purpose, parameters=case.parameters)
-    rows = rulebook_of(case.parameters)
+    snapshot = replace(drawn, quota=replace(drawn.quota, rate=drawn.parameters.threshold_rate))
+    action = replace(asked, purpose=snapshot.purpose, parameters=snapshot.parameters)
+    rows = rulebook_of(snapshot.parameters)
     if later is not None:
-        rows += rulebook_of(later, case.now + timedelta(microseconds=1))
-    read, read_action = case_wire.read_case(kept_of(case, action), Rulebook(rows))
-    assert judge.line(read).verdicts == judge.line(case).verdicts
+        rows += rulebook_of(later, snapshot.now + timedelta(microseconds=1))
+    read, read_action = snapshot_wire.read_snapshot(kept_of(snapshot, action), Rulebook(rows))
+    assert judge.line(read).verdicts == judge.line(snapshot).verdicts
     assert judge.action(read_action).verdicts == judge.action(action).verdicts
 
 
 @pytest.mark.req("E-02", "R-23")
-@given(cases(), actions)
-def test_a_kept_case_names_nobody_and_no_school(case: Case, action: Action) -> None:
-    kept = kept_of(case, replace(action, purpose=case.purpose))
+@given(snapshots(), actions)
+def test_a_kept_snapshot_names_nobody_and_no_school(snapshot: EvaluationSnapshot, action: Action) -> None:
+    kept = kept_of(snapshot, replace(action, purpose=snapshot.purpose))
     assert not {"name", "neph", "school_id"} & {field.name for field in kept.DESCRIPTOR.fields}
-    other = replace(case, school=replace(case.school, id="school-of-others"), slot=replace(case.slot, holder=""))
-    free = replace(case, slot=replace(case.slot, holder=""))
+    other = replace(
+        snapshot, school=replace(snapshot.school, id="school-of-others"), slot=replace(snapshot.slot, holder="")
+    )
+    free = replace(snapshot, slot=replace(snapshot.slot, holder=""))
     assert kept_of(free, action) == kept_of(other, action)
 
 
@@ -89,7 +95,7 @@ async def rejudged(
 @pytest.mark.req("R-23", "R-24")
 async def test_a_booking_is_judged_by_what_was_in_force_when_it_was_made(service: Service) -> None:
     service.state.slot("s1")
-    await service.look()
+    await service.poll()
     changes = change.Changes(service.engine, Outbox("scheduling-rules"), service.clock)
     tomorrow = NOW + timedelta(days=1)
     proposal = await changes.propose("account-1", Parameter("threshold_rate", None, None, Decimal(0)), tomorrow)
@@ -107,7 +113,7 @@ async def test_a_booking_is_judged_by_what_was_in_force_when_it_was_made(service
 @pytest.mark.req("R-24")
 async def test_a_value_may_be_tried_on_what_was_booked_before_anybody_proposes_it(service: Service) -> None:
     service.state.slot("s1")
-    await service.look()
+    await service.poll()
     kept = (await held(service)).lines[0].snapshot
     tried = pb.Parameter(name="threshold_rate", value="0.4", department="91")
     assert [one.rule for one in (await rejudged(service, kept, changed=tried))[0].against] == [
@@ -122,7 +128,7 @@ async def test_a_value_may_be_tried_on_what_was_booked_before_anybody_proposes_i
 @pytest.mark.req("R-23")
 async def test_the_whole_action_is_judged_again_too(service: Service) -> None:
     service.state.slot("s1")
-    await service.look()
+    await service.poll()
     answer = await held(service, lines_in_basket=12)
     assert [one.rule for one in (await rejudged(service, answer.lines[0].snapshot))[0].against] == ["R-BASKET"]
 
@@ -140,7 +146,7 @@ async def test_a_value_that_cannot_be_is_not_tried(service: Service, changed: pb
         await rejudged(service, changed=changed)
 
 
-async def test_what_is_no_case_is_refused(service: Service) -> None:
+async def test_what_is_no_snapshot_is_refused(service: Service) -> None:
     with refusal(Code.CODE_MALFORMED):
         await rejudged(service, pb.EvaluationSnapshot(purpose="steal"))
 
@@ -148,7 +154,7 @@ async def test_what_is_no_case_is_refused(service: Service) -> None:
 @pytest.mark.req("R-24")
 async def test_a_value_beyond_every_clock_is_refused_and_not_tried(service: Service) -> None:
     service.state.slot("s1")
-    await service.look()
+    await service.poll()
     kept = (await held(service)).lines[0].snapshot
     with refusal(Code.CODE_MALFORMED):
         await rejudged(service, kept, changed=pb.Parameter(name="territory_hours", value="1e12"))

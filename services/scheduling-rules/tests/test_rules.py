@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
-from rule_cases import cases, codes
+from rule_snapshots import codes, snapshots
 
-from resapermis_scheduling_rules.domain.availability import Conflict, Situation, Trainer, Vehicle, What, Whose
-from resapermis_scheduling_rules.domain.case import Action, Candidate, Case, Purpose, Verdict
+from resapermis_scheduling_rules.domain.availability import Conflict, LineSituation, Trainer, Vehicle, What, Whose
 from resapermis_scheduling_rules.domain.days import month_of, zone_of
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.penalties import Bar
 from resapermis_scheduling_rules.domain.quota import Quota
+from resapermis_scheduling_rules.domain.restrictions import Restriction
 from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status
+from resapermis_scheduling_rules.domain.snapshot import Action, Candidate, EvaluationSnapshot, Purpose, Verdict
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.rules.available import available
 from resapermis_scheduling_rules.rules.basket import replacements
@@ -81,13 +81,13 @@ def candidate(**changes: Any) -> Candidate:
     return Candidate("candidate", **(given | changes))
 
 
-def case(purpose: Purpose = Purpose.HOLD, **changes: Any) -> Case:
-    """A case that every rule allows."""
+def snapshot(purpose: Purpose = Purpose.HOLD, **changes: Any) -> EvaluationSnapshot:
+    """A snapshot that every rule allows."""
     published = STARTS - timedelta(days=20)
     ends = STARTS + timedelta(minutes=32)
     centre = Centre("c1", "C", "91")
     slot = Slot("slot", centre, STARTS, ends, "B", "CIRCULATION", published, Status.FREE, published)
-    good = Case(
+    good = EvaluationSnapshot(
         NOW,
         purpose,
         School("school", "91"),
@@ -99,18 +99,18 @@ def case(purpose: Purpose = Purpose.HOLD, **changes: Any) -> Case:
     return replace(good, **changes)
 
 
-def of_slot(one: Case, **changes: Any) -> Case:
+def of_slot(one: EvaluationSnapshot, **changes: Any) -> EvaluationSnapshot:
     return replace(one, slot=replace(one.slot, **changes))
 
 
-def bar(reason: str = "absence", days: float | None = 10, **changes: Any) -> Bar:
+def restriction(reason: str = "absence", days: float | None = 10, **changes: Any) -> Restriction:
     until = None if days is None else NOW + timedelta(days=days)
-    return replace(Bar("bar", reason, NOW - timedelta(days=3), until), **changes)
+    return replace(Restriction("restriction", reason, NOW - timedelta(days=3), until), **changes)
 
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_what_nothing_speaks_against_is_allowed_for_every_purpose(purpose: Purpose) -> None:
-    assert judge.line(case(purpose)).allowed
+    assert judge.line(snapshot(purpose)).allowed
 
 
 # --- purposes -------------------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ def test_what_nothing_speaks_against_is_allowed_for_every_purpose(purpose: Purpo
 @pytest.mark.req("R-12", "R-13")
 @pytest.mark.parametrize("purpose", Purpose)
 def test_what_has_begun_is_frozen_for_every_purpose_whatever_rdvpermis_says(purpose: Purpose) -> None:
-    begun = case(purpose, now=STARTS, changeable=True)
+    begun = snapshot(purpose, now=STARTS, changeable=True)
     assert not past(begun).allowed
     assert past(replace(begun, now=STARTS - SECOND)).allowed
 
@@ -127,7 +127,7 @@ def test_what_has_begun_is_frozen_for_every_purpose_whatever_rdvpermis_says(purp
 @pytest.mark.req("R-13")
 @pytest.mark.parametrize("purpose", CHANGES)
 def test_rdvpermis_word_on_changing_wins_over_the_notice(purpose: Purpose) -> None:
-    late = case(purpose, parameters=Parameters(notice_seconds=86_400), now=STARTS - timedelta(hours=1))
+    late = snapshot(purpose, parameters=Parameters(notice_seconds=86_400), now=STARTS - timedelta(hours=1))
     assert notice(replace(late, changeable=True)).allowed
     fixed = notice(replace(late, changeable=False, now=NOW))
     assert (fixed.allowed, fixed.remedy) == (False, "see_rdvpermis")
@@ -138,7 +138,7 @@ def test_rdvpermis_word_on_changing_wins_over_the_notice(purpose: Purpose) -> No
 @pytest.mark.parametrize("purpose", CHANGES)
 def test_a_change_takes_nothing_so_territory_threshold_and_pace_let_it_pass(purpose: Purpose) -> None:
     full = Quota(rate=Decimal("4.5"), fte=Decimal(1), taken=4)
-    late = case(purpose, school=School("school", "33"), quota=full, now=STARTS - timedelta(days=9))
+    late = snapshot(purpose, school=School("school", "33"), quota=full, now=STARTS - timedelta(days=9))
     late = of_slot(late, status=Status.TAKEN, holder="school", published_at=STARTS - timedelta(days=9))
     assert [rule(late).allowed for rule in (territory, threshold, api_pace, published)] == [True] * 4
 
@@ -146,12 +146,12 @@ def test_a_change_takes_nothing_so_territory_threshold_and_pace_let_it_pass(purp
 @pytest.mark.req("R-13")
 def test_who_leaves_a_booking_needs_no_mandate_no_licence_and_no_free_hour() -> None:
     conflict = Conflict(Whose.CANDIDATE, What.BOOKING, "line", STARTS, STARTS)
-    ill = case(
+    ill = snapshot(
         Purpose.CANCEL,
         candidate=candidate(mandate_active=False, mandate_category="A", busy=True),
         school=School("school", "91", licensed_until=NOW),
-        situation=Situation((conflict,)),
-        bars=(bar(),),
+        situation=LineSituation((conflict,)),
+        restrictions=(restriction(),),
     )
     assert judge.line(of_slot(ill, status=Status.WITHDRAWN)).allowed
 
@@ -159,9 +159,9 @@ def test_who_leaves_a_booking_needs_no_mandate_no_licence_and_no_free_hour() -> 
 @pytest.mark.req("R-04", "R-13")
 @pytest.mark.parametrize("purpose", [Purpose.VALIDATE, Purpose.REPLACE, Purpose.SWAP])
 def test_every_other_change_names_a_candidate_under_mandate_who_is_free(purpose: Purpose) -> None:
-    assert named(case(purpose, candidate=None)).remedy == "name_candidate"
-    assert mandate(case(purpose, candidate=candidate(mandate_active=False))).remedy == "ask_mandate"
-    assert not one_active(case(purpose, candidate=candidate(busy=True))).allowed
+    assert named(snapshot(purpose, candidate=None)).remedy == "name_candidate"
+    assert mandate(snapshot(purpose, candidate=candidate(mandate_active=False))).remedy == "ask_mandate"
+    assert not one_active(snapshot(purpose, candidate=candidate(busy=True))).allowed
 
 
 # --- R-REPLACE ------------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_the_allowance_is_rdvpermis_own_and_ours_where_lower(
 
 def with_vehicle(gearbox: str = "manual", *categories: str) -> dict[str, Any]:
     vehicle = Vehicle("vehicle", gearbox, categories or ("B",))
-    return {"vehicle_id": "vehicle", "situation": Situation(vehicle=vehicle)}
+    return {"vehicle_id": "vehicle", "situation": LineSituation(vehicle=vehicle)}
 
 
 @pytest.mark.req("R-29")
@@ -201,13 +201,13 @@ def with_vehicle(gearbox: str = "manual", *categories: str) -> dict[str, Any]:
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_field_named(changes: dict[str, Any], field: str, remedy: str) -> None:
-    verdict = category(case(**changes))
+    verdict = category(snapshot(**changes))
     assert (verdict.allowed, verdict.facts["field"], verdict.remedy) == (False, field, remedy)
 
 
 @pytest.mark.req("R-29")
 def test_the_circulation_test_comes_after_a_passed_plateau_or_on_rdvpermis_word() -> None:
-    first = case(parameters=Parameters(plateau=1))
+    first = snapshot(parameters=Parameters(plateau=1))
     assert category(of_slot(first, kind="PLATEAU")).allowed
     assert category(replace(first, passed_kinds=("PLATEAU",))).allowed
     elsewhere = candidate(eligible=True, eligible_seen_at=NOW)
@@ -219,17 +219,17 @@ def test_the_circulation_test_comes_after_a_passed_plateau_or_on_rdvpermis_word(
 
 @pytest.mark.req("R-29")
 def test_a_vehicle_that_fits_is_allowed_and_every_field_that_does_not_is_told() -> None:
-    assert category(case(**with_vehicle())).allowed
-    both = category(case(**with_vehicle("automatic", "CE")))
+    assert category(snapshot(**with_vehicle())).allowed
+    both = category(snapshot(**with_vehicle("automatic", "CE")))
     assert both.facts["fields"] == "vehicle_category,gearbox"
 
 
 # --- R-LICENSED -----------------------------------------------------------------------------------------------------
 
 
-def accompanied(until: datetime | None, **changes: Any) -> Case:
+def accompanied(until: datetime | None, **changes: Any) -> EvaluationSnapshot:
     trainer = Trainer("trainer", authorised_until=until)
-    return case(trainer_id="trainer", situation=Situation(trainer=trainer), **changes)
+    return snapshot(trainer_id="trainer", situation=LineSituation(trainer=trainer), **changes)
 
 
 @pytest.mark.req("R-28")
@@ -238,9 +238,9 @@ def test_the_accompanying_trainer_is_authorised_at_the_exam() -> None:
     assert licensed(accompanied(STARTS + SECOND)).allowed
     lapsed = licensed(accompanied(STARTS))
     assert (lapsed.allowed, lapsed.facts["whose"], lapsed.remedy) == (False, "trainer", "choose_another_trainer")
-    stranger = licensed(case(trainer_id="somebody"))
+    stranger = licensed(snapshot(trainer_id="somebody"))
     assert (stranger.allowed, stranger.facts["trainer"]) == (False, "unknown")
-    assert licensed(case()).allowed
+    assert licensed(snapshot()).allowed
 
 
 @pytest.mark.req("R-28")
@@ -264,7 +264,7 @@ def test_a_lapsed_school_licence_is_told_before_the_trainer() -> None:
 def test_a_trainer_accompanies_while_active_and_in_what_they_teach(
     changes: dict[str, Any], *, accompanies: bool
 ) -> None:
-    assert Trainer("trainer", **changes).accompanies(case().slot) == accompanies
+    assert Trainer("trainer", **changes).accompanies(snapshot().slot) == accompanies
 
 
 # --- R-PENALTY ------------------------------------------------------------------------------------------------------
@@ -272,30 +272,30 @@ def test_a_trainer_accompanies_while_active_and_in_what_they_teach(
 
 @pytest.mark.req("R-21")
 def test_a_bar_refuses_until_it_ends_and_says_when() -> None:
-    verdict = penalty(case(bars=(bar(days=10), bar("failure", days=4))))
+    verdict = penalty(snapshot(restrictions=(restriction(days=10), restriction("failure", days=4))))
     assert (verdict.allowed, verdict.opens_at, verdict.remedy) == (False, NOW + timedelta(days=10), "wait")
-    assert verdict.facts["bars"] == "absence,failure"
+    assert verdict.facts["restrictions"] == "absence,failure"
     assert verdict.facts["fromRdvpermis"] == "false"
 
 
 @pytest.mark.req("R-21")
 def test_who_passed_waits_for_nothing_but_another_candidate_is_needed() -> None:
-    verdict = penalty(case(bars=(bar("passed", days=None), bar(days=10))))
+    verdict = penalty(snapshot(restrictions=(restriction("passed", days=None), restriction(days=10))))
     assert (verdict.allowed, verdict.opens_at, verdict.remedy) == (False, None, "choose_another_candidate")
-    assert penalty(case(bars=(bar("passed", days=None, kind="PLATEAU"),))).allowed
+    assert penalty(snapshot(restrictions=(restriction("passed", days=None, kind="PLATEAU"),))).allowed
 
 
 @pytest.mark.req("R-21")
-def test_a_lifted_bar_bars_no_more_but_rdvpermis_own_stands() -> None:
-    assert penalty(case(bars=(bar(lifted=True),))).allowed
-    assert not penalty(case(bars=(bar(lifted=True, from_rdvpermis=True),))).allowed
+def test_a_waived_restriction_restricts_no_more_but_rdvpermis_own_stands() -> None:
+    assert penalty(snapshot(restrictions=(restriction(waived=True),))).allowed
+    assert not penalty(snapshot(restrictions=(restriction(waived=True, from_rdvpermis=True),))).allowed
 
 
 @pytest.mark.req("R-21")
-def test_rdvpermis_fresh_word_goes_before_bars_and_before_nothing_else() -> None:
+def test_rdvpermis_fresh_word_goes_before_restrictions_and_before_nothing_else() -> None:
     welcome = candidate(eligible=True, eligible_seen_at=NOW - timedelta(seconds=899), mandate_active=False)
     full = Quota(rate=Decimal("4.5"), fte=Decimal(1), taken=4)
-    asked = case(bars=(bar(),), candidate=welcome, quota=full)
+    asked = snapshot(restrictions=(restriction(),), candidate=welcome, quota=full)
     assert penalty(asked).allowed
     assert penalty(asked).facts["rdvpermis"] == "eligible"
     assert not threshold(asked).allowed
@@ -306,7 +306,7 @@ def test_rdvpermis_fresh_word_goes_before_bars_and_before_nothing_else() -> None
 @pytest.mark.req("R-21")
 def test_when_the_fresh_word_goes_stale_before_the_slot_opens_the_bar_counts_for_the_opening() -> None:
     welcome = candidate(eligible=True, eligible_seen_at=NOW)
-    far = case(bars=(bar(days=9),), candidate=welcome, school=School("school", "33"))
+    far = snapshot(restrictions=(restriction(days=9),), candidate=welcome, school=School("school", "33"))
     published_late = of_slot(far, published_at=NOW - timedelta(hours=1))
     assert judge.explained(published_late).opens_at == NOW + timedelta(days=9)
 
@@ -314,11 +314,11 @@ def test_when_the_fresh_word_goes_stale_before_the_slot_opens_the_bar_counts_for
 @pytest.mark.req("R-13", "R-21")
 def test_a_cancellation_is_told_what_follows_from_it() -> None:
     paris = ZoneInfo("Europe/Paris")
-    late = penalty(case(Purpose.CANCEL, now=datetime(2026, 12, 3, 0, 0, tzinfo=paris)))
-    assert (late.allowed, late.facts["late"], late.facts["barredDays"]) == (True, "true", "30")
-    assert late.facts["barredUntil"] == "2027-01-01T23:00:00Z"
-    early = penalty(case(Purpose.CANCEL, now=datetime(2026, 12, 2, 23, 59, 59, tzinfo=paris)))
-    assert (early.allowed, early.facts["late"], early.facts["barredDays"]) == (True, "false", "0")
+    late = penalty(snapshot(Purpose.CANCEL, now=datetime(2026, 12, 3, 0, 0, tzinfo=paris)))
+    assert (late.allowed, late.facts["late"], late.facts["restrictedDays"]) == (True, "true", "30")
+    assert late.facts["restrictedUntil"] == "2027-01-01T23:00:00Z"
+    early = penalty(snapshot(Purpose.CANCEL, now=datetime(2026, 12, 2, 23, 59, 59, tzinfo=paris)))
+    assert (early.allowed, early.facts["late"], early.facts["restrictedDays"]) == (True, "false", "0")
     assert early.facts["freeUntil"] == late.facts["freeUntil"] == "2026-12-02T23:00:00Z"
 
 
@@ -337,7 +337,7 @@ def test_a_cancellation_is_told_what_follows_from_it() -> None:
 )
 def test_a_conflict_is_named_with_whose_it_is(whose: Whose, remedy: str) -> None:
     conflict = Conflict(whose, What.UNAVAILABLE, "u1", STARTS, STARTS + timedelta(hours=1), 20)
-    verdict = available(case(situation=Situation((conflict,))))
+    verdict = available(snapshot(situation=LineSituation((conflict,))))
     assert (verdict.allowed, verdict.facts["whose"], verdict.facts["id"], verdict.remedy) == (
         False,
         whose,
@@ -349,7 +349,7 @@ def test_a_conflict_is_named_with_whose_it_is(whose: Whose, remedy: str) -> None
 @pytest.mark.parametrize("code", SEEN_REFUSALS)
 def test_every_refusal_of_rdvpermis_has_a_remedy(code: str) -> None:
     refused = candidate(eligible=False, eligibility_code=code, eligible_seen_at=NOW)
-    verdict = eligibility(case(candidate=refused))
+    verdict = eligibility(snapshot(candidate=refused))
     assert (verdict.allowed, verdict.facts["code"], verdict.remedy) == (False, code, REMEDIES[code])
 
 
@@ -359,31 +359,33 @@ def test_the_remedies_cover_what_was_seen_and_nothing_was_invented() -> None:
 
 def test_a_word_that_nobody_knows_is_shown_as_such_and_ours_is_understood() -> None:
     refused = candidate(eligible=False, eligibility_code="UN_MOT_NOUVEAU", eligible_seen_at=NOW)
-    assert eligibility(case(candidate=refused)).remedy == "see_rdvpermis"
+    assert eligibility(snapshot(candidate=refused)).remedy == "see_rdvpermis"
     for code, remedy in OURS.items():
         told = candidate(eligible=False, eligibility_code=f"CODE_{code}", eligible_seen_at=NOW)
-        assert eligibility(case(candidate=told)).remedy == remedy
+        assert eligibility(snapshot(candidate=told)).remedy == remedy
 
 
 def test_an_old_word_says_nothing() -> None:
     refused = candidate(eligible=False, eligibility_code="CANDIDAT_SOUS_PENALITE", eligible_seen_at=NOW)
-    assert not eligibility(case(candidate=refused, now=NOW + timedelta(seconds=899))).allowed
-    later = eligibility(case(candidate=refused, now=NOW + timedelta(seconds=900)))
+    assert not eligibility(snapshot(candidate=refused, now=NOW + timedelta(seconds=899))).allowed
+    later = eligibility(snapshot(candidate=refused, now=NOW + timedelta(seconds=900)))
     assert (later.allowed, later.facts["eligible"]) == (True, "unknown")
 
 
-@given(cases(), codes)
-def test_a_fresh_no_refuses_whatever_else_is_allowed(any_case: Case, code: str) -> None:
-    if any_case.purpose is Purpose.CANCEL:
+@given(snapshots(), codes)
+def test_a_fresh_no_refuses_whatever_else_is_allowed(any_snapshot: EvaluationSnapshot, code: str) -> None:
+    if any_snapshot.purpose is Purpose.CANCEL:
         return
-    told = candidate(eligible=False, eligibility_code=code, eligible_seen_at=any_case.now)
-    fresh = replace(any_case, candidate=told, parameters=replace(any_case.parameters, eligibility_fresh_seconds=60))
+    told = candidate(eligible=False, eligibility_code=code, eligible_seen_at=any_snapshot.now)
+    fresh = replace(
+        any_snapshot, candidate=told, parameters=replace(any_snapshot.parameters, eligibility_fresh_seconds=60)
+    )
     assert "R-RDVPERMIS" in {verdict.rule for verdict in judge.line(fresh).verdicts if not verdict.allowed}
 
 
 # --- clocks and zones -----------------------------------------------------------------------------------------------
 
-Rule = Callable[[Case], Verdict]
+Rule = Callable[[EvaluationSnapshot], Verdict]
 
 
 def in_zone(department: str, *local: int) -> datetime:
@@ -402,7 +404,7 @@ def test_territory_ends_after_48_real_hours_over_both_changes_of_clocks(
     published: tuple[int, ...], opens: tuple[int, ...]
 ) -> None:
     at = in_zone("91", *published)
-    far = case(now=at, school=School("school", "33"))
+    far = snapshot(now=at, school=School("school", "33"))
     verdict = territory(of_slot(far, published_at=at, starts_at=at + timedelta(days=20)))
     assert verdict.opens_at == in_zone("91", *opens) == at + timedelta(hours=48)
 
@@ -414,7 +416,7 @@ def test_the_pace_rises_at_local_midnight_in_the_months_whose_clocks_change(depa
     year, number = (int(part) for part in month.split("-"))
     starts = in_zone(department, year, number, 30, 9, 0)
     quota = Quota(rate=Decimal(10), fte=Decimal(1), taken=6)
-    one = case(now=in_zone(department, year, number, 1, 0, 0), quota=quota)
+    one = snapshot(now=in_zone(department, year, number, 1, 0, 0), quota=quota)
     one = replace(one, parameters=Parameters(pace_full_day=28))
     one = replace(one, slot=replace(one.slot, starts_at=starts, centre=Centre("c", "C", department)))
     opens = api_pace(one).opens_at
@@ -430,5 +432,5 @@ def test_the_pace_rises_at_local_midnight_in_the_months_whose_clocks_change(depa
 def test_a_slot_of_the_last_evening_counts_for_its_own_month_everywhere(department: str) -> None:
     for year, number, last in ((2026, 10, 31), (2027, 3, 31)):
         starts = in_zone(department, year, number, last, 23, 30)
-        slot = replace(case().slot, starts_at=starts, centre=Centre("c", "C", department))
+        slot = replace(snapshot().slot, starts_at=starts, centre=Centre("c", "C", department))
         assert slot.month == month_of(date(year, number, last))

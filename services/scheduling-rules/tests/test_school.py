@@ -130,7 +130,7 @@ async def test_declared_hours_become_fte_at_once(desk: Desk) -> None:
 @pytest.mark.req("D-17", "R-10", "R-28")
 async def test_thresholds_follow_hours_and_trainers_at_once(desk: Desk) -> None:
     desk.around.state.slot("s1")
-    await desk.around.look()  # a category is known by its centres
+    await desk.around.poll()  # a category is known by its centres
 
     async def december() -> tuple[int, float]:
         answer = await desk.around.stub().ListThresholds(

@@ -28,7 +28,7 @@ def search(**changes: Any) -> pb.SearchSlotsRequest:
 
 
 @pytest.mark.req("R-09")
-async def test_a_first_search_looks_and_answers_with_verdicts(service: Service) -> None:
+async def test_a_first_search_polls_and_answers_with_verdicts(service: Service) -> None:
     service.state.slot("s1", hour=9)
     service.state.slot("s2", hour=10, word="RÉSERVÉ_PAR_AUTRE_AUTO_ÉCOLE")
     service.state.slot("s3", hour=11, word="BLOQUÉ_PAR_UN_MOT_NOUVEAU")
@@ -57,7 +57,7 @@ async def test_a_slot_of_another_department_says_when_it_opens(service: Service)
     assert [verdict.rule for verdict in entry.verdicts] == ["R-TERRITORY"]
 
 
-async def test_what_is_fresh_is_not_looked_at_again_and_what_is_stale_is_behind_the_answer(service: Service) -> None:
+async def test_what_is_fresh_is_not_polled_again_and_what_is_stale_is_behind_the_answer(service: Service) -> None:
     service.state.slot("s1")
     stub = service.stub()
     await stub.SearchSlots(search(), metadata=service.who())
@@ -79,7 +79,7 @@ async def test_what_is_fresh_is_not_looked_at_again_and_what_is_stale_is_behind_
     assert len(service.state.asked) == 2
 
 
-async def test_many_callers_share_one_look(service: Service) -> None:
+async def test_many_callers_share_one_poll(service: Service) -> None:
     service.state.slot("s1")
     service.state.school("school-2")
     service.state.gate = asyncio.Event()
@@ -104,7 +104,7 @@ async def test_many_callers_share_one_look(service: Service) -> None:
         (Code.CODE_RECONNECT_NEEDED, "reconnect"),
     ],
 )
-async def test_when_looking_is_refused_it_answers_what_it_has_with_its_age(
+async def test_when_polling_is_refused_it_answers_what_it_has_with_its_age(
     service: Service, code: Code.ValueType, reason: str
 ) -> None:
     service.state.slot("s1")
@@ -136,14 +136,14 @@ async def test_a_school_that_nobody_can_describe_is_not_judged(service: Service)
     assert from_rpc_error(caught.value).code == Code.CODE_RDVPERMIS_DOWN
 
 
-async def test_trouble_is_told_until_a_look_succeeds(service: Service) -> None:
+async def test_trouble_is_told_until_a_poll_succeeds(service: Service) -> None:
     service.state.slot("s1")
     stub = service.stub()
     await stub.SearchSlots(search(), metadata=service.who())
     service.clock.move(minutes=5)
     service.state.failure = Failure(Code.CODE_RDVPERMIS_DOWN, "no")
     await stub.SearchSlots(search(poll_now=True), metadata=service.who())
-    for seconds in (1, 7):  # while the look rests, and while it is tried again behind the answer
+    for seconds in (1, 7):  # while the poll rests, and while it is tried again behind the answer
         service.clock.move(seconds=seconds)
         answer = await stub.SearchSlots(search(), metadata=service.who())
         assert (answer.incomplete, answer.incomplete_reason) == (True, "rdvpermis_down")
@@ -157,7 +157,7 @@ async def test_trouble_is_told_until_a_look_succeeds(service: Service) -> None:
     await eventually(healed)
 
 
-async def test_a_failed_look_of_one_school_is_flown_again_with_the_budget_of_another(service: Service) -> None:
+async def test_a_failed_poll_of_one_school_is_flown_again_with_the_budget_of_another(service: Service) -> None:
     service.state.slot("s1")
     service.state.school("school-2")
     service.state.gate = asyncio.Event()
@@ -176,7 +176,7 @@ async def test_a_failed_look_of_one_school_is_flown_again_with_the_budget_of_ano
     assert {school for school, _, _ in service.state.asked} == {"school-1", "school-2"}
 
 
-async def test_a_school_causes_no_more_looks_than_its_share(make_service: MakeService) -> None:
+async def test_a_school_causes_no_more_polls_than_its_share(make_service: MakeService) -> None:
     service = await make_service(per_minute=3)
     until = datetime(2026, 12, 20, tzinfo=UTC)
     answer = await service.stub().SearchSlots(search(until=until), metadata=service.who())
@@ -188,11 +188,11 @@ async def test_a_school_causes_no_more_looks_than_its_share(make_service: MakeSe
 async def test_a_slot_that_is_gone_is_withdrawn_and_said_once(service: Service) -> None:
     service.state.slot("s1", hour=9)
     service.state.slot("s2", hour=10)
-    assert await service.look() == ""
+    assert await service.poll() == ""
     service.state.slots["c1", DAY.isoformat()].pop()
     for _ in range(2):
         service.clock.move(minutes=2)
-        assert await service.look() == ""
+        assert await service.poll() == ""
     answer = await service.stub().SearchSlots(search(), metadata=service.who())
     assert [one.slot.id for one in answer.slots] == ["s1"]
     async with transaction(service.engine) as tx:
@@ -201,7 +201,7 @@ async def test_a_slot_that_is_gone_is_withdrawn_and_said_once(service: Service) 
     assert SlotWithdrawn.FromString(rows[0].payload).slot_id == "s2"
     service.clock.move(minutes=2)
     service.state.slot("s2", hour=10)  # and it may come back
-    await service.look()
+    await service.poll()
     answer = await service.stub().SearchSlots(search(), metadata=service.who())
     assert [one.slot.id for one in answer.slots] == ["s1", "s2"]
 

@@ -17,11 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
-from resapermis_scheduling_rules.domain.case import Case, Purpose
 from resapermis_scheduling_rules.domain.distance import distance_km, within
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Place, Quota
 from resapermis_scheduling_rules.domain.slots import Centre, Point, School, Slot, Status
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.mirror.tables import centres, slots
 from resapermis_scheduling_rules.search import queries as store
@@ -107,7 +107,7 @@ def naively(wanted: Wanted, mirror: list[Slot]) -> list[str]:
     found = []
     for slot in mirror:
         centre = slot.centre
-        judged = judge.slot(case_of(slot))
+        judged = judge.slot(snapshot_of(slot))
         near = centre.point is not None and distance_km(HERE, centre.point) <= (wanted.within_km or 0)
         local = slot.starts_at.astimezone(ZoneInfo("Europe/Paris"))
         conditions = [
@@ -154,9 +154,9 @@ def page_judge() -> PageJudge:
     return PageJudge(SCHOOL, NOW, lambda _: Parameters(), quota_of)
 
 
-def case_of(slot: Slot) -> Case:
+def snapshot_of(slot: Slot) -> EvaluationSnapshot:
     quota = quota_of(Place(slot.department, slot.month, slot.category))
-    return Case(NOW, Purpose.SEARCH, SCHOOL, slot, Parameters(), quota)
+    return EvaluationSnapshot(NOW, Purpose.SEARCH, SCHOOL, slot, Parameters(), quota)
 
 
 def finder(wanted: Wanted) -> Finder:
@@ -217,19 +217,19 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
     engine = await make_engine(PACKAGE)
     # Small bounds, so that small mirrors reach them.
     monkeypatch.setattr("resapermis_scheduling_rules.search.search.MOST_LOOKED_AT", 12)
-    monkeypatch.setattr("resapermis_scheduling_rules.search.search.ROW_READING", 5)
+    monkeypatch.setattr("resapermis_scheduling_rules.search.search.RUN_READING", 5)
     monkeypatch.setattr("resapermis_scheduling_rules.search.wanted.LEAST_EACH", 2)
-    monkeypatch.setattr("resapermis_scheduling_rules.search.wanted.MOST_STRETCHES", 9)
-    cases: list[tuple[list[Slot], list[Wanted]]] = []
+    monkeypatch.setattr("resapermis_scheduling_rules.search.wanted.MOST_INDEX_RANGES", 9)
+    examples: list[tuple[list[Slot], list[Wanted]]] = []
 
     @settings(max_examples=30, database=None)
     @given(mirrors(), st.lists(searches(), min_size=4, max_size=8))
-    def gather(mirror: list[Slot], wanted: list[Wanted]) -> None:
-        cases.append((mirror, wanted))
+    def generate(mirror: list[Slot], wanted: list[Wanted]) -> None:
+        examples.append((mirror, wanted))
 
-    gather()
+    generate()
     told = 0
-    for mirror, wanteds in cases:
+    for mirror, wanteds in examples:
         async with transaction(engine) as tx:
             await fill(tx, mirror)
         for wanted in wanteds:
@@ -237,7 +237,7 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
             assert [one for page in found for one in page] == naively(wanted, mirror), wanted
             assert all(len(page) <= wanted.limit for page in found)
             told += len(found)
-    assert told > 2 * sum(len(wanted) for _, wanted in cases)  # most searches had pages to turn
+    assert told > 2 * sum(len(wanted) for _, wanted in examples)  # most searches had pages to turn
 
 
 @given(mirrors(), st.integers(2, 5))
@@ -260,7 +260,7 @@ def test_a_centre_is_near_by_the_great_circle_alone(
 def test_a_page_is_judged_as_each_of_its_slots_alone(mirror: list[Slot]) -> None:
     page = page_judge()
     for slot in (slot for slot in mirror if slot.category == "B"):
-        judged, alone = page.judge(slot), judge.slot(case_of(slot))
+        judged, alone = page.judge(slot), judge.slot(snapshot_of(slot))
         against = [verdict for verdict in alone.verdicts if not verdict.allowed]
         assert (judged.allowed, list(judged.against), judged.opens_at) == (alone.allowed, against, alone.opens_at)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scheduling_peers import NOW
 
-from resapermis_scheduling_rules.availability.absence import Booked, first_of_each
+from resapermis_scheduling_rules.availability.absence import MetBooking, first_of_each
 from resapermis_scheduling_rules.domain.availability import Whose
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.school.staff import WARN_DAYS, Term, departments_at, due, succeed
@@ -49,10 +49,12 @@ def test_warnings_come_in_order_and_stay_due(hours: int) -> None:
     assert set(due(ends, now)) <= set(due(ends, now + timedelta(hours=1)))
 
 
-def booking(starts: int, ends: int, since: int, until: int, whose: Whose = Whose.TRAINER, line: str = "line") -> Booked:
+def booking(
+    starts: int, ends: int, since: int, until: int, whose: Whose = Whose.TRAINER, line: str = "line"
+) -> MetBooking:
     """In minutes from now."""
     times = [NOW + timedelta(minutes=minutes) for minutes in (starts, ends, since, until)]
-    return Booked(line, "school-1", "s", "p", "91", "B", times[0], times[1], whose, (times[2], times[3]))
+    return MetBooking(line, "school-1", "s", "p", "91", "B", times[0], times[1], whose, (times[2], times[3]))
 
 
 @pytest.mark.req("R-17")

@@ -1,4 +1,4 @@
-"""Candidates' standing: what basket's facts bar, what RdvPermis says, who lifts it, and what Evaluate makes of it."""
+"""Candidates' standing: what basket's events restrict, what RdvPermis says, who waives it, and what Evaluate makes of it."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from resapermis_kit.errors import Code
 from resapermis_kit.events.event import Event
 from resapermis_scheduling_rules import workers
 from resapermis_scheduling_rules.evaluation import restrictions as outcomes
-from resapermis_scheduling_rules.evaluation.tables import bars
+from resapermis_scheduling_rules.evaluation.tables import restrictions
 from resapermis_scheduling_rules.parameters.tables import parameters
 
 EXAM = NOW - timedelta(days=2)
@@ -86,7 +86,10 @@ async def standing(desk: Desk, candidate_id: str = "candidate-1", **who: Any) ->
 
 
 def told(known: school_pb2.Standing) -> list[tuple[str, datetime | None]]:
-    return [(bar.reason, bar.until.ToDatetime(UTC) if bar.HasField("until") else None) for bar in known.restrictions]
+    return [
+        (restriction.reason, restriction.until.ToDatetime(UTC) if restriction.HasField("until") else None)
+        for restriction in known.restrictions
+    ]
 
 
 def possible(known: school_pb2.Standing) -> dict[str, datetime]:
@@ -129,7 +132,7 @@ async def test_who_passed_the_plateau_may_take_the_circulation_test(desk: Desk) 
 
 
 @pytest.mark.req("R-21")
-async def test_cancelling_late_bars_and_cancelling_early_does_not(desk: Desk) -> None:
+async def test_cancelling_late_restricts_and_cancelling_early_does_not(desk: Desk) -> None:
     await line_changed(desk.around, basket.LINE_STATE_CANCELLED, "early", NOW + timedelta(days=8))
     assert told(await standing(desk)) == []
     await line_changed(
@@ -146,7 +149,7 @@ async def test_rdvpermis_list_replaces_what_it_said_before_word_for_word(desk: D
     await penalties_found(desk.around, ("ABSENCE NON JUSTIFIÉE", first), ("AUTRE", None))
     known = await standing(desk)
     assert told(known) == [("ABSENCE NON JUSTIFIÉE", first), ("AUTRE", None)]
-    assert all(bar.from_rdvpermis for bar in known.restrictions)
+    assert all(restriction.from_rdvpermis for restriction in known.restrictions)
     assert possible(known) == {}
     desk.around.clock.move(hours=1)
     await penalties_found(desk.around, ("ECHEC", second))
@@ -159,23 +162,23 @@ async def test_rdvpermis_list_replaces_what_it_said_before_word_for_word(desk: D
 
 
 @pytest.mark.req("R-21")
-async def test_ours_and_rdvpermis_bars_stand_side_by_side(desk: Desk) -> None:
+async def test_ours_and_rdvpermis_restrictions_stand_side_by_side(desk: Desk) -> None:
     await result_found(desk.around, FAILED, 18)
     await penalties_found(desk.around, ("ECHEC", NOW + timedelta(days=30)))
     known = await standing(desk)
-    assert [bar.from_rdvpermis for bar in known.restrictions] == [False, True]
+    assert [restriction.from_rdvpermis for restriction in known.restrictions] == [False, True]
     assert possible(known) == {"B": NOW + timedelta(days=30)}
 
 
 @pytest.mark.req("R-21")
-async def test_two_persons_lift_a_bar_and_both_acts_are_in_the_journal(desk: Desk) -> None:
+async def test_two_persons_waive_a_restriction_and_both_acts_are_in_the_journal(desk: Desk) -> None:
     await result_found(desk.around, ABSENT)
-    bar_id = (await standing(desk)).restrictions[0].id
-    propose = school_pb2.ProposeWaiverRequest(restriction_id=bar_id, reason="illness")
+    restriction_id = (await standing(desk)).restrictions[0].id
+    propose = school_pb2.ProposeWaiverRequest(restriction_id=restriction_id, reason="illness")
     await desk.school.ProposeWaiver(propose, metadata=desk.who("school_manager"))
     waiting = (await standing(desk)).restrictions[0]
     assert (waiting.waiver_proposed, waiting.waiver_proposed_by, waiting.waived) == (True, "account-1", False)
-    approve = school_pb2.ApproveWaiverRequest(restriction_id=bar_id)
+    approve = school_pb2.ApproveWaiverRequest(restriction_id=restriction_id)
     with refusal(Code.CODE_FORBIDDEN):
         await desk.school.ApproveWaiver(approve, metadata=desk.who())
     assert not (await standing(desk)).restrictions[0].waived
@@ -188,57 +191,57 @@ async def test_two_persons_lift_a_bar_and_both_acts_are_in_the_journal(desk: Des
         ("account-1", "penalty.propose", "candidate-1"),
         ("account-2", "penalty.approve", "candidate-1"),
     ]
-    assert dict(records[0].facts) == {"lift": "illness", "category": "B", "reason": "absence"}
+    assert dict(records[0].facts) == {"waiver": "illness", "category": "B", "reason": "absence"}
     with refusal(Code.CODE_ILLEGAL_TRANSITION):
         await desk.school.ProposeWaiver(propose, metadata=desk.who())
 
 
 @pytest.mark.req("R-21")
-async def test_the_database_lets_nobody_lift_alone(desk: Desk) -> None:
+async def test_the_database_lets_nobody_waive_alone(desk: Desk) -> None:
     await result_found(desk.around, ABSENT)
-    alone = {"lift_reason": "illness", "proposed_by": "account-1", "approved_by": "account-1"}
+    alone = {"waiver_reason": "illness", "proposed_by": "account-1", "approved_by": "account-1"}
     with pytest.raises(sa.exc.IntegrityError, match="four_eyes"):
         async with transaction(desk.around.engine) as tx:
-            await tx.execute(sa.update(bars).values(**alone))
+            await tx.execute(sa.update(restrictions).values(**alone))
     with pytest.raises(sa.exc.IntegrityError, match="proposed_first"):
         async with transaction(desk.around.engine) as tx:
-            await tx.execute(sa.update(bars).values(approved_by="account-1"))
+            await tx.execute(sa.update(restrictions).values(approved_by="account-1"))
 
 
 @pytest.mark.req("R-21")
-async def test_a_lifting_stays_when_the_result_is_told_again(desk: Desk) -> None:
+async def test_a_waiver_stays_when_the_result_is_told_again(desk: Desk) -> None:
     await result_found(desk.around, ABSENT)
-    bar_id = (await standing(desk)).restrictions[0].id
-    propose = school_pb2.ProposeWaiverRequest(restriction_id=bar_id, reason="accident")
+    restriction_id = (await standing(desk)).restrictions[0].id
+    propose = school_pb2.ProposeWaiverRequest(restriction_id=restriction_id, reason="accident")
     await desk.school.ProposeWaiver(propose, metadata=desk.who("school_manager"))
-    approve = school_pb2.ApproveWaiverRequest(restriction_id=bar_id)
+    approve = school_pb2.ApproveWaiverRequest(restriction_id=restriction_id)
     await desk.school.ApproveWaiver(approve, metadata=desk.who(account_id="account-2"))
     await result_found(desk.around, ABSENT)
     assert (await standing(desk)).restrictions[0].waived
 
 
 @pytest.mark.req("R-21")
-async def test_what_cannot_be_lifted_is_refused(desk: Desk) -> None:
+async def test_what_cannot_be_waived_is_refused(desk: Desk) -> None:
     await penalties_found(desk.around, ("ECHEC", NOW + timedelta(days=30)))
     theirs = (await standing(desk)).restrictions[0].id
-    for bar_id, reason, code in (
+    for restriction_id, reason, code in (
         (theirs, "illness", Code.CODE_ILLEGAL_TRANSITION),
         (theirs, "because", Code.CODE_MALFORMED),
         ("no-id", "illness", Code.CODE_MALFORMED),
         ("00000000-0000-7000-8000-000000000000", "illness", Code.CODE_NOT_FOUND),
     ):
-        request = school_pb2.ProposeWaiverRequest(restriction_id=bar_id, reason=reason)
+        request = school_pb2.ProposeWaiverRequest(restriction_id=restriction_id, reason=reason)
         with refusal(code):
             await desk.school.ProposeWaiver(request, metadata=desk.who())
     with refusal(Code.CODE_NOT_FOUND):
         await desk.school.ApproveWaiver(school_pb2.ApproveWaiverRequest(restriction_id=theirs), metadata=desk.who())
 
 
-async def test_another_school_sees_and_lifts_nothing(desk: Desk) -> None:
+async def test_another_school_sees_and_waives_nothing(desk: Desk) -> None:
     await result_found(desk.around, ABSENT)
-    bar_id = (await standing(desk)).restrictions[0].id
+    restriction_id = (await standing(desk)).restrictions[0].id
     assert told(await standing(desk, school_id="school-2")) == []
-    request = school_pb2.ProposeWaiverRequest(restriction_id=bar_id, reason="illness")
+    request = school_pb2.ProposeWaiverRequest(restriction_id=restriction_id, reason="illness")
     with refusal(Code.CODE_NOT_FOUND):
         await desk.school.ProposeWaiver(request, metadata=desk.who(school_id="school-2"))
 
@@ -254,10 +257,12 @@ async def test_a_trainer_proposes_nothing_and_a_manager_approves_nothing(desk: D
 
 
 @pytest.mark.req("R-21")
-async def test_a_barred_candidate_is_refused_until_the_bar_ends_or_rdvpermis_says_otherwise(desk: Desk) -> None:
+async def test_a_restricted_candidate_is_refused_until_the_restriction_ends_or_rdvpermis_says_otherwise(
+    desk: Desk,
+) -> None:
     service = desk.around
     service.state.slot("s1")
-    await service.look()
+    await service.poll()
     await result_found(service, FAILED, 16)
     line = pb.EvaluateLine(slot_id="s1", candidate_id="candidate-1", mandate_active=True, mandate_category="B")
     request = pb.EvaluateRequest(lines=[line], purpose="hold")
@@ -278,14 +283,14 @@ async def test_a_barred_candidate_is_refused_until_the_bar_ends_or_rdvpermis_say
 
 
 @pytest.mark.req("D-11")
-async def test_bars_are_forgotten_a_year_after_their_end_and_passes_after_five(desk: Desk) -> None:
+async def test_restrictions_are_forgotten_a_year_after_their_end_and_passes_after_five(desk: Desk) -> None:
     await result_found(desk.around, FAILED, 18)
     await result_found(desk.around, PASSED, line_id="line-2")
 
     async def kept_after(days: int) -> list[str]:
         await workers.forget(desk.around.engine, NOW + timedelta(days=days))
         async with transaction(desk.around.engine) as tx:
-            return list((await tx.execute(sa.select(bars.c.reason).order_by(bars.c.reason))).scalars())
+            return list((await tx.execute(sa.select(restrictions.c.reason).order_by(restrictions.c.reason))).scalars())
 
     assert await kept_after(365) == ["failure", "passed"]
     assert await kept_after(400) == ["passed"]
@@ -293,7 +298,7 @@ async def test_bars_are_forgotten_a_year_after_their_end_and_passes_after_five(d
 
 
 @pytest.mark.req("R-21")
-async def test_a_parameter_of_no_days_bars_nobody(desk: Desk) -> None:
+async def test_a_parameter_of_no_days_restricts_nobody(desk: Desk) -> None:
     none = {"id": uuid4(), "name": "absence_days", "value": 0, "valid_from": EXAM, "set_by": "a", "approved_by": "b"}
     async with transaction(desk.around.engine) as tx:
         await tx.execute(sa.insert(parameters).values(none | {"set_at": EXAM, "category": "B"}))
@@ -306,16 +311,16 @@ async def test_a_result_that_says_nothing_and_one_of_nobody_change_nothing(desk:
     await result_found(desk.around, basket.Result.OUTCOME_UNSPECIFIED)
     await result_found(desk.around, ABSENT, candidate_id="")
     async with transaction(desk.around.engine) as tx:
-        assert (await tx.execute(sa.select(sa.func.count()).select_from(bars))).scalar() == 0
+        assert (await tx.execute(sa.select(sa.func.count()).select_from(restrictions))).scalar() == 0
 
 
 @pytest.mark.req("R-21")
-async def test_of_many_who_approve_at_once_exactly_one_lifts(desk: Desk) -> None:
+async def test_of_many_who_approve_at_once_exactly_one_waives(desk: Desk) -> None:
     await result_found(desk.around, ABSENT)
-    bar_id = (await standing(desk)).restrictions[0].id
-    propose = school_pb2.ProposeWaiverRequest(restriction_id=bar_id, reason="illness")
+    restriction_id = (await standing(desk)).restrictions[0].id
+    propose = school_pb2.ProposeWaiverRequest(restriction_id=restriction_id, reason="illness")
     await desk.school.ProposeWaiver(propose, metadata=desk.who("school_manager"))
-    approve = school_pb2.ApproveWaiverRequest(restriction_id=bar_id)
+    approve = school_pb2.ApproveWaiverRequest(restriction_id=restriction_id)
     stub = desk.school
     await stub.GetStanding(school_pb2.GetStandingRequest(), metadata=desk.who())
     calls = [stub.ApproveWaiver(approve, metadata=desk.who(account_id=f"approver-{n}")) for n in range(8)]

@@ -33,7 +33,7 @@ async def let_time_pass(service: Service) -> None:
 async def test_what_is_used_held_elsewhere_and_left_today_and_in_all(service: Service) -> None:
     service.state.threshold.limit, service.state.threshold.taken = 8, 1
     service.state.replacements.left = 3
-    await service.look()
+    await service.poll()
     await december(service)
     await let_time_pass(service)
     one = await december(service, taken(4, held=2))
@@ -47,7 +47,7 @@ async def test_what_is_used_held_elsewhere_and_left_today_and_in_all(service: Se
 @pytest.mark.req("R-10", "D-17")
 async def test_hours_declared_here_go_before_rdvpermis_number_of_trainers(desk: Desk) -> None:
     service = desk.around
-    await service.look()
+    await service.poll()
     assert (await december(service)).fte_source == "declared"
     await desk.trainer("t1")
     await desk.declare(*FULL)
@@ -59,7 +59,7 @@ async def test_hours_declared_here_go_before_rdvpermis_number_of_trainers(desk: 
 @pytest.mark.req("R-10", "R-28")
 async def test_a_trainer_who_leaves_lowers_the_threshold_at_once(desk: Desk) -> None:
     service = desk.around
-    await service.look()
+    await service.poll()
     for name in ("t1", "t2"):
         await desk.trainer(name)
         await desk.declare(*FULL, trainer_id=name)
@@ -73,7 +73,7 @@ async def test_a_trainer_who_leaves_lowers_the_threshold_at_once(desk: Desk) -> 
 async def test_a_difference_with_rdvpermis_is_told_once(desk: Desk) -> None:
     service = desk.around
     service.state.threshold.limit = 7
-    await service.look()
+    await service.poll()
     for _ in range(3):
         await december(service)
         await let_time_pass(service)
@@ -85,7 +85,7 @@ async def test_a_difference_with_rdvpermis_is_told_once(desk: Desk) -> None:
 @pytest.mark.req("R-10", "R-28")
 async def test_a_school_whose_trainer_leaves_hears_that_its_threshold_is_reached(desk: Desk) -> None:
     service = desk.around
-    await service.look()
+    await service.poll()
     for name in ("t1", "t2"):
         await desk.trainer(name)
         await desk.declare(*FULL, trainer_id=name)
@@ -100,7 +100,7 @@ async def test_a_school_whose_trainer_leaves_hears_that_its_threshold_is_reached
 @pytest.mark.req("R-10")
 async def test_where_both_say_the_same_nothing_is_told(desk: Desk) -> None:
     desk.around.state.threshold.limit = 9
-    await desk.around.look()
+    await desk.around.poll()
     await december(desk.around)
     await let_time_pass(desk.around)
     assert not (await december(desk.around)).HasField("difference")
@@ -110,7 +110,7 @@ async def test_where_both_say_the_same_nothing_is_told(desk: Desk) -> None:
 @pytest.mark.req("R-10")
 async def test_an_unknown_fte_is_said_to_be_unknown(service: Service) -> None:
     service.state.school(fte=None)
-    await service.look()
+    await service.poll()
     one = await december(service)
     assert (one.limit, one.fte_source) == (0, "unknown")
     assert not one.HasField("own_limit")

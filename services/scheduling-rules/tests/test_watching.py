@@ -15,7 +15,7 @@ from resapermis.scheduling.v1.events_pb2 import SearchMatched, SlotWithdrawn
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.events.outbox import outbox
-from resapermis_scheduling_rules.mirror.tables import looks, slots
+from resapermis_scheduling_rules.mirror.tables import polls, slots
 from resapermis_scheduling_rules.watching import queries as store
 from resapermis_scheduling_rules.watching.tables import news
 
@@ -32,7 +32,7 @@ async def save(service: Service, *arguments: Any, school: str = "school-1", **fi
 
 
 async def match(service: Service) -> list[SearchMatched]:
-    """One round of the duty; what was told in all."""
+    """One round; what was told in all."""
     await service.rooms.matcher.round()
     return [SearchMatched.FromString(payload) for payload in await said(service, "SearchMatched")]
 
@@ -99,7 +99,7 @@ async def test_a_slot_that_comes_is_told_once_and_nothing_is_booked(service: Ser
     await save(service, "r3", "Ailleurs", department="33")
     service.state.slot("s1", hour=9)
     service.state.slot("s2", hour=10)
-    await service.look()
+    await service.poll()
     (told,) = await match(service)
     assert (told.search_id, told.label, list(told.slot_ids), told.slots) == (kept.id, "Mardi matin", ["s1", "s2"], 2)
     assert (told.school_id, told.department, told.time_zone) == ("school-1", "91", "Europe/Paris")
@@ -108,7 +108,7 @@ async def test_a_slot_that_comes_is_told_once_and_nothing_is_booked(service: Ser
         service.state.slots["c1", DAY.isoformat()] = []
         if word is not None:
             service.state.slot("s1", hour=9, word=word)
-        await service.look()
+        await service.poll()
         assert len(await match(service)) == 1
     listed = await service.stub().ListSavedSearches(pb.ListSavedSearchesRequest(), metadata=service.who())
     matched = {one.label: one.HasField("matched_at") for one in listed.searches}
@@ -134,7 +134,7 @@ async def test_a_search_hears_of_what_it_asks_for(service: Service, filters: dic
     service.state.slot("s1", hour=9)
     service.state.slot("s2", hour=9, minute=32)
     service.state.slot("s3", hour=11)
-    await service.look()
+    await service.poll()
     assert [list(one.slot_ids) for one in await match(service)] == ([told] if told else [])
 
 
@@ -144,7 +144,7 @@ async def test_who_wants_what_is_open_hears_when_it_opens_and_others_at_once(ser
     await save(service, "r1", "Ouvert", school="far", open_now=True)
     await save(service, "r2", "Tout", school="far")
     service.state.slot("s1", published=NOW - timedelta(hours=1))
-    await service.look()
+    await service.poll()
     assert [one.label for one in await match(service)] == ["Tout"]
     service.clock.move(hours=46, minutes=59)
     assert len(await match(service)) == 1
@@ -155,7 +155,7 @@ async def test_who_wants_what_is_open_hears_when_it_opens_and_others_at_once(ser
 async def test_news_that_nobody_wants_are_not_kept(service: Service) -> None:
     await save(service, department="33")
     service.state.slot("s1")
-    await service.look()
+    await service.poll()
     async with transaction(service.engine) as tx:
         assert (await tx.execute(sa.select(news))).all() == []
 
@@ -165,7 +165,7 @@ async def test_a_round_that_dies_before_its_commit_is_done_again(
 ) -> None:
     await save(service)
     service.state.slot("s1")
-    await service.look()
+    await service.poll()
 
     async def dies(*_: Any) -> None:
         raise ConnectionResetError
@@ -185,7 +185,7 @@ async def test_a_school_that_nobody_can_describe_holds_up_nobody_else(service: S
         await tx.execute(sa.text("DELETE FROM school WHERE id = 'school-2'"))
     service.clock.move(minutes=1)
     service.state.slot("s1")
-    await service.look()
+    await service.poll()
     service.state.away = Failure(Code.CODE_RDVPERMIS_DOWN, "no")
     assert [one.school_id for one in await match(service)] == ["school-1"]
 
@@ -263,41 +263,41 @@ async def status_of(service: Service, slot_id: str) -> str:
 async def test_an_empty_answer_where_a_whole_day_was_is_believed_the_second_time(service: Service) -> None:
     for n in range(3):
         service.state.slot(f"s{n}", hour=9 + n)
-    await service.look()
+    await service.poll()
     service.state.slots.clear()
     service.clock.move(minutes=2)
-    await service.look()
+    await service.poll()
     assert await status_of(service, "s0") == "FREE"
     assert await said(service, "SlotWithdrawn") == []
     async with transaction(service.engine) as tx:
-        assert (await tx.execute(sa.select(looks.c.trouble))).scalar() == "rdvpermis_down"
+        assert (await tx.execute(sa.select(polls.c.trouble))).scalar() == "rdvpermis_down"
     service.clock.move(seconds=10)
-    await service.look()
+    await service.poll()
     gone = [SlotWithdrawn.FromString(one).slot_id for one in await said(service, "SlotWithdrawn")]
     assert gone == ["s0", "s1", "s2"]
 
 
 async def test_half_an_answer_brings_what_it_has_and_takes_nothing(service: Service) -> None:
     service.state.slot("s1", hour=9)
-    await service.look()
+    await service.poll()
     service.clock.move(minutes=2)
     service.state.slots.clear()
     service.state.slot("s2", hour=10)
     broken = service.state.slot("s3", hour=11)
     broken.ends_at.CopyFrom(broken.starts_at)
-    await service.look()
+    await service.poll()
     assert [await status_of(service, one) for one in ("s1", "s2", "s3")] == ["FREE", "FREE", "None"]
 
 
 async def test_an_answer_that_a_newer_one_overtook_changes_nothing(service: Service) -> None:
     service.state.slot("s1", hour=9)
-    await service.look()
+    await service.poll()
     service.state.slot("s2", hour=10)
     service.clock.move(seconds=-30)
-    await service.look()
+    await service.poll()
     assert await status_of(service, "s2") == "None"
     async with transaction(service.engine) as tx:
-        assert (await tx.execute(sa.select(looks.c.seen_at))).scalar() == NOW
+        assert (await tx.execute(sa.select(polls.c.seen_at))).scalar() == NOW
 
 
 async def test_a_slot_that_comes_and_goes_is_told_gone_once_within_the_hour(service: Service) -> None:
@@ -305,19 +305,19 @@ async def test_a_slot_that_comes_and_goes_is_told_gone_once_within_the_hour(serv
         service.clock.move(minutes=minutes)
         if not service.state.slots.pop(("c1", DAY.isoformat()), []):
             service.state.slot("s1")
-        await service.look()
+        await service.poll()
     assert await status_of(service, "s1") == "FREE"
     assert len(await said(service, "SlotWithdrawn")) == 1
     service.clock.move(minutes=2)
     service.state.slots.clear()
-    await service.look()
+    await service.poll()
     assert len(await said(service, "SlotWithdrawn")) == 2
 
 
 async def test_an_empty_day_is_remembered_as_seen(service: Service) -> None:
-    await service.look()
+    await service.poll()
     async with transaction(service.engine) as tx:
-        row = (await tx.execute(sa.select(looks.c.seen_at, looks.c.slots, looks.c.trouble))).one()
+        row = (await tx.execute(sa.select(polls.c.seen_at, polls.c.slots, polls.c.trouble))).one()
     assert tuple(row) == (NOW, 0, "")
 
 

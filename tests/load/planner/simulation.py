@@ -14,12 +14,12 @@ from typing import Protocol
 from planner.world import BEGINS, Day, World
 from resapermis_auth_gateway.egress.budget import Budget, Reservation
 from resapermis_auth_gateway.egress.budget import Limits as CallLimits
-from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, Interest, Look, Seen
-from resapermis_scheduling_rules.mirror.poll_schedule import Agenda, Why
+from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, Interest, Poll, PollRecord
+from resapermis_scheduling_rules.mirror.poll_schedule import PollSchedule, Why
 from resapermis_scheduling_rules.mirror.tokens import Tokens
 from resapermis_scheduling_rules.watching.wishes import wishes_of
 
-ROUND_SECONDS, LOOKS_A_ROUND = 3.0, 100
+ROUND_SECONDS, POLLS_A_ROUND = 3.0, 100
 SAMPLE_SECONDS = 60.0
 WARM_UP_SECONDS = 1800.0
 ANSWER_SECONDS = 0.2
@@ -28,14 +28,14 @@ WATCHED_SECONDS = 600
 ASKED_A_ROUND = 20
 
 
-class Planner(Protocol):
+class PollPlanner(Protocol):
     """What is measured: it chooses, and hears how it went."""
 
-    def choose(self, at: float, interests: Sequence[Interest], budget: "Purse", most: int) -> list[tuple[str, Look]]:
-        """(school, look), at most `most`."""
+    def choose(self, at: float, interests: Sequence[Interest], budget: "Purse", most: int) -> list[tuple[str, Poll]]:
+        """(school, poll), at most `most`."""
 
-    def landed(self, at: float, school: str, look: Look, slots: int | None) -> None:
-        """A look was answered with so many slots; None: refused for want of budget."""
+    def landed(self, at: float, school: str, poll: Poll, slots: int | None) -> None:
+        """A poll was answered with so many slots; None: refused for want of budget."""
 
 
 @dataclass
@@ -84,11 +84,11 @@ class ByAgenda:
     def __init__(self, world: World) -> None:
         """It is told what is wanted."""
         self._world, self._tokens = world, Tokens()
-        self._agenda = Agenda(world.publications)
+        self._agenda = PollSchedule(world.publications)
         wishes = wishes_of(world.offers, world.homes, world.favourites, world.saved, [])
         self._agenda.wish(wishes, BEGINS)
 
-    def choose(self, at: float, interests: Sequence[Interest], budget: Purse, most: int) -> list[tuple[str, Look]]:
+    def choose(self, at: float, interests: Sequence[Interest], budget: Purse, most: int) -> list[tuple[str, Poll]]:
         """As `planning.Planner.round` does it."""
         now = BEGINS + timedelta(seconds=at)
         self._agenda.watch(interests, now)
@@ -104,15 +104,15 @@ class ByAgenda:
             chosen += self._agenda.next(now, self._tokens, most - len(chosen), again=True)
         return chosen
 
-    def landed(self, at: float, school: str, look: Look, slots: int | None) -> None:
+    def landed(self, at: float, school: str, poll: Poll, slots: int | None) -> None:
         """As `planning.Planner._fly` hears it."""
         now = BEGINS + timedelta(seconds=at)
         if slots is None:
             self._tokens.refused(school, now.timestamp(), reconnect=False)
         else:
             self._tokens.seen(school)
-            self._agenda.learn(look, Seen(now, now, slots))
-        self._agenda.ended(look, now)
+            self._agenda.learn(poll, PollRecord(now, now, slots))
+        self._agenda.ended(poll, now)
 
 
 class RoundRobin:
@@ -120,8 +120,8 @@ class RoundRobin:
 
     def __init__(self, world: World) -> None:
         """One order for ever."""
-        self._looks = [
-            Look(BEGINS.date() + timedelta(days=ahead), centre.id, category, department)
+        self._polls = [
+            Poll(BEGINS.date() + timedelta(days=ahead), centre.id, category, department)
             for ahead in range(HORIZON_DAYS)
             for (department, category), centres in world.offers.items()
             for centre in centres
@@ -132,22 +132,22 @@ class RoundRobin:
                 self._payers.setdefault(home, deque()).append(school)
         self._next = 0
 
-    def choose(self, at: float, interests: Sequence[Interest], budget: Purse, most: int) -> list[tuple[str, Look]]:
+    def choose(self, at: float, interests: Sequence[Interest], budget: Purse, most: int) -> list[tuple[str, Poll]]:
         """The next ones in line."""
         del at, interests, budget
-        chosen: list[tuple[str, Look]] = []
-        for _ in range(len(self._looks)):
+        chosen: list[tuple[str, Poll]] = []
+        for _ in range(len(self._polls)):
             if len(chosen) == most:
                 break
-            look = self._looks[self._next]
-            self._next = (self._next + 1) % len(self._looks)
-            payers = self._payers.get(look.department)
+            poll = self._polls[self._next]
+            self._next = (self._next + 1) % len(self._polls)
+            payers = self._payers.get(poll.department)
             if payers:
                 payers.rotate(-1)
-                chosen.append((payers[0], look))
+                chosen.append((payers[0], poll))
         return chosen
 
-    def landed(self, at: float, school: str, look: Look, slots: int | None) -> None:
+    def landed(self, at: float, school: str, poll: Poll, slots: int | None) -> None:
         """It learns nothing."""
 
 
@@ -159,11 +159,11 @@ class Measured:
     """Class → seconds (to 5) → how often seen so, of working days."""
     found_after: dict[str, list[float]] = field(default_factory=dict)
     """Class → seconds from a slot's coming until it was seen."""
-    looks: int = 0
+    polls: int = 0
     purse: Purse | None = None
 
 
-def simulate(world: World, make: Callable[[World], Planner], hours: float) -> Measured:
+def simulate(world: World, make: Callable[[World], PollPlanner], hours: float) -> Measured:
     """Run one planner through the world."""
     run = Run(world, make(world))
     at = 0.0
@@ -176,7 +176,7 @@ def simulate(world: World, make: Callable[[World], Planner], hours: float) -> Me
 class Run:
     """One planner on its way through the world."""
 
-    def __init__(self, world: World, planner: Planner) -> None:
+    def __init__(self, world: World, planner: PollPlanner) -> None:
         """Nothing was seen yet."""
         self._world, self._planner = world, planner
         self._purse, self._measured, self._classes = Purse(world), Measured(), Classes(world)
@@ -196,8 +196,8 @@ class Run:
         for one in active:
             if one.interest.school_id in self._world.calls and at < one.ends:
                 self._act(one.interest.school_id, at)
-        for school, look in self._planner.choose(at, interests, self._purse, LOOKS_A_ROUND):
-            self._look(school, look, at)
+        for school, poll in self._planner.choose(at, interests, self._purse, POLLS_A_ROUND):
+            self._look(school, poll, at)
         if at >= WARM_UP_SECONDS and at - self._sampled >= SAMPLE_SECONDS:
             self._sampled = at
             for place, why in self._classes.all():
@@ -223,14 +223,14 @@ class Run:
         if self._dice.random() < ROUND_SECONDS / 60:
             self._purse.spend(school, at, self._dice.choice([2, 4, 6]), urgent=True)
 
-    def _look(self, school: str, look: Look, at: float) -> None:
-        place = (look.centre_id, look.category, look.day)
+    def _look(self, school: str, poll: Poll, at: float) -> None:
+        place = (poll.centre_id, poll.category, poll.day)
         if school not in self._world.calls or not self._purse.spend(school, at, 1, urgent=False):
-            self._planner.landed(at, school, look, None)
+            self._planner.landed(at, school, poll, None)
             return
-        self._measured.looks += 1
+        self._measured.polls += 1
         self._seen_at[place] = at
-        self._planner.landed(at, school, look, self._slots.get(place, 0))
+        self._planner.landed(at, school, poll, self._slots.get(place, 0))
         for came, why in self._unseen.pop(place, ()):
             self._measured.found_after.setdefault(why, []).append(at - came)
 

@@ -1,4 +1,4 @@
-"""A mirror of a million slots as looks would have brought it: 300 centres, 56 days, most slots taken."""
+"""A mirror of a million slots as polls would have brought it: 300 centres, 56 days, most slots taken."""
 
 import random
 from collections.abc import Iterator
@@ -84,7 +84,7 @@ def slots(world: World, dice: random.Random, now: datetime) -> Iterator[tuple[An
 
 
 async def write(url: str, many: int, now: datetime) -> World:
-    """Seed; everything that was looked at stays fresh for longer than any run."""
+    """Seed; everything that was polled stays fresh for longer than any run."""
     dice = random.Random(94)  # noqa: S311 - a mirror that repeats
     centres, schools = places(dice)
     world = World(centres, schools, many, (now + timedelta(days=1)).date())
@@ -104,9 +104,9 @@ async def write(url: str, many: int, now: datetime) -> World:
         )
         await copy("centre_offer", "department category centre_id", offers)
         looked = [(department, category, fresh) for department in PREFECTURES for category in SHARES]
-        await copy("centre_look", "department category seen_at", looked)
+        await copy("centre_poll", "department category seen_at", looked)
         await copy(
-            "look",
+            "poll",
             "centre_id category day seen_at tried_at trouble slots",
             (
                 (centre.id, category, now.date() + timedelta(days=n), fresh, fresh, "", 20)

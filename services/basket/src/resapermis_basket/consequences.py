@@ -38,9 +38,9 @@ class Consequences(Coming):
         response = pb.PreviewCancellationResponse(
             possible=past(line, situation).allowed and changeable is not False and not in_doubt(line),
             late=facts.get("late") == "true",
-            restricted_days=int(facts.get("barredDays", "0")),
+            restricted_days=int(facts.get("restrictedDays", "0")),
         )
-        for name, field in (("barredUntil", response.restricted_until), ("freeUntil", response.free_until)):
+        for name, field in (("restrictedUntil", response.restricted_until), ("freeUntil", response.free_until)):
             if name in facts:
                 field.FromDatetime(datetime.fromisoformat(facts[name]))
         return response

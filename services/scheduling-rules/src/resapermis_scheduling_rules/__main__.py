@@ -27,10 +27,10 @@ from resapermis_scheduling_rules.availability.ical.run import Reader
 from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
 from resapermis_scheduling_rules.evaluation import preview, queries, restrictions, thresholds
 from resapermis_scheduling_rules.evaluation.evaluator import Evaluator
-from resapermis_scheduling_rules.evaluation.standing import Standings
+from resapermis_scheduling_rules.evaluation.standing import CandidateStandings
 from resapermis_scheduling_rules.mirror.centres import Centres
-from resapermis_scheduling_rules.mirror.planner import Planner
-from resapermis_scheduling_rules.mirror.poller import Looker
+from resapermis_scheduling_rules.mirror.planner import PollPlanner
+from resapermis_scheduling_rules.mirror.poller import Poller
 from resapermis_scheduling_rules.parameters import change
 from resapermis_scheduling_rules.parameters.queries import Rulebooks
 from resapermis_scheduling_rules.peers import Flights
@@ -89,8 +89,8 @@ class Rooms:
     rulebooks: Rulebooks
     schools: Schools
     centres: Centres
-    looker: Looker
-    planner: Planner
+    poller: Poller
+    planner: PollPlanner
     favourites: Favourites
     matcher: Matcher
     absences: Absences
@@ -110,22 +110,22 @@ def assemble(
     rulebooks = Rulebooks(engine, now, seconds)
     schools = Schools(engine, egress, now, seconds, flights, announce)
     centres = Centres(engine, egress, now, seconds, flights)
-    looker = Looker(
+    poller = Poller(
         engine,
         egress,
         outbox,
         now,
-        at_once=settings.looks_at_once,
-        per_minute=settings.looks_per_minute,
-        behind=settings.looks_behind,
+        at_once=settings.polls_at_once,
+        per_minute=settings.polls_per_minute,
+        behind=settings.polls_behind,
         note_reached=note_reached,
         note_came=add_news,
     )
     freshness = Freshness(
-        engine, schools, rulebooks, looker, flights, now, first_look_seconds=settings.first_look_seconds
+        engine, schools, rulebooks, poller, flights, now, first_poll_seconds=settings.first_poll_seconds
     )
     favourites = Favourites(engine, egress, outbox, now, flights)
-    people, standings = People(engine, outbox, now, announce), Standings(engine, outbox, now)
+    people, standings = People(engine, outbox, now, announce), CandidateStandings(engine, outbox, now)
     absences = Absences(engine, outbox, Reader(), now, new_id)
     scheduling = SchedulingServicer(
         engine,
@@ -141,8 +141,8 @@ def assemble(
         rulebooks=rulebooks,
         schools=schools,
         centres=centres,
-        looker=looker,
-        planner=Planner(engine, egress, looker, now, Wants(engine), most=settings.plan_looks),
+        poller=poller,
+        planner=PollPlanner(engine, egress, poller, now, Wants(engine), most=settings.plan_polls),
         favourites=favourites,
         matcher=Matcher(engine, outbox, schools, rulebooks, now),
         absences=absences,
@@ -178,7 +178,7 @@ async def _serve() -> None:
             },
         )
         process.invariants |= invariants.ALWAYS
-        process.closers += [rooms.looker.close, rooms.flights.close]
+        process.closers += [rooms.poller.close, rooms.flights.close]
         process.every(600, "roll", rooms.absences.roll)
         process.every(3600, "forget_absences", rooms.absences.forget)
         process.every(60, "fte", rooms.nights.compute)
@@ -190,7 +190,7 @@ async def _serve() -> None:
             process.every(settings.plan_seconds, "plan", rooms.planner.round)
             process.every(FAVOURITES_SECONDS, "favourites", rooms.favourites.round)
 
-    await run.serve(NAME, PACKAGE, settings, events.FACTS, build)
+    await run.serve(NAME, PACKAGE, settings, events.EVENTS, build)
 
 
 if __name__ == "__main__":

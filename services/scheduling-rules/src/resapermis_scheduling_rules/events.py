@@ -18,10 +18,10 @@ from resapermis.scheduling.v1.events_pb2 import (
 from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules.domain.days import instant
 from resapermis_scheduling_rules.domain.parameters import Parameter, Proposal, plain_number
-from resapermis_scheduling_rules.domain.polls import Look
+from resapermis_scheduling_rules.domain.polls import Poll
 from resapermis_scheduling_rules.domain.quota import Place
 
-FACTS = (
+EVENTS = (
     SlotWithdrawn.DESCRIPTOR,
     ThresholdReached.DESCRIPTOR,
     RuleChanged.DESCRIPTOR,
@@ -67,45 +67,45 @@ def happened(school_id: str, action: str, object_kind: str, object_id: str, fact
     )
 
 
-def withdrawn(slot_ids: Sequence[str], look: Look, at: datetime) -> list[Message]:
-    """A look found slots lost: the State did it, we only saw it."""
-    said: list[Message] = []
+def withdrawn(slot_ids: Sequence[str], poll: Poll, at: datetime) -> list[Message]:
+    """A poll found slots lost: the State did it, we only saw it."""
+    published: list[Message] = []
     for slot_id in slot_ids:
-        fact = SlotWithdrawn(slot_id=slot_id)
-        fact.seen_at.FromDatetime(at)
+        event = SlotWithdrawn(slot_id=slot_id)
+        event.seen_at.FromDatetime(at)
         record = Record(
             actor=Actor(kind=Actor.KIND_RDVPERMIS, id="rdvpermis"),
             action="slot.withdraw",
             object_kind="slot",
             object_id=slot_id,
             outcome=OUTCOME_DONE,
-            facts={"centre": look.centre_id, "day": look.day.isoformat(), "category": look.category},
+            facts={"centre": poll.centre_id, "day": poll.day.isoformat(), "category": poll.category},
         )
-        said += [fact, record]
-    return said
+        published += [event, record]
+    return published
 
 
 def threshold_reached(school_id: str, place: Place, taken: int, limit: int) -> list[Message]:
     """A school took a share of its threshold that it should hear of."""
     facts = _words(place) | {"taken": str(taken), "limit": str(limit)}
-    fact = ThresholdReached(school_id=school_id, **_words(place), taken=taken, limit=limit)
-    return [fact, happened(school_id, "threshold.reach", "school", school_id, facts)]
+    event = ThresholdReached(school_id=school_id, **_words(place), taken=taken, limit=limit)
+    return [event, happened(school_id, "threshold.reach", "school", school_id, facts)]
 
 
 def threshold_differs(school_id: str, place: Place, ours: int, theirs: int) -> list[Message]:
     """Our threshold and RdvPermis' figure differ: the lower one blocks, the school hears of it."""
     facts = _words(place) | {"ours": str(ours), "theirs": str(theirs)}
-    fact = ThresholdDiffers(school_id=school_id, **_words(place), ours=ours, theirs=theirs)
-    return [fact, happened(school_id, "threshold.differ", "school", school_id, facts)]
+    event = ThresholdDiffers(school_id=school_id, **_words(place), ours=ours, theirs=theirs)
+    return [event, happened(school_id, "threshold.differ", "school", school_id, facts)]
 
 
 def _words(place: Place) -> dict[str, str]:
     return {"department": place.department, "month": place.month, "category": place.category}
 
 
-def lift(action: str, who: Principal, candidate_id: str, bar_id: str, **facts: str) -> Record:
-    """A person asked that a bar be lifted, or another one lifted it."""
-    record = did(who, action, "bar", bar_id, facts)
+def waiver(action: str, who: Principal, candidate_id: str, restriction_id: str, **facts: str) -> Record:
+    """A person asked that a restriction be waived, or another one waived it."""
+    record = did(who, action, "restriction", restriction_id, facts)
     record.candidate_id = candidate_id
     return record
 
@@ -131,7 +131,7 @@ def parameter_record(action: str, by: str, proposal: Proposal) -> Record:
 def rule_changed(proposal: Proposal, old_value: str) -> RuleChanged:
     """Tell everybody what will count from when; `old_value` is what counted in the same place until then."""
     value = proposal.parameter
-    fact = RuleChanged(
+    event = RuleChanged(
         parameter_id=str(proposal.id),
         name=value.name,
         old_value=old_value,
@@ -139,8 +139,8 @@ def rule_changed(proposal: Proposal, old_value: str) -> RuleChanged:
         department=value.department or "",
         category=value.category or "",
     )
-    fact.valid_from.FromDatetime(proposal.valid_from)
-    return fact
+    event.valid_from.FromDatetime(proposal.valid_from)
+    return event
 
 
 def plain(value: Parameter) -> str:

@@ -1,4 +1,4 @@
-"""What must hold of bars, parameters and terms, whatever was asked at once: queries of what breaks it.
+"""What must hold of restrictions, parameters and terms, whatever was asked at once: queries of what breaks it.
 
 Asked by the service itself every minute, with a metric each; nothing here trusts a constraint.
 """
@@ -6,11 +6,11 @@ Asked by the service itself every minute, with a metric each; nothing here trust
 from collections.abc import Mapping
 
 ALWAYS: Mapping[str, str] = {
-    "bar_is_lifted_by_two": """
-        SELECT id::text FROM bar WHERE approved_by IS NOT NULL
-        AND (proposed_by IS NULL OR approved_by = proposed_by OR lift_reason IS NULL)""",
-    "bar_follows_from_one_fact_once": """
-        SELECT concat_ws(' ', line_id, reason) FROM bar WHERE line_id IS NOT NULL
+    "restriction_is_waived_by_two": """
+        SELECT id::text FROM restriction WHERE approved_by IS NOT NULL
+        AND (proposed_by IS NULL OR approved_by = proposed_by OR waiver_reason IS NULL)""",
+    "restriction_follows_from_one_event_once": """
+        SELECT concat_ws(' ', line_id, reason) FROM restriction WHERE line_id IS NOT NULL
         GROUP BY line_id, reason HAVING count(*) > 1""",
     "parameter_is_approved_by_another": """
         SELECT id::text FROM parameter WHERE approved_by = set_by""",

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Whose token a look spends: a person's (their signed principal), or for the service itself any of the school's."""
+    """Whose token a poll spends: a person's (their signed principal), or for the service itself any of the school's."""
 
     school_id: str
     principal: str = ""

@@ -11,7 +11,7 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules.domain.days import local_day
-from resapermis_scheduling_rules.evaluation.standing import Standings
+from resapermis_scheduling_rules.evaluation.standing import CandidateStandings
 from resapermis_scheduling_rules.peers import asker
 from resapermis_scheduling_rules.school import queries as schools
 from resapermis_scheduling_rules.school import staff_queries as store
@@ -30,7 +30,7 @@ class SchoolServicer(SchoolServiceServicer):
         engine: AsyncEngine,
         schools: Schools,
         people: People,
-        standings: Standings,
+        standings: CandidateStandings,
         now: Clock,
         make_id: NewId = new_id,
     ) -> None:
@@ -104,16 +104,16 @@ class SchoolServicer(SchoolServiceServicer):
         )
 
     async def GetStanding(self, request: pb.GetStandingRequest, context: Any) -> pb.GetStandingResponse:
-        """Bars of the school's candidates, and when each may be booked again."""
+        """Restrictions of the school's candidates, and when each may be booked again."""
         return await self._standings.get(caller().school(), request.candidate_ids)
 
     async def ProposeWaiver(self, request: pb.ProposeWaiverRequest, context: Any) -> pb.ProposeWaiverResponse:
-        """Ask that a bar be lifted for force majeure."""
+        """Ask that a restriction be waived for force majeure."""
         await self._standings.propose(caller().school(), request.restriction_id, request.reason)
         return pb.ProposeWaiverResponse()
 
     async def ApproveWaiver(self, request: pb.ApproveWaiverRequest, context: Any) -> pb.ApproveWaiverResponse:
-        """Lift what another person asked to be lifted."""
+        """Waive what another person asked to be waived."""
         await self._standings.approve(caller().school(), request.restriction_id)
         return pb.ApproveWaiverResponse()
 

@@ -37,7 +37,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         self._favourites, self._saved_searches, self._now = favourites, saved_searches, now
 
     async def SearchSlots(self, request: pb.SearchSlotsRequest, context: Any) -> pb.SearchSlotsResponse:
-        """Answer from the mirror, and look again at what is stale."""
+        """Answer from the mirror, and poll again what is stale."""
         del context
         return await self._searching.slots(request)
 
@@ -90,7 +90,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         return await self._evaluator.explain(request.question, asker())
 
     async def Rejudge(self, request: pb.RejudgeRequest, context: Any) -> pb.RejudgeResponse:
-        """Judge kept cases again; nobody's facts but theirs."""
+        """Judge kept snapshots again; nobody's facts but theirs."""
         del context
         return await self._evaluator.rejudge(request)
 

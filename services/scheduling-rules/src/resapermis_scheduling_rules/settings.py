@@ -12,19 +12,19 @@ class Settings(ServiceSettings):
     peer_egress: str = ""
     peer_basket: str = ""
 
-    looks_at_once: int = 8
-    """Looks under way at a time for people, in one process; more wait in order."""
-    looks_per_minute: int = 120
-    """Looks a school's people may cause in a minute; what is left of their token's budget (210) is for their acts."""
-    first_look_seconds: float = 2.0
-    """How long a search waits for looks when nothing of its window was ever seen; seconds."""
+    polls_at_once: int = 8
+    """Polls under way at a time for people, in one process; more wait in order."""
+    polls_per_minute: int = 120
+    """Polls a school's people may cause in a minute; what is left of their token's budget (210) is for their acts."""
+    first_poll_seconds: float = 2.0
+    """How long a search waits for polls when nothing of its window was ever seen; seconds."""
     remembered_seconds: float = Field(default=5.0, ge=0, le=30)
     """How long parameters, schools and centres are kept in memory; a change is in force everywhere after this.
 
     Well under a minute: an approved parameter counts a minute later, and each process must know it by then."""
     plan_seconds: float = 2.0
-    """Pause between rounds of background looks; 0 turns them off."""
-    plan_looks: int = 100
-    """Most background looks in a round; with the pause, what RdvPermis is asked unasked for by all schools together."""
-    looks_behind: int = 16
-    """Background looks under way at a time."""
+    """Pause between rounds of background polls; 0 turns them off."""
+    plan_polls: int = 100
+    """Most background polls in a round; with the pause, what RdvPermis is asked unasked for by all schools together."""
+    polls_behind: int = 16
+    """Background polls under way at a time."""

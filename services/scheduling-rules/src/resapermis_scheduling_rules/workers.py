@@ -1,4 +1,4 @@
-"""What happens unasked: basket's facts are taken in, the planner looks, old rows go."""
+"""What happens unasked: basket's events are taken in, the planner polls, old rows go."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,9 +18,9 @@ from resapermis_scheduling_rules.domain.availability import KeptLine
 from resapermis_scheduling_rules.domain.days import month_of
 from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import Status
-from resapermis_scheduling_rules.evaluation import bar_queries as bars
 from resapermis_scheduling_rules.evaluation import restrictions as outcomes
 from resapermis_scheduling_rules.evaluation import thresholds
+from resapermis_scheduling_rules.evaluation.restriction_queries import forget_restrictions
 from resapermis_scheduling_rules.mirror import queries as store
 from resapermis_scheduling_rules.school import queries as schools
 from resapermis_scheduling_rules.watching import queries as watching
@@ -54,25 +54,30 @@ class Lines:
         """
         marks: dict[str, store.Mark] = {}
         counted: dict[str, KeptLine | None] = {}
-        to_say: set[tuple[str, Place]] = set()
-        for event, fact in batch:
-            mark = _mark(event, fact.occurred_at)
+        to_publish: set[tuple[str, Place]] = set()
+        for message, event in batch:
+            mark = _mark(message, event.occurred_at)
             if mark is not None:
-                marks[event.slot_id] = mark
-            place = Place(event.department, event.month, event.category)
-            if event.to == basket.LINE_STATE_REFUSED and event.reason.removeprefix("CODE_") == "RDVPERMIS_THRESHOLD":
-                await schools.note_reached(tx, event.school_id, place, fact.occurred_at)
-            if event.to in OURS:
-                to_say.add((event.school_id, place))
-            counted[event.line_id] = _kept(event, place, fact.occurred_at) if event.to in COUNTED else None
+                marks[message.slot_id] = mark
+            place = Place(message.department, message.month, message.category)
+            if (
+                message.to == basket.LINE_STATE_REFUSED
+                and message.reason.removeprefix("CODE_") == "RDVPERMIS_THRESHOLD"
+            ):
+                await schools.note_reached(tx, message.school_id, place, event.occurred_at)
+            if message.to in OURS:
+                to_publish.add((message.school_id, place))
+            counted[message.line_id] = _kept(message, place, event.occurred_at) if message.to in COUNTED else None
         await store.mark_slots(tx, marks.values())
         await schools.uncount_lines(tx, [line_id for line_id, line in counted.items() if line is None])
         await schools.keep_lines(tx, [line for line in counted.values() if line is not None])
-        await outcomes.bar_after(tx, batch)
-        await self._say_conflicts(tx, {event.line_id: event.school_id for event, _ in batch if _arrived(event)})
-        await thresholds.announce(self._outbox, tx, to_say, self._now())
+        await outcomes.restrict_after(tx, batch)
+        await self._publish_conflicts(
+            tx, {message.line_id: message.school_id for message, _ in batch if _arrived(message)}
+        )
+        await thresholds.announce(self._outbox, tx, to_publish, self._now())
 
-    async def _say_conflicts(self, tx: Tx, booked: Mapping[str, str]) -> None:
+    async def _publish_conflicts(self, tx: Tx, booked: Mapping[str, str]) -> None:
         """Tell of bookings (line to school) that are new, perhaps made elsewhere, and meet what is declared as not free."""
         if booked:
             now = self._now()
@@ -80,40 +85,40 @@ class Lines:
             await self._outbox.add(tx, now, *(availability_events.conflict(one) for one in met))
 
 
-def _arrived(event: LineChanged) -> bool:
-    return event.to == basket.LINE_STATE_BOOKED and getattr(event, "from") != basket.LINE_STATE_BOOKED
+def _arrived(message: LineChanged) -> bool:
+    return message.to == basket.LINE_STATE_BOOKED and getattr(message, "from") != basket.LINE_STATE_BOOKED
 
 
-def _kept(event: LineChanged, place: Place, at: datetime) -> KeptLine:
+def _kept(message: LineChanged, place: Place, at: datetime) -> KeptLine:
     return KeptLine(
-        id=event.line_id,
-        school_id=event.school_id,
+        id=message.line_id,
+        school_id=message.school_id,
         place=place,
         at=at,
-        slot_id=event.slot_id,
-        candidate_id=event.candidate_id,
-        trainer_id=event.trainer_id,
-        vehicle_id=event.vehicle_id,
-        centre_id=event.centre_id,
-        kind=event.kind,
-        starts_at=event.starts_at.ToDatetime(UTC) if event.HasField("starts_at") else None,
-        ends_at=event.ends_at.ToDatetime(UTC) if event.HasField("ends_at") else None,
-        booked_at=at if event.to in BOOKED else None,
+        slot_id=message.slot_id,
+        candidate_id=message.candidate_id,
+        trainer_id=message.trainer_id,
+        vehicle_id=message.vehicle_id,
+        centre_id=message.centre_id,
+        kind=message.kind,
+        starts_at=message.starts_at.ToDatetime(UTC) if message.HasField("starts_at") else None,
+        ends_at=message.ends_at.ToDatetime(UTC) if message.HasField("ends_at") else None,
+        booked_at=at if message.to in BOOKED else None,
     )
 
 
-def _mark(event: LineChanged, at: datetime) -> store.Mark | None:
+def _mark(message: LineChanged, at: datetime) -> store.Mark | None:
     """What a change of a line says of its slot; None: nothing."""
-    if event.to in OURS:
-        until = event.expires_at.ToDatetime(UTC) if event.HasField("expires_at") else None
-        live = event.to in {basket.LINE_STATE_HELD, basket.LINE_STATE_CONFIRMING}
-        return store.Mark(event.slot_id, Status.TAKEN, event.school_id, until if live else None, at)
-    if event.to in FREED:
-        return store.Mark(event.slot_id, Status.FREE, None, None, at)
+    if message.to in OURS:
+        until = message.expires_at.ToDatetime(UTC) if message.HasField("expires_at") else None
+        live = message.to in {basket.LINE_STATE_HELD, basket.LINE_STATE_CONFIRMING}
+        return store.Mark(message.slot_id, Status.TAKEN, message.school_id, until if live else None, at)
+    if message.to in FREED:
+        return store.Mark(message.slot_id, Status.FREE, None, None, at)
     # Refused without having asked RdvPermis: by what we know already, or think, and so no news of the slot.
-    refused_there = (getattr(event, "from"), event.to) == (basket.LINE_STATE_ASKING, basket.LINE_STATE_REFUSED)
-    if refused_there and event.reason.removeprefix("CODE_") in TAKEN_BY_OTHERS:
-        return store.Mark(event.slot_id, Status.TAKEN, None, None, at)
+    refused_there = (getattr(message, "from"), message.to) == (basket.LINE_STATE_ASKING, basket.LINE_STATE_REFUSED)
+    if refused_there and message.reason.removeprefix("CODE_") in TAKEN_BY_OTHERS:
+        return store.Mark(message.slot_id, Status.TAKEN, None, None, at)
     return None
 
 
@@ -122,9 +127,9 @@ RESULT_VALID = timedelta(days=5 * 365)
 
 
 async def forget(engine: AsyncEngine, now: datetime) -> None:
-    """Delete what is long past: looks and slots after 30 days, counts after a year."""
+    """Delete what is long past: polls and slots after 30 days, counts after a year."""
     async with transaction(engine) as tx:
         await store.forget_past(tx, now)
         await watching.forget_watching(tx, now)
         await schools.forget_months(tx, month_of((now - timedelta(days=365)).date()))
-        await bars.forget_bars(tx, now - timedelta(days=365), now - RESULT_VALID)
+        await forget_restrictions(tx, now - timedelta(days=365), now - RESULT_VALID)

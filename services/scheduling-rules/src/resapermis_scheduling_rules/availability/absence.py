@@ -55,7 +55,7 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
+class MetBooking:
     """A booking to come, and one time near it at which something of it is not free."""
 
     line_id: str
@@ -76,9 +76,9 @@ class Booked:
         return self.span[0] < ends + margin and self.starts_at - margin < self.span[1]
 
 
-def first_of_each(met: Sequence[Booked]) -> list[Booked]:
+def first_of_each(met: Sequence[MetBooking]) -> list[MetBooking]:
     """One word a booking and whose time it is, however often they meet; in the order of the exams."""
-    found: dict[tuple[str, Whose], Booked] = {}
+    found: dict[tuple[str, Whose], MetBooking] = {}
     for one in sorted(met, key=lambda each: (each.starts_at, each.line_id, each.whose, each.span)):
         found.setdefault((one.line_id, one.whose), one)
     return list(found.values())

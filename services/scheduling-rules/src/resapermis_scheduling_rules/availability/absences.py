@@ -20,8 +20,8 @@ from resapermis_scheduling_rules.availability.absence import (
     AHEAD,
     KEPT,
     ROLLED_BELOW,
-    Booked,
     Declared,
+    MetBooking,
     Span,
     Subject,
     first_of_each,
@@ -166,18 +166,18 @@ def _widest(rows: Sequence[Parameter]) -> timedelta:
     return timedelta(minutes=2 * max(margins, default=60))
 
 
-async def met_by(tx: Tx, school_id: str, kept_id: str, now: datetime) -> list[Booked]:
+async def met_by(tx: Tx, school_id: str, kept_id: str, now: datetime) -> list[MetBooking]:
     """Bookings to come that an unavailability meets, one word each."""
     rows = await parameter_queries.parameters_in_force(tx, now)
     return _meeting(await store.met_by(tx, school_id, kept_id, _widest(rows), now), rows)
 
 
-async def met_of(tx: Tx, booked: Mapping[str, str], now: datetime) -> list[Booked]:
+async def met_of(tx: Tx, booked: Mapping[str, str], now: datetime) -> list[MetBooking]:
     """Of bookings that were just written (line to school), those to come that meet what is declared, one word each."""
     await store.take_turns(tx, booked.values())
     rows = await parameter_queries.parameters_in_force(tx, now)
     return _meeting(await store.met_of(tx, list(booked), _widest(rows), now), rows)
 
 
-def _meeting(near: Sequence[Booked], rows: Sequence[Parameter]) -> list[Booked]:
+def _meeting(near: Sequence[MetBooking], rows: Sequence[Parameter]) -> list[MetBooking]:
     return first_of_each([one for one in near if one.meets(parameters_for(rows, one.department, one.category))])

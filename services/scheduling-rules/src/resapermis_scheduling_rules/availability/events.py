@@ -6,7 +6,7 @@ from resapermis.audit.v1.events_pb2 import Record
 from resapermis.scheduling.v1.events_pb2 import ConflictFound
 from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.availability.absence import Booked, Subject
+from resapermis_scheduling_rules.availability.absence import MetBooking, Subject
 from resapermis_scheduling_rules.domain.availability import Whose
 from resapermis_scheduling_rules.domain.days import zone_of
 
@@ -21,9 +21,9 @@ def absence(who: Principal, action: str, kept_id: str, subject: Subject, facts: 
     return record
 
 
-def conflict(met: Booked) -> ConflictFound:
+def conflict(met: MetBooking) -> ConflictFound:
     """A booking meets what is declared; told, not changed."""
-    fact = ConflictFound(
+    event = ConflictFound(
         school_id=met.school_id,
         line_id=met.line_id,
         slot_id=met.slot_id,
@@ -31,5 +31,5 @@ def conflict(met: Booked) -> ConflictFound:
         whose=met.whose,
         time_zone=zone_of(met.department),
     )
-    fact.starts_at.FromDatetime(met.starts_at)
-    return fact
+    event.starts_at.FromDatetime(met.starts_at)
+    return event

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Range, insert
 
 from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.availability.absence import Booked, Declared, Span, Subject
+from resapermis_scheduling_rules.availability.absence import Declared, MetBooking, Span, Subject
 from resapermis_scheduling_rules.availability.feed import Exam
 from resapermis_scheduling_rules.availability.tables import IMPORTED, feeds, occurrences, unavailabilities
 from resapermis_scheduling_rules.domain.availability import Whose
@@ -19,7 +19,7 @@ A_BATCH = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptUnavailability:
     """An unavailability as it is kept: declared, or imported (then the calendar says when)."""
 
     id: str
@@ -194,20 +194,20 @@ _MET_BY_UNAVAILABILITY = sa.text(_MET + "AND line.school_id = :school_id AND met
 _MET_BY_LINES = sa.text(_MET + "AND line.id = ANY(CAST(:line_ids AS text[]))")
 
 
-async def met_by(tx: Tx, school_id: str, kept_id: str, margin: timedelta, now: datetime) -> list[Booked]:
+async def met_by(tx: Tx, school_id: str, kept_id: str, margin: timedelta, now: datetime) -> list[MetBooking]:
     """Bookings to come that an unavailability comes within `margin` of."""
     values = {"school_id": school_id, "id": kept_id, "margin": margin, "now": now}
     return [_booked(row) for row in await tx.execute(_MET_BY_UNAVAILABILITY, values)]
 
 
-async def met_of(tx: Tx, line_ids: Sequence[str], margin: timedelta, now: datetime) -> list[Booked]:
+async def met_of(tx: Tx, line_ids: Sequence[str], margin: timedelta, now: datetime) -> list[MetBooking]:
     """Of these bookings to come, what is declared within `margin` of them."""
     values = {"line_ids": list(line_ids), "margin": margin, "now": now}
     return [_booked(row) for row in await tx.execute(_MET_BY_LINES, values)]
 
 
-def _booked(row: sa.Row[tuple[object, ...]]) -> Booked:
-    return Booked(
+def _booked(row: sa.Row[tuple[object, ...]]) -> MetBooking:
+    return MetBooking(
         row.id,
         row.school_id,
         row.slot_id or "",
@@ -221,7 +221,7 @@ def _booked(row: sa.Row[tuple[object, ...]]) -> Booked:
     )
 
 
-async def to_roll(tx: Tx, written_before: datetime, limit: int) -> list[Kept]:
+async def to_roll(tx: Tx, written_before: datetime, limit: int) -> list[KeptUnavailability]:
     """Recurrences and imports that are not written out far enough, the shortest first."""
     statement = (
         sa.select(unavailabilities)
@@ -232,15 +232,15 @@ async def to_roll(tx: Tx, written_before: datetime, limit: int) -> list[Kept]:
     return [_kept(row) for row in await tx.execute(statement)]
 
 
-def _kept(row: sa.Row[tuple[object, ...]]) -> Kept:
+def _kept(row: sa.Row[tuple[object, ...]]) -> KeptUnavailability:
     subject = Subject(Whose(row.kind), row.subject_id)
     declared = None
     if row.calendar is None:
         declared = Declared(subject, row.starts_at, row.ends_at, row.rrule, row.time_zone)
-    return Kept(row.id, row.school_id, subject, declared, row.calendar, row.time_zone)
+    return KeptUnavailability(row.id, row.school_id, subject, declared, row.calendar, row.time_zone)
 
 
-async def rolled(tx: Tx, kept: Kept, spans: Sequence[Span], written_until: datetime) -> None:
+async def rolled(tx: Tx, kept: KeptUnavailability, spans: Sequence[Span], written_until: datetime) -> None:
     """Write a recurrence on, unless it was taken back or imported anew meanwhile."""
     same = (unavailabilities.c.id == kept.id, unavailabilities.c.written_until < written_until)
     statement = sa.update(unavailabilities).where(

@@ -124,7 +124,7 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class LineSituation:
     """What the school's own records say about a want."""
 
     conflicts: tuple[Conflict, ...] = ()
@@ -134,7 +134,7 @@ class Situation:
     """None where none was said, or the school has none of this id in use."""
 
 
-NOTHING_KNOWN = Situation()
+NOTHING_KNOWN = LineSituation()
 
 
 def occupied(slot: Slot, parameters: Parameters) -> tuple[datetime, datetime]:

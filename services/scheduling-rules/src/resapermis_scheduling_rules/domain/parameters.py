@@ -146,7 +146,7 @@ class Rulebook:
     def widest(self, moment: datetime) -> Parameters:
         """Of the values in force anywhere at a moment, those that reach furthest around an exam; the rest as usual.
 
-        For who must look around an exam without knowing where it is: nothing that matters there lies further away.
+        For who must poll around an exam without knowing where it is: nothing that matters there lies further away.
         """
         period = bisect_right(self._changes, moment)
         if period not in self._widest:

@@ -1,7 +1,7 @@
-"""Looks: one question to RdvPermis' planning each, and when a person's search is worth one. Pure.
+"""Polls: one question to RdvPermis' planning each, and when a person's search is worth one. Pure.
 
-RdvPermis has no feed. A look is one centre, one day and one category, and costs one call of an employee's budget. Which
-look comes next when nobody waits is `agenda.py`'s to say.
+RdvPermis has no feed. A poll is one centre, one day and one category, and costs one call of an employee's budget. Which
+poll comes next when nobody waits is `mirror/poll_schedule.py`'s to say.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ HORIZON_DAYS = 56
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Look:
+class Poll:
     """One question to RdvPermis' planning."""
 
     day: date
@@ -28,8 +28,8 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What the last looks of this kind gave."""
+class PollRecord:
+    """What the last polls of this kind gave."""
 
     seen_at: datetime | None
     """Last answer; None when none ever came."""
@@ -52,25 +52,25 @@ class Interest:
     """Empty: every centre of the department."""
 
 
-def looks_for(centres: Sequence[Centre], category: str, since: datetime, until: datetime) -> list[Look]:
-    """All looks that together show a window, in the order in which they are worth their calls: working days first."""
+def polls_for(centres: Sequence[Centre], category: str, since: datetime, until: datetime) -> list[Poll]:
+    """All polls that together show a window, in the order in which they are worth their calls: working days first."""
     found = []
     for centre in centres:
         day, last = local_day(since, centre.department), local_day(until - timedelta(seconds=1), centre.department)
         while day <= last:
-            found.append(Look(day, centre.id, category, centre.department))
+            found.append(Poll(day, centre.id, category, centre.department))
             day += timedelta(days=1)
     return sorted(found, key=worth)
 
 
-def worth(look: Look) -> tuple[bool, date, str, str, str]:
-    """Sorts looks: the worthiest first."""
-    off = not is_working_day(look.day, look.department)
-    return off, look.day, look.centre_id, look.category, look.department
+def worth(poll: Poll) -> tuple[bool, date, str, str, str]:
+    """Sorts polls: the worthiest first."""
+    off = not is_working_day(poll.day, poll.department)
+    return off, poll.day, poll.centre_id, poll.category, poll.department
 
 
-def is_due(look: Look, seen: Seen | None, now: datetime, fresh: timedelta) -> bool:
-    """Say whether a look is worth repeating; a failed one rests a moment, an empty day stays fresh for longer."""
+def is_due(poll: Poll, seen: PollRecord | None, now: datetime, fresh: timedelta) -> bool:
+    """Say whether a poll is worth repeating; a failed one rests a moment, an empty day stays fresh for longer."""
     if seen is None:
         return True
     if (seen.seen_at is None or seen.tried_at > seen.seen_at) and now - seen.tried_at < AFTER_FAILURE:
@@ -78,5 +78,5 @@ def is_due(look: Look, seen: Seen | None, now: datetime, fresh: timedelta) -> bo
     if seen.seen_at is None:
         return True
     if seen.slots == 0:
-        fresh *= EMPTY_FACTOR if is_working_day(look.day, look.department) else IDLE_EMPTY_FACTOR
+        fresh *= EMPTY_FACTOR if is_working_day(poll.day, poll.department) else IDLE_EMPTY_FACTOR
     return now - seen.seen_at >= fresh

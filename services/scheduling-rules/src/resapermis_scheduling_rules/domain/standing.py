@@ -11,7 +11,7 @@ from resapermis_scheduling_rules.domain.slots import School
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SchoolStanding:
     """A school and RdvPermis' figures about it."""
 
     school: School

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from resapermis_scheduling_rules.domain.case import Action, Case, Verdict
 from resapermis_scheduling_rules.domain.quota import pace_day, paced
+from resapermis_scheduling_rules.domain.snapshot import Action, EvaluationSnapshot, Verdict
 from resapermis_scheduling_rules.rules import ACTION_RULES, LINE_RULES, SLOT_RULES
 
-Rule = Callable[[Case], Verdict]
+Rule = Callable[[EvaluationSnapshot], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +25,22 @@ def _all(verdicts: Sequence[Verdict]) -> bool:
     return all(verdict.allowed for verdict in verdicts)
 
 
-def slot(case: Case) -> Judgement:
+def slot(snapshot: EvaluationSnapshot) -> Judgement:
     """Judge a slot in a search, where nobody is named yet."""
-    verdicts = [rule(case) for rule in SLOT_RULES]
-    return Judgement(_all(verdicts), verdicts, opens_at(case, verdicts, SLOT_RULES))
+    verdicts = [rule(snapshot) for rule in SLOT_RULES]
+    return Judgement(_all(verdicts), verdicts, opens_at(snapshot, verdicts, SLOT_RULES))
 
 
-def line(case: Case) -> Judgement:
+def line(snapshot: EvaluationSnapshot) -> Judgement:
     """Judge a line of an action."""
-    verdicts = [rule(case) for rule in LINE_RULES]
+    verdicts = [rule(snapshot) for rule in LINE_RULES]
     return Judgement(_all(verdicts), verdicts)
 
 
-def explained(case: Case) -> Judgement:
+def explained(snapshot: EvaluationSnapshot) -> Judgement:
     """Judge a line, and say when it opens by itself."""
-    judged = line(case)
-    return Judgement(judged.allowed, judged.verdicts, opens_at(case, judged.verdicts, LINE_RULES))
+    judged = line(snapshot)
+    return Judgement(judged.allowed, judged.verdicts, opens_at(snapshot, judged.verdicts, LINE_RULES))
 
 
 def action(asked: Action) -> Judgement:
@@ -49,11 +49,11 @@ def action(asked: Action) -> Judgement:
     return Judgement(_all(verdicts), verdicts)
 
 
-def opens_at(case: Case, verdicts: Sequence[Verdict], rules: Sequence[Rule]) -> datetime | None:
+def opens_at(snapshot: EvaluationSnapshot, verdicts: Sequence[Verdict], rules: Sequence[Rule]) -> datetime | None:
     """Say the first moment at which time alone opens it; None when it is open, or when time alone does not.
 
     All that refuses now refuses until the last of its openings. What closes by then (a word of RdvPermis that is no
-    longer fresh bares a bar, say) has an opening of its own, or none. Openings only move forward, and each rule has few.
+    longer fresh bares a restriction, say) has an opening of its own, or none. Openings only move forward, and each rule has few.
     """
     at: datetime | None = None
     while True:
@@ -64,11 +64,13 @@ def opens_at(case: Case, verdicts: Sequence[Verdict], rules: Sequence[Rule]) -> 
         if not known:
             return at
         at = max(known)
-        later = replace(case, now=at)
+        later = replace(snapshot, now=at)
         verdicts = [rule(later) for rule in rules]
 
 
-def quota_limit(case: Case) -> int:
+def quota_limit(snapshot: EvaluationSnapshot) -> int:
     """How many slots of this threshold basket may count, itself: the paced limit less what was booked without us."""
-    limit = paced(case.quota.limit, pace_day(case.slot.month, case.slot.department, case.now), case.parameters)
-    return max(0, limit - case.quota.elsewhere)
+    limit = paced(
+        snapshot.quota.limit, pace_day(snapshot.slot.month, snapshot.slot.department, snapshot.now), snapshot.parameters
+    )
+    return max(0, limit - snapshot.quota.elsewhere)

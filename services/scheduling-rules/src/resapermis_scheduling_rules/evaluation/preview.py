@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.domain.case import Case, Purpose
 from resapermis_scheduling_rules.domain.parameters import NAMES, Parameter, Rulebook
 from resapermis_scheduling_rules.domain.slots import Slot
-from resapermis_scheduling_rules.domain.standing import Standing
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
+from resapermis_scheduling_rules.domain.standing import SchoolStanding
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.mirror import queries as mirror
 from resapermis_scheduling_rules.parameters import queries as parameter_queries
@@ -21,10 +21,10 @@ from resapermis_scheduling_rules.school import queries as schools
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
+class ComingBooking:
     """A line that is live or booked and yet to come."""
 
-    standing: Standing
+    standing: SchoolStanding
     slot: Slot
     taken: int
     """Lines that count for the same threshold."""
@@ -42,7 +42,7 @@ async def of(engine: AsyncEngine, changed: Parameter, now: datetime) -> str:
     return summary([(one, rules) for one, rules in newly if rules], len(booked))
 
 
-async def _booked(tx: Tx, now: datetime) -> list[Booked]:
+async def _booked(tx: Tx, now: datetime) -> list[ComingBooking]:
     coming = await schools.coming_lines(tx, now)
     slots = await mirror.slots_by_id(tx, [slot_id for _, slot_id in coming])
     known = [(school_id, slots[slot_id]) for school_id, slot_id in coming if slot_id in slots]
@@ -50,22 +50,22 @@ async def _booked(tx: Tx, now: datetime) -> list[Booked]:
         return []
     found = await schools.counted(tx, {(school_id, slot.place) for school_id, slot in known}, now)
     return [
-        Booked(found.standings[school_id], slot, found.counts[school_id, slot.place])
+        ComingBooking(found.standings[school_id], slot, found.counts[school_id, slot.place])
         for school_id, slot in known
         if school_id in found.standings
     ]
 
 
-def against(one: Booked, rulebook: Rulebook, now: datetime) -> set[str]:
+def against(one: ComingBooking, rulebook: Rulebook, now: datetime) -> set[str]:
     """Rules about slot and school that refuse a booking, were it validated now."""
     place, school = one.slot.place, one.standing.school
     parameters = rulebook.at(now, place.department, place.category)
     quota = one.standing.quota(place, one.taken, parameters)
-    judged = judge.slot(Case(now, Purpose.VALIDATE, school, one.slot, parameters, quota))
+    judged = judge.slot(EvaluationSnapshot(now, Purpose.VALIDATE, school, one.slot, parameters, quota))
     return {verdict.rule for verdict in judged.verdicts if not verdict.allowed}
 
 
-def summary(newly: Sequence[tuple[Booked, set[str]]], lines: int) -> str:
+def summary(newly: Sequence[tuple[ComingBooking, set[str]]], lines: int) -> str:
     """Counts, largest first; the school's own ids name it."""
     by_rule = Counter(rule for _, rules in newly for rule in rules)
     by_school = Counter(one.standing.school.id for one, _ in newly)

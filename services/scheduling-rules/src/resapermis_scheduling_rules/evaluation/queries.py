@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis_kit.database.statement import Statement
 from resapermis_scheduling_rules.domain.availability import (
     Busy,
-    Situation,
+    LineSituation,
     Trainer,
     Vehicle,
     Want,
@@ -21,9 +21,9 @@ from resapermis_scheduling_rules.domain.availability import (
     longest_gap,
 )
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.penalties import Bar
+from resapermis_scheduling_rules.domain.restrictions import Restriction
 from resapermis_scheduling_rules.domain.slots import Centre, Point, Slot, Status
-from resapermis_scheduling_rules.domain.standing import Standing
+from resapermis_scheduling_rules.domain.standing import SchoolStanding
 from resapermis_scheduling_rules.school.queries import STANDINGS, standing
 
 MOST_KM = 1500.0
@@ -57,16 +57,16 @@ SELECT ARRAY({STANDINGS}) AS standings,
     FROM asked
   ) AS slots,
   ARRAY(
-    SELECT ROW(asked.n, bar.id, reason, since, until, bar.kind, line_id IS NULL, approved_by IS NOT NULL)
+    SELECT ROW(asked.n, restriction.id, reason, since, until, restriction.kind, line_id IS NULL, approved_by IS NOT NULL)
     FROM asked CROSS JOIN LATERAL (
-      SELECT * FROM bar
-      WHERE bar.candidate_id = asked.candidate AND bar.category = asked.category AND bar.school_id = asked.asker
-        AND (bar.until IS NULL OR bar.until > asked.at)
+      SELECT * FROM restriction
+      WHERE restriction.candidate_id = asked.candidate AND restriction.category = asked.category AND restriction.school_id = asked.asker
+        AND (restriction.until IS NULL OR restriction.until > asked.at)
       OFFSET 0
-    ) AS bar
+    ) AS restriction
     WHERE asked.candidate <> ''
-    ORDER BY until, bar.id
-  ) AS bars,
+    ORDER BY until, restriction.id
+  ) AS restrictions,
   ARRAY(
     SELECT ROW(asked.n, whose, met.unavailability_id, lower(met.during), upper(met.during))
     FROM asked CROSS JOIN LATERAL (
@@ -141,24 +141,24 @@ class Asked:
 class Known:
     """What the statement found about an action."""
 
-    standing: Standing | None = None
+    standing: SchoolStanding | None = None
     """Of the school; None where it was never seen."""
     slots: dict[str, Slot] = field(default_factory=dict)
-    """By id; those that no look ever brought are missing."""
-    bars: dict[int, list[Bar]] = field(default_factory=dict)
+    """By id; those that no poll ever brought are missing."""
+    restrictions: dict[int, list[Restriction]] = field(default_factory=dict)
     """By place of the line in the action: its candidate's in the slot's category that have not ended, longest last;
-    lifted ones too."""
+    waived ones too."""
     busy: dict[int, list[Busy]] = field(default_factory=dict)
     """As above: all that may matter around its hour, and more."""
     trainers: dict[int, Trainer] = field(default_factory=dict)
     """As above. The term in force at the slot's hour, else the nearest before it, else the first to come."""
     vehicles: dict[int, Vehicle] = field(default_factory=dict)
 
-    def situation(self, n: int, want: Want, parameters: Parameters) -> Situation:
+    def situation(self, n: int, want: Want, parameters: Parameters) -> LineSituation:
         """What stands in the way of line `n`, its trainer and its vehicle; `parameters`: of the slot's place."""
         others = [one for one in self.busy.get(n, ()) if one.id not in want.own_lines]
         met = conflicts(want.slot, [*others, *want.beside], parameters)
-        return Situation(met, self.trainers.get(n), self.vehicles.get(n))
+        return LineSituation(met, self.trainers.get(n), self.vehicles.get(n))
 
 
 async def known(engine: AsyncEngine, asked: Sequence[Asked]) -> Sequence[Known]:
@@ -188,9 +188,9 @@ async def known(engine: AsyncEngine, asked: Sequence[Asked]) -> Sequence[Known]:
         answer, _ = places[n - 1]
         slot = _slot(record)
         answer.slots[slot.id] = slot
-    for n, id_, *bar in row.bars:
+    for n, id_, *restriction in row.restrictions:
         answer, place = places[n - 1]
-        answer.bars.setdefault(place, []).append(Bar(str(id_), *bar))
+        answer.restrictions.setdefault(place, []).append(Restriction(str(id_), *restriction))
     for n, whose, id_, starts_at, ends_at in row.unavailable:
         answer, place = places[n - 1]
         met = Busy(Whose(whose), What.UNAVAILABLE, id_, starts_at, ends_at)

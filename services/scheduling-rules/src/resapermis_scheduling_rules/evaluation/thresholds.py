@@ -42,15 +42,15 @@ async def announce(outbox: Outbox, tx: Tx, keys: Collection[Key], now: datetime)
             continue
         parameters = found.rulebook.at(now, place.department, place.category)
         quota = standing.quota(place, count, parameters)
-        said = set(await queries.first_to_say(tx, school_id, place, sorted(to_say(quota, parameters))))
-        if said - {DIFFERS}:
+        new = set(await queries.first_to_publish(tx, school_id, place, sorted(to_publish(quota, parameters))))
+        if new - {DIFFERS}:
             await outbox.add(tx, now, *events.threshold_reached(school_id, place, quota.counted, quota.limit))
-        if DIFFERS in said and quota.own_limit is not None and quota.rdvpermis_limit is not None:
-            told = events.threshold_differs(school_id, place, quota.own_limit, quota.rdvpermis_limit)
-            await outbox.add(tx, now, *told)
+        if DIFFERS in new and quota.own_limit is not None and quota.rdvpermis_limit is not None:
+            differs = events.threshold_differs(school_id, place, quota.own_limit, quota.rdvpermis_limit)
+            await outbox.add(tx, now, *differs)
 
 
-def to_say(quota: Quota, parameters: Parameters) -> set[int]:
+def to_publish(quota: Quota, parameters: Parameters) -> set[int]:
     """What a school is to hear of a threshold as it stands: shares of it, and that RdvPermis' figure differs."""
     known = quota.own_limit is not None or quota.rdvpermis_limit is not None
     shares = {parameters.warn_percent, 100} if known and quota.counted else set()

@@ -1,4 +1,4 @@
-"""A case between messages and values: what Evaluate is asked, what is kept of it, and how it is read years later."""
+"""A snapshot between messages and values: what Evaluate is asked, what is kept of it, and how it is read years later."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -8,12 +8,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.domain.availability import Conflict, Situation, Trainer, Vehicle, What, Whose
-from resapermis_scheduling_rules.domain.case import Action, Candidate, Case, Purpose
+from resapermis_scheduling_rules.domain.availability import Conflict, LineSituation, Trainer, Vehicle, What, Whose
 from resapermis_scheduling_rules.domain.parameters import NAMES, Parameter, Rulebook
-from resapermis_scheduling_rules.domain.penalties import Bar
 from resapermis_scheduling_rules.domain.quota import Place, Quota
+from resapermis_scheduling_rules.domain.restrictions import Restriction
 from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status
+from resapermis_scheduling_rules.domain.snapshot import Action, Candidate, EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.wire import timestamp, word
 
 ASKED = {purpose.value: purpose for purpose in Purpose if purpose is not Purpose.SEARCH}
@@ -21,7 +21,7 @@ _STATUS = {pb.SlotStatus.Value(f"SLOT_STATUS_{status.value}"): status for status
 LONGEST_CODE = 200
 """RdvPermis' words are kept as they are, also odd ones."""
 OURSELVES, ANOTHER = "asker", "another"
-"""Who holds a slot of a kept case: whether it was the asker is known, by its status; who, no longer matters."""
+"""Who holds a slot of a kept snapshot: whether it was the asker is known, by its status; who, no longer matters."""
 
 
 def purpose_of(text: str) -> Purpose:
@@ -80,7 +80,7 @@ def held_of(usage: Iterable[pb.Usage]) -> dict[Place, int]:
     return {Place(one.department, one.month, one.category): one.held for one in usage}
 
 
-def case(judged: Case, action: Action, line: pb.EvaluateLine, slot: pb.Slot) -> pb.EvaluationSnapshot:
+def snapshot(judged: EvaluationSnapshot, action: Action, line: pb.EvaluateLine, slot: pb.Slot) -> pb.EvaluationSnapshot:
     """Everything that the rules looked at, without names; `slot` as it stood for the asker."""
     quota, situation = judged.quota, judged.situation
     trainer, vehicle = situation.trainer, situation.vehicle
@@ -102,7 +102,7 @@ def case(judged: Case, action: Action, line: pb.EvaluateLine, slot: pb.Slot) -> 
         replacements_per_month=action.replacements_per_month,
         line=line,
         namesakes=judged.namesakes,
-        restrictions=[_bar(bar) for bar in judged.bars],
+        restrictions=[_restriction(restriction) for restriction in judged.restrictions],
         conflicts=[_conflict(one) for one in situation.conflicts],
         trainer_authorised_until=None if trainer is None else _maybe(trainer.authorised_until),
         trainer_known=trainer is not None,
@@ -116,14 +116,14 @@ def _maybe(at: datetime | None) -> Timestamp | None:
     return None if at is None else timestamp(at)
 
 
-def _bar(bar: Bar) -> pb.Restriction:
+def _restriction(restriction: Restriction) -> pb.Restriction:
     return pb.Restriction(
-        id=bar.id,
-        reason=bar.reason,
-        since=timestamp(bar.since),
-        until=_maybe(bar.until),
-        from_rdvpermis=bar.from_rdvpermis,
-        waived=bar.lifted,
+        id=restriction.id,
+        reason=restriction.reason,
+        since=timestamp(restriction.since),
+        until=_maybe(restriction.until),
+        from_rdvpermis=restriction.from_rdvpermis,
+        waived=restriction.waived,
     )
 
 
@@ -138,13 +138,13 @@ def _conflict(one: Conflict) -> pb.Conflict:
     )
 
 
-def read_case(kept: pb.EvaluationSnapshot, rulebook: Rulebook) -> tuple[Case, Action]:
-    """Inverse of `case`, with the parameters in force at its moment."""
+def read_snapshot(kept: pb.EvaluationSnapshot, rulebook: Rulebook) -> tuple[EvaluationSnapshot, Action]:
+    """Inverse of `snapshot`, with the parameters in force at its moment."""
     at = _moment(kept.at)
     slot = _slot(kept.slot)
     parameters = rulebook.at(at, slot.department, slot.category)
     line, purpose = kept.line, Purpose(kept.purpose)
-    read = Case(
+    read = EvaluationSnapshot(
         now=at,
         purpose=purpose,
         school=School(
@@ -168,7 +168,7 @@ def read_case(kept: pb.EvaluationSnapshot, rulebook: Rulebook) -> tuple[Case, Ac
         trainer_id=line.trainer_id,
         vehicle_id=line.vehicle_id,
         situation=_situation(kept),
-        bars=tuple(_read_bar(bar) for bar in kept.restrictions),
+        restrictions=tuple(_read_restriction(restriction) for restriction in kept.restrictions),
         passed_kinds=tuple(kept.passed_kinds),
         changeable=changeable_of(line),
     )
@@ -202,7 +202,7 @@ def _slot(kept: pb.Slot) -> Slot:
     )
 
 
-def _situation(kept: pb.EvaluationSnapshot) -> Situation:
+def _situation(kept: pb.EvaluationSnapshot) -> LineSituation:
     trainer = None
     if kept.trainer_known:
         until = _moment(kept.trainer_authorised_until) if kept.HasField("trainer_authorised_until") else None
@@ -216,17 +216,17 @@ def _situation(kept: pb.EvaluationSnapshot) -> Situation:
         )
         for one in kept.conflicts
     ]
-    return Situation(tuple(conflicts), trainer, vehicle)
+    return LineSituation(tuple(conflicts), trainer, vehicle)
 
 
-def _read_bar(kept: pb.Restriction) -> Bar:
-    return Bar(
+def _read_restriction(kept: pb.Restriction) -> Restriction:
+    return Restriction(
         id=kept.id,
         reason=kept.reason,
         since=_moment(kept.since),
         until=_moment(kept.until) if kept.HasField("until") else None,
         from_rdvpermis=kept.from_rdvpermis,
-        lifted=kept.waived,
+        waived=kept.waived,
     )
 
 

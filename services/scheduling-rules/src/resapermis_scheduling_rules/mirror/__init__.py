@@ -1,1 +1,1 @@
-"""Slots as last seen at RdvPermis: which looks are worth it, whose token pays, and what a look changes."""
+"""Slots as last seen at RdvPermis: which polls are worth it, whose token pays, and what a poll changes."""

@@ -16,7 +16,7 @@ from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.rpc import peers
 from resapermis_scheduling_rules.domain.slots import Centre
-from resapermis_scheduling_rules.mirror.tables import centre_looks, centres, offers
+from resapermis_scheduling_rules.mirror.tables import centre_polls, centres, offers
 from resapermis_scheduling_rules.peers import Asker, Flights, Memory
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ CENTRES_FRESH = timedelta(days=1)
 ALL_REMEMBERED = timedelta(minutes=1)
 _CENTRES_OF = Statement("""
 SELECT asked.department,
-  (SELECT seen_at FROM centre_look WHERE department = asked.department AND category = CAST(:category AS text)) AS seen_at,
+  (SELECT seen_at FROM centre_poll WHERE department = asked.department AND category = CAST(:category AS text)) AS seen_at,
   ARRAY(
     SELECT ROW(centre.id, centre.name, centre.department, centre.latitude, centre.longitude)
     FROM centre JOIN centre_offer AS offer ON offer.centre_id = centre.id
@@ -64,10 +64,10 @@ async def record_centres(tx: Tx, department: str, category: str, found: Sequence
     if found:
         offered = [{"department": department, "category": category, "centre_id": centre.id} for centre in found]
         await tx.execute(insert(offers).values(offered).on_conflict_do_nothing())
-    upsert = insert(centre_looks).values(department=department, category=category, seen_at=at)
+    upsert = insert(centre_polls).values(department=department, category=category, seen_at=at)
     await tx.execute(
         upsert.on_conflict_do_update(
-            index_elements=[centre_looks.c.department, centre_looks.c.category],
+            index_elements=[centre_polls.c.department, centre_polls.c.category],
             set_={"seen_at": upsert.excluded.seen_at},
         )
     )

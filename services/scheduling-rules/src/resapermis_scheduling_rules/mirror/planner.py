@@ -1,4 +1,4 @@
-"""Looks that nobody waits for: the agenda is asked what is latest, tokens pay, and nothing is ever booked."""
+"""Polls that nobody waits for: the poll schedule is asked what is latest, tokens pay, and nothing is ever booked."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,10 +14,10 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.rpc import peers
-from resapermis_scheduling_rules.domain.polls import Interest, Look
+from resapermis_scheduling_rules.domain.polls import Interest, Poll
 from resapermis_scheduling_rules.mirror import queries as store
-from resapermis_scheduling_rules.mirror.poll_schedule import Agenda, Centre, Publication, Why, Wish
-from resapermis_scheduling_rules.mirror.poller import Looker
+from resapermis_scheduling_rules.mirror.poll_schedule import CentreGroup, PollSchedule, Publication, Why, Wish
+from resapermis_scheduling_rules.mirror.poller import Poller
 from resapermis_scheduling_rules.mirror.tokens import Tokens
 from resapermis_scheduling_rules.peers import BUDGET, RECONNECT, SEEN
 
@@ -26,40 +26,40 @@ if TYPE_CHECKING:
 
 
 WATCHED = timedelta(minutes=10)
-"""How long what a person looked at is looked at for them."""
+"""How long what a person looked at is polled for them."""
 WISHES_STAND = timedelta(seconds=30)
 """How long favourites, saved searches and centres may be old here."""
 ASKED_A_ROUND = 20
 """Tokens asked about at once; the rest comes with the next round."""
 OVERLAP = timedelta(seconds=10)
-"""Looks of others commit a moment after the time they carry."""
+"""Polls of others commit a moment after the time they carry."""
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
-LATEST = Gauge("resapermis_looks_wanted", "Centres that the planner looks at, by why", ["why"])
+LATEST = Gauge("resapermis_polls_wanted", "Centres that the planner polls, by why", ["why"])
 log = structlog.get_logger()
 Wanted = Callable[
-    [Sequence[Interest], datetime], Awaitable[tuple[Mapping[Centre, Wish], Mapping[tuple[str, str], Publication]]]
+    [Sequence[Interest], datetime], Awaitable[tuple[Mapping[CentreGroup, Wish], Mapping[tuple[str, str], Publication]]]
 ]
 """Says which centres are wanted beside what people look at, and when slots of a department and category group go on line."""
 
 
-class Planner:
-    """Plans and flies rounds of looks. Its memory is its own: another replica that takes over reads everything anew."""
+class PollPlanner:
+    """Plans and flies rounds of polls. Its memory is its own: another replica that takes over reads everything anew."""
 
     def __init__(
         self,
         engine: AsyncEngine,
         egress: "RdvPermisServiceAsyncStub",
-        looker: Looker,
+        poller: Poller,
         now: Clock,
         wanted: Wanted,
         *,
         most: int,
     ) -> None:
-        """At most `most` looks a round."""
+        """At most `most` polls a round."""
         self._wanted = wanted
-        self._engine, self._egress, self._looker, self._now, self._most = engine, egress, looker, now, most
+        self._engine, self._egress, self._poller, self._now, self._most = engine, egress, poller, now, most
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._schedule, self._tokens = Agenda(), Tokens()
+        self._schedule, self._tokens = PollSchedule(), Tokens()
         self._wished_at: datetime | None = None
         self._read_until: datetime | None = None
         self._seen_places: set[tuple[str, str]] = set()
@@ -67,7 +67,7 @@ class Planner:
         self._pause = SHORTEST_PAUSE
 
     async def round(self) -> None:
-        """Plan and fly one round. People's looks come first: what they wait for is not delayed by these."""
+        """Plan and fly one round. People's polls come first: what they wait for is not delayed by these."""
         now = self._now()
         if self._down_until is not None:
             if now < self._down_until:
@@ -77,7 +77,7 @@ class Planner:
         chosen = self._schedule.next(now, self._tokens, self._most)
         if await self._ask_tokens(now) and len(chosen) < self._most:
             chosen += self._schedule.next(now, self._tokens, self._most - len(chosen), again=True)
-        await asyncio.gather(*(self._fly(school_id, look) for school_id, look in chosen))
+        await asyncio.gather(*(self._fly(school_id, poll) for school_id, poll in chosen))
 
     async def _learn(self, now: datetime) -> None:
         """Read what people look at, and, less often, what else is wanted; then what others saw since."""
@@ -93,9 +93,9 @@ class Planner:
                 self._read_until = None  # of new centres, also what was seen long ago counts
         self._schedule.watch(interests, now)
         async with transaction(self._reader) as tx:
-            changed = await store.looks_since(tx, self._read_until, now.date())
-        for look, seen in changed:
-            self._schedule.learn(look, seen)
+            changed = await store.polls_since(tx, self._read_until, now.date())
+        for poll, seen in changed:
+            self._schedule.learn(poll, seen)
         self._read_until = now - OVERLAP
 
     async def _wish(self, interests: Sequence[Interest], now: datetime) -> None:
@@ -115,7 +115,7 @@ class Planner:
             except Failure as failure:
                 log.info("plan.no_budget", code=failure.name)
                 return
-            self._tokens.told(
+            self._tokens.update(
                 school_id,
                 now.timestamp(),
                 connected=answer.connected and answer.reachable,
@@ -126,15 +126,15 @@ class Planner:
         await asyncio.gather(*(ask(one) for one in unknown))
         return bool(unknown)
 
-    async def _fly(self, school_id: str, look: Look) -> None:
-        """One look; what it costs and what it says of the token and of RdvPermis is remembered."""
-        if self._looker.busy or self._down_until is not None:
+    async def _fly(self, school_id: str, poll: Poll) -> None:
+        """One poll; what it costs and what it says of the token and of RdvPermis is remembered."""
+        if self._poller.busy or self._down_until is not None:
             self._tokens.unused(school_id)
-            self._schedule.ended(look, self._now())
+            self._schedule.ended(poll, self._now())
             return
-        outcome = await self._looker.look(look, school_id)
+        outcome = await self._poller.poll(poll, school_id)
         now = self._now()
-        self._schedule.ended(look, now)
+        self._schedule.ended(poll, now)
         if outcome == SEEN:
             self._tokens.seen(school_id)
             self._pause = SHORTEST_PAUSE

@@ -1,8 +1,8 @@
-"""Which look is the latest, of all that somebody wants. Pure: what it is told and when are arguments.
+"""Which poll is the latest, of all that somebody wants. Pure: what it is told and when are arguments.
 
-Every look has a time after which its answer is old: short while a person looks at it, longer for favourites and saved
-searches, half an hour for the rest. The next look is always the one that is late by the largest factor, so that under any
-load all classes are late alike and none starves. Looks that are old after the same time stand in one queue, by when they
+Every poll has a time after which its answer is old: short while a person looks at it, longer for favourites and saved
+searches, half an hour for the rest. The next poll is always the one that is late by the largest factor, so that under any
+load all classes are late alike and none starves. Polls that are old after the same time stand in one queue, by when they
 were last answered: choosing the next few costs the same however many there are.
 """
 
@@ -14,12 +14,12 @@ from heapq import heapify, heappop, heappush
 from zoneinfo import ZoneInfo
 
 from resapermis_scheduling_rules.domain.days import is_working_day, zone_of
-from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, Interest, Look, Seen
+from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, Interest, Poll, PollRecord
 from resapermis_scheduling_rules.mirror.tokens import Tokens
 
 
 class Why(IntEnum):
-    """For whom a look is wanted, the most urgent first."""
+    """For whom a poll is wanted, the most urgent first."""
 
     WATCHED = 0
     FAVOURITE = 1
@@ -35,18 +35,18 @@ PUBLICATION_FACTOR = 10
 """How many times sooner a working day is old around the hour at which new slots go on line, empty or not."""
 BEFORE_PUBLICATION, AFTER_PUBLICATION = timedelta(minutes=1), timedelta(minutes=15)
 NEVER_SEEN = 1.0
-"""A look that was never answered begins as late as this, so that the many of a new centre do not starve what people watch."""
+"""A poll that was never answered begins as late as this, so that the many of a new centre do not starve what people watch."""
 SOONEST = 0.25
-"""Where nothing is old, a look is repeated after this part of its time: what may be asked anyway is not left unused."""
+"""Where nothing is old, a poll is repeated after this part of its time: what may be asked anyway is not left unused."""
 RESTS = 5.0
-"""Seconds that a look waits after it failed or when nobody could pay for it."""
-Centre = tuple[str, str]
+"""Seconds that a poll waits after it failed or when nobody could pay for it."""
+CentreGroup = tuple[str, str]
 """(centre, category group)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Why a centre is looked at on all days, and whose tokens may pay."""
+    """Why a centre is polled on all days, and whose tokens may pay."""
 
     department: str
     why: Why
@@ -72,7 +72,7 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Looks that are always equally urgent when equally old."""
+    """Polls that are always equally urgent when equally old."""
 
     why: Why
     empty: bool
@@ -104,20 +104,20 @@ class _State:
 
 
 @dataclass
-class Agenda:
-    """All looks that somebody wants, and when each was last answered."""
+class PollSchedule:
+    """All polls that somebody wants, and when each was last answered."""
 
     publications: Mapping[tuple[str, str], Publication] = field(default_factory=dict)
     """By (department, category group)."""
-    _wishes: dict[Centre, Wish] = field(default_factory=dict)
-    _watched: dict[Centre, dict[tuple[date, date], set[str]]] = field(default_factory=dict)
-    _states: dict[Look, _State] = field(default_factory=dict)
-    _queues: dict[Queue, list[tuple[float, Look]]] = field(default_factory=dict)
-    _resting: list[tuple[float, Look]] = field(default_factory=list)
-    _unpaid: list[Look] = field(default_factory=list)
+    _wishes: dict[CentreGroup, Wish] = field(default_factory=dict)
+    _watched: dict[CentreGroup, dict[tuple[date, date], set[str]]] = field(default_factory=dict)
+    _states: dict[Poll, _State] = field(default_factory=dict)
+    _queues: dict[Queue, list[tuple[float, Poll]]] = field(default_factory=dict)
+    _resting: list[tuple[float, Poll]] = field(default_factory=list)
+    _unpaid: list[Poll] = field(default_factory=list)
     _today: date | None = None
 
-    def wish(self, wishes: Mapping[Centre, Wish], now: datetime) -> None:
+    def wish(self, wishes: Mapping[CentreGroup, Wish], now: datetime) -> None:
         """Say what is wanted whoever looks; what is no longer wanted is forgotten."""
         today = now.date()
         changed = [centre for centre, wish in wishes.items() if self._differs(centre, wish)]
@@ -128,16 +128,16 @@ class Agenda:
             self._arrange(centre, now.timestamp())
         if gone or rolled:
             last = today + timedelta(days=HORIZON_DAYS)
-            for look in [
-                look
-                for look in self._states
-                if not today <= look.day < last or (look.centre_id, look.category) not in self._wishes
+            for poll in [
+                poll
+                for poll in self._states
+                if not today <= poll.day < last or (poll.centre_id, poll.category) not in self._wishes
             ]:
-                del self._states[look]
+                del self._states[poll]
 
     def watch(self, interests: Iterable[Interest], now: datetime) -> None:
         """Say what people look at now; their schools pay for it."""
-        watched: dict[Centre, dict[tuple[date, date], set[str]]] = {}
+        watched: dict[CentreGroup, dict[tuple[date, date], set[str]]] = {}
         open_ = self._by_department()
         for one in interests:
             for centre_id in one.centres or open_.get((one.department, one.category), ()):
@@ -148,69 +148,69 @@ class Agenda:
             if centre in self._wishes and before.get(centre, {}).keys() != watched.get(centre, {}).keys():
                 self._arrange(centre, now.timestamp())
 
-    def learn(self, look: Look, seen: Seen) -> None:
-        """A look was answered, here or by somebody else."""
-        state = self._states.get(look)
+    def learn(self, poll: Poll, seen: PollRecord) -> None:
+        """A poll was answered, here or by somebody else."""
+        state = self._states.get(poll)
         if state is None or seen.seen_at is None:
             return
         at = seen.seen_at.timestamp()
         if at > state.since or not state.answered:
             state.since, state.slots, state.answered = at, seen.slots, True
-            self._place(look, state)
+            self._place(poll, state)
 
-    def ended(self, look: Look, now: datetime) -> None:
-        """A chosen look is over: what it brought was learnt; when it failed it rests."""
-        self._rest(look, now.timestamp() + RESTS)
+    def ended(self, poll: Poll, now: datetime) -> None:
+        """A chosen poll is over: what it brought was learnt; when it failed it rests."""
+        self._rest(poll, now.timestamp() + RESTS)
 
-    def next(self, now: datetime, tokens: Tokens, most: int, *, again: bool = False) -> list[tuple[str, Look]]:
-        """Choose (school whose token pays, look), at most `most`, the latest first; they are under way until `ended`.
+    def next(self, now: datetime, tokens: Tokens, most: int, *, again: bool = False) -> list[tuple[str, Poll]]:
+        """Choose (school whose token pays, poll), at most `most`, the latest first; they are under way until `ended`.
 
         What nobody could pay rests, unless more is known of tokens now: `again`.
         """
         at = now.timestamp()
         if again:
-            for look in self._unpaid:
-                self._wake(look)
+            for poll in self._unpaid:
+                self._wake(poll)
         self._unpaid = []
         while self._resting and self._resting[0][0] <= at:
-            until, look = heappop(self._resting)
-            if look in self._states and self._states[look].rests_until == until:
-                self._wake(look)
+            until, poll = heappop(self._resting)
+            if poll in self._states and self._states[poll].rests_until == until:
+                self._wake(poll)
         near = {key: key[1].is_near(now, key[0]) for key in {(queue.zone, queue.publication) for queue in self._queues}}
         old = {queue: queue.old_after(near[queue.zone, queue.publication]) for queue in self._queues}
         heads: list[tuple[float, int, Queue]] = []
         for number, queue in enumerate(self._queues):
             self._offer(heads, queue, number, at, old[queue])
-        chosen: list[tuple[str, Look]] = []
+        chosen: list[tuple[str, Poll]] = []
         while heads and len(chosen) < most:
             _, number, queue = heappop(heads)
-            _, look = heappop(self._queues[queue])
-            payer = tokens.choose(self._payers(look), at)
-            self._states[look].free = False
+            _, poll = heappop(self._queues[queue])
+            payer = tokens.choose(self._payers(poll), at)
+            self._states[poll].free = False
             if payer is None:
-                self._rest(look, at + RESTS)
-                self._unpaid.append(look)
+                self._rest(poll, at + RESTS)
+                self._unpaid.append(poll)
             else:
-                chosen.append((payer, look))
+                chosen.append((payer, poll))
             self._offer(heads, queue, number, at, old[queue])
         return chosen
 
-    def why(self, look: Look) -> Why | None:
-        """For whom a look is wanted; None: for nobody."""
-        state = self._states.get(look)
+    def why(self, poll: Poll) -> Why | None:
+        """For whom a poll is wanted; None: for nobody."""
+        state = self._states.get(poll)
         return None if state is None else state.queue.why
 
     @property
-    def places(self) -> Sequence[Centre]:
-        """Centres that are looked at."""
+    def places(self) -> Sequence[CentreGroup]:
+        """Centres that are polled."""
         return list(self._wishes)
 
     def _offer(self, heads: list[tuple[float, int, Queue]], queue: Queue, number: int, at: float, old: float) -> None:
-        """Put a queue's next look beside the others', unless it is quite fresh; what moved elsewhere is dropped."""
+        """Put a queue's next poll beside the others', unless it is quite fresh; what moved elsewhere is dropped."""
         waiting = self._queues[queue]
         while waiting:
-            since, look = waiting[0]
-            state = self._states.get(look)
+            since, poll = waiting[0]
+            state = self._states.get(poll)
             if state is not None and state.free and state.queue == queue and state.since == since:
                 late = (at - since) / old
                 if late >= SOONEST:
@@ -218,14 +218,14 @@ class Agenda:
                 return
             heappop(waiting)
 
-    def _payers(self, look: Look) -> Iterable[str]:
-        centre = (look.centre_id, look.category)
+    def _payers(self, poll: Poll) -> Iterable[str]:
+        centre = (poll.centre_id, poll.category)
         watching = [
-            schools for (first, last), schools in self._watched.get(centre, {}).items() if first <= look.day <= last
+            schools for (first, last), schools in self._watched.get(centre, {}).items() if first <= poll.day <= last
         ]
         return self._wishes[centre].payers.union(*watching)
 
-    def _differs(self, centre: Centre, wish: Wish) -> bool:
+    def _differs(self, centre: CentreGroup, wish: Wish) -> bool:
         before = self._wishes.get(centre)
         return before is None or (before.why, before.department) != (wish.why, wish.department)
 
@@ -235,54 +235,54 @@ class Agenda:
             found.setdefault((wish.department, category), []).append(centre_id)
         return found
 
-    def _arrange(self, centre: Centre, at: float) -> None:
+    def _arrange(self, centre: CentreGroup, at: float) -> None:
         """Put all days of a centre where they belong now."""
         assert self._today is not None  # noqa: S101 - `wish` comes first
         wish, (centre_id, category) = self._wishes[centre], centre
         for ahead in range(HORIZON_DAYS):
-            look = Look(self._today + timedelta(days=ahead), centre_id, category, wish.department)
-            state = self._states.get(look)
-            slots = state.slots if state is not None else int(is_working_day(look.day, look.department))
-            queue = self._queue(look, wish, slots)
+            poll = Poll(self._today + timedelta(days=ahead), centre_id, category, wish.department)
+            state = self._states.get(poll)
+            slots = state.slots if state is not None else int(is_working_day(poll.day, poll.department))
+            queue = self._queue(poll, wish, slots)
             if state is None:
-                state = self._states[look] = _State(queue, at - NEVER_SEEN * queue.old_after(near=False), slots)
-                self._push(queue, state.since, look)
+                state = self._states[poll] = _State(queue, at - NEVER_SEEN * queue.old_after(near=False), slots)
+                self._push(queue, state.since, poll)
             elif state.queue != queue:
                 state.queue = queue
                 if state.free:
-                    self._push(queue, state.since, look)
+                    self._push(queue, state.since, poll)
 
-    def _queue(self, look: Look, wish: Wish, slots: int) -> Queue:
-        watched = self._watched.get((look.centre_id, look.category), {})
-        why = Why.WATCHED if any(first <= look.day <= last for first, last in watched) else wish.why
-        off = not is_working_day(look.day, look.department) and slots == 0
-        publication = self.publications.get((look.department, look.category), Publication())
-        return Queue(why, slots == 0, off, zone_of(look.department), publication)
+    def _queue(self, poll: Poll, wish: Wish, slots: int) -> Queue:
+        watched = self._watched.get((poll.centre_id, poll.category), {})
+        why = Why.WATCHED if any(first <= poll.day <= last for first, last in watched) else wish.why
+        off = not is_working_day(poll.day, poll.department) and slots == 0
+        publication = self.publications.get((poll.department, poll.category), Publication())
+        return Queue(why, slots == 0, off, zone_of(poll.department), publication)
 
-    def _place(self, look: Look, state: _State) -> None:
-        state.queue = self._queue(look, self._wishes[look.centre_id, look.category], state.slots)
+    def _place(self, poll: Poll, state: _State) -> None:
+        state.queue = self._queue(poll, self._wishes[poll.centre_id, poll.category], state.slots)
         if state.free:
-            self._push(state.queue, state.since, look)
+            self._push(state.queue, state.since, poll)
 
-    def _push(self, queue: Queue, since: float, look: Look) -> None:
+    def _push(self, queue: Queue, since: float, poll: Poll) -> None:
         waiting = self._queues.setdefault(queue, [])
-        heappush(waiting, (since, look))
+        heappush(waiting, (since, poll))
         if len(waiting) > 4 * len(self._states) + 64:  # moved entries pile up where nothing is chosen
             self._queues[queue] = [one for one in waiting if self._is_here(one, queue)]
             heapify(self._queues[queue])
 
-    def _is_here(self, entry: tuple[float, Look], queue: Queue) -> bool:
+    def _is_here(self, entry: tuple[float, Poll], queue: Queue) -> bool:
         state = self._states.get(entry[1])
         return state is not None and state.queue == queue and state.since == entry[0]
 
-    def _wake(self, look: Look) -> None:
-        state = self._states.get(look)
+    def _wake(self, poll: Poll) -> None:
+        state = self._states.get(poll)
         if state is not None:
             state.free, state.rests_until = True, 0.0
-            self._place(look, state)
+            self._place(poll, state)
 
-    def _rest(self, look: Look, until: float) -> None:
-        state = self._states.get(look)
+    def _rest(self, poll: Poll, until: float) -> None:
+        state = self._states.get(poll)
         if state is not None:
             state.rests_until = until
-            heappush(self._resting, (until, look))
+            heappush(self._resting, (until, poll))

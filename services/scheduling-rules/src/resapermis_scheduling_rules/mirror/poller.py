@@ -1,4 +1,4 @@
-"""Looking at RdvPermis: each look once at a time whoever asks, few at once, and never beyond what a school may cause."""
+"""Polling RdvPermis: each poll once at a time whoever asks, few at once, and never beyond what a school may cause."""
 
 import asyncio
 import time
@@ -21,32 +21,32 @@ from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.deadline import deadline
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain.days import local_day, month_of, zone_of
-from resapermis_scheduling_rules.domain.polls import Look
+from resapermis_scheduling_rules.domain.polls import Poll
 from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import Status
 from resapermis_scheduling_rules.mirror import queries as store
-from resapermis_scheduling_rules.mirror.merging import Found
+from resapermis_scheduling_rules.mirror.merge import PolledSlot
 from resapermis_scheduling_rules.peers import BUDGET, DOWN, RECONNECT, SEEN, Asker, reason
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
 
 
-LOOK_SECONDS = 8.0
+POLL_SECONDS = 8.0
 REST = timedelta(seconds=2)
-"""After a refusal that concerns a whole token (budget, RdvPermis down, reconnect), its other looks rest this long."""
+"""After a refusal that concerns a whole token (budget, RdvPermis down, reconnect), its other polls rest this long."""
 TROUBLE = timedelta(minutes=1)
-"""How long after its last failure a token's trouble is told, unless a look succeeds."""
+"""How long after its last failure a token's trouble is told, unless a poll succeeds."""
 NoteReached = Callable[[Tx, str, Place, datetime | None], Awaitable[None]]
 """Remembers that RdvPermis shows a school's threshold as reached since a moment, or (None) no longer."""
 NoteCame = Callable[[Tx, Iterable[str], str, str, datetime], Awaitable[None]]
 """Notes slots of a category group and department that came: somebody may wait for such."""
-LOOKS = Counter("resapermis_looks_total", "Looks at RdvPermis' planning by how they ended", ["outcome"])
+POLLS = Counter("resapermis_polls_total", "Polls of RdvPermis' planning by how they ended", ["outcome"])
 log = structlog.get_logger()
 
 
-class Looker:
-    """Runs looks and writes what they see into the mirror."""
+class Poller:
+    """Runs polls and writes what they see into the mirror."""
 
     def __init__(
         self,
@@ -61,14 +61,14 @@ class Looker:
         note_reached: NoteReached,
         note_came: NoteCame,
     ) -> None:
-        """`at_once` looks of people under way in this process, `behind` of nobody's; `per_minute` a school's people may cause.
+        """`at_once` polls of people under way in this process, `behind` of nobody's; `per_minute` a school's people may cause.
 
-        What `note_reached` and `note_came` write is one commit with what a look brings.
+        What `note_reached` and `note_came` write is one commit with what a poll brings.
         """
         self._engine, self._egress, self._outbox, self._now = engine, egress, outbox, now
         self._people, self._background = asyncio.Semaphore(at_once), asyncio.Semaphore(behind)
         self._per_minute, self._note_reached, self._note_came = per_minute, note_reached, note_came
-        self._flights: dict[Look, asyncio.Task[str]] = {}
+        self._flights: dict[Poll, asyncio.Task[str]] = {}
         self._joined: set[asyncio.Task[str]] = set()
         self._spent: dict[str, deque[datetime]] = {}
         self._rests: dict[tuple[str, str], tuple[datetime, str]] = {}
@@ -76,32 +76,32 @@ class Looker:
 
     @property
     def busy(self) -> bool:
-        """People's looks wait: background work steps back."""
+        """People's polls wait: background work steps back."""
         return self._people.locked()
 
     def trouble(self, asker: Asker) -> str:
-        """Why looks of this person fail now; empty when they do not, as far as anybody tried."""
+        """Why polls of this person fail now; empty when they do not, as far as anybody tried."""
         until, why = self._rests.get((asker.school_id, asker.account_id), (datetime.min.replace(tzinfo=UTC), SEEN))
         return why if self._now() < until + TROUBLE else SEEN
 
-    def start(self, looks: Sequence[Look], asker: Asker) -> tuple[list[asyncio.Task[str]], str]:
-        """Begin looks for a person in this order; return one task each, and why some were not begun ("" if all were).
+    def start(self, polls: Sequence[Poll], asker: Asker) -> tuple[list[asyncio.Task[str]], str]:
+        """Begin polls for a person in this order; return one task each, and why some were not begun ("" if all were).
 
         A task's result is "" when the mirror is fresh now, else why not. Tasks go on when nobody waits for them.
         """
         tasks: list[asyncio.Task[str]] = []
-        for look in looks:
-            if look not in self._flights and not self._may_spend(asker.school_id):
+        for poll in polls:
+            if poll not in self._flights and not self._may_spend(asker.school_id):
                 return tasks, BUDGET
-            task = asyncio.create_task(self._join(look, asker))
+            task = asyncio.create_task(self._join(poll, asker))
             self._joined.add(task)
             task.add_done_callback(self._left)
             tasks.append(task)
         return tasks, SEEN
 
-    async def look(self, look: Look, school_id: str) -> str:
-        """Look once in the background, on behalf of a school."""
-        return await self._join(look, Asker(school_id))
+    async def poll(self, poll: Poll, school_id: str) -> str:
+        """Poll once in the background, on behalf of a school."""
+        return await self._join(poll, Asker(school_id))
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -119,13 +119,13 @@ class Looker:
         spent.append(now)
         return True
 
-    async def _join(self, look: Look, asker: Asker) -> str:
+    async def _join(self, poll: Poll, asker: Asker) -> str:
         """Share the flight of others; when it failed for want of their budget or session, fly oneself."""
         while True:
-            flight = self._flights.get(look)
+            flight = self._flights.get(poll)
             if flight is None:
-                flight = self._flights[look] = asyncio.create_task(self._fly(look, asker))
-                flight.add_done_callback(lambda task: self._landed(look, task))
+                flight = self._flights[poll] = asyncio.create_task(self._fly(poll, asker))
+                flight.add_done_callback(lambda task: self._landed(poll, task))
                 return await asyncio.shield(flight)
             outcome = await asyncio.shield(flight)
             if outcome not in {BUDGET, RECONNECT}:
@@ -137,16 +137,16 @@ class Looker:
             task.exception()
 
     def landed(self, centre_ids: Sequence[str], category: str) -> int:
-        """How many looks at these centres have ended here: what was read of them before is to be read again."""
+        """How many polls of these centres have ended here: what was read of them before is to be read again."""
         return sum(self._landed_at[centre_id, category] for centre_id in centre_ids)
 
-    def _landed(self, look: Look, task: asyncio.Task[str]) -> None:
-        self._flights.pop(look, None)
-        self._landed_at[look.centre_id, look.category] += 1
+    def _landed(self, poll: Poll, task: asyncio.Task[str]) -> None:
+        self._flights.pop(poll, None)
+        self._landed_at[poll.centre_id, poll.category] += 1
         if not task.cancelled():
             task.exception()  # taken note of, also when every waiter has left
 
-    async def _fly(self, look: Look, asker: Asker) -> str:
+    async def _fly(self, poll: Poll, asker: Asker) -> str:
         deadline.set(time.monotonic() + 600)  # its own time: the request that began it may end before
         async with self._people if asker.principal else self._background:
             token = (asker.school_id, asker.account_id)
@@ -154,72 +154,72 @@ class Looker:
             if self._now() < until:
                 outcome = why
             else:
-                outcome = await self._ask(look, asker, token)
-        LOOKS.labels(outcome or "seen").inc()
+                outcome = await self._ask(poll, asker, token)
+        POLLS.labels(outcome or "seen").inc()
         return outcome
 
-    async def _ask(self, look: Look, asker: Asker, token: tuple[str, str]) -> str:
+    async def _ask(self, poll: Poll, asker: Asker, token: tuple[str, str]) -> str:
         at = self._now()
         request = rdv.SearchPlanningRequest(
             on_behalf=asker.on_behalf,
-            category=look.category,
-            centre_id=look.centre_id,
-            date=look.day.isoformat(),
-            time_zone=zone_of(look.department),
+            category=poll.category,
+            centre_id=poll.centre_id,
+            date=poll.day.isoformat(),
+            time_zone=zone_of(poll.department),
         )
         try:
             answer = await peers.call(
-                self._egress.SearchPlanning, request, timeout=LOOK_SECONDS, principal=asker.principal
+                self._egress.SearchPlanning, request, timeout=POLL_SECONDS, principal=asker.principal
             )
         except Failure as failure:
             why = reason(failure)
             self._rests[token] = (failure.retry_at if why == BUDGET and failure.retry_at else at + REST, why)
-            return await self._note_away(look, at) if why == DOWN else why
+            return await self._note_away(poll, at) if why == DOWN else why
         try:
-            await self._record(look, answer.slots, asker.school_id, at)
+            await self._record(poll, answer.slots, asker.school_id, at)
         except Failure as failure:
-            log.warning("look.not_kept", code=failure.name)
+            log.warning("poll.not_kept", code=failure.name)
             return DOWN
         self._rests.pop(token, None)
         return SEEN
 
-    async def _note_away(self, look: Look, at: datetime) -> str:
-        """RdvPermis did not answer: let this look rest for everybody. A want of budget or session is one token's alone."""
+    async def _note_away(self, poll: Poll, at: datetime) -> str:
+        """RdvPermis did not answer: let this poll rest for everybody. A want of budget or session is one token's alone."""
         try:
             async with transaction(self._engine) as tx:
-                await store.note_look(tx, look, at, trouble=DOWN)
+                await store.note_poll(tx, poll, at, trouble=DOWN)
         except Failure as failure:
-            log.warning("look.not_kept", code=failure.name)
+            log.warning("poll.not_kept", code=failure.name)
         return DOWN
 
-    async def _record(self, look: Look, slots: Sequence[rdv.RdvSlot], school_id: str, at: datetime) -> None:
-        found = [_found(slot) for slot in slots if _is_readable(slot, look)]
+    async def _record(self, poll: Poll, slots: Sequence[rdv.RdvSlot], school_id: str, at: datetime) -> None:
+        found = [_polled_slot(slot) for slot in slots if _is_readable(slot, poll)]
         whole = len(found) == len(slots)
         if not whole:
-            log.warning("look.half_an_answer", unreadable=len(slots) - len(found))
+            log.warning("poll.half_an_answer", unreadable=len(slots) - len(found))
         found = list({slot.id: slot for slot in found}.values())
         async with transaction(self._engine) as tx:
-            recorded = await store.record_look(tx, look, found, school_id, at, whole=whole)
+            recorded = await store.record_poll(tx, poll, found, school_id, at, whole=whole)
             statuses = {slot.status for slot in found if slot.starts_at > at}
-            place = Place(look.department, month_of(look.day), look.category)
+            place = Place(poll.department, month_of(poll.day), poll.category)
             if Status.THRESHOLD_REACHED in statuses:
                 await self._note_reached(tx, school_id, place, at)
             elif Status.FREE in statuses:
                 await self._note_reached(tx, school_id, place, None)
-            await self._note_came(tx, recorded.came, look.category, look.department, at)
-            await self._outbox.add(tx, at, *events.withdrawn(recorded.told_gone, look, at))
+            await self._note_came(tx, recorded.came, poll.category, poll.department, at)
+            await self._outbox.add(tx, at, *events.withdrawn(recorded.published_gone, poll, at))
 
 
-def _is_readable(slot: rdv.RdvSlot, look: Look) -> bool:
+def _is_readable(slot: rdv.RdvSlot, poll: Poll) -> bool:
     """Whether a slot says what and when it is, on the day that was asked."""
     if not slot.id or not slot.HasField("starts_at") or not slot.HasField("ends_at"):
         return False
     starts, ends = slot.starts_at.ToDatetime(UTC), slot.ends_at.ToDatetime(UTC)
-    return starts < ends and local_day(starts, look.department) == look.day
+    return starts < ends and local_day(starts, poll.department) == poll.day
 
 
-def _found(slot: rdv.RdvSlot) -> Found:
-    return Found(
+def _polled_slot(slot: rdv.RdvSlot) -> PolledSlot:
+    return PolledSlot(
         id=slot.id,
         starts_at=slot.starts_at.ToDatetime(UTC),
         ends_at=slot.ends_at.ToDatetime(UTC),

@@ -1,4 +1,4 @@
-"""What is asked of the mirror: slots, centres and looks."""
+"""What is asked of the mirror: slots, centres and polls."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -13,15 +13,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.domain.days import day_start
-from resapermis_scheduling_rules.domain.polls import Interest, Look, Seen
+from resapermis_scheduling_rules.domain.polls import Interest, Poll, PollRecord
 from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
-from resapermis_scheduling_rules.mirror.merging import Found, Known, came, is_doubtful, lost, merged, to_tell
-from resapermis_scheduling_rules.mirror.tables import TIME, centres, interests, looks, slots
+from resapermis_scheduling_rules.mirror.merge import (
+    MirroredSlot,
+    PolledSlot,
+    came,
+    is_doubtful,
+    lost,
+    merged,
+    to_publish,
+)
+from resapermis_scheduling_rules.mirror.tables import TIME, centres, interests, polls, slots
 
 KEPT_AFTER_EXAM = timedelta(days=30)
 
 DOUBT = "rdvpermis_down"
-"""Trouble of a look whose answer was half, or too empty to be believed: it is repeated soon, and said incomplete."""
+"""Trouble of a poll whose answer was half, or too empty to be believed: it is repeated soon, and said incomplete."""
 
 _SLOT: tuple[sa.ColumnElement[Any], ...] = (
     slots.c.id,
@@ -65,43 +73,46 @@ async def slots_by_id(tx: Tx, ids: Sequence[str]) -> dict[str, Slot]:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a look changed that others must hear of."""
+    """What a poll changed that others must hear of."""
 
-    told_gone: Sequence[str] = ()
+    published_gone: Sequence[str] = ()
     """Slots that everybody is told are gone (`mirror.to_tell`)."""
     came: Sequence[str] = ()
     """Slots that are free and were not known free (`mirror.came`)."""
     doubted: bool = False
-    """The answer was not believed: another look decides."""
+    """The answer was not believed: another poll decides."""
 
 
-async def record_look(
-    tx: Tx, look: Look, found: Sequence[Found], asker: str, at: datetime, *, whole: bool = True
+async def record_poll(
+    tx: Tx, poll: Poll, found: Sequence[PolledSlot], asker: str, at: datetime, *, whole: bool = True
 ) -> Recorded:
-    """Write what one look of school `asker`, asked at `at`, saw.
+    """Write what one poll of school `asker`, asked at `at`, saw.
 
     An answer that a newer one has overtaken says nothing. Of one that is not `whole` only what it has is believed, not
     what it lacks. An empty answer where a whole day was (`mirror.is_doubtful`) is believed when it is said twice.
     """
     scope = sa.and_(
-        slots.c.centre_id == look.centre_id,
-        slots.c.category == look.category,
-        slots.c.starts_at >= day_start(look.day, look.department),
-        slots.c.starts_at < day_start(look.day + timedelta(days=1), look.department),
+        slots.c.centre_id == poll.centre_id,
+        slots.c.category == poll.category,
+        slots.c.starts_at >= day_start(poll.day, poll.department),
+        slots.c.starts_at < day_start(poll.day + timedelta(days=1), poll.department),
     )
-    earlier = await _earlier_look(tx, look)
+    earlier = await _earlier_poll(tx, poll)
     if earlier is not None and earlier.seen_at is not None and earlier.seen_at > at:
         return Recorded()
     ids = [slot.id for slot in found]
     statement = sa.select(slots).where(sa.or_(scope, slots.c.id.in_(ids))).order_by(slots.c.id).with_for_update()
     known = {row.id: _known(row) for row in await tx.execute(statement)}
     if whole and is_doubtful(known, found, at) and (earlier is None or earlier.doubted_at is None):
-        await note_look(tx, look, at, trouble=DOUBT, doubted_at=at)
+        await note_poll(tx, poll, at, trouble=DOUBT, doubted_at=at)
         return Recorded(doubted=True)
     gone = lost(known, found, asker, at, whole=whole)
-    told, fresh = to_tell(known, gone, at), came(known, found, at)
+    published, fresh = to_publish(known, gone, at), came(known, found, at)
     after = {slot.id: merged(known.get(slot.id), slot, asker, at) for slot in found}
-    rows = [_row(look, slot, after[slot.id], at if slot.id in told else after[slot.id].lost_said_at) for slot in found]
+    rows = [
+        _row(poll, slot, after[slot.id], at if slot.id in published else after[slot.id].loss_published_at)
+        for slot in found
+    ]
     if rows:
         upsert = insert(slots).values(sorted(rows, key=lambda row: str(row["id"])))
         change = {name: upsert.excluded[name] for name in rows[0] if name != "id"}
@@ -113,28 +124,28 @@ async def record_look(
     missing = [slot_id for slot_id in gone if slot_id not in ids]
     if missing:
         withdrawn = {"status": Status.WITHDRAWN.value, "withdrawn_at": at, "seen_at": at}
-        said = sa.case((slots.c.id.in_(told), sa.literal(at, TIME)), else_=slots.c.lost_said_at)
+        published_at = sa.case((slots.c.id.in_(published), sa.literal(at, TIME)), else_=slots.c.loss_published_at)
         await tx.execute(
             sa.update(slots)
             .where(slots.c.id.in_(missing))
-            .values(**withdrawn, school_id=None, held_until=None, lost_said_at=said)
+            .values(**withdrawn, school_id=None, held_until=None, loss_published_at=published_at)
         )
     if whole:
-        await note_look(tx, look, at, seen_at=at, found=len(found))
+        await note_poll(tx, poll, at, seen_at=at, found=len(found))
     else:
-        await note_look(tx, look, at, trouble=DOUBT)
-    return Recorded(told, fresh)
+        await note_poll(tx, poll, at, trouble=DOUBT)
+    return Recorded(published, fresh)
 
 
-async def _earlier_look(tx: Tx, look: Look) -> Any:
-    statement = sa.select(looks.c.seen_at, looks.c.doubted_at).where(
-        looks.c.centre_id == look.centre_id, looks.c.category == look.category, looks.c.day == look.day
+async def _earlier_poll(tx: Tx, poll: Poll) -> Any:
+    statement = sa.select(polls.c.seen_at, polls.c.doubted_at).where(
+        polls.c.centre_id == poll.centre_id, polls.c.category == poll.category, polls.c.day == poll.day
     )
     return (await tx.execute(statement.with_for_update())).one_or_none()
 
 
-def _known(row: sa.Row[Any]) -> Known:
-    return Known(
+def _known(row: sa.Row[Any]) -> MirroredSlot:
+    return MirroredSlot(
         Status(row.status),
         row.starts_at,
         row.published_at,
@@ -143,16 +154,16 @@ def _known(row: sa.Row[Any]) -> Known:
         row.held_until,
         row.withdrawn_at,
         row.reappeared_at,
-        row.lost_said_at,
+        row.loss_published_at,
     )
 
 
-def _row(look: Look, slot: Found, known: Known, lost_said_at: datetime | None) -> dict[str, Any]:
+def _row(poll: Poll, slot: PolledSlot, known: MirroredSlot, loss_published_at: datetime | None) -> dict[str, Any]:
     return {
         "id": slot.id,
-        "centre_id": look.centre_id,
-        "department": look.department,
-        "category": look.category,
+        "centre_id": poll.centre_id,
+        "department": poll.department,
+        "category": poll.category,
         "kind": slot.kind,
         "starts_at": slot.starts_at,
         "ends_at": slot.ends_at,
@@ -163,13 +174,13 @@ def _row(look: Look, slot: Found, known: Known, lost_said_at: datetime | None) -
         "seen_at": known.seen_at,
         "withdrawn_at": known.withdrawn_at,
         "reappeared_at": known.reappeared_at,
-        "lost_said_at": lost_said_at,
+        "loss_published_at": loss_published_at,
     }
 
 
-async def note_look(
+async def note_poll(
     tx: Tx,
-    look: Look,
+    poll: Poll,
     at: datetime,
     *,
     trouble: str = "",
@@ -177,9 +188,9 @@ async def note_look(
     found: int = 0,
     doubted_at: datetime | None = None,
 ) -> None:
-    """Remember that a look was tried at `at`, with what it found or why it failed."""
-    row = {"centre_id": look.centre_id, "category": look.category, "day": look.day}
-    upsert = insert(looks).values(
+    """Remember that a poll was tried at `at`, with what it found or why it failed."""
+    row = {"centre_id": poll.centre_id, "category": poll.category, "day": poll.day}
+    upsert = insert(polls).values(
         **row, tried_at=at, trouble=trouble, seen_at=seen_at, slots=found, doubted_at=doubted_at
     )
     change: dict[str, Any] = {name: upsert.excluded[name] for name in ("tried_at", "trouble", "doubted_at")}
@@ -187,28 +198,28 @@ async def note_look(
         change |= {"seen_at": upsert.excluded.seen_at, "slots": upsert.excluded.slots}
     await tx.execute(
         upsert.on_conflict_do_update(
-            index_elements=[looks.c.centre_id, looks.c.category, looks.c.day],
+            index_elements=[polls.c.centre_id, polls.c.category, polls.c.day],
             set_=change,
-            where=looks.c.tried_at <= upsert.excluded.tried_at,
+            where=polls.c.tried_at <= upsert.excluded.tried_at,
         )
     )
 
 
 _OF_THESE = (
-    looks.c.centre_id == sa.any_(sa.bindparam("centre_ids", type_=sa.ARRAY(sa.Text))),
-    looks.c.category == sa.bindparam("category", type_=sa.Text),
-    looks.c.day == sa.any_(sa.bindparam("days", type_=sa.ARRAY(sa.Date))),
+    polls.c.centre_id == sa.any_(sa.bindparam("centre_ids", type_=sa.ARRAY(sa.Text))),
+    polls.c.category == sa.bindparam("category", type_=sa.Text),
+    polls.c.day == sa.any_(sa.bindparam("days", type_=sa.ARRAY(sa.Date))),
 )
 
 _SEEN = Statement(
-    sa.select(looks.c.centre_id, looks.c.day, looks.c.seen_at, looks.c.tried_at, looks.c.slots, looks.c.trouble).where(
+    sa.select(polls.c.centre_id, polls.c.day, polls.c.seen_at, polls.c.tried_at, polls.c.slots, polls.c.trouble).where(
         *_OF_THESE
     )
 )
 
 _ACCOUNT = Statement("""
 WITH near AS MATERIALIZED (
-  SELECT centre_id, day, seen_at, tried_at, slots, trouble FROM look
+  SELECT centre_id, day, seen_at, tried_at, slots, trouble FROM poll
   WHERE centre_id = ANY(CAST(:near AS text[])) AND category = CAST(:category AS text) AND day = ANY(CAST(:days AS date[]))
 )
 SELECT near.tried, near.answered, near.oldest, far.answered AS far_answered, far.oldest AS far_oldest,
@@ -218,29 +229,29 @@ SELECT near.tried, near.answered, near.oldest, far.answered AS far_answered, far
   ) AS doubtful
 FROM (SELECT count(*) AS tried, count(seen_at) AS answered, min(seen_at) AS oldest FROM near) AS near
 CROSS JOIN (
-  SELECT count(seen_at) AS answered, min(seen_at) AS oldest FROM look
+  SELECT count(seen_at) AS answered, min(seen_at) AS oldest FROM poll
   WHERE centre_id = ANY(CAST(:far AS text[])) AND category = CAST(:category AS text) AND day = ANY(CAST(:days AS date[]))
 ) AS far
 """)
 
 
-async def looks_seen(engine: AsyncEngine, category: str, wanted: Sequence[Look]) -> dict[Look, Seen]:
-    """What is known of these looks of one category, in their order; absent when never tried."""
+async def polls_seen(engine: AsyncEngine, category: str, wanted: Sequence[Poll]) -> dict[Poll, PollRecord]:
+    """What is known of these polls of one category, in their order; absent when never tried."""
     if not wanted:
         return {}
     values = {
-        "centre_ids": sorted({look.centre_id for look in wanted}),
+        "centre_ids": sorted({poll.centre_id for poll in wanted}),
         "category": category,
-        "days": sorted({look.day for look in wanted}),
+        "days": sorted({poll.day for poll in wanted}),
     }
     found = {(row[0], row[1]): row for row in await _SEEN.run(engine, values)}
-    keyed = ((look, found.get((look.centre_id, look.day))) for look in wanted)
-    return {look: Seen(row[2], row[3], row[4], row[5]) for look, row in keyed if row is not None}
+    keyed = ((poll, found.get((poll.centre_id, poll.day))) for poll in wanted)
+    return {poll: PollRecord(row[2], row[3], row[4], row[5]) for poll, row in keyed if row is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How the looks at some centres on some days stand."""
+    """How the polls of some centres on some days stand."""
 
     tried: int
     """At the near ones, like `answered` and `oldest_seen_at`."""
@@ -248,7 +259,7 @@ class Counted:
     oldest_seen_at: datetime | None
     far_answered: int
     far_oldest_seen_at: datetime | None
-    doubtful: Sequence[tuple[Look, Seen]]
+    doubtful: Sequence[tuple[Poll, PollRecord]]
     """Of the near ones: last seen before a moment, never answered, or in trouble when last tried; in no order."""
 
 
@@ -260,7 +271,7 @@ async def account_of(
     days: Sequence[date],
     stale: datetime,
 ) -> Counted:
-    """Count the looks at two lots of centres; `stale` is the moment before which they count as doubtful."""
+    """Count the polls of two groups of centres; `stale` is the moment before which they count as doubtful."""
     departments = {centre.id: centre.department for centre in near}
     values = {
         "near": list(departments),
@@ -277,7 +288,7 @@ async def account_of(
         row.far_answered,
         row.far_oldest,
         [
-            (Look(day, centre_id, category, departments[centre_id]), Seen(*seen))
+            (Poll(day, centre_id, category, departments[centre_id]), PollRecord(*seen))
             for centre_id, day, *seen in row.doubtful
         ],
     )
@@ -296,7 +307,7 @@ ON CONFLICT (school_id, department, category) DO UPDATE SET
 
 
 async def note_interests(engine: AsyncEngine, noted: Iterable[tuple[Interest, datetime]]) -> None:
-    """Remember what people look at, and when they did, for the planner of looks; of a school and place the last counts."""
+    """Remember what people look at, and when they did, for the poll planner; of a school and place the last counts."""
     rows = {
         (interest.school_id, interest.department, interest.category): {
             "school_id": interest.school_id,
@@ -323,17 +334,17 @@ async def interests_since(tx: Tx, at: datetime) -> list[Interest]:
 
 
 async def forget_past(tx: Tx, now: datetime) -> None:
-    """Delete looks, slots and interests whose day is long past; at most 5,000 slots at a time."""
+    """Delete polls, slots and interests whose day is long past; at most 5,000 slots at a time."""
     last: date = (now - KEPT_AFTER_EXAM).date()
     old = sa.select(slots.c.id).where(slots.c.starts_at < now - KEPT_AFTER_EXAM).limit(5000)
     await tx.execute(sa.delete(slots).where(slots.c.id.in_(old)))
-    await tx.execute(sa.delete(looks).where(looks.c.day < last))
+    await tx.execute(sa.delete(polls).where(polls.c.day < last))
     await tx.execute(sa.delete(interests).where(interests.c.at < now - timedelta(days=1)))
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a fact of ours, as of `at`, says of a slot."""
+    """What an event of ours, as of `at`, says of a slot."""
 
     slot_id: str
     status: Status
@@ -353,9 +364,9 @@ _MARK = sa.text(
 
 
 async def mark_slots(tx: Tx, marks: Iterable[Mark]) -> None:
-    """Write what our own facts say of slots (one mark each), unless something newer is known.
+    """Write what our own events say of slots (one mark each), unless something newer is known.
 
-    A newer look that only saw "reserved" is no contradiction: it is then known by whom.
+    A newer poll that only saw "reserved" is no contradiction: it is then known by whom.
     """
     ordered = sorted(marks, key=lambda mark: mark.slot_id)
     if ordered:
@@ -369,12 +380,12 @@ async def mark_slots(tx: Tx, marks: Iterable[Mark]) -> None:
         await tx.execute(_MARK, values)
 
 
-async def looks_since(tx: Tx, since: datetime | None, first_day: date) -> list[tuple[Look, Seen]]:
-    """Looks that were tried since a moment (None: ever), of a day on."""
-    department = sa.select(centres.c.department).where(centres.c.id == looks.c.centre_id).scalar_subquery()
-    columns = looks.c.day, looks.c.centre_id, looks.c.category, department
-    seen = looks.c.seen_at, looks.c.tried_at, looks.c.slots, looks.c.trouble
-    statement = sa.select(*columns, *seen).where(looks.c.day >= first_day)
+async def polls_since(tx: Tx, since: datetime | None, first_day: date) -> list[tuple[Poll, PollRecord]]:
+    """Polls that were tried since a moment (None: ever), of a day on."""
+    department = sa.select(centres.c.department).where(centres.c.id == polls.c.centre_id).scalar_subquery()
+    columns = polls.c.day, polls.c.centre_id, polls.c.category, department
+    seen = polls.c.seen_at, polls.c.tried_at, polls.c.slots, polls.c.trouble
+    statement = sa.select(*columns, *seen).where(polls.c.day >= first_day)
     if since is not None:
-        statement = statement.where(looks.c.tried_at >= since)
-    return [(Look(*row[:4]), Seen(*row[4:])) for row in await tx.execute(statement)]
+        statement = statement.where(polls.c.tried_at >= since)
+    return [(Poll(*row[:4]), PollRecord(*row[4:])) for row in await tx.execute(statement)]

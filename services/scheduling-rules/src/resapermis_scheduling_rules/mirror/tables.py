@@ -23,8 +23,8 @@ offers = sa.Table(
     sa.Column("category", sa.Text, primary_key=True),
     sa.Column("centre_id", sa.Text, sa.ForeignKey("centre.id"), primary_key=True),
 )
-centre_looks = sa.Table(
-    "centre_look",
+centre_polls = sa.Table(
+    "centre_poll",
     metadata,
     sa.Column("department", sa.Text, primary_key=True),
     sa.Column("category", sa.Text, primary_key=True),
@@ -47,7 +47,7 @@ slots = sa.Table(
     sa.Column("seen_at", TIME, nullable=False),
     sa.Column("withdrawn_at", TIME),
     sa.Column("reappeared_at", TIME),
-    sa.Column("lost_said_at", TIME),
+    sa.Column("loss_published_at", TIME),
     sa.CheckConstraint("status IN ('FREE','TAKEN','WITHDRAWN','OTHER')", name="status"),
     sa.CheckConstraint("starts_at < ends_at", name="hours"),
 )
@@ -63,8 +63,8 @@ sa.Index("slot_centre_idx", slots.c.centre_id, slots.c.category, slots.c.starts_
 OFFERED = sa.and_(slots.c.status == sa.literal_column("'FREE'"), slots.c.withdrawn_at.is_(None))
 for _name, _where in (("slot_free_idx", slots.c.department), ("slot_centre_free_idx", slots.c.centre_id)):
     sa.Index(_name, _where, slots.c.category, slots.c.starts_at, slots.c.id, postgresql_where=OFFERED)
-looks = sa.Table(
-    "look",
+polls = sa.Table(
+    "poll",
     metadata,
     sa.Column("centre_id", sa.Text, primary_key=True),
     sa.Column("category", sa.Text, primary_key=True),
@@ -75,8 +75,8 @@ looks = sa.Table(
     sa.Column("slots", sa.Integer, nullable=False, server_default="0"),
     sa.Column("doubted_at", TIME),
 )
-sa.Index("look_day_idx", looks.c.day)
-sa.Index("look_tried_idx", looks.c.tried_at)
+sa.Index("poll_day_idx", polls.c.day)
+sa.Index("poll_tried_idx", polls.c.tried_at)
 interests = sa.Table(
     "interest",
     metadata,

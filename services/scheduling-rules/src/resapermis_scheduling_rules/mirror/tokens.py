@@ -1,4 +1,4 @@
-"""Whose token pays for a look nobody waits for: fairly, within two fifths of each token's minute, never while it rests. Pure."""
+"""Whose token pays for a poll nobody waits for: fairly, within two fifths of each token's minute, never while it rests. Pure."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -16,10 +16,10 @@ SHORTEST_REST, LONGEST_REST = 5.0, 60.0
 
 
 def background_share(calls_per_minute: int) -> int:
-    """Looks a minute that nobody waits for.
+    """Polls a minute that nobody waits for.
 
     Half of a token's calls are people's; of the other half a fifth is left to what else nobody waits for: comparisons
-    with RdvPermis and the reading of unknown outcomes, which would wait for ever behind looks that are never all done.
+    with RdvPermis and the reading of unknown outcomes, which would wait for ever behind polls that are never all done.
     """
     return calls_per_minute * 2 // 5
 
@@ -85,7 +85,7 @@ class Tokens:
             del self._unknown[school]
         return asked
 
-    def told(self, school: str, now: float, *, connected: bool, calls_left: int, calls_per_minute: int) -> None:
+    def update(self, school: str, now: float, *, connected: bool, calls_left: int, calls_per_minute: int) -> None:
         """Egress said how a token stands: people may have used some of it."""
         token = self.tokens.setdefault(school, Token())
         token.connected = connected
@@ -95,11 +95,11 @@ class Tokens:
         token.known_until = now + (BELIEVED if connected else UNCONNECTED_RESTS)
 
     def seen(self, school: str) -> None:
-        """A look was answered."""
+        """A poll was answered."""
         self.tokens[school].strikes = 0
 
     def refused(self, school: str, now: float, *, reconnect: bool) -> None:
-        """A look was refused for want of budget (then it waits, each time twice as long) or of a session."""
+        """A poll was refused for want of budget (then it waits, each time twice as long) or of a session."""
         token = self.tokens[school]
         if reconnect:
             token.connected, token.known_until = False, now + UNCONNECTED_RESTS
@@ -108,7 +108,7 @@ class Tokens:
         token.strikes = min(token.strikes + 1, 8)
 
     def unused(self, school: str) -> None:
-        """A chosen look was not begun."""
+        """A chosen poll was not begun."""
         token = self.tokens[school]
         if token.spent:
             token.spent.pop()

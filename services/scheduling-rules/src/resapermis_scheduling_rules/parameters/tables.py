@@ -27,7 +27,7 @@ parameters = sa.Table(
     sa.CheckConstraint("name NOT LIKE '%\\_percent' OR value BETWEEN 0 AND 100", name="percent"),
     sa.CheckConstraint("value >= 0", name="not_negative"),
     sa.CheckConstraint("name <> 'plateau' OR value IN (0, 1)", name="plateau_yes_or_no"),
-    sa.CheckConstraint("name NOT LIKE '%\\_days' OR value <= 366", name="bar_of_a_year"),
+    sa.CheckConstraint("name NOT LIKE '%\\_days' OR value <= 366", name="restriction_of_a_year"),
     sa.CheckConstraint("name NOT LIKE '%\\_hours' OR value <= 8784", name="hours_of_a_year"),
     sa.CheckConstraint("name NOT LIKE '%\\_minutes' OR value <= 1440", name="minutes_of_a_day"),
     sa.CheckConstraint("name NOT LIKE '%\\_seconds' OR value <= 31622400", name="seconds_of_a_year"),

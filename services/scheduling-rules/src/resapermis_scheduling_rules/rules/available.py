@@ -1,8 +1,8 @@
 """R-AVAILABLE: nobody is in two places at once."""
 
 from resapermis_scheduling_rules.domain.availability import Whose
-from resapermis_scheduling_rules.domain.case import Case, Purpose, Verdict
 from resapermis_scheduling_rules.domain.days import instant
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose, Verdict
 
 SOURCE = (
     "RdvPermis charter 3.2, availability; parameters exam_minutes, available_margin_minutes, travel_kmh, travel_detour"
@@ -15,15 +15,15 @@ _REMEDIES = {
 }
 
 
-def available(case: Case) -> Verdict:
+def available(snapshot: EvaluationSnapshot) -> Verdict:
     """R-AVAILABLE: candidate, accompanying trainer, vehicle and school are free during the exam, margin and drive included.
 
     Source: RdvPermis charter 3.2. Declared unavailability and other bookings, as the school keeps them. Each conflict is
     told: whose, what, when.
     """
-    if case.purpose is Purpose.CANCEL:
+    if snapshot.purpose is Purpose.CANCEL:
         return Verdict("R-AVAILABLE", True, {"conflicts": "0"}, SOURCE)
-    found = case.situation.conflicts
+    found = snapshot.situation.conflicts
     facts = {"conflicts": str(len(found))}
     if not found:
         return Verdict("R-AVAILABLE", True, facts, SOURCE)

@@ -1,6 +1,6 @@
 """Rules about a booking action as a whole."""
 
-from resapermis_scheduling_rules.domain.case import Action, Purpose, Verdict
+from resapermis_scheduling_rules.domain.snapshot import Action, Purpose, Verdict
 
 SOURCE = "RdvPermis charter 3.2, basket limits"
 REPLACE_SOURCE = "RdvPermis API, nombre-de-remplacement"

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from resapermis_scheduling_rules.domain.case import Case, Purpose, Verdict
 from resapermis_scheduling_rules.domain.days import instant
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose, Verdict
 from resapermis_scheduling_rules.rules.candidate import LEAVES, UNNAMED
 
 SOURCE = "RdvPermis API, candidats/recherche: eligibilite"
@@ -72,21 +72,21 @@ def remedy_of(code: str) -> str:
     return REMEDIES.get(code) or OURS.get(code.removeprefix("CODE_")) or SEE_RDVPERMIS
 
 
-def eligibility(case: Case) -> Verdict:
+def eligibility(snapshot: EvaluationSnapshot) -> Verdict:
     """R-RDVPERMIS: when RdvPermis itself says that this candidate may not take the slot, nobody here knows better.
 
     Source: RdvPermis API, candidats/recherche. Believed for `eligibility_fresh_seconds`, effective-dated; where it was
     not asked, or too long ago, it says nothing and RdvPermis decides at the hold.
     """
-    if case.candidate is None:
+    if snapshot.candidate is None:
         return Verdict("R-RDVPERMIS", True, UNNAMED, SOURCE)
-    if case.purpose is Purpose.CANCEL:
+    if snapshot.purpose is Purpose.CANCEL:
         return Verdict("R-RDVPERMIS", True, LEAVES, SOURCE)
-    word, seen_at = case.rdvpermis_word, case.candidate.eligible_seen_at
+    word, seen_at = snapshot.rdvpermis_word, snapshot.candidate.eligible_seen_at
     facts = {"eligible": "unknown" if word is None else str(word).lower()}
     if seen_at is not None:
         facts["seenAt"] = instant(seen_at)
     if word is not False:
         return Verdict("R-RDVPERMIS", True, facts, SOURCE)
-    code = case.candidate.eligibility_code
+    code = snapshot.candidate.eligibility_code
     return Verdict("R-RDVPERMIS", False, facts | {"code": code}, SOURCE, remedy=remedy_of(code))

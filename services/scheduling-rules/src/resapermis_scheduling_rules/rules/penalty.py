@@ -1,29 +1,31 @@
 """R-PENALTY: after an absence, a late cancellation or a failure a candidate waits."""
 
-from resapermis_scheduling_rules.domain.case import Case, Purpose, Verdict
 from resapermis_scheduling_rules.domain.days import day_start, days_later, instant, local_day
-from resapermis_scheduling_rules.domain.penalties import Bar, after_cancellation, next_possible
+from resapermis_scheduling_rules.domain.restrictions import Restriction, after_cancellation, next_possible
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose, Verdict
 from resapermis_scheduling_rules.rules.candidate import UNNAMED
 
 SOURCE = "Sécurité routière: absence 40 d, late cancellation 30 d, failure by mark up to 35 d; force majeure lifts"
 
 
-def penalty(case: Case) -> Verdict:
-    """R-PENALTY: a candidate who was absent, cancelled late or failed takes no new slot before the bar ends.
+def penalty(snapshot: EvaluationSnapshot) -> Verdict:
+    """R-PENALTY: a candidate who was absent, cancelled late or failed takes no new slot before the restriction ends.
 
-    Source: Sécurité routière; parameters `absence_days`, `late_cancel_bar_days`, `failure_…_days`, effective-dated. Bars that
+    Source: Sécurité routière; parameters `absence_days`, `late_cancel_bar_days`, `failure_…_days`, effective-dated. Restrictions that
     RdvPermis publishes count beside ours; its fresh word that the candidate may take this slot goes before all of them.
     For a cancellation it says what would follow.
     """
-    if case.purpose is Purpose.CANCEL:
-        return Verdict("R-PENALTY", True, _consequence(case), SOURCE)
-    if case.candidate is None:
+    if snapshot.purpose is Purpose.CANCEL:
+        return Verdict("R-PENALTY", True, _consequence(snapshot), SOURCE)
+    if snapshot.candidate is None:
         return Verdict("R-PENALTY", True, UNNAMED, SOURCE)
-    standing = [bar for bar in case.bars if bar.bars(case.slot.kind, case.now)]
+    standing = [
+        restriction for restriction in snapshot.restrictions if restriction.restricts(snapshot.slot.kind, snapshot.now)
+    ]
     if not standing:
-        return Verdict("R-PENALTY", True, {"bars": ""}, SOURCE)
-    facts = {"bars": ",".join(bar.reason for bar in _in_order(standing))}
-    if case.rdvpermis_word is True:
+        return Verdict("R-PENALTY", True, {"restrictions": ""}, SOURCE)
+    facts = {"restrictions": ",".join(restriction.reason for restriction in _in_order(standing))}
+    if snapshot.rdvpermis_word is True:
         return Verdict("R-PENALTY", True, facts | {"rdvpermis": "eligible"}, SOURCE)
     longest = _in_order(standing)[0]
     facts |= {
@@ -31,27 +33,37 @@ def penalty(case: Case) -> Verdict:
         "since": instant(longest.since),
         "fromRdvpermis": str(longest.from_rdvpermis).lower(),
     }
-    opens = next_possible([bar for bar in case.bars if bar.kind in {"", case.slot.kind}], case.now)
+    opens = next_possible(
+        [restriction for restriction in snapshot.restrictions if restriction.kind in {"", snapshot.slot.kind}],
+        snapshot.now,
+    )
     if opens is None:
         return Verdict("R-PENALTY", False, facts, SOURCE, remedy="choose_another_candidate")
     return Verdict("R-PENALTY", False, facts | {"until": instant(opens)}, SOURCE, opens_at=opens, remedy="wait")
 
 
-def _in_order(bars: list[Bar]) -> list[Bar]:
-    """The longest first; bars for good before all."""
-    return sorted(bars, key=lambda bar: (bar.until is not None, -(bar.until or bar.since).timestamp(), bar.reason))
+def _in_order(restrictions: list[Restriction]) -> list[Restriction]:
+    """The longest first; restrictions for good before all."""
+    return sorted(
+        restrictions,
+        key=lambda restriction: (
+            restriction.until is not None,
+            -(restriction.until or restriction.since).timestamp(),
+            restriction.reason,
+        ),
+    )
 
 
-def _consequence(case: Case) -> dict[str, str]:
-    """What a cancellation now would bar, and until when it would not."""
-    slot, department, parameters = case.slot, case.slot.department, case.parameters
-    barred = after_cancellation(case.now, slot.starts_at, department, parameters)
+def _consequence(snapshot: EvaluationSnapshot) -> dict[str, str]:
+    """What a cancellation now would restrict, and until when it would not."""
+    slot, department, parameters = snapshot.slot, snapshot.slot.department, snapshot.parameters
+    restriction = after_cancellation(snapshot.now, slot.starts_at, department, parameters)
     first_late = days_later(slot.starts_at, -parameters.late_cancel_days, department)
     facts = {
-        "late": str(barred is not None).lower(),
+        "late": str(restriction is not None).lower(),
         "freeUntil": instant(day_start(local_day(first_late, department), department)),
-        "barredDays": str(parameters.late_cancel_bar_days if barred is not None else 0),
+        "restrictedDays": str(parameters.late_cancel_bar_days if restriction is not None else 0),
     }
-    if barred is not None and barred.until is not None:
-        facts["barredUntil"] = instant(barred.until)
+    if restriction is not None and restriction.until is not None:
+        facts["restrictedUntil"] = instant(restriction.until)
     return facts

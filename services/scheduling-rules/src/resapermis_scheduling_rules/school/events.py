@@ -45,8 +45,8 @@ def fte_computed(school_id: str, fte: Fte) -> Record:
 def ending(one: Ending, days: int) -> list[Message]:
     """A licence or an authorisation ends soon, or has ended (0 days)."""
     what = "trainer" if one.trainer_id else "licence"
-    fact = AuthorisationEnding(school_id=one.school_id, what=what, trainer_id=one.trainer_id)
-    fact.ends_at.FromDatetime(one.ends_at)
+    event = AuthorisationEnding(school_id=one.school_id, what=what, trainer_id=one.trainer_id)
+    event.ends_at.FromDatetime(one.ends_at)
     facts = {"what": what, "endsAt": instant(one.ends_at), "daysBefore": str(days)}
     object_id = one.trainer_id or one.school_id
-    return [fact, events.happened(one.school_id, "authorisation.end", what, object_id, facts)]
+    return [event, events.happened(one.school_id, "authorisation.end", what, object_id, facts)]

@@ -65,7 +65,7 @@ class People:
             if earlier is not None:
                 return wire.vehicle_of(pb.SetVehicleResponse.FromString(earlier).vehicle)
             await store.add_vehicle(tx, who.school_id, vehicle, now)
-            await self._say(tx, who, vehicle, now)
+            await self._record(tx, who, vehicle, now)
             await idempotency.settle(tx, who.account_id, request, pb.SetVehicleResponse(vehicle=wire.vehicle(vehicle)))
         return vehicle
 
@@ -75,9 +75,9 @@ class People:
         async with transaction(self.engine) as tx:
             if not await store.change_vehicle(tx, who.school_id, vehicle, now):
                 raise Failure(Code.CODE_NOT_FOUND, "the school has no vehicle by this id")
-            await self._say(tx, who, vehicle, now)
+            await self._record(tx, who, vehicle, now)
 
-    async def _say(self, tx: Tx, who: Principal, vehicle: Vehicle, now: datetime) -> None:
+    async def _record(self, tx: Tx, who: Principal, vehicle: Vehicle, now: datetime) -> None:
         record = records.did(who, "vehicle.set", "vehicle", vehicle.id, events.vehicle_facts(vehicle))
         await self.outbox.add(tx, now, record)
 

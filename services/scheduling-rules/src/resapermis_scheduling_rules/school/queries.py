@@ -16,8 +16,8 @@ from resapermis_scheduling_rules.domain.availability import KeptLine
 from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Rulebook
 from resapermis_scheduling_rules.domain.quota import ComputedFte, Place, SeenThreshold
 from resapermis_scheduling_rules.domain.slots import School
-from resapermis_scheduling_rules.domain.standing import Standing
-from resapermis_scheduling_rules.school.tables import lines, said, schools, thresholds
+from resapermis_scheduling_rules.domain.standing import SchoolStanding
+from resapermis_scheduling_rules.school.tables import lines, published_thresholds, schools, thresholds
 
 
 async def school(tx: Tx, school_id: str) -> tuple[School, datetime] | None:
@@ -136,7 +136,7 @@ _KEEP_LINES = sa.text(
 
 
 async def keep_lines(tx: Tx, kept: Iterable[KeptLine]) -> None:
-    """Count these lines, each once, and keep whom they occupy: a later fact of a line goes before an earlier one."""
+    """Count these lines, each once, and keep whom they occupy: a later event of a line goes before an earlier one."""
     ordered = sorted(kept, key=lambda line: line.id)
     if not ordered:
         return
@@ -201,18 +201,20 @@ async def usage_now(engine: AsyncEngine, school_id: str, since_month: str) -> di
     return {Place(row[0], row[1], row[2]): row[3] for row in rows}
 
 
-async def first_to_say(tx: Tx, school_id: str, place: Place, percents: Sequence[int]) -> list[int]:
+async def first_to_publish(tx: Tx, school_id: str, place: Place, percents: Sequence[int]) -> list[int]:
     """Of these shares of a threshold, those that nobody was told of yet; from now on they have been."""
     if not percents:
         return []
     rows = [_key(school_id, place) | {"percent": percent} for percent in percents]
-    statement = insert(said).values(rows).on_conflict_do_nothing().returning(said.c.percent)
+    statement = (
+        insert(published_thresholds).values(rows).on_conflict_do_nothing().returning(published_thresholds.c.percent)
+    )
     return sorted((await tx.execute(statement)).scalars())
 
 
 async def forget_months(tx: Tx, before: str) -> None:
     """Delete counts of months long past."""
-    for table in (lines, thresholds, said):
+    for table in (lines, thresholds, published_thresholds):
         await tx.execute(sa.delete(table).where(table.c.month < before))
 
 
@@ -258,15 +260,15 @@ Key = tuple[str, Place]
 class Counted:
     """Standings of some schools, how many lines count for some of their thresholds, and every parameter."""
 
-    standings: Mapping[str, Standing]
+    standings: Mapping[str, SchoolStanding]
     counts: Mapping[Key, int]
     rulebook: Rulebook
 
 
-def standing(record: Any, now: datetime) -> Standing:
+def standing(record: Any, now: datetime) -> SchoolStanding:
     """One record of `STANDINGS`."""
     school, seen_at, thresholds, ftes = record
-    return Standing(
+    return SchoolStanding(
         School(*school),
         {
             Place(department, month, category): SeenThreshold(
@@ -282,7 +284,7 @@ def standing(record: Any, now: datetime) -> Standing:
     )
 
 
-async def of_school(engine: AsyncEngine, school_id: str, now: datetime) -> Standing | None:
+async def of_school(engine: AsyncEngine, school_id: str, now: datetime) -> SchoolStanding | None:
     """One school's; None where it was never seen."""
     (row,) = await _ALONE.run(engine, {"school_ids": [school_id]})
     return next((standing(record, now) for record in row.standings), None)

@@ -16,7 +16,7 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
 from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import School
-from resapermis_scheduling_rules.domain.standing import Standing
+from resapermis_scheduling_rules.domain.standing import SchoolStanding
 from resapermis_scheduling_rules.peers import REMEMBERED, Asker, Flights, Memory
 from resapermis_scheduling_rules.school import queries
 
@@ -53,15 +53,15 @@ class Schools:
         """`seconds` is how late a change elsewhere may be seen here."""
         self._engine, self._egress, self._now = engine, egress, now
         self._flights, self._announce = flights, announce
-        self._standings: Memory[Standing | None] = Memory(now, seconds)
+        self._standings: Memory[SchoolStanding | None] = Memory(now, seconds)
         self._replacements: dict[tuple[str, str, str], Replacements] = {}
 
-    async def standing(self, asker: Asker) -> Standing:
+    async def standing(self, asker: Asker) -> SchoolStanding:
         """The asker's school; asked from RdvPermis when it was never seen (its Failure then), or again every hour."""
         known = await self._standings.get(asker.school_id, lambda: self._read_standing(asker.school_id))
         return await self.standing_as_read(known, asker)
 
-    async def standing_as_read(self, known: Standing | None, asker: Asker) -> Standing:
+    async def standing_as_read(self, known: SchoolStanding | None, asker: Asker) -> SchoolStanding:
         """The same where `known` was just read along with something else."""
         if known is None:
             await self._flights.once(("school", asker.school_id), lambda: self._ask_school(asker))
@@ -77,7 +77,7 @@ class Schools:
         self._standings.forget(school_id)
 
     def refresh_threshold(
-        self, standing: Standing, month: str, category: str, asker: Asker
+        self, standing: SchoolStanding, month: str, category: str, asker: Asker
     ) -> asyncio.Task[Any] | None:
         """Ask RdvPermis for its own figure behind the answer, when ours is older than ten minutes."""
         place = Place(standing.school.department, month, category)
@@ -100,7 +100,7 @@ class Schools:
         """What RdvPermis last said of a month's replacements; None where it never did."""
         return self._replacements.get((asker.school_id, month, category))
 
-    async def _read_standing(self, school_id: str) -> Standing | None:
+    async def _read_standing(self, school_id: str) -> SchoolStanding | None:
         return await queries.of_school(self._engine, school_id, self._now())
 
     async def _ask_school(self, asker: Asker) -> None:

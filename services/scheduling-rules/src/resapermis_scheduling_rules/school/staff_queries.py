@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.school.fte import Fte, Hours, Kind, Months
 from resapermis_scheduling_rules.school.staff import WARN_DAYS, Ending, Term, Vehicle
-from resapermis_scheduling_rules.school.tables import endings_said, ftes, hours, schools, trainers, vehicles
+from resapermis_scheduling_rules.school.tables import ftes, hours, published_endings, schools, trainers, vehicles
 
 ENDED_LATELY = timedelta(days=90)
 """What ended longer ago is nobody's news."""
@@ -194,7 +194,7 @@ async def endings(tx: Tx, now: datetime) -> list[Ending]:
     """
     window = (now - ENDED_LATELY, now + timedelta(days=max(WARN_DAYS)))
     licence = sa.select(schools.c.id, sa.literal(""), schools.c.licensed_until).where(
-        schools.c.licensed_until.between(*window), ~_told(schools.c.id, sa.literal(""), schools.c.licensed_until)
+        schools.c.licensed_until.between(*window), ~_published(schools.c.id, sa.literal(""), schools.c.licensed_until)
     )
     active = sa.and_(
         trainers.c.active_from <= now, sa.or_(trainers.c.active_until.is_(None), trainers.c.active_until > now)
@@ -203,19 +203,19 @@ async def endings(tx: Tx, now: datetime) -> list[Ending]:
         trainers.c.authorised_until.between(*window),
         active,
         sa.or_(trainers.c.active_until.is_(None), trainers.c.active_until > trainers.c.authorised_until),
-        ~_told(trainers.c.school_id, trainers.c.id, trainers.c.authorised_until),
+        ~_published(trainers.c.school_id, trainers.c.id, trainers.c.authorised_until),
     )
     return [Ending(*row) for row in await tx.execute(sa.union_all(licence, trainer))]
 
 
-def _told(
+def _published(
     school_id: sa.ColumnElement[str], trainer_id: sa.ColumnElement[str], ends_at: sa.ColumnElement[datetime]
 ) -> sa.Exists:
     return sa.exists().where(
-        endings_said.c.school_id == school_id,
-        endings_said.c.trainer_id == trainer_id,
-        endings_said.c.ends_at == ends_at,
-        endings_said.c.days == 0,
+        published_endings.c.school_id == school_id,
+        published_endings.c.trainer_id == trainer_id,
+        published_endings.c.ends_at == ends_at,
+        published_endings.c.days == 0,
     )
 
 
@@ -230,10 +230,10 @@ async def first_to_warn(tx: Tx, ending: Ending, days: Sequence[int]) -> list[int
         }
         for one in days
     ]
-    statement = insert(endings_said).values(rows).on_conflict_do_nothing().returning(endings_said.c.days)
+    statement = insert(published_endings).values(rows).on_conflict_do_nothing().returning(published_endings.c.days)
     return sorted((await tx.execute(statement)).scalars())
 
 
 async def forget_endings(tx: Tx, before: datetime) -> None:
     """Delete what was told of ends long past."""
-    await tx.execute(sa.delete(endings_said).where(endings_said.c.ends_at < before))
+    await tx.execute(sa.delete(published_endings).where(published_endings.c.ends_at < before))

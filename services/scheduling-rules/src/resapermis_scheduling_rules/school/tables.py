@@ -56,8 +56,8 @@ lines = sa.Table(
 )
 sa.Index("line_usage_idx", lines.c.school_id, lines.c.month)
 sa.Index("line_hours_idx", lines.c.school_id, lines.c.starts_at, postgresql_where=lines.c.starts_at.is_not(None))
-said = sa.Table(
-    "threshold_said",
+published_thresholds = sa.Table(
+    "threshold_published",
     metadata,
     sa.Column("school_id", sa.Text, primary_key=True),
     sa.Column("department", sa.Text, primary_key=True),
@@ -127,8 +127,8 @@ ftes = sa.Table(
     sa.Column("computed_at", TIME, nullable=False),
     sa.CheckConstraint("hundredths >= 0", name="not_negative"),
 )
-endings_said = sa.Table(
-    "authorisation_said",
+published_endings = sa.Table(
+    "authorisation_published",
     metadata,
     sa.Column("school_id", sa.Text, primary_key=True),
     sa.Column("trainer_id", sa.Text, primary_key=True),

@@ -1,4 +1,4 @@
-"""How old what a search answers is, and what of it is looked at again."""
+"""How old what a search answers is, and what of it is polled again."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,29 +9,29 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import Clock
 from resapermis_scheduling_rules.domain.days import local_day
-from resapermis_scheduling_rules.domain.polls import Interest, Look, Seen, is_due, looks_for, worth
+from resapermis_scheduling_rules.domain.polls import Interest, Poll, PollRecord, is_due, polls_for, worth
 from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror import queries as store
-from resapermis_scheduling_rules.mirror.poller import Looker
+from resapermis_scheduling_rules.mirror.poller import Poller
 from resapermis_scheduling_rules.parameters.queries import Rulebooks
 from resapermis_scheduling_rules.peers import REMEMBERED, SEEN, Asker, Flights, Memory
 from resapermis_scheduling_rules.school.schools import Schools
 from resapermis_scheduling_rules.search.wanted import Wanted
 
-MOST_LOOKS = 600
-"""Looks that one search may cause at all, its nearest centres first; the planner sees to the rest."""
+MOST_POLLS = 600
+"""Polls that one search may cause at all, its nearest centres first; the planner sees to the rest."""
 MOST_PLACES = 5
 """Departments that one search is noted as watching."""
 INTEREST_PAUSE = timedelta(minutes=1)
-GATHER_SECONDS = 0.5
+BATCH_SECONDS = 0.5
 """How long what people look at waits for more of it before it is written."""
 ACCOUNT_SECONDS = 1.0
-"""How long the account of a window's looks is remembered, unless one of its looks lands."""
+"""How long the account of a window's polls is remembered, unless one of its polls lands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was looked at for a search."""
+    """What was polled for a search."""
 
     oldest_seen_at: datetime | None = None
     incomplete: bool = False
@@ -40,12 +40,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How the looks stand that together show a window."""
+    """How the polls stand that together show a window."""
 
     any: bool
-    """False where there is nothing to look at."""
-    doubtful: Sequence[tuple[Look, Seen | None]]
-    """Those that may be due, the worthiest first, with what the last look gave; of all others it is known that they are not."""
+    """False where there is nothing to poll."""
+    doubtful: Sequence[tuple[Poll, PollRecord | None]]
+    """Those that may be due, the worthiest first, with what the last poll gave; of all others it is known that they are not."""
     oldest_seen_at: datetime | None
     unseen: bool
     """Some were never answered."""
@@ -60,16 +60,16 @@ class Freshness:
         engine: AsyncEngine,
         schools: Schools,
         rulebooks: Rulebooks,
-        looker: Looker,
+        poller: Poller,
         flights: Flights,
         now: Clock,
         *,
-        first_look_seconds: float,
+        first_poll_seconds: float,
     ) -> None:
-        """`first_look_seconds`: how long a search waits when nothing of its window was ever seen."""
-        self._engine, self._looker, self._now = engine, looker, now
+        """`first_poll_seconds`: how long a search waits when nothing of its window was ever seen."""
+        self._engine, self._poller, self._now = engine, poller, now
         self._schools, self._rulebooks, self._flights = schools, rulebooks, flights
-        self._first_look_seconds = first_look_seconds
+        self._first_poll_seconds = first_poll_seconds
         self._accounts: Memory[Account] = Memory(now, ACCOUNT_SECONDS)
         self._noted: dict[Interest, datetime] = {}
         self._unwritten: list[tuple[Interest, datetime]] = []
@@ -78,25 +78,25 @@ class Freshness:
         """Refresh what is stale of a window; wait only where nothing was ever seen, or a person asks for it."""
         account = await self._account(wanted, centres, poll_now=poll_now)
         why, under_way = SEEN, False
-        if wanted.after is None and account.any:  # later pages show the same looks
+        if wanted.after is None and account.any:  # later pages show the same polls
             self._note_interest(wanted, centres, who)
-            tasks, why = self._looker.start(await self._due(account, wanted.category, poll_now=poll_now), who)
+            tasks, why = self._poller.start(await self._due(account, wanted.category, poll_now=poll_now), who)
             if tasks:
-                patience = self._first_look_seconds if poll_now or account.oldest_seen_at is None else 0
+                patience = self._first_poll_seconds if poll_now or account.oldest_seen_at is None else 0
                 done, pending = await asyncio.wait(tasks, timeout=patience)
                 under_way = bool(pending)
                 why = next((task.result() for task in done if task.result()), why)
                 if under_way:
-                    why = why or self._looker.trouble(who)
+                    why = why or self._poller.trouble(who)
                 if done:
-                    self._schools.forget(who.school_id)  # the looks may have shown a threshold as reached
+                    self._schools.forget(who.school_id)  # the polls may have shown a threshold as reached
                     account = await self._account(wanted, centres, poll_now=poll_now)
         why = why or account.trouble
         return Window(account.oldest_seen_at, under_way or account.unseen or bool(why), why)
 
     async def _account(self, wanted: Wanted, centres: Sequence[Centre], *, poll_now: bool) -> Account:
         ids = tuple(centre.id for centre in centres)
-        landed = self._looker.landed(ids, wanted.category)
+        landed = self._poller.landed(ids, wanted.category)
         days = tuple(
             local_day(at, wanted.department or centres[0].department) if centres else None
             for at in (wanted.since, wanted.until)
@@ -105,8 +105,8 @@ class Freshness:
         return await self._accounts.get(key, lambda: self._read(wanted, centres, poll_now=poll_now))
 
     async def _read(self, wanted: Wanted, centres: Sequence[Centre], *, poll_now: bool) -> Account:
-        """Count the looks, and name those alone that may be due; all of them where some were never tried."""
-        many = max(1, MOST_LOOKS // max(1, (wanted.until - wanted.since).days + 1))
+        """Count the polls, and name those alone that may be due; all of them where some were never tried."""
+        many = max(1, MOST_POLLS // max(1, (wanted.until - wanted.since).days + 1))
         near, far = centres[:many], centres[many:]
         days = {department: _days(wanted, department) for department in {one.department for one in centres}}
         every_day = sorted(set().union(*days.values()))
@@ -120,14 +120,14 @@ class Freshness:
             every_day,
             self._now() + timedelta(seconds=ACCOUNT_SECONDS) - fresh,
         )
-        doubtful: Sequence[tuple[Look, Seen | None]]
+        doubtful: Sequence[tuple[Poll, PollRecord | None]]
         if known.tried == expected == len(near) * len(every_day):
             doubtful = sorted(known.doubtful, key=lambda one: worth(one[0]))
             answered, oldest = known.answered, known.oldest_seen_at
         else:  # some were never tried, or the day is another somewhere
-            looks = self._looks(wanted, near)
-            seen = await store.looks_seen(self._engine, wanted.category, looks)
-            doubtful = [(look, seen.get(look)) for look in looks]
+            polls = self._polls(wanted, near)
+            seen = await store.polls_seen(self._engine, wanted.category, polls)
+            doubtful = [(poll, seen.get(poll)) for poll in polls]
             moments = [one.seen_at for one in seen.values() if one.seen_at is not None]
             answered, oldest = len(moments), min(moments, default=None)
         return Account(
@@ -139,28 +139,28 @@ class Freshness:
         )
 
     async def _least_fresh(self, centres: Sequence[Centre], category: str) -> timedelta:
-        """The shortest time for which a look stays fresh at any of these."""
+        """The shortest time for which a poll stays fresh at any of these."""
         departments = {centre.department for centre in centres}
         seconds = [(await self._rulebooks.parameters_at(one, category)).look_stale_seconds for one in departments]
         return timedelta(seconds=min(seconds, default=0))
 
-    def _looks(self, wanted: Wanted, centres: Sequence[Centre]) -> list[Look]:
+    def _polls(self, wanted: Wanted, centres: Sequence[Centre]) -> list[Poll]:
         if wanted.until <= wanted.since:
             return []
-        looks = looks_for(centres, wanted.category, wanted.since, wanted.until)
-        return [look for look in looks if not wanted.weekdays or look.day.isoweekday() in wanted.weekdays]
+        polls = polls_for(centres, wanted.category, wanted.since, wanted.until)
+        return [poll for poll in polls if not wanted.weekdays or poll.day.isoweekday() in wanted.weekdays]
 
-    async def _due(self, account: Account, category: str, *, poll_now: bool) -> list[Look]:
+    async def _due(self, account: Account, category: str, *, poll_now: bool) -> list[Poll]:
         stale: dict[str, timedelta] = {}
         now, due = self._now(), []
-        for look, seen in account.doubtful:
-            fresh = stale.get(look.department)
+        for poll, seen in account.doubtful:
+            fresh = stale.get(poll.department)
             if fresh is None:
-                parameters = await self._rulebooks.parameters_at(look.department, category)
+                parameters = await self._rulebooks.parameters_at(poll.department, category)
                 fresh = timedelta(seconds=0 if poll_now else parameters.look_stale_seconds)
-                stale[look.department] = fresh
-            if is_due(look, seen, now, fresh):
-                due.append(look)
+                stale[poll.department] = fresh
+            if is_due(poll, seen, now, fresh):
+                due.append(poll)
         return due
 
     def _note_interest(self, wanted: Wanted, centres: Sequence[Centre], who: Asker) -> None:
@@ -186,7 +186,7 @@ class Freshness:
 
     async def _write_interests(self) -> None:
         """All that came in a moment together: a commit each, beside the answers, was a tenth of a search's CPU."""
-        await asyncio.sleep(GATHER_SECONDS)
+        await asyncio.sleep(BATCH_SECONDS)
         while self._unwritten:
             noted, self._unwritten = self._unwritten, []
             await store.note_interests(self._engine, noted)

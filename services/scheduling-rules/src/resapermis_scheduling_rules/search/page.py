@@ -10,12 +10,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.verdict.v1 import verdict_pb2
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.domain.case import Case, Purpose, Verdict
 from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.domain.distance import distance_km, travel_minutes
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Place, Quota
 from resapermis_scheduling_rules.domain.slots import Centre, Point, School, Slot, Status
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose, Verdict
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.evaluation.judge import Rule
 from resapermis_scheduling_rules.rules import SLOT_RULES
@@ -24,33 +24,33 @@ from resapermis_scheduling_rules.rules import SLOT_RULES
 class Asks(NamedTuple):
     """What of a slot a rule looks at in a search of one category by one school; `Ground` apart."""
 
-    decides: Callable[[Case], Hashable]
+    decides: Callable[[EvaluationSnapshot], Hashable]
     """By what it allows or refuses."""
-    says: Callable[[Case], Hashable]
+    says: Callable[[EvaluationSnapshot], Hashable]
     """By what its whole verdict is the same."""
 
 
-def _nothing(case: Case) -> None:
-    del case
+def _nothing(snapshot: EvaluationSnapshot) -> None:
+    del snapshot
 
 
-def _month(case: Case) -> Hashable:
-    return case.slot.department, case.slot.month
+def _month(snapshot: EvaluationSnapshot) -> Hashable:
+    return snapshot.slot.department, snapshot.slot.month
 
 
 ASKS: Mapping[str, Asks] = {
     "published": Asks(
-        lambda case: (case.status, case.now >= case.slot.published_at),
-        lambda case: (case.status, case.slot.seen_at, case.slot.published_at),
+        lambda snapshot: (snapshot.status, snapshot.now >= snapshot.slot.published_at),
+        lambda snapshot: (snapshot.status, snapshot.slot.seen_at, snapshot.slot.published_at),
     ),
-    "past": Asks(lambda case: case.now >= case.slot.starts_at, lambda case: case.slot.starts_at),
+    "past": Asks(lambda snapshot: snapshot.now >= snapshot.slot.starts_at, lambda snapshot: snapshot.slot.starts_at),
     "notice": Asks(
-        lambda case: case.now <= case.slot.starts_at - _notice(case.parameters),
-        lambda case: (case.slot.starts_at, case.slot.department),
+        lambda snapshot: snapshot.now <= snapshot.slot.starts_at - _notice(snapshot.parameters),
+        lambda snapshot: (snapshot.slot.starts_at, snapshot.slot.department),
     ),
     "territory": Asks(
-        lambda case: case.now >= case.slot.opens_to_all_at(case.parameters),
-        lambda case: (case.slot.published_at, case.slot.department),
+        lambda snapshot: snapshot.now >= snapshot.slot.opens_to_all_at(snapshot.parameters),
+        lambda snapshot: (snapshot.slot.published_at, snapshot.slot.department),
     ),
     "licensed": Asks(_nothing, _nothing),
     "threshold": Asks(_nothing, _month),
@@ -60,7 +60,7 @@ ASKS: Mapping[str, Asks] = {
 
 A property test holds every page against `judge.slot`.
 """
-_ALL_OF_IT = Asks(lambda case: case.slot, lambda case: case.slot)
+_ALL_OF_IT = Asks(lambda snapshot: snapshot.slot, lambda snapshot: snapshot.slot)
 _ASKS = [ASKS.get(rule.__name__, _ALL_OF_IT) for rule in SLOT_RULES]
 
 
@@ -78,8 +78,8 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judgement:
-    """How slots stand for the asker that share ground, status, publication and look; its own key, like their ground."""
+class SlotJudgement:
+    """How slots stand for the asker that share ground, status, publication and poll; its own key, like their ground."""
 
     status: Status
     parameters: Parameters
@@ -93,7 +93,7 @@ class Judged(NamedTuple):
     """A slot with its judgement."""
 
     slot: Slot
-    judgement: Judgement
+    judgement: SlotJudgement
 
     @property
     def allowed(self) -> bool:
@@ -121,7 +121,7 @@ class PageJudge:
     """By department."""
     quota_of: Callable[[Place], Quota]
     _grounds: dict[Hashable, Ground] = field(init=False, default_factory=dict)
-    _judgements: dict[Hashable, Judgement] = field(init=False, default_factory=dict)
+    _judgements: dict[Hashable, SlotJudgement] = field(init=False, default_factory=dict)
     _refusing: dict[Hashable, Sequence[Rule]] = field(init=False, default_factory=dict)
     _rules: Sequence[Rule] = field(init=False)
 
@@ -132,7 +132,7 @@ class PageJudge:
     def judge(self, slot: Slot) -> Judged:
         """Say what `judge.slot` says, of the verdicts only those against.
 
-        Slots of one look that begin late enough share a judgement: until it opens, and the notice before they begin, what
+        Slots of one poll that begin late enough share a judgement: until it opens, and the notice before they begin, what
         a rule says of the hour itself is allowed, and its facts are not shown.
         """
         ground = self._ground(slot)
@@ -145,11 +145,11 @@ class PageJudge:
         at_its_hour = (key, slot.starts_at)
         judgement = self._judgements.get(at_its_hour)
         if judgement is None:
-            case = Case(self.now, Purpose.SEARCH, self.school, slot, ground.parameters, ground.quota)
-            against = [rule(case) for rule in self._that_refuse(ground, case)]
+            snapshot = EvaluationSnapshot(self.now, Purpose.SEARCH, self.school, slot, ground.parameters, ground.quota)
+            against = [rule(snapshot) for rule in self._that_refuse(ground, snapshot)]
             waits = bool(against) and all(verdict.opens_at is not None for verdict in against)
-            opens_at = judge.opens_at(case, against, self._rules) if waits else None
-            judgement = Judgement(status, ground.parameters, not against, against, opens_at)
+            opens_at = judge.opens_at(snapshot, against, self._rules) if waits else None
+            judgement = SlotJudgement(status, ground.parameters, not against, against, opens_at)
             closes_first = waits and opens_at is None
             common = latest > (opens_at or self.now) and not closes_first
             self._judgements[key if common else at_its_hour] = judgement
@@ -167,12 +167,12 @@ class PageJudge:
             self._grounds[here] = known
         return known
 
-    def _that_refuse(self, ground: Ground, case: Case) -> Sequence[Rule]:
+    def _that_refuse(self, ground: Ground, snapshot: EvaluationSnapshot) -> Sequence[Rule]:
         """The rules that refuse a slot: mostly none, known by what decides alone."""
-        key = (ground, *[asks.decides(case) for asks in _ASKS])
+        key = (ground, *[asks.decides(snapshot) for asks in _ASKS])
         known = self._refusing.get(key)
         if known is None:
-            known = self._refusing[key] = [rule for rule in self._rules if not rule(case).allowed]
+            known = self._refusing[key] = [rule for rule in self._rules if not rule(snapshot).allowed]
         return known
 
 
@@ -180,11 +180,11 @@ def _remembering(rule: Rule, asks: Asks) -> Rule:
     """A rule with a memory of its own: one that were its page's would hold the page in a circle, for Python's collector."""
     known: dict[Hashable, Verdict] = {}
 
-    def remembered(case: Case) -> Verdict:
-        key = (case.now, asks.says(case))
+    def remembered(snapshot: EvaluationSnapshot) -> Verdict:
+        key = (snapshot.now, asks.says(snapshot))
         said = known.get(key)
         if said is None:
-            said = known[key] = rule(case)
+            said = known[key] = rule(snapshot)
         return said
 
     return remembered

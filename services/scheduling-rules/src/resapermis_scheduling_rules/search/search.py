@@ -56,12 +56,12 @@ class CentreUnknown(Exception):
 MOST_LOOKED_AT = 1000
 """Slots that one page looks at before it ends where it stands, perhaps with few or none found."""
 MOST_READINGS = 8
-ROW_READING = 200
+RUN_READING = 200
 """Slots read at once where neighbours count, times how many are to follow each other: the longer, the rarer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchPage:
     """A page."""
 
     slots: Sequence[Judged]
@@ -80,7 +80,7 @@ class Finder:
     judge: PageJudge
     school: Point | None
 
-    async def page(self, engine: AsyncEngine) -> Found:
+    async def page(self, engine: AsyncEngine) -> SearchPage:
         """Read on from where the last page ended until this one is full, everything was seen, or enough was looked at."""
         wanted = self.wanted
         after = max(wanted.after, (wanted.since, "")) if wanted.after is not None else (wanted.since, "")
@@ -88,7 +88,7 @@ class Finder:
         looked_at = 0
         for _ in range(MOST_READINGS):
             if after[0] >= wanted.until or not self.streams:
-                return Found(found, None)
+                return SearchPage(found, None)
             begin = self._begin(after)
             rows, upto = await self._read(engine, begin)
             looked_at += len(rows)
@@ -97,11 +97,11 @@ class Finder:
                 if len(found) > wanted.limit:
                     del found[wanted.limit :]
                     last = found[-1].slot
-                    return Found(found, (last.starts_at, last.id))
+                    return SearchPage(found, (last.starts_at, last.id))
             after = upto
             if looked_at >= MOST_LOOKED_AT:
                 break
-        return Found(found, after if after[0] < wanted.until else None)
+        return SearchPage(found, after if after[0] < wanted.until else None)
 
     def _begin(self, after: Position) -> Position:
         """Where neighbours count, from the beginning of the day."""
@@ -114,7 +114,7 @@ class Finder:
         """Rows after `begin` in order, and up to where none is missing; whole days where neighbours count."""
         wanted, times = self.wanted, 1
         reading = Reading(self.by_centre, wanted.free_only, bool(wanted.kind))
-        many = wanted.limit + 1 if wanted.in_a_row <= 1 else ROW_READING * wanted.in_a_row
+        many = wanted.limit + 1 if wanted.in_a_row <= 1 else RUN_READING * wanted.in_a_row
         while True:
             part = step(wanted, self.streams, begin[0], many, times)
             rows: Sequence[Row] = ()
@@ -192,12 +192,12 @@ MOST_STREAMS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """Where a search reads, and where it looks."""
+class SearchScope:
+    """Where a search reads, and what it polls."""
 
     streams: Mapping[str, str]
     by_centre: bool
-    looked_at: Sequence[Centre]
+    polled: Sequence[Centre]
     """Open centres, nearest first."""
     trouble: str = SEEN
     """Why it is not known whether these are all centres."""
@@ -221,7 +221,7 @@ class Searching:
         self._freshness, self._now = freshness, now
 
     async def slots(self, request: pb.SearchSlotsRequest) -> pb.SearchSlotsResponse:
-        """Answer from the mirror, and look again at what is stale."""
+        """Answer from the mirror, and poll again what is stale."""
         who, now = asker(), self._now()
         wanted = search_wire.wanted_of(request, now)
         school = (await self._schools.standing(who)).school if wanted.within_km is not None else None
@@ -246,7 +246,7 @@ class Searching:
             parameters_in,
             lambda place: standing.quota(place, usage.get(place, 0), parameters_in(place.department)),
         )
-        found = await self._find(wanted, scope, judge, standing.school.point)
+        found = await self._page(wanted, scope, judge, standing.school.point)
         response = pb.SearchSlotsResponse(incomplete=window.incomplete, incomplete_reason=window.reason)
         if window.oldest_seen_at is not None:
             response.oldest_seen_at.CopyFrom(wire.timestamp(window.oldest_seen_at))
@@ -270,15 +270,15 @@ class Searching:
         nearest = nearest_first(offer.centres, school.point)
         return pb.ListCentresResponse(centres=[writer.centre(one, parameters) for one in nearest])
 
-    async def _window(self, wanted: Wanted, scope: Scope, who: Asker, *, poll_now: bool) -> Window:
-        if scope.trouble and not scope.looked_at:
+    async def _window(self, wanted: Wanted, scope: SearchScope, who: Asker, *, poll_now: bool) -> Window:
+        if scope.trouble and not scope.polled:
             return Window(incomplete=True, reason=scope.trouble)
-        window = await self._freshness.of(wanted, scope.looked_at, who, poll_now=poll_now)
+        window = await self._freshness.of(wanted, scope.polled, who, poll_now=poll_now)
         if scope.trouble:
             return Window(window.oldest_seen_at, incomplete=True, reason=window.reason or scope.trouble)
         return window
 
-    async def _scope(self, wanted: Wanted, school: Point | None, who: Asker) -> Scope:
+    async def _scope(self, wanted: Wanted, school: Point | None, who: Asker) -> SearchScope:
         if wanted.department:
             departments: Sequence[str] = [wanted.department]
         else:
@@ -295,14 +295,14 @@ class Searching:
             else:
                 offered += offer.centres
         every_centre = await self._centres.all([centre.id for centre in offered])
-        looked_at = [one for one in offered if is_meant(wanted, one, school)]
+        polled = [one for one in offered if is_meant(wanted, one, school)]
         if not wanted.centre_ids and wanted.within_km is None:
-            return Scope({wanted.department: wanted.department}, False, looked_at, trouble)
+            return SearchScope({wanted.department: wanted.department}, False, polled, trouble)
         known = [one for one in every_centre.values() if is_meant(wanted, one, school)]
         streams = {one.id: one.department for one in nearest_first(known, school)[:MOST_STREAMS]}
-        return Scope(streams, True, nearest_first(looked_at, school), trouble)
+        return SearchScope(streams, True, nearest_first(polled, school), trouble)
 
-    async def _find(self, wanted: Wanted, scope: Scope, judge: PageJudge, school: Point | None) -> Found:
+    async def _page(self, wanted: Wanted, scope: SearchScope, judge: PageJudge, school: Point | None) -> SearchPage:
         centres = await self._centres.all()
         try:
             return await Finder(wanted, scope.streams, scope.by_centre, centres, judge, school).page(self._reader)

@@ -114,7 +114,7 @@ def opens(wanted: Wanted, *, allowed: bool, opens_at: datetime | None) -> bool:
 
 @lru_cache(maxsize=1024)
 def hours(wanted: Wanted, department: str) -> Sequence[tuple[datetime, datetime]]:
-    """Stretches of the window, in order and apart, outside of which nothing in a department can match.
+    """Parts of the window, in order and apart, outside of which nothing in a department can match.
 
     Around a change of clocks they are generous: `matches` decides. Remembered: each step of a page asks again.
     """
@@ -210,7 +210,7 @@ class Step:
     until: datetime
 
 
-MOST_STRETCHES = 400
+MOST_INDEX_RANGES = 400
 """Streams times parts of one query: what it costs where there is next to nothing to find."""
 LEAST_EACH = 16
 
@@ -225,7 +225,7 @@ def step(wanted: Wanted, streams: Mapping[str, str], begin: datetime, many: int,
     parts = _parts(wanted, streams.values(), begin)
     if len(streams) > 1 and not wanted.by_hour:
         parts = _growing(begin, wanted.until)
-    longest = times * max(1, MOST_STRETCHES // max(1, len(streams)))
+    longest = times * max(1, MOST_INDEX_RANGES // max(1, len(streams)))
     until = parts[longest][0] if len(parts) > longest else wanted.until
     each = many if len(streams) <= 1 else min(many, max(LEAST_EACH, 3 * many // len(streams)))
     return Step(list(streams), parts[:longest], each, many, until)
@@ -255,17 +255,17 @@ def _growing(begin: datetime, until: datetime) -> list[tuple[datetime, datetime]
 def complete_until(done: Step, rows: Sequence[Row]) -> Position:
     """Up to where a step's answer, in order, lacks nothing.
 
-    Its end; or the last slot of all, where that was as many as were asked for; or the last of the first stretch (stream
+    Its end; or the last slot of all, where that was as many as were asked for; or the last of the first index range (stream
     and part) that was cut short.
     """
     if done.most_each < done.most:  # each stream is a centre
         counts = Counter(map(itemgetter(0, CENTRE), rows))
-        cut = {stretch for stretch, count in counts.items() if count >= done.most_each}
+        cut = {index_range for index_range, count in counts.items() if count >= done.most_each}
         seen: Counter[tuple[int, str]] = Counter()
         for row in rows if cut else ():
-            stretch = (row[0], row[CENTRE])
-            seen[stretch] += 1
-            if seen[stretch] >= done.most_each:
+            index_range = (row[0], row[CENTRE])
+            seen[index_range] += 1
+            if seen[index_range] >= done.most_each:
                 return position_of(row)
     return position_of(rows[-1]) if len(rows) >= done.most else (done.until, "")
 

@@ -11,7 +11,7 @@ from resapermis_scheduling_rules.search.wanted import DAY, Position, Wanted
 from resapermis_scheduling_rules.wire import time_of, word
 
 USUAL_PAGE, LARGEST_PAGE = 200, 500
-MOST_CENTRES, FURTHEST_KM, LONGEST_ROW = 50, 300, 8
+MOST_CENTRES, FURTHEST_KM, LONGEST_RUN = 50, 300, 8
 WEEK = frozenset(range(1, 8))
 KINDS = ("", "CIRCULATION", "PLATEAU")
 
@@ -25,8 +25,8 @@ def wanted_of(request: pb.SearchSlotsRequest, now: datetime) -> Wanted:
         raise malformed("limit", "1 to 500")
     if len(request.centre_ids) > MOST_CENTRES:
         raise malformed("centre_ids", f"at most {MOST_CENTRES}")
-    if not 0 <= request.in_a_row <= LONGEST_ROW:
-        raise malformed("in_a_row", f"2 to {LONGEST_ROW}")
+    if not 0 <= request.in_a_row <= LONGEST_RUN:
+        raise malformed("in_a_row", f"2 to {LONGEST_RUN}")
     if request.kind not in KINDS:
         raise malformed("kind", '"CIRCULATION", "PLATEAU" or empty')
     since, until = _window(request, now)

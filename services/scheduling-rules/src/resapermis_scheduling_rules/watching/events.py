@@ -34,7 +34,7 @@ def search_forgotten(who: Principal, search_id: str) -> Record:
 def matched(saved: Saved, slots: Sequence[Slot]) -> list[Message]:
     """Slots came that a search wants; nothing is booked by it. `slots` in order of time, at least one."""
     first = slots[0]
-    fact = SearchMatched(
+    event = SearchMatched(
         search_id=str(saved.id),
         school_id=saved.school_id,
         account_id=saved.account_id,
@@ -45,6 +45,6 @@ def matched(saved: Saved, slots: Sequence[Slot]) -> list[Message]:
         category=first.category,
         time_zone=zone_of(first.department),
     )
-    fact.first_starts_at.FromDatetime(first.starts_at)
+    event.first_starts_at.FromDatetime(first.starts_at)
     facts = {"slots": str(len(slots)), "first": first.id}
-    return [fact, events.happened(saved.school_id, "search.match", "search", str(saved.id), facts)]
+    return [event, events.happened(saved.school_id, "search.match", "search", str(saved.id), facts)]

@@ -33,10 +33,10 @@ log = structlog.get_logger()
 
 
 @dataclass
-class Outcome:
+class Round:
     """What a round found."""
 
-    told: list[tuple[Saved, list[Slot]]] = field(default_factory=list)
+    matched: list[tuple[Saved, list[Slot]]] = field(default_factory=list)
     later: set[tuple[str, datetime]] = field(default_factory=set)
     """Slots to match again at the moment at which they open to somebody who wants only what is open."""
 
@@ -62,20 +62,20 @@ class Matcher:
         for slot in known.values():
             if slot.status is Status.FREE and slot.starts_at > now:
                 places.setdefault((slot.category, slot.department), []).append(slot)
-        outcome = Outcome()
+        found_so_far = Round()
         for (category, department), slots in places.items():
-            await self._match(category, department, slots, now, outcome)
+            await self._match(category, department, slots, now, found_so_far)
         async with transaction(self._engine) as tx:
             await store.take_news(tx, news)
-            await store.again(tx, outcome.later)
-            for saved, slots in sorted(outcome.told, key=lambda one: one[0].id):
+            await store.again(tx, found_so_far.later)
+            for saved, slots in sorted(found_so_far.matched, key=lambda one: one[0].id):
                 fresh = await store.note_matches(tx, saved.id, [slot.id for slot in slots], now)
-                told = [slot for slot in slots if slot.id in fresh]
-                if told:
-                    await self._outbox.add(tx, now, *watch_events.matched(saved, told))
+                untold = [slot for slot in slots if slot.id in fresh]
+                if untold:
+                    await self._outbox.add(tx, now, *watch_events.matched(saved, untold))
 
     async def _match(
-        self, category: str, department: str, slots: Sequence[Slot], now: datetime, outcome: Outcome
+        self, category: str, department: str, slots: Sequence[Slot], now: datetime, found_so_far: Round
     ) -> None:
         """All news of one place against the searches of that place alone."""
         async with transaction(self._reader) as tx:
@@ -93,9 +93,9 @@ class Matcher:
                 wanted = wanted_of(saved, now)
                 found = await self._meant(wanted, slots, judge)
                 if found:
-                    outcome.told.append((saved, found))
+                    found_so_far.matched.append((saved, found))
                 if wanted.open_now:
-                    outcome.later |= opening_later(wanted, slots, judge)
+                    found_so_far.later |= opening_later(wanted, slots, judge)
 
     async def _judge(self, school_id: str, category: str, now: datetime) -> PageJudge:
         standing = await self._schools.standing(Asker(school_id))

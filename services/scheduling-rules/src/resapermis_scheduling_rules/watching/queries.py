@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.mirror.tables import centres
 from resapermis_scheduling_rules.school.tables import schools
-from resapermis_scheduling_rules.watching.tables import favourite_looks, favourites, matches, news, scopes, searches
+from resapermis_scheduling_rules.watching.tables import favourite_polls, favourites, matches, news, scopes, searches
 
 KEPT = timedelta(days=365)
 MOST_SEARCHES = 20
@@ -55,7 +55,7 @@ class Scope:
 
 async def favourites_of(tx: Tx, school_id: str) -> tuple[list[Favourite], datetime | None]:
     """A school's favourites, and when RdvPermis was last read; None: never, or what it has is in doubt."""
-    seen = sa.select(favourite_looks.c.seen_at).where(favourite_looks.c.school_id == school_id)
+    seen = sa.select(favourite_polls.c.seen_at).where(favourite_polls.c.school_id == school_id)
     seen_at: datetime | None = (await tx.execute(seen)).scalar()
     statement = (
         sa.select(
@@ -81,38 +81,38 @@ async def keep_favourites(tx: Tx, school_id: str, found: Iterable[Favourite], at
     ]
     if rows:
         await tx.execute(insert(favourites).values(rows).on_conflict_do_nothing())
-    await _looked(tx, school_id, at, None if category else at)
+    await _polled(tx, school_id, at, None if category else at)
 
 
 async def doubt_favourites(tx: Tx, school_id: str, at: datetime) -> None:
     """What RdvPermis has is not known: it is read before it is shown again."""
-    upsert = insert(favourite_looks).values(school_id=school_id, seen_at=None, tried_at=at)
-    await tx.execute(upsert.on_conflict_do_update(index_elements=[favourite_looks.c.school_id], set_={"seen_at": None}))
+    upsert = insert(favourite_polls).values(school_id=school_id, seen_at=None, tried_at=at)
+    await tx.execute(upsert.on_conflict_do_update(index_elements=[favourite_polls.c.school_id], set_={"seen_at": None}))
 
 
 async def tried_favourites(tx: Tx, school_id: str, at: datetime) -> None:
     """RdvPermis was asked in vain."""
-    await _looked(tx, school_id, at, None)
+    await _polled(tx, school_id, at, None)
 
 
-async def _looked(tx: Tx, school_id: str, at: datetime, seen_at: datetime | None) -> None:
-    upsert = insert(favourite_looks).values(school_id=school_id, seen_at=seen_at, tried_at=at)
+async def _polled(tx: Tx, school_id: str, at: datetime, seen_at: datetime | None) -> None:
+    upsert = insert(favourite_polls).values(school_id=school_id, seen_at=seen_at, tried_at=at)
     change = {"tried_at": upsert.excluded.tried_at}
     if seen_at is not None:
         change["seen_at"] = upsert.excluded.seen_at
-    await tx.execute(upsert.on_conflict_do_update(index_elements=[favourite_looks.c.school_id], set_=change))
+    await tx.execute(upsert.on_conflict_do_update(index_elements=[favourite_polls.c.school_id], set_=change))
 
 
 async def favourites_due(tx: Tx, before: datetime, active_since: datetime, most: int) -> list[str]:
     """Schools, active lately, whose favourites were not asked for since `before`; those never asked first."""
     statement = (
         sa.select(schools.c.id)
-        .select_from(schools.outerjoin(favourite_looks, favourite_looks.c.school_id == schools.c.id))
+        .select_from(schools.outerjoin(favourite_polls, favourite_polls.c.school_id == schools.c.id))
         .where(
             schools.c.seen_at >= active_since,
-            sa.or_(favourite_looks.c.tried_at.is_(None), favourite_looks.c.tried_at < before),
+            sa.or_(favourite_polls.c.tried_at.is_(None), favourite_polls.c.tried_at < before),
         )
-        .order_by(favourite_looks.c.tried_at.nulls_first(), schools.c.id)
+        .order_by(favourite_polls.c.tried_at.nulls_first(), schools.c.id)
         .limit(most)
     )
     return list((await tx.execute(statement)).scalars())

@@ -16,8 +16,8 @@ favourites = sa.Table(
     sa.Column("priority", sa.Integer, nullable=False),
     sa.CheckConstraint("priority BETWEEN 0 AND 2", name="priority"),
 )
-favourite_looks = sa.Table(
-    "favourite_look",
+favourite_polls = sa.Table(
+    "favourite_poll",
     metadata,
     sa.Column("school_id", sa.Text, primary_key=True),
     sa.Column("seen_at", TIME),

@@ -10,22 +10,21 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_scheduling_rules.domain.distance import within
 from resapermis_scheduling_rules.domain.parameters import Rulebook
 from resapermis_scheduling_rules.domain.polls import Interest
-from resapermis_scheduling_rules.domain.slots import Centre as ExamCentre
-from resapermis_scheduling_rules.domain.slots import Point
+from resapermis_scheduling_rules.domain.slots import Centre, Point
 from resapermis_scheduling_rules.mirror.centres import all_offers
-from resapermis_scheduling_rules.mirror.poll_schedule import Centre, Publication, Why, Wish
+from resapermis_scheduling_rules.mirror.poll_schedule import CentreGroup, Publication, Why, Wish
 from resapermis_scheduling_rules.parameters.queries import approved_parameters
 from resapermis_scheduling_rules.school.queries import homes as homes_since
 from resapermis_scheduling_rules.watching import queries
 from resapermis_scheduling_rules.watching.queries import Scope
 
 AT_HOME = timedelta(days=2)
-"""A school whose people were here this lately has its own department, favourites and searches looked at."""
-Offers = Mapping[tuple[str, str], Sequence[ExamCentre]]
+"""A school whose people were here this lately has its own department, favourites and searches polled."""
+Offers = Mapping[tuple[str, str], Sequence[Centre]]
 
 
 class Wants:
-    """What all schools want, for the planner of looks."""
+    """What all schools want, for the poll planner."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         """Read with `engine`."""
@@ -33,7 +32,7 @@ class Wants:
 
     async def __call__(
         self, interests: Sequence[Interest], now: datetime
-    ) -> tuple[Mapping[Centre, Wish], Mapping[tuple[str, str], Publication]]:
+    ) -> tuple[Mapping[CentreGroup, Wish], Mapping[tuple[str, str], Publication]]:
         """Which centres are wanted, and when new slots of each department and category group go on line."""
         async with transaction(self._reader) as tx:
             homes = await homes_since(tx, now - AT_HOME)
@@ -54,20 +53,20 @@ class Wishes:
     """Gathers who wants which of the known centres, and why most."""
 
     offers: Offers
-    payers: dict[Centre, set[str]] = field(default_factory=dict)
-    whys: dict[Centre, Why] = field(default_factory=dict)
+    payers: dict[CentreGroup, set[str]] = field(default_factory=dict)
+    whys: dict[CentreGroup, Why] = field(default_factory=dict)
 
-    def want(self, centres: Iterable[Centre], school: str, why: Why) -> None:
+    def want(self, centres: Iterable[CentreGroup], school: str, why: Why) -> None:
         """A school wants centres; whoever wants one may pay for it."""
         for centre in centres:
             self.payers.setdefault(centre, set()).add(school)
             self.whys[centre] = min(why, self.whys.get(centre, why))
 
-    def open_in(self, department: str, category: str) -> list[Centre]:
+    def open_in(self, department: str, category: str) -> list[CentreGroup]:
         """Centres of a department for a category group."""
         return [(centre.id, category) for centre in self.offers.get((department, category), ())]
 
-    def reached(self, scope: Scope, latitude: float | None, longitude: float | None) -> list[Centre]:
+    def reached(self, scope: Scope, latitude: float | None, longitude: float | None) -> list[CentreGroup]:
         """Centres that a saved search of a school at this place means."""
         point = Point(latitude, longitude) if latitude is not None and longitude is not None else None
         return [
@@ -84,15 +83,15 @@ def wishes_of(
     favourites: Sequence[tuple[str, str, str]],
     saved: Sequence[tuple[str, Scope, float | None, float | None]],
     interests: Sequence[Interest],
-) -> dict[Centre, Wish]:
+) -> dict[CentreGroup, Wish]:
     """Say which centres are wanted: as a favourite, else by a saved search, else for being at home there.
 
-    `homes`: department of each school that was active lately; only these are looked for. The department of a person's
+    `homes`: department of each school that was active lately; only these are polled. The department of a person's
     search is wanted while they look.
     """
     known = {(centre.id, place[1]): place[0] for place, centres in offers.items() for centre in centres}
     wishes = Wishes(offers)
-    at_home: dict[str, list[Centre]] = {}
+    at_home: dict[str, list[CentreGroup]] = {}
     for centre, department in known.items():
         at_home.setdefault(department, []).append(centre)
     for school, department in homes.items():

@@ -39,7 +39,7 @@ class _LeftOutError(Exception):
 
 
 @dataclass
-class Found:
+class BusyTimes:
     """Busy times, UTC, in order; and events left out, by why."""
 
     spans: list[Span] = field(default_factory=list)
@@ -48,14 +48,14 @@ class Found:
     """What these come from; the rest need not be remembered."""
 
 
-def expand(reduced: Reduced, zone: tzinfo, since: datetime, until: datetime) -> Found:
+def expand(reduced: Reduced, zone: tzinfo, since: datetime, until: datetime) -> BusyTimes:
     """Write out what overlaps [since, until). Floating times and whole days are meant in `zone`."""
     series: dict[str, list[Event]] = defaultdict(list)
     for event in reduced.events:
         series[event.uid].append(event)
     once = [events[0] for events in series.values() if len(events) == 1 and not events[0].recurs()]
     read = _read_at_once(reduced, once)
-    found, spans, hurry = Found(), set[Span](), _Hurry()
+    found, spans, hurry = BusyTimes(), set[Span](), _Hurry()
     for uid, events in series.items():
         try:
             with hurry.limited():

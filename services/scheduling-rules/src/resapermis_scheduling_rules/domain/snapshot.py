@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from resapermis_scheduling_rules.domain.availability import NOTHING_KNOWN, Situation
+from resapermis_scheduling_rules.domain.availability import NOTHING_KNOWN, LineSituation
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.penalties import Bar
 from resapermis_scheduling_rules.domain.quota import Quota
+from resapermis_scheduling_rules.domain.restrictions import Restriction
 from resapermis_scheduling_rules.domain.slots import School, Slot, Status
 
 
@@ -75,7 +75,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EvaluationSnapshot:
     """One slot that a school wants, with everything a rule about it looks at."""
 
     now: datetime
@@ -91,9 +91,9 @@ class Case:
     """Other lines of the action that name the same candidate."""
     trainer_id: str = ""
     vehicle_id: str = ""
-    situation: Situation = NOTHING_KNOWN
+    situation: LineSituation = NOTHING_KNOWN
     """Conflicts, trainer and vehicle, from the school's own records."""
-    bars: tuple[Bar, ...] = ()
+    restrictions: tuple[Restriction, ...] = ()
     """Of the candidate in the slot's category."""
     passed_kinds: tuple[str, ...] = ()
     """Kinds of test of this category that the candidate has passed."""

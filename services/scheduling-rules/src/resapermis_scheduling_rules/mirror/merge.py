@@ -1,4 +1,4 @@
-"""How a look changes what is known of a slot. Pure."""
+"""How a poll changes what is known of a slot. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +14,8 @@ FLAPPING = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A slot as one look brought it."""
+class PolledSlot:
+    """A slot as one poll brought it."""
 
     id: str
     starts_at: datetime
@@ -27,12 +27,12 @@ class Found:
 
     @property
     def status(self) -> Status:
-        """As seen by the school that looked."""
+        """As seen by the school that polled."""
         return status_of(self.word)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class MirroredSlot:
     """What the mirror says of a slot, for everyone."""
 
     status: Status
@@ -44,14 +44,14 @@ class Known:
     withdrawn_at: datetime | None = None
     reappeared_at: datetime | None = None
     """When it last came back after it was gone."""
-    lost_said_at: datetime | None = None
+    loss_published_at: datetime | None = None
     """When everybody was last told that it is gone."""
 
 
-def merged(before: Known | None, found: Found, asker: str, at: datetime) -> Known:
-    """Put one slot of a look, asked at `at` by school `asker`, over what was known.
+def merged(before: MirroredSlot | None, found: PolledSlot, asker: str, at: datetime) -> MirroredSlot:
+    """Put one slot of a poll, asked at `at` by school `asker`, over what was known.
 
-    What was learnt after `at` stays. A live hold of ours outlives a look that says free, for RdvPermis may show a slot
+    What was learnt after `at` stays. A live hold of ours outlives a poll that says free, for RdvPermis may show a slot
     in a basket so. "Reserved" takes a slot from the school that we know has it only when that school itself sees that
     it is others'.
     """
@@ -61,8 +61,8 @@ def merged(before: Known | None, found: Found, asker: str, at: datetime) -> Know
     back = before is not None and before.withdrawn_at is not None and found.status is not Status.WITHDRAWN
     reappeared = at if back else before.reappeared_at if before is not None else None
     shared = {Status.OURS: Status.TAKEN, Status.THRESHOLD_REACHED: Status.FREE}.get(found.status, found.status)
-    said = before.lost_said_at if before is not None else None
-    after = Known(shared, found.starts_at, published, at, reappeared_at=reappeared, lost_said_at=said)
+    said = before.loss_published_at if before is not None else None
+    after = MirroredSlot(shared, found.starts_at, published, at, reappeared_at=reappeared, loss_published_at=said)
     if shared is Status.WITHDRAWN:
         return replace(after, withdrawn_at=at)
     if found.status is Status.OURS:
@@ -76,8 +76,8 @@ def merged(before: Known | None, found: Found, asker: str, at: datetime) -> Know
     return replace(after, status=Status.TAKEN, holder=before.holder, held_until=before.held_until) if keeps else after
 
 
-def came(before: Mapping[str, Known], found: Sequence[Found], at: datetime) -> list[str]:
-    """Ids of slots that a look shows free and that were not known free: new, given back, or back after they were gone."""
+def came(before: Mapping[str, MirroredSlot], found: Sequence[PolledSlot], at: datetime) -> list[str]:
+    """Ids of slots that a poll shows free and that were not known free: new, given back, or back after they were gone."""
     ids = []
     for slot in found:
         known = before.get(slot.id)
@@ -90,32 +90,32 @@ def came(before: Mapping[str, Known], found: Sequence[Found], at: datetime) -> l
     return sorted(ids)
 
 
-def is_doubtful(before: Mapping[str, Known], found: Sequence[Found], at: datetime) -> bool:
+def is_doubtful(before: Mapping[str, MirroredSlot], found: Sequence[PolledSlot], at: datetime) -> bool:
     """Whether an empty answer is more likely a fault of theirs than the State's will: a whole day gone at once.
 
-    It is believed when the next look says the same.
+    It is believed when the next poll says the same.
     """
     there = [known for known in before.values() if known.withdrawn_at is None and known.starts_at > at]
     return not found and len(there) >= WHOLE_DAY
 
 
-def to_tell(before: Mapping[str, Known], gone: Sequence[str], at: datetime) -> list[str]:
+def to_publish(before: Mapping[str, MirroredSlot], gone: Sequence[str], at: datetime) -> list[str]:
     """Of lost slots, those that everybody is told of: one that comes and goes is told once, unless a school has it."""
-    told = []
+    published = []
     for slot_id in gone:
         known = before[slot_id]
-        lately = known.lost_said_at is not None and known.lost_said_at > at - FLAPPING
+        lately = known.loss_published_at is not None and known.loss_published_at > at - FLAPPING
         if known.holder is not None or not lately:
-            told.append(slot_id)
-    return told
+            published.append(slot_id)
+    return published
 
 
 def lost(
-    before: Mapping[str, Known], found: Sequence[Found], asker: str, at: datetime, *, whole: bool = True
+    before: Mapping[str, MirroredSlot], found: Sequence[PolledSlot], asker: str, at: datetime, *, whole: bool = True
 ) -> list[str]:
-    """Ids of slots that a look shows withdrawn, or reserved by others although they were the asker's; in id order.
+    """Ids of slots that a poll shows withdrawn, or reserved by others although they were the asker's; in id order.
 
-    A slot that has begun, or of which something was learnt after the look, is not lost; nor one that half an answer lacks.
+    A slot that has begun, or of which something was learnt after the poll, is not lost; nor one that half an answer lacks.
     """
     words = {slot.id: slot for slot in found}
     ids = []

@@ -1,4 +1,4 @@
-"""Which looks a search is worth, and what the planner does about the rest."""
+"""Which polls a search is worth, and what the planner does about the rest."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -11,10 +11,10 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_scheduling_rules.domain.days import is_working_day
-from resapermis_scheduling_rules.domain.polls import Look, Seen, is_due, looks_for
+from resapermis_scheduling_rules.domain.polls import Poll, PollRecord, is_due, polls_for
 from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror import queries as store
-from resapermis_scheduling_rules.mirror.planner import Planner
+from resapermis_scheduling_rules.mirror.planner import PollPlanner
 from resapermis_scheduling_rules.peers import Asker
 from resapermis_scheduling_rules.watching import queries as watching
 from resapermis_scheduling_rules.watching.wishes import Wants
@@ -24,9 +24,9 @@ FRESH = timedelta(seconds=60)
 CENTRES = {("91", "B"): [Centre("c1", "C1", "91"), Centre("c2", "C2", "91")], ("33", "B"): [Centre("c3", "C3", "33")]}
 
 
-def test_working_days_are_looked_at_first() -> None:
+def test_working_days_are_polled_first() -> None:
     until = datetime(2026, 12, 28, tzinfo=UTC)
-    days = [look.day for look in looks_for(CENTRES["33", "B"], "B", datetime(2026, 12, 24, tzinfo=UTC), until)]
+    days = [poll.day for poll in polls_for(CENTRES["33", "B"], "B", datetime(2026, 12, 24, tzinfo=UTC), until)]
     assert days == [date(2026, 12, day) for day in (24, 25, 26, 27, 28)][:1] + [
         date(2026, 12, d) for d in (28, 25, 26, 27)
     ]
@@ -47,14 +47,14 @@ def test_days_off_are_the_departments(day: date, department: str, working: bool)
 
 
 def test_a_stale_day_is_due_an_empty_one_later_a_failed_one_after_a_rest() -> None:
-    look = Look(DAY, "c1", "B", "91")
+    poll = Poll(DAY, "c1", "B", "91")
     minute_ago, now = NOW - FRESH, NOW
-    assert is_due(look, None, now, FRESH)
-    assert is_due(look, Seen(minute_ago, minute_ago, 3), now, FRESH)
-    assert not is_due(look, Seen(minute_ago, minute_ago, 0), now, FRESH)
-    assert is_due(look, Seen(now - 10 * FRESH, now - 10 * FRESH, 0), now, FRESH)
-    assert not is_due(look, Seen(minute_ago, now - timedelta(seconds=4), 3), now, FRESH)
-    assert is_due(look, Seen(minute_ago, now - timedelta(seconds=5), 3), now, FRESH)
+    assert is_due(poll, None, now, FRESH)
+    assert is_due(poll, PollRecord(minute_ago, minute_ago, 3), now, FRESH)
+    assert not is_due(poll, PollRecord(minute_ago, minute_ago, 0), now, FRESH)
+    assert is_due(poll, PollRecord(now - 10 * FRESH, now - 10 * FRESH, 0), now, FRESH)
+    assert not is_due(poll, PollRecord(minute_ago, now - timedelta(seconds=4), 3), now, FRESH)
+    assert is_due(poll, PollRecord(minute_ago, now - timedelta(seconds=5), 3), now, FRESH)
 
 
 async def watched(service: Service) -> None:
@@ -80,7 +80,7 @@ def connect(service: Service, left: int = 210) -> None:
 
 
 @pytest.mark.req("R-27")
-async def test_a_round_looks_on_behalf_of_a_connected_school_and_spends_half(service: Service) -> None:
+async def test_a_round_polls_on_behalf_of_a_connected_school_and_spends_half(service: Service) -> None:
     await watched(service)
     await service.rooms.planner.round()
     assert service.state.asked == []  # not connected: nothing is asked
@@ -88,7 +88,7 @@ async def test_a_round_looks_on_behalf_of_a_connected_school_and_spends_half(ser
     connect(service, left=110)
     await service.rooms.planner.round()
     assert len(service.state.asked) == 5
-    # What a person looked at is among them; looks leave side by side, so which arrives first says nothing.
+    # What a person looked at is among them; polls leave side by side, so which arrives first says nothing.
     assert ("school-1", "c1", DAY.isoformat()) in service.state.asked
 
 
@@ -105,12 +105,12 @@ async def test_no_round_after_round_spends_more_than_its_share_of_a_tokens_minut
     assert 56 <= len(service.state.asked) <= 84  # 21 of the half that nobody waits for are left to comparisons
 
 
-async def test_a_look_of_somebody_else_is_not_repeated(service: Service) -> None:
+async def test_a_poll_of_somebody_else_is_not_repeated(service: Service) -> None:
     await watched(service)
     connect(service)
     await service.rooms.planner.round()
     service.clock.move(seconds=20)
-    await service.look(day=DAY)  # somebody looks, here or in another replica
+    await service.poll(day=DAY)  # somebody looks, here or in another replica
     service.clock.move(seconds=45)
     service.state.asked.clear()
     await service.rooms.planner.round()
@@ -146,36 +146,38 @@ async def test_a_new_replica_knows_what_others_saw(service: Service) -> None:
     await service.rooms.planner.round()
     service.clock.move(seconds=30)
     service.state.asked.clear()
-    other = Planner(service.engine, service.egress, service.rooms.looker, service.clock, Wants(service.engine), most=20)
+    other = PollPlanner(
+        service.engine, service.egress, service.rooms.poller, service.clock, Wants(service.engine), most=20
+    )
     await other.round()
     assert ("school-1", "c1", DAY.isoformat()) not in service.state.asked
 
 
 async def test_favourites_are_read_for_connected_schools_and_tried_again_half_a_day_later(service: Service) -> None:
     await service.rooms.schools.standing(Asker("school-1"))
-    duty = service.rooms.favourites
+    favourites = service.rooms.favourites
     service.state.away = Failure(Code.CODE_RECONNECT_NEEDED, "no")
-    await duty.round()
+    await favourites.round()
     service.state.away = None
     service.state.favourites["B"] = [rdv.RdvFavourite(category="B", centre_id="c1", priority=2)]
-    await duty.round()
+    await favourites.round()
     async with transaction(service.engine) as tx:
         assert await watching.favourites_of(tx, "school-1") == ([], None)
     service.clock.move(hours=12, seconds=1)
-    await duty.round()
+    await favourites.round()
     async with transaction(service.engine) as tx:
         found, seen_at = await watching.favourites_of(tx, "school-1")
     assert ([one.centre_id for one in found], seen_at) == (["c1"], service.clock())
 
 
 @pytest.mark.req("R-27")
-async def test_while_peoples_looks_wait_none_of_the_planners_begins(service: Service) -> None:
+async def test_while_peoples_polls_wait_none_of_the_planners_begins(service: Service) -> None:
     await watched(service)
     connect(service)
     service.state.gate = asyncio.Event()
     request = pb.SearchSlotsRequest(
         department="91", category="B", poll_now=True
-    )  # eight weeks: far more than eight looks
+    )  # eight weeks: far more than eight polls
     waiting = asyncio.ensure_future(service.stub().SearchSlots(request, metadata=service.who()))
 
     async def all_under_way() -> bool:

@@ -24,7 +24,7 @@ from resapermis_scheduling_rules.domain.availability import Want
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.evaluation import queries as actions
 from resapermis_scheduling_rules.evaluation.evaluator import Evaluator
-from resapermis_scheduling_rules.evaluation.tables import bars
+from resapermis_scheduling_rules.evaluation.tables import restrictions
 from resapermis_scheduling_rules.mirror.tables import centres, slots
 from resapermis_scheduling_rules.peers import Asker
 from resapermis_scheduling_rules.school.tables import lines, schools, thresholds, trainers, vehicles
@@ -48,7 +48,7 @@ def _uuid(school_id: str, *words: object) -> UUID:
 async def _world(service: Service, dice: random.Random) -> None:
     """Slots of two centres and categories; three schools with people, vehicles and hours of their own."""
     rows: dict[sa.Table, list[dict[str, Any]]] = {table: [] for table in (centres, slots, schools, thresholds)}
-    rows |= {table: [] for table in (bars, lines, trainers, vehicles, unavailabilities, occurrences)}
+    rows |= {table: [] for table in (restrictions, lines, trainers, vehicles, unavailabilities, occurrences)}
     for name, latitude in (("c1", 48.7), ("c2", 48.6)):
         rows[centres].append({"id": name, "name": name, "department": "91", "latitude": latitude, "longitude": 2.4})
     for n in range(HOURS):
@@ -88,10 +88,14 @@ async def _world(service: Service, dice: random.Random) -> None:
             counts = {"department": "91", "month": "2026-12", "category": "B", "centre_id": dice.choice(("c1", "c2"))}
             whom = {"candidate_id": dice.choice(PEOPLE), "trainer_id": dice.choice(TRAINERS), "vehicle_id": "v1"}
             rows[lines].append(mine | {"id": _own(school_id, "line", n)} | at | counts | whom)
-            bar = {"id": _uuid(school_id, n), "candidate_id": dice.choice(PEOPLE[1:]), "category": dice.choice("AB")}
+            restriction = {
+                "id": _uuid(school_id, n),
+                "candidate_id": dice.choice(PEOPLE[1:]),
+                "category": dice.choice("AB"),
+            }
             ends = NOW + timedelta(days=dice.randrange(-5, 20), seconds=1)
-            rows[bars].append(
-                mine | bar | {"kind": "", "reason": "absence", "since": NOW - timedelta(days=9), "until": ends}
+            rows[restrictions].append(
+                mine | restriction | {"kind": "", "reason": "absence", "since": NOW - timedelta(days=9), "until": ends}
             )
     async with transaction(service.engine) as tx:
         for table, found in rows.items():
@@ -123,8 +127,8 @@ def _whose(known: actions.Known) -> set[str]:
     driven = {category for vehicle in known.vehicles.values() for category in vehicle.categories if category != "B"}
     taught = {trainer.department for trainer in known.trainers.values()}  # a school's name, to tell theirs apart
     owners = {str(_uuid(school_id, n)): school_id for school_id in SCHOOLS for n in range(12)}
-    barred = {owners[bar.id] for found in known.bars.values() for bar in found}
-    return busy | driven | taught | barred | ({known.standing.school.id} if known.standing is not None else set())
+    restriction = {owners[restriction.id] for found in known.restrictions.values() for restriction in found}
+    return busy | driven | taught | restriction | ({known.standing.school.id} if known.standing is not None else set())
 
 
 async def test_all_at_once_hear_what_each_would_alone(service: Service) -> None:
@@ -137,11 +141,11 @@ async def test_all_at_once_hear_what_each_would_alone(service: Service) -> None:
         for action, known in zip(asked, together, strict=True):
             assert _in_order(known) == _in_order(await _alone(service, action))
             assert _whose(known) <= {action.school_id}
-            found += len(known.busy) + len(known.bars) + len(known.trainers)
+            found += len(known.busy) + len(known.restrictions) + len(known.trainers)
     assert found > 300  # else there was nothing to mix up
 
 
-async def test_who_looks_further_around_shows_nobody_else_a_conflict(service: Service) -> None:
+async def test_who_polls_further_around_shows_nobody_else_a_conflict(service: Service) -> None:
     dice = random.Random(17)  # noqa: S311 - repeatable on purpose
     await _world(service, dice)
     wide = replace(_action(dice), widest=FAR_AROUND)

@@ -1,4 +1,4 @@
-"""The agenda: the latest look first, all classes late alike, and nobody's token beyond its half (R-27)."""
+"""The poll schedule: the latest poll first, all classes late alike, and nobody's token beyond its half (R-27)."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resapermis_scheduling_rules.domain.days import is_working_day
-from resapermis_scheduling_rules.domain.polls import Interest, Look, Seen
-from resapermis_scheduling_rules.domain.slots import Centre as ExamCentre
+from resapermis_scheduling_rules.domain.polls import Interest, Poll, PollRecord
+from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror.poll_schedule import (
     EMPTY_FACTOR,
     OLD_AFTER,
     SOONEST,
-    Agenda,
-    Centre,
+    CentreGroup,
+    PollSchedule,
     Publication,
     Why,
     Wish,
@@ -35,7 +35,7 @@ FOR_ALL = 10_000
 def tokens(*schools: str, calls: int = FOR_ALL) -> Tokens:
     known = Tokens()
     for school in schools:
-        known.told(school, NOW.timestamp(), connected=True, calls_left=calls, calls_per_minute=calls)
+        known.update(school, NOW.timestamp(), connected=True, calls_left=calls, calls_per_minute=calls)
         known.tokens[school].known_until = float("inf")
     return known
 
@@ -44,39 +44,39 @@ def wish(why: Why = Why.REST, *payers: str, department: str = "91") -> Wish:
     return Wish(department, why, frozenset(payers or ("s1",)))
 
 
-def agenda(wishes: dict[Centre, Wish], seconds_ago: float | None, slots: int = 5) -> Agenda:
-    """Every look of these centres answered so long ago."""
-    made = Agenda()
+def schedule(wishes: dict[CentreGroup, Wish], seconds_ago: float | None, slots: int = 5) -> PollSchedule:
+    """Every poll of these centres answered so long ago."""
+    made = PollSchedule()
     made.wish(wishes, NOW)
     if seconds_ago is not None:
-        for look in looks(wishes):
-            made.learn(look, seen(NOW - timedelta(seconds=seconds_ago), slots))
+        for poll in polls(wishes):
+            made.learn(poll, seen(NOW - timedelta(seconds=seconds_ago), slots))
     return made
 
 
-def looks(wishes: dict[Centre, Wish], days: int = 56) -> list[Look]:
+def polls(wishes: dict[CentreGroup, Wish], days: int = 56) -> list[Poll]:
     return [
-        Look(TODAY + timedelta(days=n), centre_id, category, one.department)
+        Poll(TODAY + timedelta(days=n), centre_id, category, one.department)
         for (centre_id, category), one in wishes.items()
         for n in range(days)
     ]
 
 
-def seen(at: datetime, slots: int = 5) -> Seen:
-    return Seen(at, at, slots)
+def seen(at: datetime, slots: int = 5) -> PollRecord:
+    return PollRecord(at, at, slots)
 
 
-def test_nothing_is_looked_at_while_it_is_quite_fresh() -> None:
+def test_nothing_is_polled_while_it_is_quite_fresh() -> None:
     wishes, soonest = {("c1", "B"): wish(Why.FAVOURITE)}, SOONEST * OLD_AFTER[Why.FAVOURITE]
-    assert agenda(wishes, soonest - 1).next(NOW, tokens("s1"), 99) == []
-    assert len(agenda(wishes, soonest).next(NOW, tokens("s1"), 99)) == 56
+    assert schedule(wishes, soonest - 1).next(NOW, tokens("s1"), 99) == []
+    assert len(schedule(wishes, soonest).next(NOW, tokens("s1"), 99)) == 56
 
 
 def test_the_latest_by_the_largest_factor_comes_first() -> None:
     wishes = {("rest", "B"): wish(), ("favourite", "B"): wish(Why.FAVOURITE), ("saved", "B"): wish(Why.SAVED)}
-    made = agenda(wishes, 1900)  # 1.06 times too old at home, 7.9 times for the others
+    made = schedule(wishes, 1900)  # 1.06 times too old at home, 7.9 times for the others
     made.watch([Interest("s1", "91", "B", TODAY, TODAY, ("rest",))], NOW)
-    chosen = [made.why(look) for _, look in made.next(NOW, tokens("s1"), 3 * 56)]
+    chosen = [made.why(poll) for _, poll in made.next(NOW, tokens("s1"), 3 * 56)]
     assert chosen[0] is Why.WATCHED
     assert Counter(chosen[1:113]) == {Why.FAVOURITE: 56, Why.SAVED: 56}
     assert chosen[113:] == [Why.REST] * 55
@@ -84,11 +84,11 @@ def test_the_latest_by_the_largest_factor_comes_first() -> None:
 
 def test_what_people_watch_is_soon_old_only_while_they_watch_and_where() -> None:
     wishes = {("c1", "B"): wish(), ("c2", "B"): wish()}
-    made, payers = agenda(wishes, 61), tokens("s1", "s2")
+    made, payers = schedule(wishes, 61), tokens("s1", "s2")
     day = date(2026, 12, 9)
-    watched = Look(day, "c2", "B", "91")
+    watched = Poll(day, "c2", "B", "91")
     made.watch([Interest("s2", "91", "B", day, day, ("c2",))], NOW)
-    assert [look for _, look in made.next(NOW, payers, 99)] == [watched]
+    assert [poll for _, poll in made.next(NOW, payers, 99)] == [watched]
     made.watch([], NOW)
     assert made.why(watched) is Why.REST
 
@@ -96,20 +96,20 @@ def test_what_people_watch_is_soon_old_only_while_they_watch_and_where() -> None
 def test_empty_days_and_days_off_stay_fresh_for_longer() -> None:
     wishes = {("c1", "B"): wish(Why.FAVOURITE)}
     ago = SOONEST * EMPTY_FACTOR * OLD_AFTER[Why.FAVOURITE]
-    assert agenda(wishes, ago - 1, slots=0).next(NOW, tokens("s1"), 99) == []
-    chosen = {look.day for _, look in agenda(wishes, ago, slots=0).next(NOW, tokens("s1"), 99)}
-    assert chosen == {look.day for look in looks(wishes) if is_working_day(look.day, "91")}
+    assert schedule(wishes, ago - 1, slots=0).next(NOW, tokens("s1"), 99) == []
+    chosen = {poll.day for _, poll in schedule(wishes, ago, slots=0).next(NOW, tokens("s1"), 99)}
+    assert chosen == {poll.day for poll in polls(wishes) if is_working_day(poll.day, "91")}
 
 
 @pytest.mark.parametrize(("weekday", "denser"), [(0, True), (1, True), (2, False)])
-def test_working_days_are_looked_at_ten_times_as_often_around_publication(weekday: int, denser: bool) -> None:  # noqa: FBT001
+def test_working_days_are_polled_ten_times_as_often_around_publication(weekday: int, denser: bool) -> None:  # noqa: FBT001
     wishes = {("c1", "B"): wish(Why.FAVOURITE)}
     monday = datetime(2026, 11, 30, 14, 1, tzinfo=UTC)  # 15:01 in Paris
-    made = Agenda({("91", "B"): Publication(900, weekday)})
+    made = PollSchedule({("91", "B"): Publication(900, weekday)})
     made.wish(wishes, monday)
-    for look in looks(wishes, 63):
-        made.learn(look, seen(monday - timedelta(seconds=31), 0))
-    chosen = {look.day for _, look in made.next(monday, tokens("s1"), 99)}
+    for poll in polls(wishes, 63):
+        made.learn(poll, seen(monday - timedelta(seconds=31), 0))
+    chosen = {poll.day for _, poll in made.next(monday, tokens("s1"), 99)}
     assert bool(chosen) is denser
     assert all(is_working_day(day, "91") for day in chosen)
 
@@ -129,35 +129,35 @@ def test_publication_is_by_the_departments_own_clock(at: datetime, near: bool) -
     assert Publication(900, 1).is_near(at, "Europe/Paris") is near
 
 
-def test_a_look_under_way_is_not_chosen_again_and_a_failed_one_rests() -> None:
+def test_a_poll_under_way_is_not_chosen_again_and_a_failed_one_rests() -> None:
     wishes = {("c1", "B"): wish()}
-    made, payers = agenda(wishes, None), tokens("s1")
+    made, payers = schedule(wishes, None), tokens("s1")
     first = made.next(NOW, payers, 1)
-    assert first[0][1] not in {look for _, look in made.next(NOW, payers, 99)}
+    assert first[0][1] not in {poll for _, poll in made.next(NOW, payers, 99)}
     made.ended(first[0][1], NOW)
     assert made.next(NOW + timedelta(seconds=4), payers, 99) == []
     assert made.next(NOW + timedelta(seconds=5), payers, 99) == first
 
 
-def test_a_look_that_nobody_can_pay_waits_without_holding_up_others() -> None:
+def test_a_poll_that_nobody_can_pay_waits_without_holding_up_others() -> None:
     wishes = {("c1", "B"): wish(Why.FAVOURITE, "poor"), ("c2", "B"): wish(Why.REST, "s1")}
-    made = agenda(wishes, 7300)
+    made = schedule(wishes, 7300)
     chosen = made.next(NOW, tokens("s1"), 99)
-    assert {(payer, look.centre_id) for payer, look in chosen} == {("s1", "c2")}
+    assert {(payer, poll.centre_id) for payer, poll in chosen} == {("s1", "c2")}
 
 
 def test_what_nobody_wants_any_more_is_forgotten_and_days_move_on() -> None:
     wishes = {("c1", "B"): wish(), ("c2", "B"): wish()}
-    made = agenda(wishes, 7300)
+    made = schedule(wishes, 7300)
     made.wish({("c2", "B"): wish()}, NOW + timedelta(days=1))
-    chosen = [look for _, look in made.next(NOW + timedelta(days=1), tokens("s1"), 999)]
-    assert {look.centre_id for look in chosen} == {"c2"}
-    assert min(look.day for look in chosen) == TODAY + timedelta(days=1)
-    assert max(look.day for look in chosen) == TODAY + timedelta(days=56)
+    chosen = [poll for _, poll in made.next(NOW + timedelta(days=1), tokens("s1"), 999)]
+    assert {poll.centre_id for poll in chosen} == {"c2"}
+    assert min(poll.day for poll in chosen) == TODAY + timedelta(days=1)
+    assert max(poll.day for poll in chosen) == TODAY + timedelta(days=56)
 
 
 def test_a_favourite_comes_before_a_saved_search_and_that_before_being_at_home() -> None:
-    centres = {("91", "B"): [ExamCentre(f"c{n}", "C", "91", 48.0 + n, 2.0) for n in range(3)]}
+    centres = {("91", "B"): [Centre(f"c{n}", "C", "91", 48.0 + n, 2.0) for n in range(3)]}
     saved = [("s2", Scope("B", "91", "", 150), 48.0, 2.0), ("gone", Scope("B", "91"), None, None)]
     wishes = wishes_of(centres, {"s1": "91", "s2": "33"}, [("s1", "B", "c0"), ("gone", "B", "c2")], saved, [])
     assert {centre: (one.why, sorted(one.payers)) for (centre, _), one in wishes.items()} == {
@@ -181,14 +181,14 @@ def test_no_token_pays_more_than_two_fifths_of_any_minute(steps: list[tuple[floa
 
 def test_those_who_spent_least_of_their_share_pay() -> None:
     known = tokens("s1", "s2", calls=210)
-    known.told("s3", NOW.timestamp(), connected=True, calls_left=600, calls_per_minute=600)
+    known.update("s3", NOW.timestamp(), connected=True, calls_left=600, calls_per_minute=600)
     paid = Counter(known.choose(["s1", "s2", "s3"], NOW.timestamp()) for _ in range(408))
     assert paid == {"s1": 84, "s2": 84, "s3": 240}
 
 
 def test_a_token_of_which_people_used_more_than_half_is_left_alone() -> None:
     known = tokens("s1", calls=210)
-    known.told("s1", NOW.timestamp(), connected=True, calls_left=107, calls_per_minute=210)
+    known.update("s1", NOW.timestamp(), connected=True, calls_left=107, calls_per_minute=210)
     assert [known.choose(["s1"], NOW.timestamp()) for _ in range(4)] == ["s1", "s1", None, None]
 
 
@@ -210,7 +210,7 @@ def test_unknown_tokens_are_asked_about_once_and_the_unconnected_not_for_a_while
     known, now = Tokens(), NOW.timestamp()
     assert known.choose(["s1", "s2"], now) is None
     assert (list(known.to_ask(1)), list(known.to_ask(9)), list(known.to_ask(9))) == (["s1"], ["s2"], [])
-    known.told("s1", now, connected=False, calls_left=0, calls_per_minute=0)
+    known.update("s1", now, connected=False, calls_left=0, calls_per_minute=0)
     assert known.choose(["s1"], now + 299) is None
     assert list(known.to_ask(9)) == []
     known.choose(["s1"], now + 300)
@@ -225,7 +225,7 @@ def test_a_round_for_a_thousand_schools_is_planned_in_far_less_than_a_tenth_of_a
         for n in range(300)
         for category in ("B", "A")
     }
-    made, payers = agenda(wishes, 4000), tokens(*schools, calls=210)
+    made, payers = schedule(wishes, 4000), tokens(*schools, calls=210)
     interests = [
         Interest(one, f"{10 + n % 80}", "B", TODAY, TODAY + timedelta(days=28)) for n, one in enumerate(schools[:150])
     ]
@@ -236,9 +236,9 @@ def test_a_round_for_a_thousand_schools_is_planned_in_far_less_than_a_tenth_of_a
         since = process_time()
         made.watch(interests, now)
         chosen = made.next(now, payers, 60)
-        for _, look in chosen:
-            made.learn(look, seen(now))
-            made.ended(look, now)
+        for _, poll in chosen:
+            made.learn(poll, seen(now))
+            made.ended(poll, now)
         spent.append(process_time() - since)
         assert len(chosen) == 60
     assert sorted(spent)[len(spent) // 2] < 0.05

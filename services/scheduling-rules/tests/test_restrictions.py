@@ -1,4 +1,4 @@
-"""Bars as arithmetic: what bars whom until when, over marks, days and changes of clocks; and when people meet."""
+"""Restrictions as arithmetic: what restricts whom until when, over marks, days and changes of clocks; and when people meet."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,17 +7,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rule_cases import bars as some_bars
-from rule_cases import departments, moments
+from rule_snapshots import departments, moments
+from rule_snapshots import restrictions as some_restrictions
 
 from resapermis_scheduling_rules.domain.availability import Busy, Want, What, Whose, conflicts, of_one_action
 from resapermis_scheduling_rules.domain.days import days_later, zone_of
 from resapermis_scheduling_rules.domain.distance import distance_km, travel_minutes
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.penalties import (
-    Bar,
-    Outcome,
+from resapermis_scheduling_rules.domain.restrictions import (
+    ExamOutcome,
     Reason,
+    Restriction,
     after_cancellation,
     after_exam,
     after_result,
@@ -51,16 +51,16 @@ def test_where_the_mark_is_not_said_only_the_shortest_wait_is_certain() -> None:
 @pytest.mark.req("R-21")
 def test_absence_failure_and_pass_bar_from_the_exam_on() -> None:
     values = Parameters()
-    absent = after_result(Outcome.ABSENT, None, EXAM, "CIRCULATION", "91", values)
+    absent = after_result(ExamOutcome.ABSENT, None, EXAM, "CIRCULATION", "91", values)
     assert absent is not None
     assert (absent.reason, absent.until) == (Reason.ABSENCE, EXAM + timedelta(days=40))
-    failed = after_result(Outcome.FAILED, 11, EXAM, "CIRCULATION", "91", values)
+    failed = after_result(ExamOutcome.FAILED, 11, EXAM, "CIRCULATION", "91", values)
     assert failed is not None
     assert (failed.reason, failed.since, failed.until) == (Reason.FAILURE, EXAM, EXAM + timedelta(days=21))
-    passed = after_result(Outcome.PASSED, 28, EXAM, "PLATEAU", "91", values)
+    passed = after_result(ExamOutcome.PASSED, 28, EXAM, "PLATEAU", "91", values)
     assert passed is not None
     assert (passed.reason, passed.until, passed.kind) == (Reason.PASSED, None, "PLATEAU")
-    assert after_result(Outcome.PASSED, 28, EXAM, "", "91", values) is None
+    assert after_result(ExamOutcome.PASSED, 28, EXAM, "", "91", values) is None
     awaited = after_exam(EXAM, "CIRCULATION", values)
     assert (awaited.reason, awaited.until) == (Reason.RESULT_PENDING, EXAM + timedelta(hours=48))
 
@@ -76,10 +76,10 @@ def test_absence_failure_and_pass_bar_from_the_exam_on() -> None:
 )
 def test_six_calendar_days_before_the_exam_is_late_and_seven_is_not(cancelled: datetime, *, late: bool) -> None:
     assert is_late(cancelled, EXAM, "91", Parameters()) == late
-    barred = after_cancellation(cancelled, EXAM, "91", Parameters())
-    assert (barred is not None) == late
-    if barred is not None:
-        assert barred.until == cancelled + timedelta(days=30)
+    restriction = after_cancellation(cancelled, EXAM, "91", Parameters())
+    assert (restriction is not None) == late
+    if restriction is not None:
+        assert restriction.until == cancelled + timedelta(days=30)
 
 
 @pytest.mark.req("R-21")
@@ -111,17 +111,21 @@ def test_days_later_keeps_order_and_is_within_an_hour_of_whole_days(at: datetime
 
 
 @pytest.mark.req("R-21", "R-22")
-@given(st.lists(some_bars(EXAM), max_size=5))
-def test_the_next_possible_moment_has_no_bar_and_every_one_before_has(known: list[Bar]) -> None:
+@given(st.lists(some_restrictions(EXAM), max_size=5))
+def test_the_next_possible_moment_has_no_bar_and_every_one_before_has(known: list[Restriction]) -> None:
     possible = next_possible(known, EXAM)
     if possible is None:
-        assert any(bar.until is None for bar in known)
+        assert any(restriction.until is None for restriction in known)
         return
-    assert not any(bar.stands(possible) for bar in known)
-    turns = {EXAM} | {bar.until for bar in known if bar.until is not None} | {bar.since for bar in known}
+    assert not any(restriction.stands(possible) for restriction in known)
+    turns = (
+        {EXAM}
+        | {restriction.until for restriction in known if restriction.until is not None}
+        | {restriction.since for restriction in known}
+    )
     for at in turns:
         if EXAM <= at < possible:
-            assert any(bar.stands(at) for bar in known)
+            assert any(restriction.stands(at) for restriction in known)
 
 
 # --- meeting --------------------------------------------------------------------------------------------------------

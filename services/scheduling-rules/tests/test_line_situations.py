@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import Range
 
 from resapermis_kit.database.transaction import transaction
 from resapermis_scheduling_rules.availability.tables import occurrences, unavailabilities
-from resapermis_scheduling_rules.domain.availability import Situation, Want
+from resapermis_scheduling_rules.domain.availability import LineSituation, Want
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
 from resapermis_scheduling_rules.evaluation import queries as actions
@@ -57,7 +57,7 @@ async def booked(service: Service, line_id: str, centre: Centre, minutes: float,
 
 async def ask(
     service: Service, *wants: Want, school_id: str = "school-1", widest: Parameters | None = None
-) -> Sequence[Situation]:
+) -> Sequence[LineSituation]:
     """Each want's slot is laid into the mirror first, under an id of its own."""
     ids = [str(uuid4()) for _ in wants]
     async with transaction(service.engine) as tx:

@@ -1,4 +1,4 @@
-"""Cases of every kind for property tests: what is drawn here is what the rules may ever be asked."""
+"""Snapshots of every kind for property tests: what is drawn here is what the rules may ever be asked."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from resapermis_scheduling_rules.domain.availability import (
     NOTHING_KNOWN,
     Conflict,
-    Situation,
+    LineSituation,
     Trainer,
     Vehicle,
     What,
     Whose,
 )
-from resapermis_scheduling_rules.domain.case import Action, Candidate, Case, Purpose
 from resapermis_scheduling_rules.domain.days import OVERSEAS_ZONES
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.penalties import Bar, Reason
 from resapermis_scheduling_rules.domain.quota import Quota
+from resapermis_scheduling_rules.domain.restrictions import Reason, Restriction
 from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status
+from resapermis_scheduling_rules.domain.snapshot import Action, Candidate, EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.rules.eligibility import REMEDIES
 
 departments = st.sampled_from(["91", "2A", "33", *OVERSEAS_ZONES])
@@ -53,20 +53,20 @@ codes = st.sampled_from(["", "UN_MOT_NOUVEAU", "CODE_RDVPERMIS_CANDIDATE_PENALTY
 
 
 @st.composite
-def bars(draw: st.DrawFn, around: datetime) -> Bar:
+def restrictions(draw: st.DrawFn, around: datetime) -> Restriction:
     since = around + draw(st.timedeltas(timedelta(days=-90), timedelta(days=10)))
-    return Bar(
+    return Restriction(
         id=str(draw(st.uuids())),
         reason=draw(st.sampled_from([*Reason, "ABSENCE NON JUSTIFIÉE"])),
         since=since,
         until=draw(st.none() | st.timedeltas(timedelta(minutes=1), timedelta(days=120)).map(lambda by: since + by)),
         from_rdvpermis=draw(st.booleans()),
-        lifted=draw(st.booleans()),
+        waived=draw(st.booleans()),
     )
 
 
 @st.composite
-def situations(draw: st.DrawFn, around: datetime) -> Situation:
+def situations(draw: st.DrawFn, around: datetime) -> LineSituation:
     conflict = st.builds(
         Conflict,
         whose=st.sampled_from(Whose),
@@ -83,7 +83,7 @@ def situations(draw: st.DrawFn, around: datetime) -> Situation:
         gearbox=st.sampled_from(["manual", "automatic"]),
         categories=st.sampled_from([("B",), ("A", "B"), ("CE",)]),
     )
-    return Situation(
+    return LineSituation(
         conflicts=tuple(draw(st.lists(conflict, max_size=3))),
         trainer=draw(st.none() | st.builds(Trainer, id=st.just("trainer"), authorised_until=until)),
         vehicle=draw(st.none() | vehicle),
@@ -106,7 +106,7 @@ def candidates(draw: st.DrawFn, around: datetime) -> Candidate:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
+def snapshots(draw: st.DrawFn) -> EvaluationSnapshot:
     starts_at = draw(moments)
     now = starts_at - draw(st.timedeltas(timedelta(days=-2), timedelta(days=70)))
     slot = Slot(
@@ -121,7 +121,7 @@ def cases(draw: st.DrawFn) -> Case:
         seen_at=starts_at - timedelta(days=1),
         holder=draw(st.sampled_from(["", "school", "another"])),
     )
-    return Case(
+    return EvaluationSnapshot(
         now=now,
         purpose=draw(purposes),
         school=School("school", draw(departments), licensed_until=draw(st.none() | moments)),
@@ -134,7 +134,7 @@ def cases(draw: st.DrawFn) -> Case:
         trainer_id=draw(st.sampled_from(["", "trainer"])),
         vehicle_id=draw(st.sampled_from(["", "vehicle"])),
         situation=draw(st.just(NOTHING_KNOWN) | situations(starts_at)),
-        bars=tuple(draw(st.lists(bars(now), max_size=3))),
+        restrictions=tuple(draw(st.lists(restrictions(now), max_size=3))),
         passed_kinds=draw(st.sampled_from([(), ("PLATEAU",), ("CIRCULATION", "PLATEAU")])),
         changeable=draw(st.none() | st.booleans()),
     )
@@ -152,8 +152,8 @@ actions = st.builds(
 
 
 @st.composite
-def waiting_cases(draw: st.DrawFn) -> Case:
-    """Cases in which nothing but time is wanting, if anything is: another department's slot, bars, a pace."""
+def waiting_snapshots(draw: st.DrawFn) -> EvaluationSnapshot:
+    """Snapshots in which nothing but time is wanting, if anything is: another department's slot, restrictions, a pace."""
     starts_at = draw(moments)
     now = starts_at - draw(st.timedeltas(timedelta(minutes=1), timedelta(days=70)))
     slot = Slot(
@@ -177,7 +177,7 @@ def waiting_cases(draw: st.DrawFn) -> Case:
         eligible=eligible,
         eligible_seen_at=None if eligible is None else now - draw(st.timedeltas(timedelta(), timedelta(hours=2))),
     )
-    return Case(
+    return EvaluationSnapshot(
         now=now,
         purpose=Purpose.HOLD,
         school=School("school", draw(departments)),
@@ -185,5 +185,5 @@ def waiting_cases(draw: st.DrawFn) -> Case:
         parameters=Parameters(pace_first_percent=draw(st.integers(0, 100)), pace_full_day=draw(st.integers(1, 28))),
         quota=Quota(rate=Decimal("4.5"), fte=Decimal(2), taken=draw(st.integers(0, 8))),
         candidate=draw(st.none() | st.just(candidate)),
-        bars=tuple(draw(st.lists(bars(now), max_size=3))),
+        restrictions=tuple(draw(st.lists(restrictions(now), max_size=3))),
     )
