@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from devstack import certificates, keys, nats
-from devstack.parts import NATS, OPERATOR, SERVICES
+from devstack.components import NATS, OPERATOR, SERVICES
 from devstack.settings import ROOT
 
 

@@ -20,10 +20,10 @@ from typing import Any
 
 import httpx2 as httpx
 
-from devstack import CannotStart, Stack
 from devstack.background import BackgroundStack
-from devstack.parts import ALL_PARTS, Ports
+from devstack.components import ALL_COMPONENTS, Ports
 from devstack.probes import busy_ports
+from devstack.stack import CannotStart, Stack
 from resapermis_audit import verify
 
 FIRST_PORT, LAST_PORT, STEP = 18_080, 19_880, 100
@@ -358,7 +358,9 @@ def free_base() -> int:
     """A base port whose whole range is free."""
     for base in range(FIRST_PORT, LAST_PORT, STEP):
         ports = Ports(base)
-        if not busy_ports({purpose: port for part in ALL_PARTS for purpose, port in ports.of(part).items()}):
+        if not busy_ports(
+            {purpose: port for component in ALL_COMPONENTS for purpose, port in ports.of(component).items()}
+        ):
             return base
     msg = "no free range of ports"
     raise Broken(msg)

@@ -8,26 +8,26 @@ import sys
 import time
 from pathlib import Path
 
-from devstack import ALL_PARTS, CannotStart, Stack
-from devstack.parts import SANDBOX, replicas_of
+from devstack.components import ALL_COMPONENTS, SANDBOX, replicas_of
 from devstack.probes import http_body
 from devstack.settings import ROOT
+from devstack.stack import CannotStart, Stack
 
 OURS = (
     "RESAPERMIS_PORT",
     "RESAPERMIS_HOME",
     "RESAPERMIS_DATABASE_URL",
-    "RESAPERMIS_PARTS",
+    "RESAPERMIS_COMPONENTS",
     "RESAPERMIS_PYTHON",
     "RESAPERMIS_REPLICAS",
 )
-"""Settings of this command; the other RESAPERMIS_* of the environment are handed to the parts."""
+"""Settings of this command; the other RESAPERMIS_* of the environment are handed to the components."""
 HIGHEST_BASE_PORT = 65_500
 
 
-def say(part: str, line: str) -> None:
+def say(component: str, line: str) -> None:
     """One line for the person watching."""
-    print(f"  {part:<17}{line}", flush=True)
+    print(f"  {component:<17}{line}", flush=True)
 
 
 async def run() -> int:
@@ -39,16 +39,16 @@ async def run() -> int:
         return 2
     home = Path(os.environ.get("RESAPERMIS_HOME", str(ROOT / ".resapermis")))
     handed = {name: value for name, value in os.environ.items() if name.startswith("RESAPERMIS_") and name not in OURS}
-    chosen = os.environ.get("RESAPERMIS_PARTS", ",".join(ALL_PARTS)).split(",")
+    chosen = os.environ.get("RESAPERMIS_COMPONENTS", ",".join(ALL_COMPONENTS)).split(",")
     # Whoever points at another RdvPermis needs no sandbox.
-    parts = [part for part in chosen if part != SANDBOX or "RESAPERMIS_RDVPERMIS_URL" not in handed]
+    components = [component for component in chosen if component != SANDBOX or "RESAPERMIS_RDVPERMIS_URL" not in handed]
     database = os.environ.get("RESAPERMIS_DATABASE_URL", "")
     try:
         replicas = replicas_of(os.environ.get("RESAPERMIS_REPLICAS", ""))
         stack = Stack(
             home,
             int(text),
-            parts=parts,
+            components=components,
             database_url=database,
             settings=handed,
             replicas=replicas,
@@ -56,7 +56,7 @@ async def run() -> int:
             mails_to_console=True,
         )
     except ValueError as reason:
-        print(f"make up: RESAPERMIS_PARTS or RESAPERMIS_REPLICAS: {reason}", file=sys.stderr)
+        print(f"make up: RESAPERMIS_COMPONENTS or RESAPERMIS_REPLICAS: {reason}", file=sys.stderr)
         return 2
     leave = asyncio.Event()
     starting = asyncio.create_task(stack.start())

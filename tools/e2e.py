@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 from demo import free_base
-from devstack import CannotStart, Stack
 from devstack.background import BackgroundStack
 from devstack.settings import ROOT
+from devstack.stack import CannotStart, Stack
 
 
 def main(arguments: list[str]) -> int:

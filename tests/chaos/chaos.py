@@ -25,7 +25,10 @@ def main(words: list[str]) -> int:
 
 if __name__ == "__main__":
     here = Path(__file__).resolve().parent
-    sys.path += [str(here.parents[1] / "tools"), str(here.parent / "journeys")]  # the real parts; schools and the State
+    sys.path += [
+        str(here.parents[1] / "tools"),
+        str(here.parent / "journeys"),
+    ]  # the real components; schools and the State
     sys.path.append(str(here.parents[1] / "services" / "basket" / "tests"))  # basket's peers as small servicers
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # programs are started, nothing is forked into gRPC
     sys.exit(main(sys.argv[1:]))

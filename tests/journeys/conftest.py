@@ -14,10 +14,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from journey import DrivingSchool, Schools, TheState
 
-from devstack import BackgroundStack, Stack, free_port
-from devstack.parts import ALL_PARTS, Ports
+from devstack.background import BackgroundStack
+from devstack.components import ALL_COMPONENTS, Ports
+from devstack.probes import free_port
+from devstack.stack import Stack
 
-PART_SETTINGS = {
+COMPONENT_SETTINGS = {
     # Sixty schools sign in from one address here.
     "auth-gateway": {"RESAPERMIS_SIGN_IN_RATE": "6000/minute"},
     # A look may come sooner than on the internet: RdvPermis is on this machine.
@@ -45,14 +47,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def platform(request: pytest.FixtureRequest) -> Iterator[BackgroundStack]:
     home = Path(tempfile.mkdtemp(prefix="resapermis-journeys-"))
     home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
-    offsets = sorted({port - 1 for part in ALL_PARTS for port in Ports(1).of(part).values()})
+    offsets = sorted({port - 1 for component in ALL_COMPONENTS for port in Ports(1).of(component).values()})
     # Two runs at once on one machine do not reach for the same range.
     port = free_port(offsets, start=25_000 + 40 * (os.getpid() % 100), step=40, attempts=80)
     said: list[str] = []
-    made = Stack(home, port, part_settings=PART_SETTINGS, say=lambda part, line: said.append(f"{part}: {line}"))
+    made = Stack(
+        home,
+        port,
+        component_settings=COMPONENT_SETTINGS,
+        say=lambda component, line: said.append(f"{component}: {line}"),
+    )
     with BackgroundStack(made) as running:
         yield running
-    assert [line for line in said if "did not end" in line] == [], "every part drains by itself (P-04)"
+    assert [line for line in said if "did not end" in line] == [], "every component drains by itself (P-04)"
     if request.session.testsfailed:
         sys.stderr.write(f"\nlogs of the journeys' stack: {home}/log\n")
     else:

@@ -1,4 +1,4 @@
-"""Parts of ours stop, fall, are cut: what is asked meanwhile is refused whole, nothing is lost, all recovers by itself."""
+"""Components of ours stop, fall, are cut: what is asked meanwhile is refused whole, nothing is lost, all recovers by itself."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from journey import DrivingSchool, Schools, TheState, key, problem, until
 
-from devstack import BackgroundStack
-from devstack.parts import NATS, POSTGRES, SERVICES
+from devstack.background import BackgroundStack
+from devstack.components import NATS, POSTGRES, SERVICES
 
 pytestmark = pytest.mark.xdist_group("stack")
 READS = (
@@ -178,16 +178,16 @@ def test_basket_killed_in_the_middle_of_twenty_holds_sells_nothing_twice_and_end
 
 
 @pytest.mark.req("P-04")
-@pytest.mark.parametrize("part", [service.name for service in SERVICES if service.name != "basket"])
+@pytest.mark.parametrize("component", [service.name for service in SERVICES if service.name != "basket"])
 def test_a_service_that_was_killed_is_refused_for_meanwhile_and_works_again_once_back(
-    platform: BackgroundStack, school: DrivingSchool, part: str
+    platform: BackgroundStack, school: DrivingSchool, component: str
 ) -> None:
     # What an earlier test felled may not have been found again by everybody.
     slots = until(lambda: _tried(lambda: school.slots(2)), "slots to be found", 10)
     person = school.candidate()
-    platform.kill(part)
+    platform.kill(component)
     try:
-        if part != "auth-gateway":
+        if component != "auth-gateway":
             since = time.monotonic()
             answer = school.hold(slots[:1], [person])
             assert answer.status_code in {201, 207, 503}, answer.text
@@ -195,7 +195,7 @@ def test_a_service_that_was_killed_is_refused_for_meanwhile_and_works_again_once
                 problem(answer, 503, "UNAVAILABLE")
             assert time.monotonic() - since < 10
     finally:
-        platform.start(part)
+        platform.start(component)
     shown = until(lambda: _only(school.web.get("/api/v1/basket"), 200), "the basket to be shown", 5)
     assert shown.json()["groups"] is not None
     booked_again(school, slots[1:], 30)  # a line whose answer was cut is read first

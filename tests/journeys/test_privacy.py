@@ -18,7 +18,7 @@ import pytest
 from journey import DrivingSchool, Schools, TheState, log_text, until
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
-from devstack.parts import OPERATOR
+from devstack.components import OPERATOR
 from devstack.stack import Stack
 from resapermis_kit.events import streams
 

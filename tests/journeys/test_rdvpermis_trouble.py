@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from journey import DrivingSchool, Schools, TheState, key, problem, until
 
-from devstack import BackgroundStack
-from devstack.parts import SANDBOX
+from devstack.background import BackgroundStack
+from devstack.components import SANDBOX
 
 pytestmark = pytest.mark.xdist_group("stack")
 ADD, VALIDATE, NAME = "/creneaux(-multiples)?$", "/valider$", "/candidat$"

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from journey import until
 
-from devstack.parts import SERVICES, Service
+from devstack.components import SERVICES, Service
 from devstack.stack import Stack
 
 pytestmark = pytest.mark.xdist_group("stack")

@@ -48,6 +48,6 @@ def everything() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))  # devstack starts the real parts
+    sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))  # devstack starts the real components
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # programs are started, nothing is forked into gRPC
     sys.exit(main(sys.argv[1:]))

@@ -18,9 +18,13 @@ import pytest
 from journey import DrivingSchool, TheState, until
 
 import releases
-from ctl import Finding, Places, look, of_home
-from devstack import BackgroundStack, Stack, free_port
-from devstack.parts import offsets, service_named
+from ctl.findings import Finding
+from ctl.invariants import look
+from ctl.places import Places, of_home
+from devstack.background import BackgroundStack
+from devstack.components import offsets, service_named
+from devstack.probes import free_port
+from devstack.stack import Stack
 from resapermis.audit.v1 import audit_pb2, audit_pb2_grpc
 from resapermis_audit import verify
 from resapermis_audit.tree import verify_consistency
@@ -76,7 +80,7 @@ def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
     assert made.returncode == 0, f"logs in {home}/log\n{made.stdout[-2000:]}{made.stderr[-4000:]}"
     was = json.loads((folder / "was.json").read_text(encoding="utf-8"))
     settings = {"basket": {"RESAPERMIS_GRACE_SECONDS": "2"}}
-    with BackgroundStack(Stack(home, port, part_settings=settings)) as running:
+    with BackgroundStack(Stack(home, port, component_settings=settings)) as running:
         state = TheState(running.stack.settings.sandbox_url)
         school = DrivingSchool(running.stack.url, state, was["school"]["department"], was["school"]["number"])
         # The browser's session is as old as the rest: nobody signs in again.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ctl.places import Unknown, of_home
-from devstack.parts import Ports, service_named
+from devstack.components import Ports, service_named
 from devstack.settings import Settings
 
 BASKET = "resapermis_basket"

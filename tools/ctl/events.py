@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from ctl.findings import Finding, of
-from devstack.parts import service_named
+from devstack.components import service_named
 
 EVENTS, RECORDS = "events", "records"
 SOURCES = ("auth-gateway", "mandate", "scheduling-rules", "basket", "notification", "audit")

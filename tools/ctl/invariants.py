@@ -12,7 +12,7 @@ import httpx2
 from ctl import booking, bus, events, journal, state
 from ctl.findings import Finding, Report
 from ctl.places import DATABASES, Places
-from devstack.parts import service_named
+from devstack.components import service_named
 from resapermis_scheduling_rules import invariants as of_rules
 
 BETWEEN_LOOKS_SECONDS = 1.0

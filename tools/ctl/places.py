@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devstack import postgres
-from devstack.parts import SERVICES
+from devstack.components import SERVICES
 
 DATABASES = tuple(sorted({service.database for service in SERVICES}))
 

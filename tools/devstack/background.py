@@ -42,17 +42,17 @@ class BackgroundStack:
         finally:
             self._end()
 
-    def start(self, part: str) -> None:
-        """See Stack.start_part."""
-        self._do(self.stack.start_part(part))
+    def start(self, component: str) -> None:
+        """See Stack.start_component."""
+        self._do(self.stack.start_component(component))
 
-    def stop(self, part: str) -> None:
-        """See Stack.stop_part."""
-        self._do(self.stack.stop_part(part))
+    def stop(self, component: str) -> None:
+        """See Stack.stop_component."""
+        self._do(self.stack.stop_component(component))
 
-    def kill(self, part: str) -> None:
+    def kill(self, component: str) -> None:
         """See Stack.kill."""
-        self._do(self.stack.kill(part))
+        self._do(self.stack.kill(component))
 
     def _do(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -64,7 +64,7 @@ def _leaf(
     folder: Path, name: str, authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey, now: datetime
 ) -> None:
     authority_pem = authority.public_bytes(serialization.Encoding.PEM)
-    files = {part: folder / part for part in ("ca.pem", "tls.pem", "tls.key")}
+    files = {name: folder / name for name in ("ca.pem", "tls.pem", "tls.key")}
     if all(file.exists() for file in files.values()) and files["ca.pem"].read_bytes() == authority_pem:
         leaf = x509.load_pem_x509_certificate(files["tls.pem"].read_bytes())
         if leaf.not_valid_after_utc - now > RENEW_BEFORE:

@@ -1,4 +1,4 @@
-"""What the stack's parts must share or keep secret: the gateway's signing key, the client secret, the vault keysets."""
+"""What the stack's components must share or keep secret: the gateway's signing key, the client secret, the vault keysets."""
 
 import json
 import secrets
@@ -9,7 +9,7 @@ from pathlib import Path
 from joserfc.jwk import KeyParameters, OKPKey
 
 from devstack.certificates import write_secret
-from devstack.parts import KEYSETS
+from devstack.components import KEYSETS
 
 
 def ensure_keys(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from devstack.parts import OPERATOR, SERVICES, Service
+from devstack.components import OPERATOR, SERVICES, Service
 
 JETSTREAM = (
     "$JS.API.INFO",

@@ -1,4 +1,4 @@
-"""Questions to a part that starts: are you there? No library, so that asking every 50 ms costs nothing."""
+"""Questions to a component that starts: are you there? No library, so that asking every 50 ms costs nothing."""
 
 import asyncio
 import contextlib

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LOG_KEPT_BYTES = 20 * 1024 * 1024
-"""A part's log is set aside as `.1` at the next start beyond this."""
+"""A component's log is set aside as `.1` at the next start beyond this."""
 GRACE_SECONDS = 15.0
-"""After this much drain a part is killed; services drain for 10 s by their own setting."""
+"""After this much drain a component is killed; services drain for 10 s by their own setting."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.3, 10.0
 HEALTHY_AFTER_SECONDS = 20.0
-"""A part that lived this long is restarted at once; one that keeps falling waits longer each time."""
+"""A component that lived this long is restarted at once; one that keeps falling waits longer each time."""
 READY_POLL_SECONDS = 0.05
 
 Ready = Callable[[], Awaitable[bool]]
@@ -39,11 +39,11 @@ class Program:
 
 
 class NotReady(Exception):
-    """A part did not become ready; the message names it and shows the end of its log."""
+    """A component did not become ready; the message names it and shows the end of its log."""
 
 
 Said = Callable[[str, str], None]
-"""Called with a part's name and a line for the person watching."""
+"""Called with a component's name and a line for the person watching."""
 
 
 class Process:
@@ -107,7 +107,7 @@ class Process:
             _signal_group(self.pid, signal.SIGKILL)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the child alone (SIGSTOP and SIGCONT for frozen parts)."""
+        """Send a signal to the child alone (SIGSTOP and SIGCONT for frozen components)."""
         if self.pid is not None:
             os.kill(self.pid, number)
 

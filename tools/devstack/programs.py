@@ -1,4 +1,4 @@
-"""How each part is started: its command, its environment, and how one sees that it is ready."""
+"""How each component is started: its command, its environment, and how one sees that it is ready."""
 
 import asyncio
 import signal
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from devstack import nats, postgres
-from devstack.parts import MAIL, NATS, POSTGRES, SANDBOX, Service, replica_named
+from devstack.components import MAIL, NATS, POSTGRES, SANDBOX, Service, replica_named
 from devstack.probes import http_ok, listens
 from devstack.processes import Program, Ready
 from devstack.settings import ROOT, Settings
@@ -31,9 +31,9 @@ def postgres_program(settings: Settings, server: postgres.Embedded) -> Program:
     )
 
 
-def program(settings: Settings, part: str, *, mails_to_console: bool) -> Program:
-    """Any other part. Writes the configuration of NATS."""
-    if part == NATS:
+def program(settings: Settings, component: str, *, mails_to_console: bool) -> Program:
+    """Any other component. Writes the configuration of NATS."""
+    if component == NATS:
         store = settings.home / "nats"
         store.mkdir(mode=0o700, exist_ok=True)
         file = settings.home / "nats.conf"
@@ -41,13 +41,13 @@ def program(settings: Settings, part: str, *, mails_to_console: bool) -> Program
         file.write_text(nats.configuration(listen, monitor, store, settings.nats_tls), encoding="utf-8")
         server = (str(Path(sys.executable).parent / "nats-server"), "-c", str(file))
         return _simple(settings, NATS, server, lambda: listens(settings.ports.nats))
-    if part == MAIL:
+    if component == MAIL:
         ports = settings.ports
         listen_smtp, listen_web = f"127.0.0.1:{ports.smtp}", f"127.0.0.1:{ports.mail_web}"
         command = (*PYTHON, str(ROOT / "tools" / "mailcatcher.py"), "--smtp", listen_smtp, "--web", listen_web)
         ready = _http(ports.mail_web, "/api/mails")
         return _simple(settings, MAIL, command, ready, to_console=mails_to_console)
-    if part == SANDBOX:
+    if component == SANDBOX:
         environment = settings.sandbox()
         ready = _http(settings.ports.sandbox, "/realms/formation/.well-known/openid-configuration")
         return Program(
@@ -58,12 +58,12 @@ def program(settings: Settings, part: str, *, mails_to_console: bool) -> Program
             ready,
             directory=settings.home,
         )
-    service, replica = replica_named(part)
+    service, replica = replica_named(component)
     return Program(
-        part,
+        component,
         (*PYTHON, *service.command),
         settings.service(service, replica),
-        _log(settings, part),
+        _log(settings, component),
         _http(settings.ports.metrics(service, replica), "/readyz"),
         directory=settings.home,
     )
@@ -97,14 +97,14 @@ async def migrate(settings: Settings, service: Service) -> None:
 
 
 def _simple(
-    settings: Settings, part: str, command: tuple[str, ...], ready: Ready, *, to_console: bool = False
+    settings: Settings, component: str, command: tuple[str, ...], ready: Ready, *, to_console: bool = False
 ) -> Program:
-    environment, log = settings.base(part), _log(settings, part)
-    return Program(part, command, environment, log, ready, to_console=to_console, directory=settings.home)
+    environment, log = settings.base(component), _log(settings, component)
+    return Program(component, command, environment, log, ready, to_console=to_console, directory=settings.home)
 
 
-def _log(settings: Settings, part: str) -> Path:
-    return settings.home / "log" / f"{part}.log"
+def _log(settings: Settings, component: str) -> Path:
+    return settings.home / "log" / f"{component}.log"
 
 
 def _http(port: int, path: str) -> Ready:

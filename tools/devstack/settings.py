@@ -1,26 +1,37 @@
-"""The environment of each part: the process contract of every service, filled in for loopback."""
+"""The environment of each component: the process contract of every service, filled in for loopback."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devstack.parts import NATS, SANDBOX, SERVICES, Ports, Service
+from devstack.components import NATS, SANDBOX, SERVICES, Ports, Service
 
 ROOT = Path(__file__).resolve().parents[2]
-INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "COVERAGE_PROCESS_START")
+INHERITED = (
+    "PATH",
+    "PYTHONPATH",  # a copy of the tree runs its own services, not the installed ones
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "COVERAGE_PROCESS_START",
+)
 CLIENT_ID = "resapermis"
 REALM = "realms/formation"
 
 
 @dataclass
 class Settings:
-    """What each process of a stack is told. `extra` goes to all, `by_part` to one; both win over what is computed."""
+    """What each process of a stack is told. `extra` goes to all, `by_component` to one; both win over what is computed."""
 
     home: Path
     ports: Ports
     extra: dict[str, str]
-    by_part: dict[str, Mapping[str, str]]
+    by_component: dict[str, Mapping[str, str]]
     databases: dict[str, str] = field(default_factory=dict)
     replicas: Mapping[str, int] = field(default_factory=dict)
     """How often a service runs, by its name; once where nothing is said."""
@@ -50,10 +61,10 @@ class Settings:
         """Where mails are caught."""
         return f"smtp://127.0.0.1:{self.ports.smtp}"
 
-    def base(self, part: str) -> dict[str, str]:
-        """The little of our own environment that any part gets, and what the caller adds."""
+    def base(self, component: str) -> dict[str, str]:
+        """The little of our own environment that any component gets, and what the caller adds."""
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        return {**inherited, "PYTHONUNBUFFERED": "1", **self.extra, **self.by_part.get(part, {})}
+        return {**inherited, "PYTHONUNBUFFERED": "1", **self.extra, **self.by_component.get(component, {})}
 
     def address(self, service: Service) -> str:
         """Where the others find a service: every replica, as a headless Service's name resolves in Kubernetes."""

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import IO, Self
 
 from devstack import certificates, keys, postgres
-from devstack.parts import (
-    ALL_PARTS,
+from devstack.components import (
+    ALL_COMPONENTS,
     FOUNDATION,
     MAIL,
     MOST_REPLICAS,
@@ -25,7 +25,7 @@ from devstack.parts import (
     SERVICES,
     Ports,
     Service,
-    parts_of,
+    components_of,
     replica_named,
 )
 from devstack.probes import busy_ports
@@ -36,17 +36,22 @@ from devstack.settings import Settings
 MIGRATIONS_AT_ONCE = 3
 STOP_ORDER: tuple[tuple[str, ...], ...] = (
     ("auth-gateway",),
-    tuple(part for service in SERVICES if service.face != "web" for part in parts_of(service, MOST_REPLICAS)),
+    tuple(
+        component
+        for service in SERVICES
+        if service.face != "web"
+        for component in components_of(service, MOST_REPLICAS)
+    ),
     (SANDBOX, MAIL),
     (NATS,),
     (POSTGRES,),
 )
-"""What people reach goes first, the database last; parts of one layer go together."""
+"""What people reach goes first, the database last; components of one layer go together."""
 
 
-def silent(part: str, line: str) -> None:
+def silent(component: str, line: str) -> None:
     """Say nothing, as tests like it."""
-    del part, line
+    del component, line
 
 
 class CannotStart(Exception):
@@ -54,37 +59,39 @@ class CannotStart(Exception):
 
 
 class Stack:
-    """The parts of one stack and their order, in one event loop. Synchronous callers: devstack.background."""
+    """The components of one stack and their order, in one event loop. Synchronous callers: devstack.background."""
 
     def __init__(
         self,
         home: Path,
         port: int = 8080,
         *,
-        parts: Iterable[str] = ALL_PARTS,
+        components: Iterable[str] = ALL_COMPONENTS,
         database_url: str = "",
         settings: Mapping[str, str] | None = None,
-        part_settings: Mapping[str, Mapping[str, str]] | None = None,
+        component_settings: Mapping[str, Mapping[str, str]] | None = None,
         replicas: Mapping[str, int] | None = None,
         say: Said = silent,
         mails_to_console: bool = False,
     ) -> None:
-        """`home` keeps data, keys and logs. `settings` go to every process, `part_settings` to one (part → settings).
+        """`home` keeps data, keys and logs. `settings` go to every process, `component_settings` to one (component → settings).
 
         `database_url` names the administrator of an outside server, else PostgreSQL is embedded. `replicas`: how often
-        a service runs (`{"basket": 2}`); its further parts are called "basket-2" and so on.
+        a service runs (`{"basket": 2}`); its further components are called "basket-2" and so on.
         """
-        if unknown := set(parts) - set(ALL_PARTS):
-            msg = f"no such part: {', '.join(sorted(unknown))}"
+        if unknown := set(components) - set(ALL_COMPONENTS):
+            msg = f"no such component: {', '.join(sorted(unknown))}"
             raise ValueError(msg)
         self.home = home.resolve()
         self.ports = Ports(port)
         often = dict(replicas or {})
-        running = {service.name: parts_of(service, often.get(service.name, 1)) for service in SERVICES}
-        asked = [part for part in ALL_PARTS if part in set(parts)]
-        self.parts = tuple(each for part in asked for each in running.get(part, (part,)))
+        running = {service.name: components_of(service, often.get(service.name, 1)) for service in SERVICES}
+        asked = [component for component in ALL_COMPONENTS if component in set(components)]
+        self.components = tuple(each for component in asked for each in running.get(component, (component,)))
         self.absent: dict[str, str] = {}
-        self.settings = Settings(self.home, self.ports, dict(settings or {}), dict(part_settings or {}), replicas=often)
+        self.settings = Settings(
+            self.home, self.ports, dict(settings or {}), dict(component_settings or {}), replicas=often
+        )
         self._outside = database_url
         self._say = say
         self._mails_to_console = mails_to_console
@@ -115,29 +122,33 @@ class Stack:
         return self._outside or self._server.url(postgres.ADMINISTRATOR, "postgres")
 
     def database_url(self, name: str) -> str:
-        """The URL of a service's database (`parts.Service.database`), known once PostgreSQL is ready."""
+        """The URL of a service's database (`components.Service.database`), known once PostgreSQL is ready."""
         return self.settings.databases[name]
 
-    def process(self, part: str) -> Process:
-        """The process of a part, for signals and process ids; KeyError when it was never started."""
-        return self._processes[part]
+    def process(self, component: str) -> Process:
+        """The process of a component, for signals and process ids; KeyError when it was never started."""
+        return self._processes[component]
 
     async def start(self) -> None:
-        """Start every part, each as soon as what it needs is there; on failure stop all and raise CannotStart."""
+        """Start every component, each as soon as what it needs is there; on failure stop all and raise CannotStart."""
         self._take_home()
         try:
             self._find_absent()
-            wanted = [part for part in self.parts if part not in self.absent]
+            wanted = [component for component in self.components if component not in self.absent]
             self._claim_ports(wanted)
             await asyncio.to_thread(self._prepare)
             async with asyncio.TaskGroup() as group:
-                ready = {part: group.create_task(self.start_part(part)) for part in wanted if part in FOUNDATION}
+                ready = {
+                    component: group.create_task(self.start_component(component))
+                    for component in wanted
+                    if component in FOUNDATION
+                }
                 migrated: dict[str, asyncio.Task[None]] = {}
-                for part in (part for part in wanted if part not in FOUNDATION):
-                    service, _ = replica_named(part)
+                for component in (component for component in wanted if component not in FOUNDATION):
+                    service, _ = replica_named(component)
                     if service.database not in migrated:
                         migrated[service.database] = group.create_task(self._migrate(service, ready.get(POSTGRES)))
-                    group.create_task(self._start_after(part, [migrated[service.database], ready.get(NATS)]))
+                    group.create_task(self._start_after(component, [migrated[service.database], ready.get(NATS)]))
         except BaseException as failure:
             await self.stop()
             if isinstance(failure, ExceptionGroup):
@@ -147,32 +158,34 @@ class Stack:
     async def stop(self) -> None:
         """Stop every process in order. Safe to call twice."""
         for layer in STOP_ORDER:
-            await asyncio.gather(*(self._processes[part].stop() for part in layer if part in self._processes))
+            await asyncio.gather(
+                *(self._processes[component].stop() for component in layer if component in self._processes)
+            )
         self._processes.clear()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
-    async def start_part(self, part: str) -> None:
-        """Start one part, or start it again, and wait until it is ready; NotReady when it is not."""
+    async def start_component(self, component: str) -> None:
+        """Start one component, or start it again, and wait until it is ready; NotReady when it is not."""
         since = time.monotonic()
         note = ""
-        if part == POSTGRES:
+        if component == POSTGRES:
             note = await self._start_postgres()
         else:
-            if part not in self._processes:
-                made = program(self.settings, part, mails_to_console=self._mails_to_console)
-                self._processes[part] = Process(made, self._say)
-            await self._processes[part].start()
-        self._say(part, f"ready in {time.monotonic() - since:.1f} s{note}")
+            if component not in self._processes:
+                made = program(self.settings, component, mails_to_console=self._mails_to_console)
+                self._processes[component] = Process(made, self._say)
+            await self._processes[component].start()
+        self._say(component, f"ready in {time.monotonic() - since:.1f} s{note}")
 
-    async def stop_part(self, part: str) -> None:
-        """Stop a part as an operator would and keep it down until `start_part`."""
-        await self._processes[part].stop()
+    async def stop_component(self, component: str) -> None:
+        """Stop a component as an operator would and keep it down until `start_component`."""
+        await self._processes[component].stop()
 
-    async def kill(self, part: str) -> None:
-        """Cut a part's power (SIGKILL) and keep it down until `start_part`."""
-        await self._processes[part].kill()
+    async def kill(self, component: str) -> None:
+        """Cut a component's power (SIGKILL) and keep it down until `start_component`."""
+        await self._processes[component].kill()
 
     # -- before anything starts
 
@@ -193,16 +206,16 @@ class Stack:
         self._lock = lock
 
     def _find_absent(self) -> None:
-        for part in self.parts:
-            package = "rdvpermis_sandbox" if part == SANDBOX else None
-            if part not in FOUNDATION:
-                package = replica_named(part)[0].package
+        for component in self.components:
+            package = "rdvpermis_sandbox" if component == SANDBOX else None
+            if component not in FOUNDATION:
+                package = replica_named(component)[0].package
             if package is not None and not _runnable(package):
-                self.absent[part] = f"NOT STARTED: {package} has no __main__ (run make setup if it should)"
-                self._say(part, self.absent[part])
+                self.absent[component] = f"NOT STARTED: {package} has no __main__ (run make setup if it should)"
+                self._say(component, self.absent[component])
 
     def _claim_ports(self, wanted: Iterable[str]) -> None:
-        ports = {purpose: port for part in wanted for purpose, port in self.ports.of(part).items()}
+        ports = {purpose: port for component in wanted for purpose, port in self.ports.of(component).items()}
         if busy := busy_ports(ports):
             hint = "stop that program, or choose other ports, for example: RESAPERMIS_PORT=9080 make up"
             raise CannotStart("\n".join([*busy, hint]))
@@ -211,7 +224,7 @@ class Stack:
         names = [NATS, OPERATOR, *(service.name for service in SERVICES)]
         certificates.ensure_certificates(self.settings.tls, names, datetime.now(UTC))
         keys.ensure_keys(self.settings.secrets)
-        sealing = any(service.keyset and service.name in self.parts for service in SERVICES)
+        sealing = any(service.keyset and service.name in self.components for service in SERVICES)
         if sealing and _runnable("resapermis_vault"):
             keys.ensure_keysets(self.settings.secrets)
 
@@ -252,11 +265,11 @@ class Stack:
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(f"{digest} {await postgres.revision(url)}", encoding="utf-8")
 
-    async def _start_after(self, part: str, needs: Iterable[asyncio.Task[None] | None]) -> None:
+    async def _start_after(self, component: str, needs: Iterable[asyncio.Task[None] | None]) -> None:
         for need in needs:
             if need is not None:
                 await need
-        await self.start_part(part)
+        await self.start_component(component)
 
 
 def _runnable(package: str) -> bool:

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from devstack import free_port
+from devstack.probes import free_port
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ctl.booking import Line
 from ctl.findings import Finding, Report
 from ctl.invariants import with_broken
 from ctl.places import DATABASES, Places, Unknown, of_environment, of_home, variable
-from devstack.parts import service_named
+from devstack.components import service_named
 from resapermis_audit import tree
 
 pytestmark = pytest.mark.req("P-05")

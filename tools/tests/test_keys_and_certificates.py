@@ -9,9 +9,9 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from devstack.certificates import LEAF_LIFE, RENEW_BEFORE, ensure_certificates
+from devstack.components import ALL_COMPONENTS, SERVICES, Ports
 from devstack.keys import ensure_keys
 from devstack.nats import configuration
-from devstack.parts import ALL_PARTS, SERVICES, Ports
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -59,8 +59,8 @@ def test_no_service_may_publish_in_the_name_of_another(tmp_path):
     assert not any("resapermis.>" in subjects for subjects in allowed.values())
 
 
-def test_no_two_parts_want_the_same_port():
+def test_no_two_components_want_the_same_port():
     ports = Ports(8080)
-    wanted = [port for part in ALL_PARTS for port in ports.of(part).values()]
+    wanted = [port for component in ALL_COMPONENTS for port in ports.of(component).values()]
     assert len(wanted) == len(set(wanted))
     assert [ports.grpc(service) for service in SERVICES] == list(range(8090, 8097))

@@ -7,14 +7,15 @@ from http import HTTPStatus
 
 import pytest
 
-from devstack import BackgroundStack, Stack
-from devstack.parts import MAIL
+from devstack.background import BackgroundStack
+from devstack.components import MAIL
+from devstack.stack import Stack
 from mailcatcher import Box, Mail, answer
 
 
 @pytest.fixture
 def running(tmp_path, a_port):
-    with BackgroundStack(Stack(tmp_path / "home", a_port(), parts=(MAIL,))) as it:
+    with BackgroundStack(Stack(tmp_path / "home", a_port(), components=(MAIL,))) as it:
         yield it
 
 

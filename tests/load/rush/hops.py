@@ -11,9 +11,9 @@ from typing import Any
 import asyncpg
 from prometheus_client.parser import text_string_to_metric_families
 
-from devstack import Stack
-from devstack.parts import FOUNDATION, NATS, POSTGRES, replica_named
+from devstack.components import FOUNDATION, NATS, POSTGRES, replica_named
 from devstack.probes import http_body
+from devstack.stack import Stack
 
 SERVICES = ("basket", "mandate", "scheduling-rules", "egress")
 Sums = dict[tuple[str, str, str], tuple[float, float]]
@@ -32,7 +32,7 @@ class Reading:
 
     sums: Sums
     cpu: dict[str, float]
-    """CPU seconds by part; the callers' own is "callers", all that the machine did is "machine"."""
+    """CPU seconds by component; the callers' own is "callers", all that the machine did is "machine"."""
     database_ms: float
     """Time that PostgreSQL spent executing statements in basket's database."""
     at: float
@@ -42,14 +42,14 @@ class Reading:
 async def read(stack: Stack, responder: int, admin: "asyncpg.Connection[Any]") -> Reading:
     """Read every account; `responder` is the process that answers for RdvPermis."""
     sums: Sums = {}
-    parts = [part for part in stack.parts if part not in FOUNDATION]
-    for part in parts:
-        service, replica = replica_named(part)
+    components = [component for component in stack.components if component not in FOUNDATION]
+    for component in components:
+        service, replica = replica_named(component)
         text = (await http_body(stack.ports.metrics(service, replica), "/metrics")).decode()
         for key, (seconds, count) in _histograms(text).items():
             before = sums.get((service.name, *key), (0.0, 0.0))
             sums[service.name, *key] = (before[0] + seconds, before[1] + count)
-    pids = {name: stack.process(name).pid for name in (*parts, NATS, POSTGRES)}
+    pids = {name: stack.process(name).pid for name in (*components, NATS, POSTGRES)}
     cpu = {name: cpu_seconds(pid, children=name == POSTGRES) for name, pid in pids.items() if pid is not None}
     cpu |= {"rdvpermis": cpu_seconds(responder), "callers": cpu_seconds(os.getpid())}
     spent = await admin.fetchval(
@@ -106,7 +106,7 @@ def _machine() -> float:
 
 
 def shares(spans: Sequence[tuple[Reading, Reading]], client_ms: float) -> dict[str, Any]:
-    """Mean milliseconds of one action at each hop, and CPU milliseconds by part, over spans of (before, after).
+    """Mean milliseconds of one action at each hop, and CPU milliseconds by component, over spans of (before, after).
 
     `client_ms`: mean at the callers.
     """

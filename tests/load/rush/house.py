@@ -12,11 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from devstack import Stack, free_port, postgres
-from devstack.parts import NATS, POSTGRES
-from devstack.probes import listens
+from devstack import postgres
+from devstack.components import NATS, POSTGRES
+from devstack.probes import free_port, listens
+from devstack.stack import Stack
 
-PARTS = (POSTGRES, NATS, "egress", "mandate", "scheduling-rules", "basket")
+COMPONENTS = (POSTGRES, NATS, "egress", "mandate", "scheduling-rules", "basket")
 ANSWERS_AFTER_SECONDS = 0.02
 Say = Callable[[str], None]
 
@@ -42,9 +43,9 @@ class House:
     @asynccontextmanager
     async def without_basket(self) -> AsyncIterator[None]:
         """Basket leaves its database and comes back with new connections: its role's settings are in force then."""
-        await self.stack.stop_part("basket")
+        await self.stack.stop_component("basket")
         yield
-        await self.stack.start_part("basket")
+        await self.stack.start_component("basket")
 
 
 @asynccontextmanager
@@ -54,11 +55,11 @@ async def house(say: Say, *, web: bool = False, baskets: int = 1) -> AsyncIterat
     stack = Stack(
         home,
         free_port(range(30), start=24_000),
-        parts=(*PARTS, "auth-gateway") if web else PARTS,
+        components=(*COMPONENTS, "auth-gateway") if web else COMPONENTS,
         replicas={"basket": baskets},
         # There is no planning to look at behind the responder.
-        part_settings={"scheduling-rules": {"RESAPERMIS_PLAN_SECONDS": "0"}},
-        say=lambda part, line: say(f"{part}: {line}"),
+        component_settings={"scheduling-rules": {"RESAPERMIS_PLAN_SECONDS": "0"}},
+        say=lambda component, line: say(f"{component}: {line}"),
     )
     port = str(stack.ports.sandbox)
     responder = await asyncio.create_subprocess_exec(

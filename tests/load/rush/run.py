@@ -16,8 +16,8 @@ from typing import Any
 import asyncpg
 import uvloop
 
-from devstack import CannotStart
-from devstack.parts import service_named
+from devstack.components import service_named
+from devstack.stack import CannotStart
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Signer
 from rush import hops, invariants, seed

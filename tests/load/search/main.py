@@ -21,8 +21,9 @@ import uvloop
 from rush.hops import cpu_seconds
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from devstack import CannotStart, Stack, free_port
-from devstack.parts import NATS, POSTGRES, service_named
+from devstack.components import NATS, POSTGRES, service_named
+from devstack.probes import free_port
+from devstack.stack import CannotStart, Stack
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceStub
 from resapermis_kit.database.engine import make_engine
@@ -40,7 +41,7 @@ from search import seed
 from search.mixes import MIXES, Make
 from search.seed import World
 
-PART = "scheduling-rules"
+COMPONENT = "scheduling-rules"
 SIDE_BY_SIDE = 4
 WARM_UP = 20
 
@@ -57,9 +58,9 @@ async def house() -> AsyncIterator[Stack]:
     stack = Stack(
         home,
         free_port(range(30), start=24_500),
-        parts=(POSTGRES, NATS, PART),
-        part_settings={PART: {"RESAPERMIS_PLAN_SECONDS": "0"}},
-        say=lambda part, line: say(f"{part}: {line}"),
+        components=(POSTGRES, NATS, COMPONENT),
+        component_settings={COMPONENT: {"RESAPERMIS_PLAN_SECONDS": "0"}},
+        say=lambda component, line: say(f"{component}: {line}"),
     )
     try:
         async with stack:
@@ -98,7 +99,7 @@ class Bench:
         self._stack, self._world, self._many = stack, world, many
         self._signer = Signer(stack.settings.secrets / "principal.jwk.json")
         self._channel = peers.channel(
-            f"127.0.0.1:{stack.ports.grpc(service_named(PART))}", stack.settings.tls / "auth-gateway", PART
+            f"127.0.0.1:{stack.ports.grpc(service_named(COMPONENT))}", stack.settings.tls / "auth-gateway", COMPONENT
         )
         self._stub: Any = SchedulingServiceStub(self._channel)
 
@@ -136,7 +137,7 @@ class Bench:
 
     def _cpu(self) -> tuple[float, float]:
         """CPU seconds of the service and of PostgreSQL so far: what a busy machine does not change."""
-        service, server = self._stack.process(PART).pid, self._stack.process(POSTGRES).pid
+        service, server = self._stack.process(COMPONENT).pid, self._stack.process(POSTGRES).pid
         return cpu_seconds(service or 0), cpu_seconds(server or 0, children=True)
 
     async def sql(self, make: Make, engine: AsyncEngine) -> dict[str, Any]:

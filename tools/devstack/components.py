@@ -96,7 +96,7 @@ SERVICES: tuple[Service, ...] = (
 
 POSTGRES, NATS, MAIL, SANDBOX = "postgres", "nats", "mail", "rdvpermis"
 FOUNDATION: tuple[str, ...] = (POSTGRES, NATS, MAIL, SANDBOX)
-ALL_PARTS: tuple[str, ...] = (*FOUNDATION, *(service.name for service in SERVICES))
+ALL_COMPONENTS: tuple[str, ...] = (*FOUNDATION, *(service.name for service in SERVICES))
 
 KEYSETS: tuple[str, ...] = tuple(sorted({service.keyset for service in SERVICES if service.keyset}))
 OPERATOR = "operator"
@@ -142,18 +142,21 @@ class Ports:
         """Metrics, health and readiness of a service's replica, plain HTTP."""
         return self.grpc(service, replica) + METRICS_ABOVE_GRPC
 
-    def of(self, part: str) -> dict[str, int]:
-        """What a part listens on: purpose → port."""
+    def of(self, component: str) -> dict[str, int]:
+        """What a component listens on: purpose → port."""
         fixed = {
             POSTGRES: {},
             NATS: {"NATS": self.nats, "NATS monitor": self.nats_monitor},
             MAIL: {"mail page": self.mail_web, "SMTP": self.smtp},
             SANDBOX: {"RdvPermis sandbox": self.sandbox},
         }
-        if part in fixed:
-            return fixed[part]
-        service, replica = replica_named(part)
-        ports = {f"{part} gRPC": self.grpc(service, replica), f"{part} metrics": self.metrics(service, replica)}
+        if component in fixed:
+            return fixed[component]
+        service, replica = replica_named(component)
+        ports = {
+            f"{component} gRPC": self.grpc(service, replica),
+            f"{component} metrics": self.metrics(service, replica),
+        }
         return {"web and API": self.web, **ports} if service.face == "web" else ports
 
 
@@ -165,8 +168,8 @@ def service_named(name: str) -> Service:
     raise KeyError(name)
 
 
-def parts_of(service: Service, replicas: int) -> tuple[str, ...]:
-    """The parts that run a service: "basket", and "basket-2" and so on for further replicas.
+def components_of(service: Service, replicas: int) -> tuple[str, ...]:
+    """The components that run a service: "basket", and "basket-2" and so on for further replicas.
 
     ValueError for a number that cannot be, and for the web face, whose port people type: it has one address.
     """
@@ -179,16 +182,18 @@ def parts_of(service: Service, replicas: int) -> tuple[str, ...]:
 def offsets(replicas: Mapping[str, int] | None = None) -> list[int]:
     """Every port that a whole stack listens on, counted from its first."""
     often = replicas or {}
-    further = (part for service in SERVICES for part in parts_of(service, often.get(service.name, 1))[1:])
-    return sorted({port - 1 for part in (*ALL_PARTS, *further) for port in Ports(1).of(part).values()})
+    further = (
+        component for service in SERVICES for component in components_of(service, often.get(service.name, 1))[1:]
+    )
+    return sorted({port - 1 for component in (*ALL_COMPONENTS, *further) for port in Ports(1).of(component).values()})
 
 
-def replica_named(part: str) -> tuple[Service, int]:
-    """The service that a part runs, and which of its replicas the part is; KeyError when there is none."""
-    name, _, number = part.rpartition("-")
+def replica_named(component: str) -> tuple[Service, int]:
+    """The service that a component runs, and which of its replicas the component is; KeyError when there is none."""
+    name, _, number = component.rpartition("-")
     if number.isdecimal() and 2 <= int(number) <= MOST_REPLICAS:
         return service_named(name), int(number)
-    return service_named(part), 1
+    return service_named(component), 1
 
 
 def replicas_of(text: str) -> dict[str, int]:
