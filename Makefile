@@ -33,7 +33,7 @@ protos: setup ## generate libs/contracts from protos/
 bench: setup ## measure holds per second end to end; prints JSON (ARGS="rush --callers 16")
 	@exec $(PY) tests/load/bench.py $(ARGS)
 
-chaos: setup ## kill, restart and cut everything while schools book, then check all (ARGS="storm --seeds 3" or ARGS=linear)
+chaos: setup ## kill, restart and cut everything while schools book, then check all (ARGS="run --seeds 3" or ARGS=linear)
 	@exec $(PY) tests/chaos/chaos.py $(ARGS)
 
 lock: setup ## resolve the dependencies anew (ARGS=--upgrade for newer ones)

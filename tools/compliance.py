@@ -1,4 +1,4 @@
-"""`make compliance`: write docs/compliance.md from the requirements, the states said by hand and the tests that name an id."""
+"""`make compliance`: write docs/compliance.md from the requirements, the states written by hand and the tests that name an id."""
 
 import sys
 from pathlib import Path

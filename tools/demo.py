@@ -42,11 +42,11 @@ def need(seen: object, what: str, shown: object = "") -> None:
         raise Broken(msg)
 
 
-def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
-    """Look again until there is something; Broken after `seconds`."""
+def until(ask: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+    """Ask again until there is something; Broken after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        found = look()
+        found = ask()
         if found:
             return found
         time.sleep(0.1)
@@ -108,7 +108,7 @@ class Demo:
     """The steps, in order; each returns the sentence that is shown."""
 
     def __init__(self, stack: Stack) -> None:
-        """Point at the stack's three doors."""
+        """Clients of the platform, of RdvPermis' controls and of the mail catcher."""
         self.school = School(stack.url)
         self.state = httpx.Client(base_url=f"{stack.settings.sandbox_url}/control", timeout=20)
         self.mailbox = httpx.Client(base_url=f"http://localhost:{stack.ports.mail_web}", timeout=20)
@@ -208,7 +208,7 @@ class Demo:
         return [slot for slot in page["items"] if slot["status"] == "free"]
 
     def search(self) -> str:
-        """Two weeks from next week on; what has never been looked at fills in while we wait."""
+        """Two weeks from next week on; what has never been polled fills in while we wait."""
         first = datetime.now(UTC).date() + timedelta(days=8)
         first -= timedelta(days=first.weekday())
         first = max(first, datetime.now(UTC).date() + timedelta(days=2))
@@ -239,7 +239,7 @@ class Demo:
         refused = self.school.send("POST", "/api/v1/basket/items", {"items": asked})
         need(refused.status_code == 409, "refused with 409", f"{refused.status_code} {refused.text[:300]}")
         rules = [v["rule"] for v in refused.json()["verdicts"] if not v["allowed"]]
-        need("R-GROUP" in rules, "R-GROUP says no", rules)
+        need("R-GROUP" in rules, "R-GROUP refuses", rules)
         return f"{', '.join(rules)}: « {refused.json()['detail']} »"
 
     def territory(self) -> str:
@@ -296,13 +296,13 @@ class Demo:
     def notifications(self) -> str:
         """The inbox tells of the booking, in words."""
 
-        def told() -> Any:
+        def noticed() -> Any:
             notices = self.school.get("/api/v1/notifications")["items"]
             return next(
                 (n for n in notices if n["kind"].startswith("booking.") and n["objectId"] == self.booked["id"]), None
             )
 
-        notice = until(told, "the notice of the booking")
+        notice = until(noticed, "the notice of the booking")
         return f"« {notice['text']['fr']} »"
 
     def mails(self) -> str:
@@ -367,7 +367,7 @@ def free_base() -> int:
 
 
 def main() -> int:
-    """Start, do, stop. `DEMO_KEEP=1` keeps the data for a look."""
+    """Start, do, stop. `DEMO_KEEP=1` keeps the data."""
     home = Path(tempfile.mkdtemp(prefix="resapermis-demo-"))
     home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
     failed = False
@@ -380,14 +380,14 @@ def main() -> int:
             for title, step in Demo(background.stack).steps():
                 since = time.monotonic()
                 try:
-                    said = step()
+                    outcome = step()
                 except (Broken, httpx.HTTPError, KeyError, IndexError, ValueError) as reason:
                     print(
                         f"✕ {title:<36}{time.monotonic() - since:6.2f} s  {type(reason).__name__}: {reason}", flush=True
                     )
                     failed = True
                     break
-                print(f"✓ {title:<36}{time.monotonic() - since:6.2f} s  {said}", flush=True)
+                print(f"✓ {title:<36}{time.monotonic() - since:6.2f} s  {outcome}", flush=True)
     except CannotStart as reason:
         print(f"the stack cannot start: {reason}", file=sys.stderr)
         failed = True

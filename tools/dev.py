@@ -31,7 +31,7 @@ def say(component: str, line: str) -> None:
 
 
 async def run() -> int:
-    """Start, tell, wait for a signal, stop. Returns the exit status."""
+    """Start, announce, wait for a signal, stop. Returns the exit status."""
     since = time.monotonic()
     text = os.environ.get("RESAPERMIS_PORT", "8080")
     if not text.isdecimal() or not 1 <= int(text) <= HIGHEST_BASE_PORT:
@@ -71,7 +71,7 @@ async def run() -> int:
     except asyncio.CancelledError:
         print("\nstopped before it was ready", flush=True)
         return 130
-    await _tell(stack, time.monotonic() - since)
+    await _announce(stack, time.monotonic() - since)
     await leave.wait()
     print("\nstopping", flush=True)
     since = time.monotonic()
@@ -86,7 +86,7 @@ def _leave(leave: asyncio.Event, starting: asyncio.Task[None]) -> None:
     leave.set()
 
 
-async def _tell(stack: Stack, seconds: float) -> None:
+async def _announce(stack: Stack, seconds: float) -> None:
     missing = f"; NOT started: {', '.join(stack.absent)}" if stack.absent else ""
     print(f"\nready in {seconds:.1f} s{missing}\n", flush=True)
     print(f"  ResaPermis        {stack.url}")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import asyncpg
 
-from ctl import compliance, letters
+from ctl import compliance, dead_letters
 from ctl.invariants import Unreadable, until_settled
 from ctl.places import Places, Unknown, of_environment, of_home
 
@@ -53,14 +53,14 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 
 
 def databases(asked: argparse.Namespace) -> Places:
-    """Where to look; Unknown when it was not said."""
+    """Where the databases are; Unknown when they are not named."""
     return of_home(asked.home) if asked.home is not None else of_environment(os.environ)
 
 
-def dead_letters(where: Places) -> int:
+def show_dead_letters(where: Places) -> int:
     """Print them; BROKEN where there is one. Unreadable when a database does not answer."""
     try:
-        found = asyncio.run(letters.read(where))
+        found = asyncio.run(dead_letters.read(where))
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unreadable(f"cannot be read: {type(error).__name__}") from error
     print(json.dumps({"dead_letters": [letter.as_json() for letter in found]}, indent=2))
@@ -76,7 +76,7 @@ def main(given: Sequence[str]) -> int:
         if asked.command == "rule-preview":
             return compliance.ask(["preview", *asked.words], asked.home, asked.port)
         if asked.command == "dlq":
-            return dead_letters(databases(asked))
+            return show_dead_letters(databases(asked))
         where = databases(asked).reading(asked.rdvpermis_control, asked.nats_monitor)
         report = asyncio.run(until_settled(where, asked.within))
     except (Unknown, Unreadable) as reason:

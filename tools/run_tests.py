@@ -20,7 +20,7 @@ FAILED_TESTS = "RESAPERMIS_FAILED_TESTS"
 STOPPED = {124, 137}
 """What `timeout` ends with when it stopped something, softly or not."""
 LONGEST_SECONDS = "2400"
-"""Longer than ever seen: what hangs is to be told, not waited for."""
+"""Longer than ever seen: what hangs is to be reported, not waited for."""
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 Call = Callable[[Sequence[str], Path, Mapping[str, str]], int]
 

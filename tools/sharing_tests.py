@@ -36,7 +36,7 @@ class ByPlatform(LoadScopeScheduling):  # type: ignore[misc]
         return died_in
 
     def _reschedule(self, node: WorkerController) -> None:
-        """Hand out work until the worker has two tests or is told that there is no more: with one it would wait."""
+        """Hand out work until the worker has two tests or knows that there is no more: with one it would wait."""
         super()._reschedule(node)
         while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
             super()._reschedule(node)

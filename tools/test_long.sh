@@ -17,7 +17,7 @@ part() {
 part "model" env HYPOTHESIS_PROFILE=long python -m pytest -q -n 0 services/basket/tests/test_model.py
 part "controls" python tools/controls.py --random 20
 part "linear" python tests/chaos/chaos.py linear
-part "chaos" python tests/chaos/chaos.py storm --seeds 3
+part "chaos" python tests/chaos/chaos.py run --seeds 3
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf '\n!!! test-long: failed: %s\n' "${failed[*]}"

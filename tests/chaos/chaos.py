@@ -1,6 +1,6 @@
 """`make chaos`: what is to be shown of the whole platform by force, by word (`make chaos ARGS="linear"`). Prints JSON.
 
-`storm` (the default): everything falls while sixteen schools book; afterwards nothing is lost, doubled or oversold.
+`run` (the default): everything falls while sixteen schools book; afterwards nothing is lost, doubled or oversold.
 `linear`: a hundred thousand operations at once on a few slots, each explained by one order of a register's life.
 """
 
@@ -9,13 +9,13 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-WORDS = {"storm": "storm.main", "linear": "linear.main"}
+WORDS = {"run": "run.main", "linear": "linear.main"}
 """Word → the module whose `main` takes the words that follow and returns an exit status."""
 
 
 def main(words: list[str]) -> int:
-    """Run what the first word names; without one, the storm."""
-    name = words[0] if words[:1] and not words[0].startswith("-") else "storm"
+    """Run what the first word names; without one, the chaos run."""
+    name = words[0] if words[:1] and not words[0].startswith("-") else "run"
     if name not in WORDS:
         print(f"no such chaos: {name}; there are {', '.join(WORDS)}", file=sys.stderr)  # noqa: T201 - a command line speaks
         return 2

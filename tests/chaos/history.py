@@ -12,7 +12,7 @@ from enum import StrEnum
 from math import inf
 
 MOST_STEPS = 2_000_000
-"""Longer searches are given up, which is said and is no explanation."""
+"""Longer searches are given up, which the verdict states and is no explanation."""
 
 
 class Act(StrEnum):
@@ -27,7 +27,7 @@ class Act(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What it was told."""
+    """What it was answered."""
 
     DONE = "done"
     TAKEN = "taken"
@@ -72,7 +72,7 @@ Register = Held | None
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a slot's history is explained; if not, how far the best order came and what no order could place."""
+    """Whether a slot's history is explained; if not, how far the best order came and what no order could platform."""
 
     slot: str
     explained: bool
@@ -94,7 +94,7 @@ def soften(operations: Sequence[Op]) -> list[Op]:
     """Take the meaning out of a TAKEN that met another school's hold under way.
 
     A line that is being asked for keeps the slot until RdvPermis answers, and may end refused: while it lives, others are
-    told that the slot is taken although nobody gets it.
+    answered that the slot is taken although nobody gets it.
     """
     attempts: dict[str, list[Op]] = {}
     for op in operations:

@@ -22,7 +22,7 @@ from devstack.stack import Stack
 COMPONENT_SETTINGS = {
     # Sixty schools sign in from one address here.
     "auth-gateway": {"RESAPERMIS_SIGN_IN_RATE": "6000/minute"},
-    # A look may come sooner than on the internet: RdvPermis is on this machine.
+    # A poll may come sooner than on the internet: RdvPermis is on this machine.
     "basket": {
         "RESAPERMIS_GRACE_SECONDS": "2",
         "RESAPERMIS_SWEEP_EVERY_SECONDS": "10",
@@ -35,11 +35,11 @@ LAST = "test_privacy"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What journeys leave behind is looked at after them, in whatever order they ran."""
+    """What journeys leave behind is checked after them, in whatever order they ran."""
     here = Path(__file__).parent
-    items.sort(key=lambda item: item.path.parent == here and item.path.stem == LAST)
+    items.sort(key=lambda item: item.path.is_relative_to(here) and item.path.stem == LAST)
     for item in items:
-        if item.path.parent == here:
+        if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.timeout(150))  # the first one starts a whole platform
 
 
@@ -50,16 +50,16 @@ def platform(request: pytest.FixtureRequest) -> Iterator[BackgroundStack]:
     offsets = sorted({port - 1 for component in ALL_COMPONENTS for port in Ports(1).of(component).values()})
     # Two runs at once on one machine do not reach for the same range.
     port = free_port(offsets, start=25_000 + 40 * (os.getpid() % 100), step=40, attempts=80)
-    said: list[str] = []
+    lines: list[str] = []
     made = Stack(
         home,
         port,
         component_settings=COMPONENT_SETTINGS,
-        say=lambda component, line: said.append(f"{component}: {line}"),
+        say=lambda component, line: lines.append(f"{component}: {line}"),
     )
     with BackgroundStack(made) as running:
         yield running
-    assert [line for line in said if "did not end" in line] == [], "every component drains by itself (P-04)"
+    assert [line for line in lines if "did not end" in line] == [], "every component drains by itself (P-04)"
     if request.session.testsfailed:
         sys.stderr.write(f"\nlogs of the journeys' stack: {home}/log\n")
     else:

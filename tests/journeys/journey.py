@@ -21,7 +21,7 @@ from devstack.stack import Stack
 
 CATEGORY = "B"
 SETTLED_SECONDS = 20.0
-"""A doubt is settled by then: the reconciler's grace, one look, one round."""
+"""A doubt is settled by then: the reconciler's grace, one poll, one turn of its loop."""
 DEPARTMENTS = ("094", "075", "069", "092", "013", "033", "059", "031", "044", "067", "034", "035", "038", "006")
 NUMBERS = range(1, 8)
 """School 8 of a department is an online one, 9 declared no trainer."""
@@ -30,13 +30,13 @@ Found = TypeVar("Found")
 
 
 def until(
-    look: Callable[[], Found | None], what: str, seconds: float = SETTLED_SECONDS, pause_seconds: float = 0.1
+    ask: Callable[[], Found | None], what: str, seconds: float = SETTLED_SECONDS, pause_seconds: float = 0.1
 ) -> Found:
-    """Look again until something true is seen; fail after `seconds`, saying what was last seen."""
+    """Ask again until the answer is true; fail after `seconds`, with the last answer."""
     end = time.monotonic() + seconds
     pause = threading.Event()
     while True:
-        found = look()
+        found = ask()
         if found:
             return found
         if time.monotonic() >= end:
@@ -156,7 +156,7 @@ class TheState:
 
 
 def exam_day() -> date:
-    """A working day from nine days on: beyond notice periods, within what is looked at."""
+    """A working day from nine days on: beyond notice periods, within what is polled."""
     day = datetime.now(UTC).date() + timedelta(days=9)
     while day.weekday() > 4:
         day += timedelta(days=1)
@@ -247,7 +247,7 @@ class DrivingSchool(School):
         return by_slot
 
     def agrees(self) -> None:
-        """What we say the school has is what the State says it has; nothing is sold twice."""
+        """What the school has here is what it has at the State; nothing is sold twice."""
         ours = self.lines()
         assert {slot for slot, line in ours.items() if line["state"] == "held"} == set(self.state.held(self.id))
         booked = [slot for slot, line in ours.items() if line["state"] == "booked"]
@@ -257,13 +257,13 @@ class DrivingSchool(School):
     def becomes(self, line_id: str, state: str, seconds: float = SETTLED_SECONDS) -> dict[str, Any]:
         """Wait for a line's state, wherever it is shown."""
 
-        def look() -> dict[str, Any] | None:
+        def reached() -> dict[str, Any] | None:
             groups = self.get("/api/v1/basket")["groups"]
             shown = [line for group in groups for line in group["lines"]]
             shown += self.get("/api/v1/bookings", filter="upcoming")["items"]
             return next((line for line in shown if line["id"] == line_id and line["state"] == state), None)
 
-        return until(look, f"the line to be {state}", seconds)
+        return until(reached, f"the line to be {state}", seconds)
 
     def notices(self, kind: str, object_id: str) -> list[dict[str, Any]]:
         found = self.get("/api/v1/notifications")["items"]

@@ -88,8 +88,8 @@ async def test_the_feed_says_the_servers_time_at_once_and_every_ten_seconds(scho
     async with feed(school) as live:
         first, second = await live.until(lambda event: event.kind == "tick", TICK_SECONDS + 1, 2)
     for tick in (first, second):
-        said = datetime.fromisoformat(tick.data["serverTime"])
-        assert abs((tick.came_at - said).total_seconds()) < 1
+        server_time = datetime.fromisoformat(tick.data["serverTime"])
+        assert abs((tick.came_at - server_time).total_seconds()) < 1
     assert (second.came_at - first.came_at).total_seconds() < TICK_SECONDS + 1
 
 

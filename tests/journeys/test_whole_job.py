@@ -9,7 +9,7 @@ from journey import CATEGORY, PARIS, DrivingSchool, Schools, TheState, exam_day,
 
 pytestmark = pytest.mark.xdist_group("stack")
 FOUND_SECONDS = 60.0
-"""A comparison with RdvPermis is due every ten seconds here, and waits its turn."""
+"""A comparison with RdvPermis is due every ten seconds here, and waits for its due time."""
 
 
 def _changed(school: DrivingSchool, line_id: str) -> dict[str, Any] | None:
@@ -95,7 +95,7 @@ def test_a_result_is_found_told_and_gives_the_next_possible_date(
 
     def next_date() -> dict[str, Any] | None:
         standing = school.get(f"/api/v1/candidates/{person.id}/standing")
-        return standing if {bar["reason"] for bar in standing["restrictions"]} & {"failure", "ECHEC"} else None
+        return standing if {one["reason"] for one in standing["restrictions"]} & {"failure", "ECHEC"} else None
 
     standing = until(next_date, "the next possible date")
     wait = datetime.fromisoformat(standing["nextPossibleAt"][CATEGORY]) - datetime.now(UTC)
@@ -112,7 +112,7 @@ def test_a_result_is_found_told_and_gives_the_next_possible_date(
 
 
 @pytest.mark.req("R-31")
-def test_what_is_booked_and_cancelled_by_hand_at_rdvpermis_is_found_and_told(
+def test_what_is_booked_and_cancelled_by_hand_at_rdvpermis_is_found_and_notified(
     school: DrivingSchool, state: TheState
 ) -> None:
     person = school.candidate()
@@ -120,8 +120,8 @@ def test_what_is_booked_and_cancelled_by_hand_at_rdvpermis_is_found_and_told(
     exam = state.book_by_hand(school.id, slot, person)
     line = until(lambda: school.lines().get(slot), "the booking made by hand", FOUND_SECONDS, pause_seconds=0.5)
     assert (line["state"], line["foundElsewhere"], line["candidate"]["id"]) == ("booked", True, person.id)
-    told = until(lambda: school.notices("booking.found", line["id"]), "the notice of what was found")
-    assert "chez RdvPermis" in told[0]["text"]["fr"]
+    notices = until(lambda: school.notices("booking.found", line["id"]), "the notice of what was found")
+    assert "chez RdvPermis" in notices[0]["text"]["fr"]
     school.agrees()
     taken = {one["month"]: one["taken"] for one in school.get("/api/v1/thresholds")["items"] if one["category"] == "B"}
     assert taken[f"{exam_day():%Y-%m}"] == 1
@@ -147,9 +147,9 @@ def test_a_refusal_is_explained_with_what_to_do_and_when_before_anything_is_aske
     )
     opened = state.calls(stranger.id, "POST /paniers")
     asked = {"items": [{"slotId": slot, "candidateId": person.id}]}
-    said = stranger.act("POST", "/api/v1/basket/check", asked)
-    assert not said["allowed"]
-    (line,) = said["lines"]
+    checked = stranger.act("POST", "/api/v1/basket/check", asked)
+    assert not checked["allowed"]
+    (line,) = checked["lines"]
     (need,) = [one for one in line["needs"] if one["rule"] == "R-TERRITORY"]
     assert (need["remedy"], need["action"]) == ("wait", "Attendez l'heure dite.")
     assert need["detail"].startswith("Réservé aux écoles du département du centre. Ouvre le ")

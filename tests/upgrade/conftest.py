@@ -1,4 +1,4 @@
-"""One stack of the old release for all tests of a file, looked at before anything is done to it."""
+"""One stack of the old release for all tests of a file, read before anything is done to it."""
 
 import sys
 from pathlib import Path

@@ -19,7 +19,7 @@ from journey import DrivingSchool, TheState, until
 
 import releases
 from ctl.findings import Finding
-from ctl.invariants import look
+from ctl.invariants import check
 from ctl.places import Places, of_home
 from devstack.background import BackgroundStack
 from devstack.components import offsets, service_named
@@ -132,15 +132,15 @@ def test_every_event_is_kept_under_its_number_published_and_handled_once(upgrade
     for booking in was["bookings"].values():
         until(lambda line=booking: school.notices("booking.confirmed", line), "the notice of the booking")
         assert len(school.notices("booking.confirmed", booking)) == 1
-    told = Counter((one["kind"], one["objectId"], one["occurredAt"]) for one in _all_notices(school))
-    assert [key for key, times in told.items() if times > 1] == []
+    notices = Counter((one["kind"], one["objectId"], one["occurredAt"]) for one in _all_notices(school))
+    assert [key for key, times in notices.items() if times > 1] == []
     # The rules count by events what basket counts by lines.
     thresholds = school.get("/api/v1/thresholds")["items"]
     assert sum(one["taken"] for one in thresholds) == len(was["lines"]), thresholds
 
 
 async def _broken(places: Places) -> Sequence[Finding]:
-    report = await look(places)
+    report = await check(places)
     return [one for one in report.findings if not one.holds and one.name != "no_dead_letter"]
 
 

@@ -37,7 +37,7 @@ def last_release(root: Path) -> tuple[str, str] | None:
 
 
 def broken_messages(root: Path, commit: str, buf: str) -> list[str]:
-    """What `buf breaking` (WIRE_JSON) says against the protos of a commit."""
+    """What `buf breaking` (WIRE_JSON) has against the protos of a commit."""
     with tempfile.TemporaryDirectory() as folder:
         archive = _git(root, "archive", "--format=tar", commit, "protos")
         subprocess.run(("tar", "-x", "-C", folder), input=archive, check=True)
@@ -47,7 +47,7 @@ def broken_messages(root: Path, commit: str, buf: str) -> list[str]:
 
 
 def dangerous_migrations(root: Path, commit: str, squawk: str) -> list[str]:
-    """What squawk says of the SQL of migrations that a commit has not, and which migrations cannot be told as SQL."""
+    """What squawk has against the SQL of migrations that a commit has not, and which migrations cannot be written as SQL."""
     old: dict[str, set[str]] = {}
     for name in _git(root, "ls-tree", "-r", "--name-only", commit, "services").decode().splitlines():
         file = Path(name)
@@ -65,7 +65,7 @@ def dangerous_migrations(root: Path, commit: str, squawk: str) -> list[str]:
 def as_sql(migrations: Path, known: set[str]) -> str:
     """The SQL of every migration after the known files; nothing is connected to.
 
-    ValueError when one asks the database something, which cannot be told beforehand.
+    ValueError when one asks the database something, which cannot be known beforehand.
     """
     config = Config()
     config.set_main_option("script_location", str(migrations))
@@ -118,8 +118,8 @@ def _heads(versions: Path, known: set[str]) -> str | None:
     after: dict[str, str | None] = {}
     for file in versions.glob("*.py"):
         if file.name in known:
-            said = _constants(file)
-            after[str(said["revision"])] = said.get("down_revision")
+            constants = _constants(file)
+            after[str(constants["revision"])] = constants.get("down_revision")
     return next((revision for revision in after if revision not in after.values()), None)
 
 

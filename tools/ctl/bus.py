@@ -10,8 +10,8 @@ from resapermis_kit.database import durability
 async def read(monitors: str) -> Mapping[str, bool]:
     """Ask every server by its monitoring port; OSError when one does not answer."""
     urls = [url for url in monitors.split(",") if url]
-    said = await asyncio.gather(*(asyncio.to_thread(durability.jetstream, url) for url in urls))
-    return {url: durability.writes_first(one) for url, one in zip(urls, said, strict=True)}
+    settings = await asyncio.gather(*(asyncio.to_thread(durability.jetstream, url) for url in urls))
+    return {url: durability.writes_first(one) for url, one in zip(urls, settings, strict=True)}
 
 
 def judge(servers: Mapping[str, bool]) -> Sequence[Finding]:

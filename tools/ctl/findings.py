@@ -26,7 +26,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings of one look, and how much was looked at."""
+    """All findings of one check, and how much was read."""
 
     findings: tuple[Finding, ...]
     seen: dict[str, int] = field(default_factory=dict)

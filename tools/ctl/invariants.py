@@ -1,4 +1,4 @@
-"""One look at all invariants, and looking again until what is under way has arrived."""
+"""One check of all invariants, and checks repeated until what is under way has arrived."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from ctl.places import DATABASES, Places
 from devstack.components import service_named
 from resapermis_scheduling_rules import invariants as of_rules
 
-BETWEEN_LOOKS_SECONDS = 1.0
+BETWEEN_CHECKS_SECONDS = 1.0
 CONNECT_SECONDS = 10.0
 
 
@@ -23,10 +23,10 @@ class Unreadable(Exception):
     """A database or RdvPermis' truth could not be read."""
 
 
-async def look(places: Places) -> Report:
+async def check(places: Places) -> Report:
     """Read every database once, RdvPermis' truth last; Unreadable when one does not answer."""
     try:
-        return await _look(places)
+        return await _check(places)
     except (
         OSError,
         TimeoutError,
@@ -40,23 +40,23 @@ async def look(places: Places) -> Report:
 
 
 async def until_settled(places: Places, seconds: float) -> Report:
-    """Look until all holds, at most `seconds`. What must hold in every snapshot and once did not stays broken."""
+    """Check until all holds, at most `seconds`. What must hold in every snapshot and once did not stays broken."""
     end = time.monotonic() + seconds
     broken: dict[str, Finding] = {}
     while True:
-        report = await look(places)
+        report = await check(places)
         broken |= {one.name: one for one in report.findings if one.at_once and not one.holds}
         if broken or report.holds or time.monotonic() >= end:
             return with_broken(report, broken)
-        await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+        await asyncio.sleep(BETWEEN_CHECKS_SECONDS)
 
 
 def with_broken(report: Report, broken: dict[str, Finding]) -> Report:
-    """The report, with findings of earlier looks that no later look mends."""
+    """The report, with findings of earlier checks that no later check mends."""
     return Report(tuple(broken.get(one.name, one) for one in report.findings), report.seen)
 
 
-async def _look(places: Places) -> Report:
+async def _check(places: Places) -> Report:
     async with AsyncExitStack() as stack:
 
         async def connect(database: str) -> "asyncpg.Connection[Any]":
@@ -65,7 +65,7 @@ async def _look(places: Places) -> Report:
             return connection
 
         connections = dict(zip(DATABASES, await asyncio.gather(*map(connect, DATABASES)), strict=True))
-        # Consumers before sources' heads would do as well: a look that meets facts on their way is repeated.
+        # Consumers before sources' heads would do as well: a check that meets events on their way is repeated.
         booked = await booking.read(connections["basket"])
         names = {service: connections[_database(service)] for service in events.SOURCES}
         traffic = {_database(name): await events.read(connection, name) for name, connection in names.items()}
@@ -74,12 +74,12 @@ async def _look(places: Places) -> Report:
         ruled = [await booking.ask(rules, name, asked, at_once=True) for name, asked in of_rules.ALWAYS.items()]
     truth = await state.read(places.control) if places.control else None
     settings = await bus.read(places.nats_monitors)
-    said = frozenset[str]().union(*(one.records for one in traffic.values()))
+    recorded = frozenset[str]().union(*(one.records for one in traffic.values()))
     findings: Sequence[Finding] = [
         *booked.findings,
         *ruled,
         *events.judge(traffic),
-        *journal.judge(kept, booked.booked(), said),
+        *journal.judge(kept, booked.booked(), recorded),
         *(state.judge(truth, booked.lines) if truth is not None else []),
         *bus.judge(settings),
     ]

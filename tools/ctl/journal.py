@@ -48,11 +48,11 @@ async def read(connection: "asyncpg.Connection[Any]") -> Journal:
     )
 
 
-def judge(journal: Journal, booked: Iterable[Line], said: frozenset[str]) -> list[Finding]:
-    """`booked`: lines as basket has them; `said`: ids of the records in every outbox."""
+def judge(journal: Journal, booked: Iterable[Line], recorded: frozenset[str]) -> list[Finding]:
+    """`booked`: lines as basket has them; `recorded`: ids of the records in every outbox."""
     return [
         of("booking_has_its_record", (line.id for line in booked if line.id not in journal.booked)),
-        of("every_record_is_in_the_journal", sorted(said - journal.kept)),
+        of("every_record_is_in_the_journal", sorted(recorded - journal.kept)),
         of("every_record_is_in_the_tree", journal.waiting),
         of("tree_is_what_its_checkpoints_say", tree_breaches(journal.leaves, journal.checkpoints), at_once=True),
     ]
@@ -90,7 +90,7 @@ def _differences(size: int, recomputed: bytes, root: bytes, note: str) -> list[s
     found = []
     if recomputed != root:
         found.append(f"root of {size} leaves differs from its checkpoint")
-    said = note.split("\n")
-    if said[1:2] != [str(size)] or said[2:3] != [b64encode(root).decode()]:
-        found.append(f"signed note of {size} leaves says another size or root")
+    lines = note.split("\n")
+    if lines[1:2] != [str(size)] or lines[2:3] != [b64encode(root).decode()]:
+        found.append(f"signed note of {size} leaves has another size or root")
     return found

@@ -11,7 +11,7 @@ DATABASES = tuple(sorted({service.database for service in SERVICES}))
 
 
 class Unknown(Exception):
-    """It is not known where something is; the message says how to tell."""
+    """It is not known where something is; the message says how to name it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def variable(database: str) -> str:
 
 
 def of_environment(environment: Mapping[str, str]) -> Places:
-    """Every database named by its own setting; Unknown says which are not."""
+    """Every database named by its own setting; Unknown names those that are not."""
     missing = [variable(name) for name in DATABASES if not environment.get(variable(name))]
     if missing:
         msg = f"not set: {', '.join(missing)} (or name a local stack's folder with --home)"

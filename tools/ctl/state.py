@@ -1,6 +1,6 @@
 """RdvPermis and we agree on every booking and every hold, both ways.
 
-What a school of ours did at RdvPermis without us is found by looking (R-31), and so stands here after a while. What
+What a school of ours did at RdvPermis without us is found by polling (R-31), and so stands here after a while. What
 schools do that never came to us is counted, and is no breach.
 """
 
@@ -54,20 +54,20 @@ async def read(control: str) -> Truth:
         return parse(answer.json())
 
 
-def parse(said: dict[str, Any]) -> Truth:
+def parse(body: dict[str, Any]) -> Truth:
     """From `GET /control/state`."""
     return Truth(
         [
             Exam(one["id"], one["school"], one["slot"], one["candidate"] or "")
-            for one in said["exams"]
+            for one in body["exams"]
             if one["state"] != CANCELLED
         ],
         [
             InBasket(basket["id"], basket["school"], slot_id, candidate or "")
-            for basket in said["baskets"]
+            for basket in body["baskets"]
             for slot_id, candidate in basket["lines"].items()
         ],
-        said["oversold"],
+        body["oversold"],
     )
 
 

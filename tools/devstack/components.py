@@ -131,7 +131,7 @@ class Ports:
 
     @property
     def nats_monitor(self) -> int:
-        """Where NATS says how it is set, plain HTTP."""
+        """Where NATS answers how it is set, plain HTTP."""
         return self.web + 5
 
     def grpc(self, service: Service, replica: int = 1) -> int:

@@ -42,14 +42,14 @@ class NotReady(Exception):
     """A component did not become ready; the message names it and shows the end of its log."""
 
 
-Said = Callable[[str, str], None]
+Announce = Callable[[str, str], None]
 """Called with a component's name and a line for the person watching."""
 
 
 class Process:
     """A program that should be running; `watch` restarts it until `stop` or `kill`."""
 
-    def __init__(self, program: Program, say: Said, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, program: Program, say: Announce, clock: Callable[[], float] = time.monotonic) -> None:
         """Nothing runs yet. `clock`, in seconds, tells how long a child lived and how long it takes to be back."""
         self.program = program
         self._say = say

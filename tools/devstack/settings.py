@@ -26,7 +26,7 @@ REALM = "realms/formation"
 
 @dataclass
 class Settings:
-    """What each process of a stack is told. `extra` goes to all, `by_component` to one; both win over what is computed."""
+    """The settings of each process of a stack. `extra` goes to all, `by_component` to one; both win over what is computed."""
 
     home: Path
     ports: Ports
@@ -34,7 +34,7 @@ class Settings:
     by_component: dict[str, Mapping[str, str]]
     databases: dict[str, str] = field(default_factory=dict)
     replicas: Mapping[str, int] = field(default_factory=dict)
-    """How often a service runs, by its name; once where nothing is said."""
+    """How often a service runs, by its name; once where it is not named."""
 
     @property
     def tls(self) -> Path:

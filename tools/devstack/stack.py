@@ -29,7 +29,7 @@ from devstack.components import (
     replica_named,
 )
 from devstack.probes import busy_ports
-from devstack.processes import NotReady, Process, Said
+from devstack.processes import Announce, NotReady, Process
 from devstack.programs import migrate, postgres_program, program
 from devstack.settings import Settings
 
@@ -71,7 +71,7 @@ class Stack:
         settings: Mapping[str, str] | None = None,
         component_settings: Mapping[str, Mapping[str, str]] | None = None,
         replicas: Mapping[str, int] | None = None,
-        say: Said = silent,
+        say: Announce = silent,
         mails_to_console: bool = False,
     ) -> None:
         """`home` keeps data, keys and logs. `settings` go to every process, `component_settings` to one (component → settings).

@@ -1,4 +1,4 @@
-"""What is wrong with the marks, the states and the controls, said line by line; nothing when all hold together."""
+"""What is wrong with the marks, the states and the controls, line by line; nothing when all hold together."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ tests that name an id; `make lint` fails when this page is stale.
 
 - **shown**: tests that name it show all of it, and a control (a line of the product that, taken away, makes the named test
   fail) is tried by `make controls`.
-- **partly**: something of it stands; what is missing is said. **open**: nothing that counts.
+- **partly**: something of it stands; what is missing is named. **open**: nothing that counts.
 
 A test that is skipped, expected to fail, or left out in CI supports nothing and is not listed.
 """

@@ -1,4 +1,4 @@
-"""States said by hand in docs/compliance.yaml: shown, partly or open, what is missing, and the control of what is shown."""
+"""States written by hand in docs/compliance.yaml: shown, partly or open, what is missing, and the control of what is shown."""
 
 import re
 from collections import Counter
@@ -30,7 +30,7 @@ class Control:
 
 @dataclass(frozen=True)
 class State:
-    """What is said of one requirement: `missing` where it is not shown whole, `note` a remark on what is."""
+    """The state of one requirement: `missing` where it is not shown whole, `note` a remark on what is."""
 
     word: str
     missing: str = ""
@@ -39,7 +39,7 @@ class State:
 
 
 class WrongStates(Exception):
-    """The file of states says something that cannot be; the message names the id."""
+    """The file of states has something that cannot be; the message names the id."""
 
 
 def states(root: Path) -> dict[str, State]:
@@ -57,7 +57,7 @@ def states(root: Path) -> dict[str, State]:
 def _state(id_: str, entry: Any) -> State:
     known = {"state", "missing", "note", "control"}
     if not isinstance(entry, dict) or not set(entry) <= known:
-        raise WrongStates(f"{STATES}: {id_}: only {', '.join(sorted(known))} are said")
+        raise WrongStates(f"{STATES}: {id_}: only {', '.join(sorted(known))} are known")
     word, missing = str(entry.get("state", "")), str(entry.get("missing", "")).strip()
     if word not in {SHOWN, PARTLY, OPEN}:
         raise WrongStates(f"{STATES}: {id_}: the state is {SHOWN}, {PARTLY} or {OPEN}, not {word!r}")

@@ -9,7 +9,7 @@ class Named:
     """A test that names requirements or cases.
 
     `file` is relative to the repository, `name` is pytest's (`Class::test_x`) or the web test's title; `file::name` is what
-    a control calls it. `idle` says why it supports nothing (skipped, expected to fail, left out in CI); empty when it does.
+    a control calls it. `idle` is why it supports nothing (skipped, expected to fail, left out in CI); empty when it does.
     """
 
     file: str

@@ -100,11 +100,11 @@ def test_two_rooms_that_import_each_other_are_told_with_both_ways(tmp_path: Path
     there = {"hold/queue.py": "from resapermis_one.booking.swap import Swap\n", "booking/swap.py": ""}
     assert ties(package(tmp_path, there)) == []
     back = "def late():\n    from ..hold import queue\n"
-    (told,) = ties(package(tmp_path, there | {"booking/swap.py": back}))
-    assert told.startswith(
+    (found,) = ties(package(tmp_path, there | {"booking/swap.py": back}))
+    assert found.startswith(
         "resapermis_one.booking and resapermis_one.hold import each other: resapermis_one.booking.swap imports"
     )
-    assert told.endswith("resapermis_one.hold.queue imports resapermis_one.booking.swap.Swap")
+    assert found.endswith("resapermis_one.hold.queue imports resapermis_one.booking.swap.Swap")
     typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import resapermis_one.hold.queue\n"
     assert len(ties(package(tmp_path, there | {"booking/swap.py": typed}))) == 1
 
@@ -168,8 +168,8 @@ def test_a_message_that_older_peers_would_misread_is_told(root: Path) -> None:
     write(root, "protos/one/v1/one.proto", PROTO.replace("}\n", "  string more = 2;\n}\n"))
     assert compatible.broken_messages(root, released, str(BIN / "buf")) == []
     write(root, "protos/one/v1/one.proto", PROTO.replace("string name", "int32 name"))
-    (told,) = compatible.broken_messages(root, released, str(BIN / "buf"))
-    assert "one.proto:5" in told
+    (found,) = compatible.broken_messages(root, released, str(BIN / "buf"))
+    assert "one.proto:5" in found
 
 
 def migration(root: Path, revision: str, before: str | None, step: str) -> None:
@@ -185,9 +185,9 @@ def test_a_migration_since_the_release_that_would_lock_a_live_table_is_told(root
     migration(root, "0002", "0001", 'op.add_column("one", sa.Column("name", sa.Text))')
     assert compatible.dangerous_migrations(root, released, squawk) == []
     migration(root, "0003", "0002", 'op.alter_column("one", "name", new_column_name="title")')
-    told = compatible.dangerous_migrations(root, released, squawk)
-    assert any("renaming-column" in line and "RENAME name TO title" in line for line in told), told
-    assert all(line.startswith("resapermis_one: ") for line in told)
+    found = compatible.dangerous_migrations(root, released, squawk)
+    assert any("renaming-column" in line and "RENAME name TO title" in line for line in found), found
+    assert all(line.startswith("resapermis_one: ") for line in found)
 
 
 def test_only_what_is_new_is_written_as_sql_from_where_the_release_stood(root: Path) -> None:
@@ -205,5 +205,5 @@ def test_a_migration_that_asks_the_database_cannot_be_told_beforehand(root: Path
     migration(root, "0001", None, FIRST)
     released = commit(root)
     migration(root, "0002", "0001", 'op.get_bind().execute(sa.text("SELECT 1")).scalar_one()')
-    (told,) = compatible.dangerous_migrations(root, released, str(BIN / "squawk"))
-    assert "a migration asks the database" in told
+    (found,) = compatible.dangerous_migrations(root, released, str(BIN / "squawk"))
+    assert "a migration asks the database" in found

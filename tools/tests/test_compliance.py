@@ -9,7 +9,7 @@ from evidence.tests_named import supporting
 ROOT = Path(__file__).resolve().parents[2]
 
 ELSEWHERE = {"E14", "B2", "B4", "B7"}
-"""Shown by a drill, by tests that name no case, or nobody's: docs/catalogue.md says which."""
+"""Shown by a drill, by tests that name no case, or nobody's: see docs/catalogue.md."""
 
 
 def test_every_case_of_the_catalogue_is_shown_by_a_test_or_said_not_to_be():

@@ -94,7 +94,7 @@ def test_what_is_owed_is_said_until_it_is_given_back():
 
 
 def traffic(**streams):
-    """Every service silent but basket, whose facts are as said; notification and scheduling-rules handled two."""
+    """Every service silent but basket, whose events are as given; notification and scheduling-rules handled two."""
     found = {service_named(name).database: events.Traffic(name, {}, {}, [], frozenset()) for name in events.SOURCES}
     found["basket"] = events.Traffic("basket", {"events": events.Stream(**streams)}, {}, [], frozenset())
     for name in ("notification", "scheduling-rules"):

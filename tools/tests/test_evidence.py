@@ -145,7 +145,7 @@ def test_what_holds_together_has_no_complaint(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "told"),
+    ("name", "old", "new", "complaint"),
     [
         ("libs/one/tests/test_one.py", '"R-01"', '"R-01", "R-99"', "names R-99"),
         ("libs/one/tests/test_one.py", '("R-01")', '("C2", "R-01")', "names C2"),
@@ -167,16 +167,18 @@ def test_what_holds_together_has_no_complaint(tree: Path) -> None:
         (STATES, "P-01: {state: open}", "P-01: {state: shown}", "nothing shows it"),
         (STATES, "P-01: {state: open}", "P-01: {state: nearly}", "not 'nearly'"),
         (STATES, "missing: the rest", "missing: ''", "say what is missing"),
-        (STATES, "P-01: {state: open}", "P-01: {state: open, sure: yes}", "are said"),
+        (STATES, "P-01: {state: open}", "P-01: {state: open, sure: yes}", "are known"),
         (STATES, "P-01: {state: open}", "R-02: {state: open}", "R-02 stands twice"),
         ("docs/requirements.md", "- P-01", "- R-02", "stands twice"),
         (PAGE, "1 shown", "2 shown", "is stale"),
         ("docs/requirements.md", "Another.", "Another one.", "is stale"),
     ],
 )
-def test_what_claims_more_than_it_shows_is_complained_of(tree: Path, name: str, old: str, new: str, told: str) -> None:
+def test_what_claims_more_than_it_shows_is_complained_of(
+    tree: Path, name: str, old: str, new: str, complaint: str
+) -> None:
     change(tree, name, old, new)
-    assert any(told in line for line in compliance.complaints(tree)), compliance.complaints(tree)
+    assert any(complaint in line for line in compliance.complaints(tree)), compliance.complaints(tree)
 
 
 def test_a_web_test_supports_and_an_unknown_tag_is_told(tree: Path) -> None:

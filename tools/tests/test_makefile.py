@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_help_lists_every_target_hyphenated_ones_too() -> None:
-    told = subprocess.run(("make", "help"), cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(("make", "help"), cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = re.findall(r"^([\w-]+):(?!=)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert {"test-long", "controls", "help"} <= set(targets)
-    assert {line.split()[1] for line in told.splitlines()} == set(targets)
+    assert {line.split()[1] for line in output.splitlines()} == set(targets)

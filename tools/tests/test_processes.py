@@ -23,12 +23,12 @@ class Clock:
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 15: counted from the start of what has died")
 async def test_how_long_a_component_was_away_does_not_include_how_long_it_had_lived(tmp_path: Path) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     back, clock = asyncio.Event(), Clock()
 
     def say(component: str, line: str) -> None:
         del component
-        said.append(line)
+        lines.append(line)
         if line.startswith("is back"):
             back.set()
 
@@ -45,4 +45,4 @@ async def test_how_long_a_component_was_away_does_not_include_how_long_it_had_li
         await back.wait()
     finally:
         await process.stop()
-    assert said[-1].startswith("is back after 0.0 s"), said
+    assert lines[-1].startswith("is back after 0.0 s"), lines

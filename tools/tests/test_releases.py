@@ -1,4 +1,4 @@
-"""A release is taken by its commit, and who cannot have it hears why."""
+"""A release is taken by its commit, and who cannot have it reads why."""
 
 import subprocess
 

@@ -15,7 +15,7 @@ ANY_TEST = "services/x/tests/test_x.py::test_"
 
 
 class Machine:
-    """Answers commands as it is told to, and writes down what failed as conftest.py would."""
+    """Answers commands as it is set to, and writes down what failed as conftest.py would."""
 
     def __init__(self, tmp_path: Path, *, browser: bool = True, ci: bool = False) -> None:
         self.asked: list[str] = []
@@ -62,9 +62,9 @@ def test_without_a_browser_the_last_lines_say_so_and_ci_fails(
     machine = Machine(tmp_path, browser=False, ci=ci)
     assert machine.run() == int(ci)
     assert not any("e2e.py" in words for words in machine.asked)
-    told = last_lines(capsys)[-3:]
-    assert any("NOTHING WAS SHOWN IN A BROWSER" in line for line in told)
-    assert (told[-1] == "!!! In CI that is a failure.") is ci
+    closing = last_lines(capsys)[-3:]
+    assert any("NOTHING WAS SHOWN IN A BROWSER" in line for line in closing)
+    assert (closing[-1] == "!!! In CI that is a failure.") is ci
 
 
 def test_what_passes_only_on_its_second_run_is_listed_and_counted(

@@ -46,11 +46,14 @@ async def until(condition, seconds: float = 15.0):
 
 @pytest.fixture
 async def stack(tmp_path, a_port):
-    said: list[tuple[str, str]] = []
+    announced: list[tuple[str, str]] = []
     async with Stack(
-        tmp_path / "home", a_port(), components=COMPONENTS, say=lambda component, line: said.append((component, line))
+        tmp_path / "home",
+        a_port(),
+        components=COMPONENTS,
+        say=lambda component, line: announced.append((component, line)),
     ) as it:
-        it.said = said
+        it.announced = announced
         yield it
 
 
@@ -70,7 +73,7 @@ async def test_the_end_leaves_no_process(tmp_path, a_port):
     assert processes_of(tmp_path) == []
 
 
-async def test_a_component_that_falls_is_said_and_comes_back(stack):
+async def test_a_component_that_falls_is_announced_and_comes_back(stack):
     before = stack.process(MAIL).pid
     stack.process(MAIL).crash()
 
@@ -79,7 +82,7 @@ async def test_a_component_that_falls_is_said_and_comes_back(stack):
 
     await until(back)
     assert stack.process(MAIL).pid != before
-    assert any("died (SIGKILL)" in line for component, line in stack.said if component == MAIL)
+    assert any("died (SIGKILL)" in line for component, line in stack.announced if component == MAIL)
 
 
 async def test_a_killed_component_stays_down_until_it_is_started(stack):
@@ -103,13 +106,13 @@ async def test_each_service_has_its_own_role_and_database(stack):
 
 async def test_data_survive_a_stop(tmp_path, a_port):
     port = a_port()
-    for turn in range(2):
+    for start in range(2):
         async with Stack(tmp_path / "home", port, components=(POSTGRES,)) as stack:
             connection = await asyncpg.connect(stack.database_url("mandate"))
             try:
-                await connection.execute("CREATE TABLE IF NOT EXISTS kept (turn int)")
-                await connection.execute("INSERT INTO kept VALUES ($1)", turn)
-                assert await connection.fetchval("SELECT count(*) FROM kept") == turn + 1
+                await connection.execute("CREATE TABLE IF NOT EXISTS kept (start int)")
+                await connection.execute("INSERT INTO kept VALUES ($1)", start)
+                assert await connection.fetchval("SELECT count(*) FROM kept") == start + 1
             finally:
                 await connection.close()
 
@@ -137,10 +140,10 @@ def up_until(number, environment):
         stderr=subprocess.STDOUT,
         text=True,
     ) as dev:
-        told = []
+        lines = []
         while "Ctrl-C" not in (line := dev.stdout.readline()):
-            told.append(line)
-            assert line, "".join(told)
+            lines.append(line)
+            assert line, "".join(lines)
         dev.send_signal(number)
         return dev.wait(20)
 
@@ -180,14 +183,14 @@ def test_a_service_may_run_twice_and_its_callers_know_both_addresses(tmp_path):
     basket, replica = replica_named("basket-2")
     both = f"127.0.0.1:{stack.ports.grpc(basket)},127.0.0.1:{stack.ports.grpc(basket, replica)}"
     assert stack.settings.service(service_named("auth-gateway"))["RESAPERMIS_PEER_BASKET"] == both
-    told = stack.settings.service(basket, replica)
-    assert told["RESAPERMIS_GRPC_LISTEN"] == both.partition(",")[2]
-    assert told["RESAPERMIS_DATABASE_URL"] == stack.settings.service(basket)["RESAPERMIS_DATABASE_URL"]
+    environment = stack.settings.service(basket, replica)
+    assert environment["RESAPERMIS_GRPC_LISTEN"] == both.partition(",")[2]
+    assert environment["RESAPERMIS_DATABASE_URL"] == stack.settings.service(basket)["RESAPERMIS_DATABASE_URL"]
     ports = [port for component in stack.components for port in stack.ports.of(component).values()]
     assert len(ports) == len(set(ports))
 
 
-@pytest.mark.parametrize("said", ["nothing=2", "basket", "basket=two", "basket=9", "auth-gateway=2"])
-def test_what_cannot_run_so_often_is_said(tmp_path, said):
+@pytest.mark.parametrize("text", ["nothing=2", "basket", "basket=two", "basket=9", "auth-gateway=2"])
+def test_what_cannot_run_so_often_is_named(tmp_path, text):
     with pytest.raises(ValueError, match=r"basket|auth-gateway|nothing"):
-        Stack(tmp_path / "home", 9000, replicas=replicas_of(said))
+        Stack(tmp_path / "home", 9000, replicas=replicas_of(text))

@@ -1,4 +1,4 @@
-"""Record, judge, break the record on purpose, take the guard away: the checker must tell each from each."""
+"""Record, judge, break the record on purpose, take the guard away: the checker must distinguish them."""
 
 import argparse
 import asyncio
@@ -15,7 +15,7 @@ import history
 import uvloop
 from history import Act, Op, Outcome
 
-from linear.house import House, house
+from linear.platform import Platform, started
 from linear.school import Record, School
 
 SCHOOLS, PEOPLE, SLOTS = 12, 2, 96
@@ -33,7 +33,7 @@ def say(text: str) -> None:
 
 
 @dataclass(frozen=True)
-class Blows:
+class Outages:
     """`every` so many seconds one of `components` falls and is started again: by SIGKILL, or `softly` as in a rolling restart."""
 
     every: float
@@ -41,7 +41,7 @@ class Blows:
     softly: bool = False
 
 
-async def record(place: House, seed: int, operations: int, blows: Blows | None = None) -> Record:
+async def record(platform: Platform, seed: int, operations: int, outages: Outages | None = None) -> Record:
     """Let all schools work until so many operations tell something, while components fall.
 
     In a rolling restart callers do as the gateway does: while nobody answers they ask again with the same request id.
@@ -50,9 +50,9 @@ async def record(place: House, seed: int, operations: int, blows: Blows | None =
     slots = [f"s{number}-{slot:03d}" for slot in range(SLOTS)]
     made = Record(operations)
     rngs = [Random(f"{seed} {number} {school}") for school in range(SCHOOLS)]  # noqa: S311 - repeatable on purpose
-    patient = blows is not None and blows.softly
-    schools = [School(n, place, slots, made, rng, patient) for n, rng in enumerate(rngs)]
-    striking = asyncio.create_task(_strike(place, Random(f"{seed} blows"), blows, made))  # noqa: S311
+    patient = outages is not None and outages.softly
+    schools = [School(n, platform, slots, made, rng, patient) for n, rng in enumerate(rngs)]
+    striking = asyncio.create_task(_cause_outages(platform, Random(f"{seed} outages"), outages, made))  # noqa: S311
     try:
         async with asyncio.TaskGroup() as group:
             for school in schools:
@@ -64,15 +64,15 @@ async def record(place: House, seed: int, operations: int, blows: Blows | None =
     return made
 
 
-async def _strike(place: House, rng: Random, blows: Blows | None, made: Record) -> None:
-    while blows is not None and not made.full:
-        await asyncio.sleep(blows.every * rng.uniform(0.5, 1.5))
-        component = rng.choice(blows.components)
-        await (place.stack.stop_component if blows.softly else place.stack.kill)(component)
-        await place.stack.start_component(component)
-        if blows.softly:  # as minReadySeconds in Kubernetes: the next goes when callers have found this one again
+async def _cause_outages(platform: Platform, rng: Random, outages: Outages | None, made: Record) -> None:
+    while outages is not None and not made.full:
+        await asyncio.sleep(outages.every * rng.uniform(0.5, 1.5))
+        component = rng.choice(outages.components)
+        await (platform.stack.stop_component if outages.softly else platform.stack.kill)(component)
+        await platform.stack.start_component(component)
+        if outages.softly:  # as minReadySeconds in Kubernetes: the next goes when callers have found this one again
             await asyncio.sleep(FOUND_AGAIN_SECONDS)
-        made.tally[f"{'SIGTERM' if blows.softly else 'kill -9'} {component}"] += 1
+        made.tally[f"{'SIGTERM' if outages.softly else 'kill -9'} {component}"] += 1
 
 
 def judged(made: Record, *, killed: bool) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def judged(made: Record, *, killed: bool) -> dict[str, Any]:
         "operations": made.telling,
         "slots": len(verdicts),
         "linearizable": not unexplained,
-        "unexplained": [_told(verdict) for verdict in unexplained[:5]],
+        "unexplained": [_described(verdict) for verdict in unexplained[:5]],
         "slots_unexplained": len(unexplained),
         "undecided": sum(not verdict.decided for verdict in verdicts),
         "judged_in_seconds": round(time.monotonic() - since, 1),
@@ -97,7 +97,7 @@ def judged(made: Record, *, killed: bool) -> dict[str, Any]:
     }
 
 
-def _told(verdict: history.Verdict) -> dict[str, Any]:
+def _described(verdict: history.Verdict) -> dict[str, Any]:
     return {
         "slot": verdict.slot,
         "placed": f"{verdict.placed} of {verdict.operations}",
@@ -143,21 +143,21 @@ def caught(operations: Sequence[Op], seed: int) -> dict[str, int]:
 
 async def linear(asked: argparse.Namespace) -> dict[str, Any]:
     """All figures of one run."""
-    async with house(asked.replicas) as place:
-        say(f"{asked.replicas} replicas of basket ready, home {place.stack.home}")
+    async with started(asked.replicas) as platform:
+        say(f"{asked.replicas} replicas of basket ready, home {platform.stack.home}")
         since = time.monotonic()
-        made = await record(place, asked.seed, asked.operations)
+        made = await record(platform, asked.seed, asked.operations)
         seconds = time.monotonic() - since
         say(f"{made.telling} operations in {seconds:.0f} s; judging")
         report: dict[str, Any] = {"replicas": asked.replicas, "seconds": round(seconds, 1)}
         report["history"] = judged(made, killed=False)
         report["mutants"] = caught(made.operations, asked.seed)
         if asked.kills:
-            struck = await record(place, asked.seed, asked.operations // 10, Blows(asked.kills))
+            struck = await record(platform, asked.seed, asked.operations // 10, Outages(asked.kills))
             report["history_under_kill"] = judged(struck, killed=True)
         if asked.control:
-            await place.without_guard()
-            control = await record(place, asked.seed, UNGUARDED)
+            await platform.without_guard()
+            control = await record(platform, asked.seed, UNGUARDED)
             report["without_the_index"] = judged(control, killed=False)
     history_holds = report["history"]["linearizable"] and report.get("history_under_kill", {}).get("linearizable", True)
     bites = not asked.control or report["without_the_index"]["slots_unexplained"] > 0

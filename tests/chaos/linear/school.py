@@ -1,4 +1,4 @@
-"""A school with several people at once: holds, validates, gives back, cancels, lets lapse, looks; writes down what it was told."""
+"""A school with several people at once: holds, validates, gives back, cancels, lets lapse, reads; writes down what it was answered."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from history import Act, Op, Outcome
 
-from linear.house import House
+from linear.platform import Platform
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis.booking.v1 import booking_pb2 as booking
@@ -41,7 +41,7 @@ LOST = frozenset(
 """After these it may have happened or not."""
 CLOCKS_SECONDS = 0.05
 """How far our reading of the wall clock and of the monotonic one may be apart."""
-ACTS = ("hold", "validate", "release", "cancel", "lapse", "look")
+ACTS = ("hold", "validate", "release", "cancel", "lapse", "read")
 WEIGHTS = (40, 22, 14, 14, 6, 4)
 
 
@@ -71,7 +71,7 @@ class School:
     """`slots` are those that all go for. Candidates are never the same twice, so that only slots are in the way."""
 
     number: int
-    house: House
+    platform: Platform
     slots: Sequence[str]
     record: Record
     rng: Random
@@ -86,11 +86,11 @@ class School:
         """Sign in."""
         self.id = f"ae-{self.number}"
         principal = Principal(f"account-{self.number}", f"session-{self.number}", self.id, ("school_manager",))
-        self._token = self.house.signer.sign(principal)
+        self._token = self.platform.signer.sign(principal)
         self._signed = time.monotonic()
         self._principal = principal
-        self._basket = basket_pb2_grpc.BasketServiceStub(self.house.channel)
-        self._booking = booking_pb2_grpc.BookingServiceStub(self.house.channel)
+        self._basket = basket_pb2_grpc.BasketServiceStub(self.platform.channel)
+        self._booking = booking_pb2_grpc.BookingServiceStub(self.platform.channel)
 
     async def work(self) -> None:
         """One of its people, until the record is full."""
@@ -178,7 +178,7 @@ class School:
         if self.held:
             del self.held[self.rng.choice(list(self.held))]
 
-    async def _look(self) -> None:
+    async def _read(self) -> None:
         called = time.monotonic()
         answer, _ = await self._ask(self._basket.GetBasket, pb.GetBasketRequest())
         for group in answer.groups if answer is not None else ():
@@ -194,7 +194,7 @@ class School:
 
     async def _ask(self, method: Any, request: Any) -> tuple[Any, Failure | None]:
         if time.monotonic() - self._signed > 20:
-            self._token, self._signed = self.house.signer.sign(self._principal), time.monotonic()
+            self._token, self._signed = self.platform.signer.sign(self._principal), time.monotonic()
         until = time.monotonic() + (PATIENCE_SECONDS if self.patient else 0)
         while True:
             try:

@@ -17,7 +17,7 @@ def seeded(seed: int) -> Seeded:
     return Seeded(seed)  # noqa: S311 - repeatable on purpose
 
 
-def told(rng: Seeded, length: int) -> list[Op]:
+def sequential(rng: Seeded, length: int) -> list[Op]:
     """Operations one after the other, each with the answer of a true register; a unit of time each."""
     register: Register = None
     history: list[Op] = []
@@ -81,7 +81,7 @@ def _runs(register: Register, order: list[Op], history: list[Op]) -> bool:
 
 @given(st.integers(0, 2**32), st.integers(1, 60))
 def test_a_sequential_truth_is_explained(seed: int, length: int) -> None:
-    history = told(seeded(seed), length)
+    history = sequential(seeded(seed), length)
     assert explain(SLOT, history).explained
 
 
@@ -90,7 +90,7 @@ def test_a_truth_whose_operations_overlap_is_explained_in_whatever_order_it_was_
     seed: int, length: int
 ) -> None:
     rng = seeded(seed)
-    history = blurred(rng, told(rng, length))
+    history = blurred(rng, sequential(rng, length))
     rng.shuffle(history)
     assert explain(SLOT, history).explained
 
@@ -104,7 +104,7 @@ def test_a_truth_with_lost_answers_is_explained(seed: int, length: int) -> None:
         and op.outcome is not Outcome.TAKEN
         and rng.random() < 0.15
         else op
-        for op in blurred(rng, told(rng, length))
+        for op in blurred(rng, sequential(rng, length))
     ]
     assert explain(SLOT, history).explained
 
@@ -112,7 +112,7 @@ def test_a_truth_with_lost_answers_is_explained(seed: int, length: int) -> None:
 @given(st.integers(0, 2**32), st.integers(2, 40))
 def test_a_slot_sold_twice_is_found(seed: int, length: int) -> None:
     rng = seeded(seed)
-    history = told(rng, length)
+    history = sequential(rng, length)
     bookings = [n for n, op in enumerate(history) if (op.act, op.outcome) == (Act.VALIDATE, Outcome.DONE)]
     if not bookings:
         history.append(Op(Act.HOLD, SLOT, "ae-1", 1e3, 1e3, Outcome.DONE, "x", 2e3))
@@ -130,7 +130,7 @@ def test_a_slot_sold_twice_is_found(seed: int, length: int) -> None:
 @given(st.integers(0, 2**32), st.integers(1, 5))
 def test_it_agrees_with_trying_every_order(seed: int, length: int) -> None:
     rng = seeded(seed)
-    history = blurred(rng, told(rng, length), 1.5)
+    history = blurred(rng, sequential(rng, length), 1.5)
     for _ in range(rng.randrange(3)):  # a lie or two
         at = rng.uniform(0, length)
         act = rng.choice(list(Act))
@@ -193,7 +193,7 @@ def test_a_hundred_thousand_operations_are_judged_within_the_time_of_a_test() ->
         replace(op, slot=f"s{slot}", line=op.line and f"{slot}{op.line}")
         for slot in range(140)
         for rng in [seeded(slot)]
-        for op in blurred(rng, told(rng, 1000))
+        for op in blurred(rng, sequential(rng, 1000))
     ]
     assert len(history) >= 100_000
     assert all(verdict.explained for verdict in check(history))

@@ -4,8 +4,8 @@ import asyncpg
 import history
 import pytest
 from history import Act, Op, Outcome
-from linear.house import House, house
-from linear.main import Blows, Record, judged, mutants, record
+from linear.main import Outages, Record, judged, mutants, record
+from linear.platform import Platform, started
 
 from devstack.components import POSTGRES
 
@@ -15,28 +15,28 @@ SLOT = "s"
 
 @pytest.mark.req("C1", "C2")
 async def test_two_replicas_are_linearizable_and_without_their_index_they_are_not() -> None:
-    async with house(replicas=2) as place:
-        made = await record(place, seed=1, operations=2_500)
+    async with started(replicas=2) as platform:
+        made = await record(platform, seed=1, operations=2_500)
         verdict = judged(made, killed=False)
         assert verdict["linearizable"], verdict["unexplained"]
         lies = mutants(made.operations, 1, 30)
         assert len(lies) == 30
         assert not any(history.explain("lie", lie).explained for lie in lies)
-        await place.without_guard()
-        control = judged(await record(place, seed=1, operations=2_500), killed=False)
+        await platform.without_guard()
+        control = judged(await record(platform, seed=1, operations=2_500), killed=False)
         assert control["slots_unexplained"] > 0
 
 
 @pytest.mark.req("R-16")
 async def test_a_record_under_kill_9_is_explained() -> None:
-    async with house(replicas=2) as place:
-        verdict = judged(await record(place, seed=2, operations=1_500, blows=Blows(2.0)), killed=True)
+    async with started(replicas=2) as platform:
+        verdict = judged(await record(platform, seed=2, operations=1_500, outages=Outages(2.0)), killed=True)
     assert any(word.startswith("kill -9") for word in verdict["acts"])
     assert verdict["linearizable"], verdict["unexplained"]
 
 
-async def _states(place: House) -> dict[str, str]:
-    connection = await asyncpg.connect(place.stack.database_url("basket"), timeout=10)
+async def _states(platform: Platform) -> dict[str, str]:
+    connection = await asyncpg.connect(platform.stack.database_url("basket"), timeout=10)
     try:
         return {str(row["id"]): row["state"] for row in await connection.fetch("SELECT id, state FROM basket_line")}
     finally:
@@ -44,27 +44,27 @@ async def _states(place: House) -> dict[str, str]:
 
 
 def _forgotten(made: Record, states: dict[str, str]) -> list[Op]:
-    """What a school was told, and the database does not say."""
+    """What a school was answered, and the database does not have."""
     after = {Act.VALIDATE: {"booked", "cancelled"}, Act.RELEASE: {"released"}, Act.CANCEL: {"cancelled"}}
-    told = [op for op in made.operations if op.outcome is Outcome.DONE and op.act in {Act.HOLD, *after}]
-    return [op for op in told if states.get(op.line) not in after.get(op.act, set(states.values()))]
+    answered = [op for op in made.operations if op.outcome is Outcome.DONE and op.act in {Act.HOLD, *after}]
+    return [op for op in answered if states.get(op.line) not in after.get(op.act, set(states.values()))]
 
 
 @pytest.mark.req("E13", "E15")
 async def test_what_anybody_was_told_before_postgresql_was_killed_is_there_afterwards() -> None:
-    async with house(replicas=1) as place:
-        made = await record(place, seed=3, operations=1_500, blows=Blows(2.0, (POSTGRES,)))
+    async with started(replicas=1) as platform:
+        made = await record(platform, seed=3, operations=1_500, outages=Outages(2.0, (POSTGRES,)))
         assert made.tally[f"kill -9 {POSTGRES}"] > 0
-        assert _forgotten(made, await _states(place)) == []
+        assert _forgotten(made, await _states(platform)) == []
         verdict = judged(made, killed=True)
     assert verdict["linearizable"], verdict["unexplained"]
 
 
 @pytest.mark.req("E17")
 async def test_in_a_rolling_restart_under_load_no_answer_is_lost_or_in_doubt() -> None:
-    async with house(replicas=2) as place:
-        made = await record(place, seed=4, operations=2_500, blows=Blows(1.0, softly=True))
-        assert _forgotten(made, await _states(place)) == []
+    async with started(replicas=2) as platform:
+        made = await record(platform, seed=4, operations=2_500, outages=Outages(1.0, softly=True))
+        assert _forgotten(made, await _states(platform)) == []
     assert any(word.startswith("SIGTERM") for word in made.tally)
     lost = [op for op in made.operations if op.outcome is Outcome.LOST and op.act is not Act.VALIDATE]
     assert lost == [], dict(made.tally)

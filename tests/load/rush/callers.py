@@ -14,13 +14,13 @@ from typing import Any
 from uuid import UUID
 
 import grpc
+from data.seed import ACTIONS, CATEGORY, DEPARTMENT, School
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Signer
-from rush.seed import ACTIONS, CATEGORY, DEPARTMENT, School
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from data.seed import School
+
 from rush import run
-from rush.seed import School
 
 ROUNDS = 2
 MOST_ACTIONS_A_SECOND = 300
@@ -17,20 +18,20 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     many = int(len(sizes) * ROUNDS * (1 + run.WARM_UP) * arguments.seconds * MOST_ACTIONS_A_SECOND / 4) + 64
     schools = [School(number) for number in range(1, many + 1)]
     found: dict[str, Any] = {}
-    async with run.place() as place:
-        await place.seed(schools, past=0)
+    async with run.session() as session:
+        await session.seed(schools, past=0)
         each, there = iter(schools), 0
-        async with place.grpc() as platform:
-            await place.slice(platform, each, arguments.callers, arguments.seconds)  # warm: the first is not compared
+        async with session.grpc() as platform:
+            await session.slice(platform, each, arguments.callers, arguments.seconds)  # warm: the first is not compared
             for size in sizes:
-                await place.grow(there, size)
+                await session.grow(there, size)
                 there = size
                 run.say(f"{size} past bookings")
                 slices = [
-                    await place.slice(platform, each, arguments.callers, arguments.seconds) for _ in range(ROUNDS)
+                    await session.slice(platform, each, arguments.callers, arguments.seconds) for _ in range(ROUNDS)
                 ]
                 found[str(size)] = slices
-                await place.until_published()
+                await session.until_published()
         rates = {size: max(one["actions_per_second"] for one in slices) for size, slices in found.items()}
         cpu = {size: min(one["cpu_ms_per_action"]["all"] for one in slices) for size, slices in found.items()}
         return {
@@ -39,7 +40,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             "cpu_ms_per_action": cpu,
             "spread_percent": round(100 * (max(rates.values()) - min(rates.values())) / max(rates.values()), 1),
             "spread_of_cpu_percent": round(100 * (max(cpu.values()) - min(cpu.values())) / max(cpu.values()), 1),
-            "invariants": await place.breaches(),
+            "invariants": await session.breaches(),
         }
 
 

@@ -1,12 +1,14 @@
-"""`hot`: 500 schools on one slot in one moment. One wins; how long until the last has heard."""
+"""`hot`: 500 schools on one slot in one moment. One wins; how long until the last has its answer."""
 
 import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from rush import hops, run
+from data.seed import School
+from measure import hops
+
+from rush import run
 from rush.opening import hot
-from rush.seed import School
 
 ROUNDS = 3
 
@@ -15,22 +17,22 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Several rounds, each with a slot and schools of its own."""
     many = arguments.schools
     schools = [School(number) for number in range(1, (ROUNDS + 1) * many + 1)]
-    async with run.place() as place:
+    async with run.session() as session:
         slots = [f"creneau-tres-voulu-{number}" for number in range(ROUNDS + 1)]
-        await place.seed(schools, slots)
+        await session.seed(schools, slots)
         rounds = []
-        async with place.grpc() as platform:
+        async with session.grpc() as platform:
             for number in range(ROUNDS + 1):
                 crowd = schools[number * many : (number + 1) * many]
-                before = await place.read()
-                told = await hot(platform, crowd, slots[number], str(number))
-                told |= {"cpu_ms_per_action": hops.shares([(before, await place.read())], 0.0)["cpu_ms_per_action"]}
+                before = await session.read()
+                found = await hot(platform, crowd, slots[number], str(number))
+                found |= {"cpu_ms_per_action": hops.shares([(before, await session.read())], 0.0)["cpu_ms_per_action"]}
                 run.say(
-                    f"{many} schools, one slot: {told['winners']} won, the last heard after {told['all']['slowest_ms']} ms"
+                    f"{many} schools, one slot: {found['winners']} won, the last answer after {found['all']['slowest_ms']} ms"
                 )
-                rounds.append(told)
-                await place.until_published()
-        return {"hot": rounds[1:], "first_of_a_fresh_process": rounds[0], "invariants": await place.breaches()}
+                rounds.append(found)
+                await session.until_published()
+        return {"hot": rounds[1:], "first_of_a_fresh_process": rounds[0], "invariants": await session.breaches()}
 
 
 def main(words: Sequence[str]) -> int:

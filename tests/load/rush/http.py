@@ -4,9 +4,11 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from rush import hops, run
+from data.seed import School
+from measure import hops
+
+from rush import run
 from rush.opening import opening, prepared
-from rush.seed import School
 
 ROUNDS = 3
 MOST_ACTIONS_A_SECOND = 500
@@ -19,19 +21,19 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     many = int(ROUNDS * (1 + run.WARM_UP) * arguments.seconds * MOST_ACTIONS_A_SECOND / 4) + arguments.callers
     schools = iter([School(number) for number in range(1, many + 1)])
     slots = [f"creneau-ouvert-{number}" for number in range(SLOTS)]
-    async with run.place(web=True) as place:
-        await place.seed([*crowd, *map(School, range(1, many + 1))], slots)
-        platform = place.web()
+    async with run.session(web=True) as session:
+        await session.seed([*crowd, *map(School, range(1, many + 1))], slots)
+        platform = session.web()
         await prepared(platform, crowd, arguments.callers)
         run.say(f"{len(crowd)} schools are prepared")
-        await place.until_published()
-        before = await place.read()
+        await session.until_published()
+        before = await session.read()
         opened = await opening(platform, crowd, slots, arguments.callers, "web")
-        shares = hops.shares([(before, await place.read())], 0.0)
+        shares = hops.shares([(before, await session.read())], 0.0)
         opened |= {part: shares[part] for part in ("cpu_ms_per_action", "machine_percent")}
         run.say(f"opening over HTTP: {opened['actions_per_second']} actions/s, p99 {opened['all']['p99_ms']} ms")
-        own = [await place.slice(platform, schools, arguments.callers, arguments.seconds) for _ in range(ROUNDS)]
-        return {"opening": opened, "own_slots": own, "invariants": await place.breaches()}
+        own = [await session.slice(platform, schools, arguments.callers, arguments.seconds) for _ in range(ROUNDS)]
+        return {"opening": opened, "own_slots": own, "invariants": await session.breaches()}
 
 
 def main(words: Sequence[str]) -> int:

@@ -15,11 +15,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rush import hops, profile, run, seed
+from data import seed
+from data.seed import School
+from measure import hops, profile
+from measure.same_statements import Pgbench, Statement, script, transactions
+
+from rush import run
 from rush.callers import Crowd, Platform, Seen, contest, rush_of
 from rush.opening import opening, prepared
-from rush.same_statements import Pgbench, Statement, script, transactions
-from rush.seed import School
 
 ROUNDS = 3
 """Slices of holds and of pgbench in turn, so that a neighbour's work on the machine falls on both."""
@@ -36,9 +39,9 @@ COPY = "basket_again"
 class Rush:
     """One run."""
 
-    def __init__(self, place: run.Place, arguments: argparse.Namespace) -> None:
+    def __init__(self, session: run.Session, arguments: argparse.Namespace) -> None:
         """Everything is started."""
-        self._place, self._stack, self._arguments = place, place.house.stack, arguments
+        self._session, self._stack, self._arguments = session, session.system.stack, arguments
         seconds = ROUNDS * (1 + run.WARM_UP) * arguments.seconds * len(arguments.callers)
         seconds += arguments.seconds * (2 if arguments.profile else 0)
         many = int(seconds * MOST_ACTIONS_A_SECOND / len(seed.ACTIONS)) + max(arguments.callers)
@@ -47,15 +50,15 @@ class Rush:
         self._openers = [School(OPENING + number) for number in range(arguments.schools)]
         self._open_slots = [f"creneau-ouvert-{number}" for number in range(arguments.slots)]
         self._runs = count(1)
-        self._pgbench = Pgbench(place.house.socket, COPY, Path(tempfile.mkdtemp(dir=self._stack.home)))
+        self._pgbench = Pgbench(session.system.socket, COPY, Path(tempfile.mkdtemp(dir=self._stack.home)))
 
     async def run(self) -> dict[str, Any]:
         """All figures."""
         others = [School(number) for number in (WARMING, SAMPLE, LATE)]
-        await self._place.seed([*self._crowd, *self._contestants, *self._openers, *others], self._open_slots)
+        await self._session.seed([*self._crowd, *self._contestants, *self._openers, *others], self._open_slots)
         won, lost = await self._statements()
         schools, rushes = iter(self._crowd), {}
-        async with self._place.grpc() as platform:
+        async with self._session.grpc() as platform:
             for callers in self._arguments.callers:
                 rushes[str(callers)] = await self._compare(platform, won, schools, callers)
             profiled = await self._profile(platform, schools)
@@ -63,12 +66,12 @@ class Rush:
             hot = [slot for number in range(4) for slot in School(CONTESTED + number).slots[:2]]
             contested = await contest(platform, self._contestants, hot)
             run.say(f"contest: {contested}")
-        broken = await self._place.breaches()
+        broken = await self._session.breaches()
         kinds = {
             name: Counter(" ".join(one.sql.split())[:110] for one in each)
             for name, each in (("won", won), ("lost", lost))
         }
-        version: str = await self._place.admin.fetchval("SHOW server_version")
+        version: str = await self._session.admin.fetchval("SHOW server_version")
         return {
             "postgresql": version,
             "oversold": broken["oversold"] + contested["held_twice"] + opened["oversold"],
@@ -83,13 +86,13 @@ class Rush:
     @asynccontextmanager
     async def _logged(self) -> AsyncIterator[None]:
         """Have PostgreSQL log whatever basket asks meanwhile; afterwards lay a copy of its database beside it."""
-        admin = self._place.admin
+        admin = self._session.admin
         await admin.execute("ALTER ROLE basket SET log_statement = 'all'")
         await admin.execute("ALTER ROLE basket SET log_parameter_max_length = -1")
-        async with self._place.house.without_basket():
+        async with self._session.system.without_basket():
             pass
         yield
-        async with self._place.house.without_basket():
+        async with self._session.system.without_basket():
             await admin.execute("ALTER ROLE basket RESET ALL")
             await admin.execute(f"CREATE DATABASE {COPY} TEMPLATE basket OWNER basket")
 
@@ -97,7 +100,7 @@ class Rush:
         """What basket asks while a school does its four actions, and while another comes too late four times."""
         seen, late = Seen(), Seen()
         sample, loser = School(SAMPLE), School(LATE)
-        async with self._logged(), self._place.grpc() as platform:
+        async with self._logged(), self._session.grpc() as platform:
             await rush_of(platform, School(WARMING), seen)
             await rush_of(platform, sample, seen)
             begin = 0
@@ -109,9 +112,9 @@ class Rush:
         if seen.failures or seen.refused or late.failures or any(one.held for one in late.done):
             msg = f"the samples went otherwise: {dict(seen.failures | seen.refused | late.failures)}"
             raise RuntimeError(msg)
-        log = self._place.house.postgres_log.read_text(encoding="utf-8")
+        log = self._session.system.postgres_log.read_text(encoding="utf-8")
         found = [transactions(log, "basket", school.digits) for school in (sample, loser)]
-        # What is won: what stands for and against it, and its intention. What is lost: one look and refusal.
+        # What is won: what stands for and against it, and its intention. What is lost: one read and refusal.
         for name, each, least in zip(("won", "lost"), found, (2, 1), strict=True):
             run.say(f"four actions {name} are {len(each)} transactions, {sum(map(len, each))} statements")
             if len(each) < least * len(seed.ACTIONS):
@@ -128,8 +131,8 @@ class Rush:
         making = await self._pgbench.making_seconds(statements, digits, callers, next(self._runs))
         rounds, costs = [], []
         for _ in range(ROUNDS):
-            hold = await self._place.slice(platform, schools, callers, self._arguments.seconds)
-            await self._place.until_published()
+            hold = await self._session.slice(platform, schools, callers, self._arguments.seconds)
+            await self._session.until_published()
             used = hops.database_cpu(self._stack)
             text = script(statements, digits)
             gross = await self._pgbench.rate({text: 1}, callers, seconds, next(self._runs))
@@ -154,24 +157,26 @@ class Rush:
         callers = max(self._arguments.callers)
         await prepared(platform, self._openers, callers)
         run.say(f"{len(self._openers)} schools are prepared")
-        await self._place.until_published()
-        before = await self._place.read()
-        told = await opening(platform, self._openers, self._open_slots, callers, "grpc")
-        shares = hops.shares([(before, await self._place.read())], 0.0)
-        await self._place.until_published()
+        await self._session.until_published()
+        before = await self._session.read()
+        opened = await opening(platform, self._openers, self._open_slots, callers, "grpc")
+        shares = hops.shares([(before, await self._session.read())], 0.0)
+        await self._session.until_published()
         scripts = {
-            script(won, School(SAMPLE).digits): told["won"]["actions"],
-            script(lost, School(LATE).digits): told["refused"]["actions"],
+            script(won, School(SAMPLE).digits): opened["won"]["actions"],
+            script(lost, School(LATE).digits): opened["refused"]["actions"],
         }
         seconds = max(2, round(self._arguments.seconds))
         rate = await self._pgbench.rate(
             {text: many for text, many in scripts.items() if many}, callers, seconds, next(self._runs)
         )
         net = len(seed.ACTIONS) * rate
-        run.say(f"opening: {told['actions_per_second']} actions/s, p99 {told['all']['p99_ms']} ms, pgbench {net:.1f}/s")
-        return told | {
+        run.say(
+            f"opening: {opened['actions_per_second']} actions/s, p99 {opened['all']['p99_ms']} ms, pgbench {net:.1f}/s"
+        )
+        return opened | {
             "pgbench_actions_per_second": round(net, 1),
-            "ratio": round(told["actions_per_second"] / net, 4),
+            "ratio": round(opened["actions_per_second"] / net, 4),
             "cpu_ms_per_action": shares["cpu_ms_per_action"],
             "machine_percent": shares["machine_percent"],
         }
@@ -201,8 +206,8 @@ def _callers(text: str) -> list[int]:
 
 async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Start the stack, run, say which slices there were."""
-    async with run.place() as place:
-        return await Rush(place, arguments).run() | {"slice_seconds": arguments.seconds}
+    async with run.session() as session:
+        return await Rush(session, arguments).run() | {"slice_seconds": arguments.seconds}
 
 
 def main(words: Sequence[str]) -> int:

@@ -13,8 +13,9 @@ from statistics import quantiles
 from typing import Any, Protocol
 from uuid import UUID
 
+from data.seed import ACTIONS, School
+
 from rush.callers import Done, Seen
-from rush.seed import ACTIONS, School
 
 
 class Asks(Protocol):
@@ -120,14 +121,14 @@ def times(done: Sequence[Done]) -> dict[str, float]:
     }
 
 
-def sound(told: Any) -> bool:
+def sound(report: Any) -> bool:
     """Whether nothing in these figures, at any depth, is what must never be."""
-    if isinstance(told, dict):
+    if isinstance(report, dict):
         bad = ("oversold", "held_twice", "refused_without_a_reason", "counters_wrong", "above_limit")
-        if any(told.get(name) for name in bad) or told.get("winners", 1) != 1 or told.get("INTERNAL"):
+        if any(report.get(name) for name in bad) or report.get("winners", 1) != 1 or report.get("INTERNAL"):
             return False
-        return all(sound(one) for one in told.values())
-    return all(sound(one) for one in told) if isinstance(told, list) else True
+        return all(sound(one) for one in report.values())
+    return all(sound(one) for one in report) if isinstance(report, list) else True
 
 
 def total(counters: Sequence[Counter[str]]) -> dict[str, int]:

@@ -4,10 +4,11 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from data.seed import School
+
 from rush import run
 from rush.callers import contest
 from rush.opening import hot
-from rush.seed import School
 
 CONTESTED, CONTESTANTS = 5_000_000, 48
 MOST_ACTIONS_A_SECOND = 400
@@ -23,15 +24,15 @@ async def _with(baskets: int, arguments: argparse.Namespace) -> dict[str, Any]:
     schools = [School(number) for number in range(1, many + 1)]
     rivals = [School(CONTESTED + number) for number in range(CONTESTANTS)]
     wanted = [f"creneau-dispute-{number}" for number in range(9)]
-    async with run.place(baskets=baskets) as place:
-        await place.seed([*schools, *rivals], wanted)
-        async with place.grpc() as platform:
+    async with run.session(baskets=baskets) as session:
+        await session.seed([*schools, *rivals], wanted)
+        async with session.grpc() as platform:
             each = iter(schools)
-            own = [await place.slice(platform, each, arguments.callers, arguments.seconds) for _ in range(2)]
+            own = [await session.slice(platform, each, arguments.callers, arguments.seconds) for _ in range(2)]
             contested = await contest(platform, rivals, wanted[:8])
             one = await hot(platform, rivals, wanted[8], "replicas")
         run.say(f"{baskets} replicas: contest {contested['slots_held']} of 8 held, {one['winners']} won the ninth")
-        return {"own_slots": own, "contest": contested, "hot": one, "invariants": await place.breaches()}
+        return {"own_slots": own, "contest": contested, "hot": one, "invariants": await session.breaches()}
 
 
 def main(words: Sequence[str]) -> int:

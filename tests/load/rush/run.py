@@ -15,24 +15,24 @@ from typing import Any
 
 import asyncpg
 import uvloop
+from data import invariants, seed
+from data.past import past_bookings, past_lines
+from data.seed import School
+from measure import hops
+from system.stack import System, started
 
 from devstack.components import service_named
 from devstack.stack import CannotStart
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Signer
-from rush import hops, invariants, seed
 from rush.callers import Crowd, Platform, slice_of
-from rush.house import House, house
 from rush.opening import sound
-from rush.past import past_bookings, past_lines
-from rush.seed import School
 from rush.web import WebPlatform
 
 PAST = 10_000
 """Bookings behind every measure."""
 WARM_UP = 0.35
 """Seconds of warm-up for each second of a slice."""
-PARTS_OF_A_ROUND = ("hops_ms", "cpu_ms_per_action", "machine_percent")
 
 
 def say(line: str) -> None:
@@ -41,16 +41,16 @@ def say(line: str) -> None:
 
 
 @dataclass(frozen=True)
-class Place:
+class Session:
     """A started stack with its schools."""
 
-    house: House
+    system: System
     admin: "asyncpg.Connection[Any]"
 
     @contextlib.asynccontextmanager
     async def grpc(self) -> AsyncIterator[Platform]:
         """Basket as the gateway sees it, all its replicas."""
-        stack = self.house.stack
+        stack = self.system.stack
         address = stack.settings.address(service_named("basket"))
         channel = peers.channel(address, stack.settings.tls / "auth-gateway", "basket")
         try:
@@ -60,16 +60,16 @@ class Place:
 
     def web(self) -> WebPlatform:
         """Basket as a school's page sees it."""
-        return WebPlatform(self.house.stack.settings.public_url, self.house.stack.ports.web)
+        return WebPlatform(self.system.stack.settings.public_url, self.system.stack.ports.web)
 
     async def seed(self, schools: Sequence[School], contested: Sequence[str] = (), past: int = PAST) -> None:
         """Write schools and slots where the services keep them, and bookings of times past.
 
         Without a past PostgreSQL would keep plans made for empty tables, which no platform in use has.
         """
-        since, url = time.monotonic(), self.house.stack.database_url
+        since, url = time.monotonic(), self.system.stack.database_url
         databases = seed.Databases(url("scheduling_rules"), url("mandate"), url("auth_gateway"))
-        await seed.write(schools, databases, self.house.stack.settings.secrets, contested)
+        await seed.write(schools, databases, self.system.stack.settings.secrets, contested)
         await self.grow(0, past)
         say(f"seeded {len(schools)} schools, {len(contested)} shared slots in {time.monotonic() - since:.1f} s")
 
@@ -77,7 +77,7 @@ class Place:
         """Lay past bookings number `first` + 1 to `last` behind what there is."""
         if last > first:
             await self.basket(lambda connection: past_bookings(connection, first, last))
-            connection = await asyncpg.connect(self.house.stack.database_url("scheduling_rules"), timeout=10)
+            connection = await asyncpg.connect(self.system.stack.database_url("scheduling_rules"), timeout=10)
             try:
                 await past_lines(connection, first, last)
             finally:
@@ -85,7 +85,7 @@ class Place:
 
     async def basket(self, question: Callable[["asyncpg.Connection[Any]"], Awaitable[Any]]) -> Any:
         """Ask basket's database."""
-        connection = await asyncpg.connect(self.house.stack.database_url("basket"), timeout=10)
+        connection = await asyncpg.connect(self.system.stack.database_url("basket"), timeout=10)
         try:
             return await question(connection)
         finally:
@@ -103,7 +103,7 @@ class Place:
 
     async def read(self) -> hops.Reading:
         """All accounts now."""
-        return await hops.read(self.house.stack, self.house.responder, self.admin)
+        return await hops.read(self.system.stack, self.system.responder, self.admin)
 
     async def slice(self, platform: Any, schools: Iterator[School], callers: int, seconds: float) -> dict[str, Any]:
         """Some seconds of schools that each hold their own slots, all answered at the return: figures and shares."""
@@ -137,12 +137,12 @@ class Place:
 
 
 @contextlib.asynccontextmanager
-async def place(*, web: bool = False, baskets: int = 1) -> AsyncIterator[Place]:
+async def session(*, web: bool = False, baskets: int = 1) -> AsyncIterator[Session]:
     """Start the stack for one measure."""
-    async with house(say, web=web, baskets=baskets) as started:
-        admin = await asyncpg.connect(started.stack.admin_url, timeout=10)
+    async with started(say, web=web, baskets=baskets) as system:
+        admin = await asyncpg.connect(system.stack.admin_url, timeout=10)
         try:
-            yield Place(started, admin)
+            yield Session(system, admin)
         finally:
             await admin.close()
 

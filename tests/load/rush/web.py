@@ -13,9 +13,10 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import UUID
 
+from data.seed import CATEGORY, DEPARTMENT, School
+
 from resapermis_auth_gateway.web.cookies import derive, session_cookie
 from rush.callers import Done, Seen
-from rush.seed import CATEGORY, DEPARTMENT, School
 
 _LENGTH = re.compile(rb"(?im)^content-length:\s*(\d+)")
 
@@ -34,7 +35,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Whoever waits hears it."""
+        """Whoever waits gets it."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error or ConnectionResetError("closed"))
 
@@ -115,11 +116,11 @@ class WebPlatform:
             seen.failures[type(error).__name__] += 1
             return []
         ended = time.monotonic()
-        told: dict[str, Any] = json.loads(answer)
-        if status >= 400 or "lines" not in told.get("group", {}):
-            seen.failures[f"{status} {told.get('code', '')}"] += 1
+        answered: dict[str, Any] = json.loads(answer)
+        if status >= 400 or "lines" not in answered.get("group", {}):
+            seen.failures[f"{status} {answered.get('code', '')}"] += 1
             return []
-        lines = told["group"]["lines"]
+        lines = answered["group"]["lines"]
         held = [line["slot"]["id"] for line in lines if line["state"] == "held"]
         for line in lines:
             if line["state"] != "held":

@@ -18,7 +18,7 @@ from typing import Any
 from unittest import mock
 
 import uvloop
-from rush.hops import cpu_seconds
+from measure.hops import cpu_seconds
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devstack.components import NATS, POSTGRES, service_named
@@ -52,7 +52,7 @@ def say(line: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def house() -> AsyncIterator[Stack]:
+async def started() -> AsyncIterator[Stack]:
     """PostgreSQL, NATS and scheduling-rules, in a home of their own; RdvPermis is not asked anything."""
     home = await asyncio.to_thread(_home)
     stack = Stack(
@@ -210,7 +210,7 @@ def figures(times: Sequence[float]) -> dict[str, float]:
 
 async def _bench(arguments: argparse.Namespace) -> dict[str, Any]:
     load = os.getloadavg()[0]
-    async with house() as stack:
+    async with started() as stack:
         since = time.monotonic()
         world = await seed.write(stack.database_url("scheduling_rules"), arguments.slots, datetime.now(UTC))
         say(f"seeded {arguments.slots} slots in {time.monotonic() - since:.1f} s")
@@ -225,7 +225,7 @@ async def _bench(arguments: argparse.Namespace) -> dict[str, Any]:
                 sql[name] = await bench.sql(make, engine)
                 say(f"{name}: {rpc[name]} sql {sql[name]}")
             deep = await bench.deep()
-            together = await bench.side_by_side()
+            at_once = await bench.side_by_side()
         finally:
             await engine.dispose()
             await bench.close()
@@ -236,7 +236,7 @@ async def _bench(arguments: argparse.Namespace) -> dict[str, Any]:
         "rpc": rpc,
         "sql": sql,
         "deep_pages": deep,
-        "side_by_side": together,
+        "side_by_side": at_once,
         "worst_p99_ms": max(one["p99_ms"] for one in rpc.values()),
     }
 

@@ -12,11 +12,12 @@ from uuid import uuid4
 import asyncpg
 import httpx2
 import pytest
-from rush import invariants, responder
+from data import invariants
+from data.seed import School
+from measure.profile import costs, functions
+from measure.same_statements import Statement, script, transactions
 from rush.callers import Done, slice_of
-from rush.profile import costs, functions
-from rush.same_statements import Statement, script, transactions
-from rush.seed import School
+from system import responder
 
 from resapermis_auth_gateway.egress.wire import asks, reads
 from resapermis_testing.ports import free_port
@@ -209,8 +210,8 @@ def test_costs_go_to_the_innermost_part_that_is_known() -> None:
 
 
 def test_functions_are_told_by_the_samples_that_pass_through_and_end_in_them() -> None:
-    told = functions("run (x.py:1);hold (y.py:2) 3\nrun (x.py:9) 1\n").splitlines()
-    assert told[1:] == [" 100.0   25.0  run (x.py)", "  75.0   75.0  hold (y.py)"]
+    table = functions("run (x.py:1);hold (y.py:2) 3\nrun (x.py:9) 1\n").splitlines()
+    assert table[1:] == [" 100.0   25.0  run (x.py)", "  75.0   75.0  hold (y.py)"]
 
 
 def test_a_schools_ids_end_in_its_digits() -> None:

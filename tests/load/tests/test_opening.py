@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from data.seed import School
 from rush.callers import Done, Seen
 from rush.opening import figures, hot, opening, sound
-from rush.seed import School
 from rush.web import WebPlatform
 
 SCHOOLS = [School(number) for number in range(1, 41)]
@@ -42,25 +42,25 @@ class OneOfEach:
 
 async def test_each_school_asks_for_more_until_it_is_refused() -> None:
     platform, slots = OneOfEach(), [f"s{n}" for n in range(100)]
-    told = await opening(platform, SCHOOLS, slots, 8, "t")
+    report = await opening(platform, SCHOOLS, slots, 8, "t")
     assert platform.most_at_once == 8
     assert len({(school, name) for school, name, _ in platform.asked}) == len(platform.asked)
     assert {1, 2, 3} <= {size for _, _, size in platform.asked} <= {1, 2, 3, 4}
-    assert told["slots_held"] == len(platform.taken) <= 100
-    assert (told["oversold"], told["failures"]) == (0, {})
-    assert told["won"]["actions"] + told["refused"]["actions"] == told["all"]["actions"] == len(platform.asked)
+    assert report["slots_held"] == len(platform.taken) <= 100
+    assert (report["oversold"], report["failures"]) == (0, {})
+    assert report["won"]["actions"] + report["refused"]["actions"] == report["all"]["actions"] == len(platform.asked)
     by_school: dict[str, list[int]] = {}
     for school, _, size in platform.asked:
         by_school.setdefault(school, []).append(size)
     assert all(sizes == list(range(1, len(sizes) + 1)) for sizes in by_school.values())
-    assert sound(told)
+    assert sound(report)
 
 
 async def test_of_a_crowd_on_one_slot_one_winner_is_told_and_more_are_unsound() -> None:
     assert sound([await hot(OneOfEach(), SCHOOLS, "s1", "t")])
-    told = await hot(OneOfEach(oversells=True), SCHOOLS, "s1", "t")
-    assert (told["winners"], told["oversold"]) == (40, 39)
-    assert not sound({"hot": [told]})
+    report = await hot(OneOfEach(oversells=True), SCHOOLS, "s1", "t")
+    assert (report["winners"], report["oversold"]) == (40, 39)
+    assert not sound({"hot": [report]})
     nobody = await hot(OneOfEach(), [], "s1", "t")
     assert not sound(nobody)
 
@@ -77,12 +77,12 @@ def test_figures_of_nothing_are_no_error() -> None:
     assert figures(Seen(), [], 1.0)["all"] == {"actions": 0}
 
 
-async def _gateway(answers: list[tuple[int, str]], heard: list[bytes]) -> asyncio.Server:
+async def _gateway(answers: list[tuple[int, str]], received: list[bytes]) -> asyncio.Server:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for status, body in answers:
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-            heard.append(head + await reader.readexactly(length))
+            received.append(head + await reader.readexactly(length))
             half = len(body) // 2
             writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body[:half]}".encode())
             await writer.drain()
@@ -97,8 +97,8 @@ async def test_a_browser_of_the_bench_carries_what_the_gate_wants_and_reads_ever
         '{"group":{"lines":[{"state":"held","slot":{"id":"a"}},'
         '{"state":"refused","slot":{"id":"b"},"reason":{"code":"SLOT_TAKEN"}}]}}'
     )
-    heard: list[bytes] = []
-    server = await _gateway([(201, lines), (409, '{"code":"BASKET_FULL"}')], heard)
+    received: list[bytes] = []
+    server = await _gateway([(201, lines), (409, '{"code":"BASKET_FULL"}')], received)
     port: int = server.sockets[0].getsockname()[1]
     platform, seen, school = WebPlatform("http://localhost:8080", port), Seen(), School(7)
     held: list[Any] = [
@@ -108,8 +108,8 @@ async def test_a_browser_of_the_bench_carries_what_the_gate_wants_and_reads_ever
     ]
     assert held == [["a"], [], []]
     assert seen.refused == {"refused SLOT_TAKEN": 1}
-    assert (seen.failures["409 BASKET_FULL"], sum(seen.failures.values())) == (1, 2)  # the third met a closed door
-    words = heard[0].decode()
+    assert (seen.failures["409 BASKET_FULL"], sum(seen.failures.values())) == (1, 2)  # the third was not answered
+    words = received[0].decode()
     assert f"Idempotency-Key: k-{school.digits}" in words
     assert "Origin: http://localhost:8080" in words
     assert "X-CSRF-Token: " in words

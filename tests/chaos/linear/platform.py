@@ -42,7 +42,7 @@ class Nobodys(dict[str, str]):
 
 
 @dataclass
-class House:
+class Platform:
     """What callers need."""
 
     stack: Stack
@@ -66,7 +66,7 @@ def _home() -> Path:
 
 
 @asynccontextmanager
-async def house(replicas: int = 2) -> AsyncIterator[House]:
+async def started(replicas: int = 2) -> AsyncIterator[Platform]:
     """Start all; stop all. The home is kept when something failed, for its logs."""
     home = _home()
     settings = {"RESAPERMIS_EXPIRE_EVERY_SECONDS": "0.2", "RESAPERMIS_GRACE_SECONDS": "1"}
@@ -103,6 +103,6 @@ async def house(replicas: int = 2) -> AsyncIterator[House]:
             stack.settings.address(service_named("basket")), stack.settings.tls / "auth-gateway", "basket"
         )
         leaving.push_async_callback(channel.close)
-        yield House(stack, Signer(stack.settings.secrets / "principal.jwk.json"), channel)
+        yield Platform(stack, Signer(stack.settings.secrets / "principal.jwk.json"), channel)
     with contextlib.suppress(OSError):
         shutil.rmtree(home)

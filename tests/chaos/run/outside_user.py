@@ -1,4 +1,4 @@
-"""Somebody of a school who works on RdvPermis' own pages meanwhile: books and cancels there, and tells us nothing."""
+"""Somebody of a school who books and cancels on RdvPermis' own pages meanwhile, where the platform learns of it by polling alone."""
 
 import threading
 from collections import Counter
@@ -18,8 +18,8 @@ CANCELLED = "ANNULE"
 
 
 @dataclass
-class Hand:
-    """`slots` are the hand's own, by school, each booked once; what it cancels of the offices' bookings is in `history`.
+class OutsideUser:
+    """`slots` are this user's own, by school, each booked once; what it cancels of the offices' bookings is in `history`.
 
     A slot that is booked again soon after a change is left alone by the comparison for two minutes.
 
@@ -40,7 +40,7 @@ class Hand:
     broken: str = ""
 
     def work(self) -> None:
-        """Until told to end."""
+        """Until `end` is set."""
         try:
             while not self.end.wait(self.rng.uniform(*PAUSE_SECONDS)):
                 self._book() if self.rng.random() < 0.6 else self._cancel()

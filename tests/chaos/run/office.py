@@ -1,4 +1,4 @@
-"""A school's office under the storm: one thread that holds, names, validates, releases, cancels, and writes down what it saw."""
+"""A school's office during a chaos run: one thread that holds, names, validates, releases, cancels, and writes down what it saw."""
 
 import threading
 import time
@@ -14,11 +14,11 @@ import httpx2
 from history import Act, Op, Outcome
 from journey import DrivingSchool, Person
 
-from storm import answers
+from run import answers
 
 PATIENCE_SECONDS = 25.0
 """So long the same request is sent again before its outcome is written down as lost."""
-ACTS = ("hold", "name", "validate", "release", "cancel", "look")
+ACTS = ("hold", "name", "validate", "release", "cancel", "read")
 WEIGHTS = (34, 14, 18, 10, 8, 16)
 ANSWER_SECONDS = 25.0
 
@@ -66,11 +66,11 @@ class Office:
     doubtful: set[str] = field(default_factory=set)
     """Lines that a validation without an answer may have booked."""
     validated: set[str] = field(default_factory=set)
-    """Lines of which a validation said what became of them."""
+    """Lines of which a validation answered what became of them."""
     broken: str = ""
 
     def work(self) -> None:
-        """Until told to end."""
+        """Until `end` is set."""
         self.school.web.timeout = httpx2.Timeout(ANSWER_SECONDS)
         acts: dict[str, Callable[[], None]] = {name: getattr(self, name) for name in ACTS}
         try:
@@ -154,7 +154,7 @@ class Office:
         """Cancel a booking, so that its slot and candidate come into play again."""
         self._end(Act.CANCEL, self._some(booked=True), "POST", "/api/v1/bookings/{}/cancellation", "cancelled")
 
-    def look(self) -> None:
+    def read(self) -> None:
         """Read basket and bookings; what is seen there is true at some moment of the reading."""
         basket = self._read("/api/v1/basket")
         coming = self._read("/api/v1/bookings", filter="upcoming", limit=100)
@@ -200,16 +200,16 @@ class Office:
         self.history.append(Op(act, slot, self.school.id, asked.called, answered, outcome, line, lapses))
 
     def _ask(self, word: str, method: str, path: str, body: dict[str, Any]) -> Asked:
-        """Send until there is an answer that says what became of it, always with the same key."""
+        """Send until there is an answer that states what became of it, always with the same key."""
         key = str(UUID(int=self.rng.getrandbits(128), version=4))
         called = time.monotonic()
         pause = 0.2
         while True:
-            status, said = self._once(lambda: self.school.send(method, path, body, key))
-            code = answers.code_of(status, said) if status else "NO_ANSWER"
+            status, answered = self._once(lambda: self.school.send(method, path, body, key))
+            code = answers.code_of(status, answered) if status else "NO_ANSWER"
             self.tally[f"{word} {code or status}"] += 1
-            if status and not answers.again(status, said):
-                return Asked(called, time.monotonic(), status, said)
+            if status and not answers.again(status, answered):
+                return Asked(called, time.monotonic(), status, answered)
             if time.monotonic() - called > PATIENCE_SECONDS:
                 self.tally[f"{word} lost"] += 1
                 return Asked(called, inf, 0, {})
@@ -218,11 +218,11 @@ class Office:
 
     def _read(self, path: str, **params: Any) -> Asked:
         called = time.monotonic()
-        status, said = self._once(lambda: self.school.web.get(path, params=params))
-        self.tally[f"look {answers.code_of(status, said) or status if status else 'NO_ANSWER'}"] += 1
+        status, answered = self._once(lambda: self.school.web.get(path, params=params))
+        self.tally[f"read {answers.code_of(status, answered) or status if status else 'NO_ANSWER'}"] += 1
         if status != 200:
             return Asked(called, inf, 0, {})
-        return Asked(called, time.monotonic(), status, said)
+        return Asked(called, time.monotonic(), status, answered)
 
     @staticmethod
     def _once(send: Callable[[], httpx2.Response]) -> tuple[int, dict[str, Any]]:
@@ -231,7 +231,7 @@ class Office:
         except httpx2.HTTPError:
             return 0, {}
         try:
-            said = answer.json()
+            answered = answer.json()
         except ValueError:
-            said = {}
-        return answer.status_code, said if isinstance(said, dict) else {}
+            answered = {}
+        return answer.status_code, answered if isinstance(answered, dict) else {}

@@ -5,7 +5,7 @@ They lie where the services keep theirs, with the counts that go with them, and 
 
 from typing import Any
 
-from rush.seed import CATEGORY, CENTRE, DEPARTMENT
+from data.seed import CATEGORY, CENTRE, DEPARTMENT
 
 Connection = Any
 _SCHOOLS = 2000

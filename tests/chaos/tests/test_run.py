@@ -1,4 +1,4 @@
-"""The components of the storm that need no stack: what strikes when, and what an answer means."""
+"""What of a chaos run needs no stack: what strikes when, and what an answer means."""
 
 import re
 from itertools import pairwise
@@ -9,7 +9,7 @@ import pytest
 from history import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
-from storm import answers, schedule
+from run import answers, schedule
 
 from ctl import events
 from devstack.components import FOUNDATION, SERVICES, service_named
@@ -20,30 +20,30 @@ SEEDS = st.integers(0, 10_000)
 
 @given(SEEDS, st.floats(10, 300))
 def test_a_seed_says_what_strikes_when(seed: int, seconds: float) -> None:
-    assert schedule.blows(seed, seconds) == schedule.blows(seed, seconds)
-    assert schedule.troubles(seed, seconds) == schedule.troubles(seed, seconds)
+    assert schedule.outages(seed, seconds) == schedule.outages(seed, seconds)
+    assert schedule.fault_windows(seed, seconds) == schedule.fault_windows(seed, seconds)
 
 
-def test_another_seed_is_another_storm() -> None:
-    assert len({str(schedule.blows(seed, 60)) for seed in range(50)}) == 50
+def test_another_seed_is_another_run() -> None:
+    assert len({str(schedule.outages(seed, 60)) for seed in range(50)}) == 50
 
 
 @given(SEEDS, st.floats(10, 300))
-def test_blows_come_in_order_to_components_that_exist_and_troubles_end_with_the_storm(
-    seed: int, seconds: float
-) -> None:
-    blows = schedule.blows(seed, seconds)
-    assert [blow.at for blow in blows] == sorted(blow.at for blow in blows)
-    assert all(set(blow.components) <= {*FOUNDATION, *schedule.RUNNING} and blow.at < seconds for blow in blows)
-    troubles = schedule.troubles(seed, seconds)
-    assert all(one.at + one.lasts <= seconds + 0.02 for one in troubles)
-    assert all(one.at + one.lasts <= two.at + 0.02 for one, two in pairwise(troubles))
+def test_outages_come_in_order_to_components_that_exist_and_faults_end_with_the_run(seed: int, seconds: float) -> None:
+    outages = schedule.outages(seed, seconds)
+    assert [outage.at for outage in outages] == sorted(outage.at for outage in outages)
+    assert all(set(outage.components) <= {*FOUNDATION, *schedule.RUNNING} and outage.at < seconds for outage in outages)
+    fault_windows = schedule.fault_windows(seed, seconds)
+    assert all(one.at + one.lasts <= seconds + 0.02 for one in fault_windows)
+    assert all(one.at + one.lasts <= two.at + 0.02 for one, two in pairwise(fault_windows))
 
 
 def test_over_twenty_seeds_everything_is_struck_and_every_fault_is_met() -> None:
-    struck = {component for seed in range(20) for blow in schedule.blows(seed, 60) for component in blow.components}
+    struck = {
+        component for seed in range(20) for outage in schedule.outages(seed, 60) for component in outage.components
+    }
     assert struck == {*schedule.RUNNING, "nats", "postgres"}
-    kinds = {rule["kind"] for seed in range(20) for one in schedule.troubles(seed, 60) for rule in one.rules}
+    kinds = {rule["kind"] for seed in range(20) for one in schedule.fault_windows(seed, 60) for rule in one.rules}
     assert kinds == {"latency", "429", "5xx", "html", "cut_before", "cut_after"}
 
 
@@ -107,8 +107,8 @@ def test_what_is_not_known_is_asked_again_with_the_same_key(status: int, body: a
     assert answers.again(status, body) is again
 
 
-def test_the_ctl_knows_who_hears_whom() -> None:
-    heard: dict[str, set[tuple[str, str]]] = {}
+def test_the_ctl_knows_who_consumes_whose_events() -> None:
+    consumed: dict[str, set[tuple[str, str]]] = {}
     for service in SERVICES:
         if service.face != "egress":
             text = "".join(
@@ -119,6 +119,6 @@ def test_the_ctl_knows_who_hears_whom() -> None:
             found = {(source, events.EVENTS) for source in re.findall(r'process\.consume\(\s*"([a-z-]+)"', text)}
             if "stream=RECORDS" in text:
                 found |= {(source, events.RECORDS) for source in events.SOURCES}
-            heard |= {service.name: found} if found else {}
-    assert heard == {name: set(sources) for name, sources in events.CONSUMES.items()}
+            consumed |= {service.name: found} if found else {}
+    assert consumed == {name: set(sources) for name, sources in events.CONSUMES.items()}
     assert all(service_named(name) for name in events.SOURCES)

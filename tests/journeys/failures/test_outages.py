@@ -112,10 +112,10 @@ def test_while_nats_is_away_bookings_go_on_and_notices_and_records_follow_once_e
         platform.start(NATS)
     lines = [line["id"] for line in group["lines"]]
 
-    def told() -> bool:
+    def noticed() -> bool:
         return all(school.notices("booking.confirmed", line) for line in lines)
 
-    until(told, "the notices of both bookings", 30)
+    until(noticed, "the notices of both bookings", 30)
 
     def recorded() -> list[dict[str, Any]] | None:
         found = [r for r in school.records("booking.confirm") if r["leafIndex"] is not None]
@@ -218,7 +218,7 @@ def test_a_slot_pressed_for_in_vain_while_egress_was_away_is_to_be_had_once_it_i
         assert line["state"] == "asking"
         (other,) = school.hold(slots, [person]).json()["results"]
         assert (other["state"], other["problem"]["code"]) == ("refused", "SLOT_TAKEN")
-        # It is published after the refusal: what it tells others, they have heard by now.
+        # It is published after the refusal: who consumes it has it by now.
         until(lambda: school.records(object_id=other["lineId"]), "the refusal to be recorded")
     finally:
         platform.start("egress")

@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class House:
+class System:
     """What the bench works with."""
 
     stack: Stack
@@ -49,7 +49,7 @@ class House:
 
 
 @asynccontextmanager
-async def house(say: Say, *, web: bool = False, baskets: int = 1) -> AsyncIterator[House]:
+async def started(say: Say, *, web: bool = False, baskets: int = 1) -> AsyncIterator[System]:
     """Start everything (`web`: the gateway too; `baskets`: replicas); stop it at the end. The home is kept when something failed, for its logs."""
     home = await asyncio.to_thread(_home)
     stack = Stack(
@@ -73,7 +73,7 @@ async def house(say: Say, *, web: bool = False, baskets: int = 1) -> AsyncIterat
             admin = await asyncpg.connect(stack.admin_url, timeout=10)
             await admin.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
             await admin.close()
-            yield House(stack, responder.pid)
+            yield System(stack, responder.pid)
     except BaseException:
         say(f"logs are kept in {home / 'log'}")
         raise

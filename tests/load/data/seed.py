@@ -123,7 +123,7 @@ async def _fill(url: str, tables: Iterator[tuple[str, Rows]]) -> None:
 
 
 def _scheduling(schools: Sequence[School], contested: Sequence[str], now: datetime) -> Iterator[tuple[str, Rows]]:
-    """A centre, the slots of next month as a look brought them, and the schools as RdvPermis describes them."""
+    """A centre, the slots of next month as a poll brought them, and the schools as RdvPermis describes them."""
     yield "centre", [{"id": CENTRE, "name": "Créteil", "department": DEPARTMENT, "latitude": 48.79, "longitude": 2.45}]
     first = (now.replace(day=1) + timedelta(days=32)).replace(day=1, hour=7, minute=0, second=0, microsecond=0)
     own = ((slot, place, school.number) for school in schools for place, slot in enumerate(school.slots))

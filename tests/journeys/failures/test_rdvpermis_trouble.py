@@ -1,4 +1,4 @@
-"""RdvPermis away, slow, cutting lines, asking to wait: nobody is told a lie, nothing is asked twice, all settles."""
+"""RdvPermis away, slow, cutting lines, asking to wait: no answer is wrong, nothing is asked twice, all settles."""
 
 import time
 from typing import Any
@@ -18,7 +18,7 @@ VALIDATED = f"{BASE}/{{basket_id}}/valider"
 
 
 def held_again(school: DrivingSchool, slots: list[str]) -> dict[str, Any]:
-    """A person who tries again, as they are told to, until RdvPermis is back."""
+    """A person who tries again, as the answer asks them to, until RdvPermis is back."""
 
     def attempt() -> dict[str, Any] | None:
         answer = school.hold(slots)
@@ -61,7 +61,7 @@ def test_while_rdvpermis_is_down_what_is_known_is_shown_and_holds_say_so(
             again = school.hold(slots[:1]).json()["results"][0]
             assert (again["state"], again["problem"]["code"]) == ("refused", "RDVPERMIS_DOWN")
             assert time.monotonic() - since < 5
-        assert again["problem"]["retryAt"], "an open circuit says until when"
+        assert again["problem"]["retryAt"], "an open circuit answers until when"
     finally:
         platform.start(SANDBOX)
     held_again(school, slots[:1])

@@ -8,7 +8,7 @@ from typing import Any
 from devstack.components import NATS, POSTGRES, SERVICES, components_of
 
 REPLICAS = {"basket": 2}
-"""How often each service runs in a storm, where not once."""
+"""How often each service runs in a chaos run, where not once."""
 RUNNING = tuple(
     component for service in SERVICES for component in components_of(service, REPLICAS.get(service.name, 1))
 )
@@ -18,11 +18,11 @@ WEIGHTS = tuple(2 if name in {"basket", "egress"} else 1 for name in KILLED)
 RESTARTED = (POSTGRES, NATS)
 RESTART_SHARE = 0.25
 BOOKING_CALLS = r"/(paniers|examens)"
-FIRST_BLOW_SECONDS = 3.0
+FIRST_OUTAGE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Blow:
+class Outage:
     """Components fall at `at` seconds and stay down for `down` seconds; `kill`: by SIGKILL, else stopped as an operator would."""
 
     at: float
@@ -32,7 +32,7 @@ class Blow:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class FaultWindow:
     """RdvPermis misbehaves from `at` for `lasts` seconds, by these rules of the sandbox."""
 
     at: float
@@ -45,31 +45,31 @@ class Trouble:
         return "+".join(str(rule["kind"]) for rule in self.rules)
 
 
-def blows(seed: int, seconds: float) -> list[Blow]:
+def outages(seed: int, seconds: float) -> list[Outage]:
     """One after the other; a component's own start lies between, so later ones may come later than said."""
-    rng = Random(f"blows {seed}")  # noqa: S311 - repeatable on purpose
-    found: list[Blow] = []
-    at = FIRST_BLOW_SECONDS + rng.uniform(0, 2)
+    rng = Random(f"outages {seed}")  # noqa: S311 - repeatable on purpose
+    found: list[Outage] = []
+    at = FIRST_OUTAGE_SECONDS + rng.uniform(0, 2)
     while at < seconds - 2:
         if rng.random() < RESTART_SHARE:
             component = rng.choice(RESTARTED)
-            found.append(Blow(round(at, 2), (component,), kill=False, down=round(rng.uniform(0.1, 2), 2)))
+            found.append(Outage(round(at, 2), (component,), kill=False, down=round(rng.uniform(0.1, 2), 2)))
         else:
             components = set(rng.choices(KILLED, WEIGHTS, k=2 if rng.random() < 0.2 else 1))
-            found.append(Blow(round(at, 2), tuple(sorted(components)), kill=True, down=round(rng.uniform(0, 2), 2)))
+            found.append(Outage(round(at, 2), tuple(sorted(components)), kill=True, down=round(rng.uniform(0, 2), 2)))
         at += rng.uniform(3, 7)
     return found
 
 
-def troubles(seed: int, seconds: float) -> list[Trouble]:
+def fault_windows(seed: int, seconds: float) -> list[FaultWindow]:
     """Windows of RdvPermis' bad days, with pauses between."""
-    rng = Random(f"troubles {seed}")  # noqa: S311 - repeatable on purpose
-    found: list[Trouble] = []
+    rng = Random(f"fault_windows {seed}")  # noqa: S311 - repeatable on purpose
+    found: list[FaultWindow] = []
     at = rng.uniform(1, 3)
     while at < seconds - 1:
         lasts = rng.uniform(1.5, 5)
         rules = [_rule(rng) for _ in range(rng.choice((1, 1, 2)))]
-        found.append(Trouble(round(at, 2), round(min(lasts, seconds - at), 2), tuple(rules)))
+        found.append(FaultWindow(round(at, 2), round(min(lasts, seconds - at), 2), tuple(rules)))
         at += lasts + rng.uniform(0.5, 4)
     return found
 

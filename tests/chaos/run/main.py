@@ -1,4 +1,4 @@
-"""One stack a run, one storm a seed; after each, all has to settle and every invariant to hold."""
+"""One stack a run, one chaos run a seed; after each, all has to settle and every invariant to hold."""
 
 import argparse
 import asyncio
@@ -28,9 +28,9 @@ from devstack.background import BackgroundStack
 from devstack.components import FOUNDATION, offsets
 from devstack.probes import free_port
 from devstack.stack import Stack
-from storm import schedule
-from storm.hand import Hand
-from storm.office import Office
+from run import schedule
+from run.office import Office
+from run.outside_user import OutsideUser
 
 DEPARTMENTS = ("094", "075", "069", "013")
 SCHOOLS = 4
@@ -39,12 +39,12 @@ SLOTS = 12
 """A department and seed: few enough that schools meet on them."""
 PEOPLE = 4
 """A school."""
-HAND_SLOTS = 6
+OUTSIDE_SLOTS = 6
 """A department and seed, booked on RdvPermis' own pages."""
 HOLD_SECONDS = 15
-"""R-HOLD-TTL while the storm lasts: holds lapse within it."""
+"""R-HOLD-TTL while the run lasts: holds lapse within it."""
 SETTLED_SECONDS = 90.0
-"""Everything is known, arrived and given back this long after the storm: the reconciler's longest pause is a minute."""
+"""Everything is known, arrived and given back this long after the load: the reconciler's longest pause is a minute."""
 MOST_SEEN = 500
 """Slots of a centre's day in one page of the search; each seed adds eighteen."""
 COMPONENT_SETTINGS = {
@@ -64,7 +64,7 @@ def say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-class Storm:
+class ChaosRun:
     """The stack and its schools."""
 
     def __init__(self, running: BackgroundStack) -> None:
@@ -74,13 +74,13 @@ class Storm:
         self.state = TheState(self.stack.settings.sandbox_url)
         self.schools: list[DrivingSchool] = []
         self.people: dict[str, list[Any]] = {}
-        self.hand_slots: dict[str, list[str]] = {}
+        self.outside_slots: dict[str, list[str]] = {}
         self.places = Places(
             {name: self.stack.database_url(name) for name in DATABASES}, self.stack.settings.sandbox_url
         )
 
     def prepare(self) -> None:
-        """Schools with candidates; limits that a storm would only hide behind are lifted, holds are short."""
+        """Schools with candidates; limits that a run would only hide behind are raised, holds are short."""
         self.state.limit(employee=100_000, online=100_000)
         asyncio.run(_short_holds(self.places.databases["scheduling_rules"]))
         names = [(department, number) for number in range(1, SCHOOLS + 1) for department in DEPARTMENTS]
@@ -103,7 +103,7 @@ class Storm:
             school = next(one for one in self.schools if one.wire_department == department)
             centre = f"ce-{department}-1"
             slots = self.state.publish(centre, exam_day(), SLOTS)
-            self.hand_slots[department] = self.state.publish(centre, exam_day(), HAND_SLOTS)
+            self.outside_slots[department] = self.state.publish(centre, exam_day(), OUTSIDE_SLOTS)
 
             def seen(school: DrivingSchool = school, centre: str = centre, slots: list[str] = slots) -> bool:
                 found = {one["id"] for one in school.search(centre=centre, poll_now=True, limit=MOST_SEEN)["items"]}
@@ -127,55 +127,57 @@ class Storm:
             )
             for school in self.schools
         ]
-        hand = self._hand(seed, slots, end)
+        outside_user = self._outside_user(seed, slots, end)
         threads = [threading.Thread(target=office.work, name=office.school.id) for office in offices]
-        threads.append(threading.Thread(target=hand.work, name="by hand"))
+        threads.append(threading.Thread(target=outside_user.work, name="outside user"))
         began = time.monotonic()
         for thread in threads:
             thread.start()
         done: Counter[str] = Counter()
-        troubles = threading.Thread(target=self._troubles, args=(schedule.troubles(seed, seconds), began, done))
-        troubles.start()
+        fault_windows = threading.Thread(
+            target=self._inject_faults, args=(schedule.fault_windows(seed, seconds), began, done)
+        )
+        fault_windows.start()
         try:
-            self._blows(schedule.blows(seed, seconds), began, done)
+            self._cause_outages(schedule.outages(seed, seconds), began, done)
             end.wait(max(0.0, began + seconds - time.monotonic()))
         finally:
-            troubles.join()
+            fault_windows.join()
             end.set()
             for thread in threads:
                 thread.join()
         loaded = time.monotonic() - began
-        say(f"seed {seed}: {loaded:.0f} s of storm, waiting until all has settled")
+        say(f"seed {seed}: {loaded:.0f} s of load, waiting until all has settled")
         since = time.monotonic()
         report = asyncio.run(until_settled(self.places, SETTLED_SECONDS))
-        return self._report(seed, loaded, time.monotonic() - since, offices, hand, done, report)
+        return self._report(seed, loaded, time.monotonic() - since, offices, outside_user, done, report)
 
-    def _hand(self, seed: int, slots: dict[str, list[str]], end: threading.Event) -> Hand:
-        return Hand(
+    def _outside_user(self, seed: int, slots: dict[str, list[str]], end: threading.Event) -> OutsideUser:
+        return OutsideUser(
             self.state,
-            {school.id: self.hand_slots[school.wire_department] for school in self.schools},
+            {school.id: self.outside_slots[school.wire_department] for school in self.schools},
             frozenset(slot for several in slots.values() for slot in several),
-            Random(f"{seed} by hand"),  # noqa: S311 - repeatable on purpose
+            Random(f"{seed} outside user"),  # noqa: S311 - repeatable on purpose
             end,
         )
 
-    def _blows(self, blows: Sequence[schedule.Blow], began: float, done: Counter[str]) -> None:
-        for blow in blows:
-            time.sleep(max(0.0, began + blow.at - time.monotonic()))
-            for component in blow.components:
-                (self.running.kill if blow.kill else self.running.stop)(component)
-                done[f"{'kill' if blow.kill else 'restart'} {component}"] += 1
-            time.sleep(blow.down)
+    def _cause_outages(self, outages: Sequence[schedule.Outage], began: float, done: Counter[str]) -> None:
+        for outage in outages:
+            time.sleep(max(0.0, began + outage.at - time.monotonic()))
+            for component in outage.components:
+                (self.running.kill if outage.kill else self.running.stop)(component)
+                done[f"{'kill' if outage.kill else 'restart'} {component}"] += 1
+            time.sleep(outage.down)
             for component in sorted(
-                blow.components, key=(*FOUNDATION, *schedule.RUNNING).index
+                outage.components, key=(*FOUNDATION, *schedule.RUNNING).index
             ):  # a service waits for its bus and database
                 self.running.start(component)
 
-    def _troubles(self, troubles: Sequence[schedule.Trouble], began: float, done: Counter[str]) -> None:
-        for trouble in troubles:
-            time.sleep(max(0.0, began + trouble.at - time.monotonic()))
-            with self.state.faults(*map(dict, trouble.rules)):
-                time.sleep(trouble.lasts)
+    def _inject_faults(self, fault_windows: Sequence[schedule.FaultWindow], began: float, done: Counter[str]) -> None:
+        for window in fault_windows:
+            time.sleep(max(0.0, began + window.at - time.monotonic()))
+            with self.state.faults(*map(dict, window.rules)):
+                time.sleep(window.lasts)
                 for rule in self.state.web.get("/faults").json():
                     done[f"rdvpermis {rule['kind']}"] += rule["struck"]
 
@@ -185,16 +187,16 @@ class Storm:
         loaded: float,
         settling: float,
         offices: Sequence[Office],
-        hand: Hand,
+        outside_user: OutsideUser,
         done: Counter[str],
         report: Report,
     ) -> dict[str, Any]:
         tally: Counter[str] = sum((office.tally for office in offices), Counter())
-        operations = [op for office in offices for op in office.history] + hand.history
+        operations = [op for office in offices for op in office.history] + outside_user.history
         verdicts = history.check(history.soften(operations))
         unexplained = [verdict for verdict in verdicts if not verdict.explained]
         broken = [f"{office.school.id}: {office.broken}" for office in offices if office.broken]
-        broken += [f"by hand: {hand.broken}"] if hand.broken else []
+        broken += [f"by outside_user: {outside_user.broken}"] if outside_user.broken else []
         acts: Counter[str] = Counter(f"{op.act} {op.outcome}" for op in operations)
         return {
             "seed": seed,
@@ -203,24 +205,24 @@ class Storm:
             "settled_after_seconds": round(settling, 1),
             "acts": dict(sorted(acts.items())),
             "answers": dict(sorted(tally.items())),
-            "by_hand": dict(sorted(hand.tally.items())) | {"standing": len(hand.booked)},
+            "by_hand": dict(sorted(outside_user.tally.items())) | {"standing": len(outside_user.booked)},
             "faults": dict(sorted(done.items())),
             "invariants": report.as_json(),
             "linearizable": {
                 "operations": len(operations),
                 "slots": len(verdicts),
-                "unexplained": [_told(verdict) for verdict in unexplained],
+                "unexplained": [_described(verdict) for verdict in unexplained],
             },
             "offices_broken": broken,
         }
 
 
-def _told(verdict: history.Verdict) -> dict[str, Any]:
-    told = asdict(verdict)
-    told["stuck"] = [
+def _described(verdict: history.Verdict) -> dict[str, Any]:
+    described = asdict(verdict)
+    described["stuck"] = [
         f"{op.act} {op.outcome} {op.school} {op.line} {op.called:.2f}-{op.answered:.2f}" for op in verdict.stuck
     ]
-    return told
+    return described
 
 
 def _cancel_all(school: DrivingSchool) -> None:
@@ -234,14 +236,14 @@ async def _short_holds(url: str) -> None:
     try:
         await connection.execute(
             "INSERT INTO parameter (id, name, value, valid_from, set_by, approved_by, set_at)"
-            " VALUES (gen_random_uuid(), 'hold_ttl_seconds', $1, now() - interval '1 day', 'chaos', 'storm', now())",
+            " VALUES (gen_random_uuid(), 'hold_ttl_seconds', $1, now() - interval '1 day', 'chaos', 'chaos run', now())",
             HOLD_SECONDS,
         )
     finally:
         await connection.close()
 
 
-def storm(seeds: Sequence[int], seconds: float, *, keep: bool) -> list[dict[str, Any]]:
+def run_seeds(seeds: Sequence[int], seconds: float, *, keep: bool) -> list[dict[str, Any]]:
     """Run seeds on one stack; stop at the first that does not hold, and keep its logs and data."""
     home = Path(tempfile.mkdtemp(prefix="resapermis-chaos-"))
     home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
@@ -253,7 +255,7 @@ def storm(seeds: Sequence[int], seconds: float, *, keep: bool) -> list[dict[str,
     )
     reports: list[dict[str, Any]] = []
     with BackgroundStack(stack) as running:
-        whole = Storm(running)
+        whole = ChaosRun(running)
         since = time.monotonic()
         whole.prepare()
         say(f"{len(whole.schools)} schools ready in {time.monotonic() - since:.0f} s on {stack.url}, home {home}")
@@ -274,10 +276,10 @@ def main(given: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description="Kills everything while schools book, then checks.")
     parser.add_argument("--seed", type=int, default=1, help="the first seed (default 1)")
     parser.add_argument("--seeds", type=int, default=20, help="how many seeds, counted up from the first (default 20)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of a storm (default 10)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of a seed's load (default 10)")
     parser.add_argument("--keep", action="store_true", help="keep logs and data even if all holds")
     asked = parser.parse_args(given)
-    reports = storm(range(asked.seed, asked.seed + asked.seeds), asked.seconds, keep=asked.keep)
+    reports = run_seeds(range(asked.seed, asked.seed + asked.seeds), asked.seconds, keep=asked.keep)
     holds = len(reports) == asked.seeds and all(report["holds"] for report in reports)
     sys.stdout.write(json.dumps({"holds": holds, "runs": reports}, indent=2) + "\n")
     return 0 if holds else 1

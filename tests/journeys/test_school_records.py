@@ -1,4 +1,4 @@
-"""What a school keeps beside its bookings: people, vehicles, hours, absences, calendars, favourites, searches."""
+"""A school's records beside its bookings: people, vehicles, hours, absences, calendars, favourites, searches."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ END:VCALENDAR\r
 
 @pytest.mark.req("R-28", "D-17", "R-10", "S-22")
 def test_the_administrator_keeps_licence_trainers_vehicles_and_hours(school: DrivingSchool) -> None:
-    school.slots(1)  # RdvPermis was looked at: the school is known
+    school.slots(1)  # RdvPermis was polled: the school is known
     shown = school.get("/api/v1/school")
     assert (shown["id"], shown["department"]) == (school.id, school.department)
     last = (datetime.now(PARIS) + timedelta(days=400)).date()
@@ -33,7 +33,7 @@ def test_the_administrator_keeps_licence_trainers_vehicles_and_hours(school: Dri
     page = school.get("/api/v1/school/trainers")
     assert (page["items"], page["namesMissing"]) == ([], False)
     someone = page["others"][0]
-    assert " " in someone["displayName"], "a name as RdvPermis says it"
+    assert " " in someone["displayName"], "a name as RdvPermis has it"
     plan = {"department": school.department, "categories": [CATEGORY], "activeFrom": "2026-01-05"}
     trainer = school.act("PUT", f"/api/v1/school/trainers/{someone['id']}", plan)
     assert (trainer["displayName"], trainer["mayAccompany"]) == (someone["displayName"], True)
@@ -52,8 +52,13 @@ def test_the_administrator_keeps_licence_trainers_vehicles_and_hours(school: Dri
     month, hours = datetime.now(PARIS).replace(day=1), []
     for _ in range(4):  # the three that count, whether the 24th has passed or not
         month = (month - timedelta(days=1)).replace(day=1)
-        said = {"trainerId": someone["id"], "month": f"{month:%Y-%m}", "category": CATEGORY, "kind": "practical"}
-        hours.insert(0, said | {"hours": 120.5})
+        month_of_one = {
+            "trainerId": someone["id"],
+            "month": f"{month:%Y-%m}",
+            "category": CATEGORY,
+            "kind": "practical",
+        }
+        hours.insert(0, month_of_one | {"hours": 120.5})
     declared = school.act("PUT", "/api/v1/school/hours", {"hours": hours})
     assert declared["items"] == hours
     assert declared["nextAt"]

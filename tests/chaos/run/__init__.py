@@ -1,0 +1,1 @@
+"""The chaos run: load, outages, recovery, judgement."""

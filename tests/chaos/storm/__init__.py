@@ -1,1 +1,0 @@
-"""The chaos run: load, blows, recovery, judgement."""

@@ -1,0 +1,1 @@
+"""What a measure begins with and what must hold after it: seeded schools and slots, past bookings, invariants."""

@@ -1,0 +1,1 @@
+"""The platform under measure, with RdvPermis answered by a responder of its own."""
