@@ -31,7 +31,7 @@ settings.load_profile("busy")
 
 @pytest.fixture
 async def make_service(make_engine: MakeEngine, serve: Serve) -> AsyncIterator[MakeService]:
-    """Function: (clock, first_look_seconds, per_minute) -> running service."""
+    """Function: (first_poll_seconds, per_minute, most) -> running service."""
     closers: list[Callable[[], Awaitable[None]]] = []
 
     async def make(*, first_poll_seconds: float = 5.0, per_minute: int = 1000, most: int = 20) -> Service:
@@ -46,7 +46,7 @@ async def make_service(make_engine: MakeEngine, serve: Serve) -> AsyncIterator[M
         channel = egress.channel("egress", "scheduling-rules")
         stub = rdv_grpc.RdvPermisServiceStub(channel)
         options = Settings.model_construct(
-            first_poll_seconds=first_poll_seconds, polls_per_minute=per_minute, plan_polls=most
+            first_poll_seconds=first_poll_seconds, polls_per_minute=per_minute, plan_polls=most, calendar_seconds=50
         )
         rooms = assemble(engine, stub, Outbox("scheduling-rules"), clock, options)
         running = await serve(

@@ -32,7 +32,7 @@ async def outcome():
     await server.start()
     os.register_at_fork(before=lambda: forks.append(os.getpid()))
     try:
-        return len((await Reader().read(CALENDAR, "Europe/Paris", NOW, NOW + timedelta(days=366))).spans)
+        return len((await Reader(50).read(CALENDAR, "Europe/Paris", NOW, NOW + timedelta(days=366))).spans)
     except Failure as failure:
         return failure.name
     except Exception as error:

@@ -126,7 +126,7 @@ def assemble(
     )
     favourites = Favourites(engine, egress, outbox, now, flights)
     people, standings = People(engine, outbox, now, announce), CandidateStandings(engine, outbox, now)
-    absences = Absences(engine, outbox, Reader(), now, new_id)
+    absences = Absences(engine, outbox, Reader(settings.calendar_seconds), now, new_id)
     scheduling = SchedulingServicer(
         engine,
         Searching(engine, schools, centres, rulebooks, freshness, now),

@@ -28,3 +28,5 @@ class Settings(ServiceSettings):
     """Most background polls in a round; with the pause, what RdvPermis is asked unasked for by all schools together."""
     polls_behind: int = 16
     """Background polls under way at a time."""
+    calendar_seconds: float = Field(default=6.0, gt=0, le=60)
+    """How long reading one calendar may take by the clock; its processor time ends at four seconds whatever this says."""

@@ -13,8 +13,6 @@ from resapermis_kit.errors import malformed
 from resapermis_scheduling_rules.availability.ical.expand import Span
 from resapermis_scheduling_rules.availability.ical.reduce import LARGEST
 
-SECONDS = 6.0
-"""For one calendar by the clock; its processor time is limited by the process itself."""
 AT_ONCE = 2
 MODULE = "resapermis_scheduling_rules.availability.ical"
 log = structlog.get_logger()
@@ -33,8 +31,9 @@ class Read:
 class Reader:
     """Reads calendars, few at a time, each in a process of its own."""
 
+    seconds: float
+    """For one calendar by the clock; its processor time is limited by the process itself."""
     module: str = MODULE
-    seconds: float = SECONDS
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def read(self, calendar: bytes, zone: str, since: datetime, until: datetime) -> Read:
