@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from notification_peers import house, post
+from notification_peers import mail_server, notification
 
-__all__ = ["house", "post"]
+__all__ = ["mail_server", "notification"]

@@ -25,12 +25,13 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.event import Event
 from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.rpc import peers
-from resapermis_notification import store
-from resapermis_notification.deliver import Deliveries
-from resapermis_notification.inbox import Inbox
-from resapermis_notification.mail import Sender
-from resapermis_notification.post import MailServer
+from resapermis_notification.mails.delivery import Deliveries
+from resapermis_notification.mails.message import Sender
+from resapermis_notification.mails.smtp import MailServer
+from resapermis_notification.peers import Addresses
 from resapermis_notification.servicer import NotificationServicer
+from resapermis_notification.tables import deliveries
+from resapermis_notification.workers import Inbox
 from resapermis_testing.ports import free_port
 from resapermis_testing.postgres import MakeEngine
 from resapermis_testing.running import Running, Serve
@@ -38,8 +39,8 @@ from resapermis_testing.running import Running, Serve
 SENDER = Sender("ResaPermis <no-reply@resapermis.example>", "https://resapermis.example")
 
 
-class People(iam_pb2_grpc.IamServiceServicer, mandate_pb2_grpc.MandateServiceServicer):
-    """auth-gateway and mandate, as far as they say where to write to."""
+class Addressees(iam_pb2_grpc.IamServiceServicer, mandate_pb2_grpc.MandateServiceServicer):
+    """auth-gateway and mandate, as far as they know where to write to."""
 
     def __init__(self) -> None:
         self.away = False
@@ -69,7 +70,7 @@ class People(iam_pb2_grpc.IamServiceServicer, mandate_pb2_grpc.MandateServiceSer
         return mandate_pb2.GetContactResponse(first_name="Zoé <b>", email=self.email, locale="fr")
 
 
-class Post:
+class MailCatcher:
     """A mail server on a port of its own, started and stopped by the test."""
 
     def __init__(self) -> None:
@@ -109,69 +110,69 @@ class Post:
 
 
 @dataclass
-class House:
+class Notification:
     """Notification with its peers."""
 
     engine: AsyncEngine
     inbox: Inbox
     deliveries: Deliveries
     running: Running
-    post: Post
-    people: People
+    mail_server: MailCatcher
+    addressees: Addressees
     later: timedelta = field(default_factory=timedelta)
 
     def now(self) -> datetime:
         return utc_now() + self.later
 
-    async def hear(self, event: Message, fact_id: str | None = None) -> None:
-        fact = Event(fact_id or str(new_id()), "test", 1, event.DESCRIPTOR.full_name, utc_now(), b"", "")
+    async def receive(self, payload: Message, event_id: str | None = None) -> None:
+        event = Event(event_id or str(new_id()), "test", 1, payload.DESCRIPTOR.full_name, utc_now(), b"", "")
         async with transaction(self.engine) as tx:
-            await self.take(tx, (event, fact))
+            await self.handle(tx, (payload, event))
 
-    async def take(self, tx: Tx, *said: tuple[Message, Event]) -> None:
-        """Take facts of one type in together, as the consumer does."""
-        kind = type(said[0][0])
-        await self.inbox.hears(kind)[kind].handle_batch(tx, said)
+    async def handle(self, tx: Tx, *received: tuple[Message, Event]) -> None:
+        """Handle events of one type in one batch, as the consumer does."""
+        kind = type(received[0][0])
+        await self.inbox.handlers(kind)[kind].handle_batch(tx, received)
 
     async def call(self, method: str, request: Message, **who: Any) -> Any:
         async with self.running.channel("notification") as channel:
             stub = rpc.NotificationServiceStub(channel)
             return await peers.call(getattr(stub, method), request, principal=self.running.principal(**who))
 
-    async def said(self, kind: Any) -> list[Any]:
+    async def published(self, kind: Any) -> list[Any]:
         async with transaction(self.engine) as tx:
             name = kind.DESCRIPTOR.full_name
             statement = sa.select(outbox.c.payload).where(outbox.c.type == name).order_by(outbox.c.id)
             return [kind.FromString(payload) for payload in (await tx.execute(statement)).scalars()]
 
     async def records(self) -> list[Record]:
-        return await self.said(Record)
+        return await self.published(Record)
 
     async def outcomes(self) -> dict[tuple[str, str], str]:
         async with transaction(self.engine) as tx:
-            rows = (await tx.execute(sa.select(store.deliveries))).all()
+            rows = (await tx.execute(sa.select(deliveries))).all()
         return {(row.audience, row.recipient_id): row.outcome for row in rows}
 
 
 @pytest.fixture
-async def post() -> AsyncIterator[Post]:
-    server = Post()
+async def mail_server() -> AsyncIterator[MailCatcher]:
+    server = MailCatcher()
     await server.start()
     yield server
     await server.stop()
 
 
 @pytest.fixture
-async def house(make_engine: MakeEngine, serve: Serve, post: Post) -> AsyncIterator[House]:
-    engine, people = await make_engine("resapermis_notification"), People()
+async def notification(make_engine: MakeEngine, serve: Serve, mail_server: MailCatcher) -> AsyncIterator[Notification]:
+    engine, addressees = await make_engine("resapermis_notification"), Addressees()
     gateway = await serve(
-        "auth-gateway", (iam_pb2_grpc.add_IamServiceServicer_to_server, people, "resapermis.iam.v1.IamService")
+        "auth-gateway", (iam_pb2_grpc.add_IamServiceServicer_to_server, addressees, "resapermis.iam.v1.IamService")
     )
     mandate = await serve(
         "mandate",
-        (mandate_pb2_grpc.add_MandateServiceServicer_to_server, people, "resapermis.mandate.v1.MandateService"),
+        (mandate_pb2_grpc.add_MandateServiceServicer_to_server, addressees, "resapermis.mandate.v1.MandateService"),
     )
-    made: list[House] = []
+    made: list[Notification] = []
 
     def now() -> datetime:
         return made[0].now()
@@ -189,15 +190,14 @@ async def house(make_engine: MakeEngine, serve: Serve, post: Post) -> AsyncItera
         gateway.channel("auth-gateway", "notification") as accounts,
         mandate.channel("mandate", "notification") as candidates,
     ):
-        deliveries = Deliveries(
+        made_deliveries = Deliveries(
             engine,
-            MailServer.parse(f"smtp://127.0.0.1:{post.port}"),
+            MailServer.parse(f"smtp://127.0.0.1:{mail_server.port}"),
             SENDER,
-            iam_pb2_grpc.IamServiceStub(accounts),
-            mandate_pb2_grpc.MandateServiceStub(candidates),
+            Addresses(iam_pb2_grpc.IamServiceStub(accounts), mandate_pb2_grpc.MandateServiceStub(candidates)),
             box,
             now,
             new_id,
         )
-        made.append(House(engine, Inbox(box, now, new_id), deliveries, running, post, people))
+        made.append(Notification(engine, Inbox(box, now, new_id), made_deliveries, running, mail_server, addressees))
         yield made[0]

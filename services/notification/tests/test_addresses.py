@@ -4,15 +4,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from notification_peers import SENDER, House
+from notification_peers import SENDER, Notification
 from test_mail import ONE, TWO, ZOE, line
 
 from resapermis.notification.v1 import notification_pb2 as pb
 from resapermis_kit.clock import utc_now
-from resapermis_notification.mail import BadAddress, Told, write
+from resapermis_notification.mails.message import InvalidAddress, MailContent, write
 
-TOLD = Told("mandate.active", utc_now(), {"category": "B"}, "Actif.", "Active.")
-UNTOLD = "fault tried-2: nobody learns that a mail reached nobody"
+CONTENT = MailContent("mandate.active", utc_now(), {"category": "B"}, "Actif.", "Active.")
+UNANNOUNCED = "fault tried-2: nobody learns that a mail reached nobody"
 
 
 def _fault(reason: str) -> Any:
@@ -42,8 +42,8 @@ TRIED = _fault("tried as if it were an address")
     ],
 )
 def test_what_is_no_address_at_entry_is_none_at_sending(address: str) -> None:
-    with pytest.raises(BadAddress):
-        write(TOLD, "school", address, "fr", SENDER, UUID(int=1))
+    with pytest.raises(InvalidAddress):
+        write(CONTENT, "school", address, "fr", SENDER, UUID(int=1))
 
 
 @pytest.mark.req("N-06")
@@ -51,7 +51,7 @@ def test_what_is_no_address_at_entry_is_none_at_sending(address: str) -> None:
     "address", ["zoe@mail.example", "zoe.d-arc+permis@sous.domaine.example", "d'arc@mail.example", "zoé@école.example"]
 )
 def test_what_is_an_address_at_entry_is_one_at_sending(address: str) -> None:
-    assert write(TOLD, "school", address, "fr", SENDER, UUID(int=1))["To"] == address
+    assert write(CONTENT, "school", address, "fr", SENDER, UUID(int=1))["To"] == address
 
 
 @pytest.mark.req("N-06")
@@ -62,27 +62,27 @@ def test_what_is_an_address_at_entry_is_one_at_sending(address: str) -> None:
         pytest.param(ZOE, {ZOE: "550 no such user"}, id="nobody there"),
     ],
 )
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=UNTOLD)
-async def test_a_candidate_whom_no_mail_reaches_is_told_to_the_school(
-    house: House, address: str, refusals: dict[str, str]
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=UNANNOUNCED)
+async def test_a_candidate_whom_no_mail_reaches_is_announced_to_the_school(
+    notification: Notification, address: str, refusals: dict[str, str]
 ) -> None:
-    house.people.email, house.post.refusals = address, refusals
-    await house.hear(line())
-    await house.deliveries.drain()
-    assert sorted(to for to, _ in house.post.mails) == [ONE, TWO]
-    about = await notices(house)
+    notification.addressees.email, notification.mail_server.refusals = address, refusals
+    await notification.receive(line())
+    await notification.deliveries.drain()
+    assert sorted(to for to, _ in notification.mail_server.mails) == [ONE, TWO]
+    about = await notices(notification)
     assert [one.candidate_id for one in about if one.kind != "booking.confirmed"] == ["0198-candidate"]
     assert address not in str(about)
 
 
 @pytest.mark.req("N-06")
-async def test_a_mail_that_arrives_or_waits_is_no_notice(house: House) -> None:
-    house.post.refusals = {ONE: "450 greylisted"}
-    await house.hear(line())
-    await house.deliveries.drain()
-    assert sorted(to for to, _ in house.post.mails) == [TWO, ZOE]
-    assert [one.kind for one in await notices(house)] == ["booking.confirmed"]
+async def test_a_mail_that_arrives_or_waits_is_no_notice(notification: Notification) -> None:
+    notification.mail_server.refusals = {ONE: "450 greylisted"}
+    await notification.receive(line())
+    await notification.deliveries.drain()
+    assert sorted(to for to, _ in notification.mail_server.mails) == [TWO, ZOE]
+    assert [one.kind for one in await notices(notification)] == ["booking.confirmed"]
 
 
-async def notices(house: House) -> list[pb.Notice]:
-    return list((await house.call("ListNotices", pb.ListNoticesRequest())).notices)
+async def notices(notification: Notification) -> list[pb.Notice]:
+    return list((await notification.call("ListNotices", pb.ListNoticesRequest())).notices)

@@ -9,19 +9,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from icalendar import Calendar
-from notification_peers import SENDER, House
+from notification_peers import SENDER, Notification
 
-from resapermis.audit.v1.events_pb2 import Outcome as Ended
+from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1.basket_pb2 import LineState, Result
 from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged, ResultFound
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.mandate.v1.mandate_pb2 import MandateState
 from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding, SearchMatched
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_notification import ics
-from resapermis_notification.deliver import pause
-from resapermis_notification.mail import BadAddress, Told, write
-from resapermis_notification.post import MailServer
+from resapermis_notification.mails import ics
+from resapermis_notification.mails.delivery import pause
+from resapermis_notification.mails.message import InvalidAddress, MailContent, write
+from resapermis_notification.mails.smtp import MailServer
 
 ONE, TWO, ZOE = "one@school.example", "two@school.example", "zoe@mail.example"
 STARTS = datetime(2026, 12, 9, 7, 32, tzinfo=UTC)
@@ -58,10 +58,10 @@ def attached(message: EmailMessage) -> tuple[str, Any]:
 
 
 @pytest.mark.req("N-04", "N-06", "N-07")
-async def test_a_booking_is_told_in_html_text_and_calendar(house: House) -> None:
-    await house.hear(line())
-    await house.deliveries.drain()
-    (theirs,) = house.post.to(ZOE)
+async def test_a_booking_is_mailed_in_html_text_and_calendar(notification: Notification) -> None:
+    await notification.receive(line())
+    await notification.deliveries.drain()
+    (theirs,) = notification.mail_server.to(ZOE)
     assert theirs["Subject"] == "Votre place d'examen est réservée"
     text, html = part(theirs, "plain"), part(theirs, "html")
     assert text.index("Bonjour Zoé") < text.index("mercredi 9 décembre 2026 à 8 h 32") < text.index("Hello Zoé")
@@ -74,69 +74,69 @@ async def test_a_booking_is_told_in_html_text_and_calendar(house: House) -> None
     assert event["dtstart"].params["TZID"] == "Europe/Paris"
     assert [str(zone["tzid"]) for zone in calendar.walk("VTIMEZONE")] == ["Europe/Paris"]
     assert str(event["location"]) == "Rosny-sous-Bois"
-    (french,), (english,) = house.post.to(ONE), house.post.to(TWO)
+    (french,), (english,) = notification.mail_server.to(ONE), notification.mail_server.to(TWO)
     assert french["Subject"] == "Réservé : permis B, 09/12/2026 08:32, Rosny-sous-Bois"
     assert english["Subject"] == "Booked: licence B, 09/12/2026 08:32, Rosny-sous-Bois"
     assert french["Content-Language"] == "fr, en"
     assert "https://resapermis.example/reservations" in part(french, "plain")
     assert part(english, "plain").index("Hello") < part(english, "plain").index("Bonjour")
     assert all("Zoé" not in f"{mail['Subject']}{part(mail, 'plain')}" for mail in (french, english))
-    assert house.people.purposes == ["notify_candidate"]
+    assert notification.addressees.purposes == ["notify_candidate"]
 
 
 @pytest.mark.req("R-28")
-async def test_what_is_for_managers_is_mailed_to_them_alone(house: House) -> None:
-    await house.hear(AuthorisationEnding(school_id="school-1", what="licence"))
-    await house.deliveries.drain()
-    (only,) = house.post.mails
+async def test_what_is_for_managers_is_mailed_to_them_alone(notification: Notification) -> None:
+    await notification.receive(AuthorisationEnding(school_id="school-1", what="licence"))
+    await notification.deliveries.drain()
+    (only,) = notification.mail_server.mails
     assert (only[0], only[1]["Subject"]) == (ONE, "Une autorisation prend fin")
-    assert await house.outcomes() == {("school", ""): "spread", ("account", "account-1"): "sent"}
+    assert await notification.outcomes() == {("school", ""): "spread", ("account", "account-1"): "sent"}
 
 
 @pytest.mark.req("R-20")
-async def test_a_matched_search_is_mailed_to_its_owner_and_not_an_hour_later(house: House) -> None:
-    await house.hear(SearchMatched(search_id="f1", school_id="school-1", account_id="account-2", slots=2))
-    await house.deliveries.drain()
-    (only,) = house.post.mails
+async def test_a_matched_search_is_mailed_to_its_owner_and_not_an_hour_later(notification: Notification) -> None:
+    await notification.receive(SearchMatched(search_id="f1", school_id="school-1", account_id="account-2", slots=2))
+    await notification.deliveries.drain()
+    (only,) = notification.mail_server.mails
     assert (only[0], only[1]["Subject"]) == (TWO, "Your search found")
-    await house.post.stop()
-    await house.hear(SearchMatched(search_id="f2", school_id="school-1", account_id="account-1", slots=2))
-    house.later = timedelta(hours=1, seconds=1)
-    await house.post.start()
-    await house.deliveries.drain()
-    assert len(house.post.mails) == 1
-    assert await house.outcomes() == {("account", "account-2"): "sent", ("account", "account-1"): "gone"}
+    await notification.mail_server.stop()
+    await notification.receive(SearchMatched(search_id="f2", school_id="school-1", account_id="account-1", slots=2))
+    notification.later = timedelta(hours=1, seconds=1)
+    await notification.mail_server.start()
+    await notification.deliveries.drain()
+    assert len(notification.mail_server.mails) == 1
+    assert await notification.outcomes() == {("account", "account-2"): "sent", ("account", "account-1"): "gone"}
 
 
 @pytest.mark.req("N-06", "N-07", "R-22")
-async def test_a_candidate_hears_that_a_result_is_there_and_no_mail_says_how_it_went(house: House) -> None:
+async def test_a_candidate_gets_a_mail_that_a_result_is_there_but_not_how_it_went(notification: Notification) -> None:
     event = ResultFound(line_id="0198-line", school_id="school-1", candidate_id="0198-candidate", category="B")
     event.result.outcome = Result.OUTCOME_FAILED
     event.starts_at.FromDatetime(STARTS)
-    await house.hear(event)
-    await house.deliveries.drain()
-    ((to, theirs),) = house.post.mails
+    await notification.receive(event)
+    await notification.deliveries.drain()
+    ((to, theirs),) = notification.mail_server.mails
     assert (to, theirs["Subject"]) == (ZOE, "Le résultat de votre examen est publié")
     assert "échou" not in part(theirs, "plain")
     assert "failed" not in part(theirs, "plain")
 
 
 @pytest.mark.req("R-31", "N-06")
-async def test_a_booking_made_by_hand_is_told_to_the_candidate_with_its_calendar(house: House) -> None:
-    await house.hear(line(account_id="", found_elsewhere=True))
-    await house.deliveries.drain()
-    (theirs,) = house.post.to(ZOE)
+async def test_a_booking_made_by_hand_is_mailed_to_the_candidate_with_its_calendar(notification: Notification) -> None:
+    await notification.receive(line(account_id="", found_elsewhere=True))
+    await notification.deliveries.drain()
+    (theirs,) = notification.mail_server.to(ZOE)
     assert theirs["Subject"] == "Une place d'examen est réservée à votre nom"
     assert "chez RdvPermis" in part(theirs, "plain")
     assert attached(theirs)[0] == "PUBLISH"
 
 
 @pytest.mark.req("N-06")
-async def test_a_cancellation_takes_the_exam_off_the_calendar(house: House) -> None:
-    await house.hear(line())
-    await house.hear(line(LineState.LINE_STATE_CANCELLED))
-    await house.deliveries.drain()
-    _, cancelled = house.post.to(ZOE)
+async def test_a_cancellation_takes_the_exam_off_the_calendar(notification: Notification) -> None:
+    await notification.receive(line())
+    await notification.receive(line(LineState.LINE_STATE_CANCELLED))
+    await notification.deliveries.drain()
+    _, cancelled = notification.mail_server.to(ZOE)
     method, calendar = attached(cancelled)
     (event,) = calendar.walk("VEVENT")
     assert (method, str(event["uid"]), int(event["sequence"])) == ("CANCEL", "0198-line", 1)
@@ -161,121 +161,135 @@ async def test_an_exam_overseas_keeps_its_own_zone() -> None:
 
 
 @pytest.mark.req("N-06")
-async def test_a_candidate_hears_of_mandates_that_begin_and_end(house: House) -> None:
+async def test_a_candidate_gets_mails_of_mandates_that_begin_and_end(notification: Notification) -> None:
     for state in (
         MandateState.MANDATE_STATE_PENDING,
         MandateState.MANDATE_STATE_ACTIVE,
         MandateState.MANDATE_STATE_REVOKED,
     ):
-        await house.hear(MandateChanged(mandate_id="m", candidate_id="c", school_id="school-1", category="B", to=state))
-    await house.deliveries.drain()
-    assert [mail["Subject"] for mail in house.post.to(ZOE)] == ["Votre mandat est actif", "Votre mandat est terminé"]
-    assert "https://resapermis.example/candidats/c\n" in part(house.post.to(ONE)[0], "plain").replace("\r", "")
-    assert [mail["Subject"] for mail in house.post.to(ONE)] == ["Mandat actif : permis B", "Mandat terminé : permis B"]
+        await notification.receive(
+            MandateChanged(mandate_id="m", candidate_id="c", school_id="school-1", category="B", to=state)
+        )
+    await notification.deliveries.drain()
+    assert [mail["Subject"] for mail in notification.mail_server.to(ZOE)] == [
+        "Votre mandat est actif",
+        "Votre mandat est terminé",
+    ]
+    assert "https://resapermis.example/candidats/c\n" in part(notification.mail_server.to(ONE)[0], "plain").replace(
+        "\r", ""
+    )
+    assert [mail["Subject"] for mail in notification.mail_server.to(ONE)] == [
+        "Mandat actif : permis B",
+        "Mandat terminé : permis B",
+    ]
 
 
 @pytest.mark.req("N-06", "T-01")
-async def test_each_mail_to_a_candidate_is_in_the_journal_and_none_to_a_school(house: House) -> None:
-    await house.hear(line())
-    await house.deliveries.drain()
-    await house.deliveries.drain()
-    (record,) = await house.records()
-    assert (record.action, record.candidate_id, record.outcome) == ("notice.mail", "0198-candidate", Ended.OUTCOME_DONE)
+async def test_each_mail_to_a_candidate_is_in_the_journal_and_none_to_a_school(notification: Notification) -> None:
+    await notification.receive(line())
+    await notification.deliveries.drain()
+    await notification.deliveries.drain()
+    (record,) = await notification.records()
+    assert (record.action, record.candidate_id, record.outcome) == (
+        "notice.mail",
+        "0198-candidate",
+        Outcome.OUTCOME_DONE,
+    )
     assert record.facts["kind"] == "booking.confirmed"
-    assert len(house.post.mails) == 3
+    assert len(notification.mail_server.mails) == 3
 
 
 @pytest.mark.req("N-04")
-async def test_a_mail_server_that_is_away_loses_nothing(house: House) -> None:
-    await house.post.stop()
-    await house.hear(line())
-    await house.deliveries.drain()
-    assert not house.post.mails
-    assert set((await house.outcomes()).values()) == {"spread", "waiting"}
-    assert not house.people.purposes  # nobody's address is read for nothing
-    await house.post.start()
-    await house.deliveries.drain()
-    assert not house.post.mails  # not before its time
-    house.later = timedelta(minutes=2)
-    await house.deliveries.drain()
-    assert sorted(to for to, _ in house.post.mails) == [ONE, TWO, ZOE]
-    assert set((await house.outcomes()).values()) == {"spread", "sent"}
+async def test_a_mail_server_that_is_away_loses_nothing(notification: Notification) -> None:
+    await notification.mail_server.stop()
+    await notification.receive(line())
+    await notification.deliveries.drain()
+    assert not notification.mail_server.mails
+    assert set((await notification.outcomes()).values()) == {"spread", "waiting"}
+    assert not notification.addressees.purposes  # nobody's address is read for nothing
+    await notification.mail_server.start()
+    await notification.deliveries.drain()
+    assert not notification.mail_server.mails  # not before its time
+    notification.later = timedelta(minutes=2)
+    await notification.deliveries.drain()
+    assert sorted(to for to, _ in notification.mail_server.mails) == [ONE, TWO, ZOE]
+    assert set((await notification.outcomes()).values()) == {"spread", "sent"}
 
 
 @pytest.mark.req("N-04")
-async def test_after_a_day_a_mail_is_dead_and_said_so(house: House) -> None:
-    await house.post.stop()
-    await house.hear(line())
-    await house.deliveries.drain()
-    house.later = timedelta(hours=25)
-    await house.deliveries.drain()
-    assert set((await house.outcomes()).values()) == {"spread", "dead"}
-    (record,) = await house.records()
-    assert record.outcome == Ended.OUTCOME_FAILED
+async def test_after_a_day_a_mail_is_dead_and_recorded_so(notification: Notification) -> None:
+    await notification.mail_server.stop()
+    await notification.receive(line())
+    await notification.deliveries.drain()
+    notification.later = timedelta(hours=25)
+    await notification.deliveries.drain()
+    assert set((await notification.outcomes()).values()) == {"spread", "dead"}
+    (record,) = await notification.records()
+    assert record.outcome == Outcome.OUTCOME_FAILED
 
 
 @pytest.mark.req("N-04")
-async def test_a_refused_recipient_is_final_and_the_others_get_theirs(house: House) -> None:
-    house.post.refusals = {ZOE: "550 no such user", ONE: "450 greylisted"}
-    await house.hear(line())
-    await house.deliveries.drain()
-    outcomes = await house.outcomes()
+async def test_a_refused_recipient_is_final_and_the_others_get_theirs(notification: Notification) -> None:
+    notification.mail_server.refusals = {ZOE: "550 no such user", ONE: "450 greylisted"}
+    await notification.receive(line())
+    await notification.deliveries.drain()
+    outcomes = await notification.outcomes()
     assert outcomes["candidate", "0198-candidate"] == "refused"
     assert outcomes["account", "account-1"] == "waiting"
     assert outcomes["account", "account-2"] == "sent"
-    (record,) = await house.records()
-    assert (record.outcome, record.facts["problem"]) == (Ended.OUTCOME_REFUSED, "smtp 550")
-    house.post.refusals, house.later = {}, timedelta(minutes=2)
-    await house.deliveries.drain()
-    assert len(house.post.to(ONE)) == 1
-    assert not house.post.to(ZOE)
+    (record,) = await notification.records()
+    assert (record.outcome, record.facts["problem"]) == (Outcome.OUTCOME_REFUSED, "smtp 550")
+    notification.mail_server.refusals, notification.later = {}, timedelta(minutes=2)
+    await notification.deliveries.drain()
+    assert len(notification.mail_server.to(ONE)) == 1
+    assert not notification.mail_server.to(ZOE)
 
 
 @pytest.mark.req("N-04")
-async def test_while_a_peer_is_away_mails_wait(house: House) -> None:
-    house.people.away = True
-    await house.hear(line())
-    await house.deliveries.drain()
-    assert set((await house.outcomes()).values()) == {"waiting"}
-    house.people.away, house.later = False, timedelta(minutes=2)
-    await house.deliveries.drain()
-    assert sorted(to for to, _ in house.post.mails) == [ONE, TWO, ZOE]
+async def test_while_a_peer_is_away_mails_wait(notification: Notification) -> None:
+    notification.addressees.away = True
+    await notification.receive(line())
+    await notification.deliveries.drain()
+    assert set((await notification.outcomes()).values()) == {"waiting"}
+    notification.addressees.away, notification.later = False, timedelta(minutes=2)
+    await notification.deliveries.drain()
+    assert sorted(to for to, _ in notification.mail_server.mails) == [ONE, TWO, ZOE]
 
 
 @pytest.mark.req("N-06")
-async def test_an_erased_candidate_and_a_left_account_are_told_nothing(house: House) -> None:
-    house.people.erased = True
-    await house.post.stop()
-    await house.hear(line())
-    await house.deliveries.drain()
-    house.people.recipients.pop()
-    await house.post.start()
-    house.later = timedelta(minutes=2)
-    await house.deliveries.drain()
-    assert [to for to, _ in house.post.mails] == [ONE]
-    outcomes = await house.outcomes()
+async def test_an_erased_candidate_and_a_left_account_get_no_mail(notification: Notification) -> None:
+    notification.addressees.erased = True
+    await notification.mail_server.stop()
+    await notification.receive(line())
+    await notification.deliveries.drain()
+    notification.addressees.recipients.pop()
+    await notification.mail_server.start()
+    notification.later = timedelta(minutes=2)
+    await notification.deliveries.drain()
+    assert [to for to, _ in notification.mail_server.mails] == [ONE]
+    outcomes = await notification.outcomes()
     assert (outcomes["candidate", "0198-candidate"], outcomes["account", "account-2"]) == ("gone", "gone")
 
 
 @pytest.mark.req("N-03")
-async def test_a_warning_that_comes_too_late_is_not_sent(house: House) -> None:
+async def test_a_warning_that_comes_too_late_is_not_sent(notification: Notification) -> None:
     event = GroupExpiring(group_id="g1", school_id="school-1")
     event.expires_at.FromDatetime(utc_now() + timedelta(minutes=2))
-    await house.post.stop()
-    await house.hear(event)
-    await house.deliveries.drain()
-    await house.post.start()
-    house.later = timedelta(minutes=5)
-    await house.deliveries.drain()
-    assert not house.post.mails
-    assert set((await house.outcomes()).values()) == {"spread", "gone"}
+    await notification.mail_server.stop()
+    await notification.receive(event)
+    await notification.deliveries.drain()
+    await notification.mail_server.start()
+    notification.later = timedelta(minutes=5)
+    await notification.deliveries.drain()
+    assert not notification.mail_server.mails
+    assert set((await notification.outcomes()).values()) == {"spread", "gone"}
 
 
 @pytest.mark.req("N-04")
 async def test_a_mail_sent_again_is_recognisable() -> None:
-    told = Told("mandate.active", utc_now(), {"category": "B"}, "Actif.", "Active.")
+    content = MailContent("mandate.active", utc_now(), {"category": "B"}, "Actif.", "Active.")
     delivery_id = new_id()
-    first, second = (write(told, "school", ONE, "fr", SENDER, delivery_id) for _ in range(2))
+    first, second = (write(content, "school", ONE, "fr", SENDER, delivery_id) for _ in range(2))
     assert first["Message-ID"] == second["Message-ID"] == f"<{delivery_id}@resapermis.example>"
 
 
@@ -284,15 +298,17 @@ async def test_a_mail_sent_again_is_recognisable() -> None:
     "address", ["", "nobody", "a@b\r\nBcc: c@d", "a@b,c@d", "<a@b>", "a b@c", "a@b@c", "x" * 65 + "@b.example"]
 )
 async def test_an_address_that_could_become_a_header_or_two_people_is_refused(address: str) -> None:
-    told = Told("mandate.active", utc_now(), {}, "Actif.", "Active.")
-    with pytest.raises(BadAddress):
-        write(told, "school", address, "fr", SENDER, UUID(int=1))
+    content = MailContent("mandate.active", utc_now(), {}, "Actif.", "Active.")
+    with pytest.raises(InvalidAddress):
+        write(content, "school", address, "fr", SENDER, UUID(int=1))
 
 
 @pytest.mark.req("N-07")
 async def test_a_name_with_line_ends_makes_no_header_and_no_line() -> None:
-    told = Told("booking.confirmed", utc_now(), {"centre": "Ro\x0bsny"}, "Réservé.", "Booked.")
-    raw = write(told, "candidate", ZOE, "fr", SENDER, UUID(int=1), "Zoé\r\nBcc: all@example.org").as_bytes(policy=SMTP)
+    content = MailContent("booking.confirmed", utc_now(), {"centre": "Ro\x0bsny"}, "Réservé.", "Booked.")
+    raw = write(content, "candidate", ZOE, "fr", SENDER, UUID(int=1), "Zoé\r\nBcc: all@example.org").as_bytes(
+        policy=SMTP
+    )
     assert b"\nBcc:" not in raw
 
 
@@ -303,7 +319,7 @@ def test_pauses_double_from_a_minute_to_an_hour() -> None:
 
 @pytest.mark.req("N-04")
 @pytest.mark.parametrize("url", ["http://mail:25", "smtp://", "smtp://user:secret@mail:25"])
-def test_a_mail_server_address_that_cannot_be_is_said_at_the_start(url: str) -> None:
+def test_a_mail_server_address_that_cannot_be_is_refused_at_the_start(url: str) -> None:
     with pytest.raises(ValueError, match="RESAPERMIS_SMTP_URL") as caught:
         MailServer.parse(url)
     assert "secret" not in str(caught.value)

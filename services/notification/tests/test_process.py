@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from notification_peers import People, Post
+from notification_peers import Addressees, MailCatcher
 
 from resapermis.basket.v1.basket_pb2 import LineState
 from resapermis.basket.v1.events_pb2 import LineChanged
@@ -44,24 +44,24 @@ def _ready(port: int) -> bool:
 
 
 @pytest.mark.req("N-03", "N-04", "N-06")
-async def test_a_booking_said_on_the_bus_is_in_the_inbox_and_in_the_mail(
+async def test_a_booking_published_on_the_bus_is_in_the_inbox_and_in_the_mail(
     make_database: MakeDatabase,
     make_engine: MakeEngine,
     make_bus: Any,
     nats_server: Nats,
     serve: Serve,
-    post: Post,
+    mail_server: MailCatcher,
     tls: Path,
     principal_keys: tuple[Path, Path],
     signer: Signer,
 ) -> None:
-    people = People()
+    addressees = Addressees()
     gateway = await serve(
-        "auth-gateway", (iam_pb2_grpc.add_IamServiceServicer_to_server, people, "resapermis.iam.v1.IamService")
+        "auth-gateway", (iam_pb2_grpc.add_IamServiceServicer_to_server, addressees, "resapermis.iam.v1.IamService")
     )
     mandate = await serve(
         "mandate",
-        (mandate_pb2_grpc.add_MandateServiceServicer_to_server, people, "resapermis.mandate.v1.MandateService"),
+        (mandate_pb2_grpc.add_MandateServiceServicer_to_server, addressees, "resapermis.mandate.v1.MandateService"),
     )
     grpc, metrics = free_port(), free_port()
     environment = os.environ | {
@@ -76,7 +76,7 @@ async def test_a_booking_said_on_the_bus_is_in_the_inbox_and_in_the_mail(
         "RESAPERMIS_PEER_MANDATE": f"127.0.0.1:{mandate.server.port}",
         "RESAPERMIS_PEER_BASKET": f"127.0.0.1:{free_port()}",
         "RESAPERMIS_PEER_SCHEDULING_RULES": f"127.0.0.1:{free_port()}",
-        "RESAPERMIS_SMTP_URL": f"smtp://127.0.0.1:{post.port}",
+        "RESAPERMIS_SMTP_URL": f"smtp://127.0.0.1:{mail_server.port}",
         "RESAPERMIS_MAIL_FROM": "ResaPermis <no-reply@resapermis.example>",
         "RESAPERMIS_DELIVER_SECONDS": "0.05",
     }
@@ -85,20 +85,20 @@ async def test_a_booking_said_on_the_bus_is_in_the_inbox_and_in_the_mail(
     )
     try:
         await eventually(lambda: asyncio.to_thread(_ready, metrics), seconds=30)
-        said_by, bus = await make_engine(MODULE), await make_bus("basket")
+        engine, bus = await make_engine(MODULE), await make_bus("basket")
         posted: asyncio.Queue[NoticePosted] = asyncio.Queue()
 
-        async def hear(message: Any) -> None:
+        async def on_message(message: Any) -> None:
             posted.put_nowait(NoticePosted.FromString(message.data))
 
-        await bus.subscribe(NoticePosted.DESCRIPTOR.full_name, cb=hear)
+        await bus.subscribe(NoticePosted.DESCRIPTOR.full_name, cb=on_message)
         await streams.ensure_streams(bus, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
-        async with transaction(said_by) as tx:
+        async with transaction(engine) as tx:
             event = LineChanged(
                 line_id="l1", school_id="school-1", candidate_id="c1", category="B", to=LineState.LINE_STATE_BOOKED
             )
             await Outbox("basket").add(tx, utc_now(), event)
-        await kit_relay.relay_round(said_by, bus.jetstream(), "basket", utc_now)
+        await kit_relay.relay_round(engine, bus.jetstream(), "basket", utc_now)
         announced = await asyncio.wait_for(posted.get(), 20)
         channel = peers.channel(f"127.0.0.1:{grpc}", tls / "auth-gateway", "notification")
         who = signer.sign(Principal("account-1", "session-1", "school-1", ("school_manager",)))
@@ -107,7 +107,7 @@ async def test_a_booking_said_on_the_bus_is_in_the_inbox_and_in_the_mail(
         assert [notice.id for notice in listed.notices] == [announced.notice_id]
 
         async def mailed() -> bool:
-            return len(post.mails) == 3
+            return len(mail_server.mails) == 3
 
         await eventually(mailed, seconds=20)
         await channel.close()

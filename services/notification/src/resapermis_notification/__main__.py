@@ -17,17 +17,16 @@ from resapermis.scheduling.v1.events_pb2 import (
     ThresholdReached,
 )
 from resapermis_kit.clock import new_id
-from resapermis_kit.database.transaction import transaction
 from resapermis_kit.process import run
 from resapermis_kit.process.process import Process
 from resapermis_kit.process.settings import ServiceSettings
-from resapermis_notification import store
-from resapermis_notification.deliver import Deliveries
-from resapermis_notification.inbox import Inbox
-from resapermis_notification.mail import Sender
-from resapermis_notification.post import MailServer
+from resapermis_notification.mails.delivery import Deliveries
+from resapermis_notification.mails.message import Sender
+from resapermis_notification.mails.smtp import MailServer
+from resapermis_notification.peers import Addresses
 from resapermis_notification.servicer import NotificationServicer
 from resapermis_notification.settings import Settings
+from resapermis_notification.workers import Inbox, NoticePurge
 
 PACKAGE = "resapermis_notification"
 
@@ -35,31 +34,29 @@ PACKAGE = "resapermis_notification"
 async def build(process: Process, settings: Settings) -> None:
     """Wire notification."""
     inbox = Inbox(process.outbox, process.now, new_id)
-    process.consume("basket", inbox.hears(LineChanged, GroupExpiring, ResultFound, ComplianceDrifted))
-    process.consume("mandate", inbox.hears(MandateChanged))
+    process.consume("basket", inbox.handlers(LineChanged, GroupExpiring, ResultFound, ComplianceDrifted))
+    process.consume("mandate", inbox.handlers(MandateChanged))
     process.consume(
         "scheduling-rules",
-        inbox.hears(ThresholdReached, ThresholdDiffers, ConflictFound, RuleChanged, SearchMatched, AuthorisationEnding),
+        inbox.handlers(
+            ThresholdReached, ThresholdDiffers, ConflictFound, RuleChanged, SearchMatched, AuthorisationEnding
+        ),
+    )
+    addresses = Addresses(
+        iam_pb2_grpc.IamServiceStub(process.peer("auth-gateway")),
+        mandate_pb2_grpc.MandateServiceStub(process.peer("mandate")),
     )
     deliveries = Deliveries(
         process.engine,
         MailServer.parse(settings.smtp_url, settings.smtp_username, settings.smtp_password.get_secret_value()),
         Sender(settings.mail_from, settings.public_url),
-        iam_pb2_grpc.IamServiceStub(process.peer("auth-gateway")),
-        mandate_pb2_grpc.MandateServiceStub(process.peer("mandate")),
+        addresses,
         process.outbox,
         process.now,
         new_id,
     )
     process.every(settings.deliver_seconds, "deliver", deliveries.drain)
-
-    async def purge() -> None:
-        while True:
-            async with transaction(process.engine) as tx:
-                if await store.purge(tx, process.now()) < store.PURGED_AT_ONCE:
-                    return
-
-    process.every(settings.purge_seconds, "purge", purge)
+    process.every(settings.purge_seconds, "purge", NoticePurge(process.engine, process.now).run)
     process.server.add(
         notification_pb2_grpc.add_NotificationServiceServicer_to_server,
         NotificationServicer(process.engine, process.now),
@@ -70,8 +67,8 @@ async def build(process: Process, settings: Settings) -> None:
 async def serve() -> None:
     """Run until told to stop."""
     settings = Settings()
-    facts = [NoticePosted.DESCRIPTOR]
-    await run.serve("notification", PACKAGE, settings, facts, lambda process: build(process, settings))
+    published = [NoticePosted.DESCRIPTOR]
+    await run.serve("notification", PACKAGE, settings, published, lambda process: build(process, settings))
 
 
 def main() -> None:

@@ -1,13 +1,17 @@
-"""A notice as one account sees it, a mail on its way, and how that may end. Pure."""
+"""Notices, the mails on their way about them, and how these may end. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+EVERYBODY = ""
+"""In place of a school: a notice for all."""
 MANAGERS = frozenset({"school_admin", "school_manager"})
-"""Roles that a school's own affairs are told to."""
+"""Roles that see what is for managers alone."""
+INFO, SUCCESS, WARNING, DANGER = "info", "success", "warning", "danger"
+"""Levels of a notice."""
 
 
 class Audience(StrEnum):
@@ -18,7 +22,7 @@ class Audience(StrEnum):
     CANDIDATE = "candidate"
 
 
-class Outcome(StrEnum):
+class DeliveryOutcome(StrEnum):
     """Where a delivery stands; all but waiting are final."""
 
     WAITING = "waiting"
@@ -27,13 +31,53 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     """The mail server will never take it for this recipient, or the address is none."""
     GONE = "gone"
-    """Nobody is there to be told any more, or it is too late to matter."""
+    """Nobody is there to be written to any more, or it is too late to matter."""
     DEAD = "dead"
     """Tried for a day."""
 
 
 @dataclass(frozen=True)
-class Kept:
+class Notice:
+    """What a school (or everybody) reads in its inbox, and whether by mail too."""
+
+    kind: str
+    level: str
+    topic: str
+    school_id: str
+    text_fr: str
+    text_en: str
+    facts: dict[str, str] = field(default_factory=dict)
+    candidate_id: str = ""
+    object_id: str = ""
+    mail_school: bool = False
+    mail_candidate: bool = False
+    account_id: str = ""
+    """The one account of the school that sees it, and is mailed; empty: whoever is of the school."""
+    managers_only: bool = False
+    """Neither shown nor mailed to the school's trainers."""
+
+
+@dataclass(frozen=True)
+class NewNotice:
+    """A notice to be stored; fields as the table's columns, `facts` as JSON."""
+
+    id: UUID
+    event_id: UUID
+    school_id: str
+    kind: str
+    level: str
+    facts: str
+    candidate_id: str
+    object_id: str
+    text_fr: str
+    text_en: str
+    occurred_at: datetime
+    account_id: str
+    managers_only: bool
+
+
+@dataclass(frozen=True)
+class StoredNotice:
     """A notice as one account sees it."""
 
     id: UUID
@@ -49,8 +93,28 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Due:
-    """A delivery with its notice."""
+class Reader:
+    """Whose inbox is read."""
+
+    school_id: str
+    account_id: str
+    manages: bool
+    """Sees what is for managers alone."""
+
+
+@dataclass(frozen=True)
+class NewDelivery:
+    """A mail to be queued; `recipient_id`: account or candidate id, empty for a school."""
+
+    id: UUID
+    notice_id: UUID
+    audience: Audience
+    recipient_id: str
+
+
+@dataclass(frozen=True)
+class DueDelivery:
+    """A queued mail whose time has come, with its notice."""
 
     id: UUID
     audience: Audience

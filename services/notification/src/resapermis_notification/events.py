@@ -1,18 +1,16 @@
-"""What notification says: that a notice was posted, and the journal's record of a mail to a candidate."""
+"""What notification publishes: that a notice was posted, and the journal's record of a mail to a candidate."""
 
 from uuid import UUID
 
-from resapermis.audit.v1.events_pb2 import Actor, Record
-from resapermis.audit.v1.events_pb2 import Outcome as Ended
+from resapermis.audit.v1.events_pb2 import Actor, Outcome, Record
 from resapermis.notification.v1.events_pb2 import NoticePosted
-from resapermis_notification.domain import Due, Outcome
-from resapermis_notification.render import Notice
+from resapermis_notification.domain import DeliveryOutcome, DueDelivery, Notice
 
-_ENDED = {
-    Outcome.SENT: Ended.OUTCOME_DONE,
-    Outcome.REFUSED: Ended.OUTCOME_REFUSED,
-    Outcome.GONE: Ended.OUTCOME_FAILED,
-    Outcome.DEAD: Ended.OUTCOME_FAILED,
+_RECORDED_OUTCOMES = {
+    DeliveryOutcome.SENT: Outcome.OUTCOME_DONE,
+    DeliveryOutcome.REFUSED: Outcome.OUTCOME_REFUSED,
+    DeliveryOutcome.GONE: Outcome.OUTCOME_FAILED,
+    DeliveryOutcome.DEAD: Outcome.OUTCOME_FAILED,
 }
 
 
@@ -21,8 +19,8 @@ def posted(notice_id: UUID, notice: Notice) -> NoticePosted:
     return NoticePosted(notice_id=str(notice_id), school_id=notice.school_id, kind=notice.kind, topic=notice.topic)
 
 
-def mailed(delivery: Due, outcome: Outcome, problem: str) -> Record:
-    """A mail to a candidate came to its end. Ids and words, never the address."""
+def mailed(delivery: DueDelivery, outcome: DeliveryOutcome, problem: str) -> Record:
+    """A mail to a candidate has ended. Ids and words, never the address."""
     facts = {"kind": delivery.kind, "delivery": str(delivery.id)}
     if problem:
         facts["problem"] = problem
@@ -33,6 +31,6 @@ def mailed(delivery: Due, outcome: Outcome, problem: str) -> Record:
         object_id=str(delivery.notice_id),
         school_id=delivery.school_id,
         candidate_id=delivery.candidate_id,
-        outcome=_ENDED[outcome],
+        outcome=_RECORDED_OUTCOMES[outcome],
         facts=facts,
     )

@@ -1,7 +1,6 @@
 """What notification answers: the inbox of the caller's school and what is for everybody, with what the caller has read."""
 
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -11,10 +10,9 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import caller
-from resapermis_notification import store
-from resapermis_notification.domain import MANAGERS, Kept
-
-DEFAULT_PAGE, LARGEST_PAGE = 50, 200
+from resapermis_notification import queries
+from resapermis_notification.domain import MANAGERS, Reader
+from resapermis_notification.wire import notice_message, page_limit, parse_id
 
 
 class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
@@ -30,13 +28,11 @@ class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
         NOT_FOUND for an `after_id` that the school no longer has: the reader then reads everything again.
         """
         reader = _reader()
-        limit = min(request.limit or DEFAULT_PAGE, LARGEST_PAGE)
-        if limit < 1:
-            raise malformed("limit", "1 to 200")
+        limit = page_limit(request.limit)
         if request.cursor and request.after_id:
-            raise malformed("after_id", "not together with cursor")
+            raise malformed("after_id", "not beside a cursor")
         async with transaction(self._engine) as tx:
-            found = await store.page(
+            found = await queries.page_notices(
                 tx,
                 reader,
                 limit + 1,
@@ -44,58 +40,34 @@ class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
                 after=await _number(tx, reader, "after_id", request.after_id),
                 unread_only=request.unread_only,
             )
-            unread = await store.unread(tx, reader)
+            unread = await queries.count_unread(tx, reader)
         shown = found[:limit]
         return pb.ListNoticesResponse(
-            notices=[_message(kept) for kept in shown],
+            notices=[notice_message(notice) for notice in shown],
             next_cursor=str(shown[-1].id) if len(found) > limit else "",
             unread=unread,
         )
 
     async def MarkRead(self, request: pb.MarkReadRequest, context: Any) -> pb.MarkReadResponse:
         """Read by the caller's account alone; the first time counts."""
-        notice_id = _uuid("notice_id", request.notice_id)
+        notice_id = parse_id("notice_id", request.notice_id)
         async with transaction(self._engine) as tx:
-            kept = await store.mark_read(tx, _reader(), notice_id, self._now())
-        if kept is None:
+            notice = await queries.mark_read(tx, _reader(), notice_id, self._now())
+        if notice is None:
             raise Failure(Code.CODE_NOT_FOUND, "no such notice")
-        return pb.MarkReadResponse(notice=_message(kept))
+        return pb.MarkReadResponse(notice=notice_message(notice))
 
 
-def _reader() -> store.Reader:
+def _reader() -> Reader:
     """The caller; what is for managers alone is shown to them alone."""
     who = caller().school()
-    return store.Reader(who.school_id, who.account_id, bool(MANAGERS & set(who.roles)))
+    return Reader(who.school_id, who.account_id, bool(MANAGERS & set(who.roles)))
 
 
-async def _number(tx: Tx, reader: store.Reader, field: str, text: str) -> int | None:
+async def _number(tx: Tx, reader: Reader, field: str, text: str) -> int | None:
     if not text:
         return None
-    number = await store.number_of(tx, reader, _uuid(field, text))
+    number = await queries.number_of(tx, reader, parse_id(field, text))
     if number is None:
         raise Failure(Code.CODE_NOT_FOUND, f"{field}: no such notice")
     return number
-
-
-def _message(kept: Kept) -> pb.Notice:
-    notice = pb.Notice(
-        id=str(kept.id),
-        kind=kept.kind,
-        facts=kept.facts,
-        candidate_id=kept.candidate_id,
-        object_id=kept.object_id,
-        level=kept.level,
-        text_fr=kept.text_fr,
-        text_en=kept.text_en,
-    )
-    notice.occurred_at.FromDatetime(kept.occurred_at)
-    if kept.read_at is not None:
-        notice.read_at.FromDatetime(kept.read_at)
-    return notice
-
-
-def _uuid(field: str, text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise malformed(field, "not an id") from None

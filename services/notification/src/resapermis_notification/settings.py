@@ -6,7 +6,7 @@ from resapermis_kit.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """What notification is told from outside."""
+    """Settings of notification, from RESAPERMIS_* variables."""
 
     # Where the services that this one calls are: see ServiceSettings.peer for what an address may be.
     peer_auth_gateway: str = ""
@@ -15,7 +15,7 @@ class Settings(ServiceSettings):
     peer_scheduling_rules: str = ""
 
     database_pool: int = 16
-    """Seven are held for good by the relay, the three consumers and the three rounds that one replica at a time does."""
+    """Connections. Seven are held for good: by the relay, the three consumers and the three leader tasks."""
     smtp_url: str
     """smtps://host:port (TLS from the start) or smtp+starttls://host:port (STARTTLS or nothing); smtp://host:port takes
     STARTTLS where the server offers it and is for a mail catcher on the same machine."""
@@ -28,6 +28,6 @@ class Settings(ServiceSettings):
     public_url: str = ""
     """Where mails to schools lead; empty: they hold no link."""
     deliver_seconds: float = 1.0
-    """How often due mails are looked for; each has its own back-off."""
+    """Seconds between rounds of sending what is due; each mail has its own back-off."""
     purge_seconds: float = 3600.0
-    """How often notices older than twelve months are forgotten."""
+    """Seconds between rounds of deleting notices older than twelve months."""

@@ -14,15 +14,15 @@ TIMEOUT_SECONDS = 20
 PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
-class ServerAway(Exception):
-    """The mail server cannot be reached, hung up or refuses us: nothing is said about this mail or its reader."""
+class ServerUnavailable(Exception):
+    """The mail server cannot be reached, hung up or refuses us, whatever the mail and its reader."""
 
 
-class NotNow(Exception):
+class MailDeferred(Exception):
     """The server would not take this mail now (4xx); `args[0]` is a word for the log, never its text."""
 
 
-class Never(Exception):
+class MailRejected(Exception):
     """The server will never take this mail for this recipient (5xx)."""
 
 
@@ -43,22 +43,22 @@ class MailServer:
     @classmethod
     def parse(cls, url: str, username: str = "", password: str = "") -> "MailServer":
         """From smtp://host:port, smtp+starttls://host:port or smtps://host:port; ValueError for anything else."""
-        parts = urlsplit(url)
-        if parts.scheme not in PORTS or not parts.hostname:
+        address = urlsplit(url)
+        if address.scheme not in PORTS or not address.hostname:
             msg = "RESAPERMIS_SMTP_URL: smtps://host:port, smtp+starttls://host:port or smtp://host:port"
             raise ValueError(msg)
-        if parts.username or parts.password:
+        if address.username or address.password:
             msg = "RESAPERMIS_SMTP_URL: give the account as RESAPERMIS_SMTP_USERNAME and _PASSWORD_FILE"
             raise ValueError(msg)
-        port = parts.port or PORTS[parts.scheme]
-        tls = parts.scheme == "smtps"
+        port = address.port or PORTS[address.scheme]
+        tls = address.scheme == "smtps"
         # With a password STARTTLS is demanded whatever the scheme, so that none goes in clear.
-        demanded = not tls and (parts.scheme == "smtp+starttls" or bool(username))
-        return cls(parts.hostname, port, tls, demanded or None, username, password)
+        demanded = not tls and (address.scheme == "smtp+starttls" or bool(username))
+        return cls(address.hostname, port, tls, demanded or None, username, password)
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator["Connection"]:
-        """Connect; ServerAway when that fails."""
+        """Connect; ServerUnavailable when that fails."""
         client = aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port,
@@ -74,7 +74,7 @@ class MailServer:
             await client.connect()
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             client.close()
-            raise ServerAway(type(error).__qualname__) from None
+            raise ServerUnavailable(type(error).__qualname__) from None
         try:
             yield Connection(client)
         finally:
@@ -92,7 +92,7 @@ class Connection:
         self._client = client
 
     async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
-        """Hand a mail over; ServerAway, NotNow or Never. Their texts hold a code or a type, never an address."""
+        """Hand a mail over; ServerUnavailable, MailDeferred or MailRejected. Their texts hold a code or a type, never an address."""
         try:
             await self._client.send_message(message, sender=sender, recipients=[recipient])
         except aiosmtplib.SMTPRecipientsRefused as refused:
@@ -100,12 +100,12 @@ class Connection:
         except (aiosmtplib.SMTPDataError, aiosmtplib.SMTPRecipientRefused) as error:
             _refuse(error.code)
         except aiosmtplib.SMTPNotSupported:
-            raise Never("address not supported") from None
+            raise MailRejected("address not supported") from None
         except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError, TimeoutError) as error:
-            raise ServerAway(type(error).__qualname__) from None
+            raise ServerUnavailable(type(error).__qualname__) from None
         except aiosmtplib.SMTPException as error:  # our sender or account: to be settled by an operator within a day
-            raise NotNow(type(error).__qualname__) from None
+            raise MailDeferred(type(error).__qualname__) from None
 
 
 def _refuse(code: int) -> None:
-    raise (Never if 500 <= code < 600 else NotNow)(f"smtp {code}") from None
+    raise (MailRejected if 500 <= code < 600 else MailDeferred)(f"smtp {code}") from None

@@ -152,7 +152,7 @@ PARAMETERS: dict[str, tuple[str, str]] = {
     "hold_ttl_seconds": ("secondes d'une retenue", "seconds of a hold"),
     "notice_seconds": ("préavis avant l'examen (secondes)", "notice before the exam (seconds)"),
     "warn_percent": ("part du seuil qui avertit (%)", "share of the threshold that warns (%)"),
-    "look_stale_seconds": ("âge d'une lecture (secondes)", "age of a look (seconds)"),
+    "look_stale_seconds": ("âge d'une lecture (secondes)", "age of a reading (seconds)"),
     "publication_minutes": (
         "heure de publication (minutes après minuit)",
         "hour of publication (minutes after midnight)",

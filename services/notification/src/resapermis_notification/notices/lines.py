@@ -1,91 +1,87 @@
-"""What basket and scheduling-rules say of a line → notices. Pure."""
+"""What basket and scheduling-rules publish of a line → notices. Pure."""
 
 from resapermis.basket.v1.basket_pb2 import LineState, Result
 from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, ResultFound
 from resapermis.scheduling.v1.events_pb2 import ConflictFound
-from resapermis_notification import words
-from resapermis_notification.render.notice import (
-    DANGER,
-    INFO,
-    SUCCESS,
-    WARNING,
-    Kind,
-    Notice,
+from resapermis_notification.domain import DANGER, INFO, SUCCESS, WARNING, Notice
+from resapermis_notification.notices import words
+from resapermis_notification.notices.phrases import (
+    NoticeTemplate,
+    centre_name,
     code,
-    hours,
+    deadline,
     instant,
-    kept,
-    place,
+    present,
     slot_words,
     word,
 )
 
-LINES: dict[LineState.ValueType, Kind | None] = {
+LINES: dict[LineState.ValueType, NoticeTemplate | None] = {
     LineState.LINE_STATE_UNSPECIFIED: None,
     LineState.LINE_STATE_ASKING: None,
     LineState.LINE_STATE_RELEASED: None,
     LineState.LINE_STATE_CONFIRMING: None,
-    LineState.LINE_STATE_HELD: Kind(
+    LineState.LINE_STATE_HELD: NoticeTemplate(
         "basket.held", INFO, "basket", "Retenu : {x}. Validez avant {h}.", "Held: {x}. Validate before {h}."
     ),
-    LineState.LINE_STATE_REFUSED: Kind(
+    LineState.LINE_STATE_REFUSED: NoticeTemplate(
         "basket.refused", WARNING, "basket", "Pas retenu : {x}. {why}", "Not held: {x}. {why}"
     ),
-    LineState.LINE_STATE_EXPIRED: Kind(
+    LineState.LINE_STATE_EXPIRED: NoticeTemplate(
         *("basket.expired", WARNING, "basket"),
         "Panier expiré, créneau rendu : {x}. Vos choix de candidats sont gardés.",
         "Basket expired, slot given back: {x}. Your choices of candidates are kept.",
     ),
-    LineState.LINE_STATE_WITHDRAWN: Kind(
+    LineState.LINE_STATE_WITHDRAWN: NoticeTemplate(
         *("slot.withdrawn", WARNING, "basket"),
         "Créneau retiré par RdvPermis : {x}. Choisissez-en un autre.",
         "Slot withdrawn by RdvPermis: {x}. Choose another one.",
         mail_school=True,
     ),
-    LineState.LINE_STATE_REJECTED: Kind(
+    LineState.LINE_STATE_REJECTED: NoticeTemplate(
         "booking.rejected", DANGER, "basket", "Pas réservé : {x}. {why}", "Not booked: {x}. {why}"
     ),
-    LineState.LINE_STATE_BOOKED: Kind(
+    LineState.LINE_STATE_BOOKED: NoticeTemplate(
         *("booking.confirmed", SUCCESS, "booking"),
         "Réservé : {x}. Le candidat est prévenu.",
         "Booked: {x}. The candidate is told.",
         mail_school=True,
         mail_candidate=True,
     ),
-    LineState.LINE_STATE_CANCELLED: Kind(
+    LineState.LINE_STATE_CANCELLED: NoticeTemplate(
         *("booking.cancelled", WARNING, "booking"),
         "Annulé{by} : {x}. Le candidat est prévenu.",
         "Cancelled{by}: {x}. The candidate is told.",
         mail_school=True,
         mail_candidate=True,
     ),
-    LineState.LINE_STATE_REPLACED: Kind(
+    LineState.LINE_STATE_REPLACED: NoticeTemplate(
         *("booking.replaced", WARNING, "booking"),
         "Remplacé par un autre candidat{by} : {x}. Le candidat est prévenu.",
         "Replaced by another candidate{by}: {x}. The candidate is told.",
         mail_school=True,
         mail_candidate=True,
     ),
-    LineState.LINE_STATE_SWAPPED: Kind(
+    LineState.LINE_STATE_SWAPPED: NoticeTemplate(
         *("booking.swapped", WARNING, "booking"),
         "Échangé{by} : {x}. Le candidat est prévenu.",
         "Swapped{by}: {x}. The candidate is told.",
         mail_school=True,
         mail_candidate=True,
     ),
-    LineState.LINE_STATE_DONE: Kind(
+    LineState.LINE_STATE_DONE: NoticeTemplate(
         *("booking.done", INFO, "booking"),
         "Examen passé : {x}. Le résultat vient de RdvPermis.",
         "Exam taken: {x}. The result comes from RdvPermis.",
     ),
 }
-_NOT_VALIDATED = Kind(
+_NOT_VALIDATED = NoticeTemplate(
     *("basket.not_validated", WARNING, "basket"),
     "Pas encore réservé : {x}. {why} Validez de nouveau avant {h}.",
     "Not booked yet: {x}. {why} Validate again before {h}.",
 )
 """A line back from confirming to held."""
-_FOUND = Kind(
+_FOUND = NoticeTemplate(
     *("booking.found", INFO, "booking"),
     "Réservé{by}, hors de ResaPermis : {x}. Le candidat est prévenu.",
     "Booked{by}, without ResaPermis: {x}. The candidate is told.",
@@ -108,18 +104,18 @@ _WHOSE = {
 
 
 def line_changed(event: LineChanged) -> Notice | None:
-    """A line came into a state; None for what needs no telling (asking, given back, a change within a state)."""
+    """A line came into a state; None for what nobody needs to read (asking, given back, a change within a state)."""
     before = getattr(event, "from")
     if before == event.to:
         return None
-    kind = LINES.get(event.to)
-    if kind is None:
+    template = LINES.get(event.to)
+    if template is None:
         return None
     if (before, event.to) == (LineState.LINE_STATE_CONFIRMING, LineState.LINE_STATE_HELD):
-        kind = _NOT_VALIDATED
+        template = _NOT_VALIDATED
     if event.found_elsewhere and event.to == LineState.LINE_STATE_BOOKED:
-        kind = _FOUND
-    # Without an account nobody knows who, unless the look that found it says that it was done at RdvPermis.
+        template = _FOUND
+    # Without an account nobody knows who, unless it was found done at RdvPermis.
     by = "rdvpermis" if event.found_elsewhere else "school" if event.account_id else ""
     by_fr, by_en = BY.get(by, ("", ""))
     facts = {
@@ -129,37 +125,37 @@ def line_changed(event: LineChanged) -> Notice | None:
         "starts_at": instant(event, "starts_at"),
         "ends_at": instant(event, "ends_at"),
         "time_zone": word(event.time_zone),
-        "centre": place(event.centre_name),
+        "centre": centre_name(event.centre_name),
         "category": word(event.category),
         "department": word(event.department),
         "reason": code(event.reason),
         "expires_at": instant(event, "expires_at"),
         "by": by,
     }
-    facts = kept(facts)
+    facts = present(facts)
     slot_fr, slot_en = slot_words(facts)
     why_fr, why_en = words.REASONS.get(facts.get("reason", ""), words.UNEXPECTED)
-    until_fr, until_en = hours(facts)
+    until_fr, until_en = deadline(facts)
     return Notice(
-        kind=kind.word,
-        level=kind.level,
-        topic=kind.topic,
+        kind=template.kind,
+        level=template.level,
+        topic=template.topic,
         school_id=event.school_id,
-        text_fr=kind.fr.format(x=slot_fr, why=why_fr, h=until_fr, by=by_fr),
-        text_en=kind.en.format(x=slot_en, why=why_en, h=until_en, by=by_en),
+        text_fr=template.fr.format(x=slot_fr, why=why_fr, h=until_fr, by=by_fr),
+        text_en=template.en.format(x=slot_en, why=why_en, h=until_en, by=by_en),
         facts=facts,
         candidate_id=word(event.candidate_id),
         object_id=facts.get("line_id", ""),
-        mail_school=kind.mail_school,
-        mail_candidate=kind.mail_candidate and bool(word(event.candidate_id)),
+        mail_school=template.mail_school,
+        mail_candidate=template.mail_candidate and bool(word(event.candidate_id)),
     )
 
 
 def group_expiring(event: GroupExpiring) -> Notice:
     """A basket expires soon."""
     facts = {"group_id": word(event.group_id), "expires_at": instant(event, "expires_at")}
-    facts = kept(facts)
-    until_fr, until_en = hours(facts)
+    facts = present(facts)
+    until_fr, until_en = deadline(facts)
     return Notice(
         kind="basket.expiring",
         level=WARNING,
@@ -174,11 +170,11 @@ def group_expiring(event: GroupExpiring) -> Notice:
 
 
 def result_found(event: ResultFound) -> Notice | None:
-    """RdvPermis published how an exam went. The candidate is told that it did, not how: that stands in no mail."""
+    """RdvPermis published how an exam went. The candidate's mail announces it without the result."""
     if event.result.outcome not in OUTCOMES:
         return None
     level, fr, en = OUTCOMES[event.result.outcome]
-    facts = kept(
+    facts = present(
         {
             "line_id": word(event.line_id),
             "category": word(event.category),
@@ -186,7 +182,7 @@ def result_found(event: ResultFound) -> Notice | None:
             "department": word(event.department),
             "starts_at": instant(event, "starts_at"),
             "time_zone": word(event.time_zone),
-            "centre": place(event.centre_name),
+            "centre": centre_name(event.centre_name),
             "outcome": Result.Outcome.Name(event.result.outcome).removeprefix("OUTCOME_").lower(),
             "points": str(event.result.points) if event.result.HasField("points") else "",
         }
@@ -207,8 +203,8 @@ def result_found(event: ResultFound) -> Notice | None:
 
 
 def conflict_found(event: ConflictFound) -> Notice:
-    """Something declared unavailable meets a booking: told, not changed."""
-    facts = kept(
+    """Something declared unavailable meets a booking, which stays as it is."""
+    facts = present(
         {
             "line_id": word(event.line_id),
             "slot_id": word(event.slot_id),
@@ -237,7 +233,7 @@ def conflict_found(event: ConflictFound) -> Notice:
 def compliance_drifted(event: ComplianceDrifted) -> Notice:
     """The nightly check found a booking that the rules of its day do not allow."""
     rules = [rule for rule in map(word, event.rules) if rule]
-    facts = kept({"line_id": word(event.line_id), "rules": word("|".join(rules))})
+    facts = present({"line_id": word(event.line_id), "rules": word("|".join(rules))})
     return Notice(
         kind="booking.drift",
         level=DANGER,

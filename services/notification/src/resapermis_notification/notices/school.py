@@ -1,4 +1,4 @@
-"""What scheduling-rules says of a school, of a saved search, of the rules → notices. Pure."""
+"""What scheduling-rules publishes of a school, of a saved search, of the rules → notices. Pure."""
 
 from datetime import UTC, datetime
 
@@ -9,8 +9,9 @@ from resapermis.scheduling.v1.events_pb2 import (
     ThresholdDiffers,
     ThresholdReached,
 )
-from resapermis_notification import words
-from resapermis_notification.render.notice import DANGER, EVERYBODY, INFO, WARNING, Notice, instant, kept, word
+from resapermis_notification.domain import DANGER, EVERYBODY, INFO, WARNING, Notice
+from resapermis_notification.notices import words
+from resapermis_notification.notices.phrases import instant, present, word
 
 
 def threshold_reached(event: ThresholdReached) -> Notice:
@@ -34,7 +35,7 @@ def threshold_reached(event: ThresholdReached) -> Notice:
         school_id=event.school_id,
         text_fr=f"Seuil de {month_fr} {'atteint' if full else 'bientôt atteint'} : {count} ({place_fr}).",
         text_en=f"Threshold of {month_en} {'reached' if full else 'nearly reached'}: {count} ({place_en}).",
-        facts=kept(facts),
+        facts=present(facts),
     )
 
 
@@ -48,7 +49,6 @@ def threshold_differs(event: ThresholdDiffers) -> Notice:
         "theirs": str(event.theirs),
     }
     month_fr, month_en = words.month(facts["month"])
-    where = kept(facts)
     return Notice(
         kind="threshold.differs",
         level=INFO,
@@ -56,14 +56,14 @@ def threshold_differs(event: ThresholdDiffers) -> Notice:
         school_id=event.school_id,
         text_fr=f"Seuil de {month_fr} : {event.ours} selon vos heures, {event.theirs} chez RdvPermis. Le plus bas compte.",
         text_en=f"Threshold of {month_en}: {event.ours} by your hours, {event.theirs} at RdvPermis. The lower one counts.",
-        facts=where,
+        facts=present(facts),
         managers_only=True,
     )
 
 
 def rule_changed(event: RuleChanged) -> Notice:
-    """A parameter of the rules changes: told to everybody, once, without mails."""
-    facts = kept(
+    """A parameter of the rules changes: one notice for everybody, without mails."""
+    facts = present(
         {
             "parameter": word(event.name),
             "old": word(event.old_value),
@@ -100,11 +100,11 @@ def _narrowed(facts: dict[str, str]) -> tuple[str, str]:
 
 
 def search_matched(event: SearchMatched) -> Notice | None:
-    """A saved search found something: told to the account that saved it. Its label may hold a name and stays away."""
+    """A saved search found something: for the account that saved it. Its label may hold a name and is left out."""
     account = word(event.account_id)
     if not account:
         return None
-    facts = kept(
+    facts = present(
         {
             "search_id": word(event.search_id),
             "slots": str(event.slots),
@@ -136,17 +136,17 @@ def search_matched(event: SearchMatched) -> Notice | None:
     )
 
 
-def authorisation_ending(event: AuthorisationEnding, said_at: datetime) -> Notice:
-    """A licence or a trainer's authorisation ends soon, or has ended when it was said."""
+def authorisation_ending(event: AuthorisationEnding, published_at: datetime) -> Notice:
+    """A licence or a trainer's authorisation ends soon, or has ended when the event was published."""
     licence = event.what == "licence"
-    facts = kept(
+    facts = present(
         {
             "what": "licence" if licence else "trainer",
             "trainer_id": "" if licence else word(event.trainer_id),
             "ends_at": instant(event, "ends_at"),
         }
     )
-    ended = event.HasField("ends_at") and event.ends_at.ToDatetime(UTC) <= said_at
+    ended = event.HasField("ends_at") and event.ends_at.ToDatetime(UTC) <= published_at
     on_fr, on_en = _moment(facts.get("ends_at", ""))
     what_fr, what_en = (
         ("L'agrément de votre école", "Your school's licence")

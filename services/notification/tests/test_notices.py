@@ -1,4 +1,4 @@
-"""Facts become notices: each in French and English, of allowed words, never of a person."""
+"""Events become notices: each in French and English, of allowed words, never of a person."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -21,11 +21,12 @@ from resapermis.scheduling.v1.events_pb2 import (
     ThresholdDiffers,
     ThresholdReached,
 )
-from resapermis_notification import mail, render, words
-from resapermis_notification.render import Notice
+from resapermis_notification.domain import EVERYBODY, Notice
+from resapermis_notification.mails import message
+from resapermis_notification.notices import lines, mandates, phrases, school, words
 
 STARTS = datetime(2026, 12, 9, 7, 32, tzinfo=UTC)
-TOLD = {"HELD", "REFUSED", "EXPIRED", "WITHDRAWN", "REJECTED", "BOOKED", "CANCELLED", "REPLACED", "SWAPPED", "DONE"}
+NOTICED = {"HELD", "REFUSED", "EXPIRED", "WITHDRAWN", "REJECTED", "BOOKED", "CANCELLED", "REPLACED", "SWAPPED", "DONE"}
 LEVELS = {"info", "success", "warning", "danger"}
 
 
@@ -54,16 +55,16 @@ def sound(notice: Notice) -> None:
     assert "{" not in notice.text_fr + notice.text_en
     assert notice.level in LEVELS
     assert notice.topic in {"basket", "booking", "mandate", "slot"}
-    assert notice.facts.keys() <= render.FACT_WORDS
+    assert notice.facts.keys() <= phrases.FACT_KEYS
     assert all(notice.facts.values())
 
 
 @pytest.mark.req("N-03", "N-07")
 @pytest.mark.parametrize("name", [name.removeprefix("LINE_STATE_") for name in LineState.keys()])  # noqa: SIM118 - protobuf's enum is no dict
-def test_every_state_of_a_line_is_told_or_known_to_need_no_telling(name: str) -> None:
-    assert LineState.Value(f"LINE_STATE_{name}") in render.LINES
-    notice = render.line_changed(line(name))
-    assert (notice is not None) == (name in TOLD)
+def test_every_state_of_a_line_has_a_notice_or_is_known_to_need_none(name: str) -> None:
+    assert LineState.Value(f"LINE_STATE_{name}") in lines.LINES
+    notice = lines.line_changed(line(name))
+    assert (notice is not None) == (name in NOTICED)
     if notice is not None:
         sound(notice)
         assert notice.candidate_id == "0198-candidate"
@@ -72,9 +73,9 @@ def test_every_state_of_a_line_is_told_or_known_to_need_no_telling(name: str) ->
 
 @pytest.mark.req("N-03")
 @pytest.mark.parametrize("name", [name.removeprefix("MANDATE_STATE_") for name in MandateState.keys()])  # noqa: SIM118 - as above
-def test_every_state_of_a_mandate_is_told_but_drafts(name: str) -> None:
-    assert MandateState.Value(f"MANDATE_STATE_{name}") in render.MANDATES
-    notice = render.mandate_changed(
+def test_every_state_of_a_mandate_but_draft_has_a_notice(name: str) -> None:
+    assert MandateState.Value(f"MANDATE_STATE_{name}") in mandates.MANDATES
+    notice = mandates.mandate_changed(
         MandateChanged(school_id="s", mandate_id="m", category="B", to=MandateState.Value(f"MANDATE_STATE_{name}"))
     )
     assert (notice is None) == (name in {"UNSPECIFIED", "DRAFT"})
@@ -83,37 +84,37 @@ def test_every_state_of_a_mandate_is_told_but_drafts(name: str) -> None:
 
 
 @pytest.mark.req("N-03")
-def test_sentences_say_the_hour_of_the_centre() -> None:
-    booked = render.line_changed(line("BOOKED"))
+def test_sentences_state_the_hour_of_the_centre() -> None:
+    booked = lines.line_changed(line("BOOKED"))
     assert booked is not None
     expected = "Réservé : permis B, mercredi 9 décembre 2026 à 8 h 32, Rosny-sous-Bois. Le candidat est prévenu."
     assert booked.text_fr == expected
     assert "Wednesday 9 December 2026 at 08:32" in booked.text_en
-    far = render.line_changed(line("HELD", time_zone="Indian/Reunion"))
+    far = lines.line_changed(line("HELD", time_zone="Indian/Reunion"))
     assert far is not None
     assert "11 h 32" in far.text_fr
     assert "17 h 05 (heure du centre)" in far.text_fr
-    near = render.line_changed(line("HELD"))
+    near = lines.line_changed(line("HELD"))
     assert near is not None
     assert "14 h 05 (heure de Paris)" in near.text_fr
 
 
 @pytest.mark.req("N-03")
-def test_a_refusal_says_why_and_a_cancellation_by_whom() -> None:
-    refused = render.line_changed(line("REFUSED", reason="SLOT_TAKEN"))
+def test_a_refusal_states_why_and_a_cancellation_by_whom() -> None:
+    refused = lines.line_changed(line("REFUSED", reason="SLOT_TAKEN"))
     assert refused is not None
     assert "vient d'être pris" in refused.text_fr
-    ours = render.line_changed(line("CANCELLED"))
+    ours = lines.line_changed(line("CANCELLED"))
     assert ours is not None
     assert ours.text_fr.startswith("Annulé par votre école : permis B")
-    by_hand = render.line_changed(line("CANCELLED", account_id="", found_elsewhere=True))
+    by_hand = lines.line_changed(line("CANCELLED", account_id="", found_elsewhere=True))
     assert by_hand is not None
     assert by_hand.text_fr.startswith("Annulé chez RdvPermis : permis B")
     assert by_hand.facts["by"] == "rdvpermis"
-    unknown = render.line_changed(line("CANCELLED", account_id=""))
+    unknown = lines.line_changed(line("CANCELLED", account_id=""))
     assert unknown is not None
     assert unknown.text_fr.startswith("Annulé : permis B")  # nobody is blamed where nobody is known
-    mandate = render.mandate_changed(
+    mandate = mandates.mandate_changed(
         MandateChanged(to=MandateState.MANDATE_STATE_REFUSED, rdvpermis_code="CANDIDAT_INCONNU", school_id="s")
     )
     assert mandate is not None
@@ -121,40 +122,40 @@ def test_a_refusal_says_why_and_a_cancellation_by_whom() -> None:
 
 
 @pytest.mark.req("N-03")
-def test_a_change_within_a_state_is_not_told_and_a_failed_validation_is() -> None:
+def test_a_change_within_a_state_has_no_notice_and_a_failed_validation_has() -> None:
     within = line("BOOKED")
     setattr(within, "from", LineState.LINE_STATE_BOOKED)
-    assert render.line_changed(within) is None
+    assert lines.line_changed(within) is None
     back = line("HELD", reason="RDVPERMIS_DOWN")
     setattr(back, "from", LineState.LINE_STATE_CONFIRMING)
-    notice = render.line_changed(back)
+    notice = lines.line_changed(back)
     assert notice is not None
     assert notice.kind == "basket.not_validated"
 
 
 @pytest.mark.req("N-03")
-def test_baskets_and_thresholds_are_told() -> None:
+def test_baskets_and_thresholds_have_notices() -> None:
     expiring = GroupExpiring(group_id="g1", school_id="s")
     expiring.expires_at.FromDatetime(STARTS)
-    notice = render.group_expiring(expiring)
+    notice = lines.group_expiring(expiring)
     sound(notice)
     assert notice.text_fr == "Votre panier expire à 8 h 32 (heure de Paris). Validez ou rendez les créneaux."
     near = ThresholdReached(school_id="s", department="94", month="2026-12", category="B", taken=8, limit=10)
-    sound(render.threshold_reached(near))
-    assert render.threshold_reached(near).kind == "threshold.near"
+    sound(school.threshold_reached(near))
+    assert school.threshold_reached(near).kind == "threshold.near"
     near.taken = 10
-    assert "décembre 2026 atteint : 10 / 10" in render.threshold_reached(near).text_fr
+    assert "décembre 2026 atteint : 10 / 10" in school.threshold_reached(near).text_fr
 
 
 @pytest.mark.req("R-31", "N-03")
-def test_what_was_booked_by_hand_is_told_as_found_at_rdvpermis() -> None:
-    found = render.line_changed(line("BOOKED", account_id="", found_elsewhere=True))
+def test_what_was_booked_by_hand_is_announced_as_found_at_rdvpermis() -> None:
+    found = lines.line_changed(line("BOOKED", account_id="", found_elsewhere=True))
     assert found is not None
     sound(found)
     assert (found.kind, found.mail_school, found.mail_candidate) == ("booking.found", True, True)
     assert found.text_fr.startswith("Réservé chez RdvPermis, hors de ResaPermis : permis B, mercredi 9 décembre")
     for state in ("REPLACED", "SWAPPED"):
-        notice = render.line_changed(line(state, account_id="", found_elsewhere=True))
+        notice = lines.line_changed(line(state, account_id="", found_elsewhere=True))
         assert notice is not None
         assert " chez RdvPermis : " in notice.text_fr
         assert " at RdvPermis: " in notice.text_en
@@ -170,16 +171,16 @@ def result(outcome: str, **more: Any) -> ResultFound:
 
 @pytest.mark.req("R-22", "N-03")
 @pytest.mark.parametrize(("outcome", "word"), [("PASSED", "réussi"), ("FAILED", "échoué"), ("ABSENT", "absence")])
-def test_a_result_is_told_with_how_it_went(outcome: str, word: str) -> None:
-    notice = render.result_found(result(outcome))
+def test_the_notice_of_a_result_states_how_it_went(outcome: str, word: str) -> None:
+    notice = lines.result_found(result(outcome))
     assert notice is not None
     sound(notice)
     assert notice.text_fr == (f"Résultat publié : {word}. Permis B, mercredi 9 décembre 2026 à 8 h 32, Rosny.")
     assert (notice.facts["outcome"], notice.mail_candidate, notice.mail_school) == (outcome.lower(), True, False)
 
 
-def test_a_result_that_says_nothing_is_not_told() -> None:
-    assert render.result_found(result("UNSPECIFIED")) is None
+def test_an_unspecified_result_has_no_notice() -> None:
+    assert lines.result_found(result("UNSPECIFIED")) is None
 
 
 def _sent(event: Any, field: str) -> Any:
@@ -188,24 +189,24 @@ def _sent(event: Any, field: str) -> Any:
 
 
 @pytest.mark.req("N-03", "R-24")
-def test_a_change_of_a_rule_is_for_everybody_and_says_what_from_when() -> None:
+def test_a_change_of_a_rule_is_for_everybody_and_states_what_from_when() -> None:
     event = RuleChanged(parameter_id="p1", name="threshold_rate", old_value="4.5", new_value="5", department="94")
-    notice = render.rule_changed(_sent(event, "valid_from"))
+    notice = school.rule_changed(_sent(event, "valid_from"))
     sound(notice)
-    assert notice.school_id == render.EVERYBODY
+    assert notice.school_id == EVERYBODY
     assert notice.text_fr == (
         "Règle modifiée le mercredi 9 décembre 2026 à 8 h 32 (heure de Paris) : "
         "créneaux par formateur et par mois, département 94, 4.5 → 5."
     )
     assert not notice.mail_school
-    sound(render.rule_changed(RuleChanged(name="never_heard_of", new_value="1")))
+    sound(school.rule_changed(RuleChanged(name="unknown_parameter", new_value="1")))
 
 
 @pytest.mark.req("R-20", "D-03")
 def test_a_matched_search_is_one_accounts_and_its_label_stays_away() -> None:
     event = SearchMatched(search_id="f1", school_id="s", account_id="a1", label="Pour Léa Martin", slots=3)
     event.category, event.department, event.time_zone = "B", "94", "Europe/Paris"
-    notice = render.search_matched(_sent(event, "first_starts_at"))
+    notice = school.search_matched(_sent(event, "first_starts_at"))
     assert notice is not None
     sound(notice)
     assert (notice.account_id, notice.mail_school, notice.object_id) == ("a1", False, "f1")
@@ -214,17 +215,17 @@ def test_a_matched_search_is_one_accounts_and_its_label_stays_away() -> None:
         "Rien n'est retenu sans vous."
     )
     assert "Léa" not in str(notice)
-    assert render.search_matched(SearchMatched(search_id="f1", school_id="s", slots=1)) is None
+    assert school.search_matched(SearchMatched(search_id="f1", school_id="s", slots=1)) is None
 
 
 @pytest.mark.req("R-28")
 @pytest.mark.parametrize(("hours", "kind", "level"), [(-1, "ending", "warning"), (1, "ended", "danger")])
-def test_an_authorisation_that_ends_is_warned_of_and_one_that_ended_is_said_so(
+def test_an_authorisation_that_ends_is_warned_of_and_one_that_ended_is_announced(
     hours: int, kind: str, level: str
 ) -> None:
     for what, trainer in (("licence", ""), ("trainer", "u-1")):
         event = _sent(AuthorisationEnding(school_id="s", what=what, trainer_id=trainer), "ends_at")
-        notice = render.authorisation_ending(event, STARTS + timedelta(hours=hours))
+        notice = school.authorisation_ending(event, STARTS + timedelta(hours=hours))
         sound(notice)
         assert (notice.kind, notice.level, notice.managers_only) == (f"authorisation.{kind}", level, True)
         assert notice.object_id == trainer
@@ -232,9 +233,9 @@ def test_an_authorisation_that_ends_is_warned_of_and_one_that_ended_is_said_so(
 
 @pytest.mark.req("R-17")
 @pytest.mark.parametrize("whose", ["candidate", "trainer", "vehicle", "school", "something new"])
-def test_a_conflict_says_whose_and_which_booking(whose: str) -> None:
+def test_a_conflict_states_whose_and_which_booking(whose: str) -> None:
     event = _sent(ConflictFound(school_id="s", line_id="l1", whose=whose, time_zone="Europe/Paris"), "starts_at")
-    notice = render.conflict_found(event)
+    notice = lines.conflict_found(event)
     sound(notice)
     assert notice.text_fr.endswith("mercredi 9 décembre 2026 à 8 h 32. Permutez, remplacez ou annulez.")
     assert notice.facts.get("whose", "") == (whose if " " not in whose else "")
@@ -242,12 +243,12 @@ def test_a_conflict_says_whose_and_which_booking(whose: str) -> None:
 
 @pytest.mark.req("R-23", "R-10")
 def test_a_drift_names_the_rules_and_a_difference_both_figures() -> None:
-    drift = render.compliance_drifted(ComplianceDrifted(line_id="l1", school_id="s", rules=["R-GROUP", "R-NOTICE"]))
+    drift = lines.compliance_drifted(ComplianceDrifted(line_id="l1", school_id="s", rules=["R-GROUP", "R-NOTICE"]))
     sound(drift)
     assert (drift.facts["rules"], drift.level) == ("R-GROUP|R-NOTICE", "danger")
     assert "R-GROUP, R-NOTICE" in drift.text_en
     event = ThresholdDiffers(school_id="s", department="94", month="2026-12", category="B", ours=12, theirs=11)
-    differs = render.threshold_differs(event)
+    differs = school.threshold_differs(event)
     sound(differs)
     assert "12 selon vos heures, 11 chez RdvPermis" in differs.text_fr
     assert differs.managers_only
@@ -256,21 +257,21 @@ def test_a_drift_names_the_rules_and_a_difference_both_figures() -> None:
 @pytest.mark.req("N-07")
 def test_every_notice_that_is_mailed_has_its_own_subject() -> None:
     found = [
-        render.line_changed(line("BOOKED", found_elsewhere=True)),
-        render.result_found(result("PASSED")),
-        render.conflict_found(ConflictFound()),
-        render.compliance_drifted(ComplianceDrifted()),
-        render.search_matched(SearchMatched(account_id="a1")),
-        render.authorisation_ending(_sent(AuthorisationEnding(), "ends_at"), STARTS),
-        render.authorisation_ending(AuthorisationEnding(), STARTS),
+        lines.line_changed(line("BOOKED", found_elsewhere=True)),
+        lines.result_found(result("PASSED")),
+        lines.conflict_found(ConflictFound()),
+        lines.compliance_drifted(ComplianceDrifted()),
+        school.search_matched(SearchMatched(account_id="a1")),
+        school.authorisation_ending(_sent(AuthorisationEnding(), "ends_at"), STARTS),
+        school.authorisation_ending(AuthorisationEnding(), STARTS),
     ]
     for notice in found:
         assert notice is not None
         if notice.mail_school or notice.account_id:
-            assert notice.kind in mail._SCHOOL_SUBJECTS
+            assert notice.kind in message._SCHOOL_SUBJECTS
         if notice.mail_candidate:
-            assert notice.kind in mail._CANDIDATE_SUBJECTS
-            assert notice.kind in mail._CANDIDATE_TEXTS
+            assert notice.kind in message._CANDIDATE_SUBJECTS
+            assert notice.kind in message._CANDIDATE_TEXTS
 
 
 def test_every_parameter_of_the_rules_has_a_name() -> None:
@@ -285,7 +286,7 @@ def test_every_parameter_of_the_rules_has_a_name() -> None:
 
 @pytest.mark.req("N-07", "D-03")
 @given(
-    state=st.sampled_from(sorted(TOLD)),
+    state=st.sampled_from(sorted(NOTICED)),
     text=st.text(max_size=60),
     code=st.text(max_size=30),
     stamp=st.integers(-(10**9), 10**10),
@@ -295,7 +296,7 @@ def test_what_is_no_id_and_no_code_never_reaches_a_notice(state: str, text: str,
     event = line(state, slot_id=person, category=person, department=person, candidate_id=person, line_id=person)
     event.reason, event.time_zone = f"{code} Zoé", person
     event.starts_at.seconds = stamp
-    notice = render.line_changed(event)
+    notice = lines.line_changed(event)
     assert notice is not None
     sound(notice)
     assert "Zoé" not in f"{notice.facts}{notice.text_fr}{notice.text_en}{notice.candidate_id}{notice.object_id}"
@@ -303,13 +304,13 @@ def test_what_is_no_id_and_no_code_never_reaches_a_notice(state: str, text: str,
 
 
 @pytest.mark.req("N-06", "N-07")
-@pytest.mark.parametrize("state", sorted(TOLD))
+@pytest.mark.parametrize("state", sorted(NOTICED))
 def test_every_mail_has_its_own_subject_without_a_name(state: str) -> None:
-    notice = render.line_changed(line(state))
+    notice = lines.line_changed(line(state))
     assert notice is not None
     if notice.mail_school:
-        assert notice.kind in mail._SCHOOL_SUBJECTS
+        assert notice.kind in message._SCHOOL_SUBJECTS
     if notice.mail_candidate:
-        assert notice.kind in mail._CANDIDATE_SUBJECTS
-        assert notice.kind in mail._CANDIDATE_TEXTS
+        assert notice.kind in message._CANDIDATE_SUBJECTS
+        assert notice.kind in message._CANDIDATE_TEXTS
     assert notice.mail_candidate == (state in {"BOOKED", "CANCELLED", "REPLACED", "SWAPPED"})

@@ -6,7 +6,7 @@ from typing import Literal
 
 from icalendar import Calendar, Event, Timezone, vCalAddress, vText
 
-from resapermis_notification import words
+from resapermis_notification.notices import words
 
 Method = Literal["PUBLISH", "CANCEL"]
 PRODUCT = "-//ResaPermis//notification//FR"
@@ -14,10 +14,10 @@ SEQUENCES: Mapping[Method, int] = {"PUBLISH": 0, "CANCEL": 1}
 """A line is booked once and cancelled at most once after that."""
 
 
-def calendar(method: Method, facts: Mapping[str, str], said_at: datetime, organizer: str) -> bytes | None:
+def calendar(method: Method, facts: Mapping[str, str], stamped_at: datetime, organizer: str) -> bytes | None:
     """The file for a line's exam, UID = line id, hours in the centre's zone; None when the slot's time is unknown.
 
-    `said_at` makes it the same bytes each time it is sent. `organizer` is the sender's address.
+    `stamped_at` makes it the same bytes each time it is sent. `organizer` is the sender's address.
     """
     where = words.zone(facts.get("time_zone", ""))
     if where is None or not {"line_id", "starts_at", "ends_at"} <= facts.keys():
@@ -27,7 +27,7 @@ def calendar(method: Method, facts: Mapping[str, str], said_at: datetime, organi
     event = Event()
     event.add("uid", facts["line_id"])
     event.add("sequence", SEQUENCES[method])
-    event.add("dtstamp", said_at)
+    event.add("dtstamp", stamped_at)
     event.add("dtstart", starts)
     event.add("dtend", ends)
     event.add("summary", f"Examen du permis {category} / Driving test {category}".replace("  ", " ").strip())

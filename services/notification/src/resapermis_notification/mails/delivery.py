@@ -1,6 +1,6 @@
 """Sends what is due. A mail is a row until the server has taken it: nothing is lost while the server is away.
 
-Addresses are asked for at each delivery and kept nowhere. A crash between the server's answer and our commit sends
+A crash between the server's answer and our commit sends
 a mail twice, with the same Message-ID.
 """
 
@@ -11,24 +11,22 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
-from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
+from resapermis.iam.v1 import iam_pb2
+from resapermis.mandate.v1 import mandate_pb2
 from resapermis_kit.clock import Clock, NewId
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
-from resapermis_kit.rpc import peers
-from resapermis_notification import events, store
-from resapermis_notification.domain import MANAGERS, Audience, Due, Outcome
-from resapermis_notification.mail import BadAddress, Sender, Told, write
-from resapermis_notification.post import Connection, MailServer, Never, NotNow, ServerAway
+from resapermis_notification import events, queries
+from resapermis_notification.domain import MANAGERS, Audience, DeliveryOutcome, DueDelivery, NewDelivery
+from resapermis_notification.mails.message import InvalidAddress, MailContent, Sender, write
+from resapermis_notification.mails.smtp import Connection, MailDeferred, MailRejected, MailServer, ServerUnavailable
+from resapermis_notification.peers import Addresses
 
 BATCH = 50
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(hours=24)
-SEARCHES_KEEP = timedelta(hours=1)
-PEER_SECONDS = 5.0
-PURPOSE = "notify_candidate"
+SEARCH_MAIL_LIFE = timedelta(hours=1)
 log = structlog.get_logger()
 MAILS = Counter("resapermis_mails_total", "Mails by how a try ended; alarm on `dead`", ["audience", "outcome"])
 
@@ -39,8 +37,8 @@ def pause(attempts: int) -> timedelta:
     return min(FIRST_PAUSE * doubled, LONGEST_PAUSE)
 
 
-class _Gone(Exception):
-    """Nobody is there to be told; its text is a word for the journal."""
+class _RecipientGone(Exception):
+    """Nobody is there to be written to; its text is a word for the journal."""
 
 
 class Deliveries:
@@ -51,16 +49,14 @@ class Deliveries:
         engine: AsyncEngine,
         server: MailServer,
         sender: Sender,
-        accounts: iam_pb2_grpc.IamServiceStub,
-        candidates: mandate_pb2_grpc.MandateServiceStub,
+        addresses: Addresses,
         box: Outbox,
         now: Clock,
         new_id: NewId,
     ) -> None:
-        """`accounts` and `candidates` say where to write to."""
+        """Wired in __main__."""
         self._engine, self._server, self._sender = engine, server, sender
-        self._accounts, self._candidates = accounts, candidates
-        self._box, self._now, self._new_id = box, now, new_id
+        self._addresses, self._box, self._now, self._new_id = addresses, box, now, new_id
 
     async def drain(self) -> None:
         """Try everything that is due once."""
@@ -74,59 +70,61 @@ class Deliveries:
                     for delivery in waiting:
                         if not await self._deliver(connection, delivery, known):
                             break  # the connection broke: the rest goes on a new one
-            except ServerAway as away:
+            except ServerUnavailable as away:
                 for delivery in waiting:
                     await self._put_off(delivery, f"server {away.args[0]}")
 
-    async def _due(self, *audiences: Audience) -> list[Due]:
+    async def _due(self, *audiences: Audience) -> list[DueDelivery]:
         async with transaction(self._engine) as tx:
-            return await store.due(tx, self._now(), BATCH, audiences)
+            return await queries.due_deliveries(tx, self._now(), BATCH, audiences)
 
-    async def _spread(self, delivery: Due) -> None:
+    async def _spread(self, delivery: DueDelivery) -> None:
         """Turn a school's mail into one an account, so that each is sent once however the others fare."""
         if _is_late(delivery, self._now()):
-            await self._end(delivery, Outcome.GONE, "late")
+            await self._end(delivery, DeliveryOutcome.GONE, "late")
             return
         try:
-            recipients = await self._recipients(delivery.school_id)
+            recipients = await self._addresses.of_school(delivery.school_id)
         except Failure as failure:
             await self._put_off(delivery, failure.name)
             return
         mails = [
-            store.Mail(self._new_id(), delivery.notice_id, Audience.ACCOUNT, one.account_id)
+            NewDelivery(self._new_id(), delivery.notice_id, Audience.ACCOUNT, one.account_id)
             for one in recipients
             if not delivery.managers_only or MANAGERS & set(one.roles)
         ]
         async with transaction(self._engine) as tx:
-            if await store.end(tx, delivery.id, Outcome.SPREAD, self._now()):
-                await store.add_deliveries(tx, mails, self._now())
+            if await queries.end_delivery(tx, delivery.id, DeliveryOutcome.SPREAD, self._now()):
+                await queries.add_deliveries(tx, mails, self._now())
 
     async def _deliver(
-        self, connection: Connection, delivery: Due, known: dict[str, Sequence[iam_pb2.Recipient]]
+        self, connection: Connection, delivery: DueDelivery, known: dict[str, Sequence[iam_pb2.Recipient]]
     ) -> bool:
         """Try one mail; whatever goes wrong with it leaves the others alone. False when the connection is of no more use."""
         if _is_late(delivery, self._now()):
-            await self._end(delivery, Outcome.GONE, "late")
+            await self._end(delivery, DeliveryOutcome.GONE, "late")
             return True
         try:
             await self._send(connection, delivery, known)
-        except ServerAway as away:
+        except ServerUnavailable as away:
             await self._put_off(delivery, f"server {away.args[0]}")
             return False
-        except (BadAddress, Never, _Gone) as final:
-            gone = isinstance(final, _Gone)
-            await self._end(delivery, Outcome.GONE if gone else Outcome.REFUSED, str(final))
-        except (NotNow, Failure) as later:
+        except (InvalidAddress, MailRejected, _RecipientGone) as final:
+            gone = isinstance(final, _RecipientGone)
+            await self._end(delivery, DeliveryOutcome.GONE if gone else DeliveryOutcome.REFUSED, str(final))
+        except (MailDeferred, Failure) as later:
             await self._put_off(delivery, later.name if isinstance(later, Failure) else str(later))
         except Exception as error:  # noqa: BLE001 - one mail that cannot be written must not stop the others
             log.error("mail.unexpected", delivery=str(delivery.id), error_type=type(error).__qualname__)
             await self._put_off(delivery, type(error).__qualname__)
         else:
-            await self._end(delivery, Outcome.SENT)
+            await self._end(delivery, DeliveryOutcome.SENT)
         return True
 
-    async def _send(self, connection: Connection, delivery: Due, known: dict[str, Sequence[iam_pb2.Recipient]]) -> None:
-        told = Told(
+    async def _send(
+        self, connection: Connection, delivery: DueDelivery, known: dict[str, Sequence[iam_pb2.Recipient]]
+    ) -> None:
+        content = MailContent(
             delivery.kind,
             delivery.occurred_at,
             delivery.facts,
@@ -135,62 +133,51 @@ class Deliveries:
             delivery.candidate_id,
         )
         if delivery.audience is Audience.CANDIDATE:
-            request = mandate_pb2.GetContactRequest(candidate_id=delivery.recipient_id, purpose=PURPOSE)
-            contact = await self._contact(request)
+            contact = await self._contact(delivery.recipient_id)
             to = contact.email
-            mail = write(told, "candidate", to, contact.locale, self._sender, delivery.id, contact.first_name)
+            mail = write(content, "candidate", to, contact.locale, self._sender, delivery.id, contact.first_name)
         else:
             if delivery.school_id not in known:
-                known[delivery.school_id] = await self._recipients(delivery.school_id)
+                known[delivery.school_id] = await self._addresses.of_school(delivery.school_id)
             mine = [one for one in known[delivery.school_id] if one.account_id == delivery.recipient_id]
             if not mine:
-                raise _Gone("nobody")
+                raise _RecipientGone("nobody")
             to = mine[0].email
-            mail = write(told, "school", to, mine[0].locale, self._sender, delivery.id)
+            mail = write(content, "school", to, mine[0].locale, self._sender, delivery.id)
         await connection.send(mail, self._sender.address, to)
 
-    async def _contact(self, request: mandate_pb2.GetContactRequest) -> mandate_pb2.GetContactResponse:
+    async def _contact(self, candidate_id: str) -> mandate_pb2.GetContactResponse:
         try:
-            answer: mandate_pb2.GetContactResponse = await peers.ask(
-                self._candidates.GetContact, request, timeout=PEER_SECONDS, principal=""
-            )
+            return await self._addresses.of_candidate(candidate_id)
         except Failure as failure:
             if failure.code == Code.CODE_NOT_FOUND:
-                raise _Gone(failure.name) from None  # erased
+                raise _RecipientGone(failure.name) from None  # erased
             raise
-        return answer
 
-    async def _recipients(self, school_id: str) -> Sequence[iam_pb2.Recipient]:
-        request = iam_pb2.ListRecipientsRequest(school_id=school_id)
-        answer: iam_pb2.ListRecipientsResponse = await peers.ask(
-            self._accounts.ListRecipients, request, timeout=PEER_SECONDS, principal=""
-        )
-        return answer.recipients
-
-    async def _end(self, delivery: Due, outcome: Outcome, problem: str = "") -> None:
+    async def _end(self, delivery: DueDelivery, outcome: DeliveryOutcome, problem: str = "") -> None:
         async with transaction(self._engine) as tx:
-            ended = await store.end(tx, delivery.id, outcome, self._now(), problem)
+            ended = await queries.end_delivery(tx, delivery.id, outcome, self._now(), problem)
             if ended and delivery.audience is Audience.CANDIDATE:
                 await self._box.add(tx, self._now(), events.mailed(delivery, outcome, problem))
         MAILS.labels(delivery.audience.value, outcome.value).inc()
-        if outcome is not Outcome.SENT:
+        if outcome is not DeliveryOutcome.SENT:
             log.warning("mail.ended", delivery=str(delivery.id), outcome=outcome.value, problem=problem)
 
-    async def _put_off(self, delivery: Due, problem: str) -> None:
+    async def _put_off(self, delivery: DueDelivery, problem: str) -> None:
         now = self._now()
         if now - delivery.created_at >= GIVEN_UP_AFTER:
-            await self._end(delivery, Outcome.DEAD, problem)
+            await self._end(delivery, DeliveryOutcome.DEAD, problem)
             return
         async with transaction(self._engine) as tx:
-            await store.put_off(tx, delivery.id, now + pause(delivery.attempts), problem)
+            await queries.put_off_delivery(tx, delivery.id, now + pause(delivery.attempts), problem)
         MAILS.labels(delivery.audience.value, "put_off").inc()
         log.info("mail.put_off", delivery=str(delivery.id), problem=problem)
 
 
-def _is_late(delivery: Due, now: datetime) -> bool:
-    """A warning that a basket expires is of no use once it has; nor is a slot that somebody looked for an hour ago."""
+def _is_late(delivery: DueDelivery, now: datetime) -> bool:
+    """A warning that a basket expires is of no use once it has; nor is a slot that matched a search an hour ago."""
     if delivery.kind == "search.matched":
-        return now - delivery.occurred_at >= SEARCHES_KEEP
+        return now - delivery.occurred_at >= SEARCH_MAIL_LIFE
     if delivery.kind != "basket.expiring" or "expires_at" not in delivery.facts:
         return False
     return now >= datetime.fromisoformat(delivery.facts["expires_at"])

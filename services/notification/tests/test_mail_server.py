@@ -9,31 +9,31 @@ from uuid import UUID
 
 import pytest
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from notification_peers import SENDER, Post
+from notification_peers import SENDER, MailCatcher
 
 from resapermis_kit.clock import utc_now
-from resapermis_notification.mail import Told, write
-from resapermis_notification.post import MailServer, ServerAway
+from resapermis_notification.mails.message import MailContent, write
+from resapermis_notification.mails.smtp import MailServer, ServerUnavailable
 from resapermis_testing.ports import free_port
 
 PASSWORD = "an invented password"
 
 
-def message(post: Post) -> EmailMessage:
-    told = Told("mandate.active", utc_now(), {"category": "B"}, "Mandat actif.", "Mandate active.")
-    return write(told, "school", "one@school.example", "fr", SENDER, UUID(int=1))
+def message() -> EmailMessage:
+    content = MailContent("mandate.active", utc_now(), {"category": "B"}, "Mandat actif.", "Mandate active.")
+    return write(content, "school", "one@school.example", "fr", SENDER, UUID(int=1))
 
 
 @pytest.fixture
 async def silent() -> Any:
     """A mail server that the test starts itself."""
-    server = Post()
+    server = MailCatcher()
     yield server
     await server.stop()
 
 
 @pytest.mark.parametrize(("scheme", "username"), [("smtp", "resapermis"), ("smtp+starttls", "")])
-async def test_neither_a_password_nor_a_mail_goes_in_clear(silent: Post, scheme: str, username: str) -> None:
+async def test_neither_a_password_nor_a_mail_goes_in_clear(silent: MailCatcher, scheme: str, username: str) -> None:
     seen: list[str] = []
 
     def check(*_: Any) -> AuthResult:
@@ -42,7 +42,7 @@ async def test_neither_a_password_nor_a_mail_goes_in_clear(silent: Post, scheme:
 
     await silent.start(authenticator=check, auth_require_tls=False)
     server = MailServer.parse(f"{scheme}://127.0.0.1:{silent.port}", username, PASSWORD)
-    with pytest.raises(ServerAway):
+    with pytest.raises(ServerUnavailable):
         async with server.connected():
             pass
     assert not seen
@@ -50,7 +50,7 @@ async def test_neither_a_password_nor_a_mail_goes_in_clear(silent: Post, scheme:
 
 
 @pytest.mark.req("S-25")
-async def test_over_starttls_the_account_signs_in_and_sends(silent: Post, tls: Path) -> None:
+async def test_over_starttls_the_account_signs_in_and_sends(silent: MailCatcher, tls: Path) -> None:
     def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: LoginPassword) -> AuthResult:
         return AuthResult(success=data.password == PASSWORD.encode(), handled=False)
 
@@ -60,18 +60,18 @@ async def test_over_starttls_the_account_signs_in_and_sends(silent: Post, tls: P
     trusting = ssl.create_default_context(cafile=str(tls / "audit" / "ca.pem"))
     server = MailServer.parse(f"smtp://127.0.0.1:{silent.port}", "resapermis", PASSWORD)
     async with replace(server, context=trusting).connected() as connection:
-        await connection.send(message(silent), "no-reply@resapermis.example", "one@school.example")
+        await connection.send(message(), "no-reply@resapermis.example", "one@school.example")
     assert len(silent.mails) == 1
-    with pytest.raises(ServerAway):  # a certificate that nobody we trust has signed
+    with pytest.raises(ServerUnavailable):  # a certificate that nobody we trust has signed
         async with server.connected():
             pass
-    with pytest.raises(ServerAway):
+    with pytest.raises(ServerUnavailable):
         async with replace(server, context=trusting, password="wrong").connected():
             pass
 
 
 @pytest.mark.req("N-04")
-async def test_nobody_listening_is_a_server_away() -> None:
-    with pytest.raises(ServerAway):
+async def test_nobody_listening_is_a_server_that_is_away() -> None:
+    with pytest.raises(ServerUnavailable):
         async with MailServer.parse(f"smtp://127.0.0.1:{free_port()}").connected():
             pass

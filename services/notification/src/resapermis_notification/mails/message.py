@@ -16,14 +16,15 @@ from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from resapermis_notification import ics, words
-from resapermis_notification.render import slot_words
+from resapermis_notification.mails import ics
+from resapermis_notification.notices import words
+from resapermis_notification.notices.phrases import slot_words
 
-Audience = Literal["school", "candidate"]
+Addressee = Literal["school", "candidate"]
 _ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\\]{1,64}@[^\s@,;:<>()\[\]\"\\]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _templates = Environment(
-    loader=PackageLoader("resapermis_notification"),
+    loader=PackageLoader("resapermis_notification.mails"),
     autoescape=select_autoescape(["html"]),
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -114,13 +115,13 @@ _PAGES = {
 }
 
 
-class BadAddress(Exception):
+class InvalidAddress(Exception):
     """An address that no mail can go to; the address is not repeated."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a mail is made of: a notice as the inbox keeps it."""
+class MailContent:
+    """What a mail is made of: a notice as it is stored."""
 
     kind: str
     occurred_at: datetime
@@ -149,26 +150,32 @@ def message_id(delivery_id: UUID, sender: Sender) -> str:
 
 
 def write(
-    told: Told, audience: Audience, to: str, locale: str, sender: Sender, delivery_id: UUID, first_name: str = ""
+    content: MailContent,
+    addressee: Addressee,
+    to: str,
+    locale: str,
+    sender: Sender,
+    delivery_id: UUID,
+    first_name: str = "",
 ) -> EmailMessage:
-    """Write the mail to one address; BadAddress when it is none. `locale` "en" puts English first."""
+    """Write the mail to one address; InvalidAddress when it is none. `locale` "en" puts English first."""
     if not _ADDRESS.fullmatch(to):
-        raise BadAddress("address")
+        raise InvalidAddress("address")
     english = locale == "en"
-    subject = _subject(told, audience, english=english)
+    subject = _subject(content, addressee, english=english)
     message = EmailMessage(policy=SMTP)
     message["From"] = sender.mail_from
     message["To"] = to
     message["Subject"] = subject
-    message["Date"] = format_datetime(told.occurred_at)
+    message["Date"] = format_datetime(content.occurred_at)
     message["Message-ID"] = message_id(delivery_id, sender)
     message["Auto-Submitted"] = "auto-generated"
-    method = _METHODS.get(told.kind)
-    event = ics.calendar(method, told.facts, told.occurred_at, sender.address) if method else None
-    parts = [_french(told, audience, first_name, method if event else None)]
-    parts.insert(0 if english else 1, _english(told, audience, first_name, method if event else None))
-    link = _link(told, sender) if audience == "school" else ""
-    filling = {"parts": parts, "subject": subject, "link": link}
+    method = _METHODS.get(content.kind)
+    event = ics.calendar(method, content.facts, content.occurred_at, sender.address) if method else None
+    sections = [_french(content, addressee, first_name, method if event else None)]
+    sections.insert(0 if english else 1, _english(content, addressee, first_name, method if event else None))
+    link = _link(content, sender) if addressee == "school" else ""
+    filling = {"sections": sections, "subject": subject, "link": link}
     message.set_content(_templates.get_template("mail.txt").render(filling))
     message.add_alternative(_templates.get_template("mail.html").render(filling), subtype="html")
     if event is not None and method is not None:
@@ -183,44 +190,44 @@ def write(
     return message
 
 
-def _link(told: Told, sender: Sender) -> str:
-    """Where a school reads on; the page says whom it is about, the mail does not."""
-    subject = told.kind.partition(".")[0]
+def _link(content: MailContent, sender: Sender) -> str:
+    """Where a school reads on; the page shows whom it is about, the mail does not."""
+    subject = content.kind.partition(".")[0]
     page = _PAGES.get(subject, "")
-    if subject == "mandate" and told.candidate_id:
-        page = f"{page}/{quote(told.candidate_id, safe='')}"
+    if subject == "mandate" and content.candidate_id:
+        page = f"{page}/{quote(content.candidate_id, safe='')}"
     return f"{sender.public_url.rstrip('/')}{page}" if sender.public_url else ""
 
 
-def _subject(told: Told, audience: Audience, *, english: bool) -> str:
+def _subject(content: MailContent, addressee: Addressee, *, english: bool) -> str:
     """A school's names licence, day and centre; a candidate's only what happened."""
-    subjects = _SCHOOL_SUBJECTS if audience == "school" else _CANDIDATE_SUBJECTS
-    subject = subjects.get(told.kind, ("ResaPermis", "ResaPermis"))[english]
-    if audience == "candidate":
+    subjects = _SCHOOL_SUBJECTS if addressee == "school" else _CANDIDATE_SUBJECTS
+    subject = subjects.get(content.kind, ("ResaPermis", "ResaPermis"))[english]
+    if addressee == "candidate":
         return subject
     about = []
-    if "category" in told.facts:
-        about.append(f"{'licence' if english else 'permis'} {told.facts['category']}")
-    where = words.zone(told.facts.get("time_zone", ""))
-    if where is not None and "starts_at" in told.facts:
-        about.append(words.short(datetime.fromisoformat(told.facts["starts_at"]), where))
-    if "centre" in told.facts:
-        about.append(told.facts["centre"])
+    if "category" in content.facts:
+        about.append(f"{'licence' if english else 'permis'} {content.facts['category']}")
+    where = words.zone(content.facts.get("time_zone", ""))
+    if where is not None and "starts_at" in content.facts:
+        about.append(words.short(datetime.fromisoformat(content.facts["starts_at"]), where))
+    if "centre" in content.facts:
+        about.append(content.facts["centre"])
     if not about:
         return subject
     return _CONTROL.sub(" ", f"{subject}{': ' if english else ' : '}{', '.join(about)}")
 
 
-def _texts(told: Told, audience: Audience) -> tuple[str, str]:
-    if audience == "school":
-        return told.text_fr, told.text_en
-    fr, en = _CANDIDATE_TEXTS.get(told.kind, (told.text_fr, told.text_en))
-    category = told.facts.get("category", "")
-    if told.kind.startswith("mandate."):
+def _texts(content: MailContent, addressee: Addressee) -> tuple[str, str]:
+    if addressee == "school":
+        return content.text_fr, content.text_en
+    fr, en = _CANDIDATE_TEXTS.get(content.kind, (content.text_fr, content.text_en))
+    category = content.facts.get("category", "")
+    if content.kind.startswith("mandate."):
         x_fr, x_en = (f" (permis {category})", f" (licence {category})") if category else ("", "")
     else:
-        x_fr, x_en = slot_words(dict(told.facts))
-    by_fr, by_en = _BY.get(told.facts.get("by", ""), ("", ""))
+        x_fr, x_en = slot_words(dict(content.facts))
+    by_fr, by_en = _BY.get(content.facts.get("by", ""), ("", ""))
     return fr.format(x=x_fr, by=by_fr), en.format(x=x_en, by=by_en)
 
 
@@ -228,7 +235,7 @@ def _first(name: str) -> str:
     return _CONTROL.sub(" ", name).strip()[:80]
 
 
-def _french(told: Told, audience: Audience, first_name: str, method: ics.Method | None) -> dict[str, str]:
+def _french(content: MailContent, addressee: Addressee, first_name: str, method: ics.Method | None) -> dict[str, str]:
     name = _first(first_name)
     attached = {
         "PUBLISH": "Le fichier joint l'ajoute à votre agenda.",
@@ -237,7 +244,7 @@ def _french(told: Told, audience: Audience, first_name: str, method: ics.Method 
     return {
         "lang": "fr",
         "hello": f"Bonjour {name}," if name else "Bonjour,",
-        "text": _texts(told, audience)[0],
+        "text": _texts(content, addressee)[0],
         "attached": attached[method] if method else "",
         "see": "Voir : ",
         "see_link": "Voir dans ResaPermis",
@@ -245,7 +252,7 @@ def _french(told: Told, audience: Audience, first_name: str, method: ics.Method 
     }
 
 
-def _english(told: Told, audience: Audience, first_name: str, method: ics.Method | None) -> dict[str, str]:
+def _english(content: MailContent, addressee: Addressee, first_name: str, method: ics.Method | None) -> dict[str, str]:
     name = _first(first_name)
     attached = {
         "PUBLISH": "The attached file adds it to your calendar.",
@@ -254,7 +261,7 @@ def _english(told: Told, audience: Audience, first_name: str, method: ics.Method
     return {
         "lang": "en",
         "hello": f"Hello {name}," if name else "Hello,",
-        "text": _texts(told, audience)[1],
+        "text": _texts(content, addressee)[1],
         "attached": attached[method] if method else "",
         "see": "See: ",
         "see_link": "See in ResaPermis",

@@ -1,0 +1,1 @@
+"""Notices as mails: written, and sent until the server has taken them."""

@@ -1,0 +1,34 @@
+"""Where mails go: asked of auth-gateway and mandate at each delivery, stored nowhere."""
+
+from collections.abc import Sequence
+
+from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
+from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
+from resapermis_kit.rpc import peers
+
+PEER_SECONDS = 5.0
+PURPOSE = "notify_candidate"
+
+
+class Addresses:
+    """The e-mail addresses of a school's accounts and of candidates."""
+
+    def __init__(self, accounts: iam_pb2_grpc.IamServiceStub, candidates: mandate_pb2_grpc.MandateServiceStub) -> None:
+        """Asks as notification itself, for no person."""
+        self._accounts, self._candidates = accounts, candidates
+
+    async def of_school(self, school_id: str) -> Sequence[iam_pb2.Recipient]:
+        """Accounts of a school with address, language and roles; Failure when auth-gateway does not answer."""
+        request = iam_pb2.ListRecipientsRequest(school_id=school_id)
+        answer: iam_pb2.ListRecipientsResponse = await peers.ask(
+            self._accounts.ListRecipients, request, timeout=PEER_SECONDS, principal=""
+        )
+        return answer.recipients
+
+    async def of_candidate(self, candidate_id: str) -> mandate_pb2.GetContactResponse:
+        """First name, address and language; Failure NOT_FOUND once erased, others when mandate does not answer."""
+        request = mandate_pb2.GetContactRequest(candidate_id=candidate_id, purpose=PURPOSE)
+        answer: mandate_pb2.GetContactResponse = await peers.ask(
+            self._candidates.GetContact, request, timeout=PEER_SECONDS, principal=""
+        )
+        return answer

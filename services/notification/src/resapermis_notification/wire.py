@@ -1,0 +1,43 @@
+"""Protobuf ↔ domain: parsed once on the way in, written once on the way out."""
+
+from uuid import UUID
+
+from resapermis.notification.v1 import notification_pb2 as pb
+from resapermis_kit.errors import malformed
+from resapermis_notification.domain import StoredNotice
+
+DEFAULT_PAGE, LARGEST_PAGE = 50, 200
+
+
+def parse_id(field: str, text: str) -> UUID:
+    """An id of ours; MALFORMED otherwise."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise malformed(field, "not an id") from None
+
+
+def page_limit(asked: int) -> int:
+    """1 to 200; 50 for 0."""
+    limit = min(asked or DEFAULT_PAGE, LARGEST_PAGE)
+    if limit < 1:
+        raise malformed("limit", f"1 to {LARGEST_PAGE}")
+    return limit
+
+
+def notice_message(notice: StoredNotice) -> pb.Notice:
+    """A notice as its reader sees it."""
+    message = pb.Notice(
+        id=str(notice.id),
+        kind=notice.kind,
+        facts=notice.facts,
+        candidate_id=notice.candidate_id,
+        object_id=notice.object_id,
+        level=notice.level,
+        text_fr=notice.text_fr,
+        text_en=notice.text_en,
+    )
+    message.occurred_at.FromDatetime(notice.occurred_at)
+    if notice.read_at is not None:
+        message.read_at.FromDatetime(notice.read_at)
+    return message

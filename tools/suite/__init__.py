@@ -1,1 +1,0 @@
-"""How `make test` runs: how pytest-xdist hands tests to workers."""
