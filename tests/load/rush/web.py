@@ -15,7 +15,7 @@ from uuid import UUID
 
 from data.seed import CATEGORY, DEPARTMENT, School
 
-from resapermis_auth_gateway.web.cookies import derive, session_cookie
+from resapermis_auth_gateway.web.sign_in.cookies import derive, session_cookie
 from rush.callers import Done, Seen
 
 _LENGTH = re.compile(rb"(?im)^content-length:\s*(\d+)")

@@ -16,11 +16,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one face until SIGTERM, or do one of the two chores; return the exit status."""
     match list(sys.argv[1:] if arguments is None else arguments):
         case ["web"]:
-            from resapermis_auth_gateway.web.process import serve as web  # noqa: PLC0415 - one face does not load the other
+            from resapermis_auth_gateway.web_process import serve as web  # noqa: PLC0415 - one face does not load the other
 
             return _run(web)
         case ["egress"]:
-            from resapermis_auth_gateway.egress.process import serve as egress  # noqa: PLC0415 - the same
+            from resapermis_auth_gateway.egress_process import serve as egress  # noqa: PLC0415 - the same
 
             return _run(egress)
         case ["migrate"]:

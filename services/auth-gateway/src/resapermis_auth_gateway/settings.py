@@ -10,6 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from resapermis_kit.process.settings import PREFIX, ServiceSettings
 
+SERVICE = "auth-gateway"
+"""Our name in principals, records and events."""
+
 
 class Database(BaseSettings):
     """All that `migrate` must know."""

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_auth_gateway.store import MOMENT, metadata, sessions
+from resapermis_auth_gateway.tables import sessions, tokens
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
 from resapermis_vault.kek import KeyEncryption
@@ -26,31 +26,6 @@ LEASE = timedelta(seconds=15)
 """Longer than a refresh may take; a process that dies with a lease frees it so."""
 KEPT = timedelta(days=365)
 
-tokens = sa.Table(
-    "token",
-    metadata,
-    sa.Column("id", sa.Uuid, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("session_id", sa.Uuid, sa.ForeignKey("session.id", ondelete="CASCADE")),
-    sa.Column("account_id", sa.Uuid, sa.ForeignKey("account.id"), nullable=False),
-    sa.Column("school_id", sa.Text, nullable=False),
-    sa.Column("access", sa.LargeBinary),
-    sa.Column("access_expires_at", MOMENT, nullable=False),
-    sa.Column("refresh", sa.LargeBinary),
-    sa.Column("refresh_expires_at", MOMENT),
-    sa.Column("lease_until", MOMENT),
-    sa.Column("created_at", MOMENT, nullable=False),
-    sa.Column("dead_at", MOMENT),
-    sa.Column("reason", sa.Text),
-    sa.CheckConstraint("kind IN ('session', 'grant')", name="kind"),
-    sa.CheckConstraint("(kind = 'session') = (session_id IS NOT NULL)", name="session"),
-    sa.CheckConstraint("dead_at IS NULL OR (access IS NULL AND refresh IS NULL)", name="dead_has_no_secret"),
-    sa.Index("token_session_id_idx", "session_id"),
-    sa.Index("token_account_id_idx", "account_id"),
-    sa.Index("token_one_live_a_session_idx", "session_id", unique=True, postgresql_where=sa.text("dead_at IS NULL")),
-    sa.Index("token_live_school_id_idx", "school_id", postgresql_where=sa.text("dead_at IS NULL")),
-)
-"""`refresh_expires_at` absent: the provider named no end (offline token)."""
 LIVE = tokens.c.dead_at.is_(None)
 
 
@@ -158,6 +133,11 @@ async def drop(
     for token in found:
         await kill(tx, token.id, reason, now)
     return [open_refresh(vault, token) or open_access(vault, token) for token in found]
+
+
+async def place(tx: Tx, session_id: UUID, school_id: str) -> None:
+    """Say for which school a session's token is used: RdvPermis names it only after the token was kept."""
+    await tx.execute(sa.update(tokens).where(tokens.c.session_id == session_id).values(school_id=school_id))
 
 
 _OF_SESSIONS = Statement(

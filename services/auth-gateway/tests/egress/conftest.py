@@ -18,14 +18,14 @@ from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import (
     RdvPermisServiceStub,
     add_RdvPermisServiceServicer_to_server,
 )
-from resapermis_auth_gateway import store, tokens
+from resapermis_auth_gateway import tables, tokens
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
 from resapermis_auth_gateway.egress.http import Client
-from resapermis_auth_gateway.egress.keeper import Keeper
 from resapermis_auth_gateway.egress.provider import Provider
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
 from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
+from resapermis_auth_gateway.egress.token_store import TokenStore
 from resapermis_auth_gateway.tokens import Pair
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import transaction
@@ -147,7 +147,7 @@ class World:
     engine: AsyncEngine
     vault: Keyset
     client: Client
-    keeper: Keeper
+    token_store: TokenStore
     rdvpermis: RdvPermis
     provider: Provider
     running: Running | None = None
@@ -175,8 +175,8 @@ class World:
             account = {"id": account_id, "subject": str(account_id), "school_id": school_id}
             session = {"id": session_id, "account_id": account_id, "school_id": school_id}
             session["cookie_hash"] = session_id.bytes
-            await tx.execute(sa.insert(store.accounts).values(filled(store.accounts, account)))
-            await tx.execute(sa.insert(store.sessions).values(filled(store.sessions, session)))
+            await tx.execute(sa.insert(tables.accounts).values(filled(tables.accounts, account)))
+            await tx.execute(sa.insert(tables.sessions).values(filled(tables.sessions, session)))
             await tokens.keep(
                 tx,
                 self.vault,
@@ -241,11 +241,13 @@ async def make_world(make_engine, serve) -> AsyncIterator[MakeWorld]:
         vault = vault or new_keyset()
         client = Client()
         provider = Provider(client, issuer, client_id, secret, utc_now)
-        keeper = Keeper(engine, vault, provider, Outbox("auth-gateway"), utc_now)
+        token_store = TokenStore(engine, vault, provider, Outbox("auth-gateway"), utc_now)
         budget = Budget(more.get("limits") or Limits())
         breaker = more.get("breaker") or Breaker(threshold=5, first_pause=2)
-        rdvpermis = RdvPermis(api, client, keeper, budget, breaker, utc_now, call_seconds=more.get("call_seconds", 8.0))
-        world = World(engine, vault, client, keeper, rdvpermis, provider)
+        rdvpermis = RdvPermis(
+            api, client, token_store, budget, breaker, utc_now, call_seconds=more.get("call_seconds", 8.0)
+        )
+        world = World(engine, vault, client, token_store, rdvpermis, provider)
         worlds.append(world)
         servicer = RdvPermisServicer(rdvpermis, utc_now)
         name = "resapermis.rdvpermis.v1.RdvPermisService"

@@ -11,8 +11,8 @@ from alembic.migration import MigrationContext
 
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
-from resapermis_auth_gateway import tokens
-from resapermis_auth_gateway.egress.keeper import Who
+from resapermis_auth_gateway import tables, tokens
+from resapermis_auth_gateway.egress.token_store import Who
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
@@ -56,7 +56,7 @@ class TokenEndpoint:
 
 async def rows(world):
     async with transaction(world.engine) as tx:
-        return (await tx.execute(sa.select(tokens.tokens))).all()
+        return (await tx.execute(sa.select(tables.tokens))).all()
 
 
 async def test_what_is_kept_is_sealed_and_bound_to_its_row(world):
@@ -77,11 +77,11 @@ async def test_fifty_callers_on_two_replicas_refresh_once(make_world, responder)
     second = await make_world(responder.url, f"{responder.url}/realm", engine=first.engine, vault=first.vault)
     session = await first.sign_in(access_seconds=20)
     who = Who(session, "school-1")
-    asking = [world.keeper.access(who, lambda _: 1) for world in (first, second) for _ in range(25)]
+    asking = [world.token_store.access(who, lambda _: 1) for world in (first, second) for _ in range(25)]
     got = {access.value for access in await asyncio.gather(*asking)}
     assert provider.refreshes == 1
     assert got <= {"access-1", "access-2"}  # the other replica may use what still stands
-    assert (await first.keeper.access(who, lambda _: 1)).value == "access-2"
+    assert (await first.token_store.access(who, lambda _: 1)).value == "access-2"
     assert len(responder.calls("POST /token")) == 1
 
 
@@ -91,9 +91,9 @@ async def test_an_expired_token_is_waited_for_by_the_other_replica(make_world, r
     first = await make_world(responder.url, f"{responder.url}/realm")
     second = await make_world(responder.url, f"{responder.url}/realm", engine=first.engine, vault=first.vault)
     who = Who(await first.sign_in(access_seconds=-1), "school-1")
-    one = asyncio.create_task(first.keeper.access(who, lambda _: 1))
+    one = asyncio.create_task(first.token_store.access(who, lambda _: 1))
     await provider.entered.wait()
-    two = asyncio.create_task(second.keeper.access(who, lambda _: 1))
+    two = asyncio.create_task(second.token_store.access(who, lambda _: 1))
     provider.gate.set()
     assert [(await one).value, (await two).value] == ["access-2", "access-2"]
     assert provider.refreshes == 1
@@ -186,7 +186,7 @@ async def test_a_session_of_one_school_never_acts_for_another(world, responder):
 async def test_the_migrations_make_the_table_that_the_code_knows(world):
     def differences(connection):
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return [str(one) for one in compare_metadata(context, tokens.metadata) if "token" in str(one)]
+        return [str(one) for one in compare_metadata(context, tables.metadata) if "token" in str(one)]
 
     async with world.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
@@ -196,7 +196,7 @@ async def test_a_sign_out_during_a_refresh_wins_and_the_new_token_is_revoked(wor
     provider = TokenEndpoint(responder)
     provider.gate.clear()
     session = await world.sign_in(access_seconds=-1)
-    waiting = asyncio.create_task(world.keeper.access(Who(session, "school-1"), lambda _: 1))
+    waiting = asyncio.create_task(world.token_store.access(Who(session, "school-1"), lambda _: 1))
     await provider.entered.wait()
     async with transaction(world.engine) as tx:
         dropped = await tokens.drop(tx, world.vault, session_id=session, reason="signed_out", now=utc_now())
@@ -213,13 +213,13 @@ async def test_a_caller_who_gives_up_does_not_lose_the_rotated_token(world, resp
     provider = TokenEndpoint(responder)
     provider.gate.clear()
     who = Who(await world.sign_in(access_seconds=-1), "school-1")
-    impatient = asyncio.create_task(world.keeper.access(who, lambda _: 1))
+    impatient = asyncio.create_task(world.token_store.access(who, lambda _: 1))
     await provider.entered.wait()
     impatient.cancel()
     with pytest.raises(asyncio.CancelledError):
         await impatient
     provider.gate.set()
-    assert (await world.keeper.access(who, lambda _: 1)).value == "access-2"
+    assert (await world.token_store.access(who, lambda _: 1)).value == "access-2"
     assert provider.refreshes == 1
 
 
@@ -234,30 +234,30 @@ async def test_a_pair_is_not_lost_while_the_database_restarts(world, responder, 
 
     monkeypatch.setattr(tokens, "renewed", renewed)
     who = Who(await world.sign_in(access_seconds=-1), "school-1")
-    assert (await world.keeper.access(who, lambda _: 1)).value == "access-2"
+    assert (await world.token_store.access(who, lambda _: 1)).value == "access-2"
     assert (provider.refreshes, away) == (1, [])
 
 
 async def test_while_the_provider_stumbles_a_standing_token_serves_and_an_ended_one_is_down(world, responder):
     responder.replies["POST /token"] = (503, b"<html>")
     standing, ended = await world.sign_in(access_seconds=20), await world.sign_in(access_seconds=-1)
-    assert (await world.keeper.access(Who(standing, "school-1"), lambda _: 1)).value == "access-1"
+    assert (await world.token_store.access(Who(standing, "school-1"), lambda _: 1)).value == "access-1"
     with pytest.raises(Failure) as refused:
-        await world.keeper.access(Who(ended, "school-1"), lambda _: 1)
+        await world.token_store.access(Who(ended, "school-1"), lambda _: 1)
     assert refused.value.code == Code.CODE_RDVPERMIS_DOWN
     assert [row.dead_at for row in await rows(world)] == [None, None]
     TokenEndpoint(responder)
-    assert (await world.keeper.access(Who(ended, "school-1"), lambda _: 1)).value == "access-2"
+    assert (await world.token_store.access(Who(ended, "school-1"), lambda _: 1)).value == "access-2"
 
 
 async def test_a_session_outlives_a_quiet_half_hour(world, responder):
     provider = TokenEndpoint(responder)
     session = await world.sign_in(refresh_seconds=300)
-    await world.keeper.renew_ending()
+    await world.token_store.renew_ending()
     assert provider.refreshes == 1
     (token,) = await tokens.of_sessions(world.engine, [session])
     assert token.refresh_expires_at > utc_now() + timedelta(minutes=25)
-    await world.keeper.renew_ending()
+    await world.token_store.renew_ending()
     assert provider.refreshes == 1
 
 
@@ -291,7 +291,7 @@ async def test_sessions_of_one_moment_share_a_statement_and_each_has_its_own_tok
     monkeypatch.setattr(Statement, "run", counted)
     asked = [Who(session, f"school-{n}") for n, session in enumerate(sessions)]
     asked += [Who(sessions[0], "school-1"), Who(new_id(), "school-1"), Who(sessions[2], "school-2")]
-    got = await asyncio.gather(*(world.keeper.access(who, lambda _: 1) for who in asked), return_exceptions=True)
+    got = await asyncio.gather(*(world.token_store.access(who, lambda _: 1) for who in asked), return_exceptions=True)
     assert [one.value for one in (*got[:4], got[6])] == ["access-0", "access-1", "access-2", "access-3", "access-2"]
     assert [one.code for one in got[4:6]] == [Code.CODE_RECONNECT_NEEDED] * 2  # another school's session; nobody's
     assert len(ran) <= 2  # who waits for a sibling of the same session asks once it is through
@@ -309,11 +309,11 @@ async def test_who_signed_out_while_others_were_looked_up_is_not_found(world, mo
 
     early, late = await world.sign_in(), await world.sign_in("school-2")
     monkeypatch.setattr(Statement, "run", held_up)
-    first = asyncio.create_task(world.keeper.access(Who(early, "school-1"), lambda _: 1))
+    first = asyncio.create_task(world.token_store.access(Who(early, "school-1"), lambda _: 1))
     await began.wait()
     async with transaction(world.engine) as tx:
         await tokens.drop(tx, world.vault, reason="sign_out", now=utc_now(), session_id=late)
-    second = asyncio.create_task(world.keeper.access(Who(late, "school-2"), lambda _: 1))
+    second = asyncio.create_task(world.token_store.access(Who(late, "school-2"), lambda _: 1))
     await asyncio.sleep(0)
     gate.set()
     assert (await first).value == "access-1"
@@ -325,8 +325,10 @@ async def test_who_signed_out_while_others_were_looked_up_is_not_found(world, mo
 async def test_an_unreadable_token_harms_nobody_who_asks_beside_it(world):
     broken, whole = await world.sign_in(), await world.sign_in("school-2")
     async with transaction(world.engine) as tx:
-        await tx.execute(sa.update(tokens.tokens).where(tokens.tokens.c.session_id == broken).values(access=b"dust"))
+        await tx.execute(sa.update(tables.tokens).where(tables.tokens.c.session_id == broken).values(access=b"dust"))
     asked = (Who(broken, "school-1"), Who(whole, "school-2"))
-    one, other = await asyncio.gather(*(world.keeper.access(who, lambda _: 1) for who in asked), return_exceptions=True)
+    one, other = await asyncio.gather(
+        *(world.token_store.access(who, lambda _: 1) for who in asked), return_exceptions=True
+    )
     assert one.code == Code.CODE_RECONNECT_NEEDED
     assert other.value == "access-1"

@@ -18,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 from google.protobuf import descriptor_pool, message_factory
 from joserfc import jwk, jws
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
 from resapermis.audit.v1 import audit_pb2_grpc
@@ -27,25 +28,24 @@ from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.notification.v1 import notification_pb2_grpc
 from resapermis.rdvpermis.v1 import rdvpermis_pb2, rdvpermis_pb2_grpc
 from resapermis.scheduling.v1 import availability_pb2_grpc, scheduling_pb2_grpc, school_pb2_grpc
-from resapermis_auth_gateway import store, tokens
+from resapermis_auth_gateway import accounts, tokens
+from resapermis_auth_gateway.profile import Profile
 from resapermis_auth_gateway.settings import Settings
 from resapermis_auth_gateway.web import app
-from resapermis_auth_gateway.web.cookies import derive, digest, new_secret
-from resapermis_auth_gateway.web.gateway import Gateway, Peers
-from resapermis_auth_gateway.web.live import Live
-from resapermis_auth_gateway.web.oidc import Provider
-from resapermis_auth_gateway.web.profile import Profile, Profiles
-from resapermis_auth_gateway.web.rates import Rates
+from resapermis_auth_gateway.web.dependencies import Dependencies, Peers, assemble
+from resapermis_auth_gateway.web.sign_in import queries
+from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret
+from resapermis_auth_gateway.web.sign_in.oidc import Provider
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.process.telemetry import Health
-from resapermis_kit.rpc.auth import Signer, caller
+from resapermis_kit.rpc.auth import caller
 from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_testing.postgres import MakeEngine
 from resapermis_testing.running import POLICIES, Running, Serve
-from resapermis_vault.keyset import Keyset, new_document
+from resapermis_vault.keyset import new_document
 
 PUBLIC = "https://resapermis.test"
 ISSUER = "https://idp.test/realms/formation"
@@ -256,7 +256,7 @@ def settings(
 class World:
     """The gateway and how a test reaches into it."""
 
-    gateway: Gateway
+    dependencies: Dependencies
     app: ASGIApp
     provider: Hostile
     clock: Clock
@@ -273,19 +273,21 @@ class World:
     async def session(self, *, school: str = "school-1", role: str = "school_manager") -> "Signed":
         """A live session, as sign-in leaves it, without going through sign-in."""
         account_id, cookie, now = new_id(), new_secret(), self.clock()
-        key = self.gateway.profiles.new_key(account_id)
-        profile = self.gateway.profiles.seal(account_id, key, Profile("Camille Martin", "camille@ecole.test", "fr"))
-        session = store.Session(
+        key = self.dependencies.profiles.new_key(account_id)
+        profile = self.dependencies.profiles.seal(
+            account_id, key, Profile("Camille Martin", "camille@ecole.test", "fr")
+        )
+        session = queries.Session(
             new_id(), account_id, school, "École du Test", "94", "sid-1", now, now, (role,), key, profile
         )
-        async with transaction(self.gateway.engine) as tx:
-            account = store.Account(account_id, school, (role,), key, profile)
-            await store.save_account(tx, ISSUER, str(account_id), account, now)
-            await store.start_session(tx, digest(cookie), session)
+        async with transaction(self.dependencies.sessions.engine) as tx:
+            account = accounts.Account(account_id, school, (role,), key, profile)
+            await accounts.save_account(tx, ISSUER, str(account_id), account, now)
+            await queries.start_session(tx, digest(cookie), session)
             pair = tokens.Pair("access-1", now + timedelta(minutes=5), f"refresh-{cookie}", now + timedelta(minutes=30))
             await tokens.keep(
                 tx,
-                self.gateway.vault,
+                self.dependencies.sessions.vault,
                 pair,
                 token_id=new_id(),
                 account_id=account_id,
@@ -297,7 +299,7 @@ class World:
 
     def browser(self, signed: "Signed | None" = None, **more: Any) -> httpx2.AsyncClient:
         """A browser on our page: it sends Origin and, signed in, cookie and token."""
-        told = self.gateway.settings
+        told = self.dependencies.settings
         headers = {"Origin": told.public_origin, "Sec-Fetch-Site": "same-origin"}
         if signed is not None:
             name = COOKIE if told.secure else "resapermis"
@@ -310,12 +312,12 @@ class World:
 
     async def said(self) -> list[tuple[str, bytes]]:
         """(type, payload) of all facts and records so far, oldest first."""
-        async with self.gateway.engine.connect() as connection:
+        async with self.dependencies.sessions.engine.connect() as connection:
             rows = await connection.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.id))
             return [(row.type, row.payload) for row in rows]
 
     async def count(self, table: sa.Table, *where: Any) -> int:
-        async with self.gateway.engine.connect() as connection:
+        async with self.dependencies.sessions.engine.connect() as connection:
             return (await connection.execute(sa.select(sa.func.count()).select_from(table).where(*where))).scalar() or 0
 
 
@@ -325,7 +327,7 @@ class Signed:
 
     cookie: str
     csrf: str
-    session: store.Session
+    session: queries.Session
 
     @property
     def id(self) -> UUID:
@@ -337,13 +339,20 @@ MakeWorld = Callable[..., Awaitable[World]]
 
 @pytest.fixture
 async def make_world(
-    make_engine: MakeEngine, settings: Settings, signer: Signer, provider: Hostile, clock: Clock, tls: Path
+    make_engine: MakeEngine, settings: Settings, provider: Hostile, clock: Clock, tls: Path
 ) -> AsyncIterator[MakeWorld]:
-    """Function: (running peers by name, **changed settings) -> a gateway."""
+    """Function: (running peers by name, engine, clock and transport to the provider, **changed settings) -> a gateway."""
     made: list[World] = []
     channels: list[grpc.aio.Channel] = []
 
-    async def make(running: dict[str, Running] | None = None, **changed: Any) -> World:
+    async def make(
+        running: dict[str, Running] | None = None,
+        *,
+        engine: AsyncEngine | None = None,
+        now: Any = clock,
+        transport: Any = None,
+        **changed: Any,
+    ) -> World:
         started = running or {}
 
         def channel(name: str) -> grpc.aio.Channel:
@@ -352,30 +361,24 @@ async def make_world(
             channels.append(opened)
             return opened
 
-        told = settings.model_copy(update=changed)
-        vault = Keyset.load(told.keyset_file)
-        gateway = Gateway(
-            settings=told,
-            engine=await make_engine("resapermis_auth_gateway"),
-            outbox=Outbox("auth-gateway"),
-            signer=signer,
-            authorizer=Authorizer(POLICIES),
-            peers=Peers.over(channel),
-            provider=Provider(told, clock, provider.transport()),
-            profiles=Profiles(vault),
-            live=Live(),
-            rates=Rates(sign_in=told.sign_in_rate, write=told.write_rate, calendar=told.calendar_rate),
-            vault=vault,
-            health=Health(),
-            now=clock,
+        changed_settings = settings.model_copy(update=changed)
+        dependencies = assemble(
+            changed_settings,
+            engine or await make_engine("resapermis_auth_gateway"),
+            Outbox("auth-gateway"),
+            Peers.over(channel),
+            Provider(changed_settings, now, transport or provider.transport()),
+            Authorizer(POLICIES),
+            Health(),
+            now,
         )
-        made.append(World(gateway, app.build(gateway), provider, clock, started))
+        made.append(World(dependencies, app.build(dependencies), provider, clock, started))
         return made[-1]
 
     yield make
     for world in made:
-        await world.gateway.provider.close()
-        for task in list(world.gateway.background):
+        await world.dependencies.provider.close()
+        for task in list(world.dependencies.sessions.background):
             await task
     for opened in channels:
         await opened.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resapermis_auth_gateway.web.address import counted_as, place_of
+from resapermis_auth_gateway.web.security.address import counted_as, place_of
 
 
 @pytest.mark.parametrize(

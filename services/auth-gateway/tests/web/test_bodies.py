@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from resapermis.mandate.v1 import mandate_pb2
-from resapermis_auth_gateway.web.bodies import NewCandidate, NewMandate
+from resapermis_auth_gateway.web.wire.candidates import NewCandidate, NewMandate
 
 pytestmark = pytest.mark.req("S-05")
 SEARCH = "/api/v1/candidates/search"

@@ -84,7 +84,7 @@ PARTS = 4
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_nothing_makes_it_fall(over_empty: Any, part: int) -> None:
     world, browser, _ = await over_empty()
-    world.gateway.health.started = True
+    world.dependencies.health.started = True
     async with browser:
         for name in sorted(OPERATIONS)[part::PARTS]:
             for asked in _asked(OPERATIONS[name]):
@@ -100,7 +100,7 @@ async def test_nothing_makes_it_fall(over_empty: Any, part: int) -> None:
                     _valid(name, answer.status_code, json.loads(answer.content))
                 else:
                     assert kind.startswith(("text/plain", "text/calendar")) or answer.status_code in {204, 302}
-    for task in list(world.gateway.background):
+    for task in list(world.dependencies.sessions.background):
         await task
 
 

@@ -47,7 +47,7 @@ async def test_an_unexpected_error_carries_them_too_and_tells_nothing(world: Any
     def broken(*_: Any) -> None:
         raise RuntimeError("secret of a person")
 
-    monkeypatch.setattr(world.gateway.profiles, "open", broken)
+    monkeypatch.setattr(world.dependencies.profiles, "open", broken)
     signed = await world.session()
     async with world.browser(signed) as browser:
         answer = await browser.get("/auth/session")
@@ -62,7 +62,7 @@ async def test_an_error_before_the_application_is_a_problem_too(world: Any, monk
     def broken(*_: Any) -> None:
         raise RuntimeError("secret of a person")
 
-    monkeypatch.setattr(world.gateway.rates, "spend", broken)
+    monkeypatch.setattr(world.dependencies.rates, "spend", broken)
     async with world.browser() as browser:
         answer = await browser.get("/auth/login")
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
@@ -124,7 +124,7 @@ async def test_a_missing_script_is_no_page(world: Any) -> None:
 async def test_readiness_names_what_is_missing(world: Any) -> None:
     async with world.browser() as browser:
         before = await browser.get("/readyz")
-        world.gateway.health.started = True
+        world.dependencies.health.started = True
         after = await browser.get("/readyz")
     assert (before.status_code, before.text) == (503, "starting\n")
     assert (after.status_code, after.text) == (200, "ready\n")

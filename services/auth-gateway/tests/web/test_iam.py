@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
-from resapermis_auth_gateway import store
+from resapermis_auth_gateway import tables
 from resapermis_auth_gateway.iam.servicer import IamServicer
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
@@ -16,7 +16,7 @@ from resapermis_testing.running import Serve
 
 @pytest.fixture
 async def iam(world: Any, serve: Serve) -> Any:
-    servicer = IamServicer(world.gateway.engine, world.gateway.profiles)
+    servicer = IamServicer(world.dependencies.sessions.engine, world.dependencies.profiles)
     return await serve(
         "auth-gateway", (iam_pb2_grpc.add_IamServiceServicer_to_server, servicer, "resapermis.iam.v1.IamService")
     )
@@ -54,8 +54,8 @@ async def test_not_even_in_a_persons_name(iam: Any) -> None:
 
 async def test_an_account_whose_key_is_gone_is_nobody_and_the_others_are_told(world: Any, iam: Any) -> None:
     gone, there = await world.session(), await world.session()
-    async with transaction(world.gateway.engine) as tx:
-        destroyed = sa.update(store.accounts).where(store.accounts.c.id == gone.session.account_id)
+    async with transaction(world.dependencies.sessions.engine) as tx:
+        destroyed = sa.update(tables.accounts).where(tables.accounts.c.id == gone.session.account_id)
         await tx.execute(destroyed.values(person_key=b"destroyed"))
     assert [one.account_id for one in await _ask(iam, "school-1")] == [str(there.session.account_id)]
 

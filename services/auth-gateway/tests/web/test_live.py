@@ -17,9 +17,9 @@ from resapermis.basket.v1.events_pb2 import LineChanged
 from resapermis.iam.v1.events_pb2 import SessionEnded
 from resapermis.notification.v1 import notification_pb2, notification_pb2_grpc
 from resapermis.notification.v1.events_pb2 import NoticePosted
-from resapermis_auth_gateway.web import live, sessions
-from resapermis_auth_gateway.web.live import Change, End, Notice, Resync, Stream
-from resapermis_auth_gateway.web.process import http_server
+from resapermis_auth_gateway.web.feed import live
+from resapermis_auth_gateway.web.feed.live import Change, End, Notice, Resync, Stream
+from resapermis_auth_gateway.web_process import http_server
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.wire import BATCH_SIZE
 from resapermis_testing.eventually import eventually
@@ -63,10 +63,10 @@ async def live_world(make_world: Any, serve: Serve, inbox: Inbox) -> AsyncIterat
         web_listen=f"127.0.0.1:{port}",
         drain_seconds=2,
     )
-    server, bound = http_server(world.app, world.gateway.settings)
+    server, bound = http_server(world.app, world.dependencies.settings)
     serving = asyncio.create_task(server.serve(sockets=[bound]))
     yield world
-    world.gateway.live.close()
+    world.dependencies.live.close()
     server.should_exit = True
     await asyncio.wait_for(serving, 5)
 
@@ -104,7 +104,7 @@ class Feed:
 
 @asynccontextmanager
 async def _open(world: Any, signed: Any, **headers: str) -> AsyncIterator[Feed]:
-    address = world.gateway.settings.public_url
+    address = world.dependencies.settings.public_url
     cookie = {"Cookie": f"resapermis={signed.cookie}", "Sec-Fetch-Site": "same-origin"}
     async with (
         httpx2.AsyncClient(base_url=address, headers=cookie | headers, trust_env=False) as browser,
@@ -135,11 +135,11 @@ async def test_signing_out_closes_the_feed_within_a_second(live_world: Any) -> N
     signed = await live_world.session()
     async with _open(live_world, signed) as feed:
         began = time.monotonic()
-        await sessions.end(live_world.gateway, signed.session, "signed_out", by_system=False)
+        await live_world.dependencies.sessions.end(signed.session, "signed_out", by_system=False)
         kinds = await feed.rest()
         assert time.monotonic() - began < 1
     assert kinds[-1] == "signed-out"
-    for task in list(live_world.gateway.background):
+    for task in list(live_world.dependencies.sessions.background):
         await task
 
 
@@ -147,7 +147,7 @@ async def test_a_session_that_ends_on_another_replica_closes_the_feed_within_a_s
     live_world: Any, make_bus: Callable[..., Any]
 ) -> None:
     here, there = await make_bus("auth-gateway"), await make_bus("auth-gateway")
-    await live_world.gateway.live.listen(here)
+    await live_world.dependencies.live.listen(here)
     signed = await live_world.session()
     async with _open(live_world, signed) as feed:
         began = time.monotonic()
@@ -178,7 +178,7 @@ async def test_a_notice_reaches_its_school_and_no_other(
     live_world: Any, inbox: Inbox, make_bus: Callable[..., Any]
 ) -> None:
     bus = await make_bus("notification")
-    await live_world.gateway.live.listen(bus)
+    await live_world.dependencies.live.listen(bus)
     inbox.notices = [_notice()]
     ours, theirs = await live_world.session(), await live_world.session(school="school-2")
     async with _open(live_world, ours) as feed, _open(live_world, theirs) as other:
@@ -189,7 +189,7 @@ async def test_a_notice_reaches_its_school_and_no_other(
         assert (kind, event_id, data["text"]["fr"]) == ("notification", "n-1", "Réservé.")
         assert data["candidate"] == {"id": "c-1", "displayName": "…c-1"}, "no name in a feed"
         assert (await feed.next("change"))[1] == {"topic": "booking"}
-        live_world.gateway.live.close()
+        live_world.dependencies.live.close()
         assert set(await other.rest()) <= {"tick"}
 
 
@@ -199,7 +199,7 @@ async def test_a_notice_for_everybody_reaches_every_schools_feed(
 ) -> None:
     inbox.notices = [_notice("n-1")]
     bus = await make_bus("notification")
-    await live_world.gateway.live.listen(bus)
+    await live_world.dependencies.live.listen(bus)
     ours, theirs = await live_world.session(), await live_world.session(school="school-2")
     async with _open(live_world, ours) as feed, _open(live_world, theirs) as other:
         posted = NoticePosted(notice_id="n-1", kind="rule.changed", topic="slot")
@@ -209,7 +209,7 @@ async def test_a_notice_for_everybody_reaches_every_schools_feed(
 
 async def test_changes_of_lines_are_told_by_topic(live_world: Any, make_bus: Callable[..., Any]) -> None:
     bus = await make_bus("basket")
-    await live_world.gateway.live.listen(bus)
+    await live_world.dependencies.live.listen(bus)
     async with _open(live_world, await live_world.session()) as feed:
         for state in (basket_pb2.LINE_STATE_HELD, basket_pb2.LINE_STATE_BOOKED):
             changed = LineChanged(school_id="school-1", to=state)
@@ -239,16 +239,16 @@ async def test_what_cannot_be_told_again_is_read_again(live_world: Any, inbox: I
 
 async def test_a_stopping_replica_closes_feeds_without_signing_out(live_world: Any) -> None:
     async with _open(live_world, await live_world.session()) as feed:
-        live_world.gateway.live.close()
+        live_world.dependencies.live.close()
         assert "signed-out" not in await feed.rest()
 
 
 async def test_a_closed_browser_leaves_nothing_behind(live_world: Any) -> None:
     async with _open(live_world, await live_world.session()):
-        assert len(live_world.gateway.live._streams) == 1
+        assert len(live_world.dependencies.live._streams) == 1
 
     async def gone() -> bool:
-        return not live_world.gateway.live._streams
+        return not live_world.dependencies.live._streams
 
     await eventually(gone)
 

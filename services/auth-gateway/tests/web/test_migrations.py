@@ -6,7 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 import resapermis_auth_gateway.tokens  # noqa: F401 - its table belongs to the package's
-from resapermis_auth_gateway import store
+from resapermis_auth_gateway import tables
 from resapermis_kit.database.metadata import KIT
 from resapermis_testing.postgres import MakeEngine
 
@@ -22,7 +22,7 @@ async def test_the_database_is_what_the_tables_say(make_engine: MakeEngine) -> N
             return not (kind == "table" and name in kit | {"alembic_version"})
 
         context = MigrationContext.configure(connection, opts={"include_object": ours})
-        return list(compare_metadata(context, store.metadata))
+        return list(compare_metadata(context, tables.metadata))
 
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []

@@ -7,8 +7,8 @@ import pytest
 
 from resapermis.errors.v1 import errors_pb2
 from resapermis.verdict.v1.verdict_pb2 import Verdict
-from resapermis_auth_gateway.web.problem import body_of, headers_of, status_of
-from resapermis_auth_gateway.web.sentences import CATALOGUE, language_of
+from resapermis_auth_gateway.web.texts.sentences import CATALOGUE, language_of
+from resapermis_auth_gateway.web.wire.problem import body_of, headers_of, status_of
 from resapermis_kit.errors import Code, Failure
 
 pytestmark = pytest.mark.req("S-05")

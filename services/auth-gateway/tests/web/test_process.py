@@ -28,8 +28,8 @@ async def process(
     await make_bus("auth-gateway")  # NATS listens now
     port, metrics = free_port(), free_port()
     world = await make_world(public_url=f"http://localhost:{port}")
-    told = world.gateway.settings
-    url = world.gateway.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    told = world.dependencies.settings
+    url = world.dependencies.sessions.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     peers = {
         f"RESAPERMIS_PEER_{name}": "127.0.0.1:9"
         for name in ("MANDATE", "SCHEDULING_RULES", "BASKET", "AUDIT", "NOTIFICATION", "EGRESS")
@@ -78,7 +78,7 @@ async def test_it_serves_until_sigterm_and_then_drains(process: tuple[Any, Any, 
     await _ready(started)
     signed = await world.session()
     cookie = {"Cookie": f"resapermis={signed.cookie}"}
-    address = world.gateway.settings.public_url
+    address = world.dependencies.settings.public_url
     async with httpx2.AsyncClient(base_url=address, trust_env=False, headers=cookie) as browser:
         assert (await browser.get("/readyz")).text == "ready\n"
         assert (await browser.get("/auth/session")).json()["user"]["displayName"] == "Camille Martin"
@@ -102,7 +102,7 @@ async def test_a_sign_out_on_one_replica_is_heard_by_another_through_the_outbox(
     world, started, _ = process
     await _ready(started)
     signed = await world.session()
-    address = world.gateway.settings.public_url
+    address = world.dependencies.settings.public_url
     cookie = {"Cookie": f"resapermis={signed.cookie}"}
     async with (
         httpx2.AsyncClient(base_url=address, trust_env=False, headers=cookie) as browser,
@@ -114,7 +114,7 @@ async def test_a_sign_out_on_one_replica_is_heard_by_another_through_the_outbox(
             assert (await elsewhere.post("/auth/logout")).status_code == 200
         async with asyncio.timeout(2):  # within 0.5 s of the relay's own round, as nothing rings its bell here
             assert any(["signed-out" in text async for text in texts])
-    for task in list(world.gateway.background):
+    for task in list(world.dependencies.sessions.background):
         await task
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resapermis_auth_gateway.web.rates import Rates, Window
+from resapermis_auth_gateway.web.security.rates import Rates, Window
 from resapermis_kit.errors import Failure
 
 pytestmark = pytest.mark.req("S-05")

@@ -7,10 +7,10 @@ import pytest
 
 from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_auth_gateway.egress.refusals import TABLE
-from resapermis_auth_gateway.web.problem import body_of
-from resapermis_auth_gateway.web.remedies import OF_CODE, REMEDIES, remedy_of, remedy_sentence
-from resapermis_auth_gateway.web.rule_sentences import BARS, SENTENCES, VARIANTS, bar_reason
-from resapermis_auth_gateway.web.sentences import sentence
+from resapermis_auth_gateway.web.texts.remedies import OF_CODE, REMEDIES, remedy_of, remedy_sentence
+from resapermis_auth_gateway.web.texts.rule_sentences import BARS, SENTENCES, VARIANTS, bar_reason
+from resapermis_auth_gateway.web.texts.sentences import sentence
+from resapermis_auth_gateway.web.wire.problem import body_of
 from resapermis_kit.errors import Code, Failure
 
 RULES = Path(__file__).parents[3] / "scheduling-rules/src/resapermis_scheduling_rules"

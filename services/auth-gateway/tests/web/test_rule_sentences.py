@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from resapermis.verdict.v1.verdict_pb2 import Verdict
-from resapermis_auth_gateway.web.problem import body_of
-from resapermis_auth_gateway.web.rule_sentences import SENTENCES, VARIANTS, rule_sentence
+from resapermis_auth_gateway.web.texts.rule_sentences import SENTENCES, VARIANTS, rule_sentence
+from resapermis_auth_gateway.web.wire.problem import body_of
 from resapermis_kit.errors import Code, Failure
 
 

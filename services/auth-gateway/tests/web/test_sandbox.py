@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,16 +17,16 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
 from resapermis_auth_gateway.egress.http import Client
-from resapermis_auth_gateway.egress.keeper import Keeper
 from resapermis_auth_gateway.egress.provider import Provider as Refresher
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
 from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
-from resapermis_auth_gateway.web.gateway import Peers
-from resapermis_auth_gateway.web.oidc import Provider
+from resapermis_auth_gateway.egress.token_store import TokenStore
 from resapermis_kit.clock import utc_now
 from resapermis_kit.events.outbox import Outbox
 from resapermis_testing.ports import free_port
+from resapermis_testing.postgres import MakeEngine
 from resapermis_testing.running import Serve
+from resapermis_vault.keyset import Keyset
 
 pytestmark = pytest.mark.req("S-01", "S-02", "S-03")
 STATE = f"http://127.0.0.1:{free_port()}"
@@ -47,17 +48,16 @@ def sandbox(serve_sandbox: Any) -> Sandbox:
 
 
 @pytest.fixture
-async def school(make_world: Any, serve: Serve, sandbox: Sandbox) -> AsyncIterator[Any]:
+async def school(
+    make_world: Any, make_engine: MakeEngine, serve: Serve, keyset_file: Path, sandbox: Sandbox
+) -> AsyncIterator[Any]:
     """A gateway whose provider and RdvPermis are the sandbox."""
-    world = await make_world(oidc_issuer=f"{STATE}/realms/formation", rdvpermis_url=STATE)
-    gateway, network = world.gateway, httpx2.ASGITransport(app=sandbox.asgi)
-    gateway.now = utc_now
-    gateway.provider = Provider(gateway.settings, utc_now, network)
-    client = Client()
-    refresher = Refresher(client, gateway.settings.oidc_issuer, "resapermis", SECRET, utc_now)
-    keeper = Keeper(gateway.engine, gateway.vault, refresher, Outbox("auth-gateway"), utc_now)
+    engine, vault = await make_engine("resapermis_auth_gateway"), Keyset.load(keyset_file)
+    client, issuer = Client(), f"{STATE}/realms/formation"
+    refresher = Refresher(client, issuer, "resapermis", SECRET, utc_now)
+    token_store = TokenStore(engine, vault, refresher, Outbox("auth-gateway"), utc_now)
     rdvpermis = RdvPermis(
-        STATE, client, keeper, Budget(Limits(210, 600, 0.5)), Breaker(5, 2.0), utc_now, call_seconds=8.0
+        STATE, client, token_store, Budget(Limits(210, 600, 0.5)), Breaker(5, 2.0), utc_now, call_seconds=8.0
     )
     running = await serve(
         "egress",
@@ -67,10 +67,14 @@ async def school(make_world: Any, serve: Serve, sandbox: Sandbox) -> AsyncIterat
             "resapermis.rdvpermis.v1.RdvPermisService",
         ),
     )
-    channel = running.channel("egress")
-    gateway.peers = Peers.over(lambda _: channel)
-    yield world
-    await channel.close()
+    yield await make_world(
+        {"egress": running},
+        engine=engine,
+        now=utc_now,
+        transport=httpx2.ASGITransport(app=sandbox.asgi),
+        oidc_issuer=issuer,
+        rdvpermis_url=STATE,
+    )
     await client.close()
 
 
@@ -100,7 +104,7 @@ async def test_an_employee_signs_in_and_out_at_the_sandbox(school: Any, sandbox:
         gone = await browser.post("/auth/logout", headers={"X-CSRF-Token": session["csrfToken"]})
         assert gone.json()["redirect"].startswith(f"{STATE}/realms/formation/protocol/openid-connect/logout?")
         assert (await browser.get("/auth/session")).status_code == 401
-    for task in list(school.gateway.background):
+    for task in list(school.dependencies.sessions.background):
         await task
     assert [grant.revoked for grant in sandbox.state.truth.grants.values()] == [True]
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from resapermis.audit.v1.events_pb2 import Actor, Record
 from resapermis.iam.v1.events_pb2 import SessionEnded
-from resapermis_auth_gateway import store, tokens
-from resapermis_auth_gateway.web import sessions
+from resapermis_auth_gateway import tables, tokens
+from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_kit.database.transaction import transaction
 
 pytestmark = pytest.mark.req("S-04")
@@ -33,7 +33,7 @@ async def test_a_session_ends_eight_hours_after_sign_in_however_busy(world: Any,
     signed = await world.session()
     for _ in range(40):
         world.clock.pass_(minutes=12)
-        if world.clock() - signed.session.created_at < sessions.Limits.of(world.gateway.settings).absolute:
+        if world.clock() - signed.session.created_at < world.dependencies.sessions.limits.absolute:
             assert await _alive(world, signed)
     world.clock.at = signed.session.created_at
     world.clock.pass_(hours=8, seconds=seconds)
@@ -61,12 +61,12 @@ async def test_an_act_moves_the_end_and_says_when(world: Any) -> None:
 
 async def test_the_end_is_written_down_at_most_once_a_minute(world: Any) -> None:
     signed = await world.session()
-    seen = sa.select(store.sessions.c.seen_at)
+    seen = sa.select(tables.sessions.c.seen_at)
     moments = []
     for seconds in (59, 1):
         world.clock.pass_(seconds=seconds)
         await _alive(world, signed)
-        async with world.gateway.engine.connect() as connection:
+        async with world.dependencies.sessions.engine.connect() as connection:
             moments.append((await connection.execute(seen)).scalar())
     assert moments == [signed.session.seen_at, world.clock()]
 
@@ -118,10 +118,10 @@ async def test_signing_out_ends_everything(world: Any) -> None:
         assert f'{world.cookie}=""; ' in answer.headers["set-cookie"]
         assert "Max-Age=0" in answer.headers["set-cookie"]
         assert (await browser.get("/auth/session")).status_code == 401
-    for task in list(world.gateway.background):
+    for task in list(world.dependencies.sessions.background):
         await task
     assert world.provider.revoked == [f"refresh-{signed.cookie}"]
-    assert await world.count(tokens.tokens, tokens.LIVE) == 0
+    assert await world.count(tables.tokens, tokens.LIVE) == 0
     said = await world.said()
     assert [kind for kind, _ in said] == [ENDED, RECORD]
     assert SessionEnded.FromString(said[0][1]).cause == "signed_out"
@@ -133,9 +133,9 @@ async def test_signing_out_does_not_wait_for_a_provider_that_is_away(world: Any)
     world.provider.status = {"openid-configuration": 503}
     async with world.browser(signed) as browser:
         answer = await browser.post("/auth/logout")
-    for task in list(world.gateway.background):
+    for task in list(world.dependencies.sessions.background):
         task.cancel()
-    world.gateway.background.clear()
+    world.dependencies.sessions.background.clear()
     assert answer.json()["redirect"] == f"{world.public}/"
 
 
@@ -143,8 +143,8 @@ async def test_a_session_that_ran_out_is_ended_by_the_clock_and_said(world: Any)
     idle = await world.session()
     world.clock.pass_(minutes=15)
     await world.session(school="school-2")
-    await sessions.end_overdue(world.gateway)
-    assert await world.count(store.sessions, store.LIVE) == 1
+    await world.dependencies.sessions.end_overdue()
+    assert await world.count(tables.sessions, queries.LIVE) == 1
     ended, record = [payload for _, payload in await world.said()]
     assert SessionEnded.FromString(ended).session_id == str(idle.id)
     assert SessionEnded.FromString(ended).cause == "idle"
@@ -154,7 +154,7 @@ async def test_a_session_that_ran_out_is_ended_by_the_clock_and_said(world: Any)
 async def test_a_session_ends_once(world: Any) -> None:
     signed = await world.session()
     for _ in range(2):
-        await sessions.end(world.gateway, signed.session, "signed_out", by_system=False)
+        await world.dependencies.sessions.end(signed.session, "signed_out", by_system=False)
     assert [kind for kind, _ in await world.said()] == [ENDED, RECORD]
 
 
@@ -174,6 +174,6 @@ def test_plain_http_beyond_loopback_is_refused_at_the_start(settings: Any) -> No
 
 async def test_a_session_whose_school_is_not_known_yet_opens_nothing(world: Any) -> None:
     signed = await world.session()
-    async with transaction(world.gateway.engine) as tx:
-        await store.place_session(tx, signed.id, "", "", "")
+    async with transaction(world.dependencies.sessions.engine) as tx:
+        await queries.place_session(tx, signed.id, "", "", "")
     assert not await _alive(world, signed)

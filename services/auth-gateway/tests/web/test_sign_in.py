@@ -12,8 +12,9 @@ from joserfc import jwk
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_REFUSED, Record
 from resapermis.iam.v1.events_pb2 import SessionStarted
-from resapermis_auth_gateway import store, tokens
-from resapermis_auth_gateway.web.return_to import safe_return_to
+from resapermis_auth_gateway import tables, tokens
+from resapermis_auth_gateway.web.sign_in import queries
+from resapermis_auth_gateway.web.sign_in.return_to import safe_return_to
 from resapermis_kit.errors import Code, Failure
 
 pytestmark = pytest.mark.req("S-01")
@@ -59,10 +60,10 @@ async def test_the_database_holds_no_secret_in_clear(with_egress: Any) -> None:
     async with with_egress.browser() as browser:
         await with_egress.sign_in(browser)
         cookie = browser.cookies[with_egress.cookie]
-    async with with_egress.gateway.engine.connect() as connection:
+    async with with_egress.dependencies.sessions.engine.connect() as connection:
         rows = [
             row
-            for table in (store.accounts, store.sessions, tokens.tokens)
+            for table in (tables.accounts, tables.sessions, tables.tokens)
             for row in await connection.execute(sa.select(table))
         ]
     text = repr(rows)
@@ -77,7 +78,7 @@ async def test_the_first_of_a_school_administers_it_and_later_ones_manage(with_e
             await with_egress.sign_in(browser, subject)
             roles.append((await browser.get("/auth/session")).json()["roles"])
     assert roles == [["school_admin"], ["school_manager"], ["school_admin"]]
-    assert await with_egress.count(store.accounts) == 2
+    assert await with_egress.count(tables.accounts) == 2
 
 
 def _claim(name: str, value: Any) -> Any:
@@ -122,7 +123,7 @@ async def _refused(world: Any, egress: Any) -> None:
     assert answer.status_code == 401
     assert answer.json()["code"] == "SIGN_IN_FAILED"
     assert "set-cookie" not in answer.headers
-    assert await world.count(store.sessions) == 0
+    assert await world.count(tables.sessions) == 0
     assert egress.calls == 0
     assert "userinfo" not in world.provider.calls
     said = await world.said()
@@ -320,7 +321,7 @@ async def test_a_broken_answer_half_way_opens_nothing(
     async with with_egress.browser() as browser:
         answer = await with_egress.sign_in(browser)
     assert answer.json()["code"] == code
-    assert await with_egress.count(store.sessions) == 0
+    assert await with_egress.count(tables.sessions) == 0
 
 
 async def test_userinfo_about_somebody_else_ends_the_sign_in(with_egress: Any, egress: Any) -> None:
@@ -348,9 +349,9 @@ async def test_a_person_whose_school_cannot_be_told_gets_no_session_and_loses_th
     async with with_egress.browser() as browser:
         answer = await with_egress.sign_in(browser)
     assert (answer.status_code, answer.json()["code"]) == (503, "RDVPERMIS_DOWN")
-    assert await with_egress.count(store.sessions, store.LIVE) == 0
-    assert await with_egress.count(tokens.tokens, tokens.LIVE) == 0
-    for task in list(with_egress.gateway.background):
+    assert await with_egress.count(tables.sessions, queries.LIVE) == 0
+    assert await with_egress.count(tables.tokens, tokens.LIVE) == 0
+    for task in list(with_egress.dependencies.sessions.background):
         await task
     assert [one.split("-")[0] for one in with_egress.provider.revoked] == ["refresh"]
 

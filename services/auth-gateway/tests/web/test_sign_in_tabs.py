@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_REFUSED, Record
-from resapermis_auth_gateway import store
+from resapermis_auth_gateway import tables
+from resapermis_auth_gateway.web.sign_in import queries
 
 pytestmark = pytest.mark.req("S-04")
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
@@ -27,7 +28,7 @@ async def test_of_two_tabs_that_sign_in_both_succeed(with_egress: Any, order: tu
         back = [await browser.get(with_egress.provider.sign_in(out[tab])) for tab in order]
         assert [(one.status_code, one.headers.get("location")) for one in back] == [(302, pages[tab]) for tab in order]
         assert (await browser.get("/auth/session")).status_code == 200
-    assert await with_egress.count(store.sessions, store.LIVE) == 1
+    assert await with_egress.count(tables.sessions, queries.LIVE) == 1
     assert await _refusals(with_egress) == []
 
 

@@ -37,7 +37,7 @@ async def test_no_code_state_address_or_error_text_is_traced(
     def broken(*_: Any) -> None:
         raise RuntimeError("Camille Martin")
 
-    monkeypatch.setattr(world.gateway.profiles, "open", broken)
+    monkeypatch.setattr(world.dependencies.profiles, "open", broken)
     async with world.browser(signed, headers={"User-Agent": "secret-agent"}) as browser:
         await browser.get("/auth/callback?code=secret-code&state=secret-state")
         await browser.get("/auth/session?x=secret-query")

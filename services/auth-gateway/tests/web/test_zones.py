@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from resapermis.scheduling.v1 import availability_pb2, school_pb2
-from resapermis_auth_gateway import store
 from resapermis_auth_gateway.web.days import day_at, midnight, zone_of
+from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_kit.database.transaction import transaction
 
 OVERSEAS = {
@@ -63,8 +63,8 @@ async def test_an_absence_that_names_no_zone_is_meant_on_the_clock_of_the_school
 ) -> None:
     world, _, told = await over(scheduling_rules={"AddUnavailability": availability_pb2.AddUnavailabilityResponse()})
     signed = await world.session()
-    async with transaction(world.gateway.engine) as tx:
-        await store.place_session(tx, signed.id, "school-1", "École du Test", department)
+    async with transaction(world.dependencies.sessions.engine) as tx:
+        await queries.place_session(tx, signed.id, "school-1", "École du Test", department)
     body = {"subject": {"kind": "school"}, "startsAt": "2026-12-09T09:00", "endsAt": "2026-12-09T10:00"}
     async with world.browser(signed) as browser:
         answer = await browser.post("/api/v1/unavailabilities", json=body, headers={"Idempotency-Key": "act-1"})

@@ -32,8 +32,8 @@ from resapermis_auth_gateway.egress.http import (
     base_of,
     parse,
 )
-from resapermis_auth_gateway.egress.keeper import Access, Keeper, Who
 from resapermis_auth_gateway.egress.refusals import code_of
+from resapermis_auth_gateway.egress.token_store import Access, TokenStore, Who
 from resapermis_auth_gateway.egress.wire.asks import Call
 from resapermis_auth_gateway.egress.wire.reads import read_refusal
 from resapermis_kit.clock import Clock
@@ -149,7 +149,7 @@ class RdvPermis:
         self,
         url: str,
         client: Client,
-        keeper: Keeper,
+        token_store: TokenStore,
         budget: Budget,
         breaker: Breaker,
         now: Clock,
@@ -158,7 +158,7 @@ class RdvPermis:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Ask nothing yet."""
-        self._url, self._client, self.keeper = base_of(url), client, keeper
+        self._url, self._client, self.token_store = base_of(url), client, token_store
         self.budget, self.breaker = budget, breaker
         self._now, self.clock, self._call_seconds = now, clock, call_seconds
         CIRCUIT.set_function(lambda: float(breaker.state(clock())))
@@ -171,7 +171,7 @@ class RdvPermis:
     @asynccontextmanager
     async def action(self, who: Who, calls: int = 1) -> AsyncIterator["Action"]:
         """Several calls on one token, all of them set aside in its budget before the first goes."""
-        access = await self.keeper.access(
+        access = await self.token_store.access(
             who, lambda employee: self.budget.left(employee, who.school_id, self.clock(), urgent=who.urgent)
         )
         reservation = self.reserve(access, calls, urgent=who.urgent)
@@ -302,7 +302,7 @@ class Action:
             return await self._once(call, read)
         except _Unauthorised:
             if self._access is tried:  # else a sibling call renewed it already
-                self._access = await self._client.keeper.renew(tried)
+                self._access = await self._client.token_store.renew(tried)
         except _Trouble as trouble:
             if call.changes or not isinstance(trouble, _Reset):
                 raise trouble.failure(call) from None

@@ -8,8 +8,8 @@ from uuid import UUID
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceServicer
 from resapermis_auth_gateway.egress.breaker import State
-from resapermis_auth_gateway.egress.keeper import Who
 from resapermis_auth_gateway.egress.rdvpermis import Action, Answer, RdvPermis
+from resapermis_auth_gateway.egress.token_store import Who
 from resapermis_auth_gateway.egress.wire import asks, reads
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Code, Failure, malformed
@@ -269,14 +269,14 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         """What is left to the caller; RdvPermis is not asked."""
         who, client = who_asks(request.on_behalf), self._rdvpermis
         budget, now = client.budget, client.clock()
-        mine = await client.keeper.employees(who)
+        mine = await client.token_store.employees(who)
         left = {one: budget.left(one, who.school_id, now, urgent=who.urgent) for one in mine}
         best = max(left, key=lambda one: left[one], default="")
         response = pb.GetBudgetResponse(
             calls_left=left.get(best, 0),
             calls_per_minute=budget.limits.employee,
             reachable=client.breaker.state(now) is not State.OPEN,
-            connected=bool(await client.keeper.of_school(who.school_id)),
+            connected=bool(await client.token_store.of_school(who.school_id)),
         )
         until = budget.wait_until(best, who.school_id, now, urgent=who.urgent) if best else now
         if until > now:

@@ -6,8 +6,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.iam.v1 import iam_pb2, iam_pb2_grpc
-from resapermis_auth_gateway import store
-from resapermis_auth_gateway.web.profile import Profiles
+from resapermis_auth_gateway import accounts
+from resapermis_auth_gateway.profile import Profiles
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import malformed
 from resapermis_vault.errors import Unreadable
@@ -31,9 +31,9 @@ class IamServicer(iam_pb2_grpc.IamServiceServicer):
         if not request.school_id:
             raise malformed("school_id", "not empty")
         async with transaction(self._engine) as tx:
-            accounts = await store.recipients(tx, request.school_id)
+            found = await accounts.recipients(tx, request.school_id)
         answer = iam_pb2.ListRecipientsResponse()
-        for account in accounts:
+        for account in found:
             try:
                 profile = self._profiles.open(account.id, account.person_key, account.profile)
             except Unreadable:

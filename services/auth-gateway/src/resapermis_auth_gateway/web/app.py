@@ -7,33 +7,33 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from resapermis_auth_gateway.web import static
+from resapermis_auth_gateway.web.dependencies import Dependencies
 from resapermis_auth_gateway.web.gate import Gate, unexpected
-from resapermis_auth_gateway.web.gateway import Gateway
 from resapermis_auth_gateway.web.openapi import bare_app
-from resapermis_auth_gateway.web.problem import EdgeFailure, bad_request, response_of
-from resapermis_auth_gateway.web.sentences import language_of
+from resapermis_auth_gateway.web.security import static
+from resapermis_auth_gateway.web.texts.sentences import language_of
+from resapermis_auth_gateway.web.wire.problem import EdgeFailure, bad_request, response_of
 from resapermis_kit.errors import Code, Failure
 
 MOST_VIOLATIONS = 20
 
 
-def build(gateway: Gateway) -> ASGIApp:
+def build(dependencies: Dependencies) -> ASGIApp:
     """The whole application; uvicorn or a test serves it."""
     app = bare_app()
-    app.state.gateway = gateway
-    app.router.default = static.Files(gateway.settings)
-    _refusals(app, gateway)
-    app.add_middleware(Calm, gateway=gateway)
-    return Gate(app, gateway)
+    app.state.dependencies = dependencies
+    app.router.default = static.Files(dependencies.settings)
+    _refusals(app, dependencies)
+    app.add_middleware(Calm, dependencies=dependencies)
+    return Gate(app, dependencies)
 
 
 class Calm:
     """Closest to the routes: an unexpected error becomes INTERNAL here, before the framework could keep its text."""
 
-    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
+    def __init__(self, app: ASGIApp, dependencies: Dependencies) -> None:
         """Around `app`."""
-        self._app, self._gateway = app, gateway
+        self._app, self._dependencies = app, dependencies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -50,12 +50,12 @@ class Calm:
             refusal = unexpected(error)
             if not begun:  # else the server sees an answer without end and cuts the connection
                 language = language_of(Request(scope).headers.get("accept-language", ""))
-                await response_of(refusal, language, self._gateway.now())(scope, receive, send)
+                await response_of(refusal, language, self._dependencies.now())(scope, receive, send)
 
 
-def _refusals(app: FastAPI, gateway: Gateway) -> None:
+def _refusals(app: FastAPI, dependencies: Dependencies) -> None:
     def answer(request: Request, failure: Failure) -> Response:
-        return response_of(failure, language_of(request.headers.get("accept-language", "")), gateway.now())
+        return response_of(failure, language_of(request.headers.get("accept-language", "")), dependencies.now())
 
     @app.exception_handler(Failure)
     async def refused(request: Request, failure: Failure) -> Response:

@@ -14,13 +14,13 @@ from opentelemetry.propagate import extract
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from resapermis_auth_gateway.web import body, sessions
-from resapermis_auth_gateway.web.address import counted_as, place_of
-from resapermis_auth_gateway.web.cookies import derive, digest, same, session_cookie
-from resapermis_auth_gateway.web.gateway import Gateway, Visitor
-from resapermis_auth_gateway.web.headers import DEFAULTS, REPORTS, security_headers
-from resapermis_auth_gateway.web.problem import bad_request, response_of
-from resapermis_auth_gateway.web.sentences import Language, language_of
+from resapermis_auth_gateway.web.dependencies import Dependencies, Visitor
+from resapermis_auth_gateway.web.security import body
+from resapermis_auth_gateway.web.security.address import counted_as, place_of
+from resapermis_auth_gateway.web.security.headers import DEFAULTS, REPORTS, security_headers
+from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, same, session_cookie
+from resapermis_auth_gateway.web.texts.sentences import Language, language_of
+from resapermis_auth_gateway.web.wire.problem import bad_request, response_of
 from resapermis_kit.clock import new_id
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.deadline import deadline
@@ -76,12 +76,12 @@ class _Answering:
 class Gate:
     """Around the whole application."""
 
-    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
+    def __init__(self, app: ASGIApp, dependencies: Dependencies) -> None:
         """`app` answers what is let in."""
-        self._app, self._gateway = app, gateway
-        self._cookie = session_cookie(gateway.settings.secure)
+        self._app, self._dependencies = app, dependencies
+        self._cookie = session_cookie(dependencies.settings.secure)
         self._fixed = [
-            (name.lower().encode(), value.encode()) for name, value in security_headers(gateway.settings).items()
+            (name.lower().encode(), value.encode()) for name, value in security_headers(dependencies.settings).items()
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +107,7 @@ class Gate:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
         """Admit and answer; return the status and the route's pattern, empty where none was found."""
         started = time.monotonic()
-        deadline.set(started + self._gateway.settings.request_seconds)
+        deadline.set(started + self._dependencies.settings.request_seconds)
         answering = _Answering(send, self._fixed)
         language = language_of(_header(scope, b"accept-language"))
         refusal: Failure | None = None
@@ -119,7 +119,7 @@ class Gate:
         except Exception as error:  # noqa: BLE001 - the one place where the unexpected becomes INTERNAL
             refusal = unexpected(error)
         if refusal is not None and not answering.status:
-            await response_of(refusal, language, self._gateway.now())(scope, receive, answering)
+            await response_of(refusal, language, self._dependencies.now())(scope, receive, answering)
         route = getattr(scope.get("route"), "path", "")
         ANSWERED.labels(route, _known(scope["method"]), str(answering.status)).observe(time.monotonic() - started)
         return answering.status, route
@@ -130,15 +130,15 @@ class Gate:
             raise bad_request("headers", "too many, or an address too long", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         _refuse_doubles(scope)
         if path in SIGN_IN:
-            self._gateway.rates.spend("sign_in", counted_as(scope))
+            self._dependencies.rates.spend("sign_in", counted_as(scope))
         if path.startswith(CALENDARS):
-            self._gateway.rates.spend("calendar", counted_as(scope))
+            self._dependencies.rates.spend("calendar", counted_as(scope))
         if path == REPORTS and method == "POST":
-            self._gateway.rates.spend("sign_in", counted_as(scope))
+            self._dependencies.rates.spend("sign_in", counted_as(scope))
             return await body.admit(scope, receive, body.REPORT)
         if not path.startswith(("/api/", "/auth/")) or path in OPEN:
             return receive
-        _check_site(scope, self._gateway.settings.public_origin)
+        _check_site(scope, self._dependencies.settings.public_origin)
         visitor = await self._visitor(scope, language)
         if method in SAFE:
             return receive
@@ -146,7 +146,7 @@ class Gate:
             raise Failure(Code.CODE_UNAUTHENTICATED, "no live session")
         if not same(_header(scope, TOKEN_HEADER), visitor.csrf_token):
             raise Failure(Code.CODE_CSRF, "the token is missing or another session's")
-        self._gateway.rates.spend("write", str(visitor.session.id))
+        self._dependencies.rates.spend("write", str(visitor.session.id))
         return await body.admit(scope, receive, body.ACCEPTED.get((method, path), body.JSON))
 
     async def _visitor(self, scope: Scope, language: Language) -> Visitor | None:
@@ -154,10 +154,10 @@ class Gate:
         if not value:
             return None
         act = not (scope["method"] in SAFE and scope["path"] in NO_ACT)
-        session = await sessions.find(self._gateway, digest(value), act=act)
+        session = await self._dependencies.sessions.find(digest(value), act=act)
         if session is None or not session.school_id:
             return None
-        visitor = Visitor(self._gateway, session, derive(value, "csrf"), place_of(scope), language)
+        visitor = Visitor(self._dependencies, session, derive(value, "csrf"), place_of(scope), language)
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state["visitor"] = visitor
         return visitor

@@ -4,7 +4,6 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from resapermis_auth_gateway.web.problem import MEDIA_TYPE
 from resapermis_auth_gateway.web.routes import (
     audit,
     auth,
@@ -19,7 +18,7 @@ from resapermis_auth_gateway.web.routes import (
     slots,
     watching,
 )
-from resapermis_auth_gateway.web.views.problem import ProblemView
+from resapermis_auth_gateway.web.wire.problem import MEDIA_TYPE, ProblemView
 
 VERSION = "1.0.0"
 SESSION, PROBLEM = "session", "#/components/schemas/Problem"

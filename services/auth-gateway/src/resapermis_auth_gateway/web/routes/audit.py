@@ -6,10 +6,9 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from resapermis.audit.v1 import audit_pb2
-from resapermis_auth_gateway.web.bodies import Id
-from resapermis_auth_gateway.web.gateway import Who
-from resapermis_auth_gateway.web.routes.parameters import Cursor, Limit, PathId
-from resapermis_auth_gateway.web.views.journal import CheckpointView, ProofView, RecordPage, RecordView
+from resapermis_auth_gateway.web.dependencies import Who
+from resapermis_auth_gateway.web.wire.audit import CheckpointView, ProofView, RecordPage, RecordView
+from resapermis_auth_gateway.web.wire.base import Cursor, Id, Limit, PathId
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 NOTE: dict[int | str, dict[str, Any]] = {
@@ -31,7 +30,7 @@ async def list_records(
     question = audit_pb2.ListRecordsRequest(
         cursor=cursor, limit=limit, action=action or "", candidate_id=candidate_id or "", object_id=object_id or ""
     )
-    answer = await who.ask(who.gateway.peers.audit.ListRecords, question)
+    answer = await who.ask(who.peers.audit.ListRecords, question)
     return RecordPage(items=[RecordView.of(one) for one in answer.records], next_cursor=answer.next_cursor or None)
 
 
@@ -40,7 +39,7 @@ async def get_checkpoint(
     who: Who, accept: Annotated[str, Header(max_length=500, include_in_schema=False)] = "application/json"
 ) -> CheckpointView | Response:
     """Give the newest signed checkpoint: the note itself where text/plain is asked, else JSON with its key."""
-    answer = await who.ask(who.gateway.peers.audit.GetCheckpoint, audit_pb2.GetCheckpointRequest())
+    answer = await who.ask(who.peers.audit.GetCheckpoint, audit_pb2.GetCheckpointRequest())
     if accept.startswith("text/plain"):
         return PlainTextResponse(answer.note)
     return CheckpointView(note=answer.note, verifier_key=answer.verifier_key)
@@ -50,4 +49,4 @@ async def get_checkpoint(
 async def get_proof(who: Who, record_id: PathId) -> ProofView:
     """Prove that a record is in the tree of the newest checkpoint."""
     question = audit_pb2.GetInclusionProofRequest(record_id=record_id)
-    return ProofView.of(await who.ask(who.gateway.peers.audit.GetInclusionProof, question))
+    return ProofView.of(await who.ask(who.peers.audit.GetInclusionProof, question))

@@ -5,19 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from resapermis_auth_gateway.web import page, sessions, sign_in
-from resapermis_auth_gateway.web.cookies import session_cookie
-from resapermis_auth_gateway.web.gateway import Gateway, Who, now_of
-from resapermis_auth_gateway.web.views.session import SchoolView, SessionView, SignedOutView, UserView
+from resapermis_auth_gateway.web.dependencies import Who, dependencies_of, now_of
+from resapermis_auth_gateway.web.sign_in import page
+from resapermis_auth_gateway.web.sign_in.cookies import session_cookie
+from resapermis_auth_gateway.web.sign_in.flow import Answer
+from resapermis_auth_gateway.web.wire.session import SchoolView, SessionView, SignedOutView, UserView
 from resapermis_kit.errors import Failure
 
 router = APIRouter(prefix="/auth", tags=["session"])
 Word = Annotated[str, Query(max_length=4096)]
-
-
-def _gateway(request: Request) -> Gateway:
-    found: Gateway = request.app.state.gateway
-    return found
 
 
 @router.get("/login", status_code=302, response_class=RedirectResponse)
@@ -25,28 +21,28 @@ async def login(
     request: Request, return_to: Annotated[str, Query(alias="returnTo", max_length=2000)] = "/"
 ) -> Response:
     """Send the browser to RdvPermis; afterwards it comes back to `returnTo`, a path of ours."""
-    return await sign_in.begin(_gateway(request), request, return_to)
+    return await dependencies_of(request).sign_in.begin(request, return_to)
 
 
 @router.get("/callback", status_code=302, response_class=RedirectResponse)
 async def callback(request: Request, code: Word = "", state: Word = "", iss: Word = "", error: Word = "") -> Response:
     """Where RdvPermis sends the browser back; opens a session."""
-    answer = sign_in.Answer(code=code, state=state, iss=iss, error=error)
+    answer = Answer(code=code, state=state, iss=iss, error=error)
     try:
-        return await sign_in.finish(_gateway(request), request, answer)
+        return await dependencies_of(request).sign_in.finish(request, answer)
     except Failure as failure:
         if not page.wanted(request):
             raise
-        return page.of(failure, request, _gateway(request).now())
+        return page.of(failure, request, dependencies_of(request).now())
 
 
 @router.post("/logout", response_model=SignedOutView)
 async def logout(who: Who) -> Response:
     """End the session here, at once, and its tokens at RdvPermis; then the browser goes to `redirect`."""
-    await sessions.end(who.gateway, who.session, "signed_out", by_system=False, place=who.place)
-    redirect = await who.gateway.provider.end_session_url(who.session.provider_sid)
+    await who.dependencies.sessions.end(who.session, "signed_out", by_system=False, place=who.place)
+    redirect = await who.dependencies.provider.end_session_url(who.session.provider_sid)
     response = JSONResponse(SignedOutView(redirect=redirect).model_dump(mode="json", by_alias=True))
-    session_cookie(who.gateway.settings.secure).clear(response)
+    session_cookie(who.dependencies.settings.secure).clear(response)
     response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
     return response
 
@@ -54,12 +50,12 @@ async def logout(who: Who) -> Response:
 @router.get("/session")
 async def session(who: Who) -> SessionView:
     """Say who is signed in; asking counts as an act and extends the session."""
-    profile = who.gateway.profiles.open(who.session.account_id, who.session.person_key, who.session.profile)
+    profile = who.dependencies.profiles.open(who.session.account_id, who.session.person_key, who.session.profile)
     return SessionView(
         user=UserView(id=str(who.session.account_id), display_name=profile.display_name),
         school=SchoolView(id=who.session.school_id, name=who.session.school_name, department=who.session.department),
         roles=list(who.session.roles),
         csrf_token=who.csrf_token,
-        expires_at=sessions.Limits.of(who.gateway.settings).ends_at(who.session),
+        expires_at=who.dependencies.sessions.limits.ends_at(who.session),
         server_time=now_of(who),
     )

@@ -6,17 +6,18 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from resapermis.scheduling.v1 import availability_pb2
-from resapermis_auth_gateway.web.bodies import Id, NewUnavailability, Subject
 from resapermis_auth_gateway.web.days import known_zone, local_instant, midnight, sane, zone_of
-from resapermis_auth_gateway.web.gateway import Gateway, Key, Who
-from resapermis_auth_gateway.web.routes.parameters import PathId
-from resapermis_auth_gateway.web.views.availability import (
+from resapermis_auth_gateway.web.dependencies import Key, Who, dependencies_of
+from resapermis_auth_gateway.web.wire.availability import (
     AddedUnavailabilityView,
     FeedAddressView,
     ImportView,
+    NewUnavailability,
+    Subject,
     UnavailabilityPage,
     UnavailabilityView,
 )
+from resapermis_auth_gateway.web.wire.base import Id, PathId
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc import peers
 
@@ -63,7 +64,7 @@ async def list_unavailabilities(
         to=midnight(to + timedelta(days=1), who.session.department),
     )
     getattr(question, "from").CopyFrom(midnight(from_, who.session.department))
-    answer = await who.ask(who.gateway.peers.availability.ListUnavailabilities, question)
+    answer = await who.ask(who.peers.availability.ListUnavailabilities, question)
     return UnavailabilityPage(items=[UnavailabilityView.of(one) for one in answer.occurrences])
 
 
@@ -85,7 +86,7 @@ async def add_unavailability(who: Who, key: Key, body: NewUnavailability) -> Add
             time_zone=zone.key,
         ),
     )
-    answer = await who.ask(who.gateway.peers.availability.AddUnavailability, command)
+    answer = await who.ask(who.peers.availability.AddUnavailability, command)
     return AddedUnavailabilityView(
         unavailability=UnavailabilityView.of(answer.unavailability), met_line_ids=list(answer.met_line_ids)
     )
@@ -99,7 +100,7 @@ def _subject_of(subject: Subject) -> availability_pb2.Subject:
 async def remove_unavailability(who: Who, unavailability_id: PathId) -> None:
     """Take one back, with all its occurrences."""
     command = availability_pb2.RemoveUnavailabilityRequest(id=unavailability_id)
-    await who.ask(who.gateway.peers.availability.RemoveUnavailability, command)
+    await who.ask(who.peers.availability.RemoveUnavailability, command)
 
 
 @router.post("/unavailabilities/import", openapi_extra=CALENDAR_BODY)
@@ -110,7 +111,7 @@ async def import_calendar(who: Who, request: Request, subject: Kind, subject_id:
     )
     if not command.calendar:
         raise malformed("body", "an iCalendar file")
-    answer = await who.ask(who.gateway.peers.availability.ImportCalendar, command)
+    answer = await who.ask(who.peers.availability.ImportCalendar, command)
     return ImportView(kept=answer.kept, left_out=dict(answer.left_out))
 
 
@@ -118,24 +119,23 @@ async def import_calendar(who: Who, request: Request, subject: Kind, subject_id:
 async def create_feed(who: Who, trainer_id: PathId) -> FeedAddressView:
     """Make a private address of a trainer's exams, shown this once; an earlier one ends."""
     command = availability_pb2.CreateFeedRequest(trainer_id=trainer_id)
-    answer = await who.ask(who.gateway.peers.availability.CreateFeed, command)
-    return FeedAddressView(address=f"{who.gateway.settings.public_url}/calendars/{answer.token}.ics")
+    answer = await who.ask(who.peers.availability.CreateFeed, command)
+    return FeedAddressView(address=f"{who.dependencies.settings.public_url}/calendars/{answer.token}.ics")
 
 
 @router.delete("/calendar-feeds/{trainer_id}", status_code=204, response_class=Response)
 async def revoke_feed(who: Who, trainer_id: PathId) -> None:
     """End a trainer's private address."""
     command = availability_pb2.RevokeFeedRequest(trainer_id=trainer_id)
-    await who.ask(who.gateway.peers.availability.RevokeFeed, command)
+    await who.ask(who.peers.availability.RevokeFeed, command)
 
 
 @open_router.get("/calendars/{token}.ics", responses=CALENDAR, response_class=Response)
 async def get_calendar(request: Request, token: str) -> Response:
     """Give the calendar behind a private address. Who knows it needs no session; one that ended never was."""
-    gateway: Gateway = request.app.state.gateway
     if not token or len(token) > LONGEST_TOKEN or not token.isprintable():
         raise Failure(Code.CODE_NOT_FOUND, "no such calendar")
     question = availability_pb2.GetFeedRequest(token=token)
-    answer = await peers.ask(gateway.peers.availability.GetFeed, question, principal="")
+    answer = await peers.ask(dependencies_of(request).peers.availability.GetFeed, question, principal="")
     headers = {"Cache-Control": "private, max-age=300", "X-Robots-Tag": "noindex"}
     return Response(answer.calendar, media_type="text/calendar; charset=utf-8", headers=headers)

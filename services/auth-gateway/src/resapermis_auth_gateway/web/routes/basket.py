@@ -5,11 +5,24 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from resapermis.basket.v1 import basket_pb2
-from resapermis_auth_gateway.web.bodies import Accompaniment, Check, Hold, Item, Naming, Preparation, Validation
-from resapermis_auth_gateway.web.gateway import Key, Visitor, Who, now_of
-from resapermis_auth_gateway.web.routes.parameters import PathId
-from resapermis_auth_gateway.web.views.basket import BasketView, GroupOutcomeView, GroupView, LimitsView, LineView
-from resapermis_auth_gateway.web.views.openings import CheckView, PreparationView
+from resapermis_auth_gateway.web.dependencies import Key, Visitor, Who, now_of
+from resapermis_auth_gateway.web.wire.base import PathId
+from resapermis_auth_gateway.web.wire.basket import (
+    Accompaniment,
+    BasketView,
+    Check,
+    CheckView,
+    GroupOutcomeView,
+    GroupView,
+    Hold,
+    Item,
+    LimitsView,
+    LineView,
+    Naming,
+    Preparation,
+    PreparationView,
+    Validation,
+)
 
 router = APIRouter(prefix="/basket", tags=["basket"])
 PARTLY: dict[int | str, dict[str, Any]] = {
@@ -24,7 +37,7 @@ async def _line(who: Visitor, line: basket_pb2.Line) -> LineView:
 @router.get("")
 async def get_basket(who: Who) -> BasketView:
     """Show the school's live groups."""
-    answer = await who.ask(who.gateway.peers.basket.GetBasket, basket_pb2.GetBasketRequest())
+    answer = await who.ask(who.peers.basket.GetBasket, basket_pb2.GetBasketRequest())
     lines = (line for group in answer.groups for line in group.lines)
     names = await who.names((line.candidate_id for line in lines), "show_basket")
     return BasketView(
@@ -51,7 +64,7 @@ def _asked(item: Item) -> basket_pb2.HoldLine:
 async def check(who: Who, body: Check) -> CheckView:
     """Say whether a hold would be allowed now: why not, what to do, when it opens. Holds nothing."""
     question = basket_pb2.CheckHoldRequest(lines=[_asked(item) for item in body.items])
-    answer = await who.ask(who.gateway.peers.basket.CheckHold, question)
+    answer = await who.ask(who.peers.basket.CheckHold, question)
     return CheckView.of(answer.explained, who.language, now_of(who))
 
 
@@ -64,7 +77,7 @@ async def prepare(who: Who, body: Preparation) -> PreparationView:
         candidate_ids=body.candidate_ids,
         slot_id=body.slot_id or "",
     )
-    answer = await who.ask(who.gateway.peers.basket.PrepareOpening, question)
+    answer = await who.ask(who.peers.basket.PrepareOpening, question)
     names = await who.names((one.candidate_id for one in answer.candidates), "show_basket")
     return PreparationView.of(answer, names, who.language, now_of(who))
 
@@ -80,7 +93,7 @@ async def hold(who: Who, key: Key, body: Hold, response: Response) -> GroupOutco
         lines=[_asked(item) for item in body.items],
         all_or_nothing=body.all_or_nothing,
     )
-    group = (await who.ask(who.gateway.peers.basket.HoldSlots, command)).group
+    group = (await who.ask(who.peers.basket.HoldSlots, command)).group
     if any(line.state != basket_pb2.LINE_STATE_HELD for line in group.lines):
         response.status_code = 207
     return GroupOutcomeView.of(group, {}, who.language, now_of(who))
@@ -90,7 +103,7 @@ async def hold(who: Who, key: Key, body: Hold, response: Response) -> GroupOutco
 async def name_candidate(who: Who, key: Key, line_id: PathId, body: Naming) -> LineView:
     """Name, rename or unname the candidate of a held line."""
     command = basket_pb2.NameCandidateRequest(request_id=key, line_id=line_id, candidate_id=body.candidate_id or "")
-    return await _line(who, (await who.ask(who.gateway.peers.basket.NameCandidate, command)).line)
+    return await _line(who, (await who.ask(who.peers.basket.NameCandidate, command)).line)
 
 
 @router.put("/items/{line_id}/accompaniment")
@@ -99,21 +112,21 @@ async def accompany(who: Who, key: Key, line_id: PathId, body: Accompaniment) ->
     command = basket_pb2.SetLineResourcesRequest(
         request_id=key, line_id=line_id, trainer_id=body.trainer_id or "", vehicle_id=body.vehicle_id or ""
     )
-    return await _line(who, (await who.ask(who.gateway.peers.basket.SetLineResources, command)).line)
+    return await _line(who, (await who.ask(who.peers.basket.SetLineResources, command)).line)
 
 
 @router.delete("/items/{line_id}")
 async def release(who: Who, key: Key, line_id: PathId) -> LineView:
     """Give a held slot back."""
     command = basket_pb2.ReleaseLineRequest(request_id=key, line_id=line_id)
-    return await _line(who, (await who.ask(who.gateway.peers.basket.ReleaseLine, command)).line)
+    return await _line(who, (await who.ask(who.peers.basket.ReleaseLine, command)).line)
 
 
 @router.post("/validation", responses=PARTLY)
 async def validate(who: Who, key: Key, body: Validation, response: Response) -> GroupOutcomeView:
     """Validate a group: each named line is booked or rejected; one whose outcome is unknown stays confirming."""
     command = basket_pb2.ValidateGroupRequest(request_id=key, group_id=body.group_id)
-    group = (await who.ask(who.gateway.peers.basket.ValidateGroup, command)).group
+    group = (await who.ask(who.peers.basket.ValidateGroup, command)).group
     if any(line.state != basket_pb2.LINE_STATE_BOOKED for line in group.lines):
         response.status_code = 207
     names = await who.names((line.candidate_id for line in group.lines), "show_basket")

@@ -8,17 +8,19 @@ from fastapi import APIRouter, Query
 
 from resapermis.basket.v1 import basket_pb2
 from resapermis.booking.v1 import booking_pb2
-from resapermis_auth_gateway.web.bodies import Cancellation, Month, Replacement, Swap
 from resapermis_auth_gateway.web.days import sane
-from resapermis_auth_gateway.web.gateway import Key, Visitor, Who, now_of
-from resapermis_auth_gateway.web.routes.parameters import Cursor, Limit, PathId
-from resapermis_auth_gateway.web.views.basket import (
+from resapermis_auth_gateway.web.dependencies import Key, Visitor, Who, now_of
+from resapermis_auth_gateway.web.wire.base import Cursor, Limit, Month, PathId
+from resapermis_auth_gateway.web.wire.basket import LineView
+from resapermis_auth_gateway.web.wire.bookings import (
     BookingPage,
+    Cancellation,
     CancellationView,
-    LineView,
+    Replacement,
     ReplacementsView,
     ResultCountView,
     ResultsView,
+    Swap,
     SwappableView,
     SwappedView,
 )
@@ -42,7 +44,7 @@ async def list_bookings(
     question = booking_pb2.ListBookingsRequest(
         filter=booking_pb2.BookingFilter.Value(f"BOOKING_FILTER_{filter.upper()}"), cursor=cursor, limit=limit
     )
-    answer = await who.ask(who.gateway.peers.booking.ListBookings, question)
+    answer = await who.ask(who.peers.booking.ListBookings, question)
     known = answer.HasField("replacements_left") and answer.HasField("replacements_per_month")
     return BookingPage(
         items=await _lines(who, answer.bookings),
@@ -62,7 +64,7 @@ async def list_results(
 ) -> ResultsView:
     """Count passes, failures and absences of past bookings, by month and licence group."""
     question = booking_pb2.GetResultsRequest(from_month=from_ or "", to_month=to or "")
-    answer = await who.ask(who.gateway.peers.booking.GetResults, question)
+    answer = await who.ask(who.peers.booking.GetResults, question)
     return ResultsView(items=[ResultCountView.of(one) for one in answer.counts])
 
 
@@ -75,7 +77,7 @@ async def list_swappable(
     """List the bookings that may change places with this one, as RdvPermis says; spends a call."""
     wanted = "" if day is None else sane(day, "date").isoformat()
     question = booking_pb2.ListSwappableRequest(booking_id=booking_id, date=wanted)
-    answer = await who.ask(who.gateway.peers.booking.ListSwappable, question)
+    answer = await who.ask(who.peers.booking.ListSwappable, question)
     return SwappableView(items=await _lines(who, answer.bookings), server_time=now_of(who))
 
 
@@ -85,7 +87,7 @@ async def swap(who: Who, key: Key, booking_id: PathId, body: Swap) -> SwappedVie
     command = booking_pb2.SwapBookingsRequest(
         request_id=key, booking_id=booking_id, other_booking_id=body.other_booking_id
     )
-    answer = await who.ask(who.gateway.peers.booking.SwapBookings, command)
+    answer = await who.ask(who.peers.booking.SwapBookings, command)
     return SwappedView(items=await _lines(who, answer.bookings))
 
 
@@ -93,7 +95,7 @@ async def swap(who: Who, key: Key, booking_id: PathId, body: Swap) -> SwappedVie
 async def preview_cancellation(who: Who, booking_id: PathId) -> CancellationView:
     """Say what cancelling would cost; cancels nothing."""
     question = booking_pb2.PreviewCancellationRequest(booking_id=booking_id)
-    answer = await who.ask(who.gateway.peers.booking.PreviewCancellation, question)
+    answer = await who.ask(who.peers.booking.PreviewCancellation, question)
     return CancellationView.of(answer, now_of(who))
 
 
@@ -101,7 +103,7 @@ async def preview_cancellation(who: Who, booking_id: PathId) -> CancellationView
 async def cancel(who: Who, key: Key, booking_id: PathId, body: Cancellation) -> LineView:
     """Cancel a coming booking; `changing` stays true while RdvPermis' answer is not known."""
     command = booking_pb2.CancelBookingRequest(request_id=key, booking_id=booking_id, reason=body.reason)
-    line = (await who.ask(who.gateway.peers.booking.CancelBooking, command)).booking
+    line = (await who.ask(who.peers.booking.CancelBooking, command)).booking
     return (await _lines(who, [line]))[0]
 
 
@@ -109,5 +111,5 @@ async def cancel(who: Who, key: Key, booking_id: PathId, body: Cancellation) -> 
 async def replace(who: Who, key: Key, booking_id: PathId, body: Replacement) -> LineView:
     """Give a coming booking to another candidate; the answer is the new booking."""
     command = booking_pb2.ReplaceCandidateRequest(request_id=key, booking_id=booking_id, candidate_id=body.candidate_id)
-    line = (await who.ask(who.gateway.peers.booking.ReplaceCandidate, command)).booking
+    line = (await who.ask(who.peers.booking.ReplaceCandidate, command)).booking
     return (await _lines(who, [line]))[0]

@@ -4,11 +4,16 @@ from fastapi import APIRouter, Response
 
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis.scheduling.v1 import school_pb2
-from resapermis_auth_gateway.web.bodies import CandidateQuery, NewCandidate, Waiver
-from resapermis_auth_gateway.web.gateway import Key, Who
-from resapermis_auth_gateway.web.routes.parameters import Cursor, Limit, PathId
-from resapermis_auth_gateway.web.views.people import CandidatePage, CandidateView
-from resapermis_auth_gateway.web.views.school import StandingView
+from resapermis_auth_gateway.web.dependencies import Key, Who
+from resapermis_auth_gateway.web.wire.base import Cursor, Limit, PathId
+from resapermis_auth_gateway.web.wire.candidates import (
+    CandidatePage,
+    CandidateQuery,
+    CandidateView,
+    NewCandidate,
+    StandingView,
+    Waiver,
+)
 
 router = APIRouter(prefix="/candidates", tags=["candidates"])
 restrictions = APIRouter(prefix="/restrictions", tags=["candidates"])
@@ -18,7 +23,7 @@ restrictions = APIRouter(prefix="/restrictions", tags=["candidates"])
 async def list_candidates(who: Who, cursor: Cursor = "", limit: Limit = 50) -> CandidatePage:
     """List the school's candidates, newest first."""
     question = mandate_pb2.ListCandidatesRequest(cursor=cursor, limit=limit, purpose="follow_candidate")
-    answer = await who.ask(who.gateway.peers.mandate.ListCandidates, question)
+    answer = await who.ask(who.peers.mandate.ListCandidates, question)
     return CandidatePage(
         items=[CandidateView.of(one) for one in answer.candidates], next_cursor=answer.next_cursor or None
     )
@@ -30,14 +35,14 @@ async def create_candidate(who: Who, key: Key, body: NewCandidate) -> CandidateV
     command = mandate_pb2.CreateCandidateRequest(
         request_id=key, last_name=body.last_name, first_name=body.first_name, neph=body.neph, email=body.email or ""
     )
-    return CandidateView.of((await who.ask(who.gateway.peers.mandate.CreateCandidate, command)).candidate)
+    return CandidateView.of((await who.ask(who.peers.mandate.CreateCandidate, command)).candidate)
 
 
 @router.post("/search")
 async def search_candidates(who: Who, body: CandidateQuery) -> CandidatePage:
     """Find by whole words of a name, or by NEPH."""
     question = mandate_pb2.SearchCandidatesRequest(query=body.query, purpose="find_candidate")
-    answer = await who.ask(who.gateway.peers.mandate.SearchCandidates, question)
+    answer = await who.ask(who.peers.mandate.SearchCandidates, question)
     return CandidatePage(items=[CandidateView.of(one) for one in answer.candidates])
 
 
@@ -45,14 +50,14 @@ async def search_candidates(who: Who, body: CandidateQuery) -> CandidatePage:
 async def get_candidate(who: Who, candidate_id: PathId) -> CandidateView:
     """Show one candidate, with mandates."""
     question = mandate_pb2.GetCandidateRequest(candidate_id=candidate_id, purpose="follow_candidate")
-    return CandidateView.of((await who.ask(who.gateway.peers.mandate.GetCandidate, question)).candidate)
+    return CandidateView.of((await who.ask(who.peers.mandate.GetCandidate, question)).candidate)
 
 
 @router.get("/{candidate_id}/standing")
 async def get_standing(who: Who, candidate_id: PathId) -> StandingView:
     """Say what restricts a candidate, and from when on each licence group is free."""
     question = school_pb2.GetStandingRequest(candidate_ids=[candidate_id])
-    found = (await who.ask(who.gateway.peers.school.GetStanding, question)).standings
+    found = (await who.ask(who.peers.school.GetStanding, question)).standings
     standing = found[0] if found else school_pb2.Standing(candidate_id=candidate_id)
     return StandingView.of(standing, str(who.session.account_id), who.language)
 
@@ -61,12 +66,10 @@ async def get_standing(who: Who, candidate_id: PathId) -> StandingView:
 async def propose_waiver(who: Who, restriction_id: PathId, body: Waiver) -> None:
     """Ask that a restriction be waived for force majeure; a second person approves."""
     command = school_pb2.ProposeWaiverRequest(restriction_id=restriction_id, reason=body.reason)
-    await who.ask(who.gateway.peers.school.ProposeWaiver, command)
+    await who.ask(who.peers.school.ProposeWaiver, command)
 
 
 @restrictions.post("/{restriction_id}/waiver-approval", status_code=204, response_class=Response)
 async def approve_waiver(who: Who, restriction_id: PathId) -> None:
     """Approve what another person proposed."""
-    await who.ask(
-        who.gateway.peers.school.ApproveWaiver, school_pb2.ApproveWaiverRequest(restriction_id=restriction_id)
-    )
+    await who.ask(who.peers.school.ApproveWaiver, school_pb2.ApproveWaiverRequest(restriction_id=restriction_id))

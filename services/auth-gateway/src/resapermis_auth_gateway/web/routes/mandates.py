@@ -5,10 +5,9 @@ from typing import Literal
 from fastapi import APIRouter
 
 from resapermis.mandate.v1 import mandate_pb2
-from resapermis_auth_gateway.web.bodies import NewMandate
-from resapermis_auth_gateway.web.gateway import Key, Who
-from resapermis_auth_gateway.web.routes.parameters import Cursor, Limit, PathId
-from resapermis_auth_gateway.web.views.people import MandatePage, MandateView
+from resapermis_auth_gateway.web.dependencies import Key, Who
+from resapermis_auth_gateway.web.wire.base import Cursor, Limit, PathId
+from resapermis_auth_gateway.web.wire.candidates import MandatePage, MandateView, NewMandate
 
 router = APIRouter(prefix="/mandates", tags=["mandates"])
 State = Literal["draft", "pending", "active", "refused", "cancelled", "revoked", "expired", "superseded"]
@@ -20,7 +19,7 @@ async def list_mandates(who: Who, cursor: Cursor = "", limit: Limit = 50, state:
     question = mandate_pb2.ListMandatesRequest(cursor=cursor, limit=limit)
     if state is not None:
         question.state = mandate_pb2.MandateState.Value(f"MANDATE_STATE_{state.upper()}")
-    answer = await who.ask(who.gateway.peers.mandate.ListMandates, question)
+    answer = await who.ask(who.peers.mandate.ListMandates, question)
     return MandatePage(items=[MandateView.of(one) for one in answer.mandates], next_cursor=answer.next_cursor or None)
 
 
@@ -30,18 +29,18 @@ async def request_mandate(who: Who, key: Key, body: NewMandate) -> MandateView:
     command = mandate_pb2.RequestMandateRequest(
         request_id=key, candidate_id=body.candidate_id, category=body.category, gearbox=body.gearbox or ""
     )
-    return MandateView.of((await who.ask(who.gateway.peers.mandate.RequestMandate, command)).mandate)
+    return MandateView.of((await who.ask(who.peers.mandate.RequestMandate, command)).mandate)
 
 
 @router.post("/{mandate_id}/refresh")
 async def refresh_mandate(who: Who, mandate_id: PathId) -> MandateView:
     """Read the mandate again at RdvPermis now; spends a call of the school's budget."""
     question = mandate_pb2.RefreshMandateRequest(mandate_id=mandate_id)
-    return MandateView.of((await who.ask(who.gateway.peers.mandate.RefreshMandate, question)).mandate)
+    return MandateView.of((await who.ask(who.peers.mandate.RefreshMandate, question)).mandate)
 
 
 @router.post("/{mandate_id}/revocation")
 async def revoke_mandate(who: Who, key: Key, mandate_id: PathId) -> MandateView:
     """Give the mandate back."""
     command = mandate_pb2.RevokeMandateRequest(request_id=key, mandate_id=mandate_id)
-    return MandateView.of((await who.ask(who.gateway.peers.mandate.RevokeMandate, command)).mandate)
+    return MandateView.of((await who.ask(who.peers.mandate.RevokeMandate, command)).mandate)

@@ -8,8 +8,8 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from resapermis_auth_gateway.web.gateway import Gateway
-from resapermis_auth_gateway.web.headers import REPORTS
+from resapermis_auth_gateway.web.dependencies import dependencies_of
+from resapermis_auth_gateway.web.security.headers import REPORTS
 
 router = APIRouter(tags=["service"])
 log = structlog.get_logger()
@@ -25,8 +25,7 @@ async def alive() -> str:
 @router.get("/readyz", response_class=PlainTextResponse, responses={503: {"description": "Names what is missing."}})
 async def ready(request: Request) -> Response:
     """Say whether the process can do its work."""
-    gateway: Gateway = request.app.state.gateway
-    problems = await gateway.health.problems()
+    problems = await dependencies_of(request).health.problems()
     return PlainTextResponse((", ".join(problems) or "ready") + "\n", status_code=503 if problems else 200)
 
 

@@ -6,10 +6,9 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from resapermis.notification.v1 import notification_pb2
-from resapermis_auth_gateway.web import feed
-from resapermis_auth_gateway.web.gateway import Visitor, Who, now_of
-from resapermis_auth_gateway.web.routes.parameters import Cursor, Limit, PathId
-from resapermis_auth_gateway.web.views.inbox import NoticePage, NoticeView
+from resapermis_auth_gateway.web.dependencies import Visitor, Who, now_of
+from resapermis_auth_gateway.web.wire.base import Cursor, Limit, PathId
+from resapermis_auth_gateway.web.wire.notifications import NoticePage, NoticeView
 
 router = APIRouter(prefix="/notifications", tags=["notifications"])
 STREAM: dict[int | str, dict[str, Any]] = {
@@ -34,7 +33,7 @@ async def list_notices(
 ) -> NoticePage:
     """List what happened, newest first."""
     question = notification_pb2.ListNoticesRequest(cursor=cursor, limit=limit, unread_only=unread_only)
-    answer = await who.ask(who.gateway.peers.notification.ListNotices, question)
+    answer = await who.ask(who.peers.notification.ListNotices, question)
     names = await who.names((one.candidate_id for one in answer.notices), "show_notice")
     return NoticePage(
         items=[NoticeView.of(one, names) for one in answer.notices],
@@ -50,11 +49,11 @@ async def stream(
 ) -> StreamingResponse:
     """Follow live: closed within a second of the session's end."""
     who.may("notice.read")
-    return feed.response(who, last_event_id)
+    return who.dependencies.feed.response(who.viewer, last_event_id)
 
 
 @router.post("/{notice_id}/read")
 async def mark_read(who: Who, notice_id: PathId) -> NoticeView:
     """Mark a notice as read."""
     question = notification_pb2.MarkReadRequest(notice_id=notice_id)
-    return await _shown(who, (await who.ask(who.gateway.peers.notification.MarkRead, question)).notice)
+    return await _shown(who, (await who.ask(who.peers.notification.MarkRead, question)).notice)

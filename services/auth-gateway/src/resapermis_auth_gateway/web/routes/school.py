@@ -5,17 +5,21 @@ from fastapi import APIRouter
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2
 from resapermis.scheduling.v1 import school_pb2
-from resapermis_auth_gateway.web.bodies import DeclaredHours, Hours, Licence, TrainerPlan, VehiclePlan
 from resapermis_auth_gateway.web.days import end_of, midnight, sane
-from resapermis_auth_gateway.web.gateway import Key, Visitor, Who
-from resapermis_auth_gateway.web.routes.parameters import PathId
-from resapermis_auth_gateway.web.views.school import (
+from resapermis_auth_gateway.web.dependencies import Key, Visitor, Who
+from resapermis_auth_gateway.web.wire.base import PathId
+from resapermis_auth_gateway.web.wire.school import (
+    DeclaredHours,
     EmployeeView,
+    Hours,
     HoursPage,
+    Licence,
     SchoolProfileView,
     TrainerPage,
+    TrainerPlan,
     TrainerView,
     VehiclePage,
+    VehiclePlan,
     VehicleView,
 )
 from resapermis_kit.errors import Failure, malformed
@@ -31,7 +35,7 @@ def _profile(who: Visitor, school: school_pb2.School) -> SchoolProfileView:
 async def _employees(who: Visitor) -> list[EmployeeView] | None:
     """RdvPermis' names for the school's own people; None while it cannot be asked: a page without names is shown."""
     try:
-        answer = await who.ask(who.gateway.peers.rdvpermis.ListEmployees, rdvpermis_pb2.ListEmployeesRequest())
+        answer = await who.ask(who.peers.rdvpermis.ListEmployees, rdvpermis_pb2.ListEmployeesRequest())
     except Failure as failure:
         log.warning("names.missing", error_code=failure.name)
         return None
@@ -41,7 +45,7 @@ async def _employees(who: Visitor) -> list[EmployeeView] | None:
 @router.get("")
 async def get_school(who: Who) -> SchoolProfileView:
     """Show the asker's school."""
-    answer = await who.ask(who.gateway.peers.school.GetSchool, school_pb2.GetSchoolRequest())
+    answer = await who.ask(who.peers.school.GetSchool, school_pb2.GetSchoolRequest())
     return _profile(who, answer.school)
 
 
@@ -50,13 +54,13 @@ async def set_licence(who: Who, body: Licence) -> SchoolProfileView:
     """Keep the last day of the school's licence."""
     ends = end_of(body.licensed_until, who.session.department, "licensedUntil")
     command = school_pb2.SetLicenceRequest(licensed_until=ends)
-    return _profile(who, (await who.ask(who.gateway.peers.school.SetLicence, command)).school)
+    return _profile(who, (await who.ask(who.peers.school.SetLicence, command)).school)
 
 
 @router.get("/trainers")
 async def list_trainers(who: Who) -> TrainerPage:
     """List trainers, active and past, and the other employees; spends a call for their names."""
-    answer = await who.ask(who.gateway.peers.school.ListTrainers, school_pb2.ListTrainersRequest())
+    answer = await who.ask(who.peers.school.ListTrainers, school_pb2.ListTrainersRequest())
     employees = await _employees(who)
     names = {one.id: one.display_name for one in employees or ()}
     trainers = {one.id for one in answer.trainers}
@@ -81,14 +85,14 @@ async def set_trainer(who: Who, trainer_id: PathId, body: TrainerPlan) -> Traine
         authorised_until=end_of(body.authorised_until, body.department, "authorisedUntil"),
     )
     command = school_pb2.SetTrainerRequest(trainer=trainer)
-    kept = (await who.ask(who.gateway.peers.school.SetTrainer, command)).trainer
+    kept = (await who.ask(who.peers.school.SetTrainer, command)).trainer
     return TrainerView.of(kept, {one.id: one.display_name for one in await _employees(who) or ()})
 
 
 @router.get("/vehicles")
 async def list_vehicles(who: Who) -> VehiclePage:
     """List the vehicles used at exams."""
-    answer = await who.ask(who.gateway.peers.school.ListVehicles, school_pb2.ListVehiclesRequest())
+    answer = await who.ask(who.peers.school.ListVehicles, school_pb2.ListVehiclesRequest())
     return VehiclePage(items=[VehicleView.of(one) for one in answer.vehicles])
 
 
@@ -101,7 +105,7 @@ async def _set_vehicle(who: Visitor, vehicle_id: str, body: VehiclePlan, key: st
         retired=body.retired,
     )
     command = school_pb2.SetVehicleRequest(vehicle=vehicle, request_id=key)
-    return VehicleView.of((await who.ask(who.gateway.peers.school.SetVehicle, command)).vehicle)
+    return VehicleView.of((await who.ask(who.peers.school.SetVehicle, command)).vehicle)
 
 
 @router.post("/vehicles", status_code=201)
@@ -117,7 +121,7 @@ async def set_vehicle(who: Who, vehicle_id: PathId, body: VehiclePlan) -> Vehicl
 
 
 async def _hours(who: Visitor) -> HoursPage:
-    return HoursPage.of(await who.ask(who.gateway.peers.school.ListHours, school_pb2.ListHoursRequest()))
+    return HoursPage.of(await who.ask(who.peers.school.ListHours, school_pb2.ListHoursRequest()))
 
 
 @router.get("/hours")
@@ -139,7 +143,7 @@ async def declare_hours(who: Who, body: Hours) -> HoursPage:
         )
         for number, one in enumerate(body.hours)
     ]
-    await who.ask(who.gateway.peers.school.DeclareHours, school_pb2.DeclareHoursRequest(hours=hours))
+    await who.ask(who.peers.school.DeclareHours, school_pb2.DeclareHoursRequest(hours=hours))
     return await _hours(who)
 
 

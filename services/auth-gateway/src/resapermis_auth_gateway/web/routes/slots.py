@@ -8,15 +8,14 @@ from pydantic import AwareDatetime
 
 from resapermis.basket.v1 import basket_pb2
 from resapermis.scheduling.v1 import scheduling_pb2
-from resapermis_auth_gateway.web.bodies import Category, Clock, Department, Id, Kind, Search, Weekday
 from resapermis_auth_gateway.web.days import day_at, midnight, minutes, sane, stamp
-from resapermis_auth_gateway.web.gateway import Who, now_of
-from resapermis_auth_gateway.web.routes.parameters import Cursor
-from resapermis_auth_gateway.web.views.base import maybe
-from resapermis_auth_gateway.web.views.slots import (
+from resapermis_auth_gateway.web.dependencies import Who, now_of
+from resapermis_auth_gateway.web.wire.base import Category, Clock, Cursor, Department, Id, Kind, Weekday, maybe
+from resapermis_auth_gateway.web.wire.slots import (
     CentrePage,
     CentreView,
     JudgedSlotView,
+    Search,
     SlotPage,
     ThresholdPage,
     ThresholdView,
@@ -103,7 +102,7 @@ async def search_slots(
     question.to.CopyFrom(midnight(last + timedelta(days=1), place))
     getattr(question, "from").CopyFrom(midnight(first, place))
     question.cursor, question.limit, question.poll_now = cursor, limit, poll_now
-    answer = await who.ask(who.gateway.peers.scheduling.SearchSlots, question)
+    answer = await who.ask(who.peers.scheduling.SearchSlots, question)
     return SlotPage(
         items=[JudgedSlotView.judged(one) for one in answer.slots],
         next_cursor=answer.next_cursor or None,
@@ -121,14 +120,14 @@ async def list_centres(
 ) -> CentrePage:
     """List the exam centres of a department."""
     question = scheduling_pb2.ListCentresRequest(department=department, category=category)
-    answer = await who.ask(who.gateway.peers.scheduling.ListCentres, question)
+    answer = await who.ask(who.peers.scheduling.ListCentres, question)
     return CentrePage(items=[CentreView.of(one) for one in answer.centres])
 
 
 @router.get("/thresholds")
 async def list_thresholds(who: Who) -> ThresholdPage:
     """Say what the school may take, has taken and has left."""
-    usage = await who.ask(who.gateway.peers.basket.GetUsage, basket_pb2.GetUsageRequest())
+    usage = await who.ask(who.peers.basket.GetUsage, basket_pb2.GetUsageRequest())
     question = scheduling_pb2.ListThresholdsRequest(usage=usage.usage)
-    answer = await who.ask(who.gateway.peers.scheduling.ListThresholds, question)
+    answer = await who.ask(who.peers.scheduling.ListThresholds, question)
     return ThresholdPage(items=[ThresholdView.of(one) for one in answer.thresholds], server_time=now_of(who))

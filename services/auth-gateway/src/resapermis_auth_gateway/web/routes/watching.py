@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from resapermis.scheduling.v1 import scheduling_pb2
-from resapermis_auth_gateway.web.bodies import Favourites, NewSavedSearch
-from resapermis_auth_gateway.web.gateway import Key, Who, now_of
-from resapermis_auth_gateway.web.routes.parameters import PathId
+from resapermis_auth_gateway.web.dependencies import Key, Who, now_of
 from resapermis_auth_gateway.web.routes.slots import question_of
-from resapermis_auth_gateway.web.views.base import maybe
-from resapermis_auth_gateway.web.views.watching import (
+from resapermis_auth_gateway.web.wire.base import PathId, maybe
+from resapermis_auth_gateway.web.wire.watching import (
+    Favourites,
     FavouritesView,
     FavouriteView,
+    NewSavedSearch,
     ParameterPage,
     ParameterView,
     SavedSearchPage,
@@ -30,7 +30,7 @@ async def list_favourites(
 ) -> FavouritesView:
     """List the centres that the school prefers, as RdvPermis keeps them."""
     question = scheduling_pb2.ListFavouriteCentresRequest(poll_now=poll_now)
-    answer = await who.ask(who.gateway.peers.scheduling.ListFavouriteCentres, question)
+    answer = await who.ask(who.peers.scheduling.ListFavouriteCentres, question)
     return FavouritesView(items=[FavouriteView.of(one) for one in answer.favourites], seen_at=maybe(answer, "seen_at"))
 
 
@@ -44,7 +44,7 @@ async def set_favourites(who: Who, body: Favourites) -> FavouritesView:
         for one in body.favourites
     ]
     command = scheduling_pb2.SetFavouriteCentresRequest(category=body.category, favourites=chosen)
-    answer = await who.ask(who.gateway.peers.scheduling.SetFavouriteCentres, command)
+    answer = await who.ask(who.peers.scheduling.SetFavouriteCentres, command)
     return FavouritesView(items=[FavouriteView.of(one) for one in answer.favourites], seen_at=now_of(who))
 
 
@@ -52,7 +52,7 @@ async def set_favourites(who: Who, body: Favourites) -> FavouritesView:
 async def list_saved_searches(who: Who) -> SavedSearchPage:
     """List the asker's own saved searches."""
     question = scheduling_pb2.ListSavedSearchesRequest()
-    answer = await who.ask(who.gateway.peers.scheduling.ListSavedSearches, question)
+    answer = await who.ask(who.peers.scheduling.ListSavedSearches, question)
     return SavedSearchPage(items=[SavedSearchView.of(one) for one in answer.searches])
 
 
@@ -62,19 +62,19 @@ async def save_search(who: Who, key: Key, body: NewSavedSearch) -> SavedSearchVi
     command = scheduling_pb2.SaveSearchRequest(
         request_id=key, label=body.label, search=question_of(body.search), alert=body.alert
     )
-    return SavedSearchView.of((await who.ask(who.gateway.peers.scheduling.SaveSearch, command)).search)
+    return SavedSearchView.of((await who.ask(who.peers.scheduling.SaveSearch, command)).search)
 
 
 @router.delete("/saved-searches/{search_id}", status_code=204, response_class=Response)
 async def delete_saved_search(who: Who, search_id: PathId) -> None:
     """Forget a saved search."""
     command = scheduling_pb2.DeleteSavedSearchRequest(id=search_id)
-    await who.ask(who.gateway.peers.scheduling.DeleteSavedSearch, command)
+    await who.ask(who.peers.scheduling.DeleteSavedSearch, command)
 
 
 @router.get("/rules/parameters", tags=["rules"])
 async def list_parameters(who: Who) -> ParameterPage:
     """List the parameters of the rules: in force, to come, waiting for their second person."""
-    answer = await who.ask(who.gateway.peers.scheduling.ListParameters, scheduling_pb2.ListParametersRequest())
+    answer = await who.ask(who.peers.scheduling.ListParameters, scheduling_pb2.ListParametersRequest())
     now = now_of(who)
     return ParameterPage(items=[ParameterView.of(one, now) for one in answer.parameters], server_time=now)

@@ -1,0 +1,301 @@
+"""Fresh access tokens for calls: opened from rows, renewed by one caller whoever else waits, dropped when dead.
+
+The row's lease makes one refresh among replicas, a lock one among this process's callers; no transaction is open
+while the provider is asked. An opened token is remembered for less than a second, because a sign-out must hold
+everywhere within one (security.md).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.audit.v1.events_pb2 import OUTCOME_FAILED, Actor, Record
+from resapermis_auth_gateway import tokens
+from resapermis_auth_gateway.egress.provider import Dead, Provider
+from resapermis_auth_gateway.tokens import Pair, Token
+from resapermis_kit.clock import Clock
+from resapermis_kit.database.transaction import transaction
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc.batcher import Batcher
+from resapermis_kit.rpc.deadline import remaining_seconds
+from resapermis_vault.errors import Unreadable
+from resapermis_vault.kek import KeyEncryption
+
+EARLY = timedelta(seconds=30)
+"""A token is renewed so long before its end."""
+STILL_GOOD = timedelta(seconds=5)
+"""While another renews it, a token is used until so long before its end."""
+RENEW_BEFORE = timedelta(minutes=10)
+"""A refresh token nobody used is traded so long before its end, so that a session outlives a quiet half hour."""
+REMEMBERED_SECONDS = 0.9
+REMEMBERED_MOST = 20_000
+log = structlog.get_logger()
+REFRESHES = Counter("resapermis_token_refreshes_total", "Refreshes of RdvPermis tokens", ["outcome"])
+
+
+@dataclass(frozen=True)
+class Who:
+    """For whom a call is made: a person's session, or (none) a school, unasked."""
+
+    session_id: UUID | None
+    school_id: str
+
+    @property
+    def urgent(self) -> bool:
+        """A person waits."""
+        return self.session_id is not None
+
+
+@dataclass(frozen=True)
+class Access:
+    """An opened access token."""
+
+    token_id: UUID
+    employee: str
+    """Account id: RdvPermis counts an employee's calls, whichever of their sessions makes them."""
+    school_id: str
+    value: str = field(repr=False)
+    expires_at: datetime
+
+
+class TokenStore:
+    """Gives access tokens to the client."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        vault: KeyEncryption,
+        provider: Provider,
+        outbox: Outbox,
+        now: Clock,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Remember nothing yet."""
+        self._engine, self._vault, self._provider = engine, vault, provider
+        self._outbox, self._now, self._clock = outbox, now, clock
+        # Read after they ask, for those who ask in the same moment together: what ended before is not found.
+        self._of_sessions: Batcher[UUID, Token | None] = Batcher(partial(tokens.of_sessions, engine))
+        self._opened: dict[UUID, tuple[Access, float]] = {}
+        self._schools: dict[str, tuple[list[Token], float]] = {}
+        self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+        self._refreshing: set[asyncio.Task[Access]] = set()
+
+    def _lock(self, key: Hashable) -> asyncio.Lock:
+        lock = self._locks.get(key)
+        if lock is None:
+            lock = self._locks[key] = asyncio.Lock()
+        return lock
+
+    async def access(self, who: Who, calls_left: Callable[[str], int]) -> Access:
+        """Return a token good for half a minute or more; RECONNECT_NEEDED when there is none.
+
+        For a school: grants first, then the employee with most of their budget left.
+        """
+        if who.session_id is not None:
+            return await self._of_session(who.session_id, who.school_id)
+        held = await self.of_school(who.school_id)
+        for token in sorted(held, key=lambda t: (t.kind != "grant", -calls_left(str(t.account_id)))):
+            try:
+                return await self._ready(token)
+            except Failure as failure:
+                if failure.code != Code.CODE_RECONNECT_NEEDED:
+                    raise
+        raise _reconnect()
+
+    async def _of_session(self, session_id: UUID, school_id: str) -> Access:
+        found = self._remembered(session_id, school_id)
+        if found is not None:
+            return found
+        async with self._lock(session_id):
+            found = self._remembered(session_id, school_id)
+            if found is not None:
+                return found
+            token = await self._of_sessions.submit(session_id)
+            if token is None or token.school_id != school_id:
+                raise _reconnect()
+            access = await self._ready(token)
+            if len(self._opened) >= REMEMBERED_MOST:
+                self._opened.clear()
+            self._opened[session_id] = (access, self._clock() + REMEMBERED_SECONDS)
+            return access
+
+    def _remembered(self, session_id: UUID, school_id: str) -> Access | None:
+        access, until = self._opened.get(session_id, (None, 0.0))
+        if access is None or access.school_id != school_id or self._clock() >= until:
+            return None
+        return access if access.expires_at - self._now() > EARLY else None
+
+    async def of_school(self, school_id: str) -> list[Token]:
+        """Live tokens of a school, remembered for less than a second."""
+        held, until = self._schools.get(school_id, ([], 0.0))
+        if self._clock() < until:
+            return held
+        async with self._lock(school_id):
+            held, until = self._schools.get(school_id, ([], 0.0))
+            if self._clock() < until:
+                return held
+            held = await tokens.of_school(self._engine, school_id)
+            if len(self._schools) >= REMEMBERED_MOST:
+                self._schools.clear()
+            self._schools[school_id] = (held, self._clock() + REMEMBERED_SECONDS)
+            return held
+
+    async def employees(self, who: Who) -> list[str]:
+        """Account ids whose tokens could be used for `who`; nothing is renewed."""
+        if who.session_id is None:
+            return [str(token.account_id) for token in await self.of_school(who.school_id)]
+        found = self._remembered(who.session_id, who.school_id)
+        if found is not None:
+            return [found.employee]
+        token = await self._of_sessions.submit(who.session_id)
+        return [] if token is None or token.school_id != who.school_id else [str(token.account_id)]
+
+    async def renew(self, refused: Access) -> Access:
+        """RdvPermis answered 401 to this token: return another, or RECONNECT_NEEDED."""
+        self._opened = {key: kept for key, kept in self._opened.items() if kept[0].token_id != refused.token_id}
+        self._schools.pop(refused.school_id, None)
+        async with transaction(self._engine) as tx:
+            token = await tokens.by_id(tx, refused.token_id)
+        if token is None:
+            raise _reconnect()
+        return await self._ready(token, refused.value)
+
+    async def _ready(self, token: Token, refused: str = "") -> Access:
+        """Open what is fresh enough; else renew it, or wait for whoever does."""
+        access = self._open(token)
+        if self._fresh(access, refused):
+            return access
+        async with self._lock(token.id):
+            until = self._clock() + min(remaining_seconds() - 0.1, tokens.LEASE.total_seconds())
+            pause = 0.05
+            while True:
+                current = await self._reload(token.id)
+                access = self._open(current)
+                if self._fresh(access, refused):
+                    return access
+                async with transaction(self._engine) as tx:
+                    leased = await tokens.lease(tx, current, self._now())
+                if leased is not None:
+                    return await self._renew_whatever_happens(current, leased, refused)
+                if access.value != refused and access.expires_at - self._now() > STILL_GOOD:
+                    return access
+                if self._clock() + pause > until:
+                    raise Failure(Code.CODE_RDVPERMIS_DOWN, "the token is being renewed elsewhere; try again shortly")
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 0.4)
+
+    def _fresh(self, access: Access, refused: str) -> bool:
+        return access.value != refused and access.expires_at - self._now() > EARLY
+
+    async def _reload(self, token_id: UUID) -> Token:
+        async with transaction(self._engine) as tx:
+            token = await tokens.by_id(tx, token_id)
+        if token is None:
+            raise _reconnect()
+        return token
+
+    def _open(self, token: Token) -> Access:
+        try:
+            value = tokens.open_access(self._vault, token)
+        except Unreadable:
+            log.error("token.unreadable", kind=token.kind)
+            raise _reconnect() from None
+        return Access(token.id, str(token.account_id), token.school_id, value, token.access_expires_at)
+
+    async def _renew_whatever_happens(self, token: Token, leased: datetime, refused: str) -> Access:
+        """A caller that gives up must not lose the pair which the provider is about to hand out."""
+        task = asyncio.create_task(self._renew(token, leased, refused))
+        self._refreshing.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def _forget(self, task: asyncio.Task[Access]) -> None:
+        self._refreshing.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; nobody may be left
+
+    async def _renew(self, token: Token, leased: datetime, refused: str) -> Access:
+        if not token.renewable(self._now()):
+            await self._bury(token, "refresh_expired")
+            raise _reconnect()
+        try:
+            pair = await self._provider.refresh(tokens.open_refresh(self._vault, token))
+        except Dead:
+            await self._bury(token, "invalid_grant")
+            raise _reconnect() from None
+        except Failure:
+            REFRESHES.labels("failed").inc()
+            async with transaction(self._engine) as tx:
+                await tokens.release(tx, token.id, leased)
+            access = self._open(token)
+            if access.value != refused and access.expires_at - self._now() > STILL_GOOD:
+                return access  # the provider stumbles, the token still stands
+            raise
+        if not await self._written(
+            token.id, leased, pair
+        ):  # signed out meanwhile: what was just handed out must not outlive the session
+            await self._provider.revoke(pair.refresh)
+            raise _reconnect()
+        REFRESHES.labels("renewed").inc()
+        self._schools.pop(token.school_id, None)
+        return Access(token.id, str(token.account_id), token.school_id, pair.access, pair.access_expires_at)
+
+    async def _written(self, token_id: UUID, leased: datetime, pair: Pair) -> bool:
+        """Write the new pair down, trying until the lease ends: the provider never hands it out again."""
+        while True:
+            try:
+                async with transaction(self._engine) as tx:
+                    return await tokens.renewed(tx, self._vault, token_id, leased, pair)
+            except Failure as failure:
+                log.warning("token.not_written", code=failure.name)
+                if self._now() >= leased:
+                    raise
+                await asyncio.sleep(0.2)
+
+    async def _bury(self, token: Token, reason: str) -> None:
+        REFRESHES.labels(reason).inc()
+        self._schools.pop(token.school_id, None)
+        record = Record(
+            actor=Actor(kind=Actor.KIND_SYSTEM, id="egress", on_behalf_of=token.school_id),
+            action="token.refresh",
+            object_kind="token",
+            object_id=str(token.id),
+            school_id=token.school_id,
+            outcome=OUTCOME_FAILED,
+            facts={"reason": reason, "kind": token.kind, "account": str(token.account_id)},
+        )
+        now = self._now()
+        async with transaction(self._engine) as tx:
+            if await tokens.kill(tx, token.id, reason, now):
+                await self._outbox.add(tx, now, record)
+        log.warning("rdvpermis.reconnect_needed", reason=reason, kind=token.kind)
+
+    async def renew_ending(self) -> None:
+        """Trade refresh tokens that end soon, one after the other; one that fails does not stop the rest."""
+        now = self._now()
+        async with transaction(self._engine) as tx:
+            soon = await tokens.ending(tx, now + RENEW_BEFORE, now)
+        for token in soon:
+            try:
+                await self._ready(token, self._open(token).value)
+            except Failure as failure:
+                log.info("token.not_renewed", code=failure.name)
+
+    async def forget_old(self) -> None:
+        """Rows that died a year ago go."""
+        async with transaction(self._engine) as tx:
+            await tokens.forget_old(tx, self._now())
+
+
+def _reconnect() -> Failure:
+    return Failure(Code.CODE_RECONNECT_NEEDED, "RdvPermis wants an employee of the school to sign in again")

@@ -1,0 +1,82 @@
+"""The package's tables. Secrets are hashed or sealed."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from resapermis_kit.database.metadata import NAMING
+
+metadata = sa.MetaData(naming_convention=NAMING)
+MOMENT = sa.DateTime(timezone=True)
+
+accounts = sa.Table(
+    "account",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("issuer", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("roles", ARRAY(sa.Text), nullable=False),
+    sa.Column("person_key", sa.LargeBinary, nullable=False),
+    sa.Column("profile", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("signed_in_at", MOMENT, nullable=False),
+    sa.UniqueConstraint("issuer", "subject"),
+    sa.Index("account_school_id_idx", "school_id"),
+)
+"""A person at one provider. `profile` (display name, e-mail address, language) is sealed under the wrapped `person_key`."""
+
+sessions = sa.Table(
+    "session",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("cookie_hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("school_name", sa.Text, nullable=False),
+    sa.Column("department", sa.Text, nullable=False),
+    sa.Column("provider_sid", sa.Text, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("seen_at", MOMENT, nullable=False),
+    sa.Column("ended_at", MOMENT),
+    sa.Column("end_cause", sa.Text),
+    sa.Index("session_live_idx", "seen_at", postgresql_where=sa.text("ended_at IS NULL")),
+    sa.Index("session_account_id_idx", "account_id"),
+)
+"""`cookie_hash` is SHA-256 of the cookie: a stolen database opens no session."""
+
+attempts = sa.Table(
+    "sign_in_attempt",
+    metadata,
+    sa.Column("state_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("browser_hash", sa.LargeBinary, nullable=False),
+    sa.Column("return_to", sa.Text, nullable=False),
+    sa.Column("started_at", MOMENT, nullable=False),
+    sa.Index("sign_in_attempt_started_at_idx", "started_at"),
+)
+"""A sign-in under way. Nonce and PKCE verifier are not stored: they derive from the browser's pre-login cookie."""
+
+tokens = sa.Table(
+    "token",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("session_id", sa.Uuid, sa.ForeignKey("session.id", ondelete="CASCADE")),
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("school_id", sa.Text, nullable=False),
+    sa.Column("access", sa.LargeBinary),
+    sa.Column("access_expires_at", MOMENT, nullable=False),
+    sa.Column("refresh", sa.LargeBinary),
+    sa.Column("refresh_expires_at", MOMENT),
+    sa.Column("lease_until", MOMENT),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("dead_at", MOMENT),
+    sa.Column("reason", sa.Text),
+    sa.CheckConstraint("kind IN ('session', 'grant')", name="kind"),
+    sa.CheckConstraint("(kind = 'session') = (session_id IS NOT NULL)", name="session"),
+    sa.CheckConstraint("dead_at IS NULL OR (access IS NULL AND refresh IS NULL)", name="dead_has_no_secret"),
+    sa.Index("token_session_id_idx", "session_id"),
+    sa.Index("token_account_id_idx", "account_id"),
+    sa.Index("token_one_live_a_session_idx", "session_id", unique=True, postgresql_where=sa.text("dead_at IS NULL")),
+    sa.Index("token_live_school_id_idx", "school_id", postgresql_where=sa.text("dead_at IS NULL")),
+)
+"""`refresh_expires_at` absent: the provider named no end (offline token)."""

@@ -1,0 +1,218 @@
+"""What routes are given: the dependencies, made once at the start; and who is asking, made for each request."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends, Header, Request
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.audit.v1.audit_pb2_grpc import AuditServiceStub
+from resapermis.basket.v1.basket_pb2_grpc import BasketServiceStub
+from resapermis.booking.v1.booking_pb2_grpc import BookingServiceStub
+from resapermis.mandate.v1 import mandate_pb2
+from resapermis.mandate.v1.mandate_pb2_grpc import MandateServiceStub
+from resapermis.notification.v1.notification_pb2_grpc import NotificationServiceStub
+from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
+from resapermis.scheduling.v1.availability_pb2_grpc import AvailabilityServiceStub
+from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceStub
+from resapermis.scheduling.v1.school_pb2_grpc import SchoolServiceStub
+from resapermis_auth_gateway.profile import Profiles
+from resapermis_auth_gateway.settings import SERVICE, Settings
+from resapermis_auth_gateway.web.feed.live import Live
+from resapermis_auth_gateway.web.feed.stream import Feed, Viewer
+from resapermis_auth_gateway.web.security.rates import Rates
+from resapermis_auth_gateway.web.sign_in.flow import SignIn
+from resapermis_auth_gateway.web.sign_in.oidc import Provider
+from resapermis_auth_gateway.web.sign_in.queries import Session
+from resapermis_auth_gateway.web.sign_in.sessions import Sessions
+from resapermis_auth_gateway.web.texts.sentences import Language
+from resapermis_kit.clock import Clock
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.process.telemetry import Health
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Caller, Principal, Signer
+from resapermis_kit.rpc.authorization import Authorizer
+from resapermis_vault.keyset import Keyset
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Peers:
+    """A stub for each service that the web face asks."""
+
+    mandate: Any
+    scheduling: Any
+    school: Any
+    availability: Any
+    basket: Any
+    booking: Any
+    audit: Any
+    notification: Any
+    rdvpermis: Any
+
+    @classmethod
+    def over(cls, channel: Any) -> "Peers":
+        """`channel`: service name → gRPC channel."""
+        return cls(
+            mandate=MandateServiceStub(channel("mandate")),
+            scheduling=SchedulingServiceStub(channel("scheduling-rules")),
+            school=SchoolServiceStub(channel("scheduling-rules")),
+            availability=AvailabilityServiceStub(channel("scheduling-rules")),
+            basket=BasketServiceStub(channel("basket")),
+            booking=BookingServiceStub(channel("basket")),
+            audit=AuditServiceStub(channel("audit")),
+            notification=NotificationServiceStub(channel("notification")),
+            rdvpermis=RdvPermisServiceStub(channel("egress")),
+        )
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """Everything that a request may need."""
+
+    settings: Settings
+    signer: Signer
+    authorizer: Authorizer
+    peers: Peers
+    profiles: Profiles
+    provider: Provider
+    sessions: Sessions
+    sign_in: SignIn
+    live: Live
+    feed: Feed
+    rates: Rates
+    health: Health
+    now: Clock
+
+
+def assemble(
+    settings: Settings,
+    engine: AsyncEngine,
+    outbox: Outbox,
+    peers: Peers,
+    provider: Provider,
+    authorizer: Authorizer,
+    health: Health,
+    now: Clock,
+) -> Dependencies:
+    """Wire the rooms; reads the keys that `settings` names."""
+    signer, vault = Signer(settings.principal_key_file), Keyset.load(settings.keyset_file)
+    live, profiles = Live(), Profiles(vault)
+    sessions = Sessions(settings, engine, vault, outbox, provider, live.end, now)
+    return Dependencies(
+        settings=settings,
+        signer=signer,
+        authorizer=authorizer,
+        peers=peers,
+        profiles=profiles,
+        provider=provider,
+        sessions=sessions,
+        sign_in=SignIn(settings, engine, vault, outbox, provider, profiles, signer, peers.rdvpermis, sessions, now),
+        live=live,
+        feed=Feed(live, peers.notification, signer, sessions.stands, now, settings.tick_seconds),
+        rates=Rates(sign_in=settings.sign_in_rate, write=settings.write_rate, calendar=settings.calendar_rate),
+        health=health,
+        now=now,
+    )
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A signed-in person, for one request."""
+
+    dependencies: Dependencies
+    session: Session
+    csrf_token: str
+    place: str
+    language: Language
+
+    @property
+    def principal(self) -> Principal:
+        """As services know them."""
+        return Principal(
+            account_id=str(self.session.account_id),
+            session_id=str(self.session.id),
+            school_id=self.session.school_id,
+            roles=self.session.roles,
+            place=self.place,
+        )
+
+    @property
+    def peers(self) -> Peers:
+        """The services that may be asked."""
+        return self.dependencies.peers
+
+    @cached_property
+    def token(self) -> str:
+        """The principal, signed for this request."""
+        return self.dependencies.signer.sign(self.principal)
+
+    @property
+    def viewer(self) -> Viewer:
+        """As the live feed knows them."""
+        return Viewer(self.session.id, self.principal)
+
+    def may(self, permission: str) -> None:
+        """Refuse what the gateway answers by itself and policy does not allow."""
+        self.dependencies.authorizer.require(Caller(SERVICE, self.principal), permission)
+
+    async def ask(self, method: Any, request: Any) -> Any:
+        """Ask a service in this person's name; its refusal comes as a Failure."""
+        return await peers.ask(method, request, principal=self.token)
+
+    async def names(self, candidate_ids: Iterable[str], purpose: str) -> dict[str, str]:
+        """Say "L. Martin" for each candidate whom this person may see, in one call.
+
+        A list without names is better than none: when mandate is away or refuses, lines show the end of the id.
+        """
+        wanted = sorted({one for one in candidate_ids if one})
+        if not wanted:
+            return {}
+        question = mandate_pb2.DescribeCandidatesRequest(candidate_ids=wanted, purpose=purpose)
+        try:
+            answer = await self.ask(self.dependencies.peers.mandate.DescribeCandidates, question)
+        except Failure as failure:
+            log.warning("names.missing", error_code=failure.name)
+            return {}
+        return {one.candidate_id: short_name(one.first_name, one.last_name) for one in answer.names}
+
+
+def short_name(first: str, last: str) -> str:
+    """Return "L. Martin"."""
+    return f"{first[:1]}. {last}" if first else last
+
+
+def dependencies_of(request: Request) -> Dependencies:
+    """The dependencies, for routes that ask nobody who they are."""
+    found: Dependencies = request.app.state.dependencies
+    return found
+
+
+async def visitor(request: Request) -> Visitor:
+    """The person whom the gate let in. A coroutine, because FastAPI would send a plain function to a thread."""
+    found: Visitor | None = getattr(request.state, "visitor", None)
+    if found is None:
+        raise Failure(Code.CODE_UNAUTHENTICATED, "no live session")
+    return found
+
+
+def now_of(who: Visitor) -> datetime:
+    """The server's time, for answers that teach it."""
+    return who.dependencies.now()
+
+
+Who = Annotated[Visitor, Depends(visitor)]
+Key = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="One for each human act, the same for its repeats: the act is done once.",
+    ),
+]

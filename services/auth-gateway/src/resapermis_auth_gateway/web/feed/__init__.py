@@ -1,0 +1,1 @@
+"""The live feed: events of the bus, sent on to open pages."""

@@ -1,0 +1,1 @@
+"""What any browser meets before a route does: bodies, headers, rates, addresses, files."""

@@ -1,0 +1,1 @@
+"""Signing in at the provider, and the sessions that it opens."""

@@ -1,0 +1,258 @@
+"""Signing in: the way out to RdvPermis, the way back, and the session that it opens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.audit.v1 import events_pb2 as audit
+from resapermis.iam.v1.events_pb2 import SessionStarted
+from resapermis.rdvpermis.v1 import rdvpermis_pb2
+from resapermis_auth_gateway import accounts, tokens
+from resapermis_auth_gateway.profile import Profile, Profiles
+from resapermis_auth_gateway.settings import SERVICE, Settings
+from resapermis_auth_gateway.web.security.address import place_of
+from resapermis_auth_gateway.web.sign_in import queries
+from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret, session_cookie, sign_in_cookie
+from resapermis_auth_gateway.web.sign_in.oidc import Provider, SignedIn, sign_in_failed
+from resapermis_auth_gateway.web.sign_in.return_to import safe_return_to
+from resapermis_auth_gateway.web.sign_in.sessions import Sessions, record
+from resapermis_kit.clock import Clock, new_id
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.errors import Failure
+from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc import peers
+from resapermis_kit.rpc.auth import Principal, Signer
+from resapermis_vault.kek import KeyEncryption
+
+ADMIN, MANAGER = "school_admin", "school_manager"
+LONGEST_NAME, LONGEST_EMAIL = 200, 254
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the provider's redirect carries."""
+
+    code: str = field(repr=False)
+    state: str = field(repr=False)
+    iss: str
+    error: str
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """The way out to the provider and the way back."""
+
+    settings: Settings
+    engine: AsyncEngine
+    vault: KeyEncryption
+    outbox: Outbox
+    provider: Provider
+    profiles: Profiles
+    signer: Signer
+    rdvpermis: Any
+    """Stub of RdvPermisService: says which school an employee belongs to."""
+    sessions: Sessions
+    now: Clock
+
+    async def begin(self, request: Request, return_to: str) -> Response:
+        """Send the browser to the provider, bound to this browser by a cookie."""
+        cookie = sign_in_cookie(self.settings.secure)
+        browser = cookie.read(request.scope) or new_secret()
+        state = new_secret()
+        url = await self.provider.authorization_url(state, _nonce(browser, state), _verifier(browser, state))
+        async with transaction(self.engine) as tx:
+            await queries.begin_attempt(tx, digest(state), digest(browser), safe_return_to(return_to), self.now())
+        response = RedirectResponse(url, status_code=302)
+        cookie.set(response, browser)
+        return response
+
+    async def finish(self, request: Request, answer: Answer) -> Response:
+        """Open a session, or refuse and record that."""
+        place = place_of(request.scope)
+        try:
+            return await self._finish(request, answer, place)
+        except Failure as failure:
+            log.warning("sign_in.refused", error_code=failure.name, why=failure.detail)
+            await self._record_refusal(failure, place)
+            raise
+
+    async def _finish(self, request: Request, answer: Answer, place: str) -> Response:
+        before = sign_in_cookie(self.settings.secure)
+        browser = before.read(request.scope)
+        if not browser or not answer.state:
+            raise sign_in_failed("the browser that came back did not leave from here")
+        async with transaction(self.engine) as tx:
+            return_to = await queries.take_attempt(tx, digest(answer.state), digest(browser), self.now())
+        if return_to is None:
+            raise sign_in_failed("no sign-in under way for this state and browser")
+        await self.provider.check_answer(answer.iss)
+        if answer.error or not answer.code:
+            raise sign_in_failed("the provider refused")
+        signed_in = await self.provider.redeem(
+            answer.code, _nonce(browser, answer.state), _verifier(browser, answer.state)
+        )
+        cookie = session_cookie(self.settings.secure)
+        value = new_secret()
+        await self._open(signed_in, new_cookie=value, old_cookie=cookie.read(request.scope), place=place)
+        response = RedirectResponse(return_to, status_code=302)
+        cookie.set(response, value)
+        before.clear(response)
+        return response
+
+    async def _open(self, signed_in: SignedIn, *, new_cookie: str, old_cookie: str, place: str) -> None:
+        """Write the session without a school, ask RdvPermis which school it is, then let it act for that school."""
+        subject = str(signed_in.claims["sub"])
+        profile = await self._profile(signed_in, subject)
+        session, counted_for = await self._begin_session(signed_in, subject, profile, digest(new_cookie))
+        try:
+            school = await self._school(session, counted_for, place)
+        except Failure:
+            await self.sessions.end(session, "provider", by_system=True)
+            raise
+        old: list[str] = []
+        async with transaction(self.engine) as tx:
+            await accounts.lock_school(tx, school.school_id)
+            roles = await self._roles(tx, session, subject, school.school_id)
+            account = accounts.Account(session.account_id, school.school_id, roles, session.person_key, session.profile)
+            now = self.now()
+            await accounts.save_account(tx, self.settings.oidc_issuer, subject, account, now)
+            await queries.place_session(tx, session.id, school.school_id, school.name, school.department)
+            await tokens.place(tx, session.id, school.school_id)
+            if old_cookie and (previous := await queries.live_session(tx, digest(old_cookie))) is not None:
+                old = await self.sessions.end_in(tx, previous, "signed_out", by_system=False, place=place)
+            placed = replace(session, school_id=school.school_id, roles=roles)
+            started = SessionStarted(
+                session_id=str(session.id), account_id=str(session.account_id), school_id=school.school_id
+            )
+            await self.outbox.add(tx, now, started, record("session.start", placed, place=place))
+        self.sessions.revoke_soon(old)
+
+    async def _begin_session(
+        self, signed_in: SignedIn, subject: str, profile: Profile, cookie_hash: bytes
+    ) -> tuple[queries.Session, str]:
+        """Write account, session and tokens; return the session and the school that its first call counts for."""
+        issuer, now = self.settings.oidc_issuer, self.now()
+        sid = signed_in.claims.get("sid")
+        async with transaction(self.engine) as tx:
+            known = await accounts.account_of(tx, issuer, subject)
+            account_id = known.id if known else new_id()
+            person_key = known.person_key if known else self.profiles.new_key(account_id)
+            account = accounts.Account(
+                account_id,
+                known.school_id if known else "",
+                known.roles if known else (),
+                person_key,
+                self.profiles.seal(account_id, person_key, profile),
+            )
+            await accounts.save_account(tx, issuer, subject, account, now)
+            session = queries.Session(
+                id=new_id(),
+                account_id=account_id,
+                school_id="",
+                school_name="",
+                department="",
+                provider_sid=sid[:LONGEST_NAME] if isinstance(sid, str) else "",
+                created_at=now,
+                seen_at=now,
+                roles=account.roles,
+                person_key=person_key,
+                profile=account.profile,
+            )
+            await queries.start_session(tx, cookie_hash, session)
+            await tokens.keep(
+                tx,
+                self.vault,
+                signed_in.pair,
+                token_id=new_id(),
+                account_id=account_id,
+                school_id=_provisional(account),
+                session_id=session.id,
+                now=now,
+            )
+        return session, _provisional(account)
+
+    async def _school(self, session: queries.Session, counted_for: str, place: str) -> rdvpermis_pb2.GetSchoolResponse:
+        """Ask in the new session's name; nothing but this question is ever signed before the school is known."""
+        principal = Principal(
+            account_id=str(session.account_id),
+            session_id=str(session.id),
+            school_id=counted_for,
+            roles=(MANAGER,),
+            place=place,
+        )
+        answer: rdvpermis_pb2.GetSchoolResponse = await peers.ask(
+            self.rdvpermis.GetSchool,
+            rdvpermis_pb2.GetSchoolRequest(),
+            principal=self.signer.sign(principal),
+        )
+        if not answer.school_id:
+            raise sign_in_failed("RdvPermis names no school for this employee")
+        return answer
+
+    async def _roles(self, tx: Tx, session: queries.Session, subject: str, school_id: str) -> tuple[str, ...]:
+        """Keep the roles an account has at this school; the first of a school administers it, later ones manage."""
+        named = {one.strip() for one in self.settings.school_admins.split(",") if one.strip()}
+        if subject in named:
+            return (ADMIN,)
+        known = await accounts.account_of(tx, self.settings.oidc_issuer, subject)
+        if known is not None and known.school_id == school_id and known.roles:
+            return known.roles
+        return (MANAGER,) if await accounts.school_has_admin(tx, school_id, session.account_id) else (ADMIN,)
+
+    async def _profile(self, signed_in: SignedIn, subject: str) -> Profile:
+        claims: Mapping[str, Any] = signed_in.claims
+        if not _name(claims):
+            claims = {**await self.provider.userinfo(signed_in.pair.access, subject), **claims}
+        locale = _text(claims, "locale", 10)
+        return Profile(
+            display_name=_name(claims),
+            email=_text(claims, "email", LONGEST_EMAIL),
+            locale="en" if locale.lower().startswith("en") else "fr",
+        )
+
+    async def _record_refusal(self, failure: Failure, place: str) -> None:
+        refused = audit.Record(
+            actor=audit.Actor(kind=audit.Actor.KIND_SYSTEM, id=SERVICE, place=place),
+            action="session.start",
+            object_kind="session",
+            outcome=audit.OUTCOME_REFUSED,
+            facts={"code": failure.name},
+        )
+        try:
+            async with transaction(self.engine) as tx:
+                await self.outbox.add(tx, self.now(), refused)
+        except Failure as unwritten:
+            log.error("sign_in.refusal_not_recorded", error_code=unwritten.name)
+
+
+def _nonce(browser: str, state: str) -> str:
+    return derive(browser, f"nonce {state}")
+
+
+def _verifier(browser: str, state: str) -> str:
+    return derive(browser, f"verifier {state}")
+
+
+def _provisional(account: accounts.Account) -> str:
+    """The school known from last time, else a word that is no school's: calls are counted for it until RdvPermis answers."""
+    return account.school_id or f"account {account.id}"
+
+
+def _name(claims: Mapping[str, Any]) -> str:
+    parts = [_text(claims, "given_name", LONGEST_NAME), _text(claims, "family_name", LONGEST_NAME)]
+    return (
+        _text(claims, "name", LONGEST_NAME)
+        or " ".join(part for part in parts if part)
+        or _text(claims, "preferred_username", LONGEST_NAME)
+    )
+
+
+def _text(claims: Mapping[str, Any], name: str, longest: int) -> str:
+    value = claims.get(name)
+    return value.strip()[:longest] if isinstance(value, str) else ""

@@ -1,0 +1,161 @@
+"""Sign-ins under way and sessions: what is asked of their tables."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis_auth_gateway.tables import accounts, attempts, sessions
+from resapermis_kit.database.statement import Row, Statement
+from resapermis_kit.database.transaction import Tx
+
+ATTEMPT_LIVES = timedelta(minutes=10)
+KEPT = timedelta(days=365)
+LIVE = sessions.c.ended_at.is_(None)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A live session and whose it is."""
+
+    id: UUID
+    account_id: UUID
+    school_id: str
+    school_name: str
+    department: str
+    provider_sid: str
+    created_at: datetime
+    seen_at: datetime
+    roles: tuple[str, ...]
+    person_key: bytes
+    profile: bytes
+
+
+async def begin_attempt(tx: Tx, state_hash: bytes, browser_hash: bytes, return_to: str, now: datetime) -> None:
+    """Remember a sign-in that leaves for the provider; forget those nobody came back from."""
+    await tx.execute(sa.delete(attempts).where(attempts.c.started_at < now - ATTEMPT_LIVES))
+    await tx.execute(
+        insert(attempts).values(state_hash=state_hash, browser_hash=browser_hash, return_to=return_to, started_at=now)
+    )
+
+
+async def take_attempt(tx: Tx, state_hash: bytes, browser_hash: bytes, now: datetime) -> str | None:
+    """Use up the attempt of this state and this browser, once; return where the person wanted to go."""
+    statement = (
+        sa.delete(attempts)
+        .where(
+            attempts.c.state_hash == state_hash,
+            attempts.c.browser_hash == browser_hash,
+            attempts.c.started_at >= now - ATTEMPT_LIVES,
+        )
+        .returning(attempts.c.return_to)
+    )
+    return (await tx.execute(statement)).scalar()
+
+
+async def start_session(tx: Tx, cookie_hash: bytes, session: Session) -> None:
+    """Write a session down."""
+    await tx.execute(
+        insert(sessions).values(
+            id=session.id,
+            cookie_hash=cookie_hash,
+            account_id=session.account_id,
+            school_id=session.school_id,
+            school_name=session.school_name,
+            department=session.department,
+            provider_sid=session.provider_sid,
+            created_at=session.created_at,
+            seen_at=session.seen_at,
+        )
+    )
+
+
+def _whole() -> sa.Select[tuple[object, ...]]:
+    return sa.select(
+        sessions.c.id,
+        sessions.c.account_id,
+        sessions.c.school_id,
+        sessions.c.school_name,
+        sessions.c.department,
+        sessions.c.provider_sid,
+        sessions.c.created_at,
+        sessions.c.seen_at,
+        accounts.c.roles,
+        accounts.c.person_key,
+        accounts.c.profile,
+    ).join(accounts, accounts.c.id == sessions.c.account_id)
+
+
+def _session(row: sa.Row[tuple[object, ...]] | Row) -> Session:
+    fields = {name: getattr(row, name) for name in Session.__dataclass_fields__}
+    return Session(**{**fields, "roles": tuple(fields["roles"])})
+
+
+_OF_COOKIE = Statement(_whole().where(sessions.c.cookie_hash == sa.bindparam("cookie_hash"), LIVE))
+
+
+async def session_of(engine: AsyncEngine, cookie_hash: bytes) -> Session | None:
+    """What `live_session` says, on the path of every request: one round trip."""
+    rows = await _OF_COOKIE.run(engine, {"cookie_hash": cookie_hash})
+    return _session(rows[0]) if rows else None
+
+
+async def live_session(tx: Tx, cookie_hash: bytes) -> Session | None:
+    """The session that this cookie opens; whether its time is over, the caller judges."""
+    row = (await tx.execute(_whole().where(sessions.c.cookie_hash == cookie_hash, LIVE))).one_or_none()
+    return None if row is None else _session(row)
+
+
+_IS_LIVE = Statement(
+    sa.select(sessions.c.id).where(
+        sessions.c.id == sa.bindparam("session_id"),
+        LIVE,
+        sessions.c.seen_at > sa.bindparam("idle_since"),
+        sessions.c.created_at > sa.bindparam("created_since"),
+    )
+)
+
+
+async def is_live(engine: AsyncEngine, session_id: UUID, idle_since: datetime, created_since: datetime) -> bool:
+    """Whether a session still stands: not ended, not idle, not too old. Every open page asks at each tick: one round trip."""
+    values = {"session_id": session_id, "idle_since": idle_since, "created_since": created_since}
+    return bool(await _IS_LIVE.run(engine, values))
+
+
+async def place_session(tx: Tx, session_id: UUID, school_id: str, school_name: str, department: str) -> None:
+    """Say for which school a session that is being opened acts."""
+    await tx.execute(
+        sa.update(sessions)
+        .where(sessions.c.id == session_id)
+        .values(school_id=school_id, school_name=school_name, department=department)
+    )
+
+
+async def touch(tx: Tx, session_id: UUID, now: datetime) -> None:
+    """Remember that the person did something."""
+    await tx.execute(sa.update(sessions).where(sessions.c.id == session_id, LIVE).values(seen_at=now))
+
+
+async def end_session(tx: Tx, session_id: UUID, cause: str, now: datetime) -> bool:
+    """End a session once; False when somebody already did."""
+    statement = (
+        sa.update(sessions)
+        .where(sessions.c.id == session_id, LIVE)
+        .values(ended_at=now, end_cause=cause)
+        .returning(sessions.c.id)
+    )
+    return (await tx.execute(statement)).scalar() is not None
+
+
+async def overdue(tx: Tx, idle_since: datetime, created_since: datetime) -> list[Session]:
+    """Live sessions whose time is over, at most a hundred."""
+    late = sa.or_(sessions.c.seen_at <= idle_since, sessions.c.created_at <= created_since)
+    return [_session(row) for row in await tx.execute(_whole().where(LIVE, late).limit(100))]
+
+
+async def forget_old(tx: Tx, now: datetime) -> None:
+    """Delete sessions that ended a year ago: the journal keeps what must be kept longer."""
+    await tx.execute(sa.delete(sessions).where(sessions.c.ended_at < now - KEPT))

@@ -1,0 +1,174 @@
+"""A session's life: opened at sign-in, used, ended by the person, by time, or by the provider."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis.audit.v1 import events_pb2 as audit
+from resapermis.iam.v1.events_pb2 import SessionEnded
+from resapermis_auth_gateway import tokens
+from resapermis_auth_gateway.settings import Settings
+from resapermis_auth_gateway.web.sign_in import queries
+from resapermis_auth_gateway.web.sign_in.oidc import Provider
+from resapermis_kit.clock import Clock
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.errors import Failure
+from resapermis_kit.events.outbox import Outbox
+from resapermis_vault.kek import KeyEncryption
+
+TOUCH_EVERY = timedelta(minutes=1)
+REVOCATION_PAUSES = (0.0, 1.0, 5.0, 25.0)
+"""Seconds before each try to tell the provider that a token is over; beyond, the token's own end does."""
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long sessions last."""
+
+    idle: timedelta
+    absolute: timedelta
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """As the deployment says."""
+        return cls(
+            timedelta(seconds=settings.session_idle_seconds), timedelta(seconds=settings.session_absolute_seconds)
+        )
+
+    def ends_at(self, session: queries.Session) -> datetime:
+        """When it ends unless used."""
+        return min(session.seen_at + self.idle, session.created_at + self.absolute)
+
+    def cause(self, session: queries.Session) -> str:
+        """Which limit it meets first."""
+        return "expired" if session.created_at + self.absolute <= session.seen_at + self.idle else "idle"
+
+
+def record(
+    action: str,
+    session: queries.Session,
+    *,
+    outcome: audit.Outcome.ValueType = audit.OUTCOME_DONE,
+    by_system: bool = False,
+    place: str = "",
+    **facts: str,
+) -> audit.Record:
+    """What the journal keeps of a session."""
+    actor = (
+        audit.Actor(kind=audit.Actor.KIND_SYSTEM, id="auth-gateway", on_behalf_of=session.school_id)
+        if by_system
+        else audit.Actor(
+            kind=audit.Actor.KIND_PERSON,
+            id=str(session.account_id),
+            roles=session.roles,
+            on_behalf_of=session.school_id,
+            place=place,
+        )
+    )
+    return audit.Record(
+        actor=actor,
+        action=action,
+        object_kind="session",
+        object_id=str(session.id),
+        school_id=session.school_id,
+        outcome=outcome,
+        facts=facts,
+    )
+
+
+@dataclass
+class Sessions:
+    """The sessions of this database; tokens end with them."""
+
+    settings: Settings
+    engine: AsyncEngine
+    vault: KeyEncryption
+    outbox: Outbox
+    provider: Provider
+    close_feeds: Callable[[str], None]
+    """Closes the live feeds that a session has on this replica; others close theirs when the bus tells them."""
+    now: Clock
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+    """Revocations that outlive their request; held so that they are not collected."""
+
+    @property
+    def limits(self) -> Limits:
+        """As the deployment says."""
+        return Limits.of(self.settings)
+
+    async def find(self, cookie_hash: bytes, *, act: bool) -> queries.Session | None:
+        """The live session of a cookie. An act moves its idle limit (written at most once a minute)."""
+        now, limits = self.now(), self.limits
+        session = await queries.session_of(self.engine, cookie_hash)
+        if session is None or now >= limits.ends_at(session):
+            return None
+        if act and now - session.seen_at >= TOUCH_EVERY:
+            async with transaction(self.engine) as tx:
+                await queries.touch(tx, session.id, now)
+            session = replace(session, seen_at=now)
+        return session
+
+    async def stands(self, session_id: UUID) -> bool:
+        """Whether a session that was found earlier still lives: for feeds, should the bus be deaf."""
+        now, limits = self.now(), self.limits
+        return await queries.is_live(self.engine, session_id, now - limits.idle, now - limits.absolute)
+
+    async def end_in(
+        self, tx: Tx, session: queries.Session, cause: str, *, by_system: bool, place: str = ""
+    ) -> list[str]:
+        """End a session in the caller's transaction; return the tokens to revoke after its commit."""
+        now = self.now()
+        if not await queries.end_session(tx, session.id, cause, now):
+            return []
+        secrets = await tokens.drop(tx, self.vault, reason=cause, now=now, session_id=session.id)
+        ended = SessionEnded(
+            session_id=str(session.id), account_id=str(session.account_id), school_id=session.school_id, cause=cause
+        )
+        said = record("session.end", session, by_system=by_system, place=place, cause=cause)
+        await self.outbox.add(tx, now, ended, said)
+        return secrets
+
+    async def end(self, session: queries.Session, cause: str, *, by_system: bool, place: str = "") -> None:
+        """End a session here and everywhere: its row, its tokens, its feeds."""
+        async with transaction(self.engine) as tx:
+            secrets = await self.end_in(tx, session, cause, by_system=by_system, place=place)
+        self.close_feeds(str(session.id))  # this replica does not wait for the bus
+        self.revoke_soon(secrets)
+
+    async def end_overdue(self) -> None:
+        """End the sessions whose time is over. Run every few seconds by one replica."""
+        limits = self.limits
+        now = self.now()
+        async with transaction(self.engine) as tx:
+            late = await queries.overdue(tx, now - limits.idle, now - limits.absolute)
+        for session in late:
+            await self.end(session, limits.cause(session), by_system=True)
+
+    def revoke_soon(self, secrets: Sequence[str]) -> None:
+        """Tell the provider in the background: a person's sign-out does not wait for it."""
+        for secret in secrets:
+            task = asyncio.create_task(self._revoke(secret))
+            self.background.add(task)
+            task.add_done_callback(self.background.discard)
+
+    async def _revoke(self, secret: str) -> None:
+        for pause in REVOCATION_PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                await self.provider.revoke(secret)
+            except Failure as failure:
+                log.warning("session.revocation_delayed", error_code=failure.name)
+            else:
+                return
+        log.error("session.not_revoked")
+
+    async def forget_old(self) -> None:
+        """Delete sessions that ended a year ago."""
+        async with transaction(self.engine) as tx:
+            await queries.forget_old(tx, self.now())

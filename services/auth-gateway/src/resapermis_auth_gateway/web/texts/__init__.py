@@ -1,0 +1,1 @@
+"""What people read of refusals, in French and English."""

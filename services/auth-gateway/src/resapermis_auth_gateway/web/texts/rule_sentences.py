@@ -1,0 +1,169 @@
+"""The sentence for a rule that refused, in French and English: the `detail` of a problem that a rule made.
+
+The web makes richer ones from the same verdicts; this is what other clients and logs of schools read.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
+from resapermis.scheduling.v1.scheduling_pb2 import Need
+from resapermis.verdict.v1.verdict_pb2 import Verdict
+from resapermis_auth_gateway.web.texts.sentences import Language
+
+PARIS = ZoneInfo("Europe/Paris")
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    "R-GROUP": (
+        "Une action porte sur {limit} créneaux au plus, vous en demandez {asked}.",
+        "One action takes at most {limit} slots, you ask for {asked}.",
+    ),
+    "R-BASKET": (
+        "Panier plein ({limit}). Validez ou rendez un créneau.",
+        "Basket full ({limit}). Validate or give back a slot.",
+    ),
+    "R-MANDATE": ("Pas de mandat actif. Demandez-le au candidat.", "No active mandate. Ask the candidate for it."),
+    "R-TERRITORY": (
+        "Réservé aux écoles du département du centre.",
+        "Reserved for schools of the centre's department.",
+    ),
+    "R-THRESHOLD": (
+        "Seuil du mois atteint : {taken} sur {limit}.",
+        "This month's threshold is reached: {taken} of {limit}.",
+    ),
+    "R-API-PACE": ("Plafond du moment atteint.", "The cap of the moment is reached."),
+    "R-HOLD-TTL": (
+        "Le délai du panier est passé, les créneaux sont rendus.",
+        "The basket's time is over, the slots are given back.",
+    ),
+    "R-NAMED": (
+        "Chaque ligne nomme son candidat, et un candidat n'a qu'une ligne.",
+        "Each line names its candidate, and a candidate has one line only.",
+    ),
+    "R-REPLACE": ("Plus de remplacement ce mois-ci.", "No replacement is left this month."),
+    "R-PAST": ("L'examen a commencé ou est passé.", "The exam has begun or is past."),
+    "R-NOTICE": ("Trop tard avant l'examen.", "Too late before the exam."),
+    "R-PENALTY": ("Ce candidat ne peut pas réserver pour le moment.", "This candidate may not book for now."),
+    "R-ONE-ACTIVE": (
+        "Ce candidat a déjà un examen à venir pour ce permis.",
+        "This candidate already has a coming exam for this licence.",
+    ),
+    "R-AVAILABLE": (
+        "Une personne ou un véhicule n'est pas libre à cette heure.",
+        "A person or vehicle is not free at that hour.",
+    ),
+    "R-CATEGORY": (
+        "Le créneau et le mandat ne sont pas du même permis.",
+        "Slot and mandate are not of the same licence.",
+    ),
+    "R-LICENSED": (
+        "L'agrément de l'école ou du formateur n'est pas en vigueur.",
+        "The school's or trainer's licence is not in force.",
+    ),
+    "R-RDVPERMIS": (
+        "RdvPermis dit que ce candidat ne peut pas prendre ce créneau.",
+        "RdvPermis says that this candidate may not take this slot.",
+    ),
+    "R-PUBLISHED": (
+        "Ce créneau n'est pas offert en ce moment. Cherchez-en un autre.",
+        "This slot is not on offer now. Look for another.",
+    ),
+}
+
+
+BARS: dict[str, tuple[str, str]] = {
+    "absence": ("absence à un examen", "absence from an exam"),
+    "late_cancellation": ("annulation tardive", "late cancellation"),
+    "failure": ("échec à un examen", "failed exam"),
+    "passed": ("examen déjà obtenu", "exam already passed"),
+    "result_pending": ("résultat attendu", "result awaited"),
+    "ABSENCE": ("absence, dit RdvPermis", "absence, says RdvPermis"),
+    "ANNULATION_TARDIVE": ("annulation tardive, dit RdvPermis", "late cancellation, says RdvPermis"),
+    "ECHEC": ("échec, dit RdvPermis", "failure, says RdvPermis"),
+}
+"""Why a candidate may not be booked for a while: our words, and the motifs of RdvPermis that were seen."""
+_ANY_BAR = ("pénalité, dit RdvPermis", "penalty, says RdvPermis")
+
+
+def bar_reason(word: str, language: Language) -> str:
+    """A bar's reason in words; a motif that we do not know is RdvPermis' own affair."""
+    return BARS.get(word, _ANY_BAR)[language == "en"]
+
+
+VARIANTS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "R-AVAILABLE": (
+        "whose",
+        {
+            "candidate": ("Le candidat n'est pas libre à cette heure.", "The candidate is not free at that hour."),
+            "trainer": ("L'accompagnateur n'est pas libre à cette heure.", "The trainer is not free at that hour."),
+            "vehicle": ("Le véhicule n'est pas libre à cette heure.", "The vehicle is not free at that hour."),
+            "school": ("L'école n'est pas libre à cette heure.", "The school is not free at that hour."),
+        },
+    ),
+    "R-CATEGORY": (
+        "field",
+        {
+            "category": (
+                "Créneau pour le permis {slot}, mandat pour {mandate}.",
+                "A slot for licence {slot}, a mandate for {mandate}.",
+            ),
+            "kind": ("Le plateau vient avant la circulation.", "The plateau comes before the circulation test."),
+            "vehicle": ("Ce véhicule n'est pas à votre école.", "This vehicle is not your school's."),
+            "vehicle_category": (
+                "Ce véhicule n'est pas pour le permis {slot}.",
+                "This vehicle is not for licence {slot}.",
+            ),
+            "gearbox": (
+                "Ce véhicule n'a pas la boîte du mandat ({gearbox}).",
+                "This vehicle does not have the mandate's gearbox ({gearbox}).",
+            ),
+        },
+    ),
+    "R-LICENSED": (
+        "whose",
+        {
+            "school": (
+                "L'agrément de l'école n'est pas en vigueur ce jour-là.",
+                "The school's licence is not in force on that day.",
+            ),
+            "trainer": (
+                "Cet accompagnateur n'est pas autorisé ce jour-là.",
+                "This trainer is not authorised on that day.",
+            ),
+        },
+    ),
+}
+"""Which fact says more, and what: the first of its values that is known decides."""
+
+
+class _Facts(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def rule_sentence(verdicts: Iterable[Verdict], language: Language) -> str | None:
+    """What the first rule that refused says, and when it opens; None when none did or none has a sentence."""
+    against = next((verdict for verdict in verdicts if not verdict.allowed and verdict.rule in SENTENCES), None)
+    return None if against is None else told(against, language)
+
+
+def _texts(against: Verdict | Need) -> tuple[str, str]:
+    fact, texts = VARIANTS.get(against.rule, ("", {}))
+    said = against.facts.get(fact, "").split(",")
+    return next((texts[word] for word in said if word in texts), SENTENCES[against.rule])
+
+
+def told(against: Verdict | Need, language: Language) -> str | None:
+    """What a rule that refuses says, and when it opens; None for a rule without a sentence."""
+    if against.rule not in SENTENCES:
+        return None
+    text = _texts(against)[language == "en"].format_map(_Facts(against.facts))
+    if against.rule == "R-PENALTY" and "reason" in against.facts:
+        text = f"{text[:-1]} ({bar_reason(against.facts['reason'], language)})."
+    if not against.HasField("opens_at"):
+        return text
+    at = against.opens_at.ToDatetime(UTC).astimezone(PARIS)
+    opens = (
+        f"Opens {at:%d/%m/%Y at %H:%M} (Paris)." if language == "en" else f"Ouvre le {at:%d/%m/%Y à %H h %M} (Paris)."
+    )
+    return f"{text} {opens}"

@@ -1,1 +1,0 @@
-"""What browsers are shown: made from the services' answers, instants in UTC, exam hours local to the centre."""

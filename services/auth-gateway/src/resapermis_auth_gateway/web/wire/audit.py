@@ -1,0 +1,115 @@
+"""The journal: records and their proofs."""
+
+import base64
+from datetime import datetime
+from typing import Annotated
+
+from resapermis.audit.v1 import audit_pb2, events_pb2
+from resapermis_auth_gateway.web.wire.base import View, maybe, word, words
+
+Outcome = Annotated[str, words(events_pb2.Outcome, "OUTCOME_")]
+ActorKind = Annotated[str, words(events_pb2.Actor.Kind, "KIND_")]
+
+
+class ActorView(View):
+    """Who did it: an account, a service unasked, or the State."""
+
+    kind: ActorKind
+    id: str
+    roles: list[str]
+
+
+class ObjectView(View):
+    """What it was done to."""
+
+    kind: str
+    id: str
+
+
+class RecordView(View):
+    """One act. `leafIndex` is null until the journal's tree has it."""
+
+    id: str
+    occurred_at: datetime | None = None
+    service: str
+    action: str
+    outcome: Outcome
+    actor: ActorView
+    object: ObjectView | None = None
+    candidate_id: str | None = None
+    facts: dict[str, str]
+    purpose: str | None = None
+    correlation_id: str | None = None
+    leaf_index: int | None = None
+
+    @classmethod
+    def of(cls, logged: audit_pb2.LoggedRecord) -> "RecordView":
+        """From audit."""
+        record = logged.record
+        return cls(
+            id=record.id,
+            occurred_at=maybe(record, "occurred_at"),
+            service=record.source,
+            action=record.action,
+            outcome=word(events_pb2.Outcome, record.outcome, "OUTCOME_"),
+            actor=ActorView(
+                kind=word(events_pb2.Actor.Kind, record.actor.kind, "KIND_"),
+                id=record.actor.id,
+                roles=list(record.actor.roles),
+            ),
+            object=ObjectView(kind=record.object_kind, id=record.object_id) if record.object_kind else None,
+            candidate_id=record.candidate_id or None,
+            facts=dict(record.facts),
+            purpose=record.purpose or None,
+            correlation_id=record.correlation_id or None,
+            leaf_index=logged.leaf_index if logged.HasField("leaf_index") else None,
+        )
+
+
+class RecordPage(View):
+    """Records of the school, newest first."""
+
+    items: list[RecordView]
+    next_cursor: str | None = None
+
+
+class CheckpointView(View):
+    """The newest signed checkpoint (C2SP note) and the key that verifies it."""
+
+    note: str
+    verifier_key: str
+
+
+class ProofView(View):
+    """Inclusion of a record in the tree of `checkpoint`; bytes in base64.
+
+    `leafHash` = SHA-256(0x00 ‖ leafData); leafData = SHA-256(salt ‖ content) ‖ SHA-256(sealed content);
+    `content` is the deterministic serialisation of audit.v1.Record. Salt and content are null once erased.
+    """
+
+    leaf_index: int
+    tree_size: int
+    leaf_hash: str
+    hashes: list[str]
+    leaf_data: str
+    salt: str | None = None
+    content: str | None = None
+    checkpoint: str
+
+    @classmethod
+    def of(cls, proof: audit_pb2.GetInclusionProofResponse) -> "ProofView":
+        """From audit."""
+        return cls(
+            leaf_index=proof.leaf_index,
+            tree_size=proof.tree_size,
+            leaf_hash=_text(proof.leaf_hash),
+            hashes=[_text(one) for one in proof.hashes],
+            leaf_data=_text(proof.leaf_data),
+            salt=_text(proof.salt) or None,
+            content=_text(proof.content) or None,
+            checkpoint=proof.checkpoint,
+        )
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()

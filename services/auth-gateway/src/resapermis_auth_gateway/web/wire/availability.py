@@ -1,0 +1,89 @@
+"""When somebody or something is not free."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from resapermis.scheduling.v1 import availability_pb2
+from resapermis_auth_gateway.web.days import PARIS
+from resapermis_auth_gateway.web.wire.base import Body, Id, LocalMoment, Text, View, local, word, words
+
+Kind = Annotated[str, words(availability_pb2.SubjectKind, "SUBJECT_KIND_")]
+
+
+class Subject(Body):
+    """Who or what is not free; the school itself has no id."""
+
+    kind: Literal["candidate", "trainer", "vehicle", "school"]
+    id: Id | None = None
+
+
+class NewUnavailability(Body):
+    """When somebody or something is not free, on the clock of `timeZone` (the school's if absent)."""
+
+    subject: Subject
+    starts_at: LocalMoment
+    ends_at: LocalMoment
+    rrule: Annotated[Text, Field(max_length=500, description="RFC 5545 RRULE, e.g. FREQ=WEEKLY;BYDAY=MO.")] | None = (
+        None
+    )
+    time_zone: Annotated[Text, Field(min_length=1, max_length=64)] | None = None
+
+
+class SubjectView(View):
+    """Who or what; the school itself has no id."""
+
+    kind: Kind
+    id: str | None = None
+
+
+class UnavailabilityView(View):
+    """One occurrence, on the clock of `timeZone`; those of one recurrence share their id."""
+
+    id: str
+    subject: SubjectView
+    starts_at: str
+    ends_at: str
+    time_zone: str
+    rrule: str | None = None
+    imported: bool
+
+    @classmethod
+    def of(cls, one: availability_pb2.Unavailability) -> "UnavailabilityView":
+        """From scheduling-rules."""
+        kind = word(availability_pb2.SubjectKind, one.subject.kind, "SUBJECT_KIND_")
+        return cls(
+            id=one.id,
+            subject=SubjectView(kind=kind, id=one.subject.id or None),
+            starts_at=local(one.starts_at, one.time_zone),
+            ends_at=local(one.ends_at, one.time_zone),
+            time_zone=one.time_zone or PARIS,
+            rrule=one.rrule or None,
+            imported=one.imported,
+        )
+
+
+class UnavailabilityPage(View):
+    """Occurrences of a window, in order."""
+
+    items: list[UnavailabilityView]
+
+
+class AddedUnavailabilityView(View):
+    """What was written down, and the coming bookings that it meets: told, not changed."""
+
+    unavailability: UnavailabilityView
+    met_line_ids: list[str]
+
+
+class ImportView(View):
+    """How many occurrences were kept, and how many events were left out, by why."""
+
+    kept: int
+    left_out: dict[str, int]
+
+
+class FeedAddressView(View):
+    """A private address, shown this once: whoever knows it reads the trainer's exams."""
+
+    address: str

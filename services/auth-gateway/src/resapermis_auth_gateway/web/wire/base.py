@@ -1,0 +1,164 @@
+"""What the resources share: fields, ids and words, times, verdicts, reasons, candidates' names."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from fastapi import Path, Query
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from resapermis.errors.v1 import errors_pb2
+from resapermis.verdict.v1.verdict_pb2 import Verdict
+from resapermis_auth_gateway.web.days import PARIS
+from resapermis_auth_gateway.web.texts.remedies import remedy_of
+from resapermis_auth_gateway.web.texts.sentences import Language, sentence
+
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$"
+Id = Annotated[str, Field(pattern=ID_PATTERN, description="An id of ours or of RdvPermis, opaque.")]
+Category = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{0,3}$", description="Licence group of RdvPermis: B, A, CE.")]
+Department = Annotated[str, Field(pattern=r"^([0-9]{2}|2A|2B|97[1-6])$", description="94, 2A, 971.")]
+
+
+def _no_control(value: str) -> str:
+    if any(ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF for char in value):
+        raise ValueError("no control characters")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_no_control)]
+Clock = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", description="08:30, at the centre.")]
+Month = Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$", description="2026-12.")]
+Kind = Literal["CIRCULATION", "PLATEAU"]
+Weekday = Annotated[int, Field(ge=1, le=7, description="Monday is 1.")]
+Label = Annotated[Text, Field(min_length=1, max_length=80)]
+LocalMoment = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]$", description="2026-12-09T08:32, there."
+    ),
+]
+Cursor = Annotated[
+    str, Query(max_length=500, pattern=r"^[\x21-\x7e]*$", description="`nextCursor` of the page before.")
+]
+Limit = Annotated[int, Query(ge=1, le=100, description="Items a page.")]
+PathId = Annotated[str, Path(pattern=ID_PATTERN)]
+Names = Mapping[str, str]
+"""candidate_id → "L. Martin", for those whom the asker may see."""
+
+
+class Body(BaseModel):
+    """A question's body: camelCase outside, nothing that we do not know."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class View(BaseModel):
+    """An answer: camelCase outside; an absent value is null and always said."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, json_schema_serialization_defaults_required=True
+    )
+
+
+def instant(moment: Timestamp) -> datetime:
+    """UTC-aware, to the microsecond; a third of the time that protobuf's own ToDatetime takes, twice a slot of a search."""
+    return datetime.fromtimestamp(moment.seconds, UTC).replace(microsecond=moment.nanos // 1000)
+
+
+def maybe(message: Message, field: str) -> datetime | None:
+    """An instant that may be absent."""
+    return instant(getattr(message, field)) if message.HasField(field) else None
+
+
+def known(message: Message, field: str) -> Any:
+    """A figure that may be absent."""
+    return getattr(message, field) if message.HasField(field) else None
+
+
+def local(moment: Timestamp, zone: str) -> str:
+    """Hours as the centre's clock shows them: "2026-12-09T08:32"."""
+    try:
+        place = ZoneInfo(zone or PARIS)
+    except (ZoneInfoNotFoundError, ValueError):
+        place = ZoneInfo(PARIS)
+    return instant(moment).astimezone(place).replace(tzinfo=None).isoformat(timespec="minutes")
+
+
+def words(kind: Any, prefix: str) -> Any:
+    """Pydantic's field of an enum said in words: LINE_STATE_HELD → "held". `kind` is a protobuf enum."""
+    return Field(json_schema_extra={"enum": [word(kind, number, prefix) for number in kind.values()]})
+
+
+def word(kind: Any, number: int, prefix: str) -> str:
+    """The word of a value; one that a newer service says and we do not know is "unspecified"."""
+    try:
+        return str(kind.Name(number)).removeprefix(prefix).lower()
+    except ValueError:
+        return "unspecified"
+
+
+class VerdictView(View):
+    """What one rule says."""
+
+    rule: str
+    allowed: bool
+    facts: dict[str, str]
+    source: str
+    opens_at: datetime | None = None
+    remedy: str | None = None
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> "VerdictView":
+        """From the rule's own answer."""
+        return cls(
+            rule=verdict.rule,
+            allowed=verdict.allowed,
+            facts=dict(verdict.facts),
+            source=verdict.source,
+            opens_at=maybe(verdict, "opens_at"),
+            remedy=verdict.remedy or None,
+        )
+
+
+class ReasonView(View):
+    """Why a line is refused, with a sentence in the reader's language."""
+
+    code: str
+    detail: str
+    remedy: str | None = None
+    rdvpermis_code: str | None = None
+    verdicts: list[VerdictView]
+    retry_at: datetime | None = None
+    error_id: str | None = None
+
+    @classmethod
+    def of(cls, refusal: errors_pb2.Refusal, language: Language) -> "ReasonView":
+        """From the refusal that a line carries."""
+        code = word(errors_pb2.Code, refusal.code, "CODE_").upper()
+        return cls(
+            code=code,
+            detail=sentence(code, language).detail,
+            remedy=remedy_of(code, refusal.verdicts),
+            rdvpermis_code=refusal.rdvpermis_code or None,
+            verdicts=[VerdictView.of(verdict) for verdict in refusal.verdicts],
+            retry_at=maybe(refusal, "retry_at"),
+            error_id=refusal.error_id or None,
+        )
+
+
+class CandidateNameView(View):
+    """A candidate as a list shows them; "…3f9a" where the name was not read, or cannot be now."""
+
+    id: str
+    display_name: str
+
+    @classmethod
+    def of(cls, candidate_id: str, names: Names) -> "CandidateNameView | None":
+        """Nobody for an empty id."""
+        if not candidate_id:
+            return None
+        return cls(id=candidate_id, display_name=names.get(candidate_id) or f"…{candidate_id[-4:]}")

@@ -1,0 +1,157 @@
+"""Candidates, their mandates, and what restricts their booking."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from resapermis.mandate.v1 import mandate_pb2
+from resapermis.scheduling.v1 import school_pb2
+from resapermis_auth_gateway.web.texts.rule_sentences import bar_reason
+from resapermis_auth_gateway.web.texts.sentences import Language
+from resapermis_auth_gateway.web.wire.base import Body, Category, Id, Text, View, instant, maybe, word, words
+
+State = Annotated[str, words(mandate_pb2.MandateState, "MANDATE_STATE_")]
+
+
+class NewCandidate(Body):
+    """A candidate to write down."""
+
+    last_name: Annotated[Text, Field(min_length=1, max_length=200)]
+    first_name: Annotated[Text, Field(min_length=1, max_length=200)]
+    neph: Annotated[Text, Field(min_length=1, max_length=40, description="NEPH as printed; leading zeros count.")]
+    email: Annotated[Text, Field(min_length=3, max_length=254)] | None = None
+
+
+class CandidateQuery(Body):
+    """Whole words of a name, or a NEPH: never in an address."""
+
+    query: Annotated[Text, Field(min_length=1, max_length=200)]
+
+
+class NewMandate(Body):
+    """A mandate to ask RdvPermis for."""
+
+    candidate_id: Id
+    category: Category
+    gearbox: Literal["manual", "automatic"] | None = None
+
+
+class Waiver(Body):
+    """Why a restriction should be waived."""
+
+    reason: Literal["illness", "accident", "bereavement", "centre_closed", "other_force_majeure"]
+
+
+class MandateView(View):
+    """A mandate, as last read at RdvPermis."""
+
+    id: str
+    candidate_id: str
+    category: str
+    gearbox: str | None = None
+    state: State
+    since: datetime | None = None
+    expires_at: datetime | None = None
+    rdvpermis_code: str | None = None
+    seen_at: datetime | None = None
+
+    @classmethod
+    def of(cls, mandate: mandate_pb2.Mandate) -> "MandateView":
+        """From mandate."""
+        return cls(
+            id=mandate.id,
+            candidate_id=mandate.candidate_id,
+            category=mandate.category,
+            gearbox=mandate.gearbox or None,
+            state=word(mandate_pb2.MandateState, mandate.state, "MANDATE_STATE_"),
+            since=maybe(mandate, "since"),
+            expires_at=maybe(mandate, "expires_at"),
+            rdvpermis_code=mandate.rdvpermis_code or None,
+            seen_at=maybe(mandate, "seen_at"),
+        )
+
+
+class CandidateView(View):
+    """A candidate of the school, with mandates."""
+
+    id: str
+    last_name: str
+    first_name: str
+    neph: str
+    email: str | None = None
+    created_at: datetime | None = None
+    neph_unusual: bool = False
+    mandates: list[MandateView]
+
+    @classmethod
+    def of(cls, candidate: mandate_pb2.Candidate) -> "CandidateView":
+        """From mandate."""
+        return cls(
+            id=candidate.id,
+            last_name=candidate.last_name,
+            first_name=candidate.first_name,
+            neph=candidate.neph,
+            email=candidate.email or None,
+            created_at=maybe(candidate, "created_at"),
+            neph_unusual=candidate.neph_unusual,
+            mandates=[MandateView.of(mandate) for mandate in candidate.mandates],
+        )
+
+
+class CandidatePage(View):
+    """Candidates, newest first."""
+
+    items: list[CandidateView]
+    next_cursor: str | None = None
+
+
+class MandatePage(View):
+    """Mandates, newest first."""
+
+    items: list[MandateView]
+    next_cursor: str | None = None
+
+
+class StandingRestrictionView(View):
+    """Until when a candidate may not be booked, and why. One of RdvPermis' stands until RdvPermis waives it."""
+
+    id: str
+    category: str
+    reason: str
+    detail: str
+    since: datetime | None = None
+    until: datetime | None = None
+    from_rdvpermis: bool
+    waived: bool
+    waiver_proposed: bool
+    waiver_proposed_by_me: bool
+
+
+class StandingView(View):
+    """A candidate's restrictions, and from when on each licence group is free of them."""
+
+    candidate_id: str
+    restrictions: list[StandingRestrictionView]
+    next_possible_at: dict[str, datetime]
+
+    @classmethod
+    def of(cls, standing: school_pb2.Standing, me: str, language: Language) -> "StandingView":
+        """From scheduling-rules; `me` is the asker's account."""
+        restrictions = [
+            StandingRestrictionView(
+                id=bar.id,
+                category=bar.category,
+                reason=bar.reason,
+                detail=bar_reason(bar.reason, language),
+                since=maybe(bar, "since"),
+                until=maybe(bar, "until"),
+                from_rdvpermis=bar.from_rdvpermis,
+                waived=bar.waived,
+                waiver_proposed=bar.waiver_proposed,
+                waiver_proposed_by_me=bar.waiver_proposed and bar.waiver_proposed_by == me,
+            )
+            for bar in standing.restrictions
+        ]
+        free = {category: instant(moment) for category, moment in standing.next_possible_at.items()}
+        return cls(candidate_id=standing.candidate_id, restrictions=restrictions, next_possible_at=free)

@@ -1,0 +1,56 @@
+"""Notices."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from resapermis.notification.v1 import notification_pb2
+from resapermis_auth_gateway.web.wire.base import CandidateNameView, Names, View, maybe
+
+Level = Annotated[str, Field(json_schema_extra={"enum": ["info", "success", "warning", "danger"]})]
+
+
+class BothLanguages(View):
+    """A sentence in French and English."""
+
+    fr: str
+    en: str
+
+
+class NoticeView(View):
+    """Something that happened."""
+
+    id: str
+    kind: str
+    level: Level
+    occurred_at: datetime | None = None
+    read_at: datetime | None = None
+    text: BothLanguages
+    facts: dict[str, str]
+    candidate: CandidateNameView | None = None
+    object_id: str | None = None
+
+    @classmethod
+    def of(cls, notice: notification_pb2.Notice, names: Names) -> "NoticeView":
+        """From notification, with the name that it does not know."""
+        return cls(
+            id=notice.id,
+            kind=notice.kind,
+            level=notice.level or "info",
+            occurred_at=maybe(notice, "occurred_at"),
+            read_at=maybe(notice, "read_at"),
+            text=BothLanguages(fr=notice.text_fr, en=notice.text_en),
+            facts=dict(notice.facts),
+            candidate=CandidateNameView.of(notice.candidate_id, names),
+            object_id=notice.object_id or None,
+        )
+
+
+class NoticePage(View):
+    """The inbox, newest first."""
+
+    items: list[NoticeView]
+    next_cursor: str | None = None
+    unread: int
+    server_time: datetime

@@ -1,0 +1,209 @@
+"""Slots, centres, thresholds."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from resapermis.scheduling.v1 import scheduling_pb2
+from resapermis_auth_gateway.web.days import PARIS
+from resapermis_auth_gateway.web.wire.base import (
+    Body,
+    Category,
+    Clock,
+    Department,
+    Id,
+    Kind,
+    VerdictView,
+    View,
+    Weekday,
+    known,
+    local,
+    maybe,
+    word,
+    words,
+)
+
+Status = Annotated[str, words(scheduling_pb2.SlotStatus, "SLOT_STATUS_")]
+
+
+class Search(Body):
+    """What to look for, whenever it comes."""
+
+    department: Department | None = None
+    category: Category
+    centres: list[Id] = Field(default=[], max_length=50)
+    within_km: Annotated[int, Field(ge=1, le=300)] | None = None
+    day_from: Clock | None = None
+    day_to: Clock | None = None
+    in_a_row: Annotated[int, Field(ge=1, le=8)] = 1
+    open_now: bool = False
+    opens_before: AwareDatetime | None = None
+    kind: Kind | None = None
+    weekdays: list[Weekday] = Field(default=[], max_length=7)
+
+
+class CentreView(View):
+    """An exam centre."""
+
+    id: str
+    name: str
+    department: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    distance_km: float | None = None
+    travel_minutes: int | None = None
+
+    @classmethod
+    def of(cls, centre: scheduling_pb2.Centre) -> "CentreView":
+        """From scheduling-rules."""
+        return cls(
+            id=centre.id,
+            name=centre.name,
+            department=centre.department or None,
+            latitude=known(centre, "latitude_degrees"),
+            longitude=known(centre, "longitude_degrees"),
+            distance_km=known(centre, "distance_km"),
+            travel_minutes=known(centre, "travel_minutes"),
+        )
+
+
+class SlotView(View):
+    """What is public about a slot. `startsAt` and `endsAt` are local to the centre, without zone."""
+
+    id: str
+    centre: CentreView
+    starts_at: str
+    ends_at: str
+    time_zone: str
+    category: str
+    kind: str
+    status: Status
+    seen_at: datetime | None = None
+    opens_to_all_at: datetime | None = None
+    distance_km: float | None = None
+    travel_minutes: int | None = None
+
+    @classmethod
+    def fields_of(cls, slot: scheduling_pb2.Slot) -> dict[str, object]:
+        """The fields that every slot has."""
+        return {
+            "id": slot.id,
+            "centre": CentreView.of(slot.centre),
+            "starts_at": local(slot.starts_at, slot.time_zone),
+            "ends_at": local(slot.ends_at, slot.time_zone),
+            "time_zone": slot.time_zone or PARIS,
+            "category": slot.category,
+            "kind": slot.kind,
+            "status": word(scheduling_pb2.SlotStatus, slot.status, "SLOT_STATUS_"),
+            "seen_at": maybe(slot, "seen_at"),
+            "opens_to_all_at": maybe(slot, "opens_to_all_at"),
+            "distance_km": known(slot, "distance_km"),
+            "travel_minutes": known(slot, "travel_minutes"),
+        }
+
+    @classmethod
+    def of(cls, slot: scheduling_pb2.Slot) -> "SlotView":
+        """From scheduling-rules, or from a line's snapshot."""
+        return cls.model_validate(cls.fields_of(slot))
+
+
+class JudgedSlotView(SlotView):
+    """A slot and what every rule says of it for the asker's school."""
+
+    verdicts: list[VerdictView]
+    allowed: bool
+    opens_at: datetime | None = None
+
+    @classmethod
+    def judged(cls, judged: scheduling_pb2.JudgedSlot) -> "JudgedSlotView":
+        """From a search."""
+        return cls.model_validate(
+            cls.fields_of(judged.slot)
+            | {
+                "verdicts": [VerdictView.of(verdict) for verdict in judged.verdicts],
+                "allowed": judged.allowed,
+                "opens_at": maybe(judged, "opens_at"),
+            }
+        )
+
+
+class ThresholdView(View):
+    """What a school may take in a department, month and licence group.
+
+    `taken` counts bookings and live holds; `left` is of the month, `leftToday` of what the pace allows today.
+    """
+
+    department: str
+    month: str
+    category: str
+    limit: int
+    paced_limit: int
+    taken: int
+    rdvpermis_limit: int | None = None
+    fte: float
+    rate_per_fte: float
+    next_change_at: datetime | None = None
+    held: int
+    elsewhere: int
+    left: int
+    left_today: int
+    own_limit: int | None = None
+    difference: int | None = None
+    replacements_left: int | None = None
+    replacements_per_month: int | None = None
+    warn_percent: int
+    fte_source: str
+    fte_as_of: datetime | None = None
+
+    @classmethod
+    def of(cls, threshold: scheduling_pb2.Threshold) -> "ThresholdView":
+        """From scheduling-rules."""
+        return cls(
+            department=threshold.department,
+            month=threshold.month,
+            category=threshold.category,
+            limit=threshold.limit,
+            paced_limit=threshold.paced_limit,
+            taken=threshold.taken,
+            rdvpermis_limit=known(threshold, "rdvpermis_limit"),
+            fte=threshold.fte,
+            rate_per_fte=threshold.rate_per_fte,
+            next_change_at=maybe(threshold, "next_change_at"),
+            held=threshold.held,
+            elsewhere=threshold.elsewhere,
+            left=threshold.left,
+            left_today=threshold.left_today,
+            own_limit=known(threshold, "own_limit"),
+            difference=known(threshold, "difference"),
+            replacements_left=known(threshold, "replacements_left"),
+            replacements_per_month=known(threshold, "replacements_per_month"),
+            warn_percent=threshold.warn_percent,
+            fte_source=threshold.fte_source or "unknown",
+            fte_as_of=maybe(threshold, "fte_as_of"),
+        )
+
+
+class CentrePage(View):
+    """Exam centres of a department."""
+
+    items: list[CentreView]
+
+
+class ThresholdPage(View):
+    """The school's thresholds."""
+
+    items: list[ThresholdView]
+    server_time: datetime
+
+
+class SlotPage(View):
+    """Slots, the age of what is known, and why some may be missing."""
+
+    items: list[JudgedSlotView]
+    next_cursor: str | None = None
+    seen_at: datetime | None = None
+    incomplete: bool = False
+    incomplete_reason: str | None = None
+    threshold: ThresholdView | None = None
+    server_time: datetime

@@ -1,0 +1,122 @@
+"""The web process: `python -m resapermis_auth_gateway web`. Where its rooms meet."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from nats.aio.client import Client
+from starlette.types import ASGIApp
+
+from resapermis.iam.v1.events_pb2 import SessionEnded, SessionStarted
+from resapermis.iam.v1.iam_pb2_grpc import add_IamServiceServicer_to_server
+from resapermis_auth_gateway.iam.servicer import IamServicer
+from resapermis_auth_gateway.settings import SERVICE, Settings
+from resapermis_auth_gateway.web import app
+from resapermis_auth_gateway.web.dependencies import Dependencies, Peers, assemble
+from resapermis_auth_gateway.web.feed.live import Live
+from resapermis_auth_gateway.web.sign_in.oidc import Provider
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.process import run
+from resapermis_kit.process.process import Process
+from resapermis_kit.rpc.authorization import Authorizer
+
+PACKAGE = "resapermis_auth_gateway"
+OVERDUE_EVERY_SECONDS = 5.0
+PUBLISHED = (SessionStarted.DESCRIPTOR, SessionEnded.DESCRIPTOR)
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn under the kit's run loop, which hears the signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+
+def http_server(application: ASGIApp, settings: Settings) -> tuple[HttpServer, socket.socket]:
+    """A server and its bound socket; OSError for a busy port."""
+    host, _, port = settings.web_listen.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=2048)
+    config = uvicorn.Config(
+        application,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or "",
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+    )
+    return HttpServer(config), bound
+
+
+async def build(process: Process, settings: Settings) -> Dependencies:
+    """Wire servicer, feeds, workers and the HTTP server into the process."""
+    dependencies = assemble(
+        settings,
+        process.engine,
+        process.outbox,
+        Peers.over(process.peer),
+        Provider(settings, process.now),
+        Authorizer(settings.policies),
+        process.health,
+        process.now,
+    )
+    process.server.add(
+        add_IamServiceServicer_to_server,
+        IamServicer(process.engine, dependencies.profiles),
+        "resapermis.iam.v1.IamService",
+    )
+    process.workers.append(lambda: _listen(process.bus, dependencies.live))
+    process.every(OVERDUE_EVERY_SECONDS, "end overdue sessions", dependencies.sessions.end_overdue)
+    process.every(3600, "forget old sessions", dependencies.sessions.forget_old)
+    server, bound = http_server(app.build(dependencies), settings)
+    serving = asyncio.create_task(server.serve(sockets=[bound]))
+
+    async def check() -> None:
+        if serving.done():
+            raise Failure(Code.CODE_UNAVAILABLE, "the HTTP server has stopped")
+
+    async def close() -> None:
+        dependencies.live.close()
+        server.should_exit = True
+        await serving
+        if dependencies.sessions.background:
+            await asyncio.wait(dependencies.sessions.background, timeout=1)
+        await dependencies.provider.close()
+
+    process.health.checks["web"] = check
+    process.closers.append(close)
+    return dependencies
+
+
+async def _listen(bus: Client, live: Live) -> None:
+    """Subscribe once the bus is there. Events published while it was away do not come again: have pages read again."""
+    while not bus.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
+        await asyncio.sleep(0.2)
+    await live.listen(bus)
+    live.lost_touch()
+    seen = bus.stats["reconnects"]
+    while True:
+        await asyncio.sleep(1)
+        if bus.stats["reconnects"] != seen:
+            seen = bus.stats["reconnects"]
+            live.lost_touch()
+
+
+async def serve() -> None:
+    """Run until SIGTERM."""
+    settings = Settings()
+    _ = settings.secure  # refuses plain http beyond loopback before anything listens
+
+    async def wire(process: Process) -> None:
+        await build(process, settings)
+
+    await run.serve(SERVICE, PACKAGE, settings, PUBLISHED, wire)
