@@ -97,7 +97,7 @@ test("by keyboard alone: pages, grid, choice, dialog; focus is always seen [E-06
   await expect(page.getByRole("dialog", { name: "Raccourcis clavier" })).toBeVisible();
 });
 
-test("many slots draw at most sixty rows, and the table tells the whole [E-06]", async ({ school: page }) => {
+test("many slots draw at most sixty rows, and the table counts them all [E-06]", async ({ school: page }) => {
   await open(page, "/creneaux", "Créneaux");
   const grid = page.getByRole("grid");
   await expect(grid).toBeVisible();

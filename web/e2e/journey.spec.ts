@@ -3,7 +3,7 @@ import { expect, lookUntil, open, test, workingDay } from "./school.ts";
 
 test.describe.configure({ mode: "serial" });
 
-test("a school registers a candidate, holds two slots, names, validates and hears of it [R-01] [R-04] [R-14] [R-16] [R-30] [N-03]", async ({
+test("a school registers a candidate, holds two slots, names, validates and is notified [R-01] [R-04] [R-14] [R-16] [R-30] [N-03]", async ({
   school: page,
   sandbox,
 }) => {
@@ -68,7 +68,7 @@ test("a school registers a candidate, holds two slots, names, validates and hear
     await expect(dialog).toHaveCount(0);
   });
 
-  await test.step("the booking, told and proved", async () => {
+  await test.step("the booking, notified and proved", async () => {
     await open(page, "/reservations", "Réservations");
     const row = page.getByRole("listitem").filter({ hasText: "06:10" }).filter({ hasText: "Réservé" });
     await expect(row.first()).toBeVisible();

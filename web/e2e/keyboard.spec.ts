@@ -1,7 +1,7 @@
 /** The main job without a mouse, while another window of the same browser follows it live. */
 import { expect, open, registered, test, workingDay } from "./school.ts";
 
-test("hold, name and validate by keyboard alone; another window hears of it without reloading [E-06] [N-03] [N-04]", async ({
+test("hold, name and validate by keyboard alone; another window follows it without reloading [E-06] [N-03] [N-04]", async ({
   school: page,
   sandbox,
 }) => {
@@ -43,7 +43,7 @@ test("hold, name and validate by keyboard alone; another window hears of it with
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("region", { name: "Demande 1" }).getByText("Demande envoyée…")).toHaveCount(0);
-  // The toast, not the spoken region that says the same.
+  // The toast, not the live region that has the same text.
   await expect(page.locator("span").filter({ hasText: /est sur cette ligne/ })).toBeVisible();
   await page.keyboard.press("Control+Enter");
   const dialog = page.getByRole("dialog");

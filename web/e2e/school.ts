@@ -45,7 +45,7 @@ export interface Person {
   email: string;
 }
 
-/** What a checker may do at the State's side. */
+/** What a test may do on the State's side. */
 export class Sandbox {
   readonly #request: APIRequestContext;
   readonly #url: string;
@@ -86,7 +86,7 @@ export class Sandbox {
     return person;
   }
 
-  /** The candidate says yes to the school's newest pending mandate. */
+  /** The candidate accepts the school's newest pending mandate. */
   async acceptMandates(): Promise<void> {
     const { mandates } = await this.#get<{ mandates: { id: string; state?: string; etat?: string }[] }>(
       `/state?school=${SCHOOL}`,
@@ -193,7 +193,7 @@ export async function open(page: Page, path: string, heading: string): Promise<v
   await expect(page.locator("[aria-busy=true]")).toHaveCount(0);
 }
 
-/** Looks until a slot that was just published is shown: the school's looks of the minute may be spent. */
+/** Polls until a slot that was just published is shown: the school's polls of this minute may be spent. */
 export async function lookUntil(page: Page, cell: Locator): Promise<void> {
   await expect(async () => {
     if (await cell.first().isVisible()) return;

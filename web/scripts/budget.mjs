@@ -1,6 +1,6 @@
 /**
  * The size budget of web.md §7, checked on what was built: first load ≤ 250 KB of JavaScript and 30 KB of CSS, ≤ 40 KB more for
- * each page (gzip, 1 KB = 1000 bytes). Exits with 1 and says where when it is passed.
+ * each page (gzip, 1 KB = 1000 bytes). Exits with 1 and prints where it is exceeded.
  *
  * The first load is what the entry imports statically, the larger of the two languages, and the home page.
  */

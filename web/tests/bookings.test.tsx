@@ -38,7 +38,7 @@ describe("a booking", () => {
     expect(document.activeElement?.textContent).toBe("Garder");
   });
 
-  test("an early one says that nothing follows, and until when", async () => {
+  test("an early one shows that nothing follows, and until when", async () => {
     drawn = await draw("/reservations", "Réservations");
     const user = userEvent.setup();
     await user.click(await screen.findByRole("button", { name: /^Annuler Diallo Awa/ }));
@@ -46,7 +46,7 @@ describe("a booking", () => {
     expect(await within(dialog).findByText(/Aucune pénalité pour Diallo Awa\..*C'est vrai jusqu'au/)).toBeTruthy();
   });
 
-  test("what cannot be cancelled any more cannot be pressed, and says so [R-12]", async () => {
+  test("what cannot be cancelled any more cannot be pressed, and the reason is shown [R-12]", async () => {
     drawn = await draw("/reservations", "Réservations");
     drawn.server.use(
       http.get("*/api/v1/bookings/:id/cancellation", () =>
@@ -81,7 +81,7 @@ describe("a booking", () => {
     await waitFor(() => expect(asked).toEqual([["b-1", { otherBookingId: "b-2" }, true]]));
   });
 
-  test("the past says what was done elsewhere and how it went; results are counted [R-22] [R-31]", async () => {
+  test("past bookings show what was done elsewhere and the result; results are counted [R-22] [R-31]", async () => {
     drawn = await draw("/reservations?onglet=passees", "Réservations");
     const user = userEvent.setup();
     expect(await screen.findByText("fait chez RdvPermis")).toBeTruthy();

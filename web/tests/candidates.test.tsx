@@ -1,4 +1,4 @@
-/** A candidate whom RdvPermis does not know as written: said where it stands, and corrected there. */
+/** A candidate whom RdvPermis does not know as written: shown at the field, and corrected there. */
 import { screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
@@ -15,7 +15,7 @@ afterEach(() => {
   drawn = undefined;
 });
 
-/** A school with one candidate, nothing standing against them but their mandate's state. */
+/** A school with one candidate, whom no rule refuses; only their mandate's state varies. */
 function schoolOf(mandates: Mandate[]): World {
   const world = makeWorld();
   world.standings = [];
@@ -35,7 +35,7 @@ describe("whether a candidate may be booked", () => {
     ["pending", schoolOf([makeMandate("k-9", { state: "pending", expiresAt: null })])],
     ["none", schoolOf([])],
   ])(
-    "fault tried-1: with no active mandate (%s) the page does not say that nothing stands against",
+    "fault tried-1: with no active mandate (%s) the page does not claim that a booking is possible",
     async (_state, world) => {
       drawn = await draw("/candidats/k-9", "Martim Léa", world);
       const card = await screen.findByRole("region", { name: "Réservation possible ?" });
@@ -45,7 +45,7 @@ describe("whether a candidate may be booked", () => {
     },
   );
 
-  test("with an active mandate and no penalty nothing stands against", async () => {
+  test("with an active mandate and no penalty a booking is possible", async () => {
     drawn = await draw("/candidats/k-9", "Martim Léa", schoolOf([makeMandate("k-9")]));
     const card = await screen.findByRole("region", { name: "Réservation possible ?" });
     expect(await within(card).findByText("rien ne l'empêche")).toBeTruthy();
@@ -84,7 +84,7 @@ describe("a refused name, NEPH or address", () => {
 });
 
 describe("a search for a frequent name", () => {
-  test.fails("fault tried-7: that stops before the last says so, and shows the rest when asked", async () => {
+  test.fails("fault tried-7: that stops before the last shows that it does, and the rest when asked", async () => {
     const world = makeWorld();
     world.candidates = Array.from({ length: 20 }, (_, index) => makeCandidate(`k-${index}`, "Martin", `Léa ${index}`));
     drawn = await draw("/candidats", "Candidats", world);

@@ -7,7 +7,7 @@ import { openingOf } from "../src/rules/opening/opening.ts";
 import { makeWorld, type World } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
 
-// Testing Library's events are not trusted; the hand itself is tested in the browser (e2e) and in pages.test.tsx.
+// Testing Library's events are not trusted; that only trusted ones count is tested in the browser (e2e) and in pages.test.tsx.
 const hand = vi.hoisted(() => ({ human: true }));
 vi.mock("../src/live/human.ts", () => ({ byHand: () => hand.human, swallowRepeat: () => undefined }));
 
@@ -22,7 +22,7 @@ const opened = openingOf("94", "B", Date.now() - 60_000);
 const coming = openingOf("94", "B", Date.now() + 10 * 60_000);
 const anywhere = (candidateId: string) => ({ candidateId, centres: [], fromHour: 0, toHour: 24 });
 
-/** A school whose basket is empty and where nobody is barred. */
+/** A school whose basket is empty and whose candidates are not restricted. */
 function calm(): World {
   const world = makeWorld();
   world.basket.groups = [];
@@ -64,7 +64,7 @@ describe("the opening room", () => {
     expect(await screen.findByRole("button", { name: "Retirer Martin Léa" })).toBeTruthy();
   });
 
-  test("preparing says what is settled, and who is not eligible and why", async () => {
+  test("preparing shows what is settled, and who is not eligible and why", async () => {
     const world = calm();
     world.standings = makeWorld().standings;
     setWishes(coming.id, [anywhere("k-1"), anywhere("k-2")]);
@@ -134,7 +134,7 @@ describe("the opening room", () => {
     expect(holds[0]?.map((item) => item.candidateId)).toEqual(["k-2"]);
   });
 
-  test("an address that is no opening says so", async () => {
+  test("an address that is no opening shows that there is none", async () => {
     drawn = await draw("/ouvertures/nimporte-quoi", "Ouverture");
     expect(await screen.findByText("Cette ouverture n'existe pas")).toBeTruthy();
   });

@@ -7,7 +7,7 @@ import { setChoice } from "../src/pages/slots/choice.ts";
 import { makeWorld } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
 
-// Testing Library's events are not trusted; the hand itself is tested in the browser (e2e) and below.
+// Testing Library's events are not trusted; that only trusted ones count is tested in the browser (e2e) and below.
 const hand = vi.hoisted(() => ({ human: true }));
 vi.mock("../src/live/human.ts", () => ({ byHand: () => hand.human, swallowRepeat: () => undefined }));
 
@@ -19,7 +19,7 @@ afterEach(() => {
   setChoice([]);
 });
 
-/** Counts the questions of one kind and answers them when told to. */
+/** Counts the requests to one path and answers them on demand. */
 function gate(server: Drawn["server"], path: string) {
   const keys: (string | null)[] = [];
   let open: () => void = () => undefined;
@@ -37,7 +37,7 @@ function gate(server: Drawn["server"], path: string) {
 }
 
 describe("the basket", () => {
-  test("an unnamed line blocks validation and says so, the button stays reachable [R-30]", async () => {
+  test("an unnamed line blocks validation and shows why, the button stays reachable [R-30]", async () => {
     drawn = await draw("/panier", "Panier");
     const group = await screen.findByRole("region", { name: "Demande 1" });
     const button = within(group).getByRole("button", { name: "Valider 2 réservations" });
@@ -47,7 +47,7 @@ describe("the basket", () => {
     expect(document.activeElement).toBe(button);
   });
 
-  test("an unknown outcome says since when, and offers nothing to press [R-16]", async () => {
+  test("an unknown outcome shows since when, and offers nothing to press [R-16]", async () => {
     drawn = await draw("/panier", "Panier");
     const line = (await screen.findByText(/En cours de confirmation auprès de RdvPermis/)).closest("li");
     if (!line) throw new Error("no line");
@@ -93,7 +93,7 @@ describe("holding", () => {
     expect(keys[1]).toBe(keys[0]);
   });
 
-  test("what no hand did asks nothing [R-20]", async () => {
+  test("an event that is not trusted sends nothing [R-20]", async () => {
     drawn = await draw("/creneaux?vue=liste", "Créneaux");
     const user = userEvent.setup();
     const { keys } = gate(drawn.server, "*/api/v1/basket/items");
@@ -136,7 +136,7 @@ describe("around the pages", () => {
     expect(screen.getByText("Service privé, distinct de RdvPermis.")).toBeTruthy();
   });
 
-  test("a failed read is said with its reference, and can be read again", async () => {
+  test("a failed read is shown with its reference, and can be tried again", async () => {
     drawn = await draw("/", "Accueil");
     const user = userEvent.setup();
     drawn.server.use(
@@ -152,7 +152,7 @@ describe("around the pages", () => {
     expect(await screen.findByText("Val-de-Marne, B")).toBeTruthy();
   });
 
-  test("a threshold says what is left, and when none is [R-10]", async () => {
+  test("a threshold shows what is left, and when none is [R-10]", async () => {
     drawn = await draw("/seuils", "Seuils");
     expect(await screen.findByText("Val-de-Marne, B")).toBeTruthy();
     expect(screen.getByText("Reste 4 aujourd'hui")).toBeTruthy();
@@ -160,7 +160,7 @@ describe("around the pages", () => {
     expect(screen.getByText(/Plafond du moment atteint\. Il remonte le/)).toBeTruthy();
   });
 
-  test("ours and RdvPermis' figure are both said, and which one counts; a coming rule is announced [R-10] [R-24]", async () => {
+  test("ours and RdvPermis' figure are both shown, and which one counts; a coming rule is announced [R-10] [R-24]", async () => {
     drawn = await draw("/seuils", "Seuils");
     expect(await screen.findByText(/1 de moins que notre calcul : le sien compte/)).toBeTruthy();
     expect(screen.getByText(/calculé des heures déclarées/)).toBeTruthy();

@@ -1,4 +1,4 @@
-/** Draws one page of the product in jsdom over a made-up school. Only time, the network and the hand are stood in for. */
+/** Draws one page of the product in jsdom over a made-up school. Only time, the network and the user's input are replaced. */
 
 import { i18n } from "@lingui/core";
 import { I18nProvider } from "@lingui/react";
@@ -18,7 +18,7 @@ export interface Drawn {
   server: ReturnType<typeof setupServer>;
 }
 
-/** Shows `path`; the answer is the school behind it, to be changed and looked at. */
+/** Shows `path`; returns the school behind it, to be changed and inspected. */
 export async function draw(path: string, heading: string, world: World = makeWorld()): Promise<Drawn> {
   const server = setupServer(...handlers(world));
   server.listen({ onUnhandledFrame: "error" });

@@ -74,7 +74,7 @@ describe("after a new sign-in in another tab", () => {
     expect(registrations[0]?.key).toBeTruthy();
   });
 
-  test.fails("fault tried-6: an act that is refused again is told, not repeated without end", async () => {
+  test.fails("fault tried-6: an act that is refused again is reported, not repeated without end", async () => {
     drawn = await draw("/candidats", "Candidats");
     const { tokens } = signedInElsewhere(drawn);
     let asked = 0;
@@ -177,7 +177,7 @@ async function comeBack(path: string, heading: string): Promise<void> {
 }
 
 describe("« Votre travail est gardé »", () => {
-  test("is what a lost session says, with the way back to this page", async () => {
+  test("is shown by a lost session, with the way back to this page", async () => {
     drawn = await draw("/candidats", "Candidats");
     drawn.server.use(
       http.post("*/api/v1/candidates", () =>

@@ -1,4 +1,4 @@
-/** jsdom lacks what browsers have: the few things that Mantine and the pages ask of it. French texts are spoken, as in the product. */
+/** jsdom lacks what browsers have: the few things that Mantine and the pages ask of it. Texts are French, as in the product. */
 import { i18n } from "@lingui/core";
 import { cleanup, configure } from "@testing-library/react";
 import { afterEach } from "vitest";

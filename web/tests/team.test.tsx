@@ -70,7 +70,7 @@ describe("the team [R-28]", () => {
 });
 
 describe("who is not free [R-18]", () => {
-  test("a weekly absence is added, told what it meets, and taken back with undo", async () => {
+  test("a weekly absence is added, what it overlaps is named, and undo takes it back", async () => {
     drawn = await draw("/candidats/k-1", "Martin Léa");
     const user = userEvent.setup();
     const { world } = drawn;
@@ -93,7 +93,7 @@ describe("who is not free [R-18]", () => {
     await waitFor(() => expect(world.unavailabilities.some((one) => one.subject.id === "k-1")).toBe(true));
   });
 
-  test("an end before its start is said beside the field, and nothing is sent", async () => {
+  test("an end before its start is an error beside the field, and nothing is sent", async () => {
     drawn = await draw("/candidats/k-1", "Martin Léa");
     const user = userEvent.setup();
     const before = drawn.world.unavailabilities.length;
@@ -106,7 +106,7 @@ describe("who is not free [R-18]", () => {
     expect(drawn.world.unavailabilities).toHaveLength(before);
   });
 
-  test("a calendar file is read: what was kept and what was left out is said", async () => {
+  test("a calendar file is read: what was kept and what was left out is shown", async () => {
     drawn = await draw("/equipe?onglet=disponibilites", "Équipe");
     const user = userEvent.setup();
     const text = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
@@ -183,7 +183,7 @@ describe("a weekly unavailability", () => {
 });
 
 describe("what keeps a candidate from booking [R-21]", () => {
-  test("each bar says until when, why and who says so; the next possible date stands above", async () => {
+  test("each restriction has its end, reason and source; the next possible date stands above", async () => {
     drawn = await draw("/candidats/k-2", "Diallo Awa");
     const card = await screen.findByRole("region", { name: "Réservation possible ?" });
     expect(await within(card).findByText(/Permis B : prochaine date possible le/)).toBeTruthy();
@@ -191,7 +191,7 @@ describe("what keeps a candidate from booking [R-21]", () => {
     expect(card.textContent).toMatch(/absence à un examen.*selon RdvPermis/);
   });
 
-  test("one person asks for the lifting, another approves; who asked finds no button", async () => {
+  test("one person proposes the waiver, another approves it; who proposed finds no button", async () => {
     drawn = await draw("/candidats/k-2", "Diallo Awa");
     const user = userEvent.setup();
     await user.click(await screen.findByRole("button", { name: "Demander la levée pour force majeure…" }));
@@ -204,7 +204,7 @@ describe("what keeps a candidate from booking [R-21]", () => {
     expect(await screen.findByText("levée")).toBeTruthy();
   });
 
-  test("nobody's bar says that nothing stands against", async () => {
+  test("without a restriction the card shows that nothing prevents a booking", async () => {
     drawn = await draw("/candidats/k-1", "Martin Léa");
     expect(await screen.findByText("rien ne l'empêche")).toBeTruthy();
   });

@@ -40,7 +40,7 @@ export const importCalendar = (subject: api.Subject, calendar: string) =>
     }),
   ) as Promise<api.ImportReport>;
 
-/** The private address of a trainer's exams: told once. */
+/** A new private address of a trainer's exams; only this answer has it. */
 export const createFeed = (trainerId: string) =>
   ask(() =>
     rest.POST("/api/v1/calendar-feeds/{trainer_id}", {

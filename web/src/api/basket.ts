@@ -33,8 +33,8 @@ export const prepareOpening = (body: {
 }) =>
   ask(() => rest.POST("/api/v1/basket/preparation", { params: { header: ours() }, body })) as Promise<api.Preparation>;
 
-/** Who accompanies, in what; null: nobody said. Ours alone, RdvPermis is not asked. */
-export const accompanyLine = (
+/** Trainer and vehicle of a line; null where none is chosen. Ours alone, RdvPermis is not asked. */
+export const setLineResources = (
   lineId: string,
   body: { trainerId: string | null; vehicleId: string | null },
   key: string,

@@ -29,7 +29,7 @@ export const replaceCandidate = (id: string, candidateId: string, key: string) =
     }),
   );
 
-/** Bookings that RdvPermis lets change places with this one, on a day; the booking's own day if none is said. */
+/** Bookings that RdvPermis allows to be swapped with this one, on `date` ("2026-12-09"). */
 export const swappable = (id: string, date: string) =>
   ask(() =>
     rest.GET("/api/v1/bookings/{booking_id}/swappable", { params: { path: { booking_id: id }, query: { date } } }),
@@ -43,7 +43,7 @@ export const swapBookings = (id: string, otherBookingId: string, key: string) =>
     }),
   ) as Promise<{ items: api.Booking[] }>;
 
-/** What cancelling would cost, by today's parameters. Asks, does nothing. */
+/** What cancelling would cost, by today's parameters. A read: nothing is cancelled. */
 export const previewCancellation = (id: string) =>
   ask(() =>
     rest.GET("/api/v1/bookings/{booking_id}/cancellation", { params: { path: { booking_id: id } } }),

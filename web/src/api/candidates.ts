@@ -47,7 +47,7 @@ export const standing = (candidateId: string) =>
     rest.GET("/api/v1/candidates/{candidate_id}/standing", { params: { path: { candidate_id: candidateId } } }),
   ) as Promise<api.Standing>;
 
-export const proposeLift = (barId: string, reason: api.LiftReason) =>
+export const proposeWaiver = (barId: string, reason: api.WaiverReason) =>
   ask(() =>
     rest.POST("/api/v1/restrictions/{restriction_id}/waiver", {
       params: { header: ours(), path: { restriction_id: barId } },
@@ -55,7 +55,7 @@ export const proposeLift = (barId: string, reason: api.LiftReason) =>
     }),
   );
 
-export const approveLift = (barId: string) =>
+export const approveWaiver = (barId: string) =>
   ask(() =>
     rest.POST("/api/v1/restrictions/{restriction_id}/waiver-approval", {
       params: { header: ours(), path: { restriction_id: barId } },

@@ -27,7 +27,7 @@ export const noticesQuery = infiniteQueryOptions({
 
 export const unreadQuery = queryOptions({ queryKey: [...keys.notices, "unread"], queryFn: unread });
 
-/** Read marks may run ahead of the answer (rule 1): they are ours, and come back if refused. */
+/** Read marks are shown before the answer (rule 1): they are ours, and are undone if refused. */
 export function useMarkRead() {
   const client = useQueryClient();
   return useMutation({

@@ -47,7 +47,7 @@ export const setVehicle = (id: string, body: VehicleBody) =>
 
 export const hours = () => ask(() => rest.GET("/api/v1/school/hours")) as Promise<api.HoursPage>;
 
-/** Whole figures of a month and kind: said again, they replace. The answer is everything as it now stands. */
+/** Hours a trainer, month, licence and kind: a second declaration replaces the first. Returns all hours, after the change. */
 export const declareHours = (hours: api.Hours[]) =>
   ask(() =>
     rest.PUT("/api/v1/school/hours", { params: { header: ours() }, body: { hours } }),

@@ -5,7 +5,7 @@ import { ask, rest } from "./contract/client.ts";
 import type * as api from "./contract/types.ts";
 
 export interface SlotFilter {
-  /** Empty where `withinKm` says where. */
+  /** Empty where `withinKm` is given. */
   department: string;
   category: string;
   /** Days, both included. */
@@ -17,7 +17,7 @@ export interface SlotFilter {
   /** Time of day at the centre, "08:00": from (included) to (excluded). */
   dayFrom?: string | undefined;
   dayTo?: string | undefined;
-  /** Open slots one after the other at one centre. */
+  /** At least so many consecutive open slots at one centre. */
   inARow?: number | undefined;
   openNow?: boolean | undefined;
   /** An instant: only what is open, or opens by itself before it. */
@@ -27,10 +27,10 @@ export interface SlotFilter {
   weekdays?: readonly number[] | undefined;
 }
 
-/** Slots a page; the contract's most. */
+/** Slots a page, the contract's maximum. */
 const SLOTS = 500;
 
-/** What of a search is not its days: an absent word asks nothing. */
+/** The query of a search without its days: an absent filter is left out. */
 function narrowed(filter: SlotFilter) {
   const { withinKm, dayFrom, dayTo, inARow, openNow, opensBefore, kind, weekdays } = filter;
   return {

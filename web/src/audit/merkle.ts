@@ -98,7 +98,7 @@ export function parseCheckpoint(note: string): Checkpoint | undefined {
 /**
  * Whether the note carries a good Ed25519 signature of the verifier key (`name+hash+base64(0x01 || key)`).
  *
- * @returns undefined where this browser cannot check Ed25519: unknown is said, never guessed.
+ * @returns undefined where this browser cannot check Ed25519: unknown is shown as unknown, never guessed.
  */
 export async function signatureHolds(checkpoint: Checkpoint, verifierKey: string): Promise<boolean | undefined> {
   const [name, , ...rest] = verifierKey.split("+");

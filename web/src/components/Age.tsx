@@ -1,4 +1,4 @@
-/** The age of what RdvPermis told us, beside it; over 60 s amber and in words (rule 8). */
+/** How old the data of RdvPermis are, beside them; over 60 s amber and in words (rule 8). */
 import { t } from "@lingui/core/macro";
 import { duration } from "../time/format.ts";
 import { useNow } from "../time/now.ts";

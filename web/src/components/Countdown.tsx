@@ -1,4 +1,4 @@
-/** What is left of a limit of RdvPermis. Digits are silent; 5, 2, 1 min and 20 s are spoken, once. */
+/** What is left of a limit of RdvPermis. Digits are silent; 5, 2, 1 min and 20 s are announced to screen readers, once. */
 import { t } from "@lingui/core/macro";
 import { useEffect, useRef } from "react";
 import { announce } from "../live/announce.ts";
@@ -10,8 +10,8 @@ export function useSecondsLeft(until: string): number {
   return secondsLeft(Date.parse(until), useNow());
 }
 
-/** Speaks the marks of one limit; `label` names what ends ("Le panier"). */
-export function useSpokenMarks(until: string, label: string): void {
+/** Announces the marks of one limit; `label` names what ends ("Le panier"). */
+export function useAnnouncedMarks(until: string, label: string): void {
   const left = useSecondsLeft(until);
   const before = useRef(left);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** Three states of a read: a skeleton that keeps the layout (after 300 ms), an error that keeps the page, an empty that says why. */
+/** Three states of a read: a skeleton that keeps the layout (after 300 ms), an error that keeps the page, an empty state that explains why. */
 
 import { t } from "@lingui/core/macro";
 import { Button, Skeleton } from "@mantine/core";

@@ -1,4 +1,4 @@
-/** What stands against, one line a reason: the sentence, what to do, and the rule with its source for those who ask. */
+/** The rules that refuse, one line a reason: the sentence, what to do, and the rule with its source for those who ask. */
 import { t } from "@lingui/core/macro";
 import { Link } from "@tanstack/react-router";
 import type { Need } from "../api/contract/types.ts";

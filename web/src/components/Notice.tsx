@@ -1,4 +1,4 @@
-/** In-page messages: what happened, why, what to do. `danger` alone is an alert, for loss. */
+/** Notices within a page: what happened, why, what to do. `danger` alone is an alert, for loss. */
 import { t } from "@lingui/core/macro";
 import { IconAlertTriangle, IconCircleCheck, IconCircleX, IconInfoCircle } from "@tabler/icons-react";
 import type { ReactNode, Ref } from "react";

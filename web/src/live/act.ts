@@ -1,4 +1,4 @@
-/** One human act = one Idempotency-Key (rule 5), kept until an answer came, so that a repeat after a cut is the same act. */
+/** One human act = one Idempotency-Key (rule 5), kept until an answer came, so that a repeat after a lost connection is the same act. */
 import { useMutation } from "@tanstack/react-query";
 import { useRef } from "react";
 import { Problem } from "../api/contract/problem.ts";

@@ -1,7 +1,7 @@
-/** The one polite region (4.1.3): what is said within a second is said together. */
+/** The one polite live region (4.1.3): announcements within a second are joined into one. */
 import { store } from "./store.ts";
 
-export const spoken = store("");
+export const announced = store("");
 
 const waiting = new Set<string>();
 
@@ -11,7 +11,7 @@ export function announce(text: string): void {
   waiting.add(text);
   if (!first) return;
   setTimeout(() => {
-    spoken.set([...waiting].join(" "));
+    announced.set([...waiting].join(" "));
     waiting.clear();
   }, 1000);
 }

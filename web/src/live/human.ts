@@ -1,4 +1,4 @@
-/** Robots may not book (charter): only an event of a person's own hand counts, and a held key is one press (rule 4). */
+/** Robots may not book (charter): only a trusted event (a person's own) counts, and a held key is one press (rule 4). */
 import type { KeyboardEvent, MouseEvent } from "react";
 
 export function byHand(event: MouseEvent | KeyboardEvent): boolean {

@@ -32,12 +32,12 @@ describe("the live stream [N-04]", () => {
       if (asked.length === 2) throw new TypeError("network");
       return new Response("", { status: 401 });
     });
-    const heard: FeedEvent[] = [];
-    const done = follow("/stream", new AbortController().signal, (event) => heard.push(event));
+    const received: FeedEvent[] = [];
+    const done = follow("/stream", new AbortController().signal, (event) => received.push(event));
     await vi.runAllTimersAsync();
     await done;
     expect(asked).toEqual([null, "41", "41"]);
-    expect(heard.map((event) => event.event)).toEqual(["notification", "signed-out"]);
+    expect(received.map((event) => event.event)).toEqual(["notification", "signed-out"]);
     vi.useRealTimers();
     vi.unstubAllGlobals();
   });

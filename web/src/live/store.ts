@@ -1,4 +1,4 @@
-/** A value that changes and tells: the smallest thing `useSyncExternalStore` can read. */
+/** A value with subscribers: the smallest thing that `useSyncExternalStore` can read. */
 import { useSyncExternalStore } from "react";
 
 export interface Store<T> {

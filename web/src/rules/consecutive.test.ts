@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { inRuns } from "./consecutive.ts";
 
-describe("slots in a row", () => {
+describe("consecutive slots", () => {
   const slot = (id: string, centre: string, start: string, end: string) => ({
     id,
     centre: { id: centre },
@@ -15,7 +15,7 @@ describe("slots in a row", () => {
     slot("d", "créteil", "08:32", "09:04"),
   ];
 
-  test("two that touch make two in a row, at one centre", () => {
+  test("two that touch are consecutive, at one centre", () => {
     expect([...inRuns(morning, 2)].sort()).toEqual(["a", "b"]);
   });
 

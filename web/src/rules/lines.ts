@@ -1,4 +1,4 @@
-/** Lines of the school's groups, seen together: counted in words, whom they name, when the first of them expires. */
+/** The lines of all the school's groups: their number in words, whom they name, when the first of them expires. */
 import { plural } from "@lingui/core/macro";
 import type { Basket, Group, LineState } from "../api/contract/types.ts";
 

@@ -6,7 +6,7 @@ export function normaliseNeph(typed: string): string {
   return typed.replace(/[\s\u00a0\u202f]+/g, "");
 }
 
-/** True when the shape deserves a second look; false while nothing is typed. */
+/** True when the shape is unusual; false while nothing is typed. */
 export function nephLooksOdd(typed: string): boolean {
   const neph = normaliseNeph(typed);
   return neph !== "" && !/^(\d{12}|\d{14})$/.test(neph);

@@ -12,7 +12,7 @@ export function weekly(start: string, until: string): string {
   return `FREQ=WEEKLY;BYDAY=${DAYS[weekday]}${end}`;
 }
 
-/** "chaque lundi, jusqu'au 9 décembre 2026"; what is more than weekly is said to recur. */
+/** "chaque lundi, jusqu'au 9 décembre 2026"; of anything but a weekly rule only that it recurs. */
 export function recurrenceText(rrule: string | null): string {
   if (!rrule) return "";
   const parts = new Map(rrule.split(";").map((part) => part.split("=", 2) as [string, string]));

@@ -3,7 +3,7 @@ import { Button } from "@mantine/core";
 import { Problem } from "../api/contract/problem.ts";
 import { Notice, ProblemNotice } from "../components/Notice.tsx";
 
-/** A page that could not be drawn: says so, keeps the way out. Often a new version whose files replaced the ones this tab knows. */
+/** A page that could not be drawn, with a way out. Often a new version whose files replaced the ones this tab knows. */
 export function ErrorPage({ error }: { error: unknown }) {
   return (
     <div className="rp-stack">

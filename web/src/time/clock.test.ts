@@ -32,7 +32,7 @@ describe("the server's clock [R-15]", () => {
     expect(Math.abs(clock.now() - 12_510)).toBeLessThanOrEqual(10);
   });
 
-  test("a tick says at least: the server is never behind what it said", () => {
+  test("a tick is a lower bound: the server is never behind what it sent", () => {
     const { clock, now } = clockAt({ mono: 0, device: 0 });
     clock.tick(10_000);
     now.mono = 10_000;
@@ -48,7 +48,7 @@ describe("the server's clock [R-15]", () => {
     expect(Math.abs(clock.now() - 3_600_025)).toBeLessThanOrEqual(25);
   });
 
-  test("the device's error is told in milliseconds", () => {
+  test("the device's error is in milliseconds", () => {
     const { clock } = clockAt({ mono: 0, device: 100_000 });
     clock.roundTrip(10_000, 0, 0);
     expect(clock.deviceError()).toBe(90_000);

@@ -1,7 +1,7 @@
 /**
  * The server's time on this device's monotonic clock (rule 6: a wrong device clock never matters).
  *
- * Each sample bounds the offset `server − monotonic`: an answer that said `server` between `sent` and `received` gives
+ * Each sample bounds the offset `server − monotonic`: an answer that carried `server` between `sent` and `received` gives
  * [server − received, server − sent]; a tick of the stream, whose delay is unknown, gives a lower bound alone. The bounds
  * of a window are intersected; a contradiction (the device slept, the server stepped) starts over from the newest sample.
  * All numbers are milliseconds.
@@ -29,7 +29,7 @@ export class ServerClock {
     this.#add({ low: server - received, high: server - sent, at: received });
   }
 
-  /** The stream said `server` just now. */
+  /** The stream carried `server` just now. */
   tick(server: number): void {
     const at = this.#monotonic();
     this.#add({ low: server - at, high: Number.POSITIVE_INFINITY, at });

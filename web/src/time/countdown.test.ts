@@ -17,19 +17,19 @@ describe("countdown [R-15]", () => {
     [20, 19, undefined],
     [400, 15, 20],
     [1, 0, undefined],
-  ])("from %i s to %i s, %s is spoken", (before, left, mark) => {
+  ])("from %i s to %i s, %s is announced", (before, left, mark) => {
     expect(markPassed(before, left)).toBe(mark);
   });
 
-  test("every limit speaks each mark once, however the seconds fall", () => {
-    const spoken: number[] = [];
+  test("every limit announces each mark once, however the seconds fall", () => {
+    const announced: number[] = [];
     let before = 900;
     for (let left = 899; left >= 0; left -= 1) {
       const mark = markPassed(before, left);
-      if (mark) spoken.push(mark);
+      if (mark) announced.push(mark);
       before = left;
     }
-    expect(spoken).toEqual([300, 120, 60, 20]);
+    expect(announced).toEqual([300, 120, 60, 20]);
   });
 
   test("parts add up", () => {

@@ -1,6 +1,6 @@
-/** What is left of a limit, in whole seconds, and which of its spoken marks was just passed. */
+/** What is left of a limit, in whole seconds, and which of its announced marks was just passed. */
 
-/** Seconds left at which a screen reader says so; digits in between are silent (web.md §5). */
+/** Seconds left at which a screen reader announces it; digits in between are silent (web.md §5). */
 export const SPOKEN_MARKS = [300, 120, 60, 20] as const;
 
 /** Whole seconds from `now` to `until` (both ms), rounded up so that "0" means it is over; never negative. */

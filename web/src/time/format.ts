@@ -1,7 +1,7 @@
 /**
  * Dates and hours for people. Two kinds of time never mix:
  * - an exam hour is local to its centre, "2026-12-09T08:32", and is shown as it stands, never converted;
- * - an instant is UTC; what concerns publication is shown in Paris and says so, the rest in the reader's own zone.
+ * - an instant is UTC; what concerns publication is shown in Paris' time with its place, the rest in the reader's own zone.
  */
 import { i18n } from "@lingui/core";
 import { plural, t } from "@lingui/core/macro";
@@ -114,7 +114,7 @@ export function parisMoment(instant: string | number): string {
   return t`${day}, ${time} (heure de Paris)`;
 }
 
-/** The same without its place, for cells whose full name says it: "mer. 2 déc. 15:00". */
+/** The same without its place, for cells whose full name has it: "mer. 2 déc. 15:00". */
 export function parisShort(instant: string | number): string {
   const date = new Date(instant);
   const day = format({ timeZone: PARIS, weekday: "short", day: "numeric", month: "short" }).format(date);
@@ -126,7 +126,7 @@ export function parisDay(instant: string | number): string {
   return format({ timeZone: PARIS, weekday: "long", day: "numeric", month: "long" }).format(new Date(instant));
 }
 
-/** "12 min 04 s", "1 j 3 h": two units at most. Minutes say "min", never "m" (people read metres). */
+/** "12 min 04 s", "1 j 3 h": two units at most. Minutes are "min", never "m" (people read metres). */
 export function duration(seconds: number): string {
   const { days, hours, minutes, seconds: rest } = parts(seconds);
   const two = (value: number) => String(value).padStart(2, "0");
@@ -136,7 +136,7 @@ export function duration(seconds: number): string {
   return t`${rest} s`;
 }
 
-/** The same for speech and mail: "5 minutes", "20 secondes". */
+/** The same in full words: "5 minutes", "20 secondes". */
 export function spokenDuration(seconds: number): string {
   if (seconds >= 60) {
     const minutes = Math.round(seconds / 60);

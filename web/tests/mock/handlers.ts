@@ -1,4 +1,4 @@
-/** The contract over a `World`, for MSW: component tests give it to `setupServer`, the looking-glass server to `getResponse`. */
+/** The contract over a `World`, for MSW: component tests give it to `setupServer`, the mock server (`npm run dev:mock`) to `getResponse`. */
 import { HttpResponse, http } from "msw";
 import type { Line } from "../../src/api/contract/types.ts";
 import { makeJournal } from "./journal.ts";
@@ -20,7 +20,7 @@ export function handlers(world: World) {
     })),
     serverTime: iso(),
   });
-  /** As the answer to a hold says a group: no name is read for it. */
+  /** A group as the answer to a hold has it: no name is read for it. */
   const unnamed = (group: World["basket"]["groups"][number]) => ({
     ...group,
     lines: group.lines.map((line) => ({

@@ -7,15 +7,15 @@ export function schoolHandlers(world: World) {
   const missing = () => HttpResponse.json({ code: "NOT_FOUND", status: 404 }, { status: 404 });
   const items = <T>(list: T[]) => HttpResponse.json({ items: list, serverTime: iso() });
   const lines = () => world.basket.groups.flatMap((group) => group.lines);
-  const barred = (candidateId: string): Need[] =>
+  const restricted = (candidateId: string): Need[] =>
     (world.standings.find((one) => one.candidateId === candidateId)?.restrictions ?? [])
-      .filter((bar) => !bar.waived)
-      .map((bar) => ({
+      .filter((restriction) => !restriction.waived)
+      .map((restriction) => ({
         rule: "R-PENALTY",
         source: "arrêté of 20 April 2012",
         remedy: "wait",
-        facts: { reason: bar.reason },
-        opensAt: bar.until,
+        facts: { reason: restriction.reason },
+        opensAt: restriction.until,
         detail: null,
         action: null,
       }));
@@ -39,7 +39,7 @@ export function schoolHandlers(world: World) {
                 detail: null,
                 action: null,
               })),
-            ...(candidateId ? barred(candidateId) : []),
+            ...(candidateId ? restricted(candidateId) : []),
             ...(trainerId === "t-1"
               ? [
                   {
@@ -66,7 +66,7 @@ export function schoolHandlers(world: World) {
         basketExpiresAt: iso(14 * 60_000),
         basketProblem: null,
         candidates: candidateIds.map((candidateId) => {
-          const needs = barred(candidateId);
+          const needs = restricted(candidateId);
           const person = world.candidates.find((one) => one.id === candidateId);
           const displayName = person ? `${person.lastName} ${person.firstName}` : candidateId;
           return {
@@ -191,15 +191,15 @@ export function schoolHandlers(world: World) {
       ),
     ),
     http.post("*/api/v1/restrictions/:id/waiver", ({ params }) => {
-      const bar = world.standings.flatMap((one) => one.restrictions).find((one) => one.id === params.id);
-      if (!bar) return missing();
-      Object.assign(bar, { waiverProposed: true, waiverProposedByMe: true });
+      const restriction = world.standings.flatMap((one) => one.restrictions).find((one) => one.id === params.id);
+      if (!restriction) return missing();
+      Object.assign(restriction, { waiverProposed: true, waiverProposedByMe: true });
       return new HttpResponse(null, { status: 204 });
     }),
     http.post("*/api/v1/restrictions/:id/waiver-approval", ({ params }) => {
-      const bar = world.standings.flatMap((one) => one.restrictions).find((one) => one.id === params.id);
-      if (!bar) return missing();
-      bar.waived = true;
+      const restriction = world.standings.flatMap((one) => one.restrictions).find((one) => one.id === params.id);
+      if (!restriction) return missing();
+      restriction.waived = true;
       return new HttpResponse(null, { status: 204 });
     }),
     http.get("*/api/v1/unavailabilities", ({ request }) => {

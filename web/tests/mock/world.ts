@@ -212,7 +212,7 @@ function month(offset: number): string {
   return date.toISOString().slice(0, 7);
 }
 
-/** What the administrator keeps, who is free, who is barred. */
+/** What the administrator keeps, who is free, who is restricted. */
 function makeSchool(): Pick<
   World,
   | "favourites"
@@ -338,7 +338,7 @@ function makeSchool(): Pick<
         candidateId: "k-2",
         restrictions: [
           {
-            id: "bar-1",
+            id: "restriction-1",
             category: "B",
             reason: "failure",
             detail: "échec à un examen",
@@ -350,7 +350,7 @@ function makeSchool(): Pick<
             waiverProposedByMe: false,
           },
           {
-            id: "bar-2",
+            id: "restriction-2",
             category: "B",
             reason: "ABSENCE",
             detail: "absence, dit RdvPermis",

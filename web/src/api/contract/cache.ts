@@ -1,4 +1,4 @@
-/** What is kept of the answers, and until when. Live hints (src/live) mark keys as old; nothing here polls but slots. */
+/** The cache of answers: its keys, and for how long they stay. Live events (src/live) mark keys as old; only slots are read at intervals. */
 import { QueryClient } from "@tanstack/react-query";
 import { Problem } from "./problem.ts";
 
@@ -24,7 +24,7 @@ export const keys = {
   unavailabilities: ["unavailabilities"],
 } as const;
 
-/** Reads are tried again twice when the answer was lost or a part is away; a refusal is final. */
+/** Reads are tried again twice when the answer was lost or a service is away; a refusal is final. */
 function worthRetrying(failures: number, error: unknown): boolean {
   return failures < 2 && error instanceof Problem && (error.lost || error.status >= 502);
 }

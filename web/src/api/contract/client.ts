@@ -1,4 +1,4 @@
-/** How a question reaches the gateway: same origin, cookie, CSRF token, Idempotency-Key, and every failure a `Problem`. */
+/** How a request reaches the gateway: same origin, cookie, CSRF token, Idempotency-Key, and every failure a `Problem`. */
 import createClient from "openapi-fetch";
 import { serverClock } from "../../time/clock.ts";
 import { networkProblem, Problem } from "./problem.ts";
@@ -12,7 +12,7 @@ export function setCsrfToken(token: string): void {
   csrfToken = token;
 }
 
-/** Called when an answer says that the session, or RdvPermis' token, is gone. */
+/** Called when an answer shows that the session, or RdvPermis' token, is gone. */
 export function whenSignedOut(listener: () => void): void {
   onSignedOut = listener;
 }
@@ -20,7 +20,7 @@ export function whenSignedOut(listener: () => void): void {
 export const rest = createClient<paths>({
   baseUrl: globalThis.location.origin,
   credentials: "same-origin",
-  // Looked up at each question: tests put theirs in place later.
+  // Looked up at each request: tests replace it later.
   fetch: (request) => globalThis.fetch(request),
 });
 
@@ -41,9 +41,9 @@ interface Answer<T> {
 }
 
 /**
- * Asks, and gives what was answered. An answer's `serverTime` teaches the clock.
+ * Sends a request and returns its answer's body. An answer's `serverTime` sets the clock.
  *
- * @param quiet the session question itself: there a 401 is an answer, not the end of a session.
+ * @param quiet the request for the session itself: there a 401 is an answer, not the end of a session.
  * @throws Problem for every refusal, and for a lost answer (`code` "NETWORK").
  */
 export async function ask<T>(question: () => Promise<Answer<T>>, quiet = false): Promise<T> {

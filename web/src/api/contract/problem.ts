@@ -26,7 +26,7 @@ export class Problem extends Error implements Reason {
     this.errorId = body.errorId ?? null;
   }
 
-  /** The question never left, or its answer never came: what it did is not known. */
+  /** The request never left, or its answer never came: its effect is not known. */
   get lost(): boolean {
     return this.code === "NETWORK";
   }

@@ -1,6 +1,6 @@
 /**
  * The shapes the pages work with: those of the contract (schema.d.ts, generated from openapi.json), with words of closed lists
- * written out, so that the compiler asks for a sentence for each.
+ * written out, so that the compiler requires a sentence for each.
  */
 import type { components } from "./schema.d.ts";
 
@@ -17,7 +17,7 @@ export type NewMandate = Schemas["NewMandate"];
 export type AuditRecord = Schemas["RecordView"];
 export type InclusionClaim = Schemas["ProofView"];
 
-/** A refusal, of a line or of a whole question: what sentences are made from. */
+/** A refusal, of a line or of a whole request: what sentences are made from. */
 export type Reason = Pick<Schemas["ReasonView"], "code"> & Partial<Omit<Schemas["ReasonView"], "code" | "detail">>;
 
 /** `startsAt` and `endsAt` are local to the centre: "2026-12-09T08:32". `status`: free, ours, taken, threshold_reached, withdrawn, other. */
@@ -66,7 +66,7 @@ export type CandidatePage = Narrow<Schemas["CandidatePage"], { items: Candidate[
 export type Notice = Narrow<Schemas["NoticeView"], { level: "info" | "success" | "warning" | "danger" }>;
 export type NoticePage = Narrow<Schemas["NoticePage"], { items: Notice[] }>;
 
-/** One thing that stands against a hold, and what to do about it; `opensAt` where time alone ends it. */
+/** A rule that refuses a hold, and what to do about it; `opensAt` where time alone ends it. */
 export type Need = Schemas["NeedView"];
 export type Explanation = Schemas["CheckView"];
 /** What is settled before an opening; it holds nothing. */
@@ -74,7 +74,7 @@ export type Preparation = Schemas["PreparationView"];
 
 export type FavouriteCentre = Schemas["FavouriteView"];
 export type FavouritePage = Schemas["FavouritesView"];
-/** What a saved search asks; days and pages are not kept. */
+/** The filters of a saved search; days and pages are not kept. */
 export type SavedQuestion = Schemas["Search"];
 export type SavedSearch = Narrow<Schemas["SavedSearchView"], { search: SavedQuestion }>;
 
@@ -96,9 +96,9 @@ export type HoursKind = DeclaredHours["kind"];
 export type Fte = Schemas["FteView"];
 export type HoursPage = Narrow<Schemas["HoursPage"], { items: Hours[] }>;
 
-export type Bar = Schemas["StandingRestrictionView"];
+export type Restriction = Schemas["StandingRestrictionView"];
 export type Standing = Schemas["StandingView"];
-export type LiftReason = Schemas["Waiver"]["reason"];
+export type WaiverReason = Schemas["Waiver"]["reason"];
 
 /** The school itself has no id. */
 export type Subject = Schemas["Subject"];

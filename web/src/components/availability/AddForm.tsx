@@ -1,4 +1,4 @@
-/** One absence, once or each week. Hours are the school's place; what it meets is told, never changed. */
+/** One absence, once or each week. Hours are local to the school; lines and bookings that it overlaps are named, never changed. */
 
 import { plural, t } from "@lingui/core/macro";
 import { Button, NativeSelect, TextInput } from "@mantine/core";

@@ -1,4 +1,4 @@
-/** Reads a calendar file: only its busy hours are kept, and what was left out is said. A new file takes the place of the last. */
+/** Reads a calendar file: only its busy hours are kept, and what was left out is named. A new file replaces the last. */
 
 import { plural, t } from "@lingui/core/macro";
 import { Button, FileButton } from "@mantine/core";

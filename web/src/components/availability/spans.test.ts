@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { firsts, spanText } from "./spans.ts";
 
-test("occurrences share one row, whole days say no hours", () => {
+test("occurrences share one row, whole days have no hours", () => {
   const one = {
     id: "u",
     subject: { kind: "school" as const, id: null },

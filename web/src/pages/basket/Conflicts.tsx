@@ -7,7 +7,7 @@ import { Needs } from "../../components/Needs.tsx";
 import { Notice } from "../../components/Notice.tsx";
 import { conflictsOf } from "../../rules/answers/conflicts.ts";
 
-/** What stands against one line; empty while it is not known. A line without a name has nothing to check yet. */
+/** The rules that refuse one line; empty while not known. A line without a name has nothing to check yet. */
 export function useConflicts(line: Line): Need[] {
   const checkable = line.state === "held" && Boolean(line.candidate);
   const check = useQuery({

@@ -1,9 +1,9 @@
-/** Who accompanies the candidate, and in what. Ours alone: RdvPermis is not asked, and each may be chosen later or never. */
+/** Trainer and vehicle of a line. Ours alone: RdvPermis is not asked, and each may be chosen later or never. */
 
 import { t } from "@lingui/core/macro";
 import { NativeSelect } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { accompanyLine } from "../../api/basket.ts";
+import { setLineResources } from "../../api/basket.ts";
 import { keys } from "../../api/contract/cache.ts";
 import type { Line } from "../../api/contract/types.ts";
 import { trainersQuery, vehiclesQuery } from "../../api/school.ts";
@@ -23,7 +23,7 @@ export function LineResources({ line, when }: { line: Line; when: string }) {
   const online = useOnline();
   const trainers = useQuery(trainersQuery);
   const vehicles = useQuery(vehiclesQuery);
-  const assign = useAct((chosen: Resources, key: string) => accompanyLine(line.id, chosen, key), {
+  const assign = useAct((chosen: Resources, key: string) => setLineResources(line.id, chosen, key), {
     onSuccess: () => toast(t`L'accompagnement est noté.`),
     onSettled: () => client.invalidateQueries({ queryKey: keys.basket }),
   });

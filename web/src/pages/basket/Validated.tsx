@@ -9,7 +9,7 @@ import { refusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
 import { summary } from "../../rules/lines.ts";
 import { examShort } from "../../time/format.ts";
 
-/** What became of one line of a validation, said once RdvPermis has said it. */
+/** The result of one line of a validation, shown once RdvPermis has answered. */
 function outcomeText(line: Line): string {
   if (line.state === "booked") {
     const name = line.candidate?.displayName ?? "";

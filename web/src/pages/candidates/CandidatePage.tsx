@@ -94,7 +94,7 @@ function MandateRow({ mandate, candidate }: { mandate: Mandate; candidate: Candi
     onSettled: () =>
       Promise.all([keys.candidates, keys.basket].map((queryKey) => client.invalidateQueries({ queryKey }))),
   });
-  const look = useMutation({
+  const poll = useMutation({
     mutationFn: () => refreshMandate(mandate.id),
     onSettled: () => client.invalidateQueries({ queryKey: keys.candidates }),
   });
@@ -134,14 +134,14 @@ function MandateRow({ mandate, candidate }: { mandate: Mandate; candidate: Candi
           <Button
             variant="subtle"
             size="compact-sm"
-            aria-disabled={look.isPending || undefined}
-            onClick={() => look.isPending || look.mutate()}
+            aria-disabled={poll.isPending || undefined}
+            onClick={() => poll.isPending || poll.mutate()}
           >
-            {look.isPending ? t`Lecture…` : t`Regarder maintenant (coûte un appel)`}
+            {poll.isPending ? t`Lecture…` : t`Regarder maintenant (coûte un appel)`}
           </Button>
         </p>
       ) : null}
-      {look.error ? <ProblemNotice error={look.error} /> : null}
+      {poll.error ? <ProblemNotice error={poll.error} /> : null}
       {mandate.rdvpermisCode ? <Refused code={mandate.rdvpermisCode} /> : null}
       <ConfirmDialog
         opened={ending}

@@ -1,6 +1,6 @@
 /**
  * Only what D-01 allows is asked. An odd NEPH earns a warning, never a refusal; an error keeps all that was typed. Writing down and
- * asking the mandate are one act for the secretary and two questions: each says its own result.
+ * asking the mandate are one act for the secretary and two requests: each shows its own result.
  */
 
 import { t } from "@lingui/core/macro";

@@ -1,16 +1,16 @@
-/** What keeps a candidate from booking, until when, who says so; and the lifting for force majeure, which takes two persons. */
+/** What keeps a candidate from booking, until when, and by whose word; and the waiver for force majeure, which takes two persons. */
 import { t } from "@lingui/core/macro";
 import { Button, NativeSelect } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { approveLift, proposeLift, standingQuery } from "../../api/candidates.ts";
+import { approveWaiver, proposeWaiver, standingQuery } from "../../api/candidates.ts";
 import { keys } from "../../api/contract/cache.ts";
-import type { Bar, LiftReason, Standing } from "../../api/contract/types.ts";
+import type { Restriction, Standing, WaiverReason } from "../../api/contract/types.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { toast } from "../../live/toast.ts";
-import { barReason } from "../../rules/answers/verdicts.ts";
+import { restrictionReason } from "../../rules/answers/verdicts.ts";
 import { dayFull, parisMoment } from "../../time/format.ts";
 
 export function StandingCard({ candidateId, name }: { candidateId: string; name: string }) {
@@ -28,8 +28,8 @@ export function StandingCard({ candidateId, name }: { candidateId: string; name:
             <>
               <Next standing={standing} />
               <ul className="rp-plain-list">
-                {standing.restrictions.map((bar) => (
-                  <BarRow key={bar.id} bar={bar} name={name} />
+                {standing.restrictions.map((restriction) => (
+                  <RestrictionRow key={restriction.id} restriction={restriction} name={name} />
                 ))}
               </ul>
             </>
@@ -53,26 +53,28 @@ function Next({ standing }: { standing: Standing }) {
   );
 }
 
-function BarRow({ bar, name }: { bar: Bar; name: string }) {
+function RestrictionRow({ restriction, name }: { restriction: Restriction; name: string }) {
   const [open, setOpen] = useState<"propose" | "approve">();
-  const why = barReason(bar.reason);
-  const until = bar.until ? t`jusqu'au ${dayFull(bar.until)}` : t`sans date de fin`;
+  const why = restrictionReason(restriction.reason);
+  const until = restriction.until ? t`jusqu'au ${dayFull(restriction.until)}` : t`sans date de fin`;
   return (
     <li className="rp-stack rp-stack--tight">
       <div className="rp-row">
-        <StatusMark tone={bar.waived ? "closed" : "refused"}>{bar.waived ? t`levée` : t`en vigueur`}</StatusMark>
+        <StatusMark tone={restriction.waived ? "closed" : "refused"}>
+          {restriction.waived ? t`levée` : t`en vigueur`}
+        </StatusMark>
         <span>
-          {t`Permis ${bar.category}`}, {why}, {until}
+          {t`Permis ${restriction.category}`}, {why}, {until}
         </span>
         <span className="rp-small rp-muted">
-          {bar.fromRdvpermis ? t`selon RdvPermis` : t`calculée par ResaPermis`}
-          {bar.since ? `, ${t`depuis le ${dayFull(bar.since)}`}` : null}
+          {restriction.fromRdvpermis ? t`selon RdvPermis` : t`calculée par ResaPermis`}
+          {restriction.since ? `, ${t`depuis le ${dayFull(restriction.since)}`}` : null}
         </span>
       </div>
-      {bar.waived ? null : bar.waiverProposed ? (
+      {restriction.waived ? null : restriction.waiverProposed ? (
         <div className="rp-row">
           <StatusMark tone="waiting">{t`levée demandée`}</StatusMark>
-          {bar.waiverProposedByMe ? (
+          {restriction.waiverProposedByMe ? (
             <span className="rp-muted">{t`Une autre personne de l'école doit l'approuver.`}</span>
           ) : (
             <Button variant="default" onClick={() => setOpen("approve")}>
@@ -87,14 +89,26 @@ function BarRow({ bar, name }: { bar: Bar; name: string }) {
           </Button>
         </div>
       )}
-      <ProposeDialog bar={bar} name={name} why={why} opened={open === "propose"} onClose={() => setOpen(undefined)} />
-      <ApproveDialog bar={bar} name={name} why={why} opened={open === "approve"} onClose={() => setOpen(undefined)} />
+      <ProposeDialog
+        restriction={restriction}
+        name={name}
+        why={why}
+        opened={open === "propose"}
+        onClose={() => setOpen(undefined)}
+      />
+      <ApproveDialog
+        restriction={restriction}
+        name={name}
+        why={why}
+        opened={open === "approve"}
+        onClose={() => setOpen(undefined)}
+      />
     </li>
   );
 }
 
 interface DialogProps {
-  bar: Bar;
+  restriction: Restriction;
   name: string;
   why: string;
   opened: boolean;
@@ -106,18 +120,18 @@ function useRefresh() {
   return () => client.invalidateQueries({ queryKey: keys.standings });
 }
 
-/** RdvPermis' own bar stands until RdvPermis lifts it: said before anybody hopes. */
-function TheirsStays({ bar }: { bar: Bar }) {
-  return bar.fromRdvpermis ? (
+/** A waiver of ours does not end RdvPermis' own restriction: shown before it is asked for. */
+function TheirsStays({ restriction }: { restriction: Restriction }) {
+  return restriction.fromRdvpermis ? (
     <p>{t`Cette pénalité est de RdvPermis : elle tient jusqu'à ce que RdvPermis la lève lui-même.`}</p>
   ) : null;
 }
 
-function ProposeDialog({ bar, name, why, opened, onClose }: DialogProps) {
+function ProposeDialog({ restriction, name, why, opened, onClose }: DialogProps) {
   const refresh = useRefresh();
-  const [reason, setReason] = useState<LiftReason>("illness");
+  const [reason, setReason] = useState<WaiverReason>("illness");
   const propose = useMutation({
-    mutationFn: () => proposeLift(bar.id, reason),
+    mutationFn: () => proposeWaiver(restriction.id, reason),
     onSuccess: () => {
       toast(t`La levée est demandée. Une autre personne doit l'approuver.`);
       onClose();
@@ -137,13 +151,13 @@ function ProposeDialog({ bar, name, why, opened, onClose }: DialogProps) {
       onClose={onClose}
     >
       <p>
-        <strong>{name}</strong>, {t`permis ${bar.category}`}, {why}
+        <strong>{name}</strong>, {t`permis ${restriction.category}`}, {why}
       </p>
       <NativeSelect
         label={t`Motif de force majeure`}
         description={t`Gardez le justificatif : il peut être demandé.`}
         value={reason}
-        onChange={(event) => setReason(event.currentTarget.value as LiftReason)}
+        onChange={(event) => setReason(event.currentTarget.value as WaiverReason)}
         data={[
           { value: "illness", label: t`maladie` },
           { value: "accident", label: t`accident` },
@@ -152,16 +166,16 @@ function ProposeDialog({ bar, name, why, opened, onClose }: DialogProps) {
           { value: "other_force_majeure", label: t`autre force majeure` },
         ]}
       />
-      <TheirsStays bar={bar} />
+      <TheirsStays restriction={restriction} />
       <p>{t`La demande est inscrite au journal. Une seconde personne l'approuve.`}</p>
     </ConfirmDialog>
   );
 }
 
-function ApproveDialog({ bar, name, why, opened, onClose }: DialogProps) {
+function ApproveDialog({ restriction, name, why, opened, onClose }: DialogProps) {
   const refresh = useRefresh();
   const approve = useMutation({
-    mutationFn: () => approveLift(bar.id),
+    mutationFn: () => approveWaiver(restriction.id),
     onSuccess: () => {
       toast(t`La levée est approuvée.`);
       onClose();
@@ -181,10 +195,10 @@ function ApproveDialog({ bar, name, why, opened, onClose }: DialogProps) {
       onClose={onClose}
     >
       <p>
-        <strong>{name}</strong>, {t`permis ${bar.category}`}, {why}
+        <strong>{name}</strong>, {t`permis ${restriction.category}`}, {why}
       </p>
       <p>{t`Vous êtes la seconde personne : vérifiez le justificatif. L'approbation est inscrite au journal.`}</p>
-      <TheirsStays bar={bar} />
+      <TheirsStays restriction={restriction} />
     </ConfirmDialog>
   );
 }

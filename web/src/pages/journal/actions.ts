@@ -1,6 +1,6 @@
 import { t } from "@lingui/core/macro";
 
-/** Those that people look for. */
+/** The actions offered as a filter. */
 export const ACTIONS = [
   "session.start",
   "candidate.create",

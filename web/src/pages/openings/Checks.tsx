@@ -21,7 +21,7 @@ type State = "ok" | "bad" | "open";
 
 /** Before this there is no use in preparing: RdvPermis' basket and our session last about a quarter of an hour. */
 export const NEAR = 12 * 60_000;
-/** How long a basket opened in advance is worth after the hour: the time to look and press. */
+/** How long a basket opened in advance is worth after the hour: the time to read and press. */
 const MARGIN = 60_000;
 
 /** The four answers, from what was prepared. Pure; `now` in ms. */

@@ -7,7 +7,7 @@ import { useEffect, useMemo, useRef } from "react";
 import * as basketApi from "../../api/basket.ts";
 import { keys } from "../../api/contract/cache.ts";
 import { Age } from "../../components/Age.tsx";
-import { useSpokenMarks } from "../../components/Countdown.tsx";
+import { useAnnouncedMarks } from "../../components/Countdown.tsx";
 import { Empty } from "../../components/Loading.tsx";
 import { HoldResult } from "../../components/lines/HoldResult.tsx";
 import { ProblemNotice } from "../../components/Notice.tsx";
@@ -64,7 +64,7 @@ function Room({ opening }: { opening: Opening }) {
     return moment !== undefined && Math.abs(Date.parse(moment) - at) < 60_000;
   });
   const waiting = wishes.filter((wish) => !served.has(wish.candidateId));
-  /** Whom nothing that is known stands against. */
+  /** Candidates whom no known rule refuses. */
   const able = waiting.filter(
     (wish) => preparation?.candidates.find((one) => one.candidate.id === wish.candidateId)?.ready !== false,
   );
@@ -133,7 +133,7 @@ function Room({ opening }: { opening: Opening }) {
 function Hour({ opening, count }: { opening: Opening; count: number }) {
   const now = useNow();
   const left = secondsLeft(Date.parse(opening.at), now);
-  useSpokenMarks(opening.at, t`Avant l'ouverture`);
+  useAnnouncedMarks(opening.at, t`Avant l'ouverture`);
   return (
     <p className="rp-hour">
       <strong>{parisMoment(opening.at)}</strong>

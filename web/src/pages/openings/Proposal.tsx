@@ -12,19 +12,19 @@ import { living, propose, type Row, type Wish } from "../../rules/opening/propos
 import { examShort } from "../../time/format.ts";
 import { useCandidate } from "./Wishes.tsx";
 
-/** What a proposal says: an equal look changes nothing. */
-function told(rows: readonly Row[]): string {
+/** What a proposal shows, as text: a read that gives the same changes nothing. */
+function fingerprint(rows: readonly Row[]): string {
   return JSON.stringify(rows.map((row) => [row.candidateId, row.slot.id, row.slot.status, row.slot.allowed]));
 }
 
-/** Rows over looks, frozen while a hand is down or an answer is awaited. */
+/** Rows over successive reads, frozen while a pointer or key is down or an answer is awaited. */
 export function useProposal(wishes: readonly Wish[], slots: readonly Slot[], most: number, asking: boolean) {
   const [kept, setKept] = useState<readonly Row[]>([]);
   const [down, setDown] = useState(false);
   const frozen = down || asking;
   const next = frozen ? kept : propose(kept, wishes, slots, most);
-  // What is drawn is what the next look starts from.
-  if (told(next) !== told(kept)) setKept(next);
+  // What is drawn is what the next read starts from.
+  if (fingerprint(next) !== fingerprint(kept)) setKept(next);
   useEffect(() => {
     if (!down) return;
     // The click comes with the release: what is frozen is sent before it thaws.

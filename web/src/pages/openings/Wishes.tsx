@@ -1,4 +1,4 @@
-/** Who is to have a slot at this opening, in order, where and when; with what stands against each, before the hour. */
+/** Who is to have a slot at this opening, in order, where and when; with the rules that refuse each, before the hour. */
 import { t } from "@lingui/core/macro";
 import { ActionIcon, MultiSelect, NativeSelect } from "@mantine/core";
 import { IconArrowDown, IconArrowUp, IconTrash } from "@tabler/icons-react";

@@ -1,5 +1,5 @@
 /**
- * What the opening room reads: the mirror's slots, closely around the hour. What is stale there is looked at again on the school's
+ * What the opening room reads: the mirror's slots, closely around the hour. What is stale there is polled again on the school's
  * calls, so the reading is slow until the hour is near.
  */
 

@@ -1,4 +1,4 @@
-/** What is chosen, and the one click that asks for it. Stays at the bottom; nothing leaves without it. */
+/** The chosen slots, and the one click that asks for them. Stays at the bottom; nothing is sent without it. */
 
 import { plural, t } from "@lingui/core/macro";
 import { Button, Checkbox } from "@mantine/core";
@@ -18,9 +18,9 @@ export function ChosenBar({
   limit: number;
   busy: boolean;
   onClear: () => void;
-  onHold: (together: boolean) => void;
+  onHold: (allOrNothing: boolean) => void;
 }) {
-  const [together, setTogether] = useState(false);
+  const [allOrNothing, setAllOrNothing] = useState(false);
   if (chosen.length === 0) return null;
   const count = chosen.length;
   return (
@@ -33,15 +33,15 @@ export function ChosenBar({
       </div>
       {count > 1 ? (
         <Checkbox
-          checked={together}
-          onChange={(event) => setTogether(event.currentTarget.checked)}
+          checked={allOrNothing}
+          onChange={(event) => setAllOrNothing(event.currentTarget.checked)}
           label={t`Tous ou aucun`}
         />
       ) : null}
       <Button variant="subtle" onClick={onClear}>
         {t`Vider`}
       </Button>
-      <ActionButton main busy={busy} onAct={() => onHold(together && count > 1)}>
+      <ActionButton main busy={busy} onAct={() => onHold(allOrNothing && count > 1)}>
         {plural(count, { one: "Retenir ce créneau", other: "Retenir ces # créneaux" })}
       </ActionButton>
     </section>

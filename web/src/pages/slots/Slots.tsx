@@ -62,7 +62,7 @@ export function Slots() {
       withinKm: filters.withinKm,
       dayFrom: filters.fromHour > 0 ? clockOf(filters.fromHour) : undefined,
       dayTo: filters.toHour < 24 ? clockOf(filters.toHour) : undefined,
-      inARow: filters.inRow > 1 ? filters.inRow : undefined,
+      inARow: filters.consecutive > 1 ? filters.consecutive : undefined,
       openNow: filters.openNow || undefined,
       opensBefore: filters.opensBefore ? parisMidnight(addDays(filters.opensBefore, 1)) : undefined,
       kind: filters.kind,
@@ -85,15 +85,15 @@ export function Slots() {
         onWeekdays(slot, filters.weekdays) &&
         (filters.centres.length === 0 || filters.centres.includes(slot.centre.id)),
     );
-    if (filters.inRow < 2) return inOrder(atHours);
+    if (filters.consecutive < 2) return inOrder(atHours);
     const runs = inRuns(
       atHours.filter((slot) => slot.allowed),
-      filters.inRow,
+      filters.consecutive,
     );
     return inOrder(atHours.filter((slot) => runs.has(slot.id)));
   }, [settled.shown, filters]);
 
-  const look = useMutation({
+  const poll = useMutation({
     mutationFn: () => slotsApi.slots(question, undefined, undefined, true),
     onSettled: () => query.refetch(),
   });
@@ -103,10 +103,10 @@ export function Slots() {
   const [why, setWhy] = useState<Slot>();
   const result = useRef<HTMLDivElement>(null);
   const hold = useAct(
-    ({ slots, together }: { slots: readonly Slot[]; together: boolean }, key: string) =>
+    ({ slots, allOrNothing }: { slots: readonly Slot[]; allOrNothing: boolean }, key: string) =>
       basketApi.hold(
         slots.map((slot) => ({ slotId: slot.id })),
-        together,
+        allOrNothing,
         key,
       ),
     {
@@ -175,14 +175,14 @@ export function Slots() {
                   variant="subtle"
                   size="compact-sm"
                   leftSection={<IconRefresh size={16} aria-hidden />}
-                  aria-disabled={look.isPending || undefined}
-                  onClick={() => look.isPending || look.mutate()}
+                  aria-disabled={poll.isPending || undefined}
+                  onClick={() => poll.isPending || poll.mutate()}
                 >
-                  {look.isPending ? t`Lecture…` : t`Regarder maintenant (coûte un appel)`}
+                  {poll.isPending ? t`Lecture…` : t`Regarder maintenant (coûte un appel)`}
                 </Button>
               </div>
-              <Incomplete page={look.data?.incomplete ? look.data : last} />
-              {look.error ? <ProblemNotice error={look.error} /> : null}
+              <Incomplete page={poll.data?.incomplete ? poll.data : last} />
+              {poll.error ? <ProblemNotice error={poll.error} /> : null}
               {settled.fresh > 0 ? (
                 <div>
                   <Button variant="light" onClick={settled.showFresh}>
@@ -199,7 +199,11 @@ export function Slots() {
                 </Notice>
               ) : null}
               {visible.length === 0 ? (
-                <NoSlots inRow={filters.inRow} narrowed={read.length > 0 || isNarrowed(search)} onWiden={change} />
+                <NoSlots
+                  consecutive={filters.consecutive}
+                  narrowed={read.length > 0 || isNarrowed(search)}
+                  onWiden={change}
+                />
               ) : view === "calendar" ? (
                 <SlotGrid
                   slots={visible}
@@ -222,7 +226,7 @@ export function Slots() {
         limit={limit}
         busy={hold.isPending}
         onClear={() => setChoice([])}
-        onHold={(together) => hold.mutate({ slots: chosen, together })}
+        onHold={(allOrNothing) => hold.mutate({ slots: chosen, allOrNothing })}
       />
       <WhyDialog
         slot={why}
@@ -268,11 +272,11 @@ function Incomplete({ page }: { page: SlotPage | undefined }) {
 }
 
 function NoSlots({
-  inRow,
+  consecutive,
   narrowed,
   onWiden,
 }: {
-  inRow: number;
+  consecutive: number;
   narrowed: boolean;
   onWiden: (next: Partial<SlotSearch>) => void;
 }) {
@@ -302,8 +306,8 @@ function NoSlots({
         ) : undefined
       }
     >
-      {inRow > 1
-        ? t`Aucune suite de ${inRow} créneaux ouverts. Essayez une suite plus courte ou d'autres dates.`
+      {consecutive > 1
+        ? t`Aucune suite de ${consecutive} créneaux ouverts. Essayez une suite plus courte ou d'autres dates.`
         : t`RdvPermis n'en a pas publié ici pour ces dates. Les mises en ligne sont annoncées 48 h avant : élargissez les dates ou les centres.`}
     </Empty>
   );

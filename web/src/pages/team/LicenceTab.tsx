@@ -1,4 +1,4 @@
-/** The school's licence: what RdvPermis says, and the last day that the administrator keeps. Lapsed, nothing new is booked. */
+/** The school's licence: as RdvPermis has it, and the last day that the administrator entered. Once lapsed, nothing new is booked. */
 import { t } from "@lingui/core/macro";
 import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";

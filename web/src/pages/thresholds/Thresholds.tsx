@@ -1,4 +1,4 @@
-/** What the school may still take: per department, month and licence group; the figure, its parts and when it changes. */
+/** What the school may still take: per department, month and licence group; the figure, how it is made up and when it changes. */
 import { t } from "@lingui/core/macro";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -161,7 +161,7 @@ function FteSource({ threshold }: { threshold: Threshold }) {
   );
 }
 
-/** The same figures as a bar; the words beside it say all, so it is hidden from screen readers. */
+/** The same figures as a bar; the words beside it are complete, so it is hidden from screen readers. */
 function Meter({ taken, paced, limit }: { taken: number; paced: number; limit: number }) {
   const width = (value: number) => (Math.min(value, limit) / limit) * 100;
   return (

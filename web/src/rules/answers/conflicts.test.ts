@@ -3,7 +3,7 @@ import type { Need } from "../../api/contract/types.ts";
 import { conflictsOf } from "./conflicts.ts";
 import { needText, remedyText } from "./remedies.ts";
 
-describe("what stands against a held line", () => {
+describe("the conflicts of a held line", () => {
   const need = (rule: string, facts: Record<string, string> = {}): Need => ({
     rule,
     source: "",
@@ -14,7 +14,7 @@ describe("what stands against a held line", () => {
     action: null,
   });
 
-  test("rules about people speak; those about taking the slot were answered, and one's own line is no conflict [R-17]", () => {
+  test("rules about people count; those about taking the slot were answered, and one's own line is no conflict [R-17]", () => {
     const needs = [need("R-PUBLISHED"), need("R-BASKET"), need("R-AVAILABLE", { id: "l-1" }), need("R-AVAILABLE")];
     expect(conflictsOf(needs, "l-1")).toEqual([needs[3]]);
   });
@@ -28,7 +28,7 @@ describe("what stands against a held line", () => {
     expect(text({})).toBe("Une personne ou un véhicule n'est pas libre à cette heure.");
   });
 
-  test("a rule or a remedy that this page does not know speaks through the gateway", () => {
+  test("a rule or a remedy that this page does not know has the gateway's sentence", () => {
     const odd = { ...need("R-NEW"), detail: "Une règle nouvelle.", remedy: "dance", action: "Dansez." };
     expect(needText(odd)).toBe("Une règle nouvelle.");
     expect(remedyText(odd)).toBe("Dansez.");

@@ -1,4 +1,4 @@
-/** What stands against validating a held line: the rules about people, vehicle and licence. Those about taking a slot were answered
+/** The rules that refuse to validate a held line: the rules about people, vehicle and licence. Those about taking a slot were answered
  * when it was taken, and would now find our own line. */
 import type { Need } from "../../api/contract/types.ts";
 

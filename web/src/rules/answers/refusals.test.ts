@@ -7,7 +7,7 @@ function verdict(rule: string): Verdict {
 }
 
 describe("refusals in words", () => {
-  test("rules speak before codes, all of them", () => {
+  test("the sentences of rules come before those of codes, all of them", () => {
     const text = refusalText({
       code: "RULE_REFUSED",
       verdicts: [verdict("R-PAST"), { ...verdict("R-GROUP"), allowed: true }, verdict("R-MANDATE")],
@@ -23,7 +23,7 @@ describe("refusals in words", () => {
     ).toBe("Changement impossible : plus de remplacement ce mois-ci. Autre choix : annuler.");
   });
 
-  test("an unknown outcome tells not to ask again [R-16]", () => {
+  test("an unknown outcome asks not to repeat the request [R-16]", () => {
     expect(refusalText({ code: "UNKNOWN_OUTCOME" })).toMatch(/^En cours de confirmation.*Ne refaites pas la demande/);
   });
 

@@ -1,5 +1,5 @@
 /**
- * Every way to hear "no", as a sentence: what happened, why, what to do, until when (web.md §4). The list of codes is closed in
+ * Every refusal as a sentence: what happened, why, what to do, until when (web.md §4). The list of codes is closed in
  * protos/resapermis/errors; RdvPermis' own word, when the refusal is theirs, chooses a finer sentence.
  */
 import { t } from "@lingui/core/macro";
@@ -7,7 +7,7 @@ import type { Reason } from "../../api/contract/types.ts";
 import { clockTime, parisMoment } from "../../time/format.ts";
 import { verdictText } from "./verdicts.ts";
 
-/** The sentence for a refusal. Rules that refused speak first: they know more than the code. */
+/** The sentence for a refusal. Rules that refused come first: they know more than the code. */
 export function refusalText(reason: Reason): string {
   const refused = (reason.verdicts ?? []).filter((verdict) => !verdict.allowed);
   if (refused.length > 0) return refused.map(verdictText).join(" ");
@@ -162,7 +162,7 @@ function ours(reason: Reason): string | undefined {
   }
 }
 
-/** R-16: said wherever an outcome is not known. */
+/** R-16: shown wherever an outcome is not known. */
 export function unknownOutcome(): string {
   return t`En cours de confirmation auprès de RdvPermis. Ne refaites pas la demande : le résultat viendra ici.`;
 }

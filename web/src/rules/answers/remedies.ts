@@ -1,4 +1,4 @@
-/** What can be done about a rule that stands against: the stable words of scheduling-rules, as an invitation and a place to go. */
+/** What can be done about a rule that refuses: the stable words of scheduling-rules, as a sentence and a page to go to. */
 import { t } from "@lingui/core/macro";
 import type { Need, Verdict } from "../../api/contract/types.ts";
 import { ruleName, verdictText } from "./verdicts.ts";
@@ -13,17 +13,17 @@ export function verdictOf({ rule, source, facts, remedy, opensAt }: Need): Verdi
   return { rule, source, facts, remedy, opensAt, allowed: false };
 }
 
-/** The sentence of what stands against; a rule that this page does not know speaks through the gateway. */
+/** The sentence of a rule that refuses; for a rule that this page does not know, the gateway's. */
 export function needText(need: Need): string {
   return verdictKnown(need.rule) || !need.detail ? verdictText(verdictOf(need)) : need.detail;
 }
 
-/** A rule that refused, as what stands against. */
+/** A verdict that refuses, as a need. */
 export function needOf({ rule, source, facts, remedy, opensAt }: Verdict): Need {
   return { rule, source, facts, remedy: remedy ?? null, opensAt: opensAt ?? null, detail: null, action: null };
 }
 
-/** What to do, in a few words; undefined where the sentence of the rule says it all. */
+/** What to do, in a few words; undefined where the sentence of the rule is enough. */
 export function remedyText(need: Need): string | undefined {
   switch (need.remedy) {
     case "wait":

@@ -15,7 +15,7 @@ describe("verdicts in words", () => {
     );
   });
 
-  test("the threshold says its figures [R-10]", () => {
+  test("the threshold has its figures [R-10]", () => {
     expect(plain(verdictText(verdict("R-THRESHOLD", { month: "2026-12", taken: "13", limit: "13" })))).toBe(
       "Seuil de décembre 2026 atteint : 13 sur 13.",
     );
@@ -30,7 +30,7 @@ describe("verdicts in words", () => {
     );
   });
 
-  test("a rule we have no sentence for is still told", () => {
+  test("a rule without a sentence of ours is still shown", () => {
     expect(verdictText(verdict("R-NEW"))).toBe("Une règle le refuse (R-NEW).");
   });
 

@@ -1,4 +1,4 @@
-/** What a rule said, in words (web.md §4). Verdicts are data; the sentence is made here, in the reader's language. */
+/** The verdict of a rule, in words (web.md §4). Verdicts are data; the sentence is made here, in the reader's language. */
 import { t } from "@lingui/core/macro";
 import type { Verdict } from "../../api/contract/types.ts";
 import { monthLong, parisMoment } from "../../time/format.ts";
@@ -55,7 +55,7 @@ export function verdictText(verdict: Verdict): string {
     case "R-NOTICE":
       return t`Trop tard avant l'examen pour ce changement.`;
     case "R-PENALTY": {
-      const why = barReason(fact("reason") ?? "");
+      const why = restrictionReason(fact("reason") ?? "");
       return until
         ? t`Ce candidat ne peut pas réserver avant le ${until} (${why}).`
         : t`Ce candidat ne peut pas réserver pour le moment (${why}).`;
@@ -94,8 +94,8 @@ export function verdictText(verdict: Verdict): string {
   }
 }
 
-/** Why a candidate is barred; a motif of RdvPermis that is not known is a penalty of theirs. */
-export function barReason(reason: string): string {
+/** Why a candidate is restricted; a motif of RdvPermis that is not known is a penalty of theirs. */
+export function restrictionReason(reason: string): string {
   switch (reason) {
     case "absence":
     case "ABSENCE":
@@ -115,7 +115,7 @@ export function barReason(reason: string): string {
   }
 }
 
-/** Whose hour it is not, and whether by absence or by another exam with its drive. */
+/** Who is not free at that hour, and whether by absence or by another exam with its travel time. */
 function conflictText({ whose, what, travelMinutes }: Record<string, string>): string {
   const names = (whose ?? "")
     .split(",")

@@ -10,7 +10,7 @@ const closed: Partial<Slot> = { allowed: false, opensAt: at };
 const slot = (index: number, minute: number, over: Partial<Slot> = {}) => makeSlot(index, "2026-12-09", minute, over);
 
 describe("an opening", () => {
-  test("its address says department, licence and moment, and reads back; anything odd is none", () => {
+  test("its address has department, licence and moment, and reads back; anything odd is none", () => {
     const opening = openingOf("94", "B", at);
     expect(opening.id).toBe("94-B-20261130T1400Z");
     expect(readOpening(opening.id)).toEqual(opening);

@@ -1,6 +1,6 @@
 /**
  * An opening: the moment at which slots of one department and licence open to the school. It is known by what the mirror shows
- * closed until then, and its address says only that: "94-B-20261130T1400Z".
+ * closed until then, and its address has only that: "94-B-20261130T1400Z".
  */
 import type { Parameter, Slot } from "../../api/contract/types.ts";
 import { addDays, dayIn, instantIn } from "../../time/calendar.ts";
@@ -28,7 +28,7 @@ export function openingOf(department: string, category: string, at: string | num
 
 const ID = /^([0-9]{2}|2A|2B|97[1-6])-([A-Z][A-Z0-9]{0,3})-(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})Z$/;
 
-/** What an address says; undefined when it is not an opening's. */
+/** The opening of an address; undefined when it is not an opening's. */
 export function readOpening(id: string): Opening | undefined {
   const found = ID.exec(id);
   if (!found) return undefined;

@@ -26,7 +26,7 @@ describe("the proposal [R-19]", () => {
     ]);
   });
 
-  test("keeps pupils together where exams follow each other at one centre", () => {
+  test("gives a group of pupils consecutive slots where one centre has them", () => {
     const rows = propose(
       [],
       [wish("k-1", { fromHour: 9 }), wish("k-2")],
@@ -39,7 +39,7 @@ describe("the proposal [R-19]", () => {
     ]);
   });
 
-  test("rows keep their place: what is taken stays and is said, another is appended for its wish", () => {
+  test("rows keep their place: what is taken stays and is marked, another is appended for its wish", () => {
     const wishes = [wish("k-1"), wish("k-2")];
     const before = propose([], wishes, [slot(0, 480), slot(1, 512)], 4);
     const after = propose(before, wishes, [slot(1, 512), slot(2, 540), slot(4, 470)], 4);

@@ -1,6 +1,6 @@
 /**
  * The proposal of the opening room: which open slot for which wish. It proposes and no more: a person's click sends what is shown.
- * Rows keep their place; what is no longer free stays where it stood, said so, and another is appended for its wish (rule 4).
+ * Rows keep their place; what is no longer free stays where it stood, marked, and another is appended for its wish (rule 4).
  */
 import type { Slot } from "../../api/contract/types.ts";
 import { minuteOfDay } from "../../time/calendar.ts";

@@ -13,7 +13,7 @@ export interface SlotSearch {
   /** Hours of the day, from (included) to (excluded). */
   de?: string;
   a?: string;
-  /** Slots in a row wanted. */
+  /** Consecutive slots wanted. */
   suite?: string;
   /** Kilometres from the school; across departments. */
   km?: string;
@@ -28,7 +28,7 @@ export interface SlotSearch {
 }
 
 export interface Filters {
-  /** Empty: around the school, `withinKm` says how far. */
+  /** Empty: around the school, as far as `withinKm`. */
   department: string;
   category: string;
   from: string;
@@ -36,7 +36,7 @@ export interface Filters {
   centres: string[];
   fromHour: number;
   toHour: number;
-  inRow: number;
+  consecutive: number;
   withinKm: number | undefined;
   weekdays: number[];
   openNow: boolean;
@@ -46,7 +46,7 @@ export interface Filters {
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
-/** The address's word for no department: around the school, where a distance says how far. */
+/** The address's word for no department: around the school, as far as a distance. */
 export const EVERYWHERE = "tous";
 /** Kilometres that can be asked for. */
 export const DISTANCES = ["10", "20", "30", "50", "100"] as const;
@@ -91,7 +91,7 @@ export function resolveFilters(search: SlotSearch, ownDepartment: string, now: n
     centres: search.centres ? search.centres.split(",").filter(Boolean) : [],
     fromHour: Math.min(23, Number(search.de ?? 0)),
     toHour: Math.max(1, Math.min(24, Number(search.a ?? 24))),
-    inRow: Number(search.suite ?? 1),
+    consecutive: Number(search.suite ?? 1),
     withinKm: search.km ? Number(search.km) : undefined,
     weekdays: search.jours ? [...new Set(search.jours.split(",").map(Number))].sort() : [],
     openNow: search.ouverts === "oui",
@@ -115,7 +115,7 @@ export function questionOf(filters: Filters): SavedQuestion {
     withinKm: filters.withinKm ?? null,
     dayFrom: filters.fromHour > 0 ? clockOf(filters.fromHour) : null,
     dayTo: filters.toHour < 24 ? clockOf(filters.toHour) : null,
-    inARow: filters.inRow,
+    inARow: filters.consecutive,
     openNow: filters.openNow,
     kind: filters.kind ?? null,
     weekdays: filters.weekdays,

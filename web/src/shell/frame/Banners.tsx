@@ -9,7 +9,7 @@ import { serverClock } from "../../time/clock.ts";
 import { clockSeconds, duration } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
 
-/** Milliseconds by which a device's clock may err before we say so. */
+/** Milliseconds by which a device's clock may err before a banner shows it. */
 const CLOCK_TOLERANCE = 60_000;
 
 /** True when the stream has been silent for 25 s. */

@@ -6,7 +6,7 @@ import { Link } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { basketQuery } from "../../api/basket.ts";
 import { keys } from "../../api/contract/cache.ts";
-import { useSecondsLeft, useSpokenMarks } from "../../components/Countdown.tsx";
+import { useAnnouncedMarks, useSecondsLeft } from "../../components/Countdown.tsx";
 import { nextDeadline } from "../../rules/lines.ts";
 import { duration } from "../../time/format.ts";
 
@@ -19,9 +19,9 @@ export function BasketDeadline() {
 function Running({ expiresAt, held }: { expiresAt: string; held: number }) {
   const client = useQueryClient();
   const left = useSecondsLeft(expiresAt);
-  useSpokenMarks(expiresAt, t`Le panier`);
+  useAnnouncedMarks(expiresAt, t`Le panier`);
   const over = left === 0;
-  // The limit is over: what became of the lines is the server's to say.
+  // The limit is over: what became of the lines is read from the server.
   useEffect(() => {
     if (over) client.invalidateQueries({ queryKey: keys.basket });
   }, [over, client]);

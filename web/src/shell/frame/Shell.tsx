@@ -22,7 +22,7 @@ import { type ComponentType, useEffect, useState } from "react";
 import type { Session } from "../../api/contract/types.ts";
 import { unreadQuery } from "../../api/notices.ts";
 import { signOut } from "../../api/session.ts";
-import { spoken } from "../../live/announce.ts";
+import { announced } from "../../live/announce.ts";
 import { startFeed } from "../../live/feed.ts";
 import { useStore } from "../../live/store.ts";
 import { dropToast, toasts } from "../../live/toast.ts";
@@ -105,7 +105,7 @@ export function Shell({ session }: { session: Session }) {
   const [help, setHelp] = useState(false);
   const stale = useStale();
   const leave = useSignOut();
-  const said = useStore(spoken);
+  const announcement = useStore(announced);
   useEffect(() => startFeed(client), [client]);
   useKeys(() => setHelp(true));
   // A page was reached: the sheet that led there closes. The path is what is watched.
@@ -189,7 +189,7 @@ export function Shell({ session }: { session: Session }) {
       <KeysHelp opened={help} onClose={() => setHelp(false)} />
       <SessionWarning session={session} />
       <div className="rp-visually-hidden" role="status" aria-live="polite">
-        {said}
+        {announcement}
       </div>
       <Toasts />
     </>

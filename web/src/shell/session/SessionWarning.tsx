@@ -1,6 +1,6 @@
 /**
- * The session's end is told two minutes ahead; one key extends it (2.2.1). A person who is at work is not disturbed: each of her
- * questions extends the session at the gateway, so at the warning we first ask what is left.
+ * A warning two minutes before the session ends; one key extends it (2.2.1). A person who is at work is not disturbed: each of her
+ * requests extends the session at the gateway, so before the warning we first ask what is left.
  */
 
 import { t } from "@lingui/core/macro";
@@ -15,7 +15,7 @@ import { useStore } from "../../live/store.ts";
 import { clockTime, duration } from "../../time/format.ts";
 
 const WARNING = 120;
-/** A hand on mouse or keys this recently means work, ms. */
+/** Mouse or keys used this recently mean that she is at work, ms. */
 const AT_WORK = 120_000;
 
 export function SessionWarning({ session }: { session: Session }) {

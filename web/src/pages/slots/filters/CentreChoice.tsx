@@ -33,13 +33,13 @@ export function CentreChoice({
   const mine = (known.data?.items ?? []).filter((one) => one.category === filters.category);
   const starred = new Set(mine.map((one) => one.centreId));
   const save = useAct(
-    ({ ids }: { ids: string[]; said: string }) =>
+    ({ ids }: { ids: string[]; message: string }) =>
       setFavouriteCentres(
         filters.category,
         ids.map((centreId, index) => ({ centreId, priority: Math.min(index, 2) })),
       ),
     {
-      onSuccess: (answer, { said }) => {
+      onSuccess: (answer, { message }) => {
         client.setQueryData(favouritesQuery.queryKey, (before) => ({
           ...answer,
           items: [
@@ -47,7 +47,7 @@ export function CentreChoice({
             ...answer.items.filter((one) => one.category === filters.category),
           ],
         }));
-        toast(said);
+        toast(message);
       },
       onSettled: () => client.invalidateQueries({ queryKey: keys.favourites }),
     },
@@ -68,7 +68,7 @@ export function CentreChoice({
     const on = starred.has(centre.id);
     save.mutate({
       ids: on ? before.filter((id) => id !== centre.id) : [...before, centre.id].slice(0, MOST),
-      said: on ? t`${centre.name} n'est plus favori.` : t`${centre.name} est favori, ici et chez RdvPermis.`,
+      message: on ? t`${centre.name} n'est plus favori.` : t`${centre.name} est favori, ici et chez RdvPermis.`,
     });
   };
   const here = all.filter((centre) => starred.has(centre.id)).map((centre) => centre.id);

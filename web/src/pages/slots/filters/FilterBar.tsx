@@ -14,7 +14,7 @@ export function FilterBar({
   onChange,
 }: {
   filters: Filters;
-  /** On a phone the slots come first: the fields stay behind one line that says what they ask. */
+  /** On a phone the slots come first: the fields stay behind one line that sums them up. */
   folded: boolean;
   onChange: (next: Partial<SlotSearch>) => void;
 }) {
@@ -82,7 +82,7 @@ function Fields({ filters, onChange }: { filters: Filters; onChange: (next: Part
       />
       <NativeSelect
         label={t`À la suite`}
-        value={String(filters.inRow)}
+        value={String(filters.consecutive)}
         onChange={(event) =>
           onChange({ suite: event.currentTarget.value === "1" ? undefined : event.currentTarget.value })
         }
@@ -99,7 +99,7 @@ function Fields({ filters, onChange }: { filters: Filters; onChange: (next: Part
   );
 }
 
-/** What is asked for more rarely stays behind one line, open where the address already asks for it. */
+/** Rarely used filters stay behind one line, open where the address already has one of them. */
 function More({ filters, onChange }: { filters: Filters; onChange: (next: Partial<SlotSearch>) => void }) {
   const used = [filters.withinKm, filters.kind, filters.openNow || filters.opensBefore, filters.weekdays[0]].filter(
     Boolean,

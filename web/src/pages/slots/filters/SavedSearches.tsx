@@ -1,4 +1,4 @@
-/** Searches kept under a word of one's own; an alert tells when a slot comes to match. Nothing is ever booked by it. */
+/** Searches kept under a name of one's own; an alert notifies when a slot matches. Nothing is ever booked by it. */
 import { plural, t } from "@lingui/core/macro";
 import { ActionIcon, Button, Checkbox, Modal, TextInput } from "@mantine/core";
 import { IconBell, IconBookmark, IconTrash } from "@tabler/icons-react";

@@ -1,5 +1,5 @@
 /**
- * The calendar: an ARIA grid on a real table, one tab stop, arrows inside. Rows are virtual: `aria-rowcount` tells the whole, the
+ * The calendar: an ARIA grid on a real table, one tab stop, arrows inside. Rows are virtual: `aria-rowcount` has them all, the
  * focused row stays in the page. On a narrow screen the grid shows one day.
  */
 

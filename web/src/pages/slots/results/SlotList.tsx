@@ -1,4 +1,4 @@
-/** The list says all that the calendar says, in reading order; only what is near the screen is drawn. */
+/** The list has all that the calendar has, in reading order; only what is near the screen is drawn. */
 
 import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";

@@ -1,4 +1,4 @@
-/** What a slot says of itself in a cell or a row: one word, and the full sentence for those who do not see the table. */
+/** How a slot appears in a cell or a row: one word, and the full sentence for those who do not see the table. */
 import { t } from "@lingui/core/macro";
 import type { Slot } from "../../../api/contract/types.ts";
 import type { Tone } from "../../../components/StatusMark.tsx";

@@ -19,7 +19,7 @@ export function settle(known: ReadonlyMap<string, Slot>, items: readonly Slot[])
   return { shown, fresh: items.filter((slot) => !known.has(slot.id)).length };
 }
 
-/** `complete`: the whole window was read; `question`: changes when the reader asked for something else. */
+/** `complete`: the whole window was read; `question`: changes when the reader searches for something else. */
 export function useSettled(items: readonly Slot[], complete: boolean, question: string): Settled {
   const [known, setKnown] = useState<{ question: string; slots: ReadonlyMap<string, Slot> }>();
   const remember = () => setKnown({ question, slots: new Map(items.map((slot) => [slot.id, slot])) });

@@ -60,7 +60,7 @@ describe("the calendar", () => {
     expect(withinHours(makeSlot(0, "2026-12-07", 540), 8, 9)).toBe(false);
   });
 
-  test("a cell's full name says day, hour, place and state", () => {
+  test("a cell's full name has day, hour, place and state", () => {
     const slot = makeSlot(0, "2026-12-09", 512);
     expect(fullName(slot, faceOf(slot, { chosen: false, asked: false }))).toBe(
       "mercredi 9 décembre, 8 heures 32, Rungis, choisir, ouvert",
