@@ -15,7 +15,7 @@ from devstack.settings import ROOT
 
 
 def once(file: Path) -> str:
-    """A password that stays."""
+    """The password in `file`, drawn and written at the first call."""
     if not file.exists():
         certificates.write_secret(file, secrets.token_urlsafe(24).encode())
     return file.read_text(encoding="utf-8")

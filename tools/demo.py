@@ -36,7 +36,7 @@ class Broken(Exception):
 
 
 def need(seen: object, what: str, shown: object = "") -> None:
-    """Hold a step to what it promises."""
+    """Raise Broken with `what` and what was shown instead, unless `seen` is true."""
     if not seen:
         msg = f"{what}{f': {shown}' if shown != '' else ''}"
         raise Broken(msg)
@@ -58,7 +58,6 @@ class School:
     """A school's browser: cookie, CSRF token, and the words of each answer."""
 
     def __init__(self, url: str) -> None:
-        """Nobody is signed in."""
         self.web = httpx.Client(base_url=url, timeout=20, follow_redirects=False)
         self.csrf = ""
 

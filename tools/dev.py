@@ -26,7 +26,7 @@ HIGHEST_BASE_PORT = 65_500
 
 
 def say(component: str, line: str) -> None:
-    """One line for the person watching."""
+    """Print a component's line for the person watching."""
     print(f"  {component:<17}{line}", flush=True)
 
 

@@ -14,7 +14,7 @@ from devstack.stack import CannotStart, Stack
 
 
 def main(arguments: list[str]) -> int:
-    """`arguments` go to Playwright."""
+    """Run Playwright with `arguments`; returns its exit status, 1 when the stack cannot start."""
     home = Path(tempfile.mkdtemp(prefix="resapermis-e2e-"))
     home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
     try:

@@ -149,19 +149,19 @@ def declared() -> None:
 
 
 def shell() -> None:
-    """Scripts parse."""
+    """Every shell script parses (bash -n)."""
     scripts = [*ROOT.glob("tools/*.sh"), ROOT / ".ci" / "run", *ROOT.glob("deploy/**/*.sh")]
     for script in scripts:
         run("bash", "-n", str(script))
 
 
 def containers() -> None:
-    """The Containerfile."""
+    """hadolint on the Containerfile."""
     tool("hadolint", "--config", "deploy/hadolint.yaml", "deploy/Containerfile")
 
 
 def web() -> None:
-    """Style and types of the interface."""
+    """biome, tsc and the folders' imports of the interface."""
     run(str(BIN / "npm"), "run", "--silent", "check", folder=ROOT / "web")
 
 
@@ -210,7 +210,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 
 
 def report(lines: Sequence[str]) -> None:
-    """Wrong when there are lines."""
+    """Raise Wrong with the lines, if there are any."""
     if lines:
         raise Wrong("\n".join(lines))
 

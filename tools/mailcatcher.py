@@ -42,7 +42,7 @@ class Mail:
 
 
 class Box:
-    """The mails of this run, in memory."""
+    """The mails of this run, in memory, newest last."""
 
     def __init__(self) -> None:
         """Empty."""

@@ -27,7 +27,7 @@ HOLDS, BROKEN, NOT_ASKED = 0, 1, 2
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
-    """What was asked."""
+    """Parse the command line; exits with 2 when it cannot be read."""
     parser = argparse.ArgumentParser(prog="resapermisctl", description="Asks a running ResaPermis; changes nothing.")
     commands = parser.add_subparsers(dest="command", required=True)
     invariants = commands.add_parser("invariants", help="check on live data that nothing was lost, doubled or oversold")
@@ -68,7 +68,7 @@ def show_dead_letters(where: Places) -> int:
 
 
 def main(given: Sequence[str]) -> int:
-    """Return the exit status."""
+    """Run one command; returns HOLDS, BROKEN or NOT_ASKED."""
     asked = arguments(given)
     try:
         if asked.command == "compliance-check":

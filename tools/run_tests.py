@@ -38,7 +38,7 @@ def chromium(environment: Mapping[str, str]) -> str | None:
 
 
 def closing(flaky: Sequence[str], *, browser: bool, in_ci: bool) -> list[str]:
-    """The last lines of all."""
+    """The run's last lines: tests that passed at the second run only, and whether a browser showed anything."""
     lines = [f"Tests that passed only on their second run: {len(flaky)}."]
     lines += [f"!!! passed only on its second run: {test}" for test in flaky]
     if not browser:

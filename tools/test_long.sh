@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make test-long`: what is too long for every commit. Each part runs even when one before it failed; the exit status says.
+# `make test-long`: what is too long for every commit. Each step runs even when one before it failed; the exit status says.
 #   the model of basket with at least 10,000 steps        about six minutes
 #   twenty controls of shown requirements, drawn by lot   about five minutes
 #   100,000 operations of replicas judged                 about half an hour
@@ -9,15 +9,15 @@ cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
 failed=()
 
-part() {
+step() {
   printf '\ntest-long: %s\n' "$1"
   "${@:2}" || failed+=("$1")
 }
 
-part "model" env HYPOTHESIS_PROFILE=long python -m pytest -q -n 0 services/basket/tests/test_model.py
-part "controls" python tools/controls.py --random 20
-part "linear" python tests/chaos/chaos.py linear
-part "chaos" python tests/chaos/chaos.py run --seeds 3
+step "model" env HYPOTHESIS_PROFILE=long python -m pytest -q -n 0 services/basket/tests/test_model.py
+step "controls" python tools/controls.py --random 20
+step "linear" python tests/chaos/chaos.py linear
+step "chaos" python tests/chaos/chaos.py run --seeds 3
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf '\n!!! test-long: failed: %s\n' "${failed[*]}"

@@ -62,7 +62,7 @@ class Person:
 
 
 def invented() -> Person:
-    """Somebody new."""
+    """A candidate with a name and a NEPH that nobody else has."""
     mark = secrets.token_hex(4)
     digits = f"26{secrets.randbelow(10**10):010}"
     return Person(digits, f"Zéphyrin-{mark}", f"Quiquampoix-{mark}", f"{mark}.qx@mail.example")
@@ -195,7 +195,7 @@ class DrivingSchool(School):
     def search(
         self, *, department: str = "", centre: str = "", poll_now: bool = False, limit: int = 200
     ) -> dict[str, Any]:
-        """The exam day's slots."""
+        """Search the exam day's slots of a department or a centre; returns the answer's body."""
         day = str(exam_day())
         asked: dict[str, Any] = {"department": department or self.department, "category": CATEGORY, "to": day}
         asked |= {"from": day, "pollNow": str(poll_now).lower()} | ({"centre": centre} if centre else {})
@@ -214,7 +214,7 @@ class DrivingSchool(School):
         return made
 
     def hold(self, slot_ids: Sequence[str], people: Sequence[Person] = (), key: str | None = None) -> httpx2.Response:
-        """One action."""
+        """Hold slots in one action, without asserting what became of it."""
         items = [{"slotId": slot} for slot in slot_ids]
         for item, person in zip(items, people, strict=False):
             item["candidateId"] = person.id

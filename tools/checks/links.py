@@ -27,7 +27,7 @@ def dead_links(root: Path) -> list[str]:
 
 
 def of_page(root: Path, page: Path) -> list[str]:
-    """The dead links of one page."""
+    """The dead links of one page, as lines for a person."""
     text = _FENCE.sub("", page.read_text(encoding="utf-8"))
     wrong = []
     for target in [*_LINK.findall(_CODE.sub("x", text)), *_REFERENCE.findall(text)]:

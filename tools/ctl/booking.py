@@ -51,7 +51,7 @@ class Seen:
 
 
 async def read(connection: "asyncpg.Connection[Any]") -> Seen:
-    """Ask everything of one snapshot."""
+    """Read findings, lines and the moment from one snapshot, without indexes."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute("SET LOCAL enable_indexscan = off")
         await connection.execute("SET LOCAL enable_indexonlyscan = off")

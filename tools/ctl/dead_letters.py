@@ -31,7 +31,7 @@ class Letter:
     failed_at: datetime
 
     def as_json(self) -> dict[str, Any]:
-        """For a person and for programs."""
+        """Every field, the moment in ISO 8601."""
         return vars(self) | {"failed_at": self.failed_at.isoformat()}
 
 

@@ -79,7 +79,7 @@ async def read(connection: "asyncpg.Connection[Any]", service: str) -> Traffic:
 
 
 def judge(traffic: Mapping[str, Traffic]) -> list[Finding]:
-    """`traffic` by database name."""
+    """Findings of gaps, unpublished rows, consumers behind and dead letters; `traffic` by database name."""
     own = {service: traffic[service_named(service).database] for service in SOURCES}
     gaps = [
         f"{service} {name}: {stream.numbered} numbers in {stream.first}..{stream.last}, head {stream.head}"

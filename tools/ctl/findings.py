@@ -20,7 +20,7 @@ class Finding:
 
     @property
     def holds(self) -> bool:
-        """Nothing breaks it."""
+        """Whether nothing breaks it."""
         return self.breaches == 0
 
 
@@ -33,11 +33,11 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Every invariant holds."""
+        """Whether every invariant holds."""
         return all(finding.holds for finding in self.findings)
 
     def as_json(self) -> dict[str, Any]:
-        """For a person and for programs."""
+        """`holds`, `invariants` (name → breaches and examples) and `seen` (what was read → how many)."""
         invariants = {
             finding.name: {"breaches": finding.breaches}
             | ({"examples": list(finding.examples)} if finding.examples else {})

@@ -34,7 +34,7 @@ class Journal:
 
 
 async def read(connection: "asyncpg.Connection[Any]") -> Journal:
-    """Ask audit's database."""
+    """Read entries, checkpoints and booked lines from one snapshot of audit's database."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         entries = await connection.fetch(_ENTRIES)
         checkpoints = await connection.fetch("SELECT size, root, note FROM checkpoint ORDER BY size")

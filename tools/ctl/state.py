@@ -39,7 +39,7 @@ class InBasket:
 
 @dataclass(frozen=True)
 class Truth:
-    """What RdvPermis has."""
+    """Every exam that stands and every slot in a basket at RdvPermis, and how many slots it sold twice."""
 
     exams: Sequence[Exam]
     held: Sequence[InBasket]
@@ -47,7 +47,7 @@ class Truth:
 
 
 async def read(control: str) -> Truth:
-    """Ask the sandbox."""
+    """Ask the sandbox at `control`; httpx2's errors where it does not answer, ValueError for no JSON."""
     async with httpx2.AsyncClient(timeout=SECONDS) as web:
         answer = await web.get(f"{control.rstrip('/')}/control/state")
         answer.raise_for_status()
@@ -72,7 +72,7 @@ def parse(body: dict[str, Any]) -> Truth:
 
 
 def judge(truth: Truth, lines: Iterable[Line]) -> list[Finding]:
-    """Compare with our lines."""
+    """Findings where RdvPermis' exams and baskets and our lines differ, either way."""
     lines = list(lines)
     asked = {(line.school_id, line.slot_id) for line in lines}
     ours = {line.school_id for line in lines}

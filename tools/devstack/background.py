@@ -18,13 +18,11 @@ class BackgroundStack:
     """
 
     def __init__(self, stack: Stack) -> None:
-        """Nothing runs yet."""
         self.stack = stack
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="devstack", daemon=True)
 
     def __enter__(self) -> Self:
-        """Start."""
         self._thread.start()
         try:
             self._do(self.stack.start())
@@ -36,22 +34,21 @@ class BackgroundStack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop."""
         try:
             self._do(self.stack.stop())
         finally:
             self._end()
 
     def start(self, component: str) -> None:
-        """See Stack.start_component."""
+        """Start a component and wait until it is ready; NotReady when it is not."""
         self._do(self.stack.start_component(component))
 
     def stop(self, component: str) -> None:
-        """See Stack.stop_component."""
+        """Stop a component as an operator would; it stays down until `start`."""
         self._do(self.stack.stop_component(component))
 
     def kill(self, component: str) -> None:
-        """See Stack.kill."""
+        """SIGKILL a component's process group; it stays down until `start`."""
         self._do(self.stack.kill(component))
 
     def _do(self, work: Coroutine[Any, Any, Answer]) -> Answer:

@@ -37,7 +37,7 @@ class Service:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """Arguments after the interpreter."""
+        """Arguments of the Python interpreter that run this service."""
         return ("-m", self.package, *([self.face] if self.face else []))
 
 
@@ -116,12 +116,12 @@ class Ports:
 
     @property
     def mail_web(self) -> int:
-        """The page of caught mails."""
+        """The mail catcher's page, HTTP."""
         return self.web + 2
 
     @property
     def smtp(self) -> int:
-        """Where mails are caught."""
+        """The mail catcher, SMTP."""
         return self.web + 3
 
     @property

@@ -58,11 +58,11 @@ class Embedded:
     user: tuple[int, int, bool] | None
 
     def url(self, role: str, database: str) -> str:
-        """Where `role` finds `database`."""
+        """The libpq URL of `database` for `role`, over the unix socket."""
         return f"postgresql://{role}@/{database}?host={quote(str(self.socket))}"
 
     def command(self) -> list[str]:
-        """The server in the foreground."""
+        """The command that runs the server in the foreground."""
         settings = {**SETTINGS, "unix_socket_directories": str(self.socket)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [str(BINARIES / "postgres"), "-D", str(self.data), *options]

@@ -112,7 +112,7 @@ class Process:
             os.kill(self.pid, number)
 
     def tail(self, lines: int = 12) -> str:
-        """The last lines of its log."""
+        """The last lines of its log, each indented for an error's message."""
         try:
             with self.program.log.open("rb") as file:
                 file.seek(max(0, self.program.log.stat().st_size - 16384))

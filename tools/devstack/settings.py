@@ -48,17 +48,17 @@ class Settings:
 
     @property
     def public_url(self) -> str:
-        """Where people reach the web face."""
+        """The web face's URL, for people and as the OIDC redirect's base."""
         return f"http://localhost:{self.ports.web}"
 
     @property
     def sandbox_url(self) -> str:
-        """Where RdvPermis answers."""
+        """The sandbox's URL, RdvPermis' API and OIDC provider."""
         return f"http://localhost:{self.ports.sandbox}"
 
     @property
     def smtp_url(self) -> str:
-        """Where mails are caught."""
+        """The mail catcher's SMTP URL."""
         return f"smtp://127.0.0.1:{self.ports.smtp}"
 
     def base(self, component: str) -> dict[str, str]:
@@ -120,5 +120,5 @@ class Settings:
 
     @property
     def nats_tls(self) -> Path:
-        """The server certificate of NATS."""
+        """The folder with the server certificate of NATS."""
         return self.tls / NATS

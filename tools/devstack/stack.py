@@ -50,7 +50,7 @@ STOP_ORDER: tuple[tuple[str, ...], ...] = (
 
 
 def silent(component: str, line: str) -> None:
-    """Say nothing, as tests like it."""
+    """Announce nothing: the default, for tests."""
     del component, line
 
 
@@ -101,19 +101,17 @@ class Stack:
         self._migrating = asyncio.Semaphore(MIGRATIONS_AT_ONCE)
 
     async def __aenter__(self) -> Self:
-        """Start."""
         await self.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop."""
         await self.stop()
 
     @property
     def url(self) -> str:
-        """Where people go."""
+        """The URL that people type: the web face, plain HTTP on loopback."""
         return self.settings.public_url
 
     @property

@@ -14,7 +14,7 @@ from evidence.web_tags import web_tests
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the page is made from."""
+    """Requirements, hard cases, states and tests, as read from one tree."""
 
     requirements: Mapping[str, Requirement]
     cases: Mapping[str, str]

@@ -24,7 +24,7 @@ A test that is skipped, expected to fail, or left out in CI supports nothing and
 
 
 def page(found: Evidence) -> str:
-    """The whole page."""
+    """docs/compliance.md as text."""
     behind = found.supporting
     lines = [_HEAD, *_summary(found)]
     chapter = ""

@@ -142,7 +142,7 @@ def caught(operations: Sequence[Op], seed: int) -> dict[str, int]:
 
 
 async def linear(asked: argparse.Namespace) -> dict[str, Any]:
-    """All figures of one run."""
+    """Start the replicas, record, judge, and take the index away; returns the report that is printed."""
     async with started(asked.replicas) as platform:
         say(f"{asked.replicas} replicas of basket ready, home {platform.stack.home}")
         since = time.monotonic()

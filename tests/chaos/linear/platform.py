@@ -37,13 +37,13 @@ class Nobodys(dict[str, str]):
     """Who has which slot at RdvPermis: nobody ever, so that it refuses none."""
 
     def __contains__(self, slot_id: object) -> bool:
-        """Never."""
+        """False for every slot, whatever was held."""
         return False
 
 
 @dataclass
 class Platform:
-    """What callers need."""
+    """The replicas as callers reach them."""
 
     stack: Stack
     signer: Signer

@@ -88,7 +88,7 @@ def _why(problem: Body) -> str:
 
 
 def of_validation(body: Body) -> list[Result]:
-    """Each line of a validated group."""
+    """The result of each line of a validated group."""
     outcomes = {"booked": Outcome.DONE, "rejected": Outcome.ENDED}
     return [
         Result(one["slotId"], one["lineId"], one["state"], outcomes.get(one["state"], Outcome.REFUSED))

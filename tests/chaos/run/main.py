@@ -65,10 +65,9 @@ def say(text: str) -> None:
 
 
 class ChaosRun:
-    """The stack and its schools."""
+    """A running stack with schools, which takes one seed after the other."""
 
     def __init__(self, running: BackgroundStack) -> None:
-        """Nobody is signed in."""
         self.running = running
         self.stack = running.stack
         self.state = TheState(self.stack.settings.sandbox_url)
@@ -114,7 +113,7 @@ class ChaosRun:
         return made
 
     def run(self, seed: int, seconds: float) -> dict[str, Any]:
-        """One seed; its report."""
+        """Load, outages and faults of one seed, then the judgement; returns the seed's report."""
         slots = self.fresh_slots()
         end = threading.Event()
         offices = [

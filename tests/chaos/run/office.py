@@ -122,7 +122,7 @@ class Office:
                 line.candidate = person.id
 
     def validate(self) -> None:
-        """A whole group."""
+        """Validate one group of held lines, by its id."""
         line = self._some(booked=False)
         if line is None:
             return

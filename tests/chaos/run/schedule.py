@@ -41,7 +41,7 @@ class FaultWindow:
 
     @property
     def kinds(self) -> str:
-        """For the report."""
+        """The rules' kinds joined by +, as the report shows them."""
         return "+".join(str(rule["kind"]) for rule in self.rules)
 
 

@@ -36,7 +36,7 @@ class Done:
 
 @dataclass
 class Seen:
-    """What callers saw."""
+    """Actions answered, failures by their code and lines not held, as callers saw them."""
 
     done: list[Done] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)

@@ -36,7 +36,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Entry point."""
+    """Parse `words` and measure; returns the exit status, 1 when something is as it must never be."""
     parser = argparse.ArgumentParser(prog="bench.py hot", description=__doc__)
     parser.add_argument("--schools", type=int, default=500, help="how many at once")
     return run.main(parser, words, measure)

@@ -37,10 +37,9 @@ COPY = "basket_again"
 
 
 class Rush:
-    """One run."""
+    """One run of the bench on a started stack."""
 
     def __init__(self, session: run.Session, arguments: argparse.Namespace) -> None:
-        """Everything is started."""
         self._session, self._stack, self._arguments = session, session.system.stack, arguments
         seconds = ROUNDS * (1 + run.WARM_UP) * arguments.seconds * len(arguments.callers)
         seconds += arguments.seconds * (2 if arguments.profile else 0)
@@ -53,7 +52,7 @@ class Rush:
         self._pgbench = Pgbench(session.system.socket, COPY, Path(tempfile.mkdtemp(dir=self._stack.home)))
 
     async def run(self) -> dict[str, Any]:
-        """All figures."""
+        """Seed, sample statements, slice, open and contest; returns the figures that are printed."""
         others = [School(number) for number in (WARMING, SAMPLE, LATE)]
         await self._session.seed([*self._crowd, *self._contestants, *self._openers, *others], self._open_slots)
         won, lost = await self._statements()
@@ -211,7 +210,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Entry point."""
+    """Parse `words` and measure; returns the exit status, 1 when something is as it must never be."""
     parser = argparse.ArgumentParser(prog="bench.py rush", description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each of the three slices of holds")
     parser.add_argument("--callers", type=_callers, default=[16, 64], help="how many at once, for example 16,64")

@@ -108,7 +108,7 @@ def figures(seen: Seen, won: Sequence[str], seconds: float) -> dict[str, Any]:
 
 
 def times(done: Sequence[Done]) -> dict[str, float]:
-    """How long these actions took."""
+    """Milliseconds of these actions: median, 99th percentile, slowest; the slowest alone for one."""
     if len(done) < 2:
         return {"actions": len(done)} | ({"slowest_ms": round(done[0].seconds * 1000)} if done else {})
     took = [one.seconds * 1000 for one in done]
@@ -132,5 +132,5 @@ def sound(report: Any) -> bool:
 
 
 def total(counters: Sequence[Counter[str]]) -> dict[str, int]:
-    """Sums by word."""
+    """Counters added up."""
     return dict(sum(counters, Counter()))

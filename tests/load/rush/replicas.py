@@ -36,7 +36,7 @@ async def _with(baskets: int, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Entry point."""
+    """Parse `words` and measure; returns the exit status, 1 when something is as it must never be."""
     parser = argparse.ArgumentParser(prog="bench.py replicas", description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each slice")
     parser.add_argument("--callers", type=int, default=32, help="how many at once")

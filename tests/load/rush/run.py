@@ -84,7 +84,7 @@ class Session:
                 await connection.close()
 
     async def basket(self, question: Callable[["asyncpg.Connection[Any]"], Awaitable[Any]]) -> Any:
-        """Ask basket's database."""
+        """What `question` returns of a fresh connection to basket's database."""
         connection = await asyncpg.connect(self.system.stack.database_url("basket"), timeout=10)
         try:
             return await question(connection)
@@ -102,7 +102,7 @@ class Session:
         return found
 
     async def read(self) -> hops.Reading:
-        """All accounts now."""
+        """The metrics and CPU accounts of every process at this moment."""
         return await hops.read(self.system.stack, self.system.responder, self.admin)
 
     async def slice(self, platform: Any, schools: Iterator[School], callers: int, seconds: float) -> dict[str, Any]:

@@ -25,7 +25,6 @@ class Connection(asyncio.Protocol):
     """One HTTP/1.1 connection kept alive; asks one thing at a time."""
 
     def __init__(self) -> None:
-        """Nothing is asked yet."""
         self._read = b""
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
@@ -52,7 +51,7 @@ class Connection(asyncio.Protocol):
             self._answer.set_result((int(head[9:12]), rest[:wanted]))
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
-        """Status and body."""
+        """Send a whole request; returns its answer's status and body."""
         self._answer = asyncio.get_running_loop().create_future()
         if self._transport is None or self._transport.is_closing():
             msg = "closed"

@@ -79,7 +79,6 @@ class Timed:
     """Reads as the service reads, and counts the time of it."""
 
     def __init__(self) -> None:
-        """Nothing was read."""
         self._read_step, self.seconds, self.statements = store.read_step, 0.0, 0
 
     async def read_step(self, *arguments: Any) -> Any:
@@ -92,10 +91,9 @@ class Timed:
 
 
 class Bench:
-    """One run."""
+    """One run of the searches on a seeded stack."""
 
     def __init__(self, stack: Stack, world: World, many: int) -> None:
-        """Everything is started and seeded."""
         self._stack, self._world, self._many = stack, world, many
         self._signer = Signer(stack.settings.secrets / "principal.jwk.json")
         self._channel = peers.channel(
@@ -104,7 +102,7 @@ class Bench:
         self._stub: Any = SchedulingServiceStub(self._channel)
 
     async def close(self) -> None:
-        """Leave."""
+        """Close the channel."""
         await self._channel.close()
 
     async def ask(self, request: pb.SearchSlotsRequest, school: School) -> tuple[float, pb.SearchSlotsResponse]:
@@ -203,7 +201,7 @@ class Bench:
 
 
 def figures(times: Sequence[float]) -> dict[str, float]:
-    """Milliseconds."""
+    """Median and 99th percentile of `times`, in milliseconds."""
     hundredths = quantiles([one * 1000 for one in times], n=100, method="inclusive")
     return {"p50_ms": round(hundredths[49], 2), "p99_ms": round(hundredths[98], 2)}
 
@@ -242,7 +240,7 @@ async def _bench(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run."""
+    """Parse `words` and measure; returns the exit status."""
     parser = argparse.ArgumentParser(prog="bench.py search", description=__doc__)
     parser.add_argument("--slots", type=int, default=1_000_000, help="in the mirror")
     parser.add_argument("--searches", type=int, default=200, help="of each kind")

@@ -22,7 +22,7 @@ LONGER_THAN_ANY_RUN = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class World:
-    """What was seeded."""
+    """The centres and schools that were seeded, how many slots, and the first day that has some."""
 
     centres: list[Centre]
     schools: list[School]

@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class System:
-    """What the bench works with."""
+    """The running stack and the process that answers for RdvPermis."""
 
     stack: Stack
     responder: int
@@ -37,7 +37,7 @@ class System:
 
     @property
     def postgres_log(self) -> Path:
-        """What PostgreSQL wrote."""
+        """PostgreSQL's log file."""
         return self.stack.home / "log" / "postgres.log"
 
     @asynccontextmanager
