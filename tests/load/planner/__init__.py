@@ -1,1 +1,1 @@
-"""Simulates the planner of looks beside plain round-robin, without network or clock; see docs/bench.md."""
+"""Simulates the poll planner beside plain round-robin, without network or clock; see docs/bench.md."""

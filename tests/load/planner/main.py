@@ -1,4 +1,4 @@
-"""The planner beside round-robin: equal world, equal number of looks; prints JSON."""
+"""The planner beside round-robin: equal world, equal number of polls; prints JSON."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from planner.simulation import ByAgenda, Measured, RoundRobin, simulate
+from planner.simulation import ByPollSchedule, Measured, RoundRobin, simulate
 from planner.world import World, draw
 
 CLASSES = ("watched", "favourite", "saved", "rest")
@@ -32,7 +32,7 @@ def report(measured: Measured, world: World) -> dict[str, Any]:
     found = measured.found_after
     spent = [purse.background[school] for school in world.calls]
     return {
-        "looks": measured.looks,
+        "polls": measured.polls,
         "age_seconds": {
             why: {"median": quantile(ages, 0.5), "p95": quantile(ages, 0.95), "worst": max(ages)}
             for why in CLASSES
@@ -70,7 +70,7 @@ def main(words: Sequence[str]) -> int:
         "looks_there_are": sum(len(centres) for centres in world.offers.values()) * 56,
         "hours": arguments.hours,
     }
-    for name, make in (("planner", ByAgenda), ("round_robin", RoundRobin)):
+    for name, make in (("planner", ByPollSchedule), ("round_robin", RoundRobin)):
         since = time.process_time()
         measured = simulate(world, make, arguments.hours)
         figures[name] = report(measured, world)

@@ -1,4 +1,4 @@
-"""Planners in a world: what they look at, how old answers are, how soon a slot is found, what each token pays.
+"""Planners in a world: what they poll, how old answers are, how soon a slot is found, what each token pays.
 
 Tokens are egress' own budget (`resapermis_auth_gateway.egress.budget`), which refuses what goes beyond; people's acts
 spend from the same tokens. Time is counted, nothing waits.
@@ -78,30 +78,30 @@ class Purse:
         return self.budgets[self.world.calls[school]].left(f"employe-{school}", school, at, urgent=True)
 
 
-class ByAgenda:
+class ByPollSchedule:
     """The service's own planner."""
 
     def __init__(self, world: World) -> None:
-        """It is told what is wanted."""
+        """The wishes of `world` are known from the start."""
         self._world, self._tokens = world, Tokens()
-        self._agenda = PollSchedule(world.publications)
+        self._schedule = PollSchedule(world.publications)
         wishes = wishes_of(world.offers, world.homes, world.favourites, world.saved, [])
-        self._agenda.wish(wishes, BEGINS)
+        self._schedule.wish(wishes, BEGINS)
 
     def choose(self, at: float, interests: Sequence[Interest], budget: Purse, most: int) -> list[tuple[str, Poll]]:
         """As `planning.Planner.round` does it."""
         now = BEGINS + timedelta(seconds=at)
-        self._agenda.watch(interests, now)
-        chosen = self._agenda.next(now, self._tokens, most)
+        self._schedule.watch(interests, now)
+        chosen = self._schedule.next(now, self._tokens, most)
         unknown = self._tokens.to_ask(ASKED_A_ROUND)
         for school in unknown:
             calls = self._world.calls.get(school)
             left = budget.left(school, at) if calls else 0
-            self._tokens.told(
+            self._tokens.update(
                 school, now.timestamp(), connected=calls is not None, calls_left=left, calls_per_minute=calls or 0
             )
         if unknown and len(chosen) < most:
-            chosen += self._agenda.next(now, self._tokens, most - len(chosen), again=True)
+            chosen += self._schedule.next(now, self._tokens, most - len(chosen), again=True)
         return chosen
 
     def landed(self, at: float, school: str, poll: Poll, slots: int | None) -> None:
@@ -111,8 +111,8 @@ class ByAgenda:
             self._tokens.refused(school, now.timestamp(), reconnect=False)
         else:
             self._tokens.seen(school)
-            self._agenda.learn(poll, PollRecord(now, now, slots))
-        self._agenda.ended(poll, now)
+            self._schedule.learn(poll, PollRecord(now, now, slots))
+        self._schedule.ended(poll, now)
 
 
 class RoundRobin:
@@ -197,7 +197,7 @@ class Run:
             if one.interest.school_id in self._world.calls and at < one.ends:
                 self._act(one.interest.school_id, at)
         for school, poll in self._planner.choose(at, interests, self._purse, POLLS_A_ROUND):
-            self._look(school, poll, at)
+            self._poll(school, poll, at)
         if at >= WARM_UP_SECONDS and at - self._sampled >= SAMPLE_SECONDS:
             self._sampled = at
             for place, why in self._classes.all():
@@ -223,7 +223,7 @@ class Run:
         if self._dice.random() < ROUND_SECONDS / 60:
             self._purse.spend(school, at, self._dice.choice([2, 4, 6]), urgent=True)
 
-    def _look(self, school: str, poll: Poll, at: float) -> None:
+    def _poll(self, school: str, poll: Poll, at: float) -> None:
         place = (poll.centre_id, poll.category, poll.day)
         if school not in self._world.calls or not self._purse.spend(school, at, 1, urgent=False):
             self._planner.landed(at, school, poll, None)

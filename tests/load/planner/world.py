@@ -31,7 +31,7 @@ class Session:
 
 @dataclass
 class World:
-    """Everything that planners are told, and what they are to find out."""
+    """Everything that planners know, and what they are to find out."""
 
     homes: Mapping[str, str]
     offers: Mapping[tuple[str, str], Sequence[Centre]]

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 from planner.main import report
-from planner.simulation import ByAgenda, Measured, RoundRobin, simulate
+from planner.simulation import ByPollSchedule, Measured, RoundRobin, simulate
 from planner.world import World, draw
 
 HOURS = 0.6
 
 
 @pytest.fixture(scope="module", autouse=True)
-def fewer_looks() -> Iterator[None]:
+def fewer_polls() -> Iterator[None]:
     """As many a school as in the large simulation."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("planner.simulation.LOOKS_A_ROUND", 14)
+        patch.setattr("planner.simulation.POLLS_A_ROUND", 14)
         patch.setattr("planner.simulation.WARM_UP_SECONDS", 900.0)
         yield
 
@@ -26,7 +26,7 @@ def world() -> World:
 
 @pytest.fixture(scope="module")
 def planned(world: World) -> Measured:
-    return simulate(world, ByAgenda, HOURS)
+    return simulate(world, ByPollSchedule, HOURS)
 
 
 def test_answers_that_people_care_about_are_younger_than_by_round_robin(world: World, planned: Measured) -> None:
@@ -34,7 +34,7 @@ def test_answers_that_people_care_about_are_younger_than_by_round_robin(world: W
     for why, at_the_median, late in (("watched", 3, 3), ("favourite", 1.3, 1.2), ("saved", 1.3, 1.2)):
         assert ours["age_seconds"][why]["median"] * at_the_median < theirs["age_seconds"][why]["median"]
         assert ours["age_seconds"][why]["p95"] * late < theirs["age_seconds"][why]["p95"]
-    assert ours["looks"] <= theirs["looks"]
+    assert ours["polls"] <= theirs["polls"]
 
 
 @pytest.mark.req("R-27")
@@ -45,4 +45,4 @@ def test_no_token_goes_beyond_its_budget_and_people_keep_their_half(world: World
 
 def test_equal_worlds_give_equal_figures(world: World, planned: Measured) -> None:
     again = draw(schools=140, centres=42, hours=HOURS, seed=2)
-    assert report(simulate(again, ByAgenda, HOURS), again) == report(planned, world)
+    assert report(simulate(again, ByPollSchedule, HOURS), again) == report(planned, world)
