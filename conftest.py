@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from run_tests import FAILED_TESTS
-from sharing_tests import ByPlatform
+from suite.distribution import ByPlatform
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 """Tests start programs, and never go on in a fork: without this gRPC says at each start that it does nothing about it."""

@@ -78,10 +78,8 @@ def types() -> None:
     tool(
         "mypy",
         *sources(),
-        "tools/devstack",
-        "tools/checks",
-        "tools/evidence",
-        *map(str, sorted(ROOT.glob("tools/*.py"))),
+        *sorted(str(module.parent) for module in ROOT.glob("tools/*/__init__.py")),
+        *sorted(str(module) for module in ROOT.glob("tools/*.py")),
     )
 
 
@@ -190,6 +188,10 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("ruff check", lambda: tool("ruff", "check", "--quiet")),
     ("ruff format", lambda: tool("ruff", "format", "--check", "--quiet")),
     ("layers (import-linter)", lambda: tool("lint-imports", "--no-cache")),
+    (
+        "layers of tools",
+        lambda: tool("lint-imports", "--no-cache", "--config", "importlinter.toml", folder=ROOT / "tools"),
+    ),
     ("house rules (ast-grep)", house_rules),
     ("protos (buf lint)", lambda: tool("buf", "lint", "protos")),
     ("protos (buf breaking)", lambda: since_release(broken_messages, "buf")),

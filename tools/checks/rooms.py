@@ -12,6 +12,8 @@ from pathlib import Path
 
 PACKAGES = ("libs/*/src/*", "services/*/src/*")
 GENERATED = "contracts"
+TREES = ("tools", "tests/*")
+"""Folders that stand on the path themselves: their modules and packages are imported without the folder's name."""
 INTERFACE = Path("web", "src")
 """Which folder of it may import which is said in web/.dependency-cruiser.mjs."""
 MOST_MODULES = 12
@@ -22,8 +24,8 @@ _APART = {"versions", "__pycache__"}
 def crowded(root: Path) -> list[str]:
     """Folders with more modules than one finds one's way in; `__init__` is the folder itself."""
     wrong = []
-    for package in _packages(root):
-        for folder in [package, *_folders(package)]:
+    for top in (*_packages(root), *_trees(root)):
+        for folder in [top, *_folders(top)]:
             many = sum(file.name != "__init__.py" for file in folder.glob("*.py"))
             if many > MOST_MODULES:
                 wrong.append(_too_many(folder.relative_to(root), many))
@@ -37,13 +39,14 @@ def crowded(root: Path) -> list[str]:
 
 def tied(root: Path) -> list[str]:
     """Pairs of rooms that import each other, with an import of each way."""
-    return [wrong for package in _packages(root) for wrong in ties(package)]
+    packages = [wrong for package in _packages(root) for wrong in ties(package, package.parent)]
+    return packages + [wrong for tree in _trees(root) for wrong in ties(tree, tree)]
 
 
-def ties(package: Path) -> list[str]:
-    """Those of one package, given as its folder."""
+def ties(folder: Path, path: Path) -> list[str]:
+    """Those of one package or tree; `path` is the folder from which its modules are imported."""
     found: dict[tuple[str, str], str] = {}
-    modules = {_name(package, file): file for file in package.rglob("*.py") if not _APART & set(file.parts)}
+    modules = {_name(path, file): file for file in folder.rglob("*.py") if not _APART & set(file.parts)}
     for module, file in sorted(modules.items()):
         home = module if file.name == "__init__.py" else module.rpartition(".")[0]
         for imported in _imports(file, home):
@@ -68,12 +71,16 @@ def _packages(root: Path) -> list[Path]:
     return [folder for folder in found if GENERATED not in folder.parts]
 
 
-def _folders(package: Path) -> Iterable[Path]:
-    return sorted(folder for folder in package.rglob("*") if folder.is_dir() and not _APART & set(folder.parts))
+def _trees(root: Path) -> list[Path]:
+    return sorted(folder for pattern in TREES for folder in root.glob(pattern) if folder.is_dir())
 
 
-def _name(package: Path, file: Path) -> str:
-    parts = file.relative_to(package.parent).with_suffix("").parts
+def _folders(top: Path) -> Iterable[Path]:
+    return sorted(folder for folder in top.rglob("*") if folder.is_dir() and not _APART & set(folder.parts))
+
+
+def _name(path: Path, file: Path) -> str:
+    parts = file.relative_to(path).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
@@ -96,8 +103,8 @@ def _rooms(home: str, imported: str, modules: dict[str, Path]) -> tuple[str, str
     if not there:
         return None
     folder = there if modules[there].name == "__init__.py" else there.rpartition(".")[0]
-    here, other = home.split("."), folder.split(".")
+    here, other = (name.split(".") if name else [] for name in (home, folder))
     floor = next((n for n, (a, b) in enumerate(zip(here, other, strict=False)) if a != b), None)
-    if not floor:
+    if floor is None:
         return None
     return ".".join(here[: floor + 1]), ".".join(other[: floor + 1])

@@ -9,7 +9,7 @@ import lint
 import releases
 from checks import compatible
 from checks.links import anchors, dead_links
-from checks.rooms import crowded, ties
+from checks.rooms import crowded, tied, ties
 
 BIN = Path(__file__).resolve().parents[2] / ".venv" / "bin"
 PROTO = 'syntax = "proto3";\npackage one.v1;\n\nmessage One {\n  string name = 1;\n}\n'
@@ -96,17 +96,21 @@ def package(root: Path, files: dict[str, str]) -> Path:
     return folder
 
 
+def ties_in(folder: Path) -> list[str]:
+    return ties(folder, folder.parent)
+
+
 def test_two_rooms_that_import_each_other_are_told_with_both_ways(tmp_path: Path) -> None:
     there = {"hold/queue.py": "from resapermis_one.booking.swap import Swap\n", "booking/swap.py": ""}
-    assert ties(package(tmp_path, there)) == []
+    assert ties_in(package(tmp_path, there)) == []
     back = "def late():\n    from ..hold import queue\n"
-    (found,) = ties(package(tmp_path, there | {"booking/swap.py": back}))
+    (found,) = ties_in(package(tmp_path, there | {"booking/swap.py": back}))
     assert found.startswith(
         "resapermis_one.booking and resapermis_one.hold import each other: resapermis_one.booking.swap imports"
     )
     assert found.endswith("resapermis_one.hold.queue imports resapermis_one.booking.swap.Swap")
     typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import resapermis_one.hold.queue\n"
-    assert len(ties(package(tmp_path, there | {"booking/swap.py": typed}))) == 1
+    assert len(ties_in(package(tmp_path, there | {"booking/swap.py": typed}))) == 1
 
 
 def test_what_lies_below_a_room_belongs_to_it_and_floors_are_not_rooms(tmp_path: Path) -> None:
@@ -117,9 +121,9 @@ def test_what_lies_below_a_room_belongs_to_it_and_floors_are_not_rooms(tmp_path:
         "__main__.py": "from resapermis_one.web import app\n",
         "iam/deep/one.py": "import resapermis_one.web.routes.one\n",
     }
-    assert ties(package(tmp_path, files)) == []
+    assert ties_in(package(tmp_path, files)) == []
     deep = {"web/routes/one.py": "from resapermis_one.iam.deep.one import x\n"}
-    assert len(ties(package(tmp_path, files | deep))) == 1
+    assert len(ties_in(package(tmp_path, files | deep))) == 1
 
 
 def test_a_folder_has_twelve_modules_at_most(tmp_path: Path) -> None:
@@ -127,6 +131,24 @@ def test_a_folder_has_twelve_modules_at_most(tmp_path: Path) -> None:
     assert crowded(tmp_path) == []
     package(tmp_path, {"room/m12.py": ""})
     assert crowded(tmp_path) == ["services/one/src/resapermis_one/room: 13 modules in one folder, 12 at most"]
+
+
+def test_tools_and_the_platforms_tests_have_rooms_too(tmp_path: Path) -> None:
+    write(tmp_path, "tools/ctl/events.py", "from devstack.ports import free\n")
+    write(tmp_path, "tools/devstack/ports.py", "import lint\n")
+    write(tmp_path, "tools/lint.py", "from ctl import events\n")
+    write(tmp_path, "tests/load/rush/main.py", "from data import seed\n")
+    write(tmp_path, "tests/load/data/seed.py", "import ctl.events\n")
+    assert tied(tmp_path) == []
+    write(tmp_path, "tools/devstack/ports.py", "from ctl.events import read\n")
+    write(tmp_path, "tests/load/data/seed.py", "def late():\n    import rush.main\n")
+    assert tied(tmp_path) == [
+        "data and rush import each other: data.seed imports rush.main; rush.main imports data.seed",
+        "ctl and devstack import each other: ctl.events imports devstack.ports.free; devstack.ports imports ctl.events.read",
+    ]
+    for n in range(12):
+        write(tmp_path, f"tools/m{n}.py", "")
+    assert crowded(tmp_path) == ["tools: 13 modules in one folder, 12 at most"]
 
 
 def test_a_folder_of_the_interface_has_twelve_modules_at_most_beside_their_tests(tmp_path: Path) -> None:

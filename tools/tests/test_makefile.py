@@ -12,3 +12,4 @@ def test_help_lists_every_target_hyphenated_ones_too() -> None:
     targets = re.findall(r"^([\w-]+):(?!=)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert {"test-long", "controls", "help"} <= set(targets)
     assert {line.split()[1] for line in output.splitlines()} == set(targets)
+    assert len({line.index(line.split(None, 2)[2]) for line in output.splitlines()}) == 1, "one column for the texts"

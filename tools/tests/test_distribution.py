@@ -8,7 +8,7 @@ import pytest
 
 TOOLS = Path(__file__).parents[1]
 CONFTEST = """
-from sharing_tests import ByPlatform
+from suite.distribution import ByPlatform
 
 def pytest_xdist_make_scheduler(config, log):
     return ByPlatform(config, log)

@@ -18,7 +18,7 @@ from devstack.components import MAIL, NATS, POSTGRES, replica_named, replicas_of
 from devstack.probes import http_body, listens
 from devstack.stack import CannotStart, Stack
 
-TOOLS = Path(__file__).resolve().parents[1]
+TOOLS = Path(__file__).resolve().parents[2]
 COMPONENTS = (POSTGRES, NATS, MAIL)
 
 

@@ -6,7 +6,7 @@ from evidence.python_marks import python_tests
 from evidence.requirements import cases
 from evidence.tests_named import supporting
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 ELSEWHERE = {"E14", "B2", "B4", "B7"}
 """Shown by a drill, by tests that name no case, or nobody's: see docs/catalogue.md."""

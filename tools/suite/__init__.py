@@ -1,0 +1,1 @@
+"""How `make test` runs: how pytest-xdist hands tests to workers."""
