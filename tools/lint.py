@@ -207,7 +207,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("rooms", rooms),
     ("shell scripts", shell),
     ("Containerfile (hadolint)", containers),
-    ("web (biome, tsc)", web),
+    ("web (biome, tsc, rooms)", web),
 )
 
 

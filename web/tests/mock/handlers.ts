@@ -32,7 +32,7 @@ export function handlers(world: World) {
   return [
     ...schoolHandlers(world),
     http.get("*/auth/session", ({ request }) =>
-      world.signedIn || request.headers.get("cookie")?.includes("looking=1")
+      world.signedIn || request.headers.get("cookie")?.includes("mock-session=1")
         ? HttpResponse.json({
             user: { id: "u-1", displayName: "Camille Roux" },
             school: { id: "s-1", name: world.school.name, department: world.school.department ?? "94" },
@@ -53,12 +53,12 @@ export function handlers(world: World) {
       const form = new URLSearchParams(await request.text());
       return new HttpResponse(null, {
         status: 303,
-        headers: { Location: form.get("returnTo") ?? "/", "Set-Cookie": "looking=1; Path=/" },
+        headers: { Location: form.get("returnTo") ?? "/", "Set-Cookie": "mock-session=1; Path=/" },
       });
     }),
     http.post("*/auth/logout", () => {
       world.signedIn = false;
-      return HttpResponse.json({ redirect: "/" }, { headers: { "Set-Cookie": "looking=; Path=/; Max-Age=0" } });
+      return HttpResponse.json({ redirect: "/" }, { headers: { "Set-Cookie": "mock-session=; Path=/; Max-Age=0" } });
     }),
     http.get("*/api/v1/slots", () =>
       HttpResponse.json({
