@@ -19,7 +19,7 @@ from measure.same_statements import Statement, script, transactions
 from rush.callers import Done, slice_of
 from system import responder
 
-from resapermis_auth_gateway.egress.wire import asks, reads
+from resapermis_auth_gateway.egress.wire import answers, calls
 from resapermis_testing.ports import free_port
 
 DIGITS = School(7_777_700_001).digits
@@ -45,14 +45,14 @@ async def rdvpermis():
 
 
 async def test_the_responder_answers_the_calls_of_a_hold_as_egress_reads_them(rdvpermis) -> None:
-    async def ask(call: asks.Call) -> httpx2.Response:
+    async def ask(call: calls.Call) -> httpx2.Response:
         return await rdvpermis.request(call.method, call.path, json=call.body)
 
-    opened = reads.read_basket((await ask(asks.open_basket())).json())
-    other = reads.read_basket((await ask(asks.open_basket())).json())
-    added = await ask(asks.add_slots(opened.id, ["a", "b"]))
-    results, _ = reads.read_added(added.json(), added.status_code, ["a", "b"])
-    named = await ask(asks.name_candidate(opened.id, "a", "candidat-1"))
+    opened = answers.read_basket((await ask(calls.open_basket())).json())
+    other = answers.read_basket((await ask(calls.open_basket())).json())
+    added = await ask(calls.add_slots(opened.id, ["a", "b"]))
+    results, _ = answers.read_added(added.json(), added.status_code, ["a", "b"])
+    named = await ask(calls.name_candidate(opened.id, "a", "candidat-1"))
     assert opened.id != other.id
     assert opened.expires_at.ToDatetime(UTC) > datetime.now(UTC)
     assert [one.outcome for one in results] == [1, 1]

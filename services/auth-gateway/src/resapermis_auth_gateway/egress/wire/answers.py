@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis_auth_gateway.egress.refusals import code_of, verbatim
-from resapermis_auth_gateway.egress.wire.asks import (
+from resapermis_auth_gateway.egress.wire.calls import (
     EXAMS_A_PAGE,
     STANDINGS_A_PAGE,
     department_from_wire,
@@ -18,6 +18,7 @@ from resapermis_auth_gateway.egress.wire.asks import (
 from resapermis_auth_gateway.egress.wire.shapes import (
     Added,
     Basket,
+    CandidateResultsPage,
     Centre,
     Eligibility,
     Employee,
@@ -33,7 +34,6 @@ from resapermis_auth_gateway.egress.wire.shapes import (
     Replacements,
     School,
     Slot,
-    StandingPage,
     Threshold,
     Validation,
 )
@@ -56,7 +56,7 @@ def _stamp(moment: datetime, where: ZoneInfo | None = None) -> Timestamp:
 
 
 def read_refusal(answer: object) -> str:
-    """RdvPermis' word of a 4xx, verbatim; empty when it says none."""
+    """RdvPermis' word of a 4xx, verbatim; empty when it gives none."""
     try:
         return verbatim(Refused.model_validate(answer).word)
     except ValueError:
@@ -188,8 +188,8 @@ def read_eligibilities(answer: object) -> pb.CheckEligibilityResponse:
 
 
 def read_standings(answer: object, page: int, seen_at: datetime) -> pb.ListStandingsResponse:
-    """A page of penalties and results. A penalty without an end is left out: nothing could be said of it."""
-    found = StandingPage.model_validate(answer)
+    """A page of penalties and results. A penalty without an end is left out: nothing could be stated of it."""
+    found = CandidateResultsPage.model_validate(answer)
     response = pb.ListStandingsResponse(
         has_more=_has_more(found.pagination, page, len(found.data), STANDINGS_A_PAGE), seen_at=_stamp(seen_at)
     )
@@ -240,7 +240,7 @@ def _basket(found: Basket) -> pb.RdvBasket:
 def read_added(answer: object, status: int, asked: Sequence[str]) -> tuple[list[pb.HoldResult], Timestamp | None]:
     """What became of each slot asked, and when the basket ends: 201 is a basket, 207 two lists and a basket.
 
-    A slot that neither names is unknown; an end that a 207 does not say is absent.
+    A slot that neither names is unknown; an end that a 207 does not give is absent.
     """
     if status == 207:
         both = Added.model_validate(answer)
@@ -262,7 +262,7 @@ def read_added(answer: object, status: int, asked: Sequence[str]) -> tuple[list[
 
 
 def _word(failed: "str | NotAdded") -> str:
-    """Why a slot did not enter, where RdvPermis says it."""
+    """Why a slot did not enter, where RdvPermis states it."""
     return verbatim(failed.code) if isinstance(failed, NotAdded) else ""
 
 

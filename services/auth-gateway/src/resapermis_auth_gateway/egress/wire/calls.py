@@ -26,7 +26,7 @@ _CATEGORY = re.compile(r"[A-Z0-9]{1,8}")
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP call. `operation` is what logs and metrics say; `path` holds checked ids only and never a person's data."""
+    """One HTTP call. `operation` is the label of logs and metrics; `path` holds checked ids only and never a person's data."""
 
     operation: str
     method: str
@@ -191,7 +191,7 @@ def _line(basket_id: str, slot_id: str) -> str:
 
 
 def add_slot(basket_id: str, slot_id: str) -> Call:
-    """One slot; unlike several at once, a refusal says why."""
+    """One slot; unlike several at once, a refusal gives its reason."""
     path = f"{BASE}/paniers/{_segment(basket_id, 'basket_id')}/creneaux"
     return Call("paniers.creneau", "POST", path, {"creneauId": opaque(slot_id, "slots.slot_id")})
 
