@@ -79,7 +79,7 @@ class Lines:
     async def hold(self, slot: str, school: str = "ecole-1", state: str = "held", **more: Any) -> None:
         group, now = uuid4(), datetime.now(UTC)
         await self.connection.execute(
-            "INSERT INTO group_ (id, school_id, account_id, session_id, together, request_caller, request_id, "
+            "INSERT INTO group_ (id, school_id, account_id, session_id, all_or_nothing, request_caller, request_id, "
             "created_at) VALUES ($1, $2, '', '', false, '', '', $3)",
             group,
             school,
@@ -88,7 +88,7 @@ class Lines:
         row = {
             **dict.fromkeys(("account_id", "time_zone", "centre_name", "reason", "changing", "exam_id"), ""),
             **dict.fromkeys(("rdvpermis_candidate_id", "wanted_rdvpermis_id", "basket_id"), ""),
-            **dict.fromkeys(("position", "looks", "version"), 0),
+            **dict.fromkeys(("position", "polls", "version"), 0),
             **dict.fromkeys(("starts_at", "ends_at", "since", "expires_at"), now),
             **dict.fromkeys(("snapshot", "refusal"), b""),
             "id": uuid4(),
@@ -205,7 +205,7 @@ def test_a_slice_counts_what_was_answered_within_it() -> None:
 
 
 def test_costs_go_to_the_innermost_part_that_is_known() -> None:
-    stacks = "run (asyncio/x.py:1);hold (resapermis_basket/holding.py:2);execute (sqlalchemy/y.py:3) 3\nzzz 1\n"
+    stacks = "run (asyncio/x.py:1);hold (resapermis_basket/hold/command.py:2);execute (sqlalchemy/y.py:3) 3\nzzz 1\n"
     assert costs(stacks) == {"statements (SQLAlchemy)": 75.0, "other": 25.0}
 
 
