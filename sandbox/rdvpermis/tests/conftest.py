@@ -87,7 +87,7 @@ class Actor:
         )
 
     def people(self, turn, school="ae-094-1"):
-        """Candidates of a school by the seed's rhythm: 0-17 mandated, 26 without mail, 27 without demand, 28 barred, 29 done."""
+        """Candidates of a school by the seed's rhythm: 0-17 mandated, 26 without mail, 27 without demand, 28 with a penalty, 29 done."""
         index = list(self.sandbox.state.world.schools).index(school)
         return self.sandbox.state.world.candidates[f"ca-{turn * 1000 + index:05}"]
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rdvpermis_sandbox.geography import DEPARTMENTS, wire
+from rdvpermis_sandbox.domain.geography import DEPARTMENTS, wire
 
 OVERSEAS = {
     "971": "America/Guadeloupe",

@@ -7,7 +7,7 @@ import uvicorn
 
 from rdvpermis_sandbox import snapshot
 from rdvpermis_sandbox.app import Sandbox
-from rdvpermis_sandbox.faults import ConnectionCut
+from rdvpermis_sandbox.control.faults import ConnectionCut
 from rdvpermis_sandbox.settings import Settings
 
 pytestmark = pytest.mark.req("P-06")
@@ -45,7 +45,7 @@ async def test_beyond_the_budget_is_429(school, kind):
     assert ("retry-after" in answers[2].headers) == (kind != "absent")
 
 
-async def test_a_mandate_waits_for_the_candidates_word(school):
+async def test_a_mandate_waits_for_the_candidates_answer(school):
     person = school.people(18)
     body = {"nom": person.last_name, "numeroDossier": person.neph, "groupePermis": person.group}
     assert (await school.call("POST", "/mandats", body)).status_code == 201

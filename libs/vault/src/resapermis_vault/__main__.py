@@ -12,13 +12,13 @@ from resapermis_vault.operator import benchmark, files
 
 
 def main(words: list[str]) -> int:
-    """Run one command; 0 done, 1 refused (a line on stderr says why), 2 called wrongly. Prints no key."""
+    """Run one command; 0 done, 1 refused (with the reason on stderr), 2 called wrongly. Prints no key."""
     arguments = _parser().parse_args(words)
     if arguments.command == "bench":
-        _say(json.dumps(benchmark.figures(arguments.rounds), indent=2))
+        _print(json.dumps(benchmark.figures(arguments.rounds), indent=2))
         return 0
     try:
-        _say(f"{arguments.file.name}: {_run(arguments.command, arguments.file, arguments)}")
+        _print(f"{arguments.file.name}: {_run(arguments.command, arguments.file, arguments)}")
     except (KeysetProblem, OSError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else problem
         sys.stderr.write(f"{arguments.file.name}: {reason}\n")
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 

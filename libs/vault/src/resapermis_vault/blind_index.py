@@ -33,7 +33,7 @@ class BlindIndex:
         return self._under(self._keys[0], field, value)
 
     def candidates(self, field: str, value: str) -> list[bytes]:
-        """What to look for: the value's index under every key still in use, primary first."""
+        """The value's index under every key still in use, primary first: to search by."""
         return [self._under(key, field, value) for key in self._keys]
 
     @staticmethod

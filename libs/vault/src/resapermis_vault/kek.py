@@ -11,12 +11,12 @@ class KeyEncryption(Protocol):
         ...
 
     def unwrap(self, sealed: bytes, row: str) -> bytes:
-        """Inverse of `wrap`, under any kept key; Unreadable otherwise.
+        """Inverse of `wrap`, under any key still in the keyset; Unreadable otherwise.
 
-        A service that is away raises something else: Unreadable means that no later try will help.
+        A key service that does not answer raises something else: Unreadable means that no later try will help.
         """
         ...
 
     def is_current(self, sealed: bytes) -> bool:
-        """Whether `sealed` is under the primary key; false: wrap it again. Says nothing about its integrity."""
+        """Whether `sealed` is under the primary key; false: wrap it again. It proves nothing about its integrity."""
         ...

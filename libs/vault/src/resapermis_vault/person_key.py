@@ -36,7 +36,7 @@ class PersonKey:
         """AES-256-GCM with the row's identity (`row_of`) as associated data; moved elsewhere it does not open."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         content = plain.reveal_bytes() if isinstance(plain, Plaintext) else encode(plain)
-        return FORM + nonce + self._aead.encrypt(nonce, content, _place(row))
+        return FORM + nonce + self._aead.encrypt(nonce, content, _associated(row))
 
     def open(self, sealed: bytes, row: str) -> str:
         """Inverse of `seal`; Unreadable whatever the cause."""
@@ -48,11 +48,11 @@ class PersonKey:
 
     def open_guarded(self, sealed: bytes, row: str) -> Plaintext:
         """Open into a value that does not print itself, for code that only passes it on."""
-        sealed, place = bytes(sealed), _place(row)
-        nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+        sealed, associated = bytes(sealed), _associated(row)
+        nonce, content = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
         if sealed[:1] == FORM and len(nonce) == NONCE_BYTES:
             try:
-                return Plaintext(self._aead.decrypt(nonce, body, place))
+                return Plaintext(self._aead.decrypt(nonce, content, associated))
             except InvalidTag:
                 pass  # raised below, without a cause to tell apart
         raise Unreadable
@@ -100,7 +100,7 @@ def rewrap(kek: KeyEncryption, wrapped: bytes, person_id: str) -> bytes:
     return bytes(wrapped) if kek.is_current(wrapped) else kek.wrap(key, holder)
 
 
-def _place(row: str) -> bytes:
+def _associated(row: str) -> bytes:
     if not row:
         raise ValueError("a sealed value belongs to a row")
     return encode(row)

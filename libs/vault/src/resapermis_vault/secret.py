@@ -8,14 +8,14 @@ from resapermis_vault.plaintext import Plaintext, encode
 
 
 def seal_secret(kek: KeyEncryption, plain: str | bytes | Plaintext, *, row: str) -> bytes:
-    """Seal for one place (`row_of`)."""
+    """Seal for one row (`row_of`)."""
     content = plain.reveal_bytes() if isinstance(plain, Plaintext) else encode(plain)
-    return kek.wrap(content, _place(row))
+    return kek.wrap(content, _secret_row(row))
 
 
 def open_secret(kek: KeyEncryption, sealed: bytes, *, row: str) -> Plaintext:
     """Inverse of `seal_secret`, as a value that does not print itself; Unreadable whatever the cause."""
-    return Plaintext(kek.unwrap(sealed, _place(row)))
+    return Plaintext(kek.unwrap(sealed, _secret_row(row)))
 
 
 def reseal_secret(kek: KeyEncryption, sealed: bytes, *, row: str) -> bytes:
@@ -24,7 +24,7 @@ def reseal_secret(kek: KeyEncryption, sealed: bytes, *, row: str) -> bytes:
     return bytes(sealed) if kek.is_current(sealed) else seal_secret(kek, opened, row=row)
 
 
-def _place(row: str) -> str:
+def _secret_row(row: str) -> str:
     if not row:
         raise ValueError("a sealed secret belongs to a row")
     return f"secret/{row}"

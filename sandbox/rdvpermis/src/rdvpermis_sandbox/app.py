@@ -1,4 +1,4 @@
-"""Everything wired: one FastAPI application under the faults, and what runs beside it."""
+"""Wiring: one FastAPI application under the faults, and what runs beside it."""
 
 import asyncio
 import logging
@@ -15,15 +15,20 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from rdvpermis_sandbox import api, control, exams, oidc, pages, rivals, rules, snapshot
+from rdvpermis_sandbox import pages, snapshot
+from rdvpermis_sandbox.api import baskets, exams, school
+from rdvpermis_sandbox.api.gate import NotAdmitted, gate_of
 from rdvpermis_sandbox.clock import Clock
-from rdvpermis_sandbox.faults import Faults
+from rdvpermis_sandbox.control import rivals, routes
+from rdvpermis_sandbox.control.faults import Faults
+from rdvpermis_sandbox.domain import rules
+from rdvpermis_sandbox.domain.model import Mail, Mandate, Refused
+from rdvpermis_sandbox.domain.refusals import STATUS
+from rdvpermis_sandbox.domain.state import State
+from rdvpermis_sandbox.identity import oidc
+from rdvpermis_sandbox.identity.tokens import Tokens
 from rdvpermis_sandbox.limits import Limits
-from rdvpermis_sandbox.model import Mail, Mandate, Refused
-from rdvpermis_sandbox.refusals import STATUS
 from rdvpermis_sandbox.settings import Settings
-from rdvpermis_sandbox.state import State
-from rdvpermis_sandbox.tokens import Tokens
 
 LOG = logging.getLogger("rdvpermis_sandbox")
 TICK_SECONDS = 0.25
@@ -35,12 +40,12 @@ class Sandbox:
     def __init__(self, settings: Settings, real: Callable[[], datetime], secret: Callable[[], str]) -> None:
         self.settings, self.secret = settings, secret
         self.file = Path(settings.state_file) if settings.state_file else None
-        kept = snapshot.read(self.file) if self.file else None
+        stored = snapshot.read(self.file) if self.file else None
         self.clock = Clock(real, settings.now)
-        if kept and settings.now is None:
-            self.clock.offset = timedelta(seconds=kept.clock_offset_seconds)
-            self.clock.frozen_at = kept.clock_frozen_at
-        self.state = State(settings.seed, settings.schools, self.clock.now(), kept)
+        if stored and settings.now is None:
+            self.clock.offset = timedelta(seconds=stored.clock_offset_seconds)
+            self.clock.frozen_at = stored.clock_frozen_at
+        self.state = State(settings.seed, settings.schools, self.clock.now(), stored)
         self.tokens = Tokens(self.state, settings.issuer, secret)
         self.limits, self.rivals = Limits(), rivals.Rivals()
         self.outgoing: asyncio.Queue[Mail] = asyncio.Queue()
@@ -53,25 +58,26 @@ class Sandbox:
 
     def _wire(self) -> None:
         state, app = self.state, self.app
-        ask = api.gate(state, self.tokens, self.limits, self.clock)
+        gate = gate_of(state, self.tokens, self.limits, self.clock)
         app.include_router(oidc.router(self.settings, state, self.tokens, self.clock))
-        app.include_router(api.router(state, ask, self.write))
-        app.include_router(exams.router(state, ask))
-        app.include_router(control.router(state, self.tokens, self.clock, self.asgi, self.limits, self.rivals))
+        app.include_router(school.router(state, gate, self.mail_request))
+        app.include_router(baskets.router(state, gate))
+        app.include_router(exams.router(state, gate))
+        app.include_router(routes.router(state, self.tokens, self.clock, self.asgi, self.limits, self.rivals))
 
         @app.exception_handler(Refused)
         async def refused(_request: Request, refusal: Refused) -> Response:
             return JSONResponse({"erreur": refusal.code}, STATUS[refusal.code])
 
-        @app.exception_handler(api.Turned)
-        async def turned(_request: Request, away: api.Turned) -> Response:
-            return JSONResponse({"erreur": away.code}, away.status, away.headers)
+        @app.exception_handler(NotAdmitted)
+        async def not_admitted(_request: Request, refusal: NotAdmitted) -> Response:
+            return JSONResponse({"erreur": refusal.code}, refusal.status, refusal.headers)
 
         @app.exception_handler(RequestValidationError)
         async def malformed(request: Request, error: RequestValidationError) -> Response:
             if request.url.path.startswith("/control"):
-                told = [{"loc": list(each["loc"]), "msg": each["msg"]} for each in error.errors()]
-                return JSONResponse({"detail": told}, 422)
+                mistakes = [{"loc": list(each["loc"]), "msg": each["msg"]} for each in error.errors()]
+                return JSONResponse({"detail": mistakes}, 422)
             return JSONResponse({"erreur": "PARAMETRE_INVALIDE"}, 400)
 
         @app.get("/swagger", include_in_schema=False)
@@ -84,9 +90,9 @@ class Sandbox:
 
         @app.post("/mandats/reponse/{link}", include_in_schema=False)
         async def answer(link: str, request: Request) -> Response:
-            found, said = self._linked(link), (await request.form()).get("reponse")
-            if found and found.state == "EN_ATTENTE" and said in {"accepter", "refuser"}:
-                rules.answer_mandate(state, found, accept=said == "accepter")
+            found, given = self._linked(link), (await request.form()).get("reponse")
+            if found and found.state == "EN_ATTENTE" and given in {"accepter", "refuser"}:
+                rules.answer_mandate(state, found, accept=given == "accepter")
             return self._mandate_page(link)
 
     def _linked(self, link: str) -> Mandate | None:
@@ -97,16 +103,16 @@ class Sandbox:
         if found is None:
             return pages.problem("Ce lien n'est pas valable.", 404)
         who = self.state.world.candidates[found.candidate]
-        school = self.state.school(found.school).name
-        return pages.mandate(f"{who.first_name} {who.last_name}", school, found.group, found.state)
+        name = self.state.school(found.school).name
+        return pages.mandate(f"{who.first_name} {who.last_name}", name, found.group, found.state)
 
-    def write(self, mandate: Mandate) -> None:
-        """Mail the candidate the link to answer a request; kept in the truth, sent when SMTP is set."""
+    def mail_request(self, mandate: Mandate) -> None:
+        """Mail the candidate the link to answer a request; stored in the truth, sent when SMTP is set."""
         person = self.state.world.candidates[mandate.candidate]
         mandate.link = self.secret()
         link = f"{self.settings.public_url}/mandats/reponse/{mandate.link}"
-        school = self.state.school(mandate.school).name
-        text = f"Bonjour {person.first_name},\n\n{school} demande un mandat pour votre permis {mandate.group}.\nPour répondre : {link}\n"
+        name = self.state.school(mandate.school).name
+        text = f"Bonjour {person.first_name},\n\n{name} demande un mandat pour votre permis {mandate.group}.\nPour répondre : {link}\n"
         address = self.state.email(person) or ""
         mail = Mail(address, "RdvPermis (bac à sable) : demande de mandat", text, link, mandate.id, mandate.created)
         self.state.truth.mails.append(mail)
@@ -114,7 +120,7 @@ class Sandbox:
         if self.settings.smtp_url:
             self.outgoing.put_nowait(mail)
 
-    async def _post(self) -> None:
+    async def _send_mails(self) -> None:
         server = urlsplit(self.settings.smtp_url)
         while True:
             mail = await self.outgoing.get()
@@ -124,7 +130,7 @@ class Sandbox:
             try:
                 await aiosmtplib.send(message, hostname=server.hostname, port=server.port, start_tls=False, timeout=10)
             except (aiosmtplib.SMTPException, OSError) as failure:
-                LOG.warning("mandate mail not sent: %s; it stands in /control/mails", type(failure).__name__)
+                LOG.warning("mandate mail not sent: %s; read it in /control/mails", type(failure).__name__)
                 continue
             mail.delivered = self.state.dirty = True
 
@@ -136,14 +142,14 @@ class Sandbox:
             self.save()
 
     def save(self) -> None:
-        """Write the truth down when it changed."""
+        """Write the truth to its file when it changed."""
         if self.file and self.state.dirty:
             self.state.dirty = False
             snapshot.write(self.file, self.state.truth)
 
     @asynccontextmanager
     async def _life(self, _app: FastAPI) -> AsyncIterator[None]:
-        works = [asyncio.create_task(self._tick()), asyncio.create_task(self._post())]
+        works = [asyncio.create_task(self._tick()), asyncio.create_task(self._send_mails())]
         try:
             yield
         finally:

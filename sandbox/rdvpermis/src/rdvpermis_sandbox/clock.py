@@ -1,4 +1,4 @@
-"""A clock that can be set, moved and stopped; everything in the sandbox asks it, tokens too."""
+"""A clock that can be set, moved and stopped; everything in the sandbox reads it, tokens too."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

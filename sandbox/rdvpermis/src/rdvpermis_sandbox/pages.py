@@ -44,13 +44,13 @@ def problem(text: str, status: int = 400) -> HTMLResponse:
 
 def mandate(candidate: str, school: str, group: str, state: str) -> HTMLResponse:
     """The candidate's page: two buttons while the request waits."""
-    told = f"<p>{escape(candidate)}, l'établissement <strong>{escape(school)}</strong> demande un mandat pour le permis {escape(group)}.</p>"
+    request = f"<p>{escape(candidate)}, l'établissement <strong>{escape(school)}</strong> demande un mandat pour le permis {escape(group)}.</p>"
     if state != "EN_ATTENTE":
         words = {"ACCEPTE": "Vous avez accepté ce mandat.", "REFUSE": "Vous avez refusé ce mandat."}
-        return page("Mandat", f'{told}<p role="status">{words.get(state, "Cette demande est close.")}</p>')
+        return page("Mandat", f'{request}<p role="status">{words.get(state, "Cette demande est close.")}</p>')
     buttons = """<form method="post"><button name="reponse" value="accepter">Accepter le mandat</button>
 <button name="reponse" value="refuser">Refuser le mandat</button></form>"""
-    return page("Mandat", told + buttons)
+    return page("Mandat", request + buttons)
 
 
 def calls(schema: dict[str, object], address: str) -> HTMLResponse:

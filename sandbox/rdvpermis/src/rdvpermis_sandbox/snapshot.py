@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from rdvpermis_sandbox.model import Truth
+from rdvpermis_sandbox.domain.model import Truth
 
 _TRUTH = TypeAdapter(Truth)
 

@@ -1,4 +1,4 @@
-"""Events of favourites and saved searches, and their records."""
+"""What is said of favourites and saved searches, and the records that ride along."""
 
 from collections.abc import Sequence
 

@@ -1,0 +1,1 @@
+"""What RdvPermis knows and allows. Pure: no HTTP, no clock of its own."""

@@ -1,0 +1,1 @@
+"""The OpenID provider: who signs in, and with which tokens."""

@@ -1,1 +1,0 @@
-"""Bookings: validation, changes, line resources, the allowance of replacements, results."""

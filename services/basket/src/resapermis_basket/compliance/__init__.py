@@ -1,1 +1,0 @@
-"""Kept judgements judged again: every night, and by hand."""

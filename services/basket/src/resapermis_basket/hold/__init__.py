@@ -1,1 +1,0 @@
-"""Holding slots: the queue, the command with its intention and answer, held lines, the basket."""

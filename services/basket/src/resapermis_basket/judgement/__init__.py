@@ -1,1 +1,0 @@
-"""Why not: refusals, and the rules that basket itself states."""

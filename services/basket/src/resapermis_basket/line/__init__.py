@@ -1,1 +1,0 @@
-"""Lines, their groups and counters, as every act reads and writes them; and the change of a line."""

@@ -1,1 +1,0 @@
-"""What is done unasked so that lines say what RdvPermis says, and end when they shall."""

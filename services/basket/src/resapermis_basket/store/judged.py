@@ -1,0 +1,112 @@
+"""Judgements with the facts they rest on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from resapermis_basket.domain import State
+from resapermis_basket.store.tables import ALIVE, compliance_checks, judgements, lines
+from resapermis_kit.database.transaction import Tx
+
+BOOKED = (State.BOOKED, State.DONE, State.CANCELLED, State.REPLACED, State.SWAPPED)
+
+# The newest judgement of a purpose stands: a group that RdvPermis was surely not asked to validate is judged again.
+_KEEP = sa.text(
+    "INSERT INTO judgement (line_id, purpose, facts) "
+    "SELECT line_id, :purpose, facts FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) "
+    "AS new (line_id uuid, facts bytea) "
+    "ON CONFLICT (line_id, purpose) DO UPDATE SET facts = excluded.facts, drift = ''"
+)
+
+
+_PASS = sa.text(
+    "UPDATE judgement SET line_id = heir.new FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) "
+    "AS heir (old uuid, new uuid) WHERE line_id = heir.old AND purpose IN ('replace', 'swap')"
+)
+
+
+async def pass_judgements(tx: Tx, heirs: Mapping[UUID, UUID]) -> None:
+    """What was judged before a change now belongs to the line that came of it."""
+    if heirs:
+        rows = [{"old": str(old), "new": str(new)} for old, new in heirs.items()]
+        await tx.execute(_PASS, {"rows": json.dumps(rows)})
+
+
+async def keep_judgements(tx: Tx, purpose: str, cases: Mapping[UUID, bytes]) -> None:
+    """Keep what the rules looked at with these lines; what they did not say cannot be kept."""
+    rows = [{"line_id": str(line_id), "facts": "\\x" + case.hex()} for line_id, case in cases.items() if case]
+    if rows:
+        await tx.execute(_KEEP, {"purpose": purpose, "rows": json.dumps(rows)})
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the rules looked at when they judged a line."""
+
+    line_id: UUID
+    purpose: str
+    school_id: str
+    facts: bytes
+    drift: str
+    """Rules that an earlier check found against it, with commas."""
+
+
+START = (UUID(int=0), "")
+_BOOKINGS = sa.select(
+    judgements.c.line_id, judgements.c.purpose, lines.c.school_id, judgements.c.facts, judgements.c.drift
+).join(lines, lines.c.id == judgements.c.line_id)
+
+
+async def judgements_of_bookings(tx: Tx, after: tuple[UUID, str], many: int) -> list[Judgement]:
+    """The next judgements, by line and purpose, of lines that were ever booked."""
+    key = sa.tuple_(judgements.c.line_id, judgements.c.purpose)
+    edge = sa.tuple_(sa.literal(after[0], sa.Uuid), sa.literal(after[1]))
+    statement = _BOOKINGS.where(key > edge, lines.c.state.in_(BOOKED)).order_by(
+        judgements.c.line_id, judgements.c.purpose
+    )
+    return [Judgement(*row) for row in await tx.execute(statement.limit(many))]
+
+
+async def judgements_of_coming(tx: Tx, after: tuple[UUID, str], many: int) -> list[Judgement]:
+    """The next judgements of live lines whose exam has not begun."""
+    key = sa.tuple_(judgements.c.line_id, judgements.c.purpose)
+    edge = sa.tuple_(sa.literal(after[0], sa.Uuid), sa.literal(after[1]))
+    coming = (key > edge, ALIVE, lines.c.starts_at > sa.func.now())
+    statement = _BOOKINGS.where(*coming).order_by(judgements.c.line_id, judgements.c.purpose)
+    return [Judgement(*row) for row in await tx.execute(statement.limit(many))]
+
+
+async def mark_drift(tx: Tx, found: Mapping[tuple[UUID, str], str]) -> None:
+    """Remember what a check found ("" nothing any more), so that it is told once."""
+    for (line_id, purpose), rules in sorted(found.items()):
+        mine = (judgements.c.line_id == line_id, judgements.c.purpose == purpose)
+        await tx.execute(sa.update(judgements).where(*mine).values(drift=rules))
+
+
+@dataclass(frozen=True)
+class CheckMade:
+    """A finished compliance check."""
+
+    id: UUID
+    began_at: datetime
+    ended_at: datetime
+    bookings: int
+    judgements: int
+    drifted: int
+
+
+async def keep_check(tx: Tx, check: CheckMade) -> None:
+    """Write down that all were checked."""
+    await tx.execute(sa.insert(compliance_checks).values(**vars(check)))
+
+
+async def last_check(tx: Tx) -> CheckMade | None:
+    """The newest finished check."""
+    columns = [compliance_checks.c[name] for name in CheckMade.__dataclass_fields__]
+    newest = sa.select(*columns).order_by(compliance_checks.c.ended_at.desc()).limit(1)
+    row = (await tx.execute(newest)).first()
+    return CheckMade(*row) if row is not None else None

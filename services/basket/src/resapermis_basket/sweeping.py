@@ -1,0 +1,254 @@
+"""What was booked, cancelled, replaced or swapped at RdvPermis without us, found by looking (R-31).
+
+A school's coming exams are read on behalf of an employee who connected, and compared with its lines as they were before
+the question. Whatever has moved meanwhile, or is in doubt, is left to the next look: nothing here undoes an act of ours.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from google.protobuf.message import Message
+from prometheus_client import Counter, Gauge
+
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
+from resapermis.scheduling.v1 import scheduling_pb2
+from resapermis_basket import events, store
+from resapermis_basket.acts import Parts, apply
+from resapermis_basket.domain import (
+    BASKET,
+    NOTHING,
+    FoundExam,
+    Line,
+    Slot,
+    comparable,
+    compare,
+    key_of,
+    month_of,
+    outside_changes,
+    zone_of,
+)
+from resapermis_basket.peers import on_behalf
+from resapermis_kit.database.engine import single
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.errors import Code, Failure
+
+log = structlog.get_logger()
+OUTSIDE = Counter("resapermis_basket_outside_changes_total", "Changes found at RdvPermis, by what they are", ["state"])
+OVERDUE = Gauge("resapermis_basket_sweeps_due", "Schools whose comparison with RdvPermis was due in the last round")
+AT_ONCE, A_ROUND = 8, 64
+WHO_EVERY_SECONDS = 60.0
+"""How often schools with bookings are looked for that nobody watches yet: it reads every live booking."""
+MARGIN = timedelta(minutes=5)
+"""Exams that begin sooner may leave RdvPermis' list of coming ones while we read it."""
+LATELY = timedelta(minutes=2)
+"""So long after an act of ours its slot is left alone: the list may have been read before."""
+LONGEST_PAUSE = timedelta(hours=2)
+BUDGET_PAUSE = timedelta(minutes=1)
+YIELDS = 1 / 20
+"""Part of the interval by which a school is due early, so that it may let holds go first and still be in time."""
+
+
+class Sweeping:
+    """Compares schools with RdvPermis, in turn."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Keep the parts."""
+        self._parts = parts
+        self._asked_who = -WHO_EVERY_SECONDS
+
+    async def sweep(self) -> None:
+        """One round over the schools that are due."""
+        settings = self._parts.settings
+        async with transaction(self._parts.engine) as tx:
+            if time.monotonic() - self._asked_who >= WHO_EVERY_SECONDS:
+                await store.watch_who_has_bookings(tx)
+                self._asked_who = time.monotonic()
+            due = await store.due_to_sweep(tx, timedelta(days=settings.sweep_active_days), A_ROUND)
+        OVERDUE.set(len(due))
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        read_at = time.monotonic()
+
+        async def one(school: store.Watched) -> None:
+            async with turns:
+                waited = school.overdue_seconds + time.monotonic() - read_at
+                await self._parts.door.calm(settings.sweep_every_seconds * YIELDS - waited)
+                await self._take_turn(school)
+
+        await asyncio.gather(*(one(school) for school in due))
+
+    async def _take_turn(self, school: store.Watched) -> None:
+        every, failures = timedelta(seconds=self._parts.settings.sweep_every_seconds), 0
+        pause = every * (1 - YIELDS)
+        try:
+            await self.sweep_school(school.school_id)
+        except Failure as failure:
+            log.info("sweep.waits", school=school.school_id, code=failure.name)
+            if failure.code == Code.CODE_RDVPERMIS_BUDGET:  # people went first; it fills again within the minute
+                pause = min(every, BUDGET_PAUSE)
+            else:
+                failures = school.failures + 1
+                pause = min(every * 2 ** min(school.failures, 8), max(LONGEST_PAUSE, every))
+        async with transaction(single(self._parts.engine)) as tx:
+            await store.swept(tx, school.school_id, pause, failures)
+
+    async def sweep_school(self, school_id: str) -> int:
+        """Compare one school with RdvPermis; return how many changes were found.
+
+        Failure when RdvPermis, its budget, a token of the school or mandate is not to be had: then nothing is concluded.
+        """
+        budget = await self._ask("GetBudget", rdv.GetBudgetRequest(on_behalf=on_behalf(school_id)))
+        if not budget.connected:
+            raise Failure(Code.CODE_RECONNECT_NEEDED, "nobody of the school is connected")
+        if not budget.reachable:
+            raise Failure(Code.CODE_RDVPERMIS_DOWN, "RdvPermis does not answer")
+        async with transaction(self._parts.engine) as tx:
+            asked_at = await store.now(tx)
+            before = await store.coming(tx, school_id)
+            department = await store.department_of_school(tx, school_id)
+        if not department:
+            known = await self._ask("GetSchool", rdv.GetSchoolRequest(on_behalf=on_behalf(school_id)))
+            department = known.department
+        usual = [word for word in self._parts.settings.sweep_categories.split(",") if word]
+        categories = sorted({line.slot.category for line in before} | set(usual))
+        exams = await self._seen(school_id, before, categories, department, asked_at)
+        if compare(before, exams, asked_at + MARGIN) == NOTHING:
+            return 0
+        candidates = await self._candidates(school_id, before, exams)
+        return await self._write(school_id, asked_at, before, exams, candidates)
+
+    async def _ask(self, method: str, request: Message) -> Any:
+        return await self._parts.peers.rdvpermis(method, request, itself=True)
+
+    async def _seen(
+        self, school_id: str, before: Sequence[Line], categories: Sequence[str], department: str, asked_at: datetime
+    ) -> list[FoundExam]:
+        """All coming exams that are not cancelled.
+
+        A list read page by page may miss one while others come and go, so the day of a booking that is missing is read
+        once more before anybody is told that it is gone.
+        """
+        exams: dict[str, FoundExam] = {}
+        for category in categories:
+            exams |= await self._exams(school_id, before, category, department)
+        missing = compare(before, exams.values(), asked_at + MARGIN).gone
+        for category, day in sorted({(line.slot.category, line.slot.local_day.isoformat()) for line in missing}):
+            exams |= await self._exams(school_id, before, category, department, day)
+        return list(exams.values())
+
+    async def _exams(
+        self, school_id: str, before: Sequence[Line], category: str, department: str, day: str = ""
+    ) -> dict[str, FoundExam]:
+        """Exams by id. One whose slot RdvPermis does not show is known by its id, or left out."""
+        zone, found = zone_of(department), {}
+        known = {line.exam_id: line.slot for line in before if line.exam_id}
+        request = rdv.ListExamsRequest(on_behalf=on_behalf(school_id), category=category, date=day, time_zone=zone)
+        listed = await self._ask("ListExams", request)
+        centres = await self._departments(school_id, {exam.slot.centre_id for exam in listed.exams})
+        for exam in listed.exams:
+            if exam.cancelled:
+                continue
+            slot = known.get(exam.id)
+            if exam.slot_id and exam.HasField("starts_at"):
+                slot = slot_of(exam, category, centres.get(exam.slot.centre_id, department))
+            if slot is not None:
+                found[exam.id] = FoundExam(exam.id, slot, exam.rdvpermis_candidate_id)
+        return found
+
+    async def _departments(self, school_id: str, centre_ids: set[str]) -> dict[str, str]:
+        if not centre_ids - {""}:
+            return {}
+        async with transaction(self._parts.engine) as tx:
+            return await store.departments_of_centres(tx, school_id, centre_ids - {""})
+
+    async def _candidates(self, school_id: str, before: Sequence[Line], exams: Sequence[FoundExam]) -> dict[str, UUID]:
+        """Our ids of the candidates that RdvPermis names: from the lines, and of mandate where they do not say."""
+        known = {line.rdvpermis_candidate_id: line.candidate_id for line in before if line.candidate_id is not None}
+        unknown = sorted(
+            {
+                (exam.rdvpermis_candidate_id, exam.slot.category)
+                for exam in exams
+                if exam.rdvpermis_candidate_id and exam.rdvpermis_candidate_id not in known
+            }
+        )
+        return known | await self._parts.peers.known_candidates(school_id, unknown)
+
+    async def _write(
+        self,
+        school_id: str,
+        asked_at: datetime,
+        before: Sequence[Line],
+        exams: Sequence[FoundExam],
+        candidates: Mapping[str, UUID],
+    ) -> int:
+        async with transaction(self._parts.engine) as tx:
+            await store.make_counters(tx, school_id, {BASKET} | {key_of(exam.slot) for exam in exams})
+            await store.lock_school(tx, school_id)
+            now = await store.now(tx)
+            same = {line.id: line.version for line in before}
+            fresh = [line for line in await store.again(tx, before) if line.version == same[line.id]]
+            ours = [line for line in fresh if comparable(line, now + MARGIN)]
+            theirs = await self._not_ours_to_judge(tx, school_id, asked_at, ours, exams)
+            outside = compare(ours, theirs, now + MARGIN)
+            ended = {line.id for line in outside.gone} | {line.id for line, _ in [*outside.replaced, *outside.swapped]}
+            busy = await store.busy_beside(tx, candidates.values(), ended)
+            new_id = self._parts.new_id
+            changes = outside_changes(outside, candidates, busy, school_id, new_id, now)
+            for change in changes:
+                OUTSIDE.labels(change.after.state).inc()
+            await apply(tx, self._parts, changes, events.said(changes, events.RDVPERMIS), now)
+        return len(changes)
+
+    async def _not_ours_to_judge(
+        self, tx: Tx, school_id: str, asked_at: datetime, ours: Sequence[Line], exams: Sequence[FoundExam]
+    ) -> list[FoundExam]:
+        """Leave out exams about which a line says or lately said something else than the compared ones do.
+
+        A slot that another school of ours has booked is that school's to be compared first.
+        """
+        compared = {line.id for line in ours}
+        slots, ids = [exam.slot.id for exam in exams], [exam.id for exam in exams]
+        found = await store.touched(tx, school_id, slots, ids, asked_at - LATELY)
+        others = [line for line in found if line.id not in compared and (line.school_id == school_id or line.live)]
+        for line in others:
+            if line.school_id != school_id and line.live:
+                await store.sweep_soon(tx, line.school_id, timedelta())
+        mine = {line.slot.id for line in ours}
+        left = {line.slot.id for line in others} | {line.exam_id for line in others if line.exam_id}
+        return [exam for exam in exams if exam.slot.id in mine or not {exam.slot.id, exam.id} & left]
+
+
+def slot_of(exam: rdv.RdvExam, category: str, department: str) -> Slot:
+    """The slot of an exam found, as a line keeps it."""
+    shown, zone = exam.slot, zone_of(department)
+    starts_at = exam.starts_at.ToDatetime(UTC)
+    ends_at = shown.ends_at.ToDatetime(UTC) if shown.HasField("ends_at") else starts_at
+    slot_id = exam.slot_id or shown.id
+    snapshot = scheduling_pb2.Slot(
+        id=slot_id,
+        centre=scheduling_pb2.Centre(id=shown.centre_id, name=shown.centre_name, department=department),
+        time_zone=zone,
+        category=shown.category or category,
+        kind=shown.kind,
+        status=scheduling_pb2.SLOT_STATUS_OURS,
+    )
+    snapshot.starts_at.FromDatetime(starts_at)
+    snapshot.ends_at.FromDatetime(ends_at)
+    return Slot(
+        slot_id,
+        department,
+        shown.category or category,
+        month_of(starts_at, zone),
+        starts_at,
+        ends_at,
+        zone,
+        shown.centre_name,
+        snapshot.SerializeToString(deterministic=True),
+        shown.centre_id,
+        shown.kind,
+    )
