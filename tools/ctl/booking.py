@@ -1,6 +1,6 @@
 """What must hold in basket's database, whatever was asked at once.
 
-The questions are basket's own (`resapermis_basket.store.invariants`); here every row is read in sequence, so that a
+The questions are basket's own (`resapermis_basket.invariants`); here every row is read in sequence, so that a
 broken index shows too.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from ctl.findings import Finding, of
-from resapermis_basket.store import invariants
+from resapermis_basket import invariants
 
 _IN_DOUBT = """
     SELECT concat_ws(' ', id, state, changing) FROM basket_line

@@ -20,12 +20,12 @@ from resapermis.booking.v1 import booking_pb2, booking_pb2_grpc
 from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc
-from resapermis_basket.acts import Parts
 from resapermis_basket.booking_servicer import BookingServicer
+from resapermis_basket.dependencies import Dependencies
+from resapermis_basket.hold.queue import Admission
 from resapermis_basket.peers import Peers
 from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
-from resapermis_basket.workers import Unasked
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import from_rpc_error
@@ -39,11 +39,11 @@ class Basket:
     """A basket process and the world around it."""
 
     engine: AsyncEngine
-    parts: Parts
+    dependencies: Dependencies
+    admission: Admission
     world: World
     rdvpermis: RdvPermis
     running: Running
-    unasked: Unasked
     channel: grpc.aio.Channel
     peer_channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
     peer_servers: dict[str, Running] = field(default_factory=dict)
@@ -68,10 +68,10 @@ class Basket:
         return f"key-{next(self.keys)}"
 
     async def hold(
-        self, *slots: str | tuple[str, int], school: str = "school-1", key: str = "", together: bool = False
+        self, *slots: str | tuple[str, int], school: str = "school-1", key: str = "", all_or_nothing: bool = False
     ) -> pb.Group:
         """Hold slots; ("slot", 3) names candidate 3."""
-        request = pb.HoldSlotsRequest(request_id=key or self.key(), all_or_nothing=together)
+        request = pb.HoldSlotsRequest(request_id=key or self.key(), all_or_nothing=all_or_nothing)
         for slot in slots:
             if isinstance(slot, str):
                 request.lines.add(slot_id=slot)
@@ -103,7 +103,7 @@ class Basket:
         found = await self.rows("SELECT school_id, month, taken FROM quota")
         return {(row.school_id, row.month): row.taken for row in found}
 
-    async def said(self, kind: type) -> list[Any]:
+    async def published(self, kind: type) -> list[Any]:
         """Facts or records in the outbox, oldest first."""
         async with transaction(self.engine) as tx:
             name = kind.DESCRIPTOR.full_name
@@ -159,17 +159,18 @@ async def basket(serve: Any, make_engine: Any, settings_for: Callable[..., Setti
     ]
     engine = await make_engine("resapermis_basket")
     settings = settings_for(Settings, "basket", grace_seconds=0.05, give_back_seconds=0.05, egress_seconds=5.0)
-    parts = Parts(engine, Outbox("basket"), Peers(*channels, settings.egress_seconds), settings, new_id)
+    admission = Admission()
+    dependencies = Dependencies(engine, Outbox("basket"), Peers(*channels, settings.egress_seconds), settings, new_id)
     running = await serve(
         "basket",
         (
             basket_pb2_grpc.add_BasketServiceServicer_to_server,
-            BasketServicer(parts),
+            BasketServicer(dependencies, admission),
             "resapermis.basket.v1.BasketService",
         ),
         (
             booking_pb2_grpc.add_BookingServiceServicer_to_server,
-            BookingServicer(parts),
+            BookingServicer(dependencies),
             "resapermis.booking.v1.BookingService",
         ),
     )
@@ -177,11 +178,11 @@ async def basket(serve: Any, make_engine: Any, settings_for: Callable[..., Setti
     names = ("mandate", "scheduling-rules", "egress")
     yield Basket(
         engine,
-        parts,
+        dependencies,
+        admission,
         world,
         state,
         running,
-        Unasked(parts),
         channels[-1],
         dict(zip(names, channels, strict=False)),
         {"mandate": mandate, "scheduling-rules": rules},

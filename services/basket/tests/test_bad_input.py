@@ -14,10 +14,10 @@ from google.protobuf.message import DecodeError, Message
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.booking.v1 import booking_pb2 as booking
-from resapermis_basket.acts import parse_id
-from resapermis_basket.bookings import parse_page
-from resapermis_basket.judging import parse_hold
-from resapermis_basket.preparing import parse as parse_preparation
+from resapermis_basket.booking.bookings import parse_page
+from resapermis_basket.hold.judgement import parse_hold
+from resapermis_basket.opening.preparation import parse_preparation
+from resapermis_basket.wire import parse_id
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER
 from resapermis_testing.mutation import mutants

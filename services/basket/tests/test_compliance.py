@@ -9,13 +9,13 @@ from basket_peers import Basket, Record, candidate
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
-from test_changing import booked, cancel, replace
-from test_swapping import swap
+from test_line_change import booked, cancel, replace
+from test_swap import swap
 
 from resapermis.basket.v1.events_pb2 import ComplianceDrifted
 from resapermis.scheduling.v1 import scheduling_pb2
-from resapermis_basket import commands, compliance
-from resapermis_basket.compliance import Compliance, night_before
+from resapermis_basket.compliance import check, commands
+from resapermis_basket.compliance.check import check_all, check_nightly, night_before, preview
 from resapermis_basket.settings import Settings
 from resapermis_kit.errors import Code, Failure
 
@@ -29,19 +29,19 @@ async def drift(basket: Basket) -> set[tuple[str, str, str]]:
 
 @pytest.mark.req("R-23")
 async def test_every_booking_is_judged_again_by_what_was_kept(basket: Basket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compliance, "BATCH", 2)
+    monkeypatch.setattr(check, "BATCH", 2)
     one, two, three, four = await booked(basket, ("s1", 1), ("s2", 2), ("s3", 3), ("s4", 4))
     await cancel(basket, one)
     await replace(basket, two, 7)
     await swap(basket, three, four)
     await basket.hold("s9")  # not booked: not a booking
-    report = await Compliance(basket.parts).check()
+    report = await check_all(basket.dependencies)
     assert (report.bookings, report.judgements, report.drifted) == (7, 4 * 2 + 3, 0)
     cases = [case for request in basket.world.rejudged for case in request.snapshots]
     assert {case.purpose for case in cases} == {"hold", "validate", "replace", "swap"}
     assert {case.line.candidate_id for case in cases} == {candidate(number) for number in (1, 2, 3, 4, 7)}
     assert REGISTRY.get_sample_value("resapermis_compliance_bookings_checked") == 7
-    assert not await basket.said(ComplianceDrifted)
+    assert not await basket.published(ComplianceDrifted)
 
 
 @pytest.mark.req("R-23")
@@ -49,18 +49,18 @@ async def test_drift_is_told_recorded_and_counted_once_until_it_changes(basket: 
     lines = await booked(basket, ("s1", 1), ("s2", 2))
     basket.world.drifted["s1"] = ["R-THRESHOLD", "R-MANDATE"]
     for _ in range(2):
-        report = await Compliance(basket.parts).check()
+        report = await check_all(basket.dependencies)
         assert (report.drifted, dict(report.by_rule)) == (2, {"R-MANDATE": 2, "R-THRESHOLD": 2})
         assert REGISTRY.get_sample_value("resapermis_compliance_drift") == 2
     assert await drift(basket) == {("s1", purpose, "R-MANDATE,R-THRESHOLD") for purpose in ("hold", "validate")}
-    told = await basket.said(ComplianceDrifted)
+    told = await basket.published(ComplianceDrifted)
     assert [(fact.line_id, list(fact.rules)) for fact in told] == [(lines[0].id, ["R-MANDATE", "R-THRESHOLD"])] * 2
-    records = [record for record in await basket.said(Record) if record.action == "compliance.drift"]
+    records = [record for record in await basket.published(Record) if record.action == "compliance.drift"]
     assert [record.facts["purpose"] for record in records] == ["hold", "validate"]
     basket.world.drifted.clear()
-    assert (await Compliance(basket.parts).check()).drifted == 0
+    assert (await check_all(basket.dependencies)).drifted == 0
     assert await drift(basket) == set()
-    assert len(await basket.said(ComplianceDrifted)) == 2
+    assert len(await basket.published(ComplianceDrifted)) == 2
     assert await basket.states() == {"s1": "booked", "s2": "booked"}
 
 
@@ -68,10 +68,10 @@ async def test_drift_is_told_recorded_and_counted_once_until_it_changes(basket: 
 async def test_it_is_checked_once_a_night(basket: Basket) -> None:
     await booked(basket, ("s1", 1))
     for _ in range(2):
-        await Compliance(basket.parts).nightly()
+        await check_nightly(basket.dependencies)
     assert len(await basket.rows("SELECT 1 FROM compliance_check")) == 1
     await basket.rows("UPDATE compliance_check SET ended_at = now() - interval '25 hours' RETURNING 1")
-    await Compliance(basket.parts).nightly()
+    await check_nightly(basket.dependencies)
     assert len(await basket.rows("SELECT 1 FROM compliance_check")) == 2
 
 
@@ -80,7 +80,7 @@ async def test_while_the_rules_are_away_no_check_is_counted(basket: Basket) -> N
     await booked(basket, ("s1", 1))
     await basket.peer_servers["scheduling-rules"].server.stop(0)
     with pytest.raises(Failure) as refused:
-        await Compliance(basket.parts).nightly()
+        await check_nightly(basket.dependencies)
     assert refused.value.code == Code.CODE_UNAVAILABLE
     assert not await basket.rows("SELECT 1 FROM compliance_check")
 
@@ -93,7 +93,7 @@ async def test_a_change_is_previewed_on_live_lines_and_does_nothing(basket: Bask
     basket.world.would_refuse |= {"s1", "s2", "s3"}
     basket.world.drifted["s3"] = ["R-NOTICE"]  # refused without the change as well
     changed = scheduling_pb2.Parameter(name="notice_seconds", value="86400")
-    report = await Compliance(basket.parts).preview(changed)
+    report = await preview(basket.dependencies, changed)
     assert (report.bookings, report.drifted, dict(report.by_rule)) == (3, 2, {"R-NOTICE": 2})
     assert {example["purpose"] for example in report.examples} == {"hold", "validate"}
     assert basket.world.rejudged[-1].changed == changed

@@ -15,8 +15,18 @@ from basket_peers import MONTH, START, Basket
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.basket.v1 import basket_pb2 as pb
-from resapermis_basket import store
-from resapermis_basket.domain import BASKET, Answer, Line, Outcome, PreparedBasket, Slot, State, held
+from resapermis_basket.domain.answer import Answer, AnswerOutcome, PreparedBasket, held
+from resapermis_basket.domain.line import BASKET, Group, Line, Slot, State
+from resapermis_basket.hold.queries import (
+    HoldAnswer,
+    HoldIntention,
+    HoldQuestion,
+    HoldSituation,
+    read_situations,
+    write_answers,
+    write_intentions,
+)
+from resapermis_basket.opening.queries import keep_prepared
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database import idempotency
 from resapermis_kit.database.transaction import transaction
@@ -39,23 +49,23 @@ def asking(slot_id: str, school: str, group_id: UUID, position: int = 0, candida
     return Line(new_id(), group_id, position, school, "account", slot, State.ASKING, now, candidate_id=candidate_id)
 
 
-def intention(*slots: str, school: str = "ecole-1", cap: int = 100, key: str = "", **more: Any) -> store.Intention:
+def intention(*slots: str, school: str = "ecole-1", cap: int = 100, key: str = "", **more: Any) -> HoldIntention:
     """What a hold writes before it asks."""
     now = utc_now()
     request = pb.HoldSlotsRequest(request_id=key or str(new_id()))
-    group = store.Group(new_id(), school, "account", "session", False, school, request.request_id, now)
+    group = Group(new_id(), school, "account", "session", False, school, request.request_id, now)
     lines = [asking(slot, school, group.id, place, **more) for place, slot in enumerate(slots)]
     counts = {BASKET: (len(lines), 36), PLACE: (len(lines), cap)}
-    said = Outbox("basket").values(now, [pb.GetBasketRequest()])
+    messages = Outbox("basket").values(now, [pb.GetBasketRequest()])
     claim = idempotency.claim(school, request, now, None)
     judged = {line.id: b"facts" for line in lines}
-    return store.Intention(claim, group, counts, lines, judged, said)
+    return HoldIntention(claim, group, counts, lines, judged, messages)
 
 
 async def intend(engine: AsyncEngine, *slots: str, **more: Any) -> tuple[bool, Sequence[Line]]:
     """One intention by itself; whether it was written, and its lines."""
     one = intention(*slots, **more)
-    return (await store.intend(engine, [one]))[0] is not None, one.lines
+    return (await write_intentions(engine, [one]))[0] is not None, one.lines
 
 
 async def scalar(engine: AsyncEngine, question: str) -> Any:
@@ -130,9 +140,9 @@ async def test_groups_in_opposite_orders_queue_and_never_deadlock(engine: AsyncE
     assert await scalar(engine, "SELECT count(*) FROM basket_line") == 4
 
 
-async def standing(engine: AsyncEngine, *slots: str) -> store.Standing:
-    question = store.Question("ecole-1", "ecole-1", "k", frozenset(slots), frozenset())
-    return (await store.standings(engine, [question]))[0]
+async def standing(engine: AsyncEngine, *slots: str) -> HoldSituation:
+    question = HoldQuestion("ecole-1", "ecole-1", "k", frozenset(slots), frozenset())
+    return (await read_situations(engine, [question]))[0]
 
 
 @pytest.mark.req("C3")
@@ -145,7 +155,7 @@ async def test_statements_see_what_was_committed_before_them_not_before_their_co
     seen = await standing(engine, "s1", "s2")
     assert (seen.asked_before, seen.counted) == (True, {BASKET: 1, PLACE: 1})
     assert seen.conflicts.slots == {"s1"}
-    assert abs(seen.now - datetime.now(UTC)) < timedelta(seconds=5)
+    assert abs(seen.time.now - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 @pytest.mark.req("R-11")
@@ -160,7 +170,7 @@ async def test_of_a_lot_all_that_fits_is_written_and_what_does_not_leaves_nothin
         intention("s3", school="ecole-5"),  # the first of this lot has it
         intention("s8", school="ecole-9", key="before"),  # a twin was here
     ]
-    assert await store.intend(engine, lot) == ["", None, "", None, None, None]
+    assert await write_intentions(engine, lot) == ["", None, "", None, None, None]
     assert await scalar(engine, "SELECT string_agg(slot_id, ' ' ORDER BY slot_id) FROM basket_line") == "s1 s2 s3 s4 s5"
     for table in ("group_", "request"):
         assert await scalar(engine, f"SELECT count(*) FROM {table}") == 4  # noqa: S608 - our own words
@@ -170,7 +180,7 @@ async def test_of_a_lot_all_that_fits_is_written_and_what_does_not_leaves_nothin
 @pytest.mark.req("R-11")
 async def test_two_of_one_school_in_a_lot_count_one_after_the_other(engine: AsyncEngine) -> None:
     lot = [intention(f"s{n}", cap=3) for n in range(5)] + [intention("t", school="ecole-2", cap=3)]
-    written = await store.intend(engine, lot)
+    written = await write_intentions(engine, lot)
     assert written[-1] == ""
     assert sum(one is not None for one in written[:-1]) == 3
     assert await scalar(engine, "SELECT max(taken) FROM quota") == 3
@@ -179,7 +189,7 @@ async def test_two_of_one_school_in_a_lot_count_one_after_the_other(engine: Asyn
 @pytest.mark.req("C5")
 async def test_twins_of_a_lot_are_one(engine: AsyncEngine) -> None:
     lot = [intention(f"s{n}", key="same") for n in range(3)]
-    assert sorted(map(str, await store.intend(engine, lot))) == ["", "None", "None"]
+    assert sorted(map(str, await write_intentions(engine, lot))) == ["", "None", "None"]
     assert await scalar(engine, "SELECT count(*) FROM basket_line") == 1
 
 
@@ -187,22 +197,22 @@ async def test_each_hold_of_a_lot_takes_its_own_persons_prepared_basket(engine: 
     async with transaction(engine) as tx:
         for school, account in (("ecole-1", "account"), ("ecole-2", "account"), ("ecole-3", "somebody else")):
             prepared = PreparedBasket(f"panier-{school}", utc_now() + timedelta(minutes=10))
-            await store.keep_prepared(tx, school, account, prepared)
+            await keep_prepared(tx, school, account, prepared)
     lot = [intention(f"s{n}", school=f"ecole-{n}") for n in (3, 2, 1)]
-    assert await store.intend(engine, lot) == ["", "panier-ecole-2", "panier-ecole-1"]
+    assert await write_intentions(engine, lot) == ["", "panier-ecole-2", "panier-ecole-1"]
     assert await scalar(engine, "SELECT count(*) FROM prepared_basket WHERE taken_at IS NOT NULL") == 2
-    assert await store.intend(engine, [intention("s4", school="ecole-1")]) == [""]
+    assert await write_intentions(engine, [intention("s4", school="ecole-1")]) == [""]
 
 
 async def test_a_lot_of_questions_tells_each_school_its_own(engine: AsyncEngine) -> None:
     theirs = new_id()
     await intend(engine, "s1", school="ecole-1", key="k", candidate_id=theirs)
     questions = [
-        store.Question("ecole-1", "ecole-1", "k", frozenset({"s1"}), frozenset({theirs})),
-        store.Question("ecole-2", "ecole-2", "k", frozenset({"s1", "s2"}), frozenset()),
-        store.Question("ecole-3", "ecole-3", "k", frozenset({"s3"}), frozenset({new_id()})),
+        HoldQuestion("ecole-1", "ecole-1", "k", frozenset({"s1"}), frozenset({theirs})),
+        HoldQuestion("ecole-2", "ecole-2", "k", frozenset({"s1", "s2"}), frozenset()),
+        HoldQuestion("ecole-3", "ecole-3", "k", frozenset({"s3"}), frozenset({new_id()})),
     ]
-    one, two, three = await store.standings(engine, questions)
+    one, two, three = await read_situations(engine, questions)
     assert (one.asked_before, two.asked_before, three.asked_before) == (True, False, False)
     assert (one.counted, two.counted, three.counted) == ({BASKET: 1, PLACE: 1}, {}, {})
     assert [seen.conflicts.slots for seen in (one, two, three)] == [{"s1"}, {"s1"}, set()]
@@ -216,24 +226,24 @@ async def test_a_twin_of_an_intention_writes_nothing(engine: AsyncEngine) -> Non
     assert await scalar(engine, "SELECT max(taken) FROM quota") == 1
 
 
-def an_answer(lines: Sequence[Line], key: str) -> store.Answered:
+def an_answer(lines: Sequence[Line], key: str) -> HoldAnswer:
     now = utc_now()
     school = lines[0].school_id
-    after = [held(line, Answer(Outcome.DONE, expires_at=now + timedelta(minutes=9)), now) for line in lines]
+    after = [held(line, Answer(AnswerOutcome.DONE, expires_at=now + timedelta(minutes=9)), now) for line in lines]
     claim = idempotency.claim(school, pb.HoldSlotsRequest(request_id=key), now, pb.HoldSlotsResponse())
-    group = store.Group(lines[0].group_id, school, "account", "session", False, school, key, now)
-    return store.Answered(claim, group, after, Outbox("basket").values(now, [pb.GetBasketRequest()]))
+    group = Group(lines[0].group_id, school, "account", "session", False, school, key, now)
+    return HoldAnswer(claim, group, after, Outbox("basket").values(now, [pb.GetBasketRequest()]))
 
 
 async def answered(engine: AsyncEngine, lines: Sequence[Line], key: str) -> bool:
-    return (await store.answer(engine, [an_answer(lines, key)]))[0]
+    return (await write_answers(engine, [an_answer(lines, key)]))[0]
 
 
 async def test_of_a_lot_of_answers_each_is_written_whole_or_not_at_all(engine: AsyncEngine) -> None:
     lines = {n: (await intend(engine, f"s{n}", f"t{n}", school=f"ecole-{n}", key="k"))[1] for n in range(3)}
     async with transaction(engine) as tx:
         await tx.execute(sa.text("UPDATE basket_line SET version = version + 1 WHERE slot_id = 't1'"))
-    assert await store.answer(engine, [an_answer(lines[n], "k") for n in (2, 1, 0)]) == [True, False, True]
+    assert await write_answers(engine, [an_answer(lines[n], "k") for n in (2, 1, 0)]) == [True, False, True]
     held_now = "SELECT string_agg(slot_id, ' ' ORDER BY slot_id) FROM basket_line WHERE state = 'held'"
     assert await scalar(engine, held_now) == "s0 s2 t0 t2"
     assert await scalar(engine, "SELECT count(response) FROM request") == 2
@@ -310,6 +320,6 @@ async def test_a_slot_that_is_forgotten_between_two_looks_is_judged_like_any_oth
     basket: Basket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await basket.hold(("s1", 1))
-    monkeypatch.setattr("resapermis_basket.turns.Turns.taken", lambda *_: None)
+    monkeypatch.setattr("resapermis_basket.hold.queue.SlotRequests.seen_taken", lambda *_: None)
     late = await basket.hold(("s1", 2), school="school-2")
     assert late.lines[0].refusal.code == Code.CODE_SLOT_TAKEN

@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 from basket_peers import Basket, candidate
+from basket_work import due_now, mandate_ended, slot_withdrawn
 from paused_acts import stopped_updates, waits_or_ended
-from test_unasked import due_now, mandate_ended, slot_withdrawn
 
 from resapermis.basket.v1 import basket_pb2 as pb
+from resapermis_basket.reconcile.doubts import settle_doubts
+from resapermis_basket.reconcile.received import act_on_events
 from resapermis_testing.eventually import eventually
 
 
@@ -21,9 +23,9 @@ async def asked(basket: Basket, method: str) -> None:
 async def rounds(basket: Basket) -> None:
     """What is still to be acted on is: by rounds that nothing is in the way of."""
     for _ in range(2):
-        await basket.unasked.heed()
+        await act_on_events(basket.dependencies)
         await due_now(basket)
-        await basket.unasked.settle()
+        await settle_doubts(basket.dependencies)
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 8: only a held line is looked for, once")
@@ -32,7 +34,7 @@ async def test_a_slot_withdrawn_while_rdvpermis_is_asked_for_it_ends_the_hold(ba
     holding = asyncio.ensure_future(basket.hold("s1"))
     await asked(basket, "HoldSlots")
     await slot_withdrawn(basket, "s1")
-    await basket.unasked.heed()
+    await act_on_events(basket.dependencies)
     basket.rdvpermis.gate.set()
     assert [line.state for line in (await holding).lines] == [pb.LINE_STATE_HELD]
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
@@ -46,7 +48,7 @@ async def test_a_mandate_ended_while_rdvpermis_is_asked_for_the_hold_gives_it_ba
     holding = asyncio.ensure_future(basket.hold(("s1", 1)))
     await asked(basket, "HoldSlots")
     await mandate_ended(basket, 1)
-    await basket.unasked.heed()
+    await act_on_events(basket.dependencies)
     basket.rdvpermis.gate.set()
     await holding
     await rounds(basket)
@@ -61,7 +63,7 @@ async def test_a_slot_withdrawn_while_its_line_is_changed_ends_the_hold(basket: 
         changing = asyncio.ensure_future(basket.ask("SetLineResources", request))
         await waits_or_ended(basket, changing, 1)
         await slot_withdrawn(basket, "s1")
-        heeding = asyncio.ensure_future(basket.unasked.heed())
+        heeding = asyncio.ensure_future(act_on_events(basket.dependencies))
         await waits_or_ended(basket, heeding, 2)
     await asyncio.gather(changing, heeding)
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
@@ -79,7 +81,7 @@ async def test_a_slot_withdrawn_while_its_candidate_is_being_named_ends_the_hold
     naming = asyncio.ensure_future(basket.ask("NameCandidate", request))
     await asked(basket, "NameCandidate")
     await slot_withdrawn(basket, "s1")
-    await basket.unasked.heed()
+    await act_on_events(basket.dependencies)
     basket.rdvpermis.gates["NameCandidate"].set()
     await naming
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")

@@ -11,19 +11,21 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from basket_lines import NOW, line
 from basket_peers import Basket, candidate
-from test_domain import NOW, line
-from test_unasked import mandate_ended
+from basket_work import mandate_ended
 
 import resapermis_basket
 from resapermis.audit.v1.events_pb2 import Outcome, Record
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.booking.v1 import booking_pb2 as booking
 from resapermis.verdict.v1.verdict_pb2 import Verdict
-from resapermis_basket import store
-from resapermis_basket.domain import FIRST, NEXT, State
-from resapermis_basket.sweeping import Sweeping
-from resapermis_basket.validating import Situation, ready
+from resapermis_basket.booking.validation import GroupSituation, ready
+from resapermis_basket.domain.line import FIRST, NEXT, Group, State
+from resapermis_basket.reconcile.expiry import expire, finish
+from resapermis_basket.reconcile.outside_changes import reconcile_school
+from resapermis_basket.reconcile.received import act_on_events
+from resapermis_basket.workers import settle_and_give_back
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 
@@ -70,8 +72,8 @@ async def test_two_tabs_and_the_back_button_are_one_booking(basket: Basket) -> N
 def test_at_one_millisecond_from_its_end_a_hold_can_be_validated_or_expires_and_never_both(milliseconds: int) -> None:
     now = NOW + timedelta(milliseconds=milliseconds)
     hold = replace(line(State.HELD), expires_at=NOW)
-    group = store.Group(hold.group_id, "school-1", "account-1", "", False, "", "", NOW)
-    situation = Situation(_Still(now), False, group, [hold], {}, {})  # type: ignore[arg-type]
+    group = Group(hold.group_id, "school-1", "account-1", "", False, "", "", NOW)
+    situation = GroupSituation(_Still(now), False, group, [hold], {}, {})  # type: ignore[arg-type]
     expires = hold.expires_at is not None and hold.expires_at <= now
     if expires:
         with pytest.raises(Failure) as refused:
@@ -100,13 +102,13 @@ async def test_validations_around_the_very_end_of_a_hold_have_one_end_and_rdvper
                 {"s": slot},
             )
         await asyncio.sleep(max(0.0, (30 + late) / 1000))  # the moment of the click: that is what is varied
-        await asyncio.gather(basket.validate(held.id), basket.unasked.expire(), return_exceptions=True)
-        await basket.unasked.expire()
+        await asyncio.gather(basket.validate(held.id), expire(basket.dependencies), return_exceptions=True)
+        await expire(basket.dependencies)
         state = (await basket.states())[slot]
         exams = [exam for exam in basket.rdvpermis.exams.values() if exam.slot_id == slot]
         if state == "held":  # neither came: it is about to end
             await asyncio.sleep(0.05)
-            await basket.unasked.expire()
+            await expire(basket.dependencies)
             state = (await basket.states())[slot]
         assert state in {"booked", "expired"}
         assert bool(exams) == (state == "booked")
@@ -141,14 +143,14 @@ async def _start(basket: Basket, line_id: str, other_id: str) -> None:
             ),
             {"id": line_id},
         )
-    await basket.unasked.finish()
+    await finish(basket.dependencies)
 
 
 async def _withdraw(basket: Basket, line_id: str, other_id: str) -> None:
     """The State takes the exam away; the next comparison finds it."""
     (row,) = await basket.rows("SELECT exam_id FROM basket_line WHERE id = :id", id=line_id)
     basket.rdvpermis.exams.pop(row.exam_id, None)
-    await Sweeping(basket.parts).sweep_school("school-1")
+    await reconcile_school(basket.dependencies, "school-1")
 
 
 ACTS: Acts = {"cancel": _cancel, "replace": _replace, "swap": _swap, "start": _start, "withdraw": _withdraw}
@@ -165,9 +167,9 @@ async def test_of_any_two_acts_on_a_booking_the_states_go_their_way_and_rdvpermi
     await asyncio.gather(*(ACTS[name](basket, one, other) for name in pair), return_exceptions=True)
     for _ in range(3):  # what was in doubt is read
         async with transaction(basket.engine) as tx:
-            await tx.execute(sa.text("UPDATE basket_line SET next_look_at = now() WHERE next_look_at IS NOT NULL"))
-        await basket.unasked.look_and_give_back()
-    await Sweeping(basket.parts).sweep_school("school-1")
+            await tx.execute(sa.text("UPDATE basket_line SET next_poll_at = now() WHERE next_poll_at IS NOT NULL"))
+        await settle_and_give_back(basket.dependencies)
+    await reconcile_school(basket.dependencies, "school-1")
     rows = await basket.rows("SELECT slot_id, state, ended_at, changing, exam_id FROM basket_line")
     live = [row for row in rows if row.ended_at is None]
     assert {row.state for row in rows} <= {"booked", "cancelled", "replaced", "swapped", "done"}
@@ -195,7 +197,7 @@ async def test_a_mandate_that_ends_while_rdvpermis_is_asked_for_the_hold_is_neve
             await asyncio.sleep(0.01)
     basket.world.no_mandate.add(candidate(1))
     await mandate_ended(basket, 1)
-    await basket.unasked.heed()
+    await act_on_events(basket.dependencies)
     basket.rdvpermis.gate.set()
     group = await holding
     with pytest.raises(Failure):
@@ -223,7 +225,7 @@ async def test_a_rule_that_changes_while_rdvpermis_is_asked_refuses_the_booking_
     assert refused.value.violations == ((group.lines[0].id, "R-NOTICE"),)
     assert "ValidateBasket" not in basket.rdvpermis.calls
     assert [row.purpose for row in await basket.rows("SELECT purpose FROM judgement")] == ["hold"]
-    refusal = (await basket.said(Record))[-1]
+    refusal = (await basket.published(Record))[-1]
     assert (refusal.action, refusal.outcome) == ("basket.validate", Outcome.OUTCOME_REFUSED)
     await basket.check()
 
@@ -251,15 +253,15 @@ def test_no_decision_of_basket_reads_its_own_wall_clock() -> None:
 async def test_expiry_follows_the_databases_clock_when_it_steps(basket: Basket) -> None:
     """The database's clock is moved by moving what it is compared with: five minutes back, then on."""
     held = await basket.hold(("s1", 1))
-    await basket.unasked.expire()
+    await expire(basket.dependencies)
     assert await basket.states() == {"s1": "held"}
     async with transaction(basket.engine) as tx:
         await tx.execute(sa.text("UPDATE basket_line SET expires_at = expires_at - interval '5 minutes'"))
-    await basket.unasked.expire()
+    await expire(basket.dependencies)
     assert await basket.states() == {"s1": "held"}
     async with transaction(basket.engine) as tx:
         await tx.execute(sa.text("UPDATE basket_line SET expires_at = expires_at - interval '15 minutes'"))
-    await basket.unasked.expire()
+    await expire(basket.dependencies)
     assert await basket.states() == {"s1": "expired"}
     with pytest.raises(Failure) as refused:
         await basket.validate(held.id)

@@ -16,7 +16,8 @@ from two_databases import TwoDatabases, two_databases
 from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
-from resapermis_basket.store import invariants as questions
+from resapermis_basket import invariants as questions
+from resapermis_basket.workers import settle_and_give_back
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database.engine import make_engine as new_engine
 from resapermis_kit.database.migration import migrate
@@ -128,8 +129,8 @@ async def missing(basket: Basket, answered: dict[str, pb.Group]) -> list[str]:
     """Of what was answered, the keys whose line, fact, record or claim the database does not have."""
     lines = {str(row.id): row for row in await basket.rows("SELECT id, slot_id, state FROM basket_line")}
     claims = {row.request_id for row in await basket.rows("SELECT request_id FROM request WHERE response IS NOT NULL")}
-    told = {(one.line_id, one.to) for one in await basket.said(LineChanged)}
-    kept = {one.object_id for one in await basket.said(Record) if one.outcome == Outcome.OUTCOME_DONE}
+    told = {(one.line_id, one.to) for one in await basket.published(LineChanged)}
+    kept = {one.object_id for one in await basket.published(Record) if one.outcome == Outcome.OUTCOME_DONE}
     lost = []
     for key, group in answered.items():
         (line,) = group.lines
@@ -155,7 +156,7 @@ async def reconcile(basket: Basket) -> None:
     """What is in doubt is read at RdvPermis, now."""
 
     async def settled() -> bool:
-        await basket.unasked.look_and_give_back()
+        await settle_and_give_back(basket.dependencies)
         return "asking" not in (await basket.states()).values()
 
     await eventually(settled)

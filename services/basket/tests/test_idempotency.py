@@ -10,6 +10,7 @@ from basket_peers import Basket, candidate
 from paused_acts import waits_or_ended
 
 from resapermis.basket.v1 import basket_pb2 as pb
+from resapermis_basket.reconcile.doubts import settle_doubts
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 
@@ -61,8 +62,8 @@ async def validating(basket: Basket) -> Act:
     basket.rdvpermis.before["ValidateBasket"] = Failure(Code.CODE_UNKNOWN_OUTCOME, "the answer was lost")
     await basket.validate(group.id, key=KEY)
     basket.rdvpermis.before.clear()
-    await basket.rows("UPDATE basket_line SET next_look_at = now() RETURNING 1")
-    await basket.unasked.settle()
+    await basket.rows("UPDATE basket_line SET next_poll_at = now() RETURNING 1")
+    await settle_doubts(basket.dependencies)
     assert await basket.states() == {"s1": "held"}
     return Act("ValidateBasket", repeat)
 

@@ -8,7 +8,10 @@ import sqlalchemy as sa
 from basket_peers import Basket
 from prometheus_client import REGISTRY
 
-from resapermis_basket.store import invariants as questions
+from resapermis_basket import invariants as questions
+from resapermis_basket.reconcile.doubts import doubt_everything
+from resapermis_basket.reconcile.expiry import expire_and_warn
+from resapermis_basket.workers import settle_and_give_back
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.process import invariants
 
@@ -24,7 +27,7 @@ async def _broken(basket: Basket, asked: Mapping[str, str] = ALL) -> dict[str, i
 async def test_after_acts_of_every_kind_all_hold(basket: Basket) -> None:
     one = await basket.hold(("s1", 1), ("s2", 2), "s3")
     await basket.validate((await basket.hold(("s4", 4))).id)
-    await basket.unasked.expire_and_warn()
+    await expire_and_warn(basket.dependencies)
     assert one.lines
     assert await _broken(basket) == {}
     assert await _broken(basket, LATELY) == {}
@@ -87,8 +90,8 @@ async def test_after_a_restore_every_hold_is_read_again_before_it_is_believed(ba
     group = await basket.hold(("s1", 1), ("s2", 2))
     their: dict[str, Any] = next(iter(basket.rdvpermis.baskets.values())).candidates
     del their["s2"]  # given back since the backup was made
-    await basket.unasked.doubt_everything()
-    await basket.unasked.look_and_give_back()
+    await doubt_everything(basket.dependencies)
+    await settle_and_give_back(basket.dependencies)
     assert group.lines
     assert await basket.states() == {"s1": "held", "s2": "withdrawn"}
     await basket.check()

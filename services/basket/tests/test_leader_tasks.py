@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from basket_peers import Basket, candidate
+from basket_work import LOST, due_now, mandate_ended
 from test_process import leader_tasks, wired
-from test_unasked import LOST, due_now, mandate_ended
 
+from resapermis_basket.reconcile.doubts import settle_doubts
+from resapermis_basket.reconcile.release import give_back
 from resapermis_basket.settings import Settings
 from resapermis_kit.errors import Code, Failure
 from resapermis_testing.eventually import eventually
@@ -20,7 +22,7 @@ HANGS_SECONDS = 60.0
 async def owed(basket: Basket, *slots: str, school: str = "school-1") -> None:
     """A slot that RdvPermis granted and is to have back: the first of an action that got not all of its slots."""
     basket.rdvpermis.refuse[slots[1]] = "CRENEAU_NON_DISPONIBLE"
-    group = await basket.hold(*slots, school=school, together=True)
+    group = await basket.hold(*slots, school=school, all_or_nothing=True)
     assert [line.refusal.code for line in group.lines] == [
         Code.CODE_ALL_OR_NOTHING_FAILED,
         Code.CODE_RDVPERMIS_SLOT_GONE,
@@ -65,9 +67,9 @@ async def test_while_rdvpermis_is_slow_to_take_slots_back_doubts_are_settled_and
 async def test_a_slot_that_rdvpermis_does_not_take_back_holds_up_no_other_schools(basket: Basket) -> None:
     await owed(basket, "s1", "s2")
     await owed(basket, "s3", "s4", school="school-2")
-    await basket.rows("UPDATE basket_line SET next_look_at = now() - interval '1 s' WHERE slot_id = 's1' RETURNING 1")
+    await basket.rows("UPDATE basket_line SET next_poll_at = now() - interval '1 s' WHERE slot_id = 's1' RETURNING 1")
     basket.rdvpermis.gates["ReleaseSlot school-1"] = asyncio.Event()
-    giving = asyncio.ensure_future(basket.unasked.give_back())
+    giving = asyncio.ensure_future(give_back(basket.dependencies))
 
     async def the_others_is_back() -> bool:
         return "s3" not in basket.rdvpermis.owner
@@ -88,14 +90,14 @@ async def test_a_line_that_cannot_be_settled_stops_none_of_its_schools_others(ba
     await doubtful(basket, "s3")
     await basket.rows(
         "UPDATE basket_line SET changing = 'replace', wanted_candidate_id = :id, wanted_rdvpermis_id = 'rdv-002', "
-        "next_look_at = now() WHERE slot_id = 's1' RETURNING 1",
+        "next_poll_at = now() WHERE slot_id = 's1' RETURNING 1",
         id=candidate(2),
     )
     basket.rdvpermis.exams[booked.exam_id].rdvpermis_candidate_id = "rdv-002"
     await basket.rows("UPDATE basket_line SET candidate_id = :id WHERE slot_id = 's2' RETURNING 1", id=candidate(2))
     await due_now(basket)
     with contextlib.suppress(Failure):
-        await basket.unasked.settle()
+        await settle_doubts(basket.dependencies)
     assert (await basket.states())["s3"] == "refused"
 
 
@@ -106,7 +108,7 @@ async def test_a_school_that_cannot_be_settled_ends_the_round_for_no_other(
     await doubtful(basket, "s1")
     await doubtful(basket, "s2", school="school-2")
     await due_now(basket)
-    real, broke = basket.parts.peers.rdvpermis, asyncio.Event()
+    real, broke = basket.dependencies.peers.rdvpermis, asyncio.Event()
     read: list[str] = []
 
     async def one_breaks(method: str, request: Any, **how: Any) -> Any:
@@ -119,7 +121,7 @@ async def test_a_school_that_cannot_be_settled_ends_the_round_for_no_other(
         read.append(school)
         return answer
 
-    monkeypatch.setattr(basket.parts.peers, "rdvpermis", one_breaks)
+    monkeypatch.setattr(basket.dependencies.peers, "rdvpermis", one_breaks)
     with contextlib.suppress(RuntimeError, ExceptionGroup):
-        await basket.unasked.settle()
+        await settle_doubts(basket.dependencies)
     assert read == ["school-2"]

@@ -15,6 +15,7 @@ from resapermis.batch.v1 import batch_pb2, batch_pb2_grpc
 from resapermis.events.v1 import events_pb2
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis.mandate.v1.events_pb2 import MandateChanged
+from resapermis_basket.reconcile.received import act_on_events, on_mandate_changed
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events import numbering, replay, streams, wire
@@ -91,7 +92,7 @@ async def test_sources_that_say_what_we_do_not_know_and_facts_alone_or_together_
         repeated.append(request)
         return events_pb2.ReplayResponse()
 
-    handlers = {MandateChanged: basket.unasked.on_mandate_changed}
+    handlers = {MandateChanged: on_mandate_changed}
     handler = StreamHandler(basket.engine, "mandate", handlers, repeat, utc_now)
     consumer = Consumer("basket", handler)
 
@@ -102,7 +103,7 @@ async def test_sources_that_say_what_we_do_not_know_and_facts_alone_or_together_
         await eventually(all_handled)
     assert len(repeated) == 1, "at the start, and for no gap"
     assert await basket.rows("SELECT * FROM dead_letter") == []
-    await basket.unasked.heed()
+    await act_on_events(basket.dependencies)
     assert set((await basket.states()).values()) == {"released"}
     await basket.check()
 

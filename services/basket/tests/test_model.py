@@ -24,15 +24,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.booking.v1 import booking_pb2 as booking
-from resapermis_basket.acts import Parts
-from resapermis_basket.bookings import Bookings
-from resapermis_basket.holding import Holding
-from resapermis_basket.naming import Naming
+from resapermis_basket import invariants as questions
+from resapermis_basket.booking.allowance import Allowances
+from resapermis_basket.booking.cancellation import cancel_booking
+from resapermis_basket.booking.replacement import replace_candidate
+from resapermis_basket.booking.swap import swap_bookings
+from resapermis_basket.booking.validation import validate_group
+from resapermis_basket.dependencies import Dependencies
+from resapermis_basket.hold.command import HoldCommand
+from resapermis_basket.hold.held_line import name_candidate, release_line
+from resapermis_basket.hold.queue import Admission
 from resapermis_basket.peers import Peers
-from resapermis_basket.store import invariants as questions
-from resapermis_basket.swapping import Swapping
-from resapermis_basket.validating import Validating
-from resapermis_basket.workers import Unasked
+from resapermis_basket.reconcile.expiry import expire_and_warn
+from resapermis_basket.workers import settle_and_give_back
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.process import invariants
@@ -148,7 +152,7 @@ class Has:
 
 
 Slots = dict[str, Has]
-Act = Callable[[Parts, Principal], Awaitable[Any]]
+Act = Callable[[Dependencies, Principal], Awaitable[Any]]
 
 
 class Model(RuleBasedStateMachine):
@@ -207,7 +211,7 @@ class Model(RuleBasedStateMachine):
         request = pb.HoldSlotsRequest(request_id=self.basket.key())
         for slot, who in wanted:
             request.lines.add(slot_id=slot, candidate_id=candidate(who) if who else "")
-        self._act(school, lambda parts, who: Holding(parts).hold(who, request), after, dies)
+        self._act(school, lambda one, who: HoldCommand(one, Admission()).hold(who, request), after, dies)
 
     @precondition(lambda self: self.some(booked=False))
     @rule(data=st.data(), who=st.sampled_from((*CANDIDATES, None)), dies=FATES)
@@ -218,25 +222,25 @@ class Model(RuleBasedStateMachine):
             request_id=self.basket.key(), line_id=self._line(slot), candidate_id=candidate(who) if who else ""
         )
         after = {slot: replace(has, candidate=who)} if free else {}
-        self._act(has.school, lambda parts, me: Naming(parts).name(me, request), after, dies)
+        self._act(has.school, lambda one, me: name_candidate(one, me, request), after, dies)
 
     @precondition(lambda self: self.some(booked=False))
     @rule(data=st.data(), dies=FATES)
     def release(self, data: st.DataObject, dies: int) -> None:
         slot, has = self.one(data, booked=False)
         request = pb.ReleaseLineRequest(request_id=self.basket.key(), line_id=self._line(slot))
-        self._act(has.school, lambda parts, who: Naming(parts).release(who, request), {slot: None}, dies)
+        self._act(has.school, lambda one, who: release_line(one, who, request), {slot: None}, dies)
 
     @precondition(lambda self: self.some(booked=False))
     @rule(data=st.data(), dies=FATES)
     def validate(self, data: st.DataObject, dies: int) -> None:
         slot, has = self.one(data, booked=False)
-        group, together = self.do(self._group(slot))
-        mine = {one: self.slots[one] for one in together}
+        group, all_of_it = self.do(self._group(slot))
+        mine = {one: self.slots[one] for one in all_of_it}
         named = all(one.candidate is not None for one in mine.values())
         after = {one: replace(held, booked=True) for one, held in mine.items()} if named else {}
         request = pb.ValidateGroupRequest(request_id=self.basket.key(), group_id=group)
-        self._act(has.school, lambda parts, who: Validating(parts).validate(who, request), after, dies)
+        self._act(has.school, lambda one, who: validate_group(one, who, request), after, dies)
 
     @precondition(lambda self: self.some(booked=True))
     @rule(data=st.data(), dies=FATES)
@@ -245,7 +249,7 @@ class Model(RuleBasedStateMachine):
         request = booking.CancelBookingRequest(
             request_id=self.basket.key(), booking_id=self._line(slot), reason="school"
         )
-        self._act(has.school, lambda parts, who: Bookings(parts).cancel(who, request), {slot: None}, dies)
+        self._act(has.school, lambda one, who: cancel_booking(one, who, request), {slot: None}, dies)
 
     @precondition(lambda self: self.some(booked=True))
     @rule(data=st.data(), who=st.sampled_from(CANDIDATES), dies=FATES)
@@ -256,7 +260,7 @@ class Model(RuleBasedStateMachine):
             request_id=self.basket.key(), booking_id=self._line(slot), candidate_id=candidate(who)
         )
         after = {slot: replace(has, candidate=who)} if free else {}
-        self._act(has.school, lambda parts, me: Bookings(parts).replace(me, request), after, dies)
+        self._act(has.school, lambda one, me: replace_candidate(one, Allowances(one), me, request), after, dies)
 
     @precondition(lambda self: self.pairs())
     @rule(data=st.data(), dies=FATES)
@@ -267,7 +271,7 @@ class Model(RuleBasedStateMachine):
             request_id=self.basket.key(), booking_id=self._line(one), other_booking_id=self._line(other)
         )
         after = {one: replace(first, candidate=second.candidate), other: replace(second, candidate=first.candidate)}
-        self._act(first.school, lambda parts, who: Swapping(parts).swap(who, request), after, dies, whole=True)
+        self._act(first.school, lambda one, who: swap_bookings(one, who, request), after, dies, whole=True)
 
     @precondition(lambda self: self.some(booked=False))
     @rule(data=st.data(), dies=FATES)
@@ -277,14 +281,14 @@ class Model(RuleBasedStateMachine):
             self._run("UPDATE basket_line SET expires_at = now() WHERE slot_id = :slot AND state = 'held'", slot=slot)
         )
         with suppress(Killed):
-            self.do(self._unasked(Fate(dies)).expire_and_warn())
-        self.do(self._unasked(Fate(LIVES)).expire_and_warn())
+            self.do(expire_and_warn(self._dependencies(Fate(dies))))
+        self.do(expire_and_warn(self._dependencies(Fate(LIVES))))
         del self.slots[slot]
         self.do(self._reconcile())
 
     @invariant()
     def everything_agrees(self) -> None:
-        TALLY["looks"] += 1
+        TALLY["polls"] += 1
         assert self.do(self._ours()) == self.slots
         self._rdvpermis_agrees()
         broken = {name: many for name, many in self.do(invariants.check(self.basket.engine, QUESTIONS)).items() if many}
@@ -320,23 +324,20 @@ class Model(RuleBasedStateMachine):
         current_caller.set(Caller("auth-gateway", who))
         current_token.set(self.basket.running.signer.sign(who))
         deadline.set(time.monotonic() + 30)
-        return await act(self._parts(fate), who)
+        return await act(self._dependencies(fate), who)
 
-    def _parts(self, fate: Fate) -> Parts:
-        parts = self.basket.parts
+    def _dependencies(self, fate: Fate) -> Dependencies:
+        real = self.basket.dependencies
         peers = MortalPeers.__new__(MortalPeers)
-        peers.__dict__.update(parts.peers.__dict__)
+        peers.__dict__.update(real.peers.__dict__)
         peers.fate = fate
-        return replace(parts, engine=Mortal(parts.engine, fate), peers=peers)  # type: ignore[arg-type]
-
-    def _unasked(self, fate: Fate) -> Unasked:
-        return Unasked(self._parts(fate))
+        return replace(real, engine=Mortal(real.engine, fate), peers=peers)  # type: ignore[arg-type]
 
     async def _reconcile(self) -> None:
         """The next process: what is in doubt is read now, what is owed is given back."""
         for _ in range(2):
-            await self._run("UPDATE basket_line SET next_look_at = now() WHERE next_look_at IS NOT NULL")
-            await self._unasked(Fate(LIVES)).look_and_give_back()
+            await self._run("UPDATE basket_line SET next_poll_at = now() WHERE next_poll_at IS NOT NULL")
+            await settle_and_give_back(self._dependencies(Fate(LIVES)))
 
     async def _run(self, statement: str, **values: Any) -> Any:
         async with transaction(self.basket.engine) as tx:
@@ -409,4 +410,4 @@ def test_basket_does_what_a_model_of_a_few_lines_does_wherever_it_dies(
 
 def _steps() -> int:
     """Each life is looked at once before its first step."""
-    return TALLY["looks"] - TALLY["lives"]
+    return TALLY["polls"] - TALLY["lives"]

@@ -1,4 +1,4 @@
-"""No question of an act or a duty goes through all lines, whatever PostgreSQL believes of how many live."""
+"""No question of an act or a leader task goes through all lines, whatever PostgreSQL believes of how many live."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 from basket_peers import Basket
 
-from resapermis_basket import store
-from resapermis_basket.store import hold, late
+from resapermis_basket.hold import late, queries
+from resapermis_basket.reconcile.expiry import expire_and_warn
+from resapermis_basket.reconcile.queries import due_to_be_done, due_to_expire, due_to_give_back, due_to_poll
+from resapermis_basket.workers import settle_and_give_back
 from resapermis_kit.database.engine import single
 from resapermis_kit.database.transaction import transaction
 
@@ -20,13 +22,13 @@ with a past it looks lines up, whatever lives.
 async def test_kept_plans_look_lines_up_by_an_index(basket: Basket) -> None:
     async with single(basket.engine).connect() as connection:
         await connection.execute(sa.text("VACUUM ANALYZE"))  # nobody holds anything: an index of nothing looks cheap
-    asked = {hold._STANDING.sql, hold._INTEND.sql, hold._ANSWER.sql, late._REFUSE.sql}
+    asked = {queries._SITUATION.sql, queries._INTEND.sql, queries._ANSWER.sql, late._REFUSE.sql}
     ours = basket.engine.sync_engine
     sa.event.listen(ours, "before_cursor_execute", lambda *said: asked.add(said[2]))
     one = await basket.hold(("s1", 1), ("s2", 2), "s3")
     await basket.validate((await basket.hold(("s4", 4))).id)
-    await basket.unasked.expire_and_warn()
-    await basket.unasked.look_and_give_back()
+    await expire_and_warn(basket.dependencies)
+    await settle_and_give_back(basket.dependencies)
     assert one.lines
     about = [text for text in sorted(asked) if "basket_line" in text and not text.startswith("EXPLAIN")]
     assert len(about) >= 10
@@ -57,7 +59,7 @@ FROM basket_line AS line, generate_series(1, 12000) AS n WHERE line.slot_id = 's
 """
 
 
-async def test_duties_look_for_what_is_due_and_not_through_the_past(basket: Basket) -> None:
+async def test_leader_tasks_search_for_what_is_due_and_not_through_the_past(basket: Basket) -> None:
     """Asked in another order than their index's, the first two hundred would be looked for in that order."""
     await basket.hold(("s1", 1))
     async with transaction(basket.engine) as tx:
@@ -76,7 +78,7 @@ async def test_duties_look_for_what_is_due_and_not_through_the_past(basket: Bask
 
     sa.event.listen(basket.engine.sync_engine, "before_cursor_execute", note)
     async with transaction(basket.engine) as tx:
-        for due in (store.due_to_expire, store.due_to_be_done, store.due_to_look, store.due_to_give_back):
+        for due in (due_to_expire, due_to_be_done, due_to_poll, due_to_give_back):
             await due(tx)
     found = {}
     async with transaction(basket.engine) as tx:

@@ -16,7 +16,7 @@ from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis_basket import __main__ as program
 from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
-from resapermis_basket.store import metadata
+from resapermis_basket.tables import metadata
 from resapermis_kit.database.migration import migrate
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.process import leader
@@ -41,7 +41,7 @@ async def leader_tasks(process: Process) -> AsyncIterator[None]:
 
 async def wired(basket: Basket, settings: Settings, make_bus: Any) -> Process:
     """What `run.serve` makes, wired by `build`, with the peers of this test."""
-    bus, outbox, server = await make_bus("basket"), basket.parts.outbox, basket.running.server
+    bus, outbox, server = await make_bus("basket"), basket.dependencies.outbox, basket.running.server
     process = Process("basket", settings, basket.engine, bus, outbox, server, Health())
     process.channels = dict(basket.peer_channels)
     await program.build(process, settings)
@@ -101,7 +101,7 @@ async def test_two_replicas_sell_a_slot_once(basket: Basket, serve: Any) -> None
         "basket",
         (
             basket_pb2_grpc.add_BasketServiceServicer_to_server,
-            BasketServicer(basket.parts),
+            BasketServicer(basket.dependencies, basket.admission),
             "resapermis.basket.v1.BasketService",
         ),
     )

@@ -3,30 +3,22 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from basket_lines import NOW
+from basket_lines import line as a_line
 from basket_peers import Basket, Record, candidate
 from hypothesis import given
 from hypothesis import strategies as st
-from test_changing import booked
-from test_domain import NOW
-from test_domain import line as a_line
+from test_line_change import booked
 
 from resapermis.audit.v1.events_pb2 import Actor
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1.events_pb2 import PenaltiesFound, ResultFound
 from resapermis.booking.v1 import booking_pb2
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
-from resapermis_basket.domain import (
-    ExamOutcome,
-    FoundPenalty,
-    FoundResult,
-    Patience,
-    Result,
-    State,
-    first_look,
-    next_look,
-    result,
-)
-from resapermis_basket.results import Results
+from resapermis_basket.booking.results import poll_results
+from resapermis_basket.domain.line import ExamOutcome, Result, State
+from resapermis_basket.domain.result import FoundPenalty, FoundResult, PollPauses, first_poll, next_poll, result_of_exam
+from resapermis_basket.reconcile.expiry import finish
 from resapermis_kit.errors import Code, Failure
 
 AWAITED = pb.Result()
@@ -40,13 +32,13 @@ async def over(basket: Basket, *slots: tuple[str, int], hours: float = 3) -> lis
         "ends_at = now() - make_interval(mins => :m - 32) WHERE state = 'booked' RETURNING 1",
         m=int(hours * 60),
     )
-    await basket.unasked.finish()
+    await finish(basket.dependencies)
     return lines
 
 
 async def look(basket: Basket) -> None:
-    await basket.rows("UPDATE basket_line SET next_look_at = now() WHERE next_look_at IS NOT NULL RETURNING 1")
-    await Results(basket.parts).look()
+    await basket.rows("UPDATE basket_line SET next_poll_at = now() WHERE next_poll_at IS NOT NULL RETURNING 1")
+    await poll_results(basket.dependencies)
 
 
 def stands(basket: Basket, number: int, *results: rdv.RdvResult, school: str = "school-1") -> rdv.RdvStanding:
@@ -82,16 +74,16 @@ async def test_results_are_found_page_by_page_and_told_once(basket: Basket) -> N
     assert shown["s1"].HasField("points")
     assert not shown["s4"].HasField("points")
     assert shown["s3"] == AWAITED
-    told = await basket.said(ResultFound)
+    told = await basket.published(ResultFound)
     assert {(fact.exam_id, fact.candidate_id, fact.result.outcome) for fact in told} == {
         (one.exam_id, candidate(1), pb.Result.OUTCOME_PASSED),
         (two.exam_id, candidate(2), pb.Result.OUTCOME_FAILED),
         (absent.exam_id, candidate(4), pb.Result.OUTCOME_ABSENT),
     }
-    record = (await basket.said(Record))[-1]
+    record = (await basket.published(Record))[-1]
     assert (record.action, record.actor.kind) == ("booking.result", Actor.KIND_RDVPERMIS)
     await look(basket)
-    assert len(await basket.said(ResultFound)) == 3
+    assert len(await basket.published(ResultFound)) == 3
     assert basket.rdvpermis.calls.count("ListStandings") == 8
     await basket.check()
 
@@ -116,19 +108,19 @@ async def test_results_are_counted_by_month_category_and_kind(basket: Basket) ->
 @pytest.mark.req("R-22")
 async def test_a_result_is_looked_for_after_the_exam_then_seldomer_then_given_up(basket: Basket) -> None:
     await over(basket, ("s1", 1), hours=1)
-    await Results(basket.parts).look()
+    await poll_results(basket.dependencies)
     assert "ListStandings" not in basket.rdvpermis.calls
     await look(basket)
     for age, hours in ((1, 3), (72, 24)):
         await basket.rows("UPDATE basket_line SET ends_at = now() - make_interval(hours => :h) RETURNING 1", h=age)
         await look(basket)
         (row,) = await basket.rows(
-            "SELECT round(extract(epoch FROM next_look_at - now()) / 3600) AS hours FROM basket_line"
+            "SELECT round(extract(epoch FROM next_poll_at - now()) / 3600) AS hours FROM basket_line"
         )
         assert row.hours == hours
     await basket.rows("UPDATE basket_line SET ends_at = now() - interval '22 days' RETURNING 1")
     await look(basket)
-    assert (await basket.rows("SELECT next_look_at FROM basket_line"))[0].next_look_at is None
+    assert (await basket.rows("SELECT next_poll_at FROM basket_line"))[0].next_poll_at is None
     assert (await results(basket))["s1"] == AWAITED
 
 
@@ -143,9 +135,9 @@ async def test_while_it_cannot_be_read_a_result_waits(basket: Basket, who: str) 
     else:
         await basket.peer_servers["mandate"].server.stop(0)
     await look(basket)
-    (row,) = await basket.rows("SELECT outcome, next_look_at > now() AS later FROM basket_line")
+    (row,) = await basket.rows("SELECT outcome, next_poll_at > now() AS later FROM basket_line")
     assert (row.outcome, row.later) == ("", True)
-    assert not await basket.said(ResultFound)
+    assert not await basket.published(ResultFound)
 
 
 @pytest.mark.req("R-21", "R-22")
@@ -154,33 +146,33 @@ async def test_penalties_are_told_when_they_change(basket: Basket) -> None:
     mine, other = stands(basket, 1), stands(basket, 2)
     bar(other, "ANNULATION_TARDIVE", 30)
     await look(basket)
-    (told,) = await basket.said(PenaltiesFound)
+    (told,) = await basket.published(PenaltiesFound)
     assert (told.candidate_id, [one.reason for one in told.penalties]) == (candidate(2), ["ANNULATION_TARDIVE"])
     await look(basket)
-    assert len(await basket.said(PenaltiesFound)) == 1
+    assert len(await basket.published(PenaltiesFound)) == 1
     del other.penalties[:]
     bar(mine, "ECHEC", 21)
     await look(basket)
-    changed = {fact.candidate_id: len(fact.penalties) for fact in (await basket.said(PenaltiesFound))[1:]}
+    changed = {fact.candidate_id: len(fact.penalties) for fact in (await basket.published(PenaltiesFound))[1:]}
     assert changed == {candidate(1): 1, candidate(2): 0}
 
 
 # Pure
 
-PATIENCE = Patience(timedelta(hours=3), timedelta(days=1), timedelta(days=21))
+PATIENCE = PollPauses(timedelta(hours=3), timedelta(days=1), timedelta(days=21))
 
 
 @pytest.mark.req("R-22")
 def test_only_the_exams_own_result_and_its_own_absence_count() -> None:
     line = a_line(State.DONE, exam_id="e1")
-    assert result(line, [FoundResult("e2", True, 30, NOW)], [], NOW) is None
-    assert result(line, [FoundResult("", True, 30, NOW + timedelta(hours=2))], [], NOW) == Result(
+    assert result_of_exam(line, [FoundResult("e2", True, 30, NOW)], [], NOW) is None
+    assert result_of_exam(line, [FoundResult("", True, 30, NOW + timedelta(hours=2))], [], NOW) == Result(
         ExamOutcome.PASSED, 30, NOW
     )
     for days, absent in ((10, False), (40, True), (42, True), (90, False)):
         penalties = [FoundPenalty("ABSENCE", NOW + timedelta(days=days))]
-        assert (result(line, [], penalties, NOW) is not None) == absent
-    assert result(line, [], [FoundPenalty("ECHEC", NOW + timedelta(days=40))], NOW) is None
+        assert (result_of_exam(line, [], penalties, NOW) is not None) == absent
+    assert result_of_exam(line, [], [FoundPenalty("ECHEC", NOW + timedelta(days=40))], NOW) is None
 
 
 @pytest.mark.req("R-22")
@@ -188,7 +180,7 @@ def test_only_the_exams_own_result_and_its_own_absence_count() -> None:
 def test_looking_comes_to_an_end(age: timedelta) -> None:
     line = a_line(State.DONE)
     now = line.slot.ends_at + age
-    again = next_look(line, PATIENCE, now)
+    again = next_poll(line, PATIENCE, now)
     assert (again is None) == (age >= PATIENCE.give_up)
     assert again is None or timedelta() < again - now <= PATIENCE.seldom
-    assert first_look(a_line(State.BOOKED, rdvpermis_candidate_id=""), PATIENCE) is None
+    assert first_poll(a_line(State.BOOKED, rdvpermis_candidate_id=""), PATIENCE) is None

@@ -32,7 +32,7 @@ async def test_no_name_in_the_database_is_of_the_words_before_release_0_2(make_e
         "SELECT name FROM (SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace"
         " UNION SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
         " UNION SELECT attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
-        " WHERE relnamespace = 'public'::regnamespace) AS known WHERE name ~ '(^|_)(looks?|bars?|said|lift|told)(_|$)'"
+        " WHERE relnamespace = 'public'::regnamespace UNION SELECT name FROM parameter) AS known WHERE name ~ '(^|_)(looks?|bars?|said|lift|told)(_|$)'"
     )
     async with engine.connect() as connection:
         assert list((await connection.execute(names)).scalars()) == []

@@ -15,14 +15,14 @@ _GROUP, _LINE, _CANDIDATE = (_ID.format(kind=kind) for kind in ("a", "b", "9"))
 _SCHOOL = f"'ecole-' || lpad((n % {_SCHOOLS} + 1)::text, 10, '0')"
 
 _GROUPS = f"""
-    INSERT INTO group_ (id, school_id, account_id, session_id, together, request_caller, request_id, created_at)
+    INSERT INTO group_ (id, school_id, account_id, session_id, all_or_nothing, request_caller, request_id, created_at)
     SELECT {_GROUP}, {_SCHOOL}, 'ancien', '', false, 'ancien', n::text, {_WHEN}
     FROM generate_series($1::bigint, $2::bigint) AS n"""  # noqa: S608 - our own words
 _LINES = f"""
     INSERT INTO basket_line (id, group_id, position, school_id, account_id, slot_id, department, category, month,
         starts_at, ends_at, time_zone, centre_name, snapshot, centre_id, kind, state, since, candidate_id,
         rdvpermis_candidate_id, expires_at, ended_at, basket_id, exam_id, reason, refusal, changing,
-        wanted_rdvpermis_id, looks, owed, version)
+        wanted_rdvpermis_id, polls, owed, version)
     SELECT {_LINE}, {_GROUP}, 0, {_SCHOOL}, 'ancien', 'creneau-passe-' || n, '{DEPARTMENT}', '{CATEGORY}',
         to_char({_WHEN}, 'YYYY-MM'), {_WHEN}, {_WHEN} + interval '32 minutes', 'Europe/Paris', 'Créteil',
         convert_to(repeat('x', 120), 'UTF8'), '{CENTRE}', 'CIRCULATION',

@@ -19,7 +19,7 @@ from measure.same_statements import Statement, script, transactions
 from rush.callers import Done, slice_of
 from system import responder
 
-from resapermis_auth_gateway.egress.wire import asks, reads
+from resapermis_auth_gateway.egress.wire import answers, calls
 from resapermis_testing.ports import free_port
 
 DIGITS = School(7_777_700_001).digits
@@ -45,14 +45,14 @@ async def rdvpermis():
 
 
 async def test_the_responder_answers_the_calls_of_a_hold_as_egress_reads_them(rdvpermis) -> None:
-    async def ask(call: asks.Call) -> httpx2.Response:
+    async def ask(call: calls.Call) -> httpx2.Response:
         return await rdvpermis.request(call.method, call.path, json=call.body)
 
-    opened = reads.read_basket((await ask(asks.open_basket())).json())
-    other = reads.read_basket((await ask(asks.open_basket())).json())
-    added = await ask(asks.add_slots(opened.id, ["a", "b"]))
-    results, _ = reads.read_added(added.json(), added.status_code, ["a", "b"])
-    named = await ask(asks.name_candidate(opened.id, "a", "candidat-1"))
+    opened = answers.read_basket((await ask(calls.open_basket())).json())
+    other = answers.read_basket((await ask(calls.open_basket())).json())
+    added = await ask(calls.add_slots(opened.id, ["a", "b"]))
+    results, _ = answers.read_added(added.json(), added.status_code, ["a", "b"])
+    named = await ask(calls.name_candidate(opened.id, "a", "candidat-1"))
     assert opened.id != other.id
     assert opened.expires_at.ToDatetime(UTC) > datetime.now(UTC)
     assert [one.outcome for one in results] == [1, 1]
@@ -79,7 +79,7 @@ class Lines:
     async def hold(self, slot: str, school: str = "ecole-1", state: str = "held", **more: Any) -> None:
         group, now = uuid4(), datetime.now(UTC)
         await self.connection.execute(
-            "INSERT INTO group_ (id, school_id, account_id, session_id, together, request_caller, request_id, "
+            "INSERT INTO group_ (id, school_id, account_id, session_id, all_or_nothing, request_caller, request_id, "
             "created_at) VALUES ($1, $2, '', '', false, '', '', $3)",
             group,
             school,
@@ -88,7 +88,7 @@ class Lines:
         row = {
             **dict.fromkeys(("account_id", "time_zone", "centre_name", "reason", "changing", "exam_id"), ""),
             **dict.fromkeys(("rdvpermis_candidate_id", "wanted_rdvpermis_id", "basket_id"), ""),
-            **dict.fromkeys(("position", "looks", "version"), 0),
+            **dict.fromkeys(("position", "polls", "version"), 0),
             **dict.fromkeys(("starts_at", "ends_at", "since", "expires_at"), now),
             **dict.fromkeys(("snapshot", "refusal"), b""),
             "id": uuid4(),
@@ -205,7 +205,7 @@ def test_a_slice_counts_what_was_answered_within_it() -> None:
 
 
 def test_costs_go_to_the_innermost_part_that_is_known() -> None:
-    stacks = "run (asyncio/x.py:1);hold (resapermis_basket/holding.py:2);execute (sqlalchemy/y.py:3) 3\nzzz 1\n"
+    stacks = "run (asyncio/x.py:1);hold (resapermis_basket/hold/command.py:2);execute (sqlalchemy/y.py:3) 3\nzzz 1\n"
     assert costs(stacks) == {"statements (SQLAlchemy)": 75.0, "other": 25.0}
 
 

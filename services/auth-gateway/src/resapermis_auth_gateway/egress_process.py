@@ -1,4 +1,4 @@
-"""The egress process: `python -m resapermis_auth_gateway egress`. The only place where its parts meet."""
+"""The egress process: `python -m resapermis_auth_gateway egress`. The only place where its rooms meet."""
 
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import add_RdvPermisServiceServicer_to_server
 from resapermis_auth_gateway.egress.breaker import Breaker

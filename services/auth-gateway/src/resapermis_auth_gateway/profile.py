@@ -12,7 +12,7 @@ from resapermis_vault.person_keys import PersonKeys
 
 @dataclass(frozen=True)
 class Profile:
-    """Said by the provider at the last sign-in."""
+    """As the provider stated it at the last sign-in."""
 
     display_name: str = field(repr=False)
     email: str = field(repr=False)

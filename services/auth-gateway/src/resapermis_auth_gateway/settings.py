@@ -24,7 +24,7 @@ class Database(BaseSettings):
 
 
 class Settings(ServiceSettings):
-    """What both faces are told from outside, as RESAPERMIS_<NAME>."""
+    """What both faces are given from outside, as RESAPERMIS_<NAME>."""
 
     # Where the services that this one calls are: see ServiceSettings.peer for what an address may be.
     peer_mandate: str = ""
@@ -35,7 +35,7 @@ class Settings(ServiceSettings):
     peer_egress: str = ""
 
     principal_key_file: Path
-    """Private Ed25519 JWK with which the web face says to the services who is asking."""
+    """Private Ed25519 JWK with which the web face signs for the services who is asking."""
     keyset_file: Path
     """Vault keyset that seals tokens and people's names and addresses at rest."""
 
@@ -49,7 +49,7 @@ class Settings(ServiceSettings):
     """Addresses, with commas, whose X-Forwarded-For is believed; empty: nobody's."""
 
     oidc_issuer: str
-    """Issuer of RdvPermis' OpenID provider, to the letter as its discovery document says it."""
+    """Issuer of RdvPermis' OpenID provider, to the letter as its discovery document states it."""
     oidc_client_id: str
     """Our name there."""
     oidc_client_secret: SecretStr
@@ -77,7 +77,7 @@ class Settings(ServiceSettings):
     calendar_rate: str = "60/minute"
     """Reads of private calendar addresses for each client address; programs ask every quarter of an hour or less."""
     tick_seconds: float = 10.0
-    """How often a live feed says the server's time, and reads again whether its session lives."""
+    """How often a live feed sends the server's time, and reads again whether its session lives."""
 
     @field_validator("public_url", "oidc_issuer", "rdvpermis_url")
     @classmethod

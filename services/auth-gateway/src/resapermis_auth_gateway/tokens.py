@@ -135,8 +135,8 @@ async def drop(
     return [open_refresh(vault, token) or open_access(vault, token) for token in found]
 
 
-async def place(tx: Tx, session_id: UUID, school_id: str) -> None:
-    """Say for which school a session's token is used: RdvPermis names it only after the token was kept."""
+async def set_school(tx: Tx, session_id: UUID, school_id: str) -> None:
+    """Set for which school a session's token is used: RdvPermis names it only after the token was kept."""
     await tx.execute(sa.update(tokens).where(tokens.c.session_id == session_id).values(school_id=school_id))
 
 

@@ -28,7 +28,7 @@ PUBLISHED = (SessionStarted.DESCRIPTOR, SessionEnded.DESCRIPTOR)
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn under the kit's run loop, which hears the signals."""
+    """uvicorn under the kit's run loop, which handles the signals."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -102,13 +102,13 @@ async def _listen(bus: Client, live: Live) -> None:
     while not bus.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
         await asyncio.sleep(0.2)
     await live.listen(bus)
-    live.lost_touch()
+    live.resync_all()
     seen = bus.stats["reconnects"]
     while True:
         await asyncio.sleep(1)
         if bus.stats["reconnects"] != seen:
             seen = bus.stats["reconnects"]
-            live.lost_touch()
+            live.resync_all()
 
 
 async def serve() -> None:

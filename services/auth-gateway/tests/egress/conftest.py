@@ -1,4 +1,4 @@
-"""The egress face over real gRPC and a real database, before a RdvPermis that does as a test says."""
+"""The egress face over real gRPC and a real database, before a RdvPermis that answers as a test sets."""
 
 import asyncio
 import json
@@ -68,7 +68,7 @@ CUT = Raw(b"")
 
 @dataclass
 class Responder:
-    """An HTTP server that says what a test puts in `replies` ("METHOD path" -> reply, or a function)."""
+    """An HTTP server that answers what a test puts in `replies` ("METHOD path" -> reply, or a function)."""
 
     port: int = 0
     replies: dict[str, Reply | Answering] = field(default_factory=dict)

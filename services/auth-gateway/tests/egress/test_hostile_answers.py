@@ -1,4 +1,4 @@
-"""Whatever comes back: a refusal, a look that failed, or an unknown outcome; never a lie, never an accident."""
+"""Whatever comes back: a refusal, a read that failed, or an unknown outcome; never a lie, never an accident."""
 
 import asyncio
 
@@ -27,12 +27,12 @@ NONSENSE = [
 
 
 @pytest.mark.parametrize("reply", NONSENSE)
-async def test_nonsense_is_unexpected_for_a_look_and_unknown_for_a_change(world, responder, reply):
+async def test_nonsense_is_unexpected_for_a_read_and_unknown_for_a_change(world, responder, reply):
     session = await world.sign_in()
     responder.on("POST", "/planning/recherche", reply)
     responder.on("POST", "/paniers/b-1/valider", reply)
-    look = await world.refused("SearchPlanning", PLANNING, session)
-    assert look.code == Code.CODE_RDVPERMIS_UNEXPECTED
+    read = await world.refused("SearchPlanning", PLANNING, session)
+    assert read.code == Code.CODE_RDVPERMIS_UNEXPECTED
     change = await world.refused("ValidateBasket", VALIDATE, session)
     assert change.code == Code.CODE_UNKNOWN_OUTCOME
     assert len(responder.calls(f"POST {BASE}/paniers")) == 1
@@ -68,7 +68,7 @@ async def test_a_slow_change_is_unknown_before_the_callers_deadline(make_world, 
     never.set()
 
 
-async def test_a_look_cut_before_any_byte_is_asked_once_more(world, responder):
+async def test_a_read_cut_before_any_byte_is_asked_once_more(world, responder):
     session = await world.sign_in()
     answers = [CUT, (200, [])]
     responder.on("POST", "/planning/recherche", lambda _: answers.pop(0))

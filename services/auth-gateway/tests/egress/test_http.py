@@ -106,7 +106,7 @@ async def test_a_silent_server_is_lost_and_one_that_accepts_nothing_was_not_aske
     with pytest.raises(Lost):
         await client.exchange("GET", f"{responder.url}/silence")
     never.set()
-    with pytest.raises(NotAsked):  # plain HTTP is spoken there: the handshake never ends
+    with pytest.raises(NotAsked):  # that side serves plain HTTP: the handshake never ends
         await client.exchange("GET", responder.url.replace("http:", "https:"))
     await client.close()
 
@@ -134,7 +134,7 @@ async def test_connections_are_bounded_and_come_free_however_a_call_ends(respond
     await client.close()
 
 
-async def test_redirects_cookies_and_proxies_are_not_heard_of(responder, monkeypatch):
+async def test_redirects_cookies_and_proxies_are_ignored(responder, monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     client = Client()

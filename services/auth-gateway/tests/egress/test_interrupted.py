@@ -1,4 +1,4 @@
-"""Egress that ends while RdvPermis is being asked: nobody is told that RdvPermis surely was not."""
+"""Egress that ends while RdvPermis is being asked: nobody gets the answer that RdvPermis surely was not."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ SURELY_NOT_ASKED = {
     Code.CODE_UNAUTHENTICATED,
     Code.CODE_FORBIDDEN,
 }
-"""What egress says by itself before anything leaves."""
+"""What egress answers by itself before anything leaves."""
 ASKED = {
     "CreateMandate": ("/mandats", pb.CreateMandateRequest(last_name="Martin", neph="012345678901", category="B")),
     "ValidateBasket": ("/paniers/b-1/valider", pb.ValidateBasketRequest(basket_id="b-1")),
@@ -23,7 +23,7 @@ ASKED = {
 
 
 @pytest.mark.parametrize("method", ASKED)
-async def test_who_asked_for_a_change_hears_that_nobody_knows(world, responder, method):
+async def test_who_asked_for_a_change_gets_an_unknown_outcome(world, responder, method):
     path, request = ASKED[method]
     arrived, never = asyncio.Event(), asyncio.Event()
 

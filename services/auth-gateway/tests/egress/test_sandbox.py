@@ -151,7 +151,7 @@ async def desk(sandbox: Sandbox, schools: Iterator[str], make_world) -> AsyncIte
         await http.delete("/control/faults")
 
 
-async def test_the_school_is_told_in_our_words(desk):
+async def test_the_school_is_given_in_our_words(desk):
     school = await desk.ask("GetSchool", pb.GetSchoolRequest(), caller="auth-gateway")
     assert (school.school_id, school.department) == (desk.school_id, desk.department)
     assert school.name
@@ -424,7 +424,7 @@ async def test_slots_lost_on_the_way_are_unknown_and_the_basket_tells_later(desk
     assert {line.slot_id for line in basket.lines} == (set(slots) if kind == "cut_after" else set())
 
 
-async def test_a_name_lost_on_the_way_is_said(desk):
+async def test_a_name_lost_on_the_way_is_reported(desk):
     slots, people = await desk.slots(1), await desk.candidates(1)
     await desk.faults({"kind": "cut_after", "path": "/candidat$", "count": 1})
     held = await desk.hold(slots, people)

@@ -1,4 +1,4 @@
-"""Tokens: sealed, renewed once however many want them, dead when the provider says so."""
+"""Tokens: sealed, renewed once however many want them, dead when the provider ends them."""
 
 import asyncio
 from datetime import timedelta
@@ -128,10 +128,10 @@ async def test_a_revoked_grant_is_dead_recorded_and_never_tried_again(world, res
     (row,) = await rows(world)
     assert (row.reason, row.access, row.refresh) == ("invalid_grant", None, None)
     async with transaction(world.engine) as tx:
-        (said,) = (await tx.execute(sa.select(kit_outbox.outbox.c.payload))).scalars().all()
-    record = Record.FromString(said)
+        (payload,) = (await tx.execute(sa.select(kit_outbox.outbox.c.payload))).scalars().all()
+    record = Record.FromString(payload)
     assert (record.source, record.action, record.facts["reason"]) == ("auth-gateway", "token.refresh", "invalid_grant")
-    assert b"refresh-1" not in said
+    assert b"refresh-1" not in payload
 
 
 async def test_without_a_token_the_answer_is_to_sign_in(world):

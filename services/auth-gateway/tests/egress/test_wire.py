@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
-from resapermis_auth_gateway.egress.wire import asks, reads
+from resapermis_auth_gateway.egress.wire import answers, calls
 from resapermis_kit.errors import Code, Failure
 
 SLOT = {
@@ -28,7 +28,7 @@ BASKET = {
     "elementsDuPanier": [{"creneauId": "s-1", "candidat": None}],
     "dateHeureExpiration": "2026-12-01T14:15:00Z",
 }
-PARIS = asks.zone("")
+PARIS = calls.zone("")
 GOOD = {
     "school": {"id": "ae-1", "nom": "École", "codeDepartement": "02A"},
     "centres": [{"id": "c-1", "nom": "Rungis", "estFerme": False}],
@@ -84,24 +84,24 @@ GOOD = {
     "favourites": [{"groupePermis": "B", "centreId": "c-1", "priorite": 2}],
 }
 READERS = {
-    "school": reads.read_school,
-    "centres": reads.read_centres,
-    "planning": lambda answer: reads.read_planning(answer, PARIS, datetime(2026, 12, 1, tzinfo=UTC)),
-    "threshold": reads.read_threshold,
-    "mandate": lambda answer: reads.read_mandate(answer, "012"),
-    "mandates": lambda answer: reads.read_mandates(answer, pb.SearchMandatesRequest()),
-    "eligibility": lambda answer: reads.read_eligibility(answer, "012"),
-    "basket": reads.read_basket,
-    "baskets": reads.read_baskets,
-    "added": lambda answer: reads.read_added(answer, 207, ["s-1", "s-2", "s-3"]),
-    "validation": reads.read_validation,
-    "exams": lambda answer: reads.read_exams(answer, PARIS, 0),
-    "swappable": lambda answer: reads.read_swappable(answer, PARIS),
-    "replacements": reads.read_replacements,
-    "eligibilities": reads.read_eligibilities,
-    "standings": lambda answer: reads.read_standings(answer, 0, datetime(2026, 12, 1, tzinfo=UTC)),
-    "employees": reads.read_employees,
-    "favourites": reads.read_favourites,
+    "school": answers.read_school,
+    "centres": answers.read_centres,
+    "planning": lambda answer: answers.read_planning(answer, PARIS, datetime(2026, 12, 1, tzinfo=UTC)),
+    "threshold": answers.read_threshold,
+    "mandate": lambda answer: answers.read_mandate(answer, "012"),
+    "mandates": lambda answer: answers.read_mandates(answer, pb.SearchMandatesRequest()),
+    "eligibility": lambda answer: answers.read_eligibility(answer, "012"),
+    "basket": answers.read_basket,
+    "baskets": answers.read_baskets,
+    "added": lambda answer: answers.read_added(answer, 207, ["s-1", "s-2", "s-3"]),
+    "validation": answers.read_validation,
+    "exams": lambda answer: answers.read_exams(answer, PARIS, 0),
+    "swappable": lambda answer: answers.read_swappable(answer, PARIS),
+    "replacements": answers.read_replacements,
+    "eligibilities": answers.read_eligibilities,
+    "standings": lambda answer: answers.read_standings(answer, 0, datetime(2026, 12, 1, tzinfo=UTC)),
+    "employees": answers.read_employees,
+    "favourites": answers.read_favourites,
 }
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("0001-01-01T00:00:00+23:00"),
@@ -158,7 +158,7 @@ def test_a_planning_tells_hours_in_utc_and_nobody_in_the_slots():
     ("zone", "hour"), [("Europe/Paris", 7), ("America/Martinique", 12), ("Indian/Reunion", 4), ("Pacific/Noumea", 21)]
 )
 def test_hours_are_those_of_the_centre(zone, hour):
-    answer = reads.read_planning(GOOD["planning"], asks.zone(zone), datetime(2026, 12, 1, tzinfo=UTC))
+    answer = answers.read_planning(GOOD["planning"], calls.zone(zone), datetime(2026, 12, 1, tzinfo=UTC))
     assert answer.slots[0].starts_at.ToDatetime(UTC).hour == hour
 
 
@@ -183,7 +183,7 @@ def test_a_standing_has_penalties_and_results_and_no_neph():
     answer = READERS["standings"](GOOD["standings"])
     (standing,) = answer.standings
     assert (answer.has_more, standing.rdvpermis_candidate_id, standing.category) == (True, "k-1", "B")
-    (penalty,) = standing.penalties  # one without an end says nothing
+    (penalty,) = standing.penalties  # one without an end is left out
     assert (penalty.reason, penalty.until.ToDatetime(UTC)) == ("ECHEC", datetime(2027, 1, 10, tzinfo=UTC))
     failed, passed = standing.results
     assert (failed.exam_id, failed.passed, failed.points) == ("e-1", False, 14)
@@ -207,15 +207,15 @@ def test_an_exam_carries_its_slot_where_rdvpermis_shows_it_whole():
 
 @pytest.mark.parametrize(("ours", "theirs"), [("91", "091"), ("01", "001"), ("2A", "02A"), ("971", "971")])
 def test_departments_are_spelt_both_ways(ours, theirs):
-    assert asks.department_to_wire(ours) == theirs
-    assert asks.department_from_wire(theirs) == ours
+    assert calls.department_to_wire(ours) == theirs
+    assert calls.department_from_wire(theirs) == ours
 
 
 @pytest.mark.parametrize("bad", ["", "9", "2C", "0910", "../", "91 "])
 def test_a_department_that_is_none_is_refused(bad):
     with pytest.raises(Failure):
-        asks.department_to_wire(bad)
-    assert asks.department_from_wire(bad) == ""
+        calls.department_to_wire(bad)
+    assert calls.department_from_wire(bad) == ""
 
 
 def _favourites(*chosen):
@@ -226,18 +226,18 @@ def _favourites(*chosen):
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: asks.search_planning(pb.SearchPlanningRequest(category="B", centre_id="c-1", date="9/12/2026")),
-        lambda: asks.search_planning(pb.SearchPlanningRequest(category="b'", centre_id="c-1", date="2026-12-09")),
-        lambda: asks.zone("Mars/Olympus"),
-        lambda: asks.zone("../../etc/passwd"),
-        lambda: asks.get_threshold(pb.GetThresholdRequest(category="B", month="2026-13")),
-        lambda: asks.replace_candidate("e-1", ""),
-        lambda: asks.swap_exams("e-1", "e-1"),
-        lambda: asks.list_swappable(pb.ListSwappableRequest(exam_id="e-1", date="")),
-        lambda: asks.declare_trainers(float("nan")),
-        lambda: asks.declare_trainers(-0.5),
-        lambda: asks.set_favourites(_favourites(("c-1", 3))),
-        lambda: asks.set_favourites(_favourites(("c-1", 0), ("c-1", 1))),
+        lambda: calls.search_planning(pb.SearchPlanningRequest(category="B", centre_id="c-1", date="9/12/2026")),
+        lambda: calls.search_planning(pb.SearchPlanningRequest(category="b'", centre_id="c-1", date="2026-12-09")),
+        lambda: calls.zone("Mars/Olympus"),
+        lambda: calls.zone("../../etc/passwd"),
+        lambda: calls.get_threshold(pb.GetThresholdRequest(category="B", month="2026-13")),
+        lambda: calls.replace_candidate("e-1", ""),
+        lambda: calls.swap_exams("e-1", "e-1"),
+        lambda: calls.list_swappable(pb.ListSwappableRequest(exam_id="e-1", date="")),
+        lambda: calls.declare_trainers(float("nan")),
+        lambda: calls.declare_trainers(-0.5),
+        lambda: calls.set_favourites(_favourites(("c-1", 3))),
+        lambda: calls.set_favourites(_favourites(("c-1", 0), ("c-1", 1))),
     ],
 )
 def test_malformed_questions_never_leave(build):
@@ -248,36 +248,36 @@ def test_malformed_questions_never_leave(build):
 
 def test_names_and_nephs_stand_in_bodies_never_in_urls_nor_in_what_prints():
     request = pb.CreateMandateRequest(last_name="Lamartine", neph="0123", email="a@b.example", category="B")
-    call = asks.create_mandate(request)
+    call = calls.create_mandate(request)
     assert "0123" not in call.path + str(dict(call.query)) + repr(call)
     assert call.body["numeroDossier"] == "0123"  # zeros count
 
 
 def test_only_questions_may_be_asked_twice():
-    looks = [
-        asks.get_school(),
-        asks.list_baskets(),
-        asks.search_mandates(pb.SearchMandatesRequest(category="B")),
-        asks.list_standings(pb.ListStandingsRequest(category="B")),
-        asks.list_employees(),
-        asks.list_favourites(),
-        asks.list_swappable(pb.ListSwappableRequest(exam_id="e-1", date="2026-12-09")),
-        asks.check_eligibility(pb.CheckEligibilityRequest(slot_id="s-1")),
+    reads = [
+        calls.get_school(),
+        calls.list_baskets(),
+        calls.search_mandates(pb.SearchMandatesRequest(category="B")),
+        calls.list_standings(pb.ListStandingsRequest(category="B")),
+        calls.list_employees(),
+        calls.list_favourites(),
+        calls.list_swappable(pb.ListSwappableRequest(exam_id="e-1", date="2026-12-09")),
+        calls.check_eligibility(pb.CheckEligibilityRequest(slot_id="s-1")),
     ]
     changes = [
-        asks.open_basket(),
-        asks.add_slots("p-1", ["s-1"]),
-        asks.add_slot("p-1", "s-1"),
-        asks.name_candidate("p-1", "s-1", ""),
-        asks.release_slot("p-1", "s-1"),
-        asks.validate_basket("p-1"),
-        asks.cancel_exam("e-1"),
-        asks.replace_candidate("e-1", "k-1"),
-        asks.swap_exams("e-1", "e-2"),
-        asks.drop_basket("p-1"),
-        asks.declare_trainers(2.5),
-        asks.set_favourites(_favourites(("c-1", 0))),
-        asks.create_mandate(pb.CreateMandateRequest(last_name="n", neph="1", category="B")),
+        calls.open_basket(),
+        calls.add_slots("p-1", ["s-1"]),
+        calls.add_slot("p-1", "s-1"),
+        calls.name_candidate("p-1", "s-1", ""),
+        calls.release_slot("p-1", "s-1"),
+        calls.validate_basket("p-1"),
+        calls.cancel_exam("e-1"),
+        calls.replace_candidate("e-1", "k-1"),
+        calls.swap_exams("e-1", "e-2"),
+        calls.drop_basket("p-1"),
+        calls.declare_trainers(2.5),
+        calls.set_favourites(_favourites(("c-1", 0))),
+        calls.create_mandate(pb.CreateMandateRequest(last_name="n", neph="1", category="B")),
     ]
-    assert not any(call.changes for call in looks)
+    assert not any(call.changes for call in reads)
     assert all(call.changes for call in changes)

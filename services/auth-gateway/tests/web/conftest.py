@@ -182,7 +182,7 @@ def _rsa(kid: str) -> Any:
 
 
 class Egress(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
-    """RdvPermis says which school it is."""
+    """RdvPermis answers which school it is."""
 
     def __init__(self) -> None:
         self.school = rdvpermis_pb2.GetSchoolResponse(school_id="school-1", name="École du Test", department="94")
@@ -299,19 +299,19 @@ class World:
 
     def browser(self, signed: "Signed | None" = None, **more: Any) -> httpx2.AsyncClient:
         """A browser on our page: it sends Origin and, signed in, cookie and token."""
-        told = self.dependencies.settings
-        headers = {"Origin": told.public_origin, "Sec-Fetch-Site": "same-origin"}
+        settings = self.dependencies.settings
+        headers = {"Origin": settings.public_origin, "Sec-Fetch-Site": "same-origin"}
         if signed is not None:
-            name = COOKIE if told.secure else "resapermis"
+            name = COOKIE if settings.secure else "resapermis"
             headers |= {"Cookie": f"{name}={signed.cookie}", "X-CSRF-Token": signed.csrf}
         return httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=self.app),
-            base_url=told.public_url,
+            base_url=settings.public_url,
             headers=headers | more.pop("headers", {}),
         )
 
-    async def said(self) -> list[tuple[str, bytes]]:
-        """(type, payload) of all facts and records so far, oldest first."""
+    async def published(self) -> list[tuple[str, bytes]]:
+        """(type, payload) of all events and records so far, oldest first."""
         async with self.dependencies.sessions.engine.connect() as connection:
             rows = await connection.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.id))
             return [(row.type, row.payload) for row in rows]
@@ -409,8 +409,8 @@ ADDERS = {
 }
 
 
-class Tells:
-    """A service that answers each method with what a test says, and remembers what it was asked and for whom."""
+class Answering:
+    """A service that answers each method with what a test gives, and remembers what it was asked and for whom."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
         """An answer may be a message or a Failure."""
@@ -420,10 +420,10 @@ class Tells:
         async def answer(request: Any, context: Any) -> Any:
             self.asked.append(request)
             self.callers.append(caller())
-            told = self.answers.get(method, Failure(Code.CODE_INTERNAL, "not expected in this test"))
-            if isinstance(told, Failure):
-                raise told
-            return told
+            found = self.answers.get(method, Failure(Code.CODE_INTERNAL, "not expected in this test"))
+            if isinstance(found, Failure):
+                raise found
+            return found
 
         return answer
 
@@ -432,14 +432,14 @@ class Tells:
 async def over(serve: Serve, make_world: Any) -> Callable[..., Any]:
     """Function: service → {method: answer} → (world, signed browser, the services)."""
 
-    async def start(**answers: dict[str, Any]) -> tuple[Any, Any, dict[str, Tells]]:
-        told = {name.replace("_", "-"): Tells(said) for name, said in answers.items()}
+    async def start(**answers: dict[str, Any]) -> tuple[Any, Any, dict[str, Answering]]:
+        services = {name.replace("_", "-"): Answering(given) for name, given in answers.items()}
         running = {
-            name: await serve(name, *((add, tells, service) for service, add in ADDERS[name]))
-            for name, tells in told.items()
+            name: await serve(name, *((add, answering, service) for service, add in ADDERS[name]))
+            for name, answering in services.items()
         }
         world = await make_world(running)
-        return world, world.browser(await world.session()), told
+        return world, world.browser(await world.session()), services
 
     return start
 

@@ -30,7 +30,7 @@ def _unavailable() -> availability_pb2.Unavailability:
 async def test_an_unavailability_is_added_on_the_schools_clock_and_tells_what_it_meets(over: Any) -> None:
     added = availability_pb2.AddUnavailabilityResponse(unavailability=_unavailable(), met_line_ids=["l-1"])
     listed = availability_pb2.ListUnavailabilitiesResponse(occurrences=[_unavailable()])
-    _, browser, told = await over(
+    _, browser, services = await over(
         scheduling_rules={
             "AddUnavailability": added,
             "ListUnavailabilities": listed,
@@ -48,7 +48,7 @@ async def test_an_unavailability_is_added_on_the_schools_clock_and_tells_what_it
         window = "from=2026-12-01&to=2027-03-10"
         shown = (await browser.get(f"/api/v1/unavailabilities?{window}&subject=trainer&subjectId=u-1")).json()
         gone = await browser.delete("/api/v1/unavailabilities/n-1")
-    sent = told["scheduling-rules"].asked[0]
+    sent = services["scheduling-rules"].asked[0]
     expected = _unavailable()
     expected.id = ""
     assert (sent.request_id, sent.unavailability) == ("act-1", expected)
@@ -58,7 +58,7 @@ async def test_an_unavailability_is_added_on_the_schools_clock_and_tells_what_it
         "2026-12-07T08:00",
         {"kind": "trainer", "id": "u-1"},
     )
-    assert told["scheduling-rules"].asked[1].subject == TRAINER
+    assert services["scheduling-rules"].asked[1].subject == TRAINER
     assert gone.status_code == 204
 
 
@@ -75,7 +75,7 @@ async def test_an_unavailability_is_added_on_the_schools_clock_and_tells_what_it
     ],
 )
 async def test_what_cannot_be_read_is_named(over: Any, change: dict[str, Any], field: str) -> None:
-    _, browser, told = await over(scheduling_rules={})
+    _, browser, services = await over(scheduling_rules={})
     body = {
         "subject": {"kind": "trainer", "id": "u-1"},
         "startsAt": "2026-12-07T08:00",
@@ -84,18 +84,18 @@ async def test_what_cannot_be_read_is_named(over: Any, change: dict[str, Any], f
     async with browser:
         answer = await browser.post("/api/v1/unavailabilities", json=body | change, headers=KEY)
     assert (answer.status_code, answer.json()["violations"][0]["field"]) == (422, field)
-    assert told["scheduling-rules"].asked == []
+    assert services["scheduling-rules"].asked == []
 
 
 async def test_a_calendar_is_passed_on_whole_up_to_a_mebibyte(over: Any) -> None:
     answer = availability_pb2.ImportCalendarResponse(kept=2, left_out={"past": 1})
-    _, browser, told = await over(scheduling_rules={"ImportCalendar": answer})
+    _, browser, services = await over(scheduling_rules={"ImportCalendar": answer})
     calendar = b"BEGIN:VCALENDAR\r\n" + b"X" * (1024 * 1024 - 17)
     async with browser:
         read = await browser.post(IMPORT, content=calendar, headers=CALENDAR)
         larger = await browser.post(IMPORT, content=calendar + b"X", headers=CALENDAR)
     assert read.json() == {"kept": 2, "leftOut": {"past": 1}}
-    assert told["scheduling-rules"].asked == [
+    assert services["scheduling-rules"].asked == [
         availability_pb2.ImportCalendarRequest(subject=TRAINER, calendar=calendar)
     ]
     assert (larger.status_code, larger.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
@@ -118,15 +118,15 @@ async def test_a_calendar_is_passed_on_whole_up_to_a_mebibyte(over: Any) -> None
 async def test_one_route_alone_takes_calendars_and_takes_nothing_else(
     over: Any, path: str, kind: str | None, content: bytes, status: int
 ) -> None:
-    _, browser, told = await over(scheduling_rules={})
+    _, browser, services = await over(scheduling_rules={})
     async with browser:
         answer = await browser.post(path, content=content, headers={"Content-Type": kind} if kind else {})
-    assert (answer.status_code, told["scheduling-rules"].asked) == (status, [])
+    assert (answer.status_code, services["scheduling-rules"].asked) == (status, [])
 
 
 async def test_a_private_address_is_made_and_ended(over: Any) -> None:
     created = availability_pb2.CreateFeedResponse(token="tok-1")
-    _, browser, told = await over(
+    _, browser, services = await over(
         scheduling_rules={"CreateFeed": created, "RevokeFeed": availability_pb2.RevokeFeedResponse()}
     )
     async with browser:
@@ -134,12 +134,15 @@ async def test_a_private_address_is_made_and_ended(over: Any) -> None:
         ended = await browser.delete("/api/v1/calendar-feeds/u-1")
     assert made.json() == {"address": "https://resapermis.test/calendars/tok-1.ics"}
     assert ended.status_code == 204
-    assert [type(one).__name__ for one in told["scheduling-rules"].asked] == ["CreateFeedRequest", "RevokeFeedRequest"]
+    assert [type(one).__name__ for one in services["scheduling-rules"].asked] == [
+        "CreateFeedRequest",
+        "RevokeFeedRequest",
+    ]
 
 
 async def test_a_private_address_needs_no_session_and_is_asked_for_by_nobody(over: Any) -> None:
     feed = availability_pb2.GetFeedResponse(calendar=b"BEGIN:VCALENDAR\r\n")
-    world, browser, told = await over(scheduling_rules={"GetFeed": feed})
+    world, browser, services = await over(scheduling_rules={"GetFeed": feed})
     await browser.aclose()
     async with world.browser(headers={"Sec-Fetch-Site": "cross-site", "Origin": "https://calendar.example"}) as program:
         answer = await program.get("/calendars/tok-1.ics")
@@ -147,18 +150,18 @@ async def test_a_private_address_needs_no_session_and_is_asked_for_by_nobody(ove
     assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
     assert answer.headers["cache-control"].startswith("private")
     assert "set-cookie" not in answer.headers
-    caller = told["scheduling-rules"].callers[0]
+    caller = services["scheduling-rules"].callers[0]
     assert (caller.service, caller.person) == ("auth-gateway", None)
 
 
 @pytest.mark.req("S-05")
 async def test_an_address_that_ended_is_answered_as_one_that_never_was(over: Any) -> None:
-    world, browser, told = await over(scheduling_rules={"GetFeed": Failure(Code.CODE_NOT_FOUND, "revoked")})
+    world, browser, services = await over(scheduling_rules={"GetFeed": Failure(Code.CODE_NOT_FOUND, "revoked")})
     await browser.aclose()
     async with world.browser() as program:
         answers = [await program.get(f"/calendars/{token}.ics") for token in ("tok-1", "x" * 201, "%00", "é")]
     assert {(answer.status_code, answer.text) for answer in answers} == {(404, answers[0].text)}
-    assert [one.token for one in told["scheduling-rules"].asked] == ["tok-1", "é"]
+    assert [one.token for one in services["scheduling-rules"].asked] == ["tok-1", "é"]
 
 
 async def test_private_addresses_are_counted_for_each_client(over: Any, make_world: Any) -> None:
@@ -183,8 +186,8 @@ async def test_a_token_stands_in_no_trace_and_no_log(
         await program.get("/calendars/secret-token.ics")
         await program.get("/calendars/secret-token/and-more")
         await program.post("/calendars/secret-token.ics")
-    told = spans.get_finished_spans()
-    assert "GET /calendars/{token}.ics" in {span.name for span in told}
+    finished = spans.get_finished_spans()
+    assert "GET /calendars/{token}.ics" in {span.name for span in finished}
     printed = capsys.readouterr()
-    for text in (" ".join(span.to_json() for span in told), printed.out + printed.err):
+    for text in (" ".join(span.to_json() for span in finished), printed.out + printed.err):
         assert "secret-token" not in text

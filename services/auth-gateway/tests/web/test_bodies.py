@@ -1,4 +1,4 @@
-"""Bad input: refused with a code before any service hears of it; odd but good input goes through unchanged."""
+"""Bad input: refused with a code before any service is asked; odd but good input goes through unchanged."""
 
 import json
 from typing import Any
@@ -76,12 +76,12 @@ def test_of_a_candidate_nothing_is_asked_but_what_rdvpermis_needs() -> None:
 @pytest.mark.parametrize("more", ["birthDate", "phone", "address", "nationality", "schoolId", "comment"])
 async def test_more_about_a_candidate_than_is_asked_is_refused_by_its_field(over: Any, more: str) -> None:
     body = {"lastName": "Martin", "firstName": "Lou", "neph": "012345678901", "email": "lou@mail.example"}
-    _, browser, told = await over(mandate={"CreateCandidate": mandate_pb2.CreateCandidateResponse()})
+    _, browser, services = await over(mandate={"CreateCandidate": mandate_pb2.CreateCandidateResponse()})
     async with browser:
         answer = await browser.post("/api/v1/candidates", json=body | {more: "x"}, headers={"Idempotency-Key": "k"})
     assert (answer.status_code, answer.json()["code"]) == (422, "MALFORMED")
     assert [one["field"] for one in answer.json()["violations"]] == [more]
-    assert told["mandate"].asked == []
+    assert services["mandate"].asked == []
 
 
 async def test_the_path_of_a_wrong_field_can_be_found(world: Any) -> None:

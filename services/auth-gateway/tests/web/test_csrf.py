@@ -30,13 +30,13 @@ def _headers(
     world: Any, signed: Any, other: Any, site: str | None, origin: str | None, token: str | None
 ) -> dict[str, str]:
     origins = {"own": world.public, "own:444": f"{world.public}:444", "http": "http://resapermis.test"}
-    said = {
+    sent = {
         "Sec-Fetch-Site": site,
         "Origin": origins.get(origin, origin) if origin else None,
         "X-CSRF-Token": {"own": signed.csrf, "other": other.csrf}.get(token or ""),
         "Cookie": f"{world.cookie}={signed.cookie}",
     }
-    return {name: value for name, value in said.items() if value is not None}
+    return {name: value for name, value in sent.items() if value is not None}
 
 
 async def test_only_our_page_with_its_token_passes(world: Any) -> None:

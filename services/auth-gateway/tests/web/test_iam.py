@@ -1,4 +1,4 @@
-"""Who of a school is told by mail: said to notification alone."""
+"""Who of a school gets mail: answered to notification alone."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ async def _ask(iam: Any, school: str, caller: str = "notification", principal: s
     return list(answer.recipients)
 
 
-async def test_notification_hears_the_addresses_of_one_school(world: Any, iam: Any) -> None:
+async def test_notification_receives_the_addresses_of_one_school(world: Any, iam: Any) -> None:
     ours = await world.session()
     await world.session(school="school-2")
     assert [(one.account_id, one.email, one.locale) for one in await _ask(iam, "school-1")] == [
@@ -52,7 +52,7 @@ async def test_not_even_in_a_persons_name(iam: Any) -> None:
     assert refused.value.code == Code.CODE_FORBIDDEN
 
 
-async def test_an_account_whose_key_is_gone_is_nobody_and_the_others_are_told(world: Any, iam: Any) -> None:
+async def test_an_account_whose_key_is_gone_is_nobody_and_the_others_are_listed(world: Any, iam: Any) -> None:
     gone, there = await world.session(), await world.session()
     async with transaction(world.dependencies.sessions.engine) as tx:
         destroyed = sa.update(tables.accounts).where(tables.accounts.c.id == gone.session.account_id)

@@ -124,7 +124,7 @@ def _notice(notice_id: str = "n-1") -> notification_pb2.Notice:
     )
 
 
-async def test_time_is_said_at_once_and_again(live_world: Any) -> None:
+async def test_time_is_sent_at_once_and_again(live_world: Any) -> None:
     async with _open(live_world, await live_world.session()) as feed:
         _, data, event_id = await feed.next("tick")
     assert data == {"serverTime": live_world.clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")}
@@ -207,7 +207,7 @@ async def test_a_notice_for_everybody_reaches_every_schools_feed(
         assert (await feed.next("notification"))[2] == (await other.next("notification"))[2] == "n-1"
 
 
-async def test_changes_of_lines_are_told_by_topic(live_world: Any, make_bus: Callable[..., Any]) -> None:
+async def test_changes_of_lines_are_sent_by_topic(live_world: Any, make_bus: Callable[..., Any]) -> None:
     bus = await make_bus("basket")
     await live_world.dependencies.live.listen(bus)
     async with _open(live_world, await live_world.session()) as feed:
@@ -218,7 +218,7 @@ async def test_changes_of_lines_are_told_by_topic(live_world: Any, make_bus: Cal
         assert (await feed.next("change"))[1] == {"topic": "booking"}
 
 
-async def test_what_was_missed_is_told_again(live_world: Any, inbox: Inbox) -> None:
+async def test_what_was_missed_is_sent_again(live_world: Any, inbox: Inbox) -> None:
     inbox.notices = [_notice("n-2"), _notice("n-3")]
     headers = {"Last-Event-ID": "n-1"}
     async with _open(live_world, await live_world.session(), **headers) as feed:
@@ -227,7 +227,7 @@ async def test_what_was_missed_is_told_again(live_world: Any, inbox: Inbox) -> N
 
 
 @pytest.mark.parametrize("more", ["cursor", ""])
-async def test_what_cannot_be_told_again_is_read_again(live_world: Any, inbox: Inbox, more: str) -> None:
+async def test_what_cannot_be_sent_again_is_read_again(live_world: Any, inbox: Inbox, more: str) -> None:
     if more:
         inbox.more = more
     else:
@@ -258,7 +258,7 @@ async def test_nobody_without_session_follows(live_world: Any) -> None:
         assert (await browser.get(FEED)).status_code == 401
 
 
-def test_a_slow_reader_is_told_to_read_again_and_an_end_is_always_heard() -> None:
+def test_a_slow_reader_must_read_again_and_an_end_always_arrives() -> None:
     stream = Stream("session", "school")
     for _ in range(101):
         stream.put(Change("basket"))
@@ -271,6 +271,6 @@ def test_a_slow_reader_is_told_to_read_again_and_an_end_is_always_heard() -> Non
 
 @pytest.mark.parametrize("headers", [None, {BATCH_SIZE: "2"}])
 async def test_a_message_that_did_not_keep_ends_no_feed(headers: dict[str, str] | None) -> None:
-    heard: list[Any] = []
-    await live._callback(LineChanged, heard.append)(Msg(Client(), data=b"\xff\xff\xff", headers=headers))
-    assert heard == []
+    received: list[Any] = []
+    await live._callback(LineChanged, received.append)(Msg(Client(), data=b"\xff\xff\xff", headers=headers))
+    assert received == []

@@ -41,19 +41,19 @@ def _explained() -> scheduling_pb2.ExplainResponse:
 
 @pytest.mark.req("R-09", "R-14")
 async def test_a_check_says_why_not_what_to_do_and_when_it_opens(over: Any) -> None:
-    _, browser, told = await over(basket={"CheckHold": basket_pb2.CheckHoldResponse(explained=_explained())})
+    _, browser, services = await over(basket={"CheckHold": basket_pb2.CheckHoldResponse(explained=_explained())})
     items = [{"slotId": "slot-1", "candidateId": "c-1", "trainerId": "u-1", "vehicleId": "v-1"}]
     async with browser:
         answer = await browser.post("/api/v1/basket/check", json={"items": items})
     line = basket_pb2.HoldLine(slot_id="slot-1", candidate_id="c-1", trainer_id="u-1", vehicle_id="v-1")
-    assert told["basket"].asked == [basket_pb2.CheckHoldRequest(lines=[line])]
-    said = answer.json()
-    assert (said["allowed"], said["lines"][0]["opensAt"]) == (False, "2026-12-02T14:00:00Z")
-    (need,) = said["lines"][0]["needs"]
+    assert services["basket"].asked == [basket_pb2.CheckHoldRequest(lines=[line])]
+    body = answer.json()
+    assert (body["allowed"], body["lines"][0]["opensAt"]) == (False, "2026-12-02T14:00:00Z")
+    (need,) = body["lines"][0]["needs"]
     assert need["detail"] == "Réservé aux écoles du département du centre. Ouvre le 02/12/2026 à 15 h 00 (Paris)."
     assert (need["remedy"], need["action"]) == ("wait", "Attendez l'heure dite.")
-    assert said["lines"][0]["verdicts"][0]["rule"] == "R-TERRITORY"
-    assert said["actionNeeds"][0]["detail"] == "Une action porte sur 4 créneaux au plus, vous en demandez 5."
+    assert body["lines"][0]["verdicts"][0]["rule"] == "R-TERRITORY"
+    assert body["actionNeeds"][0]["detail"] == "Une action porte sur 4 créneaux au plus, vous en demandez 5."
 
 
 async def test_a_remedy_that_a_newer_service_says_is_shown_as_a_word(over: Any) -> None:
@@ -75,11 +75,11 @@ async def test_a_preparation_shows_what_stands_ready(over: Any) -> None:
         token_fresh=True,
     )
     prepared.basket_expires_at.FromDatetime(NOON)
-    _, browser, told = await over(basket={"PrepareOpening": prepared}, mandate={"DescribeCandidates": NAMES})
+    _, browser, services = await over(basket={"PrepareOpening": prepared}, mandate={"DescribeCandidates": NAMES})
     body = {"category": "B", "department": "94", "candidateIds": ["c-aaaa"]}
     async with browser:
         answer = (await browser.post("/api/v1/basket/preparation", json=body)).json()
-    assert told["basket"].asked == [
+    assert services["basket"].asked == [
         basket_pb2.PrepareOpeningRequest(category="B", department="94", candidate_ids=["c-aaaa"])
     ]
     assert answer["basketExpiresAt"] == "2026-12-09T12:00:00Z"
@@ -106,21 +106,21 @@ async def test_a_basket_that_could_not_be_opened_says_why(over: Any) -> None:
 
 
 async def test_more_than_twelve_candidates_are_not_prepared(over: Any) -> None:
-    _, browser, told = await over(basket={})
+    _, browser, services = await over(basket={})
     body = {"category": "B", "department": "94", "candidateIds": [f"c-{n}" for n in range(13)]}
     async with browser:
         answer = await browser.post("/api/v1/basket/preparation", json=body)
-    assert (answer.status_code, told["basket"].asked) == (422, [])
+    assert (answer.status_code, services["basket"].asked) == (422, [])
 
 
 @pytest.mark.req("R-17")
 async def test_a_line_says_who_accompanies_and_in_what(over: Any) -> None:
     line = _line(state=basket_pb2.LINE_STATE_HELD, trainer_id="u-1")
-    _, browser, told = await over(basket={"SetLineResources": basket_pb2.SetLineResourcesResponse(line=line)})
+    _, browser, services = await over(basket={"SetLineResources": basket_pb2.SetLineResourcesResponse(line=line)})
     body = {"trainerId": "u-1", "vehicleId": None}
     async with browser:
         answer = await browser.put("/api/v1/basket/items/l-1/accompaniment", json=body, headers=KEY)
-    assert told["basket"].asked == [
+    assert services["basket"].asked == [
         basket_pb2.SetLineResourcesRequest(request_id="act-1", line_id="l-1", trainer_id="u-1")
     ]
     assert (answer.json()["trainerId"], answer.json()["vehicleId"]) == ("u-1", None)
@@ -129,7 +129,7 @@ async def test_a_line_says_who_accompanies_and_in_what(over: Any) -> None:
 @pytest.mark.req("R-26")
 async def test_bookings_change_places(over: Any) -> None:
     lines = [_line("l-3"), _line("l-4", changing=True)]
-    _, browser, told = await over(
+    _, browser, services = await over(
         basket={
             "ListSwappable": booking_pb2.ListSwappableResponse(bookings=[_line("l-2")]),
             "SwapBookings": booking_pb2.SwapBookingsResponse(bookings=lines),
@@ -140,7 +140,7 @@ async def test_bookings_change_places(over: Any) -> None:
         own_day = await browser.get("/api/v1/bookings/l-1/swappable")
         await browser.get("/api/v1/bookings/l-1/swappable?date=2026-12-10")
         swapped = await browser.post("/api/v1/bookings/l-1/swap", json={"otherBookingId": "l-2"}, headers=KEY)
-    assert told["basket"].asked == [
+    assert services["basket"].asked == [
         booking_pb2.ListSwappableRequest(booking_id="l-1"),
         booking_pb2.ListSwappableRequest(booking_id="l-1", date="2026-12-10"),
         booking_pb2.SwapBookingsRequest(request_id="act-1", booking_id="l-1", other_booking_id="l-2"),
@@ -167,7 +167,7 @@ async def test_results_are_counted_and_shown_on_the_line(over: Any) -> None:
     result.found_at.FromDatetime(NOON)
     done = _line(state=basket_pb2.LINE_STATE_DONE, found_elsewhere=True, result=result)
     absent = _line("l-2", result=basket_pb2.Result(outcome=basket_pb2.Result.OUTCOME_ABSENT))
-    _, browser, told = await over(
+    _, browser, services = await over(
         basket={
             "GetResults": booking_pb2.GetResultsResponse(counts=[count]),
             "ListBookings": booking_pb2.ListBookingsResponse(bookings=[done, absent]),
@@ -176,7 +176,7 @@ async def test_results_are_counted_and_shown_on_the_line(over: Any) -> None:
     async with browser:
         counted = (await browser.get("/api/v1/bookings/results?from=2026-01&to=2026-12")).json()["items"]
         lines = (await browser.get("/api/v1/bookings?filter=past")).json()["items"]
-    assert told["basket"].asked[0] == booking_pb2.GetResultsRequest(from_month="2026-01", to_month="2026-12")
+    assert services["basket"].asked[0] == booking_pb2.GetResultsRequest(from_month="2026-01", to_month="2026-12")
     assert counted[0] == {
         "month": "2026-11",
         "category": "B",
@@ -193,7 +193,7 @@ async def test_results_are_counted_and_shown_on_the_line(over: Any) -> None:
 
 @pytest.mark.parametrize("month", ["2026-13", "1926-01", "2026", "2026-1"])
 async def test_a_month_that_is_none_is_refused(over: Any, month: str) -> None:
-    _, browser, told = await over(basket={})
+    _, browser, services = await over(basket={})
     async with browser:
         answer = await browser.get(f"/api/v1/bookings/results?from={month}")
-    assert (answer.status_code, told["basket"].asked) == (422, [])
+    assert (answer.status_code, services["basket"].asked) == (422, [])

@@ -1,4 +1,4 @@
-"""Every refusal becomes a problem that says what to do, in the reader's language."""
+"""Every refusal becomes a problem that names what to do, in the reader's language."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,9 +19,9 @@ NAMES = [name.removeprefix("CODE_") for name in errors_pb2.Code.keys()]  # noqa:
 def test_each_code_has_a_status_and_a_sentence_in_both_languages(name: str) -> None:
     failure = Failure(errors_pb2.Code.Value(f"CODE_{name}"), "for the logs")
     assert status_of(failure) == 202 or 400 <= status_of(failure) < 600
-    said = {body_of(failure, "fr").detail, body_of(failure, "en").detail}
-    assert len(said) == 2
-    for text in said:
+    texts = {body_of(failure, "fr").detail, body_of(failure, "en").detail}
+    assert len(texts) == 2
+    for text in texts:
         assert text.endswith(".")
         assert len(text.split()) <= 25
         assert name not in text
@@ -94,7 +94,7 @@ async def test_a_problem_says_its_language(world: Any) -> None:
     assert answer.json()["detail"] == "Your session is over. Sign in again: your work is kept."
 
 
-async def test_a_part_that_is_away_is_a_503_that_says_so(world: Any) -> None:
+async def test_a_dependency_that_is_away_is_a_503_that_says_so(world: Any) -> None:
     async with world.browser(await world.session()) as browser:
         answer = await browser.get("/api/v1/basket")
     assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")

@@ -28,7 +28,7 @@ async def process(
     await make_bus("auth-gateway")  # NATS listens now
     port, metrics = free_port(), free_port()
     world = await make_world(public_url=f"http://localhost:{port}")
-    told = world.dependencies.settings
+    settings = world.dependencies.settings
     url = world.dependencies.sessions.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     peers = {
         f"RESAPERMIS_PEER_{name}": "127.0.0.1:9"
@@ -43,12 +43,12 @@ async def process(
         "RESAPERMIS_METRICS_LISTEN": f"127.0.0.1:{metrics}",
         "RESAPERMIS_PRINCIPAL_JWKS": str(principal_keys[1]),
         "RESAPERMIS_PRINCIPAL_KEY_FILE": str(principal_keys[0]),
-        "RESAPERMIS_KEYSET_FILE": str(told.keyset_file),
+        "RESAPERMIS_KEYSET_FILE": str(settings.keyset_file),
         "RESAPERMIS_POLICIES": str(POLICIES),
         "RESAPERMIS_WEB_LISTEN": f"127.0.0.1:{port}",
-        "RESAPERMIS_PUBLIC_URL": told.public_url,
-        "RESAPERMIS_WEB_ROOT": str(told.web_root),
-        "RESAPERMIS_OIDC_ISSUER": told.oidc_issuer,
+        "RESAPERMIS_PUBLIC_URL": settings.public_url,
+        "RESAPERMIS_WEB_ROOT": str(settings.web_root),
+        "RESAPERMIS_OIDC_ISSUER": settings.oidc_issuer,
         "RESAPERMIS_OIDC_CLIENT_ID": "resapermis",
         "RESAPERMIS_OIDC_CLIENT_SECRET": "client-secret-of-tests",
         "RESAPERMIS_RDVPERMIS_URL": "https://rdvpermis.test",
@@ -85,8 +85,11 @@ async def test_it_serves_until_sigterm_and_then_drains(process: tuple[Any, Any, 
         async with browser.stream("GET", "/api/v1/notifications/stream") as feed:
             texts = feed.aiter_text()
             assert "event: tick" in await anext(texts)
-            told = await browser.get(f"http://127.0.0.1:{metrics}/metrics")
-            assert 'resapermis_http_seconds_count{method="GET",route="/auth/session",status="200"} 1.0' in told.text
+            metrics_page = await browser.get(f"http://127.0.0.1:{metrics}/metrics")
+            assert (
+                'resapermis_http_seconds_count{method="GET",route="/auth/session",status="200"} 1.0'
+                in metrics_page.text
+            )
             started.send_signal(signal.SIGTERM)
             rest = [text async for text in texts]
             assert not any("signed-out" in text for text in rest)
@@ -98,7 +101,7 @@ async def test_it_serves_until_sigterm_and_then_drains(process: tuple[Any, Any, 
     assert "worker.ended" not in log
 
 
-async def test_a_sign_out_on_one_replica_is_heard_by_another_through_the_outbox(process: tuple[Any, Any, int]) -> None:
+async def test_a_sign_out_on_one_replica_reaches_another_through_the_outbox(process: tuple[Any, Any, int]) -> None:
     world, started, _ = process
     await _ready(started)
     signed = await world.session()
@@ -112,7 +115,7 @@ async def test_a_sign_out_on_one_replica_is_heard_by_another_through_the_outbox(
         assert "event: tick" in await anext(texts)
         async with world.browser(signed) as elsewhere:  # this test's own gateway: another replica on the same database
             assert (await elsewhere.post("/auth/logout")).status_code == 200
-        async with asyncio.timeout(2):  # within 0.5 s of the relay's own round, as nothing rings its bell here
+        async with asyncio.timeout(2):  # within 0.5 s of the relay's own round, as nothing wakes it here
             assert any(["signed-out" in text async for text in texts])
     for task in list(world.dependencies.sessions.background):
         await task

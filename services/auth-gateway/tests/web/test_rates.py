@@ -36,7 +36,7 @@ def test_who_asked_a_while_ago_is_forgotten() -> None:
     assert len(window) == 61
 
 
-def test_a_refused_request_is_told_when_the_next_is_free() -> None:
+def test_a_refused_request_learns_when_the_next_is_free() -> None:
     rates = Rates(sign_in="1/minute", write="2/minute", calendar="1/hour", now=lambda: 1_000_000.0)
     rates.spend("calendar", "address")
     with pytest.raises(Failure) as refused:

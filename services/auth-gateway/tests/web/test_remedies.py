@@ -1,4 +1,4 @@
-"""Every refusal says what to do: each code of RdvPermis and each remedy of a rule, in both languages."""
+"""Every refusal names what to do: each code of RdvPermis and each remedy of a rule, in both languages."""
 
 import ast
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_auth_gateway.egress.refusals import TABLE
 from resapermis_auth_gateway.web.texts.remedies import OF_CODE, REMEDIES, remedy_of, remedy_sentence
-from resapermis_auth_gateway.web.texts.rule_sentences import BARS, SENTENCES, VARIANTS, bar_reason
+from resapermis_auth_gateway.web.texts.rule_sentences import RESTRICTIONS, SENTENCES, VARIANTS, restriction_reason
 from resapermis_auth_gateway.web.texts.sentences import sentence
 from resapermis_auth_gateway.web.wire.problem import body_of
 from resapermis_kit.errors import Code, Failure
@@ -63,7 +63,7 @@ def test_what_a_rule_advises_goes_before_what_the_code_does() -> None:
     assert Code.Name(Code.CODE_SLOT_TAKEN) == "CODE_SLOT_TAKEN"
 
 
-def test_each_bar_has_a_reason_in_words() -> None:
-    for word in BARS:
-        assert bar_reason(word, "fr") != bar_reason(word, "en")
-    assert bar_reason("NEVER_SEEN", "en") == "penalty, says RdvPermis"
+def test_each_restriction_has_a_reason_in_words() -> None:
+    for word in RESTRICTIONS:
+        assert restriction_reason(word, "fr") != restriction_reason(word, "en")
+    assert restriction_reason("NEVER_SEEN", "en") == "penalty, says RdvPermis"

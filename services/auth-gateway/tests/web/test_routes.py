@@ -55,11 +55,11 @@ async def test_slots_come_with_each_rules_verdict_and_the_centres_own_hours(over
     found = scheduling_pb2.SearchSlotsResponse(
         slots=[judged], next_cursor="n", incomplete=True, incomplete_reason="budget"
     )
-    world, browser, told = await over(scheduling_rules={"SearchSlots": found})
+    world, browser, services = await over(scheduling_rules={"SearchSlots": found})
     async with browser:
         query = {"department": "974", "category": "B", "from": "2026-12-09", "to": "2026-12-10", "centre": ["1", "2"]}
         answer = (await browser.get("/api/v1/slots", params=query)).json()
-    asked = told["scheduling-rules"].asked[0]
+    asked = services["scheduling-rules"].asked[0]
     assert getattr(asked, "from").ToDatetime() == datetime(2026, 12, 8, 20, 0)  # noqa: DTZ001 - midnight there, in UTC
     assert asked.to.ToDatetime() == datetime(2026, 12, 10, 20, 0)  # noqa: DTZ001 - the last day is included
     assert list(asked.centre_ids) == ["1", "2"]
@@ -72,10 +72,10 @@ async def test_slots_come_with_each_rules_verdict_and_the_centres_own_hours(over
 
 
 async def test_services_hear_who_asks_and_from_which_network(over: Any) -> None:
-    _, browser, told = await over(scheduling_rules={"ListCentres": scheduling_pb2.ListCentresResponse()})
+    _, browser, services = await over(scheduling_rules={"ListCentres": scheduling_pb2.ListCentresResponse()})
     async with browser:
         await browser.get("/api/v1/centres?department=94&category=B", headers={"x-resapermis-principal": "forged"})
-    who = told["scheduling-rules"].callers[0]
+    who = services["scheduling-rules"].callers[0]
     assert who.service == "auth-gateway"
     assert who.person.school_id == "school-1"
     assert who.person.roles == ("school_manager",)
@@ -85,18 +85,18 @@ async def test_services_hear_who_asks_and_from_which_network(over: Any) -> None:
 @pytest.mark.req("D-13")
 async def test_a_hold_that_is_granted_is_a_201_for_which_no_name_is_read(over: Any) -> None:
     group = basket_pb2.Group(id="g-1", lines=[_line(basket_pb2.LINE_STATE_HELD, candidate="c-aaaa")])
-    _, browser, told = await over(
+    _, browser, services = await over(
         basket={"HoldSlots": basket_pb2.HoldSlotsResponse(group=group)}, mandate={"DescribeCandidates": NAMES}
     )
     async with browser:
         body = {"items": [{"slotId": "slot-1", "candidateId": "c-aaaa"}], "allOrNothing": True}
         answer = await browser.post("/api/v1/basket/items", json=body, headers=KEY)
     assert answer.status_code == 201
-    assert told["basket"].asked[0] == basket_pb2.HoldSlotsRequest(
+    assert services["basket"].asked[0] == basket_pb2.HoldSlotsRequest(
         request_id="act-1", lines=[basket_pb2.HoldLine(slot_id="slot-1", candidate_id="c-aaaa")], all_or_nothing=True
     )
     assert answer.json()["group"]["lines"][0]["candidate"] == {"id": "c-aaaa", "displayName": "…aaaa"}
-    assert told["mandate"].asked == []
+    assert services["mandate"].asked == []
     assert answer.json()["results"] == [{"lineId": "l-1", "slotId": "slot-1", "state": "held", "problem": None}]
 
 
@@ -157,7 +157,7 @@ async def test_the_basket_is_shown_even_while_names_cannot_be_read(over: Any) ->
 
 async def test_many_lines_cost_one_question_about_names(over: Any) -> None:
     lines = [_line(basket_pb2.LINE_STATE_BOOKED, line_id=f"l-{n}", candidate=f"c-{n % 3}") for n in range(50)]
-    _, browser, told = await over(
+    _, browser, services = await over(
         basket={
             "ListBookings": booking_pb2.ListBookingsResponse(
                 bookings=lines, replacements_left=3, replacements_per_month=5
@@ -167,8 +167,8 @@ async def test_many_lines_cost_one_question_about_names(over: Any) -> None:
     )
     async with browser:
         answer = (await browser.get("/api/v1/bookings?filter=to_confirm")).json()
-    assert told["basket"].asked[0].filter == booking_pb2.BOOKING_FILTER_TO_CONFIRM
-    assert [list(one.candidate_ids) for one in told["mandate"].asked] == [["c-0", "c-1", "c-2"]]
+    assert services["basket"].asked[0].filter == booking_pb2.BOOKING_FILTER_TO_CONFIRM
+    assert [list(one.candidate_ids) for one in services["mandate"].asked] == [["c-0", "c-1", "c-2"]]
     assert answer["replacements"] == {"left": 3, "perMonth": 5}
 
 
@@ -178,7 +178,7 @@ async def test_lines_are_named_given_back_cancelled_and_replaced(over: Any) -> N
         _line(basket_pb2.LINE_STATE_BOOKED, changing=True),
         _line(basket_pb2.LINE_STATE_BOOKED, exam_id="e-1"),
     )
-    _, browser, told = await over(
+    _, browser, services = await over(
         basket={
             "NameCandidate": basket_pb2.NameCandidateResponse(line=held),
             "ReleaseLine": basket_pb2.ReleaseLineResponse(line=released),
@@ -191,7 +191,7 @@ async def test_lines_are_named_given_back_cancelled_and_replaced(over: Any) -> N
         gone = await browser.delete("/api/v1/basket/items/l-1", headers=KEY)
         cancelled = await browser.post("/api/v1/bookings/l-1/cancellation", json={"reason": "not_ready"}, headers=KEY)
         replaced = await browser.post("/api/v1/bookings/l-1/replacement", json={"candidateId": "c-2"}, headers=KEY)
-    assert told["basket"].asked == [
+    assert services["basket"].asked == [
         basket_pb2.NameCandidateRequest(request_id="act-1", line_id="l-1"),
         basket_pb2.ReleaseLineRequest(request_id="act-1", line_id="l-1"),
         booking_pb2.CancelBookingRequest(request_id="act-1", booking_id="l-1", reason="not_ready"),
@@ -205,7 +205,7 @@ async def test_lines_are_named_given_back_cancelled_and_replaced(over: Any) -> N
 async def test_candidates_and_mandates_go_to_mandate_in_bodies_only(over: Any) -> None:
     candidate = mandate_pb2.Candidate(id="c-1", last_name="O'Brien-Œuvre", first_name="Zoé", neph="001234567890")
     mandate = mandate_pb2.Mandate(id="m-1", candidate_id="c-1", category="B", state=mandate_pb2.MANDATE_STATE_PENDING)
-    _, browser, told = await over(
+    _, browser, services = await over(
         mandate={
             "CreateCandidate": mandate_pb2.CreateCandidateResponse(candidate=candidate),
             "SearchCandidates": mandate_pb2.SearchCandidatesResponse(candidates=[candidate]),
@@ -228,10 +228,10 @@ async def test_candidates_and_mandates_go_to_mandate_in_bodies_only(over: Any) -
         await browser.post("/api/v1/mandates/m-1/refresh")
         await browser.post("/api/v1/mandates/m-1/revocation", headers=KEY)
     assert (made.status_code, asked.status_code) == (201, 201)
-    heard = told["mandate"].asked
-    assert (heard[0].last_name, heard[0].first_name, heard[0].neph) == tuple(body.values())
-    assert [getattr(one, "request_id", "") for one in heard] == ["act-1", "", "", "", "act-1", "", "", "act-1"]
-    assert heard[5].state == mandate_pb2.MANDATE_STATE_PENDING
+    requests = services["mandate"].asked
+    assert (requests[0].last_name, requests[0].first_name, requests[0].neph) == tuple(body.values())
+    assert [getattr(one, "request_id", "") for one in requests] == ["act-1", "", "", "", "act-1", "", "", "act-1"]
+    assert requests[5].state == mandate_pb2.MANDATE_STATE_PENDING
     assert made.json() == shown.json() == found.json()["items"][0] == listed.json()["items"][0]
     assert made.json()["neph"] == "001234567890"
     assert mandates.json()["items"][0]["state"] == "pending"
@@ -242,13 +242,13 @@ async def test_thresholds_are_judged_on_what_basket_counts(over: Any) -> None:
     threshold = scheduling_pb2.Threshold(
         department="94", month="2026-12", category="B", limit=11, paced_limit=9, taken=7, fte=2.5, rate_per_fte=4.5
     )
-    _, browser, told = await over(
+    _, browser, services = await over(
         basket={"GetUsage": basket_pb2.GetUsageResponse(usage=[usage])},
         scheduling_rules={"ListThresholds": scheduling_pb2.ListThresholdsResponse(thresholds=[threshold])},
     )
     async with browser:
         answer = (await browser.get("/api/v1/thresholds")).json()
-    assert list(told["scheduling-rules"].asked[0].usage) == [usage]
+    assert list(services["scheduling-rules"].asked[0].usage) == [usage]
     assert (answer["items"][0]["limit"], answer["items"][0]["rdvpermisLimit"]) == (11, None)
 
 
@@ -299,7 +299,7 @@ async def test_the_inbox_names_candidates_and_marks_are_passed_on(over: Any) -> 
         text_fr="Réservé.",
         text_en="Booked.",
     )
-    _, browser, told = await over(
+    _, browser, services = await over(
         notification={
             "ListNotices": notification_pb2.ListNoticesResponse(notices=[notice], unread=1),
             "MarkRead": notification_pb2.MarkReadResponse(notice=notice),
@@ -312,7 +312,7 @@ async def test_the_inbox_names_candidates_and_marks_are_passed_on(over: Any) -> 
     assert page["unread"] == 1
     assert page["items"][0]["text"] == {"fr": "Réservé.", "en": "Booked."}
     assert page["items"][0]["candidate"]["displayName"] == "L. Martin"
-    assert told["notification"].asked == [
+    assert services["notification"].asked == [
         notification_pb2.ListNoticesRequest(limit=50, unread_only=True),
         notification_pb2.MarkReadRequest(notice_id="n-1"),
     ]
@@ -333,12 +333,12 @@ async def test_a_service_s_refusal_reaches_the_browser_whole(over: Any) -> None:
 
 
 async def test_what_policy_does_not_allow_is_refused_by_the_service(over: Any) -> None:
-    world, browser, told = await over(mandate={"ListCandidates": mandate_pb2.ListCandidatesResponse()})
+    world, browser, services = await over(mandate={"ListCandidates": mandate_pb2.ListCandidatesResponse()})
     await browser.aclose()
     async with world.browser(await world.session(role="trainer")) as trainer:
         answer = await trainer.get("/api/v1/candidates")
     assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
-    assert told["mandate"].asked == []
+    assert services["mandate"].asked == []
 
 
 async def test_an_unknown_word_of_a_newer_service_is_shown_not_a_500(over: Any) -> None:

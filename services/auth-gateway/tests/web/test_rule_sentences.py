@@ -1,4 +1,4 @@
-"""A refusal by a rule says which, and when it opens, in the reader's language."""
+"""A refusal by a rule names it, and when it opens, in the reader's language."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_a_rule_with_many_faces_says_which() -> None:
 
 
 @pytest.mark.req("R-21")
-def test_a_bar_says_why_and_until_when() -> None:
+def test_a_restriction_says_why_and_until_when() -> None:
     verdict = _against("R-PENALTY", reason="failure")
     verdict.opens_at.FromDatetime(datetime(2027, 1, 10, 23, tzinfo=UTC))
     assert rule_sentence([verdict], "fr") == (

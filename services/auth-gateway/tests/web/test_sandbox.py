@@ -36,13 +36,13 @@ SECRET = "client-secret-of-tests"
 @pytest.fixture(scope="module")
 def sandbox(serve_sandbox: Any) -> Sandbox:
     numbers = iter(range(10**9))
-    told = SandboxSettings(
+    settings = SandboxSettings(
         public_url=STATE,
         client_secret=SECRET,
         redirect_uris=("https://resapermis.test/auth/callback",),
         schools=20,
     )
-    state = Sandbox(told, lambda: datetime.now(UTC), lambda: f"secret-{next(numbers)}")
+    state = Sandbox(settings, lambda: datetime.now(UTC), lambda: f"secret-{next(numbers)}")
     serve_sandbox(state)
     return state
 

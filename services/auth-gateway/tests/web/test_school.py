@@ -19,9 +19,9 @@ PEOPLE = rdvpermis_pb2.ListEmployeesResponse(
 
 async def _as_admin(over: Any, **answers: Any) -> tuple[Any, Any]:
     """A browser of the school's administrator, and scheduling-rules."""
-    world, browser, told = await over(**answers)
+    world, browser, services = await over(**answers)
     await browser.aclose()
-    return world.browser(await world.session(role="school_admin")), told["scheduling-rules"]
+    return world.browser(await world.session(role="school_admin")), services["scheduling-rules"]
 
 
 def _trainer() -> school_pb2.Trainer:
@@ -120,30 +120,30 @@ async def test_vehicles_are_added_and_changed(over: Any) -> None:
 async def test_hours_are_declared_in_hundredths_and_their_fte_comes_back(over: Any) -> None:
     hours = school_pb2.Hours(trainer_id="u-1", month="2026-11", category="B", kind="practical", hundredths=12050)
     fte = school_pb2.Fte(department="94", category="B", hundredths=79, first_month="2026-08", last_month="2026-10")
-    _, browser, told = await over(
+    _, browser, services = await over(
         scheduling_rules={
             "DeclareHours": school_pb2.DeclareHoursResponse(),
             "ListHours": school_pb2.ListHoursResponse(hours=[hours], fte=[fte]),
         }
     )
-    said = {"trainerId": "u-1", "month": "2026-11", "category": "B", "kind": "practical", "hours": 120.5}
+    declared = {"trainerId": "u-1", "month": "2026-11", "category": "B", "kind": "practical", "hours": 120.5}
     async with browser:
-        answer = (await browser.put("/api/v1/school/hours", json={"hours": [said]})).json()
-        finer = await browser.put("/api/v1/school/hours", json={"hours": [said | {"hours": 1.005}]})
-    assert told["scheduling-rules"].asked[0] == school_pb2.DeclareHoursRequest(hours=[hours])
+        answer = (await browser.put("/api/v1/school/hours", json={"hours": [declared]})).json()
+        finer = await browser.put("/api/v1/school/hours", json={"hours": [declared | {"hours": 1.005}]})
+    assert services["scheduling-rules"].asked[0] == school_pb2.DeclareHoursRequest(hours=[hours])
     assert (answer["items"][0]["hours"], answer["fte"][0]["fte"]) == (120.5, 0.79)
     assert finer.json()["violations"][0]["field"] == "hours[0].hours"
 
 
 @pytest.mark.req("R-21")
-async def test_a_standing_says_bars_in_words_and_when_they_end(over: Any) -> None:
-    bar = school_pb2.StandingRestriction(
+async def test_a_standing_gives_restrictions_in_words_and_when_they_end(over: Any) -> None:
+    ours = school_pb2.StandingRestriction(
         id="b-1", category="B", reason="failure", waiver_proposed=True, waiver_proposed_by="a-1"
     )
     theirs = school_pb2.StandingRestriction(id="b-2", category="B", reason="MOTIF_JAMAIS_VU", from_rdvpermis=True)
-    standing = school_pb2.Standing(candidate_id="c-1", restrictions=[bar, theirs])
+    standing = school_pb2.Standing(candidate_id="c-1", restrictions=[ours, theirs])
     standing.next_possible_at["B"].FromDatetime(datetime(2027, 1, 10, tzinfo=UTC))
-    _, browser, told = await over(
+    _, browser, services = await over(
         scheduling_rules={
             "GetStanding": school_pb2.GetStandingResponse(standings=[standing]),
             "ProposeWaiver": school_pb2.ProposeWaiverResponse(),
@@ -152,29 +152,31 @@ async def test_a_standing_says_bars_in_words_and_when_they_end(over: Any) -> Non
     )
     async with browser:
         answer = await browser.get("/api/v1/candidates/c-1/standing")
-        lift = await browser.post("/api/v1/restrictions/b-1/waiver", json={"reason": "illness"})
+        waiver = await browser.post("/api/v1/restrictions/b-1/waiver", json={"reason": "illness"})
         refused = await browser.post("/api/v1/restrictions/b-1/waiver-approval")
     shown = answer.json()
     assert [one["detail"] for one in shown["restrictions"]] == ["échec à un examen", "pénalité, dit RdvPermis"]
     assert (shown["restrictions"][0]["waiverProposed"], shown["restrictions"][0]["waiverProposedByMe"]) == (True, False)
     assert shown["nextPossibleAt"] == {"B": "2027-01-10T00:00:00Z"}
     assert "a-1" not in answer.text
-    assert told["scheduling-rules"].asked[1] == school_pb2.ProposeWaiverRequest(restriction_id="b-1", reason="illness")
-    assert lift.status_code == 204
+    assert services["scheduling-rules"].asked[1] == school_pb2.ProposeWaiverRequest(
+        restriction_id="b-1", reason="illness"
+    )
+    assert waiver.status_code == 204
     assert (refused.status_code, refused.json()["code"]) == (403, "FORBIDDEN")  # a manager is no administrator
 
 
 @pytest.mark.req("R-21")
-async def test_an_administrator_approves_a_lift(over: Any) -> None:
-    world, browser, told = await over(scheduling_rules={"ApproveWaiver": school_pb2.ApproveWaiverResponse()})
+async def test_an_administrator_approves_a_waiver(over: Any) -> None:
+    world, browser, services = await over(scheduling_rules={"ApproveWaiver": school_pb2.ApproveWaiverResponse()})
     await browser.aclose()
     async with world.browser(await world.session(role="school_admin")) as admin:
         answer = await admin.post("/api/v1/restrictions/b-1/waiver-approval")
     assert (answer.status_code, answer.content) == (204, b"")
-    assert told["scheduling-rules"].asked == [school_pb2.ApproveWaiverRequest(restriction_id="b-1")]
+    assert services["scheduling-rules"].asked == [school_pb2.ApproveWaiverRequest(restriction_id="b-1")]
 
 
-async def test_a_candidate_without_bars_has_an_empty_standing(over: Any) -> None:
+async def test_a_candidate_without_restrictions_has_an_empty_standing(over: Any) -> None:
     _, browser, _ = await over(scheduling_rules={"GetStanding": school_pb2.GetStandingResponse()})
     async with browser:
         answer = await browser.get("/api/v1/candidates/c-1/standing")

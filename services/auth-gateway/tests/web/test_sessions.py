@@ -91,8 +91,8 @@ async def test_the_end_is_written_down_at_most_once_a_minute(world: Any) -> None
 )
 async def test_only_our_one_cookie_to_the_letter_opens_a_session(world: Any, cookies: str) -> None:
     signed = await world.session()
-    told = cookies.format(name=world.cookie, lower=world.cookie.lower(), value=signed.cookie, other="B" * 43)
-    async with world.browser(headers={"Cookie": told.encode()}) as browser:
+    header = cookies.format(name=world.cookie, lower=world.cookie.lower(), value=signed.cookie, other="B" * 43)
+    async with world.browser(headers={"Cookie": header.encode()}) as browser:
         assert (await browser.get("/auth/session")).status_code == 401
 
 
@@ -122,10 +122,10 @@ async def test_signing_out_ends_everything(world: Any) -> None:
         await task
     assert world.provider.revoked == [f"refresh-{signed.cookie}"]
     assert await world.count(tables.tokens, tokens.LIVE) == 0
-    said = await world.said()
-    assert [kind for kind, _ in said] == [ENDED, RECORD]
-    assert SessionEnded.FromString(said[0][1]).cause == "signed_out"
-    assert Record.FromString(said[1][1]).actor.id == str(signed.session.account_id)
+    published = await world.published()
+    assert [kind for kind, _ in published] == [ENDED, RECORD]
+    assert SessionEnded.FromString(published[0][1]).cause == "signed_out"
+    assert Record.FromString(published[1][1]).actor.id == str(signed.session.account_id)
 
 
 async def test_signing_out_does_not_wait_for_a_provider_that_is_away(world: Any) -> None:
@@ -139,13 +139,13 @@ async def test_signing_out_does_not_wait_for_a_provider_that_is_away(world: Any)
     assert answer.json()["redirect"] == f"{world.public}/"
 
 
-async def test_a_session_that_ran_out_is_ended_by_the_clock_and_said(world: Any) -> None:
+async def test_a_session_that_ran_out_is_ended_by_the_clock_and_published(world: Any) -> None:
     idle = await world.session()
     world.clock.pass_(minutes=15)
     await world.session(school="school-2")
     await world.dependencies.sessions.end_overdue()
     assert await world.count(tables.sessions, queries.LIVE) == 1
-    ended, record = [payload for _, payload in await world.said()]
+    ended, record = [payload for _, payload in await world.published()]
     assert SessionEnded.FromString(ended).session_id == str(idle.id)
     assert SessionEnded.FromString(ended).cause == "idle"
     assert Record.FromString(record).actor.kind == Actor.KIND_SYSTEM
@@ -155,7 +155,7 @@ async def test_a_session_ends_once(world: Any) -> None:
     signed = await world.session()
     for _ in range(2):
         await world.dependencies.sessions.end(signed.session, "signed_out", by_system=False)
-    assert [kind for kind, _ in await world.said()] == [ENDED, RECORD]
+    assert [kind for kind, _ in await world.published()] == [ENDED, RECORD]
 
 
 async def test_on_loopback_over_http_the_cookie_has_a_plain_name(make_world: Any) -> None:
@@ -167,13 +167,13 @@ async def test_on_loopback_over_http_the_cookie_has_a_plain_name(make_world: Any
 
 
 def test_plain_http_beyond_loopback_is_refused_at_the_start(settings: Any) -> None:
-    told = settings.model_copy(update={"public_url": "http://resapermis.example"})
+    insecure = settings.model_copy(update={"public_url": "http://resapermis.example"})
     with pytest.raises(ValueError, match="plain http"):
-        _ = told.secure
+        _ = insecure.secure
 
 
 async def test_a_session_whose_school_is_not_known_yet_opens_nothing(world: Any) -> None:
     signed = await world.session()
     async with transaction(world.dependencies.sessions.engine) as tx:
-        await queries.place_session(tx, signed.id, "", "", "")
+        await queries.set_session_school(tx, signed.id, "", "", "")
     assert not await _alive(world, signed)

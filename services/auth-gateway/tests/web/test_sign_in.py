@@ -31,9 +31,9 @@ async def test_a_person_who_comes_back_from_rdvpermis_has_a_session(with_egress:
     assert session["user"]["displayName"] == "Camille Martin"
     assert session["school"] == {"id": "school-1", "name": "École du Test", "department": "94"}
     assert session["roles"] == ["school_admin"]
-    said = await with_egress.said()
-    assert [kind for kind, _ in said] == [STARTED, RECORD]
-    record = Record.FromString(said[1][1])
+    published = await with_egress.published()
+    assert [kind for kind, _ in published] == [STARTED, RECORD]
+    record = Record.FromString(published[1][1])
     assert (record.action, record.outcome, record.school_id) == ("session.start", OUTCOME_DONE, "school-1")
     assert record.actor.place == "127.0.0.0/24"
 
@@ -126,8 +126,8 @@ async def _refused(world: Any, egress: Any) -> None:
     assert await world.count(tables.sessions) == 0
     assert egress.calls == 0
     assert "userinfo" not in world.provider.calls
-    said = await world.said()
-    assert [Record.FromString(payload).outcome for _, payload in said] == [OUTCOME_REFUSED]
+    published = await world.published()
+    assert [Record.FromString(payload).outcome for _, payload in published] == [OUTCOME_REFUSED]
 
 
 @pytest.mark.parametrize("bad", BAD_CLAIMS)
@@ -294,7 +294,7 @@ async def test_iss_may_be_absent_where_the_provider_never_promised_it(with_egres
         ({}, {}, {"openid-configuration": 302}),
     ],
 )
-async def test_a_provider_that_cannot_be_understood_is_said_to_be_away(
+async def test_a_provider_that_cannot_be_understood_is_reported_away(
     world: Any, discovery: dict[str, Any], raw: dict[str, bytes], status: dict[str, int]
 ) -> None:
     world.provider.discovery, world.provider.raw, world.provider.status = discovery, raw, status
@@ -342,7 +342,7 @@ async def test_userinfo_names_the_person_where_the_id_token_does_not(with_egress
 
 
 @pytest.mark.req("S-02")
-async def test_a_person_whose_school_cannot_be_told_gets_no_session_and_loses_the_tokens(
+async def test_a_person_whose_school_is_not_known_gets_no_session_and_loses_the_tokens(
     with_egress: Any, egress: Any
 ) -> None:
     egress.failure = Failure(Code.CODE_RDVPERMIS_DOWN, "away")

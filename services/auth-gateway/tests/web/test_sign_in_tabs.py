@@ -14,7 +14,7 @@ PAGE = {"Accept": "text/html,application/xhtml+xml"}
 
 async def _refusals(world: Any) -> list[str]:
     records = [
-        Record.FromString(payload) for kind, payload in await world.said() if kind == Record.DESCRIPTOR.full_name
+        Record.FromString(payload) for kind, payload in await world.published() if kind == Record.DESCRIPTOR.full_name
     ]
     return [one.action for one in records if one.outcome == OUTCOME_REFUSED]
 

@@ -1,4 +1,4 @@
-"""Traces and logs tell the route and the outcome, never what identifies a person or opens a session."""
+"""Traces and logs hold the route and the outcome, never what identifies a person or opens a session."""
 
 from typing import Any
 
@@ -42,9 +42,9 @@ async def test_no_code_state_address_or_error_text_is_traced(
         await browser.get("/auth/callback?code=secret-code&state=secret-state")
         await browser.get("/auth/session?x=secret-query")
         await browser.get("/candidats/0199?name=secret-name")
-    told = spans.get_finished_spans()
-    assert {"GET /auth/callback", "GET /auth/session"} <= {span.name for span in told}
+    finished = spans.get_finished_spans()
+    assert {"GET /auth/callback", "GET /auth/session"} <= {span.name for span in finished}
     printed = capsys.readouterr()
-    for text in (_text(told), printed.out + printed.err):
+    for text in (_text(finished), printed.out + printed.err):
         for secret in ("secret-", "127.0.0.1", "Camille", signed.cookie, signed.csrf):
             assert secret not in text

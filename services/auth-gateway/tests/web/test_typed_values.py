@@ -31,11 +31,11 @@ UNDELIVERABLE = {
 @pytest.mark.parametrize("typed", UNDELIVERABLE)
 async def test_an_address_that_reaches_nobody_is_cleaned_or_refused_by_its_field(over: Any, typed: str) -> None:
     answer = mandate_pb2.CreateCandidateResponse(candidate=FOUND)
-    _, browser, told = await over(mandate={"CreateCandidate": answer})
+    _, browser, services = await over(mandate={"CreateCandidate": answer})
     async with browser:
         body = CANDIDATE | {"email": UNDELIVERABLE[typed]}
         made = await browser.post("/api/v1/candidates", json=body, headers=KEY)
-    asked = [one.email for one in told["mandate"].asked]
+    asked = [one.email for one in services["mandate"].asked]
     refused = [one["field"] for one in made.json().get("violations", ())]
     assert (made.status_code, asked, refused) in [(201, ["zoe@mail.example"], []), (422, [], ["email"])]
 
@@ -45,11 +45,11 @@ async def test_an_address_that_reaches_nobody_is_cleaned_or_refused_by_its_field
 )
 async def test_an_address_that_reaches_somebody_goes_through(over: Any, typed: str) -> None:
     answer = mandate_pb2.CreateCandidateResponse(candidate=FOUND)
-    _, browser, told = await over(mandate={"CreateCandidate": answer})
+    _, browser, services = await over(mandate={"CreateCandidate": answer})
     async with browser:
         made = await browser.post("/api/v1/candidates", json=CANDIDATE | {"email": typed}, headers=KEY)
     assert made.status_code == 201
-    assert [one.email for one in told["mandate"].asked] == [typed]
+    assert [one.email for one in services["mandate"].asked] == [typed]
 
 
 TYPED_NAMES = {
@@ -67,11 +67,11 @@ TYPED_NAMES = {
 async def test_a_name_is_written_down_in_one_form(over: Any, typed: str, field: str) -> None:
     written, meant = TYPED_NAMES[typed]
     answer = mandate_pb2.CreateCandidateResponse(candidate=FOUND)
-    _, browser, told = await over(mandate={"CreateCandidate": answer})
+    _, browser, services = await over(mandate={"CreateCandidate": answer})
     async with browser:
         made = await browser.post("/api/v1/candidates", json=CANDIDATE | {field: written}, headers=KEY)
     assert made.status_code == 201
-    asked = told["mandate"].asked[0]
+    asked = services["mandate"].asked[0]
     assert {"lastName": asked.last_name, "firstName": asked.first_name}[field] == meant
 
 
@@ -79,11 +79,11 @@ async def test_a_name_is_written_down_in_one_form(over: Any, typed: str, field: 
 @pytest.mark.parametrize("typed", TYPED_NAMES)
 async def test_a_name_is_looked_for_in_the_form_it_was_written_down_in(over: Any, typed: str) -> None:
     written, meant = TYPED_NAMES[typed]
-    _, browser, told = await over(mandate={"SearchCandidates": mandate_pb2.SearchCandidatesResponse()})
+    _, browser, services = await over(mandate={"SearchCandidates": mandate_pb2.SearchCandidatesResponse()})
     async with browser:
         found = await browser.post("/api/v1/candidates/search", json={"query": written})
     assert found.status_code == 200
-    assert told["mandate"].asked[0].query == meant
+    assert services["mandate"].asked[0].query == meant
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-7: the twenty-first homonym is unfindable")
@@ -93,9 +93,9 @@ async def test_a_search_that_stops_at_twenty_says_so_and_pages(over: Any) -> Non
     assert "cursor" in question.DESCRIPTOR.fields_by_name
     first = answer(candidates=[FOUND] * 20)
     setattr(first, "next_cursor", "n")  # noqa: B010 - the contract has no such field today
-    _, browser, told = await over(mandate={"SearchCandidates": first})
+    _, browser, services = await over(mandate={"SearchCandidates": first})
     async with browser:
         found = await browser.post("/api/v1/candidates/search", json={"query": "martin"})
         await browser.post("/api/v1/candidates/search", json={"query": "martin", "cursor": "n"})
     assert (len(found.json()["items"]), found.json()["nextCursor"]) == (20, "n")
-    assert [one.cursor for one in told["mandate"].asked] == ["", "n"]
+    assert [one.cursor for one in services["mandate"].asked] == ["", "n"]

@@ -19,7 +19,7 @@ async def test_every_filter_of_a_search_reaches_the_mirror(over: Any) -> None:
     slot.ends_at.FromDatetime(NOON)
     slot.centre.CopyFrom(scheduling_pb2.Centre(id="c-1", name="Rungis", distance_km=12.5))
     found = scheduling_pb2.SearchSlotsResponse(slots=[scheduling_pb2.JudgedSlot(slot=slot)])
-    _, browser, told = await over(scheduling_rules={"SearchSlots": found})
+    _, browser, services = await over(scheduling_rules={"SearchSlots": found})
     query = {
         "category": "B",
         "withinKm": "40",
@@ -33,7 +33,7 @@ async def test_every_filter_of_a_search_reaches_the_mirror(over: Any) -> None:
     }
     async with browser:
         answer = (await browser.get("/api/v1/slots", params=query)).json()
-    asked = told["scheduling-rules"].asked[0]
+    asked = services["scheduling-rules"].asked[0]
     assert (asked.department, asked.within_km, asked.day_from_minutes, asked.day_to_minutes) == ("", 40, 480, 750)
     assert (asked.in_a_row, asked.open_now, asked.kind, list(asked.weekdays)) == (2, True, "PLATEAU", [1, 2])
     assert asked.opens_before.ToDatetime(UTC) == datetime(2026, 12, 2, 14, tzinfo=UTC)
@@ -43,10 +43,10 @@ async def test_every_filter_of_a_search_reaches_the_mirror(over: Any) -> None:
 
 
 async def test_a_plain_search_sets_no_filter(over: Any) -> None:
-    _, browser, told = await over(scheduling_rules={"SearchSlots": scheduling_pb2.SearchSlotsResponse()})
+    _, browser, services = await over(scheduling_rules={"SearchSlots": scheduling_pb2.SearchSlotsResponse()})
     async with browser:
         await browser.get("/api/v1/slots?department=94&category=B")
-    asked = told["scheduling-rules"].asked[0]
+    asked = services["scheduling-rules"].asked[0]
     assert not any(asked.HasField(name) for name in ("within_km", "day_from_minutes", "day_to_minutes", "opens_before"))
     assert (asked.in_a_row, asked.open_now, asked.kind, list(asked.weekdays)) == (0, False, "", [])
 
@@ -68,11 +68,11 @@ async def test_a_plain_search_sets_no_filter(over: Any) -> None:
     ],
 )
 async def test_a_filter_that_cannot_be_read_is_named(over: Any, query: str, field: str) -> None:
-    _, browser, told = await over(scheduling_rules={})
+    _, browser, services = await over(scheduling_rules={})
     async with browser:
         answer = await browser.get(f"/api/v1/slots?{query}")
     assert (answer.status_code, [one["field"] for one in answer.json()["violations"]]) == (422, [field])
-    assert told["scheduling-rules"].asked == []
+    assert services["scheduling-rules"].asked == []
 
 
 async def test_favourite_centres_are_shown_and_chosen(over: Any) -> None:
@@ -80,15 +80,15 @@ async def test_favourite_centres_are_shown_and_chosen(over: Any) -> None:
     listed = scheduling_pb2.ListFavouriteCentresResponse(favourites=[kept])
     listed.seen_at.FromDatetime(NOON)
     chosen = scheduling_pb2.SetFavouriteCentresResponse(favourites=[kept])
-    _, browser, told = await over(scheduling_rules={"ListFavouriteCentres": listed, "SetFavouriteCentres": chosen})
+    _, browser, services = await over(scheduling_rules={"ListFavouriteCentres": listed, "SetFavouriteCentres": chosen})
     body = {"category": "B", "favourites": [{"centreId": "c-1", "priority": 1}]}
     async with browser:
         shown = (await browser.get("/api/v1/favourite-centres?pollNow=true")).json()
         put = await browser.put("/api/v1/favourite-centres", json=body)
         twice = await browser.put("/api/v1/favourite-centres", json=body | {"favourites": body["favourites"] * 2})
     assert (shown["items"][0]["centreName"], shown["seenAt"]) == ("Rungis", "2026-12-09T12:00:00Z")
-    assert told["scheduling-rules"].asked[0].poll_now
-    assert told["scheduling-rules"].asked[1].favourites[0].centre_id == "c-1"
+    assert services["scheduling-rules"].asked[0].poll_now
+    assert services["scheduling-rules"].asked[1].favourites[0].centre_id == "c-1"
     assert (put.json()["items"], twice.status_code) == (shown["items"], 422)
 
 
@@ -98,7 +98,7 @@ async def test_a_search_is_saved_shown_and_forgotten(over: Any) -> None:
         department="94", category="B", day_from_minutes=480, in_a_row=2, weekdays=[1]
     )
     saved = scheduling_pb2.SavedSearch(id="f-1", label="Matin", search=search, alert=True)
-    _, browser, told = await over(
+    _, browser, services = await over(
         scheduling_rules={
             "SaveSearch": scheduling_pb2.SaveSearchResponse(search=saved),
             "ListSavedSearches": scheduling_pb2.ListSavedSearchesResponse(searches=[saved]),
@@ -110,9 +110,9 @@ async def test_a_search_is_saved_shown_and_forgotten(over: Any) -> None:
         made = await browser.post("/api/v1/saved-searches", json={"label": "Matin", "search": wanted}, headers=KEY)
         listed = (await browser.get("/api/v1/saved-searches")).json()["items"]
         gone = await browser.delete("/api/v1/saved-searches/f-1")
-    heard = told["scheduling-rules"].asked
-    assert heard[0] == scheduling_pb2.SaveSearchRequest(request_id="act-1", label="Matin", search=search, alert=True)
-    assert heard[2] == scheduling_pb2.DeleteSavedSearchRequest(id="f-1")
+    requests = services["scheduling-rules"].asked
+    assert requests[0] == scheduling_pb2.SaveSearchRequest(request_id="act-1", label="Matin", search=search, alert=True)
+    assert requests[2] == scheduling_pb2.DeleteSavedSearchRequest(id="f-1")
     assert (made.status_code, gone.status_code, listed) == (201, 204, [made.json()])
     assert made.json()["search"] == wanted | {
         "centres": [],

@@ -61,14 +61,16 @@ def test_a_day_begins_at_midnight_there(department: str, zone: str) -> None:
 async def test_an_absence_that_names_no_zone_is_meant_on_the_clock_of_the_school(
     over: Any, department: str, zone: str
 ) -> None:
-    world, _, told = await over(scheduling_rules={"AddUnavailability": availability_pb2.AddUnavailabilityResponse()})
+    world, _, services = await over(
+        scheduling_rules={"AddUnavailability": availability_pb2.AddUnavailabilityResponse()}
+    )
     signed = await world.session()
     async with transaction(world.dependencies.sessions.engine) as tx:
-        await queries.place_session(tx, signed.id, "school-1", "École du Test", department)
+        await queries.set_session_school(tx, signed.id, "school-1", "École du Test", department)
     body = {"subject": {"kind": "school"}, "startsAt": "2026-12-09T09:00", "endsAt": "2026-12-09T10:00"}
     async with world.browser(signed) as browser:
         answer = await browser.post("/api/v1/unavailabilities", json=body, headers={"Idempotency-Key": "act-1"})
-    asked = told["scheduling-rules"].asked[0].unavailability
+    asked = services["scheduling-rules"].asked[0].unavailability
     assert answer.status_code == 201
     assert asked.starts_at.ToDatetime(UTC) == datetime(2026, 12, 9, 9, tzinfo=ZoneInfo(zone))
     assert asked.time_zone == zone
@@ -78,9 +80,9 @@ async def test_an_absence_that_names_no_zone_is_meant_on_the_clock_of_the_school
 @pytest.mark.parametrize("department", NO_DEPARTMENT)
 async def test_a_trainer_may_teach_in_every_overseas_department(over: Any, department: str) -> None:
     trainer = school_pb2.Trainer(id="u-1", department=department)
-    world, _, told = await over(scheduling_rules={"SetTrainer": school_pb2.SetTrainerResponse(trainer=trainer)})
+    world, _, services = await over(scheduling_rules={"SetTrainer": school_pb2.SetTrainerResponse(trainer=trainer)})
     plan = {"department": department, "categories": ["B"], "activeFrom": "2026-12-09"}
     async with world.browser(await world.session(role="school_admin")) as browser:
         answer = await browser.put("/api/v1/school/trainers/u-1", json=plan)
     assert answer.status_code == 200
-    assert told["scheduling-rules"].asked[0].trainer.department == department
+    assert services["scheduling-rules"].asked[0].trainer.department == department

@@ -1,23 +1,20 @@
-"""What basket says: one fact a change of a line, and the audit record of the act. Never a name, only ids."""
+"""What basket publishes: one event a change of a line, and the audit record of the act. Never a name, only ids."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from functools import lru_cache
 from types import MappingProxyType
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from resapermis.audit.v1.events_pb2 import Actor, Outcome, Record
-from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1.events_pb2 import LineChanged, ResultFound
-from resapermis_basket.domain import Change, Changing, Line, Result, State
+from resapermis_basket.domain.line import Change, Changing, Line, Result, State
+from resapermis_basket.wire import candidate_of, result_of, stamp, state_of
 from resapermis_kit.rpc.auth import Principal
 
 SYSTEM = Actor(kind=Actor.KIND_SYSTEM, id="basket")
 RDVPERMIS = Actor(kind=Actor.KIND_RDVPERMIS, id="rdvpermis")
 
-_WORDS: dict[State, str] = {
+_ACTIONS: dict[State, str] = {
     State.ASKING: "basket.hold",
     State.HELD: "basket.hold",
     State.REFUSED: "basket.hold",
@@ -32,7 +29,7 @@ _WORDS: dict[State, str] = {
     State.SWAPPED: "booking.swap",
     State.DONE: "booking.done",
 }
-_CHANGING_WORDS: dict[Changing, str] = {
+_CHANGING_ACTIONS: dict[Changing, str] = {
     Changing.NAME: "basket.name",
     Changing.RELEASE: "basket.release",
     Changing.CANCEL: "booking.cancel",
@@ -50,69 +47,43 @@ def person(who: Principal) -> Actor:
     )
 
 
-_STATES = {state: pb.LineState.Value(f"LINE_STATE_{state.upper()}") for state in State}
-
-
-def state_of(state: State) -> pb.LineState.ValueType:
-    """As the protos say it."""
-    return _STATES[state]
-
-
-@lru_cache(maxsize=1024)
-def stamp(moment: datetime) -> Timestamp:
-    """A moment as the protos say it, to be put into a message by its constructor, which copies.
-
-    Kept, because an act says the same few moments many times, and making one costs as much as the rest of a message.
-    """
-    made = Timestamp()
-    made.FromDatetime(moment)
-    return made
-
-
-def result_of(result: Result) -> pb.Result:
-    """As the protos say it."""
-    said = pb.Result(outcome=pb.Result.Outcome.Value(f"OUTCOME_{result.outcome.upper()}"), points=result.points)
-    said.found_at.FromDatetime(result.found_at)
-    return said
-
-
-def act(change: Change, came_of: State | None = None) -> tuple[str, Outcome.ValueType]:
-    """The act's word and how it ended; UNKNOWN while RdvPermis is being asked.
+def action_of(change: Change, came_of: State | None = None) -> tuple[str, Outcome.ValueType]:
+    """The journal's action and how it ended; UNKNOWN while RdvPermis is being asked.
 
     `came_of`: how the line ended whose place a new booking takes; None: there was none.
     """
     before, after = change.before, change.after
     if before is None:
         found = "booking.find" if after.state is State.BOOKED else "basket.hold"
-        word = _WORDS[came_of] if came_of is not None else found
+        action = _ACTIONS[came_of] if came_of is not None else found
     elif (before.state, after.state) == (State.CONFIRMING, State.HELD):
-        word = "basket.validate"
+        action = "basket.validate"
     elif after.state is not before.state:
-        word = _WORDS[after.state]
+        action = _ACTIONS[after.state]
     elif (before.trainer_id, before.vehicle_id) != (after.trainer_id, after.vehicle_id):
-        word = "basket.accompany"
+        action = "basket.accompany"
     else:
-        word = _CHANGING_WORDS.get(after.changing or before.changing, "basket.look")
+        action = _CHANGING_ACTIONS.get(after.changing or before.changing, "basket.look")
     if after.state in _OPEN or after.changing:
-        return word, Outcome.OUTCOME_UNKNOWN
+        return action, Outcome.OUTCOME_UNKNOWN
     if after.state in _ENDED_BADLY:
-        return word, Outcome.OUTCOME_REFUSED
+        return action, Outcome.OUTCOME_REFUSED
     undone = change.before_state in {State.CONFIRMING, after.state} and after.refusal.reason
-    return word, Outcome.OUTCOME_FAILED if undone else Outcome.OUTCOME_DONE
+    return action, Outcome.OUTCOME_FAILED if undone else Outcome.OUTCOME_DONE
 
 
-def told(change: Change, account_id: str, *, elsewhere: bool = False) -> LineChanged:
-    """The fact of a change; a change within a state (a candidate named, a cancellation not done) says it twice.
+def line_changed(change: Change, account_id: str, *, elsewhere: bool = False) -> LineChanged:
+    """The event of a change; one within a state (a candidate named, a cancellation not done) has that state twice.
 
-    `elsewhere`: done at RdvPermis without us, found by looking.
+    `elsewhere`: done at RdvPermis without us, found by reconciliation.
     """
     line, slot = change.after, change.after.slot
-    fact = LineChanged(
+    event = LineChanged(
         line_id=str(line.id),
         group_id=str(line.group_id),
         school_id=line.school_id,
         slot_id=slot.id,
-        candidate_id=str(line.candidate_id) if line.candidate_id else "",
+        candidate_id=candidate_of(line),
         to=state_of(line.state),
         centre_name=slot.centre_name,
         time_zone=slot.time_zone,
@@ -132,8 +103,8 @@ def told(change: Change, account_id: str, *, elsewhere: bool = False) -> LineCha
         expires_at=stamp(line.expires_at) if line.expires_at is not None else None,
     )
     if change.before is not None:
-        setattr(fact, "from", state_of(change.before.state))
-    return fact
+        setattr(event, "from", state_of(change.before.state))
+    return event
 
 
 def record(
@@ -141,7 +112,7 @@ def record(
 ) -> Record:
     """The journal's record of a change."""
     line = change.after
-    word, outcome = act(change, came_of)
+    action, outcome = action_of(change, came_of)
     facts = {"slot": line.slot.id, "to": str(line.state), "group": str(line.group_id)}
     if change.before is not None:
         facts["from"] = str(change.before.state)
@@ -155,7 +126,7 @@ def record(
     candidate = line.wanted_candidate_id or line.candidate_id
     return Record(
         actor=actor,
-        action=word,
+        action=action,
         object_kind="line",
         object_id=str(line.id),
         school_id=line.school_id,
@@ -165,7 +136,7 @@ def record(
     )
 
 
-def said(
+def of_changes(
     changes: Iterable[Change],
     actor: Actor,
     account_id: str = "",
@@ -179,16 +150,16 @@ def said(
         one.after.slot.id: one.after.state for one in changes if one.after.state in {State.REPLACED, State.SWAPPED}
     }
     for change in changes:
-        messages.append(told(change, account_id, elsewhere=actor.kind == Actor.KIND_RDVPERMIS))
+        messages.append(line_changed(change, account_id, elsewhere=actor.kind == Actor.KIND_RDVPERMIS))
         came_of = ended.get(change.after.slot.id)
         messages.append(record(change, actor, rules.get(change.after.slot.id, ()), facts, came_of))
     return messages
 
 
 def result_found(line: Line, result: Result) -> ResultFound:
-    """The fact of a result."""
+    """The event of a result."""
     slot = line.slot
-    fact = ResultFound(
+    event = ResultFound(
         line_id=str(line.id),
         school_id=line.school_id,
         candidate_id=candidate_of(line),
@@ -200,8 +171,8 @@ def result_found(line: Line, result: Result) -> ResultFound:
         centre_name=slot.centre_name,
         time_zone=slot.time_zone,
     )
-    fact.starts_at.FromDatetime(slot.starts_at)
-    return fact
+    event.starts_at.FromDatetime(slot.starts_at)
+    return event
 
 
 def result_record(line: Line, result: Result) -> Record:
@@ -232,20 +203,15 @@ def drift_record(line_id: str, school_id: str, purpose: str, rules: str) -> Reco
 
 
 def refused_attempt(
-    actor: Actor, school_id: str, word: str, kind: str, object_id: str, rules: Sequence[str], code: str
+    actor: Actor, school_id: str, action: str, kind: str, object_id: str, rules: Sequence[str], code: str
 ) -> Record:
     """The journal's record of an act refused as a whole."""
     return Record(
         actor=actor,
-        action=word,
+        action=action,
         object_kind=kind,
         object_id=object_id,
         school_id=school_id,
         outcome=Outcome.OUTCOME_REFUSED,
         facts={"rule": ",".join(rules), "code": code},
     )
-
-
-def candidate_of(line: Line) -> str:
-    """As the protos say it."""
-    return str(line.candidate_id) if line.candidate_id else ""

@@ -15,7 +15,8 @@ from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis.scheduling.v1 import scheduling_pb2, scheduling_pb2_grpc
-from resapermis_basket.domain import BASKET, Key
+from resapermis_basket.domain.answer import Eligibility
+from resapermis_basket.domain.line import BASKET, Key, Line
 from resapermis_kit.errors import Failure
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.batched_calls import BatchedCalls
@@ -33,7 +34,7 @@ _RDVPERMIS = rdv.DESCRIPTOR.services_by_name["RdvPermisService"]
 
 MOST_QUESTIONS = 100
 PATIENCE_SECONDS = 5.0
-"""For what nobody waits for."""
+"""Seconds, for what nobody waits for."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Peers:
         self.egress = rdvpermis_pb2_grpc.RdvPermisServiceStub(egress)
         self.egress_seconds = egress_seconds
         self.limits = Limits()
-        """As last said by scheduling-rules; domain.md's until it has spoken."""
+        """As scheduling-rules last answered; domain.md's until it has."""
 
     async def mandates(self, questions: Sequence[tuple[str, str]]) -> list[mandate_pb2.MandateAnswer]:
         """Mandate facts for (candidate, category) pairs, in their order. Category "": the candidate's active mandate."""
@@ -90,9 +91,9 @@ class Peers:
             )
             call = peers.ask(self._mandate.CheckMandates, request, timeout=PATIENCE_SECONDS, principal="")
             answer = await _timed("mandate", "CheckMandates", call)
-            for (candidate, _), said in zip(theirs[start:], answer.answers, strict=False):
-                if said.candidate_id:
-                    found[candidate] = UUID(said.candidate_id)
+            for (candidate, _), known in zip(theirs[start:], answer.answers, strict=False):
+                if known.candidate_id:
+                    found[candidate] = UUID(known.candidate_id)
         return found
 
     async def evaluate(
@@ -103,33 +104,32 @@ class Peers:
         allowance: rdv.GetReplacementsResponse | None = None,
     ) -> scheduling_pb2.EvaluateResponse:
         """Verdicts of all rules on these lines for the caller's school, of a hold those against it; `counted`: its counters."""
-        request = question(lines, purpose, counted, allowance)
-        request.against_only = (
-            purpose == "hold"
-        )  # nothing is done with the rest, at an opening hundreds of times a second
+        request = evaluation(lines, purpose, counted, allowance)
+        # Nothing is done with the rest, at an opening hundreds of times a second.
+        request.against_only = purpose == "hold"
         answer: scheduling_pb2.EvaluateResponse = await _timed(
             "scheduling-rules", "Evaluate", peers.ask(self._evaluate, request)
         )
         if answer.HasField("limits"):
-            said = answer.limits
-            self.limits = Limits(said.group, said.basket, said.hold_ttl_seconds, said.notice_seconds)
+            limits = answer.limits
+            self.limits = Limits(limits.group, limits.basket, limits.hold_ttl_seconds, limits.notice_seconds)
         return answer
 
     async def explain(
         self, lines: Iterable[scheduling_pb2.EvaluateLine], purpose: str, counted: dict[Key, int]
     ) -> scheduling_pb2.ExplainResponse:
         """What would have to change for these lines to be allowed, and when they open by themselves."""
-        request = scheduling_pb2.ExplainRequest(question=question(lines, purpose, counted))
+        request = scheduling_pb2.ExplainRequest(question=evaluation(lines, purpose, counted))
         answer: scheduling_pb2.ExplainResponse = await _timed(
             "scheduling-rules", "Explain", peers.ask(self._scheduling.Explain, request)
         )
         return answer
 
     async def rejudge(
-        self, cases: Sequence[scheduling_pb2.EvaluationSnapshot], changed: scheduling_pb2.Parameter | None = None
+        self, snapshots: Sequence[scheduling_pb2.EvaluationSnapshot], changed: scheduling_pb2.Parameter | None = None
     ) -> list[scheduling_pb2.RejudgedSnapshot]:
-        """What the rules say of kept cases, by what was in force at their moments, or with one value changed."""
-        request = scheduling_pb2.RejudgeRequest(snapshots=cases, changed=changed)
+        """What the rules say of kept snapshots, by what was in force at their moments, or with one value changed."""
+        request = scheduling_pb2.RejudgeRequest(snapshots=snapshots, changed=changed)
         call = peers.ask(self._scheduling.Rejudge, request, timeout=self.egress_seconds, principal="")
         answer = await _timed("scheduling-rules", "Rejudge", call)
         return list(answer.snapshots)
@@ -145,7 +145,46 @@ class Peers:
         return await _timed("egress", method, call)
 
 
-def question(
+def line_question(
+    slot_id: str,
+    candidate_id: UUID | None = None,
+    mandate: mandate_pb2.MandateAnswer | None = None,
+    *,
+    busy: bool = False,
+    trainer_id: str = "",
+    vehicle_id: str = "",
+    eligibility: Eligibility | None = None,
+    line: Line | None = None,
+    changeable: bool | None = None,
+) -> scheduling_pb2.EvaluateLine:
+    """What the rules are asked about one slot for one candidate.
+
+    `busy`: the candidate is on another line of ours; of one without a mandate here it is not stated, for they may be
+    another school's. `line`: ours, which takes trainer, vehicle and slot into account already. `changeable`: RdvPermis' own
+    answer. `eligibility`: RdvPermis' own answer about the candidate.
+    """
+    question = scheduling_pb2.EvaluateLine(
+        slot_id=slot_id,
+        trainer_id=trainer_id,
+        vehicle_id=vehicle_id,
+        changeable=changeable,
+        line_id=str(line.id) if line is not None else "",
+    )
+    if candidate_id is not None:
+        question.candidate_id = str(candidate_id)
+    if mandate is not None:
+        question.mandate_active = mandate.active
+        question.mandate_category = mandate.category
+        question.mandate_gearbox = mandate.gearbox
+        question.candidate_busy = mandate.active and busy
+    if eligibility is not None:
+        question.rdvpermis_eligible = eligibility.eligible
+        question.rdvpermis_code = eligibility.word
+        question.rdvpermis_seen_at.FromDatetime(eligibility.seen_at)
+    return question
+
+
+def evaluation(
     lines: Iterable[scheduling_pb2.EvaluateLine],
     purpose: str,
     counted: dict[Key, int],

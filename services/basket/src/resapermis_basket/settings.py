@@ -1,4 +1,4 @@
-"""What basket is told from outside."""
+"""Settings of basket."""
 
 from resapermis_kit.process.settings import ServiceSettings
 
@@ -12,7 +12,7 @@ class Settings(ServiceSettings):
     peer_egress: str = ""
 
     expire_every_seconds: float = 0.4
-    """Pause between two looks for holds whose time has come; above 1 s, expiry is late (R-15)."""
+    """Pause between two searches for holds whose time has come; above 1 s, expiry is late (R-15)."""
     warn_seconds: int = 120
     """How long before a group expires its school is warned."""
     settle_every_seconds: float = 1.0
@@ -21,31 +21,31 @@ class Settings(ServiceSettings):
     """How long after a lost answer RdvPermis is first read: shorter may find a call still on its way there."""
     give_back_seconds: float = 2.0
     """First pause before giving a slot back is tried again; doubles, at most a minute."""
-    sweep_every_seconds: float = 600.0
-    """How often a school's coming exams are compared with RdvPermis' own (R-31); doubles while it cannot be read."""
-    sweep_round_seconds: float = 5.0
-    """Pause between two looks for schools whose comparison is due."""
-    sweep_hint_seconds: float = 60.0
-    """How soon a school is compared after a look at a booked slot seemed to show that the State took it back."""
-    sweep_active_days: int = 30
-    """A school without any coming booking is compared for so long after somebody of it was last here."""
-    sweep_categories: str = "B,A"
-    """Category groups read at RdvPermis beside those of a school's own lines; each costs a call a comparison."""
+    reconcile_every_seconds: float = 600.0
+    """How often a school's coming exams are reconciled with RdvPermis' own (R-31); doubles while it cannot be read."""
+    reconcile_round_seconds: float = 5.0
+    """Pause between two searches for schools whose reconciliation is due."""
+    reconcile_hint_seconds: float = 60.0
+    """How soon a school is reconciled after a poll of a booked slot seemed to show that the State took it back."""
+    reconcile_active_days: int = 30
+    """A school without any coming booking is reconciled for so long after somebody of it was last here."""
+    reconcile_categories: str = "B,A"
+    """Category groups read at RdvPermis beside those of a school's own lines; each costs a call a reconciliation."""
     results_round_seconds: float = 60.0
-    """Pause between two looks for exams whose result is due to be looked for."""
+    """Pause between two searches for exams whose result is due to be polled."""
     results_every_seconds: float = 10_800.0
-    """How often a result is looked for in the 48 hours within which the State publishes it; first so long after the end."""
+    """How often a result is polled in the 48 hours within which the State publishes it; first so long after the end."""
     results_later_every_seconds: float = 86_400.0
     """How often after that."""
     results_give_up_days: int = 21
-    """When a result is no longer looked for: it stays shown as awaited."""
+    """When a result is no longer polled: it stays shown as awaited."""
     drop_round_seconds: float = 5.0
-    """Pause between two looks for prepared baskets that nobody used in time; they are given back before they end."""
+    """Pause between two searches for prepared baskets that nobody used in time; they are given back before they end."""
     allowance_seconds: float = 900.0
     """How old the allowance of replacements shown with a school's bookings may grow before it is read again."""
     compliance_round_seconds: float = 600.0
-    """Pause between two looks whether tonight's compliance check (after three in the morning) is still to be made."""
+    """Pause between two checks whether tonight's compliance check (after three in the morning) is still to be made."""
     holds_at_once: int = 48
-    """Holds at work in this process until they are answered; the others wait in turn, five seconds at most."""
+    """Holds admitted in this process until they are answered; the others wait in order, five seconds at most."""
     egress_seconds: float = 20.0
     """Longest that one act waits for RdvPermis; the caller's deadline if earlier."""

@@ -71,7 +71,7 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         return pb.ImportCalendarResponse(kept=kept, left_out=left_out)
 
     async def CreateFeed(self, request: pb.CreateFeedRequest, context: Any) -> pb.CreateFeedResponse:
-        """Make a trainer's private address; it is said this once."""
+        """Make a trainer's private address; the only answer that contains it."""
         who, trainer_id, token, now = (
             caller().school(),
             word(request.trainer_id, "trainer_id"),

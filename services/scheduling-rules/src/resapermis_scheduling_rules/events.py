@@ -1,4 +1,4 @@
-"""What scheduling-rules says, and the records that ride along."""
+"""Events of scheduling-rules and their records: domain → protobuf."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -93,7 +93,7 @@ def threshold_reached(school_id: str, place: Place, taken: int, limit: int) -> l
 
 
 def threshold_differs(school_id: str, place: Place, ours: int, theirs: int) -> list[Message]:
-    """Our threshold and RdvPermis' figure differ: the lower one blocks, the school hears of it."""
+    """Our threshold and RdvPermis' figure differ: the lower one blocks, the school is notified."""
     facts = _words(place) | {"ours": str(ours), "theirs": str(theirs)}
     event = ThresholdDiffers(school_id=school_id, **_words(place), ours=ours, theirs=theirs)
     return [event, happened(school_id, "threshold.differ", "school", school_id, facts)]

@@ -45,7 +45,7 @@ def asker() -> Asker:
 
 
 def reason(failure: Failure) -> str:
-    """Why something could not be looked at, as SearchSlotsResponse.incomplete_reason says it."""
+    """Why something could not be looked at, as SearchSlotsResponse.incomplete_reason names it."""
     return _REASONS.get(failure.code, DOWN)
 
 

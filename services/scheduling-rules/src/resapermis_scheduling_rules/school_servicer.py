@@ -39,7 +39,7 @@ class SchoolServicer(SchoolServiceServicer):
         self._now, self._new_id = now, make_id
 
     async def GetSchool(self, request: pb.GetSchoolRequest, context: Any) -> pb.GetSchoolResponse:
-        """What RdvPermis says, and what the administrator keeps."""
+        """What RdvPermis states, and what the administrator keeps."""
         return pb.GetSchoolResponse(school=await self._school())
 
     async def SetLicence(self, request: pb.SetLicenceRequest, context: Any) -> pb.SetLicenceResponse:

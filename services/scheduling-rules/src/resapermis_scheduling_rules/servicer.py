@@ -95,7 +95,7 @@ class SchedulingServicer(SchedulingServiceServicer):
         return await self._evaluator.rejudge(request)
 
     async def ListParameters(self, request: pb.ListParametersRequest, context: Any) -> pb.ListParametersResponse:
-        """Parameters in force, to come and waiting; what an older value was is the journal's to tell."""
+        """Parameters in force, to come and waiting; older values are in the journal."""
         del request, context
         now = self._now()
         async with transaction(self._reader) as tx:

@@ -1,4 +1,4 @@
-"""What scheduling-rules is told from outside, beside what every service is told."""
+"""Settings of scheduling-rules, beside those of every service."""
 
 from pydantic import Field
 
@@ -29,4 +29,4 @@ class Settings(ServiceSettings):
     polls_behind: int = 16
     """Background polls under way at a time."""
     calendar_seconds: float = Field(default=6.0, gt=0, le=60)
-    """How long reading one calendar may take by the clock; its processor time ends at four seconds whatever this says."""
+    """How long reading one calendar may take by the clock; its processor time ends at four seconds whatever this is."""

@@ -48,7 +48,7 @@ def moment(message: Timestamp, field: str) -> datetime:
 
 @lru_cache(maxsize=8192)
 def timestamp(at: datetime) -> Timestamp:
-    """As a message, to be copied into another and not written to: a slot's hours are said to all who ask for it."""
+    """As a message, to be copied into another and not written to: a slot's hours go into every answer that has it."""
     since = at - EPOCH
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
@@ -63,18 +63,18 @@ def _verdict(
     return message
 
 
-def verdict(said: Verdict) -> verdict_pb2.Verdict:
+def verdict(one: Verdict) -> verdict_pb2.Verdict:
     """As a message, to be copied into an answer and not written to: alike ones are made once.
 
     Lines of an action, and actions of a rush on the same slots, get mostly the same verdicts, and the map of facts
     is what costs in making one: a sixth of an answer's CPU.
     """
-    return _verdict(said.rule, tuple(said.facts.items()), said.source, said.opens_at, said.remedy, allowed=said.allowed)
+    return _verdict(one.rule, tuple(one.facts.items()), one.source, one.opens_at, one.remedy, allowed=one.allowed)
 
 
-def verdicts(said: Sequence[Verdict]) -> list[verdict_pb2.Verdict]:
+def verdicts(found: Sequence[Verdict]) -> list[verdict_pb2.Verdict]:
     """As messages."""
-    return [verdict(one) for one in said]
+    return [verdict(one) for one in found]
 
 
 def centre(known: Centre) -> pb.Centre:

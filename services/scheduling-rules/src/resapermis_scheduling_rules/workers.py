@@ -44,11 +44,11 @@ class Lines:
     """Takes in basket's one fact."""
 
     def __init__(self, outbox: Outbox, now: Clock) -> None:
-        """Thresholds reached are said through `outbox`."""
+        """Thresholds reached are published through `outbox`."""
         self._outbox, self._now = outbox, now
 
     async def on_lines_changed(self, tx: Tx, batch: Sequence[tuple[LineChanged, Event]]) -> None:
-        """Mark slots in the mirror, count lines for their thresholds, and say the thresholds that they reach.
+        """Mark slots in the mirror, count lines for their thresholds, and publish the thresholds that they reach.
 
         Of a slot and of a line the batch's last word stands, so each is written once, in few statements for all.
         """
@@ -108,7 +108,7 @@ def _kept(message: LineChanged, place: Place, at: datetime) -> KeptLine:
 
 
 def _mark(message: LineChanged, at: datetime) -> store.Mark | None:
-    """What a change of a line says of its slot; None: nothing."""
+    """What a change of a line states of its slot; None: nothing."""
     if message.to in OURS:
         until = message.expires_at.ToDatetime(UTC) if message.HasField("expires_at") else None
         live = message.to in {basket.LINE_STATE_HELD, basket.LINE_STATE_CONFIRMING}

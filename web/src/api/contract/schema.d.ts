@@ -155,10 +155,10 @@ export interface paths {
         };
         get?: never;
         /**
-         * Accompany
-         * @description Say who accompanies a line's candidate and in what; RdvPermis is not asked.
+         * Set Line Resources
+         * @description Set who accompanies a line's candidate and in what; RdvPermis is not asked.
          */
-        put: operations["accompany"];
+        put: operations["set_line_resources"];
         post?: never;
         delete?: never;
         options?: never;
@@ -701,7 +701,7 @@ export interface paths {
         put?: never;
         /**
          * Save Search
-         * @description Keep a search: it is looked at more often, and what comes to match is told. Nothing is ever booked by it.
+         * @description Keep a search: it is polled more often, and what comes to match is notified. Nothing is ever booked by it.
          */
         post: operations["save_search"];
         delete?: never;
@@ -764,7 +764,7 @@ export interface paths {
         get: operations["list_hours"];
         /**
          * Declare Hours
-         * @description Declare trainers' hours; said again, they replace. The answer is everything as it now stands.
+         * @description Declare trainers' hours; declared again, they replace. The answer is everything as it now stands.
          */
         put: operations["declare_hours"];
         post?: never;
@@ -933,7 +933,7 @@ export interface paths {
         put?: never;
         /**
          * Add Unavailability
-         * @description Say that somebody or something is not free; bookings that it meets are told, not changed.
+         * @description Say that somebody or something is not free; bookings that it meets are listed, not changed.
          */
         post: operations["add_unavailability"];
         delete?: never;
@@ -1127,14 +1127,6 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * Accompaniment
-         * @description Who accompanies a candidate, and in what; null where nobody said.
-         */
-        Accompaniment: {
-            trainerId: string | null;
-            vehicleId: string | null;
-        };
-        /**
          * ActorView
          * @description Who did it: an account, a service unasked, or the State.
          */
@@ -1146,7 +1138,7 @@ export interface components {
         };
         /**
          * AddedUnavailabilityView
-         * @description What was written down, and the coming bookings that it meets: told, not changed.
+         * @description What was written down, and the coming bookings that it meets: listed, not changed.
          */
         AddedUnavailabilityView: {
             metLineIds: string[];
@@ -1288,7 +1280,7 @@ export interface components {
         };
         /**
          * CheckView
-         * @description What a hold would be told, without a hold.
+         * @description What a hold would be answered, without a hold.
          */
         CheckView: {
             actionNeeds: components["schemas"]["NeedView"][];
@@ -1299,7 +1291,7 @@ export interface components {
         };
         /**
          * DeclaredHours
-         * @description A trainer's hours of a month, of one kind; said again, they replace.
+         * @description A trainer's hours of a month, of one kind; declared again, they replace.
          */
         DeclaredHours: {
             /** @description Licence group of RdvPermis: B, A, CE. */
@@ -1399,7 +1391,7 @@ export interface components {
         };
         /**
          * Hold
-         * @description One action. How many slots it may have, R-GROUP says; the limit here only bounds the work of saying so.
+         * @description One action. How many slots it may have, R-GROUP decides; the limit here only bounds the work of checking it.
          */
         Hold: {
             /** @default false */
@@ -1502,6 +1494,14 @@ export interface components {
             basket: number;
             group: number;
             holdTtlSeconds: number;
+        };
+        /**
+         * LineResources
+         * @description Who accompanies a candidate, and in what; null where it is not set.
+         */
+        LineResources: {
+            trainerId: string | null;
+            vehicleId: string | null;
         };
         /**
          * LineView
@@ -1707,7 +1707,7 @@ export interface components {
         };
         /**
          * PreparedCandidateView
-         * @description Whether a candidate stands ready, and what stands against; `rdvpermisAsked` where RdvPermis said so itself.
+         * @description Whether a candidate stands ready, and what stands against; `rdvpermisAsked` where RdvPermis itself answered.
          */
         PreparedCandidateView: {
             candidate: components["schemas"]["CandidateNameView"];
@@ -2472,7 +2472,7 @@ export interface operations {
             };
         };
     };
-    accompany: {
+    set_line_resources: {
         parameters: {
             query?: never;
             header: {
@@ -2488,7 +2488,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Accompaniment"];
+                "application/json": components["schemas"]["LineResources"];
             };
         };
         responses: {

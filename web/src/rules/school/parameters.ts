@@ -23,7 +23,7 @@ export function parameterName(name: string): string {
       return t`Délai avant l'examen pour retenir ou remplacer`;
     case "warn_percent":
       return t`Part du seuil à partir de laquelle vous êtes averti`;
-    case "look_stale_seconds":
+    case "poll_stale_seconds":
       return t`Âge à partir duquel un créneau est relu`;
     case "publication_minutes":
       return t`Heure de mise en ligne des créneaux`;
@@ -39,7 +39,7 @@ export function parameterName(name: string): string {
       return t`Pénalité après une absence`;
     case "late_cancel_days":
       return t`Annulation tardive : jours avant l'examen`;
-    case "late_cancel_bar_days":
+    case "late_cancel_restriction_days":
       return t`Pénalité après une annulation tardive`;
     case "pass_points":
       return t`Points pour réussir, sur 31`;

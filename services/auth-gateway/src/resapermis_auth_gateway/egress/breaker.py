@@ -1,7 +1,7 @@
 """A circuit that spares a RdvPermis which does not answer, and us the waiting. Pure: time is an argument.
 
 Forty lines of our own rather than the circuitbreaker package: that one wraps functions and counts exceptions, but here
-one call in flight tells three outcomes apart (it answered, it did not, it was never asked), only one probe may go when
+one call in flight has three outcomes (it answered, it did not, it was never asked), only one probe may go when
 the circuit is half open, and tests and metrics want the clock and the state in hand.
 """
 
@@ -37,7 +37,7 @@ class Breaker:
         return State.OPEN if now < self.opened_until else State.HALF_OPEN
 
     def admit(self, now: float) -> float | None:
-        """Let a call go (None), or say from when asking again makes sense. Each admission ends in one of the three below."""
+        """Let a call go (None), or return from when asking again makes sense. Each admission ends in one of the three below."""
         if self.opened_until is None:
             return None
         if now < self.opened_until:
@@ -48,7 +48,7 @@ class Breaker:
         return None
 
     def answered(self) -> None:
-        """RdvPermis answered, whatever it said: all is well."""
+        """RdvPermis answered, whatever the answer: all is well."""
         self.failures = self.pauses = 0
         self.opened_until, self.probing = None, False
 

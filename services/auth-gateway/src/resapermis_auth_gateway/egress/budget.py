@@ -16,7 +16,7 @@ from math import ceil
 
 MINUTE = 60.0
 LONGEST_WAIT = 300.0
-"""Seconds. However long RdvPermis says to wait, we look again after this."""
+"""Seconds. However long RdvPermis asks us to wait, we ask again after this."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Window:
         return max(0, left if urgent else min(left, self.background_limit - background))
 
     def wait_until(self, calls: int, now: float, *, urgent: bool) -> float:
-        """When `calls` more may go at the latest that we can tell; `now` when they may already."""
+        """When `calls` more may go at the latest, as far as we know; `now` when they may already."""
         missing = calls - self.left(now, urgent=urgent)
         if missing <= 0:
             return now
@@ -108,7 +108,7 @@ class Budget:
     employees: dict[str, Window] = field(default_factory=dict)
     schools: dict[str, Window] = field(default_factory=dict)
     blocked: dict[str, float] = field(default_factory=dict)
-    """Employee -> until when RdvPermis told them to wait."""
+    """Employee -> until when RdvPermis asked them to wait."""
     strikes: dict[str, int] = field(default_factory=dict)
     """Employee -> 429s in a row without Retry-After."""
     _swept: float = 0.0
@@ -124,7 +124,7 @@ class Budget:
         return person, school
 
     def reserve(self, employee: str, school_id: str, calls: int, now: float, *, urgent: bool) -> Reservation | float:
-        """Set `calls` aside, all or none; or say when they may go."""
+        """Set `calls` aside, all or none; or return when they may go."""
         self._sweep(now)
         until = self.blocked.get(employee, 0.0)
         if until > now:

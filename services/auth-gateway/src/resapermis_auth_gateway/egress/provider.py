@@ -18,8 +18,8 @@ log = structlog.get_logger()
 REFRESH_SECONDS = 8.0
 
 
-class Dead(Exception):
-    """The provider said invalid_grant: this refresh token is over, used, or revoked."""
+class InvalidGrant(Exception):
+    """The provider answered invalid_grant: this refresh token is over, used, or revoked."""
 
 
 class Discovery(BaseModel):
@@ -45,7 +45,7 @@ class Grant(BaseModel):
 
 
 class Provider:
-    """Speaks to the token endpoint as the confidential client that we are."""
+    """Calls the token endpoint as the confidential client that we are."""
 
     def __init__(self, client: Client, issuer: str, client_id: str, secret: str, now: Clock) -> None:
         """Discover at the first call."""
@@ -54,7 +54,7 @@ class Provider:
         self._known: Discovery | None = None
 
     async def refresh(self, refresh_token: str) -> Pair:
-        """Trade a refresh token for a new pair. Dead when it is over; RDVPERMIS_DOWN when nobody can tell."""
+        """Trade a refresh token for a new pair. InvalidGrant when it is over; RDVPERMIS_DOWN when the provider did not answer."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         asked_at = self._now()
         status, answer = await self._post((await self._discovered()).token_endpoint, form)
@@ -72,14 +72,14 @@ class Provider:
             )
         error = answer.get("error") if isinstance(answer, Mapping) else None
         if status == 400 and error == "invalid_grant":
-            raise Dead
+            raise InvalidGrant
         log.error(
             "provider.refused", status=status, code=error if error in {"invalid_client", "unauthorized_client"} else ""
         )
         raise _down("the provider did not refresh")
 
     async def revoke(self, token: str) -> None:
-        """Tell the provider that a token is over; RDVPERMIS_DOWN when it could not be told."""
+        """Revoke a token (RFC 7009); RDVPERMIS_DOWN when the provider did not take it."""
         endpoint = (await self._discovered()).revocation_endpoint
         if endpoint:
             status, _ = await self._post(endpoint, {"token": token})

@@ -1,4 +1,4 @@
-"""Asks RdvPermis: attaches the token, counts the call, and says of each failure whether RdvPermis was asked at all.
+"""Asks RdvPermis: attaches the token, counts the call, and classifies each failure by whether RdvPermis was asked at all.
 
 *Surely not asked* (no connection, no budget, open circuit, 429): RDVPERMIS_DOWN or RDVPERMIS_BUDGET, nothing happened.
 *Asked, answer lost* (time-out, cut, 5xx, nonsense) on a change: UNKNOWN_OUTCOME, and never asked twice here.
@@ -34,8 +34,8 @@ from resapermis_auth_gateway.egress.http import (
 )
 from resapermis_auth_gateway.egress.refusals import code_of
 from resapermis_auth_gateway.egress.token_store import Access, TokenStore, Who
-from resapermis_auth_gateway.egress.wire.asks import Call
-from resapermis_auth_gateway.egress.wire.reads import read_refusal
+from resapermis_auth_gateway.egress.wire.answers import read_refusal
+from resapermis_auth_gateway.egress.wire.calls import Call
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.deadline import remaining_seconds
@@ -87,7 +87,7 @@ class _Trouble(Exception):
     """RdvPermis is ill: the circuit counts it."""
 
     def failure(self, call: Call) -> Failure:
-        """What the caller hears: for a change, that the outcome is unknown."""
+        """What the caller receives: for a change, that the outcome is unknown."""
         if call.changes:
             return Failure(Code.CODE_UNKNOWN_OUTCOME, f"RdvPermis was asked {call.operation} and the answer was lost")
         return Failure(Code.CODE_RDVPERMIS_DOWN, f"RdvPermis did not answer {call.operation}")
@@ -107,7 +107,7 @@ class _Nonsense(_Trouble):
     word = "nonsense"
 
     def failure(self, call: Call) -> Failure:
-        """A look shows it as unexpected."""
+        """A read reports it as unexpected."""
         code = Code.CODE_UNKNOWN_OUTCOME if call.changes else Code.CODE_RDVPERMIS_UNEXPECTED
         return Failure(code, f"RdvPermis' answer to {call.operation} does not fit")
 
@@ -220,8 +220,8 @@ class RdvPermis:
             _calls(call.operation, _label(word)).inc()
             _seconds(call.operation).observe(ended - started)
             # What went well is in the metrics; at an opening a line a call would cost more than reading the answer.
-            say = log.debug if word == "ok" and ended - started < SLOW_SECONDS else log.info
-            say(
+            write = log.debug if word == "ok" and ended - started < SLOW_SECONDS else log.info
+            write(
                 "rdvpermis.call", operation=call.operation, status=status, ms=round((ended - started) * 1000), code=word
             )
         return result
@@ -296,7 +296,7 @@ class Action:
         self._client, self._access, self._reservation = client, access, reservation
 
     async def ask(self, call: Call, read: Callable[[Answer], T]) -> T:
-        """Make one call. A refused token is renewed once; a look cut off before any byte is asked once more."""
+        """Make one call. A refused token is renewed once; a read cut off before any byte is asked once more."""
         tried = self._access
         try:
             return await self._once(call, read)

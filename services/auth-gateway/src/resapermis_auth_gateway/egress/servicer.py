@@ -10,7 +10,7 @@ from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceServicer
 from resapermis_auth_gateway.egress.breaker import State
 from resapermis_auth_gateway.egress.rdvpermis import Action, Answer, RdvPermis
 from resapermis_auth_gateway.egress.token_store import Who
-from resapermis_auth_gateway.egress.wire import asks, reads
+from resapermis_auth_gateway.egress.wire import answers, calls
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import caller
@@ -47,30 +47,32 @@ class RdvPermisServicer(RdvPermisServiceServicer):
     async def GetSchool(self, request: pb.GetSchoolRequest, context: Context) -> pb.GetSchoolResponse:
         """GET /moi."""
         return await self._rdvpermis.ask(
-            asks.get_school(), who_asks(request.on_behalf), lambda answer: reads.read_school(answer.payload)
+            calls.get_school(), who_asks(request.on_behalf), lambda answer: answers.read_school(answer.payload)
         )
 
     async def SearchCentres(self, request: pb.SearchCentresRequest, context: Context) -> pb.SearchCentresResponse:
         """Exam centres of a department."""
         return await self._rdvpermis.ask(
-            asks.search_centres(request), who_asks(request.on_behalf), lambda answer: reads.read_centres(answer.payload)
+            calls.search_centres(request),
+            who_asks(request.on_behalf),
+            lambda answer: answers.read_centres(answer.payload),
         )
 
     async def SearchPlanning(self, request: pb.SearchPlanningRequest, context: Context) -> pb.SearchPlanningResponse:
         """One centre, one day; `seen_at` is when the answer came."""
-        where = asks.zone(request.time_zone)
+        where = calls.zone(request.time_zone)
         return await self._rdvpermis.ask(
-            asks.search_planning(request),
+            calls.search_planning(request),
             who_asks(request.on_behalf),
-            lambda answer: reads.read_planning(answer.payload, where, self._now()),
+            lambda answer: answers.read_planning(answer.payload, where, self._now()),
         )
 
     async def GetThreshold(self, request: pb.GetThresholdRequest, context: Context) -> pb.GetThresholdResponse:
         """Threshold of the school's department."""
         return await self._rdvpermis.ask(
-            asks.get_threshold(request),
+            calls.get_threshold(request),
             who_asks(request.on_behalf),
-            lambda answer: reads.read_threshold(answer.payload),
+            lambda answer: answers.read_threshold(answer.payload),
         )
 
     async def CreateMandate(self, request: pb.CreateMandateRequest, context: Context) -> pb.CreateMandateResponse:
@@ -80,15 +82,15 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         if not request.neph.strip():
             raise malformed("neph", "needed")
         return await self._rdvpermis.ask(
-            asks.create_mandate(request), who_asks(), lambda answer: reads.read_mandate(answer.payload, request.neph)
+            calls.create_mandate(request), who_asks(), lambda answer: answers.read_mandate(answer.payload, request.neph)
         )
 
     async def SearchMandates(self, request: pb.SearchMandatesRequest, context: Context) -> pb.SearchMandatesResponse:
         """One page of the school's mandates."""
         return await self._rdvpermis.ask(
-            asks.search_mandates(request),
+            calls.search_mandates(request),
             who_asks(request.on_behalf),
-            lambda answer: reads.read_mandates(answer.payload, request),
+            lambda answer: answers.read_mandates(answer.payload, request),
         )
 
     async def CheckEligibility(
@@ -100,48 +102,48 @@ class RdvPermisServicer(RdvPermisServiceServicer):
 
         def read(answer: Answer) -> pb.CheckEligibilityResponse:
             if request.neph:
-                return reads.read_eligibility(answer.payload, request.neph)
-            return reads.read_eligibilities(answer.payload)
+                return answers.read_eligibility(answer.payload, request.neph)
+            return answers.read_eligibilities(answer.payload)
 
-        return await self._rdvpermis.ask(asks.check_eligibility(request), who_asks(request.on_behalf), read)
+        return await self._rdvpermis.ask(calls.check_eligibility(request), who_asks(request.on_behalf), read)
 
     async def ListStandings(self, request: pb.ListStandingsRequest, context: Context) -> pb.ListStandingsResponse:
         """One page of penalties and results; no NEPH leaves here."""
         return await self._rdvpermis.ask(
-            asks.list_standings(request),
+            calls.list_standings(request),
             who_asks(request.on_behalf),
-            lambda answer: reads.read_standings(answer.payload, max(request.page, 0), self._now()),
+            lambda answer: answers.read_standings(answer.payload, max(request.page, 0), self._now()),
         )
 
     async def ListEmployees(self, request: pb.ListEmployeesRequest, context: Context) -> pb.ListEmployeesResponse:
         """Who works at the school, for showing to the school."""
         return await self._rdvpermis.ask(
-            asks.list_employees(), who_asks(request.on_behalf), lambda answer: reads.read_employees(answer.payload)
+            calls.list_employees(), who_asks(request.on_behalf), lambda answer: answers.read_employees(answer.payload)
         )
 
     async def ListFavourites(self, request: pb.ListFavouritesRequest, context: Context) -> pb.ListFavouritesResponse:
         """Favourite centres."""
         return await self._rdvpermis.ask(
-            asks.list_favourites(), who_asks(request.on_behalf), lambda answer: reads.read_favourites(answer.payload)
+            calls.list_favourites(), who_asks(request.on_behalf), lambda answer: answers.read_favourites(answer.payload)
         )
 
     async def SetFavourites(self, request: pb.SetFavouritesRequest, context: Context) -> pb.SetFavouritesResponse:
         """Choose all favourite centres of a group; the answer is what was asked."""
-        await self._rdvpermis.ask(asks.set_favourites(request), who_asks(), _nothing)
+        await self._rdvpermis.ask(calls.set_favourites(request), who_asks(), _nothing)
         response = pb.SetFavouritesResponse()
         for one in request.favourites:
             response.favourites.add(category=request.category, centre_id=one.centre_id, priority=one.priority)
         return response
 
     async def HoldSlots(self, request: pb.HoldSlotsRequest, context: Context) -> pb.HoldSlotsResponse:
-        """A whole hold: open a basket, add the slots, name the candidates; what is not known is said so, line by line."""
-        slot_ids = [asks.opaque(slot.slot_id, "slots.slot_id") for slot in request.slots]
+        """A whole hold: open a basket, add the slots, name the candidates; what is not known is marked so, line by line."""
+        slot_ids = [calls.opaque(slot.slot_id, "slots.slot_id") for slot in request.slots]
         if not 1 <= len(slot_ids) <= MOST_SLOTS or len(set(slot_ids)) != len(slot_ids):
             raise malformed("slots", "1 to 36 different slots")
         named = {slot.slot_id: slot.rdvpermis_candidate_id for slot in request.slots if slot.rdvpermis_candidate_id}
         for candidate_id in named.values():
-            asks.opaque(candidate_id, "slots.rdvpermis_candidate_id")
-        opened = asks.opaque(request.basket_id, "basket_id") if request.basket_id else ""
+            calls.opaque(candidate_id, "slots.rdvpermis_candidate_id")
+        opened = calls.opaque(request.basket_id, "basket_id") if request.basket_id else ""
         async with self._rdvpermis.action(who_asks(), calls=(1 if opened else 2) + len(named)) as action:
             held = await _hold(action, opened, slot_ids)
             basket_id, results = held.basket_id, held.results
@@ -159,21 +161,21 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         """Open an empty basket ahead of an opening."""
         return pb.OpenBasketResponse(
             basket=await self._rdvpermis.ask(
-                asks.open_basket(), who_asks(), lambda answer: reads.read_basket(answer.payload)
+                calls.open_basket(), who_asks(), lambda answer: answers.read_basket(answer.payload)
             )
         )
 
     async def DropBasket(self, request: pb.DropBasketRequest, context: Context) -> pb.DropBasketResponse:
         """Give a whole basket back."""
-        await self._rdvpermis.ask(asks.drop_basket(request.basket_id), who_asks(request.on_behalf), _nothing)
+        await self._rdvpermis.ask(calls.drop_basket(request.basket_id), who_asks(request.on_behalf), _nothing)
         return pb.DropBasketResponse()
 
     async def GetBasket(self, request: pb.GetBasketRequest, context: Context) -> pb.GetBasketResponse:
         """One basket; absent when RdvPermis does not know it (any more)."""
-        call = asks.get_basket(request.basket_id)
+        call = calls.get_basket(request.basket_id)
         try:
             basket = await self._rdvpermis.ask(
-                call, who_asks(request.on_behalf), lambda answer: reads.read_basket(answer.payload)
+                call, who_asks(request.on_behalf), lambda answer: answers.read_basket(answer.payload)
             )
         except Failure as failure:
             if failure.rdvpermis_code == "PANIER_INCONNU":
@@ -184,38 +186,38 @@ class RdvPermisServicer(RdvPermisServiceServicer):
     async def ListBaskets(self, request: pb.ListBasketsRequest, context: Context) -> pb.ListBasketsResponse:
         """All baskets of the school."""
         return await self._rdvpermis.ask(
-            asks.list_baskets(), who_asks(request.on_behalf), lambda answer: reads.read_baskets(answer.payload)
+            calls.list_baskets(), who_asks(request.on_behalf), lambda answer: answers.read_baskets(answer.payload)
         )
 
     async def ReleaseSlot(self, request: pb.ReleaseSlotRequest, context: Context) -> pb.ReleaseSlotResponse:
         """Give a slot back."""
-        call = asks.release_slot(request.basket_id, request.slot_id)
+        call = calls.release_slot(request.basket_id, request.slot_id)
         await self._rdvpermis.ask(call, who_asks(request.on_behalf), _nothing)
         return pb.ReleaseSlotResponse()
 
     async def NameCandidate(self, request: pb.NameCandidateRequest, context: Context) -> pb.NameCandidateResponse:
         """Name or unname a held slot."""
-        call = asks.name_candidate(request.basket_id, request.slot_id, request.rdvpermis_candidate_id)
+        call = calls.name_candidate(request.basket_id, request.slot_id, request.rdvpermis_candidate_id)
         await self._rdvpermis.ask(call, who_asks(), _nothing)
         return pb.NameCandidateResponse()
 
     async def ValidateBasket(self, request: pb.ValidateBasketRequest, context: Context) -> pb.ValidateBasketResponse:
         """Book a basket, line by line (200 or 207)."""
         return await self._rdvpermis.ask(
-            asks.validate_basket(request.basket_id), who_asks(), lambda answer: reads.read_validation(answer.payload)
+            calls.validate_basket(request.basket_id), who_asks(), lambda answer: answers.read_validation(answer.payload)
         )
 
     async def ListExams(self, request: pb.ListExamsRequest, context: Context) -> pb.ListExamsResponse:
         """All pages, one call each."""
-        who, where = who_asks(request.on_behalf), asks.zone(request.time_zone)
+        who, where = who_asks(request.on_behalf), calls.zone(request.time_zone)
         response = pb.ListExamsResponse()
-        for page in range(asks.MOST_PAGES):
+        for page in range(calls.MOST_PAGES):
             number = page
 
             def read(answer: Answer, number: int = number) -> tuple[list[pb.RdvExam], bool]:
-                return reads.read_exams(answer.payload, where, number)
+                return answers.read_exams(answer.payload, where, number)
 
-            exams, more = await self._rdvpermis.ask(asks.list_exams(request, page), who, read)
+            exams, more = await self._rdvpermis.ask(calls.list_exams(request, page), who, read)
             response.exams.extend(exams)
             if not more:
                 return response
@@ -223,7 +225,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
 
     async def CancelExam(self, request: pb.CancelExamRequest, context: Context) -> pb.CancelExamResponse:
         """Cancel a booking."""
-        await self._rdvpermis.ask(asks.cancel_exam(request.exam_id), who_asks(request.on_behalf), _nothing)
+        await self._rdvpermis.ask(calls.cancel_exam(request.exam_id), who_asks(request.on_behalf), _nothing)
         return pb.CancelExamResponse()
 
     async def ReplaceCandidate(
@@ -232,25 +234,25 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         context: Context,
     ) -> pb.ReplaceCandidateResponse:
         """Another candidate takes the exam."""
-        call = asks.replace_candidate(request.exam_id, request.rdvpermis_candidate_id)
+        call = calls.replace_candidate(request.exam_id, request.rdvpermis_candidate_id)
         await self._rdvpermis.ask(call, who_asks(), _nothing)
         return pb.ReplaceCandidateResponse()
 
     async def ListSwappable(self, request: pb.ListSwappableRequest, context: Context) -> pb.ListSwappableResponse:
         """Exams of a day that this one may change places with."""
-        where = asks.zone(request.time_zone)
+        where = calls.zone(request.time_zone)
         return await self._rdvpermis.ask(
-            asks.list_swappable(request), who_asks(), lambda answer: reads.read_swappable(answer.payload, where)
+            calls.list_swappable(request), who_asks(), lambda answer: answers.read_swappable(answer.payload, where)
         )
 
     async def SwapExams(self, request: pb.SwapExamsRequest, context: Context) -> pb.SwapExamsResponse:
         """Two bookings change places."""
-        await self._rdvpermis.ask(asks.swap_exams(request.exam_id, request.other_exam_id), who_asks(), _nothing)
+        await self._rdvpermis.ask(calls.swap_exams(request.exam_id, request.other_exam_id), who_asks(), _nothing)
         return pb.SwapExamsResponse()
 
     async def DeclareTrainers(self, request: pb.DeclareTrainersRequest, context: Context) -> pb.DeclareTrainersResponse:
         """Declare the number of trainers."""
-        await self._rdvpermis.ask(asks.declare_trainers(request.fte), who_asks(), _nothing)
+        await self._rdvpermis.ask(calls.declare_trainers(request.fte), who_asks(), _nothing)
         return pb.DeclareTrainersResponse()
 
     async def GetReplacements(
@@ -260,9 +262,9 @@ class RdvPermisServicer(RdvPermisServiceServicer):
     ) -> pb.GetReplacementsResponse:
         """How many replacements are left this month."""
         return await self._rdvpermis.ask(
-            asks.get_replacements(request),
+            calls.get_replacements(request),
             who_asks(request.on_behalf),
-            lambda answer: reads.read_replacements(answer.payload),
+            lambda answer: answers.read_replacements(answer.payload),
         )
 
     async def GetBudget(self, request: pb.GetBudgetRequest, context: Context) -> pb.GetBudgetResponse:
@@ -284,12 +286,12 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         return response
 
 
-async def _side_by_side(calls: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def _side_by_side(coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
     """All of them at once; most holds have one, which needs no task of its own."""
-    if len(calls) == 1:
-        await calls[0]
-    elif calls:
-        await asyncio.gather(*calls)
+    if len(coroutines) == 1:
+        await coroutines[0]
+    elif coroutines:
+        await asyncio.gather(*coroutines)
 
 
 def _unknown(slot_ids: Sequence[str]) -> list[pb.HoldResult]:
@@ -297,7 +299,7 @@ def _unknown(slot_ids: Sequence[str]) -> list[pb.HoldResult]:
 
 
 def _nothing(answer: Answer) -> None:
-    """A 204: whatever a body says, the change was made."""
+    """A 204: whatever a body holds, the change was made."""
     del answer
 
 
@@ -312,7 +314,7 @@ async def _hold(action: Action, opened: str, slot_ids: Sequence[str]) -> pb.Hold
         if not all(result.rdvpermis_code in _NO_BASKET for result in held.results):
             return held
     try:
-        basket = await action.ask(asks.open_basket(), lambda answer: reads.read_basket(answer.payload))
+        basket = await action.ask(calls.open_basket(), lambda answer: answers.read_basket(answer.payload))
     except Failure as failure:
         if failure.code != Code.CODE_UNKNOWN_OUTCOME:
             raise  # surely no basket: nothing happened
@@ -326,19 +328,19 @@ async def _hold(action: Action, opened: str, slot_ids: Sequence[str]) -> pb.Hold
 async def _add(action: Action, basket_id: str, slot_ids: Sequence[str]) -> pb.HoldSlotsResponse:
     """Add all slots in one call; a refusal of the whole is each line's, a lost answer leaves each unknown.
 
-    `expires_at` is absent where the answer does not say it: who opened the basket knows.
+    `expires_at` is absent where the answer does not give it: who opened the basket knows.
     """
     expires_at = None
     try:
         results, expires_at = await action.ask(
-            asks.add_slots(basket_id, slot_ids),
-            lambda answer: reads.read_added(answer.payload, answer.status, slot_ids),
+            calls.add_slots(basket_id, slot_ids),
+            lambda answer: answers.read_added(answer.payload, answer.status, slot_ids),
         )
     except Failure as failure:
         if failure.code == Code.CODE_UNKNOWN_OUTCOME:
             results = _unknown(slot_ids)
         elif failure.rdvpermis_code:
-            results = [reads.refused_line(slot_id, failure.rdvpermis_code) for slot_id in slot_ids]
+            results = [answers.refused_line(slot_id, failure.rdvpermis_code) for slot_id in slot_ids]
         else:
             raise  # surely not added: an empty basket is left, which ends by itself
     return pb.HoldSlotsResponse(basket_id=basket_id, expires_at=expires_at, results=results)
@@ -349,14 +351,14 @@ def _unexplained(result: pb.HoldResult) -> bool:
 
 
 async def _explain(action: Action, basket_id: str, result: pb.HoldResult) -> None:
-    """Ask once more for a slot that RdvPermis refused among several without a word: alone, it says why, or gives it."""
+    """Ask once more for a slot that RdvPermis refused among several without a reason: asked alone, it gives the reason, or the slot."""
     try:
-        await action.ask(asks.add_slot(basket_id, result.slot_id), lambda answer: reads.read_basket(answer.payload))
+        await action.ask(calls.add_slot(basket_id, result.slot_id), lambda answer: answers.read_basket(answer.payload))
     except Failure as failure:
         if failure.code == Code.CODE_UNKNOWN_OUTCOME:
             result.CopyFrom(pb.HoldResult(slot_id=result.slot_id, outcome=pb.HoldResult.OUTCOME_UNKNOWN))
         elif failure.rdvpermis_code:
-            result.CopyFrom(reads.refused_line(result.slot_id, failure.rdvpermis_code))
+            result.CopyFrom(answers.refused_line(result.slot_id, failure.rdvpermis_code))
     else:
         result.CopyFrom(pb.HoldResult(slot_id=result.slot_id, outcome=pb.HoldResult.OUTCOME_HELD))
 
@@ -364,7 +366,7 @@ async def _explain(action: Action, basket_id: str, result: pb.HoldResult) -> Non
 async def _name(action: Action, basket_id: str, result: pb.HoldResult, candidate_id: str) -> None:
     """Name a held line, and write on it what became of that."""
     try:
-        await action.ask(asks.name_candidate(basket_id, result.slot_id, candidate_id), _nothing)
+        await action.ask(calls.name_candidate(basket_id, result.slot_id, candidate_id), _nothing)
     except Failure as failure:
         if failure.rdvpermis_code:
             result.naming_code, result.naming_refusal = failure.rdvpermis_code, failure.code

@@ -1,4 +1,4 @@
-"""Fresh access tokens for calls: opened from rows, renewed by one caller whoever else waits, dropped when dead.
+"""Fresh access tokens for calls: opened from rows, renewed by one caller whoever else waits, dropped when they ended.
 
 The row's lease makes one refresh among replicas, a lock one among this process's callers; no transaction is open
 while the provider is asked. An opened token is remembered for less than a second, because a sign-out must hold
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_FAILED, Actor, Record
 from resapermis_auth_gateway import tokens
-from resapermis_auth_gateway.egress.provider import Dead, Provider
+from resapermis_auth_gateway.egress.provider import InvalidGrant, Provider
 from resapermis_auth_gateway.tokens import Pair, Token
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
@@ -83,7 +83,7 @@ class TokenStore:
         """Remember nothing yet."""
         self._engine, self._vault, self._provider = engine, vault, provider
         self._outbox, self._now, self._clock = outbox, now, clock
-        # Read after they ask, for those who ask in the same moment together: what ended before is not found.
+        # Read after they ask, one batch for those who ask in the same moment: what ended before is not found.
         self._of_sessions: Batcher[UUID, Token | None] = Batcher(partial(tokens.of_sessions, engine))
         self._opened: dict[UUID, tuple[Access, float]] = {}
         self._schools: dict[str, tuple[list[Token], float]] = {}
@@ -226,12 +226,12 @@ class TokenStore:
 
     async def _renew(self, token: Token, leased: datetime, refused: str) -> Access:
         if not token.renewable(self._now()):
-            await self._bury(token, "refresh_expired")
+            await self._end(token, "refresh_expired")
             raise _reconnect()
         try:
             pair = await self._provider.refresh(tokens.open_refresh(self._vault, token))
-        except Dead:
-            await self._bury(token, "invalid_grant")
+        except InvalidGrant:
+            await self._end(token, "invalid_grant")
             raise _reconnect() from None
         except Failure:
             REFRESHES.labels("failed").inc()
@@ -239,7 +239,7 @@ class TokenStore:
                 await tokens.release(tx, token.id, leased)
             access = self._open(token)
             if access.value != refused and access.expires_at - self._now() > STILL_GOOD:
-                return access  # the provider stumbles, the token still stands
+                return access  # the provider fails, the token still holds
             raise
         if not await self._written(
             token.id, leased, pair
@@ -262,7 +262,7 @@ class TokenStore:
                     raise
                 await asyncio.sleep(0.2)
 
-    async def _bury(self, token: Token, reason: str) -> None:
+    async def _end(self, token: Token, reason: str) -> None:
         REFRESHES.labels(reason).inc()
         self._schools.pop(token.school_id, None)
         record = Record(

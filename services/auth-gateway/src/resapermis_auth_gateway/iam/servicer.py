@@ -1,4 +1,4 @@
-"""Answers notification: who of a school is told by mail."""
+"""Answers notification: who of a school gets mail."""
 
 from typing import Any
 

@@ -24,11 +24,11 @@ def build(dependencies: Dependencies) -> ASGIApp:
     app.state.dependencies = dependencies
     app.router.default = static.Files(dependencies.settings)
     _refusals(app, dependencies)
-    app.add_middleware(Calm, dependencies=dependencies)
+    app.add_middleware(UnexpectedErrors, dependencies=dependencies)
     return Gate(app, dependencies)
 
 
-class Calm:
+class UnexpectedErrors:
     """Closest to the routes: an unexpected error becomes INTERNAL here, before the framework could keep its text."""
 
     def __init__(self, app: ASGIApp, dependencies: Dependencies) -> None:
@@ -46,7 +46,7 @@ class Calm:
 
         try:
             await self._app(scope, receive, watched)
-        except Exception as error:  # noqa: BLE001 - said with an id, answered without its text
+        except Exception as error:  # noqa: BLE001 - logged with an id, answered without its text
             refusal = unexpected(error)
             if not begun:  # else the server sees an answer without end and cuts the connection
                 language = language_of(Request(scope).headers.get("accept-language", ""))

@@ -19,7 +19,7 @@ OVERSEAS = {
 
 
 def zone_of(department: str) -> ZoneInfo:
-    """The clock of a department; Paris' where none is said."""
+    """The clock of a department; Paris' where none is given."""
     return ZoneInfo(OVERSEAS.get(department, PARIS))
 
 

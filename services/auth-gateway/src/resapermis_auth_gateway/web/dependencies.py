@@ -115,7 +115,7 @@ def assemble(
         sessions=sessions,
         sign_in=SignIn(settings, engine, vault, outbox, provider, profiles, signer, peers.rdvpermis, sessions, now),
         live=live,
-        feed=Feed(live, peers.notification, signer, sessions.stands, now, settings.tick_seconds),
+        feed=Feed(live, peers.notification, signer, sessions.is_live, now, settings.tick_seconds),
         rates=Rates(sign_in=settings.sign_in_rate, write=settings.write_rate, calendar=settings.calendar_rate),
         health=health,
         now=now,
@@ -167,7 +167,7 @@ class Visitor:
         return await peers.ask(method, request, principal=self.token)
 
     async def names(self, candidate_ids: Iterable[str], purpose: str) -> dict[str, str]:
-        """Say "L. Martin" for each candidate whom this person may see, in one call.
+        """Return "L. Martin" for each candidate whom this person may see, in one call.
 
         A list without names is better than none: when mandate is away or refuses, lines show the end of the id.
         """

@@ -191,11 +191,11 @@ def _check_site(scope: Scope, own_origin: str) -> None:
     headers = [(key, value) for key, value in scope["headers"] if key in {b"sec-fetch-site", b"origin"}]
     if len({key for key, _ in headers}) != len(headers):
         raise Failure(Code.CODE_CSRF, "a doubled header")
-    said = {key: value.decode("latin-1") for key, value in headers}
-    site = said.get(b"sec-fetch-site")
+    received = {key: value.decode("latin-1") for key, value in headers}
+    site = received.get(b"sec-fetch-site")
     if site not in {None, "same-origin", "none"} or (site == "none" and not safe):
         raise Failure(Code.CODE_CSRF, "asked from another site")
-    origin = said.get(b"origin")
+    origin = received.get(b"origin")
     if (origin is None and not safe) or (origin is not None and origin != own_origin):
         raise Failure(Code.CODE_CSRF, "asked from another origin")
 

@@ -152,7 +152,7 @@ PARAMETERS: dict[str, tuple[str, str]] = {
     "hold_ttl_seconds": ("secondes d'une retenue", "seconds of a hold"),
     "notice_seconds": ("préavis avant l'examen (secondes)", "notice before the exam (seconds)"),
     "warn_percent": ("part du seuil qui avertit (%)", "share of the threshold that warns (%)"),
-    "look_stale_seconds": ("âge d'une lecture (secondes)", "age of a reading (seconds)"),
+    "poll_stale_seconds": ("âge d'une lecture (secondes)", "age of a reading (seconds)"),
     "publication_minutes": (
         "heure de publication (minutes après minuit)",
         "hour of publication (minutes after midnight)",
@@ -163,7 +163,7 @@ PARAMETERS: dict[str, tuple[str, str]] = {
     "eligibility_fresh_seconds": ("durée d'un avis de RdvPermis (secondes)", "life of RdvPermis' word (seconds)"),
     "absence_days": ("jours sans réservation après une absence", "days without booking after an absence"),
     "late_cancel_days": ("jours avant l'examen où annuler est tardif", "days before the exam when cancelling is late"),
-    "late_cancel_bar_days": (
+    "late_cancel_restriction_days": (
         "jours sans réservation après une annulation tardive",
         "days without booking after a late cancellation",
     ),
@@ -178,5 +178,9 @@ PARAMETERS: dict[str, tuple[str, str]] = {
     "available_margin_minutes": ("minutes libres autour d'un examen", "free minutes around an exam"),
     "travel_kmh": ("vitesse de trajet (km/h)", "driving speed (km/h)"),
     "travel_detour": ("détour de trajet", "driving detour"),
+}
+PARAMETERS |= {  # as they were called before release 0.2: events of then keep the names
+    "look_stale_seconds": PARAMETERS["poll_stale_seconds"],
+    "late_cancel_bar_days": PARAMETERS["late_cancel_restriction_days"],
 }
 """What the parameters of the rules are called."""

@@ -27,7 +27,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """An unavailability as a person says it: once, or repeated by an RRULE that keeps its hour in a zone."""
+    """An unavailability as a person declares it: once, or repeated by an RRULE that keeps its hour in a zone."""
 
     subject: Subject
     starts_at: datetime

@@ -1,4 +1,4 @@
-"""Acts on who is not free: declared, taken back, imported, written on; and the bookings that are told of it."""
+"""Acts on who is not free: declared, taken back, imported, written on; and the bookings that conflict with it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Absences:
-    """What a school says about who is not free."""
+    """Commands of a school on who is not free."""
 
     engine: AsyncEngine
     outbox: Outbox
@@ -51,7 +51,7 @@ class Absences:
     async def add(
         self, who: Principal, request: pb.AddUnavailabilityRequest, home: str
     ) -> pb.AddUnavailabilityResponse:
-        """Keep what is declared, once by its request id; tell the bookings to come that it meets."""
+        """Keep what is declared, once by its request id; publish a conflict for each booking to come that it meets."""
         now = self.now()
         wanted = wire.declared_of(request.unavailability, now, home)
         spans = [(wanted.starts_at, wanted.ends_at)]
@@ -97,17 +97,17 @@ class Absences:
     async def bring(
         self, who: Principal, subject: Subject, calendar: bytes, time_zone: str
     ) -> tuple[int, Mapping[str, int]]:
-        """Keep a calendar's busy times in place of what an earlier import of the subject brought; tell new conflicts."""
+        """Keep a calendar's busy times in place of what an earlier import of the subject brought; publish new conflicts."""
         now = self.now()
         read = await self.reader.read(calendar, time_zone, now, now + AHEAD)
         async with transaction(self.engine) as tx:
             earlier = await store.imported(tx, who.school_id, subject)
-            told = set[tuple[str, str]]()
+            known = set[tuple[str, str]]()
             if earlier is None:
                 if await store.declared_by(tx, who.school_id) >= MOST_DECLARED:
                     raise malformed("calendar", f"a school keeps at most {MOST_DECLARED}; take some back")
             else:
-                told = {(one.line_id, one.whose) for one in await met_by(tx, who.school_id, earlier, now)}
+                known = {(one.line_id, one.whose) for one in await met_by(tx, who.school_id, earlier, now)}
             kept_id = await store.keep_import(
                 tx,
                 str(self.new_id()),
@@ -123,7 +123,9 @@ class Absences:
             await store.take_turns(tx, [who.school_id])
             facts = {"kept": str(len(read.spans))} | {why: str(count) for why, count in read.left_out.items()}
             record = events.absence(who, "availability.import", kept_id, subject, facts)
-            met = [one for one in await met_by(tx, who.school_id, kept_id, now) if (one.line_id, one.whose) not in told]
+            met = [
+                one for one in await met_by(tx, who.school_id, kept_id, now) if (one.line_id, one.whose) not in known
+            ]
             await self.outbox.add(tx, now, record, *(events.conflict(one) for one in met))
         return len(read.spans), read.left_out
 

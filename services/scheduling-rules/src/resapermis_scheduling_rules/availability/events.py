@@ -12,7 +12,7 @@ from resapermis_scheduling_rules.domain.days import zone_of
 
 
 def absence(who: Principal, action: str, kept_id: str, subject: Subject, facts: Mapping[str, str]) -> Record:
-    """A person said, took back or imported when somebody or something is not free."""
+    """A person declared, took back or imported when somebody or something is not free."""
     record = events.did(
         who, action, "unavailability", kept_id, {"whose": subject.whose, "subject": subject.id, **facts}
     )
@@ -22,7 +22,7 @@ def absence(who: Principal, action: str, kept_id: str, subject: Subject, facts: 
 
 
 def conflict(met: MetBooking) -> ConflictFound:
-    """A booking meets what is declared; told, not changed."""
+    """A booking meets what is declared; published, the booking is not changed."""
     event = ConflictFound(
         school_id=met.school_id,
         line_id=met.line_id,

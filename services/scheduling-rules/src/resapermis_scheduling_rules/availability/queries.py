@@ -20,7 +20,7 @@ A_BATCH = 5000
 
 @dataclass(frozen=True, slots=True)
 class KeptUnavailability:
-    """An unavailability as it is kept: declared, or imported (then the calendar says when)."""
+    """An unavailability as it is kept: declared, or imported (then the calendar has the times)."""
 
     id: str
     school_id: str
@@ -45,7 +45,7 @@ class Occurrence:
 async def take_turns(tx: Tx, school_ids: Iterable[str]) -> None:
     """Of what is declared and what is booked at the same moment, let the later see the earlier: write, then this, then look.
 
-    Held to the end of the transaction. Without it each would look past the other, and nobody would be told.
+    Held to the end of the transaction. Without it each would look past the other, and the conflict would never be published.
     """
     for school_id in sorted(set(school_ids)):
         key = sa.func.hashtextextended(f"absence {school_id}", 0)
@@ -61,7 +61,7 @@ async def declared_by(tx: Tx, school_id: str) -> int:
 async def add(
     tx: Tx, wanted_id: str, school_id: str, wanted: Declared, written_until: datetime | None, by: str, at: datetime
 ) -> None:
-    """Write what is declared; `written_until` of a recurrence says how far its occurrences go."""
+    """Write what is declared; `written_until` of a recurrence is how far its occurrences go."""
     await tx.execute(
         insert(unavailabilities).values(
             id=wanted_id,

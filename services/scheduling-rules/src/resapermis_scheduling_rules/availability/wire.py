@@ -47,7 +47,7 @@ def subject_of(message: pb.Subject, field: str) -> Subject:
 
 
 def declared_of(message: pb.Unavailability, now: datetime, home: str) -> Declared:
-    """Read a declaration; its zone is the school's unless said."""
+    """Read a declaration; its zone is the school's unless given."""
     subject = subject_of(message.subject, "unavailability.subject")
     starts_at = moment(message.starts_at, "unavailability.starts_at")
     ends_at = moment(message.ends_at, "unavailability.ends_at")
@@ -67,7 +67,7 @@ def declared_of(message: pb.Unavailability, now: datetime, home: str) -> Declare
 
 
 def window_of(request: pb.ListUnavailabilitiesRequest, now: datetime) -> tuple[datetime, datetime]:
-    """Read a window of at most 100 days, from now unless said."""
+    """Read a window of at most 100 days, from now unless given."""
     since = moment(getattr(request, "from"), "from") if request.HasField("from") else now
     until = moment(request.to, "to") if request.HasField("to") else since + timedelta(days=100)
     if not since < until <= since + LONGEST_WINDOW:
@@ -105,5 +105,5 @@ def occurrence(found: Occurrence) -> pb.Unavailability:
 
 
 def facts(kept: Declared) -> dict[str, str]:
-    """A declaration as a record says it."""
+    """A declaration as a record keeps it."""
     return {"startsAt": instant(kept.starts_at), "endsAt": instant(kept.ends_at), "rrule": kept.rrule}

@@ -63,7 +63,7 @@ class Trainer:
     id: str
     department: str = ""
     categories: tuple[str, ...] = ()
-    """Category groups taught; empty: not said, any."""
+    """Category groups taught; empty: not given, any."""
     active_from: datetime | None = None
     active_until: datetime | None = None
     authorised_until: datetime | None = None
@@ -125,13 +125,13 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class LineSituation:
-    """What the school's own records say about a want."""
+    """What the school's own records hold about a want."""
 
     conflicts: tuple[Conflict, ...] = ()
     trainer: Trainer | None = None
     """None where nobody accompanies, or nobody of this id works at the school."""
     vehicle: Vehicle | None = None
-    """None where none was said, or the school has none of this id in use."""
+    """None where none was given, or the school has none of this id in use."""
 
 
 NOTHING_KNOWN = LineSituation()

@@ -23,7 +23,7 @@ class Parameters:
     hold_ttl_seconds: int = 900
     notice_seconds: int = 0
     warn_percent: int = 80
-    look_stale_seconds: int = 60
+    poll_stale_seconds: int = 60
     publication_minutes: int = 900
     """When new slots go on line, minutes after the department's midnight."""
     publication_weekday: int = 0
@@ -37,7 +37,7 @@ class Parameters:
     absence_days: int = 40
     late_cancel_days: int = 6
     """Cancelling so many calendar days before the exam, or fewer, is late."""
-    late_cancel_bar_days: int = 30
+    late_cancel_restriction_days: int = 30
     pass_points: int = 20
     """Of 31; a failure with as many was an eliminatory error."""
     failure_17_days: int = 7

@@ -1,7 +1,7 @@
 """Polls: one question to RdvPermis' planning each, and when a person's search is worth one. Pure.
 
 RdvPermis has no feed. A poll is one centre, one day and one category, and costs one call of an employee's budget. Which
-poll comes next when nobody waits is `mirror/poll_schedule.py`'s to say.
+poll comes next when nobody waits `mirror/poll_schedule.py` decides.
 """
 
 from collections.abc import Sequence

@@ -46,7 +46,7 @@ class Quota:
     taken: int = 0
     """Booked and held through us, in its threshold's month."""
     elsewhere: int = 0
-    """Booked at RdvPermis without us, as far as its own figure tells."""
+    """Booked at RdvPermis without us, as far as its own figure shows."""
     rdvpermis_limit: int | None = None
     rdvpermis_says_reached: bool = False
     fte_source: str = "unknown"

@@ -39,7 +39,7 @@ class Restriction:
     """Kind of test that it restricts; empty: all of the category."""
     from_rdvpermis: bool = False
     waived: bool = False
-    """For force majeure, by two persons. RdvPermis' own restriction stands until RdvPermis lifts it."""
+    """For force majeure, by two persons. RdvPermis' own restriction stands until RdvPermis ends it."""
 
     def stands(self, now: datetime) -> bool:
         """Whether it restricts now."""
@@ -54,8 +54,8 @@ class Restriction:
 def failure_days(points: int | None, parameters: Parameters) -> int:
     """Days without booking after a failure, by its mark of 31.
 
-    Enough points and yet failed: an eliminatory error. Where RdvPermis does not say the mark, the shortest restriction, which
-    is certain; what it restricts beyond, it says itself.
+    Enough points and yet failed: an eliminatory error. Where RdvPermis does not state the mark, the shortest restriction, which
+    is certain; what it restricts beyond, its own list states.
     """
     if points is None:
         return parameters.failure_17_days
@@ -110,7 +110,7 @@ def after_cancellation(
     """What follows from a cancellation: nothing when it is early."""
     if not is_late(cancelled_at, exam_at, department, parameters):
         return None
-    until = days_later(cancelled_at, parameters.late_cancel_bar_days, department)
+    until = days_later(cancelled_at, parameters.late_cancel_restriction_days, department)
     return NewRestriction(Reason.LATE_CANCELLATION, cancelled_at, until)
 
 

@@ -117,7 +117,7 @@ class School:
     department: str
     licence_number: str = ""
     fte: Decimal | None = None
-    """Full-time trainers; None where RdvPermis does not say."""
+    """Full-time trainers; None where RdvPermis does not state it."""
     licensed_until: datetime | None = None
     latitude: float | None = None
     longitude: float | None = None

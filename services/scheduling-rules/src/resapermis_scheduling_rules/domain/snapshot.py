@@ -14,7 +14,7 @@ from resapermis_scheduling_rules.domain.slots import School, Slot, Status
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one rule says, as data; texts are made from it in the reader's language. Facts are never personal."""
+    """What one rule decides, as data; texts are made from it in the reader's language. Facts are never personal."""
 
     rule: str
     allowed: bool
@@ -54,7 +54,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What mandate, basket and RdvPermis say about the candidate of a line; an id, never a name."""
+    """What mandate, basket and RdvPermis state about the candidate of a line; an id, never a name."""
 
     id: str
     mandate_active: bool
@@ -67,7 +67,7 @@ class Candidate:
     eligible_seen_at: datetime | None = None
 
     def rdvpermis_word(self, now: datetime, parameters: Parameters) -> bool | None:
-        """RdvPermis' word while it is fresh; None when it never said one, or so long ago that it may have changed."""
+        """RdvPermis' own eligibility while it is fresh; None when it never stated one, or so long ago that it may have changed."""
         if self.eligible is None or self.eligible_seen_at is None:
             return None
         fresh = now - self.eligible_seen_at < timedelta(seconds=parameters.eligibility_fresh_seconds)

@@ -24,7 +24,7 @@ class SchoolStanding:
         """What R-THRESHOLD rests on: RdvPermis' figures, known for the department of the school's licence, and ours.
 
         Ours is computed from declared hours; where none were declared for the category, it is the number of trainers that
-        RdvPermis knows. Elsewhere the school's FTE counts by that department's rate [default]: no source says otherwise.
+        RdvPermis knows. Elsewhere the school's FTE counts by that department's rate [default]: no source states otherwise.
         """
         seen = self.thresholds.get(place, SeenThreshold())
         fte, source, as_of = self._fte(place, seen)

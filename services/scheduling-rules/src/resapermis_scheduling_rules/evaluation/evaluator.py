@@ -41,7 +41,7 @@ class Evaluator:
     """Answers from the mirror and the school's own records; asks nobody but for a school never seen."""
 
     known: Batcher[actions.Asked, actions.Known]
-    """Actions that come in the same moment are looked up together, each for its own school."""
+    """Actions that come in the same moment are looked up in one batch, each for its own school."""
     schools: Schools
     rulebooks: Rulebooks
     now: Clock
@@ -210,7 +210,7 @@ def _answer(
 
 
 def _shown(request: pb.EvaluateRequest, judged: judge.Judgement) -> Sequence[Verdict]:
-    """All rules answered; who asks only for what stands against it hears no more than that."""
+    """All rules answered; who asks only for what stands against it gets no more than that."""
     return [one for one in judged.verdicts if not one.allowed] if request.against_only else judged.verdicts
 
 

@@ -38,7 +38,7 @@ def line(snapshot: EvaluationSnapshot) -> Judgement:
 
 
 def explained(snapshot: EvaluationSnapshot) -> Judgement:
-    """Judge a line, and say when it opens by itself."""
+    """Judge a line, and find when it opens by itself."""
     judged = line(snapshot)
     return Judgement(judged.allowed, judged.verdicts, opens_at(snapshot, judged.verdicts, LINE_RULES))
 

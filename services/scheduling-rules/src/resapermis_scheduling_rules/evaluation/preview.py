@@ -1,4 +1,4 @@
-"""What a parameter would do to the bookings there are, were it in force now: said before anybody proposes it."""
+"""What a parameter would do to the bookings there are, were it in force now; shown before anybody proposes it."""
 
 import json
 from collections import Counter

@@ -33,7 +33,7 @@ class PublishedRestriction:
 
     reason: str
     until: datetime | None
-    """None: until it says so no more."""
+    """None: until it lists it no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def _kept(row: Any) -> KeptRestriction:
 
 
 async def of_line(tx: Tx, whom: Whom, line_id: str, restriction: NewRestriction) -> None:
-    """Write a restriction that follows from a line, once; said again with another end it is moved, its waiver stays.
+    """Write a restriction that follows from a line, once; stated again with another end it is moved, its waiver stays.
 
     One that would last no time (a parameter of 0 days) restricts nobody.
     """
@@ -94,7 +94,7 @@ async def of_line(tx: Tx, whom: Whom, line_id: str, restriction: NewRestriction)
 
 
 async def of_result(tx: Tx, whom: Whom, line_id: str, restriction: NewRestriction | None) -> None:
-    """Write what a line's result restricts, in place of the waiting for it and of any other result said before."""
+    """Write what a line's result restricts, in place of the waiting for it and of any other result stated before."""
     others = [reason for reason in OF_A_RESULT if restriction is None or reason is not restriction.reason]
     await tx.execute(
         sa.delete(restrictions).where(restrictions.c.line_id == line_id, restrictions.c.reason.in_(others))
@@ -111,7 +111,7 @@ async def has_result(tx: Tx, line_id: str) -> bool:
 
 
 async def of_rdvpermis(tx: Tx, whom: Whom, found: Sequence[PublishedRestriction], seen_at: datetime) -> None:
-    """Put what RdvPermis says now in place of what it said before; an older poll changes nothing."""
+    """Put what RdvPermis lists now in place of what it listed before; an older poll changes nothing."""
     poll = insert(penalty_polls).values(candidate_id=whom.candidate_id, category=whom.category, seen_at=seen_at)
     newer = poll.on_conflict_do_update(
         index_elements=list(penalty_polls.primary_key),

@@ -24,7 +24,7 @@ _ENDS = {basket.LINE_STATE_CANCELLED, basket.LINE_STATE_DONE}
 async def restrict_after(tx: Tx, batch: Sequence[tuple[LineChanged, Event]]) -> None:
     """A late cancellation restricts; an exam that took place restricts until its result is there.
 
-    A cancellation found at RdvPermis was made at a moment that we do not know: whether it was late, RdvPermis says.
+    A cancellation found at RdvPermis was made at a moment that we do not know: whether it was late, RdvPermis' own list shows.
     """
     ended = [(message, event) for message, event in batch if message.to in _ENDS and message.candidate_id]
     if not ended:

@@ -59,7 +59,7 @@ class CandidateStandings:
         async with transaction(self.engine) as tx:
             kept = await self._restriction(tx, who, wanted)
             if kept.restriction.from_rdvpermis:
-                raise Failure(Code.CODE_ILLEGAL_TRANSITION, "RdvPermis lifts its own restrictions; ask it there")
+                raise Failure(Code.CODE_ILLEGAL_TRANSITION, "RdvPermis waives its own restrictions; ask it there")
             await restrictions.propose_waiver(tx, wanted, reason, who.account_id, now)
             await self.outbox.add(tx, now, _record("penalty.propose", who, kept, waiver=reason))
 

@@ -1,4 +1,4 @@
-"""What schools are told of their thresholds, each once a month and place: 80 % taken, all taken, RdvPermis' differs.
+"""What is published of schools' thresholds, each once a month and place: 80 % taken, all taken, RdvPermis' differs.
 
 Told when lines are counted, when RdvPermis was read, and when trainers or hours change what the FTE is.
 """
@@ -28,7 +28,7 @@ from resapermis_scheduling_rules.school.schools import Schools
 THRESHOLD_SECONDS = 1.0
 """How long a page of thresholds waits for RdvPermis' own figures."""
 DIFFERS = 0
-"""Not a share of a threshold: that RdvPermis' figure differs was said."""
+"""Not a share of a threshold: that RdvPermis' figure differs was published."""
 
 
 async def announce(outbox: Outbox, tx: Tx, keys: Collection[Key], now: datetime) -> None:

@@ -100,7 +100,7 @@ async def all_centres(tx: Tx) -> dict[str, Centre]:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Open centres of a department for a category, and when RdvPermis last said so."""
+    """Open centres of a department for a category, and when RdvPermis last listed them."""
 
     centres: Sequence[Centre] = ()
     seen_at: datetime | None = None

@@ -10,7 +10,7 @@ BY_OTHERS = "RÉSERVÉ_PAR_AUTRE_AUTO_ÉCOLE"
 WHOLE_DAY = 3
 """So many slots gone in one empty answer are doubted."""
 FLAPPING = timedelta(hours=1)
-"""A slot that is gone again so soon after it was said gone is not said again."""
+"""A slot that is gone again so soon after its loss was published is not published again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class PolledSlot:
 
 @dataclass(frozen=True, slots=True)
 class MirroredSlot:
-    """What the mirror says of a slot, for everyone."""
+    """What the mirror holds of a slot, for everyone."""
 
     status: Status
     starts_at: datetime
@@ -45,13 +45,13 @@ class MirroredSlot:
     reappeared_at: datetime | None = None
     """When it last came back after it was gone."""
     loss_published_at: datetime | None = None
-    """When everybody was last told that it is gone."""
+    """When its loss was last published."""
 
 
 def merged(before: MirroredSlot | None, found: PolledSlot, asker: str, at: datetime) -> MirroredSlot:
     """Put one slot of a poll, asked at `at` by school `asker`, over what was known.
 
-    What was learnt after `at` stays. A live hold of ours outlives a poll that says free, for RdvPermis may show a slot
+    What was learnt after `at` stays. A live hold of ours outlives a poll that finds it free, for RdvPermis may show a slot
     in a basket so. "Reserved" takes a slot from the school that we know has it only when that school itself sees that
     it is others'.
     """
@@ -61,8 +61,10 @@ def merged(before: MirroredSlot | None, found: PolledSlot, asker: str, at: datet
     back = before is not None and before.withdrawn_at is not None and found.status is not Status.WITHDRAWN
     reappeared = at if back else before.reappeared_at if before is not None else None
     shared = {Status.OURS: Status.TAKEN, Status.THRESHOLD_REACHED: Status.FREE}.get(found.status, found.status)
-    said = before.loss_published_at if before is not None else None
-    after = MirroredSlot(shared, found.starts_at, published, at, reappeared_at=reappeared, loss_published_at=said)
+    published_loss = before.loss_published_at if before is not None else None
+    after = MirroredSlot(
+        shared, found.starts_at, published, at, reappeared_at=reappeared, loss_published_at=published_loss
+    )
     if shared is Status.WITHDRAWN:
         return replace(after, withdrawn_at=at)
     if found.status is Status.OURS:
@@ -93,14 +95,14 @@ def came(before: Mapping[str, MirroredSlot], found: Sequence[PolledSlot], at: da
 def is_doubtful(before: Mapping[str, MirroredSlot], found: Sequence[PolledSlot], at: datetime) -> bool:
     """Whether an empty answer is more likely a fault of theirs than the State's will: a whole day gone at once.
 
-    It is believed when the next poll says the same.
+    It is believed when the next poll answers the same.
     """
     there = [known for known in before.values() if known.withdrawn_at is None and known.starts_at > at]
     return not found and len(there) >= WHOLE_DAY
 
 
 def to_publish(before: Mapping[str, MirroredSlot], gone: Sequence[str], at: datetime) -> list[str]:
-    """Of lost slots, those that everybody is told of: one that comes and goes is told once, unless a school has it."""
+    """Of lost slots, those whose loss is published: of one that comes and goes once, unless a school has it."""
     published = []
     for slot_id in gone:
         known = before[slot_id]

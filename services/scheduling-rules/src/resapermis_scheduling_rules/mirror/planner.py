@@ -127,7 +127,7 @@ class PollPlanner:
         return bool(unknown)
 
     async def _fly(self, school_id: str, poll: Poll) -> None:
-        """One poll; what it costs and what it says of the token and of RdvPermis is remembered."""
+        """One poll; what it costs and what it shows of the token and of RdvPermis is remembered."""
         if self._poller.busy or self._down_until is not None:
             self._tokens.unused(school_id)
             self._schedule.ended(poll, self._now())

@@ -1,4 +1,4 @@
-"""Which poll is the latest, of all that somebody wants. Pure: what it is told and when are arguments.
+"""Which poll is the latest, of all that somebody wants. Pure: wishes, answers and times are arguments.
 
 Every poll has a time after which its answer is old: short while a person looks at it, longer for favourites and saved
 searches, half an hour for the rest. The next poll is always the one that is late by the largest factor, so that under any
@@ -118,7 +118,7 @@ class PollSchedule:
     _today: date | None = None
 
     def wish(self, wishes: Mapping[CentreGroup, Wish], now: datetime) -> None:
-        """Say what is wanted whoever looks; what is no longer wanted is forgotten."""
+        """Set what is wanted whoever watches; what is no longer wanted is forgotten."""
         today = now.date()
         changed = [centre for centre, wish in wishes.items() if self._differs(centre, wish)]
         gone = self._wishes.keys() - wishes.keys()
@@ -136,7 +136,7 @@ class PollSchedule:
                 del self._states[poll]
 
     def watch(self, interests: Iterable[Interest], now: datetime) -> None:
-        """Say what people look at now; their schools pay for it."""
+        """Set what people watch now; their schools pay for it."""
         watched: dict[CentreGroup, dict[tuple[date, date], set[str]]] = {}
         open_ = self._by_department()
         for one in interests:

@@ -36,7 +36,7 @@ POLL_SECONDS = 8.0
 REST = timedelta(seconds=2)
 """After a refusal that concerns a whole token (budget, RdvPermis down, reconnect), its other polls rest this long."""
 TROUBLE = timedelta(minutes=1)
-"""How long after its last failure a token's trouble is told, unless a poll succeeds."""
+"""How long after its last failure a token's trouble is shown, unless a poll succeeds."""
 NoteReached = Callable[[Tx, str, Place, datetime | None], Awaitable[None]]
 """Remembers that RdvPermis shows a school's threshold as reached since a moment, or (None) no longer."""
 NoteCame = Callable[[Tx, Iterable[str], str, str, datetime], Awaitable[None]]
@@ -211,7 +211,7 @@ class Poller:
 
 
 def _is_readable(slot: rdv.RdvSlot, poll: Poll) -> bool:
-    """Whether a slot says what and when it is, on the day that was asked."""
+    """Whether a slot states its kind and hours, on the day that was asked."""
     if not slot.id or not slot.HasField("starts_at") or not slot.HasField("ends_at"):
         return False
     starts, ends = slot.starts_at.ToDatetime(UTC), slot.ends_at.ToDatetime(UTC)

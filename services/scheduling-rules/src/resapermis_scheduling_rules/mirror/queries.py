@@ -29,7 +29,7 @@ from resapermis_scheduling_rules.mirror.tables import TIME, centres, interests, 
 KEPT_AFTER_EXAM = timedelta(days=30)
 
 DOUBT = "rdvpermis_down"
-"""Trouble of a poll whose answer was half, or too empty to be believed: it is repeated soon, and said incomplete."""
+"""Trouble of a poll whose answer was half, or too empty to be believed: it is repeated soon, and searches answer `incomplete`."""
 
 _SLOT: tuple[sa.ColumnElement[Any], ...] = (
     slots.c.id,
@@ -76,7 +76,7 @@ class Recorded:
     """What a poll changed that others must hear of."""
 
     published_gone: Sequence[str] = ()
-    """Slots that everybody is told are gone (`mirror.to_tell`)."""
+    """Slots whose loss is published (`mirror.to_tell`)."""
     came: Sequence[str] = ()
     """Slots that are free and were not known free (`mirror.came`)."""
     doubted: bool = False
@@ -88,8 +88,8 @@ async def record_poll(
 ) -> Recorded:
     """Write what one poll of school `asker`, asked at `at`, saw.
 
-    An answer that a newer one has overtaken says nothing. Of one that is not `whole` only what it has is believed, not
-    what it lacks. An empty answer where a whole day was (`mirror.is_doubtful`) is believed when it is said twice.
+    An answer that a newer one has overtaken changes nothing. Of one that is not `whole` only what it has is believed, not
+    what it lacks. An empty answer where a whole day was (`mirror.is_doubtful`) is believed when it comes twice.
     """
     scope = sa.and_(
         slots.c.centre_id == poll.centre_id,
@@ -344,7 +344,7 @@ async def forget_past(tx: Tx, now: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What an event of ours, as of `at`, says of a slot."""
+    """What an event of ours, as of `at`, states of a slot."""
 
     slot_id: str
     status: Status
@@ -364,7 +364,7 @@ _MARK = sa.text(
 
 
 async def mark_slots(tx: Tx, marks: Iterable[Mark]) -> None:
-    """Write what our own events say of slots (one mark each), unless something newer is known.
+    """Write what our own events state of slots (one mark each), unless something newer is known.
 
     A newer poll that only saw "reserved" is no contradiction: it is then known by whom.
     """

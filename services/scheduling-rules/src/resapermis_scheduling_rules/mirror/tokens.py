@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 WINDOW = 62.0
 """Seconds in which calls count: RdvPermis counts a minute, and a call counts until a minute after its answer."""
 USUAL_CALLS = 210
-"""Calls a minute of an employee, until egress says otherwise."""
+"""Calls a minute of an employee, until egress states otherwise."""
 BELIEVED = 600.0
 """Seconds for which egress' word on a token is believed."""
 UNCONNECTED_RESTS = 300.0
@@ -32,7 +32,7 @@ class Token:
     known_until: float = 0.0
     connected: bool = False
     room: int = 0
-    """Calls that egress said were left, less those since."""
+    """Calls that egress stated were left, less those since."""
     room_until: float = 0.0
     rests_until: float = 0.0
     strikes: int = 0
@@ -86,7 +86,7 @@ class Tokens:
         return asked
 
     def update(self, school: str, now: float, *, connected: bool, calls_left: int, calls_per_minute: int) -> None:
-        """Egress said how a token stands: people may have used some of it."""
+        """Take what egress answered of a token: people may have used some of it."""
         token = self.tokens.setdefault(school, Token())
         token.connected = connected
         token.share = max(1, background_share(calls_per_minute or USUAL_CALLS))

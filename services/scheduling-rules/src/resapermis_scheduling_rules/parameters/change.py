@@ -2,7 +2,7 @@
 
 `python -m resapermis_scheduling_rules parameter propose <by> <name> <value> <valid from> [<department> [<category>]]`
 prints the proposal's id; `parameter approve <by> <id>` puts it in force and announces it to everybody; `parameter preview
-<name> <value> [<department> [<category>]]` says what it would do to the bookings there are. Names of people are account ids.
+<name> <value> [<department> [<category>]]` prints what it would do to the bookings there are. Names of people are account ids.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -81,7 +81,7 @@ class Changes:
 
 
 def value_before(rows: Sequence[Dated], proposal: Proposal) -> str:
-    """What counts for a proposal's place until it does; the default of this release where nothing was ever said."""
+    """What counts for a proposal's place until it does; the default of this release where nothing was ever set."""
     value = proposal.parameter
     known = Rulebook(rows).at(proposal.valid_from, value.department or "", value.category or "")
     return plain_number(Decimal(getattr(known if rows else Parameters(), value.name)))

@@ -19,7 +19,7 @@ def available(snapshot: EvaluationSnapshot) -> Verdict:
     """R-AVAILABLE: candidate, accompanying trainer, vehicle and school are free during the exam, margin and drive included.
 
     Source: RdvPermis charter 3.2. Declared unavailability and other bookings, as the school keeps them. Each conflict is
-    told: whose, what, when.
+    stated: whose, what, when.
     """
     if snapshot.purpose is Purpose.CANCEL:
         return Verdict("R-AVAILABLE", True, {"conflicts": "0"}, SOURCE)

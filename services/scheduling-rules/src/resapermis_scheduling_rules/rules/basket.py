@@ -30,7 +30,7 @@ def basket(action: Action) -> Verdict:
 
 
 def hold_ttl(action: Action) -> Verdict:
-    """R-HOLD-TTL: a hold lapses unless validated in time; said beforehand, enforced by basket.
+    """R-HOLD-TTL: a hold lapses unless validated in time; shown beforehand, enforced by basket.
 
     Source: RdvPermis charter 3.2. Parameter `hold_ttl_seconds`; RdvPermis' dateHeureExpiration if earlier.
     """

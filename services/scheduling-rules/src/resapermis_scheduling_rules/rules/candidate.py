@@ -39,7 +39,7 @@ def mandate(snapshot: EvaluationSnapshot) -> Verdict:
 def one_active(snapshot: EvaluationSnapshot) -> Verdict:
     """R-ONE-ACTIVE: a candidate has one upcoming booking of a category.
 
-    Source: RdvPermis, CANDIDAT_DEJA_INSCRIT. Basket says whether another live line or booking exists; who leaves a
+    Source: RdvPermis, CANDIDAT_DEJA_INSCRIT. Basket states whether another live line or booking exists; who leaves a
     booking may have any.
     """
     if snapshot.candidate is None:

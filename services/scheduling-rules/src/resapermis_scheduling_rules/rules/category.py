@@ -17,9 +17,9 @@ _REMEDIES = {
 def category(snapshot: EvaluationSnapshot) -> Verdict:
     """R-CATEGORY: category group, kind of test, vehicle category and gearbox fit; a refusal names the field.
 
-    Source: RdvPermis charter 3.2 (CRENEAU_DE_GROUPE_DIFFERENT). Slots say no gearbox: the assigned vehicle's counts, where
+    Source: RdvPermis charter 3.2 (CRENEAU_DE_GROUPE_DIFFERENT). Slots state no gearbox: the assigned vehicle's counts, where
     one is assigned. Where parameter `plateau` is 1, the circulation test comes after a passed plateau, unless RdvPermis
-    itself says that the candidate may take this slot: it may have been passed elsewhere.
+    itself states that the candidate may take this slot: it may have been passed elsewhere.
     """
     if snapshot.purpose is Purpose.CANCEL:
         return Verdict("R-CATEGORY", True, LEAVES | {"slot": snapshot.slot.category}, SOURCE)

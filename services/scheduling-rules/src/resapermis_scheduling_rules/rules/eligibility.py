@@ -1,4 +1,4 @@
-"""R-RDVPERMIS: what RdvPermis itself says of a candidate and a slot wins."""
+"""R-RDVPERMIS: what RdvPermis itself states of a candidate and a slot wins."""
 
 from collections.abc import Mapping
 
@@ -73,10 +73,10 @@ def remedy_of(code: str) -> str:
 
 
 def eligibility(snapshot: EvaluationSnapshot) -> Verdict:
-    """R-RDVPERMIS: when RdvPermis itself says that this candidate may not take the slot, nobody here knows better.
+    """R-RDVPERMIS: when RdvPermis itself states that this candidate may not take the slot, nobody here knows better.
 
     Source: RdvPermis API, candidats/recherche. Believed for `eligibility_fresh_seconds`, effective-dated; where it was
-    not asked, or too long ago, it says nothing and RdvPermis decides at the hold.
+    not asked, or too long ago, it decides nothing and RdvPermis does at the hold.
     """
     if snapshot.candidate is None:
         return Verdict("R-RDVPERMIS", True, UNNAMED, SOURCE)

@@ -11,9 +11,9 @@ SOURCE = "Sécurité routière: absence 40 d, late cancellation 30 d, failure by
 def penalty(snapshot: EvaluationSnapshot) -> Verdict:
     """R-PENALTY: a candidate who was absent, cancelled late or failed takes no new slot before the restriction ends.
 
-    Source: Sécurité routière; parameters `absence_days`, `late_cancel_bar_days`, `failure_…_days`, effective-dated. Restrictions that
+    Source: Sécurité routière; parameters `absence_days`, `late_cancel_restriction_days`, `failure_…_days`, effective-dated. Restrictions that
     RdvPermis publishes count beside ours; its fresh word that the candidate may take this slot goes before all of them.
-    For a cancellation it says what would follow.
+    For a cancellation it shows what would follow.
     """
     if snapshot.purpose is Purpose.CANCEL:
         return Verdict("R-PENALTY", True, _consequence(snapshot), SOURCE)
@@ -62,7 +62,7 @@ def _consequence(snapshot: EvaluationSnapshot) -> dict[str, str]:
     facts = {
         "late": str(restriction is not None).lower(),
         "freeUntil": instant(day_start(local_day(first_late, department), department)),
-        "restrictedDays": str(parameters.late_cancel_bar_days if restriction is not None else 0),
+        "restrictedDays": str(parameters.late_cancel_restriction_days if restriction is not None else 0),
     }
     if restriction is not None and restriction.until is not None:
         facts["restrictedUntil"] = instant(restriction.until)

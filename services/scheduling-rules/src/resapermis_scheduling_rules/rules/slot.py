@@ -27,8 +27,8 @@ def unknown(slot_id: str) -> Verdict:
 def published(snapshot: EvaluationSnapshot) -> Verdict:
     """R-PUBLISHED: a slot is held only while RdvPermis offers it, and validated or passed on unless the State withdrew it.
 
-    Source: RdvPermis API, statutDeReservation as last seen. Whether the threshold is reached is R-THRESHOLD's to say. Of
-    what a school has already, basket knows that it is ours, and the mirror may not have heard of it yet. What the State
+    Source: RdvPermis API, statutDeReservation as last seen. Whether the threshold is reached is R-THRESHOLD's to decide. Of
+    what a school has already, basket knows that it is ours, and the mirror may not have it yet. What the State
     withdrew may still be cancelled.
     """
     slot, status = snapshot.slot, snapshot.status
@@ -61,7 +61,7 @@ def notice(snapshot: EvaluationSnapshot) -> Verdict:
     """R-NOTICE: a slot is held or replaced no later than the notice before its start; RdvPermis' estModifiable wins.
 
     Source: parameter `notice_seconds`, effective-dated. What is held may still be validated, and a cancellation needs no
-    notice (a late one has its price: R-PENALTY). Where RdvPermis says whether a booking may still be changed, that holds.
+    notice (a late one has its price: R-PENALTY). Where RdvPermis states whether a booking may still be changed, that holds.
     """
     seconds = snapshot.parameters.notice_seconds
     latest = snapshot.slot.starts_at - timedelta(seconds=seconds)

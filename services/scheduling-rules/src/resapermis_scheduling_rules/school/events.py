@@ -1,4 +1,4 @@
-"""What is said about a school's people, hours and calendars, and the records that ride along. Ids only, never a name."""
+"""Events about a school's people, hours and calendars, and their records. Ids only, never a name."""
 
 from google.protobuf.message import Message
 
@@ -11,7 +11,7 @@ from resapermis_scheduling_rules.school.staff import Ending, Term, Vehicle
 
 
 def term_facts(term: Term) -> dict[str, str]:
-    """A trainer's term as a record says it."""
+    """A trainer's term as a record keeps it."""
     return {
         "department": term.department,
         "categories": " ".join(term.categories),
@@ -22,7 +22,7 @@ def term_facts(term: Term) -> dict[str, str]:
 
 
 def vehicle_facts(vehicle: Vehicle) -> dict[str, str]:
-    """A vehicle as a record says it; what the school calls it stays out of the journal."""
+    """A vehicle as a record keeps it; what the school calls it stays out of the journal."""
     return {
         "categories": " ".join(vehicle.categories),
         "gearbox": vehicle.gearbox,

@@ -141,7 +141,7 @@ def compute(
     declared: dict[str, set[str]] = defaultdict(set)
     for one in counted:
         declared[one.category].add(one.month)
-    whole = sorted(category for category, said in declared.items() if len(said) == MONTHS)
+    whole = sorted(category for category, months in declared.items() if len(months) == MONTHS)
     taught: dict[tuple[str, str], list[Hours]] = defaultdict(list)
     for one in counted:
         if one.trainer_id in department_of:

@@ -156,7 +156,7 @@ class Nights:
                     await self.outbox.add(tx, now, *events.ending(ending, nearest))
 
     async def forget(self) -> None:
-        """Delete hours that no FTE counts any more, and what was told of ends long past."""
+        """Delete hours that no FTE counts any more, and notes of warnings of ends long past."""
         now = self.now()
         async with transaction(self.engine) as tx:
             await store.forget_hours(tx, oldest_month((now - ANYWHERE).date()))

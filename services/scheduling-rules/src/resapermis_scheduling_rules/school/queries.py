@@ -30,7 +30,7 @@ async def school(tx: Tx, school_id: str) -> tuple[School, datetime] | None:
 
 
 async def keep_school(tx: Tx, found: School, at: datetime) -> None:
-    """Write what RdvPermis says of a school; the end of its licence is its administrator's to say."""
+    """Write what RdvPermis states of a school; the end of its licence its administrator sets."""
     upsert = insert(schools).values(
         id=found.id,
         licence_number=found.licence_number,
@@ -55,7 +55,7 @@ async def homes(tx: Tx, since: datetime) -> dict[str, str]:
 
 
 async def seen_places(tx: Tx, school_id: str, since_month: str) -> set[Place]:
-    """Thresholds of a school that RdvPermis told something of, from a month on."""
+    """Thresholds of a school that RdvPermis stated something of, from a month on."""
     columns = thresholds.c.department, thresholds.c.month, thresholds.c.category
     statement = sa.select(*columns).where(thresholds.c.school_id == school_id, thresholds.c.month >= since_month)
     return {Place(*row) for row in await tx.execute(statement)}
@@ -202,7 +202,7 @@ async def usage_now(engine: AsyncEngine, school_id: str, since_month: str) -> di
 
 
 async def first_to_publish(tx: Tx, school_id: str, place: Place, percents: Sequence[int]) -> list[int]:
-    """Of these shares of a threshold, those that nobody was told of yet; from now on they have been."""
+    """Of these shares of a threshold, those that were not published yet; from now on they are noted as published."""
     if not percents:
         return []
     rows = [_key(school_id, place) | {"percent": percent} for percent in percents]
@@ -291,7 +291,7 @@ async def of_school(engine: AsyncEngine, school_id: str, now: datetime) -> Schoo
 
 
 async def counted(tx: Tx, keys: Collection[Key], now: datetime) -> Counted:
-    """What says whether these thresholds are reached: one statement, on the path of every change of a line."""
+    """What decides whether these thresholds are reached: one statement, on the path of every change of a line."""
     values = {
         "school_ids": sorted({school_id for school_id, _ in keys}),
         "months": sorted({place.month for _, place in keys}),

@@ -97,7 +97,7 @@ class Schools:
         return self._flights.behind(("replacements", *key), lambda: self._ask_replacements(month, category, asker))
 
     def replacements(self, month: str, category: str, asker: Asker) -> Replacements | None:
-        """What RdvPermis last said of a month's replacements; None where it never did."""
+        """What RdvPermis last stated of a month's replacements; None where it never did."""
         return self._replacements.get((asker.school_id, month, category))
 
     async def _read_standing(self, school_id: str) -> SchoolStanding | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 WARN_DAYS = (30, 7, 1, 0)
-"""A licence or authorisation that ends is told this many days before; 0: it has ended."""
+"""A licence or authorisation that ends is warned of this many days before; 0: it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Vehicle:
 
 
 def succeed(terms: Iterable[Term], new: Term) -> list[Term]:
-    """All terms of a trainer once `new` is said: what was in force on its first day ends then, what was planned after goes."""
+    """All terms of a trainer once `new` is set: what was in force on its first day ends then, what was planned after goes."""
     kept = [
         replace(term, active_until=new.active_from)
         if term.active_until is None or term.active_until > new.active_from
@@ -71,5 +71,5 @@ class Ending:
 
 
 def due(ends_at: datetime, now: datetime) -> Sequence[int]:
-    """Which warnings are due: all whose time has come, the nearest to the end last. Only that one is told."""
+    """Which warnings are due: all whose time has come, the nearest to the end last. Only that one is published."""
     return [days for days in WARN_DAYS if now >= ends_at - timedelta(days=days)]

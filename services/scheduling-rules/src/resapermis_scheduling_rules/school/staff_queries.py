@@ -98,7 +98,7 @@ def _vehicle(vehicle: Vehicle) -> dict[str, object]:
 
 
 async def declare(tx: Tx, school_id: str, declared: Sequence[Hours], at: datetime) -> None:
-    """Write hours; said again, they replace."""
+    """Write hours; declared again, they replace."""
     rows = [
         {
             "school_id": school_id,
@@ -188,7 +188,7 @@ async def terms_crossed(tx: Tx, now: datetime, limit: int) -> list[str]:
 
 
 async def endings(tx: Tx, now: datetime) -> list[Ending]:
-    """Licences and authorisations that end within 30 days or ended lately, and have not been told as ended yet.
+    """Licences and authorisations that end within 30 days or ended lately, and were not published as ended yet.
 
     A trainer whose term ends first has left by then, or has a next one with its own authorisation.
     """
@@ -220,7 +220,7 @@ def _published(
 
 
 async def first_to_warn(tx: Tx, ending: Ending, days: Sequence[int]) -> list[int]:
-    """Of these warnings, those not told before; from now on they have been."""
+    """Of these warnings, those not published before; from now on they are noted as published."""
     rows = [
         {
             "school_id": ending.school_id,
@@ -235,5 +235,5 @@ async def first_to_warn(tx: Tx, ending: Ending, days: Sequence[int]) -> list[int
 
 
 async def forget_endings(tx: Tx, before: datetime) -> None:
-    """Delete what was told of ends long past."""
+    """Delete notes of warnings of ends long past."""
     await tx.execute(sa.delete(published_endings).where(published_endings.c.ends_at < before))

@@ -34,7 +34,7 @@ def _categories(values: Sequence[str], field: str) -> tuple[str, ...]:
 
 
 def term_of(message: pb.Trainer, now: datetime) -> Term:
-    """Read a trainer's term; days begin at midnight where it is taught, and today when no first day is said."""
+    """Read a trainer's term; days begin at midnight where it is taught, and today when no first day is given."""
     department = _code(message.department, "trainer.department", DEPARTMENT, 'a department, e.g. "91"')
 
     def day(name: str) -> datetime | None:
@@ -88,7 +88,7 @@ def hours_of(messages: Sequence[pb.Hours], now: datetime, department: str) -> li
         trainer_id = word(message.trainer_id, f"hours[{n}].trainer_id")
         key = (trainer_id, month, category, message.kind)
         if key in found:
-            raise malformed(f"hours[{n}]", "said twice in one request")
+            raise malformed(f"hours[{n}]", "given twice in one request")
         found[key] = Hours(trainer_id, month, category, Kind(message.kind), message.hundredths)
     return list(found.values())
 

@@ -141,7 +141,7 @@ class Freshness:
     async def _least_fresh(self, centres: Sequence[Centre], category: str) -> timedelta:
         """The shortest time for which a poll stays fresh at any of these."""
         departments = {centre.department for centre in centres}
-        seconds = [(await self._rulebooks.parameters_at(one, category)).look_stale_seconds for one in departments]
+        seconds = [(await self._rulebooks.parameters_at(one, category)).poll_stale_seconds for one in departments]
         return timedelta(seconds=min(seconds, default=0))
 
     def _polls(self, wanted: Wanted, centres: Sequence[Centre]) -> list[Poll]:
@@ -157,7 +157,7 @@ class Freshness:
             fresh = stale.get(poll.department)
             if fresh is None:
                 parameters = await self._rulebooks.parameters_at(poll.department, category)
-                fresh = timedelta(seconds=0 if poll_now else parameters.look_stale_seconds)
+                fresh = timedelta(seconds=0 if poll_now else parameters.poll_stale_seconds)
                 stale[poll.department] = fresh
             if is_due(poll, seen, now, fresh):
                 due.append(poll)

@@ -26,7 +26,7 @@ class Asks(NamedTuple):
 
     decides: Callable[[EvaluationSnapshot], Hashable]
     """By what it allows or refuses."""
-    says: Callable[[EvaluationSnapshot], Hashable]
+    verdict: Callable[[EvaluationSnapshot], Hashable]
     """By what its whole verdict is the same."""
 
 
@@ -126,14 +126,14 @@ class PageJudge:
     _rules: Sequence[Rule] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let each rule remember what it said."""
+        """Let each rule remember its verdicts."""
         self._rules = [_remembering(rule, asks) for rule, asks in zip(SLOT_RULES, _ASKS, strict=True)]
 
     def judge(self, slot: Slot) -> Judged:
-        """Say what `judge.slot` says, of the verdicts only those against.
+        """Judge as `judge.slot` does; of the verdicts only those against.
 
         Slots of one poll that begin late enough share a judgement: until it opens, and the notice before they begin, what
-        a rule says of the hour itself is allowed, and its facts are not shown.
+        a rule decides by the hour itself is allowed, and its facts are not shown.
         """
         ground = self._ground(slot)
         status = slot.status_for(self.school.id, threshold_reached=ground.quota.rdvpermis_says_reached)
@@ -181,11 +181,11 @@ def _remembering(rule: Rule, asks: Asks) -> Rule:
     known: dict[Hashable, Verdict] = {}
 
     def remembered(snapshot: EvaluationSnapshot) -> Verdict:
-        key = (snapshot.now, asks.says(snapshot))
-        said = known.get(key)
-        if said is None:
-            said = known[key] = rule(snapshot)
-        return said
+        key = (snapshot.now, asks.verdict(snapshot))
+        verdict = known.get(key)
+        if verdict is None:
+            verdict = known[key] = rule(snapshot)
+        return verdict
 
     return remembered
 
@@ -251,10 +251,10 @@ class PageWriter:
             known = self._written[slot.centre.id] = pb.JudgedSlot(slot=written).SerializeToString()
         return known
 
-    def _verdict(self, said: Verdict) -> verdict_pb2.Verdict:
-        known = self._verdicts.get(id(said))
+    def _verdict(self, verdict: Verdict) -> verdict_pb2.Verdict:
+        known = self._verdicts.get(id(verdict))
         if known is None:  # the verdict is kept beside it, so that its id stays its own
-            known = self._verdicts[id(said)] = (said, wire.verdict(said))
+            known = self._verdicts[id(verdict)] = (verdict, wire.verdict(verdict))
         return known[1]
 
 

@@ -131,7 +131,7 @@ class Finder:
     def _meant(self, rows: Sequence[Row], after: Position) -> Iterator[Judged]:
         """Those that match, judged one by one as the page asks for them; of whole days, those after the last page.
 
-        Rows are sieved as they came: a slot is made of one only when nothing but its verdict is left to say. Who stands in
+        Rows are sieved as they came: a slot is made of one only when nothing but its verdict is left to decide. Who stands in
         no row among all that suit does not among those of them that are open: the others alone are judged.
         """
         many = self.wanted.in_a_row

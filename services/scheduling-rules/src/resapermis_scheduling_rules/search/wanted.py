@@ -1,4 +1,4 @@
-"""What a search asks for, and which slots it means. Pure: `matches` alone says it, everything else only finds faster."""
+"""What a search asks for, and which slots it means. Pure: `matches` alone decides it, everything else only finds faster."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -26,7 +26,7 @@ class Wanted:
     """Which slots are asked for."""
 
     department: str
-    """Empty where `within_km` says where."""
+    """Empty where `within_km` bounds them."""
     category: str
     since: datetime
     until: datetime
@@ -158,8 +158,8 @@ def in_a_row(rows: Iterable[Row], many: int) -> set[str]:
         centres.setdefault(row[CENTRE], []).append(row)
     found: set[str] = set()
     for here in centres.values():
-        for together in _groups(here, many):
-            found |= _rows(together, many)
+        for neighbours in _groups(here, many):
+            found |= _rows(neighbours, many)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What is said of favourites and saved searches, and the records that ride along."""
+"""Events of favourites and saved searches, and their records."""
 
 from collections.abc import Sequence
 

@@ -51,7 +51,7 @@ class Matcher:
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def round(self) -> None:
-        """Take in what is due; told, and taken, in one transaction, so that a crash neither loses nor repeats."""
+        """Take in what is due; published, and taken, in one transaction, so that a crash neither loses nor repeats."""
         now = self._now()
         async with transaction(self._reader) as tx:
             news = await store.due_news(tx, now, A_ROUND)
@@ -70,9 +70,9 @@ class Matcher:
             await store.again(tx, found_so_far.later)
             for saved, slots in sorted(found_so_far.matched, key=lambda one: one[0].id):
                 fresh = await store.note_matches(tx, saved.id, [slot.id for slot in slots], now)
-                untold = [slot for slot in slots if slot.id in fresh]
-                if untold:
-                    await self._outbox.add(tx, now, *watch_events.matched(saved, untold))
+                unpublished = [slot for slot in slots if slot.id in fresh]
+                if unpublished:
+                    await self._outbox.add(tx, now, *watch_events.matched(saved, unpublished))
 
     async def _match(
         self, category: str, department: str, slots: Sequence[Slot], now: datetime, found_so_far: Round
@@ -87,7 +87,7 @@ class Matcher:
             try:
                 judge = await self._judge(school_id, category, now)
             except Failure as failure:
-                log.info("match.no_school", code=failure.name)  # nobody could describe it: it hears of the next ones
+                log.info("match.no_school", code=failure.name)  # nobody could describe it: it gets the next ones
                 continue
             for saved in searches:
                 wanted = wanted_of(saved, now)

@@ -228,7 +228,7 @@ async def interested(tx: Tx, category: str, department: str, centre_ids: Iterabl
 
 
 async def note_matches(tx: Tx, search_id: UUID, slot_ids: Iterable[str], at: datetime) -> set[str]:
-    """Of these slots, those that the search was never told of; from now on it was."""
+    """Of these slots, those never published for the search; from now on they are noted as published."""
     rows = [{"search_id": search_id, "slot_id": slot_id, "matched_at": at} for slot_id in sorted(slot_ids)]
     if not rows:
         return set()

@@ -40,7 +40,7 @@ class SavedSearches:
     def __init__(
         self, engine: AsyncEngine, outbox: Outbox, schools: Schools, now: Clock, make_id: NewId = new_id
     ) -> None:
-        """`schools` says where a school is."""
+        """`schools` knows where a school is."""
         self._engine, self._outbox, self._schools, self._now, self._new_id = engine, outbox, schools, now, make_id
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 

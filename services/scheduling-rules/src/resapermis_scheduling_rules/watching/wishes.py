@@ -1,4 +1,4 @@
-"""Which centres somebody wants watched, whose tokens may pay for it, and when new slots come there: told to the planner."""
+"""Which centres somebody wants watched, whose tokens may pay for it, and when new slots come there: handed to the planner."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

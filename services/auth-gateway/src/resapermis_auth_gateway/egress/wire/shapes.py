@@ -18,7 +18,7 @@ from pydantic import (
     WrapValidator,
 )
 
-from resapermis_auth_gateway.egress.wire.asks import ID
+from resapermis_auth_gateway.egress.wire.calls import ID
 
 
 def _an_id(value: object) -> object:
@@ -43,7 +43,7 @@ def _a_moment(value: object) -> object:
 
 
 def _or_absent(value: object, fits: ValidatorFunctionWrapHandler) -> object:
-    """What is only shown may be missing or half said; then it is absent and the rest is read."""
+    """What is only shown may be missing or half given; then it is absent and the rest is read."""
     try:
         return fits(value)
     except ValueError:
@@ -228,7 +228,7 @@ class Exam(Theirs):
     place: Annotated[Slot | None, WrapValidator(_or_absent)] = Field(
         None, validation_alias=AliasChoices("creneau", "creneauDuPlanning")
     )
-    """The slot whole [default]; absent where it is half said."""
+    """The slot whole [default]; absent where it is half given."""
     status: Text | None = Field(None, alias="statut")
 
 
@@ -257,8 +257,8 @@ class Result(Theirs):
     )
 
 
-class Standing(Theirs):
-    """An item of candidats-mandats as a standing: no dossier, no name is even read."""
+class CandidateResults(Theirs):
+    """An item of candidats-mandats, its penalties and results: no dossier, no name is even read."""
 
     candidate: Id = Field(validation_alias=AliasChoices(AliasPath("candidat", "id"), AliasPath("mandat", "candidatId")))
     group: Text = Field("", validation_alias=AliasPath("mandat", "groupePermis"))
@@ -266,10 +266,10 @@ class Standing(Theirs):
     results: list[Result] = Field(default_factory=list, alias="detailsResultats")
 
 
-class StandingPage(Theirs):
+class CandidateResultsPage(Theirs):
     """A page of candidats-mandats, for penalties and results."""
 
-    data: list[Standing]
+    data: list[CandidateResults]
     pagination: Paging | None = None
 
 

@@ -1,4 +1,4 @@
-"""Facts from the bus to the live feeds of this replica; a session that ends closes its feeds wherever they are."""
+"""Events of the bus to the live feeds of this replica; a session that ends closes its feeds wherever they are."""
 
 import asyncio
 import contextlib
@@ -19,9 +19,9 @@ from resapermis.notification.v1.events_pb2 import NoticePosted
 from resapermis_kit.events.wire import payloads
 
 APART_SECONDS = 0.005
-"""Between two feeds that are told something for everybody: each then asks for its inbox, 200 a second at most."""
+"""Between two feeds that receive one message for everybody: each then reads its inbox, 200 a second at most."""
 WAITING = 100
-"""Messages that a slow reader may be behind; beyond, it is told to read everything again."""
+"""Messages that a slow reader may be behind; beyond, it must read everything again."""
 BASKET_STATES = frozenset(
     {
         LineState.LINE_STATE_ASKING,
@@ -56,7 +56,7 @@ class Resync:
 
 @dataclass(frozen=True)
 class End:
-    """The session, or this process, ends; `signed_out` says which."""
+    """The session, or this process, ends; `signed_out` is true for the first."""
 
     signed_out: bool
 
@@ -73,7 +73,7 @@ class Stream:
     queue: asyncio.Queue[Message] = field(default_factory=lambda: asyncio.Queue(WAITING))
 
     def put(self, message: Message) -> None:
-        """Queue a message; one too many empties the queue and becomes Resync. An End is always heard."""
+        """Queue a message; one too many empties the queue and becomes Resync. An End always arrives."""
         if self.queue.full() or isinstance(message, End):
             while not self.queue.empty():
                 if isinstance(waiting := self.queue.get_nowait(), End):
@@ -103,17 +103,17 @@ class Live:
         finally:
             self._streams.discard(opened)
 
-    def tell(self, school_id: str, message: Message) -> None:
-        """Tell all feeds of a school."""
+    def send(self, school_id: str, message: Message) -> None:
+        """Queue a message for all feeds of a school."""
         for stream in self._streams:
             if stream.school_id == school_id:
                 stream.put(message)
 
     def notice(self, posted: NoticePosted) -> None:
-        """Tell the feeds of a school of a notice; one without a school is everybody's, one feed after the other."""
+        """Queue a notice for the feeds of a school; one without a school is everybody's, one feed after the other."""
         message = Notice(posted.notice_id, posted.kind, posted.topic)
         if posted.school_id:
-            self.tell(posted.school_id, message)
+            self.send(posted.school_id, message)
             return
         loop = asyncio.get_running_loop()
         for number, stream in enumerate(self._streams):
@@ -132,35 +132,35 @@ class Live:
             stream.put(End(signed_out=False))
 
     async def listen(self, bus: Client) -> None:
-        """Hear what concerns open feeds. Plain subscriptions: a feed that missed something is told to read again."""
-        hears: list[tuple[type[Any], Callable[[Any], None]]] = [
-            (SessionEnded, lambda fact: self.end(fact.session_id)),
+        """Subscribe to what concerns open feeds. Plain subscriptions: a feed that missed something reads everything again."""
+        handlers: list[tuple[type[Any], Callable[[Any], None]]] = [
+            (SessionEnded, lambda event: self.end(event.session_id)),
             (NoticePosted, self.notice),
-            (LineChanged, lambda fact: self.tell(fact.school_id, Change(_topic(fact)))),
-            (GroupExpiring, lambda fact: self.tell(fact.school_id, Change("basket"))),
-            (MandateChanged, lambda fact: self.tell(fact.school_id, Change("mandate"))),
-            (CandidateCreated, lambda fact: self.tell(fact.school_id, Change("candidate"))),
+            (LineChanged, lambda event: self.send(event.school_id, Change(_topic(event)))),
+            (GroupExpiring, lambda event: self.send(event.school_id, Change("basket"))),
+            (MandateChanged, lambda event: self.send(event.school_id, Change("mandate"))),
+            (CandidateCreated, lambda event: self.send(event.school_id, Change("candidate"))),
         ]
-        for kind, handle in hears:
+        for kind, handle in handlers:
             await bus.subscribe(kind.DESCRIPTOR.full_name, cb=_callback(kind, handle))
         await bus.flush(timeout=5)
 
-    def lost_touch(self) -> None:
-        """The bus was away: nobody knows what was said meanwhile."""
+    def resync_all(self) -> None:
+        """The bus was away, and what it carried meanwhile is lost: every feed reads again."""
         for stream in self._streams:
             stream.put(Resync())
 
 
 def _callback(kind: type[Any], handle: Callable[[Any], None]) -> Callable[[Msg], Awaitable[None]]:
-    async def hear(message: Msg) -> None:
+    async def receive(message: Msg) -> None:
         try:
             for payload in payloads(message.headers, message.data):
                 handle(kind.FromString(payload))
         except (ValueError, DecodeError) as error:
             log.warning("live.unreadable", type=kind.DESCRIPTOR.full_name, error_type=type(error).__qualname__)
 
-    return hear
+    return receive
 
 
-def _topic(fact: LineChanged) -> str:
-    return "basket" if fact.to in BASKET_STATES else "booking"
+def _topic(event: LineChanged) -> str:
+    return "basket" if event.to in BASKET_STATES else "booking"

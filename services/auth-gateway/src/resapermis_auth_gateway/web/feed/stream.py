@@ -43,13 +43,13 @@ class Viewer:
 
 @dataclass(frozen=True)
 class Feed:
-    """Streams to browsers what `live` hears."""
+    """Streams to browsers what `live` receives."""
 
     live: Live
     notification: Any
     """Stub of NotificationService."""
     signer: Signer
-    stands: Callable[[UUID], Awaitable[bool]]
+    is_live: Callable[[UUID], Awaitable[bool]]
     """Whether a session still lives."""
     now: Clock
     tick_seconds: float
@@ -91,7 +91,7 @@ class Feed:
     async def _stands(self, viewer: Viewer) -> bool:
         """Should the bus be deaf, a session that ended elsewhere is found here at the next tick."""
         try:
-            return await self.stands(viewer.session_id)
+            return await self.is_live(viewer.session_id)
         except Failure as failure:
             log.warning("feed.not_checked", error_code=failure.name)
             return True  # nobody can end a session while the database is away, nor can this one do anything
@@ -107,7 +107,7 @@ class Feed:
         return answer
 
     async def _missed(self, viewer: Viewer, last_event_id: str) -> AsyncIterator[str]:
-        """What came after the last event that this browser saw; everything again where that cannot be told."""
+        """What came after the last event that this browser saw; everything again where that is not known."""
         try:
             question = notification_pb2.ListNoticesRequest(after_id=last_event_id, limit=REPLAYED)
             answer = await self._ask(viewer, question)

@@ -70,7 +70,7 @@ async def list_unavailabilities(
 
 @router.post("/unavailabilities", status_code=201)
 async def add_unavailability(who: Who, key: Key, body: NewUnavailability) -> AddedUnavailabilityView:
-    """Say that somebody or something is not free; bookings that it meets are told, not changed."""
+    """Say that somebody or something is not free; bookings that it meets are listed, not changed."""
     zone = known_zone(body.time_zone, "timeZone") if body.time_zone else zone_of(who.session.department)
     starts_at = local_instant(body.starts_at, zone, "startsAt")
     ends_at = local_instant(body.ends_at, zone, "endsAt")

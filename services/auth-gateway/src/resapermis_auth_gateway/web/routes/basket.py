@@ -8,7 +8,6 @@ from resapermis.basket.v1 import basket_pb2
 from resapermis_auth_gateway.web.dependencies import Key, Visitor, Who, now_of
 from resapermis_auth_gateway.web.wire.base import PathId
 from resapermis_auth_gateway.web.wire.basket import (
-    Accompaniment,
     BasketView,
     Check,
     CheckView,
@@ -17,6 +16,7 @@ from resapermis_auth_gateway.web.wire.basket import (
     Hold,
     Item,
     LimitsView,
+    LineResources,
     LineView,
     Naming,
     Preparation,
@@ -107,8 +107,8 @@ async def name_candidate(who: Who, key: Key, line_id: PathId, body: Naming) -> L
 
 
 @router.put("/items/{line_id}/accompaniment")
-async def accompany(who: Who, key: Key, line_id: PathId, body: Accompaniment) -> LineView:
-    """Say who accompanies a line's candidate and in what; RdvPermis is not asked."""
+async def set_line_resources(who: Who, key: Key, line_id: PathId, body: LineResources) -> LineView:
+    """Set who accompanies a line's candidate and in what; RdvPermis is not asked."""
     command = basket_pb2.SetLineResourcesRequest(
         request_id=key, line_id=line_id, trainer_id=body.trainer_id or "", vehicle_id=body.vehicle_id or ""
     )

@@ -10,11 +10,13 @@ from resapermis_auth_gateway.web.wire.base import Cursor, Limit, PathId
 from resapermis_auth_gateway.web.wire.candidates import MandatePage, MandateView, NewMandate
 
 router = APIRouter(prefix="/mandates", tags=["mandates"])
-State = Literal["draft", "pending", "active", "refused", "cancelled", "revoked", "expired", "superseded"]
+MandateState = Literal["draft", "pending", "active", "refused", "cancelled", "revoked", "expired", "superseded"]
 
 
 @router.get("")
-async def list_mandates(who: Who, cursor: Cursor = "", limit: Limit = 50, state: State | None = None) -> MandatePage:
+async def list_mandates(
+    who: Who, cursor: Cursor = "", limit: Limit = 50, state: MandateState | None = None
+) -> MandatePage:
     """List the school's mandates, newest first."""
     question = mandate_pb2.ListMandatesRequest(cursor=cursor, limit=limit)
     if state is not None:

@@ -132,7 +132,7 @@ async def list_hours(who: Who) -> HoursPage:
 
 @router.put("/hours")
 async def declare_hours(who: Who, body: Hours) -> HoursPage:
-    """Declare trainers' hours; said again, they replace. The answer is everything as it now stands."""
+    """Declare trainers' hours; declared again, they replace. The answer is everything as it now stands."""
     hours = [
         school_pb2.Hours(
             trainer_id=one.trainer_id,

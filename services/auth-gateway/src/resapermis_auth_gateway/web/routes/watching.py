@@ -58,7 +58,7 @@ async def list_saved_searches(who: Who) -> SavedSearchPage:
 
 @router.post("/saved-searches", status_code=201)
 async def save_search(who: Who, key: Key, body: NewSavedSearch) -> SavedSearchView:
-    """Keep a search: it is looked at more often, and what comes to match is told. Nothing is ever booked by it."""
+    """Keep a search: it is polled more often, and what comes to match is notified. Nothing is ever booked by it."""
     command = scheduling_pb2.SaveSearchRequest(
         request_id=key, label=body.label, search=question_of(body.search), alert=body.alert
     )

@@ -7,7 +7,7 @@ from starlette.types import Scope
 
 
 def address_of(scope: Scope) -> str:
-    """The client's address; a proxy's word is believed only where uvicorn was told so (RESAPERMIS_TRUSTED_PROXIES)."""
+    """The client's address; a proxy's word is believed only where the deployment trusts it (RESAPERMIS_TRUSTED_PROXIES)."""
     client = scope.get("client")
     return str(client[0]) if client else ""
 

@@ -56,7 +56,7 @@ class SignIn:
     profiles: Profiles
     signer: Signer
     rdvpermis: Any
-    """Stub of RdvPermisService: says which school an employee belongs to."""
+    """Stub of RdvPermisService: answers which school an employee belongs to."""
     sessions: Sessions
     now: Clock
 
@@ -122,8 +122,8 @@ class SignIn:
             account = accounts.Account(session.account_id, school.school_id, roles, session.person_key, session.profile)
             now = self.now()
             await accounts.save_account(tx, self.settings.oidc_issuer, subject, account, now)
-            await queries.place_session(tx, session.id, school.school_id, school.name, school.department)
-            await tokens.place(tx, session.id, school.school_id)
+            await queries.set_session_school(tx, session.id, school.school_id, school.name, school.department)
+            await tokens.set_school(tx, session.id, school.school_id)
             if old_cookie and (previous := await queries.live_session(tx, digest(old_cookie))) is not None:
                 old = await self.sessions.end_in(tx, previous, "signed_out", by_system=False, place=place)
             placed = replace(session, school_id=school.school_id, roles=roles)

@@ -23,11 +23,11 @@ SMALLEST_RSA_BITS = 2048
 Key = RSAKey | ECKey
 
 
-class NotBelievable(Exception):
-    """The token is refused; the text says which check, never a value."""
+class IdTokenRefused(Exception):
+    """The token is refused; the text names the check, never a value."""
 
 
-class UnknownKey(NotBelievable):
+class UnknownKey(IdTokenRefused):
     """Signed by a key that the provider may have published meanwhile."""
 
 
@@ -64,7 +64,7 @@ def _key_for(header: Mapping[str, Any], keys: Sequence[Key]) -> Key:
     if kid is None:
         if len(keys) == 1:
             return keys[0]
-        raise NotBelievable("no kid, and more than one key")
+        raise IdTokenRefused("no kid, and more than one key")
     for key in keys:
         if key.kid == kid:
             return key
@@ -73,64 +73,64 @@ def _key_for(header: Mapping[str, Any], keys: Sequence[Key]) -> Key:
 
 def _claims(token: str, keys: Sequence[Key]) -> Mapping[str, Any]:
     if len(token) > LARGEST_TOKEN:
-        raise NotBelievable("larger than any ID token")
+        raise IdTokenRefused("larger than any ID token")
     try:
         header = jws.extract_compact(token.encode()).headers()
         algorithm = header.get("alg")
         if algorithm not in ALGORITHMS:
-            raise NotBelievable("algorithm not on our list")
+            raise IdTokenRefused("algorithm not on our list")
         payload = jws.deserialize_compact(token, _key_for(header, keys), algorithms=list(ALGORITHMS)).payload
         claims = json.loads(payload or b"")
     except (JoseError, ValueError, TypeError, RecursionError) as error:
-        raise NotBelievable("cannot be read, or its signature is wrong") from error
+        raise IdTokenRefused("cannot be read, or its signature is wrong") from error
     if not isinstance(claims, Mapping):
-        raise NotBelievable("claims are no object")
+        raise IdTokenRefused("claims are no object")
     return claims
 
 
 def _number(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise NotBelievable(f"{name} is missing or no number")
+        raise IdTokenRefused(f"{name} is missing or no number")
     return float(value)
 
 
 def believe(token: str, access_token: str, keys: Sequence[Key], expected: Expected, now: float) -> Mapping[str, Any]:
-    """Return the claims, or say why not. `now` in seconds since 1970."""
+    """Return the claims; IdTokenRefused when one is wrong. `now` in seconds since 1970."""
     claims = _claims(token, keys)
     if claims.get("iss") != expected.issuer:
-        raise NotBelievable("issuer")
+        raise IdTokenRefused("issuer")
     if claims.get("aud") not in (expected.client_id, [expected.client_id]):
-        raise NotBelievable("audience: not us, or not us alone")
+        raise IdTokenRefused("audience: not us, or not us alone")
     if claims.get("azp", expected.client_id) != expected.client_id:
-        raise NotBelievable("authorised party")
+        raise IdTokenRefused("authorised party")
     _check_times(claims, now)
     nonce, subject = claims.get("nonce"), claims.get("sub")
     if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), expected.nonce.encode()):
-        raise NotBelievable("nonce")
+        raise IdTokenRefused("nonce")
     if not isinstance(subject, str) or not 1 <= len(subject) <= LONGEST_SUBJECT:
-        raise NotBelievable("subject")
+        raise IdTokenRefused("subject")
     if "at_hash" in claims and not _hashes(access_token, claims["at_hash"]):
-        raise NotBelievable("access token of another answer")
+        raise IdTokenRefused("access token of another answer")
     return claims
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
     if _number(claims, "exp") <= now - LEEWAY_SECONDS:
-        raise NotBelievable("expired")
+        raise IdTokenRefused("expired")
     issued = _number(claims, "iat")
     if issued > now + LEEWAY_SECONDS:
-        raise NotBelievable("issued in the future")
+        raise IdTokenRefused("issued in the future")
     if issued < now - OLDEST_SECONDS:
-        raise NotBelievable("issued too long ago")
+        raise IdTokenRefused("issued too long ago")
     if "nbf" in claims and _number(claims, "nbf") > now + LEEWAY_SECONDS:
-        raise NotBelievable("not valid yet")
+        raise IdTokenRefused("not valid yet")
 
 
 def _hashes(access_token: str, at_hash: object) -> bool:
     """Left half of SHA-256: all our algorithms are of 256 bits."""
     try:
-        said = base64.urlsafe_b64decode(str(at_hash) + "==")
+        stated = base64.urlsafe_b64decode(str(at_hash) + "==")
     except (binascii.Error, ValueError):
         return False
-    return hmac.compare_digest(said, sha256(access_token.encode()).digest()[:16])
+    return hmac.compare_digest(stated, sha256(access_token.encode()).digest()[:16])

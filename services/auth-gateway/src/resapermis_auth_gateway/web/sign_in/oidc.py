@@ -17,14 +17,14 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from resapermis_auth_gateway.settings import Settings
 from resapermis_auth_gateway.tokens import Pair
-from resapermis_auth_gateway.web.sign_in.id_token import Expected, Key, NotBelievable, UnknownKey, believe, usable_keys
+from resapermis_auth_gateway.web.sign_in.id_token import Expected, IdTokenRefused, Key, UnknownKey, believe, usable_keys
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Code, Failure
 
 DISCOVERY_LIVES = timedelta(hours=1)
 KEYS_LIVE = timedelta(hours=1)
 KEYS_REST = timedelta(seconds=30)
-"""After a look at the keys, tokens with unknown kids cause no other for so long."""
+"""Seconds. After the keys were fetched, tokens with unknown kids cause no other fetch for so long."""
 LARGEST_ANSWER = 512 * 1024
 ACCESS_LIVES_SECONDS = 300
 
@@ -84,7 +84,7 @@ class Discovery:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """Who the provider says it is, and the tokens."""
+    """The provider's claims about a person, and the tokens."""
 
     claims: Mapping[str, Any] = field(repr=False)
     pair: Pair
@@ -100,7 +100,7 @@ def _down(detail: str) -> Failure:
 
 
 class Provider:
-    """One provider, spoken to as the confidential client that we are."""
+    """One provider, called as the confidential client that we are."""
 
     def __init__(self, settings: Settings, now: Clock, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         """Nothing is asked yet. `transport` stands in for the network in tests."""
@@ -163,7 +163,7 @@ class Provider:
         return SignedIn(claims, pair)
 
     async def userinfo(self, access_token: str, subject: str) -> Mapping[str, Any]:
-        """Ask who it is, where the ID token does not say; an answer about somebody else ends the sign-in."""
+        """Ask who it is, where the ID token does not state it; an answer about somebody else ends the sign-in."""
         endpoint = (await self.discovery()).userinfo_endpoint
         if not endpoint:
             return {}
@@ -173,14 +173,14 @@ class Provider:
         return answer
 
     async def revoke(self, token: str) -> None:
-        """RFC 7009: this token is over. RDVPERMIS_DOWN when the provider could not be told."""
+        """Revoke a token (RFC 7009). RDVPERMIS_DOWN when the provider did not take it."""
         endpoint = (await self.discovery()).revocation_endpoint
         if not endpoint:
             return
         try:
             response = await self._client.revoke_token(endpoint, token=token)
         except (httpx2.HTTPError, httpx2.InvalidURL, OAuthError) as error:
-            raise _down("the provider could not be told of a revocation") from error
+            raise _down("the provider did not take a revocation") from error
         if response.status_code != httpx2.codes.OK:
             raise _down("the provider did not revoke")
 
@@ -261,7 +261,7 @@ class Provider:
             except UnknownKey:
                 keys = await self._signing_keys(KEYS_REST)  # the provider may have a new one
                 return believe(id_token, access, keys, expected, self._now().timestamp())
-        except NotBelievable as error:
+        except IdTokenRefused as error:
             raise sign_in_failed(f"ID token: {error}") from error
 
     async def _signing_keys(self, at_most: timedelta) -> list[Key]:

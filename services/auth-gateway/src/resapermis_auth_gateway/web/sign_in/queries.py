@@ -98,7 +98,7 @@ _OF_COOKIE = Statement(_whole().where(sessions.c.cookie_hash == sa.bindparam("co
 
 
 async def session_of(engine: AsyncEngine, cookie_hash: bytes) -> Session | None:
-    """What `live_session` says, on the path of every request: one round trip."""
+    """What `live_session` answers, on the path of every request: one round trip."""
     rows = await _OF_COOKIE.run(engine, {"cookie_hash": cookie_hash})
     return _session(rows[0]) if rows else None
 
@@ -125,8 +125,8 @@ async def is_live(engine: AsyncEngine, session_id: UUID, idle_since: datetime, c
     return bool(await _IS_LIVE.run(engine, values))
 
 
-async def place_session(tx: Tx, session_id: UUID, school_id: str, school_name: str, department: str) -> None:
-    """Say for which school a session that is being opened acts."""
+async def set_session_school(tx: Tx, session_id: UUID, school_id: str, school_name: str, department: str) -> None:
+    """Set for which school a session that is being opened acts."""
     await tx.execute(
         sa.update(sessions)
         .where(sessions.c.id == session_id)

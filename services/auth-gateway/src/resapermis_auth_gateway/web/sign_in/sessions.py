@@ -23,7 +23,7 @@ from resapermis_vault.kek import KeyEncryption
 
 TOUCH_EVERY = timedelta(minutes=1)
 REVOCATION_PAUSES = (0.0, 1.0, 5.0, 25.0)
-"""Seconds before each try to tell the provider that a token is over; beyond, the token's own end does."""
+"""Seconds before each try to revoke a token at the provider; beyond, the token's own end must do."""
 log = structlog.get_logger()
 
 
@@ -36,7 +36,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
-        """As the deployment says."""
+        """As the deployment sets them."""
         return cls(
             timedelta(seconds=settings.session_idle_seconds), timedelta(seconds=settings.session_absolute_seconds)
         )
@@ -92,14 +92,14 @@ class Sessions:
     outbox: Outbox
     provider: Provider
     close_feeds: Callable[[str], None]
-    """Closes the live feeds that a session has on this replica; others close theirs when the bus tells them."""
+    """Closes the live feeds that a session has on this replica; others close theirs when the event arrives."""
     now: Clock
     background: set[asyncio.Task[None]] = field(default_factory=set)
     """Revocations that outlive their request; held so that they are not collected."""
 
     @property
     def limits(self) -> Limits:
-        """As the deployment says."""
+        """As the deployment sets them."""
         return Limits.of(self.settings)
 
     async def find(self, cookie_hash: bytes, *, act: bool) -> queries.Session | None:
@@ -114,7 +114,7 @@ class Sessions:
             session = replace(session, seen_at=now)
         return session
 
-    async def stands(self, session_id: UUID) -> bool:
+    async def is_live(self, session_id: UUID) -> bool:
         """Whether a session that was found earlier still lives: for feeds, should the bus be deaf."""
         now, limits = self.now(), self.limits
         return await queries.is_live(self.engine, session_id, now - limits.idle, now - limits.absolute)
@@ -130,8 +130,8 @@ class Sessions:
         ended = SessionEnded(
             session_id=str(session.id), account_id=str(session.account_id), school_id=session.school_id, cause=cause
         )
-        said = record("session.end", session, by_system=by_system, place=place, cause=cause)
-        await self.outbox.add(tx, now, ended, said)
+        recorded = record("session.end", session, by_system=by_system, place=place, cause=cause)
+        await self.outbox.add(tx, now, ended, recorded)
         return secrets
 
     async def end(self, session: queries.Session, cause: str, *, by_system: bool, place: str = "") -> None:
@@ -151,7 +151,7 @@ class Sessions:
             await self.end(session, limits.cause(session), by_system=True)
 
     def revoke_soon(self, secrets: Sequence[str]) -> None:
-        """Tell the provider in the background: a person's sign-out does not wait for it."""
+        """Revoke at the provider in the background: a person's sign-out does not wait for it."""
         for secret in secrets:
             task = asyncio.create_task(self._revoke(secret))
             self.background.add(task)

@@ -103,6 +103,6 @@ def remedy_of(code: str, verdicts: Iterable[Verdict] = ()) -> str | None:
 
 
 def remedy_sentence(word: str, language: Language) -> str | None:
-    """A word of ours as a sentence; None for one that a newer service says and we do not know."""
+    """A word of ours as a sentence; None for one of a newer service that we do not know."""
     found = REMEDIES.get(word)
     return found[language == "en"] if found else None

@@ -71,7 +71,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
 }
 
 
-BARS: dict[str, tuple[str, str]] = {
+RESTRICTIONS: dict[str, tuple[str, str]] = {
     "absence": ("absence à un examen", "absence from an exam"),
     "late_cancellation": ("annulation tardive", "late cancellation"),
     "failure": ("échec à un examen", "failed exam"),
@@ -82,12 +82,12 @@ BARS: dict[str, tuple[str, str]] = {
     "ECHEC": ("échec, dit RdvPermis", "failure, says RdvPermis"),
 }
 """Why a candidate may not be booked for a while: our words, and the motifs of RdvPermis that were seen."""
-_ANY_BAR = ("pénalité, dit RdvPermis", "penalty, says RdvPermis")
+_ANY_RESTRICTION = ("pénalité, dit RdvPermis", "penalty, says RdvPermis")
 
 
-def bar_reason(word: str, language: Language) -> str:
-    """A bar's reason in words; a motif that we do not know is RdvPermis' own affair."""
-    return BARS.get(word, _ANY_BAR)[language == "en"]
+def restriction_reason(word: str, language: Language) -> str:
+    """A restriction's reason in words; a motif that we do not know is RdvPermis' own affair."""
+    return RESTRICTIONS.get(word, _ANY_RESTRICTION)[language == "en"]
 
 
 VARIANTS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
@@ -133,7 +133,7 @@ VARIANTS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
 }
-"""Which fact says more, and what: the first of its values that is known decides."""
+"""Which fact chooses among several sentences, and which: the first of its values that is known decides."""
 
 
 class _Facts(dict[str, str]):
@@ -142,24 +142,24 @@ class _Facts(dict[str, str]):
 
 
 def rule_sentence(verdicts: Iterable[Verdict], language: Language) -> str | None:
-    """What the first rule that refused says, and when it opens; None when none did or none has a sentence."""
+    """Why the first rule that refused did, and when it opens; None when none did or none has a sentence."""
     against = next((verdict for verdict in verdicts if not verdict.allowed and verdict.rule in SENTENCES), None)
-    return None if against is None else told(against, language)
+    return None if against is None else refusal_sentence(against, language)
 
 
 def _texts(against: Verdict | Need) -> tuple[str, str]:
     fact, texts = VARIANTS.get(against.rule, ("", {}))
-    said = against.facts.get(fact, "").split(",")
-    return next((texts[word] for word in said if word in texts), SENTENCES[against.rule])
+    values = against.facts.get(fact, "").split(",")
+    return next((texts[word] for word in values if word in texts), SENTENCES[against.rule])
 
 
-def told(against: Verdict | Need, language: Language) -> str | None:
-    """What a rule that refuses says, and when it opens; None for a rule without a sentence."""
+def refusal_sentence(against: Verdict | Need, language: Language) -> str | None:
+    """Why a rule refuses, and when it opens; None for a rule without a sentence."""
     if against.rule not in SENTENCES:
         return None
     text = _texts(against)[language == "en"].format_map(_Facts(against.facts))
     if against.rule == "R-PENALTY" and "reason" in against.facts:
-        text = f"{text[:-1]} ({bar_reason(against.facts['reason'], language)})."
+        text = f"{text[:-1]} ({restriction_reason(against.facts['reason'], language)})."
     if not against.HasField("opens_at"):
         return text
     at = against.opens_at.ToDatetime(UTC).astimezone(PARIS)

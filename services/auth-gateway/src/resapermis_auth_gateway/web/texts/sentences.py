@@ -280,7 +280,7 @@ CATALOGUE: dict[Language, dict[str, Sentence]] = {
 
 
 def sentence(code: str, language: Language) -> Sentence:
-    """The sentence of a code ("SLOT_TAKEN"); one that a newer service says and we do not know is unexpected."""
+    """The sentence of a code ("SLOT_TAKEN"); one of a newer service that we do not know is unexpected."""
     return CATALOGUE[language].get(code) or CATALOGUE[language]["UNSPECIFIED"]
 
 

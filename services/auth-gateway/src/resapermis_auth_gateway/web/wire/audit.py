@@ -7,7 +7,7 @@ from typing import Annotated
 from resapermis.audit.v1 import audit_pb2, events_pb2
 from resapermis_auth_gateway.web.wire.base import View, maybe, word, words
 
-Outcome = Annotated[str, words(events_pb2.Outcome, "OUTCOME_")]
+RecordOutcome = Annotated[str, words(events_pb2.Outcome, "OUTCOME_")]
 ActorKind = Annotated[str, words(events_pb2.Actor.Kind, "KIND_")]
 
 
@@ -33,7 +33,7 @@ class RecordView(View):
     occurred_at: datetime | None = None
     service: str
     action: str
-    outcome: Outcome
+    outcome: RecordOutcome
     actor: ActorView
     object: ObjectView | None = None
     candidate_id: str | None = None

@@ -70,7 +70,7 @@ class UnavailabilityPage(View):
 
 
 class AddedUnavailabilityView(View):
-    """What was written down, and the coming bookings that it meets: told, not changed."""
+    """What was written down, and the coming bookings that it meets: listed, not changed."""
 
     unavailability: UnavailabilityView
     met_line_ids: list[str]

@@ -57,7 +57,7 @@ class Body(BaseModel):
 
 
 class View(BaseModel):
-    """An answer: camelCase outside; an absent value is null and always said."""
+    """An answer: camelCase outside; an absent value is null and never left out."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, json_schema_serialization_defaults_required=True
@@ -89,12 +89,12 @@ def local(moment: Timestamp, zone: str) -> str:
 
 
 def words(kind: Any, prefix: str) -> Any:
-    """Pydantic's field of an enum said in words: LINE_STATE_HELD → "held". `kind` is a protobuf enum."""
+    """Pydantic's field of an enum given in words: LINE_STATE_HELD → "held". `kind` is a protobuf enum."""
     return Field(json_schema_extra={"enum": [word(kind, number, prefix) for number in kind.values()]})
 
 
 def word(kind: Any, number: int, prefix: str) -> str:
-    """The word of a value; one that a newer service says and we do not know is "unspecified"."""
+    """The word of a value; one of a newer service that we do not know is "unspecified"."""
     try:
         return str(kind.Name(number)).removeprefix(prefix).lower()
     except ValueError:

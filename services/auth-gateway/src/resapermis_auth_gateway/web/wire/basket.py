@@ -8,7 +8,7 @@ from pydantic import Field
 from resapermis.basket.v1 import basket_pb2
 from resapermis.scheduling.v1 import scheduling_pb2
 from resapermis_auth_gateway.web.texts.remedies import remedy_sentence
-from resapermis_auth_gateway.web.texts.rule_sentences import told
+from resapermis_auth_gateway.web.texts.rule_sentences import refusal_sentence
 from resapermis_auth_gateway.web.texts.sentences import Language
 from resapermis_auth_gateway.web.wire.base import (
     Body,
@@ -27,8 +27,8 @@ from resapermis_auth_gateway.web.wire.base import (
 )
 from resapermis_auth_gateway.web.wire.slots import SlotView
 
-State = Annotated[str, words(basket_pb2.LineState, "LINE_STATE_")]
-Outcome = Annotated[str, words(basket_pb2.Result.Outcome, "OUTCOME_")]
+LineState = Annotated[str, words(basket_pb2.LineState, "LINE_STATE_")]
+ExamOutcome = Annotated[str, words(basket_pb2.Result.Outcome, "OUTCOME_")]
 
 
 class Item(Body):
@@ -41,7 +41,7 @@ class Item(Body):
 
 
 class Hold(Body):
-    """One action. How many slots it may have, R-GROUP says; the limit here only bounds the work of saying so."""
+    """One action. How many slots it may have, R-GROUP decides; the limit here only bounds the work of checking it."""
 
     items: Annotated[list[Item], Field(min_length=1, max_length=50)]
     all_or_nothing: bool = False
@@ -62,8 +62,8 @@ class Preparation(Body):
     slot_id: Id | None = None
 
 
-class Accompaniment(Body):
-    """Who accompanies a candidate, and in what; null where nobody said."""
+class LineResources(Body):
+    """Who accompanies a candidate, and in what; null where it is not set."""
 
     trainer_id: Id | None
     vehicle_id: Id | None
@@ -84,7 +84,7 @@ class Validation(Body):
 class ResultView(View):
     """How an exam went, as found at RdvPermis; points are of 31."""
 
-    outcome: Outcome
+    outcome: ExamOutcome
     points: int | None = None
     found_at: datetime | None = None
 
@@ -105,7 +105,7 @@ class LineView(View):
     group_id: str
     slot: SlotView
     candidate: CandidateNameView | None = None
-    state: State
+    state: LineState
     since: datetime | None = None
     expires_at: datetime | None = None
     reason: ReasonView | None = None
@@ -182,7 +182,7 @@ class ItemResultView(View):
 
     line_id: str
     slot_id: str
-    state: State
+    state: LineState
     problem: ReasonView | None = None
 
 
@@ -225,7 +225,7 @@ class NeedView(View):
         return cls(
             rule=need.rule,
             source=need.source,
-            detail=told(need, language),
+            detail=refusal_sentence(need, language),
             remedy=need.remedy or None,
             action=remedy_sentence(need.remedy, language),
             facts=dict(need.facts),
@@ -244,7 +244,7 @@ class CheckedLineView(View):
 
 
 class CheckView(View):
-    """What a hold would be told, without a hold."""
+    """What a hold would be answered, without a hold."""
 
     allowed: bool
     lines: list[CheckedLineView]
@@ -274,7 +274,7 @@ class CheckView(View):
 
 
 class PreparedCandidateView(View):
-    """Whether a candidate stands ready, and what stands against; `rdvpermisAsked` where RdvPermis said so itself."""
+    """Whether a candidate stands ready, and what stands against; `rdvpermisAsked` where RdvPermis itself answered."""
 
     candidate: CandidateNameView
     ready: bool

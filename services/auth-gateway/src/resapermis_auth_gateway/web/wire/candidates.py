@@ -7,11 +7,11 @@ from pydantic import Field
 
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis.scheduling.v1 import school_pb2
-from resapermis_auth_gateway.web.texts.rule_sentences import bar_reason
+from resapermis_auth_gateway.web.texts.rule_sentences import restriction_reason
 from resapermis_auth_gateway.web.texts.sentences import Language
 from resapermis_auth_gateway.web.wire.base import Body, Category, Id, Text, View, instant, maybe, word, words
 
-State = Annotated[str, words(mandate_pb2.MandateState, "MANDATE_STATE_")]
+MandateState = Annotated[str, words(mandate_pb2.MandateState, "MANDATE_STATE_")]
 
 
 class NewCandidate(Body):
@@ -50,7 +50,7 @@ class MandateView(View):
     candidate_id: str
     category: str
     gearbox: str | None = None
-    state: State
+    state: MandateState
     since: datetime | None = None
     expires_at: datetime | None = None
     rdvpermis_code: str | None = None
@@ -140,18 +140,18 @@ class StandingView(View):
         """From scheduling-rules; `me` is the asker's account."""
         restrictions = [
             StandingRestrictionView(
-                id=bar.id,
-                category=bar.category,
-                reason=bar.reason,
-                detail=bar_reason(bar.reason, language),
-                since=maybe(bar, "since"),
-                until=maybe(bar, "until"),
-                from_rdvpermis=bar.from_rdvpermis,
-                waived=bar.waived,
-                waiver_proposed=bar.waiver_proposed,
-                waiver_proposed_by_me=bar.waiver_proposed and bar.waiver_proposed_by == me,
+                id=one.id,
+                category=one.category,
+                reason=one.reason,
+                detail=restriction_reason(one.reason, language),
+                since=maybe(one, "since"),
+                until=maybe(one, "until"),
+                from_rdvpermis=one.from_rdvpermis,
+                waived=one.waived,
+                waiver_proposed=one.waiver_proposed,
+                waiver_proposed_by_me=one.waiver_proposed and one.waiver_proposed_by == me,
             )
-            for bar in standing.restrictions
+            for one in standing.restrictions
         ]
         free = {category: instant(moment) for category, moment in standing.next_possible_at.items()}
         return cls(candidate_id=standing.candidate_id, restrictions=restrictions, next_possible_at=free)

@@ -48,7 +48,7 @@ class VehiclePlan(Body):
 
 
 class DeclaredHours(Body):
-    """A trainer's hours of a month, of one kind; said again, they replace."""
+    """A trainer's hours of a month, of one kind; declared again, they replace."""
 
     trainer_id: Id
     month: Month

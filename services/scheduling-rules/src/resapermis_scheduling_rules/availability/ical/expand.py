@@ -1,6 +1,6 @@
 """A reduced calendar written out: each busy time until a year from now. Runs in a process of its own (see `run.py`).
 
-A series that takes too long or brings too much is left out, and said; what is left of the calendar is kept. The time of
+A series that takes too long or brings too much is left out and counted; what is left of the calendar is kept. The time of
 one series is its processor time, by a signal that interrupts it: recurrence rules can be written that never end.
 """
 
@@ -220,7 +220,7 @@ def _understood(component: Component) -> None:
         if value is None:
             continue
         if isinstance(value, list):
-            raise _LeftOutError(UNREADABLE)  # said twice
+            raise _LeftOutError(UNREADABLE)  # given twice
         if "TZID" in value.params and isinstance(value.dt, datetime) and value.dt.tzinfo is None:
             raise _LeftOutError(UNREADABLE)
 

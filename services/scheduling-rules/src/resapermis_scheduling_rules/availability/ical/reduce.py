@@ -27,7 +27,7 @@ _TZID = re.compile(r'[;:]TZID=("?)([^":;,]{1,100})\1', re.IGNORECASE)
 
 
 class NotACalendar(Exception):
-    """The whole cannot be read; says what is wrong, never what it contains."""
+    """The whole cannot be read; `what` is wrong, never what it contains."""
 
     def __init__(self, what: str) -> None:
         """`what`: for whoever sent it."""

@@ -1,5 +1,9 @@
-"""Release 0.2.0: the field's own words in tables, columns, indexes and constraints. Nothing of what is kept changes."""
+"""Release 0.2.0: the field's own words in tables, columns, indexes, constraints and names of parameters.
 
+Of what is kept nothing else changes.
+"""
+
+import sqlalchemy as sa
 from alembic import op
 
 from resapermis_kit.database.schema import upgrade_to_streams
@@ -31,6 +35,7 @@ CONSTRAINTS = (
     ("authorisation_published", "authorisation_said_days_check", "authorisation_published_days_check"),
     ("parameter", "parameter_bar_of_a_year_check", "parameter_restriction_of_a_year_check"),
 )
+PARAMETERS = {"look_stale_seconds": "poll_stale_seconds", "late_cancel_bar_days": "late_cancel_restriction_days"}
 NOT_NULL = """
 DO $$
 DECLARE one record;
@@ -56,5 +61,8 @@ def upgrade() -> None:
         op.execute(f"ALTER INDEX {old} RENAME TO {new}")
     for table, old, new in CONSTRAINTS:
         op.execute(f"ALTER TABLE {table} RENAME CONSTRAINT {old} TO {new}")
+    parameter = sa.table("parameter", sa.column("name"))
+    for old, new in PARAMETERS.items():
+        op.get_bind().execute(parameter.update().where(parameter.c.name == old).values(name=new))
     op.alter_column("restriction", "lift_reason", new_column_name="waiver_reason")
     op.alter_column("slot", "lost_said_at", new_column_name="loss_published_at")

@@ -1,0 +1,1 @@
+"""Bookings: validation, changes, line resources, the allowance of replacements, results."""

@@ -1,0 +1,1 @@
+"""Kept judgements judged again: every night, and by hand."""

@@ -1,0 +1,1 @@
+"""Holding slots: the queue, the command with its intention and answer, held lines, the basket."""

@@ -1,0 +1,1 @@
+"""Why not: refusals, and the rules that basket itself states."""

@@ -1,0 +1,68 @@
+"""What a school has taken: counters of its basket and of each month's threshold.
+
+Order of locks, everywhere: the school's row that counts its basket (`lock_school`, or the first row `take_counters`
+touches), its other counters, then lines in slot order. So two acts of one school take turns, and two schools meet on
+slots only.
+"""
+
+import json
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from resapermis_basket.domain.line import Key
+from resapermis_basket.tables import quota
+from resapermis_kit.database.transaction import Tx
+
+_GRANT = "LEAST(excluded.granted, GREATEST(excluded.cap - q.taken, 0))"
+_COUNT = sa.text(
+    "INSERT INTO quota AS q (school_id, department, month, category, taken, cap, granted) "  # noqa: S608 - texts of our own
+    "SELECT :school_id, department, month, category, LEAST(asked, cap), cap, LEAST(asked, cap) "
+    "FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) "
+    "AS wanted (department text, month text, category text, asked int, cap int) "
+    "ORDER BY department, month, category "
+    "ON CONFLICT (school_id, department, month, category) DO UPDATE "
+    f"SET taken = q.taken + {_GRANT}, cap = excluded.cap, granted = {_GRANT} "
+    "RETURNING department, month, category, granted"
+)
+_MOVE = sa.text(
+    "UPDATE quota SET taken = taken + moved.by FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) "
+    "AS moved (department text, month text, category text, by int) "
+    "WHERE school_id = :school_id AND quota.department = moved.department AND quota.month = moved.month "
+    "AND quota.category = moved.category"
+)
+
+
+async def take_counters(tx: Tx, school_id: str, asked: Mapping[Key, tuple[int, int]]) -> dict[Key, int]:
+    """Take up to `asked` = (how many, limit) of each counter and return how many of each were granted.
+
+    Locks the counters in order, the basket's first: from here on the school's other acts wait for this one.
+    """
+    rows = [
+        {"department": key[0], "month": key[1], "category": key[2], "asked": many, "cap": max(cap, 0)}
+        for key, (many, cap) in asked.items()
+    ]
+    result = await tx.execute(_COUNT, {"school_id": school_id, "rows": json.dumps(rows)})
+    return {(row.department, row.month, row.category): row.granted for row in result}
+
+
+async def lock_school(tx: Tx, school_id: str) -> None:
+    """Lock the school, by its basket's row; before any of its lines or counters is changed."""
+    mine = (quota.c.school_id == school_id, quota.c.department == "", quota.c.month == "", quota.c.category == "")
+    await tx.execute(sa.select(quota.c.taken).where(*mine).with_for_update())
+
+
+async def move_counters(tx: Tx, school_id: str, deltas: Mapping[Key, int]) -> None:
+    """Move counters that `take_counters` made; the school is locked."""
+    rows = [{"department": k[0], "month": k[1], "category": k[2], "by": by} for k, by in deltas.items() if by]
+    if not rows:  # a counter that does not move is not written: each write is a new row version
+        return
+    await tx.execute(_MOVE, {"school_id": school_id, "rows": json.dumps(rows)})
+
+
+async def read_counters(tx: Tx, school_id: str) -> dict[Key, int]:
+    """All counters of the school that are not zero."""
+    statement = sa.select(quota.c.department, quota.c.month, quota.c.category, quota.c.taken).where(
+        quota.c.school_id == school_id, quota.c.taken > 0
+    )
+    return {(row.department, row.month, row.category): row.taken for row in await tx.execute(statement)}

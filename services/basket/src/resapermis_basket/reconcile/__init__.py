@@ -1,0 +1,1 @@
+"""What is done unasked so that lines say what RdvPermis says, and end when they shall."""
