@@ -54,11 +54,11 @@ class Desk:
         return availability_pb2_grpc.AvailabilityServiceStub(self.running.channel("scheduling-rules"))
 
     def who(self, *roles: str, **overrides: Any) -> tuple[tuple[str, str], ...]:
-        """Metadata of an administrator, or of whoever is said."""
+        """Metadata of an administrator, or of whoever is given."""
         return ((HEADER, self.running.principal(roles=roles or ("school_admin",), **overrides)),)
 
     async def trainer(self, trainer_id: str = "t1", **more: Any) -> school_pb2.Trainer:
-        """Set a trainer: department 91, B, from 2026-01-01 on unless said otherwise."""
+        """Set a trainer: department 91, B, from 2026-01-01 on unless given otherwise."""
         wanted: dict[str, Any] = {"department": "91", "categories": ["B"], "active_from": stamp(2026, 1, 1)} | more
         request = school_pb2.SetTrainerRequest(trainer=school_pb2.Trainer(id=trainer_id, **wanted))
         return (await self.school.SetTrainer(request, metadata=self.who())).trainer
@@ -105,7 +105,7 @@ class Desk:
         answer = await self.school.ListHours(school_pb2.ListHoursRequest(), metadata=self.who())
         return {(one.department, one.category): one.hundredths for one in answer.fte}
 
-    async def said(self, kind: type[Message]) -> "Sequence[Any]":
+    async def published(self, kind: type[Message]) -> "Sequence[Any]":
         """What stands in the outbox, of one kind, oldest first."""
         name = kind.DESCRIPTOR.full_name
         async with transaction(self.around.engine) as tx:
@@ -114,4 +114,4 @@ class Desk:
 
     async def acts(self) -> list[tuple[str, str, str]]:
         """(actor, action, object) of every record."""
-        return [(one.actor.id, one.action, one.object_id) for one in await self.said(Record)]
+        return [(one.actor.id, one.action, one.object_id) for one in await self.published(Record)]

@@ -1,4 +1,4 @@
-"""Who is not free: declared, repeated, imported; the bookings that are told; trainers' private calendars."""
+"""Who is not free: declared, repeated, imported; the conflicts that are published; trainers' private calendars."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -50,7 +50,7 @@ async def line(service: Service, line_id: str = "line-1", **more: Any) -> None:
 def event_of(
     service: Service, line_id: str = "line-1", to: basket.LineState.ValueType = basket.LINE_STATE_BOOKED, **more: Any
 ) -> tuple[LineChanged, Event]:
-    """A line of school-1 became what is said: at nine, in the centre c1, with t1 and v1."""
+    """A line of school-1 changed to a state: at nine, in the centre c1, with t1 and v1."""
     values: dict[str, Any] = {
         "trainer_id": "t1",
         "vehicle_id": "v1",
@@ -68,8 +68,8 @@ def event_of(
     return event, Event("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, service.clock(), b"", "")
 
 
-async def told(desk: Desk) -> list[tuple[str, str]]:
-    return [(one.line_id, one.whose) for one in await desk.said(ConflictFound)]
+async def conflicts_published(desk: Desk) -> list[tuple[str, str]]:
+    return [(one.line_id, one.whose) for one in await desk.published(ConflictFound)]
 
 
 @pytest.mark.req("R-18")
@@ -154,7 +154,7 @@ async def test_a_window_of_more_than_a_hundred_days_is_refused(desk: Desk) -> No
 
 
 @pytest.mark.req("R-17", "R-18")
-async def test_bookings_that_a_declaration_meets_are_told_and_not_changed(desk: Desk) -> None:
+async def test_bookings_that_a_declaration_meets_are_published_and_not_changed(desk: Desk) -> None:
     await line(desk.around)
     await line(desk.around, "line-2", at=NINE + DAY)
     await line(desk.around, "line-3", to=basket.LINE_STATE_HELD)
@@ -163,22 +163,22 @@ async def test_bookings_that_a_declaration_meets_are_told_and_not_changed(desk: 
     assert (await desk.away(trainer(), NINE - HOUR, NINE - timedelta(minutes=30))).met_line_ids == []
     assert (await desk.away(trainer("t2"), NINE, NINE + HOUR)).met_line_ids == []
     assert (await desk.away(SCHOOL, NINE, NINE + 2 * DAY)).met_line_ids == ["line-1", "line-2"]
-    assert await told(desk) == [("line-1", "trainer"), ("line-1", "school"), ("line-2", "school")]
-    fact = (await desk.said(ConflictFound))[0]
+    assert await conflicts_published(desk) == [("line-1", "trainer"), ("line-1", "school"), ("line-2", "school")]
+    fact = (await desk.published(ConflictFound))[0]
     assert (fact.slot_id, fact.candidate_id, fact.time_zone) == ("slot of line-1", "p1", "Europe/Paris")
     assert fact.starts_at.ToDatetime(UTC) == NINE
 
 
 @pytest.mark.req("R-17", "R-18")
-async def test_a_booking_that_arrives_upon_what_is_declared_is_told_once(desk: Desk) -> None:
+async def test_a_booking_that_arrives_upon_what_is_declared_is_published_once(desk: Desk) -> None:
     await desk.away(pb.Subject(kind=pb.SUBJECT_KIND_VEHICLE, id="v1"), NINE, NINE + HOUR)
     await desk.away(pb.Subject(kind=pb.SUBJECT_KIND_CANDIDATE, id="p1"), NINE, NINE + HOUR, rrule="FREQ=DAILY")
     await line(desk.around, to=basket.LINE_STATE_HELD)
-    assert await told(desk) == []
+    assert await conflicts_published(desk) == []
     await line(desk.around, before="UNSPECIFIED")  # found at RdvPermis
     await line(desk.around, before="BOOKED")
     await line(desk.around, "line-2", at=NINE + 40 * DAY, vehicle_id="")
-    assert await told(desk) == [("line-1", "candidate"), ("line-1", "vehicle"), ("line-2", "candidate")]
+    assert await conflicts_published(desk) == [("line-1", "candidate"), ("line-1", "vehicle"), ("line-2", "candidate")]
 
 
 @pytest.mark.req("R-17", "R-18")
@@ -195,7 +195,7 @@ async def test_what_is_declared_and_what_is_booked_at_the_same_moment_meet(desk:
         adding = asyncio.create_task(desk.away(trainer(), NINE, NINE + HOUR))
         await eventually(waits)
     assert (await adding).met_line_ids == ["line-1"]
-    assert await told(desk) == [("line-1", "trainer")]
+    assert await conflicts_published(desk) == [("line-1", "trainer")]
 
 
 @pytest.mark.req("R-18")
@@ -217,21 +217,21 @@ async def test_an_import_replaces_the_one_before_of_its_subject_alone(desk: Desk
     async with transaction(desk.around.engine) as tx:
         kept = (await tx.execute(sa.select(unavailabilities.c.calendar))).scalars().all()
     assert not [one for one in kept if one and b"Dentist" in one]
-    assert all("Dentist" not in str(record) for record in await desk.said(Record))
+    assert all("Dentist" not in str(record) for record in await desk.published(Record))
     assert await refused(desk.bring(trainer(), b"not a calendar")) is grpc.StatusCode.INVALID_ARGUMENT
     assert len(await desk.listed(NOW, NOW + 100 * DAY, trainer())) == 3
 
 
 @pytest.mark.req("R-17", "R-18")
-async def test_the_same_calendar_again_tells_nothing_again(desk: Desk) -> None:
+async def test_the_same_calendar_again_publishes_nothing_again(desk: Desk) -> None:
     await line(desk.around)
     busy = "UID:1\nDTSTART:20261209T080000Z\nDTEND:20261209T090000Z"
     await desk.bring(trainer(), ics(busy))
     await desk.bring(trainer(), ics(busy))
-    assert await told(desk) == [("line-1", "trainer")]
+    assert await conflicts_published(desk) == [("line-1", "trainer")]
     await line(desk.around, "line-2", at=NINE + DAY)
     await desk.bring(trainer(), ics(busy, "UID:2\nDTSTART:20261210T080000Z\nDTEND:20261210T090000Z"))
-    assert await told(desk) == [("line-1", "trainer"), ("line-2", "trainer")]
+    assert await conflicts_published(desk) == [("line-1", "trainer"), ("line-2", "trainer")]
 
 
 @pytest.mark.req("R-18")
@@ -336,7 +336,7 @@ async def test_an_address_is_kept_hashed_and_ends_when_revoked_or_made_anew(rung
     assert await refused(feed(rungis, "x" * 100_000)) is grpc.StatusCode.NOT_FOUND
     acts = [action for _, action, _ in await rungis.acts() if action.startswith("feed")]
     assert acts == ["feed.create", "feed.create", "feed.revoke"]
-    assert all(first not in str(record) and second not in str(record) for record in await rungis.said(Record))
+    assert all(first not in str(record) and second not in str(record) for record in await rungis.published(Record))
 
 
 @pytest.mark.req("R-18")

@@ -1,4 +1,4 @@
-"""Actions judged in the same moment share one statement; each hears what it would hear alone, of its own school."""
+"""Actions judged in the same moment share one statement; each gets the answer it would get alone, of its own school."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ from resapermis_scheduling_rules.school.tables import lines, schools, thresholds
 
 SCHOOLS = ("school-1", "school-2", "school-3")
 PEOPLE, TRAINERS, VEHICLES = ("", "p1", "p2"), ("", "t1", "t2"), ("", "v1", "v2")
-"""The same ids at each school: what tells them apart is the school alone."""
+"""The same ids at each school: what sets them apart is the school alone."""
 NINE = NOW + timedelta(days=15)
 FAR_AROUND = Parameters(available_margin_minutes=1440, exam_minutes=600, travel_kmh=1)
 HOURS = 8
@@ -137,8 +137,8 @@ async def test_all_at_once_hear_what_each_would_alone(service: Service) -> None:
     found = 0
     for _ in range(40):
         asked = [_action(dice) for _ in range(dice.randrange(1, 8))]
-        together = await actions.known(service.engine, asked)
-        for action, known in zip(asked, together, strict=True):
+        batched = await actions.known(service.engine, asked)
+        for action, known in zip(asked, batched, strict=True):
             assert _in_order(known) == _in_order(await _alone(service, action))
             assert _whose(known) <= {action.school_id}
             found += len(known.busy) + len(known.restrictions) + len(known.trainers)
@@ -162,11 +162,11 @@ class _Counting:
     """`actions.known`, counting."""
 
     def __init__(self, service: Service) -> None:
-        self.lots: list[int] = []
+        self.batches: list[int] = []
         self._service = service
 
     async def __call__(self, asked: Sequence[actions.Asked]) -> Sequence[actions.Known]:
-        self.lots.append(len(asked))
+        self.batches.append(len(asked))
         return await actions.known(self._service.engine, asked)
 
 
@@ -186,7 +186,7 @@ async def test_schools_of_one_moment_share_a_statement_and_a_bad_question_harms_
         _judge(evaluator, "school-2", line(" ")),
         return_exceptions=True,
     )
-    assert known.lots == [2]
+    assert known.batches == [2]
     assert [entry.slot.id for entry in one.lines] == ["s1", "s2"]
     assert one == await _judge(evaluator, "school-1", line("s1"), line("s2"))
     assert refused(unknown.lines[0]) == ["R-PUBLISHED"]
@@ -206,7 +206,7 @@ async def test_a_school_that_cannot_be_asked_about_harms_nobody_else(service: Se
     assert isinstance(never_seen, Failure)
 
 
-async def test_a_database_that_fails_is_said_to_all_and_the_next_ask_anew(
+async def test_a_database_that_fails_fails_all_and_the_next_ask_anew(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _world(service, random.Random(3))  # noqa: S311 - repeatable on purpose

@@ -153,9 +153,9 @@ def test_a_basket_holds_its_limit_and_validation_adds_nothing(inside: int, lines
 
 @given(actions)
 def test_all_rules_of_an_action_answer_in_any_order(action: Action) -> None:
-    said = {verdict.rule: verdict for verdict in judge.action(action).verdicts}
+    verdicts = {verdict.rule: verdict for verdict in judge.action(action).verdicts}
     for order in permutations(ACTION_RULES):
-        assert {rule(action).rule: rule(action) for rule in order} == said
+        assert {rule(action).rule: rule(action) for rule in order} == verdicts
 
 
 @pytest.mark.req("R-10")

@@ -50,7 +50,7 @@ async def test_four_slots_are_allowed_and_five_are_not(service: Service) -> None
 
 
 @pytest.mark.req("R-09", "R-10", "R-14", "R-29")
-async def test_every_reason_is_said_at_once(service: Service) -> None:
+async def test_every_reason_is_answered_at_once(service: Service) -> None:
     service.state.slot("s1", published=NOW - timedelta(hours=1), word="RÉSERVÉ")
     service.state.school("far", department="33", fte=0.5)
     await service.poll()
@@ -69,7 +69,7 @@ async def test_every_reason_is_said_at_once(service: Service) -> None:
     assert [verdict.rule for verdict in answer.action_verdicts if not verdict.allowed] == ["R-BASKET"]
 
 
-async def test_who_asks_for_what_stands_against_it_alone_hears_that_of_the_same_judgement(service: Service) -> None:
+async def test_who_asks_for_what_stands_against_it_alone_gets_that_of_the_same_judgement(service: Service) -> None:
     for n in range(5):
         service.state.slot(f"s{n}", hour=8 + n)
     await service.poll()

@@ -105,8 +105,8 @@ async def test_who_accompanies_in_what_is_judged_with_the_line_and_kept_in_its_s
     kept = answer.verdicts.lines[0].snapshot
     assert (kept.trainer_known, kept.vehicle_gearbox, list(kept.vehicle_categories)) == (True, "automatic", ["B"])
     assert kept.trainer_authorised_until == stamp(2026, 12, 1)
-    said = await service.stub("basket").Rejudge(pb.RejudgeRequest(snapshots=[kept]))
-    assert [one.rule for one in said.snapshots[0].against] == ["R-LICENSED", "R-CATEGORY"]
+    judged = await service.stub("basket").Rejudge(pb.RejudgeRequest(snapshots=[kept]))
+    assert [one.rule for one in judged.snapshots[0].against] == ["R-LICENSED", "R-CATEGORY"]
 
 
 @pytest.mark.req("R-17")
@@ -160,7 +160,7 @@ async def test_neither_the_order_of_lines_nor_asking_twice_nor_another_school_ch
         return {line.slot_id: list(line.verdicts) for line in answer.lines}
 
     first = await verdicts(tuple(lines))
-    assert {slot_id: sum(not one.allowed for one in said) for slot_id, said in first.items()} == {
+    assert {slot_id: sum(not one.allowed for one in verdicts) for slot_id, verdicts in first.items()} == {
         "s0": 1,
         "s1": 1,
         "s2": 1,

@@ -1,4 +1,4 @@
-"""Two replicas of basket say what befell a line, and one of their clocks is late: what is last in time counts at the end.
+"""Two replicas of basket publish what befell a line, and one of their clocks is late: what is last in time counts at the end.
 
 Facts of one line come in the order of the source's numbers; its replicas' clocks may put a later act before an earlier one.
 """
@@ -16,10 +16,10 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events.event import Event
 
-ORDER = "fault 9: what is said last is taken for what happened last"
+ORDER = "fault 9: what is published last is taken for what happened last"
 
 
-def said(to: basket.LineState.ValueType, at: datetime) -> tuple[LineChanged, Event]:
+def changed(to: basket.LineState.ValueType, at: datetime) -> tuple[LineChanged, Event]:
     event = LineChanged(line_id="line-1", school_id="school-1", slot_id="s1", to=to)
     event.department, event.month, event.category = "91", "2026-12", "B"
     return event, Event("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, at, b"", "")
@@ -27,18 +27,18 @@ def said(to: basket.LineState.ValueType, at: datetime) -> tuple[LineChanged, Eve
 
 @pytest.mark.req("R-10", "R-11")
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=ORDER)
-@pytest.mark.parametrize("together", [False, True])
-async def test_a_line_that_was_released_is_not_counted_by_a_hold_that_is_told_later(
-    service: Service, *, together: bool
+@pytest.mark.parametrize("in_one_batch", [False, True])
+async def test_a_line_that_was_released_is_not_counted_by_a_hold_that_is_published_later(
+    service: Service, *, in_one_batch: bool
 ) -> None:
     service.state.slot("s1")
     await statuses(service, "school-1")
     at = service.clock()
-    told = [
-        said(basket.LINE_STATE_RELEASED, at + timedelta(seconds=2)),
-        said(basket.LINE_STATE_HELD, at + timedelta(seconds=1)),
+    published = [
+        changed(basket.LINE_STATE_RELEASED, at + timedelta(seconds=2)),
+        changed(basket.LINE_STATE_HELD, at + timedelta(seconds=1)),
     ]
-    for batch in [told] if together else [[one] for one in told]:  # in one transaction, or in two
+    for batch in [published] if in_one_batch else [[one] for one in published]:  # in one transaction, or in two
         async with transaction(service.engine) as tx:
             await service.rooms.lines.on_lines_changed(tx, batch)
     async with transaction(service.engine) as tx:

@@ -154,7 +154,7 @@ async def test_a_line_is_no_conflict_with_itself(around: Service) -> None:
 
 
 @pytest.mark.req("R-17", "R-28")
-async def test_trainer_and_vehicle_are_told_as_they_are_at_the_slots_hour(around: Service) -> None:
+async def test_trainer_and_vehicle_are_found_as_they_are_at_the_slots_hour(around: Service) -> None:
     term = {"school_id": "school-1", "id": "t1", "set_by": "a", "set_at": NOW, "categories": ["B"]}
     moved = NINE + timedelta(days=2)
     async with transaction(around.engine) as tx:

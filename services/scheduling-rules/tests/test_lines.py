@@ -1,4 +1,4 @@
-"""Basket's facts: the mirror shows our own holds at once, thresholds count them, a reached threshold is said once."""
+"""Basket's events: the mirror shows our own holds at once, thresholds count them, a reached threshold is published once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,7 +62,7 @@ async def test_our_own_holds_show_at_once(service: Service) -> None:
 
 
 @pytest.mark.req("R-11")
-async def test_what_basket_refused_without_asking_rdvpermis_says_nothing_of_the_slot(service: Service) -> None:
+async def test_what_basket_refused_without_asking_rdvpermis_shows_nothing_of_the_slot(service: Service) -> None:
     # A hold whose answer was lost, and presses meanwhile: refused because our own line may have the slot.
     service.state.slot("s1")
     assert await statuses(service, "school-1") == [pb.SLOT_STATUS_FREE]
@@ -83,7 +83,7 @@ async def test_who_has_a_slot_stays_known_when_another_press_is_refused_for_it(s
 
 
 @pytest.mark.req("R-10", "R-11")
-async def test_holds_count_while_they_live_and_the_threshold_is_said_once(service: Service) -> None:
+async def test_holds_count_while_they_live_and_the_threshold_is_published_once(service: Service) -> None:
     service.state.school(fte=1.2)  # floor(4.5 x 1.2) = 5
     service.state.slot("s1")
     await statuses(service, "school-1")
@@ -95,8 +95,8 @@ async def test_holds_count_while_they_live_and_the_threshold_is_said_once(servic
     await change(service, "line-5", basket.LINE_STATE_HELD, "other-5")
     async with transaction(service.engine) as tx:
         rows = await tx.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.id))
-        said = [ThresholdReached.FromString(row.payload) for row in rows if row.type.endswith("ThresholdReached")]
-    assert [(one.taken, one.limit) for one in said] == [(4, 5), (5, 5)]
+        published = [ThresholdReached.FromString(row.payload) for row in rows if row.type.endswith("ThresholdReached")]
+    assert [(one.taken, one.limit) for one in published] == [(4, 5), (5, 5)]
     answer = await service.stub().ListThresholds(pb.ListThresholdsRequest(), metadata=service.who())
     december = next(one for one in answer.thresholds if one.month == "2026-12")
     assert (december.limit, december.paced_limit, december.taken, december.fte) == (5, 3, 5, 1.2)
@@ -128,7 +128,7 @@ STEPS: list[Step] = [
 ]
 
 
-async def _told(service: Service, batches: list[list[Step]]) -> Any:
+async def _outcome(service: Service, batches: list[list[Step]]) -> Any:
     """Tell the same steps, batch by batch; return what the mirror and the counts then say."""
     at = service.clock()
     for number, batch in enumerate(batches):
@@ -149,9 +149,9 @@ async def _told(service: Service, batches: list[list[Step]]) -> Any:
 
 @pytest.mark.req("R-10", "R-11")
 @pytest.mark.parametrize("size", [1, 3, len(STEPS)])
-async def test_facts_told_together_say_the_same_as_one_by_one(service: Service, size: int) -> None:
+async def test_events_in_one_batch_change_the_same_as_one_by_one(service: Service, size: int) -> None:
     for slot_id in ("s1", "s2", "s3"):
         service.state.slot(slot_id)
     await statuses(service, "school-1")
-    told = await _told(service, [STEPS[first : first + size] for first in range(0, len(STEPS), size)])
-    assert told == ([("s1", "TAKEN", "school-1"), ("s2", "FREE", None), ("s3", "TAKEN", None)], ["line-3"])
+    outcome = await _outcome(service, [STEPS[first : first + size] for first in range(0, len(STEPS), size)])
+    assert outcome == ([("s1", "TAKEN", "school-1"), ("s2", "FREE", None), ("s3", "TAKEN", None)], ["line-3"])

@@ -37,7 +37,7 @@ def test_what_was_learnt_after_the_poll_stays(word: str, late: timedelta) -> Non
     assert merged(known, found(word), "school-2", AT) == known
 
 
-def test_a_live_hold_of_ours_outlives_a_poll_that_says_free() -> None:
+def test_a_live_hold_of_ours_outlives_a_poll_that_finds_it_free() -> None:
     later = AT + timedelta(minutes=1)
     assert merged(HELD, found(), "school-2", later).holder == "school-1"
     after_its_end = merged(HELD, found(), "school-2", AT + timedelta(minutes=16))
@@ -89,7 +89,7 @@ def test_a_slot_that_comes_back_is_free_again_with_its_first_publication() -> No
     assert merged(back, found(), "school-1", later + timedelta(hours=1)).reappeared_at == later
 
 
-def test_a_slot_that_comes_and_goes_is_told_gone_once_unless_a_school_has_it() -> None:
+def test_the_loss_of_a_slot_that_comes_and_goes_is_published_once_unless_a_school_has_it() -> None:
     again = replace(FREE, loss_published_at=AT)
     soon, late = AT + timedelta(minutes=59), AT + timedelta(minutes=61)
     assert to_publish({"s1": FREE}, ["s1"], soon) == ["s1"]

@@ -121,10 +121,10 @@ async def test_one_proposes_another_approves_and_both_acts_are_recorded(make_dat
         assert parameters_for(await parameter_queries.parameters_in_force(tx, AFTER), "91").threshold_rate == Decimal(
             "5.1"
         )
-        said = list(await tx.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.id)))
+        answer = list(await tx.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.id)))
     await engine.dispose()
-    records = [Record.FromString(row.payload) for row in said if row.type.endswith("Record")]
-    (announced,) = [RuleChanged.FromString(row.payload) for row in said if row.type.endswith("RuleChanged")]
+    records = [Record.FromString(row.payload) for row in answer if row.type.endswith("Record")]
+    (announced,) = [RuleChanged.FromString(row.payload) for row in answer if row.type.endswith("RuleChanged")]
     assert (announced.name, announced.old_value, announced.new_value) == ("threshold_rate", "4.5", "5.1")
     assert (announced.department, announced.category, announced.parameter_id) == ("91", "", proposal)
     assert announced.valid_from.ToDatetime(UTC) == datetime.fromisoformat(day)
@@ -167,10 +167,10 @@ async def test_a_preview_says_which_bookings_a_value_would_refuse_and_changes_no
                 for n in (1, 2)
             ],
         )
-    said = json.loads(await preview.of(service.engine, Parameter("threshold_rate", "91", None, Decimal("0.5")), NOW))
-    assert said == {"lines": 2, "newly_refused": 2, "by_rule": {"R-THRESHOLD": 2}, "by_school": {"school-1": 2}}
-    said = json.loads(await preview.of(service.engine, Parameter("threshold_rate", "33", None, Decimal("0.5")), NOW))
-    assert (said["lines"], said["newly_refused"]) == (2, 0)
+    answer = json.loads(await preview.of(service.engine, Parameter("threshold_rate", "91", None, Decimal("0.5")), NOW))
+    assert answer == {"lines": 2, "newly_refused": 2, "by_rule": {"R-THRESHOLD": 2}, "by_school": {"school-1": 2}}
+    answer = json.loads(await preview.of(service.engine, Parameter("threshold_rate", "33", None, Decimal("0.5")), NOW))
+    assert (answer["lines"], answer["newly_refused"]) == (2, 0)
     assert (await service.rooms.rulebooks.parameters_at("91", "B")).threshold_rate == Decimal("4.5")
 
 
@@ -202,8 +202,8 @@ async def test_every_event_of_the_contract_is_one_that_may_be_published() -> Non
 
 @pytest.mark.req("R-24")
 async def test_a_preview_is_asked_for_from_the_command_line(make_database: MakeDatabase) -> None:
-    said = await change.command(["preview", "basket", "10"], await make_database(PACKAGE), preview.of)
-    assert json.loads(said) == {"lines": 0, "newly_refused": 0, "by_rule": {}, "by_school": {}}
+    answer = await change.command(["preview", "basket", "10"], await make_database(PACKAGE), preview.of)
+    assert json.loads(answer) == {"lines": 0, "newly_refused": 0, "by_rule": {}, "by_school": {}}
 
 
 REACH = {"exam_minutes": 600, "available_margin_minutes": 1440, "travel_kmh": 200, "travel_detour": 3}

@@ -1,4 +1,4 @@
-"""The process as it is deployed: migrate, ready, hears basket over NATS, drains."""
+"""The process as it is deployed: migrate, ready, consumes basket over NATS, drains."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ MODULE = "resapermis_scheduling_rules"
 
 
 @pytest.mark.req("R-11")
-async def test_it_starts_hears_and_drains(
+async def test_it_starts_consumes_and_drains(
     make_database: MakeDatabase,
     make_engine: MakeEngine,
     make_bus: Any,

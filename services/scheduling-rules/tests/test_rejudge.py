@@ -105,9 +105,9 @@ async def test_a_booking_is_judged_by_what_was_in_force_when_it_was_made(service
     after = await held(service)
     assert (before.allowed, after.allowed) == (True, False)
     service.clock.move(days=700)
-    said = await rejudged(service, before.lines[0].snapshot, after.lines[0].snapshot)
-    assert [one.allowed for one in said] == [True, False]
-    assert [one.rule for one in said[1].against] == ["R-THRESHOLD", "R-API-PACE"]
+    judged = await rejudged(service, before.lines[0].snapshot, after.lines[0].snapshot)
+    assert [one.allowed for one in judged] == [True, False]
+    assert [one.rule for one in judged[1].against] == ["R-THRESHOLD", "R-API-PACE"]
 
 
 @pytest.mark.req("R-24")

@@ -44,12 +44,12 @@ def test_the_lower_the_mark_the_longer_the_wait_and_enough_points_were_an_elimin
 
 
 @pytest.mark.req("R-21")
-def test_where_the_mark_is_not_said_only_the_shortest_wait_is_certain() -> None:
+def test_where_the_mark_is_not_stated_only_the_shortest_wait_is_certain() -> None:
     assert failure_days(None, Parameters()) == 7
 
 
 @pytest.mark.req("R-21")
-def test_absence_failure_and_pass_bar_from_the_exam_on() -> None:
+def test_absence_failure_and_pass_restrict_from_the_exam_on() -> None:
     values = Parameters()
     absent = after_result(ExamOutcome.ABSENT, None, EXAM, "CIRCULATION", "91", values)
     assert absent is not None
@@ -112,7 +112,7 @@ def test_days_later_keeps_order_and_is_within_an_hour_of_whole_days(at: datetime
 
 @pytest.mark.req("R-21", "R-22")
 @given(st.lists(some_restrictions(EXAM), max_size=5))
-def test_the_next_possible_moment_has_no_bar_and_every_one_before_has(known: list[Restriction]) -> None:
+def test_the_next_possible_moment_has_no_restriction_and_every_one_before_has(known: list[Restriction]) -> None:
     possible = next_possible(known, EXAM)
     if possible is None:
         assert any(restriction.until is None for restriction in known)

@@ -1,4 +1,4 @@
-"""Each rule by example: what it allows, what it refuses, for which purpose, and what it tells a person to do."""
+"""Each rule by example: what it allows, what it refuses, for which purpose, and the remedy it names."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -218,7 +218,7 @@ def test_the_circulation_test_comes_after_a_passed_plateau_or_on_rdvpermis_word(
 
 
 @pytest.mark.req("R-29")
-def test_a_vehicle_that_fits_is_allowed_and_every_field_that_does_not_is_told() -> None:
+def test_a_vehicle_that_fits_is_allowed_and_every_field_that_does_not_is_named() -> None:
     assert category(snapshot(**with_vehicle())).allowed
     both = category(snapshot(**with_vehicle("automatic", "CE")))
     assert both.facts["fields"] == "vehicle_category,gearbox"
@@ -244,7 +244,7 @@ def test_the_accompanying_trainer_is_authorised_at_the_exam() -> None:
 
 
 @pytest.mark.req("R-28")
-def test_a_lapsed_school_licence_is_told_before_the_trainer() -> None:
+def test_a_lapsed_school_licence_is_named_before_the_trainer() -> None:
     verdict = licensed(accompanied(STARTS, school=School("school", "91", licensed_until=NOW)))
     assert (verdict.facts["whose"], verdict.remedy) == ("school", "renew_licence")
 
@@ -271,7 +271,7 @@ def test_a_trainer_accompanies_while_active_and_in_what_they_teach(
 
 
 @pytest.mark.req("R-21")
-def test_a_bar_refuses_until_it_ends_and_says_when() -> None:
+def test_a_restriction_refuses_until_it_ends_and_says_when() -> None:
     verdict = penalty(snapshot(restrictions=(restriction(days=10), restriction("failure", days=4))))
     assert (verdict.allowed, verdict.opens_at, verdict.remedy) == (False, NOW + timedelta(days=10), "wait")
     assert verdict.facts["restrictions"] == "absence,failure"
@@ -304,7 +304,7 @@ def test_rdvpermis_fresh_word_goes_before_restrictions_and_before_nothing_else()
 
 
 @pytest.mark.req("R-21")
-def test_when_the_fresh_word_goes_stale_before_the_slot_opens_the_bar_counts_for_the_opening() -> None:
+def test_when_the_fresh_word_goes_stale_before_the_slot_opens_the_restriction_counts_for_the_opening() -> None:
     welcome = candidate(eligible=True, eligible_seen_at=NOW)
     far = snapshot(restrictions=(restriction(days=9),), candidate=welcome, school=School("school", "33"))
     published_late = of_slot(far, published_at=NOW - timedelta(hours=1))
@@ -312,7 +312,7 @@ def test_when_the_fresh_word_goes_stale_before_the_slot_opens_the_bar_counts_for
 
 
 @pytest.mark.req("R-13", "R-21")
-def test_a_cancellation_is_told_what_follows_from_it() -> None:
+def test_a_cancellation_shows_what_follows_from_it() -> None:
     paris = ZoneInfo("Europe/Paris")
     late = penalty(snapshot(Purpose.CANCEL, now=datetime(2026, 12, 3, 0, 0, tzinfo=paris)))
     assert (late.allowed, late.facts["late"], late.facts["restrictedDays"]) == (True, "true", "30")
@@ -361,11 +361,11 @@ def test_a_word_that_nobody_knows_is_shown_as_such_and_ours_is_understood() -> N
     refused = candidate(eligible=False, eligibility_code="UN_MOT_NOUVEAU", eligible_seen_at=NOW)
     assert eligibility(snapshot(candidate=refused)).remedy == "see_rdvpermis"
     for code, remedy in OURS.items():
-        told = candidate(eligible=False, eligibility_code=f"CODE_{code}", eligible_seen_at=NOW)
-        assert eligibility(snapshot(candidate=told)).remedy == remedy
+        refused = candidate(eligible=False, eligibility_code=f"CODE_{code}", eligible_seen_at=NOW)
+        assert eligibility(snapshot(candidate=refused)).remedy == remedy
 
 
-def test_an_old_word_says_nothing() -> None:
+def test_an_old_word_decides_nothing() -> None:
     refused = candidate(eligible=False, eligibility_code="CANDIDAT_SOUS_PENALITE", eligible_seen_at=NOW)
     assert not eligibility(snapshot(candidate=refused, now=NOW + timedelta(seconds=899))).allowed
     later = eligibility(snapshot(candidate=refused, now=NOW + timedelta(seconds=900)))
@@ -376,9 +376,9 @@ def test_an_old_word_says_nothing() -> None:
 def test_a_fresh_no_refuses_whatever_else_is_allowed(any_snapshot: EvaluationSnapshot, code: str) -> None:
     if any_snapshot.purpose is Purpose.CANCEL:
         return
-    told = candidate(eligible=False, eligibility_code=code, eligible_seen_at=any_snapshot.now)
+    refused = candidate(eligible=False, eligibility_code=code, eligible_seen_at=any_snapshot.now)
     fresh = replace(
-        any_snapshot, candidate=told, parameters=replace(any_snapshot.parameters, eligibility_fresh_seconds=60)
+        any_snapshot, candidate=refused, parameters=replace(any_snapshot.parameters, eligibility_fresh_seconds=60)
     )
     assert "R-RDVPERMIS" in {verdict.rule for verdict in judge.line(fresh).verdicts if not verdict.allowed}
 

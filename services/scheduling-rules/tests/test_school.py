@@ -109,7 +109,7 @@ async def test_vehicles_are_added_and_changed(desk: Desk) -> None:
         grpc.StatusCode.NOT_FOUND
     )
     assert [(action, thing) for _, action, thing in await desk.acts()] == [("vehicle.set", added.id)] * 2
-    assert all("Clio" not in str(record) for record in await desk.said(Record))
+    assert all("Clio" not in str(record) for record in await desk.published(Record))
 
 
 @pytest.mark.req("D-17", "R-10")
@@ -163,7 +163,7 @@ async def test_a_change_of_trainers_changes_the_fte_at_once(desk: Desk) -> None:
     assert await desk.ftes() == {("91", "B"): 100}
     await desk.trainer(active_from=stamp(2026, 1, 1), active_until=stamp(2026, 11, 1))
     assert await desk.ftes() == {("91", "B"): 0}
-    records = [one for one in await desk.said(Record) if one.action == "fte.compute"]
+    records = [one for one in await desk.published(Record) if one.action == "fte.compute"]
     assert [one.facts["hundredths"] for one in records] == ["100", "200", "100", "100", "0"]
 
 
@@ -195,10 +195,10 @@ async def test_the_night_computes_what_it_brings_and_only_once(desk: Desk) -> No
     desk.around.clock.at = night
     await desk.nights.compute()
     assert await desk.ftes() == {("91", "B"): 133}
-    computed = len(await desk.said(Record))
+    computed = len(await desk.published(Record))
     desk.around.clock.move(hours=1)
     await desk.nights.compute()
-    assert len(await desk.said(Record)) == computed
+    assert len(await desk.published(Record)) == computed
 
 
 @pytest.mark.req("R-10", "R-28")
@@ -211,9 +211,9 @@ async def test_a_change_that_was_planned_counts_from_its_day(desk: Desk) -> None
     desk.around.clock.at = datetime(2026, 11, 27, 23, tzinfo=UTC)  # midnight in Paris
     await desk.nights.compute()
     assert await desk.ftes() == {("91", "B"): 0}
-    computed = len(await desk.said(Record))
+    computed = len(await desk.published(Record))
     await desk.nights.compute()
-    assert len(await desk.said(Record)) == computed
+    assert len(await desk.published(Record)) == computed
 
 
 @pytest.mark.req("D-17")
@@ -273,32 +273,32 @@ async def test_a_trainer_who_cannot_be_is_refused(desk: Desk, change: dict[str, 
 
 
 @pytest.mark.req("R-28")
-async def test_an_end_is_told_30_7_and_1_days_before_and_when_it_has_come_once_each(desk: Desk) -> None:
+async def test_an_end_is_published_30_7_and_1_days_before_and_when_it_has_come_once_each(desk: Desk) -> None:
     ends = NOW + timedelta(days=40)
     await desk.trainer(authorised_until=stamp(at=ends))
     await desk.school.SetLicence(pb.SetLicenceRequest(licensed_until=stamp(at=ends)), metadata=desk.who())
-    told = []
+    warned = []
     for hour in range(0, 42 * 24, 24):
         desk.around.clock.at = NOW + timedelta(hours=hour)
-        before = len(await desk.said(AuthorisationEnding))
+        before = len(await desk.published(AuthorisationEnding))
         await desk.nights.warn()
-        new = (await desk.said(AuthorisationEnding))[before:]
-        told += [(one.what, one.trainer_id, (ends - desk.around.clock()).days) for one in new]
-    assert sorted(told) == sorted(
+        new = (await desk.published(AuthorisationEnding))[before:]
+        warned += [(one.what, one.trainer_id, (ends - desk.around.clock()).days) for one in new]
+    assert sorted(warned) == sorted(
         (what, trainer, days) for what, trainer in (("licence", ""), ("trainer", "t1")) for days in (30, 7, 1, 0)
     )
 
 
 @pytest.mark.req("R-28")
-async def test_who_says_an_end_late_is_warned_once_of_the_nearest(desk: Desk) -> None:
+async def test_who_sets_an_end_late_is_warned_once_of_the_nearest(desk: Desk) -> None:
     await desk.trainer(authorised_until=stamp(at=NOW + timedelta(days=3)))
     await desk.nights.warn()
     await desk.nights.warn()
-    assert [one.trainer_id for one in await desk.said(AuthorisationEnding)] == ["t1"]
+    assert [one.trainer_id for one in await desk.published(AuthorisationEnding)] == ["t1"]
     await desk.trainer(authorised_until=stamp(2028, 1, 1))  # renewed: nothing more to say
     desk.around.clock.move(days=5)
     await desk.nights.warn()
-    assert len(await desk.said(AuthorisationEnding)) == 1
+    assert len(await desk.published(AuthorisationEnding)) == 1
 
 
 @pytest.mark.req("R-28")
@@ -306,7 +306,7 @@ async def test_a_term_that_ends_before_its_authorisation_warns_of_nothing(desk: 
     await desk.trainer(authorised_until=stamp(at=NOW + timedelta(days=20)))
     await desk.trainer(active_from=stamp(at=NOW + timedelta(days=10)), authorised_until=stamp(2030, 1, 1))
     await desk.nights.warn()
-    assert await desk.said(AuthorisationEnding) == []
+    assert await desk.published(AuthorisationEnding) == []
 
 
 @pytest.mark.req("D-17")

@@ -136,7 +136,7 @@ async def test_a_school_that_nobody_can_describe_is_not_judged(service: Service)
     assert from_rpc_error(caught.value).code == Code.CODE_RDVPERMIS_DOWN
 
 
-async def test_trouble_is_told_until_a_poll_succeeds(service: Service) -> None:
+async def test_trouble_is_shown_until_a_poll_succeeds(service: Service) -> None:
     service.state.slot("s1")
     stub = service.stub()
     await stub.SearchSlots(search(), metadata=service.who())
@@ -185,7 +185,7 @@ async def test_a_school_causes_no_more_polls_than_its_share(make_service: MakeSe
 
 
 @pytest.mark.req("R-09")
-async def test_a_slot_that_is_gone_is_withdrawn_and_said_once(service: Service) -> None:
+async def test_a_slot_that_is_gone_is_withdrawn_and_published_once(service: Service) -> None:
     service.state.slot("s1", hour=9)
     service.state.slot("s2", hour=10)
     assert await service.poll() == ""

@@ -103,7 +103,7 @@ def searches(draw: st.DrawFn) -> Wanted:
 
 
 def naively(wanted: Wanted, mirror: list[Slot]) -> list[str]:
-    """What a search means, said without any index: one condition after the other on every slot."""
+    """What a search means, without any index: one condition after the other on every slot."""
     found = []
     for slot in mirror:
         centre = slot.centre
@@ -228,7 +228,7 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
         examples.append((mirror, wanted))
 
     generate()
-    told = 0
+    turned = 0
     for mirror, wanteds in examples:
         async with transaction(engine) as tx:
             await fill(tx, mirror)
@@ -236,12 +236,12 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
             found = await pages(engine, wanted)
             assert [one for page in found for one in page] == naively(wanted, mirror), wanted
             assert all(len(page) <= wanted.limit for page in found)
-            told += len(found)
-    assert told > 2 * sum(len(wanted) for _, wanted in examples)  # most searches had pages to turn
+            turned += len(found)
+    assert turned > 2 * sum(len(wanted) for _, wanted in examples)  # most searches had pages to turn
 
 
 @given(mirrors(), st.integers(2, 5))
-def test_slots_in_a_row_are_the_chains_that_can_be_walked(mirror: list[Slot], many: int) -> None:
+def test_consecutive_slots_are_the_chains_that_can_be_walked(mirror: list[Slot], many: int) -> None:
     ordered = sorted(mirror, key=lambda slot: (slot.starts_at, slot.id))
     rows = [(1, slot.id, slot.centre.id, slot.kind, slot.starts_at, slot.ends_at) for slot in ordered]
     assert in_a_row(rows, many) == {slot.id for slot in mirror if longest_row_with(slot, mirror) >= many}
@@ -282,12 +282,12 @@ def test_a_page_that_was_answered_is_gone_without_pythons_collector() -> None:
 @pytest.mark.parametrize("night", [datetime(2027, 3, 28, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)])
 def test_hours_hold_on_the_night_when_clocks_change(night: datetime) -> None:
     wanted = Wanted("91", "B", night - timedelta(hours=2), night + timedelta(hours=8), day_from=150, day_to=200)
-    stretches = hours(wanted, "91")
+    ranges = hours(wanted, "91")
     for minutes in range(0, 600, 10):
         at = wanted.since + timedelta(minutes=minutes)
         if 150 <= minute_of_day(at, "91") < 200:
-            assert any(low <= at < high for low, high in stretches)
-    assert all(before[1] < after[0] for before, after in pairwise(stretches))
+            assert any(low <= at < high for low, high in ranges)
+    assert all(before[1] < after[0] for before, after in pairwise(ranges))
 
 
 @pytest.mark.parametrize("by_centre", [False, True])

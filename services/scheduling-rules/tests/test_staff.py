@@ -26,9 +26,9 @@ def terms(draw: st.DrawFn) -> Term:
 
 @pytest.mark.req("R-28")
 @given(st.lists(terms(), max_size=8), days)
-def test_terms_never_overlap_and_the_last_word_holds_from_its_day(said: list[Term], at: datetime) -> None:
+def test_terms_never_overlap_and_the_last_word_holds_from_its_day(declared: list[Term], at: datetime) -> None:
     kept: list[Term] = []
-    for term in said:
+    for term in declared:
         before = kept
         kept = succeed(kept, term)
         assert kept[-1] == term
@@ -66,7 +66,7 @@ def test_an_exam_meets_what_comes_within_its_margin(since: int, length: int, mar
 
 
 @pytest.mark.req("R-17")
-def test_a_booking_is_told_once_for_each_whose_time_it_meets() -> None:
+def test_a_booking_is_published_once_for_each_whose_time_it_meets() -> None:
     met = [
         booking(0, 32, 10, 20),
         booking(0, 32, -5, 5),

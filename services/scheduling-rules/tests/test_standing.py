@@ -85,7 +85,7 @@ async def standing(desk: Desk, candidate_id: str = "candidate-1", **who: Any) ->
     return (await desk.school.GetStanding(request, metadata=desk.who(**who))).standings[0]
 
 
-def told(known: school_pb2.Standing) -> list[tuple[str, datetime | None]]:
+def shown(known: school_pb2.Standing) -> list[tuple[str, datetime | None]]:
     return [
         (restriction.reason, restriction.until.ToDatetime(UTC) if restriction.HasField("until") else None)
         for restriction in known.restrictions
@@ -99,10 +99,10 @@ def possible(known: school_pb2.Standing) -> dict[str, datetime]:
 @pytest.mark.req("R-21", "R-22")
 async def test_a_result_takes_the_place_of_the_waiting_for_it(desk: Desk) -> None:
     await line_changed(desk.around, basket.LINE_STATE_DONE, starts_at=NOW - timedelta(hours=2))
-    assert told(await standing(desk)) == [("result_pending", NOW + timedelta(hours=46))]
+    assert shown(await standing(desk)) == [("result_pending", NOW + timedelta(hours=46))]
     await result_found(desk.around, FAILED, 11)
     known = await standing(desk)
-    assert told(known) == [("failure", EXAM + timedelta(days=21))]
+    assert shown(known) == [("failure", EXAM + timedelta(days=21))]
     assert possible(known) == {"B": EXAM + timedelta(days=21)}
 
 
@@ -110,18 +110,18 @@ async def test_a_result_takes_the_place_of_the_waiting_for_it(desk: Desk) -> Non
 async def test_a_result_that_came_before_the_end_was_heard_of_leaves_nothing_to_wait_for(desk: Desk) -> None:
     await result_found(desk.around, ABSENT)
     await line_changed(desk.around, basket.LINE_STATE_DONE)
-    assert told(await standing(desk)) == [("absence", EXAM + timedelta(days=40))]
+    assert shown(await standing(desk)) == [("absence", EXAM + timedelta(days=40))]
 
 
 @pytest.mark.req("R-21")
-async def test_the_same_fact_twice_is_one_bar_and_a_corrected_result_replaces_it(desk: Desk) -> None:
+async def test_the_same_event_twice_is_one_restriction_and_a_corrected_result_replaces_it(desk: Desk) -> None:
     await result_found(desk.around, FAILED, 18)
     before = await standing(desk)
     await result_found(desk.around, FAILED, 18)
     assert await standing(desk) == before
     await result_found(desk.around, PASSED, 28)
     known = await standing(desk)
-    assert told(known) == [("passed", None)]
+    assert shown(known) == [("passed", None)]
     assert possible(known) == {}
 
 
@@ -134,13 +134,13 @@ async def test_who_passed_the_plateau_may_take_the_circulation_test(desk: Desk) 
 @pytest.mark.req("R-21")
 async def test_cancelling_late_restricts_and_cancelling_early_does_not(desk: Desk) -> None:
     await line_changed(desk.around, basket.LINE_STATE_CANCELLED, "early", NOW + timedelta(days=8))
-    assert told(await standing(desk)) == []
+    assert shown(await standing(desk)) == []
     await line_changed(
         desk.around, basket.LINE_STATE_CANCELLED, "by-hand", NOW + timedelta(days=3), found_elsewhere=True
     )
-    assert told(await standing(desk)) == []
+    assert shown(await standing(desk)) == []
     await line_changed(desk.around, basket.LINE_STATE_CANCELLED, "late", NOW + timedelta(days=3))
-    assert told(await standing(desk)) == [("late_cancellation", NOW + timedelta(days=30))]
+    assert shown(await standing(desk)) == [("late_cancellation", NOW + timedelta(days=30))]
 
 
 @pytest.mark.req("R-21")
@@ -148,17 +148,17 @@ async def test_rdvpermis_list_replaces_what_it_said_before_word_for_word(desk: D
     first, second = NOW + timedelta(days=12), NOW + timedelta(days=20)
     await penalties_found(desk.around, ("ABSENCE NON JUSTIFIÉE", first), ("AUTRE", None))
     known = await standing(desk)
-    assert told(known) == [("ABSENCE NON JUSTIFIÉE", first), ("AUTRE", None)]
+    assert shown(known) == [("ABSENCE NON JUSTIFIÉE", first), ("AUTRE", None)]
     assert all(restriction.from_rdvpermis for restriction in known.restrictions)
     assert possible(known) == {}
     desk.around.clock.move(hours=1)
     await penalties_found(desk.around, ("ECHEC", second))
-    assert told(await standing(desk)) == [("ECHEC", second)]
+    assert shown(await standing(desk)) == [("ECHEC", second)]
     await penalties_found(desk.around, ("VIEUX", first), seen_at=NOW - timedelta(minutes=1))
-    assert told(await standing(desk)) == [("ECHEC", second)]
+    assert shown(await standing(desk)) == [("ECHEC", second)]
     desk.around.clock.move(hours=1)
     await penalties_found(desk.around)
-    assert told(await standing(desk)) == []
+    assert shown(await standing(desk)) == []
 
 
 @pytest.mark.req("R-21")
@@ -186,7 +186,7 @@ async def test_two_persons_waive_a_restriction_and_both_acts_are_in_the_journal(
     known = await standing(desk)
     assert (known.restrictions[0].waived, known.restrictions[0].waiver_proposed) == (True, False)
     assert possible(known) == {"B": NOW}
-    records = [one for one in await desk.said(Record) if one.action.startswith("penalty.")]
+    records = [one for one in await desk.published(Record) if one.action.startswith("penalty.")]
     assert [(one.actor.id, one.action, one.candidate_id) for one in records] == [
         ("account-1", "penalty.propose", "candidate-1"),
         ("account-2", "penalty.approve", "candidate-1"),
@@ -209,7 +209,7 @@ async def test_the_database_lets_nobody_waive_alone(desk: Desk) -> None:
 
 
 @pytest.mark.req("R-21")
-async def test_a_waiver_stays_when_the_result_is_told_again(desk: Desk) -> None:
+async def test_a_waiver_stays_when_the_result_is_published_again(desk: Desk) -> None:
     await result_found(desk.around, ABSENT)
     restriction_id = (await standing(desk)).restrictions[0].id
     propose = school_pb2.ProposeWaiverRequest(restriction_id=restriction_id, reason="accident")
@@ -240,7 +240,7 @@ async def test_what_cannot_be_waived_is_refused(desk: Desk) -> None:
 async def test_another_school_sees_and_waives_nothing(desk: Desk) -> None:
     await result_found(desk.around, ABSENT)
     restriction_id = (await standing(desk)).restrictions[0].id
-    assert told(await standing(desk, school_id="school-2")) == []
+    assert shown(await standing(desk, school_id="school-2")) == []
     request = school_pb2.ProposeWaiverRequest(restriction_id=restriction_id, reason="illness")
     with refusal(Code.CODE_NOT_FOUND):
         await desk.school.ProposeWaiver(request, metadata=desk.who(school_id="school-2"))
@@ -303,7 +303,7 @@ async def test_a_parameter_of_no_days_restricts_nobody(desk: Desk) -> None:
     async with transaction(desk.around.engine) as tx:
         await tx.execute(sa.insert(parameters).values(none | {"set_at": EXAM, "category": "B"}))
     await result_found(desk.around, ABSENT)
-    assert told(await standing(desk)) == []
+    assert shown(await standing(desk)) == []
 
 
 @pytest.mark.req("R-22")
@@ -326,5 +326,5 @@ async def test_of_many_who_approve_at_once_exactly_one_waives(desk: Desk) -> Non
     calls = [stub.ApproveWaiver(approve, metadata=desk.who(account_id=f"approver-{n}")) for n in range(8)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(isinstance(answer, school_pb2.ApproveWaiverResponse) for answer in answers) == 1
-    acts = [one for one in await desk.said(Record) if one.action == "penalty.approve"]
+    acts = [one for one in await desk.published(Record) if one.action == "penalty.approve"]
     assert len(acts) == 1

@@ -70,20 +70,20 @@ async def test_a_trainer_who_leaves_lowers_the_threshold_at_once(desk: Desk) -> 
 
 
 @pytest.mark.req("R-10")
-async def test_a_difference_with_rdvpermis_is_told_once(desk: Desk) -> None:
+async def test_a_difference_with_rdvpermis_is_published_once(desk: Desk) -> None:
     service = desk.around
     service.state.threshold.limit = 7
     await service.poll()
     for _ in range(3):
         await december(service)
         await let_time_pass(service)
-    (one, *others) = [said for said in await desk.said(ThresholdDiffers) if said.month == "2026-12"]
+    (one, *others) = [one for one in await desk.published(ThresholdDiffers) if one.month == "2026-12"]
     assert (one.school_id, one.department, one.category, one.ours, one.theirs) == ("school-1", "91", "B", 9, 7)
     assert others == []
 
 
 @pytest.mark.req("R-10", "R-28")
-async def test_a_school_whose_trainer_leaves_hears_that_its_threshold_is_reached(desk: Desk) -> None:
+async def test_a_school_whose_trainer_leaves_is_warned_that_its_threshold_is_reached(desk: Desk) -> None:
     service = desk.around
     await service.poll()
     for name in ("t1", "t2"):
@@ -92,23 +92,23 @@ async def test_a_school_whose_trainer_leaves_hears_that_its_threshold_is_reached
     place = Place("91", "2026-12", "B")
     async with transaction(service.engine) as tx:
         await schools.keep_lines(tx, [KeptLine(f"line-{n}", "school-1", place, service.clock()) for n in range(4)])
-    assert await desk.said(ThresholdReached) == []
+    assert await desk.published(ThresholdReached) == []
     await desk.trainer("t2", active_until=stamp(at=service.clock() - timedelta(days=1)))
-    assert [(one.month, one.taken, one.limit) for one in await desk.said(ThresholdReached)] == [("2026-12", 4, 4)]
+    assert [(one.month, one.taken, one.limit) for one in await desk.published(ThresholdReached)] == [("2026-12", 4, 4)]
 
 
 @pytest.mark.req("R-10")
-async def test_where_both_say_the_same_nothing_is_told(desk: Desk) -> None:
+async def test_where_both_state_the_same_nothing_is_published(desk: Desk) -> None:
     desk.around.state.threshold.limit = 9
     await desk.around.poll()
     await december(desk.around)
     await let_time_pass(desk.around)
     assert not (await december(desk.around)).HasField("difference")
-    assert await desk.said(ThresholdDiffers) == []
+    assert await desk.published(ThresholdDiffers) == []
 
 
 @pytest.mark.req("R-10")
-async def test_an_unknown_fte_is_said_to_be_unknown(service: Service) -> None:
+async def test_an_unknown_fte_is_answered_as_unknown(service: Service) -> None:
     service.state.school(fte=None)
     await service.poll()
     one = await december(service)

@@ -1,4 +1,4 @@
-"""Favourites and saved searches: RdvPermis first, twenty an account, each slot told once, and nothing ever booked."""
+"""Favourites and saved searches: RdvPermis first, twenty an account, each slot published once, and nothing ever booked."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -32,12 +32,12 @@ async def save(service: Service, *arguments: Any, school: str = "school-1", **fi
 
 
 async def match(service: Service) -> list[SearchMatched]:
-    """One round; what was told in all."""
+    """One round; what was published in all."""
     await service.rooms.matcher.round()
-    return [SearchMatched.FromString(payload) for payload in await said(service, "SearchMatched")]
+    return [SearchMatched.FromString(payload) for payload in await published(service, "SearchMatched")]
 
 
-async def said(service: Service, name: str) -> list[bytes]:
+async def published(service: Service, name: str) -> list[bytes]:
     async with transaction(service.engine) as tx:
         rows = (await tx.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.id))).all()
     return [row.payload for row in rows if row.type.endswith(f".{name}")]
@@ -93,16 +93,16 @@ async def test_what_is_deleted_is_gone_and_only_ones_own_can_be(service: Service
 
 
 @pytest.mark.req("R-20")
-async def test_a_slot_that_comes_is_told_once_and_nothing_is_booked(service: Service) -> None:
+async def test_a_slot_that_comes_is_published_once_and_nothing_is_booked(service: Service) -> None:
     kept = await save(service)
     await save(service, "r2", "Sans alerte", alert=False)
     await save(service, "r3", "Ailleurs", department="33")
     service.state.slot("s1", hour=9)
     service.state.slot("s2", hour=10)
     await service.poll()
-    (told,) = await match(service)
-    assert (told.search_id, told.label, list(told.slot_ids), told.slots) == (kept.id, "Mardi matin", ["s1", "s2"], 2)
-    assert (told.school_id, told.department, told.time_zone) == ("school-1", "91", "Europe/Paris")
+    (news,) = await match(service)
+    assert (news.search_id, news.label, list(news.slot_ids), news.slots) == (kept.id, "Mardi matin", ["s1", "s2"], 2)
+    assert (news.school_id, news.department, news.time_zone) == ("school-1", "91", "Europe/Paris")
     for word in ("RÉSERVÉ", "DISPONIBLE", None, "DISPONIBLE"):  # taken and free again, gone and back
         service.clock.move(minutes=2)
         service.state.slots["c1", DAY.isoformat()] = []
@@ -117,7 +117,7 @@ async def test_a_slot_that_comes_is_told_once_and_nothing_is_booked(service: Ser
 
 @pytest.mark.req("R-20")
 @pytest.mark.parametrize(
-    ("filters", "told"),
+    ("filters", "wanted"),
     [
         ({}, ["s1", "s2", "s3"]),
         ({"centre_ids": ["c2"]}, []),
@@ -129,17 +129,17 @@ async def test_a_slot_that_comes_is_told_once_and_nothing_is_booked(service: Ser
         ({"open_now": True}, ["s1", "s2", "s3"]),
     ],
 )
-async def test_a_search_hears_of_what_it_asks_for(service: Service, filters: dict[str, Any], told: list[str]) -> None:
+async def test_a_search_gets_what_it_asks_for(service: Service, filters: dict[str, Any], wanted: list[str]) -> None:
     await save(service, **filters)
     service.state.slot("s1", hour=9)
     service.state.slot("s2", hour=9, minute=32)
     service.state.slot("s3", hour=11)
     await service.poll()
-    assert [list(one.slot_ids) for one in await match(service)] == ([told] if told else [])
+    assert [list(one.slot_ids) for one in await match(service)] == ([wanted] if wanted else [])
 
 
 @pytest.mark.req("R-20")
-async def test_who_wants_what_is_open_hears_when_it_opens_and_others_at_once(service: Service) -> None:
+async def test_who_wants_what_is_open_is_notified_when_it_opens_and_others_at_once(service: Service) -> None:
     service.state.school("far", department="33")
     await save(service, "r1", "Ouvert", school="far", open_now=True)
     await save(service, "r2", "Tout", school="far")
@@ -268,12 +268,12 @@ async def test_an_empty_answer_where_a_whole_day_was_is_believed_the_second_time
     service.clock.move(minutes=2)
     await service.poll()
     assert await status_of(service, "s0") == "FREE"
-    assert await said(service, "SlotWithdrawn") == []
+    assert await published(service, "SlotWithdrawn") == []
     async with transaction(service.engine) as tx:
         assert (await tx.execute(sa.select(polls.c.trouble))).scalar() == "rdvpermis_down"
     service.clock.move(seconds=10)
     await service.poll()
-    gone = [SlotWithdrawn.FromString(one).slot_id for one in await said(service, "SlotWithdrawn")]
+    gone = [SlotWithdrawn.FromString(one).slot_id for one in await published(service, "SlotWithdrawn")]
     assert gone == ["s0", "s1", "s2"]
 
 
@@ -300,18 +300,18 @@ async def test_an_answer_that_a_newer_one_overtook_changes_nothing(service: Serv
         assert (await tx.execute(sa.select(polls.c.seen_at))).scalar() == NOW
 
 
-async def test_a_slot_that_comes_and_goes_is_told_gone_once_within_the_hour(service: Service) -> None:
+async def test_the_loss_of_a_slot_that_comes_and_goes_is_published_once_within_the_hour(service: Service) -> None:
     for minutes in (0, 2, 2, 2, 58):
         service.clock.move(minutes=minutes)
         if not service.state.slots.pop(("c1", DAY.isoformat()), []):
             service.state.slot("s1")
         await service.poll()
     assert await status_of(service, "s1") == "FREE"
-    assert len(await said(service, "SlotWithdrawn")) == 1
+    assert len(await published(service, "SlotWithdrawn")) == 1
     service.clock.move(minutes=2)
     service.state.slots.clear()
     await service.poll()
-    assert len(await said(service, "SlotWithdrawn")) == 2
+    assert len(await published(service, "SlotWithdrawn")) == 2
 
 
 async def test_an_empty_day_is_remembered_as_seen(service: Service) -> None:

@@ -34,7 +34,7 @@ class Asker:
 
     @property
     def on_behalf(self) -> rdv.OnBehalf | None:
-        """For calls without a person."""
+        """Metadata for calls without a person: the school alone."""
         return None if self.principal else rdv.OnBehalf(school_id=self.school_id)
 
 
@@ -58,7 +58,7 @@ class Memory(Generic[V]):
         self._values: dict[object, tuple[datetime, V]] = {}
 
     async def get(self, key: object, read: Callable[[], Awaitable[V]]) -> V:
-        """Return what is remembered, or read it."""
+        """Return what is remembered under `key` and still fresh, or read and remember it; whatever `read` raises."""
         now = self._now()
         if self.has(key):
             return self._values[key][1]
@@ -67,7 +67,7 @@ class Memory(Generic[V]):
         return value
 
     def has(self, key: object) -> bool:
-        """Whether it is remembered."""
+        """Whether `key` is remembered and still fresh."""
         known, now = self._values.get(key), self._now()
         return known is not None and now - self._kept < known[0] <= now
 
@@ -78,7 +78,7 @@ class Memory(Generic[V]):
         self._values[key] = (read_at, value)
 
     def forget(self, key: object) -> None:
-        """Read it anew next time."""
+        """Drop `key`, remembered or not: the next `get` reads anew."""
         self._values.pop(key, None)
 
 

@@ -24,14 +24,14 @@ _STATUS = {status: pb.SlotStatus.Value(f"SLOT_STATUS_{status.value}") for status
 
 
 def word(value: str, field: str) -> str:
-    """Read an id or code: something short, without blanks or control characters."""
+    """Read an id or code. MALFORMED at `field`: not 1 to 64 printable characters, or blanks at an end."""
     if not 1 <= len(value) <= LONGEST_WORD or not value.isprintable() or value != value.strip():
         raise malformed(field, "1 to 64 printable characters")
     return value
 
 
 def time_of(message: Timestamp, field: str) -> datetime:
-    """Read a time."""
+    """Read a protobuf time as UTC. MALFORMED at `field`: out of range."""
     try:
         return message.ToDatetime(UTC)
     except (ValueError, OverflowError) as error:
@@ -39,7 +39,7 @@ def time_of(message: Timestamp, field: str) -> datetime:
 
 
 def moment(message: Timestamp, field: str) -> datetime:
-    """Read a time that somebody living can mean."""
+    """Read a protobuf time as UTC. MALFORMED at `field`: not between 1990 and 2100, which nobody living can mean."""
     at = time_of(message, field)
     if not EARLIEST <= at < LATEST:
         raise malformed(field, "between 1990 and 2100")
@@ -73,12 +73,12 @@ def verdict(one: Verdict) -> verdict_pb2.Verdict:
 
 
 def verdicts(found: Sequence[Verdict]) -> list[verdict_pb2.Verdict]:
-    """As messages."""
+    """Verdicts in the same order, as `verdict` makes them."""
     return [verdict(one) for one in found]
 
 
 def centre(known: Centre) -> pb.Centre:
-    """As a message."""
+    """A centre → pb.Centre, without its way from a school."""
     return pb.Centre(
         id=known.id,
         name=known.name,
@@ -89,12 +89,12 @@ def centre(known: Centre) -> pb.Centre:
 
 
 def status(of: Status) -> pb.SlotStatus.ValueType:
-    """As a message."""
+    """A slot's status → pb.SlotStatus."""
     return _STATUS[of]
 
 
 def slot(known: Slot, status: Status, parameters: Parameters) -> pb.Slot:
-    """As a message, as it stands for the asker; to be copied into an answer and not written to."""
+    """A slot → pb.Slot, as it stands for the asker; to be copied into an answer and not written to."""
     return _slot(known, status, known.opens_to_all_at(parameters))
 
 
@@ -116,7 +116,7 @@ def _slot(known: Slot, status: Status, opens_to_all_at: datetime) -> pb.Slot:
 
 
 def threshold(place: Place, quota: Quota, parameters: Parameters, now: datetime, held: int = 0) -> pb.Threshold:
-    """As a message: what is taken, what may be by today and in all, what is left, and when that next changes."""
+    """A threshold → pb.Threshold: what is taken, what may be by today and in all, what is left, and when that next changes."""
     limit_today = paced(quota.limit, pace_day(place.month, place.department, now), parameters)
     return pb.Threshold(
         department=place.department,
@@ -142,7 +142,7 @@ def threshold(place: Place, quota: Quota, parameters: Parameters, now: datetime,
 
 
 def limits(parameters: Parameters) -> pb.Limits:
-    """What basket enforces itself."""
+    """Parameters → pb.Limits: those that basket enforces itself, in its transaction."""
     return pb.Limits(
         group=parameters.group,
         basket=parameters.basket,
@@ -152,5 +152,5 @@ def limits(parameters: Parameters) -> pb.Limits:
 
 
 def too_many(field: str, most: int) -> Failure:
-    """Refuse a list that is too long to be meant."""
+    """MALFORMED at `field`: more entries than `most`; to be raised."""
     return malformed(field, f"at most {most}")

@@ -41,7 +41,7 @@ TAKEN_BY_OTHERS = {"SLOT_TAKEN", "RDVPERMIS_SLOT_GONE"}
 
 
 class Lines:
-    """Takes in basket's one fact."""
+    """Handles basket's LineChanged: marks slots in the mirror, counts lines, publishes thresholds that they reach."""
 
     def __init__(self, outbox: Outbox, now: Clock) -> None:
         """Thresholds reached are published through `outbox`."""

@@ -80,7 +80,7 @@ def _subject(subject: Subject) -> pb.Subject:
 
 
 def declared(kept_id: str, kept: Declared) -> pb.Unavailability:
-    """As a message."""
+    """A declaration → pb.Unavailability, with its own first time."""
     return pb.Unavailability(
         id=kept_id,
         subject=_subject(kept.subject),
@@ -92,7 +92,7 @@ def declared(kept_id: str, kept: Declared) -> pb.Unavailability:
 
 
 def occurrence(found: Occurrence) -> pb.Unavailability:
-    """As a message: one time of an unavailability."""
+    """One time of an unavailability → pb.Unavailability, with the id and rule of the whole."""
     return pb.Unavailability(
         id=found.unavailability_id,
         subject=_subject(found.subject),

@@ -14,7 +14,7 @@ from resapermis_scheduling_rules.domain.slots import Point, Slot
 
 
 class Whose(StrEnum):
-    """What stands in the way belongs to one of these."""
+    """Whose time it is that a conflict is about."""
 
     CANDIDATE = "candidate"
     TRAINER = "trainer"
@@ -23,7 +23,7 @@ class Whose(StrEnum):
 
 
 class What(StrEnum):
-    """What occupies it."""
+    """What occupies them: a declared or imported unavailability, or another booking."""
 
     UNAVAILABLE = "unavailable"
     BOOKING = "booking"
@@ -138,12 +138,12 @@ NOTHING_KNOWN = LineSituation()
 
 
 def occupied(slot: Slot, parameters: Parameters) -> tuple[datetime, datetime]:
-    """From when to when an exam keeps people busy: its hours, never less than an exam takes."""
+    """From when to when an exam keeps people busy, UTC: its own hours, never less than `exam_minutes`."""
     return slot.starts_at, max(slot.ends_at, slot.starts_at + timedelta(minutes=parameters.exam_minutes))
 
 
 def of_one_action(wants: Sequence[Want]) -> list[Want]:
-    """Lines asked for together: each meets what the others would occupy, none what its own lines occupy until now.
+    """Lines of one action, in the same order: each meets what the others would occupy, none what its own lines occupy until now.
 
     So two bookings may change places, and a trainer is not taken to two centres by one press of a button.
     """
@@ -168,7 +168,7 @@ def _beside(want: Want, others: Sequence[Want]) -> Iterator[Busy]:
 
 
 def conflicts(slot: Slot, busy: Iterable[Busy], parameters: Parameters) -> tuple[Conflict, ...]:
-    """Say what of `busy` meets an exam in `slot`.
+    """What of `busy` meets an exam in `slot`; `busy` in any order.
 
     Unavailability and bookings at another centre keep the margin on each side; a booking elsewhere keeps the drive
     when that is longer, the margin where the drive is not known. A booking at the same centre only its own hours:
@@ -196,6 +196,6 @@ def _gap(slot: Slot, one: Busy, parameters: Parameters) -> tuple[timedelta, int]
 
 
 def longest_gap(parameters: Parameters, most_km: float) -> timedelta:
-    """How far around an exam something can matter, when nothing lies further away than `most_km`."""
+    """How far around an exam something can matter, when nothing lies further away than `most_km` kilometres."""
     drive = ceil(Decimal(str(round(most_km, 3))) * parameters.travel_detour * 60 / max(1, parameters.travel_kmh))
     return timedelta(minutes=max(parameters.available_margin_minutes, drive))

@@ -34,12 +34,12 @@ LOCAL_HOLIDAYS: Mapping[str, str] = {
 
 
 def zone_of(department: str) -> str:
-    """IANA zone in which a department's exam hours are meant."""
+    """IANA zone in which a department's exam hours are meant, by its code ("91", "2A", "974"); Paris for one not listed."""
     return OVERSEAS_ZONES.get(department, PARIS)
 
 
 def local_day(at: datetime, department: str) -> date:
-    """Day of `at` where the department is."""
+    """Calendar day of `at` (aware) on the clock of the department."""
     return _day(at, zone_of(department))
 
 
@@ -51,13 +51,13 @@ def _day(at: datetime, zone: str) -> date:
 
 @lru_cache(maxsize=4096)
 def month_of(day: date) -> str:
-    """As "2026-12". Remembered, like days."""
+    """Month of a day, as "2026-12". Remembered, like days."""
     return f"{day.year:04d}-{day.month:02d}"
 
 
 @lru_cache(maxsize=65_536)
 def local_month(at: datetime, department: str) -> str:
-    """Month of `at` where the department is, as "2026-12"."""
+    """Month of `at` (aware) on the clock of the department, as "2026-12"."""
     return month_of(local_day(at, department))
 
 
@@ -67,13 +67,13 @@ def day_start(day: date, department: str) -> datetime:
 
 
 def month_start(month: str, department: str, day: int = 1) -> datetime:
-    """Local midnight at the start of day `day` of "2026-12", UTC."""
+    """Local midnight at the start of day `day` of a month ("2026-12"), UTC. ValueError where there is no such day."""
     year, number = (int(part) for part in month.split("-"))
     return day_start(date(year, number, day), department)
 
 
 def next_month(month: str) -> str:
-    """The month after "2026-12"."""
+    """The month after "2026-12", written alike; ValueError where `month` is not."""
     year, number = (int(part) for part in month.split("-"))
     return f"{year + number // 12:04d}-{number % 12 + 1:02d}"
 
@@ -87,7 +87,7 @@ def days_later(at: datetime, days: int, department: str) -> datetime:
 
 @lru_cache(maxsize=65_536)
 def instant(at: datetime) -> str:
-    """As text in a verdict's facts."""
+    """As text in a verdict's facts: ISO 8601, UTC, "2026-12-09T08:32:00Z"."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -97,10 +97,10 @@ def _days_off(department: str, year: int) -> frozenset[date]:
 
 
 def is_public_holiday(day: date, department: str) -> bool:
-    """Public holidays of France and of the department."""
+    """Whether a day is a public holiday of France or of the department (source: the holidays package)."""
     return day in _days_off(department, day.year)
 
 
 def is_working_day(day: date, department: str) -> bool:
-    """Monday to Friday, public holidays of the department off."""
+    """Whether a day is a Monday to Friday and no public holiday of the department."""
     return day.weekday() < 5 and not is_public_holiday(day, department)

@@ -13,7 +13,7 @@ KM_A_DEGREE = 111
 
 
 def distance_km(one: Point, other: Point) -> float:
-    """Great-circle distance."""
+    """Great-circle distance in kilometres, on a sphere of 6,371 km (haversine)."""
     a, b = radians(one.latitude), radians(other.latitude)
     half = sin((b - a) / 2) ** 2 + cos(a) * cos(b) * sin(radians(other.longitude - one.longitude) / 2) ** 2
     return 2 * EARTH_KM * asin(sqrt(min(1.0, half)))
@@ -26,7 +26,7 @@ def travel_minutes(one: Point, other: Point, parameters: Parameters) -> int:
 
 
 def within(centre: Centre, school: Point | None, kilometres: int) -> bool:
-    """Say whether a centre is so near; not when either place is unknown."""
+    """Whether a centre lies at most `kilometres` from the school as the crow flies; False when either place is unknown."""
     if school is None or centre.latitude is None or centre.longitude is None:
         return False
     if abs(school.latitude - centre.latitude) * KM_A_DEGREE > kilometres:

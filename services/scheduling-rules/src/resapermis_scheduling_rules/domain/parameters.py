@@ -81,7 +81,7 @@ class Dated:
 
 
 def plain_number(value: Decimal) -> str:
-    """As people write it: "5.1", not "5.1000"."""
+    """A value as people write it: "5.1" for 5.1000, "60" for 60.0000; never with an exponent."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -100,7 +100,8 @@ class Proposal:
 def parameters_for(rows: Sequence[Parameter], department: str = "", category: str = "") -> Parameters:
     """Put the values for a place together: one for (department, category) before department, category, everywhere.
 
-    A name that this release does not know is left alone: a newer release may have written it.
+    `rows`: values in force, at most one a name and place. What none of them sets has domain.md's default. A name that
+    this release does not know is left alone: a newer release may have written it.
     """
     best: dict[str, tuple[tuple[bool, bool], Decimal]] = {}
     for row in rows:
@@ -113,7 +114,7 @@ def parameters_for(rows: Sequence[Parameter], department: str = "", category: st
 
 
 def in_force(rows: Sequence[Dated], at: datetime) -> list[Parameter]:
-    """Of approved rows, the newest of each name and place whose moment has come."""
+    """Of approved rows, for each name and place the one with the latest `valid_from` that is not after `at`; in any order."""
     newest: dict[tuple[str, str | None, str | None], Dated] = {}
     for row in rows:
         value = row.parameter
@@ -137,7 +138,7 @@ class Rulebook:
         self._widest: dict[int, Parameters] = {}
 
     def at(self, moment: datetime, department: str = "", category: str = "") -> Parameters:
-        """What was in force for a place at a moment."""
+        """All parameters in force at `moment` for a department and category; "": in general, without what is set for one."""
         key = (bisect_right(self._changes, moment), department, category)
         if key not in self._answers:
             self._answers[key] = parameters_for(in_force(self.rows, moment), department, category)
@@ -146,7 +147,7 @@ class Rulebook:
     def widest(self, moment: datetime) -> Parameters:
         """Of the values in force anywhere at a moment, those that reach furthest around an exam; the rest as usual.
 
-        For who must poll around an exam without knowing where it is: nothing that matters there lies further away.
+        For whoever searches around an exam without knowing where it is: nothing that matters there lies further away.
         """
         period = bisect_right(self._changes, moment)
         if period not in self._widest:
@@ -164,7 +165,7 @@ class Rulebook:
         return self._widest[period]
 
     def with_value(self, changed: Parameter) -> "Rulebook":
-        """As if a value had always been in force for its place."""
+        """The same with one value in force for its place at every moment, whatever was set there; to preview a change."""
         others = [row for row in self.rows if not _same_place(row.parameter, changed)]
         first = min((row.valid_from for row in self.rows), default=None)
         return Rulebook([*others, Dated(changed, first)] if first is not None else others)

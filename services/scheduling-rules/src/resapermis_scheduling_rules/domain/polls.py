@@ -19,7 +19,7 @@ HORIZON_DAYS = 56
 
 @dataclass(frozen=True, slots=True, order=True)
 class Poll:
-    """One question to RdvPermis' planning."""
+    """One question to RdvPermis' planning: a centre, a local day, a category group. Costs one call."""
 
     day: date
     centre_id: str
@@ -53,7 +53,7 @@ class Interest:
 
 
 def polls_for(centres: Sequence[Centre], category: str, since: datetime, until: datetime) -> list[Poll]:
-    """All polls that together show a window, in the order in which they are worth their calls: working days first."""
+    """All polls that together show [since, until): one a centre and local day, in the order of `worth`."""
     found = []
     for centre in centres:
         day, last = local_day(since, centre.department), local_day(until - timedelta(seconds=1), centre.department)
@@ -64,13 +64,17 @@ def polls_for(centres: Sequence[Centre], category: str, since: datetime, until: 
 
 
 def worth(poll: Poll) -> tuple[bool, date, str, str, str]:
-    """Sorts polls: the worthiest first."""
+    """Sort key, the worthiest poll first: working days before days off, then the nearest day; the rest only for a fixed order."""
     off = not is_working_day(poll.day, poll.department)
     return off, poll.day, poll.centre_id, poll.category, poll.department
 
 
 def is_due(poll: Poll, seen: PollRecord | None, now: datetime, fresh: timedelta) -> bool:
-    """Say whether a poll is worth repeating; a failed one rests a moment, an empty day stays fresh for longer."""
+    """Whether a poll is worth repeating at `now`, when its answer counts as fresh for `fresh`.
+
+    `seen`: what the last ones gave; None: never polled, so due. One that failed rests five seconds. An empty working day
+    stays fresh ten times as long, an empty day off 360 times.
+    """
     if seen is None:
         return True
     if (seen.seen_at is None or seen.tried_at > seen.seen_at) and now - seen.tried_at < AFTER_FAILURE:

@@ -55,30 +55,36 @@ class Quota:
 
     @property
     def own_limit(self) -> int | None:
-        """floor(rate × FTE); None where the FTE is unknown."""
+        """Slots a month by our own count: floor(rate × FTE); None where the FTE is unknown."""
         return None if self.fte is None else int(self.rate * self.fte)
 
     @property
     def limit(self) -> int:
-        """The lower of ours and RdvPermis'; 0 where neither is known, for going over cuts everybody off."""
+        """Slots a month that may be taken: the lower of ours and RdvPermis', never negative.
+
+        0 where neither is known, for going over cuts everybody off (source: RdvPermis charter 3.2).
+        """
         known = [limit for limit in (self.own_limit, self.rdvpermis_limit) if limit is not None]
         return max(0, min(known, default=0))
 
     @property
     def difference(self) -> int | None:
-        """RdvPermis' figure less ours, where both are known and differ."""
+        """RdvPermis' figure less ours, in slots; None where one is not known or both are the same."""
         if self.own_limit is None or self.rdvpermis_limit is None or self.own_limit == self.rdvpermis_limit:
             return None
         return self.rdvpermis_limit - self.own_limit
 
     @property
     def counted(self) -> int:
-        """All that is booked or held."""
+        """Slots of the month that count: booked or held through us, and booked at RdvPermis without us."""
         return self.taken + self.elsewhere
 
 
 def pace_day(month: str, department: str, now: datetime) -> int:
-    """Day of `month` that counts for the pace: 1 before it begins, past its end a day beyond any."""
+    """Day of `month` ("2026-12") that counts for the pace, on the clock of the department.
+
+    1 before the month begins; 99, a day beyond any, when it is over.
+    """
     today = local_day(now, department)
     if month_of(today) == month:
         return today.day
@@ -86,7 +92,10 @@ def pace_day(month: str, department: str, now: datetime) -> int:
 
 
 def paced(limit: int, day: int, parameters: Parameters) -> int:
-    """How much of `limit` may be taken by `day`: from the first day's share evenly to all of it, rounded down."""
+    """Slots of `limit` that may be taken by `day` of the month, rounded down (R-API-PACE).
+
+    `pace_first_percent` of it on the 1st, evenly to all of it on `pace_full_day`; 99 stands for a month that is over.
+    """
     full = parameters.pace_full_day
     if day >= full:
         return limit
@@ -95,14 +104,14 @@ def paced(limit: int, day: int, parameters: Parameters) -> int:
 
 
 def pace_opens_on(limit: int, wanted: int, parameters: Parameters) -> int | None:
-    """First day of the month by which `wanted` may be taken; None when never."""
+    """First day of the month, 1 to 31, by which `wanted` slots in all may be taken; None when that is more than `limit`."""
     if wanted > limit:
         return None
     return next(day for day in range(1, 32) if paced(limit, day, parameters) >= wanted)
 
 
 def next_pace_change(limit: int, month: str, department: str, now: datetime, parameters: Parameters) -> datetime:
-    """When the paced limit next rises, else when the month ends."""
+    """When the paced limit next rises, else when the month ends: local midnight in the department, UTC."""
     day = pace_day(month, department, now)
     today = paced(limit, day, parameters)
     for later in range(day + 1, parameters.pace_full_day + 1):

@@ -20,7 +20,7 @@ class Reason(StrEnum):
 
 
 class ExamOutcome(StrEnum):
-    """How an exam went."""
+    """How an exam went, as RdvPermis publishes it; ABSENT: without a justification."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -42,17 +42,17 @@ class Restriction:
     """For force majeure, by two persons. RdvPermis' own restriction stands until RdvPermis ends it."""
 
     def stands(self, now: datetime) -> bool:
-        """Whether it restricts now."""
+        """Whether it restricts at `now`: from `since` on, before `until`, and not waived (RdvPermis' own cannot be, by us)."""
         in_time = self.since <= now and (self.until is None or now < self.until)
         return in_time and (self.from_rdvpermis or not self.waived)
 
     def restricts(self, kind: str, now: datetime) -> bool:
-        """Whether it restricts a kind of test now."""
+        """Whether it restricts a kind of test ("CIRCULATION", "PLATEAU"; "": not known, then only one of all kinds) at `now`."""
         return self.kind in {"", kind} and self.stands(now)
 
 
 def failure_days(points: int | None, parameters: Parameters) -> int:
-    """Days without booking after a failure, by its mark of 31.
+    """Days without booking after a failure, by its mark of 31: five steps, one parameter each (`failure_…_days`).
 
     Enough points and yet failed: an eliminatory error. Where RdvPermis does not state the mark, the shortest restriction, which
     is certain; what it restricts beyond, its own list states.
@@ -99,7 +99,7 @@ def after_exam(starts_at: datetime, kind: str, parameters: Parameters) -> NewRes
 
 
 def is_late(cancelled_at: datetime, exam_at: datetime, department: str, parameters: Parameters) -> bool:
-    """Whether a cancellation comes six calendar days (parameter) or less before the exam."""
+    """Whether a cancellation comes `late_cancel_days` calendar days of the department (six) or less before the exam."""
     days = (local_day(exam_at, department) - local_day(cancelled_at, department)).days
     return days <= parameters.late_cancel_days
 
@@ -107,7 +107,10 @@ def is_late(cancelled_at: datetime, exam_at: datetime, department: str, paramete
 def after_cancellation(
     cancelled_at: datetime, exam_at: datetime, department: str, parameters: Parameters
 ) -> NewRestriction | None:
-    """What follows from a cancellation: nothing when it is early."""
+    """What follows from a cancellation: none when it is early, else `late_cancel_restriction_days` from the cancelling on.
+
+    Source: Sécurité routière (six days or less before the exam: 30 days).
+    """
     if not is_late(cancelled_at, exam_at, department, parameters):
         return None
     until = days_later(cancelled_at, parameters.late_cancel_restriction_days, department)

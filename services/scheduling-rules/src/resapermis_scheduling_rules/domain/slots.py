@@ -37,7 +37,7 @@ STATUS_OF_WORD: Mapping[str, Status] = {
 
 
 def status_of(word: str) -> Status:
-    """Read RdvPermis' word, verbatim."""
+    """Status of RdvPermis' statutDeReservation, verbatim; OTHER for a word not listed."""
     return STATUS_OF_WORD.get(word, Status.OTHER)
 
 
@@ -83,21 +83,21 @@ class Slot:
 
     @property
     def department(self) -> str:
-        """Where it is."""
+        """Code of the department of its centre."""
         return self.centre.department
 
     @property
     def month(self) -> str:
-        """Month it counts for: that of the exam, at the centre's own hour."""
+        """Month it counts for, as "2026-12": that of the exam, at the centre's own hour."""
         return local_month(self.starts_at, self.centre.department)
 
     @property
     def place(self) -> Place:
-        """What it counts for."""
+        """The threshold it counts for: department, month of the exam, category group."""
         return Place(self.department, self.month, self.category)
 
     def status_for(self, school_id: str, *, threshold_reached: bool) -> Status:
-        """How it stands for one school."""
+        """How it stands for one school: OURS where it is known to have it, THRESHOLD_REACHED for a free one it may not take."""
         if self.status is Status.TAKEN and self.holder == school_id:
             return Status.OURS
         if self.status is Status.FREE and threshold_reached:
@@ -105,7 +105,7 @@ class Slot:
         return self.status
 
     def opens_to_all_at(self, parameters: Parameters) -> datetime:
-        """When R-TERRITORY ends."""
+        """When R-TERRITORY ends: `territory_hours` of real time after publication, whatever clocks do between; UTC."""
         return self.published_at + timedelta(hours=parameters.territory_hours)
 
 

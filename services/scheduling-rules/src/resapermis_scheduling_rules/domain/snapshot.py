@@ -27,7 +27,7 @@ class Verdict:
 
 
 class Purpose(StrEnum):
-    """What a verdict is asked for."""
+    """The act for which a verdict is asked; rules differ by it."""
 
     SEARCH = "search"
     HOLD = "hold"
@@ -67,7 +67,7 @@ class Candidate:
     eligible_seen_at: datetime | None = None
 
     def rdvpermis_word(self, now: datetime, parameters: Parameters) -> bool | None:
-        """RdvPermis' own eligibility while it is fresh; None when it never stated one, or so long ago that it may have changed."""
+        """RdvPermis' own eligibility while it is fresh (`eligibility_fresh_seconds`); None when it stated none, or is older."""
         if self.eligible is None or self.eligible_seen_at is None:
             return None
         fresh = now - self.eligible_seen_at < timedelta(seconds=parameters.eligibility_fresh_seconds)
@@ -102,23 +102,23 @@ class EvaluationSnapshot:
 
     @property
     def status(self) -> Status:
-        """How the slot stands for the asker."""
+        """How the slot stands for the school that asks (`Slot.status_for`)."""
         return self.slot.status_for(self.school.id, threshold_reached=self.quota.rdvpermis_says_reached)
 
     @property
     def added(self) -> int:
-        """How much the action adds to the threshold: what the school has is counted already."""
+        """Lines that the action adds to the threshold; 0 unless it takes slots: what the school has is counted already."""
         return self.asked if self.purpose.takes else 0
 
     @property
     def rdvpermis_word(self) -> bool | None:
-        """RdvPermis' fresh word on the candidate."""
+        """RdvPermis' own eligibility of the candidate while it is fresh; None without one, or where nobody is named."""
         return None if self.candidate is None else self.candidate.rdvpermis_word(self.now, self.parameters)
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One booking action as a whole."""
+    """One booking action as a whole: its number of lines, and what of the school limits it."""
 
     purpose: Purpose
     lines: int

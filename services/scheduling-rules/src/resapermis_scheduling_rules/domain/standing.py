@@ -12,7 +12,7 @@ from resapermis_scheduling_rules.domain.slots import School
 
 @dataclass(frozen=True, slots=True)
 class SchoolStanding:
-    """A school and RdvPermis' figures about it."""
+    """A school with RdvPermis' figures about it, by threshold, and when it was last described."""
 
     school: School
     thresholds: Mapping[Place, SeenThreshold]
@@ -22,6 +22,8 @@ class SchoolStanding:
 
     def quota(self, place: Place, taken: int, parameters: Parameters) -> Quota:
         """What R-THRESHOLD rests on: RdvPermis' figures, known for the department of the school's licence, and ours.
+
+        `taken`: lines that count through us for `place`; `parameters`: those in force there.
 
         Ours is computed from declared hours; where none were declared for the category, it is the number of trainers that
         RdvPermis knows. Elsewhere the school's FTE counts by that department's rate [default]: no source states otherwise.

@@ -131,7 +131,7 @@ class Centres:
         return await self.all_anew()
 
     async def all_anew(self) -> Mapping[str, Centre]:
-        """Read them again."""
+        """Read every centre again and remember it for a process' usual time."""
         now = self._now()
         async with transaction(self._engine) as tx:
             self._all, self._all_read_at = await all_centres(tx), now

@@ -81,7 +81,7 @@ class Queue:
     publication: Publication
 
     def old_after(self, near: bool) -> float:  # noqa: FBT001 - of a publication
-        """Seconds."""
+        """Seconds after which an answer is old, by its urgency, what it found and whether publication is near."""
         seconds = OLD_AFTER[self.why]
         if self.off:
             return seconds * OFF_FACTOR

@@ -74,7 +74,7 @@ class Rulebooks:
         self._remembered: Memory[Rulebook] = Memory(now, seconds)
 
     async def get(self) -> Rulebook:
-        """What is remembered, or read it."""
+        """Every approved value, remembered for a process' usual time."""
 
         async def read() -> Rulebook:
             async with transaction(self._engine) as tx:

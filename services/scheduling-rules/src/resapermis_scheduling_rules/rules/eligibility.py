@@ -68,7 +68,7 @@ OURS: Mapping[str, str] = {
 
 
 def remedy_of(code: str) -> str:
-    """What to do about a refusal, by RdvPermis' word or by ours."""
+    """Remedy for a refusal by RdvPermis' code, or by our own; `see_rdvpermis` for a code not listed."""
     return REMEDIES.get(code) or OURS.get(code.removeprefix("CODE_")) or SEE_RDVPERMIS
 
 

@@ -94,7 +94,7 @@ def hours_of(messages: Sequence[pb.Hours], now: datetime, department: str) -> li
 
 
 def school(known: School, seen_at: datetime) -> pb.School:
-    """As a message."""
+    """A school → pb.School, as RdvPermis described it at `seen_at`."""
     message = pb.School(
         id=known.id,
         licence_number=known.licence_number,
@@ -110,7 +110,7 @@ def school(known: School, seen_at: datetime) -> pb.School:
 
 
 def trainer(term: Term, now: datetime) -> pb.Trainer:
-    """As a message."""
+    """A trainer's term → pb.Trainer; whether they may accompany is as of `now`."""
     message = pb.Trainer(
         id=term.trainer_id,
         department=term.department,
@@ -126,14 +126,14 @@ def trainer(term: Term, now: datetime) -> pb.Trainer:
 
 
 def vehicle(known: Vehicle) -> pb.Vehicle:
-    """As a message."""
+    """A vehicle → pb.Vehicle, its label included."""
     return pb.Vehicle(
         id=known.id, label=known.label, categories=known.categories, gearbox=known.gearbox, retired=known.retired
     )
 
 
 def hours(declared: Hours) -> pb.Hours:
-    """As a message."""
+    """Declared hours of a trainer and month → pb.Hours, in hundredths of an hour."""
     return pb.Hours(
         trainer_id=declared.trainer_id,
         month=declared.month,
@@ -144,7 +144,7 @@ def hours(declared: Hours) -> pb.Hours:
 
 
 def fte(computed: Fte, at: datetime) -> pb.Fte:
-    """As a message."""
+    """A computed FTE → pb.Fte, in hundredths; `at`: when it was computed."""
     return pb.Fte(
         department=computed.department,
         category=computed.category,

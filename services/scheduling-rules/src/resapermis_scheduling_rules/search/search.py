@@ -62,7 +62,7 @@ RUN_READING = 200
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """A page."""
+    """Slots of one page with their judgement, and where the next begins; None: there is none."""
 
     slots: Sequence[Judged]
     next: Position | None

@@ -91,7 +91,7 @@ async def doubt_favourites(tx: Tx, school_id: str, at: datetime) -> None:
 
 
 async def tried_favourites(tx: Tx, school_id: str, at: datetime) -> None:
-    """RdvPermis was asked in vain."""
+    """Note that RdvPermis was asked for favourites and gave none; it is asked again later."""
     await _polled(tx, school_id, at, None)
 
 
@@ -205,7 +205,7 @@ async def due_news(tx: Tx, now: datetime, most: int) -> list[tuple[str, datetime
 
 
 async def take_news(tx: Tx, taken: Sequence[tuple[str, datetime]]) -> None:
-    """These were matched."""
+    """Delete news that was matched, so that it is matched once."""
     await tx.execute(sa.delete(news).where(sa.tuple_(news.c.slot_id, news.c.due_at).in_(taken)))
 
 
