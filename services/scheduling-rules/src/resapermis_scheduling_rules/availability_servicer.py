@@ -44,13 +44,13 @@ class AvailabilityServicer(AvailabilityServiceServicer):
     async def AddUnavailability(
         self, request: pb.AddUnavailabilityRequest, context: Any
     ) -> pb.AddUnavailabilityResponse:
-        """Say that somebody or something is not free."""
+        """Keep when somebody or something is not free, once by its request id; answers the bookings that it meets."""
         return await self._absences.add(caller().school(), request, await self._home())
 
     async def RemoveUnavailability(
         self, request: pb.RemoveUnavailabilityRequest, context: Any
     ) -> pb.RemoveUnavailabilityResponse:
-        """Take one back."""
+        """Delete a declaration with its times. NOT_FOUND: the school has none of this id."""
         await self._absences.remove(caller().school(), word(request.id, "id"))
         return pb.RemoveUnavailabilityResponse()
 

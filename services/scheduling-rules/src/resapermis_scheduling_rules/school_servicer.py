@@ -43,7 +43,7 @@ class SchoolServicer(SchoolServiceServicer):
         return pb.GetSchoolResponse(school=await self._school())
 
     async def SetLicence(self, request: pb.SetLicenceRequest, context: Any) -> pb.SetLicenceResponse:
-        """Keep the end of the licence."""
+        """Keep the end of the school's licence, with its record; absent: not known."""
         known = request.HasField("licensed_until")
         until = moment(request.licensed_until, "licensed_until") if known else None
         await self._schools.standing(asker())
@@ -74,7 +74,7 @@ class SchoolServicer(SchoolServiceServicer):
         return pb.ListVehiclesResponse(vehicles=[wire.vehicle(one) for one in known])
 
     async def SetVehicle(self, request: pb.SetVehicleRequest, context: Any) -> pb.SetVehicleResponse:
-        """Add or change a vehicle."""
+        """Add a vehicle, or change the one whose id is given."""
         vehicle = wire.vehicle_of(request.vehicle, str(self._new_id()))
         if request.vehicle.id:
             await self._people.change_vehicle(caller().school(), vehicle)

@@ -61,21 +61,21 @@ class SchedulingServicer(SchedulingServiceServicer):
         return await self._favourites.choose(request)
 
     async def SaveSearch(self, request: pb.SaveSearchRequest, context: Any) -> pb.SaveSearchResponse:
-        """Keep a search of the caller's."""
+        """Keep a search of the caller's, once by its request id; at most twenty an account."""
         del context
         return await self._saved_searches.save(request)
 
     async def ListSavedSearches(
         self, request: pb.ListSavedSearchesRequest, context: Any
     ) -> pb.ListSavedSearchesResponse:
-        """The caller's searches."""
+        """The caller's searches at their school, newest first."""
         del request, context
         return await self._saved_searches.mine()
 
     async def DeleteSavedSearch(
         self, request: pb.DeleteSavedSearchRequest, context: Any
     ) -> pb.DeleteSavedSearchResponse:
-        """Forget one of them."""
+        """Delete one of the caller's searches. NOT_FOUND: none of theirs has this id."""
         del context
         return await self._saved_searches.delete(request)
 

@@ -66,7 +66,7 @@ class Absences:
             kept_id, written_until = str(self.new_id()), now + AHEAD if wanted.rrule else None
             await store.add(tx, kept_id, who.school_id, wanted, written_until, who.account_id, now)
             await store.write(tx, kept_id, who.school_id, wanted.subject, spans)
-            await store.take_turns(tx, [who.school_id])
+            await store.lock_schools(tx, [who.school_id])
             record = events.absence(who, "availability.add", kept_id, wanted.subject, wire.facts(wanted))
             met = await met_by(tx, who.school_id, kept_id, now)
             await self.outbox.add(tx, now, record, *(events.conflict(one) for one in met))
@@ -120,7 +120,7 @@ class Absences:
                 at=now,
             )
             await store.write(tx, kept_id, who.school_id, subject, read.spans)
-            await store.take_turns(tx, [who.school_id])
+            await store.lock_schools(tx, [who.school_id])
             facts = {"kept": str(len(read.spans))} | {why: str(count) for why, count in read.left_out.items()}
             record = events.absence(who, "availability.import", kept_id, subject, facts)
             met = [
@@ -176,7 +176,7 @@ async def met_by(tx: Tx, school_id: str, kept_id: str, now: datetime) -> list[Me
 
 async def met_of(tx: Tx, booked: Mapping[str, str], now: datetime) -> list[MetBooking]:
     """Of bookings that were just written (line to school), those to come that meet what is declared, one word each."""
-    await store.take_turns(tx, booked.values())
+    await store.lock_schools(tx, booked.values())
     rows = await parameter_queries.parameters_in_force(tx, now)
     return _meeting(await store.met_of(tx, list(booked), _widest(rows), now), rows)
 

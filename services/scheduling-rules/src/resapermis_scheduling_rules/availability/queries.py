@@ -42,10 +42,11 @@ class Occurrence:
     imported: bool
 
 
-async def take_turns(tx: Tx, school_ids: Iterable[str]) -> None:
-    """Of what is declared and what is booked at the same moment, let the later see the earlier: write, then this, then look.
+async def lock_schools(tx: Tx, school_ids: Iterable[str]) -> None:
+    """Lock the availability of schools to the end of the transaction, in one order everywhere.
 
-    Held to the end of the transaction. Without it each would look past the other, and the conflict would never be published.
+    Of what is declared and what is booked at the same moment the later sees the earlier: write, then this, then read.
+    Without it neither would see the other, and the conflict would never be published.
     """
     for school_id in sorted(set(school_ids)):
         key = sa.func.hashtextextended(f"absence {school_id}", 0)

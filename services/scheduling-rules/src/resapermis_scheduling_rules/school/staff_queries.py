@@ -77,7 +77,7 @@ async def vehicles_of(tx: Tx, school_id: str) -> list[Vehicle]:
 
 
 async def add_vehicle(tx: Tx, school_id: str, vehicle: Vehicle, at: datetime) -> None:
-    """Write a new vehicle."""
+    """Write a new vehicle of a school; its id is new."""
     await tx.execute(insert(vehicles).values(school_id=school_id, id=vehicle.id, **_vehicle(vehicle), set_at=at))
 
 

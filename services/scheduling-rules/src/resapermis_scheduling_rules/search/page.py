@@ -97,12 +97,12 @@ class Judged(NamedTuple):
 
     @property
     def allowed(self) -> bool:
-        """Whether it may be taken now."""
+        """Whether every rule allows it now."""
         return self.judgement.allowed
 
     @property
     def against(self) -> Sequence[Verdict]:
-        """What speaks against it."""
+        """Verdicts that refuse, in the order of the rules."""
         return self.judgement.against
 
     @property

@@ -23,7 +23,7 @@ from resapermis_scheduling_rules.availability.ical.reduce import Event, Reduced
 MOST = 5000
 """Occurrences of a calendar, and of one series by count."""
 SERIES_SECONDS = 0.5
-TOGETHER = 100
+EVENTS_AT_ONCE = 100
 SOURCE = "X-SOURCE"
 NOT_BUSY, UNREADABLE, TOO_MANY, PAST = "not_busy", "unreadable", "too_many", "past"
 _RULE = re.compile(r"RRULE(?:;[^:]*)?:(.*)", re.IGNORECASE)
@@ -73,8 +73,8 @@ def expand(reduced: Reduced, zone: tzinfo, since: datetime, until: datetime) -> 
 def _read_at_once(reduced: Reduced, events: Sequence[Event]) -> dict[str, Component]:
     """Components of events that do not recur, by UID: reading a hundred together costs as much as reading a few."""
     read: dict[str, Component] = {}
-    for first in range(0, len(events), TOGETHER):
-        some = events[first : first + TOGETHER]
+    for first in range(0, len(events), EVENTS_AT_ONCE):
+        some = events[first : first + EVENTS_AT_ONCE]
         with suppress(Exception):  # one of them is nonsense: each is read by itself then
             read |= {str(one["UID"]): one for one in Calendar.from_ical(reduced.text(some)).walk("VEVENT")}
     return read

@@ -34,14 +34,14 @@ class Reader:
     seconds: float
     """For one calendar by the clock; its processor time is limited by the process itself."""
     module: str = MODULE
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def read(self, calendar: bytes, zone: str, since: datetime, until: datetime) -> Read:
         """Busy times that overlap [since, until). MALFORMED: no calendar, too large, or more work than it is worth."""
         if len(calendar) > LARGEST:
             raise malformed("calendar", f"at most {LARGEST} bytes")
         question = {"zone": zone, "since": int(since.timestamp()), "until": int(until.timestamp())}
-        async with self._turns:
+        async with self._permits:
             output = await self._ask(json.dumps(question).encode() + b"\n" + calendar)
         answer = json.loads(output)
         if "refused" in answer:
