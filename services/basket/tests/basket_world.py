@@ -33,14 +33,14 @@ class World:
     """A verdict that refuses, by slot id."""
     no_mandate: set[str] = field(default_factory=set)
     mandate_category: dict[str, str] = field(default_factory=dict)
-    barred: set[str] = field(default_factory=set)
+    restricted: set[str] = field(default_factory=set)
     bad_trainers: set[str] = field(default_factory=set)
     consequence: dict[str, str] = field(default_factory=dict)
     """What R-PENALTY says of a cancellation."""
     strangers: set[str] = field(default_factory=set)
     """RdvPermis' ids of candidates that mandate does not know."""
     drifted: dict[str, list[str]] = field(default_factory=dict)
-    """Rules that judge a kept case otherwise now, by slot id."""
+    """Rules that judge a kept snapshot otherwise now, by slot id."""
     would_refuse: set[str] = field(default_factory=set)
     """Slots refused by a changed parameter."""
     rejudged: list[scheduling_pb2.RejudgeRequest] = field(default_factory=list)
@@ -128,7 +128,7 @@ class Rules(scheduling_pb2_grpc.SchedulingServiceServicer):
             if line.HasField("rdvpermis_eligible"):
                 facts = {"code": line.rdvpermis_code}
                 verdicts.append(Verdict(rule="R-RDVPERMIS", allowed=line.rdvpermis_eligible, facts=facts))
-            if line.candidate_id in world.barred:
+            if line.candidate_id in world.restricted:
                 verdicts.append(Verdict(rule="R-PENALTY", allowed=False, remedy="wait"))
             if line.trainer_id in world.bad_trainers:
                 facts = {"whose": "trainer"}
@@ -155,9 +155,9 @@ class Rules(scheduling_pb2_grpc.SchedulingServiceServicer):
     async def Rejudge(self, request: scheduling_pb2.RejudgeRequest, context: Any) -> scheduling_pb2.RejudgeResponse:
         assert caller().person is None
         response = scheduling_pb2.RejudgeResponse()
-        for case in request.snapshots:
-            rules = self.world.drifted.get(case.slot.id, [])
-            if request.HasField("changed") and case.slot.id in self.world.would_refuse:
+        for snapshot in request.snapshots:
+            rules = self.world.drifted.get(snapshot.slot.id, [])
+            if request.HasField("changed") and snapshot.slot.id in self.world.would_refuse:
                 rules = [*rules, "R-NOTICE"]
             against = [Verdict(rule=rule, allowed=False) for rule in rules]
             response.snapshots.add(allowed=not against, against=against)

@@ -23,17 +23,17 @@ async def preview(basket: Basket, line: pb.Line) -> booking_pb2.PreviewCancellat
 
 
 @pytest.mark.req("R-13", "R-21")
-async def test_what_cancelling_costs_is_said_before_and_changes_nothing(basket: Basket) -> None:
+async def test_what_cancelling_costs_is_shown_before_and_changes_nothing(basket: Basket) -> None:
     (line,) = await booked(basket, ("s1", 1))
     basket.world.consequence = FREE
-    said = await preview(basket, line)
-    assert (said.possible, said.late, said.restricted_days) == (True, False, 0)
-    assert said.free_until.ToDatetime(UTC) == datetime(2036, 12, 2, 23, tzinfo=UTC)
-    assert not said.HasField("restricted_until")
+    answer = await preview(basket, line)
+    assert (answer.possible, answer.late, answer.restricted_days) == (True, False, 0)
+    assert answer.free_until.ToDatetime(UTC) == datetime(2036, 12, 2, 23, tzinfo=UTC)
+    assert not answer.HasField("restricted_until")
     basket.world.consequence = LATE
-    said = await preview(basket, line)
-    assert (said.possible, said.late, said.restricted_days) == (True, True, 30)
-    assert said.restricted_until.ToDatetime(UTC) == datetime(2027, 1, 8, 23, tzinfo=UTC)
+    answer = await preview(basket, line)
+    assert (answer.possible, answer.late, answer.restricted_days) == (True, True, 30)
+    assert answer.restricted_until.ToDatetime(UTC) == datetime(2027, 1, 8, 23, tzinfo=UTC)
     assert basket.world.evaluated[-1].purpose == "cancel"
     assert basket.world.evaluated[-1].lines[0].candidate_id == candidate(1)
     assert await basket.states() == {"s1": "booked"}
@@ -42,7 +42,7 @@ async def test_what_cancelling_costs_is_said_before_and_changes_nothing(basket: 
 
 @pytest.mark.req("R-13")
 @pytest.mark.parametrize("why", ["fixed", "begun", "in_doubt"])
-async def test_what_may_not_be_cancelled_is_said_to_be_so(basket: Basket, why: str) -> None:
+async def test_what_may_not_be_cancelled_is_shown_to_be_so(basket: Basket, why: str) -> None:
     (line,) = await booked(basket, ("s1", 1))
     if why == "fixed":
         basket.rdvpermis.exams[line.exam_id].changeable = False
@@ -101,7 +101,7 @@ async def test_a_list_is_shown_while_rdvpermis_is_away(basket: Basket) -> None:
 
 
 @pytest.mark.req("R-13")
-async def test_rules_hear_what_is_left(basket: Basket) -> None:
+async def test_rules_are_asked_with_what_is_left(basket: Basket) -> None:
     (line,) = await booked(basket, ("s1", 1))
     await replace(basket, line, 2)
     asked = basket.world.evaluated[-1]

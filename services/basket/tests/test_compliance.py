@@ -37,15 +37,15 @@ async def test_every_booking_is_judged_again_by_what_was_kept(basket: Basket, mo
     await basket.hold("s9")  # not booked: not a booking
     report = await check_all(basket.dependencies)
     assert (report.bookings, report.judgements, report.drifted) == (7, 4 * 2 + 3, 0)
-    cases = [case for request in basket.world.rejudged for case in request.snapshots]
-    assert {case.purpose for case in cases} == {"hold", "validate", "replace", "swap"}
-    assert {case.line.candidate_id for case in cases} == {candidate(number) for number in (1, 2, 3, 4, 7)}
+    snapshots = [snapshot for request in basket.world.rejudged for snapshot in request.snapshots]
+    assert {snapshot.purpose for snapshot in snapshots} == {"hold", "validate", "replace", "swap"}
+    assert {snapshot.line.candidate_id for snapshot in snapshots} == {candidate(number) for number in (1, 2, 3, 4, 7)}
     assert REGISTRY.get_sample_value("resapermis_compliance_bookings_checked") == 7
     assert not await basket.published(ComplianceDrifted)
 
 
 @pytest.mark.req("R-23")
-async def test_drift_is_told_recorded_and_counted_once_until_it_changes(basket: Basket) -> None:
+async def test_drift_is_published_recorded_and_counted_once_until_it_changes(basket: Basket) -> None:
     lines = await booked(basket, ("s1", 1), ("s2", 2))
     basket.world.drifted["s1"] = ["R-THRESHOLD", "R-MANDATE"]
     for _ in range(2):
@@ -53,8 +53,10 @@ async def test_drift_is_told_recorded_and_counted_once_until_it_changes(basket: 
         assert (report.drifted, dict(report.by_rule)) == (2, {"R-MANDATE": 2, "R-THRESHOLD": 2})
         assert REGISTRY.get_sample_value("resapermis_compliance_drift") == 2
     assert await drift(basket) == {("s1", purpose, "R-MANDATE,R-THRESHOLD") for purpose in ("hold", "validate")}
-    told = await basket.published(ComplianceDrifted)
-    assert [(fact.line_id, list(fact.rules)) for fact in told] == [(lines[0].id, ["R-MANDATE", "R-THRESHOLD"])] * 2
+    published = await basket.published(ComplianceDrifted)
+    assert [(event.line_id, list(event.rules)) for event in published] == [
+        (lines[0].id, ["R-MANDATE", "R-THRESHOLD"])
+    ] * 2
     records = [record for record in await basket.published(Record) if record.action == "compliance.drift"]
     assert [record.facts["purpose"] for record in records] == ["hold", "validate"]
     basket.world.drifted.clear()
@@ -119,16 +121,16 @@ def settings(basket: Basket, settings_for: Any) -> Settings:
 
 @pytest.mark.req("R-23", "P-05")
 @pytest.mark.parametrize("drifted", [True, False])
-async def test_the_command_prints_json_and_says_drift_by_its_status(
+async def test_the_command_prints_json_and_shows_drift_by_its_status(
     basket: Basket, settings_for: Any, capsys: pytest.CaptureFixture[str], *, drifted: bool
 ) -> None:
     await booked(basket, ("s1", 1))
     if drifted:
         basket.world.drifted["s1"] = ["R-PAST"]
     assert await commands.run(["compliance-check"], settings(basket, settings_for)) == (1 if drifted else 0)
-    said = json.loads(capsys.readouterr().out)
-    assert (said["compliant"], said["bookings"], said["judgements"]) == (not drifted, 1, 2)
-    assert said["by_rule"] == ({"R-PAST": 2} if drifted else {})
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["compliant"], printed["bookings"], printed["judgements"]) == (not drifted, 1, 2)
+    assert printed["by_rule"] == ({"R-PAST": 2} if drifted else {})
 
 
 @pytest.mark.req("R-24", "P-05")

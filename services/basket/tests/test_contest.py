@@ -74,10 +74,10 @@ async def scalar(engine: AsyncEngine, question: str) -> Any:
 
 
 async def won(crowd: list[Any]) -> int:
-    door = asyncio.Semaphore(40)  # the pool has ten connections, and nobody waits for one longer than two seconds
+    gate = asyncio.Semaphore(40)  # the pool has ten connections, and nobody waits for one longer than two seconds
 
     async def one(attempt: Any) -> bool:
-        async with door:
+        async with gate:
             return bool((await attempt)[0])
 
     return sum(await asyncio.gather(*map(one, crowd)))
@@ -159,18 +159,18 @@ async def test_statements_see_what_was_committed_before_them_not_before_their_co
 
 
 @pytest.mark.req("R-11")
-async def test_of_a_lot_all_that_fits_is_written_and_what_does_not_leaves_nothing(engine: AsyncEngine) -> None:
+async def test_of_a_batch_all_that_fits_is_written_and_what_does_not_leaves_nothing(engine: AsyncEngine) -> None:
     await intend(engine, "s1", school="ecole-0")
     await intend(engine, "s2", school="ecole-9", key="before")
-    lot = [
+    batch = [
         intention("s3", school="ecole-1"),
         intention("s1", school="ecole-2"),  # taken
         intention("s4", "s5", school="ecole-3"),
         intention("s6", "s7", school="ecole-4", cap=1),  # over the threshold
-        intention("s3", school="ecole-5"),  # the first of this lot has it
+        intention("s3", school="ecole-5"),  # the first of this batch has it
         intention("s8", school="ecole-9", key="before"),  # a twin was here
     ]
-    assert await write_intentions(engine, lot) == ["", None, "", None, None, None]
+    assert await write_intentions(engine, batch) == ["", None, "", None, None, None]
     assert await scalar(engine, "SELECT string_agg(slot_id, ' ' ORDER BY slot_id) FROM basket_line") == "s1 s2 s3 s4 s5"
     for table in ("group_", "request"):
         assert await scalar(engine, f"SELECT count(*) FROM {table}") == 4  # noqa: S608 - our own words
@@ -178,33 +178,33 @@ async def test_of_a_lot_all_that_fits_is_written_and_what_does_not_leaves_nothin
 
 
 @pytest.mark.req("R-11")
-async def test_two_of_one_school_in_a_lot_count_one_after_the_other(engine: AsyncEngine) -> None:
-    lot = [intention(f"s{n}", cap=3) for n in range(5)] + [intention("t", school="ecole-2", cap=3)]
-    written = await write_intentions(engine, lot)
+async def test_two_of_one_school_in_a_batch_count_one_after_the_other(engine: AsyncEngine) -> None:
+    batch = [intention(f"s{n}", cap=3) for n in range(5)] + [intention("t", school="ecole-2", cap=3)]
+    written = await write_intentions(engine, batch)
     assert written[-1] == ""
     assert sum(one is not None for one in written[:-1]) == 3
     assert await scalar(engine, "SELECT max(taken) FROM quota") == 3
 
 
 @pytest.mark.req("C5")
-async def test_twins_of_a_lot_are_one(engine: AsyncEngine) -> None:
-    lot = [intention(f"s{n}", key="same") for n in range(3)]
-    assert sorted(map(str, await write_intentions(engine, lot))) == ["", "None", "None"]
+async def test_twins_of_a_batch_are_one(engine: AsyncEngine) -> None:
+    batch = [intention(f"s{n}", key="same") for n in range(3)]
+    assert sorted(map(str, await write_intentions(engine, batch))) == ["", "None", "None"]
     assert await scalar(engine, "SELECT count(*) FROM basket_line") == 1
 
 
-async def test_each_hold_of_a_lot_takes_its_own_persons_prepared_basket(engine: AsyncEngine) -> None:
+async def test_each_hold_of_a_batch_takes_its_own_persons_prepared_basket(engine: AsyncEngine) -> None:
     async with transaction(engine) as tx:
         for school, account in (("ecole-1", "account"), ("ecole-2", "account"), ("ecole-3", "somebody else")):
             prepared = PreparedBasket(f"panier-{school}", utc_now() + timedelta(minutes=10))
             await keep_prepared(tx, school, account, prepared)
-    lot = [intention(f"s{n}", school=f"ecole-{n}") for n in (3, 2, 1)]
-    assert await write_intentions(engine, lot) == ["", "panier-ecole-2", "panier-ecole-1"]
+    batch = [intention(f"s{n}", school=f"ecole-{n}") for n in (3, 2, 1)]
+    assert await write_intentions(engine, batch) == ["", "panier-ecole-2", "panier-ecole-1"]
     assert await scalar(engine, "SELECT count(*) FROM prepared_basket WHERE taken_at IS NOT NULL") == 2
     assert await write_intentions(engine, [intention("s4", school="ecole-1")]) == [""]
 
 
-async def test_a_lot_of_questions_tells_each_school_its_own(engine: AsyncEngine) -> None:
+async def test_a_batch_of_questions_answers_each_school_its_own(engine: AsyncEngine) -> None:
     theirs = new_id()
     await intend(engine, "s1", school="ecole-1", key="k", candidate_id=theirs)
     questions = [
@@ -239,7 +239,7 @@ async def answered(engine: AsyncEngine, lines: Sequence[Line], key: str) -> bool
     return (await write_answers(engine, [an_answer(lines, key)]))[0]
 
 
-async def test_of_a_lot_of_answers_each_is_written_whole_or_not_at_all(engine: AsyncEngine) -> None:
+async def test_of_a_batch_of_answers_each_is_written_whole_or_not_at_all(engine: AsyncEngine) -> None:
     lines = {n: (await intend(engine, f"s{n}", f"t{n}", school=f"ecole-{n}", key="k"))[1] for n in range(3)}
     async with transaction(engine) as tx:
         await tx.execute(sa.text("UPDATE basket_line SET version = version + 1 WHERE slot_id = 't1'"))
@@ -289,7 +289,7 @@ async def test_a_key_with_another_body_is_refused_and_another_persons_is_their_o
     assert (await basket.hold("s1", key="k")) == mine
 
 
-async def test_who_is_too_late_hears_it_without_rules_or_rdvpermis_being_asked(basket: Basket) -> None:
+async def test_who_is_too_late_is_answered_without_rules_or_rdvpermis_being_asked(basket: Basket) -> None:
     won = await basket.hold(("s1", 1))
     asked = len(basket.world.evaluated)
     late = await basket.hold(("s1", 2), school="school-2")
@@ -316,7 +316,7 @@ async def test_more_taken_slots_than_an_action_may_have_are_refused_by_their_rul
     assert "R-GROUP" in {verdict.rule for verdict in refused.value.verdicts}
 
 
-async def test_a_slot_that_is_forgotten_between_two_looks_is_judged_like_any_other(
+async def test_a_slot_that_is_forgotten_between_two_reads_is_judged_like_any_other(
     basket: Basket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await basket.hold(("s1", 1))

@@ -20,8 +20,8 @@ async def asked(basket: Basket, method: str) -> None:
     await eventually(is_asked)
 
 
-async def rounds(basket: Basket) -> None:
-    """What is still to be acted on is: by rounds that nothing is in the way of."""
+async def act_on_all(basket: Basket) -> None:
+    """What is still to be acted on is, with nothing in its way."""
     for _ in range(2):
         await act_on_events(basket.dependencies)
         await due_now(basket)
@@ -38,7 +38,7 @@ async def test_a_slot_withdrawn_while_rdvpermis_is_asked_for_it_ends_the_hold(ba
     basket.rdvpermis.gate.set()
     assert [line.state for line in (await holding).lines] == [pb.LINE_STATE_HELD]
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
-    await rounds(basket)
+    await act_on_all(basket)
     assert await basket.states() == {"s1": "withdrawn"}
 
 
@@ -51,7 +51,7 @@ async def test_a_mandate_ended_while_rdvpermis_is_asked_for_the_hold_gives_it_ba
     await act_on_events(basket.dependencies)
     basket.rdvpermis.gate.set()
     await holding
-    await rounds(basket)
+    await act_on_all(basket)
     assert await basket.states() == {"s1": "released"}
 
 
@@ -63,11 +63,11 @@ async def test_a_slot_withdrawn_while_its_line_is_changed_ends_the_hold(basket: 
         changing = asyncio.ensure_future(basket.ask("SetLineResources", request))
         await waits_or_ended(basket, changing, 1)
         await slot_withdrawn(basket, "s1")
-        heeding = asyncio.ensure_future(act_on_events(basket.dependencies))
-        await waits_or_ended(basket, heeding, 2)
-    await asyncio.gather(changing, heeding)
+        acting = asyncio.ensure_future(act_on_events(basket.dependencies))
+        await waits_or_ended(basket, acting, 2)
+    await asyncio.gather(changing, acting)
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
-    await rounds(basket)
+    await act_on_all(basket)
     assert await basket.states() == {"s1": "withdrawn"}
 
 
@@ -85,5 +85,5 @@ async def test_a_slot_withdrawn_while_its_candidate_is_being_named_ends_the_hold
     basket.rdvpermis.gates["NameCandidate"].set()
     await naming
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
-    await rounds(basket)
+    await act_on_all(basket)
     assert await basket.states() == {"s1": "withdrawn"}

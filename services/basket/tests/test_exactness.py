@@ -147,7 +147,7 @@ async def _start(basket: Basket, line_id: str, other_id: str) -> None:
 
 
 async def _withdraw(basket: Basket, line_id: str, other_id: str) -> None:
-    """The State takes the exam away; the next comparison finds it."""
+    """The State takes the exam away; the next reconciliation finds it."""
     (row,) = await basket.rows("SELECT exam_id FROM basket_line WHERE id = :id", id=line_id)
     basket.rdvpermis.exams.pop(row.exam_id, None)
     await reconcile_school(basket.dependencies, "school-1")

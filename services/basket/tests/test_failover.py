@@ -1,4 +1,4 @@
-"""The database's machine dies among acts, and its synchronous standby takes over (E14): what anybody was told is there."""
+"""The database's machine dies among acts, and its synchronous standby takes over (E14): what anybody was answered is there."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -34,7 +34,7 @@ SCHOOLS, HOLDS = 12, 10
 DOUBTFUL = frozenset(f"slot-{school}-2" for school in range(3))
 """RdvPermis takes its time over these."""
 LATER = {Code.CODE_UNAVAILABLE, Code.CODE_OVERLOADED, Code.CODE_DEADLINE}
-"""What those hear who were not answered: ask again with the same request id."""
+"""What those get who were not answered: ask again with the same request id."""
 
 
 @pytest.fixture
@@ -126,16 +126,16 @@ def slow(basket: Basket) -> asyncio.Event:
 
 
 async def missing(basket: Basket, answered: dict[str, pb.Group]) -> list[str]:
-    """Of what was answered, the keys whose line, fact, record or claim the database does not have."""
+    """Of what was answered, the keys whose line, event, record or claim the database does not have."""
     lines = {str(row.id): row for row in await basket.rows("SELECT id, slot_id, state FROM basket_line")}
     claims = {row.request_id for row in await basket.rows("SELECT request_id FROM request WHERE response IS NOT NULL")}
-    told = {(one.line_id, one.to) for one in await basket.published(LineChanged)}
+    published = {(one.line_id, one.to) for one in await basket.published(LineChanged)}
     kept = {one.object_id for one in await basket.published(Record) if one.outcome == Outcome.OUTCOME_DONE}
     lost = []
     for key, group in answered.items():
         (line,) = group.lines
         there = line.id in lines and (lines[line.id].slot_id, lines[line.id].state) == (key, "held")
-        if not (there and key in claims and (line.id, pb.LINE_STATE_HELD) in told and line.id in kept):
+        if not (there and key in claims and (line.id, pb.LINE_STATE_HELD) in published and line.id in kept):
             lost.append(key)
     return lost
 
@@ -230,8 +230,8 @@ async def test_after_a_failover_all_that_was_answered_is_there_and_the_rest_is_f
     assert {(row.stream, row.number): row.id for row in await basket.rows("SELECT * FROM outbox")} == relay.seen
 
 
-async def hear(basket: Basket, method: str, request: Any, school: str) -> str:
-    """What the caller of one second of patience hears; "" for an answer."""
+async def outcome_of(basket: Basket, method: str, request: Any, school: str) -> str:
+    """What the caller of one second of patience gets; "" for an answer."""
     token = basket.running.principal(school_id=school, account_id=f"account-{school}")
     stub = basket_pb2_grpc.BasketServiceStub(basket.channel)
     try:
@@ -254,12 +254,12 @@ async def test_a_commit_that_waits_for_a_standby_that_is_gone_is_answered_to_nob
     (line,) = (await basket.hold(("slot-1-0", 1), school="ecole-1")).lines
     databases.standby.kill()
     hold, release = hold_of("slot-2-0", 2), pb.ReleaseLineRequest(request_id="give", line_id=line.id)
-    both = hear(basket, "HoldSlots", hold, "ecole-2"), hear(basket, "ReleaseLine", release, "ecole-1")
+    both = outcome_of(basket, "HoldSlots", hold, "ecole-2"), outcome_of(basket, "ReleaseLine", release, "ecole-1")
     assert [*await asyncio.gather(*both)] == ["DEADLINE", "DEADLINE"]
     # They are written on one machine only: nobody may see that and tell it, nor act upon it at RdvPermis.
     seen = "SELECT slot_id, state, changing FROM basket_line"
     assert await basket.rows(seen) == [("slot-1-0", "held", "")]
-    both = hear(basket, "HoldSlots", hold, "ecole-2"), hear(basket, "ReleaseLine", release, "ecole-1")
+    both = outcome_of(basket, "HoldSlots", hold, "ecole-2"), outcome_of(basket, "ReleaseLine", release, "ecole-1")
     assert [*await asyncio.gather(*both)] == ["DEADLINE", "DEADLINE"]
     assert await basket.rows(seen) == [("slot-1-0", "held", "")]
     assert basket.rdvpermis.calls == ["HoldSlots"]
@@ -272,7 +272,7 @@ async def test_a_commit_that_waits_for_a_standby_that_is_gone_is_answered_to_nob
     await reconcile(basket)
     after = [("slot-1-0", "held", ""), ("slot-2-0", "refused", "")]
     assert sorted(await basket.rows(seen)) == after, "RdvPermis was read, and had been asked neither"
-    both = hear(basket, "HoldSlots", hold, "ecole-2"), hear(basket, "ReleaseLine", release, "ecole-1")
+    both = outcome_of(basket, "HoldSlots", hold, "ecole-2"), outcome_of(basket, "ReleaseLine", release, "ecole-1")
     assert [*await asyncio.gather(*both)] == ["", ""]
     assert sorted(await basket.rows(seen)) == after
     assert basket.rdvpermis.calls.count("HoldSlots") == 1
@@ -282,24 +282,24 @@ async def test_a_commit_that_waits_for_a_standby_that_is_gone_is_answered_to_nob
 
 
 @pytest.mark.req("E14")
-@pytest.mark.parametrize(("waits_for", "heard"), [("*", "DEADLINE"), ("", "")], ids=["synchronous", "control"])
+@pytest.mark.parametrize(("waits_for", "outcome"), [("*", "DEADLINE"), ("", "")], ids=["synchronous", "control"])
 async def test_what_the_standby_never_had_was_answered_to_nobody_unless_commits_do_not_wait_for_it(
-    basket: Basket, databases: TwoDatabases, waits_for: str, heard: str
+    basket: Basket, databases: TwoDatabases, waits_for: str, outcome: str
 ) -> None:
     before = await basket.hold(("slot-1-0", 1), school="ecole-1", key="slot-1-0")
     await databases.wait_for_each_other(waits_for)
     databases.standby.kill()
     request = hold_of("slot-2-0", 2)
-    assert await hear(basket, "HoldSlots", request, "ecole-2") == heard
+    assert await outcome_of(basket, "HoldSlots", request, "ecole-2") == outcome
     databases.primary.kill()
     await databases.fail_over()
     await eventually(lambda: reached(basket))
     assert await missing(basket, {"slot-1-0": before}) == []
     assert await basket.states() == {"slot-1-0": "held"}
-    # Without waiting this is the loss: the school was told of a hold that RdvPermis has and we have not.
+    # Without waiting this is the loss: the school was answered a hold that RdvPermis has and we have not.
     assert agrees(basket, await basket.states()) is bool(waits_for)
     if waits_for:
-        assert await hear(basket, "HoldSlots", request, "ecole-2") == ""
+        assert await outcome_of(basket, "HoldSlots", request, "ecole-2") == ""
         assert await basket.states() == {"slot-1-0": "held", "slot-2-0": "held"}
         assert basket.rdvpermis.calls == ["HoldSlots", "HoldSlots"]
         await basket.check()

@@ -50,12 +50,12 @@ async def test_slots_are_held_in_one_basket_of_rdvpermis(basket: Basket) -> None
 
 
 @pytest.mark.req("T-01", "T-02")
-async def test_each_step_is_told_and_recorded_in_its_commit(basket: Basket) -> None:
+async def test_each_step_is_published_and_recorded_in_its_commit(basket: Basket) -> None:
     await basket.hold(("s1", 1))
-    facts = await basket.published(LineChanged)
-    assert [fact.to for fact in facts] == [ASKING, HELD]
-    assert facts[1].slot_id == "s1"
-    assert facts[1].account_id == "account-school-1"
+    events = await basket.published(LineChanged)
+    assert [event.to for event in events] == [ASKING, HELD]
+    assert events[1].slot_id == "s1"
+    assert events[1].account_id == "account-school-1"
     records = await basket.published(Record)
     assert [(r.action, r.outcome) for r in records] == [
         ("basket.hold", Outcome.OUTCOME_UNKNOWN),
@@ -195,7 +195,7 @@ async def test_an_unknown_slot_is_refused_and_kept_in_the_history(basket: Basket
 
 
 @pytest.mark.req("R-16")
-async def test_what_rdvpermis_refuses_is_said_line_by_line(basket: Basket) -> None:
+async def test_what_rdvpermis_refuses_is_answered_line_by_line(basket: Basket) -> None:
     basket.rdvpermis.refuse = {
         "s2": "CRENEAU_DEJA_RESERVE",
         "s3": "MOT_NOUVEAU",
@@ -241,7 +241,7 @@ async def test_a_line_missing_in_the_answer_stays_asking(basket: Basket) -> None
     await basket.check()
 
 
-async def test_together_asks_nobody_once_a_rule_refuses_one(basket: Basket) -> None:
+async def test_all_or_nothing_asks_nobody_once_a_rule_refuses_one(basket: Basket) -> None:
     basket.world.rules_against["s1"] = territory()
     group = await basket.hold("s1", "s2", all_or_nothing=True)
     assert codes(group) == [Code.CODE_RULE_REFUSED, Code.CODE_ALL_OR_NOTHING_FAILED]
@@ -249,7 +249,7 @@ async def test_together_asks_nobody_once_a_rule_refuses_one(basket: Basket) -> N
     await basket.check()
 
 
-async def test_together_asks_nobody_once_the_threshold_refuses_one(basket: Basket) -> None:
+async def test_all_or_nothing_asks_nobody_once_the_threshold_refuses_one(basket: Basket) -> None:
     basket.world.quota_limit = 1
     group = await basket.hold("s1", "s2", all_or_nothing=True)
     assert sorted(codes(group)) == [Code.CODE_QUOTA_EXHAUSTED, Code.CODE_ALL_OR_NOTHING_FAILED]
@@ -258,7 +258,7 @@ async def test_together_asks_nobody_once_the_threshold_refuses_one(basket: Baske
     await basket.check()
 
 
-async def test_together_gives_back_what_rdvpermis_granted(basket: Basket) -> None:
+async def test_all_or_nothing_gives_back_what_rdvpermis_granted(basket: Basket) -> None:
     basket.rdvpermis.refuse["s2"] = "CRENEAU_NON_DISPONIBLE"
     group = await basket.hold("s1", "s2", all_or_nothing=True)
     assert codes(group) == [Code.CODE_ALL_OR_NOTHING_FAILED, Code.CODE_RDVPERMIS_SLOT_GONE]

@@ -69,7 +69,9 @@ async def validating(basket: Basket) -> Act:
 
 
 @pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="fault 6: the look left a claim, and the next repeat is told a success"
+    strict=True,
+    raises=AssertionError,
+    reason="fault 6: the read left a claim, and the next repeat is answered a success",
 )
 @pytest.mark.parametrize("prepare", [holding, naming, validating])
 async def test_a_command_forgotten_while_its_twin_is_looked_up_is_asked_again_once(
@@ -81,7 +83,7 @@ async def test_a_command_forgotten_while_its_twin_is_looked_up_is_asked_again_on
         await forgetting.execute(sa.text("DELETE FROM request WHERE request_id = :key"), {"key": KEY})
         twin = asyncio.ensure_future(act.repeat())
         await waits_or_ended(basket, twin, 1)
-    await asyncio.gather(twin, return_exceptions=True)  # what the first was told, or that it shall ask again
+    await asyncio.gather(twin, return_exceptions=True)  # what the first was answered, or that it shall ask again
     assert basket.rdvpermis.calls.count(act.method) == asked
     assert (await act.repeat(), basket.rdvpermis.calls.count(act.method)) == (True, asked + 1)
     await basket.check()

@@ -1,4 +1,4 @@
-"""Who comes too late hears it cheaply, from the database: never because of what this process remembers."""
+"""Who comes too late is refused cheaply, from the database: never because of what this process remembers."""
 
 import asyncio
 from typing import Any
@@ -27,7 +27,7 @@ def reasons(group: pb.Group) -> list[Any]:
 
 
 @pytest.mark.req("N-01")
-async def test_a_crowd_that_is_too_late_is_refused_recorded_and_told_each(basket: Basket) -> None:
+async def test_a_crowd_that_is_too_late_is_refused_recorded_and_answered_each(basket: Basket) -> None:
     await taken(basket, ("s1", 1), ("s2", 2))
     before = len(basket.world.evaluated)
     groups = await asyncio.gather(

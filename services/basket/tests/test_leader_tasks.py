@@ -37,7 +37,7 @@ async def doubtful(basket: Basket, slot: str, school: str = "school-1") -> None:
 
 
 @pytest.mark.xfail(strict=True, raises=TimeoutError, reason="fault 4: a round lasts as long as what it gives back")
-async def test_while_rdvpermis_is_slow_to_take_slots_back_doubts_are_settled_and_ended_mandates_heeded(
+async def test_while_rdvpermis_is_slow_to_take_slots_back_doubts_are_settled_and_ended_mandates_acted_on(
     basket: Basket, settings_for: Any, make_bus: Any
 ) -> None:
     await owed(basket, "s1", "s2")

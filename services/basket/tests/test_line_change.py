@@ -125,7 +125,7 @@ async def test_a_candidate_refused_by_rdvpermis_leaves_the_line_as_it_was(basket
 # Releasing
 
 
-async def test_a_line_is_given_back_and_its_retry_hears_so(basket: Basket) -> None:
+async def test_a_line_is_given_back_and_its_retry_is_answered_so(basket: Basket) -> None:
     line = (await basket.hold(("s1", 1), "s2")).lines[0]
     released = await release(basket, line, key="r")
     assert released.state == pb.LINE_STATE_RELEASED
@@ -241,8 +241,8 @@ async def test_a_booking_is_given_to_another_candidate(basket: Basket) -> None:
     assert await replace(basket, lines[0], 5, key="p") == new
     assert basket.rdvpermis.exams[new.exam_id].rdvpermis_candidate_id == "rdv-005"
     assert (await basket.counters())[("school-1", MONTH)] == 4
-    facts = (await basket.published(LineChanged))[-2:]
-    assert [(fact.to, fact.candidate_id) for fact in facts] == [
+    events = (await basket.published(LineChanged))[-2:]
+    assert [(event.to, event.candidate_id) for event in events] == [
         (pb.LINE_STATE_REPLACED, candidate(1)),
         (pb.LINE_STATE_BOOKED, candidate(5)),
     ]
@@ -253,7 +253,7 @@ async def test_a_booking_is_given_to_another_candidate(basket: Basket) -> None:
 
 
 @pytest.mark.req("R-13")
-async def test_the_monthly_allowance_and_the_mandate_are_both_said(basket: Basket) -> None:
+async def test_the_monthly_allowance_and_the_mandate_are_both_stated(basket: Basket) -> None:
     (line,) = await booked(basket, ("s1", 1))
     basket.rdvpermis.replacements_left = 0
     basket.world.no_mandate.add(candidate(2))

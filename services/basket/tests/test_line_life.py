@@ -123,13 +123,13 @@ def test_nothing_is_admitted_beyond_what_was_granted(some: list[Line], in_basket
 
 
 @given(st.lists(states.filter(lambda state: state in {State.ASKING, State.REFUSED}), max_size=4))
-def test_together_asks_for_all_or_for_nothing(some: list[State]) -> None:
+def test_all_or_nothing_asks_for_all_or_for_none(some: list[State]) -> None:
     after = {one.state for one in refuse_all_or_nothing([line(state) for state in some], LOST, NOW)}
     assert after in ({State.ASKING}, {State.REFUSED}, set())
 
 
 @given(st.lists(states.filter(lambda state: state in {State.ASKING, State.HELD, State.REFUSED}), max_size=4))
-def test_together_keeps_nothing_once_one_is_refused(some: list[State]) -> None:
+def test_all_or_nothing_keeps_nothing_once_one_is_refused(some: list[State]) -> None:
     after = give_back_all_or_nothing([line(state) for state in some], LOST, NOW)
     if State.REFUSED in some:
         assert all(one.state is not State.HELD for one in after)
@@ -153,7 +153,7 @@ def test_an_unknown_answer_changes_nothing() -> None:
     assert validated(confirming, unknown, NOW) == confirming
 
 
-def test_a_booking_without_exam_id_is_looked_for() -> None:
+def test_a_booking_without_exam_id_is_polled() -> None:
     booked = validated(line(State.CONFIRMING), Answer(AnswerOutcome.DONE), NOW)
     assert (booked.state, booked.next_poll_at) == (State.BOOKED, NOW)
     assert settle(booked, Reading(), LOST, GONE, NOW) == booked

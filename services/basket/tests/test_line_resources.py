@@ -14,7 +14,7 @@ from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_kit.errors import Code, Failure
 
 
-async def accompany(basket: Basket, line: pb.Line, trainer: str = "", vehicle: str = "", key: str = "") -> pb.Line:
+async def set_resources(basket: Basket, line: pb.Line, trainer: str = "", vehicle: str = "", key: str = "") -> pb.Line:
     request = pb.SetLineResourcesRequest(
         request_id=key or basket.key(), line_id=line.id, trainer_id=trainer, vehicle_id=vehicle
     )
@@ -22,44 +22,44 @@ async def accompany(basket: Basket, line: pb.Line, trainer: str = "", vehicle: s
 
 
 @pytest.mark.req("R-17")
-async def test_trainer_and_vehicle_are_put_on_a_line_and_told_once(basket: Basket) -> None:
+async def test_trainer_and_vehicle_are_put_on_a_line_and_published_once(basket: Basket) -> None:
     (line,) = await booked(basket, ("s1", 1))
-    after = await accompany(basket, line, "t1", "v1", key="a")
+    after = await set_resources(basket, line, "t1", "v1", key="a")
     assert (after.trainer_id, after.vehicle_id, after.state) == ("t1", "v1", pb.LINE_STATE_BOOKED)
-    assert await accompany(basket, line, "t1", "v1", key="a") == after
-    told = (await basket.published(LineChanged))[-1]
-    assert (told.trainer_id, told.vehicle_id) == ("t1", "v1")
+    assert await set_resources(basket, line, "t1", "v1", key="a") == after
+    published = (await basket.published(LineChanged))[-1]
+    assert (published.trainer_id, published.vehicle_id) == ("t1", "v1")
     records = [record.action for record in await basket.published(Record)]
     assert records.count("basket.accompany") == 1
-    assert (await accompany(basket, line)).trainer_id == ""
+    assert (await set_resources(basket, line)).trainer_id == ""
 
 
 @pytest.mark.req("R-17")
-async def test_nobody_accompanies_two_exams_at_once(basket: Basket) -> None:
+async def test_nobody_is_at_two_exams_at_once(basket: Basket) -> None:
     basket.world.starts["s3"] = START + timedelta(minutes=32)
     one, other, later = await booked(basket, ("s1", 1), ("s2", 2), ("s3", 3))
-    await accompany(basket, one, "t1", "v1")
+    await set_resources(basket, one, "t1", "v1")
     for trainer, vehicle in (("t1", ""), ("", "v1")):
         with pytest.raises(Failure) as refused:
-            await accompany(basket, other, trainer, vehicle)
+            await set_resources(basket, other, trainer, vehicle)
         assert (refused.value.code, refused.value.verdicts[0].rule) == (Code.CODE_RULE_REFUSED, "R-AVAILABLE")
         assert (await basket.published(Record))[-1].outcome == Outcome.OUTCOME_REFUSED
-    assert (await accompany(basket, later, "t1", "v1")).trainer_id == "t1"
+    assert (await set_resources(basket, later, "t1", "v1")).trainer_id == "t1"
     await cancel(basket, one)
-    assert (await accompany(basket, other, "t1", "v1")).vehicle_id == "v1"
+    assert (await set_resources(basket, other, "t1", "v1")).vehicle_id == "v1"
 
 
 @pytest.mark.req("R-17")
 async def test_of_many_lines_at_one_hour_one_gets_the_trainer(basket: Basket) -> None:
     lines = await booked(basket, ("s1", 1), ("s2", 2), ("s3", 3), ("s4", 4))
-    results = await asyncio.gather(*(accompany(basket, line, "t1") for line in lines), return_exceptions=True)
+    results = await asyncio.gather(*(set_resources(basket, line, "t1") for line in lines), return_exceptions=True)
     assert sum(isinstance(one, pb.Line) for one in results) == 1
     assert {one.code for one in results if isinstance(one, Failure)} == {Code.CODE_RULE_REFUSED}
 
 
 @pytest.mark.req("R-17")
 async def test_two_schools_may_name_the_same_vehicle_word(basket: Basket) -> None:
-    await accompany(basket, (await booked(basket, ("s1", 1)))[0], "", "car-1")
+    await set_resources(basket, (await booked(basket, ("s1", 1)))[0], "", "car-1")
     request = pb.HoldSlotsRequest(request_id="h")
     request.lines.add(slot_id="s2", vehicle_id="car-1")
     group = (await basket.ask("HoldSlots", request, "school-2")).group
@@ -68,7 +68,7 @@ async def test_two_schools_may_name_the_same_vehicle_word(basket: Basket) -> Non
 
 @pytest.mark.req("R-17")
 async def test_a_hold_with_a_trainer_who_is_elsewhere_is_refused_for_that_line_alone(basket: Basket) -> None:
-    await accompany(basket, (await booked(basket, ("s1", 1)))[0], "t1")
+    await set_resources(basket, (await booked(basket, ("s1", 1)))[0], "t1")
     request = pb.HoldSlotsRequest(request_id="h")
     request.lines.add(slot_id="s2", trainer_id="t1")
     request.lines.add(slot_id="s3", trainer_id="t2", vehicle_id="v2")
@@ -86,9 +86,9 @@ async def test_the_rules_are_asked_about_company_alone(basket: Basket) -> None:
     basket.world.rules_against["s1"] = Verdict(rule="R-THRESHOLD", allowed=False)
     basket.world.bad_trainers.add("t9")
     with pytest.raises(Failure) as refused:
-        await accompany(basket, line, "t9")
+        await set_resources(basket, line, "t9")
     assert [verdict.rule for verdict in refused.value.verdicts] == ["R-LICENSED"]
-    assert (await accompany(basket, line, "t1")).trainer_id == "t1"
+    assert (await set_resources(basket, line, "t1")).trainer_id == "t1"
 
 
 @pytest.mark.req("R-12", "R-17")
@@ -101,14 +101,14 @@ async def test_lines_that_ended_began_or_are_in_doubt_take_nobody_along(basket: 
     codes = (Code.CODE_ILLEGAL_TRANSITION, Code.CODE_UNKNOWN_OUTCOME, Code.CODE_RULE_REFUSED)
     for line, code in zip((one, other, third), codes, strict=True):
         with pytest.raises(Failure) as refused:
-            await accompany(basket, line, "t1")
+            await set_resources(basket, line, "t1")
         assert refused.value.code == code
 
 
 @pytest.mark.req("R-17", "R-26")
 async def test_company_stays_with_the_hour_when_candidates_change(basket: Basket) -> None:
     one, other = await booked(basket, ("s1", 1), ("s2", 2))
-    await accompany(basket, one, "t1", "v1")
+    await set_resources(basket, one, "t1", "v1")
     (one, other) = await swap(basket, one, other)
     assert (one.trainer_id, one.candidate_id, other.trainer_id) == ("t1", candidate(2), "")
     assert (await replace(basket, one, 5)).vehicle_id == "v1"

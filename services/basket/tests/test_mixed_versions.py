@@ -37,12 +37,12 @@ UNKNOWN_FIELD = b"\xaa\xb2\x1e\x05later"
 
 @pytest.fixture
 def peers_without_lots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers of a release before together.v1."""
+    """Servers of a release before batch.v1."""
     monkeypatch.setattr(batch_pb2_grpc, "add_BatchServiceServicer_to_server", lambda *_: None)
 
 
 @pytest.mark.usefixtures("peers_without_lots")
-async def test_beside_peers_that_know_no_lots_a_crowd_is_held_and_nothing_is_lost(basket: Basket) -> None:
+async def test_beside_peers_that_know_no_batches_a_crowd_is_held_and_nothing_is_lost(basket: Basket) -> None:
     """They say all verdicts, too, though asked for those against a line only."""
     for name in ("mandate", "scheduling-rules", "egress"):
         stub = batch_pb2_grpc.BatchServiceStub(basket.peer_channels[name])
@@ -58,17 +58,17 @@ async def test_beside_peers_that_know_no_lots_a_crowd_is_held_and_nothing_is_los
 
 
 def ended(number: int, to: int = mandate_pb2.MANDATE_STATE_REVOKED) -> bytes:
-    """A mandate is no longer active, said by a release that says more."""
-    fact = MandateChanged(candidate_id=candidate(number), school_id="school-1", category="B")
-    fact.MergeFromString(MandateChanged(**{"from": mandate_pb2.MANDATE_STATE_ACTIVE, "to": to}).SerializeToString())  # type: ignore[arg-type]
-    return fact.SerializeToString() + UNKNOWN_FIELD
+    """A mandate is no longer active, published by a release that knows more."""
+    event = MandateChanged(candidate_id=candidate(number), school_id="school-1", category="B")
+    event.MergeFromString(MandateChanged(**{"from": mandate_pb2.MANDATE_STATE_ACTIVE, "to": to}).SerializeToString())  # type: ignore[arg-type]
+    return event.SerializeToString() + UNKNOWN_FIELD
 
 
 def row(number: int, kind: str, payload: bytes) -> numbering.Waiting:
     return numbering.Waiting(new_id(), kit_outbox.EVENTS, kind, payload, "", utc_now(), number)
 
 
-async def test_sources_that_say_what_we_do_not_know_and_facts_alone_or_together_are_understood(
+async def test_sources_that_publish_what_we_do_not_know_and_events_alone_or_batched_are_understood(
     basket: Basket, make_bus: Any
 ) -> None:
     await basket.hold(*((f"s{n}", n) for n in range(1, 5)))
@@ -76,16 +76,16 @@ async def test_sources_that_say_what_we_do_not_know_and_facts_alone_or_together_
     await streams.ensure_streams(theirs, "mandate", [MANDATE_CHANGED, OF_A_LATER_RELEASE], 1)
     state_of_a_later_release = 77
     assert state_of_a_later_release not in mandate_pb2.MandateState.values()
-    for said in (
+    for published in (
         [row(1, OF_A_LATER_RELEASE, b"\xff")],
         [row(2, MANDATE_CHANGED, ended(1))],
         [row(3, MANDATE_CHANGED, ended(2)), row(4, MANDATE_CHANGED, ended(3))],
         [row(5, OF_A_LATER_RELEASE, b""), row(6, OF_A_LATER_RELEASE, b"")],
         [row(7, MANDATE_CHANGED, ended(4, state_of_a_later_release))],
     ):
-        alone = len(said) == 1  # as every fact was before ADR 15
-        headers, payload = wire._single("mandate", said[0]) if alone else wire._batched("mandate", said)
-        await theirs.jetstream().publish(said[0].type, payload, headers=headers)
+        alone = len(published) == 1  # as every event was before ADR 15
+        headers, payload = wire._single("mandate", published[0]) if alone else wire._batched("mandate", published)
+        await theirs.jetstream().publish(published[0].type, payload, headers=headers)
     repeated: list[events_pb2.ReplayRequest] = []
 
     async def repeat(_source: str, request: events_pb2.ReplayRequest) -> events_pb2.ReplayResponse:
@@ -109,23 +109,23 @@ async def test_sources_that_say_what_we_do_not_know_and_facts_alone_or_together_
 
 
 class OfTheReleaseBefore(Consumer):
-    """Knows no message of several facts."""
+    """Knows no message of several events."""
 
     def _read(self, headers: Mapping[str, str], payload: bytes) -> list[Event]:
         return super()._read({name: value for name, value in headers.items() if name != wire.BATCH_SIZE}, payload)
 
 
-async def test_a_consumer_that_knows_no_facts_together_has_them_repeated_and_handles_each_once(
+async def test_a_consumer_that_knows_no_event_batches_has_them_repeated_and_handles_each_once(
     basket: Basket, make_bus: Any, make_engine: MakeEngine
 ) -> None:
     theirs, ours = await make_bus("audit"), await make_bus("basket")
     await streams.ensure_streams(ours, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
     sink = await make_engine("resapermis_basket")
-    heard: list[tuple[int, UUID]] = []
+    received: list[tuple[int, UUID]] = []
     repeated: list[tuple[int, int]] = []
 
-    async def note(_tx: Tx, _fact: LineChanged, fact: Event) -> None:
-        heard.append((fact.number, UUID(fact.id)))
+    async def note(_tx: Tx, _event: LineChanged, event: Event) -> None:
+        received.append((event.number, UUID(event.id)))
 
     async def repeat(_source: str, request: events_pb2.ReplayRequest) -> events_pb2.ReplayResponse:
         repeated.append((request.first_number, request.last_number))
@@ -137,19 +137,19 @@ async def test_a_consumer_that_knows_no_facts_together_has_them_repeated_and_han
     async def caught_up() -> bool:
         return len(repeated) == 1
 
-    async def all_heard() -> bool:
+    async def all_received() -> bool:
         rows = await basket.rows("SELECT number, id FROM outbox WHERE stream = 'events' ORDER BY number")
-        return heard == [(one.number, one.id) for one in rows]
+        return received == [(one.number, one.id) for one in rows]
 
     publisher = ours.jetstream()
     async with running(consumer, theirs):
-        await eventually(caught_up)  # with nothing: what is said from now on comes by the bus
+        await eventually(caught_up)  # with nothing: what is published from now on comes by the bus
         await basket.hold("s1", "s2", "s3")
         await kit_relay.relay_round(basket.engine, publisher, "basket", utc_now)  # together: unreadable there
         await basket.hold("s1", school="ecole-2")
         await kit_relay.relay_round(basket.engine, publisher, "basket", utc_now)  # alone: shows the gap
-        await eventually(all_heard)
-    assert len(heard) == 7
+        await eventually(all_received)
+    assert len(received) == 7
     assert repeated[1:] == [(1, 6)]
 
 

@@ -1,4 +1,4 @@
-"""Before an opening, and before a press: what is settled, what is said, and that nothing is done (issue: calm openings)."""
+"""Before an opening, and before a press: what is settled, what is answered, and that nothing is done (issue: calm openings)."""
 
 import asyncio
 from typing import Any
@@ -22,8 +22,8 @@ async def prepare(basket: Basket, *numbers: int, slot: str = "", account: str = 
     return await basket.ask("PrepareOpening", request, **who)
 
 
-def against(said: pb.PrepareOpeningResponse) -> dict[str, list[str]]:
-    return {one.candidate_id[-1]: [need.rule for need in one.needs] for one in said.candidates}
+def against(answer: pb.PrepareOpeningResponse) -> dict[str, list[str]]:
+    return {one.candidate_id[-1]: [need.rule for need in one.needs] for one in answer.candidates}
 
 
 # Preparing
@@ -31,9 +31,9 @@ def against(said: pb.PrepareOpeningResponse) -> dict[str, list[str]]:
 
 @pytest.mark.req("R-14")
 async def test_a_prepared_basket_is_used_by_the_next_hold_alone(basket: Basket) -> None:
-    said = await prepare(basket)
-    assert said.HasField("basket_expires_at")
-    assert (said.token_fresh, said.rdvpermis_reachable, said.calls_left) == (True, True, 100)
+    answer = await prepare(basket)
+    assert answer.HasField("basket_expires_at")
+    assert (answer.token_fresh, answer.rdvpermis_reachable, answer.calls_left) == (True, True, 100)
     calls = len(basket.rdvpermis.calls)
     first = await basket.hold(("s1", 1))
     assert basket.rdvpermis.calls[calls:] == ["HoldSlots"]
@@ -60,7 +60,7 @@ async def test_each_person_has_their_own(basket: Basket) -> None:
     assert row.basket_id == "basket-2"
 
 
-async def test_said_again_what_is_ready_stays_and_what_is_old_is_done_anew(basket: Basket) -> None:
+async def test_asked_again_what_is_ready_stays_and_what_is_old_is_done_anew(basket: Basket) -> None:
     await prepare(basket)
     await prepare(basket)
     assert basket.rdvpermis.calls.count("OpenBasket") == 1
@@ -123,30 +123,30 @@ async def test_a_basket_that_a_hold_took_is_never_dropped(basket: Basket) -> Non
 
 
 @pytest.mark.parametrize("failure", [DOWN, LOST, Failure(Code.CODE_RECONNECT_NEEDED, "sign in again")])
-async def test_without_a_basket_it_is_said_why_and_the_rest_is_prepared(basket: Basket, failure: Failure) -> None:
+async def test_without_a_basket_it_is_stated_why_and_the_rest_is_prepared(basket: Basket, failure: Failure) -> None:
     basket.rdvpermis.before["OpenBasket"] = failure
-    said = await prepare(basket, 1)
-    assert (said.basket_refusal.code, said.token_fresh) == (failure.code, False)
-    assert not said.HasField("basket_expires_at")
-    assert [one.ready for one in said.candidates] == [True]
+    answer = await prepare(basket, 1)
+    assert (answer.basket_refusal.code, answer.token_fresh) == (failure.code, False)
+    assert not answer.HasField("basket_expires_at")
+    assert [one.ready for one in answer.candidates] == [True]
     assert (await basket.hold(("s1", 1))).lines[0].state == pb.LINE_STATE_HELD
 
 
-async def test_candidates_are_ready_or_it_is_said_why_not(basket: Basket) -> None:
+async def test_candidates_are_ready_or_it_is_stated_why_not(basket: Basket) -> None:
     await booked(basket, ("s0", 4))
     basket.world.no_mandate.add(candidate(2))
-    basket.world.barred.add(candidate(3))
+    basket.world.restricted.add(candidate(3))
     basket.rdvpermis.ineligible["rdv-005"] = "CANDIDAT_EN_ATTENTE_DE_RESULTAT"
     basket.world.rules_against["s9"] = Verdict(rule="R-TERRITORY", allowed=False)
-    said = await prepare(basket, 1, 2, 3, 4, 5, slot="s9")
-    assert against(said) == {
+    answer = await prepare(basket, 1, 2, 3, 4, 5, slot="s9")
+    assert against(answer) == {
         "1": [],
         "2": ["R-MANDATE"],
         "3": ["R-PENALTY"],
         "4": ["R-ONE-ACTIVE"],
         "5": ["R-RDVPERMIS"],
     }
-    assert [one.rdvpermis_asked for one in said.candidates] == [True, False, True, False, True]
+    assert [one.rdvpermis_asked for one in answer.candidates] == [True, False, True, False, True]
     assert basket.rdvpermis.calls.count("CheckEligibility") == 1
     before = await prepare(basket, 1, 2, 3)
     assert against(before) == {"1": [], "2": ["R-MANDATE"], "3": ["R-PENALTY"]}
@@ -268,15 +268,15 @@ async def test_a_check_says_what_a_hold_would_meet_and_does_nothing(basket: Bask
     before = (await basket.counters(), list(basket.rdvpermis.calls), len(await basket.published(Record)))
     basket.world.no_mandate.add(candidate(2))
     basket.world.rules_against["s1"] = Verdict(rule="R-NOTICE", allowed=False, remedy="choose_another_slot")
-    said = await check(basket, ("s1", 1), ("s2", 2), ("s3", None), ("s4", 3))
-    assert [line.allowed for line in said.lines] == [False, False, False, True]
-    assert [[need.rule for need in line.needs] for line in said.lines] == [
+    answer = await check(basket, ("s1", 1), ("s2", 2), ("s3", None), ("s4", 3))
+    assert [line.allowed for line in answer.lines] == [False, False, False, True]
+    assert [[need.rule for need in line.needs] for line in answer.lines] == [
         ["R-NOTICE"],
         ["R-MANDATE"],
         ["R-PUBLISHED"],
         [],
     ]
-    assert said.verdicts.lines[1].verdicts
+    assert answer.verdicts.lines[1].verdicts
     after = (await basket.counters(), list(basket.rdvpermis.calls), len(await basket.published(Record)))
     assert after == before
     assert await basket.states() == {"s3": "held"}
@@ -285,8 +285,8 @@ async def test_a_check_says_what_a_hold_would_meet_and_does_nothing(basket: Bask
 async def test_a_check_asks_mandate_again_about_the_slots_own_category(basket: Basket) -> None:
     basket.world.category = "A"
     basket.world.mandate_category[candidate(1)] = "B"
-    said = await check(basket, ("s1", 1))
-    assert [need.rule for need in said.lines[0].needs] == ["R-MANDATE"]
+    answer = await check(basket, ("s1", 1))
+    assert [need.rule for need in answer.lines[0].needs] == ["R-MANDATE"]
 
 
 async def test_a_check_while_the_rules_are_away_is_refused(basket: Basket) -> None:

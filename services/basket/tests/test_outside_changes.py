@@ -1,4 +1,4 @@
-"""What is done at RdvPermis without ResaPermis is found, counted, audited and told (R-31)."""
+"""What is done at RdvPermis without ResaPermis is found, counted, audited and published (R-31)."""
 
 import asyncio
 import dataclasses
@@ -39,11 +39,11 @@ async def live(basket: Basket) -> dict[str, tuple[str, bool]]:
 
 
 async def last(basket: Basket, many: int = 1) -> list[tuple[str, int, str]]:
-    """The newest facts, each of which must say that it was done elsewhere, and its record that the State showed it."""
-    facts, records = (await basket.published(LineChanged))[-many:], (await basket.published(Record))[-many:]
-    assert all(fact.found_elsewhere for fact in facts)
+    """The newest events, each of which must say that it was done elsewhere, and its record that the State showed it."""
+    events, records = (await basket.published(LineChanged))[-many:], (await basket.published(Record))[-many:]
+    assert all(event.found_elsewhere for event in events)
     assert {record.actor.kind for record in records} == {Actor.KIND_RDVPERMIS}
-    return [(fact.slot_id, fact.to, fact.candidate_id) for fact in facts]
+    return [(event.slot_id, event.to, event.candidate_id) for event in events]
 
 
 @pytest.mark.req("R-31", "R-11")
@@ -53,8 +53,13 @@ async def test_a_booking_made_by_hand_is_found_and_counted(basket: Basket) -> No
     assert await live(basket) == {"s1": (candidate(1), True)}
     assert await last(basket) == [("s1", pb.LINE_STATE_BOOKED, candidate(1))]
     assert (await basket.counters())[("school-1", MONTH.replace("2026", "2036"))] == 1
-    told = (await basket.published(LineChanged))[-1]
-    assert (told.department, told.category, told.kind, told.centre_id) == ("94", "B", "CIRCULATION", "centre-1")
+    published = (await basket.published(LineChanged))[-1]
+    assert (published.department, published.category, published.kind, published.centre_id) == (
+        "94",
+        "B",
+        "CIRCULATION",
+        "centre-1",
+    )
     assert (await basket.published(Record))[-1].action == "booking.find"
     assert await reconciled(basket) == 0
     found = (await basket.bookings())[0]
@@ -124,7 +129,7 @@ async def test_a_booking_cancelled_by_hand_or_withdrawn_by_the_state_ends(basket
 
 
 @pytest.mark.req("R-31")
-async def test_a_booking_missing_from_a_page_is_looked_for_on_its_day(basket: Basket) -> None:
+async def test_a_booking_missing_from_a_page_is_searched_for_on_its_day(basket: Basket) -> None:
     (line,) = await booked(basket, ("s1", 1))
     basket.rdvpermis.skipped.add(line.exam_id)
     assert await reconciled(basket) == 0
@@ -202,7 +207,7 @@ async def test_lines_in_doubt_are_left_to_the_reconciler(basket: Basket) -> None
 
 @pytest.mark.req("R-31", "R-16")
 @pytest.mark.parametrize("act", ["cancel", "validate", "replace"])
-async def test_an_act_of_ours_between_the_look_and_the_writing_stands(
+async def test_an_act_of_ours_between_the_reading_and_the_writing_stands(
     basket: Basket, monkeypatch: Any, act: str
 ) -> None:
     (line,) = await booked(basket, ("s1", 1))
@@ -227,7 +232,7 @@ async def test_an_act_of_ours_between_the_look_and_the_writing_stands(
 
 
 @pytest.mark.req("R-31")
-async def test_a_slot_that_another_school_of_ours_had_is_first_compared_there(basket: Basket) -> None:
+async def test_a_slot_that_another_school_of_ours_had_is_first_reconciled_there(basket: Basket) -> None:
     (line,) = await booked(basket, ("s1", 1))
     del basket.rdvpermis.exams[line.exam_id]
     basket.rdvpermis.put_exam("e2", "school-2", "s1", "rdv-002")
@@ -264,7 +269,7 @@ async def test_without_a_token_an_answer_or_budget_nothing_is_concluded(basket: 
 
 
 @pytest.mark.req("R-31")
-async def test_each_school_has_its_turn_within_the_interval(basket: Basket) -> None:
+async def test_each_school_is_reconciled_within_the_interval(basket: Basket) -> None:
     await booked(basket, ("s1", 1))
     await basket.bookings("school-2")  # somebody is here, without any booking
     basket.rdvpermis.put_exam("e5", "school-2", "s5", "rdv-005")
@@ -283,10 +288,10 @@ async def test_holds_go_first_for_half_a_minute_and_no_longer(basket: Basket) ->
     await booked(basket, ("s1", 1))
     basket.rdvpermis.put_exam("e5", "school-1", "s5", "rdv-005")
     async with basket.admission.admit():
-        comparing = asyncio.ensure_future(Reconciliation(basket.dependencies, basket.admission.idle).round())
+        reconciling = asyncio.ensure_future(Reconciliation(basket.dependencies, basket.admission.idle).round())
         await basket.bookings()  # time enough for a look
         assert set(await live(basket)) == {"s1"}
-    await comparing
+    await reconciling
     assert set(await live(basket)) == {"s1", "s5"}
     basket.rdvpermis.put_exam("e6", "school-1", "s6", "rdv-006")
     await basket.rows("UPDATE watched SET next_reconciliation_at = now() - interval '31 seconds' RETURNING 1")
@@ -295,7 +300,7 @@ async def test_holds_go_first_for_half_a_minute_and_no_longer(basket: Basket) ->
     assert set(await live(basket)) == {"s1", "s5", "s6"}
 
 
-async def test_two_sweeps_at_once_find_a_booking_once(basket: Basket) -> None:
+async def test_two_reconciliations_at_once_find_a_booking_once(basket: Basket) -> None:
     basket.rdvpermis.put_exam("e1", "school-1", "s1", "rdv-001")
     results = await asyncio.gather(*(reconciled(basket) for _ in range(4)), return_exceptions=True)
     assert sum(result for result in results if isinstance(result, int)) == 1

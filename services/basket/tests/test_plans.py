@@ -24,7 +24,7 @@ async def test_kept_plans_look_lines_up_by_an_index(basket: Basket) -> None:
         await connection.execute(sa.text("VACUUM ANALYZE"))  # nobody holds anything: an index of nothing looks cheap
     asked = {queries._SITUATION.sql, queries._INTEND.sql, queries._ANSWER.sql, late._REFUSE.sql}
     ours = basket.engine.sync_engine
-    sa.event.listen(ours, "before_cursor_execute", lambda *said: asked.add(said[2]))
+    sa.event.listen(ours, "before_cursor_execute", lambda *executed: asked.add(executed[2]))
     one = await basket.hold(("s1", 1), ("s2", 2), "s3")
     await basket.validate((await basket.hold(("s4", 4))).id)
     await expire_and_warn(basket.dependencies)
@@ -72,9 +72,9 @@ async def test_leader_tasks_search_for_what_is_due_and_not_through_the_past(bask
         await connection.execute(sa.text("VACUUM ANALYZE basket_line"))
     asked: dict[str, str] = {}
 
-    def note(*said: Any) -> None:
-        if "basket_line" in said[2]:
-            asked[said[2]] = ", ".join(f"'{value}'" for value in said[3])
+    def note(*executed: Any) -> None:
+        if "basket_line" in executed[2]:
+            asked[executed[2]] = ", ".join(f"'{value}'" for value in executed[3])
 
     sa.event.listen(basket.engine.sync_engine, "before_cursor_execute", note)
     async with transaction(basket.engine) as tx:

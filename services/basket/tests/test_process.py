@@ -1,4 +1,4 @@
-"""The process itself: it starts, answers, expires unasked, survives PostgreSQL's absence, stops when told."""
+"""The process itself: it starts, answers, expires unasked, survives PostgreSQL's absence, stops when asked."""
 
 import asyncio
 import contextlib

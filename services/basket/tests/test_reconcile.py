@@ -1,4 +1,4 @@
-"""What basket does unasked: expiry, doubts settled by reading, slots given back, facts of others."""
+"""What basket does unasked: expiry, doubts settled by reading, slots given back, events of others."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -61,8 +61,8 @@ async def test_a_hold_expires_on_time_and_frees_its_slot(basket: Basket) -> None
     late = datetime.now(UTC) - held.expires_at.ToDatetime(UTC)
     assert late < timedelta(seconds=1)
     assert await basket.counters() == {("school-1", ""): 0, ("school-1", MONTH): 0}
-    facts = (await basket.published(LineChanged))[-2:]
-    assert [fact.reason for fact in facts] == ["HOLD_EXPIRED"] * 2
+    events = (await basket.published(LineChanged))[-2:]
+    assert [event.reason for event in events] == ["HOLD_EXPIRED"] * 2
     record = (await basket.published(Record))[-1]
     assert (record.action, record.actor.kind) == ("basket.expire", Actor.KIND_SYSTEM)
     await give_back(basket.dependencies)
@@ -156,7 +156,7 @@ async def test_a_hold_found_without_its_candidate_is_unnamed(basket: Basket) -> 
     assert shown.lines[0].candidate_id == ""
 
 
-async def test_together_is_kept_when_a_doubt_ends_badly(basket: Basket) -> None:
+async def test_all_or_nothing_is_kept_when_a_doubt_ends_badly(basket: Basket) -> None:
     basket.rdvpermis.after["HoldSlots"] = LOST
     basket.rdvpermis.refuse["s2"] = "CRENEAU_DEJA_RESERVE"
     await basket.hold("s1", "s2", all_or_nothing=True)
@@ -307,8 +307,8 @@ async def test_a_slot_withdrawn_by_the_state_ends_its_hold(basket: Basket) -> No
     await slot_withdrawn(basket, "s1", "s2")
     await act_on_events(basket.dependencies)
     await settled(basket, s1="withdrawn", s2="held")  # theirs still has s2: another school's look saw it as taken
-    told = (await basket.published(LineChanged))[-1]
-    assert (told.slot_id, told.to, told.reason) == ("s1", pb.LINE_STATE_WITHDRAWN, "RDVPERMIS_SLOT_GONE")
+    published = (await basket.published(LineChanged))[-1]
+    assert (published.slot_id, published.to, published.reason) == ("s1", pb.LINE_STATE_WITHDRAWN, "RDVPERMIS_SLOT_GONE")
 
 
 @pytest.mark.req("R-04", "C14")
@@ -328,7 +328,7 @@ async def test_a_mandate_that_ends_gives_its_holds_back(basket: Basket) -> None:
 
 
 @pytest.mark.req("P-01")
-async def test_facts_come_over_the_bus(basket: Basket, make_engine: Any, make_bus: Any) -> None:
+async def test_events_come_over_the_bus(basket: Basket, make_engine: Any, make_bus: Any) -> None:
     held = await basket.hold(("s1", 1))
     assert states(held) == [HELD]
     basket.rdvpermis.baskets.clear()
@@ -348,10 +348,10 @@ async def test_facts_come_over_the_bus(basket: Basket, make_engine: Any, make_bu
     async with transaction(source) as tx:
         await box.add(tx, utc_now(), SlotWithdrawn(slot_id="s1"))
 
-    async def heard() -> bool:
+    async def received() -> bool:
         return bool(await basket.rows("SELECT 1 FROM received_event"))
 
-    await eventually(heard)
+    await eventually(received)
     await act_on_events(basket.dependencies)
     await settled(basket, s1="withdrawn")
     for task in tasks:

@@ -1,4 +1,4 @@
-"""How exams went: found by looking, once, kept on the line, told; penalties told when they change (R-22)."""
+"""How exams went: found by polling, once, kept on the line, published; penalties published when they change (R-22)."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -47,7 +47,7 @@ def stands(basket: Basket, number: int, *results: rdv.RdvResult, school: str = "
     return one
 
 
-def bar(one: rdv.RdvStanding, reason: str, days: float) -> None:
+def restrict(one: rdv.RdvStanding, reason: str, days: float) -> None:
     one.penalties.add(reason=reason).until.FromDatetime(datetime.now(UTC) + timedelta(days=days))
 
 
@@ -58,12 +58,12 @@ async def results(basket: Basket) -> dict[str, pb.Result]:
 
 
 @pytest.mark.req("R-22")
-async def test_results_are_found_page_by_page_and_told_once(basket: Basket) -> None:
+async def test_results_are_found_page_by_page_and_published_once(basket: Basket) -> None:
     one, two, _, absent = await over(basket, ("s1", 1), ("s2", 2), ("s3", 3), ("s4", 4))
     stands(basket, 1, rdv.RdvResult(exam_id=one.exam_id, passed=True, points=27))
     stands(basket, 2, rdv.RdvResult(exam_id=two.exam_id, passed=False, points=12))
     stands(basket, 3, rdv.RdvResult(exam_id="exam-of-last-year", passed=False))
-    bar(stands(basket, 4), "ABSENCE", 40)
+    restrict(stands(basket, 4), "ABSENCE", 40)
     await look(basket)
     shown = await results(basket)
     assert [(shown[s].outcome, shown[s].points) for s in ("s1", "s2", "s4")] == [
@@ -74,8 +74,8 @@ async def test_results_are_found_page_by_page_and_told_once(basket: Basket) -> N
     assert shown["s1"].HasField("points")
     assert not shown["s4"].HasField("points")
     assert shown["s3"] == AWAITED
-    told = await basket.published(ResultFound)
-    assert {(fact.exam_id, fact.candidate_id, fact.result.outcome) for fact in told} == {
+    published = await basket.published(ResultFound)
+    assert {(event.exam_id, event.candidate_id, event.result.outcome) for event in published} == {
         (one.exam_id, candidate(1), pb.Result.OUTCOME_PASSED),
         (two.exam_id, candidate(2), pb.Result.OUTCOME_FAILED),
         (absent.exam_id, candidate(4), pb.Result.OUTCOME_ABSENT),
@@ -92,7 +92,7 @@ async def test_results_are_found_page_by_page_and_told_once(basket: Basket) -> N
 async def test_results_are_counted_by_month_category_and_kind(basket: Basket) -> None:
     one, two, _ = await over(basket, ("s1", 1), ("s2", 2), ("s3", 3))
     stands(basket, 1, rdv.RdvResult(exam_id=one.exam_id, passed=True))
-    bar(stands(basket, 2), "Absence non excusée", 40)
+    restrict(stands(basket, 2), "Absence non excusée", 40)
     await look(basket)
     request = booking_pb2.GetResultsRequest(from_month="2026-01", to_month="2026-12")
     (count,) = (await basket.book("GetResults", request)).counts
@@ -106,7 +106,7 @@ async def test_results_are_counted_by_month_category_and_kind(basket: Basket) ->
 
 
 @pytest.mark.req("R-22")
-async def test_a_result_is_looked_for_after_the_exam_then_seldomer_then_given_up(basket: Basket) -> None:
+async def test_a_result_is_polled_after_the_exam_then_seldomer_then_given_up(basket: Basket) -> None:
     await over(basket, ("s1", 1), hours=1)
     await poll_results(basket.dependencies)
     assert "ListStandings" not in basket.rdvpermis.calls
@@ -141,19 +141,22 @@ async def test_while_it_cannot_be_read_a_result_waits(basket: Basket, who: str) 
 
 
 @pytest.mark.req("R-21", "R-22")
-async def test_penalties_are_told_when_they_change(basket: Basket) -> None:
+async def test_penalties_are_published_when_they_change(basket: Basket) -> None:
     await over(basket, ("s1", 1))
     mine, other = stands(basket, 1), stands(basket, 2)
-    bar(other, "ANNULATION_TARDIVE", 30)
+    restrict(other, "ANNULATION_TARDIVE", 30)
     await look(basket)
-    (told,) = await basket.published(PenaltiesFound)
-    assert (told.candidate_id, [one.reason for one in told.penalties]) == (candidate(2), ["ANNULATION_TARDIVE"])
+    (published,) = await basket.published(PenaltiesFound)
+    assert (published.candidate_id, [one.reason for one in published.penalties]) == (
+        candidate(2),
+        ["ANNULATION_TARDIVE"],
+    )
     await look(basket)
     assert len(await basket.published(PenaltiesFound)) == 1
     del other.penalties[:]
-    bar(mine, "ECHEC", 21)
+    restrict(mine, "ECHEC", 21)
     await look(basket)
-    changed = {fact.candidate_id: len(fact.penalties) for fact in (await basket.published(PenaltiesFound))[1:]}
+    changed = {event.candidate_id: len(event.penalties) for event in (await basket.published(PenaltiesFound))[1:]}
     assert changed == {candidate(1): 1, candidate(2): 0}
 
 
@@ -177,7 +180,7 @@ def test_only_the_exams_own_result_and_its_own_absence_count() -> None:
 
 @pytest.mark.req("R-22")
 @given(st.timedeltas(timedelta(), timedelta(days=60)))
-def test_looking_comes_to_an_end(age: timedelta) -> None:
+def test_polling_comes_to_an_end(age: timedelta) -> None:
     line = a_line(State.DONE)
     now = line.slot.ends_at + age
     again = next_poll(line, PATIENCE, now)

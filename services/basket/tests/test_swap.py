@@ -56,8 +56,8 @@ async def test_two_bookings_change_places(basket: Basket) -> None:
     assert await swap(basket, one, other, key="w") == crossed
     assert basket.rdvpermis.calls.count("SwapExams") == 1
     assert (await basket.counters())[("school-1", MONTH)] == 2
-    facts = [(fact.slot_id, fact.to, fact.candidate_id) for fact in (await basket.published(LineChanged))[-4:]]
-    assert facts == [
+    events = [(event.slot_id, event.to, event.candidate_id) for event in (await basket.published(LineChanged))[-4:]]
+    assert events == [
         ("s1", pb.LINE_STATE_SWAPPED, candidate(1)),
         ("s2", pb.LINE_STATE_SWAPPED, candidate(2)),
         ("s1", pb.LINE_STATE_BOOKED, candidate(2)),

@@ -26,13 +26,13 @@ async def test_a_named_group_is_booked(basket: Basket) -> None:
     assert all(line.exam_id for line in group.lines)
     assert await basket.counters() == {("school-1", ""): 0, ("school-1", MONTH): 2}
     assert not (await basket.ask("GetBasket", pb.GetBasketRequest())).groups
-    assert [fact.to for fact in await basket.published(LineChanged)][-2:] == [BOOKED, BOOKED]
+    assert [event.to for event in await basket.published(LineChanged)][-2:] == [BOOKED, BOOKED]
     assert [r.action for r in await basket.published(Record)][-2:] == ["booking.confirm"] * 2
     await basket.check()
 
 
 @pytest.mark.req("R-16")
-async def test_a_partial_success_is_kept_and_told_line_by_line(basket: Basket) -> None:
+async def test_a_partial_success_is_kept_and_answered_line_by_line(basket: Basket) -> None:
     held = await basket.hold(("s1", 1), ("s2", 2))
     basket.rdvpermis.refuse["validate:s2"] = "CANDIDAT_DEJA_INSCRIT"
     group = await basket.validate(held.id)
@@ -122,10 +122,12 @@ async def test_what_was_booked_is_not_validated_again(basket: Basket) -> None:
 
 
 @pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="fault tried-5: told as if RdvPermis had withdrawn the slot"
+    strict=True, raises=AssertionError, reason="fault tried-5: answered as if RdvPermis had withdrawn the slot"
 )
-async def test_a_basket_that_vanished_at_rdvpermis_is_told_as_that_and_not_as_a_withdrawn_slot(basket: Basket) -> None:
-    """Who is told SLOT_GONE looks for another slot, and searches hide it for a quarter of an hour: it is free there."""
+async def test_a_basket_that_vanished_at_rdvpermis_is_answered_as_that_and_not_as_a_withdrawn_slot(
+    basket: Basket,
+) -> None:
+    """Who is answered SLOT_GONE looks for another slot, and searches hide it for a quarter of an hour: it is free there."""
     held = await basket.hold(("s1", 1))
     basket.rdvpermis.baskets.clear()
     basket.rdvpermis.owner.clear()
@@ -133,6 +135,6 @@ async def test_a_basket_that_vanished_at_rdvpermis_is_told_as_that_and_not_as_a_
         await basket.validate(held.id)
     assert refused.value.code == Code.CODE_RDVPERMIS_BASKET_GONE
     await settle_doubts(basket.dependencies)
-    told = (await basket.published(LineChanged))[-1]
-    assert (told.reason, told.to == pb.LINE_STATE_WITHDRAWN) == ("RDVPERMIS_BASKET_GONE", False)
+    published = (await basket.published(LineChanged))[-1]
+    assert (published.reason, published.to == pb.LINE_STATE_WITHDRAWN) == ("RDVPERMIS_BASKET_GONE", False)
     assert states(await basket.hold("s1", school="school-2")) == [HELD]

@@ -77,8 +77,8 @@ class Server:
         finally:
             await connection.close()
 
-    async def says(self, statement: str) -> bool:
-        """Whether it is up and says true."""
+    async def answers_true(self, statement: str) -> bool:
+        """Whether it is up and answers true."""
         try:
             return bool(await self.ask(statement))
         except (OSError, TimeoutError, asyncpg.PostgresError):
@@ -107,7 +107,7 @@ class TwoDatabases:
         await asyncio.to_thread(prepare, self.primary.place)
         (self.primary.place.data / "pg_hba.conf").write_text(TRUST, encoding="utf-8")
         self.primary.start()
-        await eventually(lambda: self.primary.says("SELECT true"), 20)
+        await eventually(lambda: self.primary.answers_true("SELECT true"), 20)
         await self.primary.ask("CREATE DATABASE basket")
         self._address_is(self.primary)
 
@@ -130,15 +130,15 @@ class TwoDatabases:
         await self.primary.ask(f"ALTER SYSTEM SET synchronous_standby_names = '{who}'")
         await self.primary.ask("SELECT pg_reload_conf()")
         state = "SELECT bool_or(sync_state = 'sync') FROM pg_stat_replication" if who else "SELECT true"
-        said = f"SELECT current_setting('synchronous_standby_names') = '{who}' AND ({state})"
-        await eventually(lambda: self.primary.says(said), 20)
+        ready = f"SELECT current_setting('synchronous_standby_names') = '{who}' AND ({state})"
+        await eventually(lambda: self.primary.answers_true(ready), 20)
 
     async def fail_over(self) -> None:
         """The standby becomes the database. The primary must be dead."""
         assert self.primary.process is None
         if self.standby.process is None:
             self.standby.start()
-        await eventually(lambda: self.standby.says("SELECT true"), 20)
+        await eventually(lambda: self.standby.answers_true("SELECT true"), 20)
         assert await self.standby.ask("SELECT pg_promote(true, 20)")
         self._address_is(self.standby)
 

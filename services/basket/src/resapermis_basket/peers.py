@@ -179,7 +179,7 @@ def line_question(
         question.candidate_busy = mandate.active and busy
     if eligibility is not None:
         question.rdvpermis_eligible = eligibility.eligible
-        question.rdvpermis_code = eligibility.word
+        question.rdvpermis_code = eligibility.code
         question.rdvpermis_seen_at.FromDatetime(eligibility.seen_at)
     return question
 

@@ -199,7 +199,7 @@ eligibility = sa.Table(
     sa.Column("category", sa.Text, primary_key=True),
     sa.Column("rdvpermis_candidate_id", sa.Text, primary_key=True),
     sa.Column("eligible", sa.Boolean, nullable=False),
-    sa.Column("word", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
     sa.Column("seen_at", MOMENT, nullable=False),
 )
 """RdvPermis' own answers about a school's candidates, kept for minutes."""

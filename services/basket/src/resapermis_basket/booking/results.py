@@ -47,10 +47,10 @@ async def poll_results(dependencies: Dependencies) -> None:
     """One round: read the lists of every school that awaits a result, each category once."""
     async with transaction(dependencies.engine) as tx:
         due = await due_for_a_result(tx)
-    turns = asyncio.Semaphore(AT_ONCE)
+    free = asyncio.Semaphore(AT_ONCE)
 
     async def one(school_id: str, category: str, lines: list[Line]) -> None:
-        async with turns:
+        async with free:
             await _poll(dependencies, school_id, category, lines)
 
     asked = [

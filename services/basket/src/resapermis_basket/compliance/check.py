@@ -1,6 +1,6 @@
 """Every booking judged again by what the rules looked at and by what was in force then (R-23).
 
-What a rule said once it must say for ever of the same facts. Where it does not, code has changed, not the booking: published,
+What a rule answered once it must answer for ever of the same facts. Where it does not, code has changed, not the booking: published,
 written into the journal, counted; nothing is undone by it.
 """
 

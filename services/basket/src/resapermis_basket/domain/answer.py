@@ -91,8 +91,8 @@ class Eligibility:
     category: str
     rdvpermis_candidate_id: str
     eligible: bool
-    word: str
-    """Its refusal, verbatim."""
+    code: str
+    """RdvPermis' own of its refusal, verbatim; "" where it refuses nothing."""
     seen_at: datetime
 
 

@@ -115,7 +115,7 @@ def unseen_slot(slot_id: str, snapshot: bytes) -> Slot:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why not: the code's word, and the whole refusal as the message that is shown."""
+    """Why not: the code's name, and the whole refusal as the message that is shown."""
 
     reason: str
     message: bytes
@@ -154,7 +154,7 @@ class Line:
     owed: bool = False
     """The line has ended and RdvPermis still has it in our basket: to be given back."""
     trainer_id: str = ""
-    """RdvPermis' employee id of who accompanies; "" while nobody is chosen."""
+    """RdvPermis' employee id of the candidate's trainer at the exam; "" while nobody is chosen."""
     vehicle_id: str = ""
     found_elsewhere: bool = False
     """Booked at RdvPermis without us: the only lines that may be booked without a candidate known to us."""

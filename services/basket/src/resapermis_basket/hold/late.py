@@ -19,7 +19,7 @@ class LateHold:
     """An action all of whose lines are refused because their slots are taken."""
 
     claim: Values
-    """Values of `once.claim`, the answer among them."""
+    """Values of `idempotency.claim`, the answer among them."""
     group: Group
     lines: Sequence[Line]
     messages: Values

@@ -77,8 +77,8 @@ _SITUATION = Statement(
     "AND (month = '' OR month >= to_char(now() - interval '1 day', 'YYYY-MM')) OFFSET 0) AS counter) AS counted, "
     f"(SELECT json_agg(json_build_array(slot_id, category, candidate_id, wanted_candidate_id))::text FROM ({_MET}) AS met) "
     "AS conflicts, "
-    "(SELECT json_agg(json_build_array(school, category, rdvpermis_candidate_id, eligible, word, seen_at))::text "
-    f"FROM {_SCHOOLS} CROSS JOIN LATERAL (SELECT category, rdvpermis_candidate_id, eligible, word, seen_at FROM eligibility "
+    "(SELECT json_agg(json_build_array(school, category, rdvpermis_candidate_id, eligible, code, seen_at))::text "
+    f"FROM {_SCHOOLS} CROSS JOIN LATERAL (SELECT category, rdvpermis_candidate_id, eligible, code, seen_at FROM eligibility "
     f"WHERE eligibility.school_id = asked.school AND seen_at > now() - interval '{ELIGIBILITY_LASTS.total_seconds()} s' OFFSET 0) "
     "AS answered) AS eligibilities"
 )
@@ -99,8 +99,8 @@ async def read_situations(engine: AsyncEngine, questions: Sequence[HoldQuestion]
     for school, department, month, category, taken in json.loads(found["counted"] or "[]"):
         counted[school][department, month, category] = taken
     eligibilities: dict[str, dict[tuple[str, str], Eligibility]] = defaultdict(dict)
-    for school, category, who, eligible, word, seen_at in json.loads(found["eligibilities"] or "[]"):
-        answered = Eligibility(category, who, eligible, word, datetime.fromisoformat(seen_at))
+    for school, category, who, eligible, code, seen_at in json.loads(found["eligibilities"] or "[]"):
+        answered = Eligibility(category, who, eligible, code, datetime.fromisoformat(seen_at))
         eligibilities[school][category, who] = answered
     rows = json.loads(found["conflicts"] or "[]")
     taken_slots = {slot_id for slot_id, *_ in rows}
@@ -125,7 +125,7 @@ class Asked(Protocol):
 
     @property
     def claim(self) -> Values:
-        """Values of `once.claim`."""
+        """Values of `idempotency.claim`."""
 
     @property
     def group(self) -> Group:
@@ -232,7 +232,7 @@ class HoldIntention:
     """What a hold is about to ask RdvPermis, with the messages about it; or refuses already."""
 
     claim: Values
-    """Values of `once.claim`."""
+    """Values of `idempotency.claim`."""
     group: Group
     counts: Mapping[Key, tuple[int, int]]
     """How many of each counter, and its limit."""

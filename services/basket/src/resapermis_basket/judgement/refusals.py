@@ -29,10 +29,10 @@ _OF_RULE = {
 """Codes of refusals by one rule alone; by several it is RULE_REFUSED, and the verdicts say which."""
 
 
-def of_rdvpermis(code: Code.ValueType, word: str) -> Failure:
+def of_rdvpermis(code: Code.ValueType, rdvpermis_code: str) -> Failure:
     """RdvPermis' refusal with the code of ours that egress gives it; one nobody knows is kept verbatim as unexpected."""
     known = code or _C.CODE_RDVPERMIS_UNEXPECTED
-    return Failure(known, f"RdvPermis refused: {word or 'without a code'}", rdvpermis_code=word)
+    return Failure(known, f"RdvPermis refused: {rdvpermis_code or 'without a code'}", rdvpermis_code=rdvpermis_code)
 
 
 def of_rules(verdicts: Sequence[Verdict]) -> Failure:

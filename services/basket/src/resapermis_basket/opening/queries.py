@@ -96,7 +96,7 @@ async def keep_eligibility(tx: Tx, school_id: str, answers: Iterable[Eligibility
             "category": one.category,
             "rdvpermis_candidate_id": one.rdvpermis_candidate_id,
             "eligible": one.eligible,
-            "word": one.word,
+            "code": one.code,
             "seen_at": one.seen_at,
         }
         for one in sorted(answers, key=lambda one: (one.category, one.rdvpermis_candidate_id))
@@ -104,7 +104,7 @@ async def keep_eligibility(tx: Tx, school_id: str, answers: Iterable[Eligibility
     if not rows:
         return
     statement = insert(eligibility).values(rows)
-    newest = {name: statement.excluded[name] for name in ("eligible", "word", "seen_at")}
+    newest = {name: statement.excluded[name] for name in ("eligible", "code", "seen_at")}
     await tx.execute(statement.on_conflict_do_update(constraint="eligibility_pkey", set_=newest))
 
 

@@ -14,6 +14,7 @@ def upgrade() -> None:
     op.alter_column("basket_line", "next_look_at", new_column_name="next_poll_at")
     op.alter_column("basket_line", "looks", new_column_name="polls")
     op.execute("ALTER INDEX basket_line_next_look_idx RENAME TO basket_line_next_poll_idx")
+    op.alter_column("eligibility", "word", new_column_name="code")
     op.alter_column("watched", "next_sweep_at", new_column_name="next_reconciliation_at")
     op.execute("ALTER INDEX watched_next_sweep_at_idx RENAME TO watched_next_reconciliation_at_idx")
     op.rename_table("heard", "received_event")
