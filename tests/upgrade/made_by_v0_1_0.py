@@ -19,7 +19,7 @@ import asyncpg
 from journey import DrivingSchool, Person, TheState, until
 
 from devstack import BackgroundStack, Stack
-from devstack.parts import NATS, POSTGRES, SANDBOX, SERVICES
+from devstack.parts import MAIL, NATS, POSTGRES, SANDBOX, SERVICES
 from resapermis_kit.clock import new_id
 
 NO_MESSAGE = b"\xff\xff\xff"
@@ -149,7 +149,7 @@ def main(home: Path, port: int, answer: Path) -> None:
         answer.write_text(json.dumps(told), encoding="utf-8")
         running.stop(SANDBOX)
     finally:
-        for part in (*(service.name for service in SERVICES), POSTGRES):
+        for part in (*(service.name for service in SERVICES), POSTGRES, MAIL):
             running.kill(part)
     os._exit(0)
 
