@@ -175,12 +175,6 @@ def since_release(judge: Callable[[Path, str, str], list[str]], program: str) ->
     return f"against {found[0]}"
 
 
-def rooms() -> str:
-    """Folders that are too full, and folders that import each other."""
-    wrong = [*crowded(ROOT), *tied(ROOT)]
-    return "told only, until they are undone:\n" + "\n".join(wrong) if wrong else ""
-
-
 Check = Callable[[], str | None]
 """Raises Wrong, or passes with a word about how, if there is one to say."""
 CHECKS: tuple[tuple[str, Check], ...] = (
@@ -204,7 +198,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("texts that must not be", lambda: report(forbidden_texts(ROOT))),
     ("requirements", lambda: report(complaints(ROOT))),
     ("links of pages", lambda: report(dead_links(ROOT))),
-    ("rooms", rooms),
+    ("rooms", lambda: report([*crowded(ROOT), *tied(ROOT)])),
     ("shell scripts", shell),
     ("Containerfile (hadolint)", containers),
     ("web (biome, tsc, rooms)", web),

@@ -1,7 +1,7 @@
 """What a school had on v0.1.0 when the power went is there on this version, each thing once, and goes on from there.
 
 Each test was seen to fail in a copy of the tree where
-- basket's migration deletes rows of the outbox that were never published: an event is not kept, its record missing;
+- basket's migration deletes rows of the outbox that were never published: they are not kept;
 - consumers take what the new stream brings and ask its source for nothing before it: what the old stream still held is
   lost, thresholds and notices lack it, and the unreadable event is set aside nowhere;
 - streams of 0.1.0 are left beside the new ones: nothing new can be published, the same tests fail;

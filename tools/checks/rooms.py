@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-PACKAGES = ("libs/*/src/*", "services/*/src/*")
+PACKAGES = ("libs/*/src/*", "services/*/src/*", "sandbox/*/src/*")
 GENERATED = "contracts"
 TREES = ("tools", "tests/*")
 """Folders that stand on the path themselves: their modules and packages are imported without the folder's name."""
