@@ -49,7 +49,7 @@ async def test_a_candidate_whom_rdvpermis_did_not_know_is_corrected_and_asked_fo
     assert value not in str(records)
     service.egress.refusal = None
     assert (await service.mandate(candidate_id)).state == pb.MANDATE_STATE_PENDING
-    assert getattr(service.egress.requests[-1], field, value) == value  # RdvPermis is told no first name
+    assert getattr(service.egress.requests[-1], field, value) == value  # RdvPermis gets no first name
 
 
 @pytest.mark.req("R-01")

@@ -1,4 +1,4 @@
-"""The process as it is deployed: ready, hears basket over NATS, posts, mails, drains."""
+"""The process as it is deployed: ready, consumes what basket publishes on NATS, posts, mails, drains."""
 
 import asyncio
 import os

@@ -186,7 +186,7 @@ class World:
         self.until = max(day, self.until or day)
 
     def add(self, slot: Slot) -> None:
-        """Put a slot where it is looked for."""
+        """Index a slot by category, centre and day."""
         self.slots[slot.id] = slot
         self.index[slot.group, slot.centre, slot.starts.date()].append(slot)
 
@@ -202,7 +202,7 @@ def working(day: date) -> bool:
 
 
 def seeded_taken(slot: Slot, number: int) -> bool:
-    """Four of ten slots were taken elsewhere before anyone here looked."""
+    """Four of ten slots were taken elsewhere before anyone here could book."""
     return crc32(f"{number}{slot.id}".encode()) % 10 < 4
 
 
