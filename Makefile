@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 
-.PHONY: help setup up demo test test-long lint protos bench chaos lock web openapi compliance controls images clean
+.PHONY: help setup up demo test test-long lint protos bench chaos lock web openapi compliance controls crossings images clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ compliance: setup ## write docs/compliance.md: what stands of each requirement, 
 
 controls: setup ## see each shown requirement's test fail without the line behind it (ARGS="R-14" or ARGS="--random 5")
 	@exec $(PY) tools/controls.py $(ARGS)
+
+crossings: setup ## count the files that a request crosses, on a stack of its own; prints JSON
+	@exec $(PY) tools/crossings.py
 
 images: ## build every container image with podman, buildah or docker
 	@exec tools/images.sh

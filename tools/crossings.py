@@ -1,0 +1,148 @@
+"""`make crossings`: which files a request crosses from HTTP to its answer, counted on a running stack.
+
+While one request is answered, every process writes down whose functions ran in its trace. What leader tasks, the relay and
+probes did in the same moment is of another trace; what consumers did with the events that the request published comes
+after its commit and is left out. Printed as JSON, an object per act:
+
+    own       files of services that take the request, ask, write and answer: what is read to follow it
+    pure      values and rules that they use (`domain`, `rules/`): each is read for itself
+    edge      files of auth-gateway that every signed-in request crosses: session, CSRF token, rights, problems
+    egress    the way out to RdvPermis, which is the same for every question
+    library   files of libs/kit and libs/vault
+
+docs/architecture.md shows the numbers. The exit status is 1 when an act crosses more files of its own than LIMITS.
+"""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+
+from demo import CATEGORY, DEPARTMENT, Demo, free_base, until
+from devstack.background import BackgroundStack
+from devstack.components import SERVICES
+from devstack.stack import Stack
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDER = ROOT / "tools" / "crossings_recorder"
+LIMITS = {"hold": 35, "search": 20, "create_mandate": 12, "read_audit": 9}
+EDGE = "session"
+"""The act whose files every signed-in request crosses: it asks who is signed in."""
+GATEWAY = "services/auth-gateway/"
+HTTP = "RequestResponseCycle.run_asgi"
+PURE = frozenset({"domain", "domain.py", "rules"})
+NO_TRACE = "0" * 32
+CONSUMER = frozenset({"Subscription._wait_for_msgs", "forever"})
+"""Coroutines of the tasks that handle events; see resapermis_kit.events.consumer."""
+
+Run = Mapping[str, frozenset[str]]
+"""What ran while an act was done: "<trace> <first coroutine of the task>" → files, from the repository's root."""
+
+
+def crossed(run: Run) -> frozenset[str]:
+    """The files that the act's one request crossed until it was answered. ValueError if there was none, or several."""
+    traces = {
+        key.split()[0]
+        for key, files in run.items()
+        if key.endswith(f" {HTTP}") and not key.startswith(NO_TRACE) and any(file.startswith(GATEWAY) for file in files)
+    }
+    if len(traces) != 1:
+        msg = f"{len(traces)} requests were answered instead of one"
+        raise ValueError(msg)
+    (trace,) = traces
+    kept = [files for key, files in run.items() if key.startswith(trace) and key.split()[1] not in CONSUMER]
+    return frozenset().union(*kept)
+
+
+def sorted_by_place(files: frozenset[str], edge: frozenset[str]) -> dict[str, list[str]]:
+    """Split an act's files into own, pure, edge, egress and library."""
+    places: dict[str, list[str]] = {"own": [], "pure": [], "edge": [], "egress": [], "library": []}
+    for file in sorted(files):
+        if file.startswith("libs/"):
+            places["library"].append(file)
+        elif file in edge:
+            places["edge"].append(file)
+        elif file.startswith(f"{GATEWAY}src/resapermis_auth_gateway/egress/"):
+            places["egress"].append(file)
+        elif PURE.intersection(Path(file).parts):
+            places["pure"].append(file)
+        else:
+            places["own"].append(file)
+    return places
+
+
+def main() -> int:
+    """Start a stack, do each act once, print what it crossed."""
+    with tempfile.TemporaryDirectory(prefix="resapermis-crossings-") as name:
+        home = Path(name)
+        home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
+        written = home / "crossings"
+        written.mkdir()
+        settings = {"PYTHONPATH": str(RECORDER), "CROSSINGS_DIR": str(written)}
+        with BackgroundStack(Stack(home / "home", free_base(), settings=settings)) as background:
+            runs = {
+                act: crossed(_run(background.stack, written, do)) for act, do in _acts(Demo(background.stack)).items()
+            }
+    edge = runs.pop(EDGE)
+    counted = {act: sorted_by_place(files, edge) for act, files in runs.items()}
+    shown = {
+        act: {"limit": LIMITS[act]} | {place: len(files) for place, files in places.items()} | {"files": places}
+        for act, places in counted.items()
+    }
+    json.dump(shown, sys.stdout, indent=1)
+    print()
+    above = [act for act, places in counted.items() if len(places["own"]) > LIMITS[act]]
+    if above:
+        print(f"crossings: more files than their limit: {', '.join(above)}", file=sys.stderr)
+    return 1 if above else 0
+
+
+def _run(stack: Stack, folder: Path, act: Callable[[], object]) -> Run:
+    pids = [pid for service in SERVICES if (pid := stack.process(service.name).pid) is not None]
+    for pid in pids:
+        os.kill(pid, signal.SIGUSR1)
+    act()
+    for pid in pids:
+        os.kill(pid, signal.SIGUSR2)
+    found: dict[str, frozenset[str]] = {}
+    for pid in pids:
+        file = folder / f"{pid}.json"
+        until(file.exists, f"what process {pid} did")
+        for key, names in json.loads(file.read_text(encoding="utf-8")).items():
+            files = frozenset(str(Path(name).relative_to(ROOT)) for name in names)
+            found[key] = found.get(key, frozenset()) | files
+        file.unlink()
+    return found
+
+
+def _acts(demo: Demo) -> dict[str, Callable[[], object]]:
+    """Each ready to be done once; what they need is done before, such as the poll of RdvPermis that a search waits for."""
+    for _, step in list(demo.steps())[:5]:
+        step()
+    school, today = demo.school, date.today()  # noqa: DTZ011 - the school's own day
+    window = {"from": str(today + timedelta(days=2)), "to": str(today + timedelta(days=9))}
+    held = [{"slotId": slot["id"]} for slot in demo.chosen[:2]]
+    person = demo._control("GET", "/candidates/free", params={"group": CATEGORY, "count": 1})[0]  # noqa: SLF001 - its own step's
+    body = {"lastName": person["last_name"], "firstName": person["first_name"], "neph": person["neph"]}
+    written = school.act("POST", "/api/v1/candidates", body | {"email": person["email"]})
+    mandate = {"candidateId": written["id"], "category": CATEGORY}
+
+    def search() -> object:
+        return school.get("/api/v1/slots", department=DEPARTMENT, category=CATEGORY, **window)
+
+    search()
+    return {
+        "hold": lambda: school.act("POST", "/api/v1/basket/items", {"items": held}),
+        "search": search,
+        "create_mandate": lambda: school.act("POST", "/api/v1/mandates", mandate),
+        "read_audit": lambda: school.get("/api/v1/audit/records", limit=10),
+        EDGE: lambda: school.get("/auth/session"),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
