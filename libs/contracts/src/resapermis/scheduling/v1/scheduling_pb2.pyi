@@ -359,7 +359,7 @@ class EvaluateRequest(_message.Message):
     """Replacements left this month at RdvPermis, for purpose "replace"."""
     replacements_per_month: _builtins.int
     against_only: _builtins.bool
-    """Say only the verdicts that stand against it: for who does nothing with the others. `case` has what was looked at."""
+    """Say only the verdicts that stand against it: for who does nothing with the others. `snapshot` has what was looked at."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvaluateLine]: ...
     @_builtins.property
