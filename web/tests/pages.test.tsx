@@ -75,7 +75,7 @@ describe("the basket", () => {
 });
 
 describe("holding", () => {
-  test("a double click is one act: locked until answered, then the same key after an unsettled answer [R-14]", async () => {
+  test("a double click is one act: locked until answered, then the same key after an unsettled answer", async () => {
     drawn = await draw("/creneaux?vue=liste", "Créneaux");
     const user = userEvent.setup();
     const { keys, open } = gate(drawn.server, "*/api/v1/basket/items");

@@ -61,7 +61,6 @@ async def test_a_person_of_a_school_is_answered_for_that_school(running: Running
     assert (await _ask(running, running.principal(school_id="s-7"))).startswith("s-7 ")
 
 
-@pytest.mark.req("S-07")
 async def test_a_call_without_a_person_is_unauthenticated(running: Running) -> None:
     assert (await _refusal(running, "")).code == Code.CODE_UNAUTHENTICATED
 

@@ -9,7 +9,6 @@ from resapermis_kit.errors import Failure
 from resapermis_kit.rpc import auth
 from resapermis_kit.rpc.auth import Principal, Signer, Verifier
 
-pytestmark = pytest.mark.req("S-07")
 WHO = Principal("account-1", "session-1", "school-1", ("school_manager",), "192.0.2.0/24")
 NOW = 1_800_000_000.0
 

@@ -35,7 +35,7 @@ async def settled(service: Service, mandate_id: str) -> Any:
     return next(one for one in await service.mandates() if one.id == mandate_id)
 
 
-@pytest.mark.req("R-16", "R-03")
+@pytest.mark.req("R-03")
 @pytest.mark.parametrize("ended", [pytest.param(one, marks=[] if one == "ANNULE" else STICKS) for one in ENDED])
 async def test_a_draft_that_rdvpermis_never_had_ends_although_an_earlier_mandate_is_listed(
     service: Service, ended: str
@@ -44,7 +44,7 @@ async def test_a_draft_that_rdvpermis_never_had_ends_although_an_earlier_mandate
     assert (await settled(service, draft.id)).state == pb.MANDATE_STATE_CANCELLED
 
 
-@pytest.mark.req("R-16", "R-03")
+@pytest.mark.req("R-03")
 @pytest.mark.parametrize("ended", ENDED)
 @pytest.mark.parametrize("newest", [pytest.param("first", marks=STICKS), "last"])
 async def test_a_draft_finds_its_mandate_wherever_the_list_has_it(service: Service, newest: str, ended: str) -> None:

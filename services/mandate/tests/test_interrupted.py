@@ -58,7 +58,6 @@ async def dead_process(
         await asyncio.wait([dying])
 
 
-@pytest.mark.req("R-16")
 @pytest.mark.xfail(strict=True, raises=Failure, reason=STUCK)
 async def test_a_process_that_dies_after_rdvpermis_was_asked_leaves_an_answer_to_the_next_press(
     service: Service,
@@ -79,7 +78,6 @@ async def test_a_process_that_dies_after_rdvpermis_was_asked_leaves_an_answer_to
     assert (answer.state, answer.rdvpermis_candidate_id, service.egress.asked) == (PENDING, "c1", 1)
 
 
-@pytest.mark.req("R-16")
 @pytest.mark.xfail(strict=True, raises=Failure, reason=STUCK)
 async def test_a_process_that_dies_before_rdvpermis_was_asked_leaves_an_answer_to_the_next_press(
     service: Service,
@@ -102,7 +100,6 @@ async def test_a_process_that_dies_before_rdvpermis_was_asked_leaves_an_answer_t
     assert (answer.state, service.egress.asked) in [(CANCELLED, 0), (PENDING, 1)]
 
 
-@pytest.mark.req("R-16")
 @pytest.mark.xfail(strict=True, raises=Failure, reason=STUCK)
 async def test_a_process_that_dies_when_all_is_known_leaves_an_answer_to_the_next_press(service: Service) -> None:
     request = request_for(await service.candidate(), "k")
@@ -144,7 +141,6 @@ def _statuses(wrong: Mapping[grpc.StatusCode, str]) -> list[Any]:
     ]
 
 
-@pytest.mark.req("R-16")
 @pytest.mark.parametrize(
     "status",
     _statuses(
@@ -173,7 +169,7 @@ async def test_an_answer_that_is_cut_off_is_unknown_and_nothing_is_asked_again(
     assert [(one.state, one.rdvpermis_candidate_id) for one in await service.mandates()] == [(PENDING, "c1")]
 
 
-@pytest.mark.req("R-16")
+@pytest.mark.req("R-01")
 @pytest.mark.parametrize(
     "refusal",
     [

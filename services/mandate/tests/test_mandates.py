@@ -41,7 +41,6 @@ async def test_a_refusal_of_rdvpermis_carries_its_code_and_can_be_asked_again(se
     assert (await service.mandate(candidate)).state == pb.MANDATE_STATE_PENDING
 
 
-@pytest.mark.req("R-16")
 async def test_an_unknown_outcome_is_read_and_never_asked_twice(service: Service) -> None:
     candidate = await service.candidate()
     service.egress.refusal = Failure(Code.CODE_UNKNOWN_OUTCOME, "answer lost")

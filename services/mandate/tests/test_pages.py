@@ -24,7 +24,6 @@ async def walked(service: Service, limit: int) -> list[str]:
         request.cursor = page.next_cursor
 
 
-@pytest.mark.req("R-04", "D-19")
 @pytest.mark.parametrize(
     "erased",
     [
@@ -54,7 +53,6 @@ async def test_a_name_typed_with_another_apostrophe_or_other_accents_is_found(se
         assert [one.id for one in found.candidates] == [candidate]
 
 
-@pytest.mark.req("R-04")
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-7: the twenty-first homonym is unfindable")
 async def test_a_search_that_stops_at_twenty_says_so_and_pages(service: Service) -> None:
     homonyms = {await service.candidate(neph=f"0123456789{n:02}") for n in range(21)}

@@ -40,7 +40,6 @@ PLACES = [
 ]
 
 
-@pytest.mark.req("R-30")
 @pytest.mark.parametrize(("department", "zone"), PLACES)
 def test_a_department_keeps_its_own_time_all_year(department: str, zone: str) -> None:
     ours, theirs = ZoneInfo(zone_of(department)), ZoneInfo(zone)
@@ -48,7 +47,6 @@ def test_a_department_keeps_its_own_time_all_year(department: str, zone: str) ->
     assert [at for at in hours if at.astimezone(ours).utcoffset() != at.astimezone(theirs).utcoffset()] == []
 
 
-@pytest.mark.req("R-30")
 @pytest.mark.parametrize(("department", "zone"), PLACES)
 def test_a_day_begins_at_midnight_there(department: str, zone: str) -> None:
     noon = datetime(2026, 12, 9, 12, tzinfo=ZoneInfo(zone))

@@ -8,7 +8,6 @@ from resapermis.audit.v1.events_pb2 import OUTCOME_REFUSED, Record
 from resapermis_auth_gateway import tables
 from resapermis_auth_gateway.web.sign_in import queries
 
-pytestmark = pytest.mark.req("S-04")
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
 
 
