@@ -37,7 +37,7 @@ def last_release(root: Path) -> tuple[str, str] | None:
 
 
 def broken_messages(root: Path, commit: str, buf: str) -> list[str]:
-    """What `buf breaking` (WIRE_JSON) has against the protos of a commit."""
+    """What `buf breaking` has against the protos since a commit, by the rules of protos/buf.yaml."""
     with tempfile.TemporaryDirectory() as folder:
         archive = _git(root, "archive", "--format=tar", commit, "protos")
         subprocess.run(("tar", "-x", "-C", folder), input=archive, check=True)

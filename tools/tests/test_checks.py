@@ -12,7 +12,24 @@ from checks.links import anchors, dead_links
 from checks.rooms import crowded, tied, ties
 
 BIN = Path(__file__).resolve().parents[2] / ".venv" / "bin"
-PROTO = 'syntax = "proto3";\npackage one.v1;\n\nmessage One {\n  string name = 1;\n}\n'
+OUR_RULES = Path(__file__).resolve().parents[2] / "protos" / "buf.yaml"
+PROTO = """syntax = "proto3";
+package one.v1;
+
+message One {
+  string name = 1;
+}
+
+message HoldPlaced {}
+
+enum Kind {
+  KIND_UNSPECIFIED = 0;
+}
+
+service Asked {
+  rpc Ask(One) returns (One);
+}
+"""
 MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
@@ -183,15 +200,48 @@ def test_lint_says_that_it_skips_and_fails_without_the_release(tmp_path: Path, m
         lint.since_release(compatible.broken_messages, "buf")
 
 
-def test_a_message_that_older_peers_would_misread_is_told(root: Path) -> None:
-    write(root, "protos/buf.yaml", "version: v2\nbreaking:\n  use:\n    - WIRE_JSON\n")
+@pytest.fixture
+def promised(root: Path) -> str:
+    """The commit of a release under our own buf.yaml: an event, a service, and a package beside them."""
+    write(root, "protos/buf.yaml", OUR_RULES.read_text(encoding="utf-8"))
     write(root, "protos/one/v1/one.proto", PROTO)
-    released = commit(root)
-    write(root, "protos/one/v1/one.proto", PROTO.replace("}\n", "  string more = 2;\n}\n"))
-    assert compatible.broken_messages(root, released, str(BIN / "buf")) == []
-    write(root, "protos/one/v1/one.proto", PROTO.replace("string name", "int32 name"))
-    (found,) = compatible.broken_messages(root, released, str(BIN / "buf"))
-    assert "one.proto:5" in found
+    write(root, "protos/two/v1/two.proto", PROTO.replace("one.v1", "two.v1"))
+    return commit(root)
+
+
+def broken(root: Path, released: str) -> list[str]:
+    return compatible.broken_messages(root, released, str(BIN / "buf"))
+
+
+def test_what_older_peers_do_not_notice_breaks_nothing(root: Path, promised: str) -> None:
+    assert broken(root, promised) == []
+    more = PROTO.replace("string name = 1;", "string name = 1;\n  string more = 2;")
+    write(root, "protos/one/v1/one.proto", f"{more}\nmessage Other {{}}\n")
+    assert broken(root, promised) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("string name", "int32 name", "one.proto:5"),
+        ("  rpc Ask(One) returns (One);\n", "", 'RPC "Ask"'),
+        ("message HoldPlaced", "message HoldMade", 'message "HoldPlaced"'),
+        ("enum Kind {\n  KIND_UNSPECIFIED = 0;\n}", "", 'enum "Kind"'),
+        ("service Asked {\n  rpc Ask(One) returns (One);\n}", "", 'service "Asked"'),
+    ],
+)
+def test_what_older_peers_would_misread_or_miss_is_told(
+    root: Path, promised: str, old: str, new: str, complaint: str
+) -> None:
+    assert old in PROTO
+    write(root, "protos/one/v1/one.proto", PROTO.replace(old, new))
+    assert any(complaint in line for line in broken(root, promised))
+
+
+def test_a_whole_package_gone_is_told(root: Path, promised: str) -> None:
+    (root / "protos/two/v1/two.proto").unlink()
+    (found,) = broken(root, promised)
+    assert 'package "two.v1"' in found
 
 
 def migration(root: Path, revision: str, before: str | None, step: str) -> None:
