@@ -306,6 +306,22 @@ def test_a_batch_follows_each_other_in_a_stream_and_is_of_one_type_and_not_large
     ]
 
 
+def test_a_batch_as_release_0_1_0_published_it_is_read_event_by_event() -> None:
+    batch = pb.EventBatch()
+    for number, payload in ((7, b"a"), (8, b"b")):
+        envelope = batch.envelopes.add(id=f"id-{number}", source="basket", number=number, type="t", payload=payload)
+        envelope.stream = "records"
+        envelope.occurred_at.FromDatetime(utc_now())
+    headers = {"Nats-Msg-Id": "id-7+2", "ce-source": "basket", "ce-type": "t", "resapermis-number": "8"}
+    headers["resapermis-facts"] = "2"
+
+    assert [(event.number, event.payload) for event in wire.events_of(headers, batch.SerializeToString())] == [
+        (7, b"a"),
+        (8, b"b"),
+    ]
+    assert wire.payloads(headers, batch.SerializeToString()) == [b"a", b"b"]
+
+
 @pytest.mark.req("E10")
 async def test_events_wait_while_nats_is_stopped(make_engine: MakeEngine, make_bus: Any, nats_server: Nats) -> None:
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)

@@ -132,6 +132,14 @@ async def test_pages_follow_each_other_without_loss(engine: Any, journal: Journa
     assert seen == [record.id for record in reversed(records)]
 
 
+async def test_records_of_several_actions_are_listed_together(engine: Any, journal: Journal, running: Running) -> None:
+    records = [_record(), _record(), _record()]
+    records[0].action, records[2].action = "basket.look", "basket.poll"
+    await _store(engine, journal, *records)
+    page = await _call(running, "ListRecords", pb.ListRecordsRequest(actions=["basket.poll", "basket.look"]))
+    assert [entry.record.id for entry in page.records] == [records[2].id, records[0].id]
+
+
 @pytest.mark.parametrize("request_", [pb.ListRecordsRequest(cursor="x"), pb.ListRecordsRequest(limit=-1)])
 async def test_a_page_that_cannot_be_read_is_refused(running: Running, request_: Any) -> None:
     with pytest.raises(Failure) as caught:

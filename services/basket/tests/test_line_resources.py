@@ -30,7 +30,7 @@ async def test_trainer_and_vehicle_are_put_on_a_line_and_published_once(basket: 
     published = (await basket.published(LineChanged))[-1]
     assert (published.trainer_id, published.vehicle_id) == ("t1", "v1")
     records = [record.action for record in await basket.published(Record)]
-    assert records.count("basket.accompany") == 1
+    assert records.count("basket.set_line_resources") == 1
     assert (await set_resources(basket, line)).trainer_id == ""
 
 

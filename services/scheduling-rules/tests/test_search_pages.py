@@ -28,7 +28,7 @@ from resapermis_scheduling_rules.search import queries as store
 from resapermis_scheduling_rules.search.page import PageJudge
 from resapermis_scheduling_rules.search.queries import Reading
 from resapermis_scheduling_rules.search.search import Finder
-from resapermis_scheduling_rules.search.wanted import Wanted, hours, in_a_row, minute_of_day
+from resapermis_scheduling_rules.search.wanted import Wanted, consecutive, hours, minute_of_day
 from resapermis_testing.postgres import MakeEngine
 
 PACKAGE = "resapermis_scheduling_rules"
@@ -82,7 +82,7 @@ FILTERS: dict[str, st.SearchStrategy[Any]] = {
     "day_from": st.sampled_from([8 * 60, 9 * 60 + 35]),
     "weekdays": st.sampled_from([frozenset({1, 2, 3}), frozenset({6}), frozenset({2, 7})]),
     "kind": st.sampled_from(["CIRCULATION", "PLATEAU"]),
-    "in_a_row": st.sampled_from([1, 2, 2, 3]),
+    "consecutive": st.sampled_from([1, 2, 2, 3]),
     "open_now": st.just(value=True),
     "opens_before": st.sampled_from([NOW + timedelta(hours=3), NOW + timedelta(days=3)]),
 }
@@ -120,7 +120,7 @@ def naively(wanted: Wanted, mirror: list[Slot]) -> list[str]:
             not wanted.weekdays or local.isoweekday() in wanted.weekdays,
             wanted.day_from <= local.hour * 60 + local.minute < wanted.day_to,
             wanted.kind in ("", slot.kind),
-            wanted.in_a_row <= 1 or slot.status is Status.FREE,
+            wanted.consecutive <= 1 or slot.status is Status.FREE,
             not wanted.open_now or judged.allowed,
             wanted.opens_before is None
             or judged.allowed
@@ -128,8 +128,8 @@ def naively(wanted: Wanted, mirror: list[Slot]) -> list[str]:
         ]
         if all(conditions):
             found.append(slot)
-    if wanted.in_a_row > 1:
-        found = [slot for slot in found if longest_row_with(slot, found) >= wanted.in_a_row]
+    if wanted.consecutive > 1:
+        found = [slot for slot in found if longest_row_with(slot, found) >= wanted.consecutive]
     return [slot.id for slot in sorted(found, key=lambda slot: (slot.starts_at, slot.id))]
 
 
@@ -244,7 +244,7 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
 def test_consecutive_slots_are_the_chains_that_can_be_walked(mirror: list[Slot], many: int) -> None:
     ordered = sorted(mirror, key=lambda slot: (slot.starts_at, slot.id))
     rows = [(1, slot.id, slot.centre.id, slot.kind, slot.starts_at, slot.ends_at) for slot in ordered]
-    assert in_a_row(rows, many) == {slot.id for slot in mirror if longest_row_with(slot, mirror) >= many}
+    assert consecutive(rows, many) == {slot.id for slot in mirror if longest_row_with(slot, mirror) >= many}
 
 
 @given(st.floats(-60, 60), st.floats(-2.8, 2.8), st.floats(-180, 180), st.integers(1, 300))

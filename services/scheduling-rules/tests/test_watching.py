@@ -124,8 +124,8 @@ async def test_a_slot_that_comes_is_published_once_and_nothing_is_booked(service
         ({"day_from_minutes": 600}, ["s3"]),
         ({"weekdays": [1]}, []),
         ({"kind": "PLATEAU"}, []),
-        ({"in_a_row": 2}, ["s1", "s2"]),
-        ({"in_a_row": 3}, []),
+        ({"consecutive": 2}, ["s1", "s2"]),
+        ({"consecutive": 3}, []),
         ({"open_now": True}, ["s1", "s2", "s3"]),
     ],
 )

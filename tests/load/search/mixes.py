@@ -62,16 +62,16 @@ def open_elsewhere(world: World, school: School, dice: random.Random) -> pb.Sear
     return request
 
 
-def three_in_a_row(world: World, school: School, dice: random.Random) -> pb.SearchSlotsRequest:
+def three_consecutive(world: World, school: School, dice: random.Random) -> pb.SearchSlotsRequest:
     """For three pupils of one trainer."""
     del world, dice
-    return pb.SearchSlotsRequest(department=school.department, category="B", in_a_row=3)
+    return pb.SearchSlotsRequest(department=school.department, category="B", consecutive=3)
 
 
-def six_in_a_row_nearby(world: World, school: School, dice: random.Random) -> pb.SearchSlotsRequest:
+def six_consecutive_nearby(world: World, school: School, dice: random.Random) -> pb.SearchSlotsRequest:
     """Rare: the page may end before it is full."""
     del world, school, dice
-    return pb.SearchSlotsRequest(category="B", within_km=60, in_a_row=6, open_now=True)
+    return pb.SearchSlotsRequest(category="B", within_km=60, consecutive=6, open_now=True)
 
 
 def plateau(world: World, school: School, dice: random.Random) -> pb.SearchSlotsRequest:
@@ -96,8 +96,8 @@ MIXES: Mapping[str, Make] = {
         within_100_km_on_mornings,
         open_now,
         open_elsewhere,
-        three_in_a_row,
-        six_in_a_row_nearby,
+        three_consecutive,
+        six_consecutive_nearby,
         plateau,
         sundays,
     )

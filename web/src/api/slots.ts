@@ -18,7 +18,7 @@ export interface SlotFilter {
   dayFrom?: string | undefined;
   dayTo?: string | undefined;
   /** At least so many consecutive open slots at one centre. */
-  inARow?: number | undefined;
+  consecutive?: number | undefined;
   openNow?: boolean | undefined;
   /** An instant: only what is open, or opens by itself before it. */
   opensBefore?: string | undefined;
@@ -32,7 +32,7 @@ const SLOTS = 500;
 
 /** The query of a search without its days: an absent filter is left out. */
 function narrowed(filter: SlotFilter) {
-  const { withinKm, dayFrom, dayTo, inARow, openNow, opensBefore, kind, weekdays } = filter;
+  const { withinKm, dayFrom, dayTo, consecutive, openNow, opensBefore, kind, weekdays } = filter;
   return {
     ...(filter.department ? { department: filter.department } : {}),
     category: filter.category,
@@ -40,7 +40,7 @@ function narrowed(filter: SlotFilter) {
     ...(withinKm ? { withinKm } : {}),
     ...(dayFrom ? { dayFrom } : {}),
     ...(dayTo ? { dayTo } : {}),
-    ...(inARow && inARow > 1 ? { inARow } : {}),
+    ...(consecutive && consecutive > 1 ? { consecutive } : {}),
     ...(openNow ? { openNow } : {}),
     ...(opensBefore ? { opensBefore } : {}),
     ...(kind ? { kind } : {}),

@@ -243,7 +243,7 @@ function makeSchool(): Pick<
           withinKm: null,
           dayFrom: "08:00",
           dayTo: "12:00",
-          inARow: 1,
+          consecutive: 1,
           openNow: false,
           kind: null,
           weekdays: [],

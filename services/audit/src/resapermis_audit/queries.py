@@ -94,7 +94,14 @@ def _columns() -> sa.Select[Any]:
 
 
 async def page_entries(
-    tx: Tx, school_id: str, before: UUID | None, limit: int, *, candidate_id: str, action: str, object_id: str
+    tx: Tx,
+    school_id: str,
+    before: UUID | None,
+    limit: int,
+    *,
+    candidate_id: str,
+    actions: Sequence[str],
+    object_id: str,
 ) -> list[StoredEntry]:
     """Records of the school, newest first, older than `before`; empty filters match all."""
     statement = _columns().where(entries.c.school_id == school_id).order_by(entries.c.id.desc()).limit(limit)
@@ -102,11 +109,12 @@ async def page_entries(
         statement = statement.where(entries.c.id < before)
     for column, wanted in (
         (entries.c.candidate_id, candidate_id),
-        (entries.c.action, action),
         (entries.c.object_id, object_id),
     ):
         if wanted:
             statement = statement.where(column == wanted)
+    if actions:
+        statement = statement.where(entries.c.action.in_(actions))
     return [StoredEntry(*row) for row in await tx.execute(statement)]
 
 

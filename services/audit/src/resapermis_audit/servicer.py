@@ -33,7 +33,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
                 parse_id("cursor", request.cursor) if request.cursor else None,
                 limit + 1,
                 candidate_id=request.candidate_id,
-                action=request.action,
+                actions=request.actions,
                 object_id=request.object_id,
             )
         shown = found[:limit]

@@ -290,6 +290,51 @@ async def test_records_and_proofs_come_with_all_that_verifies_them(over: Any) ->
     assert (as_note.headers["content-type"], as_note.text) == ("text/plain; charset=utf-8", "resapermis/journal\n9\n")
 
 
+@pytest.mark.parametrize(
+    ("recorded", "shown"),
+    [
+        ({"action": "basket.accompany"}, {"action": "basket.set_line_resources"}),
+        ({"action": "basket.look"}, {"action": "basket.poll"}),
+        (
+            {"action": "penalty.approve", "object_kind": "bar", "object_id": "b-1"},
+            {"action": "penalty.approve", "object": {"kind": "restriction", "id": "b-1"}},
+        ),
+        (
+            {"object_kind": "parameter", "facts": {"name": "late_cancel_bar_days", "value": "30"}},
+            {"facts": {"name": "late_cancel_restriction_days", "value": "30"}},
+        ),
+        (
+            {"object_kind": "trainer", "facts": {"name": "look_stale_seconds"}},
+            {"facts": {"name": "look_stale_seconds"}},
+        ),
+    ],
+)
+async def test_what_release_0_1_0_recorded_is_shown_under_todays_names(
+    over: Any, recorded: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    logged = audit_pb2.LoggedRecord(record=audit_events.Record(id="r-1", source="basket", **recorded))
+    _, browser, _ = await over(audit={"ListRecords": audit_pb2.ListRecordsResponse(records=[logged])})
+    async with browser:
+        (item,) = (await browser.get("/api/v1/audit/records")).json()["items"]
+    assert shown.items() <= item.items()
+
+
+@pytest.mark.parametrize(
+    ("query", "actions"),
+    [
+        ("", []),
+        ("?action=basket.hold", ["basket.hold"]),
+        ("?action=basket.poll", ["basket.poll", "basket.look"]),
+        ("?action=basket.set_line_resources", ["basket.set_line_resources", "basket.accompany"]),
+    ],
+)
+async def test_a_renamed_action_is_found_under_both_names(over: Any, query: str, actions: list[str]) -> None:
+    _, browser, services = await over(audit={"ListRecords": audit_pb2.ListRecordsResponse()})
+    async with browser:
+        assert (await browser.get(f"/api/v1/audit/records{query}")).status_code == 200
+    assert list(services["audit"].asked[0].actions) == actions
+
+
 async def test_the_inbox_names_candidates_and_marks_are_passed_on(over: Any) -> None:
     notice = notification_pb2.Notice(
         id="n-1",

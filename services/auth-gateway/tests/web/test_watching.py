@@ -25,7 +25,7 @@ async def test_every_filter_of_a_search_reaches_the_mirror(over: Any) -> None:
         "withinKm": "40",
         "dayFrom": "08:00",
         "dayTo": "12:30",
-        "inARow": "2",
+        "consecutive": "2",
         "openNow": "true",
         "opensBefore": "2026-12-02T15:00:00+01:00",
         "kind": "PLATEAU",
@@ -35,7 +35,7 @@ async def test_every_filter_of_a_search_reaches_the_mirror(over: Any) -> None:
         answer = (await browser.get("/api/v1/slots", params=query)).json()
     asked = services["scheduling-rules"].asked[0]
     assert (asked.department, asked.within_km, asked.day_from_minutes, asked.day_to_minutes) == ("", 40, 480, 750)
-    assert (asked.in_a_row, asked.open_now, asked.kind, list(asked.weekdays)) == (2, True, "PLATEAU", [1, 2])
+    assert (asked.consecutive, asked.open_now, asked.kind, list(asked.weekdays)) == (2, True, "PLATEAU", [1, 2])
     assert asked.opens_before.ToDatetime(UTC) == datetime(2026, 12, 2, 14, tzinfo=UTC)
     item = answer["items"][0]
     assert (item["distanceKm"], item["travelMinutes"]) == (12.5, 21)
@@ -48,7 +48,7 @@ async def test_a_plain_search_sets_no_filter(over: Any) -> None:
         await browser.get("/api/v1/slots?department=94&category=B")
     asked = services["scheduling-rules"].asked[0]
     assert not any(asked.HasField(name) for name in ("within_km", "day_from_minutes", "day_to_minutes", "opens_before"))
-    assert (asked.in_a_row, asked.open_now, asked.kind, list(asked.weekdays)) == (0, False, "", [])
+    assert (asked.consecutive, asked.open_now, asked.kind, list(asked.weekdays)) == (0, False, "", [])
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ async def test_a_plain_search_sets_no_filter(over: Any) -> None:
         ("category=B&department=94&dayFrom=12:00&dayTo=08:00", "dayTo"),
         ("category=B&department=94&dayFrom=24:00", "dayTo"),
         ("category=B&department=94&dayFrom=8h", "dayFrom"),
-        ("category=B&department=94&inARow=9", "inARow"),
+        ("category=B&department=94&consecutive=9", "consecutive"),
         ("category=B&withinKm=0", "withinKm"),
         ("category=B&department=94&weekdays=8", "weekdays[0]"),
         ("category=B&department=94&opensBefore=2026-12-02T15:00:00", "opensBefore"),
@@ -95,7 +95,7 @@ async def test_favourite_centres_are_shown_and_chosen(over: Any) -> None:
 @pytest.mark.req("R-20")
 async def test_a_search_is_saved_shown_and_forgotten(over: Any) -> None:
     search = scheduling_pb2.SearchSlotsRequest(
-        department="94", category="B", day_from_minutes=480, in_a_row=2, weekdays=[1]
+        department="94", category="B", day_from_minutes=480, consecutive=2, weekdays=[1]
     )
     saved = scheduling_pb2.SavedSearch(id="f-1", label="Matin", search=search, alert=True)
     _, browser, services = await over(
@@ -105,7 +105,7 @@ async def test_a_search_is_saved_shown_and_forgotten(over: Any) -> None:
             "DeleteSavedSearch": scheduling_pb2.DeleteSavedSearchResponse(),
         }
     )
-    wanted = {"department": "94", "category": "B", "dayFrom": "08:00", "inARow": 2, "weekdays": [1]}
+    wanted = {"department": "94", "category": "B", "dayFrom": "08:00", "consecutive": 2, "weekdays": [1]}
     async with browser:
         made = await browser.post("/api/v1/saved-searches", json={"label": "Matin", "search": wanted}, headers=KEY)
         listed = (await browser.get("/api/v1/saved-searches")).json()["items"]

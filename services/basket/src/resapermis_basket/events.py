@@ -61,9 +61,9 @@ def action_of(change: Change, came_of: State | None = None) -> tuple[str, Outcom
     elif after.state is not before.state:
         action = _ACTIONS[after.state]
     elif (before.trainer_id, before.vehicle_id) != (after.trainer_id, after.vehicle_id):
-        action = "basket.accompany"
+        action = "basket.set_line_resources"
     else:
-        action = _CHANGING_ACTIONS.get(after.changing or before.changing, "basket.look")
+        action = _CHANGING_ACTIONS.get(after.changing or before.changing, "basket.poll")
     if after.state in _OPEN or after.changing:
         return action, Outcome.OUTCOME_UNKNOWN
     if after.state in _ENDED_BADLY:

@@ -1893,11 +1893,11 @@ export interface components {
             category: string;
             /** @default [] */
             centres: string[];
+            /** @default 1 */
+            consecutive: number;
             dayFrom?: string | null;
             dayTo?: string | null;
             department?: string | null;
-            /** @default 1 */
-            inARow: number;
             kind?: ("CIRCULATION" | "PLATEAU") | null;
             /** @default false */
             openNow: boolean;
@@ -1913,10 +1913,10 @@ export interface components {
         SearchView: {
             category: string;
             centres: string[];
+            consecutive: number;
             dayFrom: string | null;
             dayTo: string | null;
             department: string | null;
-            inARow: number;
             kind: string | null;
             openNow: boolean;
             opensBefore: string | null;
@@ -3975,6 +3975,8 @@ export interface operations {
                 category: string;
                 /** @description Centres; all if absent. */
                 centre?: string[] | null;
+                /** @description At least so many free slots one after the other. */
+                consecutive?: number;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
                 /** @description First hour, at the centre: 08:00. */
@@ -3985,8 +3987,6 @@ export interface operations {
                 department?: string | null;
                 /** @description First day; today if absent. */
                 from?: string | null;
-                /** @description At least so many free slots one after the other. */
-                inARow?: number;
                 /** @description Kind of test; both if absent. */
                 kind?: ("CIRCULATION" | "PLATEAU") | null;
                 limit?: number;

@@ -62,7 +62,7 @@ export function Slots() {
       withinKm: filters.withinKm,
       dayFrom: filters.fromHour > 0 ? clockOf(filters.fromHour) : undefined,
       dayTo: filters.toHour < 24 ? clockOf(filters.toHour) : undefined,
-      inARow: filters.consecutive > 1 ? filters.consecutive : undefined,
+      consecutive: filters.consecutive > 1 ? filters.consecutive : undefined,
       openNow: filters.openNow || undefined,
       opensBefore: filters.opensBefore ? parisMidnight(addDays(filters.opensBefore, 1)) : undefined,
       kind: filters.kind,

@@ -12,6 +12,8 @@ from resapermis_kit.events.numbering import Waiting
 
 BATCH_SIZE = "resapermis-batch-size"
 """The header of a message with several events: how many."""
+BATCH_SIZE_OF_0_1_0 = "resapermis-facts"
+"""What release 0.1.0 called it: its batches wait in the records' streams for as long as streams keep."""
 NUMBER = "resapermis-number"
 """The header with the event's number in its stream; of a batch the last one's."""
 LARGEST_BATCH = 64
@@ -93,7 +95,7 @@ def fill_envelope(envelope: pb.Envelope, source: str, row: Waiting) -> None:
 
 def events_of(headers: Mapping[str, str], payload: bytes) -> list[Event]:
     """A message's events; KeyError or ValueError where it is none of our relay's, or is broken."""
-    if BATCH_SIZE in headers:
+    if _is_batch(headers):
         return [event_of(envelope) for envelope in _envelopes(payload)]
     event = Event(
         id=headers["ce-id"],
@@ -122,9 +124,13 @@ def event_of(envelope: pb.Envelope) -> Event:
 
 def payloads(headers: Mapping[str, str] | None, data: bytes) -> list[bytes]:
     """The payloads of a message's events, for plain subscriptions; ValueError where it is broken."""
-    if BATCH_SIZE not in (headers or {}):
+    if not _is_batch(headers or {}):
         return [data]
     return [envelope.payload for envelope in _envelopes(data)]
+
+
+def _is_batch(headers: Mapping[str, str]) -> bool:
+    return BATCH_SIZE in headers or BATCH_SIZE_OF_0_1_0 in headers
 
 
 def _envelopes(data: bytes) -> Sequence[pb.Envelope]:

@@ -22,7 +22,7 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import Principal
 
-ACTION = "basket.accompany"
+ACTION = "basket.set_line_resources"
 """As the journal has it from the first release on."""
 EXCLUSION_VIOLATION = "23P01"
 _RESOURCES = frozenset({"trainer", "vehicle"})

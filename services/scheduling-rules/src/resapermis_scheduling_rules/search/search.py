@@ -38,8 +38,8 @@ from resapermis_scheduling_rules.search.wanted import (
     Wanted,
     at_an_hour,
     complete_until,
+    consecutive,
     day_of,
-    in_a_row,
     is_meant,
     opens,
     position_of,
@@ -105,7 +105,7 @@ class Finder:
 
     def _begin(self, after: Position) -> Position:
         """Where neighbours count, from the beginning of the day."""
-        if self.wanted.in_a_row <= 1:
+        if self.wanted.consecutive <= 1:
             return after
         midnight = min(day_of(after, department) for department in self.streams.values())
         return max(midnight, self.wanted.since), ""
@@ -114,14 +114,14 @@ class Finder:
         """Rows after `begin` in order, and up to where none is missing; whole days where neighbours count."""
         wanted, times = self.wanted, 1
         reading = Reading(self.by_centre, wanted.free_only, bool(wanted.kind))
-        many = wanted.limit + 1 if wanted.in_a_row <= 1 else RUN_READING * wanted.in_a_row
+        many = wanted.limit + 1 if wanted.consecutive <= 1 else RUN_READING * wanted.consecutive
         while True:
             part = step(wanted, self.streams, begin[0], many, times)
             rows: Sequence[Row] = ()
             if part.parts:
                 rows = await store.read_step(engine, reading, wanted.category, wanted.kind, begin, part)
             upto = complete_until(part, rows)
-            if wanted.in_a_row > 1 and upto[0] < wanted.until:
+            if wanted.consecutive > 1 and upto[0] < wanted.until:
                 upto = (min(day_of(upto, department) for department in self.streams.values()), "")
                 if upto <= begin or upto[0] <= begin[0]:  # one day has more than was read
                     times *= 2
@@ -134,18 +134,18 @@ class Finder:
         Rows are sieved as they came: a slot is made of one only when nothing but its verdict is left to decide. Who stands in
         no row among all that suit does not among those of them that are open: the others alone are judged.
         """
-        many = self.wanted.in_a_row
+        many = self.wanted.consecutive
         suitable = self._suitable(rows)
         if many <= 1:
             yield from self._judged(suitable)
             return
-        found = in_a_row(suitable, many)
+        found = consecutive(suitable, many)
         inside = [row for row in suitable if row[ID] in found]
         if not self.wanted.judged:
             yield from self._judged(row for row in inside if position_of(row) > after)
             return
         is_open = {judged.slot.id: judged for judged in self._judged(inside)}
-        found = in_a_row((row for row in inside if row[ID] in is_open), many)
+        found = consecutive((row for row in inside if row[ID] in is_open), many)
         yield from (is_open[row[ID]] for row in inside if row[ID] in found and position_of(row) > after)
 
     def _suitable(self, rows: Sequence[Row]) -> Sequence[Row]:

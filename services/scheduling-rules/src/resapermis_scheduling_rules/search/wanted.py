@@ -39,7 +39,7 @@ class Wanted:
     weekdays: frozenset[int] = frozenset()
     """ISO, Monday 1; empty: all."""
     kind: str = ""
-    in_a_row: int = 0
+    consecutive: int = 0
     open_now: bool = False
     opens_before: datetime | None = None
     after: Position | None = None
@@ -48,7 +48,7 @@ class Wanted:
     @property
     def free_only(self) -> bool:
         """Whether slots that others have can be meant at all."""
-        return self.in_a_row > 1 or self.judged
+        return self.consecutive > 1 or self.judged
 
     @property
     def judged(self) -> bool:
@@ -148,7 +148,7 @@ ID, CENTRE, STARTS, ENDS = 1, 2, 4, 5
 position_of: Callable[[Row], Position] = itemgetter(STARTS, ID)
 
 
-def in_a_row(rows: Iterable[Row], many: int) -> set[str]:
+def consecutive(rows: Iterable[Row], many: int) -> set[str]:
     """Ids of slots that belong to `many` or more, one after the other at one centre, each within 15 min of the last's end.
 
     Two examiners at one hour are no row. Runs end with the day. `rows` come in order of time.

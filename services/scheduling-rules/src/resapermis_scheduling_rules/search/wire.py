@@ -25,8 +25,8 @@ def wanted_of(request: pb.SearchSlotsRequest, now: datetime) -> Wanted:
         raise malformed("limit", "1 to 500")
     if len(request.centre_ids) > MOST_CENTRES:
         raise malformed("centre_ids", f"at most {MOST_CENTRES}")
-    if not 0 <= request.in_a_row <= LONGEST_RUN:
-        raise malformed("in_a_row", f"2 to {LONGEST_RUN}")
+    if not 0 <= request.consecutive <= LONGEST_RUN:
+        raise malformed("consecutive", f"2 to {LONGEST_RUN}")
     if request.kind not in KINDS:
         raise malformed("kind", '"CIRCULATION", "PLATEAU" or empty')
     since, until = _window(request, now)
@@ -42,7 +42,7 @@ def wanted_of(request: pb.SearchSlotsRequest, now: datetime) -> Wanted:
         day_to=day_to,
         weekdays=_weekdays(request),
         kind=request.kind,
-        in_a_row=request.in_a_row,
+        consecutive=request.consecutive,
         open_now=request.open_now,
         opens_before=time_of(request.opens_before, "opens_before") if request.HasField("opens_before") else None,
         after=read_cursor(request.cursor) if request.cursor else None,

@@ -112,7 +112,7 @@ class Matcher:
     async def _meant(self, wanted: Wanted, slots: Sequence[Slot], judge: PageJudge) -> list[Slot]:
         """Slots that a search wants: open, or opening by themselves; in order of time."""
         found = [judged.slot for judged in _suiting(wanted, slots, judge) if _opens(wanted, judged)]
-        if wanted.in_a_row > 1 and found:
+        if wanted.consecutive > 1 and found:
             found = [slot for slot in found if slot.id in await self._row(wanted, slot, judge)]
         return sorted(found, key=lambda slot: (slot.starts_at, slot.id))
 

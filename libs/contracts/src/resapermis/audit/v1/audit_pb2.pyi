@@ -26,25 +26,28 @@ class ListRecordsRequest(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CANDIDATE_ID_FIELD_NUMBER: _builtins.int
-    ACTION_FIELD_NUMBER: _builtins.int
+    ACTIONS_FIELD_NUMBER: _builtins.int
     OBJECT_ID_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     limit: _builtins.int
     candidate_id: _builtins.str
-    action: _builtins.str
     object_id: _builtins.str
+    @_builtins.property
+    def actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Records of any of these actions; empty: of all. An action that was renamed is recorded under its old name, too."""
+
     def __init__(
         self,
         *,
         cursor: _builtins.str = ...,
         limit: _builtins.int = ...,
         candidate_id: _builtins.str = ...,
-        action: _builtins.str = ...,
+        actions: _abc.Iterable[_builtins.str] | None = ...,
         object_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "candidate_id", b"candidate_id", "cursor", b"cursor", "limit", b"limit", "object_id", b"object_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "candidate_id", b"candidate_id", "cursor", b"cursor", "limit", b"limit", "object_id", b"object_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -192,7 +192,7 @@ class SearchSlotsRequest(_message.Message):
     WITHIN_KM_FIELD_NUMBER: _builtins.int
     DAY_FROM_MINUTES_FIELD_NUMBER: _builtins.int
     DAY_TO_MINUTES_FIELD_NUMBER: _builtins.int
-    IN_A_ROW_FIELD_NUMBER: _builtins.int
+    CONSECUTIVE_FIELD_NUMBER: _builtins.int
     OPEN_NOW_FIELD_NUMBER: _builtins.int
     OPENS_BEFORE_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
@@ -210,7 +210,7 @@ class SearchSlotsRequest(_message.Message):
     day_from_minutes: _builtins.int
     """Time of day at the centre, minutes after midnight: from (included) to (not included). Absent: all day."""
     day_to_minutes: _builtins.int
-    in_a_row: _builtins.int
+    consecutive: _builtins.int
     """At least so many free slots one after the other at one centre (gap under 15 min); 2-8. 0 or 1: no matter."""
     open_now: _builtins.bool
     """Only slots that the caller's school may take now."""
@@ -243,7 +243,7 @@ class SearchSlotsRequest(_message.Message):
         within_km: _builtins.int | None = ...,
         day_from_minutes: _builtins.int | None = ...,
         day_to_minutes: _builtins.int | None = ...,
-        in_a_row: _builtins.int = ...,
+        consecutive: _builtins.int = ...,
         open_now: _builtins.bool = ...,
         opens_before: _timestamp_pb2.Timestamp | None = ...,
         kind: _builtins.str = ...,
@@ -251,7 +251,7 @@ class SearchSlotsRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_day_from_minutes", b"_day_from_minutes", "_day_to_minutes", b"_day_to_minutes", "_within_km", b"_within_km", "day_from_minutes", b"day_from_minutes", "day_to_minutes", b"day_to_minutes", "from", b"from", "opens_before", b"opens_before", "to", b"to", "within_km", b"within_km"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_from_minutes", b"_day_from_minutes", "_day_to_minutes", b"_day_to_minutes", "_within_km", b"_within_km", "category", b"category", "centre_ids", b"centre_ids", "cursor", b"cursor", "day_from_minutes", b"day_from_minutes", "day_to_minutes", b"day_to_minutes", "department", b"department", "from", b"from", "in_a_row", b"in_a_row", "kind", b"kind", "limit", b"limit", "open_now", b"open_now", "opens_before", b"opens_before", "poll_now", b"poll_now", "to", b"to", "weekdays", b"weekdays", "within_km", b"within_km"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_from_minutes", b"_day_from_minutes", "_day_to_minutes", b"_day_to_minutes", "_within_km", b"_within_km", "category", b"category", "centre_ids", b"centre_ids", "consecutive", b"consecutive", "cursor", b"cursor", "day_from_minutes", b"day_from_minutes", "day_to_minutes", b"day_to_minutes", "department", b"department", "from", b"from", "kind", b"kind", "limit", b"limit", "open_now", b"open_now", "opens_before", b"opens_before", "poll_now", b"poll_now", "to", b"to", "weekdays", b"weekdays", "within_km", b"within_km"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__day_from_minutes: _TypeAlias = _typing.Literal["day_from_minutes"]  # noqa: Y015
     _WhichOneofArgType__day_from_minutes: _TypeAlias = _typing.Literal["_day_from_minutes", b"_day_from_minutes"]  # noqa: Y015

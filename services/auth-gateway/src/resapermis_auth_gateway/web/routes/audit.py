@@ -7,7 +7,7 @@ from fastapi.responses import PlainTextResponse
 
 from resapermis.audit.v1 import audit_pb2
 from resapermis_auth_gateway.web.dependencies import Who
-from resapermis_auth_gateway.web.wire.audit import CheckpointView, ProofView, RecordPage, RecordView
+from resapermis_auth_gateway.web.wire.audit import CheckpointView, ProofView, RecordPage, RecordView, recorded_as
 from resapermis_auth_gateway.web.wire.base import Cursor, Id, Limit, PathId
 
 router = APIRouter(prefix="/audit", tags=["audit"])
@@ -28,7 +28,11 @@ async def list_records(
 ) -> RecordPage:
     """List the acts of the school, newest first."""
     question = audit_pb2.ListRecordsRequest(
-        cursor=cursor, limit=limit, action=action or "", candidate_id=candidate_id or "", object_id=object_id or ""
+        cursor=cursor,
+        limit=limit,
+        actions=recorded_as(action) if action else [],
+        candidate_id=candidate_id or "",
+        object_id=object_id or "",
     )
     answer = await who.ask(who.peers.audit.ListRecords, question)
     return RecordPage(items=[RecordView.of(one) for one in answer.records], next_cursor=answer.next_cursor or None)

@@ -41,7 +41,7 @@ def question_of(search: Search) -> scheduling_pb2.SearchSlotsRequest:
         within_km=search.within_km,
         day_from_minutes=first,
         day_to_minutes=last,
-        in_a_row=search.in_a_row if search.in_a_row > 1 else 0,
+        consecutive=search.consecutive if search.consecutive > 1 else 0,
         open_now=search.open_now,
         kind=search.kind or "",
         weekdays=sorted(set(search.weekdays)),
@@ -65,8 +65,8 @@ async def search_slots(
     ] = None,
     day_from: Annotated[Clock | None, Query(alias="dayFrom", description="First hour, at the centre: 08:00.")] = None,
     day_to: Annotated[Clock | None, Query(alias="dayTo", description="Before this hour: 12:00.")] = None,
-    in_a_row: Annotated[
-        int, Query(alias="inARow", ge=1, le=8, description="At least so many free slots one after the other.")
+    consecutive: Annotated[
+        int, Query(alias="consecutive", ge=1, le=8, description="At least so many free slots one after the other.")
     ] = 1,
     open_now: Annotated[bool, Query(alias="openNow", description="Only what the school may take now.")] = False,  # noqa: FBT002 - a query parameter
     opens_before: Annotated[
@@ -92,7 +92,7 @@ async def search_slots(
             within_km=within_km,
             day_from=day_from,
             day_to=day_to,
-            in_a_row=in_a_row,
+            consecutive=consecutive,
             open_now=open_now,
             opens_before=opens_before,
             kind=kind,

@@ -11,6 +11,24 @@ RecordOutcome = Annotated[str, words(events_pb2.Outcome, "OUTCOME_")]
 ActorKind = Annotated[str, words(events_pb2.Actor.Kind, "KIND_")]
 
 
+ACTIONS = {"basket.accompany": "basket.set_line_resources", "basket.look": "basket.poll"}
+OBJECT_KINDS = {"bar": "restriction"}
+PARAMETERS = {"look_stale_seconds": "poll_stale_seconds", "late_cancel_bar_days": "late_cancel_restriction_days"}
+"""What release 0.1.0 recorded → its name today. The journal keeps what was recorded; proofs give it unchanged."""
+
+
+def recorded_as(action: str) -> list[str]:
+    """Every name under which the journal has `action`."""
+    return [action, *(old for old, new in ACTIONS.items() if new == action)]
+
+
+def _facts(record: events_pb2.Record) -> dict[str, str]:
+    facts = dict(record.facts)
+    if record.object_kind == "parameter" and "name" in facts:
+        facts["name"] = PARAMETERS.get(facts["name"], facts["name"])
+    return facts
+
+
 class ActorView(View):
     """Who did it: an account, a service unasked, or the State."""
 
@@ -50,16 +68,18 @@ class RecordView(View):
             id=record.id,
             occurred_at=maybe(record, "occurred_at"),
             service=record.source,
-            action=record.action,
+            action=ACTIONS.get(record.action, record.action),
             outcome=word(events_pb2.Outcome, record.outcome, "OUTCOME_"),
             actor=ActorView(
                 kind=word(events_pb2.Actor.Kind, record.actor.kind, "KIND_"),
                 id=record.actor.id,
                 roles=list(record.actor.roles),
             ),
-            object=ObjectView(kind=record.object_kind, id=record.object_id) if record.object_kind else None,
+            object=ObjectView(kind=OBJECT_KINDS.get(record.object_kind, record.object_kind), id=record.object_id)
+            if record.object_kind
+            else None,
             candidate_id=record.candidate_id or None,
-            facts=dict(record.facts),
+            facts=_facts(record),
             purpose=record.purpose or None,
             correlation_id=record.correlation_id or None,
             leaf_index=logged.leaf_index if logged.HasField("leaf_index") else None,

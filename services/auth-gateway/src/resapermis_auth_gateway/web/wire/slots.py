@@ -36,7 +36,7 @@ class Search(Body):
     within_km: Annotated[int, Field(ge=1, le=300)] | None = None
     day_from: Clock | None = None
     day_to: Clock | None = None
-    in_a_row: Annotated[int, Field(ge=1, le=8)] = 1
+    consecutive: Annotated[int, Field(ge=1, le=8)] = 1
     open_now: bool = False
     opens_before: AwareDatetime | None = None
     kind: Kind | None = None

@@ -70,7 +70,7 @@ class SearchView(View):
     within_km: int | None = None
     day_from: str | None = None
     day_to: str | None = None
-    in_a_row: int
+    consecutive: int
     open_now: bool
     opens_before: datetime | None = None
     kind: str | None = None
@@ -87,7 +87,7 @@ class SearchView(View):
             within_km=known(search, "within_km"),
             day_from=None if first is None else clock_of(first),
             day_to=None if last is None else clock_of(last),
-            in_a_row=max(search.in_a_row, 1),
+            consecutive=max(search.consecutive, 1),
             open_now=search.open_now,
             opens_before=maybe(search, "opens_before"),
             kind=search.kind or None,
