@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from checks.compatible import UNBOUND, broken_messages, dangerous_migrations, last_release
+from checks.compatible import UNBOUND, broken_messages, changed_migrations, dangerous_migrations, last_release
 from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
 from checks.links import dead_links
 from checks.rooms import crowded, tied
@@ -190,6 +190,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("protos (buf lint)", lambda: tool("buf", "lint", "protos")),
     ("protos (buf breaking)", lambda: since_release(broken_messages, "buf")),
     ("migrations (squawk)", lambda: since_release(dangerous_migrations, "squawk")),
+    ("migrations as released", lambda: since_release(changed_migrations, "python")),
     ("generated contracts", generated),
     ("declared dependencies", declared),
     ("lock: no registry host", lambda: report(lock_has_no_host(ROOT))),

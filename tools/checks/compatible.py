@@ -1,11 +1,13 @@
 """What has changed since the last release must not break it: messages between services, and migrations of live tables.
 
-The last release is the last line of docs/releases.yaml. v0.1.0 is not compared with: its breaks happened once and are listed
-in the changelog.
+The last release is the highest version in docs/releases.yaml. v0.1.0 is not compared with: its breaks happened once and are
+listed in the changelog.
 """
 
 import ast
+import difflib
 import io
+import os
 import re
 import subprocess
 import tempfile
@@ -22,6 +24,25 @@ from sqlalchemy.exc import SQLAlchemyError
 from releases import NoRelease, commit_of, releases
 
 UNBOUND = "v0.1.0"
+_SAY = """
+import sys
+from pathlib import Path
+from sqlalchemy.dialects.postgresql.base import PGCompiler
+from sqlalchemy.exc import CompileError
+from checks.compatible import as_sql
+
+literal = PGCompiler.render_literal_value
+
+def literal_or_value(self, value, type_):
+    try:
+        return literal(self, value, type_)
+    except CompileError:
+        return repr(value)
+
+PGCompiler.render_literal_value = literal_or_value
+print(as_sql(Path(sys.argv[1]), set(), set(sys.argv[2:])))
+"""
+"""In a process of its own, as each tree has its own kit; a value that SQL has no literal for (bytes) is compared as Python's."""
 VERSIONS = "*/src/*/migrations/versions"
 LIMITS = "SET lock_timeout = '4s';\nSET statement_timeout = '5s';\n"
 """With which the kit connects to migrate: a migration that would wait longer undoes itself."""
@@ -32,8 +53,15 @@ NOT_ABOUT_LOCKS = ("prefer-bigint-over-int", "prefer-bigint-over-smallint", "pre
 
 def last_release(root: Path) -> tuple[str, str] | None:
     """Version and commit to be compatible with; None while that is the unbound one. NoRelease when it cannot be had."""
-    version = list(releases((root / "docs" / "releases.yaml").read_text(encoding="utf-8")))[-1]
+    versions = list(releases((root / "docs" / "releases.yaml").read_text(encoding="utf-8")))
+    if not versions or versions != sorted(versions, key=_number):
+        raise NoRelease(f"docs/releases.yaml: oldest first is wanted, not {', '.join(versions) or 'nothing'}")
+    version = versions[-1]
     return None if version == UNBOUND else (version, commit_of(version))
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.removeprefix("v").split("."))
 
 
 def broken_messages(root: Path, commit: str, buf: str) -> list[str]:
@@ -48,38 +76,90 @@ def broken_messages(root: Path, commit: str, buf: str) -> list[str]:
 
 def dangerous_migrations(root: Path, commit: str, squawk: str) -> list[str]:
     """What squawk has against the SQL of migrations that a commit has not, and which migrations cannot be written as SQL."""
-    old: dict[str, set[str]] = {}
-    for name in _git(root, "ls-tree", "-r", "--name-only", commit, "services").decode().splitlines():
-        file = Path(name)
-        if file.parts[-3:-1] == ("migrations", "versions"):
-            old.setdefault(file.parts[-4], set()).add(file.name)
     wrong = []
     for versions in sorted((root / "services").glob(VERSIONS)):
-        known = old.get(versions.parts[-3], set())
-        new = sorted(file.name for file in versions.glob("*.py") if file.name not in known)
-        if new:
+        known = _released(root, commit).get(versions.parts[-3], set())
+        if any(file.name not in known for file in versions.glob("*.py")):
             wrong += [f"{versions.parts[-3]}: {line}" for line in _squawked(versions.parent, known, squawk)]
     return wrong
 
 
-def as_sql(migrations: Path, known: set[str]) -> str:
-    """The SQL of every migration after the known files; nothing is connected to.
+def changed_migrations(root: Path, commit: str, python: str) -> list[str]:
+    """Services whose released migrations no longer say the SQL that they said then, the kit's steps within them included.
+
+    A database that has run them would differ from one that runs them today.
+    """
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        archive = _git(root, "archive", "--format=tar", commit, *_there(root, commit, "services", "libs"))
+        subprocess.run(("tar", "-x", "-C", folder), input=archive, check=True)
+        for service, known in sorted(_released(root, commit).items()):
+            then, now = (_said(tree, service, known, python) for tree in (Path(folder), root))
+            if then != now:
+                lines = difflib.unified_diff(
+                    then.splitlines(), now.splitlines(), commit[:12], "today", n=0, lineterm=""
+                )
+                wrong.append(f"{service}: a released migration has changed:\n" + "\n".join(lines))
+    return wrong
+
+
+def _released(root: Path, commit: str) -> dict[str, set[str]]:
+    """File names of the migrations that a commit has, by package."""
+    found: dict[str, set[str]] = {}
+    for name in _git(root, "ls-tree", "-r", "--name-only", commit, "services").decode().splitlines():
+        file = Path(name)
+        if file.parts[-3:-1] == ("migrations", "versions") and file.suffix == ".py":
+            found.setdefault(file.parts[-4], set()).add(file.name)
+    return found
+
+
+def _there(root: Path, commit: str, *folders: str) -> list[str]:
+    return _git(root, "ls-tree", "--name-only", commit, *folders).decode().splitlines()
+
+
+def _said(tree: Path, package: str, known: set[str], python: str) -> str:
+    """The SQL of the known migrations as a tree's own code writes it, or why it does not, which is a difference too."""
+    found = next(iter((tree / "services").glob(f"*/src/{package}/migrations")), None)
+    if found is None:
+        return "the service is gone"
+    gone = sorted(name for name in known if not (found / "versions" / name).is_file())
+    if gone:
+        return f"gone: {', '.join(gone)}"
+    paths = [str(Path(__file__).resolve().parents[1]), *map(str, sorted(tree.glob("*/*/src")))]
+    done = subprocess.run(
+        (python, "-c", _SAY, str(found), *sorted(known)),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise NoRelease(f"{found}: its migrations cannot be written as SQL:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def as_sql(migrations: Path, known: set[str], until: set[str] | None = None) -> str:
+    """The SQL of every migration after the known files, up to the newest of the files `until` (all when None).
+
+    Nothing is connected to. A transaction is begun and committed for each migration, as the kit runs them: what a migration
+    does in Alembic's `autocommit_block` stands outside of it.
 
     ValueError when one asks the database something, which cannot be known beforehand.
     """
     config = Config()
     config.set_main_option("script_location", str(migrations))
     script = ScriptDirectory.from_config(config)
-    base = _heads(migrations / "versions", known)
+    base = _head(migrations / "versions", known)
+    end = "head" if until is None else _head(migrations / "versions", until)
     written = io.StringIO()
 
     def steps(_revision: object, _context: object) -> list[RevisionStep]:
-        return list(script._upgrade_revs("head", base))  # type: ignore[arg-type]  # noqa: SLF001 - None is the beginning; as Alembic's own command does
+        return list(script._upgrade_revs(end, base))  # type: ignore[arg-type]  # noqa: SLF001 - None is the beginning; as Alembic's own command does
 
     with EnvironmentContext(
-        config, script, fn=steps, as_sql=True, starting_rev=base, destination_rev="head"
+        config, script, fn=steps, as_sql=True, starting_rev=base, destination_rev=end
     ) as environment:
-        environment.configure(dialect_name="postgresql", output_buffer=written, transactional_ddl=False)
+        environment.configure(dialect_name="postgresql", output_buffer=written, transaction_per_migration=True)
         try:
             with environment.begin_transaction():
                 environment.run_migrations()
@@ -98,7 +178,6 @@ def _squawked(migrations: Path, known: set[str], squawk: str) -> Iterator[str]:
         squawk,
         "--pg-version",
         "18",
-        "--assume-in-transaction",
         f"--exclude={','.join(NOT_ABOUT_LOCKS)}",
         "--reporter",
         "gcc",
@@ -113,7 +192,7 @@ def _squawked(migrations: Path, known: set[str], squawk: str) -> Iterator[str]:
             yield f"{line[number.end() :]}: {written[int(number[1])]}" if number else line  # counted from 0
 
 
-def _heads(versions: Path, known: set[str]) -> str | None:
+def _head(versions: Path, known: set[str]) -> str | None:
     """The newest of the known revisions, which a service has one of; None when it has none."""
     after: dict[str, str | None] = {}
     for file in versions.glob("*.py"):

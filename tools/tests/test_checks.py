@@ -10,6 +10,7 @@ import releases
 from checks import compatible
 from checks.links import anchors, dead_links
 from checks.rooms import crowded, tied, ties
+from releases import NoRelease
 
 BIN = Path(__file__).resolve().parents[2] / ".venv" / "bin"
 OUR_RULES = Path(__file__).resolve().parents[2] / "protos" / "buf.yaml"
@@ -190,6 +191,19 @@ def test_the_first_release_is_not_compared_with_and_the_last_one_is(
     assert compatible.last_release(tmp_path) == ("v0.2.0", "commit of v0.2.0")
 
 
+@pytest.mark.parametrize("versions", [["v0.10.0", "v0.9.0"], ["v0.2.0", "v0.1.0"], []])
+def test_releases_out_of_order_are_refused(tmp_path: Path, versions: list[str]) -> None:
+    write(tmp_path, "docs/releases.yaml", "".join(f"{version}: {'a' * 40}\n" for version in versions))
+    with pytest.raises(NoRelease, match="oldest first"):
+        compatible.last_release(tmp_path)
+
+
+def test_the_tenth_minor_release_comes_after_the_ninth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compatible, "commit_of", lambda version: f"commit of {version}")
+    write(tmp_path, "docs/releases.yaml", f"v0.9.0: {'a' * 40}\nv0.10.0: {'b' * 40}\n")
+    assert compatible.last_release(tmp_path) == ("v0.10.0", "commit of v0.10.0")
+
+
 def test_lint_says_that_it_skips_and_fails_without_the_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lint, "ROOT", tmp_path)
     write(tmp_path, "docs/releases.yaml", f"v0.1.0: {'a' * 40}\n")
@@ -260,6 +274,71 @@ def test_a_migration_since_the_release_that_would_lock_a_live_table_is_told(root
     found = compatible.dangerous_migrations(root, released, squawk)
     assert any("renaming-column" in line and "RENAME name TO title" in line for line in found), found
     assert all(line.startswith("resapermis_one: ") for line in found)
+
+
+ADD_INDEX = 'op.create_index("one_name_idx", "one", ["name"], postgresql_concurrently={}, if_not_exists=True)'
+
+
+@pytest.mark.parametrize(
+    ("step", "complaint"),
+    [
+        (ADD_INDEX.format(False), "require-concurrent-index-creation"),
+        (ADD_INDEX.format(True), "ban-concurrent-index-creation-in-transaction"),
+        (f"with op.get_context().autocommit_block():\n        {ADD_INDEX.format(True)}", ""),
+    ],
+    ids=["plain", "concurrently in a transaction", "concurrently outside of it"],
+)
+def test_an_index_of_a_live_table_is_made_concurrently_outside_of_the_transaction(
+    root: Path, step: str, complaint: str
+) -> None:
+    migration(root, "0001", None, FIRST.replace("primary_key=True)", 'primary_key=True), sa.Column("name", sa.Text)'))
+    released = commit(root)
+    migration(root, "0002", "0001", step)
+    migration(root, "0003", "0002", 'op.add_column("one", sa.Column("more", sa.Text))')
+    found = compatible.dangerous_migrations(root, released, str(BIN / "squawk"))
+    assert [line for line in found if not complaint or complaint not in line] == []
+    assert bool(found) == bool(complaint)
+
+
+def changed(root: Path, released: str) -> list[str]:
+    return compatible.changed_migrations(root, released, str(BIN / "python"))
+
+
+def test_a_released_migration_stays_as_it_was_released(root: Path) -> None:
+    migration(root, "0001", None, FIRST)
+    migration(root, "0002", "0001", 'op.add_column("one", sa.Column("name", sa.Text))')
+    released = commit(root)
+    migration(root, "0003", "0002", 'op.execute("SELECT 3")')
+    assert changed(root, released) == []
+    migration(root, "0002", "0001", 'op.add_column("one", sa.Column("title", sa.Text))')
+    (found,) = changed(root, released)
+    assert found.startswith("resapermis_one: ")
+    assert "+ALTER TABLE one ADD COLUMN title TEXT" in found
+    (root / "services/one/src/resapermis_one/migrations/versions/0003_x.py").unlink()
+    (root / "services/one/src/resapermis_one/migrations/versions/0002_x.py").unlink()
+    assert "gone: 0002_x.py" in changed(root, released)[0]
+
+
+def test_every_migration_of_ours_can_be_compared() -> None:
+    assert changed(BIN.parents[1], "HEAD") == []
+
+
+def test_what_a_released_migration_takes_from_elsewhere_stays_too(root: Path) -> None:
+    write(root, "libs/kit/src/steps_of_a_kit.py", 'FIRST = "SELECT 1"\n')
+    migration(root, "0001", None, "from steps_of_a_kit import FIRST\n\n    op.execute(FIRST)")
+    released = commit(root)
+    assert changed(root, released) == []
+    write(root, "libs/kit/src/steps_of_a_kit.py", 'FIRST = "SELECT 2"\n')
+    assert "+SELECT 2;" in changed(root, released)[0]
+
+
+def test_a_migration_put_between_released_ones_is_told(root: Path) -> None:
+    migration(root, "0001", None, FIRST)
+    migration(root, "0002", "0001", 'op.execute("SELECT 2")')
+    released = commit(root)
+    migration(root, "0003", "0001", 'op.execute("SELECT 3")')
+    migration(root, "0002", "0003", 'op.execute("SELECT 2")')
+    assert "+SELECT 3;" in changed(root, released)[0]
 
 
 def test_only_what_is_new_is_written_as_sql_from_where_the_release_stood(root: Path) -> None:
