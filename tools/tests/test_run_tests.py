@@ -116,6 +116,7 @@ def test_some_tests_are_run_alone_and_once(tmp_path: Path) -> None:
     assert words.endswith("services/x -k hold")
 
 
+@pytest.mark.timeout(240)  # two whole runs of pytest with all its plugins
 def test_failures_are_written_down_by_name(tmp_path: Path) -> None:
     """By this repository's own conftest, with workers and without."""
     (tmp_path / "test_some.py").write_text(
