@@ -1,4 +1,4 @@
-"""A source that says events and a sink that notes them: what tests of the bus share."""
+"""A source that publishes events and a sink that notes them: what tests of the bus share."""
 
 import asyncio
 import contextlib

@@ -32,7 +32,7 @@ async def answerer() -> Answerer:
     return Answerer()
 
 
-async def turns() -> None:
+async def let_others_run() -> None:
     """Let everybody do what they can without waiting."""
     for _ in range(5):
         await asyncio.sleep(0)
@@ -48,9 +48,9 @@ async def test_those_who_come_meanwhile_make_the_next_batch(answerer: Answerer) 
     batcher = Batcher(answerer.answer, most=2)
     answerer.free.clear()
     asked = [asyncio.create_task(batcher.submit(2))]
-    await turns()
+    await let_others_run()
     asked += [asyncio.create_task(batcher.submit(number)) for number in (4, 6, 8)]
-    await turns()
+    await let_others_run()
     assert answerer.batches == [[2]]
     answerer.free.set()
     assert await asyncio.gather(*asked) == [4, 8, 12, 16]
@@ -83,7 +83,7 @@ async def test_without_patience_a_batch_waits_for_none(answerer: Answerer) -> No
     batcher = Batcher(answerer.answer, most=2, patience_seconds=0)
     answerer.free.clear()
     asked = [asyncio.create_task(batcher.submit(number)) for number in (2, 4, 6)]
-    await turns()
+    await let_others_run()
     assert answerer.batches == [[2, 4], [6]]
     answerer.free.set()
     assert await asyncio.gather(*asked) == [4, 8, 12]
@@ -93,9 +93,9 @@ async def test_who_goes_away_before_the_batch_has_not_asked(answerer: Answerer) 
     batcher = Batcher(answerer.answer)
     answerer.free.clear()
     first = asyncio.create_task(batcher.submit(2))
-    await turns()
+    await let_others_run()
     gone, stays = asyncio.create_task(batcher.submit(4)), asyncio.create_task(batcher.submit(6))
-    await turns()
+    await let_others_run()
     gone.cancel()
     first.cancel()  # on its way: its answer is for nobody
     answerer.free.set()
@@ -108,7 +108,7 @@ async def test_a_loop_that_ends_leaves_nobody_waiting(answerer: Answerer) -> Non
     batcher = Batcher(answerer.answer)
     answerer.free.clear()
     asked = asyncio.create_task(batcher.submit(2))
-    await turns()
+    await let_others_run()
     for batch in batcher._batches:
         batch.cancel()
     with pytest.raises(asyncio.CancelledError):

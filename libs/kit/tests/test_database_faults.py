@@ -261,7 +261,7 @@ async def test_a_commit_that_was_sent_is_not_cancelled_with_whoever_waits_for_it
     async def act() -> None:
         async with transaction(engine) as tx:
             await tx.execute(sa.text("INSERT INTO seen VALUES ('a', 1)"))
-            after_commit(tx, lambda: called.append("told"))
+            after_commit(tx, lambda: called.append("called"))
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.25):

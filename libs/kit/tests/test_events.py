@@ -1,4 +1,4 @@
-"""Facts leave with their commit, arrive once, and are repeated when the bus loses them."""
+"""Events leave with their commit, arrive once, and are repeated when the bus loses them."""
 
 import asyncio
 import itertools

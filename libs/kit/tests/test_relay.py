@@ -228,9 +228,9 @@ async def test_while_nats_is_cut_writes_go_on_and_the_backlog_is_seen(
         assert age >= 0
         nats_server.start()
 
-        async def all_said() -> bool:
+        async def all_published() -> bool:
             return await waiting(source) == 0
 
-        await eventually(all_said, seconds=90)
+        await eventually(all_published, seconds=90)
     await backlog.measure(source)
     assert REGISTRY.get_sample_value("resapermis_outbox_backlog") == 0

@@ -104,7 +104,7 @@ class Basket:
         return {(row.school_id, row.month): row.taken for row in found}
 
     async def published(self, kind: type) -> list[Any]:
-        """Facts or records in the outbox, oldest first."""
+        """Events or records in the outbox, oldest first."""
         async with transaction(self.engine) as tx:
             name = kind.DESCRIPTOR.full_name
             box = kit_outbox.outbox

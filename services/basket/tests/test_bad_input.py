@@ -38,7 +38,7 @@ PAGE = booking.ListBookingsRequest(
 )
 CHECK = pb.CheckHoldRequest(lines=HOLD.lines)
 PREPARE = pb.PrepareOpeningRequest(category="B", department="94", candidate_ids=[candidate(7)], slot_id="s3")
-ACCOMPANY = pb.SetLineResourcesRequest(request_id="key-5", line_id=candidate(8), trainer_id="t1", vehicle_id="v1")
+SET_RESOURCES = pb.SetLineResourcesRequest(request_id="key-5", line_id=candidate(8), trainer_id="t1", vehicle_id="v1")
 SWAP = booking.SwapBookingsRequest(request_id="key-6", booking_id=candidate(9), other_booking_id=candidate(10))
 SWAPPABLE = booking.ListSwappableRequest(booking_id=candidate(11), date="2026-12-09")
 PREVIEW = booking.PreviewCancellationRequest(booking_id=candidate(12))
@@ -62,7 +62,7 @@ METHODS: dict[str, Message] = {
     f"/{BOOKING}/ListBookings": PAGE,
     f"/{BASKET}/CheckHold": CHECK,
     f"/{BASKET}/PrepareOpening": PREPARE,
-    f"/{BASKET}/SetLineResources": ACCOMPANY,
+    f"/{BASKET}/SetLineResources": SET_RESOURCES,
     f"/{BOOKING}/SwapBookings": SWAP,
     f"/{BOOKING}/ListSwappable": SWAPPABLE,
     f"/{BOOKING}/PreviewCancellation": PREVIEW,

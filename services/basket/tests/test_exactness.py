@@ -208,7 +208,7 @@ async def test_a_mandate_that_ends_while_rdvpermis_is_asked_for_the_hold_is_neve
 
 
 @pytest.mark.req("C14")
-async def test_a_rule_that_changes_while_rdvpermis_is_asked_refuses_the_booking_and_the_hold_keeps_its_own_case(
+async def test_a_rule_that_changes_while_rdvpermis_is_asked_refuses_the_booking_and_the_hold_keeps_its_own_snapshot(
     basket: Basket,
 ) -> None:
     basket.rdvpermis.gate = asyncio.Event()

@@ -81,7 +81,7 @@ async def test_a_hold_with_a_trainer_who_is_elsewhere_is_refused_for_that_line_a
 
 
 @pytest.mark.req("R-17", "R-28")
-async def test_the_rules_are_asked_about_company_alone(basket: Basket) -> None:
+async def test_the_rules_are_asked_about_the_line_resources_alone(basket: Basket) -> None:
     (line,) = await booked(basket, ("s1", 1))
     basket.world.rules_against["s1"] = Verdict(rule="R-THRESHOLD", allowed=False)
     basket.world.bad_trainers.add("t9")
@@ -106,7 +106,7 @@ async def test_lines_that_ended_began_or_are_in_doubt_take_nobody_along(basket: 
 
 
 @pytest.mark.req("R-17", "R-26")
-async def test_company_stays_with_the_hour_when_candidates_change(basket: Basket) -> None:
+async def test_line_resources_stay_with_the_hour_when_candidates_change(basket: Basket) -> None:
     one, other = await booked(basket, ("s1", 1), ("s2", 2))
     await set_resources(basket, one, "t1", "v1")
     (one, other) = await swap(basket, one, other)

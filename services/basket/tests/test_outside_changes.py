@@ -289,7 +289,7 @@ async def test_holds_go_first_for_half_a_minute_and_no_longer(basket: Basket) ->
     basket.rdvpermis.put_exam("e5", "school-1", "s5", "rdv-005")
     async with basket.admission.admit():
         reconciling = asyncio.ensure_future(Reconciliation(basket.dependencies, basket.admission.idle).round())
-        await basket.bookings()  # time enough for a look
+        await basket.bookings()  # time enough for a poll
         assert set(await live(basket)) == {"s1"}
     await reconciling
     assert set(await live(basket)) == {"s1", "s5"}

@@ -246,11 +246,11 @@ async def test_while_rdvpermis_is_away_the_reconciler_waits_longer_and_longer(ba
     basket.rdvpermis.before["ListBaskets"] = Failure(Code.CODE_RDVPERMIS_DOWN, "circuit open")
     await basket.hold("s1")
 
-    async def looked_twice() -> bool:
+    async def polled_twice() -> bool:
         await settle_doubts(basket.dependencies)
         return basket.rdvpermis.calls.count("ListBaskets") >= 2
 
-    await eventually(looked_twice)
+    await eventually(polled_twice)
     (row,) = await basket.rows("SELECT state, polls, next_poll_at > now() AS later FROM basket_line")
     assert (row.state, row.polls >= 2, row.later) == ("asking", True, True)
     basket.rdvpermis.before.clear()
@@ -306,7 +306,7 @@ async def test_a_slot_withdrawn_by_the_state_ends_its_hold(basket: Basket) -> No
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
     await slot_withdrawn(basket, "s1", "s2")
     await act_on_events(basket.dependencies)
-    await settled(basket, s1="withdrawn", s2="held")  # theirs still has s2: another school's look saw it as taken
+    await settled(basket, s1="withdrawn", s2="held")  # theirs still has s2: another school's poll saw it as taken
     published = (await basket.published(LineChanged))[-1]
     assert (published.slot_id, published.to, published.reason) == ("s1", pb.LINE_STATE_WITHDRAWN, "RDVPERMIS_SLOT_GONE")
 

@@ -36,7 +36,7 @@ async def over(basket: Basket, *slots: tuple[str, int], hours: float = 3) -> lis
     return lines
 
 
-async def look(basket: Basket) -> None:
+async def poll_now(basket: Basket) -> None:
     await basket.rows("UPDATE basket_line SET next_poll_at = now() WHERE next_poll_at IS NOT NULL RETURNING 1")
     await poll_results(basket.dependencies)
 
@@ -64,7 +64,7 @@ async def test_results_are_found_page_by_page_and_published_once(basket: Basket)
     stands(basket, 2, rdv.RdvResult(exam_id=two.exam_id, passed=False, points=12))
     stands(basket, 3, rdv.RdvResult(exam_id="exam-of-last-year", passed=False))
     restrict(stands(basket, 4), "ABSENCE", 40)
-    await look(basket)
+    await poll_now(basket)
     shown = await results(basket)
     assert [(shown[s].outcome, shown[s].points) for s in ("s1", "s2", "s4")] == [
         (pb.Result.OUTCOME_PASSED, 27),
@@ -82,7 +82,7 @@ async def test_results_are_found_page_by_page_and_published_once(basket: Basket)
     }
     record = (await basket.published(Record))[-1]
     assert (record.action, record.actor.kind) == ("booking.result", Actor.KIND_RDVPERMIS)
-    await look(basket)
+    await poll_now(basket)
     assert len(await basket.published(ResultFound)) == 3
     assert basket.rdvpermis.calls.count("ListStandings") == 8
     await basket.check()
@@ -93,7 +93,7 @@ async def test_results_are_counted_by_month_category_and_kind(basket: Basket) ->
     one, two, _ = await over(basket, ("s1", 1), ("s2", 2), ("s3", 3))
     stands(basket, 1, rdv.RdvResult(exam_id=one.exam_id, passed=True))
     restrict(stands(basket, 2), "Absence non excusée", 40)
-    await look(basket)
+    await poll_now(basket)
     request = booking_pb2.GetResultsRequest(from_month="2026-01", to_month="2026-12")
     (count,) = (await basket.book("GetResults", request)).counts
     assert (count.month, count.category, count.kind) == ("2026-12", "B", "CIRCULATION")
@@ -110,16 +110,16 @@ async def test_a_result_is_polled_after_the_exam_then_seldomer_then_given_up(bas
     await over(basket, ("s1", 1), hours=1)
     await poll_results(basket.dependencies)
     assert "ListStandings" not in basket.rdvpermis.calls
-    await look(basket)
+    await poll_now(basket)
     for age, hours in ((1, 3), (72, 24)):
         await basket.rows("UPDATE basket_line SET ends_at = now() - make_interval(hours => :h) RETURNING 1", h=age)
-        await look(basket)
+        await poll_now(basket)
         (row,) = await basket.rows(
             "SELECT round(extract(epoch FROM next_poll_at - now()) / 3600) AS hours FROM basket_line"
         )
         assert row.hours == hours
     await basket.rows("UPDATE basket_line SET ends_at = now() - interval '22 days' RETURNING 1")
-    await look(basket)
+    await poll_now(basket)
     assert (await basket.rows("SELECT next_poll_at FROM basket_line"))[0].next_poll_at is None
     assert (await results(basket))["s1"] == AWAITED
 
@@ -134,7 +134,7 @@ async def test_while_it_cannot_be_read_a_result_waits(basket: Basket, who: str) 
         basket.rdvpermis.before["ListStandings"] = Failure(Code.CODE_RDVPERMIS_BUDGET, "none left")
     else:
         await basket.peer_servers["mandate"].server.stop(0)
-    await look(basket)
+    await poll_now(basket)
     (row,) = await basket.rows("SELECT outcome, next_poll_at > now() AS later FROM basket_line")
     assert (row.outcome, row.later) == ("", True)
     assert not await basket.published(ResultFound)
@@ -145,17 +145,17 @@ async def test_penalties_are_published_when_they_change(basket: Basket) -> None:
     await over(basket, ("s1", 1))
     mine, other = stands(basket, 1), stands(basket, 2)
     restrict(other, "ANNULATION_TARDIVE", 30)
-    await look(basket)
+    await poll_now(basket)
     (published,) = await basket.published(PenaltiesFound)
     assert (published.candidate_id, [one.reason for one in published.penalties]) == (
         candidate(2),
         ["ANNULATION_TARDIVE"],
     )
-    await look(basket)
+    await poll_now(basket)
     assert len(await basket.published(PenaltiesFound)) == 1
     del other.penalties[:]
     restrict(mine, "ECHEC", 21)
-    await look(basket)
+    await poll_now(basket)
     changed = {event.candidate_id: len(event.penalties) for event in (await basket.published(PenaltiesFound))[1:]}
     assert changed == {candidate(1): 1, candidate(2): 0}
 

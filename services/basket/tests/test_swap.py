@@ -137,7 +137,7 @@ async def test_a_swap_that_surely_did_not_happen_changes_nothing(basket: Basket,
 @pytest.mark.req("R-26", "R-16")
 @pytest.mark.parametrize("arrived", [True, False])
 async def test_a_swap_whose_answer_was_lost_is_read(basket: Basket, *, arrived: bool) -> None:
-    basket.world.starts["s2"] = datetime(2036, 12, 11, 9, tzinfo=UTC)  # another day: another look
+    basket.world.starts["s2"] = datetime(2036, 12, 11, 9, tzinfo=UTC)  # another day: another poll
     one, other = await booked(basket, ("s1", 1), ("s2", 2))
     (basket.rdvpermis.after if arrived else basket.rdvpermis.before)["SwapExams"] = LOST
     assert all(line.changing for line in await swap(basket, one, other, key="w"))
@@ -198,7 +198,7 @@ async def _start(basket: Basket, line: pb.Line, _other: pb.Line) -> Any:
 
 
 async def _withdraw(basket: Basket, line: pb.Line, _other: pb.Line) -> Any:
-    """The State takes the slot back, and we look."""
+    """The State takes the slot back, and we poll."""
     basket.rdvpermis.exams.pop(line.exam_id, None)
     await reconcile_school(basket.dependencies, "school-1")
 

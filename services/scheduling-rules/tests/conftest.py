@@ -57,7 +57,7 @@ async def make_service(make_engine: MakeEngine, serve: Serve) -> AsyncIterator[M
                 "resapermis.scheduling.v1.SchedulingService",
             ),
         )
-        closers.extend([channel.close, rooms.poller.close, rooms.flights.close])
+        closers.extend([channel.close, rooms.poller.close, rooms.single_flight.close])
         return Service(state, engine, clock, stub, rooms, running)
 
     yield make

@@ -164,9 +164,9 @@ async def test_bookings_that_a_declaration_meets_are_published_and_not_changed(d
     assert (await desk.away(trainer("t2"), NINE, NINE + HOUR)).met_line_ids == []
     assert (await desk.away(SCHOOL, NINE, NINE + 2 * DAY)).met_line_ids == ["line-1", "line-2"]
     assert await conflicts_published(desk) == [("line-1", "trainer"), ("line-1", "school"), ("line-2", "school")]
-    fact = (await desk.published(ConflictFound))[0]
-    assert (fact.slot_id, fact.candidate_id, fact.time_zone) == ("slot of line-1", "p1", "Europe/Paris")
-    assert fact.starts_at.ToDatetime(UTC) == NINE
+    event = (await desk.published(ConflictFound))[0]
+    assert (event.slot_id, event.candidate_id, event.time_zone) == ("slot of line-1", "p1", "Europe/Paris")
+    assert event.starts_at.ToDatetime(UTC) == NINE
 
 
 @pytest.mark.req("R-17", "R-18")

@@ -75,11 +75,11 @@ def test_a_line_opens_at_the_very_first_moment_that_allows_it(snapshot: Evaluati
         return
     assert not judged.allowed
     assert judge.line(replace(snapshot, now=judged.opens_at)).allowed
-    turns = {snapshot.now, judged.opens_at - SECOND}
-    turns |= {restriction.until for restriction in snapshot.restrictions if restriction.until is not None}
-    turns |= {restriction.since for restriction in snapshot.restrictions}
-    turns |= {verdict.opens_at for verdict in judged.verdicts if verdict.opens_at is not None}
-    for at in turns:
+    moments = {snapshot.now, judged.opens_at - SECOND}
+    moments |= {restriction.until for restriction in snapshot.restrictions if restriction.until is not None}
+    moments |= {restriction.since for restriction in snapshot.restrictions}
+    moments |= {verdict.opens_at for verdict in judged.verdicts if verdict.opens_at is not None}
+    for at in moments:
         if snapshot.now <= at < judged.opens_at:
             assert not judge.line(replace(snapshot, now=at)).allowed
 

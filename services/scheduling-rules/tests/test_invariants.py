@@ -8,7 +8,7 @@ from resapermis_kit.process import invariants as kit
 from resapermis_scheduling_rules import invariants
 from resapermis_testing.postgres import MakeEngine
 
-_BAR = (
+_RESTRICTION = (
     "INSERT INTO restriction (id, school_id, candidate_id, category, kind, reason, since, line_id, waiver_reason, proposed_by, "
     "proposed_at, approved_by, approved_at) VALUES "
     "(gen_random_uuid(), 's', 'c', 'B', '', 'absence', now(), 'l1', 'ill', 'a', now(), {approved}, now())"
@@ -24,12 +24,12 @@ _NO_CHECKS = (
 LOSSES: dict[str, list[str]] = {
     "restriction_is_waived_by_two": [
         "ALTER TABLE restriction DROP CONSTRAINT restriction_four_eyes_check",
-        _BAR.format(approved="'a'"),
+        _RESTRICTION.format(approved="'a'"),
     ],
     "restriction_follows_from_one_event_once": [
         "DROP INDEX one_restriction_a_line_and_reason",
-        _BAR.format(approved="'b'"),
-        _BAR.format(approved="'b'"),
+        _RESTRICTION.format(approved="'b'"),
+        _RESTRICTION.format(approved="'b'"),
     ],
     "parameter_is_approved_by_another": [
         _NO_CHECKS,

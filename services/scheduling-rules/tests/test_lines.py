@@ -33,9 +33,9 @@ async def change(
     )
     if to == basket.LINE_STATE_HELD:
         event.expires_at.FromDatetime(service.clock() + timedelta(minutes=15))
-    fact = Event("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, service.clock(), b"", "")
+    received = Event("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, service.clock(), b"", "")
     async with transaction(service.engine) as tx:
-        await service.rooms.lines.on_lines_changed(tx, [(event, fact)])
+        await service.rooms.lines.on_lines_changed(tx, [(event, received)])
 
 
 async def statuses(service: Service, school_id: str) -> list[pb.SlotStatus.ValueType]:
@@ -132,15 +132,15 @@ async def _outcome(service: Service, batches: list[list[Step]]) -> Any:
     """Tell the same steps, batch by batch; return what the mirror and the counts then say."""
     at = service.clock()
     for number, batch in enumerate(batches):
-        facts = []
+        received = []
         for place, (line_id, to, slot_id) in enumerate(batch):
             event = LineChanged(line_id=line_id, school_id="school-1", slot_id=slot_id, to=to, reason="SLOT_TAKEN")
             event.department, event.month, event.category = "91", "2026-12", "B"
             setattr(event, "from", basket.LINE_STATE_ASKING)
             moment = at + timedelta(seconds=1 + number + place)
-            facts.append((event, Event("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, moment, b"", "")))
+            received.append((event, Event("id", "basket", 1, LineChanged.DESCRIPTOR.full_name, moment, b"", "")))
         async with transaction(service.engine) as tx:
-            await service.rooms.lines.on_lines_changed(tx, facts)
+            await service.rooms.lines.on_lines_changed(tx, received)
     async with transaction(service.engine) as tx:
         slots = (await tx.execute(sa.text("SELECT id, status, school_id FROM slot ORDER BY id"))).all()
         lines = (await tx.execute(sa.text("SELECT id FROM line ORDER BY id"))).scalars().all()

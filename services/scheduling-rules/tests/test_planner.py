@@ -13,7 +13,7 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_scheduling_rules.domain.days import is_working_day
 from resapermis_scheduling_rules.domain.polls import Poll, PollRecord, is_due, polls_for
 from resapermis_scheduling_rules.domain.slots import Centre
-from resapermis_scheduling_rules.mirror import queries as store
+from resapermis_scheduling_rules.mirror import queries
 from resapermis_scheduling_rules.mirror.planner import PollPlanner
 from resapermis_scheduling_rules.peers import Asker
 from resapermis_scheduling_rules.watching import queries as watching
@@ -67,7 +67,7 @@ async def watched(service: Service) -> None:
 
     async def noted() -> bool:
         async with transaction(service.engine) as tx:
-            return bool(await store.interests_since(tx, NOW - timedelta(hours=1)))
+            return bool(await queries.interests_since(tx, NOW - timedelta(hours=1)))
 
     await eventually(noted)
     service.clock.move(minutes=2)

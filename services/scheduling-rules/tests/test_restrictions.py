@@ -118,12 +118,12 @@ def test_the_next_possible_moment_has_no_restriction_and_every_one_before_has(kn
         assert any(restriction.until is None for restriction in known)
         return
     assert not any(restriction.stands(possible) for restriction in known)
-    turns = (
+    moments = (
         {EXAM}
         | {restriction.until for restriction in known if restriction.until is not None}
         | {restriction.since for restriction in known}
     )
-    for at in turns:
+    for at in moments:
         if EXAM <= at < possible:
             assert any(restriction.stands(at) for restriction in known)
 

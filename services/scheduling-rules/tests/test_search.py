@@ -157,7 +157,7 @@ async def test_trouble_is_shown_until_a_poll_succeeds(service: Service) -> None:
     await eventually(healed)
 
 
-async def test_a_failed_poll_of_one_school_is_flown_again_with_the_budget_of_another(service: Service) -> None:
+async def test_a_failed_poll_of_one_school_is_run_again_with_the_budget_of_another(service: Service) -> None:
     service.state.slot("s1")
     service.state.school("school-2")
     service.state.gate = asyncio.Event()

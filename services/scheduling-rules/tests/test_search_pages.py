@@ -24,7 +24,7 @@ from resapermis_scheduling_rules.domain.slots import Centre, Point, School, Slot
 from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.mirror.tables import centres, slots
-from resapermis_scheduling_rules.search import queries as store
+from resapermis_scheduling_rules.search import queries
 from resapermis_scheduling_rules.search.page import PageJudge
 from resapermis_scheduling_rules.search.queries import Reading
 from resapermis_scheduling_rules.search.search import Finder
@@ -322,7 +322,7 @@ async def test_a_page_of_a_large_mirror_is_read_from_an_index(
         "each": 201,
         "most": 201,
     }
-    explained = Statement(f"EXPLAIN {store.text(reading)}")
+    explained = Statement(f"EXPLAIN {queries.text(reading)}")
     plan = "\n".join(row[0] for row in await explained.run(engine, values))
     index = {
         (False, False): "slot_search_idx",

@@ -19,7 +19,7 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code
 from resapermis_kit.events.event import Event
 from resapermis_scheduling_rules import workers
-from resapermis_scheduling_rules.evaluation import restrictions as outcomes
+from resapermis_scheduling_rules.evaluation.restrictions import on_penalties_found, on_result_found
 from resapermis_scheduling_rules.evaluation.tables import restrictions
 from resapermis_scheduling_rules.parameters.tables import parameters
 
@@ -31,7 +31,7 @@ ABSENT, FAILED, PASSED = (
 )
 
 
-def fact_of(event: Any, at: datetime) -> Event:
+def received(event: Any, at: datetime) -> Event:
     return Event("id", "basket", 1, event.DESCRIPTOR.full_name, at, b"", "")
 
 
@@ -51,7 +51,7 @@ async def line_changed(
     event.starts_at.FromDatetime(starts_at)
     event.ends_at.FromDatetime(starts_at + timedelta(minutes=32))
     async with transaction(service.engine) as tx:
-        await service.rooms.lines.on_lines_changed(tx, [(event, fact_of(event, service.clock()))])
+        await service.rooms.lines.on_lines_changed(tx, [(event, received(event, service.clock()))])
 
 
 async def result_found(
@@ -63,7 +63,7 @@ async def result_found(
     )
     event.starts_at.FromDatetime(EXAM)
     async with transaction(service.engine) as tx:
-        await outcomes.on_result_found(tx, event, fact_of(event, service.clock()))
+        await on_result_found(tx, event, received(event, service.clock()))
 
 
 async def penalties_found(
@@ -77,7 +77,7 @@ async def penalties_found(
         event.penalties.append(one)
     event.seen_at.FromDatetime(seen_at or service.clock())
     async with transaction(service.engine) as tx:
-        await outcomes.on_penalties_found(tx, event, fact_of(event, service.clock()))
+        await on_penalties_found(tx, event, received(event, service.clock()))
 
 
 async def standing(desk: Desk, candidate_id: str = "candidate-1", **who: Any) -> school_pb2.Standing:

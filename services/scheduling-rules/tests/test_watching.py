@@ -16,7 +16,7 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.events.outbox import outbox
 from resapermis_scheduling_rules.mirror.tables import polls, slots
-from resapermis_scheduling_rules.watching import queries as store
+from resapermis_scheduling_rules.watching import queries
 from resapermis_scheduling_rules.watching.tables import news
 
 
@@ -171,7 +171,7 @@ async def test_a_round_that_dies_before_its_commit_is_done_again(
         raise ConnectionResetError
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "note_matches", dies)
+        patch.setattr(queries, "note_matches", dies)
         with pytest.raises(Failure):
             await match(service)
     assert len(await match(service)) == 1
@@ -221,7 +221,7 @@ async def test_favourites_are_changed_at_rdvpermis_first(service: Service) -> No
         await service.stub().SetFavouriteCentres(choosing("c3"), metadata=service.who())
     assert refused(caught).code == Code.CODE_RDVPERMIS_DOWN
     async with transaction(service.engine) as tx:
-        kept, _ = await store.favourites_of(tx, "school-1")
+        kept, _ = await queries.favourites_of(tx, "school-1")
     assert [one.centre_id for one in kept] == ["c1", "c2"]  # nothing of it was kept
 
 

@@ -67,7 +67,7 @@ def main(words: Sequence[str]) -> int:
         "schools": arguments.schools,
         "connected": len(world.calls),
         "centres": arguments.centres,
-        "looks_there_are": sum(len(centres) for centres in world.offers.values()) * 56,
+        "possible_polls": sum(len(centres) for centres in world.offers.values()) * 56,
         "hours": arguments.hours,
     }
     for name, make in (("planner", ByPollSchedule), ("round_robin", RoundRobin)):

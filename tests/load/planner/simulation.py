@@ -29,12 +29,12 @@ ASKED_A_ROUND = 20
 
 
 class PollPlanner(Protocol):
-    """What is measured: it chooses, and hears how it went."""
+    """What is measured: it chooses, and learns how each poll ended."""
 
     def choose(self, at: float, interests: Sequence[Interest], budget: "Purse", most: int) -> list[tuple[str, Poll]]:
         """(school, poll), at most `most`."""
 
-    def landed(self, at: float, school: str, poll: Poll, slots: int | None) -> None:
+    def ended(self, at: float, school: str, poll: Poll, slots: int | None) -> None:
         """A poll was answered with so many slots; None: refused for want of budget."""
 
 
@@ -89,7 +89,7 @@ class ByPollSchedule:
         self._schedule.wish(wishes, BEGINS)
 
     def choose(self, at: float, interests: Sequence[Interest], budget: Purse, most: int) -> list[tuple[str, Poll]]:
-        """As `planning.Planner.round` does it."""
+        """As `mirror.planner.Planner.round` does it."""
         now = BEGINS + timedelta(seconds=at)
         self._schedule.watch(interests, now)
         chosen = self._schedule.next(now, self._tokens, most)
@@ -104,8 +104,8 @@ class ByPollSchedule:
             chosen += self._schedule.next(now, self._tokens, most - len(chosen), again=True)
         return chosen
 
-    def landed(self, at: float, school: str, poll: Poll, slots: int | None) -> None:
-        """As `planning.Planner._fly` hears it."""
+    def ended(self, at: float, school: str, poll: Poll, slots: int | None) -> None:
+        """As `mirror.planner.Planner._poll` learns it."""
         now = BEGINS + timedelta(seconds=at)
         if slots is None:
             self._tokens.refused(school, now.timestamp(), reconnect=False)
@@ -147,7 +147,7 @@ class RoundRobin:
                 chosen.append((payers[0], poll))
         return chosen
 
-    def landed(self, at: float, school: str, poll: Poll, slots: int | None) -> None:
+    def ended(self, at: float, school: str, poll: Poll, slots: int | None) -> None:
         """It learns nothing."""
 
 
@@ -226,11 +226,11 @@ class Run:
     def _poll(self, school: str, poll: Poll, at: float) -> None:
         place = (poll.centre_id, poll.category, poll.day)
         if school not in self._world.calls or not self._purse.spend(school, at, 1, urgent=False):
-            self._planner.landed(at, school, poll, None)
+            self._planner.ended(at, school, poll, None)
             return
         self._measured.polls += 1
         self._seen_at[place] = at
-        self._planner.landed(at, school, poll, self._slots.get(place, 0))
+        self._planner.ended(at, school, poll, self._slots.get(place, 0))
         for came, why in self._unseen.pop(place, ()):
             self._measured.found_after.setdefault(why, []).append(at - came)
 

@@ -32,7 +32,7 @@ from resapermis_kit.rpc.auth import Principal, Signer
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
 from resapermis_scheduling_rules.domain.slots import School
-from resapermis_scheduling_rules.search import queries as store
+from resapermis_scheduling_rules.search import queries
 from resapermis_scheduling_rules.search.page import PageJudge
 from resapermis_scheduling_rules.search.search import Finder
 from resapermis_scheduling_rules.search.wanted import is_meant
@@ -79,10 +79,10 @@ class Timed:
     """Reads as the service reads, and counts the time of it."""
 
     def __init__(self) -> None:
-        self._read_step, self.seconds, self.statements = store.read_step, 0.0, 0
+        self._read_step, self.seconds, self.statements = queries.read_step, 0.0, 0
 
     async def read_step(self, *arguments: Any) -> Any:
-        """As the store does it."""
+        """As `search.queries.read_step` does it; time and statements are counted."""
         since = time.perf_counter()
         rows = await self._read_step(*arguments)
         self.seconds += time.perf_counter() - since
@@ -153,7 +153,7 @@ class Bench:
             quota = Quota(Parameters().threshold_rate, school.fte)
             judge = PageJudge(school, now, lambda _: Parameters(), lambda _, quota=quota: quota)
             timed = Timed()
-            with mock.patch.object(store, "read_step", timed.read_step):
+            with mock.patch.object(queries, "read_step", timed.read_step):
                 await Finder(wanted, streams, by_centre, centres, judge, school.point).page(engine)
             if n >= WARM_UP:
                 times.append(timed.seconds)

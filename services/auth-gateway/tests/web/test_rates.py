@@ -13,7 +13,7 @@ pytestmark = pytest.mark.req("S-05")
 
 
 @given(st.lists(st.integers(0, 300), max_size=60).map(sorted), st.integers(1, 5))
-def test_no_stretch_of_a_minute_has_more_than_allowed_and_one_that_has_room_is_not_refused(
+def test_no_span_of_a_minute_has_more_than_allowed_and_one_that_has_room_is_not_refused(
     moments: list[int], most: int
 ) -> None:
     window, passed = Window(most, 60), list[int]()

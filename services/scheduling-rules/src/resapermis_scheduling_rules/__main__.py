@@ -33,7 +33,7 @@ from resapermis_scheduling_rules.mirror.planner import PollPlanner
 from resapermis_scheduling_rules.mirror.poller import Poller
 from resapermis_scheduling_rules.parameters import change
 from resapermis_scheduling_rules.parameters.queries import Rulebooks
-from resapermis_scheduling_rules.peers import Flights
+from resapermis_scheduling_rules.peers import SingleFlight
 from resapermis_scheduling_rules.school.people import Nights, People
 from resapermis_scheduling_rules.school.queries import note_reached
 from resapermis_scheduling_rules.school.schools import Schools
@@ -85,7 +85,7 @@ def new_token() -> str:
 class Rooms:
     """What one process is made of, with what each room is handed from another."""
 
-    flights: Flights
+    single_flight: SingleFlight
     rulebooks: Rulebooks
     schools: Schools
     centres: Centres
@@ -105,11 +105,11 @@ def assemble(
     engine: AsyncEngine, egress: "RdvPermisServiceAsyncStub", outbox: Outbox, now: Clock, settings: Settings
 ) -> Rooms:
     """Make the rooms; a lower one that needs something of a higher one is handed a function of it."""
-    flights, seconds = Flights(), settings.remembered_seconds
+    single_flight, seconds = SingleFlight(), settings.remembered_seconds
     announce = partial(thresholds.announce, outbox)
     rulebooks = Rulebooks(engine, now, seconds)
-    schools = Schools(engine, egress, now, seconds, flights, announce)
-    centres = Centres(engine, egress, now, seconds, flights)
+    schools = Schools(engine, egress, now, seconds, single_flight, announce)
+    centres = Centres(engine, egress, now, seconds, single_flight)
     poller = Poller(
         engine,
         egress,
@@ -122,9 +122,9 @@ def assemble(
         note_came=add_news,
     )
     freshness = Freshness(
-        engine, schools, rulebooks, poller, flights, now, first_poll_seconds=settings.first_poll_seconds
+        engine, schools, rulebooks, poller, single_flight, now, first_poll_seconds=settings.first_poll_seconds
     )
-    favourites = Favourites(engine, egress, outbox, now, flights)
+    favourites = Favourites(engine, egress, outbox, now, single_flight)
     people, standings = People(engine, outbox, now, announce), CandidateStandings(engine, outbox, now)
     absences = Absences(engine, outbox, Reader(settings.calendar_seconds), now, new_id)
     scheduling = SchedulingServicer(
@@ -137,7 +137,7 @@ def assemble(
         now,
     )
     return Rooms(
-        flights=flights,
+        single_flight=single_flight,
         rulebooks=rulebooks,
         schools=schools,
         centres=centres,
@@ -178,7 +178,7 @@ async def _serve() -> None:
             },
         )
         process.invariants |= invariants.ALWAYS
-        process.closers += [rooms.poller.close, rooms.flights.close]
+        process.closers += [rooms.poller.close, rooms.single_flight.close]
         process.every(600, "roll", rooms.absences.roll)
         process.every(3600, "forget_absences", rooms.absences.forget)
         process.every(60, "fte", rooms.nights.compute)

@@ -13,8 +13,7 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.availability import feed, wire
-from resapermis_scheduling_rules.availability import queries as store
+from resapermis_scheduling_rules.availability import feed, queries, wire
 from resapermis_scheduling_rules.availability.absences import Absences
 from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.peers import asker
@@ -81,7 +80,7 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         async with transaction(self._engine) as tx:
             if not await people.terms(tx, who.school_id, trainer_id):
                 raise Failure(Code.CODE_NOT_FOUND, "the school has no trainer by this id")
-            await store.keep_feed(tx, who.school_id, trainer_id, feed.digest(token), who.account_id, now)
+            await queries.keep_feed(tx, who.school_id, trainer_id, feed.digest(token), who.account_id, now)
             await self._outbox.add(tx, now, events.did(who, "feed.create", "trainer", trainer_id, {}))
         return pb.CreateFeedResponse(token=token)
 
@@ -89,7 +88,7 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         """End a trainer's private address."""
         who, trainer_id = caller().school(), word(request.trainer_id, "trainer_id")
         async with transaction(self._engine) as tx:
-            if not await store.revoke_feed(tx, who.school_id, trainer_id):
+            if not await queries.revoke_feed(tx, who.school_id, trainer_id):
                 raise Failure(Code.CODE_NOT_FOUND, "this trainer has no address")
             await self._outbox.add(tx, self._now(), events.did(who, "feed.revoke", "trainer", trainer_id, {}))
         return pb.RevokeFeedResponse()
@@ -100,10 +99,10 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         if not 1 <= len(request.token) <= LONGEST_TOKEN:
             raise unknown
         async with transaction(self._engine) as tx:
-            owner = await store.feed_owner(tx, feed.digest(request.token))
+            owner = await queries.feed_owner(tx, feed.digest(request.token))
             if owner is None:
                 raise unknown
-            exams = await store.exams(tx, *owner, self._now() - feed.PAST, feed.MOST)
+            exams = await queries.exams(tx, *owner, self._now() - feed.PAST, feed.MOST)
         return pb.GetFeedResponse(calendar=feed.calendar(exams))
 
     async def _home(self) -> str:

@@ -86,7 +86,7 @@ def withdrawn(slot_ids: Sequence[str], poll: Poll, at: datetime) -> list[Message
 
 
 def threshold_reached(school_id: str, place: Place, taken: int, limit: int) -> list[Message]:
-    """A school took a share of its threshold that it should hear of."""
+    """A school took a share of its threshold of which it is warned."""
     facts = _words(place) | {"taken": str(taken), "limit": str(limit)}
     event = ThresholdReached(school_id=school_id, **_words(place), taken=taken, limit=limit)
     return [event, happened(school_id, "threshold.reach", "school", school_id, facts)]

@@ -45,7 +45,7 @@ def asker() -> Asker:
 
 
 def reason(failure: Failure) -> str:
-    """Why something could not be looked at, as SearchSlotsResponse.incomplete_reason names it."""
+    """Why something could not be polled, as SearchSlotsResponse.incomplete_reason names it."""
     return _REASONS.get(failure.code, DOWN)
 
 
@@ -82,49 +82,49 @@ class Memory(Generic[V]):
         self._values.pop(key, None)
 
 
-class Flights:
+class SingleFlight:
     """Work that several wait for, run once at a time by key."""
 
     def __init__(self) -> None:
-        self._flights: dict[object, asyncio.Task[Any]] = {}
+        self._in_flight: dict[object, asyncio.Task[Any]] = {}
 
     async def once(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Share one run of `work` with everybody who wants the same; its Failure goes to all."""
-        await asyncio.shield(self._flight(key, work))
+        await asyncio.shield(self._shared(key, work))
 
     def behind(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[Any]:
-        """Run `work` once behind the answer; a Failure is logged, the old facts stay in force."""
+        """Run `work` once behind the answer; a Failure is logged, what was known before stays in force."""
 
         async def quietly() -> None:
             try:
                 await work()
             except Failure as failure:
-                log.info("facts.not_refreshed", code=failure.name)
+                log.info("refresh.failed", code=failure.name)
 
-        return self._flight(key, quietly)
+        return self._shared(key, quietly)
 
     async def close(self) -> None:
         """Give up what is under way."""
-        flights = list(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        tasks = list(self._in_flight.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _flight(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[Any]:
-        flight = self._flights.get(key)
-        if flight is None or flight.done():
+    def _shared(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[Any]:
+        task = self._in_flight.get(key)
+        if task is None or task.done():
 
-            async def fly() -> None:
+            async def run() -> None:
                 deadline.set(time.monotonic() + ASK_SECONDS)  # its own time, others may wait for it too
                 await work()
 
-            flight = self._flights[key] = asyncio.create_task(fly())
+            task = self._in_flight[key] = asyncio.create_task(run())
 
-            def landed(task: asyncio.Task[Any]) -> None:
-                if self._flights.get(key) is task:
-                    del self._flights[key]
-                if not task.cancelled():
-                    task.exception()  # taken note of, also when every waiter has left
+            def ended(done: asyncio.Task[Any]) -> None:
+                if self._in_flight.get(key) is done:
+                    del self._in_flight[key]
+                if not done.cancelled():
+                    done.exception()  # taken note of, also when every waiter has left
 
-            flight.add_done_callback(landed)
-        return flight
+            task.add_done_callback(ended)
+        return task

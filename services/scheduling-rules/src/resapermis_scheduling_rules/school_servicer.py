@@ -14,8 +14,7 @@ from resapermis_scheduling_rules.domain.days import local_day
 from resapermis_scheduling_rules.evaluation.standing import CandidateStandings
 from resapermis_scheduling_rules.peers import asker
 from resapermis_scheduling_rules.school import queries as schools
-from resapermis_scheduling_rules.school import staff_queries as store
-from resapermis_scheduling_rules.school import wire
+from resapermis_scheduling_rules.school import staff_queries, wire
 from resapermis_scheduling_rules.school.fte import next_night, oldest_month
 from resapermis_scheduling_rules.school.people import People
 from resapermis_scheduling_rules.school.schools import Schools
@@ -55,7 +54,7 @@ class SchoolServicer(SchoolServiceServicer):
         """Terms of all trainers, past ones too."""
         now = self._now()
         async with transaction(self._engine) as tx:
-            terms = await store.terms(tx, caller().school().school_id)
+            terms = await staff_queries.terms(tx, caller().school().school_id)
         return pb.ListTrainersResponse(trainers=[wire.trainer(term, now) for term in terms])
 
     async def SetTrainer(self, request: pb.SetTrainerRequest, context: Any) -> pb.SetTrainerResponse:
@@ -70,7 +69,7 @@ class SchoolServicer(SchoolServiceServicer):
     async def ListVehicles(self, request: pb.ListVehiclesRequest, context: Any) -> pb.ListVehiclesResponse:
         """The school's vehicles, retired ones too."""
         async with transaction(self._engine) as tx:
-            known = await store.vehicles_of(tx, caller().school().school_id)
+            known = await staff_queries.vehicles_of(tx, caller().school().school_id)
         return pb.ListVehiclesResponse(vehicles=[wire.vehicle(one) for one in known])
 
     async def SetVehicle(self, request: pb.SetVehicleRequest, context: Any) -> pb.SetVehicleResponse:
@@ -95,8 +94,8 @@ class SchoolServicer(SchoolServiceServicer):
         now = self._now()
         home = (await self._schools.standing(asker())).school.department
         async with transaction(self._engine) as tx:
-            hours = await store.hours_since(tx, asker().school_id, oldest_month(local_day(now, home)))
-            computed = await store.ftes_of(tx, asker().school_id)
+            hours = await staff_queries.hours_since(tx, asker().school_id, oldest_month(local_day(now, home)))
+            computed = await staff_queries.ftes_of(tx, asker().school_id)
         return pb.ListHoursResponse(
             hours=[wire.hours(one) for one in hours],
             fte=[wire.fte(one, at) for one, at in computed],

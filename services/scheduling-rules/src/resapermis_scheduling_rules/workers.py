@@ -18,10 +18,9 @@ from resapermis_scheduling_rules.domain.availability import KeptLine
 from resapermis_scheduling_rules.domain.days import month_of
 from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import Status
-from resapermis_scheduling_rules.evaluation import restrictions as outcomes
-from resapermis_scheduling_rules.evaluation import thresholds
+from resapermis_scheduling_rules.evaluation import restrictions, thresholds
 from resapermis_scheduling_rules.evaluation.restriction_queries import forget_restrictions
-from resapermis_scheduling_rules.mirror import queries as store
+from resapermis_scheduling_rules.mirror import queries
 from resapermis_scheduling_rules.school import queries as schools
 from resapermis_scheduling_rules.watching import queries as watching
 
@@ -52,7 +51,7 @@ class Lines:
 
         Of a slot and of a line the batch's last word stands, so each is written once, in few statements for all.
         """
-        marks: dict[str, store.Mark] = {}
+        marks: dict[str, queries.Mark] = {}
         counted: dict[str, KeptLine | None] = {}
         to_publish: set[tuple[str, Place]] = set()
         for message, event in batch:
@@ -68,10 +67,10 @@ class Lines:
             if message.to in OURS:
                 to_publish.add((message.school_id, place))
             counted[message.line_id] = _kept(message, place, event.occurred_at) if message.to in COUNTED else None
-        await store.mark_slots(tx, marks.values())
+        await queries.mark_slots(tx, marks.values())
         await schools.uncount_lines(tx, [line_id for line_id, line in counted.items() if line is None])
         await schools.keep_lines(tx, [line for line in counted.values() if line is not None])
-        await outcomes.restrict_after(tx, batch)
+        await restrictions.restrict_after(tx, batch)
         await self._publish_conflicts(
             tx, {message.line_id: message.school_id for message, _ in batch if _arrived(message)}
         )
@@ -107,18 +106,18 @@ def _kept(message: LineChanged, place: Place, at: datetime) -> KeptLine:
     )
 
 
-def _mark(message: LineChanged, at: datetime) -> store.Mark | None:
+def _mark(message: LineChanged, at: datetime) -> queries.Mark | None:
     """What a change of a line states of its slot; None: nothing."""
     if message.to in OURS:
         until = message.expires_at.ToDatetime(UTC) if message.HasField("expires_at") else None
         live = message.to in {basket.LINE_STATE_HELD, basket.LINE_STATE_CONFIRMING}
-        return store.Mark(message.slot_id, Status.TAKEN, message.school_id, until if live else None, at)
+        return queries.Mark(message.slot_id, Status.TAKEN, message.school_id, until if live else None, at)
     if message.to in FREED:
-        return store.Mark(message.slot_id, Status.FREE, None, None, at)
+        return queries.Mark(message.slot_id, Status.FREE, None, None, at)
     # Refused without having asked RdvPermis: by what we know already, or think, and so no news of the slot.
     refused_there = (getattr(message, "from"), message.to) == (basket.LINE_STATE_ASKING, basket.LINE_STATE_REFUSED)
     if refused_there and message.reason.removeprefix("CODE_") in TAKEN_BY_OTHERS:
-        return store.Mark(message.slot_id, Status.TAKEN, None, None, at)
+        return queries.Mark(message.slot_id, Status.TAKEN, None, None, at)
     return None
 
 
@@ -129,7 +128,7 @@ RESULT_VALID = timedelta(days=5 * 365)
 async def forget(engine: AsyncEngine, now: datetime) -> None:
     """Delete what is long past: polls and slots after 30 days, counts after a year."""
     async with transaction(engine) as tx:
-        await store.forget_past(tx, now)
+        await queries.forget_past(tx, now)
         await watching.forget_watching(tx, now)
         await schools.forget_months(tx, month_of((now - timedelta(days=365)).date()))
         await forget_restrictions(tx, now - timedelta(days=365), now - RESULT_VALID)

@@ -14,8 +14,7 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal
-from resapermis_scheduling_rules.availability import events, wire
-from resapermis_scheduling_rules.availability import queries as store
+from resapermis_scheduling_rules.availability import events, queries, wire
 from resapermis_scheduling_rules.availability.absence import (
     AHEAD,
     KEPT,
@@ -61,12 +60,12 @@ class Absences:
             earlier = await idempotency.earlier_answer(tx, who.account_id, request, now)
             if earlier is not None:
                 return pb.AddUnavailabilityResponse.FromString(earlier)
-            if await store.declared_by(tx, who.school_id) >= MOST_DECLARED:
+            if await queries.declared_by(tx, who.school_id) >= MOST_DECLARED:
                 raise malformed("unavailability", f"a school keeps at most {MOST_DECLARED}; take some back")
             kept_id, written_until = str(self.new_id()), now + AHEAD if wanted.rrule else None
-            await store.add(tx, kept_id, who.school_id, wanted, written_until, who.account_id, now)
-            await store.write(tx, kept_id, who.school_id, wanted.subject, spans)
-            await store.lock_schools(tx, [who.school_id])
+            await queries.add(tx, kept_id, who.school_id, wanted, written_until, who.account_id, now)
+            await queries.write(tx, kept_id, who.school_id, wanted.subject, spans)
+            await queries.lock_schools(tx, [who.school_id])
             record = events.absence(who, "availability.add", kept_id, wanted.subject, wire.facts(wanted))
             met = await met_by(tx, who.school_id, kept_id, now)
             await self.outbox.add(tx, now, record, *(events.conflict(one) for one in met))
@@ -79,17 +78,17 @@ class Absences:
     async def remove(self, who: Principal, kept_id: str) -> None:
         """Take one back, with all its occurrences. NOT_FOUND: the school has none by this id."""
         async with transaction(self.engine) as tx:
-            subject = await store.remove(tx, who.school_id, kept_id)
+            subject = await queries.remove(tx, who.school_id, kept_id)
             if subject is None:
                 raise Failure(Code.CODE_NOT_FOUND, "the school has no unavailability by this id")
             await self.outbox.add(tx, self.now(), events.absence(who, "availability.remove", kept_id, subject, {}))
 
     async def window(
         self, school_id: str, subject: Subject | None, since: datetime, until: datetime
-    ) -> Sequence[store.Occurrence]:
+    ) -> Sequence[queries.Occurrence]:
         """Occurrences that overlap a window, in order of time. MALFORMED: more than anybody reads."""
         async with transaction(self.engine) as tx:
-            found = await store.window(tx, school_id, subject, since, until, MOST_LISTED + 1)
+            found = await queries.window(tx, school_id, subject, since, until, MOST_LISTED + 1)
         if len(found) > MOST_LISTED:
             raise malformed("to", f"more than {MOST_LISTED} occurrences; choose a shorter window or one subject")
         return found
@@ -101,14 +100,14 @@ class Absences:
         now = self.now()
         read = await self.reader.read(calendar, time_zone, now, now + AHEAD)
         async with transaction(self.engine) as tx:
-            earlier = await store.imported(tx, who.school_id, subject)
+            earlier = await queries.imported(tx, who.school_id, subject)
             known = set[tuple[str, str]]()
             if earlier is None:
-                if await store.declared_by(tx, who.school_id) >= MOST_DECLARED:
+                if await queries.declared_by(tx, who.school_id) >= MOST_DECLARED:
                     raise malformed("calendar", f"a school keeps at most {MOST_DECLARED}; take some back")
             else:
                 known = {(one.line_id, one.whose) for one in await met_by(tx, who.school_id, earlier, now)}
-            kept_id = await store.keep_import(
+            kept_id = await queries.keep_import(
                 tx,
                 str(self.new_id()),
                 who.school_id,
@@ -119,8 +118,8 @@ class Absences:
                 by=who.account_id,
                 at=now,
             )
-            await store.write(tx, kept_id, who.school_id, subject, read.spans)
-            await store.lock_schools(tx, [who.school_id])
+            await queries.write(tx, kept_id, who.school_id, subject, read.spans)
+            await queries.lock_schools(tx, [who.school_id])
             facts = {"kept": str(len(read.spans))} | {why: str(count) for why, count in read.left_out.items()}
             record = events.absence(who, "availability.import", kept_id, subject, facts)
             met = [
@@ -133,7 +132,7 @@ class Absences:
         """Write recurrences and imports on, so that a year lies ahead; what cannot be read any more is left as it is."""
         now = self.now()
         async with transaction(self.engine) as tx:
-            waiting = await store.to_roll(tx, now + ROLLED_BELOW, A_ROUND)
+            waiting = await queries.to_roll(tx, now + ROLLED_BELOW, A_ROUND)
         for kept in waiting:
             calendar = kept.calendar or (kept.declared.calendar() if kept.declared else b"")
             spans: Sequence[Span] = ()
@@ -142,13 +141,13 @@ class Absences:
             except Failure as failure:
                 log.warning("absence.not_rolled", code=failure.name)
             async with transaction(self.engine) as tx:
-                await store.rolled(tx, kept, spans, now + AHEAD)
+                await queries.rolled(tx, kept, spans, now + AHEAD)
 
     async def forget(self) -> None:
         """Delete what ended more than a year ago."""
         while True:
             async with transaction(self.engine) as tx:
-                if await store.forget_past(tx, self.now() - KEPT) < store.A_BATCH:
+                if await queries.forget_past(tx, self.now() - KEPT) < queries.A_BATCH:
                     return
 
     async def _recurrence(self, wanted: Declared, now: datetime) -> list[Span]:
@@ -171,14 +170,14 @@ def _widest(rows: Sequence[Parameter]) -> timedelta:
 async def met_by(tx: Tx, school_id: str, kept_id: str, now: datetime) -> list[MetBooking]:
     """Bookings to come that an unavailability meets, one word each."""
     rows = await parameter_queries.parameters_in_force(tx, now)
-    return _meeting(await store.met_by(tx, school_id, kept_id, _widest(rows), now), rows)
+    return _meeting(await queries.met_by(tx, school_id, kept_id, _widest(rows), now), rows)
 
 
 async def met_of(tx: Tx, booked: Mapping[str, str], now: datetime) -> list[MetBooking]:
     """Of bookings that were just written (line to school), those to come that meet what is declared, one word each."""
-    await store.lock_schools(tx, booked.values())
+    await queries.lock_schools(tx, booked.values())
     rows = await parameter_queries.parameters_in_force(tx, now)
-    return _meeting(await store.met_of(tx, list(booked), _widest(rows), now), rows)
+    return _meeting(await queries.met_of(tx, list(booked), _widest(rows), now), rows)
 
 
 def _meeting(near: Sequence[MetBooking], rows: Sequence[Parameter]) -> list[MetBooking]:

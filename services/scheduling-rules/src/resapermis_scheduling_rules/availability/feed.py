@@ -31,7 +31,7 @@ class Exam:
 
 
 def digest(token: str) -> bytes:
-    """What is kept of an address. 256 random bits need no salt, and a look-up by digest tells nothing by its time."""
+    """What is kept of an address. 256 random bits need no salt, and a look-up by digest gives nothing away by its time."""
     return sha256(token.encode()).digest()
 
 

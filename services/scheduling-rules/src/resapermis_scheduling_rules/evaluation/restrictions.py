@@ -9,7 +9,7 @@ from resapermis_kit.database.transaction import Tx
 from resapermis_kit.events.event import Event
 from resapermis_scheduling_rules.domain.parameters import Parameters, Rulebook
 from resapermis_scheduling_rules.domain.restrictions import ExamOutcome, after_cancellation, after_exam, after_result
-from resapermis_scheduling_rules.evaluation import restriction_queries as restrictions
+from resapermis_scheduling_rules.evaluation import restriction_queries
 from resapermis_scheduling_rules.evaluation.restriction_queries import PublishedRestriction, Whom
 from resapermis_scheduling_rules.parameters import queries as parameter_queries
 
@@ -37,12 +37,14 @@ async def restrict_after(tx: Tx, batch: Sequence[tuple[LineChanged, Event]]) -> 
         starts_at, at = message.starts_at.ToDatetime(UTC), event.occurred_at
         parameters = rulebook.at(at, message.department, message.category)
         if message.to == basket.LINE_STATE_DONE:
-            if not await restrictions.has_result(tx, message.line_id):
-                await restrictions.of_line(tx, whom, message.line_id, after_exam(starts_at, message.kind, parameters))
+            if not await restriction_queries.has_result(tx, message.line_id):
+                await restriction_queries.of_line(
+                    tx, whom, message.line_id, after_exam(starts_at, message.kind, parameters)
+                )
         elif not message.found_elsewhere:
             restriction = after_cancellation(at, starts_at, message.department, parameters)
             if restriction is not None:
-                await restrictions.of_line(tx, whom, message.line_id, restriction)
+                await restriction_queries.of_line(tx, whom, message.line_id, restriction)
 
 
 async def on_result_found(tx: Tx, message: ResultFound, event: Event) -> None:
@@ -54,7 +56,7 @@ async def on_result_found(tx: Tx, message: ResultFound, event: Event) -> None:
     parameters = await _parameters(tx, message.department, message.category, event.occurred_at)
     points = message.result.points if message.result.HasField("points") else None
     restriction = after_result(outcome, points, exam_at, message.kind, message.department, parameters)
-    await restrictions.of_result(
+    await restriction_queries.of_result(
         tx, Whom(message.school_id, message.candidate_id, message.category), message.line_id, restriction
     )
 
@@ -66,7 +68,9 @@ async def on_penalties_found(tx: Tx, message: PenaltiesFound, event: Event) -> N
         PublishedRestriction(one.reason, one.until.ToDatetime(UTC) if one.HasField("until") else None)
         for one in message.penalties
     ]
-    await restrictions.of_rdvpermis(tx, Whom(message.school_id, message.candidate_id, message.category), found, seen_at)
+    await restriction_queries.of_rdvpermis(
+        tx, Whom(message.school_id, message.candidate_id, message.category), found, seen_at
+    )
 
 
 async def _parameters(tx: Tx, department: str, category: str, at: datetime) -> Parameters:

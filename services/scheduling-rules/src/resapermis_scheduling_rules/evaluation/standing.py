@@ -19,7 +19,7 @@ from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain.parameters import Rulebook
 from resapermis_scheduling_rules.domain.restrictions import Restriction, next_possible
-from resapermis_scheduling_rules.evaluation import restriction_queries as restrictions
+from resapermis_scheduling_rules.evaluation import restriction_queries
 from resapermis_scheduling_rules.evaluation.restriction_queries import KeptRestriction
 from resapermis_scheduling_rules.parameters import queries as parameter_queries
 from resapermis_scheduling_rules.rules.category import CIRCULATION, PLATEAU
@@ -44,7 +44,7 @@ class CandidateStandings:
         ids = list(dict.fromkeys(word(one, f"candidate_ids[{n}]") for n, one in enumerate(candidate_ids)))
         now = self.now()
         async with transaction(self.engine) as tx:
-            found = await restrictions.of_candidates(tx, who.school_id, ids, now)
+            found = await restriction_queries.of_candidates(tx, who.school_id, ids, now)
             rulebook = Rulebook(await parameter_queries.approved_parameters(tx)) if found else Rulebook(())
         by_candidate: dict[str, list[KeptRestriction]] = defaultdict(list)
         for kept in found:
@@ -60,7 +60,7 @@ class CandidateStandings:
             kept = await self._restriction(tx, who, wanted)
             if kept.restriction.from_rdvpermis:
                 raise Failure(Code.CODE_ILLEGAL_TRANSITION, "RdvPermis waives its own restrictions; ask it there")
-            await restrictions.propose_waiver(tx, wanted, reason, who.account_id, now)
+            await restriction_queries.propose_waiver(tx, wanted, reason, who.account_id, now)
             await self.outbox.add(tx, now, _record("penalty.propose", who, kept, waiver=reason))
 
     async def approve(self, who: Principal, restriction_id: str) -> None:
@@ -71,13 +71,13 @@ class CandidateStandings:
                 kept = await self._restriction(tx, who, wanted)
                 if not kept.proposed_by:
                     raise Failure(Code.CODE_NOT_FOUND, "no waiver waits for this restriction")
-                await restrictions.approve_waiver(tx, wanted, who.account_id, now)
+                await restriction_queries.approve_waiver(tx, wanted, who.account_id, now)
                 await self.outbox.add(tx, now, _record("penalty.approve", who, kept))
         except sa.exc.IntegrityError as error:
             raise Failure(Code.CODE_FORBIDDEN, "another person approves") from error
 
     async def _restriction(self, tx: Tx, who: Principal, restriction_id: UUID) -> KeptRestriction:
-        kept = await restrictions.restriction_of(tx, who.school_id, restriction_id)
+        kept = await restriction_queries.restriction_of(tx, who.school_id, restriction_id)
         if kept is None:
             raise Failure(Code.CODE_NOT_FOUND, "no such restriction")
         if kept.restriction.waived:

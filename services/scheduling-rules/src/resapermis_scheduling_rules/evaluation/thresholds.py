@@ -1,6 +1,6 @@
 """What is published of schools' thresholds, each once a month and place: 80 % taken, all taken, RdvPermis' differs.
 
-Told when lines are counted, when RdvPermis was read, and when trainers or hours change what the FTE is.
+Published when lines are counted, when RdvPermis was read, and when trainers or hours change what the FTE is.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ async def announce(outbox: Outbox, tx: Tx, keys: Collection[Key], now: datetime)
 
 
 def to_publish(quota: Quota, parameters: Parameters) -> set[int]:
-    """What a school is to hear of a threshold as it stands: shares of it, and that RdvPermis' figure differs."""
+    """What is to be published of a threshold as it stands: shares of it, and that RdvPermis' figure differs."""
     known = quota.own_limit is not None or quota.rdvpermis_limit is not None
     shares = {parameters.warn_percent, 100} if known and quota.counted else set()
     reached = {share for share in shares if quota.counted * 100 >= quota.limit * share}

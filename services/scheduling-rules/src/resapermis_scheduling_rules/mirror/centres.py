@@ -17,7 +17,7 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.rpc import peers
 from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror.tables import centre_polls, centres, offers
-from resapermis_scheduling_rules.peers import Asker, Flights, Memory
+from resapermis_scheduling_rules.peers import Asker, Memory, SingleFlight
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
@@ -110,10 +110,15 @@ class Centres:
     """One a process. A search names hundreds of slots and few centres."""
 
     def __init__(
-        self, engine: AsyncEngine, egress: "RdvPermisServiceAsyncStub", now: Clock, seconds: float, flights: Flights
+        self,
+        engine: AsyncEngine,
+        egress: "RdvPermisServiceAsyncStub",
+        now: Clock,
+        seconds: float,
+        single_flight: SingleFlight,
     ) -> None:
         """`seconds` is how late a change elsewhere may be seen here."""
-        self._engine, self._egress, self._now, self._flights = engine, egress, now, flights
+        self._engine, self._egress, self._now, self._single_flight = engine, egress, now, single_flight
         self._offers: Memory[Offer] = Memory(now, seconds)
         self._all: Mapping[str, Centre] | None = None
         self._all_read_at = now()
@@ -143,10 +148,10 @@ class Centres:
         offer = await self._offers.get(key, lambda: self._read_offer(department, category))
         if offer.seen_at is None:
             self._offers.forget(key)
-            await self._flights.once(("centres", *key), lambda: self._ask_centres(department, category, asker))
+            await self._single_flight.once(("centres", *key), lambda: self._ask_centres(department, category, asker))
             offer = await self._offers.get(key, lambda: self._read_offer(department, category))
         elif self._now() - offer.seen_at >= CENTRES_FRESH:
-            self._flights.behind(("centres", *key), lambda: self._ask_centres(department, category, asker))
+            self._single_flight.behind(("centres", *key), lambda: self._ask_centres(department, category, asker))
         return offer
 
     async def offers(self, departments: Sequence[str], category: str, asker: Asker) -> list[Offer | BaseException]:

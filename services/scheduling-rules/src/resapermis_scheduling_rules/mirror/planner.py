@@ -15,7 +15,7 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.rpc import peers
 from resapermis_scheduling_rules.domain.polls import Interest, Poll
-from resapermis_scheduling_rules.mirror import queries as store
+from resapermis_scheduling_rules.mirror import queries
 from resapermis_scheduling_rules.mirror.poll_schedule import CentreGroup, PollSchedule, Publication, Why, Wish
 from resapermis_scheduling_rules.mirror.poller import Poller
 from resapermis_scheduling_rules.mirror.tokens import Tokens
@@ -43,7 +43,7 @@ Wanted = Callable[
 
 
 class PollPlanner:
-    """Plans and flies rounds of polls. Its memory is its own: another replica that takes over reads everything anew."""
+    """Plans rounds of polls and runs them. Its memory is its own: another replica that takes over reads everything anew."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class PollPlanner:
         self._pause = SHORTEST_PAUSE
 
     async def round(self) -> None:
-        """Plan and fly one round. People's polls come first: what they wait for is not delayed by these."""
+        """Plan one round of polls and run it. People's polls come first: what they wait for is not delayed by these."""
         now = self._now()
         if self._down_until is not None:
             if now < self._down_until:
@@ -77,12 +77,12 @@ class PollPlanner:
         chosen = self._schedule.next(now, self._tokens, self._most)
         if await self._ask_tokens(now) and len(chosen) < self._most:
             chosen += self._schedule.next(now, self._tokens, self._most - len(chosen), again=True)
-        await asyncio.gather(*(self._fly(school_id, poll) for school_id, poll in chosen))
+        await asyncio.gather(*(self._poll(school_id, poll) for school_id, poll in chosen))
 
     async def _learn(self, now: datetime) -> None:
         """Read what people look at, and, less often, what else is wanted; then what others saw since."""
         async with transaction(self._reader) as tx:
-            interests = await store.interests_since(tx, now - WATCHED)
+            interests = await queries.interests_since(tx, now - WATCHED)
         places = {(one.department, one.category) for one in interests}
         stale = self._wished_at is None or not self._wished_at <= now < self._wished_at + WISHES_STAND
         if stale or not places <= self._seen_places:
@@ -93,7 +93,7 @@ class PollPlanner:
                 self._read_until = None  # of new centres, also what was seen long ago counts
         self._schedule.watch(interests, now)
         async with transaction(self._reader) as tx:
-            changed = await store.polls_since(tx, self._read_until, now.date())
+            changed = await queries.polls_since(tx, self._read_until, now.date())
         for poll, seen in changed:
             self._schedule.learn(poll, seen)
         self._read_until = now - OVERLAP
@@ -126,7 +126,7 @@ class PollPlanner:
         await asyncio.gather(*(ask(one) for one in unknown))
         return bool(unknown)
 
-    async def _fly(self, school_id: str, poll: Poll) -> None:
+    async def _poll(self, school_id: str, poll: Poll) -> None:
         """One poll; what it costs and what it shows of the token and of RdvPermis is remembered."""
         if self._poller.busy or self._down_until is not None:
             self._tokens.unused(school_id)

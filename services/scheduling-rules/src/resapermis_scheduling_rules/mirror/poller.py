@@ -24,7 +24,7 @@ from resapermis_scheduling_rules.domain.days import local_day, month_of, zone_of
 from resapermis_scheduling_rules.domain.polls import Poll
 from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import Status
-from resapermis_scheduling_rules.mirror import queries as store
+from resapermis_scheduling_rules.mirror import queries
 from resapermis_scheduling_rules.mirror.merge import PolledSlot
 from resapermis_scheduling_rules.peers import BUDGET, DOWN, RECONNECT, SEEN, Asker, reason
 
@@ -68,11 +68,11 @@ class Poller:
         self._engine, self._egress, self._outbox, self._now = engine, egress, outbox, now
         self._people, self._background = asyncio.Semaphore(at_once), asyncio.Semaphore(behind)
         self._per_minute, self._note_reached, self._note_came = per_minute, note_reached, note_came
-        self._flights: dict[Poll, asyncio.Task[str]] = {}
+        self._in_flight: dict[Poll, asyncio.Task[str]] = {}
         self._joined: set[asyncio.Task[str]] = set()
         self._spent: dict[str, deque[datetime]] = {}
         self._rests: dict[tuple[str, str], tuple[datetime, str]] = {}
-        self._landed_at: TallyOf[tuple[str, str]] = TallyOf()
+        self._ended_polls: TallyOf[tuple[str, str]] = TallyOf()
 
     @property
     def busy(self) -> bool:
@@ -91,7 +91,7 @@ class Poller:
         """
         tasks: list[asyncio.Task[str]] = []
         for poll in polls:
-            if poll not in self._flights and not self._may_spend(asker.school_id):
+            if poll not in self._in_flight and not self._may_spend(asker.school_id):
                 return tasks, BUDGET
             task = asyncio.create_task(self._join(poll, asker))
             self._joined.add(task)
@@ -105,7 +105,7 @@ class Poller:
 
     async def close(self) -> None:
         """Give up what is under way."""
-        tasks = [*self._joined, *self._flights.values()]
+        tasks = [*self._joined, *self._in_flight.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -120,14 +120,14 @@ class Poller:
         return True
 
     async def _join(self, poll: Poll, asker: Asker) -> str:
-        """Share the flight of others; when it failed for want of their budget or session, fly oneself."""
+        """Share the running poll of others; when it failed for want of their budget or session, poll oneself."""
         while True:
-            flight = self._flights.get(poll)
-            if flight is None:
-                flight = self._flights[poll] = asyncio.create_task(self._fly(poll, asker))
-                flight.add_done_callback(lambda task: self._landed(poll, task))
-                return await asyncio.shield(flight)
-            outcome = await asyncio.shield(flight)
+            running = self._in_flight.get(poll)
+            if running is None:
+                running = self._in_flight[poll] = asyncio.create_task(self._run(poll, asker))
+                running.add_done_callback(lambda task: self._ended(poll, task))
+                return await asyncio.shield(running)
+            outcome = await asyncio.shield(running)
             if outcome not in {BUDGET, RECONNECT}:
                 return outcome
 
@@ -136,17 +136,17 @@ class Poller:
         if not task.cancelled():
             task.exception()
 
-    def landed(self, centre_ids: Sequence[str], category: str) -> int:
+    def ended_polls(self, centre_ids: Sequence[str], category: str) -> int:
         """How many polls of these centres have ended here: what was read of them before is to be read again."""
-        return sum(self._landed_at[centre_id, category] for centre_id in centre_ids)
+        return sum(self._ended_polls[centre_id, category] for centre_id in centre_ids)
 
-    def _landed(self, poll: Poll, task: asyncio.Task[str]) -> None:
-        self._flights.pop(poll, None)
-        self._landed_at[poll.centre_id, poll.category] += 1
+    def _ended(self, poll: Poll, task: asyncio.Task[str]) -> None:
+        self._in_flight.pop(poll, None)
+        self._ended_polls[poll.centre_id, poll.category] += 1
         if not task.cancelled():
             task.exception()  # taken note of, also when every waiter has left
 
-    async def _fly(self, poll: Poll, asker: Asker) -> str:
+    async def _run(self, poll: Poll, asker: Asker) -> str:
         deadline.set(time.monotonic() + 600)  # its own time: the request that began it may end before
         async with self._people if asker.principal else self._background:
             token = (asker.school_id, asker.account_id)
@@ -187,7 +187,7 @@ class Poller:
         """RdvPermis did not answer: let this poll rest for everybody. A want of budget or session is one token's alone."""
         try:
             async with transaction(self._engine) as tx:
-                await store.note_poll(tx, poll, at, trouble=DOWN)
+                await queries.note_poll(tx, poll, at, trouble=DOWN)
         except Failure as failure:
             log.warning("poll.not_kept", code=failure.name)
         return DOWN
@@ -199,7 +199,7 @@ class Poller:
             log.warning("poll.half_an_answer", unreadable=len(slots) - len(found))
         found = list({slot.id: slot for slot in found}.values())
         async with transaction(self._engine) as tx:
-            recorded = await store.record_poll(tx, poll, found, school_id, at, whole=whole)
+            recorded = await queries.record_poll(tx, poll, found, school_id, at, whole=whole)
             statuses = {slot.status for slot in found if slot.starts_at > at}
             place = Place(poll.department, month_of(poll.day), poll.category)
             if Status.THRESHOLD_REACHED in statuses:

@@ -73,12 +73,12 @@ async def slots_by_id(tx: Tx, ids: Sequence[str]) -> dict[str, Slot]:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a poll changed that others must hear of."""
+    """What one poll changed of which events are published."""
 
     published_gone: Sequence[str] = ()
-    """Slots whose loss is published (`mirror.to_tell`)."""
+    """Slots whose loss is published (`merge.to_publish`)."""
     came: Sequence[str] = ()
-    """Slots that are free and were not known free (`mirror.came`)."""
+    """Slots that are free and were not known free (`merge.came`)."""
     doubted: bool = False
     """The answer was not believed: another poll decides."""
 
@@ -89,7 +89,7 @@ async def record_poll(
     """Write what one poll of school `asker`, asked at `at`, saw.
 
     An answer that a newer one has overtaken changes nothing. Of one that is not `whole` only what it has is believed, not
-    what it lacks. An empty answer where a whole day was (`mirror.is_doubtful`) is believed when it comes twice.
+    what it lacks. An empty answer where a whole day was (`merge.is_doubtful`) is believed when it comes twice.
     """
     scope = sa.and_(
         slots.c.centre_id == poll.centre_id,

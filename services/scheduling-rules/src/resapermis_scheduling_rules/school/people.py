@@ -15,9 +15,8 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules import events as records
 from resapermis_scheduling_rules.domain.days import instant, local_day, month_of
-from resapermis_scheduling_rules.school import events, wire
+from resapermis_scheduling_rules.school import events, staff_queries, wire
 from resapermis_scheduling_rules.school import queries as school_queries
-from resapermis_scheduling_rules.school import staff_queries as store
 from resapermis_scheduling_rules.school.fte import Hours, compute, last_night, months_in_force, oldest_month
 from resapermis_scheduling_rules.school.schools import Announce
 from resapermis_scheduling_rules.school.staff import Term, Vehicle, departments_at, due, succeed
@@ -26,7 +25,7 @@ A_ROUND = 100
 """Schools computed in one round for a department; the next round takes the next."""
 ANYWHERE = timedelta(days=1)
 """What is a day ago in UTC is past in every department."""
-KEPT_WARNINGS = store.ENDED_LATELY + timedelta(days=1)
+KEPT_WARNINGS = staff_queries.ENDED_LATELY + timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class People:
     async def set_licence(self, who: Principal, until: datetime | None) -> None:
         """Keep the end of the licence; None: not known."""
         async with transaction(self.engine) as tx:
-            await store.set_licence(tx, who.school_id, until)
+            await staff_queries.set_licence(tx, who.school_id, until)
             facts = {"licensedUntil": instant(until) if until else ""}
             record = records.did(who, "school.licence", "school", who.school_id, facts)
             await self.outbox.add(tx, self.now(), record)
@@ -51,8 +50,8 @@ class People:
         now = self.now()
         async with transaction(self.engine) as tx:
             home = await _locked(tx, who.school_id)
-            terms = succeed(await store.terms(tx, who.school_id, term.trainer_id), term)
-            await store.keep_terms(tx, who.school_id, term.trainer_id, terms, who.account_id, now)
+            terms = succeed(await staff_queries.terms(tx, who.school_id, term.trainer_id), term)
+            await staff_queries.keep_terms(tx, who.school_id, term.trainer_id, terms, who.account_id, now)
             record = records.did(who, "trainer.set", "trainer", term.trainer_id, events.term_facts(term))
             await self.outbox.add(tx, now, record)
             await recompute(tx, self.outbox, self.announce, who.school_id, home, now)
@@ -64,7 +63,7 @@ class People:
             earlier = await idempotency.earlier_answer(tx, who.account_id, request, now)
             if earlier is not None:
                 return wire.vehicle_of(pb.SetVehicleResponse.FromString(earlier).vehicle)
-            await store.add_vehicle(tx, who.school_id, vehicle, now)
+            await staff_queries.add_vehicle(tx, who.school_id, vehicle, now)
             await self._record(tx, who, vehicle, now)
             await idempotency.settle(tx, who.account_id, request, pb.SetVehicleResponse(vehicle=wire.vehicle(vehicle)))
         return vehicle
@@ -73,7 +72,7 @@ class People:
         """Change a vehicle. NOT_FOUND: the school has none by this id."""
         now = self.now()
         async with transaction(self.engine) as tx:
-            if not await store.change_vehicle(tx, who.school_id, vehicle, now):
+            if not await staff_queries.change_vehicle(tx, who.school_id, vehicle, now):
                 raise Failure(Code.CODE_NOT_FOUND, "the school has no vehicle by this id")
             await self._record(tx, who, vehicle, now)
 
@@ -86,11 +85,11 @@ class People:
         now = self.now()
         async with transaction(self.engine) as tx:
             home = await _locked(tx, who.school_id)
-            known = {term.trainer_id for term in await store.terms(tx, who.school_id)}
+            known = {term.trainer_id for term in await staff_queries.terms(tx, who.school_id)}
             for n, one in enumerate(hours):
                 if one.trainer_id not in known:
                     raise malformed(f"hours[{n}].trainer_id", "not a trainer of the school")
-            await store.declare(tx, who.school_id, hours, now)
+            await staff_queries.declare(tx, who.school_id, hours, now)
             for trainer_id in sorted({one.trainer_id for one in hours}):
                 mine = sorted((one for one in hours if one.trainer_id == trainer_id), key=lambda one: one.month)
                 facts = {f"{one.month} {one.category} {one.kind}": str(one.hundredths) for one in mine}
@@ -100,7 +99,7 @@ class People:
 
 
 async def _locked(tx: Tx, school_id: str) -> str:
-    home = await store.lock(tx, school_id)
+    home = await staff_queries.lock(tx, school_id)
     if home is None:
         raise Failure(Code.CODE_UNAVAILABLE, "the school is not known yet; try again")
     return home
@@ -109,10 +108,10 @@ async def _locked(tx: Tx, school_id: str) -> str:
 async def recompute(tx: Tx, outbox: Outbox, announce: Announce, school_id: str, home: str, now: datetime) -> None:
     """Compute a school's FTE over the months in force and record what came out differently; its row is locked."""
     months = months_in_force(now, home)
-    hours = await store.hours_since(tx, school_id, months.first)
-    before = {(one.department, one.category): one for one, _ in await store.ftes_of(tx, school_id)}
-    computed = compute(hours, departments_at(await store.terms(tx, school_id), now), [home], months)
-    await store.keep_ftes(tx, school_id, computed, now)
+    hours = await staff_queries.hours_since(tx, school_id, months.first)
+    before = {(one.department, one.category): one for one, _ in await staff_queries.ftes_of(tx, school_id)}
+    computed = compute(hours, departments_at(await staff_queries.terms(tx, school_id), now), [home], months)
+    await staff_queries.keep_ftes(tx, school_id, computed, now)
     different = [one for one in computed if before.get((one.department, one.category)) != one]
     await outbox.add(tx, now, *(events.fte_computed(school_id, one) for one in different))
     if different:
@@ -135,9 +134,9 @@ class Nights:
         """Compute what is older than its department's last night or than a planned change of trainers."""
         now = self.now()
         async with transaction(self.engine) as tx:
-            due_now = await store.terms_crossed(tx, now, A_ROUND)
-            for department in await store.departments_with_hours(tx):
-                due_now += await store.not_computed_since(tx, department, last_night(now, department), A_ROUND)
+            due_now = await staff_queries.terms_crossed(tx, now, A_ROUND)
+            for department in await staff_queries.departments_with_hours(tx):
+                due_now += await staff_queries.not_computed_since(tx, department, last_night(now, department), A_ROUND)
         for school_id in dict.fromkeys(due_now):
             async with transaction(self.engine) as tx:
                 home = await _locked(tx, school_id)
@@ -147,17 +146,17 @@ class Nights:
         """Tell schools 30, 7 and 1 days before a licence or authorisation ends, and when it has; each once."""
         now = self.now()
         async with transaction(self.engine) as tx:
-            found = await store.endings(tx, now)
+            found = await staff_queries.endings(tx, now)
         for ending in found:
             days = due(ending.ends_at, now)
             async with transaction(self.engine) as tx:
                 nearest = min(days)
-                if nearest in await store.first_to_warn(tx, ending, days):
+                if nearest in await staff_queries.first_to_warn(tx, ending, days):
                     await self.outbox.add(tx, now, *events.ending(ending, nearest))
 
     async def forget(self) -> None:
         """Delete hours that no FTE counts any more, and notes of warnings of ends long past."""
         now = self.now()
         async with transaction(self.engine) as tx:
-            await store.forget_hours(tx, oldest_month((now - ANYWHERE).date()))
-            await store.forget_endings(tx, now - KEPT_WARNINGS)
+            await staff_queries.forget_hours(tx, oldest_month((now - ANYWHERE).date()))
+            await staff_queries.forget_endings(tx, now - KEPT_WARNINGS)

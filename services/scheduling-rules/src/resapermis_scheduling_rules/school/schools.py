@@ -17,7 +17,7 @@ from resapermis_kit.rpc import peers
 from resapermis_scheduling_rules.domain.quota import Place
 from resapermis_scheduling_rules.domain.slots import School
 from resapermis_scheduling_rules.domain.standing import SchoolStanding
-from resapermis_scheduling_rules.peers import REMEMBERED, Asker, Flights, Memory
+from resapermis_scheduling_rules.peers import REMEMBERED, Asker, Memory, SingleFlight
 from resapermis_scheduling_rules.school import queries
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ class Schools:
         egress: "RdvPermisServiceAsyncStub",
         now: Clock,
         seconds: float,
-        flights: Flights,
+        single_flight: SingleFlight,
         announce: Announce,
     ) -> None:
         """`seconds` is how late a change elsewhere may be seen here."""
         self._engine, self._egress, self._now = engine, egress, now
-        self._flights, self._announce = flights, announce
+        self._single_flight, self._announce = single_flight, announce
         self._standings: Memory[SchoolStanding | None] = Memory(now, seconds)
         self._replacements: dict[tuple[str, str, str], Replacements] = {}
 
@@ -64,12 +64,12 @@ class Schools:
     async def standing_as_read(self, known: SchoolStanding | None, asker: Asker) -> SchoolStanding:
         """The same where `known` was just read along with something else."""
         if known is None:
-            await self._flights.once(("school", asker.school_id), lambda: self._ask_school(asker))
+            await self._single_flight.once(("school", asker.school_id), lambda: self._ask_school(asker))
             known = await self._read_standing(asker.school_id)
             if known is None:
                 raise Failure(Code.CODE_UNAVAILABLE, "the school could not be read back; try again")
         elif self._now() - known.seen_at >= SCHOOL_FRESH:
-            self._flights.behind(("school", asker.school_id), lambda: self._ask_school(asker))
+            self._single_flight.behind(("school", asker.school_id), lambda: self._ask_school(asker))
         return known
 
     def forget(self, school_id: str) -> None:
@@ -84,7 +84,7 @@ class Schools:
         seen = standing.thresholds.get(place)
         if seen is not None and seen.seen_at is not None and self._now() - seen.seen_at < THRESHOLD_FRESH:
             return None
-        return self._flights.behind(
+        return self._single_flight.behind(
             ("threshold", asker.school_id, month, category), lambda: self._ask_threshold(place, asker)
         )
 
@@ -94,7 +94,9 @@ class Schools:
         known = self._replacements.get(key)
         if known is not None and self._now() - known.seen_at < THRESHOLD_FRESH:
             return None
-        return self._flights.behind(("replacements", *key), lambda: self._ask_replacements(month, category, asker))
+        return self._single_flight.behind(
+            ("replacements", *key), lambda: self._ask_replacements(month, category, asker)
+        )
 
     def replacements(self, month: str, category: str, asker: Asker) -> Replacements | None:
         """What RdvPermis last stated of a month's replacements; None where it never did."""

@@ -11,10 +11,10 @@ from resapermis_kit.clock import Clock
 from resapermis_scheduling_rules.domain.days import local_day
 from resapermis_scheduling_rules.domain.polls import Interest, Poll, PollRecord, is_due, polls_for, worth
 from resapermis_scheduling_rules.domain.slots import Centre
-from resapermis_scheduling_rules.mirror import queries as store
+from resapermis_scheduling_rules.mirror import queries
 from resapermis_scheduling_rules.mirror.poller import Poller
 from resapermis_scheduling_rules.parameters.queries import Rulebooks
-from resapermis_scheduling_rules.peers import REMEMBERED, SEEN, Asker, Flights, Memory
+from resapermis_scheduling_rules.peers import REMEMBERED, SEEN, Asker, Memory, SingleFlight
 from resapermis_scheduling_rules.school.schools import Schools
 from resapermis_scheduling_rules.search.wanted import Wanted
 
@@ -61,14 +61,14 @@ class Freshness:
         schools: Schools,
         rulebooks: Rulebooks,
         poller: Poller,
-        flights: Flights,
+        single_flight: SingleFlight,
         now: Clock,
         *,
         first_poll_seconds: float,
     ) -> None:
         """`first_poll_seconds`: how long a search waits when nothing of its window was ever seen."""
         self._engine, self._poller, self._now = engine, poller, now
-        self._schools, self._rulebooks, self._flights = schools, rulebooks, flights
+        self._schools, self._rulebooks, self._single_flight = schools, rulebooks, single_flight
         self._first_poll_seconds = first_poll_seconds
         self._accounts: Memory[Account] = Memory(now, ACCOUNT_SECONDS)
         self._noted: dict[Interest, datetime] = {}
@@ -96,12 +96,12 @@ class Freshness:
 
     async def _account(self, wanted: Wanted, centres: Sequence[Centre], *, poll_now: bool) -> Account:
         ids = tuple(centre.id for centre in centres)
-        landed = self._poller.landed(ids, wanted.category)
+        ended_polls = self._poller.ended_polls(ids, wanted.category)
         days = tuple(
             local_day(at, wanted.department or centres[0].department) if centres else None
             for at in (wanted.since, wanted.until)
         )
-        key = (ids, landed, wanted.category, days, wanted.weekdays, poll_now)
+        key = (ids, ended_polls, wanted.category, days, wanted.weekdays, poll_now)
         return await self._accounts.get(key, lambda: self._read(wanted, centres, poll_now=poll_now))
 
     async def _read(self, wanted: Wanted, centres: Sequence[Centre], *, poll_now: bool) -> Account:
@@ -112,7 +112,7 @@ class Freshness:
         every_day = sorted(set().union(*days.values()))
         expected = sum(len(days[centre.department]) for centre in near)
         fresh = timedelta(0) if poll_now else await self._least_fresh(near, wanted.category)
-        known = await store.account_of(
+        known = await queries.account_of(
             self._engine,
             wanted.category,
             near,
@@ -126,7 +126,7 @@ class Freshness:
             answered, oldest = known.answered, known.oldest_seen_at
         else:  # some were never tried, or the day is another somewhere
             polls = self._polls(wanted, near)
-            seen = await store.polls_seen(self._engine, wanted.category, polls)
+            seen = await queries.polls_seen(self._engine, wanted.category, polls)
             doubtful = [(poll, seen.get(poll)) for poll in polls]
             moments = [one.seen_at for one in seen.values() if one.seen_at is not None]
             answered, oldest = len(moments), min(moments, default=None)
@@ -164,7 +164,7 @@ class Freshness:
         return due
 
     def _note_interest(self, wanted: Wanted, centres: Sequence[Centre], who: Asker) -> None:
-        """Tell the planner behind the answer what people look at, once a minute: it remembers for ten."""
+        """Give the planner, behind the answer, what people look at, once a minute: it remembers for ten."""
         narrow = bool(wanted.centre_ids) or wanted.within_km is not None
         places: dict[str, list[str]] = {}
         for centre in centres:
@@ -182,14 +182,14 @@ class Freshness:
             self._noted.clear()
         self._noted[interest] = now
         self._unwritten.append((interest, now))
-        self._flights.behind("interests", self._write_interests)
+        self._single_flight.behind("interests", self._write_interests)
 
     async def _write_interests(self) -> None:
         """All that came in a moment together: a commit each, beside the answers, was a tenth of a search's CPU."""
         await asyncio.sleep(BATCH_SECONDS)
         while self._unwritten:
             noted, self._unwritten = self._unwritten, []
-            await store.note_interests(self._engine, noted)
+            await queries.note_interests(self._engine, noted)
 
 
 def _days(wanted: Wanted, department: str) -> list[date]:

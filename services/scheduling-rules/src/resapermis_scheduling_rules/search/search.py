@@ -23,7 +23,7 @@ from resapermis_scheduling_rules.parameters.queries import Rulebooks
 from resapermis_scheduling_rules.peers import SEEN, Asker, asker, reason
 from resapermis_scheduling_rules.school import queries as school_queries
 from resapermis_scheduling_rules.school.schools import Schools
-from resapermis_scheduling_rules.search import queries as store
+from resapermis_scheduling_rules.search import queries
 from resapermis_scheduling_rules.search import wire as search_wire
 from resapermis_scheduling_rules.search.departments import MOST_ASKED, near
 from resapermis_scheduling_rules.search.freshness import Freshness, Window
@@ -119,7 +119,7 @@ class Finder:
             part = step(wanted, self.streams, begin[0], many, times)
             rows: Sequence[Row] = ()
             if part.parts:
-                rows = await store.read_step(engine, reading, wanted.category, wanted.kind, begin, part)
+                rows = await queries.read_step(engine, reading, wanted.category, wanted.kind, begin, part)
             upto = complete_until(part, rows)
             if wanted.consecutive > 1 and upto[0] < wanted.until:
                 upto = (min(day_of(upto, department) for department in self.streams.values()), "")

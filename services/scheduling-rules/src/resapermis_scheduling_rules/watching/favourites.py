@@ -16,9 +16,9 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.peers import Asker, Flights, asker
+from resapermis_scheduling_rules.peers import Asker, SingleFlight, asker
 from resapermis_scheduling_rules.watching import events as watch_events
-from resapermis_scheduling_rules.watching import queries as store
+from resapermis_scheduling_rules.watching import queries
 from resapermis_scheduling_rules.watching.queries import Favourite
 from resapermis_scheduling_rules.watching.wishes import AT_HOME
 
@@ -35,10 +35,21 @@ class Favourites:
     """A school's favourite centres: read when asked for, a few schools at a time otherwise."""
 
     def __init__(
-        self, engine: AsyncEngine, egress: "RdvPermisServiceAsyncStub", outbox: Outbox, now: Clock, flights: Flights
+        self,
+        engine: AsyncEngine,
+        egress: "RdvPermisServiceAsyncStub",
+        outbox: Outbox,
+        now: Clock,
+        single_flight: SingleFlight,
     ) -> None:
         """Records go through `outbox`."""
-        self._engine, self._egress, self._outbox, self._now, self._flights = engine, egress, outbox, now, flights
+        self._engine, self._egress, self._outbox, self._now, self._single_flight = (
+            engine,
+            egress,
+            outbox,
+            now,
+            single_flight,
+        )
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def get(self, *, poll_now: bool) -> pb.ListFavouriteCentresResponse:
@@ -46,7 +57,7 @@ class Favourites:
         who = asker()
         found, seen_at = await self._kept(who.school_id)
         if poll_now or seen_at is None:
-            await self._flights.once(("favourites", who.school_id), lambda: self.read(who))
+            await self._single_flight.once(("favourites", who.school_id), lambda: self.read(who))
             found, seen_at = await self._kept(who.school_id)
         response = pb.ListFavouriteCentresResponse(favourites=[_favourite(one) for one in found])
         if seen_at is not None:
@@ -61,11 +72,11 @@ class Favourites:
             answer = await peers.ask(self._egress.ListFavourites, request, principal=who.principal)
         except Failure:
             async with transaction(self._engine) as tx:
-                await store.tried_favourites(tx, who.school_id, at)
+                await queries.tried_favourites(tx, who.school_id, at)
             raise
         found = [Favourite(one.category, one.centre_id, min(max(one.priority, 0), 2)) for one in answer.favourites]
         async with transaction(self._engine) as tx:
-            await store.keep_favourites(tx, who.school_id, found, at)
+            await queries.keep_favourites(tx, who.school_id, found, at)
 
     async def choose(self, request: pb.SetFavouriteCentresRequest) -> pb.SetFavouriteCentresResponse:
         """RdvPermis first, then ours: what it refuses or does not answer is not kept."""
@@ -84,11 +95,11 @@ class Favourites:
         except Failure as failure:
             if failure.code in {Code.CODE_UNKNOWN_OUTCOME, Code.CODE_DEADLINE, Code.CODE_UNAVAILABLE}:
                 async with transaction(self._engine) as tx:
-                    await store.doubt_favourites(tx, person.school_id, at)
+                    await queries.doubt_favourites(tx, person.school_id, at)
             raise
         kept = [Favourite(category, one.centre_id, one.priority) for one in answer.favourites]
         async with transaction(self._engine) as tx:
-            await store.keep_favourites(tx, person.school_id, kept, at, category)
+            await queries.keep_favourites(tx, person.school_id, kept, at, category)
             record = watch_events.favourites_set(person, category, [one.centre_id for one in kept])
             await self._outbox.add(tx, at, record)
         found, _ = await self._kept(person.school_id)
@@ -98,7 +109,7 @@ class Favourites:
         """Read those that were not read for the longest; one that cannot be read is tried again half a day later."""
         now = self._now()
         async with transaction(self._engine) as tx:
-            due = await store.favourites_due(tx, now - FAVOURITES_FRESH, now - AT_HOME, A_ROUND)
+            due = await queries.favourites_due(tx, now - FAVOURITES_FRESH, now - AT_HOME, A_ROUND)
         for school_id in due:
             try:
                 await self.read(Asker(school_id))
@@ -107,7 +118,7 @@ class Favourites:
 
     async def _kept(self, school_id: str) -> tuple[Sequence[Favourite], datetime | None]:
         async with transaction(self._reader) as tx:
-            return await store.favourites_of(tx, school_id)
+            return await queries.favourites_of(tx, school_id)
 
 
 def _chosen(request: pb.SetFavouriteCentresRequest, category: str) -> list[Favourite]:

@@ -14,7 +14,7 @@ from resapermis_kit.errors import Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules.domain.days import day_start, local_day, month_of
 from resapermis_scheduling_rules.domain.slots import Slot, Status
-from resapermis_scheduling_rules.mirror import queries as slots_store
+from resapermis_scheduling_rules.mirror import queries as mirror_queries
 from resapermis_scheduling_rules.parameters.queries import Rulebooks
 from resapermis_scheduling_rules.peers import Asker
 from resapermis_scheduling_rules.school import queries as schools
@@ -24,7 +24,7 @@ from resapermis_scheduling_rules.search.page import Judged, PageJudge
 from resapermis_scheduling_rules.search.search import Finder
 from resapermis_scheduling_rules.search.wanted import Wanted, matches, opens
 from resapermis_scheduling_rules.watching import events as watch_events
-from resapermis_scheduling_rules.watching import queries as store
+from resapermis_scheduling_rules.watching import queries
 from resapermis_scheduling_rules.watching.queries import Saved
 
 A_ROUND = 500
@@ -54,8 +54,8 @@ class Matcher:
         """Take in what is due; published, and taken, in one transaction, so that a crash neither loses nor repeats."""
         now = self._now()
         async with transaction(self._reader) as tx:
-            news = await store.due_news(tx, now, A_ROUND)
-            known = await slots_store.slots_by_id(tx, sorted({slot_id for slot_id, _ in news})) if news else {}
+            news = await queries.due_news(tx, now, A_ROUND)
+            known = await mirror_queries.slots_by_id(tx, sorted({slot_id for slot_id, _ in news})) if news else {}
         if not news:
             return
         places: dict[tuple[str, str], list[Slot]] = {}
@@ -66,10 +66,10 @@ class Matcher:
         for (category, department), slots in places.items():
             await self._match(category, department, slots, now, found_so_far)
         async with transaction(self._engine) as tx:
-            await store.take_news(tx, news)
-            await store.again(tx, found_so_far.later)
+            await queries.take_news(tx, news)
+            await queries.again(tx, found_so_far.later)
             for saved, slots in sorted(found_so_far.matched, key=lambda one: one[0].id):
-                fresh = await store.note_matches(tx, saved.id, [slot.id for slot in slots], now)
+                fresh = await queries.note_matches(tx, saved.id, [slot.id for slot in slots], now)
                 unpublished = [slot for slot in slots if slot.id in fresh]
                 if unpublished:
                     await self._outbox.add(tx, now, *watch_events.matched(saved, unpublished))
@@ -79,7 +79,7 @@ class Matcher:
     ) -> None:
         """All news of one place against the searches of that place alone."""
         async with transaction(self._reader) as tx:
-            interested = await store.interested(tx, category, department, {slot.centre.id for slot in slots})
+            interested = await queries.interested(tx, category, department, {slot.centre.id for slot in slots})
         by_school: dict[str, list[Saved]] = {}
         for saved in interested:
             by_school.setdefault(saved.school_id, []).append(saved)

@@ -20,7 +20,7 @@ from resapermis_scheduling_rules.search import wire as search_wire
 from resapermis_scheduling_rules.search.departments import near
 from resapermis_scheduling_rules.search.wanted import Wanted
 from resapermis_scheduling_rules.watching import events as watch_events
-from resapermis_scheduling_rules.watching import queries as store
+from resapermis_scheduling_rules.watching import queries
 from resapermis_scheduling_rules.watching.queries import MOST_SEARCHES, Saved, Scope
 
 LONGEST_LABEL = 80
@@ -64,7 +64,7 @@ class SavedSearches:
             earlier = await idempotency.earlier_answer(tx, person.account_id, request, now)
             if earlier is not None:
                 return pb.SaveSearchResponse.FromString(earlier)
-            if not await store.save(tx, kept, where):
+            if not await queries.save(tx, kept, where):
                 raise malformed("search", f"at most {MOST_SEARCHES} saved searches: delete one first")
             response = pb.SaveSearchResponse(search=_saved(kept))
             await self._outbox.add(tx, now, watch_events.search_kept(person, kept))
@@ -75,14 +75,14 @@ class SavedSearches:
         """The caller's searches, newest first."""
         person = caller().school()
         async with transaction(self._reader) as tx:
-            found = await store.saved_by(tx, person.account_id, person.school_id)
+            found = await queries.saved_by(tx, person.account_id, person.school_id)
         return pb.ListSavedSearchesResponse(searches=[_saved(one) for one in found])
 
     async def delete(self, request: pb.DeleteSavedSearchRequest) -> pb.DeleteSavedSearchResponse:
         """Forget one. NOT_FOUND: none of the caller's has this id."""
         person = caller().school()
         async with transaction(self._engine) as tx:
-            if not await store.forget_search(tx, _search_id(request.id), person.account_id, person.school_id):
+            if not await queries.forget_search(tx, _search_id(request.id), person.account_id, person.school_id):
                 raise Failure(Code.CODE_NOT_FOUND, "no saved search of yours has this id")
             await self._outbox.add(tx, self._now(), watch_events.search_forgotten(person, request.id))
         return pb.DeleteSavedSearchResponse()

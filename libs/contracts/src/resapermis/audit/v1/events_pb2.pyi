@@ -84,7 +84,7 @@ class Record(_message.Message):
     id: _builtins.str
     """UUIDv7, also the event id."""
     source: _builtins.str
-    """The service that says it."""
+    """The service that publishes it."""
     action: _builtins.str
     """Permission-like word: "basket.hold", "mandate.create", "candidate.read"."""
     object_kind: _builtins.str
@@ -148,7 +148,7 @@ class Actor(_message.Message):
         KIND_SYSTEM: Actor._Kind.ValueType  # 2
         """A service, unasked (expiry, reconciliation)."""
         KIND_RDVPERMIS: Actor._Kind.ValueType  # 3
-        """The State, as found by looking."""
+        """The State, as found by polling."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     KIND_UNSPECIFIED: Actor.Kind.ValueType  # 0
@@ -156,7 +156,7 @@ class Actor(_message.Message):
     KIND_SYSTEM: Actor.Kind.ValueType  # 2
     """A service, unasked (expiry, reconciliation)."""
     KIND_RDVPERMIS: Actor.Kind.ValueType  # 3
-    """The State, as found by looking."""
+    """The State, as found by polling."""
 
     KIND_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int

@@ -91,7 +91,7 @@ class Line(_message.Message):
     changing: _builtins.bool
     """A cancellation or replacement was asked and its outcome is not known yet."""
     trainer_id: _builtins.str
-    """RdvPermis' employee id, and the school's vehicle, where said."""
+    """RdvPermis' employee id, and the school's vehicle, where stated."""
     vehicle_id: _builtins.str
     found_elsewhere: _builtins.bool
     """Found at RdvPermis, booked there without ResaPermis."""
@@ -257,7 +257,7 @@ class HoldLine(_message.Message):
     candidate_id: _builtins.str
     """Absent: named later, before validation."""
     trainer_id: _builtins.str
-    """Who accompanies (RdvPermis' employee id) and in what; each may be said later, or never."""
+    """Who accompanies (RdvPermis' employee id) and in what; each may be stated later, or never."""
     vehicle_id: _builtins.str
     def __init__(
         self,
@@ -324,7 +324,7 @@ class PrepareOpeningRequest(_message.Message):
     CANDIDATE_IDS_FIELD_NUMBER: _builtins.int
     SLOT_ID_FIELD_NUMBER: _builtins.int
     category: _builtins.str
-    """Said again: what is ready stays, what is old is done anew."""
+    """Asked again: what is ready stays, what is old is done anew."""
     department: _builtins.str
     slot_id: _builtins.str
     """A slot of this kind to ask RdvPermis about, where one is known already; empty: restrictions and mandates alone decide."""
@@ -440,7 +440,7 @@ class SetLineResourcesRequest(_message.Message):
     request_id: _builtins.str
     line_id: _builtins.str
     trainer_id: _builtins.str
-    """Empty: nobody said."""
+    """Empty: nobody stated one."""
     vehicle_id: _builtins.str
     def __init__(
         self,

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LineChanged(_message.Message):
-    """A line changed state: the one fact that basket says; readers filter by `to`."""
+    """A line changed state: the one event that basket publishes; readers filter by `to`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -168,7 +168,7 @@ Global___ResultFound: _TypeAlias = ResultFound  # noqa: Y015
 
 @_typing.final
 class PenaltiesFound(_message.Message):
-    """What RdvPermis itself says restricts a candidate; the whole list, as found by looking."""
+    """What RdvPermis itself says restricts a candidate; the whole list, as found by polling."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -51,7 +51,7 @@ class Recipient(_message.Message):
     """"fr" or "en"."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """"school_admin", "school_manager", "trainer": what concerns managers alone is not told to others."""
+        """"school_admin", "school_manager", "trainer": what concerns managers alone is not sent to others."""
 
     def __init__(
         self,

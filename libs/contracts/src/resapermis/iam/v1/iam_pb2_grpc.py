@@ -47,7 +47,7 @@ class IamServiceServicer:
     """
 
     def ListRecipients(self, request, context):
-        """Who of a school is told by mail: for notification only.
+        """Who of a school is notified by mail: for notification only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,7 @@ class IamServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IamServiceAsyncStub: ...
     ListRecipients: _grpc.UnaryUnaryMultiCallable[_iam_pb2.ListRecipientsRequest, _iam_pb2.ListRecipientsResponse]
-    """Who of a school is told by mail: for notification only."""
+    """Who of a school is notified by mail: for notification only."""
 
 @_typing.type_check_only
 class IamServiceAsyncStub(IamServiceStub):
@@ -42,7 +42,7 @@ class IamServiceAsyncStub(IamServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListRecipients: _aio.UnaryUnaryMultiCallable[_iam_pb2.ListRecipientsRequest, _iam_pb2.ListRecipientsResponse]  # type: ignore[assignment]
-    """Who of a school is told by mail: for notification only."""
+    """Who of a school is notified by mail: for notification only."""
 
 class IamServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts, as far as other services must know them. Served by auth-gateway's web face."""
@@ -53,6 +53,6 @@ class IamServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _iam_pb2.ListRecipientsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_iam_pb2.ListRecipientsResponse, _abc.Awaitable[_iam_pb2.ListRecipientsResponse]]:
-        """Who of a school is told by mail: for notification only."""
+        """Who of a school is notified by mail: for notification only."""
 
 def add_IamServiceServicer_to_server(servicer: IamServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -140,7 +140,7 @@ class AddUnavailabilityResponse(_message.Message):
     def unavailability(self) -> Global___Unavailability: ...
     @_builtins.property
     def met_line_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Coming bookings of the school that it meets, by basket's line id: told, not changed."""
+        """Coming bookings of the school that it meets, by basket's line id: named, not changed."""
 
     def __init__(
         self,

@@ -82,7 +82,7 @@ Global___ThresholdReached: _TypeAlias = ThresholdReached  # noqa: Y015
 
 @_typing.final
 class RuleChanged(_message.Message):
-    """A parameter of the rules will change (or has): approved by a second person. Told to everybody."""
+    """A parameter of the rules will change (or has): approved by a second person. Everybody is notified."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

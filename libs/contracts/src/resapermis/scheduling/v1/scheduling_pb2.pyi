@@ -311,9 +311,9 @@ class SearchSlotsResponse(_message.Message):
     THRESHOLD_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
     incomplete: _builtins.bool
-    """Part of the window has never been looked at, or is being looked at now."""
+    """Part of the window has never been polled, or is being polled now."""
     incomplete_reason: _builtins.str
-    """Why not everything could be looked at: "", "budget", "rdvpermis_down", "reconnect"."""
+    """Why not everything could be polled: "", "budget", "rdvpermis_down", "reconnect"."""
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgedSlot]: ...
     @_builtins.property
@@ -419,7 +419,7 @@ class EvaluateLine(_message.Message):
     candidate_busy: _builtins.bool
     """The candidate has another live line or booking of this category."""
     trainer_id: _builtins.str
-    """Who accompanies and in what, where the school said it."""
+    """Who accompanies and in what, where the school stated it."""
     vehicle_id: _builtins.str
     rdvpermis_eligible: _builtins.bool
     """RdvPermis' own word on this candidate and category (candidats/recherche), where it was asked: it wins."""

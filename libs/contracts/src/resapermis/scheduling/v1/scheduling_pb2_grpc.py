@@ -102,7 +102,7 @@ class SchedulingServiceServicer:
     """
 
     def SearchSlots(self, request, context):
-        """Slots of a department, each with its age and its verdict for the caller's school. What is stale is looked at again.
+        """Slots of a department, each with its age and its verdict for the caller's school. What is stale is polled again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,7 +159,7 @@ class SchedulingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SaveSearch(self, request, context):
-        """Keep a search: it is looked at more often, and a slot that comes to match it is told. Nothing is ever booked by it.
+        """Keep a search: it is polled more often, and a slot that comes to match it is published. Nothing is ever booked by it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,7 @@ class SchedulingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SchedulingServiceAsyncStub: ...
     SearchSlots: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.SearchSlotsRequest, _scheduling_pb2.SearchSlotsResponse]
-    """Slots of a department, each with its age and its verdict for the caller's school. What is stale is looked at again."""
+    """Slots of a department, each with its age and its verdict for the caller's school. What is stale is polled again."""
     Evaluate: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.EvaluateRequest, _scheduling_pb2.EvaluateResponse]
     """May the caller's school take these slots for these candidates now? All rules answer."""
     ListCentres: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.ListCentresRequest, _scheduling_pb2.ListCentresResponse]
@@ -52,7 +52,7 @@ class SchedulingServiceStub:
     SetFavouriteCentres: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.SetFavouriteCentresRequest, _scheduling_pb2.SetFavouriteCentresResponse]
     """Choose the favourites of a category group; RdvPermis' own are changed with them."""
     SaveSearch: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.SaveSearchRequest, _scheduling_pb2.SaveSearchResponse]
-    """Keep a search: it is looked at more often, and a slot that comes to match it is told. Nothing is ever booked by it."""
+    """Keep a search: it is polled more often, and a slot that comes to match it is published. Nothing is ever booked by it."""
     ListSavedSearches: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.ListSavedSearchesRequest, _scheduling_pb2.ListSavedSearchesResponse]
     """The caller's saved searches, newest first."""
     DeleteSavedSearch: _grpc.UnaryUnaryMultiCallable[_scheduling_pb2.DeleteSavedSearchRequest, _scheduling_pb2.DeleteSavedSearchResponse]
@@ -66,7 +66,7 @@ class SchedulingServiceAsyncStub(SchedulingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SearchSlots: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.SearchSlotsRequest, _scheduling_pb2.SearchSlotsResponse]  # type: ignore[assignment]
-    """Slots of a department, each with its age and its verdict for the caller's school. What is stale is looked at again."""
+    """Slots of a department, each with its age and its verdict for the caller's school. What is stale is polled again."""
     Evaluate: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.EvaluateRequest, _scheduling_pb2.EvaluateResponse]  # type: ignore[assignment]
     """May the caller's school take these slots for these candidates now? All rules answer."""
     ListCentres: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.ListCentresRequest, _scheduling_pb2.ListCentresResponse]  # type: ignore[assignment]
@@ -84,7 +84,7 @@ class SchedulingServiceAsyncStub(SchedulingServiceStub):
     SetFavouriteCentres: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.SetFavouriteCentresRequest, _scheduling_pb2.SetFavouriteCentresResponse]  # type: ignore[assignment]
     """Choose the favourites of a category group; RdvPermis' own are changed with them."""
     SaveSearch: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.SaveSearchRequest, _scheduling_pb2.SaveSearchResponse]  # type: ignore[assignment]
-    """Keep a search: it is looked at more often, and a slot that comes to match it is told. Nothing is ever booked by it."""
+    """Keep a search: it is polled more often, and a slot that comes to match it is published. Nothing is ever booked by it."""
     ListSavedSearches: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.ListSavedSearchesRequest, _scheduling_pb2.ListSavedSearchesResponse]  # type: ignore[assignment]
     """The caller's saved searches, newest first."""
     DeleteSavedSearch: _aio.UnaryUnaryMultiCallable[_scheduling_pb2.DeleteSavedSearchRequest, _scheduling_pb2.DeleteSavedSearchResponse]  # type: ignore[assignment]
@@ -101,7 +101,7 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduling_pb2.SearchSlotsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_pb2.SearchSlotsResponse, _abc.Awaitable[_scheduling_pb2.SearchSlotsResponse]]:
-        """Slots of a department, each with its age and its verdict for the caller's school. What is stale is looked at again."""
+        """Slots of a department, each with its age and its verdict for the caller's school. What is stale is polled again."""
 
     @_abc_1.abstractmethod
     def Evaluate(
@@ -167,7 +167,7 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduling_pb2.SaveSearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_pb2.SaveSearchResponse, _abc.Awaitable[_scheduling_pb2.SaveSearchResponse]]:
-        """Keep a search: it is looked at more often, and a slot that comes to match it is told. Nothing is ever booked by it."""
+        """Keep a search: it is polled more often, and a slot that comes to match it is published. Nothing is ever booked by it."""
 
     @_abc_1.abstractmethod
     def ListSavedSearches(

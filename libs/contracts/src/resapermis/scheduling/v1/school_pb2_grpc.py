@@ -141,7 +141,7 @@ class SchoolServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeclareHours(self, request, context):
-        """Declare a trainer's hours of a month, whole figures of one kind; said again, they replace.
+        """Declare a trainer's hours of a month, whole figures of one kind; stated again, they replace.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

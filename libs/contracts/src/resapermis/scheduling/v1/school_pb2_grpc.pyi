@@ -48,7 +48,7 @@ class SchoolServiceStub:
     SetVehicle: _grpc.UnaryUnaryMultiCallable[_school_pb2.SetVehicleRequest, _school_pb2.SetVehicleResponse]
     """Add or change a vehicle."""
     DeclareHours: _grpc.UnaryUnaryMultiCallable[_school_pb2.DeclareHoursRequest, _school_pb2.DeclareHoursResponse]
-    """Declare a trainer's hours of a month, whole figures of one kind; said again, they replace."""
+    """Declare a trainer's hours of a month, whole figures of one kind; stated again, they replace."""
     ListHours: _grpc.UnaryUnaryMultiCallable[_school_pb2.ListHoursRequest, _school_pb2.ListHoursResponse]
     """Hours of the last months and the FTE computed from them."""
     GetStanding: _grpc.UnaryUnaryMultiCallable[_school_pb2.GetStandingRequest, _school_pb2.GetStandingResponse]
@@ -78,7 +78,7 @@ class SchoolServiceAsyncStub(SchoolServiceStub):
     SetVehicle: _aio.UnaryUnaryMultiCallable[_school_pb2.SetVehicleRequest, _school_pb2.SetVehicleResponse]  # type: ignore[assignment]
     """Add or change a vehicle."""
     DeclareHours: _aio.UnaryUnaryMultiCallable[_school_pb2.DeclareHoursRequest, _school_pb2.DeclareHoursResponse]  # type: ignore[assignment]
-    """Declare a trainer's hours of a month, whole figures of one kind; said again, they replace."""
+    """Declare a trainer's hours of a month, whole figures of one kind; stated again, they replace."""
     ListHours: _aio.UnaryUnaryMultiCallable[_school_pb2.ListHoursRequest, _school_pb2.ListHoursResponse]  # type: ignore[assignment]
     """Hours of the last months and the FTE computed from them."""
     GetStanding: _aio.UnaryUnaryMultiCallable[_school_pb2.GetStandingRequest, _school_pb2.GetStandingResponse]  # type: ignore[assignment]
@@ -147,7 +147,7 @@ class SchoolServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _school_pb2.DeclareHoursRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_school_pb2.DeclareHoursResponse, _abc.Awaitable[_school_pb2.DeclareHoursResponse]]:
-        """Declare a trainer's hours of a month, whole figures of one kind; said again, they replace."""
+        """Declare a trainer's hours of a month, whole figures of one kind; stated again, they replace."""
 
     @_abc_1.abstractmethod
     def ListHours(
