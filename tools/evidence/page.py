@@ -19,7 +19,7 @@ tests that name an id; `make lint` fails when this page is stale.
   fail) is tried by `make controls`.
 - **partly**: something of it stands; what is missing is named. **open**: nothing that counts.
 
-A test that is skipped, expected to fail, or left out in CI supports nothing and is not listed.
+A test that is skipped, expected to fail (be it one of its cases), or left out in CI supports nothing and is not listed.
 """
 
 

@@ -1,7 +1,12 @@
-"""Marks of Python tests, read from the source without running anything: of functions, classes and whole modules."""
+"""Marks of Python tests, read from the source without running anything: of functions, classes and whole modules.
+
+Ids are read where they stand plainly: in a decorator, in `pytestmark`, or in a name that stands there; everywhere else they are
+refused. What skips or is expected to fail is followed through the module's own functions and names, and taken for the whole test
+even if only one of its cases has it. What an imported fixture does is not seen.
+"""
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +20,17 @@ IDLE = {
     "root": "left out without root",
 }
 """Marks with which a test supports nothing, and why."""
-_LEAVES = ("pytest.skip", "pytest.xfail", "pytest.importorskip")
+_LEAVES = ("skip", "xfail", "importorskip")
+_NOT_BY_ITSELF = {
+    "pytest": {"mark", "param", *_LEAVES},
+    "unittest": {"skip", "skipIf", "skipUnless", "expectedFailure"},
+}
+"""What is written in full, so that it is seen."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class UnreadableMark(Exception):
-    """A mark whose ids are computed: nobody can say without running what it names."""
+    """A mark of which nobody can say without running what it names, or which test has it."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +53,171 @@ def python_tests(root: Path) -> Iterator[Named]:
                 yield from tests_of(file.read_text(encoding="utf-8"), file.relative_to(root).as_posix())
 
 
-def tests_of(source: str, file: str) -> Iterator[Named]:
-    """The tests of one module; `file` is what they are called by."""
-    tree = ast.parse(source)
-    aliases = {target: value for target, value in _assigned(tree.body) if "pytest.mark" in ast.unparse(value)}
-    yield from _tests(tree.body, file, "", _pytestmark(tree.body, aliases, file), aliases)
+def tests_of(source: str, file: str) -> list[Named]:
+    """The tests of one module; `file` is what they are called by. UnreadableMark for any form that is not understood."""
+    return _Module(ast.parse(source), file).tests()
 
 
-def _tests(
-    body: Iterable[ast.stmt], file: str, prefix: str, around: _Marks, aliases: Mapping[str, ast.expr]
-) -> Iterator[Named]:
-    for node in body:
-        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
-            marks = around | _marks(node.decorator_list, aliases, file) | _pytestmark(node.body, aliases, file)
-            yield from _tests(node.body, file, f"{prefix}{node.name}::", marks, aliases)
-        elif isinstance(node, Function) and node.name.startswith("test"):
-            marks = around | _marks(node.decorator_list, aliases, file)
-            yield Named(file, prefix + node.name, marks.ids, marks.idle or _leaves(node))
+class _Module:
+    """One module's marks: `_idle` is why whoever uses one of its names supports nothing, `_read` are the nodes understood."""
+
+    def __init__(self, tree: ast.Module, file: str) -> None:
+        self._tree = tree
+        self._file = file
+        self._aliases = {name: value for name, value in _assigned(tree.body) if _says_mark(value)}
+        self._idle: dict[str, str] = {}
+        self._read: set[ast.AST] = set()
+        while self._spread():
+            pass
+
+    def tests(self) -> list[Named]:
+        """All tests, after which nothing that looks like a mark of requirements is left unread."""
+        around = self._pytestmark(self._tree.body) | _Marks(idle=self._idle_of_all())
+        found = list(self._tests(self._tree.body, "", around))
+        ids = {
+            name: self._marks([value], ()) for name, value in self._aliases.items() if "mark.req" in ast.unparse(value)
+        }
+        above = {child: node for node in ast.walk(self._tree) for child in ast.iter_child_nodes(node)}
+        for node in ast.walk(self._tree):
+            self._refuse_short_forms(node, above)
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "pytest.mark.req" and node not in self._read:
+                raise self._unreadable(node, "a mark is read on a test, a class or in pytestmark only")
+            if (
+                isinstance(node, ast.Name)
+                and isinstance(node.ctx, ast.Load)
+                and node.id in ids
+                and node not in self._read
+            ):
+                raise self._unreadable(node, f"{node.id} names ids: use it on a test, a class or in pytestmark only")
+        return found
+
+    def _spread(self) -> bool:
+        """Follow skips and expected failures to the names defined by them; whether that has found more."""
+        before = len(self._idle)
+        for node in self._tree.body:
+            if isinstance(node, ast.ClassDef | Function):
+                if not node.name.lower().startswith("test") and (why := self._why(node)):
+                    self._idle.setdefault(node.name, why)
+            elif not isinstance(node, ast.Import | ast.ImportFrom) and (why := self._why(node)):
+                plain = isinstance(
+                    node, ast.Assign | ast.AnnAssign
+                )  # else CASES.append(…) and the like: whatever it uses
+                names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)} - {"pytest", "pytestmark"}
+                stored = {
+                    one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
+                }
+                for name in names & stored if plain else names:
+                    self._idle.setdefault(name, why)
+        return len(self._idle) > before
+
+    def _idle_of_all(self) -> str:
+        """Why no test of the module supports anything: it leaves as it is imported, or in a fixture that all have."""
+        for node in self._tree.body:
+            if isinstance(node, Function):
+                if node.name in self._idle and any("autouse=True" in ast.unparse(one) for one in node.decorator_list):
+                    return self._idle[node.name]
+            elif not isinstance(node, ast.ClassDef) and (why := self._why(node, leaves=True)).startswith("calls"):
+                return why
+        return ""
+
+    def _why(self, node: ast.AST, *, leaves: bool = False) -> str:
+        """Why what holds this node supports nothing; empty when it may. `leaves`: only what is called, not what is marked."""
+        for one in ast.walk(node):
+            if isinstance(one, ast.Attribute):
+                words = ast.unparse(one)
+                name = words.removeprefix("pytest.mark.")
+                if not leaves and name != words and name in IDLE:
+                    return IDLE[name]
+                if words in {f"pytest.{leave}" for leave in _LEAVES} or one.attr in {"SkipTest", "skipTest"}:
+                    return f"calls {words}"
+            elif isinstance(one, ast.Name | ast.arg):
+                name = one.id if isinstance(one, ast.Name) else one.arg
+                if name == "SkipTest":
+                    return "calls SkipTest"
+                if not leaves and name in self._idle:
+                    return self._idle[name]
+            elif isinstance(one, ast.Call) and ast.unparse(one.func) == "pytest.mark.usefixtures" and not leaves:
+                names = [word.value for word in one.args if isinstance(word, ast.Constant)]
+                if why := next((self._idle[str(word)] for word in names if word in self._idle), ""):
+                    return why
+        return ""
+
+    def _tests(self, body: Iterable[ast.stmt], prefix: str, around: _Marks) -> Iterator[Named]:
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                if node.name.startswith("Test"):
+                    marks = around | self._marks(node.decorator_list, ()) | self._pytestmark(node.body)
+                    yield from self._tests(node.body, f"{prefix}{node.name}::", marks)
+                elif any("TestCase" in ast.unparse(base) for base in node.bases):
+                    raise self._unreadable(node, "tests of unittest are not read")
+            elif isinstance(node, Function):
+                if node.name.startswith("test"):
+                    marks = around | self._marks(node.decorator_list, ())
+                    yield Named(self._file, prefix + node.name, marks.ids, marks.idle or self._why(node))
+            elif any(isinstance(one, Function) and one.name.startswith("test") for one in ast.walk(node)):
+                raise self._unreadable(node, "a test that is there only under a condition is not read")
+
+    def _pytestmark(self, body: Iterable[ast.stmt]) -> _Marks:
+        found = _Marks()
+        for statement in body:
+            for name, value in _assigned([statement]):
+                if name == "pytestmark":
+                    self._read |= set(ast.walk(statement)) - set(ast.walk(value))
+                    found |= self._marks([value], (), strictly=True)
+        return found
+
+    def _marks(self, written: Iterable[ast.expr], within: Sequence[str], *, strictly: bool = False) -> _Marks:
+        found = _Marks()
+        for mark in written:
+            if isinstance(mark, ast.List | ast.Tuple):
+                found |= self._marks(mark.elts, within, strictly=strictly)
+                continue
+            if isinstance(mark, ast.Name) and mark.id in self._aliases and mark.id not in within:
+                self._read.add(mark)
+                found |= self._marks([self._aliases[mark.id]], (*within, mark.id), strictly=strictly)
+                continue
+            named = mark.func if isinstance(mark, ast.Call) else mark
+            plain = ast.unparse(named).startswith("pytest.mark.")
+            if strictly and not plain:
+                raise self._unreadable(mark, "write marks as they are, pytest.mark.…")
+            if plain and isinstance(named, ast.Attribute) and named.attr == "req":
+                self._read.add(named)
+                found |= _Marks(frozenset(self._ids(mark)))
+            found |= _Marks(idle=self._why(mark))
+        return found
+
+    def _ids(self, mark: ast.expr) -> Iterator[str]:
+        arguments = mark.args if isinstance(mark, ast.Call) else []
+        if not arguments:
+            raise self._unreadable(mark, "a mark that names nothing")
+        for argument in arguments:
+            if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
+                raise self._unreadable(mark, f"write the ids of a mark as they are, not as {ast.unparse(argument)}")
+            yield argument.value
+
+    def _refuse_short_forms(self, node: ast.AST, above: Mapping[ast.AST, ast.AST]) -> None:
+        if isinstance(node, ast.ImportFrom):
+            short = _NOT_BY_ITSELF.get(node.module or "", set()) & {alias.name for alias in node.names}
+            if short:
+                raise self._unreadable(node, f"write {node.module}.{min(short)} in full, or it is not seen")
+        elif isinstance(node, ast.Import):
+            if any(alias.name in _NOT_BY_ITSELF and alias.asname for alias in node.names):
+                raise self._unreadable(node, "pytest is called pytest here")
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) == "pytest.mark":
+            if not isinstance(above[node], ast.Attribute):
+                raise self._unreadable(node, "write marks as they are, pytest.mark.…")
+        elif isinstance(node, ast.Name) and node.id == "pytestmark" and node not in self._read:
+            raise self._unreadable(node, "pytestmark is assigned once, as it is, in a module or a class")
+
+    def _unreadable(self, node: ast.stmt | ast.expr, why: str) -> UnreadableMark:
+        return UnreadableMark(f"{self._file}:{node.lineno}: {why}")
+
+
+def _says_mark(value: ast.expr) -> bool:
+    """Whether this is a mark or a list of marks, not something else with marks somewhere within."""
+    if isinstance(value, ast.List | ast.Tuple):
+        return bool(value.elts) and all(_says_mark(one) or isinstance(one, ast.Name) for one in value.elts)
+    return ast.unparse(value).startswith("pytest.mark.")
 
 
 def _assigned(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
@@ -68,45 +226,3 @@ def _assigned(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
             yield from ((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             yield node.target.id, node.value
-
-
-def _pytestmark(body: Iterable[ast.stmt], aliases: Mapping[str, ast.expr], file: str) -> _Marks:
-    found = _Marks()
-    for name, value in _assigned(body):
-        if name == "pytestmark":
-            found |= _marks(value.elts if isinstance(value, ast.List | ast.Tuple) else [value], aliases, file)
-    return found
-
-
-def _marks(written: Iterable[ast.expr], aliases: Mapping[str, ast.expr], file: str) -> _Marks:
-    found = _Marks()
-    for mark in written:
-        if isinstance(mark, ast.Name) and mark.id in aliases:
-            found |= _marks([aliases[mark.id]], {}, file)
-            continue
-        call = ast.unparse(mark.func if isinstance(mark, ast.Call) else mark)
-        name = call.removeprefix("pytest.mark.")
-        if name == call:
-            continue
-        if name in IDLE:
-            found |= _Marks(idle=IDLE[name])
-        elif name == "req":
-            found |= _Marks(frozenset(_ids(mark, file)))
-    return found
-
-
-def _ids(mark: ast.expr, file: str) -> Iterator[str]:
-    arguments = mark.args if isinstance(mark, ast.Call) else []
-    if not arguments:
-        raise UnreadableMark(f"{file}:{mark.lineno}: a mark that names nothing")
-    for argument in arguments:
-        if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
-            raise UnreadableMark(
-                f"{file}:{mark.lineno}: write the ids of a mark as they are, not as {ast.unparse(argument)}"
-            )
-        yield argument.value
-
-
-def _leaves(test: Function) -> str:
-    calls = (ast.unparse(node.func) for node in ast.walk(test) if isinstance(node, ast.Call))
-    return next((f"calls {call}" for call in calls if call in _LEAVES), "")

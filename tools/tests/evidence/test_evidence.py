@@ -121,7 +121,86 @@ def test_marks_of_functions_classes_and_modules_are_read() -> None:
 def test_a_mark_whose_ids_are_computed_is_refused() -> None:
     for mark in ("pytest.mark.req(WHICH)", "pytest.mark.req()", "pytest.mark.req"):
         with pytest.raises(python_marks.UnreadableMark, match=r"t\.py:"):
-            list(python_marks.tests_of(f"@{mark}\ndef test_x(): ...\n", "t.py"))
+            python_marks.tests_of(f"@{mark}\ndef test_x(): ...\n", "t.py")
+
+
+XFAIL = 'pytest.mark.xfail(strict=True, reason="fault 5")'
+FACTORY = f"def _fault(why):\n    mark = {XFAIL}\n    return mark\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"{FACTORY}@_fault('it')\ndef test_x(): ...",
+        f"{FACTORY}ALIAS = _fault('it')\n@ALIAS\ndef test_x(): ...",
+        f"{FACTORY}def _deeper(): return _fault('it')\npytestmark = pytest.mark.timeout(9)\n@_deeper()\ndef test_x(): ...",
+        f"@pytest.mark.parametrize('one', [1, pytest.param(2, marks={XFAIL})])\ndef test_x(one): ...",
+        f"{FACTORY}CASES = [pytest.param(2, marks=_fault('it'))]\n@pytest.mark.parametrize('one', CASES)\ndef test_x(one): ...",
+        f"@pytest.mark.parametrize('one', CASES)\ndef test_x(one): ...\nCASES = []\nfor n in range(2):\n    CASES.append(pytest.param(n, marks=[{XFAIL}]))",
+        f"LATER = [{XFAIL}]\npytestmark = LATER\ndef test_x(): ...",
+        f"@{XFAIL}\nclass TestX:\n    def test_x(self): ...",
+        f"def test_x(request):\n    request.applymarker({XFAIL})",
+        "def test_x():\n    pytest.importorskip('here')",
+        "gone = pytest.importorskip('here')\ndef test_x(): ...",
+        "if gone:\n    pytest.skip('no', allow_module_level=True)\ndef test_x(): ...",
+        "import unittest\ndef test_x():\n    raise unittest.SkipTest",
+        "from unittest import SkipTest\ndef test_x():\n    raise SkipTest('no')",
+        "def _needed():\n    pytest.skip('no')\ndef test_x():\n    _needed()",
+        "@pytest.fixture\ndef browser():\n    pytest.skip('no')\ndef test_x(browser): ...",
+        "@pytest.fixture\ndef browser():\n    pytest.skip('no')\n@pytest.mark.usefixtures('browser')\ndef test_x(): ...",
+        "@pytest.fixture(autouse=True)\ndef browser():\n    pytest.skip('no')\ndef test_x(): ...",
+    ],
+)
+def test_a_test_that_need_not_pass_supports_nothing_however_it_says_so(source: str) -> None:
+    (found,) = python_marks.tests_of(f"import pytest\n{source}\n", "t.py")
+    assert found.idle
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"{FACTORY}@_fault('it')\ndef test_y(): ...\ndef test_x(): ...",
+        f"{FACTORY}CASES = [pytest.param(2, marks=_fault('it'))]\nSURE = [1]\n@pytest.mark.parametrize('one', SURE)\ndef test_x(one): ...",
+        "def test_y():\n    pytest.skip('no')\ndef test_x(): ...",
+    ],
+)
+def test_its_neighbours_support_all_the_same(source: str) -> None:
+    found = {test.name: test.idle for test in python_marks.tests_of(f"import pytest\n{source}\n", "t.py")}
+    assert found["test_x"] == ""
+
+
+REQ = 'pytest.mark.req("R-99")'
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"@pytest.mark.parametrize('one', [pytest.param(1, marks={REQ})])\ndef test_x(one): ...",
+        f"NEEDED = {REQ}\n@pytest.mark.parametrize('one', [pytest.param(1, marks=NEEDED)])\ndef test_x(one): ...",
+        f"def _req(): return {REQ}\n@_req()\ndef test_x(): ...",
+        "def _make(): ...\npytestmark = _make()\ndef test_x(): ...",
+        f"pytestmark = []\npytestmark.append({REQ})\ndef test_x(): ...",
+        f"pytestmark = []\npytestmark += [{REQ}]\ndef test_x(): ...",
+        f"if True:\n    pytestmark = {REQ}\ndef test_x(): ...",
+        f"if True:\n    @{REQ}\n    def test_x(): ...",
+        "try:\n    class TestX:\n        def test_x(self): ...\nfinally:\n    pass",
+        f"def _outer():\n    @{REQ}\n    def test_x(): ...",
+        f"def _x(): ...\ntest_x = {REQ}(_x)",
+        'from pytest import mark\n@mark.req("R-99")\ndef test_x(): ...',
+        'import pytest as pt\n@pt.mark.req("R-99")\ndef test_x(): ...',
+        'mark = pytest.mark\n@mark.req("R-99")\ndef test_x(): ...',
+        "from unittest import skip\n@skip\ndef test_x(): ...",
+        "import unittest\nclass Some(unittest.TestCase):\n    def test_x(self): ...",
+    ],
+)
+def test_a_form_that_is_not_understood_is_refused(source: str) -> None:
+    with pytest.raises(python_marks.UnreadableMark, match=r"t\.py:\d+: "):
+        python_marks.tests_of(f"import pytest\n{source}\n", "t.py")
+
+
+def test_a_list_of_marks_by_its_name_is_read() -> None:
+    source = f"import pytest\nM = [pytest.mark.timeout(9), {REQ}]\npytestmark = M\ndef test_x(): ...\n"
+    assert [set(test.ids) for test in python_marks.tests_of(source, "t.py")] == [{"R-99"}]
 
 
 def test_tags_of_web_tests_and_of_what_is_around_them_are_read() -> None:
