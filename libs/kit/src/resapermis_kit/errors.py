@@ -98,7 +98,7 @@ class Failure(Exception):
 
     @property
     def rendering(self) -> Rendering:
-        """Its gRPC and HTTP statuses."""
+        """How this code is answered at both edges: a gRPC status and an HTTP one."""
         return RENDERINGS[self.code]
 
     def to_proto(self) -> pb.Refusal:
@@ -117,7 +117,7 @@ class Failure(Exception):
 
     @classmethod
     def from_proto(cls, refusal: pb.Refusal) -> "Failure":
-        """Inverse of `to_proto`."""
+        """The failure that `to_proto` wrote, with its verdicts and violations."""
         return cls(
             refusal.code,
             refusal.detail,

@@ -71,7 +71,7 @@ async def read_nodes(tx: Tx, wanted: Iterable[Node]) -> dict[Node, bytes]:
 
 
 async def newest_checkpoint(tx: Tx) -> StoredCheckpoint | None:
-    """None before the first."""
+    """The signed checkpoint of the largest tree; None before the first."""
     statement = sa.select(checkpoints.c.size, checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
     row = (await tx.execute(statement)).one_or_none()
     return None if row is None else StoredCheckpoint(*row)

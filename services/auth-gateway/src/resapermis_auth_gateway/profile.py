@@ -21,7 +21,7 @@ class Profile:
 
 
 class Profiles:
-    """Seals and opens profiles."""
+    """Seals profiles (name, address, language) under each person's own key, and opens them."""
 
     def __init__(self, vault: KeyEncryption) -> None:
         """`vault` wraps the person keys."""
@@ -33,7 +33,7 @@ class Profiles:
         return new_person_key(self._vault, str(account_id))[0]
 
     def seal(self, account_id: UUID, person_key: bytes, profile: Profile) -> bytes:
-        """What to store."""
+        """The profile as sealed bytes under the person's key, bound to this account's row."""
         return self._keys.get(str(account_id), person_key).seal(json.dumps(asdict(profile)), _row(account_id))
 
     def open(self, account_id: UUID, person_key: bytes, sealed: bytes) -> Profile:

@@ -31,7 +31,7 @@ LIVE = tokens.c.dead_at.is_(None)
 
 @dataclass(frozen=True)
 class Pair:
-    """What the token endpoint gave."""
+    """Access and refresh token in clear with their ends, as the token endpoint gave them; neither is shown in a repr."""
 
     access: str = field(repr=False)
     access_expires_at: datetime
@@ -166,7 +166,7 @@ async def of_school(engine: AsyncEngine, school_id: str) -> list[Token]:
 
 
 async def by_id(tx: Tx, token_id: UUID) -> Token | None:
-    """A live token."""
+    """The token row with this id; None when there is none, or it no longer lives."""
     row = (await tx.execute(sa.select(*_COLUMNS).where(tokens.c.id == token_id, LIVE))).one_or_none()
     return None if row is None else Token(**row._asdict())
 

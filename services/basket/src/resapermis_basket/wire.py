@@ -35,7 +35,7 @@ def parse_optional_id(text: str, name: str) -> UUID | None:
 
 
 def line_message(line: Line) -> pb.Line:
-    """A line as its school sees it."""
+    """A line → pb.Line, with its refusal and result where it has them; for its own school only."""
     message = pb.Line(
         id=str(line.id),
         group_id=str(line.group_id),
@@ -78,7 +78,7 @@ def by_group(lines: Iterable[Line]) -> dict[UUID, list[Line]]:
 
 
 def state_of(state: State) -> pb.LineState.ValueType:
-    """A state in the protos."""
+    """A state → pb.LineState."""
     return _STATES[state]
 
 
@@ -94,7 +94,7 @@ def stamp(moment: datetime) -> Timestamp:
 
 
 def result_of(result: Result) -> pb.Result:
-    """A result in the protos."""
+    """A result → pb.Result; points are absent where RdvPermis gives none."""
     message = pb.Result(outcome=pb.Result.Outcome.Value(f"OUTCOME_{result.outcome.upper()}"), points=result.points)
     message.found_at.FromDatetime(result.found_at)
     return message

@@ -115,7 +115,7 @@ async def change_mandate(tx: Tx, mandate_id: UUID, old: State, values: Mapping[s
 
 
 async def find_mandate(tx: Tx, school_id: str, mandate_id: UUID) -> Mandate | None:
-    """A mandate of the school."""
+    """The mandate with this id; None when there is none, or it is another school's."""
     statement = sa.select(mandates).where(mandates.c.id == mandate_id, mandates.c.school_id == school_id)
     row = (await tx.execute(statement)).one_or_none()
     return None if row is None else _mandate(row)

@@ -44,26 +44,26 @@ def parse_identity(request: pb.CreateCandidateRequest) -> Identity:
 
 
 def parse_category(text: str) -> str:
-    """RdvPermis' groupePermis."""
+    """A licence group as RdvPermis spells it (groupePermis); MALFORMED otherwise."""
     if not domain.CATEGORY.fullmatch(text):
         raise malformed("category", "a licence group such as B, A or CE")
     return text
 
 
 def parse_gearbox(text: str) -> str:
-    """manual (the default) or automatic."""
+    """Gearbox "manual" (also for "") or "automatic"; MALFORMED otherwise."""
     if text and text not in domain.GEARBOXES:
         raise malformed("gearbox", "manual or automatic")
     return text or "manual"
 
 
 def parse_state(number: pb.MandateState.ValueType) -> State | None:
-    """None for all."""
+    """pb.MandateState → the state to filter by; None (every state) for any other number."""
     return BY_NUMBER.get(number)
 
 
 def page_limit(asked: int) -> int:
-    """1 to 200; 50 for 0."""
+    """Rows of a page: 1 to 200, 50 for 0; MALFORMED when negative."""
     if asked < 0:
         raise malformed("limit", f"1 to {LARGEST_PAGE}")
     return min(asked or DEFAULT_PAGE, LARGEST_PAGE)

@@ -177,7 +177,7 @@ async def end_delivery(tx: Tx, delivery_id: UUID, outcome: DeliveryOutcome, now:
 
 
 async def put_off_delivery(tx: Tx, delivery_id: UUID, due_at: datetime, problem: str) -> None:
-    """Try later."""
+    """Put a waiting delivery off until `due_at` and count the attempt; one that has ended meanwhile stays as it is."""
     await tx.execute(
         sa.update(deliveries)
         .where(deliveries.c.id == delivery_id, deliveries.c.outcome == DeliveryOutcome.WAITING)

@@ -26,7 +26,7 @@ def page_limit(asked: int) -> int:
 
 
 def notice_message(notice: StoredNotice) -> pb.Notice:
-    """A notice as its reader sees it."""
+    """A stored notice → pb.Notice, read or not as this account has it."""
     message = pb.Notice(
         id=str(notice.id),
         kind=notice.kind,

@@ -39,7 +39,7 @@ class Asker:
 
 
 def asker() -> Asker:
-    """The person who asks, for their school."""
+    """Who calls the RPC under way, for their school, with the principal to pass on; FORBIDDEN outside a school."""
     person = caller().school()
     return Asker(person.school_id, current_token.get(), person.account_id)
 

@@ -26,7 +26,7 @@ class Row(asyncpg.Record):
     """A row whose columns are attributes, as SQLAlchemy's are."""
 
     def __getattr__(self, name: str) -> Any:
-        """One column."""
+        """The column of this name; KeyError when the statement selects none."""
         return self[name]
 
 

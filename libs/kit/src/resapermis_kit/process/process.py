@@ -24,7 +24,7 @@ from resapermis_kit.rpc.server import Server
 
 @dataclass
 class Process:
-    """One process of a service."""
+    """What a service's process runs: gRPC methods, workers, leader tasks, event handlers, and what is closed at its end."""
 
     name: str
     settings: ServiceSettings

@@ -22,7 +22,7 @@ TRACE = "traceparent"
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method as its servicer answers it."""
+    """One batched method: its full path, the servicer's handler, and how its request is read from bytes."""
 
     path: str
     answer: Handler

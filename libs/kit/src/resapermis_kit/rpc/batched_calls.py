@@ -125,7 +125,7 @@ class BatchedCalls:
 
 
 async def _alone(asked: _Call, answer: asyncio.Future[Any]) -> None:
-    """Call as ever."""
+    """Make one call by itself, with its own deadline and metadata; its answer or error goes to whoever waits."""
     try:
         response = await asked.single(asked.request, timeout=asked.seconds, metadata=tuple(asked.metadata.items()))
     except Exception as error:  # noqa: BLE001 - whoever waits gets it as their own

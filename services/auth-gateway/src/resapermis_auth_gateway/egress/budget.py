@@ -21,7 +21,7 @@ LONGEST_WAIT = 300.0
 
 @dataclass(frozen=True)
 class Limits:
-    """Calls a minute."""
+    """Calls a minute that may go for one employee and for one school, and the share of them that background work may use."""
 
     employee: int = 210
     school: int = 600
@@ -74,7 +74,7 @@ class Window:
         return now + MINUTE  # what is missing is in flight: it counts a minute from its answer
 
     def start(self, calls: int, *, urgent: bool) -> None:
-        """Admit."""
+        """Count `calls` as under way, without asking whether there is room; `end` takes them off again."""
         self.flying[urgent] += calls
 
     def end(self, asked: int, not_asked: int, now: float, *, urgent: bool) -> None:

@@ -108,7 +108,7 @@ class Client:
             raise PoolFull from None
 
     async def close(self) -> None:
-        """Close the pool."""
+        """Close every connection of the pool; calls under way fail."""
         await self._session.close()
 
 

@@ -33,7 +33,7 @@ class Discovery(BaseModel):
 
 
 class Grant(BaseModel):
-    """A token answer."""
+    """The provider's token answer (RFC 6749, 5.1); unknown members are left aside."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -71,7 +71,7 @@ def _seconds(operation: str) -> Histogram:
 
 @dataclass(frozen=True)
 class Answer:
-    """A 2xx."""
+    """A successful answer of RdvPermis: its status (200 to 299) and its JSON, never shown in a repr."""
 
     status: int
     payload: Any = field(repr=False)
@@ -119,7 +119,7 @@ class _NotAsked(_Trouble):
     asked = False
 
     def failure(self, call: Call) -> Failure:
-        """Nothing happened."""
+        """RDVPERMIS_DOWN for reads and changes alike: the request never left, so nothing happened there."""
         return Failure(Code.CODE_RDVPERMIS_DOWN, f"RdvPermis cannot be reached; it was not asked {call.operation}")
 
 
@@ -143,7 +143,7 @@ class _Unauthorised(_Trouble):
 
 
 class RdvPermis:
-    """The client, one a process."""
+    """RdvPermis over HTTP: tokens, budget, breaker and error codes in one place; one a process, as its limits are."""
 
     def __init__(
         self,

@@ -52,13 +52,13 @@ class Who:
 
     @property
     def urgent(self) -> bool:
-        """A person waits."""
+        """Whether a person waits for the answer (a session is named), so that background work goes after it."""
         return self.session_id is not None
 
 
 @dataclass(frozen=True)
 class Access:
-    """An opened access token."""
+    """An access token in clear, for one call; never stored, never in a repr."""
 
     token_id: UUID
     employee: str

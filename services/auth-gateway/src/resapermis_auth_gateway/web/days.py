@@ -32,7 +32,7 @@ def known_zone(name: str, field: str) -> ZoneInfo:
 
 
 def stamp(moment: datetime) -> Timestamp:
-    """An instant for a service."""
+    """An aware datetime → Timestamp; a naive one would be read in the machine's zone."""
     found = Timestamp()
     found.FromDatetime(moment.astimezone(UTC))
     return found

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Allowances:
-    """Reads and keeps them."""
+    """How many candidates RdvPermis still lets a school replace in a month: asked for, kept, and forgotten after a use."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         """One in a process: a list read now is not read twice."""
@@ -36,7 +36,7 @@ class Allowances:
         return allowance
 
     async def used(self, school_id: str, slot: Slot, now: datetime) -> None:
-        """What was read no longer holds."""
+        """Forget what was read for the slot's category and today's month: one replacement was used, and the next reads anew."""
         async with transaction(self._dependencies.engine) as tx:
             await forget_allowance(tx, school_id, slot.category, month_of(now, slot.time_zone))
 

@@ -91,7 +91,7 @@ async def penalties_published(tx: Tx, school_id: str, category: str, candidates:
 
 
 async def keep_penalties(tx: Tx, school_id: str, category: str, digests: Mapping[str, bytes]) -> None:
-    """Remember which lists are published."""
+    """Keep the digest of each candidate's list of penalties as published, by RdvPermis' candidate id."""
     rows = [
         {"school_id": school_id, "category": category, "rdvpermis_candidate_id": who, "digest": digest}
         for who, digest in sorted(digests.items())
@@ -133,14 +133,14 @@ async def find_allowance(tx: Tx, school_id: str, category: str, month: str) -> A
 async def keep_allowance(
     tx: Tx, school_id: str, category: str, month: str, left: int, per_month: int, now: datetime
 ) -> None:
-    """Keep what was read."""
+    """Keep RdvPermis' answer for this school, category and month over an earlier one."""
     read = {"left_": left, "per_month": per_month, "seen_at": now}
     statement = insert(allowances).values(school_id=school_id, category=category, month=month, **read)
     await tx.execute(statement.on_conflict_do_update(constraint="allowance_pkey", set_=read))
 
 
 async def forget_allowance(tx: Tx, school_id: str, category: str, month: str) -> None:
-    """It has changed: one was used."""
+    """Delete the kept allowance: one replacement was used, and only RdvPermis knows what is left."""
     await tx.execute(sa.delete(allowances).where(*_mine(school_id, category, month)))
 
 

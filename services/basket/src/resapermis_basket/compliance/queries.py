@@ -60,7 +60,7 @@ async def mark_drift(tx: Tx, found: Mapping[tuple[UUID, str], str]) -> None:
 
 @dataclass(frozen=True)
 class ComplianceCheck:
-    """A finished compliance check."""
+    """A finished check: when it ran, how many bookings and judgements it judged again, how many differ."""
 
     id: UUID
     began_at: datetime
@@ -76,7 +76,7 @@ async def keep_check(tx: Tx, check: ComplianceCheck) -> None:
 
 
 async def last_check(tx: Tx) -> ComplianceCheck | None:
-    """The newest finished check."""
+    """The compliance check that ended last; None before the first."""
     columns = [compliance_checks.c[name] for name in ComplianceCheck.__dataclass_fields__]
     newest = sa.select(*columns).order_by(compliance_checks.c.ended_at.desc()).limit(1)
     row = (await tx.execute(newest)).first()

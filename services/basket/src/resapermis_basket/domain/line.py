@@ -61,7 +61,7 @@ class Changing(StrEnum):
 
 
 class ExamOutcome(StrEnum):
-    """How an exam went."""
+    """How an exam ended, as found in RdvPermis' list of standings."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -165,7 +165,7 @@ class Line:
 
     @property
     def live(self) -> bool:
-        """Its slot and candidate are taken."""
+        """Whether no other live line may have its slot or its candidate (states in LIVE)."""
         return self.state in LIVE
 
 
@@ -261,7 +261,7 @@ def key_of(slot: Slot) -> Key:
 
 
 def counts(line: Line | None) -> Counter[Key]:
-    """What one line takes."""
+    """One of its slot's threshold while the line is in COUNTED, one of the basket while it is in IN_BASKET; empty for None."""
     return Counter(_keys(line))
 
 

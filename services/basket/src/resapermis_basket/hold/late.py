@@ -27,7 +27,7 @@ class LateHold:
 
 
 class LateOutcome(Enum):
-    """What became of a late hold."""
+    """How a hold of slots that are seen taken ended: refused in writing, or left to the usual way."""
 
     REFUSED = auto()
     """It is written."""

@@ -121,7 +121,7 @@ Values = Mapping[str, Any]
 
 
 class Asked(Protocol):
-    """One hold of a statement."""
+    """What a statement that writes several holds takes of each."""
 
     @property
     def claim(self) -> Values:
@@ -129,7 +129,7 @@ class Asked(Protocol):
 
     @property
     def group(self) -> Group:
-        """The action."""
+        """The booking action that this hold opens, as it is inserted."""
 
     @property
     def messages(self) -> Values:

@@ -225,7 +225,7 @@ class HoldBatches:
             batch.leave()
 
     def ended(self, batch: HoldBatch) -> None:
-        """The next may begin."""
+        """A batch is judged; when it was the last under way, what waited meanwhile begins as the next batch."""
         self._under_way.discard(batch)
         if not self._under_way:
             self._begin()

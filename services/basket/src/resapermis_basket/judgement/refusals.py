@@ -53,7 +53,7 @@ def opens_at(against: Sequence[Verdict]) -> datetime | None:
 
 
 def keep(failure: Failure) -> Refusal:
-    """As a line keeps it."""
+    """A failure as a line stores it: its code, and the whole errors.v1.Refusal in bytes."""
     return Refusal(failure.name, failure.to_proto().SerializeToString(deterministic=True))
 
 

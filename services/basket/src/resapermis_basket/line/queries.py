@@ -189,7 +189,7 @@ async def lines_of_groups(tx: Tx, group_ids: Iterable[UUID]) -> list[Line]:
 
 
 async def find_line(tx: Tx, school_id: str, line_id: UUID) -> Line | None:
-    """A line of the school."""
+    """The line with this id; None when there is none, or it is another school's."""
     row = (await tx.execute(lines_where(lines.c.id == line_id, lines.c.school_id == school_id))).first()
     return line_of(row) if row is not None else None
 
@@ -276,7 +276,7 @@ class ActTime:
 
     @property
     def now(self) -> datetime:
-        """Now."""
+        """The database's time by this process's monotonic clock: exact to the round trip, and never backwards."""
         return self.read + timedelta(seconds=time.monotonic() - self._started)
 
 
@@ -298,7 +298,7 @@ async def insert_group(tx: Tx, group: Group) -> None:
 
 
 async def find_group(tx: Tx, school_id: str, group_id: UUID) -> Group | None:
-    """A group of the school."""
+    """The group with this id; None when there is none, or it is another school's."""
     return _group(await tx.execute(_groups_where(groups.c.id == group_id, groups.c.school_id == school_id)))
 
 
@@ -309,7 +309,7 @@ async def find_group_of_request(tx: Tx, caller: str, request_id: str) -> Group |
 
 
 async def find_groups(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Group]:
-    """These groups."""
+    """Groups by id; an unknown id has no entry. Of whatever school: the caller knows whose lines it has."""
     rows = await tx.execute(_groups_where(groups.c.id.in_(list(ids))))
     return {row.id: _as_group(row) for row in rows}
 

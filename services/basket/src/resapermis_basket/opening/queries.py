@@ -81,7 +81,7 @@ async def forget_basket(tx: Tx, basket_id: str) -> None:
 
 
 async def forget_prepared(tx: Tx) -> None:
-    """Baskets and answers that are over."""
+    """Delete prepared baskets that ended a day ago and eligibility answers older than an hour."""
     now = sa.func.now()
     day, hour = sa.literal(timedelta(days=1), sa.Interval), sa.literal(timedelta(hours=1), sa.Interval)
     await tx.execute(sa.delete(prepared_baskets).where(prepared_baskets.c.expires_at < now - day))

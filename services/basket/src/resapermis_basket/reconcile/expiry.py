@@ -46,7 +46,7 @@ async def warn(dependencies: Dependencies) -> int:
 
 
 async def expire_and_warn(dependencies: Dependencies) -> None:
-    """One round."""
+    """End the holds whose time has passed, then publish which groups end soon; what raises leaves the rest to the next round."""
     await expire(dependencies)
     await warn(dependencies)
 

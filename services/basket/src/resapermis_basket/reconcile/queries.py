@@ -93,7 +93,7 @@ async def pending_events(tx: Tx) -> list[ReceivedEvent]:
 
 
 async def forget_event(tx: Tx, event_id: UUID) -> None:
-    """An event was acted on."""
+    """Delete a received event that was acted on; in the transaction of what it caused."""
     await tx.execute(sa.delete(received_events).where(received_events.c.id == event_id))
 
 

@@ -54,7 +54,7 @@ async def lock_schools(tx: Tx, school_ids: Iterable[str]) -> None:
 
 
 async def declared_by(tx: Tx, school_id: str) -> int:
-    """How many a school has."""
+    """How many declarations of unavailability a school has, past ones included."""
     statement = sa.select(sa.func.count()).select_from(unavailabilities)
     return (await tx.execute(statement.where(unavailabilities.c.school_id == school_id))).scalar_one()
 

@@ -105,5 +105,5 @@ def occurrence(found: Occurrence) -> pb.Unavailability:
 
 
 def facts(kept: Declared) -> dict[str, str]:
-    """A declaration as a record keeps it."""
+    """A declaration → the facts of its journal record: its times and recurrence, without what it is called."""
     return {"startsAt": instant(kept.starts_at), "endsAt": instant(kept.ends_at), "rrule": kept.rrule}

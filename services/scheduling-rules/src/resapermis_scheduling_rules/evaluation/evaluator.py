@@ -129,7 +129,7 @@ class Evaluator:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """What a line shares with others."""
+    """What is known of a line before its candidate: moment, purpose, school, slot, parameters, counts."""
 
     now: datetime
     purpose: Purpose

@@ -95,7 +95,7 @@ class Tokens:
         token.known_until = now + (BELIEVED if connected else UNCONNECTED_RESTS)
 
     def seen(self, school: str) -> None:
-        """A poll was answered."""
+        """A poll with this school's token was answered: its refusals are no longer counted."""
         self.tokens[school].strikes = 0
 
     def refused(self, school: str, now: float, *, reconnect: bool) -> None:

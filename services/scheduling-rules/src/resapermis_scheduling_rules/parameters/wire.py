@@ -1,4 +1,4 @@
-"""Parameters as messages."""
+"""Parameters, their proposals and previews: domain → protobuf."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -154,7 +154,7 @@ _UNCOUNT_LINES = sa.text("DELETE FROM line WHERE id = ANY(CAST(:ids AS text[]))"
 
 
 async def uncount_lines(tx: Tx, line_ids: Collection[str]) -> None:
-    """Stop counting these lines."""
+    """Delete the counted lines with these ids (basket's): they no longer use their threshold; unknown ids are left aside."""
     if line_ids:
         await tx.execute(_UNCOUNT_LINES, {"ids": list(line_ids)})
 
@@ -266,7 +266,7 @@ class Counted:
 
 
 def standing(record: Any, now: datetime) -> SchoolStanding:
-    """One record of `STANDINGS`."""
+    """A record of `STANDINGS` → SchoolStanding as of `now`."""
     school, seen_at, thresholds, ftes = record
     return SchoolStanding(
         School(*school),

@@ -39,7 +39,7 @@ class Replacements:
 
 
 class Schools:
-    """One a process."""
+    """What RdvPermis answers about schools, remembered for a few seconds and read anew behind the answer; one a process."""
 
     def __init__(
         self,

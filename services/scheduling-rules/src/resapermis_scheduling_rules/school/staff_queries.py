@@ -121,7 +121,7 @@ async def declare(tx: Tx, school_id: str, declared: Sequence[Hours], at: datetim
 
 
 async def hours_since(tx: Tx, school_id: str, first_month: str) -> list[Hours]:
-    """Declared hours from a month on."""
+    """A school's declared hours from `first_month` ("2026-11") on, in hundredths of an hour, in the order of their key."""
     statement = sa.select(hours).where(hours.c.school_id == school_id, hours.c.month >= first_month)
     return [
         Hours(row.trainer_id, row.month, row.category, Kind(row.kind), row.hundredths)

@@ -200,7 +200,7 @@ class PageWriter:
     _written: dict[Hashable, bytes] = field(init=False, default_factory=dict)
 
     def centre(self, known: Centre, parameters: Parameters) -> pb.Centre:
-        """As a message, with the way from the school."""
+        """A centre → pb.Centre, with the distance from the school in km where both places are known; made once."""
         message = self._centres.get(known.id)
         if message is None:
             message = self._centres[known.id] = wire.centre(known)
@@ -259,7 +259,7 @@ class PageWriter:
 
 
 def _stamp(message: Timestamp, at: datetime) -> None:
-    """Write a time in place."""
+    """Write `at` into `message`, to the microsecond, without making a message of its own."""
     since = at - wire.EPOCH
     message.seconds = since.days * 86_400 + since.seconds
     if since.microseconds:

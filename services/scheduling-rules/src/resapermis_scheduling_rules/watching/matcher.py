@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 @dataclass
 class Round:
-    """What a round found."""
+    """Saved searches with their new slots, and what has to be matched again later, of one round."""
 
     matched: list[tuple[Saved, list[Slot]]] = field(default_factory=list)
     later: set[tuple[str, datetime]] = field(default_factory=set)

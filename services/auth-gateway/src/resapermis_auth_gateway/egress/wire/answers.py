@@ -64,7 +64,7 @@ def read_refusal(answer: object) -> str:
 
 
 def read_school(answer: object) -> pb.GetSchoolResponse:
-    """GET /moi."""
+    """The school of GET /moi → GetSchoolResponse; ValidationError for another shape."""
     school = School.model_validate(answer)
     return pb.GetSchoolResponse(
         school_id=school.id,
@@ -78,7 +78,7 @@ def read_school(answer: object) -> pb.GetSchoolResponse:
 
 
 def read_centres(answer: object) -> pb.SearchCentresResponse:
-    """List of centres."""
+    """The list of exam centres → SearchCentresResponse, closed ones included."""
     centres = [
         pb.RdvCentre(
             id=centre.id,
@@ -114,13 +114,13 @@ def _slot(slot: Slot, where: ZoneInfo) -> pb.RdvSlot:
 
 
 def read_threshold(answer: object) -> pb.GetThresholdResponse:
-    """What the department allows."""
+    """A threshold of the department → GetThresholdResponse; figures that RdvPermis leaves out are absent."""
     found = Threshold.model_validate(answer)
     return pb.GetThresholdResponse(limit=found.limit, taken=found.taken, rate_per_fte=found.rate, fte=found.trainers)
 
 
 def read_mandate(answer: object, neph: str) -> pb.CreateMandateResponse:
-    """The mandate asked for."""
+    """The answer to POST /mandats → CreateMandateResponse, with the dossier number that was sent."""
     made = Mandate.model_validate(answer)
     return pb.CreateMandateResponse(
         mandate=pb.RdvMandate(
@@ -209,26 +209,26 @@ def read_standings(answer: object, page: int, seen_at: datetime) -> pb.ListStand
 
 
 def read_employees(answer: object) -> pb.ListEmployeesResponse:
-    """Who works at the school."""
+    """The list of employees [seen] → ListEmployeesResponse, in RdvPermis' order."""
     rows = _EMPLOYEES.validate_python(answer)
     employees = [pb.RdvEmployee(id=one.id, first_name=one.first_name, last_name=one.last_name) for one in rows]
     return pb.ListEmployeesResponse(employees=employees)
 
 
 def read_favourites(answer: object) -> pb.ListFavouritesResponse:
-    """Favourite centres of all groups."""
+    """Favourite centres of all licence groups [seen] → ListFavouritesResponse, each with its priority."""
     rows = _FAVOURITES.validate_python(answer)
     favourites = [pb.RdvFavourite(category=one.group, centre_id=one.centre, priority=one.priority) for one in rows]
     return pb.ListFavouritesResponse(favourites=favourites)
 
 
 def read_basket(answer: object) -> pb.RdvBasket:
-    """One basket."""
+    """A basket (GET or POST /paniers) → RdvBasket; an unnamed line has an empty candidate."""
     return _basket(Basket.model_validate(answer))
 
 
 def read_baskets(answer: object) -> pb.ListBasketsResponse:
-    """All baskets."""
+    """The list of GET /paniers → ListBasketsResponse; empty when the school has none."""
     return pb.ListBasketsResponse(baskets=[_basket(basket) for basket in _BASKETS.validate_python(answer)])
 
 
@@ -274,7 +274,7 @@ def refused_line(slot_id: str, word: str) -> pb.HoldResult:
 
 
 def read_validation(answer: object) -> pb.ValidateBasketResponse:
-    """Line by line."""
+    """The answer of valider → a result a line: the exam's id, or RdvPermis' code and ours."""
     response = pb.ValidateBasketResponse()
     for line in Validation.model_validate(answer).data:
         word = "" if line.booked else verbatim(line.code)
@@ -314,6 +314,6 @@ def _exam(exam: Exam, where: ZoneInfo) -> pb.RdvExam:
 
 
 def read_replacements(answer: object) -> pb.GetReplacementsResponse:
-    """Of the month asked about."""
+    """Replacements of the month asked about → how many a month has, and how many are left."""
     found = Replacements.model_validate(answer)
     return pb.GetReplacementsResponse(per_month=found.per_month, left=found.left)

@@ -86,18 +86,18 @@ def zone(name: str) -> ZoneInfo:
 
 
 def get_school() -> Call:
-    """Ask who we are."""
+    """GET /moi: the school of the token."""
     return Call("moi", "GET", f"{BASE}/moi")
 
 
 def search_centres(request: pb.SearchCentresRequest) -> Call:
-    """Centres of a department for a category."""
+    """POST /centres/recherche: centres of one department for one licence group."""
     found = {"codeDepartement": department_to_wire(request.department), "groupePermis": _category(request.category)}
     return Call("centres.recherche", "POST", f"{BASE}/centres/recherche", {"filtre": found})
 
 
 def search_planning(request: pb.SearchPlanningRequest) -> Call:
-    """One centre, one day."""
+    """POST /planning/recherche: the slots of one centre and local day for a licence group."""
     wanted = {
         "groupePermis": _category(request.category),
         "date": _day(request.date),
@@ -113,7 +113,7 @@ def get_threshold(request: pb.GetThresholdRequest) -> Call:
 
 
 def create_mandate(request: pb.CreateMandateRequest) -> Call:
-    """Ask for a mandate."""
+    """POST /mandats, by last name and dossier number; the address only when given."""
     body = {
         "nom": request.last_name,
         "numeroDossier": request.neph,
@@ -154,7 +154,7 @@ def list_standings(request: pb.ListStandingsRequest) -> Call:
 
 
 def list_employees() -> Call:
-    """Who works at the school [seen]."""
+    """GET /employes [seen]: who works at the school of the token."""
     return Call("employes", "GET", f"{BASE}/employes")
 
 
@@ -175,12 +175,12 @@ def set_favourites(request: pb.SetFavouritesRequest) -> Call:
 
 
 def open_basket() -> Call:
-    """A basket of our own."""
+    """POST /paniers: open an empty basket of the token's school."""
     return Call("paniers.ouvrir", "POST", f"{BASE}/paniers")
 
 
 def add_slots(basket_id: str, slot_ids: Sequence[str]) -> Call:
-    """Several slots at once."""
+    """POST …/creneaux-multiples: add several slots to a basket; some may be refused."""
     body = {"creneauxId": [opaque(slot_id, "slots.slot_id") for slot_id in slot_ids]}
     path = f"{BASE}/paniers/{_segment(basket_id, 'basket_id')}/creneaux-multiples"
     return Call("paniers.creneaux", "POST", path, body)
@@ -203,12 +203,12 @@ def name_candidate(basket_id: str, slot_id: str, candidate_id: str) -> Call:
 
 
 def release_slot(basket_id: str, slot_id: str) -> Call:
-    """Give a slot back."""
+    """DELETE …/creneaux/{id}: take one slot out of a basket."""
     return Call("paniers.rendre", "DELETE", _line(basket_id, slot_id))
 
 
 def get_basket(basket_id: str) -> Call:
-    """One basket."""
+    """GET /paniers/{id}: a basket with its lines."""
     return Call("paniers.lire", "GET", f"{BASE}/paniers/{_segment(basket_id, 'basket_id')}")
 
 
@@ -218,12 +218,12 @@ def drop_basket(basket_id: str) -> Call:
 
 
 def list_baskets() -> Call:
-    """All baskets of the school."""
+    """GET /paniers: every basket of the token's school."""
     return Call("paniers.liste", "GET", f"{BASE}/paniers")
 
 
 def validate_basket(basket_id: str) -> Call:
-    """Book what the basket holds."""
+    """POST …/valider: book every line of a basket; each line has its own answer."""
     return Call("paniers.valider", "POST", f"{BASE}/paniers/{_segment(basket_id, 'basket_id')}/valider")
 
 
@@ -241,7 +241,7 @@ def list_exams(request: pb.ListExamsRequest, page: int) -> Call:
 
 
 def cancel_exam(exam_id: str) -> Call:
-    """Cancel a booking."""
+    """DELETE /examens/{id}: cancel a booked exam."""
     return Call("examens.annuler", "DELETE", f"{BASE}/examens/{_segment(exam_id, 'exam_id')}")
 
 

@@ -120,7 +120,7 @@ class Live:
             loop.call_later(number * APART_SECONDS, stream.put, message)
 
     def end(self, session_id: str) -> None:
-        """Close the feeds of a session."""
+        """Send every open feed of this session that it is signed out, and end it."""
         for stream in self._streams:
             if stream.session_id == session_id:
                 stream.put(End(signed_out=True))

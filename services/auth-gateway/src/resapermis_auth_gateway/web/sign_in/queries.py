@@ -57,7 +57,7 @@ async def take_attempt(tx: Tx, state_hash: bytes, browser_hash: bytes, now: date
 
 
 async def start_session(tx: Tx, cookie_hash: bytes, session: Session) -> None:
-    """Write a session down."""
+    """Insert a session under the hash of its cookie; the cookie itself is nowhere stored."""
     await tx.execute(
         insert(sessions).values(
             id=session.id,
