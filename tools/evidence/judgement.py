@@ -1,5 +1,6 @@
 """What is wrong with the marks, the states and the controls, line by line; nothing when all hold together."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,11 @@ from evidence.requirements import CATALOGUE, REQUIREMENTS, Requirement, cases, r
 from evidence.states import PARTLY, SHOWN, STATES, Control, State, states
 from evidence.tests_named import Named, supporting
 from evidence.web_tags import web_tests
+
+_PRODUCT = re.compile(
+    r"(libs/(?!testing/)|services/|sandbox/)[\w-]+/src/.+|web/src/(?!.*\.test\.).+|policies/(?!.*_test\.).+|protos/.+"
+)
+"""Where the product lies."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,10 @@ def _of_control(control: Control, id_: str, nodes: Mapping[str, Named], root: Pa
     elif (many := len(occurrences(file.read_text(encoding="utf-8"), control.line))) != 1:
         where = _elsewhere(control, root)
         yield f"its control's line stands {many} times in {control.file}, not once: {control.line}{where}"
-    if "/tests/" in f"/{control.file}" or control.file.startswith("web/e2e/"):
-        yield "a control changes the product, not a test"
+    if _PRODUCT.fullmatch(control.file) is None:
+        yield "a control changes the product, not a test nor a tool"
+    if control.test.startswith("web/e2e/"):
+        yield f"its control's test {control.test} wants a browser: name one of pytest or of Vitest"
     if control.line == control.instead:
         yield "its control changes nothing"
     test = nodes.get(control.test)
