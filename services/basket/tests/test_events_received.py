@@ -11,6 +11,7 @@ from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis_basket.reconcile.doubts import settle_doubts
 from resapermis_basket.reconcile.received import act_on_events
 from resapermis_testing.eventually import eventually
+from resapermis_testing.known_fault import KnownFault, known_fault_if
 
 
 async def asked(basket: Basket, method: str) -> None:
@@ -28,7 +29,14 @@ async def act_on_all(basket: Basket) -> None:
         await settle_doubts(basket.dependencies)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 8: only a held line is looked for, once")
+async def ended_as(basket: Basket, right: str) -> None:
+    """The hold of s1 has ended so; today it is held as though nothing had been received."""
+    states = await basket.states()
+    known_fault_if(states == {"s1": "held"}, states)
+    assert states == {"s1": right}
+
+
+@pytest.mark.xfail(strict=True, raises=KnownFault, reason="fault 8: only a held line is looked for, once")
 async def test_a_slot_withdrawn_while_rdvpermis_is_asked_for_it_ends_the_hold(basket: Basket) -> None:
     basket.rdvpermis.gate = asyncio.Event()
     holding = asyncio.ensure_future(basket.hold("s1"))
@@ -39,10 +47,10 @@ async def test_a_slot_withdrawn_while_rdvpermis_is_asked_for_it_ends_the_hold(ba
     assert [line.state for line in (await holding).lines] == [pb.LINE_STATE_HELD]
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
     await act_on_all(basket)
-    assert await basket.states() == {"s1": "withdrawn"}
+    await ended_as(basket, "withdrawn")
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 8: only a held line is looked for, once")
+@pytest.mark.xfail(strict=True, raises=KnownFault, reason="fault 8: only a held line is looked for, once")
 async def test_a_mandate_ended_while_rdvpermis_is_asked_for_the_hold_gives_it_back(basket: Basket) -> None:
     basket.rdvpermis.gate = asyncio.Event()
     holding = asyncio.ensure_future(basket.hold(("s1", 1)))
@@ -52,10 +60,10 @@ async def test_a_mandate_ended_while_rdvpermis_is_asked_for_the_hold_gives_it_ba
     basket.rdvpermis.gate.set()
     await holding
     await act_on_all(basket)
-    assert await basket.states() == {"s1": "released"}
+    await ended_as(basket, "released")
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 8: a line that has moved meanwhile is left out")
+@pytest.mark.xfail(strict=True, raises=KnownFault, reason="fault 8: a line that has moved meanwhile is left out")
 async def test_a_slot_withdrawn_while_its_line_is_changed_ends_the_hold(basket: Basket) -> None:
     (line,) = (await basket.hold("s1")).lines
     request = pb.SetLineResourcesRequest(request_id=basket.key(), line_id=line.id, trainer_id="formateur-1")
@@ -68,12 +76,10 @@ async def test_a_slot_withdrawn_while_its_line_is_changed_ends_the_hold(basket: 
     await asyncio.gather(changing, acting)
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
     await act_on_all(basket)
-    assert await basket.states() == {"s1": "withdrawn"}
+    await ended_as(basket, "withdrawn")
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="fault 8: a line that RdvPermis is asked about is left out"
-)
+@pytest.mark.xfail(strict=True, raises=KnownFault, reason="fault 8: a line that RdvPermis is asked about is left out")
 async def test_a_slot_withdrawn_while_its_candidate_is_being_named_ends_the_hold(basket: Basket) -> None:
     (line,) = (await basket.hold("s1")).lines
     basket.rdvpermis.gates["NameCandidate"] = asyncio.Event()
@@ -86,4 +92,4 @@ async def test_a_slot_withdrawn_while_its_candidate_is_being_named_ends_the_hold
     await naming
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
     await act_on_all(basket)
-    assert await basket.states() == {"s1": "withdrawn"}
+    await ended_as(basket, "withdrawn")

@@ -8,6 +8,7 @@ from mandate_service import Service
 
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis_kit.database.transaction import transaction
+from resapermis_testing.known_fault import KnownFault, known_fault_if
 
 ENDS_EARLY = pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault 12: an erased candidate ends the list")
 
@@ -53,15 +54,15 @@ async def test_a_name_typed_with_another_apostrophe_or_other_accents_is_found(se
         assert [one.id for one in found.candidates] == [candidate]
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-7: the twenty-first homonym is unfindable")
+@pytest.mark.xfail(strict=True, raises=KnownFault, reason="fault tried-7: the twenty-first homonym is unfindable")
 async def test_a_search_that_stops_at_twenty_says_so_and_pages(service: Service) -> None:
     homonyms = {await service.candidate(neph=f"0123456789{n:02}") for n in range(21)}
     request = pb.SearchCandidatesRequest(query="zoe", purpose="find_candidate")
     first = await service.call("SearchCandidates", request)
-    assert "next_cursor" in first.DESCRIPTOR.fields_by_name
-    assert "cursor" in request.DESCRIPTOR.fields_by_name
-    assert (len(first.candidates), bool(first.next_cursor)) == (20, True)
-    setattr(request, "cursor", first.next_cursor)  # noqa: B010 - the contract has no such field today
+    assert len(first.candidates) == 20
+    cursor = getattr(first, "next_cursor", "")  # as every list of the contract calls it; this one has none today
+    known_fault_if(not cursor, "twenty of twenty-one, and nothing says so")
+    setattr(request, "cursor", cursor)  # noqa: B010 - the contract has no such field today
     second = await service.call("SearchCandidates", request)
     assert not second.next_cursor
     assert {one.id for page in (first, second) for one in page.candidates} == homonyms

@@ -16,7 +16,7 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events.event import Event
 
-ORDER = "fault 9: what is published last is taken for what happened last"
+ORDER = "fault 9: what is published last is taken for what happened last (this counts: consumers must end right)"
 
 
 def changed(to: basket.LineState.ValueType, at: datetime) -> tuple[LineChanged, Event]:
