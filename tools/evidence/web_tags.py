@@ -11,7 +11,7 @@ from evidence.tests_named import Named
 
 FILES = ("web/e2e/**/*.spec.ts", "web/src/**/*.test.ts", "web/src/**/*.test.tsx", "web/tests/**/*.test.ts*")
 TAG = re.compile(r"\[([A-Z]-\d\d|[A-Z]\d+)\]")
-_OPENS = re.compile(r"^( *)(describe|test|it)((?:\.\w+)*)\(")
+_OPENS = re.compile(r"^( *)(?:test\.)?(describe|test|it)((?:\.\w+)*)\(")
 _TITLE = re.compile(r"""\(\s*(["'`])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
 _IDLE = {
     "skip": "skipped",
@@ -24,6 +24,15 @@ _IDLE = {
 }
 
 
+_COMMENT = re.compile(r"^[ \t]*/\*.*?\*/", re.DOTALL | re.MULTILINE)
+_WITHIN = re.compile(r"\b(?:test|it)\.(?:fail|fixme|skip)\((?!\s*[\"'`])|\b(?:fails|skip|todo): *true\b")
+"""How a test says within itself that it need not pass."""
+
+
+class UnreadableTag(ValueError):
+    """A form of test of which this reading does not see the ids, or whether it must pass."""
+
+
 def web_tests(root: Path) -> Iterator[Named]:
     """Every test of the interface with the ids of its title and of those around it."""
     for file in sorted({file for pattern in FILES for file in root.glob(pattern)}):
@@ -31,7 +40,11 @@ def web_tests(root: Path) -> Iterator[Named]:
 
 
 def tests_of(source: str, file: str) -> Iterator[Named]:
-    """The tests of one file; `file` is what they are called by."""
+    """The tests of one file; `file` is what they are called by. UnreadableTag for what is not understood."""
+    source = _COMMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), source)
+    if within := _WITHIN.search(source):
+        raise UnreadableTag(f"{file}: say it where the test begins, as test.fails or test.skip, not by {within[0]}")
+    read = 0
     around: list[tuple[int, frozenset[str], str]] = []
     lines = source.splitlines(keepends=True)
     start = 0
@@ -44,6 +57,7 @@ def tests_of(source: str, file: str) -> Iterator[Named]:
             kind, idle = opens[2], next((_IDLE[word] for word in opens[3].split(".") if word in _IDLE), "")
             found = _TITLE.match(source, start + opens.end() - 1)
             title = found[2] if found else ""
+            read += len(TAG.findall(title))
             ids = frozenset(TAG.findall(title)).union(*(outer for _, outer, _ in around))
             idle = idle or next((why for _, _, why in around if why), "")
             if kind == "describe":
@@ -51,3 +65,5 @@ def tests_of(source: str, file: str) -> Iterator[Named]:
             elif title:
                 yield Named(file, title, ids, idle)
         start += len(line)
+    if read != len(TAG.findall(source)):
+        raise UnreadableTag(f"{file}: an id is read in the plain title of test, it or describe only, without each")

@@ -214,6 +214,32 @@ def test_tags_of_web_tests_and_of_what_is_around_them_are_read() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        'test.each([1, 2])("of %s [R-01]", () => {});',
+        'describe.each([1])("of %s [R-01]", () => {\n  test("it", () => {});\n});',
+        'test(TITLE + " [R-01]", () => {});',
+        '// test("once [R-01]", () => {});',
+        'test("it [R-01]", async () => {\n  test.fail();\n});',
+        'test("it [R-01]", async ({ page }) => {\n  test.fixme(true, "later");\n});',
+        'test("it [R-01]", { fails: true }, () => {});',
+    ],
+)
+def test_a_web_test_in_a_form_that_is_not_understood_is_refused(source: str) -> None:
+    with pytest.raises(web_tags.UnreadableTag, match=r"t\.ts: "):
+        list(web_tags.tests_of(f"{source}\n", "t.ts"))
+
+
+def test_playwrights_describe_is_one_and_a_comment_is_no_test() -> None:
+    source = (
+        '/*\ntest("once [R-09]", () => {});\n*/\ntest.describe("all [R-01]", () => {\n  test("it", () => {});\n});\n'
+        'test.describe.fixme("later [R-02]", () => {\n  test("that", () => {});\n});\n'
+    )
+    found = {test.name: (set(test.ids), test.idle) for test in web_tags.tests_of(source, "t.ts")}
+    assert found == {"it": ({"R-01"}, ""), "that": ({"R-02"}, "skipped")}
+
+
 def test_what_holds_together_has_no_complaint(tree: Path) -> None:
     assert compliance.complaints(tree) == []
     page = (tree / PAGE).read_text(encoding="utf-8")
