@@ -1,7 +1,7 @@
 """Run by release v0.1.0 itself, with its own interpreter and tools, never by this one: makes a stack with everything in it.
 
 `python made_by_v0_1_0.py HOME PORT ANSWER` leaves in HOME what a school had when the power went: a booking with its
-records and proofs, live holds, mandates, an event that was set aside and one that will be, messages that no consumer has
+records and proofs, live holds, mandates, a penalty whose lifting was proposed and what else the rules keep, an event that was set aside and one that will be, messages that no consumer has
 handled, rows that were never published. What was there is written to ANSWER as JSON. Then every process dies at once; only the sandbox, which
 is the State and not ours, ends in order.
 
@@ -12,20 +12,23 @@ import asyncio
 import json
 import os
 import sys
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-from journey import DrivingSchool, Person, TheState, until
+from journey import CATEGORY, PARIS, DrivingSchool, Person, TheState, exam_day, until
 
 from devstack import BackgroundStack, Stack
-from devstack.parts import MAIL, NATS, POSTGRES, SANDBOX, SERVICES
+from devstack.parts import MAIL, NATS, POSTGRES, SANDBOX, SERVICES, service_named
 from resapermis_kit.clock import new_id
+from resapermis_scheduling_rules.parameters import change
 
 NO_MESSAGE = b"\xff\xff\xff"
 POISONED_TYPE = "resapermis.basket.v1.ResultFound"
 """notification and scheduling-rules handle it."""
 DEPARTMENT, NUMBER = "094", 1
+PENALTY, DAYS = "late_cancel_bar_days", 25
 
 
 class Making:
@@ -43,6 +46,7 @@ class Making:
         pending = self.pending_mandate()
         slots = school.slots(8)
 
+        rules = self.rules()
         early = self.booked(slots[0], people[0])
         held = school.held([slots[1]], [people[1]])
         until(lambda: school.notices("booking.confirmed", early), "the notice of the booking")
@@ -75,6 +79,7 @@ class Making:
             "pending": pending,
             "bookings": {"early": early, "late": late},
             "people": {"held": people[1].id},
+            "rules": rules,
             "proofs": proofs,
             "poisoned": {"set_aside": set_aside, "to_be_set_aside": to_be_set_aside},
             "unpublished": unpublished,
@@ -96,6 +101,81 @@ class Making:
         mandate = self.school.act("POST", "/api/v1/mandates", {"candidateId": made["id"], "category": "B"})
         assert mandate["state"] == "pending", mandate
         return str(mandate["id"])
+
+    def rules(self) -> dict[str, Any]:
+        """What scheduling-rules keeps beside slots and thresholds, as it shows it."""
+        school = self.school
+        someone = school.get("/api/v1/school/trainers")["others"][0]["id"]
+        plan = {"department": school.department, "categories": [CATEGORY], "activeFrom": "2026-01-05"}
+        school.act("PUT", f"/api/v1/school/trainers/{someone}", plan)
+        absence: dict[str, Any] = {
+            "startsAt": f"{exam_day()}T18:00",
+            "endsAt": f"{exam_day()}T19:00",
+            "rrule": "FREQ=WEEKLY",
+        }
+        absence |= {"subject": {"kind": "trainer", "id": someone}}
+
+        def kept_absence() -> bool:
+            # v0.1.0 forks a process that runs gRPC to read it: about one answer in twenty is a 500, and nothing is kept.
+            return school.send("POST", "/api/v1/unavailabilities", absence).status_code == 201
+
+        until(kept_absence, "the absence to be kept")
+        search = {"department": school.department, "category": CATEGORY, "dayFrom": "08:00", "weekdays": [1, 2]}
+        school.act("POST", "/api/v1/saved-searches", {"label": "Matin", "search": search})
+        favourite = {"centreId": f"ce-{DEPARTMENT}-1", "priority": 0}
+        school.act("PUT", "/api/v1/favourite-centres", {"category": CATEGORY, "favourites": [favourite]})
+        until(lambda: self.ask("scheduling_rules", "SELECT 1 FROM favourite_look"), "the favourites to be looked at")
+        self.approved_parameter()
+
+        kept, given_up = self.soon(2)
+        people = [school.candidate() for _ in range(2)]
+        still = self.booked(kept, people[0])
+        lost = self.booked(given_up, people[1])
+        school.act("POST", f"/api/v1/bookings/{lost}/cancellation", {"reason": "candidate_ill"})
+
+        def own() -> list[dict[str, Any]]:
+            bars = school.get(f"/api/v1/candidates/{people[1].id}/standing")["bars"]
+            return [one for one in bars if not one["fromRdvpermis"]]
+
+        (bar,) = until(own, "the penalty of a late cancellation")
+        school.act("POST", f"/api/v1/bars/{bar['id']}/lift", {"reason": "illness"}, expect=(204,))
+        window = {"from": str(exam_day()), "to": str(exam_day()), "subject": "trainer", "subjectId": someone}
+        parameters = school.get("/api/v1/rules/parameters")["items"]
+        return {
+            "trainers": school.get("/api/v1/school/trainers")["items"],
+            "absence": {"asked": window, "items": school.get("/api/v1/unavailabilities", **window)["items"]},
+            "searches": school.get("/api/v1/saved-searches")["items"],
+            "favourites": [one["centreId"] for one in school.get("/api/v1/favourite-centres")["items"]],
+            "parameters": [one for one in parameters if one["name"] == PENALTY],
+            "bars": {"candidate": people[1].id, "items": own()},
+            "late": still,
+            "rows": self.ask("scheduling_rules", "SELECT id::text, lift_reason, proposed_by FROM bar ORDER BY id"),
+        }
+
+    def approved_parameter(self) -> None:
+        """Another penalty for this department, by two people."""
+        database = self.stack.settings.service(service_named("scheduling-rules"))["RESAPERMIS_DATABASE_URL"]
+        day = str(datetime.now(UTC) + timedelta(seconds=5))
+        proposal = ["propose", "account-1", PENALTY, str(DAYS), day, self.school.department]
+        proposed = asyncio.run(change.command(proposal, database))
+        asyncio.run(change.command(["approve", "account-2", proposed], database))
+
+    def soon(self, count: int) -> list[str]:
+        """Fresh slots so near that giving one up is late."""
+        day: date = datetime.now(PARIS).date() + timedelta(days=3)
+        while day.weekday() > 4:
+            day += timedelta(days=1)
+        centre = f"ce-{DEPARTMENT}-1"
+        made = self.state.publish(centre, day, count)
+        asked = {"department": self.school.department, "category": CATEGORY, "centre": centre, "lookNow": "true"}
+
+        def seen() -> bool:
+            page = self.school.get("/api/v1/slots", limit=200, **asked, **{"from": str(day), "to": str(day)})
+            found = {slot["id"]: slot for slot in page["items"]}
+            return all(one in found and found[one]["allowed"] for one in made)
+
+        until(seen, f"{count} near slots in the search")
+        return made
 
     def proofs(self) -> dict[str, Any]:
         """The journal as a school may have saved it: a few records with their proofs, and the checkpoint they stand under."""
