@@ -4,6 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Mandate } from "../src/api/contract/types.ts";
+import { failsWith } from "./fails-with.ts";
 import { makeCandidate, makeMandate, makeWorld, type World } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
 
@@ -30,7 +31,7 @@ function refused(rdvpermisCode: string): World {
 const REFUSALS = ["CANDIDAT_INCONNU", "EMAIL_MANQUANT", "EMAIL_DEJA_ATTRIBUE"];
 
 describe("whether a candidate may be booked", () => {
-  test.fails.each([
+  test.each([
     ["refused", refused("CANDIDAT_INCONNU")],
     ["pending", schoolOf([makeMandate("k-9", { state: "pending", expiresAt: null })])],
     ["none", schoolOf([])],
@@ -41,7 +42,9 @@ describe("whether a candidate may be booked", () => {
       const card = await screen.findByRole("region", { name: "Réservation possible ?" });
       // The answer has come once the skeleton is gone.
       await vi.waitFor(() => expect(card.querySelector("[aria-busy=true]")).toBeNull());
-      expect(card.textContent).not.toMatch(/rien ne l'empêche/);
+      await failsWith(/expected 'Réservation possible \?rien ne l.*' not to match/, () =>
+        expect(card.textContent).not.toMatch(/rien ne l'empêche/),
+      );
     },
   );
 
@@ -53,17 +56,20 @@ describe("whether a candidate may be booked", () => {
 });
 
 describe("a refused name, NEPH or address", () => {
-  test.fails.each(REFUSALS)("fault tried-1: %s leads to its correction, with what is written in it", async (code) => {
+  test.each(REFUSALS)("fault tried-1: %s leads to its correction, with what is written in it", async (code) => {
     drawn = await draw("/candidats/k-9", "Martim Léa", refused(code));
     const user = userEvent.setup();
-    await user.click(screen.getByRole("button", { name: /^Corriger/ }));
-    const values = [/Nom de naissance/, /Prénom/, /NEPH/, /Adresse électronique/].map(
-      (name) => screen.getByRole<HTMLInputElement>("textbox", { name }).value,
-    );
-    expect(values).toEqual(["Martim", "Léa", "020694100123", "léa@example.test"]);
+    await screen.findByText(new RegExp(code));
+    await failsWith(/Unable to find .*role.*button.*Corriger/, async () => {
+      await user.click(screen.getByRole("button", { name: /^Corriger/ }));
+      const values = [/Nom de naissance/, /Prénom/, /NEPH/, /Adresse électronique/].map(
+        (name) => screen.getByRole<HTMLInputElement>("textbox", { name }).value,
+      );
+      expect(values).toEqual(["Martim", "Léa", "020694100123", "léa@example.test"]);
+    });
   });
 
-  test.fails("fault tried-1: just registered, its refused mandate leads to the correction, not to a dead form", async () => {
+  test("fault tried-1: just registered, its refused mandate leads to the correction, not to a dead form", async () => {
     drawn = await draw("/candidats", "Candidats", schoolOf([]));
     drawn.server.use(
       http.post("*/api/v1/mandates", () =>
@@ -77,14 +83,14 @@ describe("a refused name, NEPH or address", () => {
     await user.type(screen.getByRole("textbox", { name: /NEPH/ }), "020694100124");
     await user.click(screen.getByRole("button", { name: "Inscrire et demander le mandat" }));
     expect(await screen.findByText(/Le candidat est inscrit ; son mandat ne l'est pas\./)).toBeTruthy();
-    expect(
-      screen.queryByRole("button", { name: /^Corriger/ }) ?? screen.queryByRole("link", { name: /^Corriger/ }),
-    ).toBeTruthy();
+    const way =
+      screen.queryByRole("button", { name: /^Corriger/ }) ?? screen.queryByRole("link", { name: /^Corriger/ });
+    await failsWith(/expected null to be truthy/, () => expect(way).toBeTruthy());
   });
 });
 
 describe("a search for a frequent name", () => {
-  test.fails("fault tried-7: that stops before the last shows that it does, and the rest when asked", async () => {
+  test("fault tried-7: that stops before the last shows that it does, and the rest when asked", async () => {
     const world = makeWorld();
     world.candidates = Array.from({ length: 20 }, (_, index) => makeCandidate(`k-${index}`, "Martin", `Léa ${index}`));
     drawn = await draw("/candidats", "Candidats", world);
@@ -96,6 +102,7 @@ describe("a search for a frequent name", () => {
     const user = userEvent.setup();
     await user.type(screen.getByRole("searchbox", { name: "Chercher un candidat" }), "Martin");
     expect(await screen.findByRole("link", { name: "Martin Léa 19" })).toBeTruthy();
-    expect(screen.queryByRole("button", { name: "Afficher la suite" })).toBeTruthy();
+    const more = screen.queryByRole("button", { name: "Afficher la suite" });
+    await failsWith(/expected null to be truthy/, () => expect(more).toBeTruthy());
   });
 });
