@@ -26,7 +26,7 @@ class Act(StrEnum):
     SEE_BOOKED = "see_booked"
 
 
-class Outcome(StrEnum):
+class OpOutcome(StrEnum):
     """What it was answered."""
 
     DONE = "done"
@@ -53,7 +53,7 @@ class Op:
     school: str
     called: float
     answered: float
-    outcome: Outcome
+    outcome: OpOutcome
     line: str = ""
     lapses: float = -inf
 
@@ -106,8 +106,8 @@ def soften(operations: Sequence[Op]) -> list[Op]:
         return any(one.called <= op.answered and one.answered >= op.called for one in others)
 
     return [
-        Op(op.act, op.slot, op.school, op.called, op.answered, Outcome.REFUSED, op.line, op.lapses)
-        if op.outcome is Outcome.TAKEN and met(op)
+        Op(op.act, op.slot, op.school, op.called, op.answered, OpOutcome.REFUSED, op.line, op.lapses)
+        if op.outcome is OpOutcome.TAKEN and met(op)
         else op
         for op in operations
     ]
@@ -123,7 +123,7 @@ def _mine(register: Register, op: Op) -> Held | None:
 
 
 def _hold(register: Register, op: Op) -> list[Register]:
-    if op.outcome is Outcome.TAKEN:
+    if op.outcome is OpOutcome.TAKEN:
         return [register] if register is not None else []
     return [Held(op.school, op.line or f"?{op.called}")] if register is None else []
 
@@ -138,8 +138,8 @@ def _validate(register: Register, op: Op) -> list[Register]:
     if mine is None or mine.booked:
         return []
     booked = Held(mine.school, mine.line, booked=True)
-    ended: list[Register] = [None] if op.outcome is not Outcome.DONE else []
-    return [booked, *ended] if op.outcome is not Outcome.ENDED else ended
+    ended: list[Register] = [None] if op.outcome is not OpOutcome.DONE else []
+    return [booked, *ended] if op.outcome is not OpOutcome.ENDED else ended
 
 
 def _cancel(register: Register, op: Op) -> list[Register]:
@@ -208,9 +208,9 @@ class _Search:
 
 def explain(slot: str, operations: Iterable[Op], most_steps: int = MOST_STEPS) -> Verdict:
     """Search an order for one slot's operations, from a free slot on."""
-    telling = [op for op in operations if op.outcome is not Outcome.REFUSED]
-    sure = sorted((op for op in telling if op.outcome is not Outcome.LOST), key=lambda op: (op.called, op.answered))
-    maybe = [op for op in telling if op.outcome is Outcome.LOST]
+    telling = [op for op in operations if op.outcome is not OpOutcome.REFUSED]
+    sure = sorted((op for op in telling if op.outcome is not OpOutcome.LOST), key=lambda op: (op.called, op.answered))
+    maybe = [op for op in telling if op.outcome is OpOutcome.LOST]
     lapses = {op.line or f"?{op.called}": op.lapses for op in telling if op.act is Act.HOLD}
     search = _Search(sure, maybe, lapses)
     best = 0

@@ -18,7 +18,7 @@ from resapermis_basket.domain.answer import (
     refuse_all_or_nothing,
     validated,
 )
-from resapermis_basket.domain.doubt import Reading, SeenBasket, SeenExam, pause_seconds, settle
+from resapermis_basket.domain.doubt import RdvPermisReading, SeenBasket, SeenExam, pause_seconds, settle
 from resapermis_basket.domain.line import (
     BASKET,
     COUNTED,
@@ -156,8 +156,8 @@ def test_an_unknown_answer_changes_nothing() -> None:
 def test_a_booking_without_exam_id_is_polled() -> None:
     booked = validated(line(State.CONFIRMING), Answer(AnswerOutcome.DONE), NOW)
     assert (booked.state, booked.next_poll_at) == (State.BOOKED, NOW)
-    assert settle(booked, Reading(), LOST, GONE, NOW) == booked
-    found = settle(booked, Reading(exams=[SeenExam("exam-1", "s1", "rdv-7")]), LOST, GONE, NOW)
+    assert settle(booked, RdvPermisReading(), LOST, GONE, NOW) == booked
+    found = settle(booked, RdvPermisReading(exams=[SeenExam("exam-1", "s1", "rdv-7")]), LOST, GONE, NOW)
     assert (found.exam_id, found.next_poll_at) == ("exam-1", None)
 
 
@@ -189,7 +189,7 @@ live = st.builds(
 def test_reading_settles_every_doubt_the_same_way_twice(
     one: Line, seen: list[SeenBasket], held_: list[SeenExam]
 ) -> None:
-    sight = Reading(seen, held_)
+    sight = RdvPermisReading(seen, held_)
     after = settle(one, sight, LOST, GONE, NOW)
     assert not in_doubt(after)
     assert after.state in {one.state} | NEXT[one.state]
@@ -198,13 +198,13 @@ def test_reading_settles_every_doubt_the_same_way_twice(
 
 @given(baskets, exams)
 def test_a_line_is_booked_exactly_when_their_exam_stands(seen: list[SeenBasket], held_: list[SeenExam]) -> None:
-    after = settle(line(State.CONFIRMING), Reading(seen, held_), LOST, GONE, NOW)
+    after = settle(line(State.CONFIRMING), RdvPermisReading(seen, held_), LOST, GONE, NOW)
     assert (after.state is State.BOOKED) == any(exam.slot_id == "s1" for exam in held_)
 
 
 @given(baskets)
 def test_a_line_is_held_exactly_when_their_basket_has_it(seen: list[SeenBasket]) -> None:
-    after = settle(line(), Reading(seen), LOST, GONE, NOW)
+    after = settle(line(), RdvPermisReading(seen), LOST, GONE, NOW)
     assert (after.state is State.HELD) == any("s1" in basket.candidates for basket in seen)
     if after.state is State.HELD:
         theirs: Mapping[str, str] = next(basket for basket in seen if basket.id == after.basket_id).candidates

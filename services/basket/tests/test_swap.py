@@ -19,7 +19,7 @@ from test_line_change import DOWN, LOST, booked, cancel, replace, settle
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.booking.v1 import booking_pb2
 from resapermis.verdict.v1.verdict_pb2 import Verdict
-from resapermis_basket.domain.doubt import Reading, SeenExam
+from resapermis_basket.domain.doubt import RdvPermisReading, SeenExam
 from resapermis_basket.domain.doubt import settle as settled_line
 from resapermis_basket.domain.line import Changing, State
 from resapermis_basket.judgement import refusals
@@ -260,11 +260,11 @@ def test_both_halves_of_a_swap_are_read_alike(seen: list[str]) -> None:
         for n, what in enumerate(seen)
         if what != "gone"
     ]
-    sight = Reading((), exams, {each.id: each for each in pair})
+    sight = RdvPermisReading((), exams, {each.id: each for each in pair})
     after = [settled_line(each, sight, refusals.lost(), refusals.gone(), NOW + timedelta(1)) for each in pair]
     assert after[0].state is after[1].state
     assert (after[0].state is State.SWAPPED) == ("as_was" not in seen and "crossed" in seen)
-    alone = Reading((), exams, {})
+    alone = RdvPermisReading((), exams, {})
     assert settled_line(pair[0], alone, refusals.lost(), refusals.gone(), NOW) == pair[0]
 
 

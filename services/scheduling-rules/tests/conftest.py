@@ -93,4 +93,4 @@ async def desk(service: Service, serve: Serve) -> Desk:
             "resapermis.scheduling.v1.AvailabilityService",
         ),
     )
-    return Desk(service, running, rooms.nights, rooms.absences)
+    return Desk(service, running, rooms.school_tasks, rooms.absences)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from resapermis_scheduling_rules.domain.availability import (
     NOTHING_KNOWN,
     Conflict,
-    LineSituation,
+    LineAvailability,
     Trainer,
     Vehicle,
     What,
@@ -66,7 +66,7 @@ def restrictions(draw: st.DrawFn, around: datetime) -> Restriction:
 
 
 @st.composite
-def situations(draw: st.DrawFn, around: datetime) -> LineSituation:
+def situations(draw: st.DrawFn, around: datetime) -> LineAvailability:
     conflict = st.builds(
         Conflict,
         whose=st.sampled_from(Whose),
@@ -83,7 +83,7 @@ def situations(draw: st.DrawFn, around: datetime) -> LineSituation:
         gearbox=st.sampled_from(["manual", "automatic"]),
         categories=st.sampled_from([("B",), ("A", "B"), ("CE",)]),
     )
-    return LineSituation(
+    return LineAvailability(
         conflicts=tuple(draw(st.lists(conflict, max_size=3))),
         trainer=draw(st.none() | st.builds(Trainer, id=st.just("trainer"), authorised_until=until)),
         vehicle=draw(st.none() | vehicle),

@@ -16,7 +16,7 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events.outbox import outbox
 from resapermis_kit.rpc.auth import HEADER
 from resapermis_scheduling_rules.availability.absences import Absences
-from resapermis_scheduling_rules.school.people import Nights
+from resapermis_scheduling_rules.school.people import SchoolTasks
 from resapermis_testing.running import Running
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Desk:
 
     around: Service
     running: Running
-    nights: Nights
+    school_tasks: SchoolTasks
     absences: Absences
 
     @property

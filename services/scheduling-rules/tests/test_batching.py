@@ -102,13 +102,13 @@ async def _world(service: Service, dice: random.Random) -> None:
             await tx.execute(sa.insert(table).values(found))
 
 
-def _action(dice: random.Random) -> actions.Asked:
+def _action(dice: random.Random) -> actions.AskedAction:
     count = dice.randrange(5)
     wanted = [
         actions.Line(f"s{dice.randrange(HOURS + 2)}", dice.choice(PEOPLE), dice.choice(TRAINERS), dice.choice(VEHICLES))
         for _ in range(count)
     ]
-    return actions.Asked(dice.choice(SCHOOLS), wanted, Parameters(), NOW + timedelta(days=dice.randrange(3)))
+    return actions.AskedAction(dice.choice(SCHOOLS), wanted, Parameters(), NOW + timedelta(days=dice.randrange(3)))
 
 
 def _in_order(known: actions.Known) -> actions.Known:
@@ -116,7 +116,7 @@ def _in_order(known: actions.Known) -> actions.Known:
     return replace(known, busy={n: sorted(busy, key=lambda one: (one.id, one.whose)) for n, busy in known.busy.items()})
 
 
-async def _alone(service: Service, asked: actions.Asked) -> actions.Known:
+async def _alone(service: Service, asked: actions.AskedAction) -> actions.Known:
     (known,) = await actions.known(service.engine, [asked])
     return known
 
@@ -165,7 +165,7 @@ class _Counting:
         self.batches: list[int] = []
         self._service = service
 
-    async def __call__(self, asked: Sequence[actions.Asked]) -> Sequence[actions.Known]:
+    async def __call__(self, asked: Sequence[actions.AskedAction]) -> Sequence[actions.Known]:
         self.batches.append(len(asked))
         return await actions.known(self._service.engine, asked)
 

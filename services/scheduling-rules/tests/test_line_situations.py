@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import Range
 
 from resapermis_kit.database.transaction import transaction
 from resapermis_scheduling_rules.availability.tables import occurrences, unavailabilities
-from resapermis_scheduling_rules.domain.availability import LineSituation, Want
+from resapermis_scheduling_rules.domain.availability import LineAvailability, Want
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
 from resapermis_scheduling_rules.evaluation import queries as actions
@@ -57,7 +57,7 @@ async def booked(service: Service, line_id: str, centre: Centre, minutes: float,
 
 async def ask(
     service: Service, *wants: Want, school_id: str = "school-1", widest: Parameters | None = None
-) -> Sequence[LineSituation]:
+) -> Sequence[LineAvailability]:
     """Each want's slot is laid into the mirror first, under an id of its own."""
     ids = [str(uuid4()) for _ in wants]
     async with transaction(service.engine) as tx:
@@ -71,7 +71,7 @@ async def ask(
         actions.Line(slot_id, want.candidate_id, want.trainer_id, want.vehicle_id)
         for slot_id, want in zip(ids, wants, strict=True)
     ]
-    (known,) = await actions.known(service.engine, [actions.Asked(school_id, asked, widest or Parameters(), NOW)])
+    (known,) = await actions.known(service.engine, [actions.AskedAction(school_id, asked, widest or Parameters(), NOW)])
     return [known.situation(n, want, Parameters()) for n, want in enumerate(wants)]
 
 

@@ -17,7 +17,7 @@ from resapermis_scheduling_rules.mirror import queries
 from resapermis_scheduling_rules.mirror.planner import PollPlanner
 from resapermis_scheduling_rules.peers import Asker
 from resapermis_scheduling_rules.watching import queries as watching
-from resapermis_scheduling_rules.watching.wishes import Wants
+from resapermis_scheduling_rules.watching.wishes import WishReader
 from resapermis_testing.eventually import eventually
 
 FRESH = timedelta(seconds=60)
@@ -147,7 +147,7 @@ async def test_a_new_replica_knows_what_others_saw(service: Service) -> None:
     service.clock.move(seconds=30)
     service.state.asked.clear()
     other = PollPlanner(
-        service.engine, service.egress, service.rooms.poller, service.clock, Wants(service.engine), most=20
+        service.engine, service.egress, service.rooms.poller, service.clock, WishReader(service.engine), most=20
     )
     await other.round()
     assert ("school-1", "c1", DAY.isoformat()) not in service.state.asked

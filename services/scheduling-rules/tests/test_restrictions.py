@@ -15,8 +15,8 @@ from resapermis_scheduling_rules.domain.days import days_later, zone_of
 from resapermis_scheduling_rules.domain.distance import distance_km, travel_minutes
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.restrictions import (
-    ExamOutcome,
     Reason,
+    ReportedOutcome,
     Restriction,
     after_cancellation,
     after_exam,
@@ -51,16 +51,16 @@ def test_where_the_mark_is_not_stated_only_the_shortest_wait_is_certain() -> Non
 @pytest.mark.req("R-21")
 def test_absence_failure_and_pass_restrict_from_the_exam_on() -> None:
     values = Parameters()
-    absent = after_result(ExamOutcome.ABSENT, None, EXAM, "CIRCULATION", "91", values)
+    absent = after_result(ReportedOutcome.ABSENT, None, EXAM, "CIRCULATION", "91", values)
     assert absent is not None
     assert (absent.reason, absent.until) == (Reason.ABSENCE, EXAM + timedelta(days=40))
-    failed = after_result(ExamOutcome.FAILED, 11, EXAM, "CIRCULATION", "91", values)
+    failed = after_result(ReportedOutcome.FAILED, 11, EXAM, "CIRCULATION", "91", values)
     assert failed is not None
     assert (failed.reason, failed.since, failed.until) == (Reason.FAILURE, EXAM, EXAM + timedelta(days=21))
-    passed = after_result(ExamOutcome.PASSED, 28, EXAM, "PLATEAU", "91", values)
+    passed = after_result(ReportedOutcome.PASSED, 28, EXAM, "PLATEAU", "91", values)
     assert passed is not None
     assert (passed.reason, passed.until, passed.kind) == (Reason.PASSED, None, "PLATEAU")
-    assert after_result(ExamOutcome.PASSED, 28, EXAM, "", "91", values) is None
+    assert after_result(ReportedOutcome.PASSED, 28, EXAM, "", "91", values) is None
     awaited = after_exam(EXAM, "CIRCULATION", values)
     assert (awaited.reason, awaited.until) == (Reason.RESULT_PENDING, EXAM + timedelta(hours=48))
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from rule_snapshots import codes, snapshots
 
-from resapermis_scheduling_rules.domain.availability import Conflict, LineSituation, Trainer, Vehicle, What, Whose
+from resapermis_scheduling_rules.domain.availability import Conflict, LineAvailability, Trainer, Vehicle, What, Whose
 from resapermis_scheduling_rules.domain.days import month_of, zone_of
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
@@ -150,7 +150,7 @@ def test_who_leaves_a_booking_needs_no_mandate_no_licence_and_no_free_hour() -> 
         Purpose.CANCEL,
         candidate=candidate(mandate_active=False, mandate_category="A", busy=True),
         school=School("school", "91", licensed_until=NOW),
-        situation=LineSituation((conflict,)),
+        situation=LineAvailability((conflict,)),
         restrictions=(restriction(),),
     )
     assert judge.line(of_slot(ill, status=Status.WITHDRAWN)).allowed
@@ -186,7 +186,7 @@ def test_the_allowance_is_rdvpermis_own_and_ours_where_lower(
 
 def with_vehicle(gearbox: str = "manual", *categories: str) -> dict[str, Any]:
     vehicle = Vehicle("vehicle", gearbox, categories or ("B",))
-    return {"vehicle_id": "vehicle", "situation": LineSituation(vehicle=vehicle)}
+    return {"vehicle_id": "vehicle", "situation": LineAvailability(vehicle=vehicle)}
 
 
 @pytest.mark.req("R-29")
@@ -229,7 +229,7 @@ def test_a_vehicle_that_fits_is_allowed_and_every_field_that_does_not_is_named()
 
 def accompanied(until: datetime | None, **changes: Any) -> EvaluationSnapshot:
     trainer = Trainer("trainer", authorised_until=until)
-    return snapshot(trainer_id="trainer", situation=LineSituation(trainer=trainer), **changes)
+    return snapshot(trainer_id="trainer", situation=LineAvailability(trainer=trainer), **changes)
 
 
 @pytest.mark.req("R-28")
@@ -337,7 +337,7 @@ def test_a_cancellation_shows_what_follows_from_it() -> None:
 )
 def test_a_conflict_is_named_with_whose_it_is(whose: Whose, remedy: str) -> None:
     conflict = Conflict(whose, What.UNAVAILABLE, "u1", STARTS, STARTS + timedelta(hours=1), 20)
-    verdict = available(snapshot(situation=LineSituation((conflict,))))
+    verdict = available(snapshot(situation=LineAvailability((conflict,))))
     assert (verdict.allowed, verdict.facts["whose"], verdict.facts["id"], verdict.remedy) == (
         False,
         whose,

@@ -190,14 +190,14 @@ async def test_the_night_computes_what_it_brings_and_only_once(desk: Desk) -> No
     assert answer.next_at.ToDatetime(UTC) == night
     assert (answer.fte[0].first_month, answer.fte[0].last_month) == ("2026-07", "2026-09")
     desk.around.clock.at = night - timedelta(seconds=1)
-    await desk.nights.compute()
+    await desk.school_tasks.compute()
     assert await desk.ftes() == {("91", "B"): 100}
     desk.around.clock.at = night
-    await desk.nights.compute()
+    await desk.school_tasks.compute()
     assert await desk.ftes() == {("91", "B"): 133}
     computed = len(await desk.published(Record))
     desk.around.clock.move(hours=1)
-    await desk.nights.compute()
+    await desk.school_tasks.compute()
     assert len(await desk.published(Record)) == computed
 
 
@@ -206,13 +206,13 @@ async def test_a_change_that_was_planned_counts_from_its_day(desk: Desk) -> None
     await desk.trainer(active_until=stamp(2026, 11, 28))
     await desk.declare(*FULL, ("2026-10", "B", "practical", 151.67))
     desk.around.clock.at = datetime(2026, 11, 27, 12, tzinfo=UTC)
-    await desk.nights.compute()
+    await desk.school_tasks.compute()
     assert await desk.ftes() == {("91", "B"): 100}
     desk.around.clock.at = datetime(2026, 11, 27, 23, tzinfo=UTC)  # midnight in Paris
-    await desk.nights.compute()
+    await desk.school_tasks.compute()
     assert await desk.ftes() == {("91", "B"): 0}
     computed = len(await desk.published(Record))
-    await desk.nights.compute()
+    await desk.school_tasks.compute()
     assert len(await desk.published(Record)) == computed
 
 
@@ -281,7 +281,7 @@ async def test_an_end_is_published_30_7_and_1_days_before_and_when_it_has_come_o
     for hour in range(0, 42 * 24, 24):
         desk.around.clock.at = NOW + timedelta(hours=hour)
         before = len(await desk.published(AuthorisationEnding))
-        await desk.nights.warn()
+        await desk.school_tasks.warn()
         new = (await desk.published(AuthorisationEnding))[before:]
         warned += [(one.what, one.trainer_id, (ends - desk.around.clock()).days) for one in new]
     assert sorted(warned) == sorted(
@@ -292,12 +292,12 @@ async def test_an_end_is_published_30_7_and_1_days_before_and_when_it_has_come_o
 @pytest.mark.req("R-28")
 async def test_who_sets_an_end_late_is_warned_once_of_the_nearest(desk: Desk) -> None:
     await desk.trainer(authorised_until=stamp(at=NOW + timedelta(days=3)))
-    await desk.nights.warn()
-    await desk.nights.warn()
+    await desk.school_tasks.warn()
+    await desk.school_tasks.warn()
     assert [one.trainer_id for one in await desk.published(AuthorisationEnding)] == ["t1"]
     await desk.trainer(authorised_until=stamp(2028, 1, 1))  # renewed: nothing more to say
     desk.around.clock.move(days=5)
-    await desk.nights.warn()
+    await desk.school_tasks.warn()
     assert len(await desk.published(AuthorisationEnding)) == 1
 
 
@@ -305,7 +305,7 @@ async def test_who_sets_an_end_late_is_warned_once_of_the_nearest(desk: Desk) ->
 async def test_a_term_that_ends_before_its_authorisation_warns_of_nothing(desk: Desk) -> None:
     await desk.trainer(authorised_until=stamp(at=NOW + timedelta(days=20)))
     await desk.trainer(active_from=stamp(at=NOW + timedelta(days=10)), authorised_until=stamp(2030, 1, 1))
-    await desk.nights.warn()
+    await desk.school_tasks.warn()
     assert await desk.published(AuthorisationEnding) == []
 
 
@@ -319,6 +319,6 @@ async def test_hours_that_no_fte_counts_any_more_are_forgotten_and_no_others(des
         (datetime(2027, 2, 3, tzinfo=UTC), []),
     ):
         desk.around.clock.at = now
-        await desk.nights.forget()
+        await desk.school_tasks.forget()
         async with transaction(desk.around.engine) as tx:
             assert (await tx.execute(sa.select(hours.c.month).order_by(hours.c.month))).scalars().all() == left

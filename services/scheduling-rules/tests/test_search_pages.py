@@ -26,7 +26,7 @@ from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.mirror.tables import centres, slots
 from resapermis_scheduling_rules.search import queries
 from resapermis_scheduling_rules.search.page import PageJudge
-from resapermis_scheduling_rules.search.queries import Reading
+from resapermis_scheduling_rules.search.queries import SearchShape
 from resapermis_scheduling_rules.search.search import Finder
 from resapermis_scheduling_rules.search.wanted import Wanted, consecutive, hours, minute_of_day
 from resapermis_testing.postgres import MakeEngine
@@ -160,7 +160,7 @@ def snapshot_of(slot: Slot) -> EvaluationSnapshot:
 
 
 def finder(wanted: Wanted) -> Finder:
-    """As `Searching` would read it."""
+    """As `SlotSearch` would read it."""
     by_centre = bool(wanted.centre_ids) or wanted.within_km is not None
     streams = (
         {one.id: one.department for one in CENTRES.values()} if by_centre else {wanted.department: wanted.department}
@@ -312,7 +312,7 @@ async def test_a_page_of_a_large_mirror_is_read_from_an_index(
             )
         )
         await tx.execute(sa.text("ANALYZE slot"))
-    reading, since = Reading(by_centre, free_only, kind=False), datetime(2026, 12, 5, tzinfo=UTC)
+    reading, since = SearchShape(by_centre, free_only, kind=False), datetime(2026, 12, 5, tzinfo=UTC)
     values = {
         "keys": ["k33" if by_centre else "33"],
         "lows": [since],

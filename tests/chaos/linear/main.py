@@ -13,7 +13,7 @@ from typing import Any
 
 import history
 import uvloop
-from history import Act, Op, Outcome
+from history import Act, Op, OpOutcome
 
 from linear.platform import Platform, started
 from linear.school import Record, School
@@ -116,7 +116,7 @@ def mutants(operations: Sequence[Op], seed: int, many: int) -> list[list[Op]]:
         by_slot.setdefault(op.slot, []).append(op)
     found = []
     for ops in by_slot.values():
-        for booked in (op for op in ops if (op.act, op.outcome) == (Act.VALIDATE, Outcome.DONE)):
+        for booked in (op for op in ops if (op.act, op.outcome) == (Act.VALIDATE, OpOutcome.DONE)):
             ends = [op.called for op in ops if op.line == booked.line and op.act is Act.CANCEL]
             until = min(ends, default=max(op.called for op in ops) + 1)
             if until - booked.answered > 0.01:
@@ -124,7 +124,7 @@ def mutants(operations: Sequence[Op], seed: int, many: int) -> list[list[Op]]:
     made = []
     rng = Random(seed)  # noqa: S311 - repeatable on purpose
     for ops, booked, at in rng.sample(found, min(many, len(found))):
-        lie = Op(Act.HOLD, booked.slot, "ae-liar", at, at + 1e-6, Outcome.DONE, "lie", at + 1e6)
+        lie = Op(Act.HOLD, booked.slot, "ae-liar", at, at + 1e-6, OpOutcome.DONE, "lie", at + 1e6)
         kind = len(made) % 3
         if kind == 1:  # the booking is given back by a stranger
             lie = replace(lie, act=Act.CANCEL)

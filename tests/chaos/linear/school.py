@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from history import Act, Op, Outcome
+from history import Act, Op, OpOutcome
 
 from linear.platform import Platform
 from resapermis.basket.v1 import basket_pb2 as pb
@@ -63,7 +63,7 @@ class Record:
         """Write an operation down."""
         self.operations.append(op)
         self.tally[f"{op.act} {op.outcome}"] += 1
-        self.telling += op.outcome is not Outcome.REFUSED
+        self.telling += op.outcome is not OpOutcome.REFUSED
 
 
 @dataclass
@@ -117,12 +117,12 @@ class School:
             slot = line.slot.id
             if line.state == pb.LINE_STATE_REFUSED:
                 taken = line.refusal.code == Code.CODE_SLOT_TAKEN
-                self._note(Act.HOLD, slot, called, Outcome.TAKEN if taken else Outcome.REFUSED)
+                self._note(Act.HOLD, slot, called, OpOutcome.TAKEN if taken else OpOutcome.REFUSED)
             elif line.state == pb.LINE_STATE_ASKING:
-                self._note(Act.HOLD, slot, called, Outcome.LOST)
+                self._note(Act.HOLD, slot, called, OpOutcome.LOST)
             else:
                 lapses = line.expires_at.ToDatetime(UTC).timestamp() + to_monotonic - CLOCKS_SECONDS
-                self._note(Act.HOLD, slot, called, Outcome.DONE, line.id, lapses)
+                self._note(Act.HOLD, slot, called, OpOutcome.DONE, line.id, lapses)
                 self.held[line.id] = (answer.group.id, slot)
 
     async def _validate(self) -> None:
@@ -144,12 +144,12 @@ class School:
         states = {line.id: line.state for line in answer.group.lines}
         for line, slot in mine.items():
             if states[line] == pb.LINE_STATE_BOOKED:
-                self._note(Act.VALIDATE, slot, called, Outcome.DONE, line)
+                self._note(Act.VALIDATE, slot, called, OpOutcome.DONE, line)
                 self.booked[line] = slot
             elif states[line] == pb.LINE_STATE_REJECTED:
-                self._note(Act.VALIDATE, slot, called, Outcome.ENDED, line)
+                self._note(Act.VALIDATE, slot, called, OpOutcome.ENDED, line)
             elif states[line] == pb.LINE_STATE_CONFIRMING:
-                self._note(Act.VALIDATE, slot, called, Outcome.LOST, line)
+                self._note(Act.VALIDATE, slot, called, OpOutcome.LOST, line)
 
     async def _release(self) -> None:
         if not self.held:
@@ -160,7 +160,7 @@ class School:
         request = pb.ReleaseLineRequest(request_id=self._id(), line_id=line)
         answer, failure = await self._ask(self._basket.ReleaseLine, request)
         done = answer is not None and answer.line.state == pb.LINE_STATE_RELEASED
-        self._note(Act.RELEASE, slot, called, Outcome.DONE if done else _lost_or_refused(failure), line)
+        self._note(Act.RELEASE, slot, called, OpOutcome.DONE if done else _lost_or_refused(failure), line)
 
     async def _cancel(self) -> None:
         if not self.booked:
@@ -171,7 +171,7 @@ class School:
         request = booking.CancelBookingRequest(request_id=self._id(), booking_id=line, reason="school")
         answer, failure = await self._ask(self._booking.CancelBooking, request)
         done = answer is not None and answer.booking.state == pb.LINE_STATE_CANCELLED
-        self._note(Act.CANCEL, slot, called, Outcome.DONE if done else _lost_or_refused(failure), line)
+        self._note(Act.CANCEL, slot, called, OpOutcome.DONE if done else _lost_or_refused(failure), line)
 
     async def _lapse(self) -> None:
         """Forget a held line: it lapses by itself."""
@@ -184,9 +184,9 @@ class School:
         for group in answer.groups if answer is not None else ():
             for line in group.lines:
                 if line.state == pb.LINE_STATE_HELD:
-                    self._note(Act.SEE_HELD, line.slot.id, called, Outcome.DONE, line.id)
+                    self._note(Act.SEE_HELD, line.slot.id, called, OpOutcome.DONE, line.id)
                 elif line.state == pb.LINE_STATE_BOOKED:
-                    self._note(Act.SEE_BOOKED, line.slot.id, called, Outcome.DONE, line.id)
+                    self._note(Act.SEE_BOOKED, line.slot.id, called, OpOutcome.DONE, line.id)
                     if line.id not in self.booked and line.id not in self.held:
                         self.booked[line.id] = line.slot.id
 
@@ -205,14 +205,16 @@ class School:
                     return None, failure
             await asyncio.sleep(0.1)
 
-    def _note(self, act: Act, slot: str, called: float, outcome: Outcome, line: str = "", lapses: float = -inf) -> None:
+    def _note(
+        self, act: Act, slot: str, called: float, outcome: OpOutcome, line: str = "", lapses: float = -inf
+    ) -> None:
         if slot in self.slots:  # left from an earlier record, which is closed
-            answered = inf if outcome is Outcome.LOST else time.monotonic()
+            answered = inf if outcome is OpOutcome.LOST else time.monotonic()
             self.record.note(Op(act, slot, self.id, called, answered, outcome, line, lapses))
 
     def _id(self) -> str:
         return str(UUID(int=self.rng.getrandbits(128), version=4))
 
 
-def _lost_or_refused(failure: Failure | None) -> Outcome:
-    return Outcome.LOST if failure is None or failure.code in LOST else Outcome.REFUSED
+def _lost_or_refused(failure: Failure | None) -> OpOutcome:
+    return OpOutcome.LOST if failure is None or failure.code in LOST else OpOutcome.REFUSED

@@ -6,7 +6,7 @@ from datetime import datetime
 from math import inf
 from typing import Any
 
-from history import Outcome
+from history import OpOutcome
 
 AGAIN_CODES = frozenset(
     {
@@ -36,7 +36,7 @@ class Result:
     slot: str
     line: str
     state: str
-    outcome: Outcome
+    outcome: OpOutcome
     lapses: float = -inf
     code: str = ""
     """Why it was refused: the code, and RdvPermis' own or the rules that stand against."""
@@ -70,14 +70,14 @@ def of_hold(body: Body, called: float, to_monotonic: float) -> list[Result]:
             # With a verdict, the mirror of RdvPermis' planning said so, which may be old; with a code, RdvPermis did.
             elsewhere = problem.get("rdvpermisCode") or any(not one["allowed"] for one in problem.get("verdicts", ()))
             ours = problem.get("code") == "SLOT_TAKEN" and not elsewhere
-            outcome = Outcome.TAKEN if ours else Outcome.REFUSED
+            outcome = OpOutcome.TAKEN if ours else OpOutcome.REFUSED
         elif state in LIVE:
-            outcome = Outcome.DONE
+            outcome = OpOutcome.DONE
             end = ends.get(one["lineId"])
             lapses = moment(end, to_monotonic) if end else called
         else:  # it was held, and is over
-            outcome, lapses = Outcome.DONE, called
-        line = one["lineId"] if outcome is Outcome.DONE else ""
+            outcome, lapses = OpOutcome.DONE, called
+        line = one["lineId"] if outcome is OpOutcome.DONE else ""
         found.append(Result(one["slotId"], line, state, outcome, lapses, _why(problem)))
     return found
 
@@ -89,16 +89,16 @@ def _why(problem: Body) -> str:
 
 def of_validation(body: Body) -> list[Result]:
     """The result of each line of a validated group."""
-    outcomes = {"booked": Outcome.DONE, "rejected": Outcome.ENDED}
+    outcomes = {"booked": OpOutcome.DONE, "rejected": OpOutcome.ENDED}
     return [
-        Result(one["slotId"], one["lineId"], one["state"], outcomes.get(one["state"], Outcome.REFUSED))
+        Result(one["slotId"], one["lineId"], one["state"], outcomes.get(one["state"], OpOutcome.REFUSED))
         for one in body["results"]
     ]
 
 
 def of_line(body: Body, wanted: str) -> Result:
     """A release ("released") or a cancellation ("cancelled")."""
-    outcome = Outcome.DONE if body["state"] == wanted else Outcome.REFUSED
+    outcome = OpOutcome.DONE if body["state"] == wanted else OpOutcome.REFUSED
     return Result(body["slot"]["id"], body["id"], body["state"], outcome)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
-from history import Act, Op, Outcome
+from history import Act, Op, OpOutcome
 from journey import DrivingSchool, Person
 
 from run import answers
@@ -35,7 +35,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Exchange:
     """A request with all its repetitions. `status` is 0 and `body` empty where no answer came in the end."""
 
     called: float
@@ -95,11 +95,11 @@ class Office:
         asked = self._ask("hold", "POST", "/api/v1/basket/items", body)
         if asked.lost:
             for slot in wanted:
-                self._note(Act.HOLD, slot, asked, Outcome.LOST)
+                self._note(Act.HOLD, slot, asked, OpOutcome.LOST)
             return
         if asked.status >= 400:
             for slot in wanted:
-                self._note(Act.HOLD, slot, asked, Outcome.REFUSED)
+                self._note(Act.HOLD, slot, asked, OpOutcome.REFUSED)
             return
         named = {item["slotId"]: item.get("candidateId", "") for item in items}
         group = asked.body["group"]["id"]
@@ -131,17 +131,17 @@ class Office:
         if asked.lost:
             self.doubtful |= set(open_lines)
             for one, slot in open_lines.items():
-                self._note(Act.VALIDATE, slot, asked, Outcome.LOST, one)
+                self._note(Act.VALIDATE, slot, asked, OpOutcome.LOST, one)
             return
         if asked.status >= 400:
             return
         for result in answers.of_validation(asked.body):
-            if result.outcome is Outcome.REFUSED:
+            if result.outcome is OpOutcome.REFUSED:
                 continue
             if result.line not in self.validated | self.doubtful:
                 self._note(Act.VALIDATE, result.slot, asked, result.outcome, result.line)
             self.validated.add(result.line)
-            if result.outcome is Outcome.ENDED:
+            if result.outcome is OpOutcome.ENDED:
                 self.known.pop(result.line, None)
             elif result.line in self.known:
                 self.known[result.line].booked = True
@@ -168,7 +168,7 @@ class Office:
                     continue
                 booked = line["state"] == "booked"
                 act = Act.SEE_BOOKED if booked else Act.SEE_HELD
-                self._note(act, line["slot"]["id"], asked, Outcome.DONE, line["id"])
+                self._note(act, line["slot"]["id"], asked, OpOutcome.DONE, line["id"])
                 candidate = (line.get("candidate") or {}).get("id", "")
                 self.groups.setdefault(line["groupId"], {})[line["id"]] = line["slot"]["id"]
                 seen[line["id"]] = Known(line["id"], line["slot"]["id"], line["groupId"], booked, candidate)
@@ -186,20 +186,22 @@ class Office:
             return
         body = {"reason": "school"} if act is Act.CANCEL else {}
         asked = self._ask(str(act), method, path.format(line.id), body)
-        outcome = Outcome.LOST
+        outcome = OpOutcome.LOST
         if not asked.lost:
-            outcome = Outcome.REFUSED if asked.status >= 400 else answers.of_line(asked.body, wanted).outcome
-        if outcome is not Outcome.LOST:
+            outcome = OpOutcome.REFUSED if asked.status >= 400 else answers.of_line(asked.body, wanted).outcome
+        if outcome is not OpOutcome.LOST:
             self.known.pop(line.id, None)
         self._note(act, line.slot, asked, outcome, line.id)
 
-    def _note(self, act: Act, slot: str, asked: Asked, outcome: Outcome, line: str = "", lapses: float = -inf) -> None:
+    def _note(
+        self, act: Act, slot: str, asked: Exchange, outcome: OpOutcome, line: str = "", lapses: float = -inf
+    ) -> None:
         if slot not in self.slots:  # left by an earlier seed, whose history is closed
             return
-        answered = inf if outcome is Outcome.LOST else asked.answered
+        answered = inf if outcome is OpOutcome.LOST else asked.answered
         self.history.append(Op(act, slot, self.school.id, asked.called, answered, outcome, line, lapses))
 
-    def _ask(self, word: str, method: str, path: str, body: dict[str, Any]) -> Asked:
+    def _ask(self, word: str, method: str, path: str, body: dict[str, Any]) -> Exchange:
         """Send until there is an answer that states what became of it, always with the same key."""
         key = str(UUID(int=self.rng.getrandbits(128), version=4))
         called = time.monotonic()
@@ -209,20 +211,20 @@ class Office:
             code = answers.code_of(status, answered) if status else "NO_ANSWER"
             self.tally[f"{word} {code or status}"] += 1
             if status and not answers.again(status, answered):
-                return Asked(called, time.monotonic(), status, answered)
+                return Exchange(called, time.monotonic(), status, answered)
             if time.monotonic() - called > PATIENCE_SECONDS:
                 self.tally[f"{word} lost"] += 1
-                return Asked(called, inf, 0, {})
+                return Exchange(called, inf, 0, {})
             time.sleep(pause)
             pause = min(pause * 1.5, 2)
 
-    def _read(self, path: str, **params: Any) -> Asked:
+    def _read(self, path: str, **params: Any) -> Exchange:
         called = time.monotonic()
         status, answered = self._once(lambda: self.school.web.get(path, params=params))
         self.tally[f"read {answers.code_of(status, answered) or status if status else 'NO_ANSWER'}"] += 1
         if status != 200:
-            return Asked(called, inf, 0, {})
-        return Asked(called, time.monotonic(), status, answered)
+            return Exchange(called, inf, 0, {})
+        return Exchange(called, time.monotonic(), status, answered)
 
     @staticmethod
     def _once(send: Callable[[], httpx2.Response]) -> tuple[int, dict[str, Any]]:

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 import httpx2
-from history import Act, Op, Outcome
+from history import Act, Op, OpOutcome
 from journey import TheState
 
 PAUSE_SECONDS = (0.3, 1.5)
@@ -76,7 +76,7 @@ class OutsideUser:
         if answer.is_success:
             self.booked.discard(exam["id"])
             if exam["slot"] in self.offices:
-                self.history.append(Op(Act.CANCEL, exam["slot"], exam["school"], called, inf, Outcome.LOST))
+                self.history.append(Op(Act.CANCEL, exam["slot"], exam["school"], called, inf, OpOutcome.LOST))
 
     def _get(self, path: str, **params: str) -> Any:
         answer: httpx2.Response = self.state.web.get(path, params=params)

@@ -3,7 +3,7 @@
 import asyncpg
 import history
 import pytest
-from history import Act, Op, Outcome
+from history import Act, Op, OpOutcome
 from linear.main import Outages, Record, judged, mutants, record
 from linear.platform import Platform, started
 
@@ -46,7 +46,7 @@ async def _states(platform: Platform) -> dict[str, str]:
 def _forgotten(made: Record, states: dict[str, str]) -> list[Op]:
     """What a school was answered, and the database does not have."""
     after = {Act.VALIDATE: {"booked", "cancelled"}, Act.RELEASE: {"released"}, Act.CANCEL: {"cancelled"}}
-    answered = [op for op in made.operations if op.outcome is Outcome.DONE and op.act in {Act.HOLD, *after}]
+    answered = [op for op in made.operations if op.outcome is OpOutcome.DONE and op.act in {Act.HOLD, *after}]
     return [op for op in answered if states.get(op.line) not in after.get(op.act, set(states.values()))]
 
 
@@ -66,15 +66,15 @@ async def test_in_a_rolling_restart_under_load_no_answer_is_lost_or_in_doubt() -
         made = await record(platform, seed=4, operations=2_500, outages=Outages(1.0, softly=True))
         assert _forgotten(made, await _states(platform)) == []
     assert any(word.startswith("SIGTERM") for word in made.tally)
-    lost = [op for op in made.operations if op.outcome is Outcome.LOST and op.act is not Act.VALIDATE]
+    lost = [op for op in made.operations if op.outcome is OpOutcome.LOST and op.act is not Act.VALIDATE]
     assert lost == [], dict(made.tally)
     assert judged(made, killed=True)["linearizable"]
 
 
 def test_a_mutant_differs_from_its_record_by_one_lie_about_a_booked_slot() -> None:
-    held = Op(Act.HOLD, SLOT, "ae-1", 0, 1, Outcome.DONE, "a", 900)
-    booked = Op(Act.VALIDATE, SLOT, "ae-1", 2, 3, Outcome.DONE, "a")
-    ended = Op(Act.CANCEL, SLOT, "ae-1", 8, 9, Outcome.DONE, "a")
+    held = Op(Act.HOLD, SLOT, "ae-1", 0, 1, OpOutcome.DONE, "a", 900)
+    booked = Op(Act.VALIDATE, SLOT, "ae-1", 2, 3, OpOutcome.DONE, "a")
+    ended = Op(Act.CANCEL, SLOT, "ae-1", 8, 9, OpOutcome.DONE, "a")
     (mutant,) = mutants([held, booked, ended], 1, 5)
     assert mutant[:-1] == [held, booked, ended]
     assert 3 < mutant[-1].called <= mutant[-1].answered < 8

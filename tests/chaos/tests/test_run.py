@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 
 import pytest
-from history import Outcome
+from history import OpOutcome
 from hypothesis import given
 from hypothesis import strategies as st
 from run import answers, schedule
@@ -70,11 +70,11 @@ def test_of_a_hold_each_slot_says_what_became_of_it() -> None:
     }
     found = answers.of_hold(body, called=5.0, to_monotonic=10.0)
     assert [(one.outcome, one.line) for one in found] == [
-        (Outcome.DONE, "l1"),
-        (Outcome.TAKEN, ""),
-        (Outcome.REFUSED, ""),
-        (Outcome.DONE, "l4"),
-        (Outcome.REFUSED, ""),
+        (OpOutcome.DONE, "l1"),
+        (OpOutcome.TAKEN, ""),
+        (OpOutcome.REFUSED, ""),
+        (OpOutcome.DONE, "l4"),
+        (OpOutcome.REFUSED, ""),
     ]
     assert found[0].lapses == pytest.approx(110 - answers.CLOCKS_SECONDS)
     assert found[3].lapses == 5.0
@@ -85,7 +85,7 @@ def test_of_a_validation_what_is_held_still_was_not_done() -> None:
     states = ("booked", "rejected", "held", "expired")
     body = {"results": [{"slotId": f"s{n}", "lineId": f"l{n}", "state": state} for n, state in enumerate(states)]}
     outcomes = [one.outcome for one in answers.of_validation(body)]
-    assert outcomes == [Outcome.DONE, Outcome.ENDED, Outcome.REFUSED, Outcome.REFUSED]
+    assert outcomes == [OpOutcome.DONE, OpOutcome.ENDED, OpOutcome.REFUSED, OpOutcome.REFUSED]
 
 
 @pytest.mark.parametrize(

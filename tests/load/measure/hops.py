@@ -27,7 +27,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
-class Reading:
+class StackReading:
     """All accounts at one moment."""
 
     sums: Sums
@@ -39,7 +39,7 @@ class Reading:
     """time.monotonic()."""
 
 
-async def read(stack: Stack, responder: int, admin: "asyncpg.Connection[Any]") -> Reading:
+async def read(stack: Stack, responder: int, admin: "asyncpg.Connection[Any]") -> StackReading:
     """Read every account; `responder` is the process that answers for RdvPermis."""
     sums: Sums = {}
     components = [component for component in stack.components if component not in FOUNDATION]
@@ -56,7 +56,7 @@ async def read(stack: Stack, responder: int, admin: "asyncpg.Connection[Any]") -
         "SELECT coalesce(sum(total_exec_time), 0) FROM pg_stat_statements "
         "JOIN pg_database ON pg_database.oid = dbid WHERE datname = 'basket'"
     )
-    return Reading(sums, cpu | {"machine": _machine()}, float(spent), time.monotonic())
+    return StackReading(sums, cpu | {"machine": _machine()}, float(spent), time.monotonic())
 
 
 def database_cpu(stack: Stack) -> float:
@@ -105,7 +105,7 @@ def _machine() -> float:
     return (user + nice + system + irq + softirq) / _TICKS
 
 
-def shares(spans: Sequence[tuple[Reading, Reading]], client_ms: float) -> dict[str, Any]:
+def shares(spans: Sequence[tuple[StackReading, StackReading]], client_ms: float) -> dict[str, Any]:
     """Mean milliseconds of one action at each hop, and CPU milliseconds by component, over spans of (before, after).
 
     `client_ms`: mean at the callers.

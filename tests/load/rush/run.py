@@ -101,7 +101,7 @@ class Session:
         found: dict[str, int] = await self.basket(ask)
         return found
 
-    async def read(self) -> hops.Reading:
+    async def read(self) -> hops.StackReading:
         """The metrics and CPU accounts of every process at this moment."""
         return await hops.read(self.system.stack, self.system.responder, self.admin)
 

@@ -41,7 +41,7 @@ INVENTED = "invented"
 
 
 @dataclass
-class Asked:
+class ReceivedRequest:
     """A request as the responder saw it."""
 
     method: str
@@ -62,7 +62,7 @@ class Raw:
 
 
 Reply = tuple[int, Any] | tuple[int, Any, dict[str, str]] | Raw
-Answering = Callable[[Asked], Awaitable[Reply] | Reply]
+Answering = Callable[[ReceivedRequest], Awaitable[Reply] | Reply]
 CUT = Raw(b"")
 
 
@@ -72,14 +72,14 @@ class Responder:
 
     port: int = 0
     replies: dict[str, Reply | Answering] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[ReceivedRequest] = field(default_factory=list)
     open_writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def calls(self, start: str = "") -> list[Asked]:
+    def calls(self, start: str = "") -> list[ReceivedRequest]:
         return [asked for asked in self.asked if f"{asked.method} {asked.path}".startswith(start)]
 
     def on(self, method: str, path: str, reply: Reply | Answering) -> None:
@@ -101,7 +101,7 @@ class Responder:
         method, target, _ = head[0].split(" ")
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        asked = Asked(method, target, headers, body)
+        asked = ReceivedRequest(method, target, headers, body)
         self.asked.append(asked)
         reply = self.replies.get(f"{method} {target.partition('?')[0]}", (404, {"erreur": "ROUTE_ABSENTE"}))
         if callable(reply):

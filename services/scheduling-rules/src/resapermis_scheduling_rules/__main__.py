@@ -34,19 +34,19 @@ from resapermis_scheduling_rules.mirror.poller import Poller
 from resapermis_scheduling_rules.parameters import change
 from resapermis_scheduling_rules.parameters.queries import Rulebooks
 from resapermis_scheduling_rules.peers import SingleFlight
-from resapermis_scheduling_rules.school.people import Nights, People
+from resapermis_scheduling_rules.school.people import People, SchoolTasks
 from resapermis_scheduling_rules.school.queries import note_reached
 from resapermis_scheduling_rules.school.schools import Schools
 from resapermis_scheduling_rules.school_servicer import SchoolServicer
 from resapermis_scheduling_rules.search.freshness import Freshness
-from resapermis_scheduling_rules.search.search import Searching
+from resapermis_scheduling_rules.search.search import SlotSearch
 from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.settings import Settings
 from resapermis_scheduling_rules.watching.favourites import Favourites
 from resapermis_scheduling_rules.watching.matcher import Matcher
 from resapermis_scheduling_rules.watching.queries import add_news
 from resapermis_scheduling_rules.watching.saved_searches import SavedSearches
-from resapermis_scheduling_rules.watching.wishes import Wants
+from resapermis_scheduling_rules.watching.wishes import WishReader
 from resapermis_scheduling_rules.workers import Lines, forget
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Rooms:
     favourites: Favourites
     matcher: Matcher
     absences: Absences
-    nights: Nights
+    school_tasks: SchoolTasks
     lines: Lines
     scheduling: SchedulingServicer
     school: SchoolServicer
@@ -129,7 +129,7 @@ def assemble(
     absences = Absences(engine, outbox, Reader(settings.calendar_seconds), now, new_id)
     scheduling = SchedulingServicer(
         engine,
-        Searching(engine, schools, centres, rulebooks, freshness, now),
+        SlotSearch(engine, schools, centres, rulebooks, freshness, now),
         Evaluator(Batcher(partial(queries.known, engine)), schools, rulebooks, now),
         thresholds.Thresholds(engine, schools, rulebooks, now),
         favourites,
@@ -142,11 +142,11 @@ def assemble(
         schools=schools,
         centres=centres,
         poller=poller,
-        planner=PollPlanner(engine, egress, poller, now, Wants(engine), most=settings.plan_polls),
+        planner=PollPlanner(engine, egress, poller, now, WishReader(engine), most=settings.plan_polls),
         favourites=favourites,
         matcher=Matcher(engine, outbox, schools, rulebooks, now),
         absences=absences,
-        nights=Nights(engine, outbox, now, announce),
+        school_tasks=SchoolTasks(engine, outbox, now, announce),
         lines=Lines(outbox, now),
         scheduling=scheduling,
         school=SchoolServicer(engine, schools, people, standings, now),
@@ -181,9 +181,9 @@ async def _serve() -> None:
         process.closers += [rooms.poller.close, rooms.single_flight.close]
         process.every(600, "roll", rooms.absences.roll)
         process.every(3600, "forget_absences", rooms.absences.forget)
-        process.every(60, "fte", rooms.nights.compute)
-        process.every(300, "endings", rooms.nights.warn)
-        process.every(3600, "forget_hours", rooms.nights.forget)
+        process.every(60, "fte", rooms.school_tasks.compute)
+        process.every(300, "endings", rooms.school_tasks.warn)
+        process.every(3600, "forget_hours", rooms.school_tasks.forget)
         process.every(3600, "forget", lambda: forget(process.engine, process.now()))
         process.every(MATCH_SECONDS, "match", rooms.matcher.round)
         if settings.plan_seconds > 0:

@@ -13,7 +13,7 @@ from resapermis_scheduling_rules.evaluation.thresholds import Thresholds
 from resapermis_scheduling_rules.parameters import wire
 from resapermis_scheduling_rules.parameters.queries import all_parameters
 from resapermis_scheduling_rules.peers import asker
-from resapermis_scheduling_rules.search.search import Searching
+from resapermis_scheduling_rules.search.search import SlotSearch
 from resapermis_scheduling_rules.watching.favourites import Favourites
 from resapermis_scheduling_rules.watching.saved_searches import SavedSearches
 
@@ -24,7 +24,7 @@ class SchedulingServicer(SchedulingServiceServicer):
     def __init__(
         self,
         engine: AsyncEngine,
-        searching: Searching,
+        slot_search: SlotSearch,
         evaluator: Evaluator,
         thresholds: Thresholds,
         favourites: Favourites,
@@ -33,18 +33,18 @@ class SchedulingServicer(SchedulingServiceServicer):
     ) -> None:
         """Each room answers for itself."""
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")  # one question, one round trip
-        self._searching, self._evaluator, self._thresholds = searching, evaluator, thresholds
+        self._slot_search, self._evaluator, self._thresholds = slot_search, evaluator, thresholds
         self._favourites, self._saved_searches, self._now = favourites, saved_searches, now
 
     async def SearchSlots(self, request: pb.SearchSlotsRequest, context: Any) -> pb.SearchSlotsResponse:
         """Answer from the mirror, and poll again what is stale."""
         del context
-        return await self._searching.slots(request)
+        return await self._slot_search.slots(request)
 
     async def ListCentres(self, request: pb.ListCentresRequest, context: Any) -> pb.ListCentresResponse:
         """Open centres of a department for a category, nearest first."""
         del context
-        return await self._searching.centres(request)
+        return await self._slot_search.centres(request)
 
     async def ListFavouriteCentres(
         self, request: pb.ListFavouriteCentresRequest, context: Any

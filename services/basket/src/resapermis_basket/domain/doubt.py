@@ -29,7 +29,7 @@ class SeenExam:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class RdvPermisReading:
     """What was read at RdvPermis: baskets of the school, its coming exams that are not cancelled."""
 
     baskets: Sequence[SeenBasket] = ()
@@ -69,7 +69,7 @@ def needs_baskets(line: Line) -> bool:
     return line.state in IN_BASKET
 
 
-def settle(line: Line, reading: Reading, lost: Refusal, gone: Refusal, now: datetime) -> Line:
+def settle(line: Line, reading: RdvPermisReading, lost: Refusal, gone: Refusal, now: datetime) -> Line:
     """Say what became of a line from what was read; what was asked and is not there did not happen.
 
     `lost`: the refusal for what did not happen; `gone`: for a hold that RdvPermis no longer has. Asks nothing twice.
@@ -85,7 +85,7 @@ def settle(line: Line, reading: Reading, lost: Refusal, gone: Refusal, now: date
     return settled(line)
 
 
-def _settle_asking(line: Line, reading: Reading, lost: Refusal, now: datetime) -> Line:
+def _settle_asking(line: Line, reading: RdvPermisReading, lost: Refusal, now: datetime) -> Line:
     basket = reading.basket_with(line)
     if basket is None:
         return held(line, Answer(AnswerOutcome.REFUSED, lost), now)
@@ -94,7 +94,7 @@ def _settle_asking(line: Line, reading: Reading, lost: Refusal, now: datetime) -
     return held(line, Answer(AnswerOutcome.DONE, refusal, named, basket.id, basket.expires_at), now)
 
 
-def _settle_confirming(line: Line, reading: Reading, lost: Refusal, now: datetime) -> Line:
+def _settle_confirming(line: Line, reading: RdvPermisReading, lost: Refusal, now: datetime) -> Line:
     exam = reading.exam_of(line)
     if exam is not None:
         return validated(line, Answer(AnswerOutcome.DONE, exam_id=exam.id), now)
@@ -103,7 +103,7 @@ def _settle_confirming(line: Line, reading: Reading, lost: Refusal, now: datetim
     return move(line, State.REJECTED, now, lost)
 
 
-def _settle_held(line: Line, reading: Reading, lost: Refusal, gone: Refusal, now: datetime) -> Line:
+def _settle_held(line: Line, reading: RdvPermisReading, lost: Refusal, gone: Refusal, now: datetime) -> Line:
     basket = reading.basket_with(line)
     if basket is None:
         if line.changing is Changing.RELEASE:
@@ -116,7 +116,7 @@ def _settle_held(line: Line, reading: Reading, lost: Refusal, gone: Refusal, now
     return replace(settled(line), refusal=lost)
 
 
-def _settle_booked(line: Line, reading: Reading, lost: Refusal, now: datetime) -> Line:
+def _settle_booked(line: Line, reading: RdvPermisReading, lost: Refusal, now: datetime) -> Line:
     exam = reading.exam_of(line)
     if line.changing is Changing.CANCEL:
         return move(line, State.CANCELLED, now) if exam is None else replace(settled(line), refusal=lost)

@@ -120,7 +120,7 @@ async def read_situations(engine: AsyncEngine, questions: Sequence[HoldQuestion]
 Values = Mapping[str, Any]
 
 
-class Asked(Protocol):
+class AskedHold(Protocol):
     """What a statement that writes several holds takes of each."""
 
     @property
@@ -136,7 +136,7 @@ class Asked(Protocol):
         """Values of `Outbox.values`."""
 
 
-A = TypeVar("A", bound=Asked)
+A = TypeVar("A", bound=AskedHold)
 # Parameters come as sub-selects, so that a plan made for these holds seems no cheaper than one made for any number of them:
 # PostgreSQL then keeps the latter, instead of planning anew each time.
 _COLUMNS = {
@@ -182,7 +182,7 @@ PUBLISHED = (
 """Messages about them; to be joined to those of which it is true, by group_id."""
 
 
-def asked_values(some: Sequence[Asked]) -> dict[str, Any]:
+def asked_values(some: Sequence[AskedHold]) -> dict[str, Any]:
     """The values of `ASKED`, all but `asking`."""
     return {
         "caller": [one.claim["caller"] for one in some],
@@ -199,7 +199,7 @@ def asked_values(some: Sequence[Asked]) -> dict[str, Any]:
     }
 
 
-def message_values(some: Sequence[Asked]) -> dict[str, Any]:
+def message_values(some: Sequence[AskedHold]) -> dict[str, Any]:
     """The values of `PUBLISHED`."""
     messages = [(one, index) for one in some for index in range(len(one.messages["outbox_ids"]))]
     return {

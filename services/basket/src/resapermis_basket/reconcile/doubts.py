@@ -15,7 +15,7 @@ from prometheus_client import Gauge
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.doubt import (
-    Reading,
+    RdvPermisReading,
     SeenBasket,
     SeenExam,
     needs_baskets,
@@ -77,7 +77,7 @@ async def _settle_school(dependencies: Dependencies, school_id: str, lines: list
     await decide_lines(dependencies, school_id, lines, settled)
 
 
-async def _read(dependencies: Dependencies, school_id: str, lines: Sequence[Line]) -> Reading:
+async def _read(dependencies: Dependencies, school_id: str, lines: Sequence[Line]) -> RdvPermisReading:
     """The school's baskets, and its exams of the days and categories in doubt: each read at most once."""
     behalf, peers = on_behalf(school_id), dependencies.peers
     partners = await _partners(dependencies, school_id, lines)
@@ -91,7 +91,7 @@ async def _read(dependencies: Dependencies, school_id: str, lines: Sequence[Line
         request = rdv.ListExamsRequest(on_behalf=behalf, category=category, date=date, time_zone=zone)
         listed = await peers.rdvpermis("ListExams", request, itself=True)
         exams += [seen_exam(exam) for exam in listed.exams if not exam.cancelled]
-    return Reading(baskets, exams, partners)
+    return RdvPermisReading(baskets, exams, partners)
 
 
 async def _partners(dependencies: Dependencies, school_id: str, lines: Sequence[Line]) -> dict[UUID, Line]:

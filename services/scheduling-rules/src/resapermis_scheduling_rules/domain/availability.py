@@ -124,7 +124,7 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class LineSituation:
+class LineAvailability:
     """What the school's own records hold about a want."""
 
     conflicts: tuple[Conflict, ...] = ()
@@ -134,7 +134,7 @@ class LineSituation:
     """None where none was given, or the school has none of this id in use."""
 
 
-NOTHING_KNOWN = LineSituation()
+NOTHING_KNOWN = LineAvailability()
 
 
 def occupied(slot: Slot, parameters: Parameters) -> tuple[datetime, datetime]:

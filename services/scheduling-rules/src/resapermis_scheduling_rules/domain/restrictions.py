@@ -19,7 +19,7 @@ class Reason(StrEnum):
     RESULT_PENDING = "result_pending"
 
 
-class ExamOutcome(StrEnum):
+class ReportedOutcome(StrEnum):
     """How an exam went, as RdvPermis publishes it; ABSENT: without a justification."""
 
     PASSED = "passed"
@@ -79,15 +79,15 @@ class NewRestriction:
 
 
 def after_result(
-    outcome: ExamOutcome, points: int | None, exam_at: datetime, kind: str, department: str, parameters: Parameters
+    outcome: ReportedOutcome, points: int | None, exam_at: datetime, kind: str, department: str, parameters: Parameters
 ) -> NewRestriction | None:
     """What a result forbids: a pass this kind of test for good, a failure by its mark, an absence longest; from the exam on.
 
     A pass of a test whose kind nobody knows restricts nothing of ours: it may have been the plateau.
     """
-    if outcome is ExamOutcome.PASSED:
+    if outcome is ReportedOutcome.PASSED:
         return NewRestriction(Reason.PASSED, exam_at, None, kind) if kind else None
-    if outcome is ExamOutcome.ABSENT:
+    if outcome is ReportedOutcome.ABSENT:
         return NewRestriction(Reason.ABSENCE, exam_at, days_later(exam_at, parameters.absence_days, department))
     days = failure_days(points, parameters)
     return NewRestriction(Reason.FAILURE, exam_at, days_later(exam_at, days, department))

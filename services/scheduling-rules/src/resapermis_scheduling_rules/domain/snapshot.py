@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from resapermis_scheduling_rules.domain.availability import NOTHING_KNOWN, LineSituation
+from resapermis_scheduling_rules.domain.availability import NOTHING_KNOWN, LineAvailability
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
 from resapermis_scheduling_rules.domain.restrictions import Restriction
@@ -91,7 +91,7 @@ class EvaluationSnapshot:
     """Other lines of the action that name the same candidate."""
     trainer_id: str = ""
     vehicle_id: str = ""
-    situation: LineSituation = NOTHING_KNOWN
+    situation: LineAvailability = NOTHING_KNOWN
     """Conflicts, trainer and vehicle, from the school's own records."""
     restrictions: tuple[Restriction, ...] = ()
     """Of the candidate in the slot's category."""

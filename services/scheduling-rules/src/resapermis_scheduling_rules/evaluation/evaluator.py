@@ -10,7 +10,7 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.errors import malformed
 from resapermis_kit.rpc.batcher import Batcher
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.domain.availability import LineSituation, Want, of_one_action
+from resapermis_scheduling_rules.domain.availability import LineAvailability, Want, of_one_action
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.restrictions import Reason, Restriction
 from resapermis_scheduling_rules.domain.slots import Slot
@@ -40,7 +40,7 @@ class Question:
 class Evaluator:
     """Answers from the mirror and the school's own records; asks nobody but for a school never seen."""
 
-    known: Batcher[actions.Asked, actions.Known]
+    known: Batcher[actions.AskedAction, actions.Known]
     """Actions that come in the same moment are looked up in one batch, each for its own school."""
     schools: Schools
     rulebooks: Rulebooks
@@ -97,7 +97,7 @@ class Evaluator:
         lines = [
             actions.Line(line.slot_id, line.candidate_id, line.trainer_id, line.vehicle_id) for line in request.lines
         ]
-        known = await self.known.submit(actions.Asked(who.school_id, lines, rulebook.widest(now), now))
+        known = await self.known.submit(actions.AskedAction(who.school_id, lines, rulebook.widest(now), now))
         standing = await self.schools.standing_as_read(known.standing, who)
         slots = known.slots
         at = {slot.id: rulebook.at(now, slot.department, slot.category) for slot in slots.values()}
@@ -117,7 +117,7 @@ class Evaluator:
                 continue
             slot, parameters, place = want.slot, at[want.slot.id], places[want.slot.id]
             if purpose is Purpose.CANCEL:
-                situation = LineSituation()  # whoever leaves is in nobody's way
+                situation = LineAvailability()  # whoever leaves is in nobody's way
             else:
                 situation = _seen_from(slot, known.situation(n, want, parameters))
             given = _Given(now, purpose, standing, slot, parameters, usage.get(place, 0), asked[place])
@@ -141,7 +141,7 @@ class _Given:
 
 
 def _snapshot(
-    given: _Given, line: pb.EvaluateLine, namesakes: int, found: Sequence[Restriction], situation: LineSituation
+    given: _Given, line: pb.EvaluateLine, namesakes: int, found: Sequence[Restriction], situation: LineAvailability
 ) -> EvaluationSnapshot:
     slot = given.slot
     return EvaluationSnapshot(
@@ -167,7 +167,7 @@ def _want(line: pb.EvaluateLine, slot: Slot) -> Want:
     return Want(slot, line.candidate_id, line.trainer_id, line.vehicle_id, line.line_id)
 
 
-def _seen_from(slot: Slot, situation: LineSituation) -> LineSituation:
+def _seen_from(slot: Slot, situation: LineAvailability) -> LineAvailability:
     """A trainer who does not work or teach the category at the slot's hour accompanies nobody there."""
     trainer = situation.trainer
     return situation if trainer is None or trainer.accompanies(slot) else replace(situation, trainer=None)

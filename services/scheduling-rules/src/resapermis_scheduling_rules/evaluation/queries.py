@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis_kit.database.statement import Statement
 from resapermis_scheduling_rules.domain.availability import (
     Busy,
-    LineSituation,
+    LineAvailability,
     Trainer,
     Vehicle,
     Want,
@@ -126,7 +126,7 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedAction:
     """An action of a school, at a moment."""
 
     school_id: str
@@ -154,14 +154,14 @@ class Known:
     """As above. The term in force at the slot's hour, else the nearest before it, else the first to come."""
     vehicles: dict[int, Vehicle] = field(default_factory=dict)
 
-    def situation(self, n: int, want: Want, parameters: Parameters) -> LineSituation:
+    def situation(self, n: int, want: Want, parameters: Parameters) -> LineAvailability:
         """What stands in the way of line `n`, its trainer and its vehicle; `parameters`: of the slot's place."""
         others = [one for one in self.busy.get(n, ()) if one.id not in want.own_lines]
         met = conflicts(want.slot, [*others, *want.beside], parameters)
-        return LineSituation(met, self.trainers.get(n), self.vehicles.get(n))
+        return LineAvailability(met, self.trainers.get(n), self.vehicles.get(n))
 
 
-async def known(engine: AsyncEngine, asked: Sequence[Asked]) -> Sequence[Known]:
+async def known(engine: AsyncEngine, asked: Sequence[AskedAction]) -> Sequence[Known]:
     """Look up the lines of these actions; each action's answer is the same as if it were asked alone.
 
     But for `busy`: it reaches as far as the widest of all asks for, which `situation` narrows to what meets.

@@ -8,15 +8,20 @@ from resapermis.basket.v1.events_pb2 import LineChanged, PenaltiesFound, ResultF
 from resapermis_kit.database.transaction import Tx
 from resapermis_kit.events.event import Event
 from resapermis_scheduling_rules.domain.parameters import Parameters, Rulebook
-from resapermis_scheduling_rules.domain.restrictions import ExamOutcome, after_cancellation, after_exam, after_result
+from resapermis_scheduling_rules.domain.restrictions import (
+    ReportedOutcome,
+    after_cancellation,
+    after_exam,
+    after_result,
+)
 from resapermis_scheduling_rules.evaluation import restriction_queries
 from resapermis_scheduling_rules.evaluation.restriction_queries import PublishedRestriction, Whom
 from resapermis_scheduling_rules.parameters import queries as parameter_queries
 
-OUTCOMES: Mapping[int, ExamOutcome] = {
-    basket.Result.OUTCOME_PASSED: ExamOutcome.PASSED,
-    basket.Result.OUTCOME_FAILED: ExamOutcome.FAILED,
-    basket.Result.OUTCOME_ABSENT: ExamOutcome.ABSENT,
+OUTCOMES: Mapping[int, ReportedOutcome] = {
+    basket.Result.OUTCOME_PASSED: ReportedOutcome.PASSED,
+    basket.Result.OUTCOME_FAILED: ReportedOutcome.FAILED,
+    basket.Result.OUTCOME_ABSENT: ReportedOutcome.ABSENT,
 }
 _ENDS = {basket.LINE_STATE_CANCELLED, basket.LINE_STATE_DONE}
 

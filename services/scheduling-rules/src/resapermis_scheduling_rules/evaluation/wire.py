@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.domain.availability import Conflict, LineSituation, Trainer, Vehicle, What, Whose
+from resapermis_scheduling_rules.domain.availability import Conflict, LineAvailability, Trainer, Vehicle, What, Whose
 from resapermis_scheduling_rules.domain.parameters import NAMES, Parameter, Rulebook
 from resapermis_scheduling_rules.domain.quota import Place, Quota
 from resapermis_scheduling_rules.domain.restrictions import Restriction
@@ -202,7 +202,7 @@ def _slot(kept: pb.Slot) -> Slot:
     )
 
 
-def _situation(kept: pb.EvaluationSnapshot) -> LineSituation:
+def _situation(kept: pb.EvaluationSnapshot) -> LineAvailability:
     trainer = None
     if kept.trainer_known:
         until = _moment(kept.trainer_authorised_until) if kept.HasField("trainer_authorised_until") else None
@@ -216,7 +216,7 @@ def _situation(kept: pb.EvaluationSnapshot) -> LineSituation:
         )
         for one in kept.conflicts
     ]
-    return LineSituation(tuple(conflicts), trainer, vehicle)
+    return LineAvailability(tuple(conflicts), trainer, vehicle)
 
 
 def _read_restriction(kept: pb.Restriction) -> Restriction:

@@ -122,7 +122,7 @@ async def recompute(tx: Tx, outbox: Outbox, announce: Announce, school_id: str, 
 
 
 @dataclass(frozen=True)
-class Nights:
+class SchoolTasks:
     """What is done unasked about schools: FTE by night, warnings before a licence or authorisation ends."""
 
     engine: AsyncEngine

@@ -22,7 +22,7 @@ from resapermis_scheduling_rules.rules import SLOT_RULES
 
 
 class Asks(NamedTuple):
-    """What of a slot a rule looks at in a search of one category by one school; `Ground` apart."""
+    """What of a slot a rule looks at in a search of one category by one school; `PlaceTerms` apart."""
 
     decides: Callable[[EvaluationSnapshot], Hashable]
     """By what it allows or refuses."""
@@ -69,7 +69,7 @@ def _notice(parameters: Parameters) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ground:
+class PlaceTerms:
     """What slots of one department and month stand on; its own key, for it is made once a page."""
 
     parameters: Parameters
@@ -79,7 +79,7 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlotJudgement:
-    """How slots stand for the asker that share ground, status, publication and poll; its own key, like their ground."""
+    """How slots stand for the asker that share terms, status, publication and poll; its own key, like their terms."""
 
     status: Status
     parameters: Parameters
@@ -120,7 +120,7 @@ class PageJudge:
     parameters_in: Callable[[str], Parameters]
     """By department."""
     quota_of: Callable[[Place], Quota]
-    _grounds: dict[Hashable, Ground] = field(init=False, default_factory=dict)
+    _terms: dict[Hashable, PlaceTerms] = field(init=False, default_factory=dict)
     _judgements: dict[Hashable, SlotJudgement] = field(init=False, default_factory=dict)
     _refusing: dict[Hashable, Sequence[Rule]] = field(init=False, default_factory=dict)
     _rules: Sequence[Rule] = field(init=False)
@@ -135,41 +135,41 @@ class PageJudge:
         Slots of one poll that begin late enough share a judgement: until it opens, and the notice before they begin, what
         a rule decides by the hour itself is allowed, and its facts are not shown.
         """
-        ground = self._ground(slot)
-        status = slot.status_for(self.school.id, threshold_reached=ground.quota.rdvpermis_says_reached)
-        key = (ground, status, slot.published_at, slot.seen_at)
-        latest = slot.starts_at - ground.notice
+        terms = self._terms_of(slot)
+        status = slot.status_for(self.school.id, threshold_reached=terms.quota.rdvpermis_says_reached)
+        key = (terms, status, slot.published_at, slot.seen_at)
+        latest = slot.starts_at - terms.notice
         shared = self._judgements.get(key)
         if shared is not None and latest > (shared.opens_at or self.now):
             return Judged(slot, shared)
         at_its_hour = (key, slot.starts_at)
         judgement = self._judgements.get(at_its_hour)
         if judgement is None:
-            snapshot = EvaluationSnapshot(self.now, Purpose.SEARCH, self.school, slot, ground.parameters, ground.quota)
-            against = [rule(snapshot) for rule in self._that_refuse(ground, snapshot)]
+            snapshot = EvaluationSnapshot(self.now, Purpose.SEARCH, self.school, slot, terms.parameters, terms.quota)
+            against = [rule(snapshot) for rule in self._that_refuse(terms, snapshot)]
             waits = bool(against) and all(verdict.opens_at is not None for verdict in against)
             opens_at = judge.opens_at(snapshot, against, self._rules) if waits else None
-            judgement = SlotJudgement(status, ground.parameters, not against, against, opens_at)
+            judgement = SlotJudgement(status, terms.parameters, not against, against, opens_at)
             closes_first = waits and opens_at is None
             common = latest > (opens_at or self.now) and not closes_first
             self._judgements[key if common else at_its_hour] = judgement
         return Judged(slot, judgement)
 
-    def _ground(self, slot: Slot) -> Ground:
+    def _terms_of(self, slot: Slot) -> PlaceTerms:
         here = (slot.starts_at, slot.centre.department)
-        known = self._grounds.get(here)
+        known = self._terms.get(here)
         if known is None:
             place = slot.place
-            known = self._grounds.get(place)
+            known = self._terms.get(place)
             if known is None:
                 parameters = self.parameters_in(place.department)
-                known = self._grounds[place] = Ground(parameters, self.quota_of(place), _notice(parameters))
-            self._grounds[here] = known
+                known = self._terms[place] = PlaceTerms(parameters, self.quota_of(place), _notice(parameters))
+            self._terms[here] = known
         return known
 
-    def _that_refuse(self, ground: Ground, snapshot: EvaluationSnapshot) -> Sequence[Rule]:
+    def _that_refuse(self, terms: PlaceTerms, snapshot: EvaluationSnapshot) -> Sequence[Rule]:
         """The rules that refuse a slot: mostly none, known by what decides alone."""
-        key = (ground, *[asks.decides(snapshot) for asks in _ASKS])
+        key = (terms, *[asks.decides(snapshot) for asks in _ASKS])
         known = self._refusing.get(key)
         if known is None:
             known = self._refusing[key] = [rule for rule in self._rules if not rule(snapshot).allowed]

@@ -12,7 +12,7 @@ from resapermis_scheduling_rules.search.wanted import Position, Row, Step
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SearchShape:
     """How to read: by department or by centre, only free ones, only one kind."""
 
     by_centre: bool
@@ -20,7 +20,7 @@ class Reading:
     kind: bool
 
 
-def text(reading: Reading) -> str:
+def text(reading: SearchShape) -> str:
     """One index scan a stream and part (`slot_search_idx`, `slot_free_idx`, `slot_centre_idx`, `slot_centre_free_idx`).
 
     Parts of the window come in order and apart, and each is sorted in itself: what the outer LIMIT does not need of later
@@ -43,12 +43,12 @@ def text(reading: Reading) -> str:
 
 
 @lru_cache
-def _statement(reading: Reading) -> Statement:
+def _statement(reading: SearchShape) -> Statement:
     return Statement(text(reading))
 
 
 async def read_step(
-    engine: AsyncEngine, reading: Reading, category: str, kind: str, after: Position, step: Step
+    engine: AsyncEngine, reading: SearchShape, category: str, kind: str, after: Position, step: Step
 ) -> Sequence[Row]:
     """The first slots of a step after a position, in order of (starts_at, id): so many of all its streams together."""
     values: dict[str, Any] = {

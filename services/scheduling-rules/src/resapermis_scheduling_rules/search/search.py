@@ -28,7 +28,7 @@ from resapermis_scheduling_rules.search import wire as search_wire
 from resapermis_scheduling_rules.search.departments import MOST_ASKED, near
 from resapermis_scheduling_rules.search.freshness import Freshness, Window
 from resapermis_scheduling_rules.search.page import Judged, PageJudge, PageWriter
-from resapermis_scheduling_rules.search.queries import Reading
+from resapermis_scheduling_rules.search.queries import SearchShape
 from resapermis_scheduling_rules.search.wanted import (
     CENTRE,
     ID,
@@ -113,7 +113,7 @@ class Finder:
     async def _read(self, engine: AsyncEngine, begin: Position) -> tuple[Sequence[Row], Position]:
         """Rows after `begin` in order, and up to where none is missing; whole days where neighbours count."""
         wanted, times = self.wanted, 1
-        reading = Reading(self.by_centre, wanted.free_only, bool(wanted.kind))
+        reading = SearchShape(self.by_centre, wanted.free_only, bool(wanted.kind))
         many = wanted.limit + 1 if wanted.consecutive <= 1 else RUN_READING * wanted.consecutive
         while True:
             part = step(wanted, self.streams, begin[0], many, times)
@@ -203,7 +203,7 @@ class SearchScope:
     """Why it is not known whether these are all centres."""
 
 
-class Searching:
+class SlotSearch:
     """Answers searches from the mirror."""
 
     def __init__(

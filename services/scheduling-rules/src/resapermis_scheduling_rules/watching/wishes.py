@@ -23,7 +23,7 @@ AT_HOME = timedelta(days=2)
 Offers = Mapping[tuple[str, str], Sequence[Centre]]
 
 
-class Wants:
+class WishReader:
     """What all schools want, for the poll planner."""
 
     def __init__(self, engine: AsyncEngine) -> None:
