@@ -1,7 +1,7 @@
 """Folders of a package are rooms: none so large that nobody finds anything, no two that import each other.
 
-Two rooms are folders of one floor (in the same folder); what is below a room belongs to it. Import-linter says which may
-look into which, this says that there is no way back.
+Two rooms are folders or modules of one floor (in the same folder); what is below a room belongs to it. Import-linter says
+which may look into which, this says that there is no way back.
 """
 
 import ast
@@ -50,7 +50,7 @@ def ties(folder: Path, path: Path) -> list[str]:
     for module, file in sorted(modules.items()):
         home = module if file.name == "__init__.py" else module.rpartition(".")[0]
         for imported in _imports(file, home):
-            rooms = _rooms(home, imported, modules)
+            rooms = _rooms(module, imported, modules)
             if rooms is not None:
                 found.setdefault(rooms, f"{module} imports {imported}")
     return [
@@ -95,16 +95,11 @@ def _imports(file: Path, home: str) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _rooms(home: str, imported: str, modules: dict[str, Path]) -> tuple[str, str] | None:
-    """The two folders of one floor between which this import goes; None when it stays in its room or leaves the floors."""
+def _rooms(module: str, imported: str, modules: dict[str, Path]) -> tuple[str, str] | None:
+    """The two neighbours of one floor between which this import goes; None when it stays in its room or leaves the floors."""
     there = imported
     while there and there not in modules:
         there = there.rpartition(".")[0]
-    if not there:
-        return None
-    folder = there if modules[there].name == "__init__.py" else there.rpartition(".")[0]
-    here, other = (name.split(".") if name else [] for name in (home, folder))
+    here, other = module.split("."), there.split(".") if there else []
     floor = next((n for n, (a, b) in enumerate(zip(here, other, strict=False)) if a != b), None)
-    if floor is None:
-        return None
-    return ".".join(here[: floor + 1]), ".".join(other[: floor + 1])
+    return None if floor is None else (".".join(here[: floor + 1]), ".".join(other[: floor + 1]))

@@ -134,12 +134,16 @@ def test_two_rooms_that_import_each_other_are_told_with_both_ways(tmp_path: Path
 def test_what_lies_below_a_room_belongs_to_it_and_floors_are_not_rooms(tmp_path: Path) -> None:
     files = {
         "web/routes/one.py": "from resapermis_one.web import app\nfrom resapermis_one import settings\n",
-        "web/app.py": "from resapermis_one.web.routes import one\n",
+        "web/app.py": "",
         "settings.py": "",
         "__main__.py": "from resapermis_one.web import app\n",
         "iam/deep/one.py": "import resapermis_one.web.routes.one\n",
     }
     assert ties_in(package(tmp_path, files)) == []
+    back = {"web/app.py": "from resapermis_one.web.routes import one\n"}
+    (found,) = ties_in(package(tmp_path, files | back))
+    assert found.startswith("resapermis_one.web.app and resapermis_one.web.routes import each other")
+    package(tmp_path, files)
     deep = {"web/routes/one.py": "from resapermis_one.iam.deep.one import x\n"}
     assert len(ties_in(package(tmp_path, files | deep))) == 1
 
