@@ -66,9 +66,7 @@ for (const one of [1, 2]) {
   test(`made ${one} times [N-07]`, () => {});
 }
 """
-REQUIREMENTS = (
-    "# R\n\n## 1 First\n- R-01 [G,M] One thing.\n- R-02 [P] Another.\n\n## 2 Second\n- P-01 A third, of nobody.\n"
-)
+REQUIREMENTS = "# R\n\nThere are 3 of them.\n\n## 1 First\n- R-01 [G,M] One thing.\n- R-02 [P] Another.\n\n## 2 Second\n- P-01 A third, of nobody.\n"
 STATES_TEXT = """
 R-01:
   state: shown
@@ -280,6 +278,23 @@ def test_what_holds_together_has_no_complaint(tree: Path) -> None:
         (STATES, "P-01: {state: open}", "P-01: {state: open, sure: yes}", "are known"),
         (STATES, "P-01: {state: open}", "R-02: {state: open}", "R-02 stands twice"),
         ("docs/requirements.md", "- P-01", "- R-02", "stands twice"),
+        ("docs/requirements.md", "are 3 of", "are 4 of", "has 3 requirements and says 4"),
+        ("docs/requirements.md", "are 3 of", "are some of", "says not how many"),
+        ("docs/requirements.md", "- P-01 A third, of nobody.\n", "", "has 2 requirements and says 3"),
+        *(
+            ("docs/requirements.md", "- R-02 [P] Another.", malformed, "in one line, not")
+            for malformed in (
+                "- R-2 [P] Another.",
+                "- R-02: [P] Another.",
+                "-R-02 [P] Another.",
+                "* R-02 [P] Another.",
+                "- R-02 [p] Another.",
+                "- R-02 [P,] Another.",
+                "- R-02 [P]",
+                "- R-02 [P] Another.\n  And more of it.",
+            )
+        ),
+        ("docs/requirements.md", "## 1 First\n", "", "in one line, not"),
         (PAGE, "1 shown", "2 shown", "is stale"),
         ("docs/requirements.md", "Another.", "Another one.", "is stale"),
     ],
