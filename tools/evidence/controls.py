@@ -1,10 +1,11 @@
 """Controls: a line of the product taken away in a copy of the tree, where the test that stands behind it must then fail."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -14,6 +15,8 @@ from evidence.states import Control
 SOURCES = "*/*/src"
 _PROBE = "import importlib, pathlib, sys; print(*(pathlib.Path(importlib.import_module(n).__path__[0]) for n in sys.argv[1:]), sep='\\n')"
 LONGEST_SECONDS = 900
+_ASSERTED = re.compile(r"assert\b|(\w+\.)*AssertionError\b|Failed: (?!Timeout)")
+"""What pytest says first of a failure that was asserted: by `assert`, by `pytest.raises` and by `fail`."""
 
 
 class NoControl(Exception):
@@ -22,7 +25,7 @@ class NoControl(Exception):
 
 @dataclass(frozen=True)
 class Ran:
-    """How a test ended: of its cases some `failed`, some `broke` outside of what they assert, of `many` that ran."""
+    """How a test ended: of its cases some `failed` by what they assert, some `broke` by anything else, of `many` that ran."""
 
     many: int
     failed: int
@@ -153,15 +156,22 @@ def _read(report: Path, output: str) -> Ran:
     def sum_of(what: str) -> int:
         return sum(int(suite.get(what, 0)) for suite in suites)
 
-    return Ran(sum_of("tests") - sum_of("skipped"), sum_of("failures"), sum_of("errors"), output)
+    failures = [failure for suite in suites for failure in suite.iter("failure")]
+    asserted = sum(map(_is_asserted, failures))
+    broke = sum_of("errors") + len(failures) - asserted
+    return Ran(sum_of("tests") - sum_of("skipped"), asserted, broke, output)
 
 
-def tried(copy: Copy, controls: Mapping[str, Control]) -> Iterator[tuple[str, str]]:
-    """Each id with what is wrong with its control (empty when it holds); its test must first pass with nothing changed."""
+def _is_asserted(failure: ET.Element) -> bool:
+    """Whether an assertion failed, of pytest or of Vitest: not a name that is missing, nor a time that ran out."""
+    message = failure.get("message", "")
+    return failure.get("type") == "AssertionError" or bool(_ASSERTED.match(message))
+
+
+def failing(copy: Copy, controls: Mapping[str, Control]) -> dict[str, str]:
+    """Tests of these controls that do not pass with nothing changed, and why; tried one by one when not all pass at once."""
     tests = sorted({control.test for control in controls.values()})
-    broken = {} if _pass_together(copy, tests) else {test: wrong for test in tests if (wrong := _unchanged(copy, test))}
-    for id_, control in controls.items():
-        yield id_, broken.get(control.test) or copy.controlled(control)
+    return {} if _pass_together(copy, tests) else {test: wrong for test in tests if (wrong := _unchanged(copy, test))}
 
 
 def _pass_together(copy: Copy, tests: Sequence[str]) -> bool:

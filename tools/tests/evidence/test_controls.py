@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 import controls as command
-from evidence.controls import Copy, NoControl, changed, tried
+from evidence.controls import Copy, NoControl, changed, failing
 from evidence.states import Control
 
 SOURCE = "def is_even(number):\n    if number is None:\n        return False\n    return number % 2 == 0\n"
 TEST = """
+import pytest
 from evenness import is_even
 
 def test_even():
@@ -23,6 +24,10 @@ def test_nothing():
 
 def test_wrong():
     assert is_even(1)
+
+def test_refused():
+    with pytest.raises(TypeError):
+        is_even(object())
 """
 FILE, TESTS = "libs/one/src/evenness/__init__.py", "libs/one/tests/test_evenness.py"
 LINE = "return number % 2 == 0"
@@ -57,8 +62,7 @@ def control(instead: str, test: str = "test_even", line: str = LINE) -> Control:
 
 
 def outcome(copy: Copy, one: Control) -> str:
-    ((_, wrong),) = tried(copy, {"R-01": one})
-    return wrong
+    return failing(copy, {"R-01": one}).get(one.test) or copy.controlled(one)
 
 
 def test_a_line_is_replaced_as_deep_as_it_stood() -> None:
@@ -82,6 +86,15 @@ def test_a_control_that_nobody_notices_does_not_hold(copy: Copy) -> None:
     assert "passes all the same" in outcome(copy, control("return True", "test_nothing"))
 
 
+@pytest.mark.parametrize("instead", ["return 1 // 0", "return number % gone", "raise TimeoutError"])
+def test_a_control_under_which_its_test_only_crashes_shows_nothing(copy: Copy, instead: str) -> None:
+    assert "breaks" in outcome(copy, control(instead))
+
+
+def test_an_error_that_did_not_come_is_asserted(copy: Copy) -> None:
+    assert outcome(copy, control("return True", "test_refused")) == ""
+
+
 def test_a_control_that_only_breaks_things_shows_nothing(copy: Copy) -> None:
     assert "nothing was run" in outcome(copy, control("return (")) or "breaks" in outcome(copy, control("return ("))
 
@@ -102,6 +115,31 @@ def test_a_package_imported_from_elsewhere_is_no_copy(
     monkeypatch.setattr(copy, "environment", lambda: elsewhere)
     with pytest.raises(NoControl, match="imported from elsewhere"):
         copy.require_own_sources()
+
+
+def test_the_command_says_how_far_it_is_and_how_each_ended(
+    original: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = "{state: shown, control: {file: %s, line: '%s', instead: 'return True', test: '%s::%s'}}"
+    states = {"R-01": "test_even", "R-02": "test_nothing", "R-03": "test_wrong"}
+    text = "".join(f"{id_}: {shown % (FILE, LINE, TESTS, test)}\n" for id_, test in states.items())
+    (original / "docs").mkdir()
+    (original / "docs" / "compliance.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(command, "ROOT", original)
+    monkeypatch.setattr(command, "failing", lambda _copy, _controls: {f"{TESTS}::test_wrong": "fails unchanged"})
+    outcomes = {f"{TESTS}::test_even": "", f"{TESTS}::test_nothing": "passes all the same"}
+    monkeypatch.setattr(Copy, "controlled", lambda _copy, control: outcomes[control.test])
+    assert command.main([]) == 1
+    out = capsys.readouterr().out
+    assert [line.split()[:3] for line in out.splitlines() if "/3 " in line] == [
+        ["✓", "1/3", "R-01"],
+        ["✗", "2/3", "R-02"],
+        ["✗", "3/3", "R-03"],
+    ]
+    assert "controls: 1 fail (" in out
+    assert "      passes all the same\n" in out
+    assert out.endswith("controls: 2 of 3 do not hold\n")
+    assert command.main(["R-01"]) == 0
 
 
 def test_some_at_random_are_the_same_again_by_their_seed() -> None:
