@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from checks.actions import actions_without_text
 from checks.compatible import UNBOUND, broken_messages, changed_migrations, dangerous_migrations, last_release
 from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
 from checks.links import dead_links
@@ -199,6 +200,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("texts that must not be", lambda: report(forbidden_texts(ROOT))),
     ("requirements", lambda: report(complaints(ROOT))),
     ("links of pages", lambda: report(dead_links(ROOT))),
+    ("words of the journal", lambda: report(actions_without_text(ROOT))),
     ("rooms", lambda: report([*crowded(ROOT), *tied(ROOT)])),
     ("shell scripts", shell),
     ("Containerfile (hadolint)", containers),
