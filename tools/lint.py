@@ -13,7 +13,7 @@ from pathlib import Path
 from checks.actions import actions_without_text
 from checks.compatible import UNBOUND, broken_messages, changed_migrations, dangerous_migrations, last_release
 from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
-from checks.links import dead_links
+from checks.links import dead_links, dead_paths
 from checks.rooms import crowded, tied
 from checks.texts import forbidden_texts
 from compliance import complaints
@@ -199,7 +199,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("docs/dependencies.md", lambda: report(dependency_notes(ROOT))),
     ("texts that must not be", lambda: report(forbidden_texts(ROOT))),
     ("requirements", lambda: report(complaints(ROOT))),
-    ("links of pages", lambda: report(dead_links(ROOT))),
+    ("links of pages", lambda: report([*dead_links(ROOT), *dead_paths(ROOT)])),
     ("words of the journal", lambda: report(actions_without_text(ROOT))),
     ("rooms", lambda: report([*crowded(ROOT), *tied(ROOT)])),
     ("shell scripts", shell),

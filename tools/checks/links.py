@@ -1,7 +1,9 @@
-"""Links of the committed pages lead somewhere: files exist, anchors are headings."""
+"""Links of the committed pages lead somewhere: files exist, anchors are headings; so do the paths that they name."""
 
 import re
 import subprocess
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,17 +15,97 @@ _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"^[a-z][a-z0-9+.-]*:|^//", re.IGNORECASE)
 
 
+_SPAN = re.compile(r"`([^`\n]+)`")
+_PATH = re.compile(r"(?:[\w.@*<>-]+/)*[\w.@*<>-]+/?")
+_PLACE = re.compile(r":{1,2}[\w:]+$")
+"""What follows a path to say where in it: a line, a test."""
+_PLACEHOLDER = re.compile(r"<[^<>]*>")
+_SHORT = re.compile(r"^[A-Z]{2,}/")
+"""A page's own abbreviation of a folder; what stands below it is looked for."""
+SOURCE = {
+    "cedar",
+    "css",
+    "html",
+    "json",
+    "mjs",
+    "md",
+    "po",
+    "proto",
+    "py",
+    "sh",
+    "sql",
+    "toml",
+    "ts",
+    "tsx",
+    "yaml",
+    "yml",
+}
+"""How names of the repository's files end; another ending may be anything, such as a log or an address."""
+MADE = {".resapermis", ".venv", "node_modules", "dist", "__pycache__"}
+"""Folders that no commit has."""
+AS_IT_WAS = ("CHANGELOG.md", "docs/adr/", "docs/compliance.md")
+"""Pages that tell of their day, and one that is generated, with lines of code in it."""
+
+
 def dead_links(root: Path) -> list[str]:
     """Links to files of this repository that are not there, or to headings that a page has not."""
-    listing = subprocess.run(
-        ("git", "ls-files", "-z", "*.md"), cwd=root, capture_output=True, check=True
-    ).stdout.decode()
     return [
         wrong
-        for name in sorted(filter(None, listing.split("\0")))
-        if (root / name).is_file()
+        for name in _committed(root)
+        if name.endswith(".md") and (root / name).is_file()
         for wrong in of_page(root, root / name)
     ]
+
+
+def dead_paths(root: Path) -> list[str]:
+    """Paths in backticks that no committed file or folder ends with; pages name files from the folder they speak of."""
+    names = _committed(root)
+    known = _tails(names)
+    tops = {name.partition("/")[0] for name in names if "/" in name}
+    return [
+        f"{name}: `{path}` is not there"
+        for name in names
+        if name.endswith(".md") and not name.startswith(AS_IT_WAS) and (root / name).is_file()
+        for path in dict.fromkeys(_paths((root / name).read_text(encoding="utf-8"), tops))
+        if not _is_there(path, known)
+    ]
+
+
+def _committed(root: Path) -> list[str]:
+    listing = subprocess.run(("git", "ls-files", "-z"), cwd=root, capture_output=True, check=True).stdout.decode()
+    return sorted(filter(None, listing.split("\0")))
+
+
+def _tails(names: Iterable[str]) -> set[str]:
+    """Every way to name a file or a folder by the end of its path; a folder with a slash behind it too."""
+    found = set()
+    for name in names:
+        parts = name.split("/")
+        for end in range(1, len(parts) + 1):
+            for start in range(end):
+                tail = "/".join(parts[start:end])
+                found |= {tail} if end == len(parts) else {tail, f"{tail}/"}
+    return found
+
+
+def _paths(text: str, tops: set[str]) -> Iterator[str]:
+    """What looks like a path of the repository; within a command, only what begins at the repository's top."""
+    for span in _SPAN.findall(_FENCE.sub("", text)):
+        words = span.split()
+        for word in words:
+            path = _PLACE.sub("", word)
+            if _PATH.fullmatch(path) is None or MADE & set(path.split("/")):
+                continue
+            first, slash, _ = path.partition("/")
+            stem, _, ending = path.rpartition(".")
+            named = path.endswith("/") or (ending in SOURCE and stem not in {"", "*"})
+            if (slash and first in tops) or (len(words) == 1 and named):
+                yield path
+
+
+def _is_there(path: str, known: set[str]) -> bool:
+    plain = _SHORT.sub("", _PLACEHOLDER.sub("*", path))
+    return any(fnmatchcase(tail, plain) for tail in known) if "*" in plain else plain in known
 
 
 def of_page(root: Path, page: Path) -> list[str]:
