@@ -16,6 +16,7 @@ from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
 from checks.links import dead_links, dead_paths
 from checks.rooms import crowded, tied
 from checks.texts import forbidden_texts
+from checks.unchecked import unchecked_steps
 from compliance import complaints
 from releases import NoRelease
 
@@ -191,6 +192,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("protos (buf lint)", lambda: tool("buf", "lint", "protos")),
     ("protos (buf breaking)", lambda: since_release(broken_messages, "buf")),
     ("migrations (squawk)", lambda: since_release(dangerous_migrations, "squawk")),
+    ("migrations (unchecked)", lambda: since_release(unchecked_steps, "python")),
     ("migrations as released", lambda: since_release(changed_migrations, "python")),
     ("generated contracts", generated),
     ("declared dependencies", declared),

@@ -78,7 +78,7 @@ def dangerous_migrations(root: Path, commit: str, squawk: str) -> list[str]:
     """What squawk has against the SQL of migrations that a commit has not, and which migrations cannot be written as SQL."""
     wrong = []
     for versions in sorted((root / "services").glob(VERSIONS)):
-        known = _released(root, commit).get(versions.parts[-3], set())
+        known = released_migrations(root, commit).get(versions.parts[-3], set())
         if any(file.name not in known for file in versions.glob("*.py")):
             wrong += [f"{versions.parts[-3]}: {line}" for line in _squawked(versions.parent, known, squawk)]
     return wrong
@@ -93,7 +93,7 @@ def changed_migrations(root: Path, commit: str, python: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         archive = _git(root, "archive", "--format=tar", commit, *_there(root, commit, "services", "libs"))
         subprocess.run(("tar", "-x", "-C", folder), input=archive, check=True)
-        for service, known in sorted(_released(root, commit).items()):
+        for service, known in sorted(released_migrations(root, commit).items()):
             then, now = (_said(tree, service, known, python) for tree in (Path(folder), root))
             if then != now:
                 lines = difflib.unified_diff(
@@ -103,7 +103,7 @@ def changed_migrations(root: Path, commit: str, python: str) -> list[str]:
     return wrong
 
 
-def _released(root: Path, commit: str) -> dict[str, set[str]]:
+def released_migrations(root: Path, commit: str) -> dict[str, set[str]]:
     """File names of the migrations that a commit has, by package."""
     found: dict[str, set[str]] = {}
     for name in _git(root, "ls-tree", "-r", "--name-only", commit, "services").decode().splitlines():

@@ -10,6 +10,7 @@ import releases
 from checks import compatible
 from checks.links import anchors, dead_links, dead_paths
 from checks.rooms import crowded, tied, ties
+from checks.unchecked import unchecked_steps
 from releases import NoRelease
 
 BIN = Path(__file__).resolve().parents[2] / ".venv" / "bin"
@@ -431,3 +432,72 @@ def test_a_migration_that_asks_the_database_cannot_be_told_beforehand(root: Path
     migration(root, "0002", "0001", 'op.get_bind().execute(sa.text("SELECT 1")).scalar_one()')
     (found,) = compatible.dangerous_migrations(root, released, str(BIN / "squawk"))
     assert "a migration asks the database" in found
+
+
+# What squawk does not see
+
+
+HIDDEN = {
+    "squawk-ignore": 'op.execute("-- squawk-ignore renaming-column\\nALTER TABLE one RENAME COLUMN id TO number")',
+    "a DO block": """op.execute("DO $x$ BEGIN EXECUTE 'DROP TABLE one'; END $x$")""",
+    "a function": """op.execute("CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'")""",
+    "a branch for databases only": 'if not op.get_context().as_sql:\n        op.drop_table("one")',
+}
+
+
+@pytest.mark.parametrize(("what", "step"), HIDDEN.items(), ids=HIDDEN)
+def test_a_step_that_squawk_does_not_see_wants_its_reason_beside_it(root: Path, what: str, step: str) -> None:
+    migration(root, "0001", None, FIRST)
+    migration(root, "0002", "0001", step)
+    released = commit(root)
+    assert unchecked_steps(root, released, "") == [], "what was released stays as it is"
+    migration(root, "0003", "0002", step)
+    (found,) = unchecked_steps(root, released, "")
+    assert found.startswith(f"services/one/src/resapermis_one/migrations/versions/0003_x.py:10: {what}: ")
+    migration(root, "0003", "0002", f"# unchecked: nobody reads it any more\n    {step}")
+    assert unchecked_steps(root, released, "") == []
+    migration(root, "0003", "0002", f"# unchecked:\n    {step}")
+    assert len(unchecked_steps(root, released, "")) == 1
+    migration(root, "0003", "0002", f"# unchecked: nobody reads it any more\n    op.execute('SELECT 1')\n    {step}")
+    assert len(unchecked_steps(root, released, "")) == 1, "a reason is for what stands below it"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "from alembic import context\n\n    if context.is_offline_mode():\n        return",
+        """op.execute("do language plpgsql 'begin end'")""",
+        'op.execute("/* Squawk-Ignore ban-drop-table */ DROP TABLE one")',
+        'op.execute("""\n      DO\n      $$ BEGIN END $$""")',
+    ],
+)
+def test_other_ways_past_squawk_are_found_too(root: Path, step: str) -> None:
+    migration(root, "0001", None, FIRST)
+    released = commit(root)
+    migration(root, "0002", "0001", step)
+    assert len(unchecked_steps(root, released, "")) == 1
+
+
+def test_a_reason_above_a_statement_covers_its_lines(root: Path) -> None:
+    migration(root, "0001", None, FIRST)
+    released = commit(root)
+    block = 'op.execute("""\n        DO $$\n        BEGIN\n        END $$""")'
+    migration(root, "0002", "0001", f"# unchecked: renames constraints only\n    {block}")
+    assert unchecked_steps(root, released, "") == []
+    migration(root, "0002", "0001", block)
+    assert len(unchecked_steps(root, released, "")) == 1
+
+
+def test_what_a_migration_takes_from_elsewhere_is_seen_in_its_sql(root: Path) -> None:
+    migration(root, "0001", None, FIRST)
+    released = commit(root)
+    migration(root, "0002", "0001", 'op.execute("D" "O $" "$ BEGIN END $" "$")')
+    (found,) = unchecked_steps(root, released, "")
+    assert found == "resapermis_one: a DO block that stands in none of its new migrations: write it there"
+
+
+def test_words_that_only_look_so_are_let_be(root: Path) -> None:
+    migration(root, "0001", None, FIRST)
+    released = commit(root)
+    migration(root, "0002", "0001", """op.execute("INSERT INTO one VALUES (1) ON CONFLICT DO NOTHING")  # DO $$""")
+    assert unchecked_steps(root, released, "") == []
