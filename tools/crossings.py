@@ -5,7 +5,7 @@ probes did in the same moment is of another trace; what consumers did with the e
 after its commit and is left out. Printed as JSON, an object per act:
 
     own       files of services that take the request, ask, write and answer: what is read to follow it
-    pure      values and rules that they use (`domain`, `rules/`): each is read for itself
+    pure      values and rules that they use (`domain`, `rules`): each is read for itself
     edge      files of auth-gateway that every signed-in request crosses: session, CSRF token, rights, problems
     egress    the way out to RdvPermis, which is the same for every question
     library   files of libs/kit and libs/vault
@@ -35,6 +35,7 @@ EDGE = "session"
 GATEWAY = "services/auth-gateway/"
 HTTP = "RequestResponseCycle.run_asgi"
 PURE = frozenset({"domain", "domain.py", "rules"})
+"""Folders and files; libs/rules is one of them."""
 NO_TRACE = "0" * 32
 CONSUMER = frozenset({"Subscription._wait_for_msgs", "forever"})
 """Coroutines of the tasks that handle events; see resapermis_kit.events.consumer."""
@@ -62,7 +63,7 @@ def sorted_by_place(files: frozenset[str], edge: frozenset[str]) -> dict[str, li
     """Split an act's files into own, pure, edge, egress and library."""
     places: dict[str, list[str]] = {"own": [], "pure": [], "edge": [], "egress": [], "library": []}
     for file in sorted(files):
-        if file.startswith("libs/"):
+        if file.startswith("libs/") and not PURE.intersection(Path(file).parts):
             places["library"].append(file)
         elif file in edge:
             places["edge"].append(file)

@@ -23,7 +23,7 @@ from releases import NoRelease
 ROOT = Path(__file__).resolve().parents[1]
 BIN = ROOT / ".venv" / "bin"
 AT_ONCE = 2
-FIRST_PARTY = ("resapermis", "resapermis_kit", "resapermis_testing", "resapermis_vault")
+FIRST_PARTY = ("resapermis", "resapermis_kit", "resapermis_rules", "resapermis_testing", "resapermis_vault")
 MODULE_OF = {
     "grpcio": "grpc",
     "grpcio-status": "grpc_status",

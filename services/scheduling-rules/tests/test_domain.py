@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rule_snapshots import actions, departments, moments, parameters, snapshots, waiting_snapshots
 
+from resapermis_rules.words import CATEGORY_FIELDS, REMEDIES, RULE_IDS
 from resapermis_scheduling_rules.domain.days import month_of, month_start, next_month, zone_of
 from resapermis_scheduling_rules.domain.parameters import Parameter, Parameters, parameters_for
 from resapermis_scheduling_rules.domain.quota import Quota, next_pace_change, pace_day, paced
@@ -24,7 +25,6 @@ from resapermis_scheduling_rules.rules.basket import basket, group
 from resapermis_scheduling_rules.rules.slot import notice, past, unknown
 from resapermis_scheduling_rules.rules.territory import licensed, territory
 from resapermis_scheduling_rules.rules.threshold import api_pace, threshold
-from resapermis_scheduling_rules.rules.words import CATEGORY_FIELDS, REMEDIES, RULE_IDS
 
 SECOND = timedelta(seconds=1)
 

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from rule_snapshots import codes, snapshots
 
+from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.availability import Conflict, LineAvailability, Trainer, Vehicle, What, Whose
 from resapermis_scheduling_rules.domain.days import month_of, zone_of
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
 from resapermis_scheduling_rules.domain.restrictions import Restriction
 from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status
-from resapermis_scheduling_rules.domain.snapshot import Action, Candidate, EvaluationSnapshot, Purpose, Verdict
+from resapermis_scheduling_rules.domain.snapshot import Action, Candidate, EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.rules.available import available
 from resapermis_scheduling_rules.rules.basket import replacements

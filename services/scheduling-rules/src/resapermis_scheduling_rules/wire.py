@@ -9,11 +9,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.verdict.v1 import verdict_pb2
 from resapermis_kit.errors import Failure, malformed
+from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Place, Quota, next_pace_change, pace_day, paced
 from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
-from resapermis_scheduling_rules.domain.snapshot import Verdict
 
 LONGEST_ACTION = 100
 """Lines that are judged at all; R-GROUP refuses far fewer."""

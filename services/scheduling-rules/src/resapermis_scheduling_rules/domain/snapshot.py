@@ -1,6 +1,5 @@
-"""One slot that a school wants, with everything a rule about it looks at; and what a rule answers."""
+"""One slot that a school wants, with everything a rule about it looks at; and a booking action as a whole."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,20 +9,6 @@ from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
 from resapermis_scheduling_rules.domain.restrictions import Restriction
 from resapermis_scheduling_rules.domain.slots import School, Slot, Status
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one rule decides, as data; texts are made from it in the reader's language. Facts are never personal."""
-
-    rule: str
-    allowed: bool
-    facts: Mapping[str, str]
-    source: str
-    opens_at: datetime | None = None
-    """The first moment at which the same facts are allowed; None when time alone does not open it (or it is open)."""
-    remedy: str = ""
-    """A stable word for what the school can do."""
 
 
 class Purpose(StrEnum):

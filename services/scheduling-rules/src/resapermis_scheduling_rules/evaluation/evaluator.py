@@ -9,12 +9,13 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import malformed
 from resapermis_kit.rpc.batcher import Batcher
+from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain.availability import LineAvailability, Want, of_one_action
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.restrictions import Reason, Restriction
 from resapermis_scheduling_rules.domain.slots import Slot
-from resapermis_scheduling_rules.domain.snapshot import Action, EvaluationSnapshot, Purpose, Verdict
+from resapermis_scheduling_rules.domain.snapshot import Action, EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.domain.standing import SchoolStanding
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.evaluation import queries as actions

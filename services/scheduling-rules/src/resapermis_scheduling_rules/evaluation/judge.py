@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.quota import pace_day, paced
-from resapermis_scheduling_rules.domain.snapshot import Action, EvaluationSnapshot, Verdict
+from resapermis_scheduling_rules.domain.snapshot import Action, EvaluationSnapshot
 from resapermis_scheduling_rules.rules import ACTION_RULES, LINE_RULES, SLOT_RULES
 
 Rule = Callable[[EvaluationSnapshot], Verdict]

@@ -1,18 +1,9 @@
 """R-AVAILABLE: nobody is in two places at once."""
 
-from resapermis_scheduling_rules.domain.availability import Whose
+from resapermis_rules import statements
+from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.days import instant
-from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose, Verdict
-
-SOURCE = (
-    "RdvPermis charter 3.2, availability; parameters exam_minutes, available_margin_minutes, travel_kmh, travel_detour"
-)
-_REMEDIES = {
-    Whose.CANDIDATE: "choose_another_slot",
-    Whose.TRAINER: "choose_another_trainer",
-    Whose.VEHICLE: "choose_another_vehicle",
-    Whose.SCHOOL: "choose_another_slot",
-}
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 
 
 def available(snapshot: EvaluationSnapshot) -> Verdict:
@@ -22,11 +13,11 @@ def available(snapshot: EvaluationSnapshot) -> Verdict:
     stated: whose, what, when.
     """
     if snapshot.purpose is Purpose.CANCEL:
-        return Verdict("R-AVAILABLE", True, {"conflicts": "0"}, SOURCE)
+        return statements.AVAILABLE.allows({"conflicts": "0"})
     found = snapshot.situation.conflicts
     facts = {"conflicts": str(len(found))}
     if not found:
-        return Verdict("R-AVAILABLE", True, facts, SOURCE)
+        return statements.available(None, facts)
     first = found[0]
     facts |= {
         "whose": ",".join(sorted({conflict.whose for conflict in found})),
@@ -36,4 +27,4 @@ def available(snapshot: EvaluationSnapshot) -> Verdict:
         "endsAt": instant(first.ends_at),
         "travelMinutes": str(first.travel_minutes),
     }
-    return Verdict("R-AVAILABLE", False, facts, SOURCE, remedy=_REMEDIES[first.whose])
+    return statements.available(first.whose, facts)

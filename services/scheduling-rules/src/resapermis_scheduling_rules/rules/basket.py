@@ -1,9 +1,10 @@
 """Rules about a booking action as a whole."""
 
-from resapermis_scheduling_rules.domain.snapshot import Action, Purpose, Verdict
+from resapermis_rules import statements
+from resapermis_rules.verdict import Verdict
+from resapermis_scheduling_rules.domain.snapshot import Action, Purpose
 
 SOURCE = "RdvPermis charter 3.2, basket limits"
-REPLACE_SOURCE = "RdvPermis API, nombre-de-remplacement"
 
 
 def group(action: Action) -> Verdict:
@@ -11,10 +12,7 @@ def group(action: Action) -> Verdict:
 
     Source: RdvPermis charter 3.2. Parameter `group`, effective-dated, never above four.
     """
-    limit = action.parameters.group
-    allowed = 1 <= action.lines <= limit
-    facts = {"asked": str(action.lines), "limit": str(limit)}
-    return Verdict("R-GROUP", allowed, facts, SOURCE, remedy="" if allowed else "ask_fewer")
+    return statements.group(action.lines, action.parameters.group)
 
 
 def basket(action: Action) -> Verdict:
@@ -45,13 +43,9 @@ def replacements(action: Action) -> Verdict:
     """
     most, per_month, left = action.parameters.replacements, action.replacements_per_month, action.replacements_left
     limit = most if per_month is None else min(most, per_month)
-    facts = {"perMonth": str(limit), "left": "unknown"}
     if action.purpose is not Purpose.REPLACE:
-        return Verdict("R-REPLACE", True, {"perMonth": str(limit)}, REPLACE_SOURCE)
-    if left is None:
-        return Verdict("R-REPLACE", True, facts, REPLACE_SOURCE)
-    used = 0 if per_month is None else max(0, per_month - left)
-    left = max(0, min(left, limit - used))
-    facts["left"] = str(left)
-    allowed = action.lines <= left
-    return Verdict("R-REPLACE", allowed, facts, REPLACE_SOURCE, remedy="" if allowed else "cancel_or_swap")
+        return statements.REPLACE.allows({"perMonth": str(limit)})
+    if left is not None:
+        used = 0 if per_month is None else max(0, per_month - left)
+        left = max(0, min(left, limit - used))
+    return statements.replacements(action.lines, left, limit)

@@ -1,10 +1,9 @@
 """Rules about the candidate of a line."""
 
-from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose, Verdict
+from resapermis_rules import statements
+from resapermis_rules.verdict import Verdict
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 
-NAMED_SOURCE = "RdvPermis charter 3.2: every booking is nominative"
-MANDATE_SOURCE = "RdvPermis charter 3.1, mandates"
-ONE_ACTIVE_SOURCE = "RdvPermis: one upcoming booking a candidate and category (CANDIDAT_DEJA_INSCRIT)"
 UNNAMED = {"candidate": "unnamed"}
 LEAVES = {"candidate": "leaves"}
 
@@ -14,11 +13,9 @@ def named(snapshot: EvaluationSnapshot) -> Verdict:
 
     Source: RdvPermis charter 3.2. A hold may be unnamed.
     """
-    missing = snapshot.candidate is None and snapshot.purpose.names
-    facts = {"named": str(snapshot.candidate is not None).lower(), "otherLinesOfCandidate": str(snapshot.namesakes)}
-    allowed = not missing and snapshot.namesakes == 0
-    remedy = "" if allowed else "name_candidate" if missing else "choose_another_candidate"
-    return Verdict("R-NAMED", allowed, facts, NAMED_SOURCE, remedy=remedy)
+    is_named = snapshot.candidate is not None
+    facts = {"named": str(is_named).lower(), "otherLinesOfCandidate": str(snapshot.namesakes)}
+    return statements.named(named=is_named, needed=snapshot.purpose.names, other_lines=snapshot.namesakes, facts=facts)
 
 
 def mandate(snapshot: EvaluationSnapshot) -> Verdict:
@@ -28,12 +25,9 @@ def mandate(snapshot: EvaluationSnapshot) -> Verdict:
     has ended keeps nobody in a booking: cancelling needs none.
     """
     if snapshot.candidate is None:
-        return Verdict("R-MANDATE", True, UNNAMED, MANDATE_SOURCE)
-    active = snapshot.candidate.mandate_active
-    facts = {"active": str(active).lower()}
-    if active or snapshot.purpose is Purpose.CANCEL:
-        return Verdict("R-MANDATE", True, facts, MANDATE_SOURCE)
-    return Verdict("R-MANDATE", False, facts, MANDATE_SOURCE, remedy="ask_mandate")
+        return statements.MANDATE.allows(UNNAMED)
+    stated = statements.mandate(active=snapshot.candidate.mandate_active)
+    return statements.MANDATE.allows(stated.facts) if snapshot.purpose is Purpose.CANCEL else stated
 
 
 def one_active(snapshot: EvaluationSnapshot) -> Verdict:
@@ -43,11 +37,8 @@ def one_active(snapshot: EvaluationSnapshot) -> Verdict:
     booking may have any.
     """
     if snapshot.candidate is None:
-        return Verdict("R-ONE-ACTIVE", True, UNNAMED, ONE_ACTIVE_SOURCE)
+        return statements.ONE_ACTIVE.allows(UNNAMED)
     if snapshot.purpose is Purpose.CANCEL:
-        return Verdict("R-ONE-ACTIVE", True, LEAVES, ONE_ACTIVE_SOURCE)
+        return statements.ONE_ACTIVE.allows(LEAVES)
     busy = snapshot.candidate.busy
-    facts = {"busy": str(busy).lower()}
-    return Verdict(
-        "R-ONE-ACTIVE", not busy, facts, ONE_ACTIVE_SOURCE, remedy="choose_another_candidate" if busy else ""
-    )
+    return statements.one_active(busy=busy, facts={"busy": str(busy).lower()})

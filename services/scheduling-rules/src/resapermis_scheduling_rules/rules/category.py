@@ -1,6 +1,7 @@
 """R-CATEGORY: slot, mandate, vehicle and kind of test fit each other."""
 
-from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose, Verdict
+from resapermis_rules.verdict import Verdict
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.rules.candidate import LEAVES, UNNAMED
 
 SOURCE = "RdvPermis charter 3.2: the slot fits the candidate's licence category"

@@ -1,8 +1,9 @@
 """R-PENALTY: after an absence, a late cancellation or a failure a candidate waits."""
 
+from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.days import day_start, days_later, instant, local_day
 from resapermis_scheduling_rules.domain.restrictions import Restriction, after_cancellation, next_possible
-from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose, Verdict
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.rules.candidate import UNNAMED
 
 SOURCE = "Sécurité routière: absence 40 d, late cancellation 30 d, failure by mark up to 35 d; force majeure lifts"

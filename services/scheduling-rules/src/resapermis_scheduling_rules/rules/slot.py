@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
+from resapermis_rules import statements
+from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.days import instant
 from resapermis_scheduling_rules.domain.slots import Status
-from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose, Verdict
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 
 PUBLISHED_SOURCE = "RdvPermis API, planning: statutDeReservation"
-PAST_SOURCE = "RdvPermis charter 3.2, past slots are frozen"
 NOTICE_SOURCE = "Parameter notice_seconds (default 0); RdvPermis' estModifiable wins"
 _REMEDIES = {
     Status.TAKEN: "choose_another_slot",
@@ -51,10 +52,9 @@ def past(snapshot: EvaluationSnapshot) -> Verdict:
 
     Source: RdvPermis charter 3.2, restrictions on past slots. Not even RdvPermis' estModifiable reopens one.
     """
-    begun = snapshot.now >= snapshot.slot.starts_at
-    facts = {"startsAt": instant(snapshot.slot.starts_at)}
-    remedy = "" if not begun else "see_bookings" if snapshot.purpose.changes else "choose_another_slot"
-    return Verdict("R-PAST", not begun, facts, PAST_SOURCE, remedy=remedy)
+    starts_at = snapshot.slot.starts_at
+    facts = {"startsAt": instant(starts_at)}
+    return statements.past(starts_at, snapshot.now, booked=snapshot.purpose.changes, facts=facts)
 
 
 def notice(snapshot: EvaluationSnapshot) -> Verdict:

@@ -1,7 +1,8 @@
 """Rules about where a school is licensed, and whether it is."""
 
+from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.days import instant
-from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose, Verdict
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 
 TERRITORY_SOURCE = "RdvPermis charter 3.2, territorial priority"
 LICENSED_SOURCE = "Code de la route R213-1, school licence"

@@ -1,9 +1,10 @@
 """Rules about how many slots a school may take in a month."""
 
+from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.days import month_start
 from resapermis_scheduling_rules.domain.parameters import plain_number
 from resapermis_scheduling_rules.domain.quota import pace_day, pace_opens_on, paced
-from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Verdict
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot
 
 THRESHOLD_SOURCE = "RdvPermis charter 3.2, trainer threshold"
 PACE_SOURCE = "DSR, 23 June 2023: API bookings below the web's, the share rising through the month"

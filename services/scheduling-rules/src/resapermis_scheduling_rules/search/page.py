@@ -9,13 +9,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.verdict.v1 import verdict_pb2
+from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.domain.distance import distance_km, travel_minutes
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Place, Quota
 from resapermis_scheduling_rules.domain.slots import Centre, Point, School, Slot, Status
-from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose, Verdict
+from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.evaluation.judge import Rule
 from resapermis_scheduling_rules.rules import SLOT_RULES

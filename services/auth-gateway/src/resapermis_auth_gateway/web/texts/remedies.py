@@ -31,6 +31,10 @@ REMEDIES: Mapping[str, tuple[str, str]] = {
     "choose_another_month": ("Cherchez un créneau d'un autre mois.", "Look for a slot in another month."),
     "choose_another_slot": ("Choisissez un autre créneau.", "Choose another slot."),
     "choose_another_trainer": ("Choisissez un autre accompagnateur.", "Choose another trainer."),
+    "choose_another_trainer_or_vehicle": (
+        "Choisissez un autre accompagnateur ou un autre véhicule.",
+        "Choose another trainer or another vehicle.",
+    ),
     "choose_another_vehicle": ("Choisissez un autre véhicule.", "Choose another vehicle."),
     "declare_trainers": (
         "Votre responsable déclare ses formateurs chez RdvPermis.",

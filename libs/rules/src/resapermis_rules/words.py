@@ -1,4 +1,4 @@
-"""The closed lists of words that verdicts use: texts are made from them in the reader's language (docs/glossary.md)."""
+"""The closed lists of words that verdicts use, whoever judges: texts are made from them in the reader's language (docs/glossary.md)."""
 
 RULE_IDS = (
     "R-PUBLISHED",
@@ -34,6 +34,7 @@ REMEDIES = frozenset(
         "choose_another_month",
         "choose_another_slot",
         "choose_another_trainer",
+        "choose_another_trainer_or_vehicle",
         "choose_another_vehicle",
         "declare_trainers",
         "hold_again",
