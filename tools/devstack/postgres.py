@@ -18,6 +18,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
+from devstack.accounts import Account
+
 
 def _binaries() -> Path:
     # Found without importing it: its import makes folders and warns where there is no login session.
@@ -51,11 +53,11 @@ SETTINGS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Embedded:
-    """An embedded server's places. `user` is who it runs as: None for ourselves, else (uid, gid, may_read_all)."""
+    """An embedded server's places. `account` is who it runs as, None for ourselves."""
 
     data: Path
     socket: Path
-    user: tuple[int, int, bool] | None
+    account: Account | None
 
     def url(self, role: str, database: str) -> str:
         """The libpq URL of `database` for `role`, over the unix socket."""
@@ -74,30 +76,25 @@ def embedded(home: Path) -> Embedded:
     if len(str(socket)) > LONGEST_SOCKET_FOLDER:
         digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
         socket = Path(tempfile.gettempdir()) / f"resapermis-{os.getuid()}-{digest}"
-    user = None
+    account = None
     if os.geteuid() == 0:
         entry = pwd.getpwnam("nobody")
-        user = (entry.pw_uid, entry.pw_gid, not (_reachable(home) and _reachable(BINARIES)))
-    return Embedded(home / "postgres", socket, user)
+        account = Account(entry.pw_uid, entry.pw_gid, reads_all=not (_reachable(home) and _reachable(BINARIES)))
+    return Embedded(home / "postgres", socket, account)
 
 
 def prepare(server: Embedded) -> bool:
     """Make the data folder when there is none; return whether it was made. Blocks for about a second then."""
     for folder in (server.data, server.socket):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if server.user is not None:
-            os.chown(folder, server.user[0], server.user[1])
+        if server.account is not None:
+            os.chown(folder, server.account.uid, server.account.gid)
     # Ours to enter, nobody else's to list: the server process and the stack's user.
     server.socket.chmod(0o711)
     if (server.data / "PG_VERSION").exists():
         _write_access_rules(server)
         return False
-    drop = []
-    if server.user is not None:
-        uid, gid, may_read_all = server.user
-        drop = ["setpriv", "--reuid", str(uid), "--regid", str(gid), "--clear-groups"]
-        if may_read_all:
-            drop += ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
+    drop = [] if server.account is None else ["setpriv", *server.account.setpriv()]
     command = [str(BINARIES / "initdb"), "-D", str(server.data), "-U", ADMINISTRATOR]
     options = ["--auth=peer", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--data-checksums"]
     done = subprocess.run([*drop, *command, *options], capture_output=True, text=True, check=False, cwd="/")

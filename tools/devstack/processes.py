@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from devstack.accounts import Account
+
 LOG_KEPT_BYTES = 20 * 1024 * 1024
 """A component's log is set aside as `.1` at the next start beyond this."""
 GRACE_SECONDS = 15.0
@@ -23,7 +25,7 @@ Ready = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. `as_user`: (uid, gid, may_read_all) to drop to when we are root. `to_console`: stdout is ours."""
+    """What to run. `account`: whom to run it under when we are root. `to_console`: stdout is ours."""
 
     name: str
     command: Sequence[str]
@@ -33,7 +35,7 @@ class Program:
     ready_within: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: str = "KILL"
-    as_user: tuple[int, int, bool] | None = None
+    account: Account | None = None
     to_console: bool = False
     directory: Path = field(default_factory=Path.cwd)
 
@@ -127,11 +129,8 @@ class Process:
             program.log.replace(program.log.with_suffix(".log.1"))
         # setpriv asks the kernel to end the child when we die, even by SIGKILL, and drops root where asked to.
         wrapper = ["setpriv", "--pdeathsig", program.death_signal]
-        if program.as_user is not None:
-            uid, gid, may_read_all = program.as_user
-            wrapper += ["--reuid", str(uid), "--regid", str(gid), "--clear-groups"]
-            if may_read_all:
-                wrapper += ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
+        if program.account is not None:
+            wrapper += program.account.setpriv()
         with program.log.open("ab") as log:
             self._child = await asyncio.create_subprocess_exec(
                 *wrapper,
@@ -166,7 +165,8 @@ class Process:
         while self._wanted and self._child is not None:
             child, since = self._child, self._clock()
             code = await child.wait()
-            if self._clock() - since > HEALTHY_AFTER_SECONDS:
+            died = self._clock()
+            if died - since > HEALTHY_AFTER_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             _signal_group(child.pid, signal.SIGKILL)  # what it started goes with it
             self._say(self.program.name, f"died ({_how(code)}), back in {pause:.1f} s; its last lines:\n{self.tail(6)}")
@@ -175,7 +175,7 @@ class Process:
             child = await self._spawn()
             self.restarts += 1
             if await self._until_ready(child, loop.time() + self.program.ready_within):
-                self._say(self.program.name, f"is back after {self._clock() - since:.1f} s of this attempt")
+                self._say(self.program.name, f"is back after {self._clock() - died:.1f} s")
             elif child.returncode is None:
                 self._say(self.program.name, "runs again but is not ready")
 

@@ -26,7 +26,7 @@ def postgres_program(settings: Settings, server: postgres.Embedded) -> Program:
         lambda: postgres.answers(url),
         stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
         death_signal="INT",
-        as_user=server.user,
+        account=server.account,
         directory=Path("/"),
     )
 

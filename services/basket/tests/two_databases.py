@@ -34,13 +34,8 @@ class Server:
 
     def as_its_user(self, *command: str) -> list[str]:
         """PostgreSQL refuses root."""
-        if self.place.user is None:
-            return list(command)
-        uid, gid, may_read_all = self.place.user
-        drop = ["setpriv", "--reuid", str(uid), "--regid", str(gid), "--clear-groups"]
-        if may_read_all:
-            drop += ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
-        return [*drop, *command]
+        account = self.place.account
+        return list(command) if account is None else ["setpriv", *account.setpriv(), *command]
 
     def start(self) -> None:
         """Start it, or start it again on its data."""
@@ -116,8 +111,8 @@ class TwoDatabases:
         place = self.standby.place
         for folder in (place.data, place.socket):
             folder.mkdir(mode=0o700, parents=True)
-            if place.user is not None:
-                os.chown(folder, place.user[0], place.user[1])
+            if place.account is not None:
+                os.chown(folder, place.account.uid, place.account.gid)
         copy = ("pg_basebackup", "-h", str(self.primary.place.socket), "-U", ADMINISTRATOR, "-D", str(place.data))
         command = [str(BINARIES / copy[0]), *copy[1:], "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
         await asyncio.to_thread(subprocess.run, self.standby.as_its_user(*command), check=True, cwd="/")

@@ -17,7 +17,6 @@ from devstack.background import BackgroundStack
 from devstack.components import MAIL, NATS, POSTGRES, replica_named, replicas_of, service_named
 from devstack.probes import http_body, listens
 from devstack.stack import CannotStart, Stack
-from resapermis_testing.known_fault import KnownFault, known_fault_if
 
 TOOLS = Path(__file__).resolve().parents[2]
 COMPONENTS = (POSTGRES, NATS, MAIL)
@@ -163,7 +162,6 @@ async def test_no_signal_to_make_up_leaves_a_process(tmp_path, number, a_port):
 
 
 @pytest.mark.root
-@pytest.mark.xfail(strict=True, raises=KnownFault, reason="fault 13: the database's user cannot enter root's folder")
 def test_root_may_keep_everything_in_a_folder_that_only_root_may_enter(tmp_path, a_port):
     home = tmp_path / "root"
     home.mkdir(mode=0o700)
@@ -172,12 +170,7 @@ def test_root_may_keep_everything_in_a_folder_that_only_root_may_enter(tmp_path,
         shutil.copytree(folder, home / "site" / folder.name, symlinks=True)
     environment = {**os.environ, "PYTHONPATH": str(home / "site"), "RESAPERMIS_HOME": str(home / "data")}
     environment |= {"RESAPERMIS_COMPONENTS": POSTGRES, "RESAPERMIS_PORT": str(a_port())}
-    try:
-        status = up_until(signal.SIGINT, environment)
-    except AssertionError as ended:
-        known_fault_if('/bin/initdb": Permission denied' in str(ended), ended)
-        raise
-    assert status == 0
+    assert up_until(signal.SIGINT, environment) == 0
     assert (home / "data" / "postgres" / "PG_VERSION").exists()
 
 
