@@ -15,7 +15,7 @@ pytest_plugins = [
     "resapermis_testing.certificates",
     "resapermis_testing.postgres",
     "resapermis_testing.nats",
-    "resapermis_testing.running",
+    "resapermis_testing.grpc_server",
 ]
 
 

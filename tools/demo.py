@@ -330,7 +330,7 @@ class Demo:
             proof = self.school.get(f"/api/v1/audit/records/{record['id']}/proof")
             try:
                 verify.check(proof, key)
-            except verify.Disproved as finding:
+            except verify.ProofInvalid as finding:
                 raise Broken(str(finding)) from finding
         return f"{len(records)} records, {min(10, len(records))} proved"
 

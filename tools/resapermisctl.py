@@ -20,8 +20,8 @@ from pathlib import Path
 import asyncpg
 
 from ctl import compliance, dead_letters
+from ctl.addresses import Addresses, UnknownAddress, of_environment, of_home
 from ctl.invariants import Unreadable, until_settled
-from ctl.places import Places, Unknown, of_environment, of_home
 
 HOLDS, BROKEN, NOT_ASKED = 0, 1, 2
 
@@ -52,12 +52,12 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def databases(asked: argparse.Namespace) -> Places:
+def databases(asked: argparse.Namespace) -> Addresses:
     """Where the databases are; Unknown when they are not named."""
     return of_home(asked.home) if asked.home is not None else of_environment(os.environ)
 
 
-def show_dead_letters(where: Places) -> int:
+def show_dead_letters(where: Addresses) -> int:
     """Print them; BROKEN where there is one. Unreadable when a database does not answer."""
     try:
         found = asyncio.run(dead_letters.read(where))
@@ -79,7 +79,7 @@ def main(given: Sequence[str]) -> int:
             return show_dead_letters(databases(asked))
         where = databases(asked).reading(asked.rdvpermis_control, asked.nats_monitor)
         report = asyncio.run(until_settled(where, asked.within))
-    except (Unknown, Unreadable) as reason:
+    except (UnknownAddress, Unreadable) as reason:
         print(f"resapermisctl: {reason}", file=sys.stderr)
         return NOT_ASKED
     print(json.dumps(report.as_json(), indent=2))

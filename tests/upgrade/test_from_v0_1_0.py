@@ -34,9 +34,9 @@ import pytest
 from journey import DrivingSchool, TheState, until
 
 import releases
+from ctl.addresses import Addresses, of_home
 from ctl.findings import Finding
 from ctl.invariants import check
-from ctl.places import Places, of_home
 from devstack.background import BackgroundStack
 from devstack.components import SERVICES, offsets, service_named
 from devstack.probes import free_port
@@ -133,11 +133,11 @@ def _slot_of(was: dict[str, Any], group_id: str, shown: dict[str, Any]) -> str:
 
 def test_every_event_is_kept_under_its_number_published_and_handled_once(upgraded: Upgraded) -> None:
     was, school = upgraded.was, upgraded.school
-    places = of_home(upgraded.stack.home).reading(upgraded.stack.settings.sandbox_url)
+    addresses = of_home(upgraded.stack.home).reading(upgraded.stack.settings.sandbox_url)
     broken: list[Finding] = []
 
     def all_hold() -> bool:
-        broken[:] = asyncio.run(_broken(places))
+        broken[:] = asyncio.run(_broken(addresses))
         return not broken
 
     with contextlib.suppress(AssertionError):  # what is broken says more than that it was waited for
@@ -179,8 +179,8 @@ def test_numbers_and_positions_go_on_under_the_new_names_of_the_streams(upgraded
         assert "outbox.behind_its_stream" not in log, "an upgrade was taken for a restored backup"
 
 
-async def _broken(places: Places) -> Sequence[Finding]:
-    report = await check(places)
+async def _broken(addresses: Addresses) -> Sequence[Finding]:
+    report = await check(addresses)
     return [one for one in report.findings if not one.holds and one.name != "no_dead_letter"]
 
 
@@ -221,10 +221,10 @@ def test_a_parameter_that_two_people_approved_counts_under_its_new_name(upgraded
     rules, school = upgraded.was["rules"], upgraded.school
     shown = school.get("/api/v1/rules/parameters")["items"]
     assert [one for one in shown if one["name"] == "late_cancel_bar_days"] == []
-    places = {(one["department"], one["value"], one["validFrom"]) for one in rules["parameters"]}
-    assert len(places) == 2, "the default and the department's own"
+    addresses = {(one["department"], one["value"], one["validFrom"]) for one in rules["parameters"]}
+    assert len(addresses) == 2, "the default and the department's own"
     now_named = [one for one in shown if one["name"] == "late_cancel_restriction_days"]
-    assert {(one["department"], one["value"], one["validFrom"]) for one in now_named} == places
+    assert {(one["department"], one["value"], one["validFrom"]) for one in now_named} == addresses
 
     def days() -> bool:
         preview = school.get(f"/api/v1/bookings/{rules['late']}/cancellation")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ctl.places import Unknown, of_home
+from ctl.addresses import UnknownAddress, of_home
 from devstack.components import Ports, service_named
 from devstack.settings import Settings
 
@@ -20,7 +20,7 @@ def environment(home: Path | None, port: int, ours: Mapping[str, str]) -> dict[s
         missing = [name for name in NEEDED if not ours.get(name)]
         if missing:
             msg = f"not set: {', '.join(missing)} (as basket has them; or name a local stack's folder with --home)"
-            raise Unknown(msg)
+            raise UnknownAddress(msg)
         return dict(ours)
     settings = Settings(home.resolve(), Ports(port), {}, {}, dict(of_home(home).databases))
     return settings.service(service_named("basket"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from ctl.places import DATABASES, Places
+from ctl.addresses import DATABASES, Addresses
 
 CONNECT_SECONDS = 10.0
 _LETTERS = (
@@ -35,9 +35,9 @@ class Letter:
         return vars(self) | {"failed_at": self.failed_at.isoformat()}
 
 
-async def read(places: Places) -> Sequence[Letter]:
+async def read(addresses: Addresses) -> Sequence[Letter]:
     """All of them, by consumer, oldest first. OSError and asyncpg's errors where a database does not answer."""
-    found = await asyncio.gather(*(_of(name, places.databases[name]) for name in DATABASES))
+    found = await asyncio.gather(*(_of(name, addresses.databases[name]) for name in DATABASES))
     return [letter for letters in found for letter in letters]
 
 

@@ -10,8 +10,8 @@ import asyncpg
 import httpx2
 
 from ctl import booking, bus, events, journal, state
+from ctl.addresses import DATABASES, Addresses
 from ctl.findings import Finding, Report
-from ctl.places import DATABASES, Places
 from devstack.components import service_named
 from resapermis_scheduling_rules import invariants as of_rules
 
@@ -23,10 +23,10 @@ class Unreadable(Exception):
     """A database or RdvPermis' truth could not be read."""
 
 
-async def check(places: Places) -> Report:
+async def check(addresses: Addresses) -> Report:
     """Read every database once, RdvPermis' truth last; Unreadable when one does not answer."""
     try:
-        return await _check(places)
+        return await _check(addresses)
     except (
         OSError,
         TimeoutError,
@@ -39,12 +39,12 @@ async def check(places: Places) -> Report:
         raise Unreadable(msg) from error
 
 
-async def until_settled(places: Places, seconds: float) -> Report:
+async def until_settled(addresses: Addresses, seconds: float) -> Report:
     """Check until all holds, at most `seconds`. What must hold in every snapshot and once did not stays broken."""
     end = time.monotonic() + seconds
     broken: dict[str, Finding] = {}
     while True:
-        report = await check(places)
+        report = await check(addresses)
         broken |= {one.name: one for one in report.findings if one.at_once and not one.holds}
         if broken or report.holds or time.monotonic() >= end:
             return with_broken(report, broken)
@@ -56,11 +56,11 @@ def with_broken(report: Report, broken: dict[str, Finding]) -> Report:
     return Report(tuple(broken.get(one.name, one) for one in report.findings), report.seen)
 
 
-async def _check(places: Places) -> Report:
+async def _check(addresses: Addresses) -> Report:
     async with AsyncExitStack() as stack:
 
         async def connect(database: str) -> "asyncpg.Connection[Any]":
-            connection = await asyncpg.connect(places.databases[database], timeout=CONNECT_SECONDS)
+            connection = await asyncpg.connect(addresses.databases[database], timeout=CONNECT_SECONDS)
             stack.push_async_callback(connection.close)
             return connection
 
@@ -72,8 +72,8 @@ async def _check(places: Places) -> Report:
         kept = await journal.read(connections["audit"])
         rules = connections["scheduling_rules"]
         ruled = [await booking.ask(rules, name, asked, at_once=True) for name, asked in of_rules.ALWAYS.items()]
-    truth = await state.read(places.control) if places.control else None
-    settings = await bus.read(places.nats_monitors)
+    truth = await state.read(addresses.control) if addresses.control else None
+    settings = await bus.read(addresses.nats_monitors)
     recorded = frozenset[str]().union(*(one.records for one in traffic.values()))
     findings: Sequence[Finding] = [
         *booked.findings,

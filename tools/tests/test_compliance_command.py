@@ -7,7 +7,7 @@ import pytest
 
 import resapermisctl
 from ctl import compliance
-from ctl.places import Unknown
+from ctl.addresses import UnknownAddress
 
 pytestmark = [pytest.mark.req("P-05"), pytest.mark.req("R-23")]
 BESIDE = dict.fromkeys(compliance.NEEDED, "x")
@@ -43,12 +43,12 @@ def test_the_words_and_the_exit_status_are_baskets(monkeypatch, given, words):
 def test_what_is_not_said_is_named(monkeypatch, capsys):
     for name in BESIDE:
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(Unknown, match="RESAPERMIS_TLS_DIR"):
+    with pytest.raises(UnknownAddress, match="RESAPERMIS_TLS_DIR"):
         compliance.environment(None, 8080, {})
     assert resapermisctl.main(["compliance-check"]) == 2
     assert "not set" in capsys.readouterr().err
 
 
 def test_a_local_stack_needs_data(tmp_path):
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownAddress):
         compliance.environment(tmp_path, 8080, {})

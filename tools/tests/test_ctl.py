@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctl import bus, events, journal, state
+from ctl.addresses import DATABASES, Addresses, UnknownAddress, of_environment, of_home, variable
 from ctl.booking import Line
 from ctl.findings import Finding, Report
 from ctl.invariants import with_broken
-from ctl.places import DATABASES, Places, Unknown, of_environment, of_home, variable
 from devstack.components import service_named
 from resapermis_audit import tree
 
@@ -129,11 +129,11 @@ def test_what_was_broken_once_and_never_may_be_stays_broken():
 
 def test_databases_are_told_by_the_environment_or_a_folder(tmp_path):
     whole = {variable(name): f"postgresql://{name}@/x" for name in DATABASES}
-    assert of_environment(whole) == Places({name: f"postgresql://{name}@/x" for name in DATABASES})
+    assert of_environment(whole) == Addresses({name: f"postgresql://{name}@/x" for name in DATABASES})
     del whole["RESAPERMIS_BASKET_DATABASE_URL"]
-    with pytest.raises(Unknown, match="RESAPERMIS_BASKET_DATABASE_URL"):
+    with pytest.raises(UnknownAddress, match="RESAPERMIS_BASKET_DATABASE_URL"):
         of_environment(whole)
-    with pytest.raises(Unknown, match="no local stack"):
+    with pytest.raises(UnknownAddress, match="no local stack"):
         of_home(tmp_path)
 
 

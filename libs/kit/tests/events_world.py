@@ -83,5 +83,5 @@ async def waiting(engine: AsyncEngine) -> int:
 async def events_of(engine: AsyncEngine) -> list[Event]:
     """Number what waits, and return the events as the bus would bring them."""
     async with transaction(engine) as tx:
-        rows = [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+        rows = [row for row in await numbering.number_unpublished(tx) if row.stream == EVENTS]
     return [Event(str(r.id), SOURCE, r.number, r.type, r.occurred_at, r.payload, "") for r in rows]

@@ -17,7 +17,7 @@ from resapermis_kit.rpc.batch_servicer import LARGEST_ANSWERS, MOST_CALLS
 from resapermis_kit.rpc.batched_calls import BatchedCalls
 from resapermis_kit.rpc.deadline import remaining_seconds
 from resapermis_testing.eventually import eventually
-from resapermis_testing.running import Running, Serve
+from resapermis_testing.grpc_server import RunningServer, Serve
 
 SERVICE = pb.DESCRIPTOR.services_by_name["MandateService"]
 CHECK = "/resapermis.mandate.v1.MandateService/CheckMandates"
@@ -60,12 +60,12 @@ def mandates() -> Mandates:
 
 
 @pytest.fixture
-async def running(serve: Serve, mandates: Mandates) -> Running:
+async def running(serve: Serve, mandates: Mandates) -> RunningServer:
     return await serve("mandate", (rpc.add_MandateServiceServicer_to_server, mandates, SERVICE.full_name))
 
 
 @pytest.fixture
-async def batched(running: Running) -> AsyncIterator[BatchedCalls]:
+async def batched(running: RunningServer) -> AsyncIterator[BatchedCalls]:
     async with running.channel("mandate", "basket") as channel:
         yield BatchedCalls(channel, SERVICE)
 
@@ -77,7 +77,7 @@ async def check(batched: BatchedCalls, token: str, how: str = "", seconds: float
 
 
 async def test_each_call_is_its_own_persons_and_all_are_answered_at_once(
-    running: Running, batched: BatchedCalls, mandates: Mandates
+    running: RunningServer, batched: BatchedCalls, mandates: Mandates
 ) -> None:
     tokens = [running.principal(school_id=f"s-{n}") for n in range(5)]
     found = await asyncio.gather(*(check(batched, token, seconds=3 + n) for n, token in enumerate(tokens)))
@@ -93,7 +93,7 @@ def caller_is_unset() -> bool:
 
 
 async def test_one_that_is_refused_breaks_or_has_no_right_harms_no_other(
-    running: Running, batched: BatchedCalls
+    running: RunningServer, batched: BatchedCalls
 ) -> None:
     good, trainer = running.principal(), running.principal(roles=("trainer",))
     asked = [(good, ""), (good, "refuse"), (good, "break"), (trainer, ""), ("not.a.token", ""), ("", ""), (good, "")]
@@ -112,7 +112,9 @@ async def test_one_that_is_refused_breaks_or_has_no_right_harms_no_other(
     assert found[1].rdvpermis_code == "CANDIDAT_PAS_SOUS_MANDAT"
 
 
-async def test_answers_come_as_they_are_ready(running: Running, batched: BatchedCalls, mandates: Mandates) -> None:
+async def test_answers_come_as_they_are_ready(
+    running: RunningServer, batched: BatchedCalls, mandates: Mandates
+) -> None:
     slow = asyncio.create_task(check(batched, running.principal(), "wait"))
     assert await check(batched, running.principal()) == "school-1 5"
     assert not slow.done()
@@ -121,7 +123,7 @@ async def test_answers_come_as_they_are_ready(running: Running, batched: Batched
     assert await slow == "school-1 5"
 
 
-async def test_each_has_its_own_deadline(running: Running, batched: BatchedCalls, mandates: Mandates) -> None:
+async def test_each_has_its_own_deadline(running: RunningServer, batched: BatchedCalls, mandates: Mandates) -> None:
     token = running.principal()
     one, two = await asyncio.gather(
         check(batched, token, "wait", seconds=0.2), check(batched, token, seconds=5), return_exceptions=True
@@ -136,12 +138,12 @@ async def test_each_has_its_own_deadline(running: Running, batched: BatchedCalls
     await eventually(nobody_works_on)
 
 
-async def test_answers_larger_than_a_message_come_in_several(running: Running, batched: BatchedCalls) -> None:
+async def test_answers_larger_than_a_message_come_in_several(running: RunningServer, batched: BatchedCalls) -> None:
     found = await asyncio.gather(*(check(batched, running.principal(), "large") for _ in range(20)))
     assert found == ["school-1 5"] * 20
 
 
-async def test_only_whom_the_policy_names_may(running: Running) -> None:
+async def test_only_whom_the_policy_names_may(running: RunningServer) -> None:
     async with running.channel("mandate", "notification") as channel:
         token = running.principal()
         calls = BatchedCalls(channel, SERVICE)
@@ -150,14 +152,14 @@ async def test_only_whom_the_policy_names_may(running: Running) -> None:
             assert failed.code == Code.CODE_UNAUTHENTICATED
 
 
-async def refused(running: Running, *calls: batch_pb2.Call) -> list[Code.ValueType]:
+async def refused(running: RunningServer, *calls: batch_pb2.Call) -> list[Code.ValueType]:
     async with running.channel("mandate", "basket") as channel:
         stub = batch_pb2_grpc.BatchServiceStub(channel)
         request = batch_pb2.ExecuteRequest(calls=calls)
         return [one.refusal.code async for response in stub.Execute(request, timeout=5) for one in response.results]
 
 
-async def test_what_cannot_be_called_or_read_is_malformed(running: Running) -> None:
+async def test_what_cannot_be_called_or_read_is_malformed(running: RunningServer) -> None:
     token = running.principal()
     itself = "/resapermis.batch.v1.BatchService/Execute"
     asked = [("/nobody/knows", b""), (itself, b""), (CHECK, b"\xff\xff"), ("", b"")]
@@ -168,14 +170,14 @@ async def test_what_cannot_be_called_or_read_is_malformed(running: Running) -> N
     assert await refused(running) == []
 
 
-async def test_too_many_at_once_are_refused(running: Running) -> None:
+async def test_too_many_at_once_are_refused(running: RunningServer) -> None:
     call = batch_pb2.Call(method=CHECK, principal=running.principal(), left_milliseconds=5000)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await refused(running, *[call] * (MOST_CALLS + 1))
     assert from_rpc_error(caught.value).code == Code.CODE_MALFORMED
 
 
-async def test_a_peer_that_goes_away_fails_all_who_wait(running: Running, batched: BatchedCalls) -> None:
+async def test_a_peer_that_goes_away_fails_all_who_wait(running: RunningServer, batched: BatchedCalls) -> None:
     token = running.principal()
     waiting = [asyncio.create_task(check(batched, token, "wait")) for _ in range(3)]
     assert await check(batched, token) == "school-1 5"
@@ -186,7 +188,7 @@ async def test_a_peer_that_goes_away_fails_all_who_wait(running: Running, batche
 
 
 async def test_a_peer_of_a_release_that_knows_no_batches_is_called_one_by_one(
-    running: Running, batched: BatchedCalls, monkeypatch: pytest.MonkeyPatch
+    running: RunningServer, batched: BatchedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running.channel("mandate", "basket") as channel:
         older = channel.unary_stream(
@@ -202,7 +204,7 @@ async def test_a_peer_of_a_release_that_knows_no_batches_is_called_one_by_one(
 
 
 async def test_a_peer_that_has_moved_on_to_a_newer_release_is_found_to_know_batches(
-    running: Running, batched: BatchedCalls, monkeypatch: pytest.MonkeyPatch
+    running: RunningServer, batched: BatchedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batched_calls, "ALONE_SECONDS", 0.0)
     newer, sizes = batched._call, []
@@ -225,7 +227,7 @@ async def test_a_peer_that_has_moved_on_to_a_newer_release_is_found_to_know_batc
 
 
 async def test_a_peer_that_answers_nonsense_or_not_all_is_a_failure(
-    running: Running, batched: BatchedCalls, monkeypatch: pytest.MonkeyPatch
+    running: RunningServer, batched: BatchedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def nonsense(request: object, **_: float) -> AsyncIterator[batch_pb2.ExecuteResponse]:
         yield batch_pb2.ExecuteResponse(answers=[batch_pb2.Result(call=0, answer=b"\xff\xff")])

@@ -21,8 +21,8 @@ from resapermis_kit.database.transaction import Collided, after_commit, check, t
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
 from resapermis_testing.eventually import eventually
+from resapermis_testing.grpc_server import RunningServer, Serve
 from resapermis_testing.postgres import MakeEngine, Postgres
-from resapermis_testing.running import Running, Serve
 
 SERVICE = "resapermis.mandate.v1.MandateService"
 CALLER = "school-1/account-1"
@@ -49,7 +49,7 @@ class Colliding(rpc.MandateServiceServicer):
 
 
 @pytest.fixture
-async def colliding(serve: Serve, make_engine: MakeEngine) -> tuple[Colliding, Running, AsyncEngine]:
+async def colliding(serve: Serve, make_engine: MakeEngine) -> tuple[Colliding, RunningServer, AsyncEngine]:
     """The servicer behind the real gate."""
     engine = await make_engine("kit_sample")
     async with transaction(engine) as tx:
@@ -58,7 +58,7 @@ async def colliding(serve: Serve, make_engine: MakeEngine) -> tuple[Colliding, R
     return servicer, await serve("mandate", (rpc.add_MandateServiceServicer_to_server, servicer, SERVICE)), engine
 
 
-async def _ask(running: Running, rows: str) -> Message:
+async def _ask(running: RunningServer, rows: str) -> Message:
     async with running.channel("mandate") as channel:
         stub = rpc.MandateServiceStub(channel)
         request = pb.ListMandatesRequest(cursor=rows)

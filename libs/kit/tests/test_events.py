@@ -31,7 +31,7 @@ from resapermis_kit.events import inbox, numbering, replay, stream_handler, stre
 from resapermis_kit.events import outbox as kit_outbox
 from resapermis_kit.events import relay as kit_relay
 from resapermis_kit.events.event import BatchHandler, Event
-from resapermis_kit.events.numbering import Waiting
+from resapermis_kit.events.numbering import NumberedRow
 from resapermis_kit.events.outbox import EVENTS, RECORDS, Outbox
 from resapermis_kit.process import invariants
 from resapermis_testing.eventually import eventually
@@ -61,14 +61,14 @@ async def test_a_rolled_back_transaction_publishes_nothing(make_engine: MakeEngi
             message = "undone"
             raise RuntimeError(message)
     async with transaction(engine) as tx:
-        assert await numbering.number_waiting(tx) == []
+        assert await numbering.number_unpublished(tx) == []
 
 
 async def test_numbers_are_gapless_by_stream(make_engine: MakeEngine) -> None:
     engine, box = await make_engine("kit_sample"), Outbox(SOURCE)
     await asyncio.gather(*(publish(engine, box, f"{n}") for n in range(20)))
     async with transaction(engine) as tx:
-        rows = await numbering.number_waiting(tx)
+        rows = await numbering.number_unpublished(tx)
     for stream in (EVENTS, RECORDS):
         assert sorted(row.number for row in rows if row.stream == stream) == list(range(1, 21))
 
@@ -78,7 +78,7 @@ async def test_what_the_bus_lost_is_asked_from_the_source(make_engine: MakeEngin
     source, sink, box = await make_engine("kit_sample"), await make_engine("kit_sample"), Outbox(SOURCE)
     await publish(source, box, "a", "b", "c")
     async with transaction(source) as tx:
-        rows = [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+        rows = [row for row in await numbering.number_unpublished(tx) if row.stream == EVENTS]
     last = rows[-1]
     event = Event(str(last.id), SOURCE, last.number, last.type, last.occurred_at, last.payload, "")
     await handler(sink, source).handle([event])
@@ -98,7 +98,7 @@ async def test_a_poisoned_event_is_set_aside_and_the_rest_flows(make_engine: Mak
         await note(tx, created, event)
 
     async with transaction(source) as tx:
-        rows = [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+        rows = [row for row in await numbering.number_unpublished(tx) if row.stream == EVENTS]
     events = [Event(str(r.id), SOURCE, r.number, r.type, r.occurred_at, r.payload, "") for r in rows]
     await handler(sink, source, picky).handle(events)
     assert await seen(sink) == ["a", "c"]
@@ -108,7 +108,7 @@ async def test_a_poisoned_event_is_set_aside_and_the_rest_flows(make_engine: Mak
 
 async def _facts(engine: AsyncEngine) -> list[Event]:
     async with transaction(engine) as tx:
-        rows = [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+        rows = [row for row in await numbering.number_unpublished(tx) if row.stream == EVENTS]
     return [Event(str(r.id), SOURCE, r.number, r.type, r.occurred_at, r.payload, "") for r in rows]
 
 
@@ -228,12 +228,12 @@ async def test_old_rows_are_forgotten_from_the_lowest_number_on(make_engine: Mak
     assert sorted((await _numbers(engine)).values()) == [3, 4]
 
 
-async def _waiting(engine: AsyncEngine) -> list[Waiting]:
+async def _waiting(engine: AsyncEngine) -> list[NumberedRow]:
     async with transaction(engine) as tx:
-        return [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+        return [row for row in await numbering.number_unpublished(tx) if row.stream == EVENTS]
 
 
-async def _published(engine: AsyncEngine, rows: list[Waiting], ids: set[UUID]) -> None:
+async def _published(engine: AsyncEngine, rows: list[NumberedRow], ids: set[UUID]) -> None:
     async with transaction(engine) as tx:
         await numbering.mark_published(tx, rows, ids, utc_now())
 
@@ -291,8 +291,8 @@ async def test_a_message_of_several_events_that_did_not_keep_is_none_and_its_sou
 
 
 def test_a_batch_follows_each_other_in_a_stream_and_is_of_one_type_and_not_large() -> None:
-    def row(number: int, stream: str = EVENTS, kind: str = "A", size: int = 1) -> Waiting:
-        return Waiting(UUID(int=number), stream, kind, b"x" * size, "", utc_now(), number)
+    def row(number: int, stream: str = EVENTS, kind: str = "A", size: int = 1) -> NumberedRow:
+        return NumberedRow(UUID(int=number), stream, kind, b"x" * size, "", utc_now(), number)
 
     rows = [row(1), row(2), row(4), row(1, RECORDS), row(5, kind="B"), row(6), row(7, size=wire.LARGEST_BATCH_BYTES)]
     batches = [[(one.stream, one.number) for one in batch] for batch in wire.in_batches(rows)]

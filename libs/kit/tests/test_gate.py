@@ -19,7 +19,7 @@ from resapermis_kit.rpc.auth import ALGORITHMS, AUDIENCE, HEADER, ISSUER, caller
 from resapermis_kit.rpc.authorization import permissions
 from resapermis_kit.rpc.deadline import remaining_seconds
 from resapermis_testing.certificates import make_certificates
-from resapermis_testing.running import Running, Serve
+from resapermis_testing.grpc_server import RunningServer, Serve
 
 SERVICE = "resapermis.mandate.v1.MandateService"
 SECRET = "Dupont 012345678901"
@@ -38,44 +38,44 @@ class Mandates(rpc.MandateServiceServicer):
 
 
 @pytest.fixture
-async def running(serve: Serve) -> Running:
+async def running(serve: Serve) -> RunningServer:
     """The sample service behind the real gate."""
     return await serve("mandate", (rpc.add_MandateServiceServicer_to_server, Mandates(), SERVICE))
 
 
-async def _ask(running: Running, token: str, *, cursor: str = "", as_service: str = "auth-gateway") -> str:
+async def _ask(running: RunningServer, token: str, *, cursor: str = "", as_service: str = "auth-gateway") -> str:
     async with running.channel("mandate", as_service) as channel:
         stub = rpc.MandateServiceStub(channel)
         answer = await peers.call(stub.ListMandates, pb.ListMandatesRequest(cursor=cursor), principal=token)
         return str(answer.next_cursor)
 
 
-async def _refusal(running: Running, token: str, **more: Any) -> Failure:
+async def _refusal(running: RunningServer, token: str, **more: Any) -> Failure:
     with pytest.raises(Failure) as caught:
         await _ask(running, token, **more)
     return caught.value
 
 
 @pytest.mark.req("S-07")
-async def test_a_person_of_a_school_is_answered_for_that_school(running: Running) -> None:
+async def test_a_person_of_a_school_is_answered_for_that_school(running: RunningServer) -> None:
     assert (await _ask(running, running.principal(school_id="s-7"))).startswith("s-7 ")
 
 
-async def test_a_call_without_a_person_is_unauthenticated(running: Running) -> None:
+async def test_a_call_without_a_person_is_unauthenticated(running: RunningServer) -> None:
     assert (await _refusal(running, "")).code == Code.CODE_UNAUTHENTICATED
 
 
 @pytest.mark.req("S-07")
 @pytest.mark.parametrize("roles", [(), ("trainer",), ("candidate",), ("unheard_of",)])
-async def test_a_role_without_the_right_is_refused(running: Running, roles: tuple[str, ...]) -> None:
+async def test_a_role_without_the_right_is_refused(running: RunningServer, roles: tuple[str, ...]) -> None:
     assert (await _refusal(running, running.principal(roles=roles))).code == Code.CODE_FORBIDDEN
 
 
-async def test_a_principal_with_another_services_certificate_is_refused(running: Running) -> None:
+async def test_a_principal_with_another_services_certificate_is_refused(running: RunningServer) -> None:
     assert (await _refusal(running, running.principal(), as_service="notification")).code == Code.CODE_FORBIDDEN
 
 
-def _forged(running: Running, keys: tuple[Path, Path], how: str) -> str:
+def _forged(running: RunningServer, keys: tuple[Path, Path], how: str) -> str:
     good = json.loads(keys[0].read_text())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "a", "sid": "s", "school": "x", "place": ""}
     claims |= {"roles": ["school_manager"], "iat": int(time.time()), "exp": int(time.time()) + 60}
@@ -107,12 +107,12 @@ def _forged(running: Running, keys: tuple[Path, Path], how: str) -> str:
 
 @pytest.mark.parametrize("how", ["expired", "audience", "issuer", "key", "kid", "hs256", "none", "claims", "garbage"])
 async def test_a_forged_principal_is_unauthenticated(
-    running: Running, principal_keys: tuple[Path, Path], how: str
+    running: RunningServer, principal_keys: tuple[Path, Path], how: str
 ) -> None:
     assert (await _refusal(running, _forged(running, principal_keys, how))).code == Code.CODE_UNAUTHENTICATED
 
 
-async def test_two_principals_in_one_call_are_refused(running: Running) -> None:
+async def test_two_principals_in_one_call_are_refused(running: RunningServer) -> None:
     async with running.channel("mandate") as channel:
         metadata = ((HEADER, running.principal()), (HEADER, running.principal(school_id="s-8")))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -121,7 +121,7 @@ async def test_two_principals_in_one_call_are_refused(running: Running) -> None:
 
 
 @pytest.mark.req("D-04")
-async def test_another_authority_gets_no_handshake(running: Running, tmp_path: Path) -> None:
+async def test_another_authority_gets_no_handshake(running: RunningServer, tmp_path: Path) -> None:
     make_certificates(tmp_path, ("auth-gateway",))
     (tmp_path / "auth-gateway" / "ca.pem").write_bytes((running.tls / "mandate" / "ca.pem").read_bytes())
     async with peers.channel(f"127.0.0.1:{running.server.port}", tmp_path / "auth-gateway", "mandate") as channel:
@@ -131,7 +131,7 @@ async def test_another_authority_gets_no_handshake(running: Running, tmp_path: P
     assert caught.value.code in {Code.CODE_UNAVAILABLE, Code.CODE_DEADLINE}
 
 
-async def test_the_unexpected_becomes_internal_without_its_text(running: Running, capsys: Any) -> None:
+async def test_the_unexpected_becomes_internal_without_its_text(running: RunningServer, capsys: Any) -> None:
     failure = await _refusal(running, running.principal(), cursor="break")
     printed = capsys.readouterr()
     assert failure.code == Code.CODE_INTERNAL
@@ -139,7 +139,7 @@ async def test_the_unexpected_becomes_internal_without_its_text(running: Running
     assert SECRET not in failure.detail + printed.out + printed.err
 
 
-async def test_a_refusal_crosses_whole(running: Running) -> None:
+async def test_a_refusal_crosses_whole(running: RunningServer) -> None:
     failure = await _refusal(running, running.principal(), cursor="refuse")
     assert (failure.code, failure.rdvpermis_code) == (Code.CODE_NO_MANDATE, "CANDIDAT_PAS_SOUS_MANDAT")
 

@@ -12,9 +12,9 @@ from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
 from resapermis.scheduling.v1 import scheduling_pb2
 from resapermis_kit.errors import Code, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER
-from resapermis_kit.rpc.message_checks import LARGEST_MESSAGE, Unreadable, checked, has_moments
+from resapermis_kit.rpc.message_checks import LARGEST_MESSAGE, Unreadable, checked, has_timestamps
+from resapermis_testing.grpc_server import RunningServer, Serve
 from resapermis_testing.mutation import nested_groups
-from resapermis_testing.running import Running, Serve
 
 SERVICE = "resapermis.mandate.v1.MandateService"
 PATH = f"/{SERVICE}/ListMandates"
@@ -29,12 +29,12 @@ class Mandates(rpc.MandateServiceServicer):
 
 
 @pytest.fixture
-async def running(serve: Serve) -> Running:
+async def running(serve: Serve) -> RunningServer:
     """The sample service behind the real gate."""
     return await serve("mandate", (rpc.add_MandateServiceServicer_to_server, Mandates(), SERVICE))
 
 
-async def _send(running: Running, data: bytes) -> Any:
+async def _send(running: RunningServer, data: bytes) -> Any:
     async with running.channel("mandate") as channel:
         call = channel.unary_unary(PATH, request_serializer=lambda x: x, response_deserializer=lambda x: x)
         try:
@@ -56,20 +56,20 @@ async def _send(running: Running, data: bytes) -> Any:
     ],
     ids=["no tag", "a length that lies", "no UTF-8", "an open group", "nested groups", "many nested groups"],
 )
-async def test_bytes_that_are_no_message_are_malformed_within_a_second(running: Running, data: bytes) -> None:
+async def test_bytes_that_are_no_message_are_malformed_within_a_second(running: RunningServer, data: bytes) -> None:
     since = time.monotonic()
     assert (await _send(running, data)).code == Code.CODE_MALFORMED
     assert time.monotonic() - since < 1
 
 
 @pytest.mark.req("B8")
-async def test_a_message_over_four_megabytes_is_refused_unread(running: Running) -> None:
+async def test_a_message_over_four_megabytes_is_refused_unread(running: RunningServer) -> None:
     refusal = await _send(running, pb.ListMandatesRequest(cursor="x" * LARGEST_MESSAGE).SerializeToString())
     assert refusal.code == Code.CODE_OVERLOADED
 
 
 @pytest.mark.req("B1", "B8")
-async def test_a_nul_in_a_text_is_refused_by_its_field_and_odd_text_round_trips(running: Running) -> None:
+async def test_a_nul_in_a_text_is_refused_by_its_field_and_odd_text_round_trips(running: RunningServer) -> None:
     refusal = await _send(running, pb.ListMandatesRequest(cursor="a\0b").SerializeToString())
     assert (refusal.code, refusal.violations[0][0]) == (Code.CODE_MALFORMED, "cursor")
     odd = "O'Brien-Œuvre e\u0301 \u202e \u200d 🚗 <img onerror> {{7*7}} =HYPERLINK()\r\n null"
@@ -89,8 +89,8 @@ def test_a_moment_outside_of_the_years_1_to_9999_is_refused_by_its_field(seconds
 
 @pytest.mark.req("B3")
 def test_messages_without_moments_are_not_searched_for_them() -> None:
-    assert has_moments(scheduling_pb2.Slot.DESCRIPTOR)
-    assert not has_moments(pb.ListMandatesRequest.DESCRIPTOR)
+    assert has_timestamps(scheduling_pb2.Slot.DESCRIPTOR)
+    assert not has_timestamps(pb.ListMandatesRequest.DESCRIPTOR)
 
 
 @pytest.mark.req("B8")

@@ -137,7 +137,7 @@ async def test_a_lost_tail_that_nothing_follows_is_found_by_asking(make_engine: 
     source, sink = await make_engine("kit_sample"), await make_engine("kit_sample")
     await publish(source, Outbox(SOURCE), "a", "b")
     async with transaction(source) as tx:
-        await numbering.number_waiting(tx)
+        await numbering.number_unpublished(tx)
     await handler(sink, source).catch_up()
     assert await has(sink, ["a", "b"])
     await handler(sink, source).catch_up()
@@ -188,11 +188,11 @@ async def test_a_relay_that_died_before_its_mark_is_no_restore(make_engine: Make
     await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
     await publish(source, Outbox(SOURCE), "a", "b")
     async with transaction(source) as tx:
-        rows = await numbering.number_waiting(tx)
+        rows = await numbering.number_unpublished(tx)
     await kit_relay._publish(bus.jetstream(), SOURCE, rows)
     assert await recovery.align(source, bus, SOURCE) == []
     async with transaction(source) as tx:
-        assert await numbering.number_waiting(tx) == rows
+        assert await numbering.number_unpublished(tx) == rows
 
 
 @pytest.mark.req("E9")
@@ -203,12 +203,12 @@ async def test_what_was_promised_in_a_past_that_came_back_had_been_published_the
     await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
     await publish(source, Outbox(SOURCE), "a", "b")
     async with transaction(source) as tx:
-        rows = [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+        rows = [row for row in await numbering.number_unpublished(tx) if row.stream == EVENTS]
     await kit_relay._publish(bus.jetstream(), SOURCE, [*rows, replace(rows[-1], id=uuid4(), number=9)])
     assert [(one.stream, one.had, one.now) for one in await recovery.align(source, bus, SOURCE)] == [(EVENTS, 2, 9)]
     await publish(source, Outbox(SOURCE), "new")
     async with transaction(source) as tx:
-        assert [row.number for row in await numbering.number_waiting(tx) if row.stream == EVENTS] == [10]
+        assert [row.number for row in await numbering.number_unpublished(tx) if row.stream == EVENTS] == [10]
 
 
 @pytest.mark.req("E9")
@@ -216,7 +216,7 @@ async def test_a_source_and_its_stream_that_both_went_back_are_alarmed_on(make_e
     source, sink = await make_engine("kit_sample"), await make_engine("kit_sample")
     await publish(source, Outbox(SOURCE), "a", "b", "c")
     async with transaction(source) as tx:
-        rows = await numbering.number_waiting(tx)
+        rows = await numbering.number_unpublished(tx)
         await numbering.mark_published(tx, rows, [row.id for row in rows], utc_now())
     await handler(sink, source).catch_up()
     await _restored(source, 1)
@@ -235,7 +235,7 @@ async def test_after_a_restore_the_highest_number_in_the_stream_counts_also_wher
     await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
     await publish(source, Outbox(SOURCE), "a", "b", "c")
     async with transaction(source) as tx:
-        rows = [row for row in await numbering.number_waiting(tx) if row.stream == EVENTS]
+        rows = [row for row in await numbering.number_unpublished(tx) if row.stream == EVENTS]
     # The acknowledgement of 2 was lost, and the bus was away for longer than it knows repeated messages by their id.
     for row in (*rows, replace(rows[1], id=uuid4())):
         await kit_relay._publish(bus.jetstream(), SOURCE, [row])
@@ -290,7 +290,7 @@ async def _under_the_old_name(bus: Any, engine: AsyncEngine, *ids: str) -> None:
     await js.add_stream(name="facts-mandate", subjects=[EVENT_TYPE])
     await publish(engine, Outbox(SOURCE), *ids)
     async with transaction(engine) as tx:
-        rows = await numbering.number_waiting(tx)
+        rows = await numbering.number_unpublished(tx)
     events = [row for row in rows if row.stream == EVENTS]
     for row in events:
         await kit_relay._publish(js, SOURCE, [row])

@@ -9,7 +9,7 @@ from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
 from resapermis_kit.rpc import peers
 from resapermis_testing.eventually import eventually
-from resapermis_testing.running import Serve
+from resapermis_testing.grpc_server import Serve
 
 SERVICE = "resapermis.mandate.v1.MandateService"
 

@@ -44,12 +44,12 @@ async def test_numbers_promises_positions_and_dead_letters_survive_the_new_words
         assert await rows(engine, "SELECT stream, position FROM inbox ORDER BY 1") == [("events", 41), ("records", 5)]
         assert await rows(engine, "SELECT type, error FROM dead_letter") == [("T", "ValueError")]
         async with transaction(engine) as tx:
-            waiting = await numbering.number_waiting(tx)
+            waiting = await numbering.number_unpublished(tx)
         assert [(row.stream, row.number, row.id.int) for row in waiting] == [("records", 4, 4), ("events", 8, 2)]
         async with transaction(engine) as tx:
             await numbering.mark_published(tx, waiting, [row.id for row in waiting], utc_now())
         async with transaction(engine) as tx:
-            assert [(row.number, row.id.int) for row in await numbering.number_waiting(tx)] == [(9, 3)]
+            assert [(row.number, row.id.int) for row in await numbering.number_unpublished(tx)] == [(9, 3)]
     finally:
         await engine.dispose()
         await postgres.execute("DROP DATABASE kit_of_0_1_0 WITH (FORCE)")

@@ -5,7 +5,7 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from resapermis_audit.checkpoint import BadNote, Checkpoint, parse, parse_verifier_key, sign, verifier_key, verify
+from resapermis_audit.checkpoint import Checkpoint, InvalidNote, parse, parse_verifier_key, sign, verifier_key, verify
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -38,7 +38,7 @@ def test_a_published_key_is_read() -> None:
     ],
 )
 def test_a_checkpoint_off_by_a_letter_is_refused(text: str) -> None:
-    with pytest.raises(BadNote):
+    with pytest.raises(InvalidNote):
         parse(text)
 
 
@@ -55,7 +55,7 @@ def test_a_checkpoint_off_by_a_letter_is_refused(text: str) -> None:
     ],
 )
 def test_a_note_changed_or_signed_by_another_is_refused(note: str) -> None:
-    with pytest.raises(BadNote):
+    with pytest.raises(InvalidNote):
         verify(note, KNOWN)
 
 
@@ -66,5 +66,5 @@ def test_signatures_of_others_are_ignored() -> None:
 
 @pytest.mark.parametrize("name", ["", "with space", "plus+plus"])
 def test_a_key_name_has_no_space_and_no_plus(name: str) -> None:
-    with pytest.raises(BadNote):
+    with pytest.raises(InvalidNote):
         verifier_key(name, KEY.public_key())

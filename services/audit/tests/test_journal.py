@@ -27,8 +27,8 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.event import Event
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
+from resapermis_testing.grpc_server import RunningServer, Serve
 from resapermis_testing.postgres import MakeEngine
-from resapermis_testing.running import Running, Serve
 from resapermis_vault.keyset import Keyset, new_document
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -55,7 +55,7 @@ def journal(engine: AsyncEngine, keyset: Keyset) -> Journal:
 
 
 @pytest.fixture
-async def running(serve: Serve, engine: AsyncEngine, keyset: Keyset) -> Running:
+async def running(serve: Serve, engine: AsyncEngine, keyset: Keyset) -> RunningServer:
     """Audit's gRPC."""
     servicer = AuditServicer(engine, keyset, KNOWN)
     return await serve("audit", (rpc.add_AuditServiceServicer_to_server, servicer, "resapermis.audit.v1.AuditService"))
@@ -74,7 +74,7 @@ async def _store(engine: AsyncEngine, journal: Journal, *records: Record) -> Non
         )
 
 
-async def _call(running: Running, method: str, request: Any, **person: Any) -> Any:
+async def _call(running: RunningServer, method: str, request: Any, **person: Any) -> Any:
     async with running.channel("audit") as channel:
         stub = rpc.AuditServiceStub(channel)
         return await peers.call(getattr(stub, method), request, principal=running.principal(**person))
@@ -95,7 +95,9 @@ def _as_file(proof: pb.GetInclusionProofResponse) -> dict[str, Any]:
 
 
 @pytest.mark.req("T-02", "T-03", "T-05")
-async def test_a_school_reads_its_records_and_proves_each(engine: Any, journal: Journal, running: Running) -> None:
+async def test_a_school_reads_its_records_and_proves_each(
+    engine: Any, journal: Journal, running: RunningServer
+) -> None:
     mine, others = [_record() for _ in range(5)], [_record("school-2") for _ in range(3)]
     await _store(engine, journal, *mine, *others)
     assert await journal.integrate() == 8
@@ -108,7 +110,7 @@ async def test_a_school_reads_its_records_and_proves_each(engine: Any, journal: 
 
 
 @pytest.mark.req("T-05")
-async def test_anothers_record_is_absent(engine: Any, journal: Journal, running: Running) -> None:
+async def test_anothers_record_is_absent(engine: Any, journal: Journal, running: RunningServer) -> None:
     record = _record("school-2")
     await _store(engine, journal, record)
     await journal.integrate()
@@ -118,7 +120,7 @@ async def test_anothers_record_is_absent(engine: Any, journal: Journal, running:
         assert caught.value.code == Code.CODE_NOT_FOUND
 
 
-async def test_pages_follow_each_other_without_loss(engine: Any, journal: Journal, running: Running) -> None:
+async def test_pages_follow_each_other_without_loss(engine: Any, journal: Journal, running: RunningServer) -> None:
     records = [_record() for _ in range(7)]
     await _store(engine, journal, *records)
     seen: list[str] = []
@@ -132,7 +134,9 @@ async def test_pages_follow_each_other_without_loss(engine: Any, journal: Journa
     assert seen == [record.id for record in reversed(records)]
 
 
-async def test_records_of_several_actions_are_listed_together(engine: Any, journal: Journal, running: Running) -> None:
+async def test_records_of_several_actions_are_listed_together(
+    engine: Any, journal: Journal, running: RunningServer
+) -> None:
     records = [_record(), _record(), _record()]
     records[0].action, records[2].action = "basket.look", "basket.poll"
     await _store(engine, journal, *records)
@@ -141,14 +145,16 @@ async def test_records_of_several_actions_are_listed_together(engine: Any, journ
 
 
 @pytest.mark.parametrize("request_", [pb.ListRecordsRequest(cursor="x"), pb.ListRecordsRequest(limit=-1)])
-async def test_a_page_that_cannot_be_read_is_refused(running: Running, request_: Any) -> None:
+async def test_a_page_that_cannot_be_read_is_refused(running: RunningServer, request_: Any) -> None:
     with pytest.raises(Failure) as caught:
         await _call(running, "ListRecords", request_)
     assert caught.value.code == Code.CODE_MALFORMED
 
 
 @pytest.mark.req("T-03")
-async def test_any_change_of_a_proof_is_found(engine: Any, journal: Journal, running: Running, tmp_path: Path) -> None:
+async def test_any_change_of_a_proof_is_found(
+    engine: Any, journal: Journal, running: RunningServer, tmp_path: Path
+) -> None:
     records = [_record() for _ in range(4)]
     await _store(engine, journal, *records)
     await journal.integrate()
@@ -163,7 +169,7 @@ async def test_any_change_of_a_proof_is_found(engine: Any, journal: Journal, run
         {"checkpoint": good["checkpoint"].replace("\n4\n", "\n5\n")},
         {"hashes": None},
     ):
-        with pytest.raises(verify.Disproved):
+        with pytest.raises(verify.ProofInvalid):
             verify.check(good | change, KNOWN)
     file = tmp_path / "proof.json"
     file.write_text(json.dumps(good))
@@ -174,7 +180,7 @@ async def test_any_change_of_a_proof_is_found(engine: Any, journal: Journal, run
 
 
 @pytest.mark.req("T-03")
-async def test_erasing_content_leaves_the_tree_as_it_was(engine: Any, journal: Journal, running: Running) -> None:
+async def test_erasing_content_leaves_the_tree_as_it_was(engine: Any, journal: Journal, running: RunningServer) -> None:
     records = [_record() for _ in range(3)]
     await _store(engine, journal, *records)
     await journal.integrate()
@@ -199,7 +205,9 @@ async def test_two_integrators_never_sign_two_roots_of_one_size(engine: Any, jou
 
 
 @pytest.mark.req("T-03")
-async def test_each_tree_is_consistent_with_the_one_before(engine: Any, journal: Journal, running: Running) -> None:
+async def test_each_tree_is_consistent_with_the_one_before(
+    engine: Any, journal: Journal, running: RunningServer
+) -> None:
     from resapermis_audit.checkpoint import parse
     from resapermis_audit.tree import verify_consistency
 

@@ -31,7 +31,7 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import from_rpc_error
 from resapermis_kit.events import outbox as kit_outbox
 from resapermis_kit.events.outbox import Outbox
-from resapermis_testing.running import Running
+from resapermis_testing.grpc_server import RunningServer
 
 
 @dataclass
@@ -43,10 +43,10 @@ class Basket:
     admission: Admission
     world: World
     rdvpermis: RdvPermis
-    running: Running
+    running: RunningServer
     channel: grpc.aio.Channel
     peer_channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
-    peer_servers: dict[str, Running] = field(default_factory=dict)
+    peer_servers: dict[str, RunningServer] = field(default_factory=dict)
     keys: Any = field(default_factory=lambda: itertools.count(1))
 
     async def call(self, stub: Any, method: str, request: Any, school: str = "school-1", **who: Any) -> Any:

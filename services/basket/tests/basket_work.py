@@ -8,7 +8,7 @@ from resapermis.mandate.v1 import mandate_pb2
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
 from resapermis_basket.reconcile.doubts import settle_doubts
-from resapermis_basket.reconcile.received import on_mandate_changed, on_slot_withdrawn
+from resapermis_basket.reconcile.received_events import on_mandate_changed, on_slot_withdrawn
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure

@@ -24,7 +24,7 @@ from resapermis_basket.booking.validation import GroupSituation, ready
 from resapermis_basket.domain.line import FIRST, NEXT, Group, State
 from resapermis_basket.reconcile.expiry import expire, finish
 from resapermis_basket.reconcile.outside_changes import reconcile_school
-from resapermis_basket.reconcile.received import act_on_events
+from resapermis_basket.reconcile.received_events import act_on_events
 from resapermis_basket.workers import settle_and_give_back
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure

@@ -93,7 +93,7 @@ class Relay:
 
     async def turn(self) -> bool:
         async with transaction(self.engine) as tx:
-            rows = await numbering.number_waiting(tx)
+            rows = await numbering.number_unpublished(tx)
         for row in rows:
             assert self.seen.setdefault((row.stream, row.number), row.id) == row.id, "a number was given twice"
         async with transaction(self.engine) as tx:

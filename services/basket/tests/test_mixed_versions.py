@@ -15,7 +15,7 @@ from resapermis.batch.v1 import batch_pb2, batch_pb2_grpc
 from resapermis.events.v1 import events_pb2
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis.mandate.v1.events_pb2 import MandateChanged
-from resapermis_basket.reconcile.received import act_on_events, on_mandate_changed
+from resapermis_basket.reconcile.received_events import act_on_events, on_mandate_changed
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events import numbering, replay, streams, wire

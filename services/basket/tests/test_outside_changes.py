@@ -22,7 +22,7 @@ from resapermis_basket.domain.line import State
 from resapermis_basket.domain.reconciliation import FoundExam, changes_for, compare
 from resapermis_basket.reconcile import outside_changes
 from resapermis_basket.reconcile.outside_changes import Reconciliation, reconcile_school
-from resapermis_basket.reconcile.received import act_on_events
+from resapermis_basket.reconcile.received_events import act_on_events
 from resapermis_kit.errors import Code, Failure
 
 

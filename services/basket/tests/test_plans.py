@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from basket_peers import Basket
 
-from resapermis_basket.hold import late, queries
+from resapermis_basket.hold import queries, taken_slots
 from resapermis_basket.reconcile.expiry import expire_and_warn
 from resapermis_basket.reconcile.queries import due_to_be_done, due_to_expire, due_to_give_back, due_to_poll
 from resapermis_basket.workers import settle_and_give_back
@@ -22,7 +22,7 @@ with a past it looks lines up, whatever lives.
 async def test_kept_plans_look_lines_up_by_an_index(basket: Basket) -> None:
     async with single(basket.engine).connect() as connection:
         await connection.execute(sa.text("VACUUM ANALYZE"))  # nobody holds anything: an index of nothing looks cheap
-    asked = {queries._SITUATION.sql, queries._INTEND.sql, queries._ANSWER.sql, late._REFUSE.sql}
+    asked = {queries._SITUATION.sql, queries._INTEND.sql, queries._ANSWER.sql, taken_slots._REFUSE.sql}
     ours = basket.engine.sync_engine
     sa.event.listen(ours, "before_cursor_execute", lambda *executed: asked.add(executed[2]))
     one = await basket.hold(("s1", 1), ("s2", 2), "s3")

@@ -23,8 +23,8 @@ from resapermis_kit.process import leader
 from resapermis_kit.process.process import Process
 from resapermis_kit.process.telemetry import Health
 from resapermis_testing.eventually import eventually
+from resapermis_testing.grpc_server import RunningServer
 from resapermis_testing.postgres import Postgres
-from resapermis_testing.running import Running
 
 
 @contextlib.asynccontextmanager
@@ -97,7 +97,7 @@ async def test_without_mandate_or_rules_holds_wait_and_held_lines_are_still_seen
 
 @pytest.mark.req("C1")
 async def test_two_replicas_sell_a_slot_once(basket: Basket, serve: Any) -> None:
-    second: Running = await serve(
+    second: RunningServer = await serve(
         "basket",
         (
             basket_pb2_grpc.add_BasketServiceServicer_to_server,

@@ -21,7 +21,7 @@ from resapermis_basket.line.queries import lines_of_live_groups
 from resapermis_basket.reconcile.decision import decide_lines
 from resapermis_basket.reconcile.doubts import settle_doubts
 from resapermis_basket.reconcile.expiry import expire, finish, warn
-from resapermis_basket.reconcile.received import act_on_events, on_mandate_changed, on_slot_withdrawn
+from resapermis_basket.reconcile.received_events import act_on_events, on_mandate_changed, on_slot_withdrawn
 from resapermis_basket.reconcile.release import give_back
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database.transaction import transaction

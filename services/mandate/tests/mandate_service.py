@@ -25,8 +25,8 @@ from resapermis_mandate.identities import Identities
 from resapermis_mandate.mandates import Mandates
 from resapermis_mandate.servicer import MandateServicer
 from resapermis_mandate.workers import MandatePolls
+from resapermis_testing.grpc_server import RunningServer, Serve
 from resapermis_testing.postgres import MakeEngine
-from resapermis_testing.running import Running, Serve
 from resapermis_vault.blind_index import BlindIndex
 from resapermis_vault.keyset import Keyset, new_document
 from resapermis_vault.person_keys import PersonKeys
@@ -64,7 +64,7 @@ class Egress(rdv_rpc.RdvPermisServiceServicer):
 class Service:
     """Mandate with its egress."""
 
-    running: Running
+    running: RunningServer
     egress: Egress
     egress_stub: Any
     engine: AsyncEngine

@@ -32,9 +32,9 @@ from resapermis_notification.peers import Addresses
 from resapermis_notification.servicer import NotificationServicer
 from resapermis_notification.tables import deliveries
 from resapermis_notification.workers import Inbox
+from resapermis_testing.grpc_server import RunningServer, Serve
 from resapermis_testing.ports import free_port
 from resapermis_testing.postgres import MakeEngine
-from resapermis_testing.running import Running, Serve
 
 SENDER = Sender("ResaPermis <no-reply@resapermis.example>", "https://resapermis.example")
 
@@ -116,7 +116,7 @@ class Notification:
     engine: AsyncEngine
     inbox: Inbox
     deliveries: Deliveries
-    running: Running
+    running: RunningServer
     mail_server: MailCatcher
     addressees: Addressees
     later: timedelta = field(default_factory=timedelta)

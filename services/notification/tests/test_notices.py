@@ -23,7 +23,7 @@ from resapermis.scheduling.v1.events_pb2 import (
 )
 from resapermis_notification.domain import EVERYBODY, Notice
 from resapermis_notification.mails import message
-from resapermis_notification.notices import lines, mandates, phrases, school, words
+from resapermis_notification.notices import lines, mandates, phrases, school, vocabulary
 
 STARTS = datetime(2026, 12, 9, 7, 32, tzinfo=UTC)
 NOTICED = {"HELD", "REFUSED", "EXPIRED", "WITHDRAWN", "REJECTED", "BOOKED", "CANCELLED", "REPLACED", "SWAPPED", "DONE"}
@@ -281,7 +281,7 @@ def test_every_parameter_of_the_rules_has_a_name() -> None:
     body = text.partition("class Parameters:")[2].partition("\n\n\n")[0]
     names = set(re.findall(r"^    ([a-z][a-z0-9_]*): ", body, re.MULTILINE))
     assert len(names) > 20
-    assert names <= set(words.PARAMETERS)
+    assert names <= set(vocabulary.PARAMETERS)
 
 
 @pytest.mark.req("N-07", "D-03")

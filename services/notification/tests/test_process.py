@@ -27,10 +27,10 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Principal, Signer
 from resapermis_testing.eventually import eventually
+from resapermis_testing.grpc_server import POLICIES, Serve
 from resapermis_testing.nats import Nats
 from resapermis_testing.ports import free_port
 from resapermis_testing.postgres import MakeDatabase, MakeEngine
-from resapermis_testing.running import POLICIES, Serve
 
 MODULE = "resapermis_notification"
 

@@ -20,8 +20,8 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules.__main__ import assemble
 from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
 from resapermis_scheduling_rules.settings import Settings
+from resapermis_testing.grpc_server import Serve
 from resapermis_testing.postgres import MakeEngine
-from resapermis_testing.running import Serve
 
 PACKAGE = "resapermis_scheduling_rules"
 # What is proved does not depend on how busy the machine is.
@@ -80,7 +80,7 @@ async def desk(service: Service, serve: Serve) -> Desk:
         service.engine,
         Outbox("scheduling-rules"),
         rooms.schools,
-        rooms.absences,
+        rooms.unavailabilities,
         service.clock,
         lambda: next(tokens),
     )
@@ -93,4 +93,4 @@ async def desk(service: Service, serve: Serve) -> Desk:
             "resapermis.scheduling.v1.AvailabilityService",
         ),
     )
-    return Desk(service, running, rooms.school_tasks, rooms.absences)
+    return Desk(service, running, rooms.school_tasks, rooms.unavailabilities)

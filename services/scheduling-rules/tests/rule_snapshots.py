@@ -9,10 +9,10 @@ from resapermis_scheduling_rules.domain.availability import (
     NOTHING_KNOWN,
     Conflict,
     LineAvailability,
+    OccupationCause,
+    ResourceKind,
     Trainer,
     Vehicle,
-    What,
-    Whose,
 )
 from resapermis_scheduling_rules.domain.days import OVERSEAS_ZONES
 from resapermis_scheduling_rules.domain.parameters import Parameters
@@ -69,8 +69,8 @@ def restrictions(draw: st.DrawFn, around: datetime) -> Restriction:
 def situations(draw: st.DrawFn, around: datetime) -> LineAvailability:
     conflict = st.builds(
         Conflict,
-        whose=st.sampled_from(Whose),
-        what=st.sampled_from(What),
+        whose=st.sampled_from(ResourceKind),
+        what=st.sampled_from(OccupationCause),
         id=st.uuids().map(str),
         starts_at=st.just(around),
         ends_at=st.just(around + timedelta(hours=1)),

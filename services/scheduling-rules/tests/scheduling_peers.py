@@ -20,7 +20,7 @@ from resapermis_kit.rpc.auth import HEADER, caller
 from resapermis_scheduling_rules.__main__ import Rooms
 from resapermis_scheduling_rules.domain.polls import Poll
 from resapermis_scheduling_rules.peers import Asker
-from resapermis_testing.running import Running
+from resapermis_testing.grpc_server import RunningServer
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 """A Tuesday, ten in the morning in Paris."""
@@ -150,7 +150,7 @@ class Service:
     clock: Clock
     egress: "rdv_grpc.RdvPermisServiceAsyncStub"
     rooms: Rooms
-    running: Running
+    running: RunningServer
 
     def stub(self, service: str = "auth-gateway") -> "grpc_.SchedulingServiceAsyncStub":
         """As seen by one of its callers."""

@@ -15,9 +15,9 @@ from resapermis.scheduling.v1 import availability_pb2, availability_pb2_grpc, sc
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events.outbox import outbox
 from resapermis_kit.rpc.auth import HEADER
-from resapermis_scheduling_rules.availability.absences import Absences
-from resapermis_scheduling_rules.school.people import SchoolTasks
-from resapermis_testing.running import Running
+from resapermis_scheduling_rules.availability.commands import UnavailabilityCommands
+from resapermis_scheduling_rules.school.staff_commands import SchoolTasks
+from resapermis_testing.grpc_server import RunningServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +39,9 @@ class Desk:
     """An administrator of school-1 at work."""
 
     around: Service
-    running: Running
+    running: RunningServer
     school_tasks: SchoolTasks
-    absences: Absences
+    unavailabilities: UnavailabilityCommands
 
     @property
     def school(self) -> "school_pb2_grpc.SchoolServiceAsyncStub":

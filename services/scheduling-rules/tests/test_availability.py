@@ -253,14 +253,14 @@ async def test_recurrences_are_written_on_so_that_a_year_lies_ahead(desk: Desk) 
             return row[0], row[1]
 
     written = await ahead()
-    await desk.absences.roll()
+    await desk.unavailabilities.extend_recurrences()
     assert await ahead() == written
     desk.around.clock.move(days=300)
-    await desk.absences.roll()
+    await desk.unavailabilities.extend_recurrences()
     count, until = await ahead()
     assert count > written[0]
     assert until > desk.around.clock() + timedelta(days=355)
-    await desk.absences.roll()
+    await desk.unavailabilities.extend_recurrences()
     assert await ahead() == (count, until)
 
 
@@ -269,7 +269,7 @@ async def test_what_is_long_past_is_forgotten(desk: Desk) -> None:
     await desk.away(trainer(), NINE, NINE + HOUR)
     await desk.away(trainer(), NINE, NINE + HOUR, rrule="FREQ=MONTHLY")
     desk.around.clock.move(days=400)
-    await desk.absences.forget()
+    await desk.unavailabilities.forget()
     async with transaction(desk.around.engine) as tx:
         assert (await tx.execute(sa.select(unavailabilities.c.rrule))).scalars().all() == ["FREQ=MONTHLY"]
         first = (await tx.execute(sa.select(sa.func.min(sa.func.upper(occurrences.c.during))))).scalar_one()

@@ -20,7 +20,7 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.batcher import Batcher
 from resapermis_scheduling_rules.availability.tables import occurrences, unavailabilities
-from resapermis_scheduling_rules.domain.availability import Want
+from resapermis_scheduling_rules.domain.availability import LineResources
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.evaluation import queries as actions
 from resapermis_scheduling_rules.evaluation.evaluator import Evaluator
@@ -111,17 +111,17 @@ def _action(dice: random.Random) -> actions.AskedAction:
     return actions.AskedAction(dice.choice(SCHOOLS), wanted, Parameters(), NOW + timedelta(days=dice.randrange(3)))
 
 
-def _in_order(known: actions.Known) -> actions.Known:
+def _in_order(known: actions.ActionFacts) -> actions.ActionFacts:
     """What is around an hour comes in any order."""
     return replace(known, busy={n: sorted(busy, key=lambda one: (one.id, one.whose)) for n, busy in known.busy.items()})
 
 
-async def _alone(service: Service, asked: actions.AskedAction) -> actions.Known:
-    (known,) = await actions.known(service.engine, [asked])
+async def _alone(service: Service, asked: actions.AskedAction) -> actions.ActionFacts:
+    (known,) = await actions.read_facts(service.engine, [asked])
     return known
 
 
-def _whose(known: actions.Known) -> set[str]:
+def _whose(known: actions.ActionFacts) -> set[str]:
     """The schools of what was found."""
     busy = {one.id.partition("/")[0] for found in known.busy.values() for one in found}
     driven = {category for vehicle in known.vehicles.values() for category in vehicle.categories if category != "B"}
@@ -137,7 +137,7 @@ async def test_all_at_once_hear_what_each_would_alone(service: Service) -> None:
     found = 0
     for _ in range(40):
         asked = [_action(dice) for _ in range(dice.randrange(1, 8))]
-        batched = await actions.known(service.engine, asked)
+        batched = await actions.read_facts(service.engine, asked)
         for action, known in zip(asked, batched, strict=True):
             assert _in_order(known) == _in_order(await _alone(service, action))
             assert _whose(known) <= {action.school_id}
@@ -151,10 +151,10 @@ async def test_who_polls_further_around_shows_nobody_else_a_conflict(service: Se
     wide = replace(_action(dice), widest=FAR_AROUND)
     for _ in range(20):
         action = _action(dice)
-        known, alone = (await actions.known(service.engine, [action, wide]))[0], await _alone(service, action)
+        known, alone = (await actions.read_facts(service.engine, [action, wide]))[0], await _alone(service, action)
         for n, one in enumerate(action.lines):
             if one.slot_id in alone.slots:
-                want = Want(alone.slots[one.slot_id], one.candidate_id, one.trainer_id, one.vehicle_id)
+                want = LineResources(alone.slots[one.slot_id], one.candidate_id, one.trainer_id, one.vehicle_id)
                 assert known.situation(n, want, Parameters()) == alone.situation(n, want, Parameters())
 
 
@@ -165,9 +165,9 @@ class _Counting:
         self.batches: list[int] = []
         self._service = service
 
-    async def __call__(self, asked: Sequence[actions.AskedAction]) -> Sequence[actions.Known]:
+    async def __call__(self, asked: Sequence[actions.AskedAction]) -> Sequence[actions.ActionFacts]:
         self.batches.append(len(asked))
-        return await actions.known(self._service.engine, asked)
+        return await actions.read_facts(self._service.engine, asked)
 
 
 async def _judge(evaluator: Evaluator, school_id: str, *wanted: pb.EvaluateLine, purpose: str = "hold") -> Any:

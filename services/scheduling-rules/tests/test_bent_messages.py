@@ -14,7 +14,7 @@ from scheduling_peers import NOW, Service
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import Code, Failure, from_rpc_error
-from resapermis_scheduling_rules.search.wire import cursor, wanted_of
+from resapermis_scheduling_rules.search.wire import criteria_of, cursor
 from resapermis_testing.mutation import mutants
 
 SERVICE = "resapermis.scheduling.v1.SchedulingService"
@@ -59,7 +59,7 @@ def test_of_100000_bent_searches_each_is_no_message_or_malformed_or_understood()
         except DecodeError:
             continue
         try:
-            wanted_of(message, NOW)
+            criteria_of(message, NOW)
             understood += 1
         except Failure as failure:
             assert failure.code == Code.CODE_MALFORMED  # noqa: PT017

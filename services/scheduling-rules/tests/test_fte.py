@@ -12,7 +12,7 @@ from resapermis_scheduling_rules.school.fte import (
     Fte,
     Hours,
     Kind,
-    Months,
+    MonthWindow,
     compute,
     hundredths,
     last_night,
@@ -60,15 +60,15 @@ def test_it_is_computed_in_the_night_after_the_24th_or_the_night_before_where_a_
 @pytest.mark.parametrize(
     ("now", "months"),
     [
-        ("2026-11-24T12:00+01:00", Months("2026-07", "2026-09")),
-        ("2026-11-24T23:59+01:00", Months("2026-07", "2026-09")),
-        ("2026-11-25T00:00+01:00", Months("2026-08", "2026-10")),
-        ("2026-12-10T12:00+01:00", Months("2026-08", "2026-10")),
-        ("2026-12-24T00:00+01:00", Months("2026-09", "2026-11")),
-        ("2027-01-31T12:00+01:00", Months("2026-10", "2026-12")),
+        ("2026-11-24T12:00+01:00", MonthWindow("2026-07", "2026-09")),
+        ("2026-11-24T23:59+01:00", MonthWindow("2026-07", "2026-09")),
+        ("2026-11-25T00:00+01:00", MonthWindow("2026-08", "2026-10")),
+        ("2026-12-10T12:00+01:00", MonthWindow("2026-08", "2026-10")),
+        ("2026-12-24T00:00+01:00", MonthWindow("2026-09", "2026-11")),
+        ("2027-01-31T12:00+01:00", MonthWindow("2026-10", "2026-12")),
     ],
 )
-def test_three_full_months_count_those_before_the_last_night(now: str, months: Months) -> None:
+def test_three_full_months_count_those_before_the_last_night(now: str, months: MonthWindow) -> None:
     assert months_in_force(datetime.fromisoformat(now), "91") == months
 
 
@@ -124,7 +124,7 @@ def test_more_hours_never_make_less_and_less_than_a_hundredth_is_lost(declared: 
 @pytest.mark.req("D-17", "R-10")
 @given(st.lists(hours, min_size=4, max_size=40))
 def test_what_is_outside_of_the_months_or_of_who_has_left_counts_for_nothing(declared: list[Hours]) -> None:
-    months = Months("2026-08", "2026-10")
+    months = MonthWindow("2026-08", "2026-10")
     within = [one for one in declared if "2026-08" <= one.month <= "2026-10"]
     where = {"t1": "91", "t2": "75"}
     computed = {(one.department, one.category): one.hundredths for one in compute(declared, where, ["91"], months)}
@@ -141,7 +141,7 @@ def test_what_is_outside_of_the_months_or_of_who_has_left_counts_for_nothing(dec
 
 @pytest.mark.req("R-10")
 def test_hours_of_a_trainer_who_left_make_none_not_an_unknown() -> None:
-    months = Months("2026-08", "2026-10")
+    months = MonthWindow("2026-08", "2026-10")
     declared = [Hours("t1", f"2026-{month}", "B", Kind.PRACTICAL, 15_167) for month in ("08", "09", "10")]
     assert compute(declared, {}, ["91"], months) == [Fte("91", "B", 0, months)]
     assert compute([], {"t1": "91"}, ["91"], months) == []
@@ -149,7 +149,7 @@ def test_hours_of_a_trainer_who_left_make_none_not_an_unknown() -> None:
 
 @pytest.mark.req("D-17", "R-10")
 def test_a_category_has_a_figure_once_each_of_its_three_months_was_declared() -> None:
-    months = Months("2026-08", "2026-10")
+    months = MonthWindow("2026-08", "2026-10")
     declared = [Hours("t1", f"2026-{month}", "B", Kind.PRACTICAL, 15_167) for month in ("08", "09")]
     assert compute(declared, {"t1": "91"}, ["91"], months) == []
     idle = Hours("t1", "2026-10", "B", Kind.PRACTICAL, 0)

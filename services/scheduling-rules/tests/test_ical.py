@@ -14,9 +14,9 @@ from icalendar.timezone import tzp
 from scheduling_peers import NOW
 
 from resapermis_kit.errors import Failure
-from resapermis_scheduling_rules.availability.ical.expand import BusyTimes, expand
-from resapermis_scheduling_rules.availability.ical.reduce import LARGEST, NotACalendar, reduce
-from resapermis_scheduling_rules.availability.ical.run import Reader
+from resapermis_scheduling_rules.availability.ical.reader_process import CalendarReader
+from resapermis_scheduling_rules.availability.ical.recurrence import BusyTimes, expand
+from resapermis_scheduling_rules.availability.ical.reduced_calendar import LARGEST, NotACalendar, reduce_calendar
 
 YEAR = timedelta(days=366)
 PATIENCE = 50
@@ -59,7 +59,7 @@ def calendar(*events: str, before: str = "") -> bytes:
 def read(*events: str, zone: str = "Europe/Paris", since: datetime = NOW, before: str = "") -> BusyTimes:
     """As a process does that reads no other: the library remembers a calendar's own zones for as long as a process lives."""
     tzp.use_default()
-    return expand(reduce(calendar(*events, before=before)), ZoneInfo(zone), since, since + YEAR)
+    return expand(reduce_calendar(calendar(*events, before=before)), ZoneInfo(zone), since, since + YEAR)
 
 
 def hours(found: BusyTimes) -> list[str]:
@@ -225,7 +225,7 @@ def test_what_cannot_be_kept_is_counted_and_the_rest_is_kept(event: str, why: st
 )
 def test_rules_that_break_libraries_end_in_time(rule: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # The slowest takes four fifths of the real limit on a quiet machine; what is shown is that they end, and with what.
-    monkeypatch.setattr("resapermis_scheduling_rules.availability.ical.expand.SERIES_SECONDS", 5)
+    monkeypatch.setattr("resapermis_scheduling_rules.availability.ical.recurrence.SERIES_SECONDS", 5)
     started = time.process_time()
     found = read(f"UID:1\nDTSTART:20270105T090000Z\nDURATION:PT1M\nRRULE:{rule}")
     assert len(found.spans) == count
@@ -260,7 +260,7 @@ def test_a_calendar_brings_no_more_than_five_thousand_and_says_so() -> None:
 )
 def test_what_is_no_calendar_is_refused_by_what_is_wrong(body: bytes, what: str) -> None:
     with pytest.raises(NotACalendar, match=what):
-        reduce(body)
+        reduce_calendar(body)
 
 
 @pytest.mark.req("R-18", "B5")
@@ -271,18 +271,18 @@ def test_nothing_is_kept_of_what_a_calendar_is_about() -> None:
         "ATTACH:https://example.org/secret\nLOCATION:3 rue des Lilas\nDTSTART:20270105T090000Z\nDURATION:PT1H\n"
         "BEGIN:VALARM\nACTION:AUDIO\nATTACH;VALUE=URI:https://example.org/secret\nTRIGGER:-PT15M\nEND:VALARM"
     )
-    reduced = reduce(calendar(event))
+    reduced = reduce_calendar(calendar(event))
     kept = reduced.text(reduced.events)
     assert not [secret for secret in secrets if secret in kept]
-    assert hours(expand(reduce(kept.encode()), PARIS, NOW, NOW + YEAR)) == ["01-05T09:00/01-05T10:00"]
+    assert hours(expand(reduce_calendar(kept.encode()), PARIS, NOW, NOW + YEAR)) == ["01-05T09:00/01-05T10:00"]
 
 
 @pytest.mark.req("R-18")
 def test_folded_lines_and_either_line_end_are_read() -> None:
     body = calendar(GOOD).replace(b"20270105T090000Z", b"202701\r\n 05T0900\r\n\t00Z")
-    assert hours(expand(reduce(body), PARIS, NOW, NOW + YEAR)) == ["01-05T09:00/01-05T10:00"]
+    assert hours(expand(reduce_calendar(body), PARIS, NOW, NOW + YEAR)) == ["01-05T09:00/01-05T10:00"]
     body = b"\xef\xbb\xbf" + calendar(GOOD).replace(b"\r\n", b"\n")
-    assert hours(expand(reduce(body), PARIS, NOW, NOW + YEAR)) == ["01-05T09:00/01-05T10:00"]
+    assert hours(expand(reduce_calendar(body), PARIS, NOW, NOW + YEAR)) == ["01-05T09:00/01-05T10:00"]
 
 
 @pytest.mark.req("R-18", "B5")
@@ -292,7 +292,7 @@ def test_no_bytes_break_it(noise: bytes, seed: int) -> None:
     at = random.Random(seed).randrange(len(whole))  # noqa: S311 - no secret
     for body in (noise, whole[:at] + noise + whole[at:], whole[:at] + noise + whole[at + len(noise) :]):
         try:
-            found = expand(reduce(body), PARIS, NOW, NOW + YEAR)
+            found = expand(reduce_calendar(body), PARIS, NOW, NOW + YEAR)
         except NotACalendar:
             continue
         assert all(starts < ends for starts, ends in found.spans)
@@ -300,13 +300,13 @@ def test_no_bytes_break_it(noise: bytes, seed: int) -> None:
 
 @pytest.mark.req("R-18")
 async def test_it_is_read_in_a_process_of_its_own() -> None:
-    answer = await Reader(PATIENCE).read(calendar(GOOD, "UID:1\nSUMMARY:x"), "Europe/Paris", NOW, NOW + YEAR)
+    answer = await CalendarReader(PATIENCE).read(calendar(GOOD, "UID:1\nSUMMARY:x"), "Europe/Paris", NOW, NOW + YEAR)
     assert answer.spans == [(datetime(2027, 1, 5, 9, tzinfo=UTC), datetime(2027, 1, 5, 10, tzinfo=UTC))]
     assert answer.left_out == {"unreadable": 1}
     with pytest.raises(Failure, match="BEGIN:VCALENDAR"):
-        await Reader(PATIENCE).read(b"nonsense", "Europe/Paris", NOW, NOW + YEAR)
+        await CalendarReader(PATIENCE).read(b"nonsense", "Europe/Paris", NOW, NOW + YEAR)
     with pytest.raises(Failure, match="at most"):
-        await Reader(PATIENCE).read(b"x" * (LARGEST + 1), "Europe/Paris", NOW, NOW + YEAR)
+        await CalendarReader(PATIENCE).read(b"x" * (LARGEST + 1), "Europe/Paris", NOW, NOW + YEAR)
 
 
 @pytest.mark.req("R-18", "B5")
@@ -314,8 +314,8 @@ async def test_a_hostile_file_is_given_up_and_the_others_go_on() -> None:
     slow = f"DTSTART:20270105T090000Z\nDURATION:PT1S\nRRULE:FREQ=YEARLY;{FULL}"
     hostile = calendar(*(f"UID:{n}\n{slow}" for n in range(500)))
     with pytest.raises(Failure, match="more time or memory"):
-        await Reader(6).read(hostile, "Europe/Paris", NOW, NOW + YEAR)
-    assert (await Reader(PATIENCE).read(calendar(GOOD), "Europe/Paris", NOW, NOW + YEAR)).spans
+        await CalendarReader(6).read(hostile, "Europe/Paris", NOW, NOW + YEAR)
+    assert (await CalendarReader(PATIENCE).read(calendar(GOOD), "Europe/Paris", NOW, NOW + YEAR)).spans
 
 
 @pytest.mark.req("R-18", "B5")
@@ -330,6 +330,6 @@ async def test_a_process_that_never_ends_is_killed_while_the_loop_goes_on(tmp_pa
 
     beating = asyncio.create_task(beat())
     with pytest.raises(Failure, match="more time or memory"):
-        await Reader(0.2, "http.server").read(calendar(GOOD), "Europe/Paris", NOW, NOW + YEAR)
+        await CalendarReader(0.2, "http.server").read(calendar(GOOD), "Europe/Paris", NOW, NOW + YEAR)
     beating.cancel()
     assert beats > 10

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import Range
 
 from resapermis_kit.database.transaction import transaction
 from resapermis_scheduling_rules.availability.tables import occurrences, unavailabilities
-from resapermis_scheduling_rules.domain.availability import LineAvailability, Want
+from resapermis_scheduling_rules.domain.availability import LineAvailability, LineResources
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
 from resapermis_scheduling_rules.evaluation import queries as actions
@@ -56,7 +56,7 @@ async def booked(service: Service, line_id: str, centre: Centre, minutes: float,
 
 
 async def ask(
-    service: Service, *wants: Want, school_id: str = "school-1", widest: Parameters | None = None
+    service: Service, *wants: LineResources, school_id: str = "school-1", widest: Parameters | None = None
 ) -> Sequence[LineAvailability]:
     """Each want's slot is laid into the mirror first, under an id of its own."""
     ids = [str(uuid4()) for _ in wants]
@@ -71,7 +71,9 @@ async def ask(
         actions.Line(slot_id, want.candidate_id, want.trainer_id, want.vehicle_id)
         for slot_id, want in zip(ids, wants, strict=True)
     ]
-    (known,) = await actions.known(service.engine, [actions.AskedAction(school_id, asked, widest or Parameters(), NOW)])
+    (known,) = await actions.read_facts(
+        service.engine, [actions.AskedAction(school_id, asked, widest or Parameters(), NOW)]
+    )
     return [known.situation(n, want, Parameters()) for n, want in enumerate(wants)]
 
 
@@ -95,10 +97,10 @@ async def test_each_lines_own_people_are_looked_at_and_no_others(around: Service
     await unavailable(around, "trainer", "t1", 10, 20, school_id="school-2")
     everything, trainer, nobody, later = await ask(
         around,
-        Want(slot(), "p1", "t1", "v1"),
-        Want(slot(), trainer_id="t1"),
-        Want(slot()),
-        Want(slot(24 * 60), "p1", "t1", "v1"),
+        LineResources(slot(), "p1", "t1", "v1"),
+        LineResources(slot(), trainer_id="t1"),
+        LineResources(slot()),
+        LineResources(slot(24 * 60), "p1", "t1", "v1"),
     )
     assert {one.whose: one.id for one in everything.conflicts} == ids
     assert {one.whose for one in trainer.conflicts} == {"trainer", "school"}
@@ -113,7 +115,7 @@ async def test_each_lines_own_people_are_looked_at_and_no_others(around: Service
 )
 async def test_half_an_hour_is_kept_free_on_each_side(around: Service, starts: int, ends: int, meets: bool) -> None:  # noqa: FBT001 - a case's expectation
     await unavailable(around, "trainer", "t1", starts, ends)
-    (found,) = await ask(around, Want(slot(), trainer_id="t1"))
+    (found,) = await ask(around, LineResources(slot(), trainer_id="t1"))
     assert bool(found.conflicts) is meets
 
 
@@ -122,7 +124,7 @@ async def test_pupils_follow_each_other_at_one_centre_and_the_road_counts_betwee
     await booked(around, "line-1", RUNGIS, 0, trainer_id="t1", vehicle_id="v1", candidate_id="p1")
 
     async def meets(minutes: float, centre: Centre) -> list[tuple[str, str, int]]:
-        (found,) = await ask(around, Want(slot(minutes, centre), "p2", "t1", "v2"))
+        (found,) = await ask(around, LineResources(slot(minutes, centre), "p2", "t1", "v2"))
         return [(one.whose, one.id, one.travel_minutes) for one in found.conflicts]
 
     assert await meets(32, RUNGIS) == []
@@ -139,7 +141,7 @@ async def test_looking_further_around_than_a_place_needs_finds_no_other_conflict
     far_around = Parameters(available_margin_minutes=1440, exam_minutes=600, travel_kmh=1)
     await unavailable(around, "trainer", "t1", 62, 90)
     await booked(around, "line-1", RUNGIS, 0, trainer_id="t1")
-    for want in (Want(slot(), trainer_id="t1"), Want(slot(140, CHARTRES), trainer_id="t1")):
+    for want in (LineResources(slot(), trainer_id="t1"), LineResources(slot(140, CHARTRES), trainer_id="t1")):
         (usual,) = await ask(around, want)
         (wide,) = await ask(around, want, widest=far_around)
         assert usual == wide
@@ -148,7 +150,9 @@ async def test_looking_further_around_than_a_place_needs_finds_no_other_conflict
 @pytest.mark.req("R-17")
 async def test_a_line_is_no_conflict_with_itself(around: Service) -> None:
     await booked(around, "line-1", RUNGIS, 0, trainer_id="t1", candidate_id="p1")
-    own, other = await ask(around, Want(slot(), "p1", "t1", own_lines=frozenset({"line-1"})), Want(slot(), "p1", "t1"))
+    own, other = await ask(
+        around, LineResources(slot(), "p1", "t1", own_lines=frozenset({"line-1"})), LineResources(slot(), "p1", "t1")
+    )
     assert own.conflicts == ()
     assert [(one.whose, one.what) for one in other.conflicts] == [("candidate", "booking"), ("trainer", "booking")]
 
@@ -168,11 +172,11 @@ async def test_trainer_and_vehicle_are_found_as_they_are_at_the_slots_hour(aroun
             )
     now, later, unknown, out_of_use, elsewhere = await ask(
         around,
-        Want(slot(), trainer_id="t1", vehicle_id="v1"),
-        Want(slot(3 * 24 * 60), trainer_id="t1"),
-        Want(slot(), trainer_id="t9", vehicle_id="v9"),
-        Want(slot(), vehicle_id="v2"),
-        Want(slot()),
+        LineResources(slot(), trainer_id="t1", vehicle_id="v1"),
+        LineResources(slot(3 * 24 * 60), trainer_id="t1"),
+        LineResources(slot(), trainer_id="t9", vehicle_id="v9"),
+        LineResources(slot(), vehicle_id="v2"),
+        LineResources(slot()),
     )
     assert now.trainer is not None
     assert now.vehicle is not None

@@ -115,8 +115,8 @@ async def test_a_threshold_that_rdvpermis_refused_for_shows_until_it_is_forgotte
     assert await statuses(service, "school-1") == [pb.SLOT_STATUS_FREE]
 
 
-Step = tuple[str, basket.LineState.ValueType, str]
-STEPS: list[Step] = [
+ReadStep = tuple[str, basket.LineState.ValueType, str]
+STEPS: list[ReadStep] = [
     ("line-1", basket.LINE_STATE_ASKING, "s1"),
     ("line-1", basket.LINE_STATE_HELD, "s1"),
     ("line-2", basket.LINE_STATE_HELD, "s2"),
@@ -128,7 +128,7 @@ STEPS: list[Step] = [
 ]
 
 
-async def _outcome(service: Service, batches: list[list[Step]]) -> Any:
+async def _outcome(service: Service, batches: list[list[ReadStep]]) -> Any:
     """Tell the same steps, batch by batch; return what the mirror and the counts then say."""
     at = service.clock()
     for number, batch in enumerate(batches):

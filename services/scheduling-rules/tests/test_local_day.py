@@ -9,8 +9,8 @@ from scheduling_peers import NOW
 from test_zones import OVERSEAS
 
 from resapermis.scheduling.v1 import availability_pb2 as pb
-from resapermis_scheduling_rules.availability.ical.expand import expand
-from resapermis_scheduling_rules.availability.ical.reduce import reduce
+from resapermis_scheduling_rules.availability.ical.recurrence import expand
+from resapermis_scheduling_rules.availability.ical.reduced_calendar import reduce_calendar
 from resapermis_scheduling_rules.availability.wire import declared_of
 
 ZONES = ["Europe/Paris", *OVERSEAS.values(), "Pacific/Marquesas", "Pacific/Gambier"]
@@ -30,7 +30,7 @@ def days(zone: str, begins: time, hours: int, until: date) -> Sequence[date]:
     message.starts_at.FromDatetime(first)
     message.ends_at.FromDatetime(first + timedelta(hours=hours))
     declared = declared_of(message, NOW, "75")
-    found = expand(reduce(declared.calendar()), ZoneInfo(declared.time_zone), NOW, NOW + timedelta(days=366))
+    found = expand(reduce_calendar(declared.calendar()), ZoneInfo(declared.time_zone), NOW, NOW + timedelta(days=366))
     return [starts.astimezone(ZoneInfo(zone)).date() for starts, _ in found.spans]
 
 

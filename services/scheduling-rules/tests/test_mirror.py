@@ -12,10 +12,10 @@ from resapermis_scheduling_rules.mirror.merge import (
     BY_OTHERS,
     MirroredSlot,
     PolledSlot,
-    came,
     is_doubtful,
     lost,
     merged,
+    newly_free,
     to_publish,
 )
 
@@ -103,13 +103,13 @@ def test_what_comes_is_what_was_not_known_free() -> None:
     later = AT + timedelta(minutes=1)
     taken = replace(FREE, status=Status.TAKEN)
     gone = replace(FREE, status=Status.WITHDRAWN, withdrawn_at=AT)
-    assert came({}, [found()], later) == ["s1"]
-    assert came({"s1": taken}, [found()], later) == ["s1"]
-    assert came({"s1": gone}, [found()], later) == ["s1"]
-    assert came({"s1": FREE}, [found()], later) == []
-    assert came({"s1": replace(taken, seen_at=later)}, [found()], AT) == []  # something newer is known
-    assert came({}, [found("RÉSERVÉ")], later) == []
-    assert came({}, [found()], STARTS) == []
+    assert newly_free({}, [found()], later) == ["s1"]
+    assert newly_free({"s1": taken}, [found()], later) == ["s1"]
+    assert newly_free({"s1": gone}, [found()], later) == ["s1"]
+    assert newly_free({"s1": FREE}, [found()], later) == []
+    assert newly_free({"s1": replace(taken, seen_at=later)}, [found()], AT) == []  # something newer is known
+    assert newly_free({}, [found("RÉSERVÉ")], later) == []
+    assert newly_free({}, [found()], STARTS) == []
 
 
 def test_half_an_answer_takes_nothing_away() -> None:

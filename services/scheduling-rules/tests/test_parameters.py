@@ -21,9 +21,9 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain.availability import KeptLine, longest_gap
-from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Parameters, Rulebook, parameters_for
-from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.availability import CountedLine, longest_gap
+from resapermis_scheduling_rules.domain.parameters import DatedValue, Parameter, Parameters, Rulebook, parameters_for
+from resapermis_scheduling_rules.domain.quota import ThresholdKey
 from resapermis_scheduling_rules.evaluation import preview
 from resapermis_scheduling_rules.parameters import change
 from resapermis_scheduling_rules.parameters import queries as parameter_queries
@@ -108,15 +108,15 @@ async def test_a_value_is_in_force_from_its_day_on(service: Service) -> None:
 async def test_one_proposes_another_approves_and_both_acts_are_recorded(make_database: MakeDatabase) -> None:
     url = await make_database(PACKAGE)
     day = "2126-12-01T00:00:00+01:00"
-    proposal = await change.command(["propose", "account-1", "threshold_rate", "5.1", day, "91"], url, preview.of)
+    proposal = await change.command(["propose", "account-1", "threshold_rate", "5.1", day, "91"], url, preview.preview)
     with pytest.raises(Failure, match="another person"):
-        await change.command(["approve", "account-1", proposal], url, preview.of)
+        await change.command(["approve", "account-1", proposal], url, preview.preview)
     engine = make_engine(url)
     async with transaction(engine) as tx:
         assert parameters_for(await parameter_queries.parameters_in_force(tx, AFTER), "91").threshold_rate == Decimal(
             "4.5"
         )
-    await change.command(["approve", "account-2", proposal], url, preview.of)
+    await change.command(["approve", "account-2", proposal], url, preview.preview)
     async with transaction(engine) as tx:
         assert parameters_for(await parameter_queries.parameters_in_force(tx, AFTER), "91").threshold_rate == Decimal(
             "5.1"
@@ -134,14 +134,14 @@ async def test_one_proposes_another_approves_and_both_acts_are_recorded(make_dat
     ]
     assert records[1].facts["value"] == "5.1"
     with pytest.raises(Failure, match="no proposal"):
-        await change.command(["approve", "account-3", proposal], url, preview.of)
+        await change.command(["approve", "account-3", proposal], url, preview.preview)
 
 
 @pytest.mark.req("R-24")
 async def test_what_is_approved_late_counts_a_minute_later_and_changes_nothing_before(
     service: Service,
 ) -> None:
-    changes = change.Changes(service.engine, Outbox("scheduling-rules"), service.clock)
+    changes = change.ParameterChanges(service.engine, Outbox("scheduling-rules"), service.clock)
     tomorrow = NOW + timedelta(days=1)
     proposal = await changes.propose("account-1", Parameter("group", None, None, Decimal(2)), tomorrow)
     service.clock.at = tomorrow + timedelta(hours=3)
@@ -163,13 +163,17 @@ async def test_a_preview_says_which_bookings_a_value_would_refuse_and_changes_no
         await schools.keep_lines(
             tx,
             [
-                KeptLine(f"line-{n}", "school-1", Place("91", "2026-12", "B"), NOW, f"s{n}", starts_at=AFTER)
+                CountedLine(f"line-{n}", "school-1", ThresholdKey("91", "2026-12", "B"), NOW, f"s{n}", starts_at=AFTER)
                 for n in (1, 2)
             ],
         )
-    answer = json.loads(await preview.of(service.engine, Parameter("threshold_rate", "91", None, Decimal("0.5")), NOW))
+    answer = json.loads(
+        await preview.preview(service.engine, Parameter("threshold_rate", "91", None, Decimal("0.5")), NOW)
+    )
     assert answer == {"lines": 2, "newly_refused": 2, "by_rule": {"R-THRESHOLD": 2}, "by_school": {"school-1": 2}}
-    answer = json.loads(await preview.of(service.engine, Parameter("threshold_rate", "33", None, Decimal("0.5")), NOW))
+    answer = json.loads(
+        await preview.preview(service.engine, Parameter("threshold_rate", "33", None, Decimal("0.5")), NOW)
+    )
     assert (answer["lines"], answer["newly_refused"]) == (2, 0)
     assert (await service.rooms.rulebooks.parameters_at("91", "B")).threshold_rate == Decimal("4.5")
 
@@ -191,7 +195,7 @@ async def test_a_proposal_that_cannot_be_is_refused(
     make_database: MakeDatabase, arguments: list[str], field: str
 ) -> None:
     with pytest.raises(Failure) as caught:
-        await change.command(["propose", "account-1", *arguments], await make_database(PACKAGE), preview.of)
+        await change.command(["propose", "account-1", *arguments], await make_database(PACKAGE), preview.preview)
     assert [violation[0] for violation in caught.value.violations] == [field]
 
 
@@ -202,13 +206,13 @@ async def test_every_event_of_the_contract_is_one_that_may_be_published() -> Non
 
 @pytest.mark.req("R-24")
 async def test_a_preview_is_asked_for_from_the_command_line(make_database: MakeDatabase) -> None:
-    answer = await change.command(["preview", "basket", "10"], await make_database(PACKAGE), preview.of)
+    answer = await change.command(["preview", "basket", "10"], await make_database(PACKAGE), preview.preview)
     assert json.loads(answer) == {"lines": 0, "newly_refused": 0, "by_rule": {}, "by_school": {}}
 
 
 REACH = {"exam_minutes": 600, "available_margin_minutes": 1440, "travel_kmh": 200, "travel_detour": 3}
 dated = st.builds(
-    lambda name, part, department, category, days: Dated(
+    lambda name, part, department, category, days: DatedValue(
         Parameter(name, department, category, max(Decimal(1), round(Decimal(REACH[name]) * part, 1))),
         NOW + timedelta(days=days),
     ),
@@ -222,7 +226,7 @@ dated = st.builds(
 
 @given(st.lists(dated, max_size=20), st.integers(-10, 10), st.sampled_from(["91", "94"]), st.sampled_from(["A", "B"]))
 def test_the_widest_reach_covers_that_of_every_place_at_its_moment(
-    rows: list[Dated], days: int, department: str, category: str
+    rows: list[DatedValue], days: int, department: str, category: str
 ) -> None:
     rulebook, moment = Rulebook(rows), NOW + timedelta(days=days)
     here, widest = rulebook.at(moment, department, category), rulebook.widest(moment)

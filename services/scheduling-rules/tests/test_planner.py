@@ -16,8 +16,8 @@ from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror import queries
 from resapermis_scheduling_rules.mirror.planner import PollPlanner
 from resapermis_scheduling_rules.peers import Asker
-from resapermis_scheduling_rules.watching import queries as watching
-from resapermis_scheduling_rules.watching.wishes import WishReader
+from resapermis_scheduling_rules.watchlist import queries as watchlist
+from resapermis_scheduling_rules.watchlist.poll_demand import PollDemandReader
 from resapermis_testing.eventually import eventually
 
 FRESH = timedelta(seconds=60)
@@ -147,7 +147,7 @@ async def test_a_new_replica_knows_what_others_saw(service: Service) -> None:
     service.clock.move(seconds=30)
     service.state.asked.clear()
     other = PollPlanner(
-        service.engine, service.egress, service.rooms.poller, service.clock, WishReader(service.engine), most=20
+        service.engine, service.egress, service.rooms.poller, service.clock, PollDemandReader(service.engine), most=20
     )
     await other.round()
     assert ("school-1", "c1", DAY.isoformat()) not in service.state.asked
@@ -162,11 +162,11 @@ async def test_favourites_are_read_for_connected_schools_and_tried_again_half_a_
     service.state.favourites["B"] = [rdv.RdvFavourite(category="B", centre_id="c1", priority=2)]
     await favourites.round()
     async with transaction(service.engine) as tx:
-        assert await watching.favourites_of(tx, "school-1") == ([], None)
+        assert await watchlist.favourites_of(tx, "school-1") == ([], None)
     service.clock.move(hours=12, seconds=1)
     await favourites.round()
     async with transaction(service.engine) as tx:
-        found, seen_at = await watching.favourites_of(tx, "school-1")
+        found, seen_at = await watchlist.favourites_of(tx, "school-1")
     assert ([one.centre_id for one in found], seen_at) == (["c1"], service.clock())
 
 

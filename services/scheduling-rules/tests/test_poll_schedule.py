@@ -10,21 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resapermis_scheduling_rules.domain.days import is_working_day
-from resapermis_scheduling_rules.domain.polls import Interest, Poll, PollRecord
+from resapermis_scheduling_rules.domain.polls import PlaceInterest, Poll, PollRecord
 from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror.poll_schedule import (
     EMPTY_FACTOR,
     OLD_AFTER,
     SOONEST,
     CentreGroup,
+    PollDemand,
+    PollReason,
     PollSchedule,
     Publication,
-    Why,
-    Wish,
 )
 from resapermis_scheduling_rules.mirror.tokens import Tokens
-from resapermis_scheduling_rules.watching.queries import Scope
-from resapermis_scheduling_rules.watching.wishes import wishes_of
+from resapermis_scheduling_rules.watchlist.poll_demand import poll_demands_of
+from resapermis_scheduling_rules.watchlist.queries import Scope
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 """A Tuesday, ten in the morning in Paris."""
@@ -40,11 +40,11 @@ def tokens(*schools: str, calls: int = FOR_ALL) -> Tokens:
     return known
 
 
-def wish(why: Why = Why.REST, *payers: str, department: str = "91") -> Wish:
-    return Wish(department, why, frozenset(payers or ("s1",)))
+def wish(why: PollReason = PollReason.REST, *payers: str, department: str = "91") -> PollDemand:
+    return PollDemand(department, why, frozenset(payers or ("s1",)))
 
 
-def schedule(wishes: dict[CentreGroup, Wish], seconds_ago: float | None, slots: int = 5) -> PollSchedule:
+def schedule(wishes: dict[CentreGroup, PollDemand], seconds_ago: float | None, slots: int = 5) -> PollSchedule:
     """Every poll of these centres answered so long ago."""
     made = PollSchedule()
     made.wish(wishes, NOW)
@@ -54,7 +54,7 @@ def schedule(wishes: dict[CentreGroup, Wish], seconds_ago: float | None, slots: 
     return made
 
 
-def polls(wishes: dict[CentreGroup, Wish], days: int = 56) -> list[Poll]:
+def polls(wishes: dict[CentreGroup, PollDemand], days: int = 56) -> list[Poll]:
     return [
         Poll(TODAY + timedelta(days=n), centre_id, category, one.department)
         for (centre_id, category), one in wishes.items()
@@ -67,19 +67,23 @@ def seen(at: datetime, slots: int = 5) -> PollRecord:
 
 
 def test_nothing_is_polled_while_it_is_quite_fresh() -> None:
-    wishes, soonest = {("c1", "B"): wish(Why.FAVOURITE)}, SOONEST * OLD_AFTER[Why.FAVOURITE]
+    wishes, soonest = {("c1", "B"): wish(PollReason.FAVOURITE)}, SOONEST * OLD_AFTER[PollReason.FAVOURITE]
     assert schedule(wishes, soonest - 1).next(NOW, tokens("s1"), 99) == []
     assert len(schedule(wishes, soonest).next(NOW, tokens("s1"), 99)) == 56
 
 
 def test_the_latest_by_the_largest_factor_comes_first() -> None:
-    wishes = {("rest", "B"): wish(), ("favourite", "B"): wish(Why.FAVOURITE), ("saved", "B"): wish(Why.SAVED)}
+    wishes = {
+        ("rest", "B"): wish(),
+        ("favourite", "B"): wish(PollReason.FAVOURITE),
+        ("saved", "B"): wish(PollReason.SAVED),
+    }
     made = schedule(wishes, 1900)  # 1.06 times too old at home, 7.9 times for the others
-    made.watch([Interest("s1", "91", "B", TODAY, TODAY, ("rest",))], NOW)
+    made.watch([PlaceInterest("s1", "91", "B", TODAY, TODAY, ("rest",))], NOW)
     chosen = [made.why(poll) for _, poll in made.next(NOW, tokens("s1"), 3 * 56)]
-    assert chosen[0] is Why.WATCHED
-    assert Counter(chosen[1:113]) == {Why.FAVOURITE: 56, Why.SAVED: 56}
-    assert chosen[113:] == [Why.REST] * 55
+    assert chosen[0] is PollReason.WATCHED
+    assert Counter(chosen[1:113]) == {PollReason.FAVOURITE: 56, PollReason.SAVED: 56}
+    assert chosen[113:] == [PollReason.REST] * 55
 
 
 def test_what_people_watch_is_soon_old_only_while_they_watch_and_where() -> None:
@@ -87,15 +91,15 @@ def test_what_people_watch_is_soon_old_only_while_they_watch_and_where() -> None
     made, payers = schedule(wishes, 61), tokens("s1", "s2")
     day = date(2026, 12, 9)
     watched = Poll(day, "c2", "B", "91")
-    made.watch([Interest("s2", "91", "B", day, day, ("c2",))], NOW)
+    made.watch([PlaceInterest("s2", "91", "B", day, day, ("c2",))], NOW)
     assert [poll for _, poll in made.next(NOW, payers, 99)] == [watched]
     made.watch([], NOW)
-    assert made.why(watched) is Why.REST
+    assert made.why(watched) is PollReason.REST
 
 
 def test_empty_days_and_days_off_stay_fresh_for_longer() -> None:
-    wishes = {("c1", "B"): wish(Why.FAVOURITE)}
-    ago = SOONEST * EMPTY_FACTOR * OLD_AFTER[Why.FAVOURITE]
+    wishes = {("c1", "B"): wish(PollReason.FAVOURITE)}
+    ago = SOONEST * EMPTY_FACTOR * OLD_AFTER[PollReason.FAVOURITE]
     assert schedule(wishes, ago - 1, slots=0).next(NOW, tokens("s1"), 99) == []
     chosen = {poll.day for _, poll in schedule(wishes, ago, slots=0).next(NOW, tokens("s1"), 99)}
     assert chosen == {poll.day for poll in polls(wishes) if is_working_day(poll.day, "91")}
@@ -103,7 +107,7 @@ def test_empty_days_and_days_off_stay_fresh_for_longer() -> None:
 
 @pytest.mark.parametrize(("weekday", "denser"), [(0, True), (1, True), (2, False)])
 def test_working_days_are_polled_ten_times_as_often_around_publication(weekday: int, denser: bool) -> None:  # noqa: FBT001
-    wishes = {("c1", "B"): wish(Why.FAVOURITE)}
+    wishes = {("c1", "B"): wish(PollReason.FAVOURITE)}
     monday = datetime(2026, 11, 30, 14, 1, tzinfo=UTC)  # 15:01 in Paris
     made = PollSchedule({("91", "B"): Publication(900, weekday)})
     made.wish(wishes, monday)
@@ -140,7 +144,7 @@ def test_a_poll_under_way_is_not_chosen_again_and_a_failed_one_rests() -> None:
 
 
 def test_a_poll_that_nobody_can_pay_waits_without_holding_up_others() -> None:
-    wishes = {("c1", "B"): wish(Why.FAVOURITE, "poor"), ("c2", "B"): wish(Why.REST, "s1")}
+    wishes = {("c1", "B"): wish(PollReason.FAVOURITE, "poor"), ("c2", "B"): wish(PollReason.REST, "s1")}
     made = schedule(wishes, 7300)
     chosen = made.next(NOW, tokens("s1"), 99)
     assert {(payer, poll.centre_id) for payer, poll in chosen} == {("s1", "c2")}
@@ -159,11 +163,11 @@ def test_what_nobody_wants_any_more_is_forgotten_and_days_move_on() -> None:
 def test_a_favourite_comes_before_a_saved_search_and_that_before_being_at_home() -> None:
     centres = {("91", "B"): [Centre(f"c{n}", "C", "91", 48.0 + n, 2.0) for n in range(3)]}
     saved = [("s2", Scope("B", "91", "", 150), 48.0, 2.0), ("gone", Scope("B", "91"), None, None)]
-    wishes = wishes_of(centres, {"s1": "91", "s2": "33"}, [("s1", "B", "c0"), ("gone", "B", "c2")], saved, [])
+    wishes = poll_demands_of(centres, {"s1": "91", "s2": "33"}, [("s1", "B", "c0"), ("gone", "B", "c2")], saved, [])
     assert {centre: (one.why, sorted(one.payers)) for (centre, _), one in wishes.items()} == {
-        "c0": (Why.FAVOURITE, ["s1", "s2"]),
-        "c1": (Why.SAVED, ["s1", "s2"]),
-        "c2": (Why.REST, ["s1"]),
+        "c0": (PollReason.FAVOURITE, ["s1", "s2"]),
+        "c1": (PollReason.SAVED, ["s1", "s2"]),
+        "c2": (PollReason.REST, ["s1"]),
     }
 
 
@@ -221,13 +225,16 @@ def test_a_round_for_a_thousand_schools_is_planned_in_far_less_than_a_tenth_of_a
     dice = Random(5)  # noqa: S311 - a world that repeats
     schools = [f"s{n}" for n in range(1000)]
     wishes = {
-        (f"c{n}", category): wish(dice.choice(list(Why)[1:]), *dice.sample(schools, 12), department=f"{10 + n % 80}")
+        (f"c{n}", category): wish(
+            dice.choice(list(PollReason)[1:]), *dice.sample(schools, 12), department=f"{10 + n % 80}"
+        )
         for n in range(300)
         for category in ("B", "A")
     }
     made, payers = schedule(wishes, 4000), tokens(*schools, calls=210)
     interests = [
-        Interest(one, f"{10 + n % 80}", "B", TODAY, TODAY + timedelta(days=28)) for n, one in enumerate(schools[:150])
+        PlaceInterest(one, f"{10 + n % 80}", "B", TODAY, TODAY + timedelta(days=28))
+        for n, one in enumerate(schools[:150])
     ]
     made.watch(interests, NOW)
     spent = []

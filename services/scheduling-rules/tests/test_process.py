@@ -27,10 +27,10 @@ from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import HEADER, Principal, Signer
 from resapermis_scheduling_rules.school.tables import lines
 from resapermis_testing.eventually import eventually
+from resapermis_testing.grpc_server import POLICIES
 from resapermis_testing.nats import Nats
 from resapermis_testing.ports import free_port
 from resapermis_testing.postgres import MakeDatabase, MakeEngine
-from resapermis_testing.running import POLICIES
 
 MODULE = "resapermis_scheduling_rules"
 

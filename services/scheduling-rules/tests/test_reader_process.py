@@ -18,7 +18,7 @@ import grpc
 import uvloop
 
 from resapermis_kit.errors import Failure
-from resapermis_scheduling_rules.availability.ical.run import Reader
+from resapermis_scheduling_rules.availability.ical.reader_process import Reader
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 CALENDAR = b"\\r\\n".join([b"BEGIN:VCALENDAR", b"BEGIN:VEVENT", b"UID:1", b"DTSTART:20270105T090000Z",

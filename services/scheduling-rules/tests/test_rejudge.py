@@ -15,7 +15,7 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import Code
 from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Parameters, Rulebook
+from resapermis_scheduling_rules.domain.parameters import DatedValue, Parameter, Parameters, Rulebook
 from resapermis_scheduling_rules.domain.snapshot import Action, EvaluationSnapshot
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.evaluation import wire as snapshot_wire
@@ -24,8 +24,10 @@ from resapermis_scheduling_rules.parameters import change
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-def rulebook_of(values: Parameters, since: datetime = LONG_AGO) -> list[Dated]:
-    return [Dated(Parameter(name, None, None, Decimal(getattr(values, name))), since) for name in Parameters.__slots__]
+def rulebook_of(values: Parameters, since: datetime = LONG_AGO) -> list[DatedValue]:
+    return [
+        DatedValue(Parameter(name, None, None, Decimal(getattr(values, name))), since) for name in Parameters.__slots__
+    ]
 
 
 def kept_of(snapshot: EvaluationSnapshot, action: Action) -> pb.EvaluationSnapshot:
@@ -96,7 +98,7 @@ async def rejudged(
 async def test_a_booking_is_judged_by_what_was_in_force_when_it_was_made(service: Service) -> None:
     service.state.slot("s1")
     await service.poll()
-    changes = change.Changes(service.engine, Outbox("scheduling-rules"), service.clock)
+    changes = change.ParameterChanges(service.engine, Outbox("scheduling-rules"), service.clock)
     tomorrow = NOW + timedelta(days=1)
     proposal = await changes.propose("account-1", Parameter("threshold_rate", None, None, Decimal(0)), tomorrow)
     await changes.approve("account-2", proposal)
@@ -162,7 +164,7 @@ async def test_a_value_beyond_every_clock_is_refused_and_not_tried(service: Serv
 
 @pytest.mark.req("R-24")
 async def test_parameters_in_force_to_come_and_waiting_are_listed(service: Service) -> None:
-    changes = change.Changes(service.engine, Outbox("scheduling-rules"), service.clock)
+    changes = change.ParameterChanges(service.engine, Outbox("scheduling-rules"), service.clock)
     tomorrow = NOW + timedelta(days=1)
     await changes.propose("account-1", Parameter("threshold_rate", "91", None, Decimal("5.10")), tomorrow)
     coming = await changes.propose("account-1", Parameter("group", None, None, Decimal(3)), tomorrow)

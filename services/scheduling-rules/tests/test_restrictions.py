@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from rule_snapshots import departments, moments
 from rule_snapshots import restrictions as some_restrictions
 
-from resapermis_scheduling_rules.domain.availability import Busy, Want, What, Whose, conflicts, of_one_action
+from resapermis_scheduling_rules.domain.availability import (
+    LineResources,
+    Occupation,
+    OccupationCause,
+    ResourceKind,
+    conflicts,
+    of_one_action,
+)
 from resapermis_scheduling_rules.domain.days import days_later, zone_of
 from resapermis_scheduling_rules.domain.distance import distance_km, travel_minutes
 from resapermis_scheduling_rules.domain.parameters import Parameters
@@ -143,11 +150,16 @@ SLOT = Slot(
 )
 
 
-def busy(after: int, minutes: int = 32, **changes: object) -> Busy:
+def busy(after: int, minutes: int = 32, **changes: object) -> Occupation:
     """Something that begins so many minutes after the exam has begun."""
     starts = EXAM + timedelta(minutes=after)
-    given: dict[str, object] = {"whose": Whose.TRAINER, "what": What.BOOKING, "id": "line", "centre_id": "creteil"}
-    return Busy(starts_at=starts, ends_at=starts + timedelta(minutes=minutes), **(given | changes))  # type: ignore[arg-type]
+    given: dict[str, object] = {
+        "whose": ResourceKind.TRAINER,
+        "what": OccupationCause.BOOKING,
+        "id": "line",
+        "centre_id": "creteil",
+    }
+    return Occupation(starts_at=starts, ends_at=starts + timedelta(minutes=minutes), **(given | changes))  # type: ignore[arg-type]
 
 
 def test_the_drive_is_estimated_from_coordinates() -> None:
@@ -170,11 +182,11 @@ def test_the_drive_is_estimated_from_coordinates() -> None:
         (busy(32 + 100, point=Point(48.1, 2.4)), False),
         (busy(32, centre_id="evry"), False),
         (busy(31, centre_id="evry"), True),
-        (busy(32 + 29, what=What.UNAVAILABLE, centre_id=""), True),
-        (busy(32 + 30, what=What.UNAVAILABLE, centre_id=""), False),
+        (busy(32 + 29, what=OccupationCause.UNAVAILABLE, centre_id=""), True),
+        (busy(32 + 30, what=OccupationCause.UNAVAILABLE, centre_id=""), False),
     ],
 )
-def test_a_margin_or_the_drive_is_kept_on_each_side(one: Busy, *, meets: bool) -> None:
+def test_a_margin_or_the_drive_is_kept_on_each_side(one: Occupation, *, meets: bool) -> None:
     assert bool(conflicts(SLOT, [one], Parameters())) == meets
 
 
@@ -189,18 +201,18 @@ def test_an_exam_that_rdvpermis_shows_too_short_still_takes_its_32_minutes() -> 
     st.lists(st.integers(-200, 200).map(lambda n: busy(n, id=f"line{n}")), max_size=6),
     st.randoms(use_true_random=False),
 )
-def test_the_order_in_which_things_are_known_changes_nothing(known: list[Busy], random: object) -> None:
+def test_the_order_in_which_things_are_known_changes_nothing(known: list[Occupation], random: object) -> None:
     shuffled = list(known)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert conflicts(SLOT, shuffled, Parameters()) == conflicts(SLOT, known, Parameters())
 
 
-def want(line_id: str, trainer_id: str, vehicle_id: str, after: int = 0, centre: Centre = SLOT.centre) -> Want:
+def want(line_id: str, trainer_id: str, vehicle_id: str, after: int = 0, centre: Centre = SLOT.centre) -> LineResources:
     starts = EXAM + timedelta(minutes=after)
     slot = replace(
         SLOT, id=f"slot-of-{line_id}", starts_at=starts, ends_at=starts + timedelta(minutes=32), centre=centre
     )
-    return Want(slot, trainer_id=trainer_id, vehicle_id=vehicle_id, line_id=line_id)
+    return LineResources(slot, trainer_id=trainer_id, vehicle_id=vehicle_id, line_id=line_id)
 
 
 @pytest.mark.req("R-17")
@@ -213,5 +225,9 @@ def test_lines_asked_for_together_meet_each_other_and_not_what_they_leave() -> N
     ]
     together = of_one_action(asked)
     met = [[(one.whose, one.id) for one in conflicts(each.slot, each.beside, Parameters())] for each in together]
-    assert met == [[(Whose.TRAINER, "b")], [(Whose.TRAINER, "a")], []]  # c follows a in the same vehicle, same centre
+    assert met == [
+        [(ResourceKind.TRAINER, "b")],
+        [(ResourceKind.TRAINER, "a")],
+        [],
+    ]  # c follows a in the same vehicle, same centre
     assert {each.own_lines for each in together} == {frozenset({"a", "b", "c"})}

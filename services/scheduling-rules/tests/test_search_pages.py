@@ -19,16 +19,16 @@ from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
 from resapermis_scheduling_rules.domain.distance import distance_km, within
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.quota import Place, Quota
+from resapermis_scheduling_rules.domain.quota import Quota, ThresholdKey
 from resapermis_scheduling_rules.domain.slots import Centre, Point, School, Slot, Status
 from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.mirror.tables import centres, slots
 from resapermis_scheduling_rules.search import queries
+from resapermis_scheduling_rules.search.criteria import SearchCriteria, consecutive, hours, minute_of_day
 from resapermis_scheduling_rules.search.page import PageJudge
 from resapermis_scheduling_rules.search.queries import SearchShape
 from resapermis_scheduling_rules.search.search import Finder
-from resapermis_scheduling_rules.search.wanted import Wanted, consecutive, hours, minute_of_day
 from resapermis_testing.postgres import MakeEngine
 
 PACKAGE = "resapermis_scheduling_rules"
@@ -45,7 +45,7 @@ QUOTA = Quota(Parameters().threshold_rate, None, rdvpermis_limit=9)
 FULL = replace(QUOTA, taken=9)
 
 
-def quota_of(place: Place) -> Quota:
+def quota_of(place: ThresholdKey) -> Quota:
     """January is used up."""
     return FULL if place.month == "2027-01" else QUOTA
 
@@ -89,7 +89,7 @@ FILTERS: dict[str, st.SearchStrategy[Any]] = {
 
 
 @st.composite
-def searches(draw: st.DrawFn) -> Wanted:
+def searches(draw: st.DrawFn) -> SearchCriteria:
     """One place or all around, and at most three filters at once: more would leave nothing to page through."""
     since = NOW + timedelta(hours=draw(st.sampled_from([0, 0, 30])))
     chosen = draw(st.sets(st.sampled_from(sorted(FILTERS)), max_size=3))
@@ -99,10 +99,10 @@ def searches(draw: st.DrawFn) -> Wanted:
         filters.setdefault("within_km", 300)
     filters.setdefault("until", since + timedelta(days=56))
     limit = draw(st.sampled_from([1, 3, 5, 7, 10, 200]))
-    return Wanted(department, "B", since, filters.pop("until"), limit=limit, **filters)
+    return SearchCriteria(department, "B", since, filters.pop("until"), limit=limit, **filters)
 
 
-def naively(wanted: Wanted, mirror: list[Slot]) -> list[str]:
+def naively(wanted: SearchCriteria, mirror: list[Slot]) -> list[str]:
     """What a search means, without any index: one condition after the other on every slot."""
     found = []
     for slot in mirror:
@@ -155,11 +155,11 @@ def page_judge() -> PageJudge:
 
 
 def snapshot_of(slot: Slot) -> EvaluationSnapshot:
-    quota = quota_of(Place(slot.department, slot.month, slot.category))
+    quota = quota_of(ThresholdKey(slot.department, slot.month, slot.category))
     return EvaluationSnapshot(NOW, Purpose.SEARCH, SCHOOL, slot, Parameters(), quota)
 
 
-def finder(wanted: Wanted) -> Finder:
+def finder(wanted: SearchCriteria) -> Finder:
     """As `SlotSearch` would read it."""
     by_centre = bool(wanted.centre_ids) or wanted.within_km is not None
     streams = (
@@ -197,7 +197,7 @@ async def fill(tx: Any, mirror: list[Slot]) -> None:
         await tx.execute(sa.insert(slots), rows)
 
 
-async def pages(engine: AsyncEngine, wanted: Wanted) -> list[list[str]]:
+async def pages(engine: AsyncEngine, wanted: SearchCriteria) -> list[list[str]]:
     """Every page of a search, one after the other."""
     found: list[list[str]] = []
     while True:
@@ -218,13 +218,13 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
     # Small bounds, so that small mirrors reach them.
     monkeypatch.setattr("resapermis_scheduling_rules.search.search.MOST_LOOKED_AT", 12)
     monkeypatch.setattr("resapermis_scheduling_rules.search.search.RUN_READING", 5)
-    monkeypatch.setattr("resapermis_scheduling_rules.search.wanted.LEAST_EACH", 2)
-    monkeypatch.setattr("resapermis_scheduling_rules.search.wanted.MOST_INDEX_RANGES", 9)
-    examples: list[tuple[list[Slot], list[Wanted]]] = []
+    monkeypatch.setattr("resapermis_scheduling_rules.search.criteria.LEAST_EACH", 2)
+    monkeypatch.setattr("resapermis_scheduling_rules.search.criteria.MOST_INDEX_RANGES", 9)
+    examples: list[tuple[list[Slot], list[SearchCriteria]]] = []
 
     @settings(max_examples=30, database=None)
     @given(mirrors(), st.lists(searches(), min_size=4, max_size=8))
-    def generate(mirror: list[Slot], wanted: list[Wanted]) -> None:
+    def generate(mirror: list[Slot], wanted: list[SearchCriteria]) -> None:
         examples.append((mirror, wanted))
 
     generate()
@@ -281,7 +281,7 @@ def test_a_page_that_was_answered_is_gone_without_pythons_collector() -> None:
 
 @pytest.mark.parametrize("night", [datetime(2027, 3, 28, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)])
 def test_hours_hold_on_the_night_when_clocks_change(night: datetime) -> None:
-    wanted = Wanted("91", "B", night - timedelta(hours=2), night + timedelta(hours=8), day_from=150, day_to=200)
+    wanted = SearchCriteria("91", "B", night - timedelta(hours=2), night + timedelta(hours=8), day_from=150, day_to=200)
     ranges = hours(wanted, "91")
     for minutes in range(0, 600, 10):
         at = wanted.since + timedelta(minutes=minutes)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scheduling_peers import NOW
 
-from resapermis_scheduling_rules.availability.absence import MetBooking, first_of_each
-from resapermis_scheduling_rules.domain.availability import Whose
+from resapermis_scheduling_rules.availability.unavailability import ConflictingBooking, first_conflicts
+from resapermis_scheduling_rules.domain.availability import ResourceKind
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.school.staff import WARN_DAYS, Term, departments_at, due, succeed
 
@@ -50,11 +50,11 @@ def test_warnings_come_in_order_and_stay_due(hours: int) -> None:
 
 
 def booking(
-    starts: int, ends: int, since: int, until: int, whose: Whose = Whose.TRAINER, line: str = "line"
-) -> MetBooking:
+    starts: int, ends: int, since: int, until: int, whose: ResourceKind = ResourceKind.TRAINER, line: str = "line"
+) -> ConflictingBooking:
     """In minutes from now."""
     times = [NOW + timedelta(minutes=minutes) for minutes in (starts, ends, since, until)]
-    return MetBooking(line, "school-1", "s", "p", "91", "B", times[0], times[1], whose, (times[2], times[3]))
+    return ConflictingBooking(line, "school-1", "s", "p", "91", "B", times[0], times[1], whose, (times[2], times[3]))
 
 
 @pytest.mark.req("R-17")
@@ -70,10 +70,10 @@ def test_a_booking_is_published_once_for_each_whose_time_it_meets() -> None:
     met = [
         booking(0, 32, 10, 20),
         booking(0, 32, -5, 5),
-        booking(0, 32, 10, 20, Whose.SCHOOL),
+        booking(0, 32, 10, 20, ResourceKind.SCHOOL),
         booking(60, 92, 10, 70, line="later"),
     ]
-    assert [(one.line_id, one.whose, (one.span[0] - NOW).total_seconds() / 60) for one in first_of_each(met)] == [
+    assert [(one.line_id, one.whose, (one.span[0] - NOW).total_seconds() / 60) for one in first_conflicts(met)] == [
         ("line", "school", 10),
         ("line", "trainer", -5),
         ("later", "trainer", 10),

@@ -10,7 +10,7 @@ from resapermis_scheduling_rules.evaluation import tables as evaluation
 from resapermis_scheduling_rules.mirror import tables as mirror
 from resapermis_scheduling_rules.parameters import tables as parameters
 from resapermis_scheduling_rules.school import tables as school
-from resapermis_scheduling_rules.watching import tables as watching
+from resapermis_scheduling_rules.watchlist import tables as watchlist
 from resapermis_testing.postgres import MakeEngine
 
 PACKAGE = "resapermis_scheduling_rules"
@@ -18,7 +18,7 @@ PACKAGE = "resapermis_scheduling_rules"
 
 async def test_migrations_make_the_tables_that_the_code_reads(make_engine: MakeEngine) -> None:
     engine = await make_engine(PACKAGE)
-    rooms = [room.metadata for room in (availability, evaluation, mirror, parameters, school, watching)]
+    rooms = [room.metadata for room in (availability, evaluation, mirror, parameters, school, watchlist)]
     async with engine.connect() as connection:
         differences = await connection.run_sync(
             lambda c: compare_metadata(MigrationContext.configure(c), [KIT, *rooms])  # type: ignore[arg-type]

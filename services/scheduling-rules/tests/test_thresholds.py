@@ -9,8 +9,8 @@ from school_desk import FULL, Desk, stamp
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import ThresholdDiffers, ThresholdReached
 from resapermis_kit.database.transaction import transaction
-from resapermis_scheduling_rules.domain.availability import KeptLine
-from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.availability import CountedLine
+from resapermis_scheduling_rules.domain.quota import ThresholdKey
 from resapermis_scheduling_rules.school import queries as schools
 
 
@@ -89,9 +89,9 @@ async def test_a_school_whose_trainer_leaves_is_warned_that_its_threshold_is_rea
     for name in ("t1", "t2"):
         await desk.trainer(name)
         await desk.declare(*FULL, trainer_id=name)
-    place = Place("91", "2026-12", "B")
+    place = ThresholdKey("91", "2026-12", "B")
     async with transaction(service.engine) as tx:
-        await schools.keep_lines(tx, [KeptLine(f"line-{n}", "school-1", place, service.clock()) for n in range(4)])
+        await schools.keep_lines(tx, [CountedLine(f"line-{n}", "school-1", place, service.clock()) for n in range(4)])
     assert await desk.published(ThresholdReached) == []
     await desk.trainer("t2", active_until=stamp(at=service.clock() - timedelta(days=1)))
     assert [(one.month, one.taken, one.limit) for one in await desk.published(ThresholdReached)] == [("2026-12", 4, 4)]

@@ -21,9 +21,9 @@ import asyncpg
 import history
 from journey import DrivingSchool, TheState, exam_day, until
 
+from ctl.addresses import DATABASES, Addresses
 from ctl.findings import Report
 from ctl.invariants import until_settled
-from ctl.places import DATABASES, Places
 from devstack.background import BackgroundStack
 from devstack.components import FOUNDATION, offsets
 from devstack.probes import free_port
@@ -74,14 +74,14 @@ class ChaosRun:
         self.schools: list[DrivingSchool] = []
         self.people: dict[str, list[Any]] = {}
         self.outside_slots: dict[str, list[str]] = {}
-        self.places = Places(
+        self.addresses = Addresses(
             {name: self.stack.database_url(name) for name in DATABASES}, self.stack.settings.sandbox_url
         )
 
     def prepare(self) -> None:
         """Schools with candidates; limits that a run would only hide behind are raised, holds are short."""
         self.state.limit(employee=100_000, online=100_000)
-        asyncio.run(_short_holds(self.places.databases["scheduling_rules"]))
+        asyncio.run(_short_holds(self.addresses.databases["scheduling_rules"]))
         names = [(department, number) for number in range(1, SCHOOLS + 1) for department in DEPARTMENTS]
 
         def one(name: tuple[str, int]) -> DrivingSchool:
@@ -148,7 +148,7 @@ class ChaosRun:
         loaded = time.monotonic() - began
         say(f"seed {seed}: {loaded:.0f} s of load, waiting until all has settled")
         since = time.monotonic()
-        report = asyncio.run(until_settled(self.places, SETTLED_SECONDS))
+        report = asyncio.run(until_settled(self.addresses, SETTLED_SECONDS))
         return self._report(seed, loaded, time.monotonic() - since, offices, outside_user, done, report)
 
     def _outside_user(self, seed: int, slots: dict[str, list[str]], end: threading.Event) -> OutsideUser:

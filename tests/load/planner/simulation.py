@@ -14,10 +14,10 @@ from typing import Protocol
 from planner.world import BEGINS, Day, World
 from resapermis_auth_gateway.egress.budget import Budget, Reservation
 from resapermis_auth_gateway.egress.budget import Limits as CallLimits
-from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, Interest, Poll, PollRecord
-from resapermis_scheduling_rules.mirror.poll_schedule import PollSchedule, Why
+from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, PlaceInterest, Poll, PollRecord
+from resapermis_scheduling_rules.mirror.poll_schedule import PollReason, PollSchedule
 from resapermis_scheduling_rules.mirror.tokens import Tokens
-from resapermis_scheduling_rules.watching.wishes import wishes_of
+from resapermis_scheduling_rules.watchlist.poll_demand import poll_demands_of
 
 ROUND_SECONDS, POLLS_A_ROUND = 3.0, 100
 SAMPLE_SECONDS = 60.0
@@ -31,7 +31,9 @@ ASKED_A_ROUND = 20
 class PollPlanner(Protocol):
     """What is measured: it chooses, and learns how each poll ended."""
 
-    def choose(self, at: float, interests: Sequence[Interest], budget: "Purse", most: int) -> list[tuple[str, Poll]]:
+    def choose(
+        self, at: float, interests: Sequence[PlaceInterest], budget: "Purse", most: int
+    ) -> list[tuple[str, Poll]]:
         """(school, poll), at most `most`."""
 
     def ended(self, at: float, school: str, poll: Poll, slots: int | None) -> None:
@@ -85,10 +87,10 @@ class ByPollSchedule:
         """The wishes of `world` are known from the start."""
         self._world, self._tokens = world, Tokens()
         self._schedule = PollSchedule(world.publications)
-        wishes = wishes_of(world.offers, world.homes, world.favourites, world.saved, [])
+        wishes = poll_demands_of(world.offers, world.homes, world.favourites, world.saved, [])
         self._schedule.wish(wishes, BEGINS)
 
-    def choose(self, at: float, interests: Sequence[Interest], budget: Purse, most: int) -> list[tuple[str, Poll]]:
+    def choose(self, at: float, interests: Sequence[PlaceInterest], budget: Purse, most: int) -> list[tuple[str, Poll]]:
         """As `mirror.planner.Planner.round` does it."""
         now = BEGINS + timedelta(seconds=at)
         self._schedule.watch(interests, now)
@@ -132,7 +134,7 @@ class RoundRobin:
                 self._payers.setdefault(home, deque()).append(school)
         self._next = 0
 
-    def choose(self, at: float, interests: Sequence[Interest], budget: Purse, most: int) -> list[tuple[str, Poll]]:
+    def choose(self, at: float, interests: Sequence[PlaceInterest], budget: Purse, most: int) -> list[tuple[str, Poll]]:
         """The next ones in line."""
         del at, interests, budget
         chosen: list[tuple[str, Poll]] = []
@@ -240,14 +242,14 @@ class Classes:
 
     def __init__(self, world: World) -> None:
         """Whoever is not connected counts as well."""
-        wishes = wishes_of(world.offers, world.homes, world.favourites, world.saved, [])
+        wishes = poll_demands_of(world.offers, world.homes, world.favourites, world.saved, [])
         self._why = {place: wishes[place[0], place[1]].why for place in world.slots if (place[0], place[1]) in wishes}
         self._by_department: dict[tuple[str, str], list[str]] = {
             place: [centre.id for centre in centres] for place, centres in world.offers.items()
         }
         self._watched: set[Day] = set()
 
-    def watch(self, interests: Sequence[Interest]) -> None:
+    def watch(self, interests: Sequence[PlaceInterest]) -> None:
         """What people look at."""
         self._watched = {
             (centre, one.category, one.first + timedelta(days=n))
@@ -258,7 +260,7 @@ class Classes:
 
     def of(self, place: Day) -> str:
         """The class of a day."""
-        return (Why.WATCHED if place in self._watched else self._why.get(place, Why.REST)).name.lower()
+        return (PollReason.WATCHED if place in self._watched else self._why.get(place, PollReason.REST)).name.lower()
 
     def all(self) -> Iterator[tuple[Day, str]]:
         """Every day that matters to somebody, with its class."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from resapermis_scheduling_rules.domain.days import is_working_day
-from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, Interest
+from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, PlaceInterest
 from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror.poll_schedule import Publication
-from resapermis_scheduling_rules.watching.queries import Scope
+from resapermis_scheduling_rules.watchlist.queries import Scope
 
 BEGINS = datetime(2026, 11, 30, 12, 30, tzinfo=UTC)
 """A Monday, 13:30 in Paris; B is published at 15:00."""
@@ -23,7 +23,7 @@ Day = tuple[str, str, date]
 class Session:
     """A person who looks at something for a while, and acts now and then."""
 
-    interest: Interest
+    interest: PlaceInterest
     begins: float
     ends: float
     """Seconds from the beginning."""
@@ -89,7 +89,7 @@ def _sessions(
                 here = tuple(sorted(one.id for one in offers[home, "B"]))
                 centres = dice.choice([(), (dice.choice(here),)])
                 begins = begin + dice.uniform(0, 900)
-                interest = Interest(school, home, "B", first, last, centres)
+                interest = PlaceInterest(school, home, "B", first, last, centres)
                 found.append(Session(interest, begins, begins + dice.uniform(300, 1500)))
     return found
 

@@ -18,7 +18,7 @@ from data.seed import ACTIONS, School
 from rush.callers import Done, Seen
 
 
-class Asks(Protocol):
+class RuleInputs(Protocol):
     """Basket as somebody sees it: through gRPC in the gateway's place, or over HTTP through the gateway."""
 
     async def hold(
@@ -49,7 +49,7 @@ async def prepared(platform: Any, schools: Sequence[School], callers: int) -> No
 
 
 async def opening(
-    platform: Asks, schools: Sequence[School], slots: Sequence[str], callers: int, run: str
+    platform: RuleInputs, schools: Sequence[School], slots: Sequence[str], callers: int, run: str
 ) -> dict[str, Any]:
     """Slots open: each school asks for 1, then 2, 3, 4 of them, until a line is refused; all figures of it.
 
@@ -79,7 +79,7 @@ async def opening(
     return figures(seen, won, seconds) | {"schools": len(schools), "slots": len(slots), "callers": callers}
 
 
-async def hot(platform: Asks, schools: Sequence[School], slot: str, run: str) -> dict[str, Any]:
+async def hot(platform: RuleInputs, schools: Sequence[School], slot: str, run: str) -> dict[str, Any]:
     """All schools ask for one slot in one moment."""
     seen, won = Seen(), []
 

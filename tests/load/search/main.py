@@ -33,10 +33,10 @@ from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
 from resapermis_scheduling_rules.domain.slots import School
 from resapermis_scheduling_rules.search import queries
+from resapermis_scheduling_rules.search.criteria import matches_centre
 from resapermis_scheduling_rules.search.page import PageJudge
 from resapermis_scheduling_rules.search.search import Finder
-from resapermis_scheduling_rules.search.wanted import is_meant
-from resapermis_scheduling_rules.search.wire import wanted_of
+from resapermis_scheduling_rules.search.wire import criteria_of
 from search import seed
 from search.mixes import MIXES, Make
 from search.seed import World
@@ -145,11 +145,11 @@ class Bench:
         centres = {centre.id: centre for centre in self._world.centres}
         for n in range(WARM_UP + self._many):
             school = dice.choice(self._world.schools)
-            wanted = wanted_of(make(self._world, school, dice), now)
+            wanted = criteria_of(make(self._world, school, dice), now)
             by_centre = bool(wanted.centre_ids) or wanted.within_km is not None
             streams = {wanted.department: wanted.department}
             if by_centre:
-                streams = {c.id: c.department for c in centres.values() if is_meant(wanted, c, school.point)}
+                streams = {c.id: c.department for c in centres.values() if matches_centre(wanted, c, school.point)}
             quota = Quota(Parameters().threshold_rate, school.fte)
             judge = PageJudge(school, now, lambda _: Parameters(), lambda _, quota=quota: quota)
             timed = Timed()

@@ -16,7 +16,7 @@ from resapermis_audit.workers import Journal
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events.event import BatchHandler
 from resapermis_kit.events.outbox import RECORDS
-from resapermis_kit.process import run
+from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
 from resapermis_vault.keyset import Keyset
 
@@ -43,7 +43,7 @@ async def build(process: Process, settings: Settings) -> None:
 async def serve() -> None:
     """Run until told to stop."""
     settings = Settings()
-    await run.serve(
+    await run_loop.serve(
         "audit", "resapermis_audit", settings, [CheckpointSigned.DESCRIPTOR], lambda process: build(process, settings)
     )
 
@@ -52,7 +52,7 @@ def main() -> None:
     """Entry point."""
     if sys.argv[1:2] == ["verify"]:
         sys.exit(verify.main(sys.argv[2:]))
-    sys.exit(run.main(sys.argv[1:], "resapermis_audit", lambda: Settings().database_url, serve))
+    sys.exit(run_loop.main(sys.argv[1:], "resapermis_audit", lambda: Settings().database_url, serve))
 
 
 if __name__ == "__main__":

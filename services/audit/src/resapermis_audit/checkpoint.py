@@ -13,7 +13,7 @@ MOST_SIGNATURES = 16
 HASH_BYTES = 32
 
 
-class BadNote(ValueError):
+class InvalidNote(ValueError):
     """The note is not one, or nobody we know signed it. The message names the rule it breaks."""
 
 
@@ -39,7 +39,7 @@ def check_name(name: str) -> str:
     """A key name: not empty, no space, no plus."""
     if not name or "+" in name or any(letter.isspace() for letter in name):
         msg = "a key name has no space and no plus"
-        raise BadNote(msg)
+        raise InvalidNote(msg)
     return name
 
 
@@ -57,10 +57,10 @@ def parse_verifier_key(text: str) -> tuple[str, Ed25519PublicKey]:
         raw = base64.b64decode(encoded, validate=True)
     except binascii.Error as error:
         msg = "the key is not base64"
-        raise BadNote(msg) from error
+        raise InvalidNote(msg) from error
     if raw[:1] != ED25519 or len(raw) != 1 + HASH_BYTES or key_id(check_name(name), raw[1:]).hex() != digest:
         msg = "the key does not fit its hash"
-        raise BadNote(msg)
+        raise InvalidNote(msg)
     return name, Ed25519PublicKey.from_public_bytes(raw[1:])
 
 
@@ -75,23 +75,23 @@ def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
 def _signatures(block: str) -> list[tuple[str, bytes]]:
     if not block.endswith("\n"):
         msg = "the note does not end with a line end"
-        raise BadNote(msg)
+        raise InvalidNote(msg)
     lines = block[:-1].split("\n")
     if len(lines) > MOST_SIGNATURES:
         msg = "more than 16 signatures"
-        raise BadNote(msg)
+        raise InvalidNote(msg)
     found = []
     for line in lines:
         dash, _, rest = line.partition(" ")
         name, _, encoded = rest.partition(" ")
         if dash != "\u2014":
             msg = "a signature line begins with an em dash"
-            raise BadNote(msg)
+            raise InvalidNote(msg)
         try:
             found.append((check_name(name), base64.b64decode(encoded, validate=True)))
         except binascii.Error as error:
             msg = "a signature is not base64"
-            raise BadNote(msg) from error
+            raise InvalidNote(msg) from error
     return found
 
 
@@ -103,7 +103,7 @@ def verify(note: str, known: str) -> Checkpoint:
     name, public = parse_verifier_key(known)
     if any(letter in note for letter in "\r\t\x00") or "\n\n" not in note:
         msg = "not a note: control characters, or no blank line"
-        raise BadNote(msg)
+        raise InvalidNote(msg)
     text, _, block = note.rpartition("\n\n")
     text += "\n"
     good = False
@@ -115,11 +115,11 @@ def verify(note: str, known: str) -> Checkpoint:
             public.verify(signature[4:], text.encode())
         except InvalidSignature as error:
             msg = "a known key's signature is wrong"
-            raise BadNote(msg) from error
+            raise InvalidNote(msg) from error
         good = True
     if not good:
         msg = "not signed by the known key"
-        raise BadNote(msg)
+        raise InvalidNote(msg)
     return parse(text)
 
 
@@ -128,17 +128,17 @@ def parse(text: str) -> Checkpoint:
     lines = text.split("\n")
     if len(lines) < 4 or lines[-1] or any(not line for line in lines[:-1]):
         msg = "a checkpoint has three lines, none empty"
-        raise BadNote(msg)
+        raise InvalidNote(msg)
     origin, size, encoded = lines[:3]
     if not size.isascii() or not size.isdigit() or (len(size) > 1 and size.startswith("0")):
         msg = "the size is a plain decimal number"
-        raise BadNote(msg)
+        raise InvalidNote(msg)
     try:
         found = base64.b64decode(encoded, validate=True)
     except binascii.Error as error:
         msg = "the root is not base64"
-        raise BadNote(msg) from error
+        raise InvalidNote(msg) from error
     if len(found) != HASH_BYTES or base64.b64encode(found).decode() != encoded:
         msg = "the root is 32 bytes"
-        raise BadNote(msg)
+        raise InvalidNote(msg)
     return Checkpoint(origin, int(size), found)

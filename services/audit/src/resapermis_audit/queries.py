@@ -29,7 +29,7 @@ async def add_entries(tx: Tx, fresh: Sequence[NewEntry]) -> None:
     )
 
 
-async def waiting(tx: Tx, limit: int) -> Sequence[tuple[UUID, bytes]]:
+async def not_integrated(tx: Tx, limit: int) -> Sequence[tuple[UUID, bytes]]:
     """Records that are not in the tree yet, oldest id first: (id, leaf data)."""
     statement = (
         sa.select(entries.c.id, entries.c.leaf_data)

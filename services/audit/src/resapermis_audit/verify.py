@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from resapermis_audit.checkpoint import BadNote, Checkpoint
+from resapermis_audit.checkpoint import Checkpoint, InvalidNote
 from resapermis_audit.checkpoint import verify as verify_note
 from resapermis_audit.domain import commitment
 from resapermis_audit.tree import leaf_hash, verify_inclusion
 
 
-class Disproved(Exception):
+class ProofInvalid(Exception):
     """The proof does not hold; the message names the step."""
 
 
@@ -31,18 +31,18 @@ def check(proof: dict[str, Any], verifier_key: str) -> Checkpoint:
         hashes = [base64.b64decode(step, validate=True) for step in proof["hashes"]]
         index = int(proof["leafIndex"])
         salt, content = (base64.b64decode(proof.get(name) or "", validate=True) for name in ("salt", "content"))
-    except BadNote as error:
+    except InvalidNote as error:
         msg = f"the checkpoint: {error}"
-        raise Disproved(msg) from error
+        raise ProofInvalid(msg) from error
     except (KeyError, TypeError, ValueError) as error:
         msg = "the file is not a proof"
-        raise Disproved(msg) from error
+        raise ProofInvalid(msg) from error
     if content and commitment(salt, content) != data:
         msg = "the shown record is not the one that was committed to"
-        raise Disproved(msg)
+        raise ProofInvalid(msg)
     if not verify_inclusion(leaf_hash(data), index, signed.size, hashes, signed.root):
         msg = "the record is not in the signed tree"
-        raise Disproved(msg)
+        raise ProofInvalid(msg)
     return signed
 
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         proof = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
         signed = check(proof, arguments[1])
-    except Disproved as finding:
+    except ProofInvalid as finding:
         print(f"DISPROVED: {finding}")  # noqa: T201
         return 1
     except (OSError, ValueError):

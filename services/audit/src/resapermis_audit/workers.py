@@ -44,7 +44,7 @@ class Journal:
     async def integrate(self) -> int:
         """Put waiting records into the tree and sign the new checkpoint, in one commit; return how many."""
         async with transaction(self._engine) as tx:
-            fresh = await queries.waiting(tx, BATCH)
+            fresh = await queries.not_integrated(tx, BATCH)
             if not fresh:
                 return 0
             newest = await queries.newest_checkpoint(tx)

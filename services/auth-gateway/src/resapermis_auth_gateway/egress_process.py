@@ -10,7 +10,7 @@ from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.egress.settings import EgressSettings
 from resapermis_auth_gateway.egress.token_store import TokenStore
 from resapermis_kit.events.outbox import Outbox
-from resapermis_kit.process import run
+from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
 from resapermis_vault.keyset import Keyset
 
@@ -59,4 +59,4 @@ async def serve() -> None:
     async def wire(process: Process) -> None:
         await build(process, settings)
 
-    await run.serve("egress", PACKAGE, settings, [], wire, relay=False)
+    await run_loop.serve("egress", PACKAGE, settings, [], wire, relay=False)

@@ -30,7 +30,7 @@ LIVE = tokens.c.dead_at.is_(None)
 
 
 @dataclass(frozen=True)
-class Pair:
+class TokenPair:
     """Access and refresh token in clear with their ends, as the token endpoint gave them; neither is shown in a repr."""
 
     access: str = field(repr=False)
@@ -78,7 +78,7 @@ def open_refresh(vault: KeyEncryption, token: Token) -> str:
     return open_secret(vault, token.refresh, row=_row(token.id, "refresh")).reveal()
 
 
-def _sealed(vault: KeyEncryption, token_id: UUID, pair: Pair) -> dict[str, object]:
+def _sealed(vault: KeyEncryption, token_id: UUID, pair: TokenPair) -> dict[str, object]:
     refresh = seal_secret(vault, pair.refresh, row=_row(token_id, "refresh")) if pair.refresh else None
     return {
         "access": seal_secret(vault, pair.access, row=_row(token_id, "access")),
@@ -88,10 +88,10 @@ def _sealed(vault: KeyEncryption, token_id: UUID, pair: Pair) -> dict[str, objec
     }
 
 
-async def keep(
+async def store(
     tx: Tx,
     vault: KeyEncryption,
-    pair: Pair,
+    pair: TokenPair,
     *,
     token_id: UUID,
     account_id: UUID,
@@ -113,7 +113,7 @@ async def keep(
     )
 
 
-async def drop(
+async def end_tokens(
     tx: Tx,
     vault: KeyEncryption,
     *,
@@ -131,7 +131,7 @@ async def drop(
         Token(**row._asdict()) for row in await tx.execute(sa.select(*_COLUMNS).where(whose, LIVE).with_for_update())
     ]
     for token in found:
-        await kill(tx, token.id, reason, now)
+        await end_token(tx, token.id, reason, now)
     return [open_refresh(vault, token) or open_access(vault, token) for token in found]
 
 
@@ -171,7 +171,7 @@ async def by_id(tx: Tx, token_id: UUID) -> Token | None:
     return None if row is None else Token(**row._asdict())
 
 
-async def ending(tx: Tx, before: datetime, now: datetime) -> list[Token]:
+async def expiring(tx: Tx, before: datetime, now: datetime) -> list[Token]:
     """Live tokens of grants and open sessions whose refresh token ends before `before`, at most a hundred."""
     open_session = sa.exists().where(sessions.c.id == tokens.c.session_id, sessions.c.ended_at.is_(None))
     statement = (
@@ -204,7 +204,7 @@ async def lease(tx: Tx, token: Token, now: datetime) -> datetime | None:
     return until if (await tx.execute(statement)).scalar() is not None else None
 
 
-async def renewed(tx: Tx, vault: KeyEncryption, token_id: UUID, leased: datetime, pair: Pair) -> bool:
+async def renewed(tx: Tx, vault: KeyEncryption, token_id: UUID, leased: datetime, pair: TokenPair) -> bool:
     """Write the new pair; False when the row died meanwhile or the lease went to another, and nothing is written."""
     statement = (
         sa.update(tokens)
@@ -222,7 +222,7 @@ async def release(tx: Tx, token_id: UUID, leased: datetime) -> None:
     )
 
 
-async def kill(tx: Tx, token_id: UUID, reason: str, now: datetime) -> bool:
+async def end_token(tx: Tx, token_id: UUID, reason: str, now: datetime) -> bool:
     """End a token once, for `reason` (a word), and destroy its secrets; False when it was dead."""
     statement = (
         sa.update(tokens)

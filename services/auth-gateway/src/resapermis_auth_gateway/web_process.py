@@ -18,7 +18,7 @@ from resapermis_auth_gateway.web.dependencies import Dependencies, Peers, assemb
 from resapermis_auth_gateway.web.feed.live import Live
 from resapermis_auth_gateway.web.sign_in.oidc import Provider
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.process import run
+from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
 from resapermis_kit.rpc.authorization import Authorizer
 
@@ -119,4 +119,4 @@ async def serve() -> None:
     async def wire(process: Process) -> None:
         await build(process, settings)
 
-    await run.serve(SERVICE, PACKAGE, settings, PUBLISHED, wire)
+    await run_loop.serve(SERVICE, PACKAGE, settings, PUBLISHED, wire)

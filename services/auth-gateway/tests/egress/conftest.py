@@ -26,13 +26,13 @@ from resapermis_auth_gateway.egress.provider import Provider
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
 from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.egress.token_store import TokenStore
-from resapermis_auth_gateway.tokens import Pair
+from resapermis_auth_gateway.tokens import TokenPair
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure, from_rpc_error
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import HEADER
-from resapermis_testing.running import Running
+from resapermis_testing.grpc_server import RunningServer
 from resapermis_vault.keyset import Keyset, new_keyset
 
 PACKAGE = "resapermis_auth_gateway"
@@ -150,7 +150,7 @@ class World:
     token_store: TokenStore
     rdvpermis: RdvPermis
     provider: Provider
-    running: Running | None = None
+    running: RunningServer | None = None
     channels: list[grpc.aio.Channel] = field(default_factory=list)
 
     async def sign_in(
@@ -165,7 +165,7 @@ class World:
     ) -> UUID:
         """Keep tokens as the web face does at sign-in; return the session's id."""
         now, account_id, session_id = utc_now(), new_id(), new_id()
-        pair = Pair(
+        pair = TokenPair(
             access,
             now + timedelta(seconds=access_seconds),
             refresh,
@@ -177,7 +177,7 @@ class World:
             session["cookie_hash"] = session_id.bytes
             await tx.execute(sa.insert(tables.accounts).values(filled(tables.accounts, account)))
             await tx.execute(sa.insert(tables.sessions).values(filled(tables.sessions, session)))
-            await tokens.keep(
+            await tokens.store(
                 tx,
                 self.vault,
                 pair,

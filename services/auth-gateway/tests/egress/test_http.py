@@ -7,7 +7,14 @@ import socket
 import pytest
 
 from resapermis_auth_gateway.egress import http
-from resapermis_auth_gateway.egress.http import Client, Cut, Lost, Nonsense, NotAsked, PoolFull
+from resapermis_auth_gateway.egress.http import (
+    AnswerLost,
+    Client,
+    ConnectionCut,
+    InvalidAnswer,
+    PoolFull,
+    RequestNotSent,
+)
 
 from .conftest import CUT, Raw
 
@@ -49,7 +56,7 @@ async def test_a_call_whose_kept_connection_goes_is_never_sent_twice(client, res
     responder.replies["GET /first"] = (200, None)
     responder.replies[f"{method} /cut"] = CUT
     await client.exchange("GET", f"{responder.url}/first")
-    with pytest.raises(Cut):
+    with pytest.raises(ConnectionCut):
         await client.exchange(method, f"{responder.url}/cut")
     assert len(responder.open_writers) == 0, "the second went over the connection of the first"
     assert [asked.path for asked in responder.asked] == ["/first", "/cut"]
@@ -58,17 +65,17 @@ async def test_a_call_whose_kept_connection_goes_is_never_sent_twice(client, res
 @pytest.mark.parametrize(
     ("reply", "word"),
     [
-        (CUT, Cut),
-        (Raw(HEAD), Cut),
-        (Raw(HEAD + b"\r\nhalf"), Lost),
-        (Raw(b"HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel"), Lost),
-        (Raw(b"HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\nzzz\r\n\r\n"), Nonsense),
-        (Raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), Nonsense),
-        (Raw(b"HTTP/1.1 200 x\r\nx: " + b"y" * 100_000 + b"\r\n\r\n"), Nonsense),
-        (Raw(b"HTTP/1.1 200 x\r\ncontent-length: ten\r\n\r\n"), Nonsense),
-        (Raw(b"HTTP/1.1 200 x\r\ncontent-length: 1073741824\r\n\r\n"), Nonsense),
-        (gzipped(b"no gzip at all"), Lost),
-        (gzipped(gzip.compress(b" " * (http.LARGEST_ANSWER + 1))), Nonsense),
+        (CUT, ConnectionCut),
+        (Raw(HEAD), ConnectionCut),
+        (Raw(HEAD + b"\r\nhalf"), AnswerLost),
+        (Raw(b"HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel"), AnswerLost),
+        (Raw(b"HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\nzzz\r\n\r\n"), InvalidAnswer),
+        (Raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), InvalidAnswer),
+        (Raw(b"HTTP/1.1 200 x\r\nx: " + b"y" * 100_000 + b"\r\n\r\n"), InvalidAnswer),
+        (Raw(b"HTTP/1.1 200 x\r\ncontent-length: ten\r\n\r\n"), InvalidAnswer),
+        (Raw(b"HTTP/1.1 200 x\r\ncontent-length: 1073741824\r\n\r\n"), InvalidAnswer),
+        (gzipped(b"no gzip at all"), AnswerLost),
+        (gzipped(gzip.compress(b" " * (http.LARGEST_ANSWER + 1))), InvalidAnswer),
     ],
 )
 async def test_each_answer_that_is_none_has_its_word(client, responder, reply, word):
@@ -82,14 +89,14 @@ async def test_each_answer_that_is_none_has_its_word(client, responder, reply, w
 async def test_nobody_there_and_no_such_name_were_surely_not_asked(client):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening
-        with pytest.raises(NotAsked):
+        with pytest.raises(RequestNotSent):
             await client.exchange("GET", f"http://127.0.0.1:{taken.getsockname()[1]}/")
 
     async def no_such_name(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
     asyncio.get_running_loop().getaddrinfo = no_such_name
-    with pytest.raises(NotAsked):
+    with pytest.raises(RequestNotSent):
         await client.exchange("GET", "https://rdvpermis.invalid/")
 
 
@@ -103,10 +110,10 @@ async def test_a_silent_server_is_lost_and_one_that_accepts_nothing_was_not_aske
         return CUT
 
     responder.replies["GET /silence"] = silence
-    with pytest.raises(Lost):
+    with pytest.raises(AnswerLost):
         await client.exchange("GET", f"{responder.url}/silence")
     never.set()
-    with pytest.raises(NotAsked):  # that side serves plain HTTP: the handshake never ends
+    with pytest.raises(RequestNotSent):  # that side serves plain HTTP: the handshake never ends
         await client.exchange("GET", responder.url.replace("http:", "https:"))
     await client.close()
 

@@ -14,8 +14,8 @@ from resapermis_kit.clock import new_id
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import HEADER, Principal
+from resapermis_testing.grpc_server import POLICIES
 from resapermis_testing.ports import free_port
-from resapermis_testing.running import POLICIES
 from resapermis_vault.operator import files
 
 from .conftest import INVENTED, PACKAGE

@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis_auth_gateway import tables, tokens
-from resapermis_auth_gateway.egress.token_store import Who
+from resapermis_auth_gateway.egress.token_store import TokenOwner
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
@@ -76,7 +76,7 @@ async def test_fifty_callers_on_two_replicas_refresh_once(make_world, responder)
     first = await make_world(responder.url, f"{responder.url}/realm")
     second = await make_world(responder.url, f"{responder.url}/realm", engine=first.engine, vault=first.vault)
     session = await first.sign_in(access_seconds=20)
-    who = Who(session, "school-1")
+    who = TokenOwner(session, "school-1")
     asking = [world.token_store.access(who, lambda _: 1) for world in (first, second) for _ in range(25)]
     got = {access.value for access in await asyncio.gather(*asking)}
     assert provider.refreshes == 1
@@ -90,7 +90,7 @@ async def test_an_expired_token_is_waited_for_by_the_other_replica(make_world, r
     provider.gate.clear()
     first = await make_world(responder.url, f"{responder.url}/realm")
     second = await make_world(responder.url, f"{responder.url}/realm", engine=first.engine, vault=first.vault)
-    who = Who(await first.sign_in(access_seconds=-1), "school-1")
+    who = TokenOwner(await first.sign_in(access_seconds=-1), "school-1")
     one = asyncio.create_task(first.token_store.access(who, lambda _: 1))
     await provider.entered.wait()
     two = asyncio.create_task(second.token_store.access(who, lambda _: 1))
@@ -196,10 +196,10 @@ async def test_a_sign_out_during_a_refresh_wins_and_the_new_token_is_revoked(wor
     provider = TokenEndpoint(responder)
     provider.gate.clear()
     session = await world.sign_in(access_seconds=-1)
-    waiting = asyncio.create_task(world.token_store.access(Who(session, "school-1"), lambda _: 1))
+    waiting = asyncio.create_task(world.token_store.access(TokenOwner(session, "school-1"), lambda _: 1))
     await provider.entered.wait()
     async with transaction(world.engine) as tx:
-        dropped = await tokens.drop(tx, world.vault, session_id=session, reason="signed_out", now=utc_now())
+        dropped = await tokens.end_tokens(tx, world.vault, session_id=session, reason="signed_out", now=utc_now())
     assert dropped == ["refresh-1"]
     provider.gate.set()
     with pytest.raises(Failure) as refused:
@@ -212,7 +212,7 @@ async def test_a_sign_out_during_a_refresh_wins_and_the_new_token_is_revoked(wor
 async def test_a_caller_who_gives_up_does_not_lose_the_rotated_token(world, responder):
     provider = TokenEndpoint(responder)
     provider.gate.clear()
-    who = Who(await world.sign_in(access_seconds=-1), "school-1")
+    who = TokenOwner(await world.sign_in(access_seconds=-1), "school-1")
     impatient = asyncio.create_task(world.token_store.access(who, lambda _: 1))
     await provider.entered.wait()
     impatient.cancel()
@@ -233,7 +233,7 @@ async def test_a_pair_is_not_lost_while_the_database_restarts(world, responder, 
         return await written(*arguments)
 
     monkeypatch.setattr(tokens, "renewed", renewed)
-    who = Who(await world.sign_in(access_seconds=-1), "school-1")
+    who = TokenOwner(await world.sign_in(access_seconds=-1), "school-1")
     assert (await world.token_store.access(who, lambda _: 1)).value == "access-2"
     assert (provider.refreshes, away) == (1, [])
 
@@ -241,13 +241,13 @@ async def test_a_pair_is_not_lost_while_the_database_restarts(world, responder, 
 async def test_while_the_provider_stumbles_a_standing_token_serves_and_an_ended_one_is_down(world, responder):
     responder.replies["POST /token"] = (503, b"<html>")
     standing, ended = await world.sign_in(access_seconds=20), await world.sign_in(access_seconds=-1)
-    assert (await world.token_store.access(Who(standing, "school-1"), lambda _: 1)).value == "access-1"
+    assert (await world.token_store.access(TokenOwner(standing, "school-1"), lambda _: 1)).value == "access-1"
     with pytest.raises(Failure) as refused:
-        await world.token_store.access(Who(ended, "school-1"), lambda _: 1)
+        await world.token_store.access(TokenOwner(ended, "school-1"), lambda _: 1)
     assert refused.value.code == Code.CODE_RDVPERMIS_DOWN
     assert [row.dead_at for row in await rows(world)] == [None, None]
     TokenEndpoint(responder)
-    assert (await world.token_store.access(Who(ended, "school-1"), lambda _: 1)).value == "access-2"
+    assert (await world.token_store.access(TokenOwner(ended, "school-1"), lambda _: 1)).value == "access-2"
 
 
 async def test_a_session_outlives_a_quiet_half_hour(world, responder):
@@ -264,10 +264,10 @@ async def test_a_session_outlives_a_quiet_half_hour(world, responder):
 async def test_a_second_token_for_a_session_is_refused_by_the_database(world):
     session = await world.sign_in()
     (token,) = await tokens.of_sessions(world.engine, [session])
-    again = tokens.Pair("a", utc_now(), "r", None)
+    again = tokens.TokenPair("a", utc_now(), "r", None)
     with pytest.raises(sa.exc.IntegrityError):
         async with transaction(world.engine) as tx:
-            await tokens.keep(
+            await tokens.store(
                 tx,
                 world.vault,
                 again,
@@ -289,8 +289,12 @@ async def test_sessions_of_one_moment_share_a_statement_and_each_has_its_own_tok
 
     sessions = [await world.sign_in(f"school-{n}", access=f"access-{n}") for n in range(4)]
     monkeypatch.setattr(Statement, "run", counted)
-    asked = [Who(session, f"school-{n}") for n, session in enumerate(sessions)]
-    asked += [Who(sessions[0], "school-1"), Who(new_id(), "school-1"), Who(sessions[2], "school-2")]
+    asked = [TokenOwner(session, f"school-{n}") for n, session in enumerate(sessions)]
+    asked += [
+        TokenOwner(sessions[0], "school-1"),
+        TokenOwner(new_id(), "school-1"),
+        TokenOwner(sessions[2], "school-2"),
+    ]
     got = await asyncio.gather(*(world.token_store.access(who, lambda _: 1) for who in asked), return_exceptions=True)
     assert [one.value for one in (*got[:4], got[6])] == ["access-0", "access-1", "access-2", "access-3", "access-2"]
     assert [one.code for one in got[4:6]] == [Code.CODE_RECONNECT_NEEDED] * 2  # another school's session; nobody's
@@ -309,11 +313,11 @@ async def test_who_signed_out_while_others_were_looked_up_is_not_found(world, mo
 
     early, late = await world.sign_in(), await world.sign_in("school-2")
     monkeypatch.setattr(Statement, "run", held_up)
-    first = asyncio.create_task(world.token_store.access(Who(early, "school-1"), lambda _: 1))
+    first = asyncio.create_task(world.token_store.access(TokenOwner(early, "school-1"), lambda _: 1))
     await began.wait()
     async with transaction(world.engine) as tx:
-        await tokens.drop(tx, world.vault, reason="sign_out", now=utc_now(), session_id=late)
-    second = asyncio.create_task(world.token_store.access(Who(late, "school-2"), lambda _: 1))
+        await tokens.end_tokens(tx, world.vault, reason="sign_out", now=utc_now(), session_id=late)
+    second = asyncio.create_task(world.token_store.access(TokenOwner(late, "school-2"), lambda _: 1))
     await asyncio.sleep(0)
     gate.set()
     assert (await first).value == "access-1"
@@ -326,7 +330,7 @@ async def test_an_unreadable_token_harms_nobody_who_asks_beside_it(world):
     broken, whole = await world.sign_in(), await world.sign_in("school-2")
     async with transaction(world.engine) as tx:
         await tx.execute(sa.update(tables.tokens).where(tables.tokens.c.session_id == broken).values(access=b"dust"))
-    asked = (Who(broken, "school-1"), Who(whole, "school-2"))
+    asked = (TokenOwner(broken, "school-1"), TokenOwner(whole, "school-2"))
     one, other = await asyncio.gather(
         *(world.token_store.access(who, lambda _: 1) for who in asked), return_exceptions=True
     )

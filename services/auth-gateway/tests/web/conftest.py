@@ -43,8 +43,8 @@ from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.process.telemetry import Health
 from resapermis_kit.rpc.auth import caller
 from resapermis_kit.rpc.authorization import Authorizer
+from resapermis_testing.grpc_server import POLICIES, RunningServer, Serve
 from resapermis_testing.postgres import MakeEngine
-from resapermis_testing.running import POLICIES, Running, Serve
 from resapermis_vault.keyset import new_document
 
 PUBLIC = "https://resapermis.test"
@@ -260,7 +260,7 @@ class World:
     app: ASGIApp
     provider: Hostile
     clock: Clock
-    running: dict[str, Running] = field(default_factory=dict)
+    running: dict[str, RunningServer] = field(default_factory=dict)
     public: str = PUBLIC
     issuer: str = ISSUER
     cookie: str = COOKIE
@@ -284,8 +284,10 @@ class World:
             account = accounts.Account(account_id, school, (role,), key, profile)
             await accounts.save_account(tx, ISSUER, str(account_id), account, now)
             await queries.start_session(tx, digest(cookie), session)
-            pair = tokens.Pair("access-1", now + timedelta(minutes=5), f"refresh-{cookie}", now + timedelta(minutes=30))
-            await tokens.keep(
+            pair = tokens.TokenPair(
+                "access-1", now + timedelta(minutes=5), f"refresh-{cookie}", now + timedelta(minutes=30)
+            )
+            await tokens.store(
                 tx,
                 self.dependencies.sessions.vault,
                 pair,
@@ -346,7 +348,7 @@ async def make_world(
     channels: list[grpc.aio.Channel] = []
 
     async def make(
-        running: dict[str, Running] | None = None,
+        running: dict[str, RunningServer] | None = None,
         *,
         engine: AsyncEngine | None = None,
         now: Any = clock,

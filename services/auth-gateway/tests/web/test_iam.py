@@ -11,7 +11,7 @@ from resapermis_auth_gateway.iam.servicer import IamServicer
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
-from resapermis_testing.running import Serve
+from resapermis_testing.grpc_server import Serve
 
 
 @pytest.fixture

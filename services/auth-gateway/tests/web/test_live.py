@@ -23,8 +23,8 @@ from resapermis_auth_gateway.web_process import http_server
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.wire import BATCH_SIZE
 from resapermis_testing.eventually import eventually
+from resapermis_testing.grpc_server import Serve
 from resapermis_testing.ports import free_port
-from resapermis_testing.running import Serve
 
 pytestmark = pytest.mark.req("S-04")
 FEED = "/api/v1/notifications/stream"

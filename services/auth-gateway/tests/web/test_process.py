@@ -13,9 +13,9 @@ import httpx2
 import pytest
 
 from resapermis_testing.eventually import eventually
+from resapermis_testing.grpc_server import POLICIES
 from resapermis_testing.nats import Nats
 from resapermis_testing.ports import free_port
-from resapermis_testing.running import POLICIES
 
 pytestmark = pytest.mark.req("S-04", "S-05")
 

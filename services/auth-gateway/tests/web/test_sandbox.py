@@ -23,9 +23,9 @@ from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.egress.token_store import TokenStore
 from resapermis_kit.clock import utc_now
 from resapermis_kit.events.outbox import Outbox
+from resapermis_testing.grpc_server import Serve
 from resapermis_testing.ports import free_port
 from resapermis_testing.postgres import MakeEngine
-from resapermis_testing.running import Serve
 from resapermis_vault.keyset import Keyset
 
 pytestmark = pytest.mark.req("S-01", "S-02", "S-03")

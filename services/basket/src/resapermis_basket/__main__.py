@@ -17,7 +17,7 @@ from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
 from resapermis_basket.workers import add_workers
 from resapermis_kit.clock import new_id
-from resapermis_kit.process import run
+from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
 
 PACKAGE = "resapermis_basket"
@@ -48,7 +48,7 @@ async def serve() -> None:
     """Run until asked to stop."""
     settings = Settings()
     descriptors = [event.DESCRIPTOR for event in EVENTS]
-    await run.serve("basket", PACKAGE, settings, descriptors, lambda process: build(process, settings))
+    await run_loop.serve("basket", PACKAGE, settings, descriptors, lambda process: build(process, settings))
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
     if commands.is_ours(sys.argv[1:]):
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # the answer alone on the terminal
         sys.exit(asyncio.run(commands.run(sys.argv[1:], Settings())))
-    sys.exit(run.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, serve))
+    sys.exit(run_loop.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, serve))
 
 
 if __name__ == "__main__":

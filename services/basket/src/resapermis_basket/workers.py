@@ -16,7 +16,7 @@ from resapermis_basket.opening.preparation import drop_unused
 from resapermis_basket.reconcile.doubts import doubt_everything, settle_doubts
 from resapermis_basket.reconcile.expiry import expire_and_warn, finish
 from resapermis_basket.reconcile.outside_changes import Reconciliation
-from resapermis_basket.reconcile.received import act_on_events, on_mandate_changed, on_slot_withdrawn
+from resapermis_basket.reconcile.received_events import act_on_events, on_mandate_changed, on_slot_withdrawn
 from resapermis_basket.reconcile.release import give_back
 from resapermis_kit.process import invariants as kit_invariants
 from resapermis_kit.process.process import Process
@@ -34,7 +34,7 @@ def add_workers(process: Process, dependencies: Dependencies, admission: Admissi
     process.every(settings.results_round_seconds, "results", partial(poll_results, dependencies))
     process.every(settings.compliance_round_seconds, "compliance", partial(check_nightly, dependencies))
     process.every(settings.drop_round_seconds, "drop", partial(drop_unused, dependencies))
-    process.every(DAY_SECONDS, "invariants of the past", partial(check_the_past, process.engine))
+    process.every(DAY_SECONDS, "invariants of the past", partial(check_all_lines, process.engine))
     process.invariants |= {**invariants.LATELY, **invariants.IN_TIME}
     process.after_restore.append(partial(doubt_everything, dependencies))
     process.consume("scheduling-rules", {SlotWithdrawn: on_slot_withdrawn})
@@ -54,6 +54,6 @@ async def _act_and_settle(dependencies: Dependencies) -> None:
     await settle_doubts(dependencies)
 
 
-async def check_the_past(engine: AsyncEngine) -> None:
+async def check_all_lines(engine: AsyncEngine) -> None:
     """All lines that ever were, once a day and at each start: seconds of one core for millions of them."""
     await kit_invariants.check(engine, invariants.EVER)

@@ -7,7 +7,7 @@ from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.mandate.v1.events_pb2 import CandidateCreated, MandateChanged
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis_kit.clock import new_id
-from resapermis_kit.process import run
+from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
 from resapermis_mandate.identities import Identities
 from resapermis_mandate.mandates import Mandates
@@ -44,12 +44,12 @@ async def serve() -> None:
     """Run until told to stop."""
     settings = Settings()
     published = [MandateChanged.DESCRIPTOR, CandidateCreated.DESCRIPTOR]
-    await run.serve("mandate", PACKAGE, settings, published, lambda process: build(process, settings))
+    await run_loop.serve("mandate", PACKAGE, settings, published, lambda process: build(process, settings))
 
 
 def main() -> None:
     """Entry point."""
-    sys.exit(run.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, serve))
+    sys.exit(run_loop.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, serve))
 
 
 if __name__ == "__main__":

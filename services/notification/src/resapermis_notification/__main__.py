@@ -17,7 +17,7 @@ from resapermis.scheduling.v1.events_pb2 import (
     ThresholdReached,
 )
 from resapermis_kit.clock import new_id
-from resapermis_kit.process import run
+from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
 from resapermis_kit.process.settings import ServiceSettings
 from resapermis_notification.mails.delivery import Deliveries
@@ -68,12 +68,12 @@ async def serve() -> None:
     """Run until told to stop."""
     settings = Settings()
     published = [NoticePosted.DESCRIPTOR]
-    await run.serve("notification", PACKAGE, settings, published, lambda process: build(process, settings))
+    await run_loop.serve("notification", PACKAGE, settings, published, lambda process: build(process, settings))
 
 
 def main() -> None:
     """Entry point. Migrating needs no mail server."""
-    sys.exit(run.main(sys.argv[1:], PACKAGE, lambda: ServiceSettings().database_url, serve))
+    sys.exit(run_loop.main(sys.argv[1:], PACKAGE, lambda: ServiceSettings().database_url, serve))
 
 
 if __name__ == "__main__":

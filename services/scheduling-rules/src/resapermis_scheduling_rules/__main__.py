@@ -18,12 +18,12 @@ from resapermis_kit.clock import Clock, new_id
 from resapermis_kit.errors import Failure
 from resapermis_kit.events.event import BatchHandler
 from resapermis_kit.events.outbox import Outbox
-from resapermis_kit.process import run
+from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
 from resapermis_kit.rpc.batcher import Batcher
 from resapermis_scheduling_rules import events, invariants
-from resapermis_scheduling_rules.availability.absences import Absences
-from resapermis_scheduling_rules.availability.ical.run import Reader
+from resapermis_scheduling_rules.availability.commands import UnavailabilityCommands
+from resapermis_scheduling_rules.availability.ical.reader_process import CalendarReader
 from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
 from resapermis_scheduling_rules.evaluation import preview, queries, restrictions, thresholds
 from resapermis_scheduling_rules.evaluation.evaluator import Evaluator
@@ -34,19 +34,19 @@ from resapermis_scheduling_rules.mirror.poller import Poller
 from resapermis_scheduling_rules.parameters import change
 from resapermis_scheduling_rules.parameters.queries import Rulebooks
 from resapermis_scheduling_rules.peers import SingleFlight
-from resapermis_scheduling_rules.school.people import People, SchoolTasks
 from resapermis_scheduling_rules.school.queries import note_reached
 from resapermis_scheduling_rules.school.schools import Schools
+from resapermis_scheduling_rules.school.staff_commands import SchoolTasks, StaffCommands
 from resapermis_scheduling_rules.school_servicer import SchoolServicer
 from resapermis_scheduling_rules.search.freshness import Freshness
 from resapermis_scheduling_rules.search.search import SlotSearch
 from resapermis_scheduling_rules.servicer import SchedulingServicer
 from resapermis_scheduling_rules.settings import Settings
-from resapermis_scheduling_rules.watching.favourites import Favourites
-from resapermis_scheduling_rules.watching.matcher import Matcher
-from resapermis_scheduling_rules.watching.queries import add_news
-from resapermis_scheduling_rules.watching.saved_searches import SavedSearches
-from resapermis_scheduling_rules.watching.wishes import WishReader
+from resapermis_scheduling_rules.watchlist.favourites import Favourites
+from resapermis_scheduling_rules.watchlist.matcher import Matcher
+from resapermis_scheduling_rules.watchlist.poll_demand import PollDemandReader
+from resapermis_scheduling_rules.watchlist.queries import add_news
+from resapermis_scheduling_rules.watchlist.saved_searches import SavedSearches
 from resapermis_scheduling_rules.workers import Lines, forget
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def main() -> int:
     """Command line: `migrate`, `parameter …` (see parameters/change.py), or nothing to serve."""
     if sys.argv[1:2] == ["parameter"]:
         try:
-            print(asyncio.run(change.command(sys.argv[2:], Settings().database_url, preview.of)))  # noqa: T201 - a command line speaks
+            print(asyncio.run(change.command(sys.argv[2:], Settings().database_url, preview.preview)))  # noqa: T201 - a command line speaks
         except Failure as failure:
             print(f"{failure.name}: {failure.detail}", file=sys.stderr)  # noqa: T201
             return 1
         return 0
-    return run.main(
+    return run_loop.main(
         sys.argv[1:],
         PACKAGE,
         lambda: Settings().database_url,
@@ -93,7 +93,7 @@ class Rooms:
     planner: PollPlanner
     favourites: Favourites
     matcher: Matcher
-    absences: Absences
+    unavailabilities: UnavailabilityCommands
     school_tasks: SchoolTasks
     lines: Lines
     scheduling: SchedulingServicer
@@ -117,20 +117,20 @@ def assemble(
         now,
         at_once=settings.polls_at_once,
         per_minute=settings.polls_per_minute,
-        behind=settings.polls_behind,
+        in_background=settings.polls_behind,
         note_reached=note_reached,
-        note_came=add_news,
+        note_newly_free=add_news,
     )
     freshness = Freshness(
         engine, schools, rulebooks, poller, single_flight, now, first_poll_seconds=settings.first_poll_seconds
     )
     favourites = Favourites(engine, egress, outbox, now, single_flight)
-    people, standings = People(engine, outbox, now, announce), CandidateStandings(engine, outbox, now)
-    absences = Absences(engine, outbox, Reader(settings.calendar_seconds), now, new_id)
+    people, standings = StaffCommands(engine, outbox, now, announce), CandidateStandings(engine, outbox, now)
+    unavailabilities = UnavailabilityCommands(engine, outbox, CalendarReader(settings.calendar_seconds), now, new_id)
     scheduling = SchedulingServicer(
         engine,
         SlotSearch(engine, schools, centres, rulebooks, freshness, now),
-        Evaluator(Batcher(partial(queries.known, engine)), schools, rulebooks, now),
+        Evaluator(Batcher(partial(queries.read_facts, engine)), schools, rulebooks, now),
         thresholds.Thresholds(engine, schools, rulebooks, now),
         favourites,
         SavedSearches(engine, outbox, schools, now),
@@ -142,15 +142,15 @@ def assemble(
         schools=schools,
         centres=centres,
         poller=poller,
-        planner=PollPlanner(engine, egress, poller, now, WishReader(engine), most=settings.plan_polls),
+        planner=PollPlanner(engine, egress, poller, now, PollDemandReader(engine), most=settings.plan_polls),
         favourites=favourites,
         matcher=Matcher(engine, outbox, schools, rulebooks, now),
-        absences=absences,
+        unavailabilities=unavailabilities,
         school_tasks=SchoolTasks(engine, outbox, now, announce),
         lines=Lines(outbox, now),
         scheduling=scheduling,
         school=SchoolServicer(engine, schools, people, standings, now),
-        availability=AvailabilityServicer(engine, outbox, schools, absences, now, new_token),
+        availability=AvailabilityServicer(engine, outbox, schools, unavailabilities, now, new_token),
     )
 
 
@@ -179,8 +179,8 @@ async def _serve() -> None:
         )
         process.invariants |= invariants.ALWAYS
         process.closers += [rooms.poller.close, rooms.single_flight.close]
-        process.every(600, "roll", rooms.absences.roll)
-        process.every(3600, "forget_absences", rooms.absences.forget)
+        process.every(600, "roll", rooms.unavailabilities.extend_recurrences)
+        process.every(3600, "forget_absences", rooms.unavailabilities.forget)
         process.every(60, "fte", rooms.school_tasks.compute)
         process.every(300, "endings", rooms.school_tasks.warn)
         process.every(3600, "forget_hours", rooms.school_tasks.forget)
@@ -190,7 +190,7 @@ async def _serve() -> None:
             process.every(settings.plan_seconds, "plan", rooms.planner.round)
             process.every(FAVOURITES_SECONDS, "favourites", rooms.favourites.round)
 
-    await run.serve(NAME, PACKAGE, settings, events.EVENTS, build)
+    await run_loop.serve(NAME, PACKAGE, settings, events.EVENTS, build)
 
 
 if __name__ == "__main__":

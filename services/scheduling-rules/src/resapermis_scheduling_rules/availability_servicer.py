@@ -1,4 +1,4 @@
-"""scheduling.v1.AvailabilityService: thin; acts are in absences.py, calendars read in ical/, feeds made in feed.py."""
+"""scheduling.v1.AvailabilityService: thin; the acts are in availability/commands.py, calendars read in ical/, feeds made in feed.py."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,10 +14,10 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.availability import feed, queries, wire
-from resapermis_scheduling_rules.availability.absences import Absences
+from resapermis_scheduling_rules.availability.commands import UnavailabilityCommands
 from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.peers import asker
-from resapermis_scheduling_rules.school import staff_queries as people
+from resapermis_scheduling_rules.school import staff_queries
 from resapermis_scheduling_rules.school.schools import Schools
 from resapermis_scheduling_rules.wire import word
 
@@ -32,25 +32,25 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         engine: AsyncEngine,
         outbox: Outbox,
         schools: Schools,
-        absences: Absences,
+        unavailabilities: UnavailabilityCommands,
         now: Clock,
         new_token: Callable[[], str],
     ) -> None:
         """`new_token` makes 256 random bits, URL-safe."""
-        self._engine, self._outbox, self._schools, self._absences = engine, outbox, schools, absences
+        self._engine, self._outbox, self._schools, self._unavailabilities = engine, outbox, schools, unavailabilities
         self._now, self._new_token = now, new_token
 
     async def AddUnavailability(
         self, request: pb.AddUnavailabilityRequest, context: Any
     ) -> pb.AddUnavailabilityResponse:
         """Keep when somebody or something is not free, once by its request id; answers the bookings that it meets."""
-        return await self._absences.add(caller().school(), request, await self._home())
+        return await self._unavailabilities.add(caller().school(), request, await self._home())
 
     async def RemoveUnavailability(
         self, request: pb.RemoveUnavailabilityRequest, context: Any
     ) -> pb.RemoveUnavailabilityResponse:
         """Delete a declaration with its times. NOT_FOUND: the school has none of this id."""
-        await self._absences.remove(caller().school(), word(request.id, "id"))
+        await self._unavailabilities.remove(caller().school(), word(request.id, "id"))
         return pb.RemoveUnavailabilityResponse()
 
     async def ListUnavailabilities(
@@ -59,14 +59,16 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         """Occurrences in a window, of one subject or of all."""
         subject = wire.subject_of(request.subject, "subject") if request.HasField("subject") else None
         since, until = wire.window_of(request, self._now())
-        found = await self._absences.window(caller().school().school_id, subject, since, until)
+        found = await self._unavailabilities.window(caller().school().school_id, subject, since, until)
         return pb.ListUnavailabilitiesResponse(occurrences=[wire.occurrence(one) for one in found])
 
     async def ImportCalendar(self, request: pb.ImportCalendarRequest, context: Any) -> pb.ImportCalendarResponse:
         """Keep a calendar's busy times in place of the subject's earlier import."""
         subject = wire.subject_of(request.subject, "subject")
         zone = zone_of(await self._home())
-        kept, left_out = await self._absences.bring(caller().school(), subject, request.calendar, zone)
+        kept, left_out = await self._unavailabilities.import_calendar(
+            caller().school(), subject, request.calendar, zone
+        )
         return pb.ImportCalendarResponse(kept=kept, left_out=left_out)
 
     async def CreateFeed(self, request: pb.CreateFeedRequest, context: Any) -> pb.CreateFeedResponse:
@@ -78,7 +80,7 @@ class AvailabilityServicer(AvailabilityServiceServicer):
             self._now(),
         )
         async with transaction(self._engine) as tx:
-            if not await people.terms(tx, who.school_id, trainer_id):
+            if not await staff_queries.terms(tx, who.school_id, trainer_id):
                 raise Failure(Code.CODE_NOT_FOUND, "the school has no trainer by this id")
             await queries.keep_feed(tx, who.school_id, trainer_id, feed.digest(token), who.account_id, now)
             await self._outbox.add(tx, now, events.did(who, "feed.create", "trainer", trainer_id, {}))

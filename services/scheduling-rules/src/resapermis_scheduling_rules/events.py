@@ -19,7 +19,7 @@ from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules.domain.days import instant
 from resapermis_scheduling_rules.domain.parameters import Parameter, Proposal, plain_number
 from resapermis_scheduling_rules.domain.polls import Poll
-from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.quota import ThresholdKey
 
 EVENTS = (
     SlotWithdrawn.DESCRIPTOR,
@@ -85,21 +85,21 @@ def withdrawn(slot_ids: Sequence[str], poll: Poll, at: datetime) -> list[Message
     return published
 
 
-def threshold_reached(school_id: str, place: Place, taken: int, limit: int) -> list[Message]:
+def threshold_reached(school_id: str, place: ThresholdKey, taken: int, limit: int) -> list[Message]:
     """A school took a share of its threshold of which it is warned."""
     facts = _words(place) | {"taken": str(taken), "limit": str(limit)}
     event = ThresholdReached(school_id=school_id, **_words(place), taken=taken, limit=limit)
     return [event, happened(school_id, "threshold.reach", "school", school_id, facts)]
 
 
-def threshold_differs(school_id: str, place: Place, ours: int, theirs: int) -> list[Message]:
+def threshold_differs(school_id: str, place: ThresholdKey, ours: int, theirs: int) -> list[Message]:
     """Our threshold and RdvPermis' figure differ: the lower one blocks, the school is notified."""
     facts = _words(place) | {"ours": str(ours), "theirs": str(theirs)}
     event = ThresholdDiffers(school_id=school_id, **_words(place), ours=ours, theirs=theirs)
     return [event, happened(school_id, "threshold.differ", "school", school_id, facts)]
 
 
-def _words(place: Place) -> dict[str, str]:
+def _words(place: ThresholdKey) -> dict[str, str]:
     return {"department": place.department, "month": place.month, "category": place.category}
 
 

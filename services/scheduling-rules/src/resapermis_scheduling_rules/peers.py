@@ -49,7 +49,7 @@ def reason(failure: Failure) -> str:
     return _REASONS.get(failure.code, DOWN)
 
 
-class Memory(Generic[V]):
+class TtlCache(Generic[V]):
     """Values remembered for a few seconds; the whole is dropped rather than grow without end."""
 
     def __init__(self, now: Clock, seconds: float) -> None:
@@ -92,7 +92,7 @@ class SingleFlight:
         """Share one run of `work` with everybody who wants the same; its Failure goes to all."""
         await asyncio.shield(self._shared(key, work))
 
-    def behind(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[Any]:
+    def in_background(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[Any]:
         """Run `work` once behind the answer; a Failure is logged, what was known before stays in force."""
 
         async def quietly() -> None:

@@ -1,4 +1,4 @@
-"""scheduling.v1.SchoolService: thin; acts are in people.py, FTE in fte.py."""
+"""scheduling.v1.SchoolService: thin; acts are in staff_commands.py, FTE in fte.py."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ from resapermis_scheduling_rules.peers import asker
 from resapermis_scheduling_rules.school import queries as schools
 from resapermis_scheduling_rules.school import staff_queries, wire
 from resapermis_scheduling_rules.school.fte import next_night, oldest_month
-from resapermis_scheduling_rules.school.people import People
 from resapermis_scheduling_rules.school.schools import Schools
+from resapermis_scheduling_rules.school.staff_commands import StaffCommands
 from resapermis_scheduling_rules.wire import moment, timestamp
 
 
@@ -28,7 +28,7 @@ class SchoolServicer(SchoolServiceServicer):
         self,
         engine: AsyncEngine,
         schools: Schools,
-        people: People,
+        people: StaffCommands,
         standings: CandidateStandings,
         now: Clock,
         make_id: NewId = new_id,

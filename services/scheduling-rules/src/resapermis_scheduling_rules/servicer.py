@@ -14,8 +14,8 @@ from resapermis_scheduling_rules.parameters import wire
 from resapermis_scheduling_rules.parameters.queries import all_parameters
 from resapermis_scheduling_rules.peers import asker
 from resapermis_scheduling_rules.search.search import SlotSearch
-from resapermis_scheduling_rules.watching.favourites import Favourites
-from resapermis_scheduling_rules.watching.saved_searches import SavedSearches
+from resapermis_scheduling_rules.watchlist.favourites import Favourites
+from resapermis_scheduling_rules.watchlist.saved_searches import SavedSearches
 
 
 class SchedulingServicer(SchedulingServiceServicer):

@@ -12,7 +12,7 @@ from resapermis_kit.errors import Failure, malformed
 from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.quota import Place, Quota, next_pace_change, pace_day, paced
+from resapermis_scheduling_rules.domain.quota import Quota, ThresholdKey, next_pace_change, pace_day, paced
 from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
 
 LONGEST_ACTION = 100
@@ -115,7 +115,7 @@ def _slot(known: Slot, status: Status, opens_to_all_at: datetime) -> pb.Slot:
     )
 
 
-def threshold(place: Place, quota: Quota, parameters: Parameters, now: datetime, held: int = 0) -> pb.Threshold:
+def threshold(place: ThresholdKey, quota: Quota, parameters: Parameters, now: datetime, held: int = 0) -> pb.Threshold:
     """A threshold → pb.Threshold: what is taken, what may be by today and in all, what is left, and when that next changes."""
     limit_today = paced(quota.limit, pace_day(place.month, place.department, now), parameters)
     return pb.Threshold(

@@ -13,16 +13,16 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events.event import Event
 from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules.availability import events as availability_events
-from resapermis_scheduling_rules.availability.absences import met_of
-from resapermis_scheduling_rules.domain.availability import KeptLine
+from resapermis_scheduling_rules.availability.commands import conflicts_of_bookings
+from resapermis_scheduling_rules.domain.availability import CountedLine
 from resapermis_scheduling_rules.domain.days import month_of
-from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.quota import ThresholdKey
 from resapermis_scheduling_rules.domain.slots import Status
 from resapermis_scheduling_rules.evaluation import restrictions, thresholds
 from resapermis_scheduling_rules.evaluation.restriction_queries import forget_restrictions
 from resapermis_scheduling_rules.mirror import queries
 from resapermis_scheduling_rules.school import queries as schools
-from resapermis_scheduling_rules.watching import queries as watching
+from resapermis_scheduling_rules.watchlist import queries as watchlist
 
 log = structlog.get_logger()
 COUNTED = {
@@ -51,14 +51,14 @@ class Lines:
 
         Of a slot and of a line the batch's last word stands, so each is written once, in few statements for all.
         """
-        marks: dict[str, queries.Mark] = {}
-        counted: dict[str, KeptLine | None] = {}
-        to_publish: set[tuple[str, Place]] = set()
+        marks: dict[str, queries.SlotMark] = {}
+        counted: dict[str, CountedLine | None] = {}
+        to_publish: set[tuple[str, ThresholdKey]] = set()
         for message, event in batch:
             mark = _mark(message, event.occurred_at)
             if mark is not None:
                 marks[message.slot_id] = mark
-            place = Place(message.department, message.month, message.category)
+            place = ThresholdKey(message.department, message.month, message.category)
             if (
                 message.to == basket.LINE_STATE_REFUSED
                 and message.reason.removeprefix("CODE_") == "RDVPERMIS_THRESHOLD"
@@ -80,7 +80,7 @@ class Lines:
         """Tell of bookings (line to school) that are new, perhaps made elsewhere, and meet what is declared as not free."""
         if booked:
             now = self._now()
-            met = await met_of(tx, booked, now)
+            met = await conflicts_of_bookings(tx, booked, now)
             await self._outbox.add(tx, now, *(availability_events.conflict(one) for one in met))
 
 
@@ -88,8 +88,8 @@ def _arrived(message: LineChanged) -> bool:
     return message.to == basket.LINE_STATE_BOOKED and getattr(message, "from") != basket.LINE_STATE_BOOKED
 
 
-def _kept(message: LineChanged, place: Place, at: datetime) -> KeptLine:
-    return KeptLine(
+def _kept(message: LineChanged, place: ThresholdKey, at: datetime) -> CountedLine:
+    return CountedLine(
         id=message.line_id,
         school_id=message.school_id,
         place=place,
@@ -106,18 +106,18 @@ def _kept(message: LineChanged, place: Place, at: datetime) -> KeptLine:
     )
 
 
-def _mark(message: LineChanged, at: datetime) -> queries.Mark | None:
+def _mark(message: LineChanged, at: datetime) -> queries.SlotMark | None:
     """What a change of a line states of its slot; None: nothing."""
     if message.to in OURS:
         until = message.expires_at.ToDatetime(UTC) if message.HasField("expires_at") else None
         live = message.to in {basket.LINE_STATE_HELD, basket.LINE_STATE_CONFIRMING}
-        return queries.Mark(message.slot_id, Status.TAKEN, message.school_id, until if live else None, at)
+        return queries.SlotMark(message.slot_id, Status.TAKEN, message.school_id, until if live else None, at)
     if message.to in FREED:
-        return queries.Mark(message.slot_id, Status.FREE, None, None, at)
+        return queries.SlotMark(message.slot_id, Status.FREE, None, None, at)
     # Refused without having asked RdvPermis: by what we know already, or think, and so no news of the slot.
     refused_there = (getattr(message, "from"), message.to) == (basket.LINE_STATE_ASKING, basket.LINE_STATE_REFUSED)
     if refused_there and message.reason.removeprefix("CODE_") in TAKEN_BY_OTHERS:
-        return queries.Mark(message.slot_id, Status.TAKEN, None, None, at)
+        return queries.SlotMark(message.slot_id, Status.TAKEN, None, None, at)
     return None
 
 
@@ -129,6 +129,6 @@ async def forget(engine: AsyncEngine, now: datetime) -> None:
     """Delete what is long past: polls and slots after 30 days, counts after a year."""
     async with transaction(engine) as tx:
         await queries.forget_past(tx, now)
-        await watching.forget_watching(tx, now)
+        await watchlist.forget_watchlist(tx, now)
         await schools.forget_months(tx, month_of((now - timedelta(days=365)).date()))
         await forget_restrictions(tx, now - timedelta(days=365), now - RESULT_VALID)

@@ -29,7 +29,7 @@ A promise is one small row; numbers in the rows themselves before publishing wou
 
 
 @dataclass(frozen=True)
-class Waiting:
+class NumberedRow:
     """An outbox row with its number, written or promised, on its way to the bus."""
 
     id: UUID
@@ -77,18 +77,18 @@ _KEEP = sa.text(
 """A promise of which all is published becomes the rows' numbers; where another relay was faster, nothing happens."""
 
 
-async def number_waiting(tx: Tx) -> list[Waiting]:
+async def number_unpublished(tx: Tx) -> list[NumberedRow]:
     """Promise waiting rows their numbers (oldest first, no gaps per stream) and return what is to be published now.
 
     Only the relay that holds the service's advisory lock may call this. The promise must have been committed before
     anything is published: a number that a consumer has seen never becomes another row's.
     """
     values = {"batch": BATCH, "streams": [EVENTS, RECORDS]}
-    return [Waiting(*row) for row in await tx.execute(_NUMBER, values)]
+    return [NumberedRow(*row) for row in await tx.execute(_NUMBER, values)]
 
 
-async def mark_published(tx: Tx, rows: Sequence[Waiting], ids: Collection[UUID], now: datetime) -> None:
-    """Remember that the bus acknowledged these ids, of the rows that `number_waiting` returned.
+async def mark_published(tx: Tx, rows: Sequence[NumberedRow], ids: Collection[UUID], now: datetime) -> None:
+    """Remember that the bus acknowledged these ids, of the rows that `number_unpublished` returned.
 
     A stream's promise is kept once all of it is published; until then its rows have their place in it, not their number.
     """

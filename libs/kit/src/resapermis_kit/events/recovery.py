@@ -35,7 +35,7 @@ AHEAD = Gauge(
 
 
 @dataclass(frozen=True)
-class Realigned:
+class RealignedStream:
     """A stream that had newer numbers on the bus than in the database."""
 
     stream: str
@@ -43,7 +43,7 @@ class Realigned:
     now: int
 
 
-async def align(engine: AsyncEngine, bus: Client, source: str) -> Sequence[Realigned]:
+async def align(engine: AsyncEngine, bus: Client, source: str) -> Sequence[RealignedStream]:
     """Go on numbering after the newest number in our own streams of the bus; return those the database was behind.
 
     Call before the first number is given. Anything returned means that the database was restored to the past.
@@ -65,7 +65,7 @@ async def align(engine: AsyncEngine, bus: Client, source: str) -> Sequence[Reali
         if newest > had:
             RESTORED.labels(stream).inc()
             log.error("outbox.behind_its_stream", source=source, stream=stream, had=had, now=newest)
-            realigned.append(Realigned(stream, had, newest))
+            realigned.append(RealignedStream(stream, had, newest))
     return realigned
 
 
@@ -82,7 +82,7 @@ async def _newest(bus: Client, stream: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def of_the_past(source: str, stream: str, position: int, answer: pb.ReplayResponse) -> bool:
+def source_was_restored(source: str, stream: str, position: int, answer: pb.ReplayResponse) -> bool:
     """Whether a source, asked for everything from our position on, turns out not to have come so far yet.
 
     It then was restored to the past together with its stream: what it publishes next would be taken for old. Logged and

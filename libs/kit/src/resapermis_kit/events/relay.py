@@ -17,7 +17,7 @@ from resapermis_kit.database.engine import single
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import numbering, wire
-from resapermis_kit.events.numbering import Waiting
+from resapermis_kit.events.numbering import NumberedRow
 from resapermis_kit.events.outbox import Outbox
 
 ACCUMULATE_SECONDS = 0.05
@@ -59,7 +59,7 @@ async def relay_round(engine: AsyncEngine, publisher: JetStreamContext, source: 
     """Number, publish and mark one batch; return how many rows it had."""
     each = single(engine)
     async with transaction(each) as tx:
-        rows = await numbering.number_waiting(tx)
+        rows = await numbering.number_unpublished(tx)
     if not rows:
         return 0
     results = await _publish(publisher, source, rows)
@@ -73,7 +73,7 @@ async def relay_round(engine: AsyncEngine, publisher: JetStreamContext, source: 
     return len(rows)
 
 
-async def _publish(publisher: JetStreamContext, source: str, rows: Sequence[Waiting]) -> list[Any]:
+async def _publish(publisher: JetStreamContext, source: str, rows: Sequence[NumberedRow]) -> list[Any]:
     """Send all, then wait for all acknowledgements; what failed or did not come stands in its row's place.
 
     The client gives no answer at all to a message that the server refuses (a full stream): it is waited for in vain, and

@@ -10,7 +10,7 @@ from resapermis.events.v1 import events_pb2 as pb
 from resapermis.events.v1 import events_pb2_grpc
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
-from resapermis_kit.events.numbering import BATCH, Waiting
+from resapermis_kit.events.numbering import BATCH, NumberedRow
 from resapermis_kit.events.outbox import EVENTS, RECORDS, outbox
 from resapermis_kit.events.wire import fill_envelope
 
@@ -46,8 +46,8 @@ async def replay(tx: Tx, source: str, request: pb.ReplayRequest) -> pb.ReplayRes
     kept = sa.select(sa.func.min(outbox.c.number)).where(outbox.c.stream == request.stream)
     values = {"stream": request.stream, "first": request.first_number, "last": request.last_number, "most": BATCH}
     response = pb.ReplayResponse(oldest_number=(await tx.execute(kept)).scalar() or 0)
-    for row in await tx.execute(_KEPT_ROWS, values):  # its columns are those of `Waiting`
-        fill_envelope(response.envelopes.add(), source, Waiting(*row))
+    for row in await tx.execute(_KEPT_ROWS, values):  # its columns are those of `NumberedRow`
+        fill_envelope(response.envelopes.add(), source, NumberedRow(*row))
     return response
 
 

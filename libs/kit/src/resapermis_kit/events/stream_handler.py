@@ -66,7 +66,7 @@ class StreamHandler:
         except Failure as failure:
             log.info("consumer.cannot_catch_up", source=self.source, code=failure.name)
             return
-        if not recovery.of_the_past(self.source, self.stream, position, answer):
+        if not recovery.source_was_restored(self.source, self.stream, position, answer):
             fresh = [event_of(one) for one in answer.envelopes if one.number > position]
             MISSED.labels(self.source, self.stream).inc(len(fresh))
             await self.handle(fresh)

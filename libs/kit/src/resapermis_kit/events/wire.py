@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.events.v1 import events_pb2 as pb
 from resapermis_kit.events.event import Event
-from resapermis_kit.events.numbering import Waiting
+from resapermis_kit.events.numbering import NumberedRow
 
 BATCH_SIZE = "resapermis-batch-size"
 """The header of a message with several events: how many."""
@@ -27,12 +27,12 @@ def subject_of(source: str, row_type: str) -> str:
     return f"{row_type}.{source}" if row_type == Record.DESCRIPTOR.full_name else row_type
 
 
-def in_batches(rows: Sequence[Waiting]) -> list[list[Waiting]]:
+def in_batches(rows: Sequence[NumberedRow]) -> list[list[NumberedRow]]:
     """Rows that follow each other in a stream and have one type, as many and as large as one message may be.
 
     Each message costs the server a write to its disk, and every client a wake-up: at an opening hundreds wait.
     """
-    batches: list[list[Waiting]] = []
+    batches: list[list[NumberedRow]] = []
     for row in sorted(rows, key=lambda row: (row.stream, row.number)):
         last = batches[-1] if batches else []
         fits = (
@@ -51,13 +51,13 @@ def in_batches(rows: Sequence[Waiting]) -> list[list[Waiting]]:
     return batches
 
 
-def message_of(source: str, batch: Sequence[Waiting]) -> Message:
+def message_of(source: str, batch: Sequence[NumberedRow]) -> Message:
     """The message that carries these rows: one of `in_batches`."""
     headers, payload = _single(source, batch[0]) if len(batch) == 1 else _batched(source, batch)
     return subject_of(source, batch[0].type), headers, payload
 
 
-def _single(source: str, row: Waiting) -> tuple[dict[str, str], bytes]:
+def _single(source: str, row: NumberedRow) -> tuple[dict[str, str], bytes]:
     headers = {
         "Nats-Msg-Id": str(row.id),
         "ce-specversion": "1.0",
@@ -71,7 +71,7 @@ def _single(source: str, row: Waiting) -> tuple[dict[str, str], bytes]:
     return headers, row.payload
 
 
-def _batched(source: str, rows: Sequence[Waiting]) -> tuple[dict[str, str], bytes]:
+def _batched(source: str, rows: Sequence[NumberedRow]) -> tuple[dict[str, str], bytes]:
     """Several events. Known by the first and their number: sent again it may have another size."""
     batch = pb.EventBatch()
     for row in rows:
@@ -86,7 +86,7 @@ def _batched(source: str, rows: Sequence[Waiting]) -> tuple[dict[str, str], byte
     return headers, batch.SerializeToString()
 
 
-def fill_envelope(envelope: pb.Envelope, source: str, row: Waiting) -> None:
+def fill_envelope(envelope: pb.Envelope, source: str, row: NumberedRow) -> None:
     """Write a row into an envelope of a batch or of a replay."""
     envelope.id, envelope.source, envelope.stream, envelope.number = str(row.id), source, row.stream, row.number
     envelope.type, envelope.payload, envelope.traceparent = row.type, row.payload, row.traceparent

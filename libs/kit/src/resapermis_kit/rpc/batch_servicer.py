@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from resapermis.batch.v1 import batch_pb2 as pb
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import HEADER
-from resapermis_kit.rpc.gate import Gate, Handler, Incoming
+from resapermis_kit.rpc.gate import Gate, Handler, IncomingCall
 from resapermis_kit.rpc.message_checks import Read, checked
 
 MOST_CALLS = 64
@@ -83,7 +83,7 @@ class BatchServicer:
             method = self._known.get(call.method)
             if method is None:
                 raise malformed("method", "not one of this service")
-            incoming = Incoming(service, metadata, left, method.read(call.request))
+            incoming = IncomingCall(service, metadata, left, method.read(call.request))
             async with asyncio.timeout(left):
                 answer = await self._gate.pass_in(method.path, method.answer, incoming, None)
         except Failure as failure:

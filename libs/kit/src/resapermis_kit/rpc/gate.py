@@ -36,7 +36,7 @@ _answered = functools.cache(ANSWERED.labels)
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class IncomingCall:
     """A call at the gate."""
 
     service: str
@@ -97,7 +97,7 @@ class Gate(grpc.aio.ServerInterceptor):
             remaining: float | None = context.time_remaining()  # None without a deadline, whatever the stubs say
             left = DEFAULT_DEADLINE_SECONDS if remaining is None else min(remaining, 60.0)
             try:
-                incoming = Incoming(_certified(context), metadata, left, request, twice)
+                incoming = IncomingCall(_certified(context), metadata, left, request, twice)
                 return await self.pass_in(method, inner, incoming, context)
             except Failure as refusal:
                 await context.abort_with_status(to_status(refusal))
@@ -119,7 +119,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
         return answer
 
-    async def pass_in(self, method: str, inner: Handler, incoming: Incoming, context: Any) -> Message:
+    async def pass_in(self, method: str, inner: Handler, incoming: IncomingCall, context: Any) -> Message:
         """Answer a call, or raise why not: always a Failure. In a task of its own: what it sets is the call's."""
         started, short = time.monotonic(), method.rpartition(".")[2]
         metadata = incoming.metadata
@@ -153,7 +153,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 span.set_attribute("resapermis.code", name)
                 _answered(short, name).observe(time.monotonic() - started)
 
-    def _who(self, incoming: Incoming) -> Caller:
+    def _who(self, incoming: IncomingCall) -> Caller:
         if incoming.twice:
             raise Failure(Code.CODE_UNAUTHENTICATED, "two principals in one call")
         token = incoming.metadata.get(HEADER)

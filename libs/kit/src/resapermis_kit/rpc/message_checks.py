@@ -39,7 +39,7 @@ def checked(deserialize: Callable[[bytes], Message]) -> Read:
             message = deserialize(data)
         except (DecodeError, RecursionError):
             return Unreadable("request", "not the message of this method")
-        if b"\0" in data or has_moments(message.DESCRIPTOR):  # else there is nothing to find, and nothing is walked
+        if b"\0" in data or has_timestamps(message.DESCRIPTOR):  # else there is nothing to find, and nothing is walked
             return next(_wrong(message, ""), message)
         return message
 
@@ -47,14 +47,14 @@ def checked(deserialize: Callable[[bytes], Message]) -> Read:
 
 
 @cache
-def has_moments(descriptor: Descriptor, above: tuple[str, ...] = ()) -> bool:
+def has_timestamps(descriptor: Descriptor, above: tuple[str, ...] = ()) -> bool:
     """Whether a message or one inside it has a Timestamp."""
     if descriptor.full_name == TIMESTAMP:
         return True
     if descriptor.full_name in above:
         return False
     inside = (field.message_type for field in descriptor.fields if field.message_type is not None)
-    return any(has_moments(one, (*above, descriptor.full_name)) for one in inside)
+    return any(has_timestamps(one, (*above, descriptor.full_name)) for one in inside)
 
 
 def _wrong(message: Message, path: str) -> Iterator[Unreadable]:

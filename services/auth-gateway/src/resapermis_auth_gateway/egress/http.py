@@ -24,28 +24,28 @@ KEPT_SECONDS = 4.0
 """An idle connection is closed so early that the other side rarely does it first, under a call of ours."""
 
 
-class NotAsked(Exception):
+class RequestNotSent(Exception):
     """No connection came about: the request never left."""
 
 
-class PoolFull(NotAsked):
+class PoolFull(RequestNotSent):
     """None of our connections became free in time; who would have been asked may be well."""
 
 
-class Cut(Exception):
+class ConnectionCut(Exception):
     """The connection went after the request may have left and before a byte of the answer came."""
 
 
-class Lost(Exception):
+class AnswerLost(Exception):
     """The answer stopped before its end, or did not come in time."""
 
 
-class Nonsense(ValueError):
+class InvalidAnswer(ValueError):
     """What came is no HTTP answer, or a body past LARGEST_ANSWER."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class HttpAnswer:
     """A whole HTTP answer. `headers` are asked for in any case."""
 
     status: int
@@ -75,7 +75,7 @@ class Client:
 
     async def exchange(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> Answered:
+    ) -> HttpAnswer:
         """Ask once and read the whole answer. NotAsked, Cut, Lost or Nonsense when none comes; TimeoutError is the caller's own."""
         await self._take_connection()
         try:
@@ -87,13 +87,13 @@ class Client:
                 skip_auto_headers=_NO_TYPE if body is None else None,
                 allow_redirects=False,
             ) as response:
-                return Answered(response.status, response.headers, await _whole(response))
+                return HttpAnswer(response.status, response.headers, await _whole(response))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NotAsked from error
+            raise RequestNotSent from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-            raise Lost from error
+            raise AnswerLost from error
         except aiohttp.ClientError as error:
-            raise Nonsense from error
+            raise InvalidAnswer from error
         finally:
             self._free.release()
 
@@ -122,7 +122,7 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         raise  # never left, and never repeated
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, ConnectionResetError) as error:
-        raise Cut from error
+        raise ConnectionCut from error
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:
@@ -136,7 +136,7 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
         else:
             return bytes(body)
     response.close()
-    raise Nonsense
+    raise InvalidAnswer
 
 
 def base_of(url: str) -> str:

@@ -9,8 +9,16 @@ from urllib.parse import urlencode
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from resapermis_auth_gateway.egress.http import Client, Cut, Lost, Nonsense, NotAsked, base_of, parse
-from resapermis_auth_gateway.tokens import Pair
+from resapermis_auth_gateway.egress.http import (
+    AnswerLost,
+    Client,
+    ConnectionCut,
+    InvalidAnswer,
+    RequestNotSent,
+    base_of,
+    parse,
+)
+from resapermis_auth_gateway.tokens import TokenPair
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Code, Failure
 
@@ -53,7 +61,7 @@ class Provider:
         self._id, self._secret = client_id, secret
         self._known: Discovery | None = None
 
-    async def refresh(self, refresh_token: str) -> Pair:
+    async def refresh(self, refresh_token: str) -> TokenPair:
         """Trade a refresh token for a new pair. InvalidGrant when it is over; RDVPERMIS_DOWN when the provider did not answer."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         asked_at = self._now()
@@ -64,7 +72,7 @@ class Provider:
             except ValueError:
                 raise _down("the provider's token answer does not fit") from None
             lasts = timedelta(seconds=grant.refresh_expires_in) if grant.refresh_expires_in else None
-            return Pair(
+            return TokenPair(
                 access=grant.access_token,
                 access_expires_at=asked_at + timedelta(seconds=grant.expires_in),
                 refresh=grant.refresh_token or refresh_token,
@@ -109,7 +117,7 @@ class Provider:
             async with asyncio.timeout(REFRESH_SECONDS):
                 answer = await self._client.exchange(method, url, headers, body)
             return answer.status, parse(answer.body)
-        except (NotAsked, Cut, Lost, Nonsense, TimeoutError, ValueError) as error:
+        except (RequestNotSent, ConnectionCut, AnswerLost, InvalidAnswer, TimeoutError, ValueError) as error:
             raise _down("the provider does not answer as one") from error
 
 

@@ -22,18 +22,18 @@ from prometheus_client import Counter, Gauge, Histogram
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Reservation, retry_after_seconds
 from resapermis_auth_gateway.egress.http import (
-    Answered,
+    AnswerLost,
     Client,
-    Cut,
-    Lost,
-    Nonsense,
-    NotAsked,
+    ConnectionCut,
+    HttpAnswer,
+    InvalidAnswer,
     PoolFull,
+    RequestNotSent,
     base_of,
     parse,
 )
 from resapermis_auth_gateway.egress.refusals import code_of
-from resapermis_auth_gateway.egress.token_store import Access, TokenStore, Who
+from resapermis_auth_gateway.egress.token_store import Access, TokenOwner, TokenStore
 from resapermis_auth_gateway.egress.wire.answers import read_refusal
 from resapermis_auth_gateway.egress.wire.calls import Call
 from resapermis_kit.clock import Clock
@@ -169,7 +169,7 @@ class RdvPermis:
         return self._now() + timedelta(seconds=max(0.0, at - self.clock()))
 
     @asynccontextmanager
-    async def action(self, who: Who, calls: int = 1) -> AsyncIterator["Action"]:
+    async def action(self, who: TokenOwner, calls: int = 1) -> AsyncIterator["Action"]:
         """Several calls on one token, all of them set aside in its budget before the first goes."""
         access = await self.token_store.access(
             who, lambda employee: self.budget.left(employee, who.school_id, self.clock(), urgent=who.urgent)
@@ -180,7 +180,7 @@ class RdvPermis:
         finally:
             self.budget.give_back(reservation, self.clock())
 
-    async def ask(self, call: Call, who: Who, read: Callable[[Answer], T]) -> T:
+    async def ask(self, call: Call, who: TokenOwner, read: Callable[[Answer], T]) -> T:
         """Make one call and read its answer; `read` raises ValueError for one that does not fit."""
         async with self.action(who) as action:
             return await action.ask(call, read)
@@ -239,7 +239,7 @@ class RdvPermis:
                 Code.CODE_RDVPERMIS_DOWN, "RdvPermis does not answer; it was not asked", retry_at=self.moment(opens)
             )
 
-    async def _exchange(self, call: Call, access: Access) -> Answered:
+    async def _exchange(self, call: Call, access: Access) -> HttpAnswer:
         url = f"{self._url}{call.path}?{urlencode(call.query)}" if call.query else self._url + call.path
         headers = {"Authorization": f"Bearer {access.value}"}
         body = None
@@ -251,16 +251,16 @@ class RdvPermis:
                 return await self._client.exchange(call.method, url, headers, body)
         except PoolFull:
             raise _Full from None
-        except NotAsked:
+        except RequestNotSent:
             raise _NotAsked from None
-        except Cut:
+        except ConnectionCut:
             raise _Reset from None
-        except Nonsense:
+        except InvalidAnswer:
             raise _Nonsense from None
-        except (Lost, TimeoutError):
+        except (AnswerLost, TimeoutError):
             raise _Lost from None
 
-    def _judged(self, call: Call, access: Access, answered: Answered, read: Callable[[Answer], T]) -> T:
+    def _judged(self, call: Call, access: Access, answered: HttpAnswer, read: Callable[[Answer], T]) -> T:
         employee, status = access.employee, answered.status
         if status == 429:
             self.breaker.answered()

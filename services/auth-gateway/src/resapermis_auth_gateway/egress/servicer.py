@@ -9,7 +9,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceServicer
 from resapermis_auth_gateway.egress.breaker import State
 from resapermis_auth_gateway.egress.rdvpermis import Action, Answer, RdvPermis
-from resapermis_auth_gateway.egress.token_store import Who
+from resapermis_auth_gateway.egress.token_store import TokenOwner
 from resapermis_auth_gateway.egress.wire import answers, calls
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Code, Failure, malformed
@@ -20,14 +20,14 @@ MOST_SLOTS = 36
 Context = Any
 
 
-def who_asks(on_behalf: pb.OnBehalf | None = None) -> Who:
+def who_asks(on_behalf: pb.OnBehalf | None = None) -> TokenOwner:
     """The person behind the call, or the school that a service names for its own work."""
     person = caller().person
     if person is not None:
-        return Who(_session(person.session_id), caller().school().school_id)
+        return TokenOwner(_session(person.session_id), caller().school().school_id)
     if on_behalf is None or not on_behalf.school_id:
         raise malformed("on_behalf.school_id", "needed where no person asks")
-    return Who(None, on_behalf.school_id)
+    return TokenOwner(None, on_behalf.school_id)
 
 
 def _session(text: str) -> UUID:

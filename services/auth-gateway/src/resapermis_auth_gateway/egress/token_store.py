@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.audit.v1.events_pb2 import OUTCOME_FAILED, Actor, Record
 from resapermis_auth_gateway import tokens
 from resapermis_auth_gateway.egress.provider import InvalidGrant, Provider
-from resapermis_auth_gateway.tokens import Pair, Token
+from resapermis_auth_gateway.tokens import Token, TokenPair
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
@@ -44,7 +44,7 @@ REFRESHES = Counter("resapermis_token_refreshes_total", "Refreshes of RdvPermis 
 
 
 @dataclass(frozen=True)
-class Who:
+class TokenOwner:
     """For whom a call is made: a person's session, or (none) a school, unasked."""
 
     session_id: UUID | None
@@ -96,7 +96,7 @@ class TokenStore:
             lock = self._locks[key] = asyncio.Lock()
         return lock
 
-    async def access(self, who: Who, calls_left: Callable[[str], int]) -> Access:
+    async def access(self, who: TokenOwner, calls_left: Callable[[str], int]) -> Access:
         """Return a token good for half a minute or more; RECONNECT_NEEDED when there is none.
 
         For a school: grants first, then the employee with most of their budget left.
@@ -150,7 +150,7 @@ class TokenStore:
             self._schools[school_id] = (held, self._clock() + REMEMBERED_SECONDS)
             return held
 
-    async def employees(self, who: Who) -> list[str]:
+    async def employees(self, who: TokenOwner) -> list[str]:
         """Account ids whose tokens could be used for `who`; nothing is renewed."""
         if who.session_id is None:
             return [str(token.account_id) for token in await self.of_school(who.school_id)]
@@ -250,7 +250,7 @@ class TokenStore:
         self._schools.pop(token.school_id, None)
         return Access(token.id, str(token.account_id), token.school_id, pair.access, pair.access_expires_at)
 
-    async def _written(self, token_id: UUID, leased: datetime, pair: Pair) -> bool:
+    async def _written(self, token_id: UUID, leased: datetime, pair: TokenPair) -> bool:
         """Write the new pair down, trying until the lease ends: the provider never hands it out again."""
         while True:
             try:
@@ -276,7 +276,7 @@ class TokenStore:
         )
         now = self._now()
         async with transaction(self._engine) as tx:
-            if await tokens.kill(tx, token.id, reason, now):
+            if await tokens.end_token(tx, token.id, reason, now):
                 await self._outbox.add(tx, now, record)
         log.warning("rdvpermis.reconnect_needed", reason=reason, kind=token.kind)
 
@@ -284,7 +284,7 @@ class TokenStore:
         """Trade refresh tokens that end soon, one after the other; one that fails does not stop the rest."""
         now = self._now()
         async with transaction(self._engine) as tx:
-            soon = await tokens.ending(tx, now + RENEW_BEFORE, now)
+            soon = await tokens.expiring(tx, now + RENEW_BEFORE, now)
         for token in soon:
             try:
                 await self._ready(token, self._open(token).value)

@@ -31,14 +31,14 @@ def known_zone(name: str, field: str) -> ZoneInfo:
         raise malformed(field, "an IANA zone such as Europe/Paris") from None
 
 
-def stamp(moment: datetime) -> Timestamp:
+def timestamp(moment: datetime) -> Timestamp:
     """An aware datetime → Timestamp; a naive one would be read in the machine's zone."""
     found = Timestamp()
     found.FromDatetime(moment.astimezone(UTC))
     return found
 
 
-def sane(day: date, field: str) -> date:
+def plausible_day(day: date, field: str) -> date:
     """A day of this century; MALFORMED otherwise."""
     if not FIRST_DAY <= day <= LAST_DAY:
         raise malformed(field, "a day between 2000 and 2100")
@@ -47,12 +47,12 @@ def sane(day: date, field: str) -> date:
 
 def midnight(day: date, department: str) -> Timestamp:
     """The instant at which a day begins in a department."""
-    return stamp(datetime.combine(day, time(), zone_of(department)))
+    return timestamp(datetime.combine(day, time(), zone_of(department)))
 
 
 def end_of(last: date | None, department: str, field: str) -> Timestamp | None:
     """The instant after a last day, included; None for no end."""
-    return None if last is None else midnight(sane(last, field) + timedelta(days=1), department)
+    return None if last is None else midnight(plausible_day(last, field) + timedelta(days=1), department)
 
 
 def day_at(moment: datetime, department: str) -> date:
@@ -82,7 +82,7 @@ def local_instant(text: str, zone: ZoneInfo, field: str) -> Timestamp:
     """The instant of "2026-12-09T08:32" on the clock of a place; MALFORMED for no such hour in the calendar."""
     try:
         moment = datetime.fromisoformat(text)
-        sane(moment.date(), field)
-        return stamp(moment.replace(tzinfo=zone))
+        plausible_day(moment.date(), field)
+        return timestamp(moment.replace(tzinfo=zone))
     except ValueError:
         raise malformed(field, "a day and an hour such as 2026-12-09T08:32") from None

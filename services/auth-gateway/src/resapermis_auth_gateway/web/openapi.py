@@ -16,7 +16,7 @@ from resapermis_auth_gateway.web.routes import (
     notifications,
     school,
     slots,
-    watching,
+    watchlist,
 )
 from resapermis_auth_gateway.web.wire.problem import MEDIA_TYPE, ProblemView
 
@@ -42,7 +42,7 @@ def include_routes(app: FastAPI) -> None:
         slots.router,
         candidates.router,
         mandates.router,
-        watching.router,
+        watchlist.router,
         bookings.router,
         school.router,
         availability.router,

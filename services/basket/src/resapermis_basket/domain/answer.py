@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from resapermis_basket.domain.line import NO_REFUSAL, Changing, Line, Refusal, State, move, owe
+from resapermis_basket.domain.line import NO_REFUSAL, Changing, Line, Refusal, State, give_back_later, move
 
 
 class AnswerOutcome(StrEnum):
@@ -59,7 +59,7 @@ def validated(line: Line, answer: Answer, now: datetime) -> Line:
     if answer.outcome is AnswerOutcome.UNKNOWN:
         return line
     if answer.outcome is AnswerOutcome.REFUSED:
-        return owe(move(line, State.REJECTED, now, answer.refusal), now)
+        return give_back_later(move(line, State.REJECTED, now, answer.refusal), now)
     booked = replace(move(line, State.BOOKED, now), exam_id=answer.exam_id)
     return booked if booked.exam_id else replace(booked, next_poll_at=now)
 
@@ -75,7 +75,10 @@ def give_back_all_or_nothing(lines: Sequence[Line], refusal: Refusal, now: datet
     """All or nothing: once one line is refused, what the others got goes back. Lines in doubt stay so."""
     if all(line.state is not State.REFUSED for line in lines):
         return list(lines)
-    return [owe(move(line, State.RELEASED, now, refusal), now) if line.state is State.HELD else line for line in lines]
+    return [
+        give_back_later(move(line, State.RELEASED, now, refusal), now) if line.state is State.HELD else line
+        for line in lines
+    ]
 
 
 ELIGIBILITY_LASTS = timedelta(minutes=5)

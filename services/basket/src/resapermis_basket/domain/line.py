@@ -192,12 +192,12 @@ def settled(line: Line) -> Line:
     return replace(line, **_SETTLED)
 
 
-def intend(line: Line, changing: Changing, poll_at: datetime) -> Line:
+def begin_change(line: Line, changing: Changing, poll_at: datetime) -> Line:
     """Write down what RdvPermis is about to be asked; `poll_at` is when to read the outcome if no answer came."""
     return replace(line, changing=changing, next_poll_at=poll_at, polls=0)
 
 
-def owe(line: Line, now: datetime) -> Line:
+def give_back_later(line: Line, now: datetime) -> Line:
     """The ended line, to be given back at RdvPermis as soon as may be."""
     return replace(line, owed=True, next_poll_at=now)
 
@@ -319,7 +319,7 @@ class Group:
     created_at: datetime
 
 
-def lone_group(line: Line) -> Group:
+def group_of_replacement(line: Line) -> Group:
     """The group of a line that replaces another, whose own group may have its four lines already."""
     return Group(line.group_id, line.school_id, line.account_id, "", False, "", "", line.since)
 

@@ -18,10 +18,10 @@ from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.answer import UNKNOWN, Answer, AnswerOutcome, give_back_all_or_nothing, held
 from resapermis_basket.domain.line import LARGEST_GROUP, NO_REFUSAL, Change, Group, Line, Slot, State, deltas, in_doubt
 from resapermis_basket.hold.intention import Intentions, WrittenHold
-from resapermis_basket.hold.judgement import WantedLine, hold_question, judge_hold, late_lines, parse_hold
-from resapermis_basket.hold.late import LateHold, LateOutcome, refuse_late
+from resapermis_basket.hold.judgement import WantedLine, hold_question, judge_hold, lines_of_taken_slots, parse_hold
 from resapermis_basket.hold.queries import HoldAnswer, HoldQuestion, HoldSituation, read_situations, write_answers
 from resapermis_basket.hold.queue import Admission, HoldBatches, SlotRequests
+from resapermis_basket.hold.taken_slots import TakenSlotsHold, TakenSlotsOutcome, refuse_taken_slots
 from resapermis_basket.judgement import refusals
 from resapermis_basket.line.queries import ActTime, find_group_of_request, lines_of_groups, write_changes
 from resapermis_basket.wire import caller_key, group_message
@@ -49,8 +49,8 @@ class HoldCommand:
         engine = dependencies.engine
         self._situations: Batcher[HoldQuestion, HoldSituation] = Batcher(lambda batch: read_situations(engine, batch))
         self._answers: Batcher[HoldAnswer, bool] = Batcher(lambda batch: write_answers(engine, batch))
-        self._refusals: Batcher[LateHold, LateOutcome] = Batcher(
-            lambda batch: refuse_late(engine, batch), most=MOST_REFUSED
+        self._refusals: Batcher[TakenSlotsHold, TakenSlotsOutcome] = Batcher(
+            lambda batch: refuse_taken_slots(engine, batch), most=MOST_REFUSED
         )
         self._requests, self._batches = SlotRequests(monotonic), HoldBatches()
         self._time: ActTime | None = None
@@ -95,17 +95,17 @@ class HoldCommand:
             return None
         now = self._time.now
         group = self._group(who, request, now)
-        lines = late_lines(self._dependencies, who, wanted, taken, now, group.id)
+        lines = lines_of_taken_slots(self._dependencies, who, wanted, taken, now, group.id)
         answer = pb.HoldSlotsResponse(group=group_message(group, lines))
         claim = idempotency.claim(caller_key(who), request, now, answer)
         changes = [Change(None, line) for line in lines]
         messages = self._dependencies.outbox.values(now, events.of_changes(changes, events.person(who), who.account_id))
-        outcome = await self._refusals.submit(LateHold(claim, group, lines, messages))
+        outcome = await self._refusals.submit(TakenSlotsHold(claim, group, lines, messages))
         self._dependencies.outbox.wake_up.notify()
-        if outcome is LateOutcome.TWIN:
+        if outcome is TakenSlotsOutcome.TWIN:
             async with self._admission.admit():
                 return await self.earlier(who, request, now)
-        if outcome is LateOutcome.FREE:
+        if outcome is TakenSlotsOutcome.FREE:
             return None
         _lines_that("refused_by_us").inc(len(lines))
         return answer

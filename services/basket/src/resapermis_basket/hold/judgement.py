@@ -141,7 +141,7 @@ async def explain_hold(
     return explained
 
 
-def late_lines(
+def lines_of_taken_slots(
     dependencies: Dependencies,
     who: Principal,
     wanted: Sequence[WantedLine],

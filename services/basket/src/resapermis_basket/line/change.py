@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from resapermis_basket import events
 from resapermis_basket.dependencies import Dependencies
-from resapermis_basket.domain.line import Change, Changing, Key, Line, intend, settled
+from resapermis_basket.domain.line import Change, Changing, Key, Line, begin_change, settled
 from resapermis_basket.judgement.refusals import surely_not_done
 from resapermis_basket.line.counters import lock_school, read_counters
 from resapermis_basket.line.queries import (
@@ -135,7 +135,7 @@ async def change_lines(
     poll_at = dependencies.poll_after_call(now)
     intended = [
         replace(
-            intend(line, wish.changing, poll_at),
+            begin_change(line, wish.changing, poll_at),
             wanted_candidate_id=wanted.candidate_id,
             wanted_rdvpermis_id=wanted.rdvpermis_id,
             partner_id=partner.id if partner is not line else None,

@@ -22,8 +22,8 @@ from resapermis_basket.domain.line import (
     Slot,
     State,
     deltas,
+    group_of_replacement,
     in_lock_order,
-    lone_group,
 )
 from resapermis_basket.line.counters import lock_school, move_counters
 from resapermis_basket.tables import ALIVE, groups, lines
@@ -373,7 +373,7 @@ async def write_changes(
     written = await update_lines(tx, [change.after for change in changes if change.before is not None])
     new = [change.after for change in changes if change.before is None]
     for line in new:
-        await insert_group(tx, lone_group(line))
+        await insert_group(tx, group_of_replacement(line))
     if new and len(await insert_lines(tx, new)) != len(new):
         raise Failure(Code.CODE_STALE, "the slot or candidate was taken meanwhile")
     heirs = {line.slot.id: line.id for line in new}

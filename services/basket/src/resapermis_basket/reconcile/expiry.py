@@ -7,7 +7,7 @@ from prometheus_client import Gauge
 
 from resapermis.basket.v1.events_pb2 import GroupExpiring
 from resapermis_basket.dependencies import Dependencies
-from resapermis_basket.domain.line import Line, State, move, owe
+from resapermis_basket.domain.line import Line, State, give_back_later, move
 from resapermis_basket.domain.result import first_poll
 from resapermis_basket.judgement import refusals
 from resapermis_basket.line.queries import database_now
@@ -27,7 +27,7 @@ async def expire(dependencies: Dependencies) -> int:
         if line.state is not State.HELD or line.expires_at is None or line.expires_at > now:
             return line
         LATE.set((now - line.expires_at).total_seconds())
-        return owe(move(line, State.EXPIRED, now, refusals.expired()), now)
+        return give_back_later(move(line, State.EXPIRED, now, refusals.expired()), now)
 
     return await decide_by_school(dependencies, due, ended)
 

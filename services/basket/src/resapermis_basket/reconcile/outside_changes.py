@@ -34,8 +34,8 @@ from resapermis_basket.reconcile.queries import (
     lines_touched,
     make_counters,
     reconcile_soon,
-    reconciled,
-    watch_who_has_bookings,
+    schedule_next_reconciliation,
+    watch_schools_with_bookings,
 )
 from resapermis_kit.database.engine import single
 from resapermis_kit.database.transaction import Tx, transaction
@@ -72,7 +72,7 @@ class Reconciliation:
         dependencies, settings = self._dependencies, self._dependencies.settings
         async with transaction(dependencies.engine) as tx:
             if time.monotonic() - self._searched_at >= SEARCH_EVERY_SECONDS:
-                await watch_who_has_bookings(tx)
+                await watch_schools_with_bookings(tx)
                 self._searched_at = time.monotonic()
             due = await due_to_reconcile(tx, timedelta(days=settings.reconcile_active_days), A_ROUND)
         OVERDUE.set(len(due))
@@ -102,7 +102,7 @@ async def _reconcile_and_put_off(dependencies: Dependencies, school: WatchedScho
             failures = school.failures + 1
             pause = min(every * 2 ** min(school.failures, 8), max(LONGEST_PAUSE, every))
     async with transaction(single(dependencies.engine)) as tx:
-        await reconciled(tx, school.school_id, pause, failures)
+        await schedule_next_reconciliation(tx, school.school_id, pause, failures)
 
 
 async def reconcile_school(dependencies: Dependencies, school_id: str) -> int:

@@ -122,7 +122,7 @@ class WatchedSchool:
     overdue_seconds: float
 
 
-async def watch_who_has_bookings(tx: Tx) -> None:
+async def watch_schools_with_bookings(tx: Tx) -> None:
     """Every school with a coming booking is watched, whether or not anybody of it is here."""
     now = sa.func.now()
     having = sa.select(lines.c.school_id, now, now, sa.literal(0)).where(ALIVE, in_state(State.BOOKED)).distinct()
@@ -144,7 +144,7 @@ async def due_to_reconcile(tx: Tx, quiet_after: timedelta, most: int) -> list[Wa
     return [WatchedSchool(row.school_id, row.failures, float(row.overdue)) for row in await tx.execute(statement)]
 
 
-async def reconciled(tx: Tx, school_id: str, pause: timedelta, failures: int) -> None:
+async def schedule_next_reconciliation(tx: Tx, school_id: str, pause: timedelta, failures: int) -> None:
     """When the school is due again."""
     again_at = sa.func.now() + sa.literal(pause, sa.Interval)
     statement = sa.update(watched).where(watched.c.school_id == school_id)
@@ -230,6 +230,6 @@ async def doubt_all(tx: Tx) -> int:
     """
     held = sa.update(lines).where(in_state(State.HELD))
     doubted = await tx.execute(held.values(next_poll_at=sa.func.now(), version=lines.c.version + 1))
-    await watch_who_has_bookings(tx)
+    await watch_schools_with_bookings(tx)
     await tx.execute(sa.update(watched).values(next_reconciliation_at=sa.func.now()))
     return doubted.rowcount

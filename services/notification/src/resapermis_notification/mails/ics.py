@@ -6,7 +6,7 @@ from typing import Literal
 
 from icalendar import Calendar, Event, Timezone, vCalAddress, vText
 
-from resapermis_notification.notices import words
+from resapermis_notification.notices import vocabulary
 
 Method = Literal["PUBLISH", "CANCEL"]
 PRODUCT = "-//ResaPermis//notification//FR"
@@ -19,7 +19,7 @@ def calendar(method: Method, facts: Mapping[str, str], stamped_at: datetime, org
 
     `stamped_at` makes it the same bytes each time it is sent. `organizer` is the sender's address.
     """
-    where = words.zone(facts.get("time_zone", ""))
+    where = vocabulary.zone(facts.get("time_zone", ""))
     if where is None or not {"line_id", "starts_at", "ends_at"} <= facts.keys():
         return None
     starts, ends = (datetime.fromisoformat(facts[key]).astimezone(where) for key in ("starts_at", "ends_at"))

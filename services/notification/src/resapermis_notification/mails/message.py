@@ -17,7 +17,7 @@ from uuid import UUID
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from resapermis_notification.mails import ics
-from resapermis_notification.notices import words
+from resapermis_notification.notices import vocabulary
 from resapermis_notification.notices.phrases import slot_words
 
 Addressee = Literal["school", "candidate"]
@@ -208,9 +208,9 @@ def _subject(content: MailContent, addressee: Addressee, *, english: bool) -> st
     about = []
     if "category" in content.facts:
         about.append(f"{'licence' if english else 'permis'} {content.facts['category']}")
-    where = words.zone(content.facts.get("time_zone", ""))
+    where = vocabulary.zone(content.facts.get("time_zone", ""))
     if where is not None and "starts_at" in content.facts:
-        about.append(words.short(datetime.fromisoformat(content.facts["starts_at"]), where))
+        about.append(vocabulary.short(datetime.fromisoformat(content.facts["starts_at"]), where))
     if "centre" in content.facts:
         about.append(content.facts["centre"])
     if not about:

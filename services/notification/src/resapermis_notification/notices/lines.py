@@ -4,7 +4,7 @@ from resapermis.basket.v1.basket_pb2 import LineState, Result
 from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, ResultFound
 from resapermis.scheduling.v1.events_pb2 import ConflictFound
 from resapermis_notification.domain import DANGER, INFO, SUCCESS, WARNING, Notice
-from resapermis_notification.notices import words
+from resapermis_notification.notices import vocabulary
 from resapermis_notification.notices.phrases import (
     NoticeTemplate,
     centre_name,
@@ -134,7 +134,7 @@ def line_changed(event: LineChanged) -> Notice | None:
     }
     facts = present(facts)
     slot_fr, slot_en = slot_words(facts)
-    why_fr, why_en = words.REASONS.get(facts.get("reason", ""), words.UNEXPECTED)
+    why_fr, why_en = vocabulary.REASONS.get(facts.get("reason", ""), vocabulary.UNEXPECTED)
     until_fr, until_en = deadline(facts)
     return Notice(
         kind=template.kind,

@@ -3,7 +3,7 @@
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.mandate.v1.mandate_pb2 import MandateState
 from resapermis_notification.domain import DANGER, INFO, SUCCESS, WARNING, Notice
-from resapermis_notification.notices import words
+from resapermis_notification.notices import vocabulary
 from resapermis_notification.notices.phrases import NoticeTemplate, code, present, word
 
 MANDATES: dict[MandateState.ValueType, NoticeTemplate | None] = {
@@ -63,8 +63,8 @@ def mandate_changed(event: MandateChanged) -> Notice | None:
         "rdvpermis_code": code(event.rdvpermis_code),
     }
     facts = present(facts)
-    reason = words.MANDATE_REASONS.get(facts.get("rdvpermis_code", ""), "")
-    why_fr, why_en = words.REASONS.get(reason, words.UNEXPECTED)
+    reason = vocabulary.MANDATE_REASONS.get(facts.get("rdvpermis_code", ""), "")
+    why_fr, why_en = vocabulary.REASONS.get(reason, vocabulary.UNEXPECTED)
     category = facts.get("category", "")
     return Notice(
         kind=template.kind,

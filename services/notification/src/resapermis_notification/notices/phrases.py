@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from resapermis_notification.notices import words
+from resapermis_notification.notices import vocabulary
 
 FACT_KEYS = frozenset(
     {"line_id", "group_id", "slot_id", "mandate_id", "starts_at", "ends_at", "time_zone", "centre", "category"}
@@ -40,11 +40,11 @@ def slot_words(facts: dict[str, str]) -> tuple[str, str]:
     if "category" in facts:
         fr.append(f"permis {facts['category']}")
         en.append(f"licence {facts['category']}")
-    where = words.zone(facts.get("time_zone", ""))
+    where = vocabulary.zone(facts.get("time_zone", ""))
     if where is not None and "starts_at" in facts:
         at = datetime.fromisoformat(facts["starts_at"])
-        fr.append(words.moment_fr(at, where))
-        en.append(words.moment_en(at, where))
+        fr.append(vocabulary.moment_fr(at, where))
+        en.append(vocabulary.moment_en(at, where))
     if "centre" in facts:
         fr.append(facts["centre"])
         en.append(facts["centre"])
@@ -56,12 +56,12 @@ def deadline(facts: dict[str, str]) -> tuple[str, str]:
     if "expires_at" not in facts:
         return "l'échéance", "the deadline"
     name = facts.get("time_zone", "")
-    where = words.zone(name) if name != "UTC" else None
+    where = vocabulary.zone(name) if name != "UTC" else None
     at = datetime.fromisoformat(facts["expires_at"])
     clock = ("heure du centre", "the centre's time")
-    if where is None or name == words.PARIS:
-        where, clock = words.PARIS_ZONE, ("heure de Paris", "Paris time")
-    return f"{words.hour_fr(at, where)} ({clock[0]})", f"{words.hour_en(at, where)} ({clock[1]})"
+    if where is None or name == vocabulary.PARIS:
+        where, clock = vocabulary.PARIS_ZONE, ("heure de Paris", "Paris time")
+    return f"{vocabulary.hour_fr(at, where)} ({clock[0]})", f"{vocabulary.hour_en(at, where)} ({clock[1]})"
 
 
 def instant(event: Any, name: str) -> str:

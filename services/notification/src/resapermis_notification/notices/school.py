@@ -10,7 +10,7 @@ from resapermis.scheduling.v1.events_pb2 import (
     ThresholdReached,
 )
 from resapermis_notification.domain import DANGER, EVERYBODY, INFO, WARNING, Notice
-from resapermis_notification.notices import words
+from resapermis_notification.notices import vocabulary
 from resapermis_notification.notices.phrases import instant, present, word
 
 
@@ -23,7 +23,7 @@ def threshold_reached(event: ThresholdReached) -> Notice:
         "taken": str(event.taken),
         "limit": str(event.limit),
     }
-    month_fr, month_en = words.month(facts["month"])
+    month_fr, month_en = vocabulary.month(facts["month"])
     full = event.taken >= event.limit
     count = f"{event.taken} / {event.limit}"
     place_fr = f"permis {facts['category']}, département {facts['department']}"
@@ -48,7 +48,7 @@ def threshold_differs(event: ThresholdDiffers) -> Notice:
         "ours": str(event.ours),
         "theirs": str(event.theirs),
     }
-    month_fr, month_en = words.month(facts["month"])
+    month_fr, month_en = vocabulary.month(facts["month"])
     return Notice(
         kind="threshold.differs",
         level=INFO,
@@ -73,7 +73,7 @@ def rule_changed(event: RuleChanged) -> Notice:
             "valid_from": instant(event, "valid_from"),
         }
     )
-    name_fr, name_en = words.PARAMETERS.get(facts.get("parameter", ""), ("une règle", "a rule"))
+    name_fr, name_en = vocabulary.PARAMETERS.get(facts.get("parameter", ""), ("une règle", "a rule"))
     since_fr, since_en = _moment(facts.get("valid_from", ""))
     for_fr, for_en = _narrowed(facts)
     change = f"{facts.get('old', '–')} → {facts.get('new', '–')}"
@@ -115,10 +115,13 @@ def search_matched(event: SearchMatched) -> Notice | None:
         }
     )
     first_fr, first_en = "", ""
-    where = words.zone(facts.get("time_zone", ""))
+    where = vocabulary.zone(facts.get("time_zone", ""))
     if where is not None and "starts_at" in facts:
         at = datetime.fromisoformat(facts["starts_at"])
-        first_fr, first_en = f", le premier {words.moment_fr(at, where)}", f", the first {words.moment_en(at, where)}"
+        first_fr, first_en = (
+            f", le premier {vocabulary.moment_fr(at, where)}",
+            f", the first {vocabulary.moment_en(at, where)}",
+        )
     what_fr = f" (permis {facts['category']})" if "category" in facts else ""
     what_en = f" (licence {facts['category']})" if "category" in facts else ""
     some_fr = f"{event.slots} créneaux" if event.slots > 1 else "un créneau"
@@ -177,5 +180,5 @@ def _moment(text: str) -> tuple[str, str]:
     if not text:
         return "", ""
     at = datetime.fromisoformat(text)
-    fr, en = words.moment_fr(at, words.PARIS_ZONE), words.moment_en(at, words.PARIS_ZONE)
+    fr, en = vocabulary.moment_fr(at, vocabulary.PARIS_ZONE), vocabulary.moment_en(at, vocabulary.PARIS_ZONE)
     return f" le {fr} (heure de Paris)", f" on {en} (Paris time)"

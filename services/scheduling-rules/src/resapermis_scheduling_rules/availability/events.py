@@ -6,8 +6,8 @@ from resapermis.audit.v1.events_pb2 import Record
 from resapermis.scheduling.v1.events_pb2 import ConflictFound
 from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.availability.absence import MetBooking, Subject
-from resapermis_scheduling_rules.domain.availability import Whose
+from resapermis_scheduling_rules.availability.unavailability import ConflictingBooking, Subject
+from resapermis_scheduling_rules.domain.availability import ResourceKind
 from resapermis_scheduling_rules.domain.days import zone_of
 
 
@@ -16,12 +16,12 @@ def absence(who: Principal, action: str, kept_id: str, subject: Subject, facts: 
     record = events.did(
         who, action, "unavailability", kept_id, {"whose": subject.whose, "subject": subject.id, **facts}
     )
-    if subject.whose is Whose.CANDIDATE:
+    if subject.whose is ResourceKind.CANDIDATE:
         record.candidate_id = subject.id
     return record
 
 
-def conflict(met: MetBooking) -> ConflictFound:
+def conflict(met: ConflictingBooking) -> ConflictFound:
     """A booking meets what is declared; published, the booking is not changed."""
     event = ConflictFound(
         school_id=met.school_id,

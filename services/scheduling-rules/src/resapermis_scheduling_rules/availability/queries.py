@@ -8,10 +8,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Range, insert
 
 from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.availability.absence import Declared, MetBooking, Span, Subject
 from resapermis_scheduling_rules.availability.feed import Exam
 from resapermis_scheduling_rules.availability.tables import IMPORTED, feeds, occurrences, unavailabilities
-from resapermis_scheduling_rules.domain.availability import Whose
+from resapermis_scheduling_rules.availability.unavailability import (
+    ConflictingBooking,
+    DeclaredUnavailability,
+    Span,
+    Subject,
+)
+from resapermis_scheduling_rules.domain.availability import ResourceKind
 from resapermis_scheduling_rules.mirror.tables import centres
 from resapermis_scheduling_rules.school.tables import lines
 
@@ -25,7 +30,7 @@ class KeptUnavailability:
     id: str
     school_id: str
     subject: Subject
-    declared: Declared | None
+    declared: DeclaredUnavailability | None
     calendar: bytes | None
     time_zone: str
 
@@ -53,14 +58,20 @@ async def lock_schools(tx: Tx, school_ids: Iterable[str]) -> None:
         await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
-async def declared_by(tx: Tx, school_id: str) -> int:
+async def count_declarations(tx: Tx, school_id: str) -> int:
     """How many declarations of unavailability a school has, past ones included."""
     statement = sa.select(sa.func.count()).select_from(unavailabilities)
     return (await tx.execute(statement.where(unavailabilities.c.school_id == school_id))).scalar_one()
 
 
 async def add(
-    tx: Tx, wanted_id: str, school_id: str, wanted: Declared, written_until: datetime | None, by: str, at: datetime
+    tx: Tx,
+    wanted_id: str,
+    school_id: str,
+    wanted: DeclaredUnavailability,
+    written_until: datetime | None,
+    by: str,
+    at: datetime,
 ) -> None:
     """Write what is declared; `written_until` of a recurrence is how far its occurrences go."""
     await tx.execute(
@@ -82,7 +93,7 @@ def _subject(school_id: str, subject: Subject) -> dict[str, str]:
     return {"school_id": school_id, "kind": subject.whose, "subject_id": subject.id}
 
 
-async def imported(tx: Tx, school_id: str, subject: Subject) -> str | None:
+async def import_of(tx: Tx, school_id: str, subject: Subject) -> str | None:
     """Id of a subject's import, locked."""
     mine = (unavailabilities.c[name] == value for name, value in _subject(school_id, subject).items())
     return (await tx.execute(sa.select(unavailabilities.c.id).where(*mine, IMPORTED).with_for_update())).scalar()
@@ -140,7 +151,7 @@ async def remove(tx: Tx, school_id: str, kept_id: str) -> Subject | None:
         unavailabilities.c.id == kept_id, unavailabilities.c.school_id == school_id
     )
     row = (await tx.execute(statement.returning(unavailabilities.c.kind, unavailabilities.c.subject_id))).one_or_none()
-    return None if row is None else Subject(Whose(row.kind), row.subject_id)
+    return None if row is None else Subject(ResourceKind(row.kind), row.subject_id)
 
 
 async def window(
@@ -168,7 +179,7 @@ async def window(
     return [
         Occurrence(
             row.unavailability_id,
-            Subject(Whose(row.kind), row.subject_id),
+            Subject(ResourceKind(row.kind), row.subject_id),
             (row.during.lower, row.during.upper),
             row.rrule,
             row.time_zone,
@@ -195,20 +206,24 @@ _MET_BY_UNAVAILABILITY = sa.text(_MET + "AND line.school_id = :school_id AND met
 _MET_BY_LINES = sa.text(_MET + "AND line.id = ANY(CAST(:line_ids AS text[]))")
 
 
-async def met_by(tx: Tx, school_id: str, kept_id: str, margin: timedelta, now: datetime) -> list[MetBooking]:
+async def bookings_near_unavailability(
+    tx: Tx, school_id: str, kept_id: str, margin: timedelta, now: datetime
+) -> list[ConflictingBooking]:
     """Bookings to come that an unavailability comes within `margin` of."""
     values = {"school_id": school_id, "id": kept_id, "margin": margin, "now": now}
     return [_booked(row) for row in await tx.execute(_MET_BY_UNAVAILABILITY, values)]
 
 
-async def met_of(tx: Tx, line_ids: Sequence[str], margin: timedelta, now: datetime) -> list[MetBooking]:
+async def bookings_near_unavailabilities(
+    tx: Tx, line_ids: Sequence[str], margin: timedelta, now: datetime
+) -> list[ConflictingBooking]:
     """Of these bookings to come, what is declared within `margin` of them."""
     values = {"line_ids": list(line_ids), "margin": margin, "now": now}
     return [_booked(row) for row in await tx.execute(_MET_BY_LINES, values)]
 
 
-def _booked(row: sa.Row[tuple[object, ...]]) -> MetBooking:
-    return MetBooking(
+def _booked(row: sa.Row[tuple[object, ...]]) -> ConflictingBooking:
+    return ConflictingBooking(
         row.id,
         row.school_id,
         row.slot_id or "",
@@ -217,12 +232,12 @@ def _booked(row: sa.Row[tuple[object, ...]]) -> MetBooking:
         row.category,
         row.starts_at,
         row.ends_at,
-        Whose(row.kind),
+        ResourceKind(row.kind),
         (row.since, row.until),
     )
 
 
-async def to_roll(tx: Tx, written_before: datetime, limit: int) -> list[KeptUnavailability]:
+async def due_to_extend(tx: Tx, written_before: datetime, limit: int) -> list[KeptUnavailability]:
     """Recurrences and imports that are not written out far enough, the shortest first."""
     statement = (
         sa.select(unavailabilities)
@@ -234,14 +249,14 @@ async def to_roll(tx: Tx, written_before: datetime, limit: int) -> list[KeptUnav
 
 
 def _kept(row: sa.Row[tuple[object, ...]]) -> KeptUnavailability:
-    subject = Subject(Whose(row.kind), row.subject_id)
+    subject = Subject(ResourceKind(row.kind), row.subject_id)
     declared = None
     if row.calendar is None:
-        declared = Declared(subject, row.starts_at, row.ends_at, row.rrule, row.time_zone)
+        declared = DeclaredUnavailability(subject, row.starts_at, row.ends_at, row.rrule, row.time_zone)
     return KeptUnavailability(row.id, row.school_id, subject, declared, row.calendar, row.time_zone)
 
 
-async def rolled(tx: Tx, kept: KeptUnavailability, spans: Sequence[Span], written_until: datetime) -> None:
+async def extend(tx: Tx, kept: KeptUnavailability, spans: Sequence[Span], written_until: datetime) -> None:
     """Write a recurrence on, unless it was taken back or imported anew meanwhile."""
     same = (unavailabilities.c.id == kept.id, unavailabilities.c.written_until < written_until)
     statement = sa.update(unavailabilities).where(

@@ -8,9 +8,9 @@ from zoneinfo import available_timezones
 
 from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.availability.absence import Declared, Subject
 from resapermis_scheduling_rules.availability.queries import Occurrence
-from resapermis_scheduling_rules.domain.availability import Whose
+from resapermis_scheduling_rules.availability.unavailability import DeclaredUnavailability, Subject
+from resapermis_scheduling_rules.domain.availability import ResourceKind
 from resapermis_scheduling_rules.domain.days import instant, zone_of
 from resapermis_scheduling_rules.wire import moment, timestamp, word
 
@@ -20,11 +20,11 @@ LONGEST = timedelta(days=400)
 LONGEST_WINDOW = timedelta(days=100, hours=2)
 """A hundred days, clocks changed twice."""
 FURTHEST = timedelta(days=3 * 366)
-KINDS: Mapping[pb.SubjectKind.ValueType, Whose] = {
-    pb.SUBJECT_KIND_CANDIDATE: Whose.CANDIDATE,
-    pb.SUBJECT_KIND_TRAINER: Whose.TRAINER,
-    pb.SUBJECT_KIND_VEHICLE: Whose.VEHICLE,
-    pb.SUBJECT_KIND_SCHOOL: Whose.SCHOOL,
+KINDS: Mapping[pb.SubjectKind.ValueType, ResourceKind] = {
+    pb.SUBJECT_KIND_CANDIDATE: ResourceKind.CANDIDATE,
+    pb.SUBJECT_KIND_TRAINER: ResourceKind.TRAINER,
+    pb.SUBJECT_KIND_VEHICLE: ResourceKind.VEHICLE,
+    pb.SUBJECT_KIND_SCHOOL: ResourceKind.SCHOOL,
 }
 _NUMBERS = {whose: number for number, whose in KINDS.items()}
 
@@ -39,14 +39,14 @@ def subject_of(message: pb.Subject, field: str) -> Subject:
     whose = KINDS.get(message.kind)
     if whose is None:
         raise malformed(f"{field}.kind", "a candidate, trainer, vehicle or the school")
-    if whose is Whose.SCHOOL:
+    if whose is ResourceKind.SCHOOL:
         if message.id:
             raise malformed(f"{field}.id", "empty for the school")
         return Subject(whose)
     return Subject(whose, word(message.id, f"{field}.id"))
 
 
-def declared_of(message: pb.Unavailability, now: datetime, home: str) -> Declared:
+def declared_of(message: pb.Unavailability, now: datetime, home: str) -> DeclaredUnavailability:
     """Read a declaration; its zone is the school's unless given."""
     subject = subject_of(message.subject, "unavailability.subject")
     starts_at = moment(message.starts_at, "unavailability.starts_at")
@@ -63,7 +63,7 @@ def declared_of(message: pb.Unavailability, now: datetime, home: str) -> Declare
     zone = message.time_zone or zone_of(home)
     if zone not in _zones():
         raise malformed("unavailability.time_zone", 'an IANA time zone, e.g. "Europe/Paris"')
-    return Declared(subject, starts_at, ends_at, rrule, zone)
+    return DeclaredUnavailability(subject, starts_at, ends_at, rrule, zone)
 
 
 def window_of(request: pb.ListUnavailabilitiesRequest, now: datetime) -> tuple[datetime, datetime]:
@@ -79,7 +79,7 @@ def _subject(subject: Subject) -> pb.Subject:
     return pb.Subject(kind=_NUMBERS[subject.whose], id=subject.id)
 
 
-def declared(kept_id: str, kept: Declared) -> pb.Unavailability:
+def declared(kept_id: str, kept: DeclaredUnavailability) -> pb.Unavailability:
     """A declaration → pb.Unavailability, with its own first time."""
     return pb.Unavailability(
         id=kept_id,
@@ -104,6 +104,6 @@ def occurrence(found: Occurrence) -> pb.Unavailability:
     )
 
 
-def facts(kept: Declared) -> dict[str, str]:
+def facts(kept: DeclaredUnavailability) -> dict[str, str]:
     """A declaration → the facts of its journal record: its times and recurrence, without what it is called."""
     return {"startsAt": instant(kept.starts_at), "endsAt": instant(kept.ends_at), "rrule": kept.rrule}

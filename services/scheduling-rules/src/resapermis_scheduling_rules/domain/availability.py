@@ -9,11 +9,11 @@ from math import ceil
 
 from resapermis_scheduling_rules.domain.distance import travel_minutes
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.quota import ThresholdKey
 from resapermis_scheduling_rules.domain.slots import Point, Slot
 
 
-class Whose(StrEnum):
+class ResourceKind(StrEnum):
     """Whose time it is that a conflict is about."""
 
     CANDIDATE = "candidate"
@@ -22,7 +22,7 @@ class Whose(StrEnum):
     SCHOOL = "school"
 
 
-class What(StrEnum):
+class OccupationCause(StrEnum):
     """What occupies them: a declared or imported unavailability, or another booking."""
 
     UNAVAILABLE = "unavailable"
@@ -30,11 +30,11 @@ class What(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
+class Occupation:
     """A time at which somebody or something is occupied."""
 
-    whose: Whose
-    what: What
+    whose: ResourceKind
+    what: OccupationCause
     id: str
     """Of the unavailability, or basket's line."""
     starts_at: datetime
@@ -48,8 +48,8 @@ class Busy:
 class Conflict:
     """Something at the same hour as a slot, travel counted in."""
 
-    whose: Whose
-    what: What
+    whose: ResourceKind
+    what: OccupationCause
     id: str
     starts_at: datetime
     ends_at: datetime
@@ -87,12 +87,12 @@ class Vehicle:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptLine:
+class CountedLine:
     """A line of basket that is live or booked: what it counts for, and whom and what it occupies."""
 
     id: str
     school_id: str
-    place: Place
+    place: ThresholdKey
     at: datetime
     """As of when."""
     slot_id: str = ""
@@ -108,7 +108,7 @@ class KeptLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class LineResources:
     """Whom and what a line would occupy, and when."""
 
     slot: Slot
@@ -119,7 +119,7 @@ class Want:
     """The line's own id in basket, where it has one."""
     own_lines: frozenset[str] = frozenset()
     """Basket's lines that the action itself decides about: as they are kept, they are no conflict with it."""
-    beside: tuple[Busy, ...] = ()
+    beside: tuple[Occupation, ...] = ()
     """What the other lines of the action would occupy of the same trainer and vehicle."""
 
 
@@ -142,7 +142,7 @@ def occupied(slot: Slot, parameters: Parameters) -> tuple[datetime, datetime]:
     return slot.starts_at, max(slot.ends_at, slot.starts_at + timedelta(minutes=parameters.exam_minutes))
 
 
-def of_one_action(wants: Sequence[Want]) -> list[Want]:
+def of_one_action(wants: Sequence[LineResources]) -> list[LineResources]:
     """Lines of one action, in the same order: each meets what the others would occupy, none what its own lines occupy until now.
 
     So two bookings may change places, and a trainer is not taken to two centres by one press of a button.
@@ -154,20 +154,22 @@ def of_one_action(wants: Sequence[Want]) -> list[Want]:
     ]
 
 
-def _beside(want: Want, others: Sequence[Want]) -> Iterator[Busy]:
+def _beside(want: LineResources, others: Sequence[LineResources]) -> Iterator[Occupation]:
     for other in others:
         shared = (
-            (Whose.TRAINER, want.trainer_id, other.trainer_id),
-            (Whose.VEHICLE, want.vehicle_id, other.vehicle_id),
+            (ResourceKind.TRAINER, want.trainer_id, other.trainer_id),
+            (ResourceKind.VEHICLE, want.vehicle_id, other.vehicle_id),
         )
         for whose, mine, theirs in shared:
             if mine and mine == theirs:
                 slot = other.slot
                 where = (slot.centre.id, slot.centre.point)
-                yield Busy(whose, What.BOOKING, other.line_id or slot.id, slot.starts_at, slot.ends_at, *where)
+                yield Occupation(
+                    whose, OccupationCause.BOOKING, other.line_id or slot.id, slot.starts_at, slot.ends_at, *where
+                )
 
 
-def conflicts(slot: Slot, busy: Iterable[Busy], parameters: Parameters) -> tuple[Conflict, ...]:
+def conflicts(slot: Slot, busy: Iterable[Occupation], parameters: Parameters) -> tuple[Conflict, ...]:
     """What of `busy` meets an exam in `slot`; `busy` in any order.
 
     Unavailability and bookings at another centre keep the margin on each side; a booking elsewhere keeps the drive
@@ -183,10 +185,10 @@ def conflicts(slot: Slot, busy: Iterable[Busy], parameters: Parameters) -> tuple
     return tuple(sorted(found, key=lambda each: (each.starts_at, each.whose, each.id)))
 
 
-def _gap(slot: Slot, one: Busy, parameters: Parameters) -> tuple[timedelta, int]:
+def _gap(slot: Slot, one: Occupation, parameters: Parameters) -> tuple[timedelta, int]:
     """Time to keep free between the exam and something else, and the drive counted into it."""
     margin = parameters.available_margin_minutes
-    if one.what is What.UNAVAILABLE:
+    if one.what is OccupationCause.UNAVAILABLE:
         return timedelta(minutes=margin), 0
     if one.centre_id == slot.centre.id:
         return timedelta(), 0

@@ -73,7 +73,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Dated:
+class DatedValue:
     """An approved value and the moment from which it counts."""
 
     parameter: Parameter
@@ -113,9 +113,9 @@ def parameters_for(rows: Sequence[Parameter], department: str = "", category: st
     return Parameters(**values)
 
 
-def in_force(rows: Sequence[Dated], at: datetime) -> list[Parameter]:
+def in_force(rows: Sequence[DatedValue], at: datetime) -> list[Parameter]:
     """Of approved rows, for each name and place the one with the latest `valid_from` that is not after `at`; in any order."""
-    newest: dict[tuple[str, str | None, str | None], Dated] = {}
+    newest: dict[tuple[str, str | None, str | None], DatedValue] = {}
     for row in rows:
         value = row.parameter
         place = (value.name, value.department, value.category)
@@ -130,7 +130,7 @@ class Rulebook:
     Answers are remembered by the period between two changes, so that asking costs a look-up.
     """
 
-    def __init__(self, rows: Sequence[Dated]) -> None:
+    def __init__(self, rows: Sequence[DatedValue]) -> None:
         """`rows` in any order."""
         self.rows = tuple(rows)
         self._changes = sorted({row.valid_from for row in rows})
@@ -168,7 +168,7 @@ class Rulebook:
         """The same with one value in force for its place at every moment, whatever was set there; to preview a change."""
         others = [row for row in self.rows if not _same_place(row.parameter, changed)]
         first = min((row.valid_from for row in self.rows), default=None)
-        return Rulebook([*others, Dated(changed, first)] if first is not None else others)
+        return Rulebook([*others, DatedValue(changed, first)] if first is not None else others)
 
 
 def _same_place(one: Parameter, other: Parameter) -> bool:

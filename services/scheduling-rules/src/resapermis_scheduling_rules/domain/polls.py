@@ -40,7 +40,7 @@ class PollRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Interest:
+class PlaceInterest:
     """What a person of a school looked at lately."""
 
     school_id: str

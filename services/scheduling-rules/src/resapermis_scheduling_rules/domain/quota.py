@@ -9,7 +9,7 @@ from resapermis_scheduling_rules.domain.parameters import Parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ThresholdKey:
     """What a threshold counts by."""
 
     department: str

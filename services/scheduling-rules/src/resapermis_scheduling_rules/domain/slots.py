@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from resapermis_scheduling_rules.domain.days import local_month
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.quota import ThresholdKey
 
 LONGEST_WINDOW = timedelta(days=56)
 
@@ -92,9 +92,9 @@ class Slot:
         return local_month(self.starts_at, self.centre.department)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ThresholdKey:
         """The threshold it counts for: department, month of the exam, category group."""
-        return Place(self.department, self.month, self.category)
+        return ThresholdKey(self.department, self.month, self.category)
 
     def status_for(self, school_id: str, *, threshold_reached: bool) -> Status:
         """How it stands for one school: OURS where it is known to have it, THRESHOLD_REACHED for a free one it may not take."""

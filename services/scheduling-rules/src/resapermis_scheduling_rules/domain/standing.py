@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.quota import ComputedFte, Place, Quota, SeenThreshold
+from resapermis_scheduling_rules.domain.quota import ComputedFte, Quota, SeenThreshold, ThresholdKey
 from resapermis_scheduling_rules.domain.slots import School
 
 
@@ -15,12 +15,12 @@ class SchoolStanding:
     """A school with RdvPermis' figures about it, by threshold, and when it was last described."""
 
     school: School
-    thresholds: Mapping[Place, SeenThreshold]
+    thresholds: Mapping[ThresholdKey, SeenThreshold]
     seen_at: datetime
     ftes: Mapping[tuple[str, str], ComputedFte] = field(default_factory=dict)
     """Computed from declared hours, by department and category."""
 
-    def quota(self, place: Place, taken: int, parameters: Parameters) -> Quota:
+    def quota(self, place: ThresholdKey, taken: int, parameters: Parameters) -> Quota:
         """What R-THRESHOLD rests on: RdvPermis' figures, known for the department of the school's licence, and ours.
 
         `taken`: lines that count through us for `place`; `parameters`: those in force there.
@@ -41,7 +41,7 @@ class SchoolStanding:
             fte_as_of=as_of,
         )
 
-    def _fte(self, place: Place, seen: SeenThreshold) -> tuple[Decimal | None, str, datetime | None]:
+    def _fte(self, place: ThresholdKey, seen: SeenThreshold) -> tuple[Decimal | None, str, datetime | None]:
         here, home = (place.department, place.category), (self.school.department, place.category)
         computed = self.ftes.get(here) or self.ftes.get(home)
         if computed is not None:

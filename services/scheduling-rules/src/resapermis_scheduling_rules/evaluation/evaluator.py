@@ -11,7 +11,7 @@ from resapermis_kit.errors import malformed
 from resapermis_kit.rpc.batcher import Batcher
 from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.domain.availability import LineAvailability, Want, of_one_action
+from resapermis_scheduling_rules.domain.availability import LineAvailability, LineResources, of_one_action
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.restrictions import Reason, Restriction
 from resapermis_scheduling_rules.domain.slots import Slot
@@ -41,7 +41,7 @@ class Question:
 class Evaluator:
     """Answers from the mirror and the school's own records; asks nobody but for a school never seen."""
 
-    known: Batcher[actions.AskedAction, actions.Known]
+    known: Batcher[actions.AskedAction, actions.ActionFacts]
     """Actions that come in the same moment are looked up in one batch, each for its own school."""
     schools: Schools
     rulebooks: Rulebooks
@@ -164,8 +164,8 @@ def _snapshot(
     )
 
 
-def _want(line: pb.EvaluateLine, slot: Slot) -> Want:
-    return Want(slot, line.candidate_id, line.trainer_id, line.vehicle_id, line.line_id)
+def _want(line: pb.EvaluateLine, slot: Slot) -> LineResources:
+    return LineResources(slot, line.candidate_id, line.trainer_id, line.vehicle_id, line.line_id)
 
 
 def _seen_from(slot: Slot, situation: LineAvailability) -> LineAvailability:

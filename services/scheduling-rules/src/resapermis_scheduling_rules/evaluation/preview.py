@@ -30,7 +30,7 @@ class ComingBooking:
     """Lines that count for the same threshold."""
 
 
-async def of(engine: AsyncEngine, changed: Parameter, now: datetime) -> str:
+async def preview(engine: AsyncEngine, changed: Parameter, now: datetime) -> str:
     """As JSON: coming bookings and holds, and those refused after the change but not before, by rule and school."""
     if changed.name not in NAMES:
         raise malformed("name", f"one of {', '.join(sorted(NAMES))}")
@@ -38,8 +38,8 @@ async def of(engine: AsyncEngine, changed: Parameter, now: datetime) -> str:
         rulebook = Rulebook(await parameter_queries.approved_parameters(tx))
         booked = await _booked(tx, now)
     after = rulebook.with_value(changed)
-    newly = [(one, against(one, after, now) - against(one, rulebook, now)) for one in booked]
-    return summary([(one, rules) for one, rules in newly if rules], len(booked))
+    newly = [(one, refusing_rules(one, after, now) - refusing_rules(one, rulebook, now)) for one in booked]
+    return summarise([(one, rules) for one, rules in newly if rules], len(booked))
 
 
 async def _booked(tx: Tx, now: datetime) -> list[ComingBooking]:
@@ -56,7 +56,7 @@ async def _booked(tx: Tx, now: datetime) -> list[ComingBooking]:
     ]
 
 
-def against(one: ComingBooking, rulebook: Rulebook, now: datetime) -> set[str]:
+def refusing_rules(one: ComingBooking, rulebook: Rulebook, now: datetime) -> set[str]:
     """Rules about slot and school that refuse a booking, were it validated now."""
     place, school = one.slot.place, one.standing.school
     parameters = rulebook.at(now, place.department, place.category)
@@ -65,7 +65,7 @@ def against(one: ComingBooking, rulebook: Rulebook, now: datetime) -> set[str]:
     return {verdict.rule for verdict in judged.verdicts if not verdict.allowed}
 
 
-def summary(newly: Sequence[tuple[ComingBooking, set[str]]], lines: int) -> str:
+def summarise(newly: Sequence[tuple[ComingBooking, set[str]]], lines: int) -> str:
     """Counts, largest first; the school's own ids name it."""
     by_rule = Counter(rule for _, rules in newly for rule in rules)
     by_school = Counter(one.standing.school.id for one, _ in newly)

@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Statement
 from resapermis_scheduling_rules.domain.availability import (
-    Busy,
     LineAvailability,
+    LineResources,
+    Occupation,
+    OccupationCause,
+    ResourceKind,
     Trainer,
     Vehicle,
-    Want,
-    What,
-    Whose,
     conflicts,
     longest_gap,
 )
@@ -138,7 +138,7 @@ class AskedAction:
 
 
 @dataclass(slots=True)
-class Known:
+class ActionFacts:
     """What the statement found about an action."""
 
     standing: SchoolStanding | None = None
@@ -148,30 +148,30 @@ class Known:
     restrictions: dict[int, list[Restriction]] = field(default_factory=dict)
     """By place of the line in the action: its candidate's in the slot's category that have not ended, longest last;
     waived ones too."""
-    busy: dict[int, list[Busy]] = field(default_factory=dict)
+    busy: dict[int, list[Occupation]] = field(default_factory=dict)
     """As above: all that may matter around its hour, and more."""
     trainers: dict[int, Trainer] = field(default_factory=dict)
     """As above. The term in force at the slot's hour, else the nearest before it, else the first to come."""
     vehicles: dict[int, Vehicle] = field(default_factory=dict)
 
-    def situation(self, n: int, want: Want, parameters: Parameters) -> LineAvailability:
+    def situation(self, n: int, want: LineResources, parameters: Parameters) -> LineAvailability:
         """What stands in the way of line `n`, its trainer and its vehicle; `parameters`: of the slot's place."""
         others = [one for one in self.busy.get(n, ()) if one.id not in want.own_lines]
         met = conflicts(want.slot, [*others, *want.beside], parameters)
         return LineAvailability(met, self.trainers.get(n), self.vehicles.get(n))
 
 
-async def known(engine: AsyncEngine, asked: Sequence[AskedAction]) -> Sequence[Known]:
+async def read_facts(engine: AsyncEngine, asked: Sequence[AskedAction]) -> Sequence[ActionFacts]:
     """Look up the lines of these actions; each action's answer is the same as if it were asked alone.
 
     But for `busy`: it reaches as far as the widest of all asks for, which `situation` narrows to what meets.
     """
     # Of a line by its place in the statement: whose answer it goes to, and its place in that action.
-    places: list[tuple[Known, int]] = []
+    places: list[tuple[ActionFacts, int]] = []
     values: dict[str, Any] = {name: [] for name in ("askers", "moments", "slots", "candidates", "trainers", "vehicles")}
     answers = []
     for action in asked:
-        answer = Known()
+        answer = ActionFacts()
         answers.append(answer)
         for n, line in enumerate(action.lines):
             places.append((answer, n))
@@ -193,11 +193,13 @@ async def known(engine: AsyncEngine, asked: Sequence[AskedAction]) -> Sequence[K
         answer.restrictions.setdefault(place, []).append(Restriction(str(id_), *restriction))
     for n, whose, id_, starts_at, ends_at in row.unavailable:
         answer, place = places[n - 1]
-        met = Busy(Whose(whose), What.UNAVAILABLE, id_, starts_at, ends_at)
+        met = Occupation(ResourceKind(whose), OccupationCause.UNAVAILABLE, id_, starts_at, ends_at)
         answer.busy.setdefault(place, []).append(met)
     for n, whose, id_, starts_at, ends_at, centre_id, *point in row.booked:
         answer, place = places[n - 1]
-        met = Busy(Whose(whose), What.BOOKING, id_, starts_at, ends_at, centre_id or "", _point(*point))
+        met = Occupation(
+            ResourceKind(whose), OccupationCause.BOOKING, id_, starts_at, ends_at, centre_id or "", _point(*point)
+        )
         answer.busy.setdefault(place, []).append(met)
     for n, id_, department, categories, *times in row.trainers:
         answer, place = places[n - 1]

@@ -19,7 +19,7 @@ OF_A_RESULT = (Reason.PASSED, Reason.FAILURE, Reason.ABSENCE, Reason.RESULT_PEND
 
 
 @dataclass(frozen=True, slots=True)
-class Whom:
+class RestrictionSubject:
     """Whom a restriction concerns: a school's candidate in a category group."""
 
     school_id: str
@@ -40,7 +40,7 @@ class PublishedRestriction:
 class KeptRestriction:
     """A restriction as kept, with how far its waiver is."""
 
-    whom: Whom
+    whom: RestrictionSubject
     restriction: Restriction
     proposed_by: str = ""
     approved_by: str = ""
@@ -56,11 +56,11 @@ def _kept(row: Any) -> KeptRestriction:
         from_rdvpermis=row.line_id is None,
         waived=row.approved_by is not None,
     )
-    whom = Whom(row.school_id, row.candidate_id, row.category)
+    whom = RestrictionSubject(row.school_id, row.candidate_id, row.category)
     return KeptRestriction(whom, restriction, row.proposed_by or "", row.approved_by or "")
 
 
-async def of_line(tx: Tx, whom: Whom, line_id: str, restriction: NewRestriction) -> None:
+async def of_line(tx: Tx, whom: RestrictionSubject, line_id: str, restriction: NewRestriction) -> None:
     """Write a restriction that follows from a line, once; stated again with another end it is moved, its waiver stays.
 
     One that would last no time (a parameter of 0 days) restricts nobody.
@@ -93,7 +93,7 @@ async def of_line(tx: Tx, whom: Whom, line_id: str, restriction: NewRestriction)
     )
 
 
-async def of_result(tx: Tx, whom: Whom, line_id: str, restriction: NewRestriction | None) -> None:
+async def of_result(tx: Tx, whom: RestrictionSubject, line_id: str, restriction: NewRestriction | None) -> None:
     """Write what a line's result restricts, in place of the waiting for it and of any other result stated before."""
     others = [reason for reason in OF_A_RESULT if restriction is None or reason is not restriction.reason]
     await tx.execute(
@@ -110,7 +110,9 @@ async def has_result(tx: Tx, line_id: str) -> bool:
     return bool((await tx.execute(statement)).scalar())
 
 
-async def of_rdvpermis(tx: Tx, whom: Whom, found: Sequence[PublishedRestriction], seen_at: datetime) -> None:
+async def of_rdvpermis(
+    tx: Tx, whom: RestrictionSubject, found: Sequence[PublishedRestriction], seen_at: datetime
+) -> None:
     """Put what RdvPermis lists now in place of what it listed before; an older poll changes nothing."""
     poll = insert(penalty_polls).values(candidate_id=whom.candidate_id, category=whom.category, seen_at=seen_at)
     newer = poll.on_conflict_do_update(

@@ -15,7 +15,7 @@ from resapermis_scheduling_rules.domain.restrictions import (
     after_result,
 )
 from resapermis_scheduling_rules.evaluation import restriction_queries
-from resapermis_scheduling_rules.evaluation.restriction_queries import PublishedRestriction, Whom
+from resapermis_scheduling_rules.evaluation.restriction_queries import PublishedRestriction, RestrictionSubject
 from resapermis_scheduling_rules.parameters import queries as parameter_queries
 
 OUTCOMES: Mapping[int, ReportedOutcome] = {
@@ -38,7 +38,7 @@ async def restrict_after(tx: Tx, batch: Sequence[tuple[LineChanged, Event]]) -> 
     for message, event in ended:
         if not message.HasField("starts_at"):
             continue
-        whom = Whom(message.school_id, message.candidate_id, message.category)
+        whom = RestrictionSubject(message.school_id, message.candidate_id, message.category)
         starts_at, at = message.starts_at.ToDatetime(UTC), event.occurred_at
         parameters = rulebook.at(at, message.department, message.category)
         if message.to == basket.LINE_STATE_DONE:
@@ -62,7 +62,7 @@ async def on_result_found(tx: Tx, message: ResultFound, event: Event) -> None:
     points = message.result.points if message.result.HasField("points") else None
     restriction = after_result(outcome, points, exam_at, message.kind, message.department, parameters)
     await restriction_queries.of_result(
-        tx, Whom(message.school_id, message.candidate_id, message.category), message.line_id, restriction
+        tx, RestrictionSubject(message.school_id, message.candidate_id, message.category), message.line_id, restriction
     )
 
 
@@ -74,7 +74,7 @@ async def on_penalties_found(tx: Tx, message: PenaltiesFound, event: Event) -> N
         for one in message.penalties
     ]
     await restriction_queries.of_rdvpermis(
-        tx, Whom(message.school_id, message.candidate_id, message.category), found, seen_at
+        tx, RestrictionSubject(message.school_id, message.candidate_id, message.category), found, seen_at
     )
 
 

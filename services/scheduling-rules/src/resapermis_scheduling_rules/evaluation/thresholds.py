@@ -16,7 +16,7 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules import events, wire
 from resapermis_scheduling_rules.domain.days import local_day, month_of, next_month
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.quota import Place, Quota
+from resapermis_scheduling_rules.domain.quota import Quota, ThresholdKey
 from resapermis_scheduling_rules.evaluation.wire import held_of, usage_of
 from resapermis_scheduling_rules.mirror.centres import categories_of
 from resapermis_scheduling_rules.parameters.queries import Rulebooks
@@ -77,8 +77,10 @@ class Thresholds:
             counted = await queries.usage(tx, who.school_id, months[0])
             categories = await categories_of(tx, home)
         usage, held = usage_of(request.usage) or counted, held_of(request.usage)
-        places = {Place(home, month, category) for month in months for category in categories}
-        places |= {Place(department, month, category) for month in months for department, category in standing.ftes}
+        places = {ThresholdKey(home, month, category) for month in months for category in categories}
+        places |= {
+            ThresholdKey(department, month, category) for month in months for department, category in standing.ftes
+        }
         places |= {place for place in usage if place.month >= months[0]}
         asked = [
             self._schools.refresh_threshold(standing, place.month, place.category, who)

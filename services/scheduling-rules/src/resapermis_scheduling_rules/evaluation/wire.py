@@ -8,9 +8,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.domain.availability import Conflict, LineAvailability, Trainer, Vehicle, What, Whose
+from resapermis_scheduling_rules.domain.availability import (
+    Conflict,
+    LineAvailability,
+    OccupationCause,
+    ResourceKind,
+    Trainer,
+    Vehicle,
+)
 from resapermis_scheduling_rules.domain.parameters import NAMES, Parameter, Rulebook
-from resapermis_scheduling_rules.domain.quota import Place, Quota
+from resapermis_scheduling_rules.domain.quota import Quota, ThresholdKey
 from resapermis_scheduling_rules.domain.restrictions import Restriction
 from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status
 from resapermis_scheduling_rules.domain.snapshot import Action, Candidate, EvaluationSnapshot, Purpose
@@ -70,14 +77,14 @@ def changeable_of(line: pb.EvaluateLine) -> bool | None:
     return line.changeable if line.HasField("changeable") else None
 
 
-def usage_of(usage: Iterable[pb.Usage]) -> dict[Place, int]:
+def usage_of(usage: Iterable[pb.Usage]) -> dict[ThresholdKey, int]:
     """Read what basket counts."""
-    return {Place(one.department, one.month, one.category): one.taken for one in usage}
+    return {ThresholdKey(one.department, one.month, one.category): one.taken for one in usage}
 
 
-def held_of(usage: Iterable[pb.Usage]) -> dict[Place, int]:
+def held_of(usage: Iterable[pb.Usage]) -> dict[ThresholdKey, int]:
     """Read how much of it is held and not booked yet."""
-    return {Place(one.department, one.month, one.category): one.held for one in usage}
+    return {ThresholdKey(one.department, one.month, one.category): one.held for one in usage}
 
 
 def snapshot(judged: EvaluationSnapshot, action: Action, line: pb.EvaluateLine, slot: pb.Slot) -> pb.EvaluationSnapshot:
@@ -212,7 +219,12 @@ def _situation(kept: pb.EvaluationSnapshot) -> LineAvailability:
         vehicle = Vehicle(kept.line.vehicle_id, kept.vehicle_gearbox, tuple(kept.vehicle_categories))
     conflicts = [
         Conflict(
-            Whose(one.whose), What(one.what), one.id, _moment(one.starts_at), _moment(one.ends_at), one.travel_minutes
+            ResourceKind(one.whose),
+            OccupationCause(one.what),
+            one.id,
+            _moment(one.starts_at),
+            _moment(one.ends_at),
+            one.travel_minutes,
         )
         for one in kept.conflicts
     ]

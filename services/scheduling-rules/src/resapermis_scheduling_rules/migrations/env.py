@@ -7,6 +7,6 @@ from resapermis_scheduling_rules.evaluation import tables as evaluation
 from resapermis_scheduling_rules.mirror import tables as mirror
 from resapermis_scheduling_rules.parameters import tables as parameters
 from resapermis_scheduling_rules.school import tables as school
-from resapermis_scheduling_rules.watching import tables as watching
+from resapermis_scheduling_rules.watchlist import tables as watchlist
 
-run_migrations([KIT, *(room.metadata for room in (availability, evaluation, mirror, parameters, school, watching))])
+run_migrations([KIT, *(room.metadata for room in (availability, evaluation, mirror, parameters, school, watchlist))])

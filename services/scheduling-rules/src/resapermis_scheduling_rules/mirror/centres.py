@@ -17,7 +17,7 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.rpc import peers
 from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror.tables import centre_polls, centres, offers
-from resapermis_scheduling_rules.peers import Asker, Memory, SingleFlight
+from resapermis_scheduling_rules.peers import Asker, SingleFlight, TtlCache
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
@@ -99,7 +99,7 @@ async def all_centres(tx: Tx) -> dict[str, Centre]:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class CentreOffer:
     """Open centres of a department for a category, and when RdvPermis last listed them."""
 
     centres: Sequence[Centre] = ()
@@ -119,7 +119,7 @@ class Centres:
     ) -> None:
         """`seconds` is how late a change elsewhere may be seen here."""
         self._engine, self._egress, self._now, self._single_flight = engine, egress, now, single_flight
-        self._offers: Memory[Offer] = Memory(now, seconds)
+        self._offers: TtlCache[CentreOffer] = TtlCache(now, seconds)
         self._all: Mapping[str, Centre] | None = None
         self._all_read_at = now()
 
@@ -142,7 +142,7 @@ class Centres:
             self._all, self._all_read_at = await all_centres(tx), now
         return self._all
 
-    async def offer(self, department: str, category: str, asker: Asker) -> Offer:
+    async def offer(self, department: str, category: str, asker: Asker) -> CentreOffer:
         """Centres of a department; asked from RdvPermis when never seen, again once a day."""
         key = (department, category)
         offer = await self._offers.get(key, lambda: self._read_offer(department, category))
@@ -151,20 +151,22 @@ class Centres:
             await self._single_flight.once(("centres", *key), lambda: self._ask_centres(department, category, asker))
             offer = await self._offers.get(key, lambda: self._read_offer(department, category))
         elif self._now() - offer.seen_at >= CENTRES_FRESH:
-            self._single_flight.behind(("centres", *key), lambda: self._ask_centres(department, category, asker))
+            self._single_flight.in_background(("centres", *key), lambda: self._ask_centres(department, category, asker))
         return offer
 
-    async def offers(self, departments: Sequence[str], category: str, asker: Asker) -> list[Offer | BaseException]:
+    async def offers(
+        self, departments: Sequence[str], category: str, asker: Asker
+    ) -> list[CentreOffer | BaseException]:
         """Those of several departments, or why one is not known; what is not remembered is read at once."""
         now = self._now()
         unread = [one for one in departments if not self._offers.has((one, category))]
         if unread:
             for one, (centres, seen_at) in (await centres_of(self._engine, unread, category)).items():
-                self._offers.keep((one, category), Offer(centres, seen_at), now)
+                self._offers.keep((one, category), CentreOffer(centres, seen_at), now)
         return await asyncio.gather(*(self.offer(one, category, asker) for one in departments), return_exceptions=True)
 
-    async def _read_offer(self, department: str, category: str) -> Offer:
-        return Offer(*(await centres_of(self._engine, [department], category))[department])
+    async def _read_offer(self, department: str, category: str) -> CentreOffer:
+        return CentreOffer(*(await centres_of(self._engine, [department], category))[department])
 
     async def _ask_centres(self, department: str, category: str, asker: Asker) -> None:
         at = self._now()

@@ -78,7 +78,7 @@ def merged(before: MirroredSlot | None, found: PolledSlot, asker: str, at: datet
     return replace(after, status=Status.TAKEN, holder=before.holder, held_until=before.held_until) if keeps else after
 
 
-def came(before: Mapping[str, MirroredSlot], found: Sequence[PolledSlot], at: datetime) -> list[str]:
+def newly_free(before: Mapping[str, MirroredSlot], found: Sequence[PolledSlot], at: datetime) -> list[str]:
     """Ids of slots that a poll shows free and that were not known free: new, given back, or back after they were gone."""
     ids = []
     for slot in found:

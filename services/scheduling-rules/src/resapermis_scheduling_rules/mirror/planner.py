@@ -14,9 +14,15 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.rpc import peers
-from resapermis_scheduling_rules.domain.polls import Interest, Poll
+from resapermis_scheduling_rules.domain.polls import PlaceInterest, Poll
 from resapermis_scheduling_rules.mirror import queries
-from resapermis_scheduling_rules.mirror.poll_schedule import CentreGroup, PollSchedule, Publication, Why, Wish
+from resapermis_scheduling_rules.mirror.poll_schedule import (
+    CentreGroup,
+    PollDemand,
+    PollReason,
+    PollSchedule,
+    Publication,
+)
 from resapermis_scheduling_rules.mirror.poller import Poller
 from resapermis_scheduling_rules.mirror.tokens import Tokens
 from resapermis_scheduling_rules.peers import BUDGET, RECONNECT, SEEN
@@ -36,8 +42,9 @@ OVERLAP = timedelta(seconds=10)
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
 LATEST = Gauge("resapermis_polls_wanted", "Centres that the planner polls, by why", ["why"])
 log = structlog.get_logger()
-Wanted = Callable[
-    [Sequence[Interest], datetime], Awaitable[tuple[Mapping[CentreGroup, Wish], Mapping[tuple[str, str], Publication]]]
+SearchCriteria = Callable[
+    [Sequence[PlaceInterest], datetime],
+    Awaitable[tuple[Mapping[CentreGroup, PollDemand], Mapping[tuple[str, str], Publication]]],
 ]
 """Says which centres are wanted beside what people look at, and when slots of a department and category group go on line."""
 
@@ -51,7 +58,7 @@ class PollPlanner:
         egress: "RdvPermisServiceAsyncStub",
         poller: Poller,
         now: Clock,
-        wanted: Wanted,
+        wanted: SearchCriteria,
         *,
         most: int,
     ) -> None:
@@ -98,10 +105,10 @@ class PollPlanner:
             self._schedule.learn(poll, seen)
         self._read_until = now - OVERLAP
 
-    async def _wish(self, interests: Sequence[Interest], now: datetime) -> None:
+    async def _wish(self, interests: Sequence[PlaceInterest], now: datetime) -> None:
         wishes, self._schedule.publications = await self._wanted(interests, now)
         self._schedule.wish(wishes, now)
-        for why in Why:
+        for why in PollReason:
             LATEST.labels(why.name.lower()).set(sum(wish.why is why for wish in wishes.values()))
 
     async def _ask_tokens(self, now: datetime) -> bool:

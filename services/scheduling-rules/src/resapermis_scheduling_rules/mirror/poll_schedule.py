@@ -14,11 +14,11 @@ from heapq import heapify, heappop, heappush
 from zoneinfo import ZoneInfo
 
 from resapermis_scheduling_rules.domain.days import is_working_day, zone_of
-from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, Interest, Poll, PollRecord
+from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, PlaceInterest, Poll, PollRecord
 from resapermis_scheduling_rules.mirror.tokens import Tokens
 
 
-class Why(IntEnum):
+class PollReason(IntEnum):
     """For whom a poll is wanted, the most urgent first."""
 
     WATCHED = 0
@@ -27,7 +27,12 @@ class Why(IntEnum):
     REST = 3
 
 
-OLD_AFTER: Mapping[Why, float] = {Why.WATCHED: 90, Why.FAVOURITE: 240, Why.SAVED: 240, Why.REST: 1800}
+OLD_AFTER: Mapping[PollReason, float] = {
+    PollReason.WATCHED: 90,
+    PollReason.FAVOURITE: 240,
+    PollReason.SAVED: 240,
+    PollReason.REST: 1800,
+}
 """Seconds after which an answer is old, on a working day that has slots."""
 EMPTY_FACTOR, OFF_FACTOR = 1.5, 60
 """How many times longer an empty working day, or a day off, stays fresh: exams come to the first and rarely to the second."""
@@ -45,11 +50,11 @@ CentreGroup = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PollDemand:
     """Why a centre is polled on all days, and whose tokens may pay."""
 
     department: str
-    why: Why
+    why: PollReason
     payers: frozenset[str]
 
 
@@ -71,10 +76,10 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class PollQueue:
     """Polls that are always equally urgent when equally old."""
 
-    why: Why
+    why: PollReason
     empty: bool
     off: bool
     zone: str
@@ -92,7 +97,7 @@ class Queue:
 
 @dataclass(slots=True)
 class _State:
-    queue: Queue
+    queue: PollQueue
     since: float
     """When it was last answered, seconds; for one that never was, as if."""
     slots: int
@@ -109,15 +114,15 @@ class PollSchedule:
 
     publications: Mapping[tuple[str, str], Publication] = field(default_factory=dict)
     """By (department, category group)."""
-    _wishes: dict[CentreGroup, Wish] = field(default_factory=dict)
+    _wishes: dict[CentreGroup, PollDemand] = field(default_factory=dict)
     _watched: dict[CentreGroup, dict[tuple[date, date], set[str]]] = field(default_factory=dict)
     _states: dict[Poll, _State] = field(default_factory=dict)
-    _queues: dict[Queue, list[tuple[float, Poll]]] = field(default_factory=dict)
+    _queues: dict[PollQueue, list[tuple[float, Poll]]] = field(default_factory=dict)
     _resting: list[tuple[float, Poll]] = field(default_factory=list)
     _unpaid: list[Poll] = field(default_factory=list)
     _today: date | None = None
 
-    def wish(self, wishes: Mapping[CentreGroup, Wish], now: datetime) -> None:
+    def wish(self, wishes: Mapping[CentreGroup, PollDemand], now: datetime) -> None:
         """Set what is wanted whoever watches; what is no longer wanted is forgotten."""
         today = now.date()
         changed = [centre for centre, wish in wishes.items() if self._differs(centre, wish)]
@@ -135,7 +140,7 @@ class PollSchedule:
             ]:
                 del self._states[poll]
 
-    def watch(self, interests: Iterable[Interest], now: datetime) -> None:
+    def watch(self, interests: Iterable[PlaceInterest], now: datetime) -> None:
         """Set what people watch now; their schools pay for it."""
         watched: dict[CentreGroup, dict[tuple[date, date], set[str]]] = {}
         open_ = self._by_department()
@@ -178,7 +183,7 @@ class PollSchedule:
                 self._wake(poll)
         near = {key: key[1].is_near(now, key[0]) for key in {(queue.zone, queue.publication) for queue in self._queues}}
         old = {queue: queue.old_after(near[queue.zone, queue.publication]) for queue in self._queues}
-        heads: list[tuple[float, int, Queue]] = []
+        heads: list[tuple[float, int, PollQueue]] = []
         for number, queue in enumerate(self._queues):
             self._offer(heads, queue, number, at, old[queue])
         chosen: list[tuple[str, Poll]] = []
@@ -195,7 +200,7 @@ class PollSchedule:
             self._offer(heads, queue, number, at, old[queue])
         return chosen
 
-    def why(self, poll: Poll) -> Why | None:
+    def why(self, poll: Poll) -> PollReason | None:
         """For whom a poll is wanted; None: for nobody."""
         state = self._states.get(poll)
         return None if state is None else state.queue.why
@@ -205,7 +210,9 @@ class PollSchedule:
         """Centres that are polled."""
         return list(self._wishes)
 
-    def _offer(self, heads: list[tuple[float, int, Queue]], queue: Queue, number: int, at: float, old: float) -> None:
+    def _offer(
+        self, heads: list[tuple[float, int, PollQueue]], queue: PollQueue, number: int, at: float, old: float
+    ) -> None:
         """Put a queue's next poll beside the others', unless it is quite fresh; what moved elsewhere is dropped."""
         waiting = self._queues[queue]
         while waiting:
@@ -225,7 +232,7 @@ class PollSchedule:
         ]
         return self._wishes[centre].payers.union(*watching)
 
-    def _differs(self, centre: CentreGroup, wish: Wish) -> bool:
+    def _differs(self, centre: CentreGroup, wish: PollDemand) -> bool:
         before = self._wishes.get(centre)
         return before is None or (before.why, before.department) != (wish.why, wish.department)
 
@@ -252,26 +259,26 @@ class PollSchedule:
                 if state.free:
                     self._push(queue, state.since, poll)
 
-    def _queue(self, poll: Poll, wish: Wish, slots: int) -> Queue:
+    def _queue(self, poll: Poll, wish: PollDemand, slots: int) -> PollQueue:
         watched = self._watched.get((poll.centre_id, poll.category), {})
-        why = Why.WATCHED if any(first <= poll.day <= last for first, last in watched) else wish.why
+        why = PollReason.WATCHED if any(first <= poll.day <= last for first, last in watched) else wish.why
         off = not is_working_day(poll.day, poll.department) and slots == 0
         publication = self.publications.get((poll.department, poll.category), Publication())
-        return Queue(why, slots == 0, off, zone_of(poll.department), publication)
+        return PollQueue(why, slots == 0, off, zone_of(poll.department), publication)
 
     def _place(self, poll: Poll, state: _State) -> None:
         state.queue = self._queue(poll, self._wishes[poll.centre_id, poll.category], state.slots)
         if state.free:
             self._push(state.queue, state.since, poll)
 
-    def _push(self, queue: Queue, since: float, poll: Poll) -> None:
+    def _push(self, queue: PollQueue, since: float, poll: Poll) -> None:
         waiting = self._queues.setdefault(queue, [])
         heappush(waiting, (since, poll))
         if len(waiting) > 4 * len(self._states) + 64:  # moved entries pile up where nothing is chosen
             self._queues[queue] = [one for one in waiting if self._is_here(one, queue)]
             heapify(self._queues[queue])
 
-    def _is_here(self, entry: tuple[float, Poll], queue: Queue) -> bool:
+    def _is_here(self, entry: tuple[float, Poll], queue: PollQueue) -> bool:
         state = self._states.get(entry[1])
         return state is not None and state.queue == queue and state.since == entry[0]
 

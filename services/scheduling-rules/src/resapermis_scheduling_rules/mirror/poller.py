@@ -22,7 +22,7 @@ from resapermis_kit.rpc.deadline import deadline
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain.days import local_day, month_of, zone_of
 from resapermis_scheduling_rules.domain.polls import Poll
-from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.quota import ThresholdKey
 from resapermis_scheduling_rules.domain.slots import Status
 from resapermis_scheduling_rules.mirror import queries
 from resapermis_scheduling_rules.mirror.merge import PolledSlot
@@ -37,7 +37,7 @@ REST = timedelta(seconds=2)
 """After a refusal that concerns a whole token (budget, RdvPermis down, reconnect), its other polls rest this long."""
 TROUBLE = timedelta(minutes=1)
 """How long after its last failure a token's trouble is shown, unless a poll succeeds."""
-NoteReached = Callable[[Tx, str, Place, datetime | None], Awaitable[None]]
+NoteReached = Callable[[Tx, str, ThresholdKey, datetime | None], Awaitable[None]]
 """Remembers that RdvPermis shows a school's threshold as reached since a moment, or (None) no longer."""
 NoteCame = Callable[[Tx, Iterable[str], str, str, datetime], Awaitable[None]]
 """Notes slots of a category group and department that came: somebody may wait for such."""
@@ -57,17 +57,17 @@ class Poller:
         *,
         at_once: int,
         per_minute: int,
-        behind: int,
+        in_background: int,
         note_reached: NoteReached,
-        note_came: NoteCame,
+        note_newly_free: NoteCame,
     ) -> None:
-        """`at_once` polls of people under way in this process, `behind` of nobody's; `per_minute` a school's people may cause.
+        """`at_once` polls of people under way in this process, `in_background` of nobody's; `per_minute` a school's people may cause.
 
-        What `note_reached` and `note_came` write is one commit with what a poll brings.
+        What `note_reached` and `note_newly_free` write is one commit with what a poll brings.
         """
         self._engine, self._egress, self._outbox, self._now = engine, egress, outbox, now
-        self._people, self._background = asyncio.Semaphore(at_once), asyncio.Semaphore(behind)
-        self._per_minute, self._note_reached, self._note_came = per_minute, note_reached, note_came
+        self._people, self._background = asyncio.Semaphore(at_once), asyncio.Semaphore(in_background)
+        self._per_minute, self._note_reached, self._note_newly_free = per_minute, note_reached, note_newly_free
         self._in_flight: dict[Poll, asyncio.Task[str]] = {}
         self._joined: set[asyncio.Task[str]] = set()
         self._spent: dict[str, deque[datetime]] = {}
@@ -201,12 +201,12 @@ class Poller:
         async with transaction(self._engine) as tx:
             recorded = await queries.record_poll(tx, poll, found, school_id, at, whole=whole)
             statuses = {slot.status for slot in found if slot.starts_at > at}
-            place = Place(poll.department, month_of(poll.day), poll.category)
+            place = ThresholdKey(poll.department, month_of(poll.day), poll.category)
             if Status.THRESHOLD_REACHED in statuses:
                 await self._note_reached(tx, school_id, place, at)
             elif Status.FREE in statuses:
                 await self._note_reached(tx, school_id, place, None)
-            await self._note_came(tx, recorded.came, poll.category, poll.department, at)
+            await self._note_newly_free(tx, recorded.newly_free, poll.category, poll.department, at)
             await self._outbox.add(tx, at, *events.withdrawn(recorded.published_gone, poll, at))
 
 

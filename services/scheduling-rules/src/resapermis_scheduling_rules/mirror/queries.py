@@ -13,15 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.domain.days import day_start
-from resapermis_scheduling_rules.domain.polls import Interest, Poll, PollRecord
+from resapermis_scheduling_rules.domain.polls import PlaceInterest, Poll, PollRecord
 from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
 from resapermis_scheduling_rules.mirror.merge import (
     MirroredSlot,
     PolledSlot,
-    came,
     is_doubtful,
     lost,
     merged,
+    newly_free,
     to_publish,
 )
 from resapermis_scheduling_rules.mirror.tables import TIME, centres, interests, polls, slots
@@ -72,20 +72,20 @@ async def slots_by_id(tx: Tx, ids: Sequence[str]) -> dict[str, Slot]:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class PollChanges:
     """What one poll changed of which events are published."""
 
     published_gone: Sequence[str] = ()
     """Slots whose loss is published (`merge.to_publish`)."""
-    came: Sequence[str] = ()
-    """Slots that are free and were not known free (`merge.came`)."""
+    newly_free: Sequence[str] = ()
+    """Slots that are free and were not known free (`merge.newly_free`)."""
     doubted: bool = False
     """The answer was not believed: another poll decides."""
 
 
 async def record_poll(
     tx: Tx, poll: Poll, found: Sequence[PolledSlot], asker: str, at: datetime, *, whole: bool = True
-) -> Recorded:
+) -> PollChanges:
     """Write what one poll of school `asker`, asked at `at`, saw.
 
     An answer that a newer one has overtaken changes nothing. Of one that is not `whole` only what it has is believed, not
@@ -99,15 +99,15 @@ async def record_poll(
     )
     earlier = await _earlier_poll(tx, poll)
     if earlier is not None and earlier.seen_at is not None and earlier.seen_at > at:
-        return Recorded()
+        return PollChanges()
     ids = [slot.id for slot in found]
     statement = sa.select(slots).where(sa.or_(scope, slots.c.id.in_(ids))).order_by(slots.c.id).with_for_update()
     known = {row.id: _known(row) for row in await tx.execute(statement)}
     if whole and is_doubtful(known, found, at) and (earlier is None or earlier.doubted_at is None):
         await note_poll(tx, poll, at, trouble=DOUBT, doubted_at=at)
-        return Recorded(doubted=True)
+        return PollChanges(doubted=True)
     gone = lost(known, found, asker, at, whole=whole)
-    published, fresh = to_publish(known, gone, at), came(known, found, at)
+    published, fresh = to_publish(known, gone, at), newly_free(known, found, at)
     after = {slot.id: merged(known.get(slot.id), slot, asker, at) for slot in found}
     rows = [
         _row(poll, slot, after[slot.id], at if slot.id in published else after[slot.id].loss_published_at)
@@ -134,7 +134,7 @@ async def record_poll(
         await note_poll(tx, poll, at, seen_at=at, found=len(found))
     else:
         await note_poll(tx, poll, at, trouble=DOUBT)
-    return Recorded(published, fresh)
+    return PollChanges(published, fresh)
 
 
 async def _earlier_poll(tx: Tx, poll: Poll) -> Any:
@@ -250,7 +250,7 @@ async def polls_seen(engine: AsyncEngine, category: str, wanted: Sequence[Poll])
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class PollCounts:
     """How the polls of some centres on some days stand."""
 
     tried: int
@@ -263,14 +263,14 @@ class Counted:
     """Of the near ones: last seen before a moment, never answered, or in trouble when last tried; in no order."""
 
 
-async def account_of(
+async def count_polls(
     engine: AsyncEngine,
     category: str,
     near: Sequence[Centre],
     far: Sequence[Centre],
     days: Sequence[date],
     stale: datetime,
-) -> Counted:
+) -> PollCounts:
     """Count the polls of two groups of centres; `stale` is the moment before which they count as doubtful."""
     departments = {centre.id: centre.department for centre in near}
     values = {
@@ -281,7 +281,7 @@ async def account_of(
         "stale": stale,
     }
     (row,) = await _ACCOUNT.run(engine, values)
-    return Counted(
+    return PollCounts(
         row.tried,
         row.answered,
         row.oldest,
@@ -306,7 +306,7 @@ ON CONFLICT (school_id, department, category) DO UPDATE SET
 """)
 
 
-async def note_interests(engine: AsyncEngine, noted: Iterable[tuple[Interest, datetime]]) -> None:
+async def note_interests(engine: AsyncEngine, noted: Iterable[tuple[PlaceInterest, datetime]]) -> None:
     """Remember what people look at, and when they did, for the poll planner; of a school and place the last counts."""
     rows = {
         (interest.school_id, interest.department, interest.category): {
@@ -324,13 +324,13 @@ async def note_interests(engine: AsyncEngine, noted: Iterable[tuple[Interest, da
         await _NOTE_INTERESTS.run(engine, {"noted": json.dumps(list(rows.values()))})
 
 
-async def interests_since(tx: Tx, at: datetime) -> list[Interest]:
+async def interests_since(tx: Tx, at: datetime) -> list[PlaceInterest]:
     """What people looked at since `at`."""
     columns = interests.c.school_id, interests.c.department, interests.c.category
     days = interests.c.first_day, interests.c.last_day
     statement = sa.select(*columns, *days, interests.c.centre_ids).where(interests.c.at >= at)
     rows = await tx.execute(statement.order_by(interests.c.at))
-    return [Interest(*row[:5], tuple(row.centre_ids)) for row in rows]
+    return [PlaceInterest(*row[:5], tuple(row.centre_ids)) for row in rows]
 
 
 async def forget_past(tx: Tx, now: datetime) -> None:
@@ -343,7 +343,7 @@ async def forget_past(tx: Tx, now: datetime) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class SlotMark:
     """What an event of ours, as of `at`, states of a slot."""
 
     slot_id: str
@@ -363,7 +363,7 @@ _MARK = sa.text(
 )
 
 
-async def mark_slots(tx: Tx, marks: Iterable[Mark]) -> None:
+async def mark_slots(tx: Tx, marks: Iterable[SlotMark]) -> None:
     """Write what our own events state of slots (one mark each), unless something newer is known.
 
     A newer poll that only saw "reserved" is no contradiction: it is then known by whom.

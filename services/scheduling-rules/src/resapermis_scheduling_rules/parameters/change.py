@@ -22,7 +22,7 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain.parameters import (
     NAMES,
-    Dated,
+    DatedValue,
     Parameter,
     Parameters,
     Proposal,
@@ -37,7 +37,7 @@ knows it before it counts: what is judged at a moment is judged by what was in f
 
 
 @dataclass(frozen=True)
-class Changes:
+class ParameterChanges:
     """Proposes and approves; the running service publishes the records and reads the values within seconds."""
 
     engine: AsyncEngine
@@ -80,7 +80,7 @@ class Changes:
             await self.outbox.add(tx, now, events.rule_changed(approved, before), record)
 
 
-def value_before(rows: Sequence[Dated], proposal: Proposal) -> str:
+def value_before(rows: Sequence[DatedValue], proposal: Proposal) -> str:
     """What counts for a proposal's place until it does; the default of this release where nothing was ever set."""
     value = proposal.parameter
     known = Rulebook(rows).at(proposal.valid_from, value.department or "", value.category or "")
@@ -94,7 +94,7 @@ Preview = Callable[[AsyncEngine, Parameter, datetime], Awaitable[str]]
 async def command(arguments: Sequence[str], database_url: str, preview: Preview) -> str:
     """Run `propose …`, `preview …` or `approve …`; return the line to print."""
     engine = make_engine(database_url, pool=1, name="scheduling-rules parameter")
-    changes = Changes(engine, Outbox("scheduling-rules"))
+    changes = ParameterChanges(engine, Outbox("scheduling-rules"))
     try:
         match list(arguments):
             case ["propose", by, name, value, valid_from, *place] if len(place) <= 2:

@@ -10,17 +10,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
-from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Parameters, Proposal, Rulebook, in_force
+from resapermis_scheduling_rules.domain.parameters import (
+    DatedValue,
+    Parameter,
+    Parameters,
+    Proposal,
+    Rulebook,
+    in_force,
+)
 from resapermis_scheduling_rules.parameters.tables import parameters
-from resapermis_scheduling_rules.peers import Memory
+from resapermis_scheduling_rules.peers import TtlCache
 
 
-async def approved_parameters(tx: Tx) -> list[Dated]:
+async def approved_parameters(tx: Tx) -> list[DatedValue]:
     """Every value that was ever approved, with the moment from which it counts."""
     statement = sa.select(
         parameters.c.name, parameters.c.department, parameters.c.category, parameters.c.value, parameters.c.valid_from
     ).where(parameters.c.approved_by.is_not(None))
-    return [Dated(Parameter(*row[:4]), row[4]) for row in await tx.execute(statement)]
+    return [DatedValue(Parameter(*row[:4]), row[4]) for row in await tx.execute(statement)]
 
 
 async def parameters_in_force(tx: Tx, at: datetime) -> list[Parameter]:
@@ -71,7 +78,7 @@ class Rulebooks:
     def __init__(self, engine: AsyncEngine, now: Clock, seconds: float) -> None:
         """`seconds` is how late a change elsewhere may be seen here."""
         self._engine, self._now = engine, now
-        self._remembered: Memory[Rulebook] = Memory(now, seconds)
+        self._remembered: TtlCache[Rulebook] = TtlCache(now, seconds)
 
     async def get(self) -> Rulebook:
         """Every approved value, remembered for a process' usual time."""

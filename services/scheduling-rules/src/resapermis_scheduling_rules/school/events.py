@@ -7,7 +7,7 @@ from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain.days import instant
 from resapermis_scheduling_rules.school.fte import Fte
-from resapermis_scheduling_rules.school.staff import Ending, Term, Vehicle
+from resapermis_scheduling_rules.school.staff import EndingAuthorisation, Term, Vehicle
 
 
 def term_facts(term: Term) -> dict[str, str]:
@@ -42,7 +42,7 @@ def fte_computed(school_id: str, fte: Fte) -> Record:
     return events.happened(school_id, "fte.compute", "school", school_id, facts)
 
 
-def ending(one: Ending, days: int) -> list[Message]:
+def ending(one: EndingAuthorisation, days: int) -> list[Message]:
     """A licence or an authorisation ends soon, or has ended (0 days)."""
     what = "trainer" if one.trainer_id else "licence"
     event = AuthorisationEnding(school_id=one.school_id, what=what, trainer_id=one.trainer_id)

@@ -52,7 +52,7 @@ class Hours:
 
 
 @dataclass(frozen=True, slots=True)
-class Months:
+class MonthWindow:
     """The full months that count, first and last: "2026-08", "2026-10"."""
 
     first: str
@@ -70,7 +70,7 @@ class Fte:
     department: str
     category: str
     hundredths: int
-    months: Months
+    months: MonthWindow
 
 
 def night(year: int, month: int, department: str) -> datetime:
@@ -105,13 +105,13 @@ def next_night(now: datetime, department: str) -> datetime:
     return night(int(after[:4]), int(after[5:]), department)
 
 
-def months_of(computed: datetime, department: str) -> Months:
+def months_of(computed: datetime, department: str) -> MonthWindow:
     """The months that a night counts."""
     of_night = local_day(computed - timedelta(seconds=1), department)
-    return Months(month_of(_months_before(of_night, MONTHS)), month_of(_months_before(of_night, 1)))
+    return MonthWindow(month_of(_months_before(of_night, MONTHS)), month_of(_months_before(of_night, 1)))
 
 
-def months_in_force(now: datetime, department: str) -> Months:
+def months_in_force(now: datetime, department: str) -> MonthWindow:
     """The months that count at a moment: those of the last night."""
     return months_of(last_night(now, department), department)
 
@@ -128,7 +128,7 @@ def hundredths(hours: Iterable[Hours]) -> int:
 
 
 def compute(
-    hours: Sequence[Hours], department_of: Mapping[str, str], departments: Iterable[str], months: Months
+    hours: Sequence[Hours], department_of: Mapping[str, str], departments: Iterable[str], months: MonthWindow
 ) -> list[Fte]:
     """FTE of a school by department and category group.
 

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.domain.availability import KeptLine
-from resapermis_scheduling_rules.domain.parameters import Dated, Parameter, Rulebook
-from resapermis_scheduling_rules.domain.quota import ComputedFte, Place, SeenThreshold
+from resapermis_scheduling_rules.domain.availability import CountedLine
+from resapermis_scheduling_rules.domain.parameters import DatedValue, Parameter, Rulebook
+from resapermis_scheduling_rules.domain.quota import ComputedFte, SeenThreshold, ThresholdKey
 from resapermis_scheduling_rules.domain.slots import School
 from resapermis_scheduling_rules.domain.standing import SchoolStanding
 from resapermis_scheduling_rules.school.tables import lines, published_thresholds, schools, thresholds
@@ -54,15 +54,15 @@ async def homes(tx: Tx, since: datetime) -> dict[str, str]:
     return {row.id: row.department for row in await tx.execute(statement.order_by(schools.c.id))}
 
 
-async def seen_places(tx: Tx, school_id: str, since_month: str) -> set[Place]:
+async def seen_places(tx: Tx, school_id: str, since_month: str) -> set[ThresholdKey]:
     """Thresholds of a school that RdvPermis stated something of, from a month on."""
     columns = thresholds.c.department, thresholds.c.month, thresholds.c.category
     statement = sa.select(*columns).where(thresholds.c.school_id == school_id, thresholds.c.month >= since_month)
-    return {Place(*row) for row in await tx.execute(statement)}
+    return {ThresholdKey(*row) for row in await tx.execute(statement)}
 
 
 async def keep_threshold(
-    tx: Tx, school_id: str, place: Place, limit: int | None, taken: int | None, fte: Decimal | None, at: datetime
+    tx: Tx, school_id: str, place: ThresholdKey, limit: int | None, taken: int | None, fte: Decimal | None, at: datetime
 ) -> None:
     """Write RdvPermis' figures; what they count beyond our own lines was booked elsewhere."""
     ours = await count(tx, school_id, place)
@@ -82,7 +82,7 @@ async def keep_threshold(
     )
 
 
-async def note_reached(tx: Tx, school_id: str, place: Place, at: datetime | None) -> None:
+async def note_reached(tx: Tx, school_id: str, place: ThresholdKey, at: datetime | None) -> None:
     """Remember that RdvPermis shows a school's threshold as reached, or (None) that it no longer does."""
     if at is None:
         where = [thresholds.c[name] == value for name, value in _key(school_id, place).items()]
@@ -97,7 +97,7 @@ async def note_reached(tx: Tx, school_id: str, place: Place, at: datetime | None
     )
 
 
-def _key(school_id: str, place: Place) -> dict[str, str]:
+def _key(school_id: str, place: ThresholdKey) -> dict[str, str]:
     return {
         "school_id": school_id,
         "department": place.department,
@@ -135,7 +135,7 @@ _KEEP_LINES = sa.text(
 )
 
 
-async def keep_lines(tx: Tx, kept: Iterable[KeptLine]) -> None:
+async def keep_lines(tx: Tx, kept: Iterable[CountedLine]) -> None:
     """Count these lines, each once, and keep whom they occupy: a later event of a line goes before an earlier one."""
     ordered = sorted(kept, key=lambda line: line.id)
     if not ordered:
@@ -159,7 +159,7 @@ async def uncount_lines(tx: Tx, line_ids: Collection[str]) -> None:
         await tx.execute(_UNCOUNT_LINES, {"ids": list(line_ids)})
 
 
-async def count(tx: Tx, school_id: str, place: Place) -> int:
+async def count(tx: Tx, school_id: str, place: ThresholdKey) -> int:
     """How many lines of a school count for one threshold."""
     statement = (
         sa.select(sa.func.count())
@@ -189,19 +189,19 @@ _USAGE = (
 _USAGE_NOW = Statement(_USAGE)
 
 
-async def usage(tx: Tx, school_id: str, since_month: str) -> dict[Place, int]:
+async def usage(tx: Tx, school_id: str, since_month: str) -> dict[ThresholdKey, int]:
     """Lines that count, by threshold, from a month on."""
     rows = await tx.execute(_USAGE, {"school_id": school_id, "since_month": since_month})
-    return {Place(row[0], row[1], row[2]): row[3] for row in rows}
+    return {ThresholdKey(row[0], row[1], row[2]): row[3] for row in rows}
 
 
-async def usage_now(engine: AsyncEngine, school_id: str, since_month: str) -> dict[Place, int]:
+async def usage_now(engine: AsyncEngine, school_id: str, since_month: str) -> dict[ThresholdKey, int]:
     """The same on the path of every search: one round trip."""
     rows = await _USAGE_NOW.run(engine, {"school_id": school_id, "since_month": since_month})
-    return {Place(row[0], row[1], row[2]): row[3] for row in rows}
+    return {ThresholdKey(row[0], row[1], row[2]): row[3] for row in rows}
 
 
-async def first_to_publish(tx: Tx, school_id: str, place: Place, percents: Sequence[int]) -> list[int]:
+async def first_to_publish(tx: Tx, school_id: str, place: ThresholdKey, percents: Sequence[int]) -> list[int]:
     """Of these shares of a threshold, those that were not published yet; from now on they are noted as published."""
     if not percents:
         return []
@@ -252,12 +252,12 @@ SELECT ARRAY({STANDINGS}) AS standings,
 """)  # noqa: S608 - our own words
 
 
-Key = tuple[str, Place]
+Key = tuple[str, ThresholdKey]
 """A school's threshold."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountedStandings:
     """Standings of some schools, how many lines count for some of their thresholds, and every parameter."""
 
     standings: Mapping[str, SchoolStanding]
@@ -271,7 +271,7 @@ def standing(record: Any, now: datetime) -> SchoolStanding:
     return SchoolStanding(
         School(*school),
         {
-            Place(department, month, category): SeenThreshold(
+            ThresholdKey(department, month, category): SeenThreshold(
                 limit, elsewhere, fte, reached_at is not None and reached_at > now - REACHED_HOLDS, threshold_seen_at
             )
             for department, month, category, limit, elsewhere, fte, reached_at, threshold_seen_at in thresholds
@@ -290,17 +290,17 @@ async def of_school(engine: AsyncEngine, school_id: str, now: datetime) -> Schoo
     return next((standing(record, now) for record in row.standings), None)
 
 
-async def counted(tx: Tx, keys: Collection[Key], now: datetime) -> Counted:
+async def counted(tx: Tx, keys: Collection[Key], now: datetime) -> CountedStandings:
     """What decides whether these thresholds are reached: one statement, on the path of every change of a line."""
     values = {
         "school_ids": sorted({school_id for school_id, _ in keys}),
         "months": sorted({place.month for _, place in keys}),
     }
     row = (await tx.execute(_WITH_COUNTS, values)).one()
-    counts = {(school_id, Place(*place)): count for school_id, *place, count in row.counts}
+    counts = {(school_id, ThresholdKey(*place)): count for school_id, *place, count in row.counts}
     known = [standing(record, now) for record in row.standings]
-    return Counted(
+    return CountedStandings(
         {one.school.id: one for one in known},
         {key: counts.get(key, 0) for key in keys},
-        Rulebook([Dated(Parameter(*value), valid_from) for *value, valid_from in row.parameters]),
+        Rulebook([DatedValue(Parameter(*value), valid_from) for *value, valid_from in row.parameters]),
     )

@@ -14,10 +14,10 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
-from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.quota import ThresholdKey
 from resapermis_scheduling_rules.domain.slots import School
 from resapermis_scheduling_rules.domain.standing import SchoolStanding
-from resapermis_scheduling_rules.peers import REMEMBERED, Asker, Memory, SingleFlight
+from resapermis_scheduling_rules.peers import REMEMBERED, Asker, SingleFlight, TtlCache
 from resapermis_scheduling_rules.school import queries
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Schools:
         """`seconds` is how late a change elsewhere may be seen here."""
         self._engine, self._egress, self._now = engine, egress, now
         self._single_flight, self._announce = single_flight, announce
-        self._standings: Memory[SchoolStanding | None] = Memory(now, seconds)
+        self._standings: TtlCache[SchoolStanding | None] = TtlCache(now, seconds)
         self._replacements: dict[tuple[str, str, str], Replacements] = {}
 
     async def standing(self, asker: Asker) -> SchoolStanding:
@@ -69,7 +69,7 @@ class Schools:
             if known is None:
                 raise Failure(Code.CODE_UNAVAILABLE, "the school could not be read back; try again")
         elif self._now() - known.seen_at >= SCHOOL_FRESH:
-            self._single_flight.behind(("school", asker.school_id), lambda: self._ask_school(asker))
+            self._single_flight.in_background(("school", asker.school_id), lambda: self._ask_school(asker))
         return known
 
     def forget(self, school_id: str) -> None:
@@ -80,11 +80,11 @@ class Schools:
         self, standing: SchoolStanding, month: str, category: str, asker: Asker
     ) -> asyncio.Task[Any] | None:
         """Ask RdvPermis for its own figure behind the answer, when ours is older than ten minutes."""
-        place = Place(standing.school.department, month, category)
+        place = ThresholdKey(standing.school.department, month, category)
         seen = standing.thresholds.get(place)
         if seen is not None and seen.seen_at is not None and self._now() - seen.seen_at < THRESHOLD_FRESH:
             return None
-        return self._single_flight.behind(
+        return self._single_flight.in_background(
             ("threshold", asker.school_id, month, category), lambda: self._ask_threshold(place, asker)
         )
 
@@ -94,7 +94,7 @@ class Schools:
         known = self._replacements.get(key)
         if known is not None and self._now() - known.seen_at < THRESHOLD_FRESH:
             return None
-        return self._single_flight.behind(
+        return self._single_flight.in_background(
             ("replacements", *key), lambda: self._ask_replacements(month, category, asker)
         )
 
@@ -123,7 +123,7 @@ class Schools:
             await queries.keep_school(tx, school, at)
         self._standings.forget(asker.school_id)
 
-    async def _ask_threshold(self, place: Place, asker: Asker) -> None:
+    async def _ask_threshold(self, place: ThresholdKey, asker: Asker) -> None:
         at = self._now()
         request = rdv.GetThresholdRequest(on_behalf=asker.on_behalf, category=place.category, month=place.month)
         answer = await peers.ask(self._egress.GetThreshold, request, principal=asker.principal)

@@ -62,7 +62,7 @@ def departments_at(terms: Iterable[Term], at: datetime) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class EndingAuthorisation:
     """A licence (no trainer) or a trainer's authorisation that ends."""
 
     school_id: str

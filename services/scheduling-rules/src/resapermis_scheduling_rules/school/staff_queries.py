@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.school.fte import Fte, Hours, Kind, Months
-from resapermis_scheduling_rules.school.staff import WARN_DAYS, Ending, Term, Vehicle
+from resapermis_scheduling_rules.school.fte import Fte, Hours, Kind, MonthWindow
+from resapermis_scheduling_rules.school.staff import WARN_DAYS, EndingAuthorisation, Term, Vehicle
 from resapermis_scheduling_rules.school.tables import ftes, hours, published_endings, schools, trainers, vehicles
 
 ENDED_LATELY = timedelta(days=90)
@@ -141,7 +141,7 @@ async def ftes_of(tx: Tx, school_id: str) -> list[tuple[Fte, datetime]]:
 
 
 def _fte(row: sa.Row[tuple[object, ...]]) -> Fte:
-    return Fte(row.department, row.category, row.hundredths, Months(row.first_month, row.last_month))
+    return Fte(row.department, row.category, row.hundredths, MonthWindow(row.first_month, row.last_month))
 
 
 async def keep_ftes(tx: Tx, school_id: str, computed: Sequence[Fte], at: datetime) -> None:
@@ -187,7 +187,7 @@ async def terms_crossed(tx: Tx, now: datetime, limit: int) -> list[str]:
     return list((await tx.execute(statement)).scalars())
 
 
-async def endings(tx: Tx, now: datetime) -> list[Ending]:
+async def endings(tx: Tx, now: datetime) -> list[EndingAuthorisation]:
     """Licences and authorisations that end within 30 days or ended lately, and were not published as ended yet.
 
     A trainer whose term ends first has left by then, or has a next one with its own authorisation.
@@ -205,7 +205,7 @@ async def endings(tx: Tx, now: datetime) -> list[Ending]:
         sa.or_(trainers.c.active_until.is_(None), trainers.c.active_until > trainers.c.authorised_until),
         ~_published(trainers.c.school_id, trainers.c.id, trainers.c.authorised_until),
     )
-    return [Ending(*row) for row in await tx.execute(sa.union_all(licence, trainer))]
+    return [EndingAuthorisation(*row) for row in await tx.execute(sa.union_all(licence, trainer))]
 
 
 def _published(
@@ -219,7 +219,7 @@ def _published(
     )
 
 
-async def first_to_warn(tx: Tx, ending: Ending, days: Sequence[int]) -> list[int]:
+async def first_to_warn(tx: Tx, ending: EndingAuthorisation, days: Sequence[int]) -> list[int]:
     """Of these warnings, those not published before; from now on they are noted as published."""
     rows = [
         {

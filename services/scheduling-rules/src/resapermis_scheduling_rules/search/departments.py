@@ -118,7 +118,7 @@ PREFECTURES: Mapping[str, Point] = {
 
 
 @lru_cache(maxsize=4096)
-def near(place: Point, kilometres: int) -> Sequence[str]:
+def departments_within(place: Point, kilometres: int) -> Sequence[str]:
     """Departments that may have a centre so near, nearest prefecture first. Remembered: a school stays where it is."""
     distances = sorted((distance_km(place, seat), department) for department, seat in PREFECTURES.items())
     return [department for distance, department in distances if distance <= kilometres + REACH_KM]

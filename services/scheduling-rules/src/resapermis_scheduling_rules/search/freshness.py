@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import Clock
 from resapermis_scheduling_rules.domain.days import local_day
-from resapermis_scheduling_rules.domain.polls import Interest, Poll, PollRecord, is_due, polls_for, worth
+from resapermis_scheduling_rules.domain.polls import PlaceInterest, Poll, PollRecord, is_due, polls_for, worth
 from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror import queries
 from resapermis_scheduling_rules.mirror.poller import Poller
 from resapermis_scheduling_rules.parameters.queries import Rulebooks
-from resapermis_scheduling_rules.peers import REMEMBERED, SEEN, Asker, Memory, SingleFlight
+from resapermis_scheduling_rules.peers import REMEMBERED, SEEN, Asker, SingleFlight, TtlCache
 from resapermis_scheduling_rules.school.schools import Schools
-from resapermis_scheduling_rules.search.wanted import Wanted
+from resapermis_scheduling_rules.search.criteria import SearchCriteria
 
 MOST_POLLS = 600
 """Polls that one search may cause at all, its nearest centres first; the planner sees to the rest."""
@@ -39,7 +39,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class PollCoverage:
     """How the polls stand that together show a window."""
 
     any: bool
@@ -70,11 +70,11 @@ class Freshness:
         self._engine, self._poller, self._now = engine, poller, now
         self._schools, self._rulebooks, self._single_flight = schools, rulebooks, single_flight
         self._first_poll_seconds = first_poll_seconds
-        self._accounts: Memory[Account] = Memory(now, ACCOUNT_SECONDS)
-        self._noted: dict[Interest, datetime] = {}
-        self._unwritten: list[tuple[Interest, datetime]] = []
+        self._accounts: TtlCache[PollCoverage] = TtlCache(now, ACCOUNT_SECONDS)
+        self._noted: dict[PlaceInterest, datetime] = {}
+        self._unwritten: list[tuple[PlaceInterest, datetime]] = []
 
-    async def of(self, wanted: Wanted, centres: Sequence[Centre], who: Asker, *, poll_now: bool) -> Window:
+    async def of(self, wanted: SearchCriteria, centres: Sequence[Centre], who: Asker, *, poll_now: bool) -> Window:
         """Refresh what is stale of a window; wait only where nothing was ever seen, or a person asks for it."""
         account = await self._account(wanted, centres, poll_now=poll_now)
         why, under_way = SEEN, False
@@ -94,7 +94,7 @@ class Freshness:
         why = why or account.trouble
         return Window(account.oldest_seen_at, under_way or account.unseen or bool(why), why)
 
-    async def _account(self, wanted: Wanted, centres: Sequence[Centre], *, poll_now: bool) -> Account:
+    async def _account(self, wanted: SearchCriteria, centres: Sequence[Centre], *, poll_now: bool) -> PollCoverage:
         ids = tuple(centre.id for centre in centres)
         ended_polls = self._poller.ended_polls(ids, wanted.category)
         days = tuple(
@@ -104,7 +104,7 @@ class Freshness:
         key = (ids, ended_polls, wanted.category, days, wanted.weekdays, poll_now)
         return await self._accounts.get(key, lambda: self._read(wanted, centres, poll_now=poll_now))
 
-    async def _read(self, wanted: Wanted, centres: Sequence[Centre], *, poll_now: bool) -> Account:
+    async def _read(self, wanted: SearchCriteria, centres: Sequence[Centre], *, poll_now: bool) -> PollCoverage:
         """Count the polls, and name those alone that may be due; all of them where some were never tried."""
         many = max(1, MOST_POLLS // max(1, (wanted.until - wanted.since).days + 1))
         near, far = centres[:many], centres[many:]
@@ -112,7 +112,7 @@ class Freshness:
         every_day = sorted(set().union(*days.values()))
         expected = sum(len(days[centre.department]) for centre in near)
         fresh = timedelta(0) if poll_now else await self._least_fresh(near, wanted.category)
-        known = await queries.account_of(
+        known = await queries.count_polls(
             self._engine,
             wanted.category,
             near,
@@ -130,7 +130,7 @@ class Freshness:
             doubtful = [(poll, seen.get(poll)) for poll in polls]
             moments = [one.seen_at for one in seen.values() if one.seen_at is not None]
             answered, oldest = len(moments), min(moments, default=None)
-        return Account(
+        return PollCoverage(
             expected > 0,
             doubtful,
             min((at for at in (oldest, known.far_oldest_seen_at) if at is not None), default=None),
@@ -144,13 +144,13 @@ class Freshness:
         seconds = [(await self._rulebooks.parameters_at(one, category)).poll_stale_seconds for one in departments]
         return timedelta(seconds=min(seconds, default=0))
 
-    def _polls(self, wanted: Wanted, centres: Sequence[Centre]) -> list[Poll]:
+    def _polls(self, wanted: SearchCriteria, centres: Sequence[Centre]) -> list[Poll]:
         if wanted.until <= wanted.since:
             return []
         polls = polls_for(centres, wanted.category, wanted.since, wanted.until)
         return [poll for poll in polls if not wanted.weekdays or poll.day.isoweekday() in wanted.weekdays]
 
-    async def _due(self, account: Account, category: str, *, poll_now: bool) -> list[Poll]:
+    async def _due(self, account: PollCoverage, category: str, *, poll_now: bool) -> list[Poll]:
         stale: dict[str, timedelta] = {}
         now, due = self._now(), []
         for poll, seen in account.doubtful:
@@ -163,7 +163,7 @@ class Freshness:
                 due.append(poll)
         return due
 
-    def _note_interest(self, wanted: Wanted, centres: Sequence[Centre], who: Asker) -> None:
+    def _note_interest(self, wanted: SearchCriteria, centres: Sequence[Centre], who: Asker) -> None:
         """Give the planner, behind the answer, what people look at, once a minute: it remembers for ten."""
         narrow = bool(wanted.centre_ids) or wanted.within_km is not None
         places: dict[str, list[str]] = {}
@@ -172,9 +172,9 @@ class Freshness:
         for department, ids in list(places.items())[:MOST_PLACES]:
             days = (local_day(wanted.since, department), local_day(wanted.until, department))
             here = tuple(sorted(ids)) if narrow else ()
-            self._note(Interest(who.school_id, department, wanted.category, *days, here))
+            self._note(PlaceInterest(who.school_id, department, wanted.category, *days, here))
 
-    def _note(self, interest: Interest) -> None:
+    def _note(self, interest: PlaceInterest) -> None:
         now, noted = self._now(), self._noted.get(interest)
         if noted is not None and now - noted < INTEREST_PAUSE:
             return
@@ -182,7 +182,7 @@ class Freshness:
             self._noted.clear()
         self._noted[interest] = now
         self._unwritten.append((interest, now))
-        self._single_flight.behind("interests", self._write_interests)
+        self._single_flight.in_background("interests", self._write_interests)
 
     async def _write_interests(self) -> None:
         """All that came in a moment together: a commit each, beside the answers, was a tenth of a search's CPU."""
@@ -192,7 +192,7 @@ class Freshness:
             await queries.note_interests(self._engine, noted)
 
 
-def _days(wanted: Wanted, department: str) -> list[date]:
+def _days(wanted: SearchCriteria, department: str) -> list[date]:
     """Days of a window on a department's clock."""
     if wanted.until <= wanted.since:
         return []

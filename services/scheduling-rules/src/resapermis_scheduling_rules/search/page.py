@@ -14,7 +14,7 @@ from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.domain.distance import distance_km, travel_minutes
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.quota import Place, Quota
+from resapermis_scheduling_rules.domain.quota import Quota, ThresholdKey
 from resapermis_scheduling_rules.domain.slots import Centre, Point, School, Slot, Status
 from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.evaluation import judge
@@ -22,7 +22,7 @@ from resapermis_scheduling_rules.evaluation.judge import Rule
 from resapermis_scheduling_rules.rules import SLOT_RULES
 
 
-class Asks(NamedTuple):
+class RuleInputs(NamedTuple):
     """What of a slot a rule looks at in a search of one category by one school; `PlaceTerms` apart."""
 
     decides: Callable[[EvaluationSnapshot], Hashable]
@@ -39,29 +39,31 @@ def _month(snapshot: EvaluationSnapshot) -> Hashable:
     return snapshot.slot.department, snapshot.slot.month
 
 
-ASKS: Mapping[str, Asks] = {
-    "published": Asks(
+ASKS: Mapping[str, RuleInputs] = {
+    "published": RuleInputs(
         lambda snapshot: (snapshot.status, snapshot.now >= snapshot.slot.published_at),
         lambda snapshot: (snapshot.status, snapshot.slot.seen_at, snapshot.slot.published_at),
     ),
-    "past": Asks(lambda snapshot: snapshot.now >= snapshot.slot.starts_at, lambda snapshot: snapshot.slot.starts_at),
-    "notice": Asks(
+    "past": RuleInputs(
+        lambda snapshot: snapshot.now >= snapshot.slot.starts_at, lambda snapshot: snapshot.slot.starts_at
+    ),
+    "notice": RuleInputs(
         lambda snapshot: snapshot.now <= snapshot.slot.starts_at - _notice(snapshot.parameters),
         lambda snapshot: (snapshot.slot.starts_at, snapshot.slot.department),
     ),
-    "territory": Asks(
+    "territory": RuleInputs(
         lambda snapshot: snapshot.now >= snapshot.slot.opens_to_all_at(snapshot.parameters),
         lambda snapshot: (snapshot.slot.published_at, snapshot.slot.department),
     ),
-    "licensed": Asks(_nothing, _nothing),
-    "threshold": Asks(_nothing, _month),
-    "api_pace": Asks(_nothing, _month),
+    "licensed": RuleInputs(_nothing, _nothing),
+    "threshold": RuleInputs(_nothing, _month),
+    "api_pace": RuleInputs(_nothing, _month),
 }
 """By the names of rules; one that is not listed is asked for each slot.
 
 A property test holds every page against `judge.slot`.
 """
-_ALL_OF_IT = Asks(lambda snapshot: snapshot.slot, lambda snapshot: snapshot.slot)
+_ALL_OF_IT = RuleInputs(lambda snapshot: snapshot.slot, lambda snapshot: snapshot.slot)
 _ASKS = [ASKS.get(rule.__name__, _ALL_OF_IT) for rule in SLOT_RULES]
 
 
@@ -120,7 +122,7 @@ class PageJudge:
     now: datetime
     parameters_in: Callable[[str], Parameters]
     """By department."""
-    quota_of: Callable[[Place], Quota]
+    quota_of: Callable[[ThresholdKey], Quota]
     _terms: dict[Hashable, PlaceTerms] = field(init=False, default_factory=dict)
     _judgements: dict[Hashable, SlotJudgement] = field(init=False, default_factory=dict)
     _refusing: dict[Hashable, Sequence[Rule]] = field(init=False, default_factory=dict)
@@ -177,7 +179,7 @@ class PageJudge:
         return known
 
 
-def _remembering(rule: Rule, asks: Asks) -> Rule:
+def _remembering(rule: Rule, asks: RuleInputs) -> Rule:
     """A rule with a memory of its own: one that were its page's would hold the page in a circle, for Python's collector."""
     known: dict[Hashable, Verdict] = {}
 

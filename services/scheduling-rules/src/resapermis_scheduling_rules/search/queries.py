@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Statement
-from resapermis_scheduling_rules.search.wanted import Position, Row, Step
+from resapermis_scheduling_rules.search.criteria import Position, ReadStep, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def _statement(reading: SearchShape) -> Statement:
 
 
 async def read_step(
-    engine: AsyncEngine, reading: SearchShape, category: str, kind: str, after: Position, step: Step
+    engine: AsyncEngine, reading: SearchShape, category: str, kind: str, after: Position, step: ReadStep
 ) -> Sequence[Row]:
     """The first slots of a step after a position, in order of (starts_at, id): so many of all its streams together."""
     values: dict[str, Any] = {

@@ -16,7 +16,7 @@ from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.domain.days import local_day, month_of
 from resapermis_scheduling_rules.domain.distance import nearest_first
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.domain.quota import Place
+from resapermis_scheduling_rules.domain.quota import ThresholdKey
 from resapermis_scheduling_rules.domain.slots import Centre, Point, Slot, Status
 from resapermis_scheduling_rules.mirror.centres import Centres
 from resapermis_scheduling_rules.parameters.queries import Rulebooks
@@ -25,26 +25,26 @@ from resapermis_scheduling_rules.school import queries as school_queries
 from resapermis_scheduling_rules.school.schools import Schools
 from resapermis_scheduling_rules.search import queries
 from resapermis_scheduling_rules.search import wire as search_wire
-from resapermis_scheduling_rules.search.departments import MOST_ASKED, near
-from resapermis_scheduling_rules.search.freshness import Freshness, Window
-from resapermis_scheduling_rules.search.page import Judged, PageJudge, PageWriter
-from resapermis_scheduling_rules.search.queries import SearchShape
-from resapermis_scheduling_rules.search.wanted import (
+from resapermis_scheduling_rules.search.criteria import (
     CENTRE,
     ID,
     STARTS,
     Position,
     Row,
-    Wanted,
-    at_an_hour,
+    SearchCriteria,
     complete_until,
     consecutive,
     day_of,
-    is_meant,
-    opens,
+    matches_centre,
+    matches_hour,
+    matches_opening,
     position_of,
     step,
 )
+from resapermis_scheduling_rules.search.departments import MOST_ASKED, departments_within
+from resapermis_scheduling_rules.search.freshness import Freshness, Window
+from resapermis_scheduling_rules.search.page import Judged, PageJudge, PageWriter
+from resapermis_scheduling_rules.search.queries import SearchShape
 
 STATUS = {status.value: status for status in Status}
 
@@ -73,7 +73,7 @@ class SearchPage:
 class Finder:
     """One page of one search. `streams`: the departments or centres to read, each with the department whose clock counts."""
 
-    wanted: Wanted
+    wanted: SearchCriteria
     streams: Mapping[str, str]
     by_centre: bool
     centres: Mapping[str, Centre]
@@ -152,17 +152,17 @@ class Finder:
         """Of what was read (category, window, kind and what is free are the statement's), what is meant."""
         wanted = self.wanted
         here = {centre_id: self._centre(centre_id) for centre_id in {row[CENTRE] for row in rows}}
-        meant = {centre_id for centre_id, centre in here.items() if is_meant(wanted, centre, self.school)}
+        meant = {centre_id for centre_id, centre in here.items() if matches_centre(wanted, centre, self.school)}
         if len(meant) < len(here):
             rows = [row for row in rows if row[CENTRE] in meant]
         if wanted.by_hour:
-            rows = [row for row in rows if at_an_hour(wanted, row[STARTS], here[row[CENTRE]].department)]
+            rows = [row for row in rows if matches_hour(wanted, row[STARTS], here[row[CENTRE]].department)]
         return rows
 
     def _judged(self, rows: Iterable[Row]) -> Iterator[Judged]:
         for row in rows:
             judged = self.judge.judge(self._slot(row))
-            if not self.wanted.judged or opens(self.wanted, allowed=judged.allowed, opens_at=judged.opens_at):
+            if not self.wanted.judged or matches_opening(self.wanted, allowed=judged.allowed, opens_at=judged.opens_at):
                 yield judged
 
     def _slot(self, row: Row) -> Slot:
@@ -223,7 +223,7 @@ class SlotSearch:
     async def slots(self, request: pb.SearchSlotsRequest) -> pb.SearchSlotsResponse:
         """Answer from the mirror, and poll again what is stale."""
         who, now = asker(), self._now()
-        wanted = search_wire.wanted_of(request, now)
+        wanted = search_wire.criteria_of(request, now)
         school = (await self._schools.standing(who)).school if wanted.within_km is not None else None
         if school is not None and school.point is None:
             raise malformed("within_km", "where the school is, is not known: name a department")
@@ -255,7 +255,7 @@ class SlotSearch:
         writer = PageWriter(standing.school.point)
         for judged in found.slots:
             writer.write(response, judged)
-        place = Place(department, month, wanted.category)
+        place = ThresholdKey(department, month, wanted.category)
         response.threshold.CopyFrom(wire.threshold(place, judge.quota_of(place), parameters_in(department), now))
         return response
 
@@ -270,7 +270,7 @@ class SlotSearch:
         nearest = nearest_first(offer.centres, school.point)
         return pb.ListCentresResponse(centres=[writer.centre(one, parameters) for one in nearest])
 
-    async def _window(self, wanted: Wanted, scope: SearchScope, who: Asker, *, poll_now: bool) -> Window:
+    async def _window(self, wanted: SearchCriteria, scope: SearchScope, who: Asker, *, poll_now: bool) -> Window:
         if scope.trouble and not scope.polled:
             return Window(incomplete=True, reason=scope.trouble)
         window = await self._freshness.of(wanted, scope.polled, who, poll_now=poll_now)
@@ -278,12 +278,12 @@ class SlotSearch:
             return Window(window.oldest_seen_at, incomplete=True, reason=window.reason or scope.trouble)
         return window
 
-    async def _scope(self, wanted: Wanted, school: Point | None, who: Asker) -> SearchScope:
+    async def _scope(self, wanted: SearchCriteria, school: Point | None, who: Asker) -> SearchScope:
         if wanted.department:
             departments: Sequence[str] = [wanted.department]
         else:
             assert school is not None and wanted.within_km is not None  # noqa: PT018, S101 - `slots` refused the rest
-            departments = near(school, wanted.within_km)[:MOST_ASKED]
+            departments = departments_within(school, wanted.within_km)[:MOST_ASKED]
         offers = await self._centres.offers(departments, wanted.category, who)
         trouble = SEEN
         offered: list[Centre] = []
@@ -295,14 +295,16 @@ class SlotSearch:
             else:
                 offered += offer.centres
         every_centre = await self._centres.all([centre.id for centre in offered])
-        polled = [one for one in offered if is_meant(wanted, one, school)]
+        polled = [one for one in offered if matches_centre(wanted, one, school)]
         if not wanted.centre_ids and wanted.within_km is None:
             return SearchScope({wanted.department: wanted.department}, False, polled, trouble)
-        known = [one for one in every_centre.values() if is_meant(wanted, one, school)]
+        known = [one for one in every_centre.values() if matches_centre(wanted, one, school)]
         streams = {one.id: one.department for one in nearest_first(known, school)[:MOST_STREAMS]}
         return SearchScope(streams, True, nearest_first(polled, school), trouble)
 
-    async def _page(self, wanted: Wanted, scope: SearchScope, judge: PageJudge, school: Point | None) -> SearchPage:
+    async def _page(
+        self, wanted: SearchCriteria, scope: SearchScope, judge: PageJudge, school: Point | None
+    ) -> SearchPage:
         centres = await self._centres.all()
         try:
             return await Finder(wanted, scope.streams, scope.by_centre, centres, judge, school).page(self._reader)

@@ -7,7 +7,7 @@ from datetime import datetime
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.errors import malformed
 from resapermis_scheduling_rules.domain.slots import LONGEST_WINDOW
-from resapermis_scheduling_rules.search.wanted import DAY, Position, Wanted
+from resapermis_scheduling_rules.search.criteria import DAY, Position, SearchCriteria
 from resapermis_scheduling_rules.wire import time_of, word
 
 USUAL_PAGE, LARGEST_PAGE = 200, 500
@@ -16,7 +16,7 @@ WEEK = frozenset(range(1, 8))
 KINDS = ("", "CIRCULATION", "PLATEAU")
 
 
-def wanted_of(request: pb.SearchSlotsRequest, now: datetime) -> Wanted:
+def criteria_of(request: pb.SearchSlotsRequest, now: datetime) -> SearchCriteria:
     """Read a search: a window of at most 56 days, from now on."""
     if request.HasField("within_km") and not 1 <= request.within_km <= FURTHEST_KM:
         raise malformed("within_km", f"1 to {FURTHEST_KM}")
@@ -31,7 +31,7 @@ def wanted_of(request: pb.SearchSlotsRequest, now: datetime) -> Wanted:
         raise malformed("kind", '"CIRCULATION", "PLATEAU" or empty')
     since, until = _window(request, now)
     day_from, day_to = _hours(request)
-    return Wanted(
+    return SearchCriteria(
         department="" if anywhere else word(request.department, "department"),
         category=word(request.category, "category"),
         since=since,

@@ -15,7 +15,7 @@ from resapermis_auth_gateway.egress.wire.calls import (
     department_from_wire,
     mandates_a_page,
 )
-from resapermis_auth_gateway.egress.wire.shapes import (
+from resapermis_auth_gateway.egress.wire.models import (
     Added,
     Basket,
     CandidateResultsPage,

@@ -31,9 +31,9 @@ async def callback(request: Request, code: Word = "", state: Word = "", iss: Wor
     try:
         return await dependencies_of(request).sign_in.finish(request, answer)
     except Failure as failure:
-        if not page.wanted(request):
+        if not page.accepts_html(request):
             raise
-        return page.of(failure, request, dependencies_of(request).now())
+        return page.render(failure, request, dependencies_of(request).now())
 
 
 @router.post("/logout", response_model=SignedOutView)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from resapermis.scheduling.v1 import availability_pb2
-from resapermis_auth_gateway.web.days import known_zone, local_instant, midnight, sane, zone_of
+from resapermis_auth_gateway.web.days import known_zone, local_instant, midnight, plausible_day, zone_of
 from resapermis_auth_gateway.web.dependencies import Key, Who, dependencies_of
 from resapermis_auth_gateway.web.wire.availability import (
     AddedUnavailabilityView,
@@ -55,7 +55,7 @@ async def list_unavailabilities(
     subject_id: SubjectId = None,
 ) -> UnavailabilityPage:
     """List who and what is not free in a window, occurrence by occurrence."""
-    if not sane(from_, "from") <= sane(to, "to") < from_ + timedelta(days=LONGEST_WINDOW_DAYS):
+    if not plausible_day(from_, "from") <= plausible_day(to, "to") < from_ + timedelta(days=LONGEST_WINDOW_DAYS):
         raise malformed("to", "on or after `from`, at most 99 days later")
     if subject is None and subject_id is not None:
         raise malformed("subject", "needed with `subjectId`")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from resapermis.basket.v1 import basket_pb2
 from resapermis.booking.v1 import booking_pb2
-from resapermis_auth_gateway.web.days import sane
+from resapermis_auth_gateway.web.days import plausible_day
 from resapermis_auth_gateway.web.dependencies import Key, Visitor, Who, now_of
 from resapermis_auth_gateway.web.wire.base import Cursor, Limit, Month, PathId
 from resapermis_auth_gateway.web.wire.basket import LineView
@@ -75,7 +75,7 @@ async def list_swappable(
     day: Annotated[date | None, Query(alias="date", description="The booking's own day if absent.")] = None,
 ) -> SwappableView:
     """List the bookings that may change places with this one, as RdvPermis says; spends a call."""
-    wanted = "" if day is None else sane(day, "date").isoformat()
+    wanted = "" if day is None else plausible_day(day, "date").isoformat()
     question = booking_pb2.ListSwappableRequest(booking_id=booking_id, date=wanted)
     answer = await who.ask(who.peers.booking.ListSwappable, question)
     return SwappableView(items=await _lines(who, answer.bookings), server_time=now_of(who))

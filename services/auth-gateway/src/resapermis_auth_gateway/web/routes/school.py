@@ -5,7 +5,7 @@ from fastapi import APIRouter
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2
 from resapermis.scheduling.v1 import school_pb2
-from resapermis_auth_gateway.web.days import end_of, midnight, sane
+from resapermis_auth_gateway.web.days import end_of, midnight, plausible_day
 from resapermis_auth_gateway.web.dependencies import Key, Visitor, Who
 from resapermis_auth_gateway.web.wire.base import PathId
 from resapermis_auth_gateway.web.wire.school import (
@@ -80,7 +80,7 @@ async def set_trainer(who: Who, trainer_id: PathId, body: TrainerPlan) -> Traine
         id=trainer_id,
         department=body.department,
         categories=sorted(set(body.categories)),
-        active_from=midnight(sane(body.active_from, "activeFrom"), body.department),
+        active_from=midnight(plausible_day(body.active_from, "activeFrom"), body.department),
         active_until=end_of(body.active_until, body.department, "activeUntil"),
         authorised_until=end_of(body.authorised_until, body.department, "authorisedUntil"),
     )

@@ -8,9 +8,18 @@ from pydantic import AwareDatetime
 
 from resapermis.basket.v1 import basket_pb2
 from resapermis.scheduling.v1 import scheduling_pb2
-from resapermis_auth_gateway.web.days import day_at, midnight, minutes, sane, stamp
+from resapermis_auth_gateway.web.days import day_at, midnight, minutes, plausible_day, timestamp
 from resapermis_auth_gateway.web.dependencies import Who, now_of
-from resapermis_auth_gateway.web.wire.base import Category, Clock, Cursor, Department, Id, Kind, Weekday, maybe
+from resapermis_auth_gateway.web.wire.base import (
+    Category,
+    Clock,
+    Cursor,
+    Department,
+    Id,
+    Kind,
+    Weekday,
+    optional_instant,
+)
 from resapermis_auth_gateway.web.wire.slots import (
     CentrePage,
     CentreView,
@@ -27,7 +36,7 @@ DAYS_BY_DEFAULT = 28
 LONGEST_WINDOW_DAYS = 56
 
 
-def question_of(search: Search) -> scheduling_pb2.SearchSlotsRequest:
+def search_message(search: Search) -> scheduling_pb2.SearchSlotsRequest:
     """A search without its days; MALFORMED where it says no place or no hour."""
     if search.department is None and search.within_km is None:
         raise malformed("department", "needed unless `withinKm` says where")
@@ -47,8 +56,8 @@ def question_of(search: Search) -> scheduling_pb2.SearchSlotsRequest:
         weekdays=sorted(set(search.weekdays)),
     )
     if search.opens_before is not None:
-        sane(search.opens_before.date(), "opensBefore")
-        question.opens_before.CopyFrom(stamp(search.opens_before))
+        plausible_day(search.opens_before.date(), "opensBefore")
+        question.opens_before.CopyFrom(timestamp(search.opens_before))
     return question
 
 
@@ -80,11 +89,11 @@ async def search_slots(
 ) -> SlotPage:
     """Search slots; each with its age and with what every rule says of it for this school."""
     place = department or who.session.department
-    first = sane(from_ or day_at(now_of(who), place), "from")
+    first = plausible_day(from_ or day_at(now_of(who), place), "from")
     last = to or first + timedelta(days=DAYS_BY_DEFAULT - 1)
     if not first <= last < first + timedelta(days=LONGEST_WINDOW_DAYS):
         raise malformed("to", "on or after `from`, at most 55 days later")
-    question = question_of(
+    question = search_message(
         Search(
             department=department,
             category=category,
@@ -106,7 +115,7 @@ async def search_slots(
     return SlotPage(
         items=[JudgedSlotView.judged(one) for one in answer.slots],
         next_cursor=answer.next_cursor or None,
-        seen_at=maybe(answer, "oldest_seen_at"),
+        seen_at=optional_instant(answer, "oldest_seen_at"),
         incomplete=answer.incomplete,
         incomplete_reason=answer.incomplete_reason or None,
         threshold=ThresholdView.of(answer.threshold) if answer.HasField("threshold") else None,

@@ -165,7 +165,7 @@ class SignIn:
                 profile=account.profile,
             )
             await queries.start_session(tx, cookie_hash, session)
-            await tokens.keep(
+            await tokens.store(
                 tx,
                 self.vault,
                 signed_in.pair,

@@ -95,7 +95,7 @@ def _number(claims: Mapping[str, Any], name: str) -> float:
     return float(value)
 
 
-def believe(token: str, access_token: str, keys: Sequence[Key], expected: Expected, now: float) -> Mapping[str, Any]:
+def verify(token: str, access_token: str, keys: Sequence[Key], expected: Expected, now: float) -> Mapping[str, Any]:
     """Return the claims; IdTokenRefused when one is wrong. `now` in seconds since 1970."""
     claims = _claims(token, keys)
     if claims.get("iss") != expected.issuer:

@@ -16,8 +16,8 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from resapermis_auth_gateway.settings import Settings
-from resapermis_auth_gateway.tokens import Pair
-from resapermis_auth_gateway.web.sign_in.id_token import Expected, IdTokenRefused, Key, UnknownKey, believe, usable_keys
+from resapermis_auth_gateway.tokens import TokenPair
+from resapermis_auth_gateway.web.sign_in.id_token import Expected, IdTokenRefused, Key, UnknownKey, usable_keys, verify
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Code, Failure
 
@@ -87,7 +87,7 @@ class SignedIn:
     """The provider's claims about a person, and the tokens."""
 
     claims: Mapping[str, Any] = field(repr=False)
-    pair: Pair
+    pair: TokenPair
 
 
 def sign_in_failed(detail: str) -> Failure:
@@ -154,7 +154,7 @@ class Provider:
         claims = await self._believed(id_token, access, expected)
         refresh = answer.get("refresh_token")
         lasts, refresh_lasts = _seconds(answer, "expires_in"), _seconds(answer, "refresh_expires_in")
-        pair = Pair(
+        pair = TokenPair(
             access=access,
             access_expires_at=asked_at + timedelta(seconds=lasts or ACCESS_LIVES_SECONDS),
             refresh=refresh if isinstance(refresh, str) else "",
@@ -257,10 +257,10 @@ class Provider:
         keys = await self._signing_keys(KEYS_LIVE)
         try:
             try:
-                return believe(id_token, access, keys, expected, self._now().timestamp())
+                return verify(id_token, access, keys, expected, self._now().timestamp())
             except UnknownKey:
                 keys = await self._signing_keys(KEYS_REST)  # the provider may have a new one
-                return believe(id_token, access, keys, expected, self._now().timestamp())
+                return verify(id_token, access, keys, expected, self._now().timestamp())
         except IdTokenRefused as error:
             raise sign_in_failed(f"ID token: {error}") from error
 

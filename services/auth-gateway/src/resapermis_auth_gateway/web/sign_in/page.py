@@ -12,12 +12,12 @@ from resapermis_kit.errors import Failure
 AGAIN = {"fr": "Recommencer la connexion", "en": "Sign in again"}
 
 
-def wanted(request: Request) -> bool:
+def accepts_html(request: Request) -> bool:
     """Whether a browser shows the answer to a person."""
     return "text/html" in request.headers.get("accept", "")
 
 
-def of(failure: Failure, request: Request, now: datetime) -> Response:
+def render(failure: Failure, request: Request, now: datetime) -> Response:
     """The page."""
     language = language_of(request.headers.get("accept-language", ""))
     problem = body_of(failure, language)

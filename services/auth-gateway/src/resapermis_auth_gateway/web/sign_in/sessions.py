@@ -126,7 +126,7 @@ class Sessions:
         now = self.now()
         if not await queries.end_session(tx, session.id, cause, now):
             return []
-        secrets = await tokens.drop(tx, self.vault, reason=cause, now=now, session_id=session.id)
+        secrets = await tokens.end_tokens(tx, self.vault, reason=cause, now=now, session_id=session.id)
         ended = SessionEnded(
             session_id=str(session.id), account_id=str(session.account_id), school_id=session.school_id, cause=cause
         )

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Annotated
 
 from resapermis.audit.v1 import audit_pb2, events_pb2
-from resapermis_auth_gateway.web.wire.base import View, maybe, word, words
+from resapermis_auth_gateway.web.wire.base import View, enum_field, enum_word, optional_instant
 
-RecordOutcome = Annotated[str, words(events_pb2.Outcome, "OUTCOME_")]
-ActorKind = Annotated[str, words(events_pb2.Actor.Kind, "KIND_")]
+RecordOutcome = Annotated[str, enum_field(events_pb2.Outcome, "OUTCOME_")]
+ActorKind = Annotated[str, enum_field(events_pb2.Actor.Kind, "KIND_")]
 
 
 ACTIONS = {"basket.accompany": "basket.set_line_resources", "basket.look": "basket.poll"}
@@ -66,12 +66,12 @@ class RecordView(View):
         record = logged.record
         return cls(
             id=record.id,
-            occurred_at=maybe(record, "occurred_at"),
+            occurred_at=optional_instant(record, "occurred_at"),
             service=record.source,
             action=ACTIONS.get(record.action, record.action),
-            outcome=word(events_pb2.Outcome, record.outcome, "OUTCOME_"),
+            outcome=enum_word(events_pb2.Outcome, record.outcome, "OUTCOME_"),
             actor=ActorView(
-                kind=word(events_pb2.Actor.Kind, record.actor.kind, "KIND_"),
+                kind=enum_word(events_pb2.Actor.Kind, record.actor.kind, "KIND_"),
                 id=record.actor.id,
                 roles=list(record.actor.roles),
             ),

@@ -6,9 +6,9 @@ from pydantic import Field
 
 from resapermis.scheduling.v1 import availability_pb2
 from resapermis_auth_gateway.web.days import PARIS
-from resapermis_auth_gateway.web.wire.base import Body, Id, LocalMoment, Text, View, local, word, words
+from resapermis_auth_gateway.web.wire.base import Body, Id, LocalMoment, Text, View, enum_field, enum_word, local_time
 
-Kind = Annotated[str, words(availability_pb2.SubjectKind, "SUBJECT_KIND_")]
+Kind = Annotated[str, enum_field(availability_pb2.SubjectKind, "SUBJECT_KIND_")]
 
 
 class Subject(Body):
@@ -51,12 +51,12 @@ class UnavailabilityView(View):
     @classmethod
     def of(cls, one: availability_pb2.Unavailability) -> "UnavailabilityView":
         """From scheduling-rules."""
-        kind = word(availability_pb2.SubjectKind, one.subject.kind, "SUBJECT_KIND_")
+        kind = enum_word(availability_pb2.SubjectKind, one.subject.kind, "SUBJECT_KIND_")
         return cls(
             id=one.id,
             subject=SubjectView(kind=kind, id=one.subject.id or None),
-            starts_at=local(one.starts_at, one.time_zone),
-            ends_at=local(one.ends_at, one.time_zone),
+            starts_at=local_time(one.starts_at, one.time_zone),
+            ends_at=local_time(one.ends_at, one.time_zone),
             time_zone=one.time_zone or PARIS,
             rrule=one.rrule or None,
             imported=one.imported,

@@ -69,17 +69,17 @@ def instant(moment: Timestamp) -> datetime:
     return datetime.fromtimestamp(moment.seconds, UTC).replace(microsecond=moment.nanos // 1000)
 
 
-def maybe(message: Message, field: str) -> datetime | None:
+def optional_instant(message: Message, field: str) -> datetime | None:
     """An instant that may be absent."""
     return instant(getattr(message, field)) if message.HasField(field) else None
 
 
-def known(message: Message, field: str) -> Any:
+def optional_figure(message: Message, field: str) -> Any:
     """A figure that may be absent."""
     return getattr(message, field) if message.HasField(field) else None
 
 
-def local(moment: Timestamp, zone: str) -> str:
+def local_time(moment: Timestamp, zone: str) -> str:
     """Hours as the centre's clock shows them: "2026-12-09T08:32"."""
     try:
         place = ZoneInfo(zone or PARIS)
@@ -88,12 +88,12 @@ def local(moment: Timestamp, zone: str) -> str:
     return instant(moment).astimezone(place).replace(tzinfo=None).isoformat(timespec="minutes")
 
 
-def words(kind: Any, prefix: str) -> Any:
+def enum_field(kind: Any, prefix: str) -> Any:
     """Pydantic's field of an enum given in words: LINE_STATE_HELD → "held". `kind` is a protobuf enum."""
-    return Field(json_schema_extra={"enum": [word(kind, number, prefix) for number in kind.values()]})
+    return Field(json_schema_extra={"enum": [enum_word(kind, number, prefix) for number in kind.values()]})
 
 
-def word(kind: Any, number: int, prefix: str) -> str:
+def enum_word(kind: Any, number: int, prefix: str) -> str:
     """The word of a value; one of a newer service that we do not know is "unspecified"."""
     try:
         return str(kind.Name(number)).removeprefix(prefix).lower()
@@ -119,7 +119,7 @@ class VerdictView(View):
             allowed=verdict.allowed,
             facts=dict(verdict.facts),
             source=verdict.source,
-            opens_at=maybe(verdict, "opens_at"),
+            opens_at=optional_instant(verdict, "opens_at"),
             remedy=verdict.remedy or None,
         )
 
@@ -138,14 +138,14 @@ class ReasonView(View):
     @classmethod
     def of(cls, refusal: errors_pb2.Refusal, language: Language) -> "ReasonView":
         """From the refusal that a line carries."""
-        code = word(errors_pb2.Code, refusal.code, "CODE_").upper()
+        code = enum_word(errors_pb2.Code, refusal.code, "CODE_").upper()
         return cls(
             code=code,
             detail=sentence(code, language).detail,
             remedy=remedy_of(code, refusal.verdicts),
             rdvpermis_code=refusal.rdvpermis_code or None,
             verdicts=[VerdictView.of(verdict) for verdict in refusal.verdicts],
-            retry_at=maybe(refusal, "retry_at"),
+            retry_at=optional_instant(refusal, "retry_at"),
             error_id=refusal.error_id or None,
         )
 

@@ -20,15 +20,15 @@ from resapermis_auth_gateway.web.wire.base import (
     ReasonView,
     VerdictView,
     View,
-    known,
-    maybe,
-    word,
-    words,
+    enum_field,
+    enum_word,
+    optional_figure,
+    optional_instant,
 )
 from resapermis_auth_gateway.web.wire.slots import SlotView
 
-LineState = Annotated[str, words(basket_pb2.LineState, "LINE_STATE_")]
-ExamOutcome = Annotated[str, words(basket_pb2.Result.Outcome, "OUTCOME_")]
+LineState = Annotated[str, enum_field(basket_pb2.LineState, "LINE_STATE_")]
+ExamOutcome = Annotated[str, enum_field(basket_pb2.Result.Outcome, "OUTCOME_")]
 
 
 class Item(Body):
@@ -92,9 +92,9 @@ class ResultView(View):
     def of(cls, result: basket_pb2.Result) -> "ResultView":
         """From basket."""
         return cls(
-            outcome=word(basket_pb2.Result.Outcome, result.outcome, "OUTCOME_"),
-            points=known(result, "points"),
-            found_at=maybe(result, "found_at"),
+            outcome=enum_word(basket_pb2.Result.Outcome, result.outcome, "OUTCOME_"),
+            points=optional_figure(result, "points"),
+            found_at=optional_instant(result, "found_at"),
         )
 
 
@@ -125,8 +125,8 @@ class LineView(View):
             slot=SlotView.of(line.slot),
             candidate=CandidateNameView.of(line.candidate_id, names),
             state=state_of(line),
-            since=maybe(line, "since"),
-            expires_at=maybe(line, "expires_at"),
+            since=optional_instant(line, "since"),
+            expires_at=optional_instant(line, "expires_at"),
             reason=ReasonView.of(line.refusal, language) if line.HasField("refusal") else None,
             exam_id=line.exam_id or None,
             changing=line.changing,
@@ -139,7 +139,7 @@ class LineView(View):
 
 def state_of(line: basket_pb2.Line) -> str:
     """Return "held", "booked" and so on."""
-    return word(basket_pb2.LineState, line.state, "LINE_STATE_")
+    return enum_word(basket_pb2.LineState, line.state, "LINE_STATE_")
 
 
 class GroupView(View):
@@ -155,8 +155,8 @@ class GroupView(View):
         """Lines for a slot that nobody knows have nothing to show; the results of the action still say them."""
         return cls(
             id=group.id,
-            created_at=maybe(group, "created_at"),
-            expires_at=maybe(group, "expires_at"),
+            created_at=optional_instant(group, "created_at"),
+            expires_at=optional_instant(group, "expires_at"),
             lines=[LineView.of(line, names, language) for line in group.lines if line.slot.HasField("starts_at")],
         )
 
@@ -229,7 +229,7 @@ class NeedView(View):
             remedy=need.remedy or None,
             action=remedy_sentence(need.remedy, language),
             facts=dict(need.facts),
-            opens_at=maybe(need, "opens_at"),
+            opens_at=optional_instant(need, "opens_at"),
         )
 
 
@@ -259,7 +259,7 @@ class CheckView(View):
             CheckedLineView(
                 slot_id=line.slot_id,
                 allowed=line.allowed,
-                opens_at=maybe(line, "opens_at"),
+                opens_at=optional_instant(line, "opens_at"),
                 needs=[NeedView.of(need, language) for need in line.needs],
                 verdicts=[VerdictView.of(verdict) for verdict in judged.get(line.slot_id, ())],
             )
@@ -312,13 +312,13 @@ class PreparationView(View):
         ]
         refusal = prepared.basket_refusal if prepared.HasField("basket_refusal") else None
         return cls(
-            basket_expires_at=maybe(prepared, "basket_expires_at"),
+            basket_expires_at=optional_instant(prepared, "basket_expires_at"),
             basket_problem=ReasonView.of(refusal, language) if refusal is not None else None,
             candidates=candidates,
             calls_left=prepared.calls_left,
-            wait_until=maybe(prepared, "wait_until"),
+            wait_until=optional_instant(prepared, "wait_until"),
             rdvpermis_reachable=prepared.rdvpermis_reachable,
             token_fresh=prepared.token_fresh,
-            prepared_at=maybe(prepared, "prepared_at"),
+            prepared_at=optional_instant(prepared, "prepared_at"),
             server_time=now,
         )

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from resapermis.booking.v1 import booking_pb2
-from resapermis_auth_gateway.web.wire.base import Body, Id, View, maybe
+from resapermis_auth_gateway.web.wire.base import Body, Id, View, optional_instant
 from resapermis_auth_gateway.web.wire.basket import LineView
 
 
@@ -72,8 +72,8 @@ class CancellationView(View):
             possible=preview.possible,
             late=preview.late,
             restricted_days=preview.restricted_days,
-            restricted_until=maybe(preview, "restricted_until"),
-            free_until=maybe(preview, "free_until"),
+            restricted_until=optional_instant(preview, "restricted_until"),
+            free_until=optional_instant(preview, "free_until"),
             server_time=now,
         )
 

@@ -9,9 +9,19 @@ from resapermis.mandate.v1 import mandate_pb2
 from resapermis.scheduling.v1 import school_pb2
 from resapermis_auth_gateway.web.texts.rule_sentences import restriction_reason
 from resapermis_auth_gateway.web.texts.sentences import Language
-from resapermis_auth_gateway.web.wire.base import Body, Category, Id, Text, View, instant, maybe, word, words
+from resapermis_auth_gateway.web.wire.base import (
+    Body,
+    Category,
+    Id,
+    Text,
+    View,
+    enum_field,
+    enum_word,
+    instant,
+    optional_instant,
+)
 
-MandateState = Annotated[str, words(mandate_pb2.MandateState, "MANDATE_STATE_")]
+MandateState = Annotated[str, enum_field(mandate_pb2.MandateState, "MANDATE_STATE_")]
 
 
 class NewCandidate(Body):
@@ -64,11 +74,11 @@ class MandateView(View):
             candidate_id=mandate.candidate_id,
             category=mandate.category,
             gearbox=mandate.gearbox or None,
-            state=word(mandate_pb2.MandateState, mandate.state, "MANDATE_STATE_"),
-            since=maybe(mandate, "since"),
-            expires_at=maybe(mandate, "expires_at"),
+            state=enum_word(mandate_pb2.MandateState, mandate.state, "MANDATE_STATE_"),
+            since=optional_instant(mandate, "since"),
+            expires_at=optional_instant(mandate, "expires_at"),
             rdvpermis_code=mandate.rdvpermis_code or None,
-            seen_at=maybe(mandate, "seen_at"),
+            seen_at=optional_instant(mandate, "seen_at"),
         )
 
 
@@ -93,7 +103,7 @@ class CandidateView(View):
             first_name=candidate.first_name,
             neph=candidate.neph,
             email=candidate.email or None,
-            created_at=maybe(candidate, "created_at"),
+            created_at=optional_instant(candidate, "created_at"),
             neph_unusual=candidate.neph_unusual,
             mandates=[MandateView.of(mandate) for mandate in candidate.mandates],
         )
@@ -144,8 +154,8 @@ class StandingView(View):
                 category=one.category,
                 reason=one.reason,
                 detail=restriction_reason(one.reason, language),
-                since=maybe(one, "since"),
-                until=maybe(one, "until"),
+                since=optional_instant(one, "since"),
+                until=optional_instant(one, "until"),
                 from_rdvpermis=one.from_rdvpermis,
                 waived=one.waived,
                 waiver_proposed=one.waiver_proposed,

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from resapermis.notification.v1 import notification_pb2
-from resapermis_auth_gateway.web.wire.base import CandidateNameView, Names, View, maybe
+from resapermis_auth_gateway.web.wire.base import CandidateNameView, Names, View, optional_instant
 
 Level = Annotated[str, Field(json_schema_extra={"enum": ["info", "success", "warning", "danger"]})]
 
@@ -38,8 +38,8 @@ class NoticeView(View):
             id=notice.id,
             kind=notice.kind,
             level=notice.level or "info",
-            occurred_at=maybe(notice, "occurred_at"),
-            read_at=maybe(notice, "read_at"),
+            occurred_at=optional_instant(notice, "occurred_at"),
+            read_at=optional_instant(notice, "read_at"),
             text=BothLanguages(fr=notice.text_fr, en=notice.text_en),
             facts=dict(notice.facts),
             candidate=CandidateNameView.of(notice.candidate_id, names),

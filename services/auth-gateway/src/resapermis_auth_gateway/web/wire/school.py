@@ -17,8 +17,8 @@ from resapermis_auth_gateway.web.wire.base import (
     Label,
     Month,
     View,
-    known,
-    maybe,
+    optional_figure,
+    optional_instant,
 )
 
 
@@ -84,11 +84,11 @@ class SchoolProfileView(View):
             name=name,
             licence_number=school.licence_number or None,
             department=school.department or None,
-            licensed_until=last_day(maybe(school, "licensed_until"), school.department or department),
-            declared_fte=known(school, "declared_fte"),
-            seen_at=maybe(school, "seen_at"),
-            latitude=known(school, "latitude_degrees"),
-            longitude=known(school, "longitude_degrees"),
+            licensed_until=last_day(optional_instant(school, "licensed_until"), school.department or department),
+            declared_fte=optional_figure(school, "declared_fte"),
+            seen_at=optional_instant(school, "seen_at"),
+            latitude=optional_figure(school, "latitude_degrees"),
+            longitude=optional_figure(school, "longitude_degrees"),
         )
 
 
@@ -119,15 +119,15 @@ class TrainerView(View):
     @classmethod
     def of(cls, trainer: school_pb2.Trainer, names: Mapping[str, str]) -> "TrainerView":
         """From scheduling-rules, with RdvPermis' name."""
-        begins = maybe(trainer, "active_from")
+        begins = optional_instant(trainer, "active_from")
         return cls(
             id=trainer.id,
             display_name=names.get(trainer.id) or f"…{trainer.id[-4:]}",
             department=trainer.department,
             categories=list(trainer.categories),
             active_from=None if begins is None else day_at(begins, trainer.department),
-            active_until=last_day(maybe(trainer, "active_until"), trainer.department),
-            authorised_until=last_day(maybe(trainer, "authorised_until"), trainer.department),
+            active_until=last_day(optional_instant(trainer, "active_until"), trainer.department),
+            authorised_until=last_day(optional_instant(trainer, "authorised_until"), trainer.department),
             may_accompany=trainer.may_accompany,
         )
 
@@ -216,9 +216,9 @@ class HoursPage(View):
                     fte=one.hundredths / 100,
                     first_month=one.first_month,
                     last_month=one.last_month,
-                    computed_at=maybe(one, "computed_at"),
+                    computed_at=optional_instant(one, "computed_at"),
                 )
                 for one in answer.fte
             ],
-            next_at=maybe(answer, "next_at"),
+            next_at=optional_instant(answer, "next_at"),
         )

@@ -17,14 +17,14 @@ from resapermis_auth_gateway.web.wire.base import (
     VerdictView,
     View,
     Weekday,
-    known,
-    local,
-    maybe,
-    word,
-    words,
+    enum_field,
+    enum_word,
+    local_time,
+    optional_figure,
+    optional_instant,
 )
 
-Status = Annotated[str, words(scheduling_pb2.SlotStatus, "SLOT_STATUS_")]
+Status = Annotated[str, enum_field(scheduling_pb2.SlotStatus, "SLOT_STATUS_")]
 
 
 class Search(Body):
@@ -61,10 +61,10 @@ class CentreView(View):
             id=centre.id,
             name=centre.name,
             department=centre.department or None,
-            latitude=known(centre, "latitude_degrees"),
-            longitude=known(centre, "longitude_degrees"),
-            distance_km=known(centre, "distance_km"),
-            travel_minutes=known(centre, "travel_minutes"),
+            latitude=optional_figure(centre, "latitude_degrees"),
+            longitude=optional_figure(centre, "longitude_degrees"),
+            distance_km=optional_figure(centre, "distance_km"),
+            travel_minutes=optional_figure(centre, "travel_minutes"),
         )
 
 
@@ -90,16 +90,16 @@ class SlotView(View):
         return {
             "id": slot.id,
             "centre": CentreView.of(slot.centre),
-            "starts_at": local(slot.starts_at, slot.time_zone),
-            "ends_at": local(slot.ends_at, slot.time_zone),
+            "starts_at": local_time(slot.starts_at, slot.time_zone),
+            "ends_at": local_time(slot.ends_at, slot.time_zone),
             "time_zone": slot.time_zone or PARIS,
             "category": slot.category,
             "kind": slot.kind,
-            "status": word(scheduling_pb2.SlotStatus, slot.status, "SLOT_STATUS_"),
-            "seen_at": maybe(slot, "seen_at"),
-            "opens_to_all_at": maybe(slot, "opens_to_all_at"),
-            "distance_km": known(slot, "distance_km"),
-            "travel_minutes": known(slot, "travel_minutes"),
+            "status": enum_word(scheduling_pb2.SlotStatus, slot.status, "SLOT_STATUS_"),
+            "seen_at": optional_instant(slot, "seen_at"),
+            "opens_to_all_at": optional_instant(slot, "opens_to_all_at"),
+            "distance_km": optional_figure(slot, "distance_km"),
+            "travel_minutes": optional_figure(slot, "travel_minutes"),
         }
 
     @classmethod
@@ -123,7 +123,7 @@ class JudgedSlotView(SlotView):
             | {
                 "verdicts": [VerdictView.of(verdict) for verdict in judged.verdicts],
                 "allowed": judged.allowed,
-                "opens_at": maybe(judged, "opens_at"),
+                "opens_at": optional_instant(judged, "opens_at"),
             }
         )
 
@@ -166,21 +166,21 @@ class ThresholdView(View):
             limit=threshold.limit,
             paced_limit=threshold.paced_limit,
             taken=threshold.taken,
-            rdvpermis_limit=known(threshold, "rdvpermis_limit"),
+            rdvpermis_limit=optional_figure(threshold, "rdvpermis_limit"),
             fte=threshold.fte,
             rate_per_fte=threshold.rate_per_fte,
-            next_change_at=maybe(threshold, "next_change_at"),
+            next_change_at=optional_instant(threshold, "next_change_at"),
             held=threshold.held,
             elsewhere=threshold.elsewhere,
             left=threshold.left,
             left_today=threshold.left_today,
-            own_limit=known(threshold, "own_limit"),
-            difference=known(threshold, "difference"),
-            replacements_left=known(threshold, "replacements_left"),
-            replacements_per_month=known(threshold, "replacements_per_month"),
+            own_limit=optional_figure(threshold, "own_limit"),
+            difference=optional_figure(threshold, "difference"),
+            replacements_left=optional_figure(threshold, "replacements_left"),
+            replacements_per_month=optional_figure(threshold, "replacements_per_month"),
             warn_percent=threshold.warn_percent,
             fte_source=threshold.fte_source or "unknown",
-            fte_as_of=maybe(threshold, "fte_as_of"),
+            fte_as_of=optional_instant(threshold, "fte_as_of"),
         )
 
 

@@ -6,8 +6,8 @@ import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from resapermis_scheduling_rules.availability.ical.expand import expand
-from resapermis_scheduling_rules.availability.ical.reduce import NotACalendar, reduce
+from resapermis_scheduling_rules.availability.ical.recurrence import expand
+from resapermis_scheduling_rules.availability.ical.reduced_calendar import NotACalendar, reduce_calendar
 
 CPU_SECONDS = 4
 MEMORY_BYTES = 512 * 1024 * 1024
@@ -21,7 +21,7 @@ def main() -> None:
     question = json.loads(sys.stdin.buffer.readline())
     since, until = (datetime.fromtimestamp(question[name], UTC) for name in ("since", "until"))
     try:
-        reduced = reduce(sys.stdin.buffer.read())
+        reduced = reduce_calendar(sys.stdin.buffer.read())
         found = expand(reduced, ZoneInfo(question["zone"]), since, until)
     except NotACalendar as refused:
         json.dump({"refused": refused.what}, sys.stdout)

@@ -33,7 +33,7 @@ def _grpc_stays_up() -> None:
 
 
 @dataclass
-class Running:
+class RunningServer:
     """A service's gRPC server of this test and channels to it."""
 
     server: Server
@@ -55,20 +55,20 @@ class Running:
         return self.signer.sign(Principal(**(claims | overrides)))
 
 
-Serve = Callable[..., Awaitable[Running]]
+Serve = Callable[..., Awaitable[RunningServer]]
 
 
 @pytest.fixture
 async def serve(tls: Path, principal_keys: tuple[Path, Path], signer: Signer) -> AsyncIterator[Serve]:
     """Function: (service, (add, servicer, full name)...) -> a running server with the real gate."""
-    running: list[Running] = []
+    running: list[RunningServer] = []
 
-    async def start(service: str, *servicers: tuple[Any, object, str]) -> Running:
+    async def start(service: str, *servicers: tuple[Any, object, str]) -> RunningServer:
         server = Server("127.0.0.1:0", tls / service, Verifier(principal_keys[1]), Authorizer(POLICIES))
         for add, servicer, name in servicers:
             server.add(add, servicer, name)
         await server.start()
-        running.append(Running(server, tls, signer))
+        running.append(RunningServer(server, tls, signer))
         return running[-1]
 
     yield start

@@ -17,11 +17,11 @@ from resapermis_scheduling_rules.domain.slots import Point
 from resapermis_scheduling_rules.peers import asker
 from resapermis_scheduling_rules.school.schools import Schools
 from resapermis_scheduling_rules.search import wire as search_wire
-from resapermis_scheduling_rules.search.departments import near
-from resapermis_scheduling_rules.search.wanted import Wanted
-from resapermis_scheduling_rules.watching import events as watch_events
-from resapermis_scheduling_rules.watching import queries
-from resapermis_scheduling_rules.watching.queries import MOST_SEARCHES, Saved, Scope
+from resapermis_scheduling_rules.search.criteria import SearchCriteria
+from resapermis_scheduling_rules.search.departments import departments_within
+from resapermis_scheduling_rules.watchlist import events as watch_events
+from resapermis_scheduling_rules.watchlist import queries
+from resapermis_scheduling_rules.watchlist.queries import MOST_SEARCHES, SavedSearch, Scope
 
 LONGEST_LABEL = 80
 NOT_KEPT: tuple[Literal["from", "to", "cursor", "limit", "poll_now"], ...] = (
@@ -54,10 +54,10 @@ class SavedSearches:
         bare.CopyFrom(request.search)
         for field in NOT_KEPT:
             bare.ClearField(field)
-        wanted = search_wire.wanted_of(bare, now)
+        wanted = search_wire.criteria_of(bare, now)
         school = (await self._schools.standing(asker())).school
         where = scopes_of(wanted, school.point)
-        kept = Saved(
+        kept = SavedSearch(
             self._new_id(), person.account_id, person.school_id, label, bare.SerializeToString(), request.alert, now
         )
         async with transaction(self._engine) as tx:
@@ -88,7 +88,7 @@ class SavedSearches:
         return pb.DeleteSavedSearchResponse()
 
 
-def scopes_of(wanted: Wanted, school: Point | None) -> list[Scope]:
+def scopes_of(wanted: SearchCriteria, school: Point | None) -> list[Scope]:
     """Where a search can match, so that a slot finds its searches by index."""
     if wanted.within_km is not None and school is None:
         raise malformed("within_km", "where the school is, is not known: name a department")
@@ -98,7 +98,7 @@ def scopes_of(wanted: Wanted, school: Point | None) -> list[Scope]:
             for centre_id in wanted.centre_ids or ("",)
         ]
     assert school is not None and wanted.within_km is not None  # noqa: PT018, S101 - parsed so
-    return [Scope(wanted.category, one, "", wanted.within_km) for one in near(school, wanted.within_km)]
+    return [Scope(wanted.category, one, "", wanted.within_km) for one in departments_within(school, wanted.within_km)]
 
 
 def _search_id(text: str) -> UUID:
@@ -108,7 +108,7 @@ def _search_id(text: str) -> UUID:
         raise malformed("id", "not an id") from None
 
 
-def _saved(one: Saved) -> pb.SavedSearch:
+def _saved(one: SavedSearch) -> pb.SavedSearch:
     message = pb.SavedSearch(
         id=str(one.id), label=one.label, search=pb.SearchSlotsRequest.FromString(one.search), alert=one.alert
     )

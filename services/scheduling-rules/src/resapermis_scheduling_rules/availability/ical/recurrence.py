@@ -1,4 +1,4 @@
-"""A reduced calendar written out: each busy time until a year from now. Runs in a process of its own (see `run.py`).
+"""A reduced calendar written out: each busy time until a year from now. Runs in a process of its own (see `reader_process.py`).
 
 A series that takes too long or brings too much is left out and counted; what is left of the calendar is kept. The time of
 one series is its processor time, by a signal that interrupts it: recurrence rules can be written that never end.
@@ -18,7 +18,7 @@ import recurring_ical_events
 from icalendar import Calendar
 from icalendar.cal import Component
 
-from resapermis_scheduling_rules.availability.ical.reduce import Event, Reduced
+from resapermis_scheduling_rules.availability.ical.reduced_calendar import Event, ReducedCalendar
 
 MOST = 5000
 """Occurrences of a calendar, and of one series by count."""
@@ -48,29 +48,29 @@ class BusyTimes:
     """What these come from; the rest need not be remembered."""
 
 
-def expand(reduced: Reduced, zone: tzinfo, since: datetime, until: datetime) -> BusyTimes:
+def expand(reduced: ReducedCalendar, zone: tzinfo, since: datetime, until: datetime) -> BusyTimes:
     """Write out what overlaps [since, until). Floating times and whole days are meant in `zone`."""
     series: dict[str, list[Event]] = defaultdict(list)
     for event in reduced.events:
         series[event.uid].append(event)
     once = [events[0] for events in series.values() if len(events) == 1 and not events[0].recurs()]
     read = _read_at_once(reduced, once)
-    found, spans, hurry = BusyTimes(), set[Span](), _Hurry()
+    found, spans, processor_time = BusyTimes(), set[Span](), _ProcessorTime()
     for uid, events in series.items():
         try:
-            with hurry.limited():
+            with processor_time.limited():
                 brought = _series(reduced, events, read.get(uid), zone, since, until)
             if len(spans) + len(brought - spans) > MOST:
                 raise _LeftOutError(TOO_MANY)  # noqa: TRY301 - one place counts what is left out
             spans |= brought
             found.kept += events
         except _LeftOutError as left_out:
-            found.left_out[TOO_MANY if hurry.late else left_out.why] += len(events)
+            found.left_out[TOO_MANY if processor_time.late else left_out.why] += len(events)
     found.spans = sorted(spans)
     return found
 
 
-def _read_at_once(reduced: Reduced, events: Sequence[Event]) -> dict[str, Component]:
+def _read_at_once(reduced: ReducedCalendar, events: Sequence[Event]) -> dict[str, Component]:
     """Components of events that do not recur, by UID: reading a hundred together costs as much as reading a few."""
     read: dict[str, Component] = {}
     for first in range(0, len(events), EVENTS_AT_ONCE):
@@ -80,7 +80,7 @@ def _read_at_once(reduced: Reduced, events: Sequence[Event]) -> dict[str, Compon
     return read
 
 
-class _Hurry:
+class _ProcessorTime:
     """Interrupts a series that takes more than its processor time, wherever it is by then."""
 
     def __init__(self) -> None:
@@ -108,7 +108,12 @@ class _Hurry:
 
 
 def _series(
-    reduced: Reduced, events: Sequence[Event], read: Component | None, zone: tzinfo, since: datetime, until: datetime
+    reduced: ReducedCalendar,
+    events: Sequence[Event],
+    read: Component | None,
+    zone: tzinfo,
+    since: datetime,
+    until: datetime,
 ) -> set[Span]:
     for event in events:
         if event.broken or any(".." in name for name in event.zones()):

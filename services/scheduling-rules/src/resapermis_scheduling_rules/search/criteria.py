@@ -22,7 +22,7 @@ Position = tuple[datetime, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SearchCriteria:
     """Which slots are asked for."""
 
     department: str
@@ -73,21 +73,21 @@ def _minute(at: datetime, zone: str) -> int:
     return local.hour * 60 + local.minute
 
 
-def matches(wanted: Wanted, slot: Slot, school: Point | None = None) -> bool:
+def matches(wanted: SearchCriteria, slot: Slot, school: Point | None = None) -> bool:
     """Say whether a slot is meant, its verdict and its neighbours apart."""
-    return is_meant(wanted, slot.centre, school) and suits(wanted, slot)
+    return matches_centre(wanted, slot.centre, school) and matches_slot(wanted, slot)
 
 
-def suits(wanted: Wanted, slot: Slot) -> bool:
+def matches_slot(wanted: SearchCriteria, slot: Slot) -> bool:
     """Say whether a slot is meant, its centre apart."""
     if slot.category != wanted.category or not wanted.since <= slot.starts_at < wanted.until:
         return False
     if (wanted.kind and slot.kind != wanted.kind) or (wanted.free_only and slot.status is not Status.FREE):
         return False
-    return not wanted.by_hour or at_an_hour(wanted, slot.starts_at, slot.department)
+    return not wanted.by_hour or matches_hour(wanted, slot.starts_at, slot.department)
 
 
-def is_meant(wanted: Wanted, centre: Centre, school: Point | None) -> bool:
+def matches_centre(wanted: SearchCriteria, centre: Centre, school: Point | None) -> bool:
     """Say whether a centre's slots are asked for."""
     return (
         (not wanted.department or centre.department == wanted.department)
@@ -96,14 +96,14 @@ def is_meant(wanted: Wanted, centre: Centre, school: Point | None) -> bool:
     )
 
 
-def at_an_hour(wanted: Wanted, starts_at: datetime, department: str) -> bool:
+def matches_hour(wanted: SearchCriteria, starts_at: datetime, department: str) -> bool:
     """Say whether a moment is on a day and at an hour that are asked for."""
     if wanted.weekdays and local_day(starts_at, department).isoweekday() not in wanted.weekdays:
         return False
     return wanted.day_from <= minute_of_day(starts_at, department) < wanted.day_to
 
 
-def opens(wanted: Wanted, *, allowed: bool, opens_at: datetime | None) -> bool:
+def matches_opening(wanted: SearchCriteria, *, allowed: bool, opens_at: datetime | None) -> bool:
     """Say whether a verdict is one that is asked for."""
     if wanted.open_now and not allowed:
         return False
@@ -113,7 +113,7 @@ def opens(wanted: Wanted, *, allowed: bool, opens_at: datetime | None) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def hours(wanted: Wanted, department: str) -> Sequence[tuple[datetime, datetime]]:
+def hours(wanted: SearchCriteria, department: str) -> Sequence[tuple[datetime, datetime]]:
     """Parts of the window, in order and apart, outside of which nothing in a department can match.
 
     Around a change of clocks they are generous: `matches` decides. Remembered: each step of a page asks again.
@@ -197,7 +197,7 @@ def _rows(here: Sequence[Row], many: int) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ReadStep:
     """What one query reads: streams, parts of the window, how many slots at most, and until when it then knows everything."""
 
     keys: Sequence[str]
@@ -215,7 +215,7 @@ MOST_INDEX_RANGES = 400
 LEAST_EACH = 16
 
 
-def step(wanted: Wanted, streams: Mapping[str, str], begin: datetime, many: int, times: int = 1) -> Step:
+def step(wanted: SearchCriteria, streams: Mapping[str, str], begin: datetime, many: int, times: int = 1) -> ReadStep:
     """Choose what to read next for some `many` slots from `begin` on; `times` as much where that was too little.
 
     `streams`: index keys with the department whose clock counts. Many streams share the rows: their slots are merged,
@@ -228,10 +228,10 @@ def step(wanted: Wanted, streams: Mapping[str, str], begin: datetime, many: int,
     longest = times * max(1, MOST_INDEX_RANGES // max(1, len(streams)))
     until = parts[longest][0] if len(parts) > longest else wanted.until
     each = many if len(streams) <= 1 else min(many, max(LEAST_EACH, 3 * many // len(streams)))
-    return Step(list(streams), parts[:longest], each, many, until)
+    return ReadStep(list(streams), parts[:longest], each, many, until)
 
 
-def _parts(wanted: Wanted, departments: Iterable[str], begin: datetime) -> list[tuple[datetime, datetime]]:
+def _parts(wanted: SearchCriteria, departments: Iterable[str], begin: datetime) -> list[tuple[datetime, datetime]]:
     """The hours of all departments from `begin` on: where their clocks differ, too much for some, and `matches` decides."""
     zones = {zone_of(department): department for department in departments}
     found: list[tuple[datetime, datetime]] = []
@@ -252,7 +252,7 @@ def _growing(begin: datetime, until: datetime) -> list[tuple[datetime, datetime]
     return found
 
 
-def complete_until(done: Step, rows: Sequence[Row]) -> Position:
+def complete_until(done: ReadStep, rows: Sequence[Row]) -> Position:
     """Up to where a step's answer, in order, lacks nothing.
 
     Its end; or the last slot of all, where that was as many as were asked for; or the last of the first index range (stream

@@ -29,7 +29,7 @@ KEPT_WARNINGS = staff_queries.ENDED_LATELY + timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class People:
+class StaffCommands:
     """What an administrator changes about their school."""
 
     engine: AsyncEngine

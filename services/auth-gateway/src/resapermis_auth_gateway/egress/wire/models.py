@@ -55,13 +55,13 @@ Text = Annotated[str, BeforeValidator(_short)]
 Moment = Annotated[datetime, BeforeValidator(_a_moment)]
 
 
-class Theirs(BaseModel):
+class RdvPermisModel(BaseModel):
     """A shape of RdvPermis: extra fields ignored, types not coerced."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
-class School(Theirs):
+class School(RdvPermisModel):
     """GET /moi: the school, or an employee with their school inside; details [default]."""
 
     id: Id = Field(validation_alias=AliasChoices(AliasPath("autoEcole", "id"), "id"))
@@ -79,7 +79,7 @@ class School(Theirs):
     )
 
 
-class Centre(Theirs):
+class Centre(RdvPermisModel):
     """An exam centre."""
 
     id: Id
@@ -89,7 +89,7 @@ class Centre(Theirs):
     longitude: float | None = None
 
 
-class Slot(Theirs):
+class Slot(RdvPermisModel):
     """A creneauDuPlanning: local hours without zone, publication in UTC."""
 
     id: Id
@@ -102,13 +102,13 @@ class Slot(Theirs):
     epreuve: Text | None = Field(None, alias="typeEpreuvePratique")
 
 
-class PlanningItem(Theirs):
+class PlanningItem(RdvPermisModel):
     """A place of the planning."""
 
     slot: Slot = Field(alias="creneauDuPlanning")
 
 
-class Threshold(Theirs):
+class Threshold(RdvPermisModel):
     """informations-seuil-departement: every name [default]."""
 
     limit: int | None = Field(None, validation_alias=AliasChoices("seuil", "plafond"))
@@ -117,7 +117,7 @@ class Threshold(Theirs):
     trainers: float | None = Field(None, validation_alias=AliasChoices("nombreDeFormateurs", "etp"))
 
 
-class Mandate(Theirs):
+class Mandate(RdvPermisModel):
     """An answer to POST /mandats."""
 
     id: Id
@@ -126,7 +126,7 @@ class Mandate(Theirs):
     etat: Text | None = Field(None, validation_alias=AliasChoices("statut", "etat"))
 
 
-class CandidateMandate(Theirs):
+class CandidateMandate(RdvPermisModel):
     """An item of candidats-mandats: the candidate and the mandate."""
 
     candidat: Id = Field(validation_alias=AliasPath("candidat", "id"))
@@ -138,20 +138,20 @@ class CandidateMandate(Theirs):
     )
 
 
-class Paging(Theirs):
+class Paging(RdvPermisModel):
     """Where a page stands; all but pageCourante [default]."""
 
     pages: int | None = Field(None, validation_alias=AliasChoices("nombreDePages", "nombrePages", "totalPages"))
 
 
-class MandatePage(Theirs):
+class MandatePage(RdvPermisModel):
     """A page of candidats-mandats."""
 
     data: list[CandidateMandate]
     pagination: Paging | None = None
 
 
-class Eligibility(Theirs):
+class Eligibility(RdvPermisModel):
     """May they, and if not, why."""
 
     candidate: Id | None = Field(None, validation_alias=AliasPath("candidat", "id"))
@@ -160,7 +160,7 @@ class Eligibility(Theirs):
     dossier: str | None = Field(None, validation_alias=AliasPath("candidat", "numeroDossier"))
 
 
-class BasketLine(Theirs):
+class BasketLine(RdvPermisModel):
     """An element of a basket; names [default]."""
 
     slot: Id = Field(
@@ -169,7 +169,7 @@ class BasketLine(Theirs):
     candidate: Id | None = Field(None, validation_alias=AliasChoices("candidatId", AliasPath("candidat", "id")))
 
 
-class Basket(Theirs):
+class Basket(RdvPermisModel):
     """A basket; a time without zone is UTC [default]."""
 
     id: Id
@@ -177,14 +177,14 @@ class Basket(Theirs):
     expires: Moment = Field(alias="dateHeureExpiration")
 
 
-class NotAdded(Theirs):
+class NotAdded(RdvPermisModel):
     """A slot that did not enter the basket."""
 
     slot: Id = Field(validation_alias=AliasChoices("creneauId", "id"))
     code: str | None = Field(None, validation_alias=AliasChoices("codeMessage", "erreur", "code"))
 
 
-class Added(Theirs):
+class Added(RdvPermisModel):
     """Answer 207 of creneaux-multiples; failures are ids, or ids with a code [default]."""
 
     added: list[Id] = Field(alias="crenauxIdsAjoutesAuPanierAvecSucces")
@@ -192,7 +192,7 @@ class Added(Theirs):
     basket: Annotated[Basket | None, WrapValidator(_or_absent)] = Field(None, alias="panier")
 
 
-class Validated(Theirs):
+class Validated(RdvPermisModel):
     """A line of valider's answer."""
 
     slot: Id = Field(alias="creneauId")
@@ -201,13 +201,13 @@ class Validated(Theirs):
     code: str | None = Field(None, alias="codeMessage")
 
 
-class Validation(Theirs):
+class Validation(RdvPermisModel):
     """Answer of valider."""
 
     data: list[Validated]
 
 
-class Exam(Theirs):
+class Exam(RdvPermisModel):
     """An exam of the school."""
 
     id: Id
@@ -232,21 +232,21 @@ class Exam(Theirs):
     status: Text | None = Field(None, alias="statut")
 
 
-class ExamPage(Theirs):
+class ExamPage(RdvPermisModel):
     """A page of exams."""
 
     data: list[Exam]
     pagination: Paging | None = None
 
 
-class Penalty(Theirs):
+class Penalty(RdvPermisModel):
     """One of `penalites` [seen]; its names [default]."""
 
     until: Moment | None = Field(None, validation_alias=AliasChoices("dateFin", "dateHeureFin"))
     reason: Text | None = Field(None, validation_alias=AliasChoices("motif", "codeMotif"))
 
 
-class Result(Theirs):
+class Result(RdvPermisModel):
     """One of `detailsResultats` [seen]; its names [default]."""
 
     exam: Id | None = Field(None, alias="examenId")
@@ -257,7 +257,7 @@ class Result(Theirs):
     )
 
 
-class CandidateResults(Theirs):
+class CandidateResults(RdvPermisModel):
     """An item of candidats-mandats, its penalties and results: no dossier, no name is even read."""
 
     candidate: Id = Field(validation_alias=AliasChoices(AliasPath("candidat", "id"), AliasPath("mandat", "candidatId")))
@@ -266,14 +266,14 @@ class CandidateResults(Theirs):
     results: list[Result] = Field(default_factory=list, alias="detailsResultats")
 
 
-class CandidateResultsPage(Theirs):
+class CandidateResultsPage(RdvPermisModel):
     """A page of candidats-mandats, for penalties and results."""
 
     data: list[CandidateResults]
     pagination: Paging | None = None
 
 
-class Employee(Theirs):
+class Employee(RdvPermisModel):
     """One of GET /employes; the id [default], the names [seen]."""
 
     id: Id
@@ -281,7 +281,7 @@ class Employee(Theirs):
     last_name: Text = Field("", alias="nom")
 
 
-class Favourite(Theirs):
+class Favourite(RdvPermisModel):
     """A favourite centre [seen]."""
 
     group: Text = Field(alias="groupePermis")
@@ -289,14 +289,14 @@ class Favourite(Theirs):
     priority: int = Field(0, alias="priorite", ge=0, le=100)
 
 
-class Replacements(Theirs):
+class Replacements(RdvPermisModel):
     """Replacements of the month."""
 
     per_month: int = Field(alias="remplacementsParMois")
     left: int = Field(alias="remplacementsRestants")
 
 
-class Refused(Theirs):
+class Refused(RdvPermisModel):
     """Body of a 4xx."""
 
     word: str = Field(validation_alias=AliasChoices("erreur", "code"))

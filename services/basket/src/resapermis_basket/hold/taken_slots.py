@@ -15,7 +15,7 @@ from resapermis_kit.database.statement import Statement
 
 
 @dataclass(frozen=True)
-class LateHold:
+class TakenSlotsHold:
     """An action all of whose lines are refused because their slots are taken."""
 
     claim: Values
@@ -26,7 +26,7 @@ class LateHold:
     """Values of `Outbox.values`."""
 
 
-class LateOutcome(Enum):
+class TakenSlotsOutcome(Enum):
     """How a hold of slots that are seen taken ended: refused in writing, or left to the usual way."""
 
     REFUSED = auto()
@@ -60,7 +60,7 @@ _REFUSE = Statement(
 )
 
 
-async def refuse_late(engine: AsyncEngine, asked: Sequence[LateHold]) -> list[LateOutcome]:
+async def refuse_taken_slots(engine: AsyncEngine, asked: Sequence[TakenSlotsHold]) -> list[TakenSlotsOutcome]:
     """Write each that is true by the database and new, with its claim and its messages."""
     late = list({_key(one): one for one in reversed(asked)}.values())  # of twins the first
     values = {
@@ -70,15 +70,15 @@ async def refuse_late(engine: AsyncEngine, asked: Sequence[LateHold]) -> list[La
         "lines": json.dumps([row_of(line) for one in late for line in one.lines]),
     }
     found = {row["group_id"]: _outcome(row) for row in await _REFUSE.run(engine, values)}
-    return [found.get(one.group.id, LateOutcome.TWIN) for one in asked]
+    return [found.get(one.group.id, TakenSlotsOutcome.TWIN) for one in asked]
 
 
-def _key(late: LateHold) -> tuple[str, str]:
+def _key(late: TakenSlotsHold) -> tuple[str, str]:
     """Whose command it is, and which."""
     return late.claim["caller"], late.claim["request_id"]
 
 
-def _outcome(found: Any) -> LateOutcome:
+def _outcome(found: Any) -> TakenSlotsOutcome:
     if found["refused"]:
-        return LateOutcome.REFUSED
-    return LateOutcome.FREE if found["free"] else LateOutcome.TWIN
+        return TakenSlotsOutcome.REFUSED
+    return TakenSlotsOutcome.FREE if found["free"] else TakenSlotsOutcome.TWIN

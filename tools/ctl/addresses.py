@@ -10,12 +10,12 @@ from devstack.components import SERVICES
 DATABASES = tuple(sorted({service.database for service in SERVICES}))
 
 
-class Unknown(Exception):
+class UnknownAddress(Exception):
     """It is not known where something is; the message says how to name it."""
 
 
 @dataclass(frozen=True)
-class Places:
+class Addresses:
     """`databases`: URL by database name; `control`: the sandbox's URL, "" where the State is not ours to read.
 
     `nats_monitors`: URLs of NATS' monitoring ports, with commas; "" where they are not to be asked.
@@ -25,7 +25,7 @@ class Places:
     control: str = ""
     nats_monitors: str = ""
 
-    def reading(self, control: str, nats_monitors: str = "") -> "Places":
+    def reading(self, control: str, nats_monitors: str = "") -> "Addresses":
         """With RdvPermis' truth at `control`, and NATS to be asked how it is set."""
         return replace(self, control=control, nats_monitors=nats_monitors)
 
@@ -35,19 +35,19 @@ def variable(database: str) -> str:
     return f"RESAPERMIS_{database.upper()}_DATABASE_URL"
 
 
-def of_environment(environment: Mapping[str, str]) -> Places:
+def of_environment(environment: Mapping[str, str]) -> Addresses:
     """Every database named by its own setting; Unknown names those that are not."""
     missing = [variable(name) for name in DATABASES if not environment.get(variable(name))]
     if missing:
         msg = f"not set: {', '.join(missing)} (or name a local stack's folder with --home)"
-        raise Unknown(msg)
-    return Places({name: environment[variable(name)] for name in DATABASES})
+        raise UnknownAddress(msg)
+    return Addresses({name: environment[variable(name)] for name in DATABASES})
 
 
-def of_home(home: Path) -> Places:
+def of_home(home: Path) -> Addresses:
     """The embedded server of a local stack that runs in `home`."""
     server = postgres.embedded(home.resolve())
     if not (server.data / "PG_VERSION").exists():
         msg = f"no local stack keeps its data in {home}"
-        raise Unknown(msg)
-    return Places({name: server.url(name, name) for name in DATABASES})
+        raise UnknownAddress(msg)
+    return Addresses({name: server.url(name, name) for name in DATABASES})

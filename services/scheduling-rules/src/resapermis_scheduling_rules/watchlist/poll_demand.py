@@ -9,21 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis_kit.database.transaction import transaction
 from resapermis_scheduling_rules.domain.distance import within
 from resapermis_scheduling_rules.domain.parameters import Rulebook
-from resapermis_scheduling_rules.domain.polls import Interest
+from resapermis_scheduling_rules.domain.polls import PlaceInterest
 from resapermis_scheduling_rules.domain.slots import Centre, Point
 from resapermis_scheduling_rules.mirror.centres import all_offers
-from resapermis_scheduling_rules.mirror.poll_schedule import CentreGroup, Publication, Why, Wish
+from resapermis_scheduling_rules.mirror.poll_schedule import CentreGroup, PollDemand, PollReason, Publication
 from resapermis_scheduling_rules.parameters.queries import approved_parameters
 from resapermis_scheduling_rules.school.queries import homes as homes_since
-from resapermis_scheduling_rules.watching import queries
-from resapermis_scheduling_rules.watching.queries import Scope
+from resapermis_scheduling_rules.watchlist import queries
+from resapermis_scheduling_rules.watchlist.queries import Scope
 
 AT_HOME = timedelta(days=2)
 """A school whose people were here this lately has its own department, favourites and searches polled."""
 Offers = Mapping[tuple[str, str], Sequence[Centre]]
 
 
-class WishReader:
+class PollDemandReader:
     """What all schools want, for the poll planner."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -31,8 +31,8 @@ class WishReader:
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def __call__(
-        self, interests: Sequence[Interest], now: datetime
-    ) -> tuple[Mapping[CentreGroup, Wish], Mapping[tuple[str, str], Publication]]:
+        self, interests: Sequence[PlaceInterest], now: datetime
+    ) -> tuple[Mapping[CentreGroup, PollDemand], Mapping[tuple[str, str], Publication]]:
         """Which centres are wanted, and when new slots of each department and category group go on line."""
         async with transaction(self._reader) as tx:
             homes = await homes_since(tx, now - AT_HOME)
@@ -45,18 +45,18 @@ class WishReader:
             for place in offers
             for parameters in (rules.at(now, *place),)
         }
-        return wishes_of(offers, homes, favourites, saved, interests), publications
+        return poll_demands_of(offers, homes, favourites, saved, interests), publications
 
 
 @dataclass
-class Wishes:
+class PollDemands:
     """Gathers who wants which of the known centres, and why most."""
 
     offers: Offers
     payers: dict[CentreGroup, set[str]] = field(default_factory=dict)
-    whys: dict[CentreGroup, Why] = field(default_factory=dict)
+    whys: dict[CentreGroup, PollReason] = field(default_factory=dict)
 
-    def want(self, centres: Iterable[CentreGroup], school: str, why: Why) -> None:
+    def want(self, centres: Iterable[CentreGroup], school: str, why: PollReason) -> None:
         """A school wants centres; whoever wants one may pay for it."""
         for centre in centres:
             self.payers.setdefault(centre, set()).add(school)
@@ -77,34 +77,34 @@ class Wishes:
         ]
 
 
-def wishes_of(
+def poll_demands_of(
     offers: Offers,
     homes: Mapping[str, str],
     favourites: Sequence[tuple[str, str, str]],
     saved: Sequence[tuple[str, Scope, float | None, float | None]],
-    interests: Sequence[Interest],
-) -> dict[CentreGroup, Wish]:
+    interests: Sequence[PlaceInterest],
+) -> dict[CentreGroup, PollDemand]:
     """Say which centres are wanted: as a favourite, else by a saved search, else for being at home there.
 
     `homes`: department of each school that was active lately; only these are polled. The department of a person's
     search is wanted while they look.
     """
     known = {(centre.id, place[1]): place[0] for place, centres in offers.items() for centre in centres}
-    wishes = Wishes(offers)
+    wishes = PollDemands(offers)
     at_home: dict[str, list[CentreGroup]] = {}
     for centre, department in known.items():
         at_home.setdefault(department, []).append(centre)
     for school, department in homes.items():
-        wishes.want(at_home.get(department, ()), school, Why.REST)
+        wishes.want(at_home.get(department, ()), school, PollReason.REST)
     for one in interests:
-        wishes.want(wishes.open_in(one.department, one.category), one.school_id, Why.REST)
+        wishes.want(wishes.open_in(one.department, one.category), one.school_id, PollReason.REST)
     for school, category, centre_id in favourites:
         if school in homes and (centre_id, category) in known:
-            wishes.want([(centre_id, category)], school, Why.FAVOURITE)
+            wishes.want([(centre_id, category)], school, PollReason.FAVOURITE)
     for school, scope, latitude, longitude in saved:
         if school in homes:
-            wishes.want(wishes.reached(scope, latitude, longitude), school, Why.SAVED)
+            wishes.want(wishes.reached(scope, latitude, longitude), school, PollReason.SAVED)
     return {
-        centre: Wish(known[centre], why, frozenset(wishes.payers[centre]))
+        centre: PollDemand(known[centre], why, frozenset(wishes.payers[centre]))
         for centre, why in sorted(wishes.whys.items())
     }

@@ -16,8 +16,8 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.events.outbox import outbox
 from resapermis_scheduling_rules.mirror.tables import polls, slots
-from resapermis_scheduling_rules.watching import queries
-from resapermis_scheduling_rules.watching.tables import news
+from resapermis_scheduling_rules.watchlist import queries
+from resapermis_scheduling_rules.watchlist.tables import news
 
 
 def saving(request_id: str = "r1", label: str = "Mardi matin", *, alert: bool = True, **filters: Any) -> Any:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.mirror.tables import centres
 from resapermis_scheduling_rules.school.tables import schools
-from resapermis_scheduling_rules.watching.tables import favourite_polls, favourites, matches, news, scopes, searches
+from resapermis_scheduling_rules.watchlist.tables import favourite_polls, favourites, matches, news, scopes, searches
 
 KEPT = timedelta(days=365)
 MOST_SEARCHES = 20
@@ -29,7 +29,7 @@ class Favourite:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedSearch:
     """A search that a person keeps."""
 
     id: UUID
@@ -118,7 +118,7 @@ async def favourites_due(tx: Tx, before: datetime, active_since: datetime, most:
     return list((await tx.execute(statement)).scalars())
 
 
-async def save(tx: Tx, wanted: Saved, where: Sequence[Scope]) -> bool:
+async def save(tx: Tx, wanted: SavedSearch, where: Sequence[Scope]) -> bool:
     """Keep a search at the account's first free place of twenty; False when there is none.
 
     The table allows a place once: of two that come at the same moment, the second takes the next one.
@@ -170,11 +170,11 @@ _SAVED = (
 )
 
 
-async def saved_by(tx: Tx, account_id: str, school_id: str) -> list[Saved]:
+async def saved_by(tx: Tx, account_id: str, school_id: str) -> list[SavedSearch]:
     """An account's searches at a school, newest first."""
     statement = sa.select(*_SAVED).where(searches.c.account_id == account_id, searches.c.school_id == school_id)
     rows = await tx.execute(statement.order_by(searches.c.created_at.desc(), searches.c.id.desc()))
-    return [Saved(*row) for row in rows]
+    return [SavedSearch(*row) for row in rows]
 
 
 async def forget_search(tx: Tx, search_id: UUID, account_id: str, school_id: str) -> bool:
@@ -209,14 +209,14 @@ async def take_news(tx: Tx, taken: Sequence[tuple[str, datetime]]) -> None:
     await tx.execute(sa.delete(news).where(sa.tuple_(news.c.slot_id, news.c.due_at).in_(taken)))
 
 
-async def again(tx: Tx, later: Iterable[tuple[str, datetime]]) -> None:
+async def match_again(tx: Tx, later: Iterable[tuple[str, datetime]]) -> None:
     """Match these once more, each at its moment: then they open."""
     rows = [{"slot_id": slot_id, "due_at": due_at} for slot_id, due_at in sorted(later)]
     if rows:
         await tx.execute(insert(news).values(rows).on_conflict_do_nothing())
 
 
-async def interested(tx: Tx, category: str, department: str, centre_ids: Iterable[str]) -> list[Saved]:
+async def interested(tx: Tx, category: str, department: str, centre_ids: Iterable[str]) -> list[SavedSearch]:
     """Searches with an alert that can match a slot at one of these centres: found by index, whatever there are elsewhere."""
     mine = sa.select(scopes.c.search_id).where(
         scopes.c.category == category,
@@ -224,7 +224,7 @@ async def interested(tx: Tx, category: str, department: str, centre_ids: Iterabl
         scopes.c.centre_id.in_(["", *sorted(centre_ids)]),
     )
     statement = sa.select(*_SAVED).where(searches.c.id.in_(mine), searches.c.alert).order_by(searches.c.id)
-    return [Saved(*row) for row in await tx.execute(statement)]
+    return [SavedSearch(*row) for row in await tx.execute(statement)]
 
 
 async def note_matches(tx: Tx, search_id: UUID, slot_ids: Iterable[str], at: datetime) -> set[str]:
@@ -270,7 +270,7 @@ async def all_favourites(tx: Tx) -> list[tuple[str, str, str]]:
     return [(row[0], row[1], row[2]) for row in await tx.execute(statement)]
 
 
-async def forget_watching(tx: Tx, now: datetime) -> None:
+async def forget_watchlist(tx: Tx, now: datetime) -> None:
     """Delete searches that nobody touched and nothing matched for a year, and matches of exams long past."""
     last = sa.func.coalesce(searches.c.matched_at, searches.c.created_at)
     await tx.execute(sa.delete(searches).where(last < now - KEPT))

@@ -9,7 +9,7 @@ from paused_acts import stopped_updates, waits_or_ended
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis_basket.reconcile.doubts import settle_doubts
-from resapermis_basket.reconcile.received import act_on_events
+from resapermis_basket.reconcile.received_events import act_on_events
 from resapermis_testing.eventually import eventually
 from resapermis_testing.known_fault import KnownFault, known_fault_if
 

@@ -9,7 +9,7 @@ from basket_peers import Basket, Record
 from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis_basket.hold import command
-from resapermis_basket.hold.late import refuse_late
+from resapermis_basket.hold.taken_slots import refuse_taken_slots
 from resapermis_kit.errors import Code, Failure
 
 SCHOOLS = 60
@@ -83,7 +83,7 @@ async def test_a_batch_that_fails_is_refused_to_each_and_leaves_nothing(
     basket: Basket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await taken(basket, ("s1", 1))
-    real = refuse_late
+    real = refuse_taken_slots
 
     async def away(*_: Any) -> Any:
         raise Failure(Code.CODE_UNAVAILABLE, "the database is away")

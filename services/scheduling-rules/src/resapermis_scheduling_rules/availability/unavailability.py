@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from resapermis_scheduling_rules.domain.availability import Whose
+from resapermis_scheduling_rules.domain.availability import ResourceKind
 from resapermis_scheduling_rules.domain.parameters import Parameters
 
 AHEAD = timedelta(days=366)
 """How far recurrences are written out."""
-ROLLED_BELOW = timedelta(days=335)
+EXTENDED_BELOW = timedelta(days=335)
 """A recurrence is written on when less than this is left."""
 KEPT = timedelta(days=366)
 """How long what is past is remembered."""
@@ -21,12 +21,12 @@ Span = tuple[datetime, datetime]
 class Subject:
     """Who or what: a candidate, trainer or vehicle by its id, or the school itself (no id)."""
 
-    whose: Whose
+    whose: ResourceKind
     id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredUnavailability:
     """An unavailability as a person declares it: once, or repeated by an RRULE that keeps its hour in a zone."""
 
     subject: Subject
@@ -55,7 +55,7 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True)
-class MetBooking:
+class ConflictingBooking:
     """A booking to come, and one time near it at which something of it is not free."""
 
     line_id: str
@@ -66,7 +66,7 @@ class MetBooking:
     category: str
     starts_at: datetime
     ends_at: datetime
-    whose: Whose
+    whose: ResourceKind
     span: Span
 
     def meets(self, parameters: Parameters) -> bool:
@@ -76,9 +76,9 @@ class MetBooking:
         return self.span[0] < ends + margin and self.starts_at - margin < self.span[1]
 
 
-def first_of_each(met: Sequence[MetBooking]) -> list[MetBooking]:
+def first_conflicts(met: Sequence[ConflictingBooking]) -> list[ConflictingBooking]:
     """One word a booking and whose time it is, however often they meet; in the order of the exams."""
-    found: dict[tuple[str, Whose], MetBooking] = {}
+    found: dict[tuple[str, ResourceKind], ConflictingBooking] = {}
     for one in sorted(met, key=lambda each: (each.starts_at, each.line_id, each.whose, each.span)):
         found.setdefault((one.line_id, one.whose), one)
     return list(found.values())

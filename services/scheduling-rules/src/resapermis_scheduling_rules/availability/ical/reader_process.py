@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import structlog
 
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.availability.ical.expand import Span
-from resapermis_scheduling_rules.availability.ical.reduce import LARGEST
+from resapermis_scheduling_rules.availability.ical.recurrence import Span
+from resapermis_scheduling_rules.availability.ical.reduced_calendar import LARGEST
 
 AT_ONCE = 2
 MODULE = "resapermis_scheduling_rules.availability.ical"
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class CalendarReading:
     """A calendar's busy times, what was left out by why, and all that is kept of its text."""
 
     spans: Sequence[Span]
@@ -28,7 +28,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Reader:
+class CalendarReader:
     """Reads calendars, few at a time, each in a process of its own."""
 
     seconds: float
@@ -36,7 +36,7 @@ class Reader:
     module: str = MODULE
     _permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def read(self, calendar: bytes, zone: str, since: datetime, until: datetime) -> Read:
+    async def read(self, calendar: bytes, zone: str, since: datetime, until: datetime) -> CalendarReading:
         """Busy times that overlap [since, until). MALFORMED: no calendar, too large, or more work than it is worth."""
         if len(calendar) > LARGEST:
             raise malformed("calendar", f"at most {LARGEST} bytes")
@@ -47,7 +47,7 @@ class Reader:
         if "refused" in answer:
             raise malformed("calendar", answer["refused"])
         spans = [(datetime.fromtimestamp(a, UTC), datetime.fromtimestamp(b, UTC)) for a, b in answer["spans"]]
-        return Read(spans, answer["left_out"], answer["reduced"].encode())
+        return CalendarReading(spans, answer["left_out"], answer["reduced"].encode())
 
     async def _ask(self, question: bytes) -> bytes:
         pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL

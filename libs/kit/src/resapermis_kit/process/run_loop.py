@@ -83,7 +83,7 @@ async def serve(
         await build(process)
         health.checks["database"] = lambda: transaction.check(engine)
         await server.start()
-        keep_what_stays()
+        freeze_startup_objects()
         locks = leader.lock_engine(settings.database_url, name)
         stack.push_async_callback(locks.dispose)
         tasks = [asyncio.create_task(leader.forever(worker)) for worker in process.workers]
@@ -104,7 +104,7 @@ async def serve(
     log.info("stopped")
 
 
-def keep_what_stays() -> None:
+def freeze_startup_objects() -> None:
     """What exists once a process has started lives as long as it: Python's collector need not walk it again and again.
 
     A full walk of modules, messages and tables is a pause of 80 ms, at an opening for everybody.

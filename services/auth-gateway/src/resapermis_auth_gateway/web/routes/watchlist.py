@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Response
 
 from resapermis.scheduling.v1 import scheduling_pb2
 from resapermis_auth_gateway.web.dependencies import Key, Who, now_of
-from resapermis_auth_gateway.web.routes.slots import question_of
-from resapermis_auth_gateway.web.wire.base import PathId, maybe
-from resapermis_auth_gateway.web.wire.watching import (
+from resapermis_auth_gateway.web.routes.slots import search_message
+from resapermis_auth_gateway.web.wire.base import PathId, optional_instant
+from resapermis_auth_gateway.web.wire.watchlist import (
     Favourites,
     FavouritesView,
     FavouriteView,
@@ -31,7 +31,9 @@ async def list_favourites(
     """List the centres that the school prefers, as RdvPermis keeps them."""
     question = scheduling_pb2.ListFavouriteCentresRequest(poll_now=poll_now)
     answer = await who.ask(who.peers.scheduling.ListFavouriteCentres, question)
-    return FavouritesView(items=[FavouriteView.of(one) for one in answer.favourites], seen_at=maybe(answer, "seen_at"))
+    return FavouritesView(
+        items=[FavouriteView.of(one) for one in answer.favourites], seen_at=optional_instant(answer, "seen_at")
+    )
 
 
 @router.put("/favourite-centres")
@@ -60,7 +62,7 @@ async def list_saved_searches(who: Who) -> SavedSearchPage:
 async def save_search(who: Who, key: Key, body: NewSavedSearch) -> SavedSearchView:
     """Keep a search: it is polled more often, and what comes to match is notified. Nothing is ever booked by it."""
     command = scheduling_pb2.SaveSearchRequest(
-        request_id=key, label=body.label, search=question_of(body.search), alert=body.alert
+        request_id=key, label=body.label, search=search_message(body.search), alert=body.alert
     )
     return SavedSearchView.of((await who.ask(who.peers.scheduling.SaveSearch, command)).search)
 

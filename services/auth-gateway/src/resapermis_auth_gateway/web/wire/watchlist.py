@@ -7,7 +7,16 @@ from pydantic import Field
 
 from resapermis.scheduling.v1 import scheduling_pb2
 from resapermis_auth_gateway.web.days import clock_of
-from resapermis_auth_gateway.web.wire.base import Body, Category, Id, Label, View, instant, known, maybe
+from resapermis_auth_gateway.web.wire.base import (
+    Body,
+    Category,
+    Id,
+    Label,
+    View,
+    instant,
+    optional_figure,
+    optional_instant,
+)
 from resapermis_auth_gateway.web.wire.slots import Search
 
 
@@ -79,17 +88,17 @@ class SearchView(View):
     @classmethod
     def of(cls, search: scheduling_pb2.SearchSlotsRequest) -> "SearchView":
         """From scheduling-rules."""
-        first, last = known(search, "day_from_minutes"), known(search, "day_to_minutes")
+        first, last = optional_figure(search, "day_from_minutes"), optional_figure(search, "day_to_minutes")
         return cls(
             department=search.department or None,
             category=search.category,
             centres=list(search.centre_ids),
-            within_km=known(search, "within_km"),
+            within_km=optional_figure(search, "within_km"),
             day_from=None if first is None else clock_of(first),
             day_to=None if last is None else clock_of(last),
             consecutive=max(search.consecutive, 1),
             open_now=search.open_now,
-            opens_before=maybe(search, "opens_before"),
+            opens_before=optional_instant(search, "opens_before"),
             kind=search.kind or None,
             weekdays=list(search.weekdays),
         )
@@ -112,8 +121,8 @@ class SavedSearchView(View):
             id=saved.id,
             label=saved.label,
             search=SearchView.of(saved.search),
-            created_at=maybe(saved, "created_at"),
-            matched_at=maybe(saved, "matched_at"),
+            created_at=optional_instant(saved, "created_at"),
+            matched_at=optional_instant(saved, "matched_at"),
             alert=saved.alert,
         )
 
@@ -143,7 +152,7 @@ class ParameterView(View):
             value=parameter.value,
             department=parameter.department or None,
             category=parameter.category or None,
-            valid_from=maybe(parameter, "valid_from"),
+            valid_from=optional_instant(parameter, "valid_from"),
             state="awaiting_approval" if not parameter.approved_by else "to_come" if begins else "in_force",
         )
 

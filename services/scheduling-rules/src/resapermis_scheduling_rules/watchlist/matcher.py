@@ -20,12 +20,12 @@ from resapermis_scheduling_rules.peers import Asker
 from resapermis_scheduling_rules.school import queries as schools
 from resapermis_scheduling_rules.school.schools import Schools
 from resapermis_scheduling_rules.search import wire as search_wire
+from resapermis_scheduling_rules.search.criteria import SearchCriteria, matches, matches_opening
 from resapermis_scheduling_rules.search.page import Judged, PageJudge
 from resapermis_scheduling_rules.search.search import Finder
-from resapermis_scheduling_rules.search.wanted import Wanted, matches, opens
-from resapermis_scheduling_rules.watching import events as watch_events
-from resapermis_scheduling_rules.watching import queries
-from resapermis_scheduling_rules.watching.queries import Saved
+from resapermis_scheduling_rules.watchlist import events as watch_events
+from resapermis_scheduling_rules.watchlist import queries
+from resapermis_scheduling_rules.watchlist.queries import SavedSearch
 
 A_ROUND = 500
 """News taken in at once; what waits longer comes with the next round."""
@@ -33,10 +33,10 @@ log = structlog.get_logger()
 
 
 @dataclass
-class Round:
+class MatchRound:
     """Saved searches with their new slots, and what has to be matched again later, of one round."""
 
-    matched: list[tuple[Saved, list[Slot]]] = field(default_factory=list)
+    matched: list[tuple[SavedSearch, list[Slot]]] = field(default_factory=list)
     later: set[tuple[str, datetime]] = field(default_factory=set)
     """Slots to match again at the moment at which they open to somebody who wants only what is open."""
 
@@ -62,12 +62,12 @@ class Matcher:
         for slot in known.values():
             if slot.status is Status.FREE and slot.starts_at > now:
                 places.setdefault((slot.category, slot.department), []).append(slot)
-        found_so_far = Round()
+        found_so_far = MatchRound()
         for (category, department), slots in places.items():
             await self._match(category, department, slots, now, found_so_far)
         async with transaction(self._engine) as tx:
             await queries.take_news(tx, news)
-            await queries.again(tx, found_so_far.later)
+            await queries.match_again(tx, found_so_far.later)
             for saved, slots in sorted(found_so_far.matched, key=lambda one: one[0].id):
                 fresh = await queries.note_matches(tx, saved.id, [slot.id for slot in slots], now)
                 unpublished = [slot for slot in slots if slot.id in fresh]
@@ -75,12 +75,12 @@ class Matcher:
                     await self._outbox.add(tx, now, *watch_events.matched(saved, unpublished))
 
     async def _match(
-        self, category: str, department: str, slots: Sequence[Slot], now: datetime, found_so_far: Round
+        self, category: str, department: str, slots: Sequence[Slot], now: datetime, found_so_far: MatchRound
     ) -> None:
         """All news of one place against the searches of that place alone."""
         async with transaction(self._reader) as tx:
             interested = await queries.interested(tx, category, department, {slot.centre.id for slot in slots})
-        by_school: dict[str, list[Saved]] = {}
+        by_school: dict[str, list[SavedSearch]] = {}
         for saved in interested:
             by_school.setdefault(saved.school_id, []).append(saved)
         for school_id, searches in by_school.items():
@@ -90,7 +90,7 @@ class Matcher:
                 log.info("match.no_school", code=failure.name)  # nobody could describe it: it gets the next ones
                 continue
             for saved in searches:
-                wanted = wanted_of(saved, now)
+                wanted = criteria_of(saved, now)
                 found = await self._meant(wanted, slots, judge)
                 if found:
                     found_so_far.matched.append((saved, found))
@@ -109,14 +109,14 @@ class Matcher:
             lambda place: standing.quota(place, usage.get(place, 0), rules.at(now, place.department, category)),
         )
 
-    async def _meant(self, wanted: Wanted, slots: Sequence[Slot], judge: PageJudge) -> list[Slot]:
+    async def _meant(self, wanted: SearchCriteria, slots: Sequence[Slot], judge: PageJudge) -> list[Slot]:
         """Slots that a search wants: open, or opening by themselves; in order of time."""
         found = [judged.slot for judged in _suiting(wanted, slots, judge) if _opens(wanted, judged)]
         if wanted.consecutive > 1 and found:
             found = [slot for slot in found if slot.id in await self._row(wanted, slot, judge)]
         return sorted(found, key=lambda slot: (slot.starts_at, slot.id))
 
-    async def _row(self, wanted: Wanted, slot: Slot, judge: PageJudge) -> set[str]:
+    async def _row(self, wanted: SearchCriteria, slot: Slot, judge: PageJudge) -> set[str]:
         """Ids of that day's slots at that centre which stand in such a row."""
         day = local_day(slot.starts_at, slot.department)
         since = max(day_start(day, slot.department), wanted.since)
@@ -127,22 +127,22 @@ class Matcher:
         return {judged.slot.id for judged in (await finder.page(self._reader)).slots}
 
 
-def wanted_of(saved: Saved, now: datetime) -> Wanted:
+def criteria_of(saved: SavedSearch, now: datetime) -> SearchCriteria:
     """A kept search, about the eight weeks to come."""
-    return search_wire.wanted_of(pb.SearchSlotsRequest.FromString(saved.search), now)
+    return search_wire.criteria_of(pb.SearchSlotsRequest.FromString(saved.search), now)
 
 
-def _suiting(wanted: Wanted, slots: Sequence[Slot], judge: PageJudge) -> list[Judged]:
+def _suiting(wanted: SearchCriteria, slots: Sequence[Slot], judge: PageJudge) -> list[Judged]:
     return [judge.judge(slot) for slot in slots if matches(wanted, slot, judge.school.point)]
 
 
-def _opens(wanted: Wanted, judged: Judged) -> bool:
+def _opens(wanted: SearchCriteria, judged: Judged) -> bool:
     if wanted.judged:
-        return opens(wanted, allowed=judged.allowed, opens_at=judged.opens_at)
+        return matches_opening(wanted, allowed=judged.allowed, opens_at=judged.opens_at)
     return judged.allowed or judged.opens_at is not None
 
 
-def opening_later(wanted: Wanted, slots: Sequence[Slot], judge: PageJudge) -> set[tuple[str, datetime]]:
+def opening_later(wanted: SearchCriteria, slots: Sequence[Slot], judge: PageJudge) -> set[tuple[str, datetime]]:
     """When slots open that somebody wants to hear of once they are open."""
     return {
         (judged.slot.id, judged.opens_at)

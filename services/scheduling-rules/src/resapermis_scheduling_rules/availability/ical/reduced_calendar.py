@@ -55,7 +55,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Reduced:
+class ReducedCalendar:
     """A calendar's time zones by name, and its events."""
 
     zones: Mapping[str, Sequence[str]]
@@ -139,7 +139,7 @@ class _Reading:
 _OBSERVANCES = {"STANDARD", "DAYLIGHT"}
 
 
-def reduce(calendar: bytes) -> Reduced:
+def reduce_calendar(calendar: bytes) -> ReducedCalendar:
     """Read a calendar's structure; NotACalendar when it has none."""
     if len(calendar) > LARGEST:
         raise NotACalendar(f"larger than {LARGEST} bytes")
@@ -163,4 +163,4 @@ def reduce(calendar: bytes) -> Reduced:
         raise NotACalendar("it ends before its END:VCALENDAR")
     if not reading.events and not text.strip():
         raise NotACalendar("empty")
-    return Reduced(reading.zones, reading.events)
+    return ReducedCalendar(reading.zones, reading.events)

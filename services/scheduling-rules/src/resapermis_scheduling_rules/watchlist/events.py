@@ -10,7 +10,7 @@ from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.domain.slots import Slot
-from resapermis_scheduling_rules.watching.queries import Saved
+from resapermis_scheduling_rules.watchlist.queries import SavedSearch
 
 MOST_NAMED = 10
 
@@ -21,7 +21,7 @@ def favourites_set(who: Principal, category: str, centres: Sequence[str]) -> Rec
     return events.did(who, "favourite.set", "school", who.school_id, facts)
 
 
-def search_kept(who: Principal, saved: Saved) -> Record:
+def search_kept(who: Principal, saved: SavedSearch) -> Record:
     """A person kept a search. Its label is theirs alone."""
     return events.did(who, "search.save", "search", str(saved.id), {"alert": str(saved.alert).lower()})
 
@@ -31,7 +31,7 @@ def search_forgotten(who: Principal, search_id: str) -> Record:
     return events.did(who, "search.delete", "search", search_id, {})
 
 
-def matched(saved: Saved, slots: Sequence[Slot]) -> list[Message]:
+def matched(saved: SavedSearch, slots: Sequence[Slot]) -> list[Message]:
     """Slots came that a search wants; nothing is booked by it. `slots` in order of time, at least one."""
     first = slots[0]
     event = SearchMatched(

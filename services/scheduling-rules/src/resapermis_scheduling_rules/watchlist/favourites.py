@@ -17,10 +17,10 @@ from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import caller
 from resapermis_scheduling_rules import wire
 from resapermis_scheduling_rules.peers import Asker, SingleFlight, asker
-from resapermis_scheduling_rules.watching import events as watch_events
-from resapermis_scheduling_rules.watching import queries
-from resapermis_scheduling_rules.watching.queries import Favourite
-from resapermis_scheduling_rules.watching.wishes import AT_HOME
+from resapermis_scheduling_rules.watchlist import events as watch_events
+from resapermis_scheduling_rules.watchlist import queries
+from resapermis_scheduling_rules.watchlist.poll_demand import AT_HOME
+from resapermis_scheduling_rules.watchlist.queries import Favourite
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub

@@ -11,7 +11,7 @@ from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.mandate.v1.mandate_pb2 import MANDATE_STATE_ACTIVE
 from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
 from resapermis_basket.dependencies import Dependencies
-from resapermis_basket.domain.line import Line, State, move, owe
+from resapermis_basket.domain.line import Line, State, give_back_later, move
 from resapermis_basket.judgement import refusals
 from resapermis_basket.reconcile.decision import decide_by_school
 from resapermis_basket.reconcile.queries import (
@@ -70,6 +70,6 @@ async def _act_on_mandate(dependencies: Dependencies, ended: ReceivedEvent) -> N
         lines = await held_of_candidate(tx, ended)
 
     def released(line: Line, now: datetime) -> Line:
-        return owe(move(line, State.RELEASED, now, refusals.no_mandate()), now)
+        return give_back_later(move(line, State.RELEASED, now, refusals.no_mandate()), now)
 
     await decide_by_school(dependencies, lines, released)

@@ -15,17 +15,17 @@ from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules.availability import events, queries, wire
-from resapermis_scheduling_rules.availability.absence import (
+from resapermis_scheduling_rules.availability.ical.reader_process import CalendarReader
+from resapermis_scheduling_rules.availability.unavailability import (
     AHEAD,
+    EXTENDED_BELOW,
     KEPT,
-    ROLLED_BELOW,
-    Declared,
-    MetBooking,
+    ConflictingBooking,
+    DeclaredUnavailability,
     Span,
     Subject,
-    first_of_each,
+    first_conflicts,
 )
-from resapermis_scheduling_rules.availability.ical.run import Reader
 from resapermis_scheduling_rules.domain.parameters import Parameter, parameters_for
 from resapermis_scheduling_rules.parameters import queries as parameter_queries
 
@@ -38,12 +38,12 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Absences:
+class UnavailabilityCommands:
     """Commands of a school on who is not free."""
 
     engine: AsyncEngine
     outbox: Outbox
-    reader: Reader
+    reader: CalendarReader
     now: Clock
     new_id: NewId
 
@@ -60,14 +60,14 @@ class Absences:
             earlier = await idempotency.earlier_answer(tx, who.account_id, request, now)
             if earlier is not None:
                 return pb.AddUnavailabilityResponse.FromString(earlier)
-            if await queries.declared_by(tx, who.school_id) >= MOST_DECLARED:
+            if await queries.count_declarations(tx, who.school_id) >= MOST_DECLARED:
                 raise malformed("unavailability", f"a school keeps at most {MOST_DECLARED}; take some back")
             kept_id, written_until = str(self.new_id()), now + AHEAD if wanted.rrule else None
             await queries.add(tx, kept_id, who.school_id, wanted, written_until, who.account_id, now)
             await queries.write(tx, kept_id, who.school_id, wanted.subject, spans)
             await queries.lock_schools(tx, [who.school_id])
             record = events.absence(who, "availability.add", kept_id, wanted.subject, wire.facts(wanted))
-            met = await met_by(tx, who.school_id, kept_id, now)
+            met = await conflicts_of_unavailability(tx, who.school_id, kept_id, now)
             await self.outbox.add(tx, now, record, *(events.conflict(one) for one in met))
             answer = pb.AddUnavailabilityResponse(
                 unavailability=wire.declared(kept_id, wanted), met_line_ids=dict.fromkeys(one.line_id for one in met)
@@ -93,20 +93,23 @@ class Absences:
             raise malformed("to", f"more than {MOST_LISTED} occurrences; choose a shorter window or one subject")
         return found
 
-    async def bring(
+    async def import_calendar(
         self, who: Principal, subject: Subject, calendar: bytes, time_zone: str
     ) -> tuple[int, Mapping[str, int]]:
         """Keep a calendar's busy times in place of what an earlier import of the subject brought; publish new conflicts."""
         now = self.now()
         read = await self.reader.read(calendar, time_zone, now, now + AHEAD)
         async with transaction(self.engine) as tx:
-            earlier = await queries.imported(tx, who.school_id, subject)
+            earlier = await queries.import_of(tx, who.school_id, subject)
             known = set[tuple[str, str]]()
             if earlier is None:
-                if await queries.declared_by(tx, who.school_id) >= MOST_DECLARED:
+                if await queries.count_declarations(tx, who.school_id) >= MOST_DECLARED:
                     raise malformed("calendar", f"a school keeps at most {MOST_DECLARED}; take some back")
             else:
-                known = {(one.line_id, one.whose) for one in await met_by(tx, who.school_id, earlier, now)}
+                known = {
+                    (one.line_id, one.whose)
+                    for one in await conflicts_of_unavailability(tx, who.school_id, earlier, now)
+                }
             kept_id = await queries.keep_import(
                 tx,
                 str(self.new_id()),
@@ -123,25 +126,27 @@ class Absences:
             facts = {"kept": str(len(read.spans))} | {why: str(count) for why, count in read.left_out.items()}
             record = events.absence(who, "availability.import", kept_id, subject, facts)
             met = [
-                one for one in await met_by(tx, who.school_id, kept_id, now) if (one.line_id, one.whose) not in known
+                one
+                for one in await conflicts_of_unavailability(tx, who.school_id, kept_id, now)
+                if (one.line_id, one.whose) not in known
             ]
             await self.outbox.add(tx, now, record, *(events.conflict(one) for one in met))
         return len(read.spans), read.left_out
 
-    async def roll(self) -> None:
+    async def extend_recurrences(self) -> None:
         """Write recurrences and imports on, so that a year lies ahead; what cannot be read any more is left as it is."""
         now = self.now()
         async with transaction(self.engine) as tx:
-            waiting = await queries.to_roll(tx, now + ROLLED_BELOW, A_ROUND)
+            waiting = await queries.due_to_extend(tx, now + EXTENDED_BELOW, A_ROUND)
         for kept in waiting:
             calendar = kept.calendar or (kept.declared.calendar() if kept.declared else b"")
             spans: Sequence[Span] = ()
             try:
                 spans = (await self.reader.read(calendar, kept.time_zone, now, now + AHEAD)).spans
             except Failure as failure:
-                log.warning("absence.not_rolled", code=failure.name)
+                log.warning("unavailability.not_extended", code=failure.name)
             async with transaction(self.engine) as tx:
-                await queries.rolled(tx, kept, spans, now + AHEAD)
+                await queries.extend(tx, kept, spans, now + AHEAD)
 
     async def forget(self) -> None:
         """Delete what ended more than a year ago."""
@@ -150,7 +155,7 @@ class Absences:
                 if await queries.forget_past(tx, self.now() - KEPT) < queries.A_BATCH:
                     return
 
-    async def _recurrence(self, wanted: Declared, now: datetime) -> list[Span]:
+    async def _recurrence(self, wanted: DeclaredUnavailability, now: datetime) -> list[Span]:
         read = await self.reader.read(wanted.calendar(), wanted.time_zone, now, now + AHEAD)
         if not read.spans:
             why = next(iter(read.left_out), "past")
@@ -167,18 +172,18 @@ def _widest(rows: Sequence[Parameter]) -> timedelta:
     return timedelta(minutes=2 * max(margins, default=60))
 
 
-async def met_by(tx: Tx, school_id: str, kept_id: str, now: datetime) -> list[MetBooking]:
+async def conflicts_of_unavailability(tx: Tx, school_id: str, kept_id: str, now: datetime) -> list[ConflictingBooking]:
     """Bookings to come that an unavailability meets, one word each."""
     rows = await parameter_queries.parameters_in_force(tx, now)
-    return _meeting(await queries.met_by(tx, school_id, kept_id, _widest(rows), now), rows)
+    return _meeting(await queries.bookings_near_unavailability(tx, school_id, kept_id, _widest(rows), now), rows)
 
 
-async def met_of(tx: Tx, booked: Mapping[str, str], now: datetime) -> list[MetBooking]:
+async def conflicts_of_bookings(tx: Tx, booked: Mapping[str, str], now: datetime) -> list[ConflictingBooking]:
     """Of bookings that were just written (line to school), those to come that meet what is declared, one word each."""
     await queries.lock_schools(tx, booked.values())
     rows = await parameter_queries.parameters_in_force(tx, now)
-    return _meeting(await queries.met_of(tx, list(booked), _widest(rows), now), rows)
+    return _meeting(await queries.bookings_near_unavailabilities(tx, list(booked), _widest(rows), now), rows)
 
 
-def _meeting(near: Sequence[MetBooking], rows: Sequence[Parameter]) -> list[MetBooking]:
-    return first_of_each([one for one in near if one.meets(parameters_for(rows, one.department, one.category))])
+def _meeting(near: Sequence[ConflictingBooking], rows: Sequence[Parameter]) -> list[ConflictingBooking]:
+    return first_conflicts([one for one in near if one.meets(parameters_for(rows, one.department, one.category))])
