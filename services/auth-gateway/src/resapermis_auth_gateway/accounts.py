@@ -13,7 +13,7 @@ from resapermis_kit.database.transaction import Tx
 
 @dataclass(frozen=True)
 class Account:
-    """A person, with their sealed profile."""
+    """One person of the provider at one school; `profile` is sealed under `person_key`, which is itself wrapped."""
 
     id: UUID
     school_id: str
@@ -23,7 +23,7 @@ class Account:
 
 
 async def account_of(tx: Tx, issuer: str, subject: str) -> Account | None:
-    """The account of a person of the provider."""
+    """The account of (issuer, `sub` of the ID token); None before that person's first sign-in."""
     statement = sa.select(accounts).where(accounts.c.issuer == issuer, accounts.c.subject == subject)
     row = (await tx.execute(statement)).one_or_none()
     return None if row is None else Account(row.id, row.school_id, tuple(row.roles), row.person_key, row.profile)
@@ -35,7 +35,7 @@ async def lock_school(tx: Tx, school_id: str) -> None:
 
 
 async def school_has_admin(tx: Tx, school_id: str, but: UUID) -> bool:
-    """Whether somebody else administers the school."""
+    """Whether an account of the school other than `but` has the role school_admin."""
     question = sa.exists().where(
         accounts.c.school_id == school_id, accounts.c.id != but, accounts.c.roles.contains(["school_admin"])
     )

@@ -29,7 +29,7 @@ class Profiles:
         self._keys = PersonKeys(vault, time.monotonic)
 
     def new_key(self, account_id: UUID) -> bytes:
-        """A wrapped key for a new account."""
+        """A fresh person key, wrapped under the primary key-encryption key and bound to the account's id: to store."""
         return new_person_key(self._vault, str(account_id))[0]
 
     def seal(self, account_id: UUID, person_key: bytes, profile: Profile) -> bytes:

@@ -15,7 +15,7 @@ SERVICE = "auth-gateway"
 
 
 class Database(BaseSettings):
-    """All that `migrate` must know."""
+    """Settings of `migrate` alone, which needs no key and no peer."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -110,7 +110,7 @@ class Settings(ServiceSettings):
 
     @property
     def redirect_uri(self) -> str:
-        """Where the provider sends people back."""
+        """redirect_uri of OAuth: `public_url` and /auth/callback; the provider compares it to the letter."""
         return f"{self.public_url}/auth/callback"
 
 

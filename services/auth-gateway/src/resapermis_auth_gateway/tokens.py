@@ -42,7 +42,7 @@ class TokenPair:
 
 @dataclass(frozen=True)
 class Token:
-    """A live row, still sealed."""
+    """A token row that lives; `access` and `refresh` are sealed under the key-encryption key."""
 
     id: UUID
     kind: Kind
@@ -55,7 +55,7 @@ class Token:
     refresh_expires_at: datetime | None
 
     def renewable(self, now: datetime) -> bool:
-        """Whether a refresh may succeed."""
+        """Whether there is a refresh token that has not ended at `now`; the provider may still have revoked it."""
         return self.refresh is not None and (self.refresh_expires_at is None or self.refresh_expires_at > now)
 
 
@@ -67,12 +67,12 @@ def _row(token_id: UUID, column: str) -> str:
 
 
 def open_access(vault: KeyEncryption, token: Token) -> str:
-    """The access token in clear."""
+    """The access token in clear; Unreadable when the row was moved or its key is gone."""
     return open_secret(vault, token.access, row=_row(token.id, "access")).reveal()
 
 
 def open_refresh(vault: KeyEncryption, token: Token) -> str:
-    """The refresh token in clear; empty when there is none."""
+    """The refresh token in clear; "" when the row has none, Unreadable when it was moved or its key is gone."""
     if token.refresh is None:
         return ""
     return open_secret(vault, token.refresh, row=_row(token.id, "refresh")).reveal()
@@ -99,7 +99,7 @@ async def store(
     now: datetime,
     session_id: UUID | None = None,
 ) -> None:
-    """Seal and keep what sign-in gave: for a session, or (without one) as a grant for background work."""
+    """Seal and insert a sign-in's tokens: of a session, or (without one) a grant for background work."""
     await tx.execute(
         insert(tokens).values(
             id=token_id,

@@ -32,7 +32,7 @@ class HttpServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave them alone."""
+        """Do nothing: the kit's run loop handles SIGTERM and SIGINT."""
         yield
 
 
@@ -112,7 +112,7 @@ async def _listen(bus: Client, live: Live) -> None:
 
 
 async def serve() -> None:
-    """Run until SIGTERM."""
+    """Run the web face until SIGTERM or SIGINT, with the relay of the shared database."""
     settings = Settings()
     _ = settings.secure  # refuses plain http beyond loopback before anything listens
 

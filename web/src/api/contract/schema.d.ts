@@ -1146,7 +1146,7 @@ export interface components {
         };
         /**
          * BasketView
-         * @description The school's live groups.
+         * @description The school's groups that have a line in its basket, newest first, and the limits in force.
          */
         BasketView: {
             groups: components["schemas"]["GroupView"][];
@@ -1156,7 +1156,7 @@ export interface components {
         };
         /**
          * BookingPage
-         * @description Bookings.
+         * @description A page of bookings by exam time; `nextCursor` is null on the last, `replacements` where they are not known.
          */
         BookingPage: {
             items: components["schemas"]["LineView"][];
@@ -1167,7 +1167,7 @@ export interface components {
         };
         /**
          * BothLanguages
-         * @description A sentence in French and English.
+         * @description The same sentence in French and in English.
          */
         BothLanguages: {
             en: string;
@@ -1175,7 +1175,7 @@ export interface components {
         };
         /**
          * Cancellation
-         * @description Why a booking is given up.
+         * @description Why a booking is cancelled; kept in the journal.
          */
         Cancellation: {
             /** @enum {string} */
@@ -1204,7 +1204,7 @@ export interface components {
         };
         /**
          * CandidatePage
-         * @description Candidates, newest first.
+         * @description One page of candidates, newest first; `nextCursor` is null on the last.
          */
         CandidatePage: {
             items: components["schemas"]["CandidateView"][];
@@ -1219,7 +1219,7 @@ export interface components {
         };
         /**
          * CandidateView
-         * @description A candidate of the school, with mandates.
+         * @description A candidate of the school with all their mandates; `nephUnusual`: not 12 or 14 digits.
          */
         CandidateView: {
             createdAt: string | null;
@@ -1234,14 +1234,14 @@ export interface components {
         };
         /**
          * CentrePage
-         * @description Exam centres of a department.
+         * @description Open exam centres of a department that offer a licence group.
          */
         CentrePage: {
             items: components["schemas"]["CentreView"][];
         };
         /**
          * CentreView
-         * @description An exam centre.
+         * @description An exam centre; coordinates and distance from the school are null where a place is unknown.
          */
         CentreView: {
             department: string | null;
@@ -1400,7 +1400,7 @@ export interface components {
         };
         /**
          * Hours
-         * @description Hours to declare.
+         * @description Hours to declare; each item replaces what was declared for its trainer, month and kind.
          */
         Hours: {
             hours: components["schemas"]["DeclaredHours"][];
@@ -1488,7 +1488,7 @@ export interface components {
         };
         /**
          * LimitsView
-         * @description Parameters in force.
+         * @description Limits in force: slots in one action, lines in a basket, seconds that a hold lasts.
          */
         LimitsView: {
             basket: number;
@@ -1528,7 +1528,7 @@ export interface components {
         };
         /**
          * MandatePage
-         * @description Mandates, newest first.
+         * @description One page of mandates, newest first; `nextCursor` is null on the last.
          */
         MandatePage: {
             items: components["schemas"]["MandateView"][];
@@ -1574,7 +1574,7 @@ export interface components {
         };
         /**
          * NewCandidate
-         * @description A candidate to write down.
+         * @description A candidate to register at the school; RdvPermis is not asked.
          */
         NewCandidate: {
             email?: string | null;
@@ -1585,7 +1585,7 @@ export interface components {
         };
         /**
          * NewMandate
-         * @description A mandate to ask RdvPermis for.
+         * @description The candidate and licence group for which to request a mandate of RdvPermis.
          */
         NewMandate: {
             /** @description An id of ours or of RdvPermis, opaque. */
@@ -1596,7 +1596,7 @@ export interface components {
         };
         /**
          * NewSavedSearch
-         * @description A search to keep.
+         * @description A search to keep under a label; with `alert`, slots that come to match are notified.
          */
         NewSavedSearch: {
             /** @default true */
@@ -1619,7 +1619,7 @@ export interface components {
         };
         /**
          * NoticePage
-         * @description The inbox, newest first.
+         * @description One page of notices, newest first; `unread` counts those that the account has not read.
          */
         NoticePage: {
             items: components["schemas"]["NoticeView"][];
@@ -1630,7 +1630,7 @@ export interface components {
         };
         /**
          * NoticeView
-         * @description Something that happened.
+         * @description A notice of the school's inbox: what happened, and when this account read it (null: not yet).
          */
         NoticeView: {
             candidate: components["schemas"]["CandidateNameView"] | null;
@@ -1648,7 +1648,7 @@ export interface components {
         };
         /**
          * ObjectView
-         * @description What it was done to.
+         * @description What an act was done to: its kind and its id.
          */
         ObjectView: {
             id: string;
@@ -1656,7 +1656,7 @@ export interface components {
         };
         /**
          * ParameterPage
-         * @description Parameters in force and to come.
+         * @description Parameters of the rules: in force, approved for later, or waiting for their second person.
          */
         ParameterPage: {
             items: components["schemas"]["ParameterView"][];
@@ -1768,7 +1768,7 @@ export interface components {
         };
         /**
          * RecordPage
-         * @description Records of the school, newest first.
+         * @description One page of the school's records, newest first; `nextCursor` is null on the last.
          */
         RecordPage: {
             items: components["schemas"]["RecordView"][];
@@ -1797,7 +1797,7 @@ export interface components {
         };
         /**
          * Replacement
-         * @description Who takes the exam instead.
+         * @description The candidate who takes the exam instead.
          */
         Replacement: {
             /** @description An id of ours or of RdvPermis, opaque. */
@@ -1805,7 +1805,7 @@ export interface components {
         };
         /**
          * ReplacementsView
-         * @description What RdvPermis still allows this month.
+         * @description RdvPermis' replacements of the current month: how many in all, how many are left.
          */
         ReplacementsView: {
             left: number;
@@ -1826,7 +1826,7 @@ export interface components {
         };
         /**
          * ResultsView
-         * @description The school's results.
+         * @description One count by month, licence group and kind of test.
          */
         ResultsView: {
             items: components["schemas"]["ResultCountView"][];
@@ -1877,7 +1877,7 @@ export interface components {
         };
         /**
          * SchoolView
-         * @description The school they act for.
+         * @description The school that the session acts for, as RdvPermis names it at sign-in.
          */
         SchoolView: {
             department: string;
@@ -1908,7 +1908,7 @@ export interface components {
         };
         /**
          * SearchView
-         * @description What a saved search looks for.
+         * @description A saved search's filters, as /slots takes them; null where it does not filter.
          */
         SearchView: {
             category: string;
@@ -2049,7 +2049,7 @@ export interface components {
         };
         /**
          * ThresholdPage
-         * @description The school's thresholds.
+         * @description A threshold for each department, month and licence group in which the school may take slots.
          */
         ThresholdPage: {
             items: components["schemas"]["ThresholdView"][];
@@ -2123,7 +2123,7 @@ export interface components {
         };
         /**
          * UnavailabilityPage
-         * @description Occurrences of a window, in order.
+         * @description Occurrences that overlap the window asked for, by start.
          */
         UnavailabilityPage: {
             items: components["schemas"]["UnavailabilityView"][];
@@ -2143,7 +2143,7 @@ export interface components {
         };
         /**
          * UserView
-         * @description The person.
+         * @description The signed-in person: their account's id, and the name that the provider stated.
          */
         UserView: {
             displayName: string;
@@ -2151,7 +2151,7 @@ export interface components {
         };
         /**
          * Validation
-         * @description Which group to validate.
+         * @description The group to validate: each of its held lines.
          */
         Validation: {
             /** @description An id of ours or of RdvPermis, opaque. */
@@ -2159,14 +2159,14 @@ export interface components {
         };
         /**
          * VehiclePage
-         * @description Vehicles.
+         * @description All vehicles of the school by label, retired ones too.
          */
         VehiclePage: {
             items: components["schemas"]["VehicleView"][];
         };
         /**
          * VehiclePlan
-         * @description A vehicle used at exams.
+         * @description How a vehicle is kept: label, categories that it is fit for, gearbox, and whether it is retired.
          */
         VehiclePlan: {
             categories: string[];
@@ -2178,7 +2178,7 @@ export interface components {
         };
         /**
          * VehicleView
-         * @description A vehicle used at exams.
+         * @description A vehicle that the school uses at exams, retired ones too.
          */
         VehicleView: {
             categories: string[];
@@ -2189,7 +2189,7 @@ export interface components {
         };
         /**
          * VerdictView
-         * @description What one rule says.
+         * @description What one rule decides: its id, whether it allows, the facts it looked at, its legal source.
          */
         VerdictView: {
             allowed: boolean;
@@ -2211,7 +2211,7 @@ export interface components {
         };
         /**
          * Waiver
-         * @description Why a restriction should be waived.
+         * @description The ground of force majeure on which a waiver is proposed.
          */
         Waiver: {
             /** @enum {string} */

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class State(IntEnum):
-    """As the metric shows it."""
+    """State of the circuit; the numbers are the values of the metric."""
 
     CLOSED = 0
     HALF_OPEN = 1
@@ -31,7 +31,7 @@ class Breaker:
     probing: bool = False
 
     def state(self, now: float) -> State:
-        """What a call would meet now."""
+        """OPEN until `opened_until`, then HALF_OPEN until a probe has ended, else CLOSED. `now` in seconds."""
         if self.opened_until is None:
             return State.CLOSED
         return State.OPEN if now < self.opened_until else State.HALF_OPEN
@@ -53,7 +53,7 @@ class Breaker:
         self.opened_until, self.probing = None, False
 
     def failed(self, now: float) -> None:
-        """No answer, a 5xx, or nonsense."""
+        """Count a call without a usable answer (none, 5xx, unreadable); enough of them open the circuit."""
         self.failures += 1
         if self.probing or (self.opened_until is None and self.failures >= self.threshold):
             self.opened_until = now + min(self.first_pause * 2**self.pauses, self.longest_pause)

@@ -52,7 +52,7 @@ class Window:
         return self.spent[0] + self.flying[0], self.spent[1] + self.flying[1]
 
     def left(self, now: float, *, urgent: bool) -> int:
-        """Calls that may go now."""
+        """Calls that may start now, at least 0; those not `urgent` stop at background's share of the limit."""
         background, people = self.used(now)
         left = self.limit - background - people
         return max(0, left if urgent else min(left, self.background_limit - background))
@@ -165,7 +165,7 @@ class Budget:
         self.strikes.pop(employee, None)
 
     def left(self, employee: str, school_id: str, now: float, *, urgent: bool) -> int:
-        """Calls that may go now."""
+        """Calls that may start now, at least 0: the smaller of what the employee's and the school's window leave."""
         if self.blocked.get(employee, 0.0) > now:
             return 0
         return min(window.left(now, urgent=urgent) for window in self._windows(employee, school_id))

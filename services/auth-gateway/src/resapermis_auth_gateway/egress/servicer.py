@@ -38,20 +38,20 @@ def _session(text: str) -> UUID:
 
 
 class RdvPermisServicer(RdvPermisServiceServicer):
-    """Answers with RdvPermis' words; keeps nothing."""
+    """rdvpermis.v1 over RdvPermis' REST API; keeps nothing. A refusal of RdvPermis is a Failure with its code."""
 
     def __init__(self, rdvpermis: RdvPermis, now: Clock) -> None:
         """Answer through `rdvpermis`."""
         self._rdvpermis, self._now = rdvpermis, now
 
     async def GetSchool(self, request: pb.GetSchoolRequest, context: Context) -> pb.GetSchoolResponse:
-        """GET /moi."""
+        """GET /moi with the caller's token: id, name, department, coordinates and declared trainers of their school."""
         return await self._rdvpermis.ask(
             calls.get_school(), who_asks(request.on_behalf), lambda answer: answers.read_school(answer.payload)
         )
 
     async def SearchCentres(self, request: pb.SearchCentresRequest, context: Context) -> pb.SearchCentresResponse:
-        """Exam centres of a department."""
+        """POST /centres/recherche: exam centres of one department and licence group, closed ones included."""
         return await self._rdvpermis.ask(
             calls.search_centres(request),
             who_asks(request.on_behalf),
@@ -68,7 +68,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         )
 
     async def GetThreshold(self, request: pb.GetThresholdRequest, context: Context) -> pb.GetThresholdResponse:
-        """Threshold of the school's department."""
+        """RdvPermis' figures of a month and licence group for the school's department; absent where it gives none."""
         return await self._rdvpermis.ask(
             calls.get_threshold(request),
             who_asks(request.on_behalf),
@@ -76,7 +76,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         )
 
     async def CreateMandate(self, request: pb.CreateMandateRequest, context: Context) -> pb.CreateMandateResponse:
-        """Ask a candidate for a mandate."""
+        """POST /mandats: request a mandate; MALFORMED without last name or NEPH. The candidate accepts at RdvPermis."""
         if not request.last_name.strip():
             raise malformed("last_name", "needed")
         if not request.neph.strip():
@@ -86,7 +86,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         )
 
     async def SearchMandates(self, request: pb.SearchMandatesRequest, context: Context) -> pb.SearchMandatesResponse:
-        """One page of the school's mandates."""
+        """One page of the school's mandates, 0 the first; `has_more` says whether another follows."""
         return await self._rdvpermis.ask(
             calls.search_mandates(request),
             who_asks(request.on_behalf),
@@ -122,7 +122,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         )
 
     async def ListFavourites(self, request: pb.ListFavouritesRequest, context: Context) -> pb.ListFavouritesResponse:
-        """Favourite centres."""
+        """The school's favourite centres, all licence groups, with RdvPermis' priorities (0 first)."""
         return await self._rdvpermis.ask(
             calls.list_favourites(), who_asks(request.on_behalf), lambda answer: answers.read_favourites(answer.payload)
         )
@@ -158,7 +158,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         return held
 
     async def OpenBasket(self, request: pb.OpenBasketRequest, context: Context) -> pb.OpenBasketResponse:
-        """Open an empty basket ahead of an opening."""
+        """POST /paniers: an empty basket, opened ahead of an opening so that the hold is one call less."""
         return pb.OpenBasketResponse(
             basket=await self._rdvpermis.ask(
                 calls.open_basket(), who_asks(), lambda answer: answers.read_basket(answer.payload)
@@ -166,7 +166,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         )
 
     async def DropBasket(self, request: pb.DropBasketRequest, context: Context) -> pb.DropBasketResponse:
-        """Give a whole basket back."""
+        """Delete a basket at RdvPermis with all it holds; one that RdvPermis does not know is a Failure."""
         await self._rdvpermis.ask(calls.drop_basket(request.basket_id), who_asks(request.on_behalf), _nothing)
         return pb.DropBasketResponse()
 
@@ -184,19 +184,19 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         return pb.GetBasketResponse(basket=basket)
 
     async def ListBaskets(self, request: pb.ListBasketsRequest, context: Context) -> pb.ListBasketsResponse:
-        """All baskets of the school."""
+        """GET /paniers: every open basket of the school with its lines, whoever opened it."""
         return await self._rdvpermis.ask(
             calls.list_baskets(), who_asks(request.on_behalf), lambda answer: answers.read_baskets(answer.payload)
         )
 
     async def ReleaseSlot(self, request: pb.ReleaseSlotRequest, context: Context) -> pb.ReleaseSlotResponse:
-        """Give a slot back."""
+        """Take one slot out of a basket at RdvPermis, which frees it for every school."""
         call = calls.release_slot(request.basket_id, request.slot_id)
         await self._rdvpermis.ask(call, who_asks(request.on_behalf), _nothing)
         return pb.ReleaseSlotResponse()
 
     async def NameCandidate(self, request: pb.NameCandidateRequest, context: Context) -> pb.NameCandidateResponse:
-        """Name or unname a held slot."""
+        """Name the candidate of a held slot by RdvPermis' candidate id; an empty id takes the name off."""
         call = calls.name_candidate(request.basket_id, request.slot_id, request.rdvpermis_candidate_id)
         await self._rdvpermis.ask(call, who_asks(), _nothing)
         return pb.NameCandidateResponse()
@@ -208,7 +208,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         )
 
     async def ListExams(self, request: pb.ListExamsRequest, context: Context) -> pb.ListExamsResponse:
-        """All pages, one call each."""
+        """Exams to come of a licence group, one call a page; RDVPERMIS_UNEXPECTED when the pages do not end."""
         who, where = who_asks(request.on_behalf), calls.zone(request.time_zone)
         response = pb.ListExamsResponse()
         for page in range(calls.MOST_PAGES):
@@ -224,7 +224,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         raise Failure(Code.CODE_RDVPERMIS_UNEXPECTED, "RdvPermis' list of exams does not end")
 
     async def CancelExam(self, request: pb.CancelExamRequest, context: Context) -> pb.CancelExamResponse:
-        """Cancel a booking."""
+        """DELETE /examens/{id}: cancel a booked exam; what RdvPermis refuses (too late, locked) comes as a Failure."""
         await self._rdvpermis.ask(calls.cancel_exam(request.exam_id), who_asks(request.on_behalf), _nothing)
         return pb.CancelExamResponse()
 
@@ -233,25 +233,25 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         request: pb.ReplaceCandidateRequest,
         context: Context,
     ) -> pb.ReplaceCandidateResponse:
-        """Another candidate takes the exam."""
+        """Put another candidate (RdvPermis' id) on a booked exam; uses one of the month's replacements."""
         call = calls.replace_candidate(request.exam_id, request.rdvpermis_candidate_id)
         await self._rdvpermis.ask(call, who_asks(), _nothing)
         return pb.ReplaceCandidateResponse()
 
     async def ListSwappable(self, request: pb.ListSwappableRequest, context: Context) -> pb.ListSwappableResponse:
-        """Exams of a day that this one may change places with."""
+        """Exams of a day that RdvPermis lets this one swap candidates with."""
         where = calls.zone(request.time_zone)
         return await self._rdvpermis.ask(
             calls.list_swappable(request), who_asks(), lambda answer: answers.read_swappable(answer.payload, where)
         )
 
     async def SwapExams(self, request: pb.SwapExamsRequest, context: Context) -> pb.SwapExamsResponse:
-        """Two bookings change places."""
+        """POST /examens/permutation: exchange the candidates of two booked exams."""
         await self._rdvpermis.ask(calls.swap_exams(request.exam_id, request.other_exam_id), who_asks(), _nothing)
         return pb.SwapExamsResponse()
 
     async def DeclareTrainers(self, request: pb.DeclareTrainersRequest, context: Context) -> pb.DeclareTrainersResponse:
-        """Declare the number of trainers."""
+        """Declare the school's full-time trainers (`fte`), from which RdvPermis computes its thresholds."""
         await self._rdvpermis.ask(calls.declare_trainers(request.fte), who_asks(), _nothing)
         return pb.DeclareTrainersResponse()
 
@@ -260,7 +260,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         request: pb.GetReplacementsRequest,
         context: Context,
     ) -> pb.GetReplacementsResponse:
-        """How many replacements are left this month."""
+        """How many replacements RdvPermis allows in the month asked about, and how many are left."""
         return await self._rdvpermis.ask(
             calls.get_replacements(request),
             who_asks(request.on_behalf),

@@ -69,7 +69,7 @@ class Access:
 
 
 class TokenStore:
-    """Gives access tokens to the client."""
+    """Access tokens for calls, by session or school: read from the database, renewed by the holder of a row's lease."""
 
     def __init__(
         self,

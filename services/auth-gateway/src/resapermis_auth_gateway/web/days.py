@@ -39,7 +39,7 @@ def timestamp(moment: datetime) -> Timestamp:
 
 
 def plausible_day(day: date, field: str) -> date:
-    """A day of this century; MALFORMED otherwise."""
+    """The day itself; MALFORMED, naming `field`, outside FIRST_DAY to LAST_DAY."""
     if not FIRST_DAY <= day <= LAST_DAY:
         raise malformed(field, "a day between 2000 and 2100")
     return day
@@ -56,7 +56,7 @@ def end_of(last: date | None, department: str, field: str) -> Timestamp | None:
 
 
 def day_at(moment: datetime, department: str) -> date:
-    """The day that an instant falls on."""
+    """The calendar day of an instant on the clock of a department."""
     return moment.astimezone(zone_of(department)).date()
 
 
@@ -74,7 +74,7 @@ def minutes(clock: str | None) -> int | None:
 
 
 def clock_of(count: int) -> str:
-    """Minutes after midnight as "08:30"."""
+    """Minutes after midnight as the hour on the clock: 510 is "08:30". Inverse of `minutes`."""
     return f"{count // 60:02d}:{count % 60:02d}"
 
 

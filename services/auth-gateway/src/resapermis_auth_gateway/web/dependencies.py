@@ -58,7 +58,7 @@ class Peers:
 
     @classmethod
     def over(cls, channel: Any) -> "Peers":
-        """`channel`: service name → gRPC channel."""
+        """A stub on each channel; `channel` makes one from a service's name."""
         return cls(
             mandate=MandateServiceStub(channel("mandate")),
             scheduling=SchedulingServiceStub(channel("scheduling-rules")),
@@ -74,7 +74,7 @@ class Peers:
 
 @dataclass(frozen=True)
 class Dependencies:
-    """Everything that a request may need."""
+    """What routes and the gate are given, made once a process by `assemble`."""
 
     settings: Settings
     signer: Signer
@@ -134,7 +134,7 @@ class Visitor:
 
     @property
     def principal(self) -> Principal:
-        """As services know them."""
+        """The person as peers get them: ids of account, session and school, roles, and the network they come from."""
         return Principal(
             account_id=str(self.session.account_id),
             session_id=str(self.session.id),
@@ -145,17 +145,17 @@ class Visitor:
 
     @property
     def peers(self) -> Peers:
-        """The services that may be asked."""
+        """The stubs of `Dependencies`, for `ask`."""
         return self.dependencies.peers
 
     @cached_property
     def token(self) -> str:
-        """The principal, signed for this request."""
+        """The signed principal (a JWT of one minute), made at its first use in a request."""
         return self.dependencies.signer.sign(self.principal)
 
     @property
     def viewer(self) -> Viewer:
-        """As the live feed knows them."""
+        """Session and principal, for a live feed that goes on after this request."""
         return Viewer(self.session.id, self.principal)
 
     def may(self, permission: str) -> None:
@@ -184,7 +184,7 @@ class Visitor:
 
 
 def short_name(first: str, last: str) -> str:
-    """Return "L. Martin"."""
+    """First letter and last name: "L. Martin" of Léa and Martin."""
     return f"{first[:1]}. {last}" if first else last
 
 

@@ -74,7 +74,7 @@ class _Answering:
 
 
 class Gate:
-    """Around the whole application."""
+    """ASGI middleware around every route; an answer of its own where session, token, rate or body refuse."""
 
     def __init__(self, app: ASGIApp, dependencies: Dependencies) -> None:
         """`app` answers what is let in."""

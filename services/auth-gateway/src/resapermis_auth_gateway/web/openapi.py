@@ -83,7 +83,7 @@ def bare_app() -> FastAPI:
 
 
 def contract() -> dict[str, Any]:
-    """The document, without a running service."""
+    """The OpenAPI 3.1 document as JSON-ready dict; needs no database, key or peer."""
     return bare_app().openapi()
 
 

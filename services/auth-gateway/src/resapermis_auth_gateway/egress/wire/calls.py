@@ -134,7 +134,7 @@ def search_mandates(request: pb.SearchMandatesRequest) -> Call:
 
 
 def mandates_a_page(request: pb.SearchMandatesRequest) -> int:
-    """How many mandates a page holds."""
+    """Rows asked for a page: the request's `page_size`, at most 100, MANDATES_A_PAGE for 0."""
     return min(request.page_size, 100) if request.page_size > 0 else MANDATES_A_PAGE
 
 
@@ -159,7 +159,7 @@ def list_employees() -> Call:
 
 
 def list_favourites() -> Call:
-    """Favourite centres of all groups [seen]."""
+    """GET /centres-favoris: favourite centres of all licence groups [seen]."""
     return Call("centres-favoris.lire", "GET", f"{BASE}/centres-favoris")
 
 
@@ -197,7 +197,7 @@ def add_slot(basket_id: str, slot_id: str) -> Call:
 
 
 def name_candidate(basket_id: str, slot_id: str, candidate_id: str) -> Call:
-    """Name or unname (empty) a line."""
+    """PUT …/creneaux/{id}/candidat; an empty candidate id takes the name off."""
     body = {"candidatId": opaque(candidate_id, "rdvpermis_candidate_id") if candidate_id else None}
     return Call("paniers.candidat", "PUT", f"{_line(basket_id, slot_id)}/candidat", body)
 
@@ -213,7 +213,7 @@ def get_basket(basket_id: str) -> Call:
 
 
 def drop_basket(basket_id: str) -> Call:
-    """Give a whole basket back."""
+    """DELETE /paniers/{id}: the basket and every slot in it."""
     return Call("paniers.fermer", "DELETE", f"{BASE}/paniers/{_segment(basket_id, 'basket_id')}")
 
 
@@ -246,7 +246,7 @@ def cancel_exam(exam_id: str) -> Call:
 
 
 def replace_candidate(exam_id: str, candidate_id: str) -> Call:
-    """Another candidate takes the exam."""
+    """POST /examens/remplacement: another candidate for a booked exam."""
     body = {
         "examenId": opaque(exam_id, "exam_id"),
         "candidatRemplacantId": opaque(candidate_id, "rdvpermis_candidate_id"),
@@ -261,7 +261,7 @@ def list_swappable(request: pb.ListSwappableRequest) -> Call:
 
 
 def swap_exams(exam_id: str, other_exam_id: str) -> Call:
-    """Two bookings change places [seen]."""
+    """POST /examens/permutation: the candidates of two booked exams are exchanged [seen]."""
     body = {"examenId1": opaque(exam_id, "exam_id"), "examenId2": opaque(other_exam_id, "other_exam_id")}
     if exam_id == other_exam_id:
         raise malformed("other_exam_id", "another exam")

@@ -56,7 +56,7 @@ Moment = Annotated[datetime, BeforeValidator(_a_moment)]
 
 
 class RdvPermisModel(BaseModel):
-    """A shape of RdvPermis: extra fields ignored, types not coerced."""
+    """Base of RdvPermis' JSON objects: unknown fields are ignored, types not coerced."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
@@ -80,7 +80,7 @@ class School(RdvPermisModel):
 
 
 class Centre(RdvPermisModel):
-    """An exam centre."""
+    """`centre`: id, name and whether it is closed; its coordinates [default] may be absent."""
 
     id: Id
     nom: Text
@@ -103,7 +103,7 @@ class Slot(RdvPermisModel):
 
 
 class PlanningItem(RdvPermisModel):
-    """A place of the planning."""
+    """An item of POST /planning/recherche; of it only the slot is read, never who sits in it."""
 
     slot: Slot = Field(alias="creneauDuPlanning")
 
@@ -118,7 +118,7 @@ class Threshold(RdvPermisModel):
 
 
 class Mandate(RdvPermisModel):
-    """An answer to POST /mandats."""
+    """The answer to POST /mandats: ids of mandate and candidate, licence group, and `statut` or `etat` [default]."""
 
     id: Id
     candidat: Id = Field(alias="candidatId")
@@ -127,7 +127,7 @@ class Mandate(RdvPermisModel):
 
 
 class CandidateMandate(RdvPermisModel):
-    """An item of candidats-mandats: the candidate and the mandate."""
+    """An item of POST /candidats-mandats/recherche: candidate id, dossier number, and the mandate."""
 
     candidat: Id = Field(validation_alias=AliasPath("candidat", "id"))
     dossier: Text = Field("", validation_alias=AliasPath("candidat", "numeroDossier"))
@@ -145,14 +145,14 @@ class Paging(RdvPermisModel):
 
 
 class MandatePage(RdvPermisModel):
-    """A page of candidats-mandats."""
+    """A page of POST /candidats-mandats/recherche, read for mandates."""
 
     data: list[CandidateMandate]
     pagination: Paging | None = None
 
 
 class Eligibility(RdvPermisModel):
-    """May they, and if not, why."""
+    """Whether RdvPermis lets a candidate take a slot, and `codeMotif` where it does not."""
 
     candidate: Id | None = Field(None, validation_alias=AliasPath("candidat", "id"))
     eligible: bool = Field(validation_alias=AliasPath("eligibilite", "estEligible"))
@@ -178,7 +178,7 @@ class Basket(RdvPermisModel):
 
 
 class NotAdded(RdvPermisModel):
-    """A slot that did not enter the basket."""
+    """A slot that creneaux-multiples did not put into the basket, with RdvPermis' code where it gives one."""
 
     slot: Id = Field(validation_alias=AliasChoices("creneauId", "id"))
     code: str | None = Field(None, validation_alias=AliasChoices("codeMessage", "erreur", "code"))
@@ -193,7 +193,7 @@ class Added(RdvPermisModel):
 
 
 class Validated(RdvPermisModel):
-    """A line of valider's answer."""
+    """What valider answers for one slot: `examenId` where it was booked, `codeMessage` where it was not."""
 
     slot: Id = Field(alias="creneauId")
     exam: Id | None = Field(None, alias="examenId")
@@ -202,13 +202,13 @@ class Validated(RdvPermisModel):
 
 
 class Validation(RdvPermisModel):
-    """Answer of valider."""
+    """The answer of POST …/valider (200 or 207): one item a line of the basket."""
 
     data: list[Validated]
 
 
 class Exam(RdvPermisModel):
-    """An exam of the school."""
+    """An item of the list of exams; the slot stands in one of three places [default], hours are local without zone."""
 
     id: Id
     slot: Id | None = Field(
@@ -233,7 +233,7 @@ class Exam(RdvPermisModel):
 
 
 class ExamPage(RdvPermisModel):
-    """A page of exams."""
+    """A page of the list of exams; without `pagination`, a full page means that there may be more."""
 
     data: list[Exam]
     pagination: Paging | None = None
@@ -267,7 +267,7 @@ class CandidateResults(RdvPermisModel):
 
 
 class CandidateResultsPage(RdvPermisModel):
-    """A page of candidats-mandats, for penalties and results."""
+    """A page of POST /candidats-mandats/recherche, read for penalties and results."""
 
     data: list[CandidateResults]
     pagination: Paging | None = None
@@ -282,7 +282,7 @@ class Employee(RdvPermisModel):
 
 
 class Favourite(RdvPermisModel):
-    """A favourite centre [seen]."""
+    """An item of GET /centres-favoris [seen]: licence group, centre, priority (0 first)."""
 
     group: Text = Field(alias="groupePermis")
     centre: Id = Field(alias="centreId")
@@ -290,13 +290,13 @@ class Favourite(RdvPermisModel):
 
 
 class Replacements(RdvPermisModel):
-    """Replacements of the month."""
+    """GET /nombre-de-remplacement: replacements of the month, in all and left."""
 
     per_month: int = Field(alias="remplacementsParMois")
     left: int = Field(alias="remplacementsRestants")
 
 
 class Refused(RdvPermisModel):
-    """Body of a 4xx."""
+    """The body of a 4xx: RdvPermis' code under `erreur` or `code`."""
 
     word: str = Field(validation_alias=AliasChoices("erreur", "code"))

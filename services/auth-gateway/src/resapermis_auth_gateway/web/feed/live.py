@@ -51,7 +51,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Resync:
-    """Messages were lost: read everything again."""
+    """Some messages were dropped: the page reads everything that it shows again."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ Message = Notice | Change | Resync | End
 
 @dataclass(eq=False)
 class Stream:
-    """One open feed."""
+    """One open feed of a session: a bounded queue of messages (WAITING); see `put` for what happens when it is full."""
 
     session_id: str
     school_id: str
@@ -84,7 +84,7 @@ class Stream:
 
 
 class Live:
-    """The open feeds of this replica."""
+    """All feeds that this replica has open, and the messages that each is to get."""
 
     def __init__(self) -> None:
         """None yet."""

@@ -35,7 +35,7 @@ def event(kind: str, data: dict[str, Any], event_id: str = "") -> str:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Whose page is open."""
+    """Whose page a feed is open for: the session, and the principal for asking notification."""
 
     session_id: UUID
     principal: Principal
@@ -43,7 +43,7 @@ class Viewer:
 
 @dataclass(frozen=True)
 class Feed:
-    """Streams to browsers what `live` receives."""
+    """Server-sent events of one browser: what `live` queues, and the notices missed since Last-Event-ID."""
 
     live: Live
     notification: Any
@@ -55,7 +55,7 @@ class Feed:
     tick_seconds: float
 
     def response(self, viewer: Viewer, last_event_id: str) -> StreamingResponse:
-        """Begin to stream."""
+        """A streaming answer (text/event-stream) of `events`, which no proxy may buffer or store."""
         return StreamingResponse(
             self.events(viewer, last_event_id),
             media_type="text/event-stream",

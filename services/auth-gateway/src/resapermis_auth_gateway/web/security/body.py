@@ -20,7 +20,7 @@ SECONDS = 8.0
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a route takes."""
+    """What a route accepts: content types, most bytes, and a check that raises for bad content."""
 
     types: tuple[str, ...]
     largest: int
@@ -119,7 +119,7 @@ def _finite(text: str) -> float:
 
 
 def check_text(body: bytes) -> None:
-    """Refuse what is not UTF-8."""
+    """MALFORMED for a body that is no UTF-8."""
     try:
         body.decode("utf-8")
     except UnicodeError:

@@ -23,17 +23,17 @@ class Cookie:
 
     @property
     def name(self) -> str:
-        """Its name on the wire."""
+        """The cookie's name as sent: with `__Host-` where it is Secure."""
         return f"__Host-{self.base}" if self.secure else self.base
 
     def set(self, response: Response, value: str) -> None:
-        """Give it to the browser."""
+        """Add Set-Cookie: HttpOnly, SameSite=Lax, Path=/, Secure as configured, Max-Age where it has one."""
         response.set_cookie(
             self.name, value, max_age=self.max_age, path="/", secure=self.secure, httponly=True, samesite="lax"
         )
 
     def clear(self, response: Response) -> None:
-        """Take it back."""
+        """Add a Set-Cookie that deletes it, with the attributes it was set with."""
         response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="lax")
 
     def read(self, scope: Scope) -> str:
@@ -60,12 +60,12 @@ def sign_in_cookie(secure: bool) -> Cookie:  # noqa: FBT001 - the same
 
 
 def new_secret() -> str:
-    """256 random bits."""
+    """256 random bits as URL-safe text: the value of a cookie."""
     return base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).rstrip(b"=").decode()
 
 
 def digest(secret: str) -> bytes:
-    """What is stored of a secret."""
+    """SHA-256 of a secret: the form in which it is stored and looked up."""
     return sha256(secret.encode()).digest()
 
 

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Answer:
-    """What the provider's redirect carries."""
+    """The query of the provider's redirect back to us (RFC 6749, 4.1.2; `iss` by RFC 9207)."""
 
     code: str = field(repr=False)
     state: str = field(repr=False)

@@ -33,7 +33,7 @@ class UnknownKey(IdTokenRefused):
 
 @dataclass(frozen=True)
 class Expected:
-    """What the token must agree with."""
+    """What an ID token must agree with: its issuer, its audience (our client id), the sign-in's nonce."""
 
     issuer: str
     client_id: str
@@ -96,7 +96,7 @@ def _number(claims: Mapping[str, Any], name: str) -> float:
 
 
 def verify(token: str, access_token: str, keys: Sequence[Key], expected: Expected, now: float) -> Mapping[str, Any]:
-    """Return the claims; IdTokenRefused when one is wrong. `now` in seconds since 1970."""
+    """The claims of an ID token that passes every check; else IdTokenRefused. `now` in seconds since 1970."""
     claims = _claims(token, keys)
     if claims.get("iss") != expected.issuer:
         raise IdTokenRefused("issuer")

@@ -30,7 +30,7 @@ ACCESS_LIVES_SECONDS = 300
 
 
 class TooLarge(httpx2.TransportError):
-    """An answer beyond LARGEST_ANSWER."""
+    """An answer of the provider has more than LARGEST_ANSWER bytes; it is not read further."""
 
 
 class _Counted(httpx2.AsyncByteStream):
@@ -57,14 +57,14 @@ class Bounded(httpx2.AsyncBaseTransport):
         self._inner = inner
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send; count what comes."""
+        """Send through the wrapped transport; reading more than LARGEST_ANSWER bytes of the answer raises TooLarge."""
         response = await self._inner.handle_async_request(request)
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = _Counted(response.stream)
         return response
 
     async def aclose(self) -> None:
-        """Close the pool."""
+        """Close the wrapped transport's connections."""
         await self._inner.aclose()
 
 
@@ -124,7 +124,7 @@ class Provider:
         self._keys: list[Key] = []
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the HTTP client's connections; nothing may be asked afterwards."""
         await self._client.aclose()
 
     async def authorization_url(self, state: str, nonce: str, verifier: str) -> str:

@@ -18,7 +18,7 @@ def accepts_html(request: Request) -> bool:
 
 
 def render(failure: Failure, request: Request, now: datetime) -> Response:
-    """The page."""
+    """The refusal as an HTML page in the reader's language, with its status and a link to sign in again."""
     language = language_of(request.headers.get("accept-language", ""))
     problem = body_of(failure, language)
     html = (

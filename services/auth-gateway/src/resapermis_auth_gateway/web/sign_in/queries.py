@@ -19,7 +19,7 @@ LIVE = sessions.c.ended_at.is_(None)
 
 @dataclass(frozen=True)
 class Session:
-    """A live session and whose it is."""
+    """A session that has not ended, with its account's roles and sealed profile."""
 
     id: UUID
     account_id: UUID
@@ -135,7 +135,7 @@ async def set_session_school(tx: Tx, session_id: UUID, school_id: str, school_na
 
 
 async def touch(tx: Tx, session_id: UUID, now: datetime) -> None:
-    """Remember that the person did something."""
+    """Set `seen_at`, from which the idle limit counts."""
     await tx.execute(sa.update(sessions).where(sessions.c.id == session_id, LIVE).values(seen_at=now))
 
 

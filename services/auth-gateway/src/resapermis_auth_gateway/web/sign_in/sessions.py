@@ -29,24 +29,24 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Limits:
-    """How long sessions last."""
+    """How long a session lasts: `idle` from the last act, `absolute` from the sign-in."""
 
     idle: timedelta
     absolute: timedelta
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
-        """As the deployment sets them."""
+        """From `session_idle_seconds` and `session_absolute_seconds`."""
         return cls(
             timedelta(seconds=settings.session_idle_seconds), timedelta(seconds=settings.session_absolute_seconds)
         )
 
     def ends_at(self, session: queries.Session) -> datetime:
-        """When it ends unless used."""
+        """When the session ends if nobody acts again: the earlier of the two limits."""
         return min(session.seen_at + self.idle, session.created_at + self.absolute)
 
     def cause(self, session: queries.Session) -> str:
-        """Which limit it meets first."""
+        """Which limit ends the session first, as the journal names it: "expired" (absolute) or "idle"."""
         return "expired" if session.created_at + self.absolute <= session.seen_at + self.idle else "idle"
 
 
@@ -99,7 +99,7 @@ class Sessions:
 
     @property
     def limits(self) -> Limits:
-        """As the deployment sets them."""
+        """The limits that this deployment's settings give."""
         return Limits.of(self.settings)
 
     async def find(self, cookie_hash: bytes, *, act: bool) -> queries.Session | None:

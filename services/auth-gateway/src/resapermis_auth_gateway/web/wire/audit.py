@@ -38,7 +38,7 @@ class ActorView(View):
 
 
 class ObjectView(View):
-    """What it was done to."""
+    """What an act was done to: its kind and its id."""
 
     kind: str
     id: str
@@ -62,7 +62,7 @@ class RecordView(View):
 
     @classmethod
     def of(cls, logged: audit_pb2.LoggedRecord) -> "RecordView":
-        """From audit."""
+        """From audit.v1.LoggedRecord; an action recorded by an older release gets its present name."""
         record = logged.record
         return cls(
             id=record.id,
@@ -87,7 +87,7 @@ class RecordView(View):
 
 
 class RecordPage(View):
-    """Records of the school, newest first."""
+    """One page of the school's records, newest first; `nextCursor` is null on the last."""
 
     items: list[RecordView]
     next_cursor: str | None = None
@@ -118,7 +118,7 @@ class ProofView(View):
 
     @classmethod
     def of(cls, proof: audit_pb2.GetInclusionProofResponse) -> "ProofView":
-        """From audit."""
+        """From audit.v1.GetInclusionProofResponse; bytes become base64."""
         return cls(
             leaf_index=proof.leaf_index,
             tree_size=proof.tree_size,

@@ -50,7 +50,7 @@ class UnavailabilityView(View):
 
     @classmethod
     def of(cls, one: availability_pb2.Unavailability) -> "UnavailabilityView":
-        """From scheduling-rules."""
+        """From scheduling.v1.Unavailability; instants become hours on the clock of its zone."""
         kind = enum_word(availability_pb2.SubjectKind, one.subject.kind, "SUBJECT_KIND_")
         return cls(
             id=one.id,
@@ -64,7 +64,7 @@ class UnavailabilityView(View):
 
 
 class UnavailabilityPage(View):
-    """Occurrences of a window, in order."""
+    """Occurrences that overlap the window asked for, by start."""
 
     items: list[UnavailabilityView]
 

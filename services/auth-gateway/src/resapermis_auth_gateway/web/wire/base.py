@@ -70,17 +70,17 @@ def instant(moment: Timestamp) -> datetime:
 
 
 def optional_instant(message: Message, field: str) -> datetime | None:
-    """An instant that may be absent."""
+    """The instant of a Timestamp field; None where the message does not have it."""
     return instant(getattr(message, field)) if message.HasField(field) else None
 
 
 def optional_figure(message: Message, field: str) -> Any:
-    """A figure that may be absent."""
+    """The value of an `optional` field; None where the message does not have it."""
     return getattr(message, field) if message.HasField(field) else None
 
 
 def local_time(moment: Timestamp, zone: str) -> str:
-    """Hours as the centre's clock shows them: "2026-12-09T08:32"."""
+    """Hours on the clock of `zone`, "2026-12-09T08:32"; Paris' clock for an empty or unknown zone."""
     try:
         place = ZoneInfo(zone or PARIS)
     except (ZoneInfoNotFoundError, ValueError):
@@ -89,12 +89,12 @@ def local_time(moment: Timestamp, zone: str) -> str:
 
 
 def enum_field(kind: Any, prefix: str) -> Any:
-    """Pydantic's field of an enum given in words: LINE_STATE_HELD → "held". `kind` is a protobuf enum."""
+    """A pydantic Field whose schema lists a protobuf enum's values as lower-case names: LINE_STATE_HELD is "held"."""
     return Field(json_schema_extra={"enum": [enum_word(kind, number, prefix) for number in kind.values()]})
 
 
 def enum_word(kind: Any, number: int, prefix: str) -> str:
-    """The word of a value; one of a newer service that we do not know is "unspecified"."""
+    """An enum value as its lower-case name without `prefix`; "unspecified" for one that only a newer service knows."""
     try:
         return str(kind.Name(number)).removeprefix(prefix).lower()
     except ValueError:
@@ -102,7 +102,7 @@ def enum_word(kind: Any, number: int, prefix: str) -> str:
 
 
 class VerdictView(View):
-    """What one rule says."""
+    """What one rule decides: its id, whether it allows, the facts it looked at, its legal source."""
 
     rule: str
     allowed: bool
@@ -113,7 +113,7 @@ class VerdictView(View):
 
     @classmethod
     def of(cls, verdict: Verdict) -> "VerdictView":
-        """From the rule's own answer."""
+        """From verdict.v1.Verdict; an empty remedy is null."""
         return cls(
             rule=verdict.rule,
             allowed=verdict.allowed,
@@ -137,7 +137,7 @@ class ReasonView(View):
 
     @classmethod
     def of(cls, refusal: errors_pb2.Refusal, language: Language) -> "ReasonView":
-        """From the refusal that a line carries."""
+        """From errors.v1.Refusal, with the code's sentence and the first remedy; empty texts are null."""
         code = enum_word(errors_pb2.Code, refusal.code, "CODE_").upper()
         return cls(
             code=code,
@@ -158,7 +158,7 @@ class CandidateNameView(View):
 
     @classmethod
     def of(cls, candidate_id: str, names: Names) -> "CandidateNameView | None":
-        """Nobody for an empty id."""
+        """The candidate with their name of `names`, or the end of the id; None for an empty id."""
         if not candidate_id:
             return None
         return cls(id=candidate_id, display_name=names.get(candidate_id) or f"…{candidate_id[-4:]}")

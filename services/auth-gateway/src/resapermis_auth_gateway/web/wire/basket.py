@@ -76,7 +76,7 @@ class Naming(Body):
 
 
 class Validation(Body):
-    """Which group to validate."""
+    """The group to validate: each of its held lines."""
 
     group_id: Id
 
@@ -90,7 +90,7 @@ class ResultView(View):
 
     @classmethod
     def of(cls, result: basket_pb2.Result) -> "ResultView":
-        """From basket."""
+        """From basket.v1.Result; points are null where RdvPermis gives none."""
         return cls(
             outcome=enum_word(basket_pb2.Result.Outcome, result.outcome, "OUTCOME_"),
             points=optional_figure(result, "points"),
@@ -118,7 +118,7 @@ class LineView(View):
 
     @classmethod
     def of(cls, line: basket_pb2.Line, names: Names, language: Language) -> "LineView":
-        """From basket, with the name that it does not know."""
+        """From basket.v1.Line; basket knows ids only, so the candidate's name comes from `names`."""
         return cls(
             id=line.id,
             group_id=line.group_id,
@@ -138,7 +138,7 @@ class LineView(View):
 
 
 def state_of(line: basket_pb2.Line) -> str:
-    """Return "held", "booked" and so on."""
+    """The line's state in lower case: "held", "booked" and so on."""
     return enum_word(basket_pb2.LineState, line.state, "LINE_STATE_")
 
 
@@ -162,7 +162,7 @@ class GroupView(View):
 
 
 class LimitsView(View):
-    """Parameters in force."""
+    """Limits in force: slots in one action, lines in a basket, seconds that a hold lasts."""
 
     group: int
     basket: int
@@ -170,7 +170,7 @@ class LimitsView(View):
 
 
 class BasketView(View):
-    """The school's live groups."""
+    """The school's groups that have a line in its basket, newest first, and the limits in force."""
 
     groups: list[GroupView]
     limits: LimitsView
@@ -195,7 +195,7 @@ class GroupOutcomeView(View):
 
     @classmethod
     def of(cls, group: basket_pb2.Group, names: Names, language: Language, now: datetime) -> "GroupOutcomeView":
-        """From basket."""
+        """From basket.v1.Group: the group as it now stands, and each line's state with its refusal."""
         results = [
             ItemResultView(
                 line_id=line.id,
@@ -221,7 +221,7 @@ class NeedView(View):
 
     @classmethod
     def of(cls, need: scheduling_pb2.Need, language: Language) -> "NeedView":
-        """From scheduling-rules, in the reader's words."""
+        """From scheduling.v1.Need, with its sentences in the reader's language."""
         return cls(
             rule=need.rule,
             source=need.source,
@@ -253,7 +253,7 @@ class CheckView(View):
 
     @classmethod
     def of(cls, explained: scheduling_pb2.ExplainResponse, language: Language, now: datetime) -> "CheckView":
-        """From basket, which asked scheduling-rules."""
+        """From scheduling.v1.ExplainResponse, as basket passes it on; `now` is the server's time."""
         judged = {line.slot_id: line.verdicts for line in explained.verdicts.lines}
         lines = [
             CheckedLineView(
@@ -299,7 +299,7 @@ class PreparationView(View):
     def of(
         cls, prepared: basket_pb2.PrepareOpeningResponse, names: Names, language: Language, now: datetime
     ) -> "PreparationView":
-        """From basket, with the names that it does not know."""
+        """From basket.v1.PrepareOpeningResponse, with the candidates' names from `names`."""
         candidates = [
             PreparedCandidateView(
                 candidate=person,

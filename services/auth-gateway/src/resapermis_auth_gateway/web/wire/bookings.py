@@ -9,13 +9,13 @@ from resapermis_auth_gateway.web.wire.basket import LineView
 
 
 class Cancellation(Body):
-    """Why a booking is given up."""
+    """Why a booking is cancelled; kept in the journal."""
 
     reason: Literal["candidate_ill", "not_ready", "school", "other"]
 
 
 class Replacement(Body):
-    """Who takes the exam instead."""
+    """The candidate who takes the exam instead."""
 
     candidate_id: Id
 
@@ -27,14 +27,14 @@ class Swap(Body):
 
 
 class ReplacementsView(View):
-    """What RdvPermis still allows this month."""
+    """RdvPermis' replacements of the current month: how many in all, how many are left."""
 
     left: int
     per_month: int
 
 
 class BookingPage(View):
-    """Bookings."""
+    """A page of bookings by exam time; `nextCursor` is null on the last, `replacements` where they are not known."""
 
     items: list[LineView]
     next_cursor: str | None = None
@@ -67,7 +67,7 @@ class CancellationView(View):
 
     @classmethod
     def of(cls, preview: booking_pb2.PreviewCancellationResponse, now: datetime) -> "CancellationView":
-        """From basket."""
+        """From booking.v1.PreviewCancellationResponse; `now` is the server's time."""
         return cls(
             possible=preview.possible,
             late=preview.late,
@@ -91,7 +91,7 @@ class ResultCountView(View):
 
     @classmethod
     def of(cls, count: booking_pb2.ResultCount) -> "ResultCountView":
-        """From basket."""
+        """From booking.v1.ResultCount."""
         return cls(
             month=count.month,
             category=count.category,
@@ -104,6 +104,6 @@ class ResultCountView(View):
 
 
 class ResultsView(View):
-    """The school's results."""
+    """One count by month, licence group and kind of test."""
 
     items: list[ResultCountView]

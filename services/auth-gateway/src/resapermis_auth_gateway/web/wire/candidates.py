@@ -25,7 +25,7 @@ MandateState = Annotated[str, enum_field(mandate_pb2.MandateState, "MANDATE_STAT
 
 
 class NewCandidate(Body):
-    """A candidate to write down."""
+    """A candidate to register at the school; RdvPermis is not asked."""
 
     last_name: Annotated[Text, Field(min_length=1, max_length=200)]
     first_name: Annotated[Text, Field(min_length=1, max_length=200)]
@@ -40,7 +40,7 @@ class CandidateQuery(Body):
 
 
 class NewMandate(Body):
-    """A mandate to ask RdvPermis for."""
+    """The candidate and licence group for which to request a mandate of RdvPermis."""
 
     candidate_id: Id
     category: Category
@@ -48,7 +48,7 @@ class NewMandate(Body):
 
 
 class Waiver(Body):
-    """Why a restriction should be waived."""
+    """The ground of force majeure on which a waiver is proposed."""
 
     reason: Literal["illness", "accident", "bereavement", "centre_closed", "other_force_majeure"]
 
@@ -68,7 +68,7 @@ class MandateView(View):
 
     @classmethod
     def of(cls, mandate: mandate_pb2.Mandate) -> "MandateView":
-        """From mandate."""
+        """From mandate.v1.Mandate; empty texts are null."""
         return cls(
             id=mandate.id,
             candidate_id=mandate.candidate_id,
@@ -83,7 +83,7 @@ class MandateView(View):
 
 
 class CandidateView(View):
-    """A candidate of the school, with mandates."""
+    """A candidate of the school with all their mandates; `nephUnusual`: not 12 or 14 digits."""
 
     id: str
     last_name: str
@@ -96,7 +96,7 @@ class CandidateView(View):
 
     @classmethod
     def of(cls, candidate: mandate_pb2.Candidate) -> "CandidateView":
-        """From mandate."""
+        """From mandate.v1.Candidate, its mandates included; empty texts are null."""
         return cls(
             id=candidate.id,
             last_name=candidate.last_name,
@@ -110,14 +110,14 @@ class CandidateView(View):
 
 
 class CandidatePage(View):
-    """Candidates, newest first."""
+    """One page of candidates, newest first; `nextCursor` is null on the last."""
 
     items: list[CandidateView]
     next_cursor: str | None = None
 
 
 class MandatePage(View):
-    """Mandates, newest first."""
+    """One page of mandates, newest first; `nextCursor` is null on the last."""
 
     items: list[MandateView]
     next_cursor: str | None = None
@@ -147,7 +147,7 @@ class StandingView(View):
 
     @classmethod
     def of(cls, standing: school_pb2.Standing, me: str, language: Language) -> "StandingView":
-        """From scheduling-rules; `me` is the asker's account."""
+        """From scheduling.v1.Standing; `me` is the asker's account, who may not approve their own proposal."""
         restrictions = [
             StandingRestrictionView(
                 id=one.id,

@@ -12,14 +12,14 @@ Level = Annotated[str, Field(json_schema_extra={"enum": ["info", "success", "war
 
 
 class BothLanguages(View):
-    """A sentence in French and English."""
+    """The same sentence in French and in English."""
 
     fr: str
     en: str
 
 
 class NoticeView(View):
-    """Something that happened."""
+    """A notice of the school's inbox: what happened, and when this account read it (null: not yet)."""
 
     id: str
     kind: str
@@ -33,7 +33,7 @@ class NoticeView(View):
 
     @classmethod
     def of(cls, notice: notification_pb2.Notice, names: Names) -> "NoticeView":
-        """From notification, with the name that it does not know."""
+        """From notification.v1.Notice, with the candidate's name from `names`."""
         return cls(
             id=notice.id,
             kind=notice.kind,
@@ -48,7 +48,7 @@ class NoticeView(View):
 
 
 class NoticePage(View):
-    """The inbox, newest first."""
+    """One page of notices, newest first; `unread` counts those that the account has not read."""
 
     items: list[NoticeView]
     next_cursor: str | None = None

@@ -49,14 +49,14 @@ class EdgeFailure(Failure):
 
 
 def bad_request(field: str, description: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> EdgeFailure:
-    """The request itself cannot be read."""
+    """A refusal of the request itself, naming the field; 400 unless another status says more."""
     return EdgeFailure(
         status, Failure(Code.CODE_MALFORMED, f"{field}: {description}", violations=[(field, description)])
     )
 
 
 def too_many(retry_at: datetime) -> EdgeFailure:
-    """More requests than a person makes."""
+    """OVERLOADED with status 429, and from when on the next request is accepted."""
     return EdgeFailure(
         HTTPStatus.TOO_MANY_REQUESTS, Failure(Code.CODE_OVERLOADED, "too many requests", retry_at=retry_at)
     )
@@ -81,12 +81,12 @@ def body_of(failure: Failure, language: Language) -> ProblemView:
 
 
 def status_of(failure: Failure) -> int:
-    """The HTTP status."""
+    """The HTTP status: an EdgeFailure's own, else that of its code in the kit's table."""
     return int(failure.status if isinstance(failure, EdgeFailure) else failure.rendering.http)
 
 
 def headers_of(failure: Failure, language: Language, now: datetime) -> dict[str, str]:
-    """Headers that go with a problem."""
+    """Content-Language, no-store, and Retry-After in whole seconds where the failure says when, or for a 503."""
     headers = {"Content-Language": language, "Vary": "Accept-Language", "Cache-Control": "no-store"}
     if failure.retry_at is not None:
         headers["Retry-After"] = str(max(1, math.ceil((failure.retry_at - now).total_seconds())))
@@ -96,7 +96,7 @@ def headers_of(failure: Failure, language: Language, now: datetime) -> dict[str,
 
 
 def response_of(failure: Failure, language: Language, now: datetime) -> Response:
-    """The whole answer."""
+    """The refusal as application/problem+json (RFC 9457), with its status and headers."""
     return Response(
         body_of(failure, language).model_dump_json(by_alias=True),
         status_code=status_of(failure),

@@ -39,7 +39,7 @@ class TrainerPlan(Body):
 
 
 class VehiclePlan(Body):
-    """A vehicle used at exams."""
+    """How a vehicle is kept: label, categories that it is fit for, gearbox, and whether it is retired."""
 
     label: Label
     categories: Annotated[list[Category], Field(max_length=20)]
@@ -58,7 +58,7 @@ class DeclaredHours(Body):
 
 
 class Hours(Body):
-    """Hours to declare."""
+    """Hours to declare; each item replaces what was declared for its trainer, month and kind."""
 
     hours: Annotated[list[DeclaredHours], Field(min_length=1, max_length=500)]
 
@@ -78,7 +78,7 @@ class SchoolProfileView(View):
 
     @classmethod
     def of(cls, school: school_pb2.School, name: str, department: str) -> "SchoolProfileView":
-        """From scheduling-rules; the name is the session's."""
+        """From scheduling.v1.School; name and department are those of the session."""
         return cls(
             id=school.id,
             name=name,
@@ -100,7 +100,7 @@ class EmployeeView(View):
 
     @classmethod
     def of(cls, employee: rdvpermis_pb2.RdvEmployee) -> "EmployeeView":
-        """From egress."""
+        """From rdvpermis.v1.RdvEmployee."""
         return cls(id=employee.id, display_name=f"{employee.first_name} {employee.last_name}".strip() or employee.id)
 
 
@@ -118,7 +118,7 @@ class TrainerView(View):
 
     @classmethod
     def of(cls, trainer: school_pb2.Trainer, names: Mapping[str, str]) -> "TrainerView":
-        """From scheduling-rules, with RdvPermis' name."""
+        """From scheduling.v1.Trainer, with RdvPermis' name from `names`; ends become last days, included."""
         begins = optional_instant(trainer, "active_from")
         return cls(
             id=trainer.id,
@@ -141,7 +141,7 @@ class TrainerPage(View):
 
 
 class VehicleView(View):
-    """A vehicle used at exams."""
+    """A vehicle that the school uses at exams, retired ones too."""
 
     id: str
     label: str
@@ -151,7 +151,7 @@ class VehicleView(View):
 
     @classmethod
     def of(cls, vehicle: school_pb2.Vehicle) -> "VehicleView":
-        """From scheduling-rules."""
+        """From scheduling.v1.Vehicle."""
         return cls(
             id=vehicle.id,
             label=vehicle.label,
@@ -162,7 +162,7 @@ class VehicleView(View):
 
 
 class VehiclePage(View):
-    """Vehicles."""
+    """All vehicles of the school by label, retired ones too."""
 
     items: list[VehicleView]
 
@@ -197,7 +197,7 @@ class HoursPage(View):
 
     @classmethod
     def of(cls, answer: school_pb2.ListHoursResponse) -> "HoursPage":
-        """From scheduling-rules."""
+        """From scheduling.v1.ListHoursResponse; hundredths become hours and full-time trainers."""
         return cls(
             items=[
                 HoursView(

@@ -6,14 +6,14 @@ from resapermis_auth_gateway.web.wire.base import View
 
 
 class UserView(View):
-    """The person."""
+    """The signed-in person: their account's id, and the name that the provider stated."""
 
     id: str
     display_name: str
 
 
 class SchoolView(View):
-    """The school they act for."""
+    """The school that the session acts for, as RdvPermis names it at sign-in."""
 
     id: str
     name: str

@@ -44,7 +44,7 @@ class Search(Body):
 
 
 class CentreView(View):
-    """An exam centre."""
+    """An exam centre; coordinates and distance from the school are null where a place is unknown."""
 
     id: str
     name: str
@@ -56,7 +56,7 @@ class CentreView(View):
 
     @classmethod
     def of(cls, centre: scheduling_pb2.Centre) -> "CentreView":
-        """From scheduling-rules."""
+        """From scheduling.v1.Centre; empty texts and absent figures are null."""
         return cls(
             id=centre.id,
             name=centre.name,
@@ -86,7 +86,7 @@ class SlotView(View):
 
     @classmethod
     def fields_of(cls, slot: scheduling_pb2.Slot) -> dict[str, object]:
-        """The fields that every slot has."""
+        """The fields that every view of a slot shares, by name."""
         return {
             "id": slot.id,
             "centre": CentreView.of(slot.centre),
@@ -104,7 +104,7 @@ class SlotView(View):
 
     @classmethod
     def of(cls, slot: scheduling_pb2.Slot) -> "SlotView":
-        """From scheduling-rules, or from a line's snapshot."""
+        """From scheduling.v1.Slot, of a search or of the snapshot that a line keeps."""
         return cls.model_validate(cls.fields_of(slot))
 
 
@@ -117,7 +117,7 @@ class JudgedSlotView(SlotView):
 
     @classmethod
     def judged(cls, judged: scheduling_pb2.JudgedSlot) -> "JudgedSlotView":
-        """From a search."""
+        """From scheduling.v1.JudgedSlot, its verdicts included."""
         return cls.model_validate(
             cls.fields_of(judged.slot)
             | {
@@ -158,7 +158,7 @@ class ThresholdView(View):
 
     @classmethod
     def of(cls, threshold: scheduling_pb2.Threshold) -> "ThresholdView":
-        """From scheduling-rules."""
+        """From scheduling.v1.Threshold."""
         return cls(
             department=threshold.department,
             month=threshold.month,
@@ -185,13 +185,13 @@ class ThresholdView(View):
 
 
 class CentrePage(View):
-    """Exam centres of a department."""
+    """Open exam centres of a department that offer a licence group."""
 
     items: list[CentreView]
 
 
 class ThresholdPage(View):
-    """The school's thresholds."""
+    """A threshold for each department, month and licence group in which the school may take slots."""
 
     items: list[ThresholdView]
     server_time: datetime

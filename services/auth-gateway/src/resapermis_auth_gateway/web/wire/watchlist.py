@@ -35,7 +35,7 @@ class Favourites(Body):
 
 
 class NewSavedSearch(Body):
-    """A search to keep."""
+    """A search to keep under a label; with `alert`, slots that come to match are notified."""
 
     label: Label
     search: Search
@@ -53,7 +53,7 @@ class FavouriteView(View):
 
     @classmethod
     def of(cls, one: scheduling_pb2.FavouriteCentre) -> "FavouriteView":
-        """From scheduling-rules."""
+        """From scheduling.v1.FavouriteCentre; the centre's name is null where it is not known."""
         return cls(
             category=one.category,
             centre_id=one.centre_id,
@@ -71,7 +71,7 @@ class FavouritesView(View):
 
 
 class SearchView(View):
-    """What a saved search looks for."""
+    """A saved search's filters, as /slots takes them; null where it does not filter."""
 
     department: str | None = None
     category: str
@@ -87,7 +87,7 @@ class SearchView(View):
 
     @classmethod
     def of(cls, search: scheduling_pb2.SearchSlotsRequest) -> "SearchView":
-        """From scheduling-rules."""
+        """From scheduling.v1.SearchSlotsRequest without its window and page."""
         first, last = optional_figure(search, "day_from_minutes"), optional_figure(search, "day_to_minutes")
         return cls(
             department=search.department or None,
@@ -116,7 +116,7 @@ class SavedSearchView(View):
 
     @classmethod
     def of(cls, saved: scheduling_pb2.SavedSearch) -> "SavedSearchView":
-        """From scheduling-rules."""
+        """From scheduling.v1.SavedSearch."""
         return cls(
             id=saved.id,
             label=saved.label,
@@ -145,7 +145,7 @@ class ParameterView(View):
 
     @classmethod
     def of(cls, parameter: scheduling_pb2.Parameter, now: datetime) -> "ParameterView":
-        """From scheduling-rules; who proposed and approved stays in the journal."""
+        """From scheduling.v1.Parameter; who proposed and approved it stays in the journal."""
         begins = parameter.HasField("valid_from") and instant(parameter.valid_from) > now
         return cls(
             name=parameter.name,
@@ -158,7 +158,7 @@ class ParameterView(View):
 
 
 class ParameterPage(View):
-    """Parameters in force and to come."""
+    """Parameters of the rules: in force, approved for later, or waiting for their second person."""
 
     items: list[ParameterView]
     server_time: datetime
