@@ -88,11 +88,11 @@ async def test_a_batch_that_fails_is_refused_to_each_and_leaves_nothing(
     async def away(*_: Any) -> Any:
         raise Failure(Code.CODE_UNAVAILABLE, "the database is away")
 
-    monkeypatch.setattr(command, "refuse_late", away)
+    monkeypatch.setattr(command, "refuse_taken_slots", away)
     answers = await asyncio.gather(
         *(basket.hold("s1", school=f"ecole-{n}", key=f"k{n}") for n in range(3)), return_exceptions=True
     )
     assert [one.code for one in answers if isinstance(one, Failure)] == [Code.CODE_UNAVAILABLE] * 3
     assert not await basket.rows("SELECT id FROM basket_line WHERE state = 'refused'")
-    monkeypatch.setattr(command, "refuse_late", real)
+    monkeypatch.setattr(command, "refuse_taken_slots", real)
     assert reasons(await basket.hold("s1", school="ecole-0", key="k0")) == [Code.CODE_SLOT_TAKEN]

@@ -11,7 +11,7 @@ NewId = Callable[[], UUID]
 
 
 def utc_now() -> datetime:
-    """Now, UTC-aware."""
+    """The system clock's time, UTC-aware."""
     return datetime.now(UTC)
 
 

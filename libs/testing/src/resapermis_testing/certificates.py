@@ -75,5 +75,5 @@ def principal_keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path
 
 @pytest.fixture(scope="session")
 def signer(principal_keys: tuple[Path, Path]) -> Signer:
-    """Signs principals as the gateway does."""
+    """A Signer with this test's key, as the gateway has one."""
     return Signer(principal_keys[0])

@@ -11,7 +11,7 @@ _ODD = (b"\xff" * 9 + b"\x01", b"\x80" * 11, b"\0", b"\xc3\x28", b"\xed\xa0\x80"
 
 
 def mutants(seeds: list[Message], rng: Random, many: int) -> Iterator[bytes]:
-    """So many byte strings near these messages; most are still messages, some are of other ones."""
+    """`many` byte strings near these messages; most still parse, some as messages of another type."""
     texts = [seed.SerializeToString() for seed in seeds]
     for _ in range(many):
         data = bytearray(rng.choice(texts))

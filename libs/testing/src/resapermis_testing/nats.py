@@ -27,7 +27,7 @@ class Nats:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its address, nats://127.0.0.1:port."""
         return f"tls://127.0.0.1:{self.port}"
 
     def start(self) -> None:
@@ -38,7 +38,7 @@ class Nats:
         )
 
     def stop(self) -> None:
-        """Stop and wait."""
+        """Stop the server and wait for its end; its data stay."""
         if self.process is not None:
             self.process.terminate()
             self.process.wait(10)
@@ -47,7 +47,7 @@ class Nats:
 
 @pytest.fixture
 async def nats_server(tls: Path, tmp_path: Path) -> AsyncIterator[Nats]:
-    """A fresh nats-server."""
+    """A nats-server with an empty store, stopped after the test."""
     port = free_port()
     certificate = tls / "audit"
     config = tmp_path / "nats.conf"

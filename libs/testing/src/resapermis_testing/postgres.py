@@ -26,7 +26,7 @@ class Postgres:
     port: int
 
     def url(self, database: str) -> str:
-        """URL of one of its databases."""
+        """postgresql:// address of one of its databases."""
         return f"postgresql://postgres@/{database}?host={self.socket_dir}&port={self.port}"
 
     async def execute(self, statement: str) -> None:

@@ -54,7 +54,7 @@ class BlindIndex:
 
 @final
 class FieldIndex:
-    """The index of one field, its normaliser included."""
+    """A blind index bound to one field's name and its normaliser."""
 
     __slots__ = ("_blind", "_field", "_normalise")
 

@@ -88,7 +88,7 @@ def new_keyset() -> Keyset:
 
 
 def new_document() -> Document:
-    """Return a new keyset document."""
+    """A keyset document (JSON-ready) of one fresh key-encryption key and one fresh index key."""
     return {"kek": tink_kek.new_kek(), "index": [_new_index_key()]}
 
 

@@ -8,7 +8,7 @@ from resapermis_vault.plaintext import Plaintext, encode
 
 
 def seal_secret(kek: KeyEncryption, plain: str | bytes | Plaintext, *, row: str) -> bytes:
-    """Seal for one row (`row_of`)."""
+    """AES-256-GCM under the primary key-encryption key; it opens only for the same `row` (`row_of`)."""
     content = plain.reveal_bytes() if isinstance(plain, Plaintext) else encode(plain)
     return kek.wrap(content, _secret_row(row))
 

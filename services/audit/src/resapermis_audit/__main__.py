@@ -24,7 +24,7 @@ SOURCES = ("auth-gateway", "mandate", "scheduling-rules", "basket", "notificatio
 
 
 async def build(process: Process, settings: Settings) -> None:
-    """Wire audit."""
+    """Put AuditServicer, the consumers of every service's records and the leader tasks into the process."""
     keyset, row = Keyset.load(settings.keyset_file), sealing_row(settings.audit_origin)
     fresh = Ed25519PrivateKey.from_private_bytes(secrets.token_bytes(32)).private_bytes_raw()
     async with transaction(process.engine) as tx:
@@ -41,7 +41,7 @@ async def build(process: Process, settings: Settings) -> None:
 
 
 async def serve() -> None:
-    """Run until told to stop."""
+    """Run the service until SIGTERM or SIGINT."""
     settings = Settings()
     await run_loop.serve(
         "audit", "resapermis_audit", settings, [CheckpointSigned.DESCRIPTOR], lambda process: build(process, settings)
@@ -49,7 +49,7 @@ async def serve() -> None:
 
 
 def main() -> None:
-    """Entry point."""
+    """The command line: `verify` here, the rest in the kit; ends the process with its exit status."""
     if sys.argv[1:2] == ["verify"]:
         sys.exit(verify.main(sys.argv[2:]))
     sys.exit(run_loop.main(sys.argv[1:], "resapermis_audit", lambda: Settings().database_url, serve))

@@ -17,7 +17,7 @@ from resapermis_vault.kek import KeyEncryption
 
 
 class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
-    """AuditService over the journal's tables."""
+    """audit.v1 for the caller's own school, read from the journal's tables; nothing is written here."""
 
     def __init__(self, engine: AsyncEngine, kek: KeyEncryption, verifier_key: str) -> None:
         """`kek` opens records; `verifier_key` is the C2SP form of the signing key's public half."""

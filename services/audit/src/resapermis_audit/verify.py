@@ -17,7 +17,7 @@ from resapermis_audit.tree import leaf_hash, verify_inclusion
 
 
 class ProofInvalid(Exception):
-    """The proof does not hold; the message names the step."""
+    """A step of the proof does not hold; the message names the step."""
 
 
 def check(proof: dict[str, Any], verifier_key: str) -> Checkpoint:

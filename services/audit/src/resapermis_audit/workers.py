@@ -61,6 +61,6 @@ class Journal:
         return len(fresh)
 
     async def integrate_all(self) -> None:
-        """Integrate until nothing waits."""
+        """Repeat `integrate` until no record waits outside of the tree."""
         while await self.integrate() == BATCH:
             pass

@@ -45,14 +45,14 @@ async def build(process: Process, settings: Settings) -> None:
 
 
 async def serve() -> None:
-    """Run until asked to stop."""
+    """Run the service until SIGTERM or SIGINT."""
     settings = Settings()
     descriptors = [event.DESCRIPTOR for event in EVENTS]
     await run_loop.serve("basket", PACKAGE, settings, descriptors, lambda process: build(process, settings))
 
 
 def main() -> None:
-    """Entry point."""
+    """The command line: `compliance-check` and `preview` here, the rest in the kit; exits with its status."""
     if commands.is_ours(sys.argv[1:]):
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # the answer alone on the terminal
         sys.exit(asyncio.run(commands.run(sys.argv[1:], Settings())))

@@ -29,17 +29,17 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
         return await list_bookings(self._dependencies, self._visits, self._allowances, school, request)
 
     async def CancelBooking(self, request: pb.CancelBookingRequest, context: Any) -> pb.CancelBookingResponse:
-        """Cancel a coming booking."""
+        """Cancel a coming booking at RdvPermis, once by the request id."""
         return await cancel_booking(self._dependencies, caller().school(), request)
 
     async def PreviewCancellation(
         self, request: pb.PreviewCancellationRequest, context: Any
     ) -> pb.PreviewCancellationResponse:
-        """What cancelling would cost."""
+        """Whether a booking may be cancelled, whether that is late, and the restriction that would follow."""
         return await preview_cancellation(self._dependencies, caller().school(), request)
 
     async def ReplaceCandidate(self, request: pb.ReplaceCandidateRequest, context: Any) -> pb.ReplaceCandidateResponse:
-        """Give a coming booking to another candidate."""
+        """Put another candidate on a coming booking, once by the request id."""
         return await replace_candidate(self._dependencies, self._allowances, caller().school(), request)
 
     async def ListSwappable(self, request: pb.ListSwappableRequest, context: Any) -> pb.ListSwappableResponse:
@@ -47,9 +47,9 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
         return await list_swappable(self._dependencies, caller().school(), request)
 
     async def SwapBookings(self, request: pb.SwapBookingsRequest, context: Any) -> pb.SwapBookingsResponse:
-        """Have two bookings change places."""
+        """Exchange the candidates of two bookings, both or neither, once by the request id."""
         return await swap_bookings(self._dependencies, caller().school(), request)
 
     async def GetResults(self, request: pb.GetResultsRequest, context: Any) -> pb.GetResultsResponse:
-        """How the school's exams went, counted."""
+        """Passes, failures, absences and what is awaited, counted by month, category and kind."""
         return await tally_results(self._dependencies, caller().school(), request)

@@ -157,7 +157,7 @@ def of_changes(
 
 
 def result_found(line: Line, result: Result) -> ResultFound:
-    """The event of a result."""
+    """basket.v1.ResultFound of a line: ids, outcome and points, as RdvPermis publishes them."""
     slot = line.slot
     event = ResultFound(
         line_id=str(line.id),

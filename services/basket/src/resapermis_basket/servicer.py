@@ -31,7 +31,7 @@ class BasketServicer(basket_pb2_grpc.BasketServiceServicer):
         return await self._holds.hold(caller().school(), request)
 
     async def CheckHold(self, request: pb.CheckHoldRequest, context: Any) -> pb.CheckHoldResponse:
-        """What a hold would meet."""
+        """What HoldSlots would answer to the same items, with every reason against; holds and records nothing."""
         return await check_hold(self._dependencies, caller().school(), request)
 
     async def GetBasket(self, request: pb.GetBasketRequest, context: Any) -> pb.GetBasketResponse:
@@ -55,7 +55,7 @@ class BasketServicer(basket_pb2_grpc.BasketServiceServicer):
         return await set_line_resources(self._dependencies, caller().school(), request)
 
     async def ReleaseLine(self, request: pb.ReleaseLineRequest, context: Any) -> pb.ReleaseLineResponse:
-        """Give a held line back."""
+        """Give a held line back at RdvPermis, once by the request id."""
         return await release_line(self._dependencies, caller().school(), request)
 
     async def ValidateGroup(self, request: pb.ValidateGroupRequest, context: Any) -> pb.ValidateGroupResponse:

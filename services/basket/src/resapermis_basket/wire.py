@@ -22,7 +22,7 @@ def caller_key(who: Principal) -> str:
 
 
 def parse_id(text: str, name: str) -> UUID:
-    """One of our ids, or MALFORMED."""
+    """A UUID from text; MALFORMED, naming the field, otherwise."""
     try:
         return UUID(text)
     except ValueError:
@@ -30,7 +30,7 @@ def parse_id(text: str, name: str) -> UUID:
 
 
 def parse_optional_id(text: str, name: str) -> UUID | None:
-    """One of our ids, or none."""
+    """A UUID from text, None for ""; MALFORMED, naming the field, otherwise."""
     return parse_id(text, name) if text else None
 
 

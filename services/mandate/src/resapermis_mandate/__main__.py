@@ -22,7 +22,7 @@ PACKAGE = "resapermis_mandate"
 
 
 async def build(process: Process, settings: Settings) -> None:
-    """Wire mandate."""
+    """Put MandateServicer, its peers and the poller of mandates into the process."""
     keyset = Keyset.load(settings.keyset_file)
     identities = Identities(keyset, PersonKeys(keyset, time.monotonic), BlindIndex(keyset.index_keys))
     egress = rdvpermis_pb2_grpc.RdvPermisServiceStub(process.peer("egress"))
@@ -41,14 +41,14 @@ async def build(process: Process, settings: Settings) -> None:
 
 
 async def serve() -> None:
-    """Run until told to stop."""
+    """Run the service until SIGTERM or SIGINT."""
     settings = Settings()
     published = [MandateChanged.DESCRIPTOR, CandidateCreated.DESCRIPTOR]
     await run_loop.serve("mandate", PACKAGE, settings, published, lambda process: build(process, settings))
 
 
 def main() -> None:
-    """Entry point."""
+    """The command line; ends the process with its exit status."""
     sys.exit(run_loop.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, serve))
 
 

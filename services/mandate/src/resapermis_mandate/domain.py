@@ -18,7 +18,7 @@ PURPOSES = frozenset(
 
 
 class State(enum.StrEnum):
-    """Life of a mandate (R-03)."""
+    """States of a mandate (R-03); `may_follow` says which leads to which."""
 
     DRAFT = "draft"
     """Asked of RdvPermis, answer not known yet."""

@@ -8,7 +8,7 @@ from resapermis_mandate.wire import STATES
 
 
 def person(who: Principal) -> Actor:
-    """The person who acts."""
+    """The journal's actor for a principal: account, roles, school and network."""
     return Actor(
         kind=Actor.KIND_PERSON, id=who.account_id, roles=who.roles, on_behalf_of=who.school_id, place=who.place
     )
@@ -19,7 +19,7 @@ RDVPERMIS = Actor(kind=Actor.KIND_RDVPERMIS, id="rdvpermis")
 
 
 def candidate_created(who: Principal, candidate_id: str) -> tuple[CandidateCreated, Record]:
-    """A school registered a candidate."""
+    """The event and the record of a registered candidate: its id alone, never a name."""
     event = CandidateCreated(candidate_id=candidate_id, school_id=who.school_id)
     record = Record(
         actor=person(who),
@@ -49,7 +49,7 @@ def candidate_read(actor: Actor, school_id: str, candidate_id: str, fields: str,
 
 
 def mandate_changed(actor: Actor, mandate: Mandate, old: State | None) -> tuple[MandateChanged, Record]:
-    """A mandate came into its state."""
+    """The event and the record of a mandate's new state; `old` is the state before, None for a new one."""
     event = MandateChanged(
         mandate_id=str(mandate.id),
         candidate_id=str(mandate.candidate_id),

@@ -56,7 +56,7 @@ async def any_candidate(tx: Tx, candidate_id: UUID) -> SealedCandidate | None:
 
 
 async def page_candidates(tx: Tx, school_id: str, before: UUID | None, limit: int) -> list[SealedCandidate]:
-    """The school's candidates, newest first."""
+    """At most `limit` candidates of the school older than id `before`, newest first."""
     statement = (
         sa.select(candidates).where(candidates.c.school_id == school_id).order_by(candidates.c.id.desc()).limit(limit)
     )
@@ -189,7 +189,7 @@ async def mandates_at_rdvpermis(tx: Tx, school_id: str, rdvpermis_ids: Collectio
 
 
 async def page_mandates(tx: Tx, school_id: str, before: UUID | None, limit: int, state: State | None) -> list[Mandate]:
-    """The school's mandates, newest first."""
+    """At most `limit` mandates of the school older than id `before`, newest first; `state` None: of every state."""
     statement = sa.select(mandates).where(mandates.c.school_id == school_id).order_by(mandates.c.id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(mandates.c.id < before)

@@ -44,7 +44,7 @@ DRAFT_POLLS = 1
 
 
 class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
-    """MandateService over PostgreSQL and egress."""
+    """mandate.v1: candidates in PostgreSQL, mandates asked of RdvPermis through egress."""
 
     def __init__(
         self, engine: AsyncEngine, identities: Identities, mandates: Mandates, box: Outbox, now: Clock, new_id: NewId
@@ -199,7 +199,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         return response
 
     async def ListMandates(self, request: pb.ListMandatesRequest, context: Any) -> pb.ListMandatesResponse:
-        """Newest first; no personal data."""
+        """Mandates of the school, newest first, at most 200 a page; ids and states, no personal data."""
         who = caller().school()
         limit = page_limit(request.limit)
         before = parse_id("cursor", request.cursor) if request.cursor else None
@@ -209,7 +209,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         return pb.ListMandatesResponse(mandates=map(mandate_message, found), next_cursor=cursor)
 
     async def RefreshMandate(self, request: pb.RefreshMandateRequest, context: Any) -> pb.RefreshMandateResponse:
-        """Read RdvPermis now."""
+        """Read the mandate at RdvPermis now, with the caller's token; the answer is its new state."""
         mandate = await self._mandate(caller().school(), request.mandate_id)
         return pb.RefreshMandateResponse(mandate=mandate_message(await self._mandates.poll(mandate, person=True)))
 

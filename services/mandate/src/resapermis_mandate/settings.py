@@ -6,7 +6,7 @@ from resapermis_kit.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """Settings of mandate, from RESAPERMIS_* variables."""
+    """What mandate needs beside the kit's settings: as RESAPERMIS_<NAME>."""
 
     # Where the services that this one calls are: see ServiceSettings.peer for what an address may be.
     peer_egress: str = ""

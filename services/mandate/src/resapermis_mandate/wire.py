@@ -18,7 +18,7 @@ BY_NUMBER = {number: state for state, number in STATES.items()}
 
 
 def parse_id(field: str, text: str) -> UUID:
-    """An id of ours; MALFORMED otherwise."""
+    """A UUID from text; MALFORMED, naming the field, otherwise."""
     try:
         return UUID(text)
     except ValueError:
@@ -78,7 +78,7 @@ def _at(moment: datetime | None) -> Timestamp | None:
 
 
 def mandate_message(mandate: Mandate) -> pb.Mandate:
-    """As answered."""
+    """A mandate → pb.Mandate."""
     return pb.Mandate(
         id=str(mandate.id),
         candidate_id=str(mandate.candidate_id),
@@ -105,7 +105,7 @@ def mandate_answer(question: pb.MandateQuestion, mandate: Mandate | None) -> pb.
 
 
 def candidate_message(sealed: SealedCandidate, identity: Identity, mandates: Iterable[Mandate]) -> pb.Candidate:
-    """As answered."""
+    """A candidate with their opened identity and their mandates → pb.Candidate."""
     return pb.Candidate(
         id=str(sealed.id),
         last_name=identity.last_name,

@@ -32,7 +32,7 @@ PACKAGE = "resapermis_notification"
 
 
 async def build(process: Process, settings: Settings) -> None:
-    """Wire notification."""
+    """Put NotificationServicer, the consumers that make notices and the leader tasks into the process."""
     inbox = Inbox(process.outbox, process.now, new_id)
     process.consume("basket", inbox.handlers(LineChanged, GroupExpiring, ResultFound, ComplianceDrifted))
     process.consume("mandate", inbox.handlers(MandateChanged))
@@ -65,7 +65,7 @@ async def build(process: Process, settings: Settings) -> None:
 
 
 async def serve() -> None:
-    """Run until told to stop."""
+    """Run the service until SIGTERM or SIGINT."""
     settings = Settings()
     published = [NoticePosted.DESCRIPTOR]
     await run_loop.serve("notification", PACKAGE, settings, published, lambda process: build(process, settings))

@@ -78,7 +78,7 @@ class NewNotice:
 
 @dataclass(frozen=True)
 class StoredNotice:
-    """A notice as one account sees it."""
+    """A notice as stored, and when one account read it (None: not yet)."""
 
     id: UUID
     kind: str
@@ -94,7 +94,7 @@ class StoredNotice:
 
 @dataclass(frozen=True)
 class Reader:
-    """Whose inbox is read."""
+    """The account and school whose inbox is read."""
 
     school_id: str
     account_id: str

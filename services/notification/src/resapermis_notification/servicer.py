@@ -16,7 +16,7 @@ from resapermis_notification.wire import notice_message, page_limit, parse_id
 
 
 class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
-    """NotificationService over the inbox's tables."""
+    """notification.v1: the inbox of the caller's account, read from and marked in its tables."""
 
     def __init__(self, engine: AsyncEngine, now: Clock) -> None:
         """Wired in __main__."""

@@ -10,7 +10,7 @@ DEFAULT_PAGE, LARGEST_PAGE = 50, 200
 
 
 def parse_id(field: str, text: str) -> UUID:
-    """An id of ours; MALFORMED otherwise."""
+    """A UUID from text; MALFORMED, naming the field, otherwise."""
     try:
         return UUID(text)
     except ValueError:
@@ -18,7 +18,7 @@ def parse_id(field: str, text: str) -> UUID:
 
 
 def page_limit(asked: int) -> int:
-    """1 to 200; 50 for 0."""
+    """Rows of a page: 50 for 0, at most 200; MALFORMED when negative."""
     limit = min(asked or DEFAULT_PAGE, LARGEST_PAGE)
     if limit < 1:
         raise malformed("limit", f"1 to {LARGEST_PAGE}")

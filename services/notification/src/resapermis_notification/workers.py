@@ -56,14 +56,14 @@ RENDERED: Mapping[type[Message], Render] = {
 
 
 class Inbox:
-    """Makes notices of others' events."""
+    """Stores the notices that other services' events make, and the mails about them, each event once."""
 
     def __init__(self, box: Outbox, now: Clock, new_id: NewId) -> None:
         """`new_id` names notices and deliveries."""
         self._box, self._now, self._new_id = box, now, new_id
 
     def handlers(self, *types: type[Message]) -> dict[type[Message], BatchHandler]:
-        """Handlers of events of these types."""
+        """A batch handler for each of these types of events."""
         return {one: BatchHandler(partial(self._post, RENDERED[one])) for one in types}
 
     async def _post(self, render: Render, tx: Tx, received: Sequence[tuple[Any, Event]]) -> None:

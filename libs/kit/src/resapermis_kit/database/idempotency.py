@@ -106,5 +106,5 @@ async def withdraw(tx: Tx, caller: str, command: Message) -> None:
 
 
 async def forget_old(tx: Tx, now: datetime) -> None:
-    """Delete claims older than a day."""
+    """Delete claims of more than a day before `now`; a twin that comes later acts again."""
     await tx.execute(sa.delete(requests).where(requests.c.created_at < now - KEPT))

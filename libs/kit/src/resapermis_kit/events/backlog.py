@@ -16,7 +16,7 @@ _WAITING = sa.text(
 
 
 async def measure(engine: AsyncEngine) -> None:
-    """Set both gauges from one statement."""
+    """Set the gauges of how many rows wait for the bus, and of the oldest one's age in seconds."""
     async with transaction(single(engine)) as tx:
         waiting, seconds = (await tx.execute(_WAITING)).one()
     BACKLOG.set(waiting)

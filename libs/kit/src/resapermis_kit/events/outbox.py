@@ -65,7 +65,7 @@ class WakeUp:
         self._event = asyncio.Event()
 
     def notify(self) -> None:
-        """Rows may be waiting."""
+        """Wake the relay: rows may have been committed."""
         self._event.set()
 
     async def wait(self, seconds: float) -> None:

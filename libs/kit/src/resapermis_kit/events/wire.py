@@ -110,7 +110,7 @@ def events_of(headers: Mapping[str, str], payload: bytes) -> list[Event]:
 
 
 def event_of(envelope: pb.Envelope) -> Event:
-    """An envelope's event."""
+    """An envelope of a batch or a replay as an Event."""
     return Event(
         id=envelope.id,
         source=envelope.source,

@@ -47,7 +47,7 @@ class Authorizer:
         self._remembered: dict[tuple[object, ...], bool] = {}
 
     def allows(self, who: Caller, permission: str) -> bool:
-        """Say whether Cedar permits; default deny."""
+        """Whether the policies permit it; false where no policy says so."""
         key = (who.person.roles if who.person else None, who.service, permission)
         decision = self._remembered.get(key)
         if decision is None:

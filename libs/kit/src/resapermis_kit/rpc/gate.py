@@ -37,7 +37,7 @@ _answered = functools.cache(ANSWERED.labels)
 
 @dataclass(frozen=True, slots=True)
 class IncomingCall:
-    """A call at the gate."""
+    """A call as the gate receives it, alone or out of a batch, before anybody knows who asks."""
 
     service: str
     """Whose certificate it came with."""
@@ -65,7 +65,7 @@ class Gate(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """Wrap each method's handler once."""
+        """The method's handler with the gate around it, made once a method; health and reflection pass as they are."""
         method = handler_call_details.method
         handler = self._wrapped.get(method)
         if handler is None:

@@ -22,7 +22,7 @@ REASONS = frozenset({"candidate_ill", "not_ready", "school", "other"})
 async def cancel_booking(
     dependencies: Dependencies, who: Principal, request: pb.CancelBookingRequest
 ) -> pb.CancelBookingResponse:
-    """Cancel a coming booking."""
+    """Cancel a coming booking at RdvPermis, once by the request id; refused with R-PAST once the exam has begun."""
     if request.reason not in REASONS:
         raise malformed("reason", f"one of {', '.join(sorted(REASONS))}")
     situation = await read_line_situation(dependencies, who, request, parse_id(request.booking_id, "booking_id"))

@@ -26,7 +26,7 @@ class CandidateOnLine:
 
 @dataclass(frozen=True)
 class AllowedChange:
-    """A change that nothing stands against."""
+    """A change that mandate and every rule allow, with what the rules looked at and RdvPermis' candidate id."""
 
     rdvpermis_ids: list[str]
     """RdvPermis' ids of the candidates, in the order of the lines."""

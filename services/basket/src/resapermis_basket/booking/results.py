@@ -37,7 +37,7 @@ _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 @dataclass(frozen=True)
 class CandidateStanding:
-    """What RdvPermis lists under a candidate."""
+    """Results and penalties that RdvPermis lists under one of its candidates."""
 
     results: Sequence[FoundResult]
     penalties: Sequence[FoundPenalty]

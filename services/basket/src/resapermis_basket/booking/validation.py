@@ -34,7 +34,7 @@ from resapermis_kit.rpc.auth import Principal
 
 @dataclass(frozen=True)
 class GroupSituation:
-    """The group as our database has it."""
+    """The group of a validation with its lines and the database's time, read in one transaction."""
 
     time: ActTime
     asked_before: bool

@@ -71,7 +71,7 @@ class ComplianceCheck:
 
 
 async def keep_check(tx: Tx, check: ComplianceCheck) -> None:
-    """Write down that all were checked."""
+    """Insert a finished check; `last_check` returns the newest."""
     await tx.execute(sa.insert(compliance_checks).values(**vars(check)))
 
 

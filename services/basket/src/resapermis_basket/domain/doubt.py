@@ -11,7 +11,7 @@ from resapermis_basket.domain.line import IN_BASKET, NO_REFUSAL, Changing, Line,
 
 @dataclass(frozen=True, slots=True)
 class SeenBasket:
-    """A basket as read at RdvPermis."""
+    """A basket as read at RdvPermis: its id, when it ends, and the candidate on each of its slots."""
 
     id: str
     expires_at: datetime
@@ -21,7 +21,7 @@ class SeenBasket:
 
 @dataclass(frozen=True, slots=True)
 class SeenExam:
-    """An exam as read at RdvPermis."""
+    """An exam as read at RdvPermis: its id, slot and candidate."""
 
     id: str
     slot_id: str
@@ -43,7 +43,7 @@ class RdvPermisReading:
         return next((basket for basket in known if line.basket_id in {"", basket.id}), None)
 
     def exam_of(self, line: Line) -> SeenExam | None:
-        """The line's exam."""
+        """The exam that the line is: by its exam id, else by its slot; None where RdvPermis lists none."""
         mine = (exam for exam in self.exams if exam.id == line.exam_id or exam.slot_id == line.slot.id)
         return next(mine, None)
 

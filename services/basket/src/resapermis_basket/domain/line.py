@@ -99,11 +99,11 @@ class Slot:
 
     @property
     def local_day(self) -> date:
-        """Day of the exam at its centre."""
+        """Calendar day of the exam on its centre's clock."""
         return self.day_of(self.starts_at)
 
     def day_of(self, moment: datetime) -> date:
-        """Day of a moment at the centre."""
+        """Calendar day of a moment on the centre's clock."""
         return moment.astimezone(ZoneInfo(self.time_zone)).date()
 
 
@@ -211,7 +211,7 @@ class Change:
 
     @property
     def before_state(self) -> State | None:
-        """The state it came from."""
+        """State of the line before; None for a new line."""
         return self.before.state if self.before is not None else None
 
 
@@ -256,7 +256,7 @@ BASKET: Key = ("", "", "")
 
 
 def key_of(slot: Slot) -> Key:
-    """The threshold a slot counts for."""
+    """The counter that a slot moves: school's department, exam's month and category group."""
     return (slot.department, slot.month, slot.category)
 
 

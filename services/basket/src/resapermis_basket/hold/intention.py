@@ -33,7 +33,7 @@ from resapermis_kit.rpc.batcher import Batcher
 
 @dataclass(frozen=True)
 class WrittenHold:
-    """What was written down of a hold."""
+    """What was committed of a hold before RdvPermis is asked: its lines, and the prepared basket that it takes."""
 
     lines: Sequence[Line] = ()
     answer: pb.HoldSlotsResponse | None = None

@@ -24,7 +24,7 @@ MOST_EVALUATED = 36
 
 @dataclass(frozen=True)
 class WantedLine:
-    """One line of the command."""
+    """One item of HoldSlots, parsed: slot, and candidate, trainer and vehicle where they are named."""
 
     slot_id: str
     candidate_id: UUID | None
@@ -58,7 +58,7 @@ def hold_question(who: Principal, wanted: Sequence[WantedLine], request_id: str)
 
 
 def slot_of(message: scheduling_pb2.Slot, month: str) -> Slot:
-    """A slot as we keep it."""
+    """scheduling.v1.Slot → Slot, with the month that it counts for and the message itself as snapshot."""
     return Slot(
         message.id,
         message.centre.department,

@@ -22,7 +22,7 @@ from resapermis_kit.errors import Failure
 
 @dataclass(frozen=True)
 class HoldQuestion:
-    """A hold about to be judged."""
+    """What `read_situations` looks up for one hold: its school, its command, its slots and candidates."""
 
     school_id: str
     caller: str
@@ -125,7 +125,7 @@ class AskedHold(Protocol):
 
     @property
     def claim(self) -> Values:
-        """Values of `idempotency.claim`."""
+        """Parameters of `idempotency.claim` for this command."""
 
     @property
     def group(self) -> Group:
@@ -133,7 +133,7 @@ class AskedHold(Protocol):
 
     @property
     def messages(self) -> Values:
-        """Values of `Outbox.values`."""
+        """Parameters of `Outbox.values` for the events and records that go along."""
 
 
 A = TypeVar("A", bound=AskedHold)
@@ -183,7 +183,7 @@ PUBLISHED = (
 
 
 def asked_values(some: Sequence[AskedHold]) -> dict[str, Any]:
-    """The values of `ASKED`, all but `asking`."""
+    """Parameters of the ASKED part of a statement, one array element a hold; `asking` is the caller's to add."""
     return {
         "caller": [one.claim["caller"] for one in some],
         "request_id": [one.claim["request_id"] for one in some],
@@ -200,7 +200,7 @@ def asked_values(some: Sequence[AskedHold]) -> dict[str, Any]:
 
 
 def message_values(some: Sequence[AskedHold]) -> dict[str, Any]:
-    """The values of `PUBLISHED`."""
+    """Parameters of the PUBLISHED part of a statement: the outbox rows of all these holds."""
     messages = [(one, index) for one in some for index in range(len(one.messages["outbox_ids"]))]
     return {
         **{name: [one.messages[name][index] for one, index in messages] for name in _EACH},

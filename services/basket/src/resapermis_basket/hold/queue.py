@@ -32,13 +32,13 @@ class Permit:
         self._wait(STUCK_SECONDS)
 
     def calls_rdvpermis(self) -> None:
-        """RdvPermis is asked from now on."""
+        """Note that the hold is about to wait for RdvPermis; one that waits long goes on without its permit."""
         if self._kept:
             self._timer.cancel()
             self._wait(ASKING_SECONDS)
 
     def give_back(self) -> None:
-        """The next may have it."""
+        """Free the permit for the next in the queue; a second call changes nothing."""
         if self._kept:
             self._kept = False
             self._timer.cancel()
@@ -143,7 +143,7 @@ class SlotRequests:
         return slot if self._clock() < until else None
 
     def forget(self, slot_ids: Sequence[str]) -> None:
-        """The database answered otherwise."""
+        """Drop these slots from those seen taken: the database answered that they are not all taken."""
         for slot_id in slot_ids:
             self._taken.pop(slot_id, None)
 
@@ -179,7 +179,7 @@ SLOW_BATCH_SECONDS = 0.1
 
 
 class HoldBatch:
-    """Holds that are judged in one go."""
+    """Holds that are judged together; the batch ends when the last of them leaves."""
 
     def __init__(self, batches: "HoldBatches", many: int) -> None:
         """`many`: holds in it."""

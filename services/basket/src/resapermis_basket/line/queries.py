@@ -109,7 +109,7 @@ def row_of(line: Line) -> dict[str, Any]:
 
 
 def line_of(row: Any) -> Line:
-    """Inverse of `row_of`."""
+    """A row of basket_line → Line; inverse of `row_of`."""
     slot = Slot(
         row.slot_id,
         row.department,
@@ -184,7 +184,7 @@ def lines_where(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 
 async def lines_of_groups(tx: Tx, group_ids: Iterable[UUID]) -> list[Line]:
-    """All lines of these groups, by group and position."""
+    """Every line of these groups, ended ones too, by group and position."""
     return [line_of(row) for row in await tx.execute(lines_where(lines.c.group_id.in_(list(group_ids))))]
 
 
@@ -195,7 +195,7 @@ async def find_line(tx: Tx, school_id: str, line_id: UUID) -> Line | None:
 
 
 async def newest_line(tx: Tx, line: Line) -> Line:
-    """The line as it is now, or the one that replaced it."""
+    """The line as it is stored now; where another has replaced it (a swap, a replacement), that one."""
     after = (lines.c.school_id == line.school_id, lines.c.slot_id == line.slot.id, ALIVE)
     same = lines.c.id == line.id
     statement = lines_where(sa.or_(same, sa.and_(*after))).order_by(None).order_by(lines.c.since)
@@ -218,7 +218,7 @@ async def lines_of_live_groups(tx: Tx, school_id: str) -> list[Line]:
 
 @dataclass(frozen=True)
 class Conflicts:
-    """What other live lines have."""
+    """Of slots and candidates asked about, those that a live line has."""
 
     slots: frozenset[str]
     candidates: frozenset[tuple[UUID, str]]
@@ -293,7 +293,7 @@ async def forget_request(tx: Tx, caller: str, request_id: str) -> None:
 
 
 async def insert_group(tx: Tx, group: Group) -> None:
-    """Write down one booking action."""
+    """Insert a booking action; its lines are inserted apart."""
     await tx.execute(sa.insert(groups).values(**vars(group)))
 
 

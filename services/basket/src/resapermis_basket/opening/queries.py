@@ -49,7 +49,7 @@ async def drop_later(tx: Tx, school_id: str, account_id: str, basket: PreparedBa
 
 @dataclass(frozen=True)
 class Dropped:
-    """A basket to be given back."""
+    """A prepared basket that is to be given back at RdvPermis, and whose it is."""
 
     basket_id: str
     school_id: str

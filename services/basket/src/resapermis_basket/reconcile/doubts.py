@@ -104,11 +104,11 @@ async def _partners(dependencies: Dependencies, school_id: str, lines: Sequence[
 
 
 def seen_basket(basket: rdv.RdvBasket) -> SeenBasket:
-    """A basket as read."""
+    """rdvpermis.v1.RdvBasket → SeenBasket."""
     candidates = {line.slot_id: line.rdvpermis_candidate_id for line in basket.lines}
     return SeenBasket(basket.id, basket.expires_at.ToDatetime(UTC), candidates)
 
 
 def seen_exam(exam: rdv.RdvExam) -> SeenExam:
-    """An exam as read."""
+    """rdvpermis.v1.RdvExam → SeenExam."""
     return SeenExam(exam.id, exam.slot_id, exam.rdvpermis_candidate_id)

@@ -86,7 +86,7 @@ async def keep_event(tx: Tx, one: ReceivedEvent) -> None:
 
 
 async def pending_events(tx: Tx) -> list[ReceivedEvent]:
-    """Events to act on, oldest first."""
+    """Received events that were not acted on yet, oldest first."""
     statement = sa.select(*(received_events.c[name] for name in ReceivedEvent.__dataclass_fields__))
     rows: list[Any] = list(await tx.execute(statement.order_by(received_events.c.id).limit(DUE_AT_ONCE)))
     return [ReceivedEvent(*row) for row in rows]
@@ -115,7 +115,7 @@ async def held_on_slot(tx: Tx, slot_id: str) -> Line | None:
 
 @dataclass(frozen=True)
 class WatchedSchool:
-    """A school that is due."""
+    """A school that is due for reconciliation, with how often it failed in a row."""
 
     school_id: str
     failures: int
@@ -145,7 +145,7 @@ async def due_to_reconcile(tx: Tx, quiet_after: timedelta, most: int) -> list[Wa
 
 
 async def schedule_next_reconciliation(tx: Tx, school_id: str, pause: timedelta, failures: int) -> None:
-    """When the school is due again."""
+    """Set when the school is due again, `pause` from now by the database's clock, and its failures in a row."""
     again_at = sa.func.now() + sa.literal(pause, sa.Interval)
     statement = sa.update(watched).where(watched.c.school_id == school_id)
     await tx.execute(statement.values(next_reconciliation_at=again_at, failures=failures))

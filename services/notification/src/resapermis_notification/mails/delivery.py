@@ -59,7 +59,7 @@ class Deliveries:
         self._addresses, self._box, self._now, self._new_id = addresses, box, now, new_id
 
     async def drain(self) -> None:
-        """Try everything that is due once."""
+        """Try each delivery that is due once; what the server defers is put off, what it refuses ends."""
         while waiting := await self._due(Audience.SCHOOL):
             for delivery in waiting:
                 await self._spread(delivery)

@@ -140,7 +140,7 @@ class Sender:
 
     @property
     def address(self) -> str:
-        """The bare address."""
+        """The address without the display name."""
         return parseaddr(self.mail_from)[1]
 
 

@@ -58,7 +58,7 @@ class MailServer:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator["Connection"]:
-        """Connect; ServerUnavailable when that fails."""
+        """An open connection for the length of the block; ServerUnavailable when none comes about."""
         client = aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port,
@@ -85,7 +85,7 @@ class MailServer:
 
 
 class Connection:
-    """An open connection."""
+    """An SMTP connection, signed in where a user is set."""
 
     def __init__(self, client: aiosmtplib.SMTP) -> None:
         """Made by MailServer."""

@@ -152,7 +152,7 @@ def line_changed(event: LineChanged) -> Notice | None:
 
 
 def group_expiring(event: GroupExpiring) -> Notice:
-    """A basket expires soon."""
+    """The notice that a basket expires soon, and when; for the school, by mail too."""
     facts = {"group_id": word(event.group_id), "expires_at": instant(event, "expires_at")}
     facts = present(facts)
     until_fr, until_en = deadline(facts)

@@ -83,10 +83,10 @@ def code(text: str) -> str:
 
 
 def centre_name(text: str) -> str:
-    """A centre's name on one line."""
+    """A centre's name on one line, at most LONGEST_CENTRE_NAME characters."""
     return " ".join(text.split())[:LONGEST_CENTRE_NAME]
 
 
 def present(facts: dict[str, str]) -> dict[str, str]:
-    """Facts that have a value."""
+    """The facts whose value is not empty."""
     return {key: value for key, value in facts.items() if value}

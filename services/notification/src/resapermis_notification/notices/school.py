@@ -15,7 +15,7 @@ from resapermis_notification.notices.phrases import instant, present, word
 
 
 def threshold_reached(event: ThresholdReached) -> Notice:
-    """A school is near its threshold, or at it."""
+    """The notice that a school has taken 80 % or all of a month's threshold."""
     facts = {
         "department": word(event.department),
         "month": word(event.month),

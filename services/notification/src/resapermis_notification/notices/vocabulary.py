@@ -106,36 +106,36 @@ def zone(name: str) -> ZoneInfo | None:
 
 
 def moment_fr(at: datetime, where: ZoneInfo) -> str:
-    """Say a moment at `where`: "mercredi 9 décembre 2026 à 8 h 32"."""
+    """A moment on the clock of `where`: "mercredi 9 décembre 2026 à 8 h 32"."""
     local = at.astimezone(where)
     day = "1er" if local.day == 1 else str(local.day)
     return f"{_DAYS_FR[local.weekday()]} {day} {_MONTHS_FR[local.month - 1]} {local.year} à {hour_fr(at, where)}"
 
 
 def moment_en(at: datetime, where: ZoneInfo) -> str:
-    """Say a moment at `where`: "Wednesday 9 December 2026 at 08:32"."""
+    """A moment on the clock of `where`: "Wednesday 9 December 2026 at 08:32"."""
     local = at.astimezone(where)
     return f"{_DAYS_EN[local.weekday()]} {local.day} {_MONTHS_EN[local.month - 1]} {local.year} at {local:%H:%M}"
 
 
 def short(at: datetime, where: ZoneInfo) -> str:
-    """Say a moment for subjects, the same in both languages: "09/12/2026 08:32"."""
+    """A moment on the clock of `where`, the same in both languages: "09/12/2026 08:32"."""
     return f"{at.astimezone(where):%d/%m/%Y %H:%M}"
 
 
 def hour_fr(at: datetime, where: ZoneInfo) -> str:
-    """Say an hour at `where`: "8 h 32"."""
+    """An hour on the clock of `where`: "8 h 32"."""
     local = at.astimezone(where)
     return f"{local.hour} h {local.minute:02}"
 
 
 def hour_en(at: datetime, where: ZoneInfo) -> str:
-    """Say an hour at `where`: "08:32"."""
+    """An hour on the clock of `where`: "08:32"."""
     return f"{at.astimezone(where):%H:%M}"
 
 
 def month(text: str) -> tuple[str, str]:
-    """Say "2026-12" as ("décembre 2026", "December 2026"); what is no month, as it is."""
+    """("décembre 2026", "December 2026") of "2026-12"; what is no month stays as it is."""
     year, _, number = text.partition("-")
     if not (year.isdecimal() and number.isdecimal() and 1 <= int(number) <= 12):
         return text, text
