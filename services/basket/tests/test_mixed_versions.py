@@ -64,8 +64,8 @@ def ended(number: int, to: int = mandate_pb2.MANDATE_STATE_REVOKED) -> bytes:
     return event.SerializeToString() + UNKNOWN_FIELD
 
 
-def row(number: int, kind: str, payload: bytes) -> numbering.Waiting:
-    return numbering.Waiting(new_id(), kit_outbox.EVENTS, kind, payload, "", utc_now(), number)
+def row(number: int, kind: str, payload: bytes) -> numbering.NumberedRow:
+    return numbering.NumberedRow(new_id(), kit_outbox.EVENTS, kind, payload, "", utc_now(), number)
 
 
 async def test_sources_that_publish_what_we_do_not_know_and_events_alone_or_batched_are_understood(

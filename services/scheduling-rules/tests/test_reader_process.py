@@ -18,7 +18,7 @@ import grpc
 import uvloop
 
 from resapermis_kit.errors import Failure
-from resapermis_scheduling_rules.availability.ical.reader_process import Reader
+from resapermis_scheduling_rules.availability.ical.reader_process import CalendarReader
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 CALENDAR = b"\\r\\n".join([b"BEGIN:VCALENDAR", b"BEGIN:VEVENT", b"UID:1", b"DTSTART:20270105T090000Z",
@@ -32,7 +32,7 @@ async def outcome():
     await server.start()
     os.register_at_fork(before=lambda: forks.append(os.getpid()))
     try:
-        return len((await Reader(50).read(CALENDAR, "Europe/Paris", NOW, NOW + timedelta(days=366))).spans)
+        return len((await CalendarReader(50).read(CALENDAR, "Europe/Paris", NOW, NOW + timedelta(days=366))).spans)
     except Failure as failure:
         return failure.name
     except Exception as error:
