@@ -12,7 +12,14 @@ from hypothesis import given
 from rule_snapshots import codes, snapshots
 
 from resapermis_rules.verdict import Verdict
-from resapermis_scheduling_rules.domain.availability import Conflict, LineAvailability, Trainer, Vehicle, What, Whose
+from resapermis_scheduling_rules.domain.availability import (
+    Conflict,
+    LineAvailability,
+    OccupationCause,
+    ResourceKind,
+    Trainer,
+    Vehicle,
+)
 from resapermis_scheduling_rules.domain.days import month_of, zone_of
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
@@ -146,7 +153,7 @@ def test_a_change_takes_nothing_so_territory_threshold_and_pace_let_it_pass(purp
 
 @pytest.mark.req("R-13")
 def test_who_leaves_a_booking_needs_no_mandate_no_licence_and_no_free_hour() -> None:
-    conflict = Conflict(Whose.CANDIDATE, What.BOOKING, "line", STARTS, STARTS)
+    conflict = Conflict(ResourceKind.CANDIDATE, OccupationCause.BOOKING, "line", STARTS, STARTS)
     ill = snapshot(
         Purpose.CANCEL,
         candidate=candidate(mandate_active=False, mandate_category="A", busy=True),
@@ -330,14 +337,14 @@ def test_a_cancellation_shows_what_follows_from_it() -> None:
 @pytest.mark.parametrize(
     ("whose", "remedy"),
     [
-        (Whose.CANDIDATE, "choose_another_slot"),
-        (Whose.TRAINER, "choose_another_trainer"),
-        (Whose.VEHICLE, "choose_another_vehicle"),
-        (Whose.SCHOOL, "choose_another_slot"),
+        (ResourceKind.CANDIDATE, "choose_another_slot"),
+        (ResourceKind.TRAINER, "choose_another_trainer"),
+        (ResourceKind.VEHICLE, "choose_another_vehicle"),
+        (ResourceKind.SCHOOL, "choose_another_slot"),
     ],
 )
-def test_a_conflict_is_named_with_whose_it_is(whose: Whose, remedy: str) -> None:
-    conflict = Conflict(whose, What.UNAVAILABLE, "u1", STARTS, STARTS + timedelta(hours=1), 20)
+def test_a_conflict_is_named_with_whose_it_is(whose: ResourceKind, remedy: str) -> None:
+    conflict = Conflict(whose, OccupationCause.UNAVAILABLE, "u1", STARTS, STARTS + timedelta(hours=1), 20)
     verdict = available(snapshot(situation=LineAvailability((conflict,))))
     assert (verdict.allowed, verdict.facts["whose"], verdict.facts["id"], verdict.remedy) == (
         False,
