@@ -1,6 +1,6 @@
 """How a mandate moves: asked of RdvPermis once, then polled until known. The intention is committed before the call."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_mandate import events, queries
-from resapermis_mandate.domain import AT_RDVPERMIS, Identity, Mandate, State, may_follow, next_poll
+from resapermis_mandate.domain import AT_RDVPERMIS, OPEN, Identity, Mandate, State, may_follow, next_poll
 from resapermis_mandate.identities import Identities
 
 log = structlog.get_logger()
@@ -108,12 +108,9 @@ class Mandates:
         )
         principal = None if person else ""
         answer = await peers.ask(self._egress.SearchMandates, request, timeout=6, principal=principal)
-        known = [one for one in answer.mandates if one.category == mandate.category]
-        mine = next((one for one in known if one.id == mandate.rdvpermis_mandate_id), None)
-        if mine is None:
-            mine = next((one for one in reversed(known)), None)
         async with transaction(self._engine) as tx:
-            return await self._follow(tx, mandate, mine)
+            ours = await queries.mandates_of(tx, mandate.school_id, [mandate.candidate_id])
+            return await self._follow(tx, mandate, _listed(mandate, ours, answer.mandates))
 
     async def _follow(self, tx: Tx, mandate: Mandate, found: rdv.RdvMandate | None) -> Mandate:
         now = self._now()
@@ -131,6 +128,22 @@ class Mandates:
         polls = mandate.polls + 1
         values |= {"polls": polls, "next_poll_at": next_poll(mandate.state, polls, now)}
         return await queries.change_mandate(tx, mandate.id, mandate.state, values) or mandate
+
+
+def _listed(mandate: Mandate, ours: Sequence[Mandate], listed: Iterable[rdv.RdvMandate]) -> rdv.RdvMandate | None:
+    """Which of those that RdvPermis lists is this mandate; None when it knows of none.
+
+    The one whose id we have; else one that is no other mandate of `ours` (the candidate's, of any state) and whose state may
+    be this one's, one in force or awaited before one that has ended: RdvPermis goes on listing mandates that ended, and
+    what it does not say of a draft must not be taken from those.
+    """
+    same = [one for one in listed if one.category == mandate.category]
+    if (known := mandate.rdvpermis_mandate_id) and (found := next((one for one in same if one.id == known), None)):
+        return found
+    others = {one.rdvpermis_mandate_id for one in ours if one.id != mandate.id} - {""}
+    states = [(one, AT_RDVPERMIS.get(one.state, mandate.state)) for one in same if one.id not in others]
+    possible = [(one, to) for one, to in states if to == mandate.state or may_follow(mandate.state, to)]
+    return max(possible, key=lambda pair: pair[1] in OPEN, default=(None, None))[0]
 
 
 def _seen(found: rdv.RdvMandate, now: datetime) -> dict[str, Any]:

@@ -56,10 +56,9 @@ async def any_candidate(tx: Tx, candidate_id: UUID) -> SealedCandidate | None:
 
 
 async def page_candidates(tx: Tx, school_id: str, before: UUID | None, limit: int) -> list[SealedCandidate]:
-    """At most `limit` candidates of the school older than id `before`, newest first."""
-    statement = (
-        sa.select(candidates).where(candidates.c.school_id == school_id).order_by(candidates.c.id.desc()).limit(limit)
-    )
+    """At most `limit` candidates of the school older than id `before`, newest first; not those erased: they have no name."""
+    of_school = (candidates.c.school_id == school_id, candidates.c.wrapped_key.is_not(None))
+    statement = sa.select(candidates).where(*of_school).order_by(candidates.c.id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(candidates.c.id < before)
     return [SealedCandidate(**row._mapping) for row in await tx.execute(statement)]  # noqa: SLF001

@@ -1,6 +1,6 @@
 """What mandate answers. The school always comes from the signed principal, never from a request."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -79,18 +79,20 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
     async def GetCandidate(self, request: pb.GetCandidateRequest, context: Any) -> pb.GetCandidateResponse:
         """One candidate with mandates; recorded as a read before it is answered."""
         wanted = parse_id("candidate_id", request.candidate_id)
-        found = await self._read(lambda tx, school: queries.find_candidates(tx, school, [wanted]), request.purpose)
-        if not found:
+        _, opened = await self._read(lambda tx, school: queries.find_candidates(tx, school, [wanted]), request.purpose)
+        if not opened:
             raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
-        return pb.GetCandidateResponse(candidate=found[0])
+        return pb.GetCandidateResponse(candidate=opened[0])
 
     async def ListCandidates(self, request: pb.ListCandidatesRequest, context: Any) -> pb.ListCandidatesResponse:
         """Newest first; the cursor is the last id of the page before."""
         limit = page_limit(request.limit)
         before = parse_id("cursor", request.cursor) if request.cursor else None
-        found = await self._read(lambda tx, school: queries.page_candidates(tx, school, before, limit), request.purpose)
-        cursor = found[-1].id if len(found) == limit else ""
-        return pb.ListCandidatesResponse(candidates=found, next_cursor=cursor)
+        found, opened = await self._read(
+            lambda tx, school: queries.page_candidates(tx, school, before, limit), request.purpose
+        )
+        cursor = str(found[-1].id) if len(found) == limit else ""
+        return pb.ListCandidatesResponse(candidates=opened, next_cursor=cursor)
 
     async def SearchCandidates(self, request: pb.SearchCandidatesRequest, context: Any) -> pb.SearchCandidatesResponse:
         """By NEPH or by whole words of the name; at most 20."""
@@ -99,19 +101,24 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         except ValueError:
             raise malformed("query", "type a NEPH or whole words of the name") from None
         words = self._identities.word_candidates(request.query)[:10]
-        found = await self._read(
+        _, opened = await self._read(
             lambda tx, school: queries.search_candidates(tx, school, nephs, words, MOST_FOUND), request.purpose
         )
-        return pb.SearchCandidatesResponse(candidates=found)
+        return pb.SearchCandidatesResponse(candidates=opened)
 
-    async def _read(self, question: Any, purpose: str) -> list[pb.Candidate]:
-        """Ask the database for candidates of the caller's school, record the read, open them."""
+    async def _read(
+        self, question: Callable[[Tx, str], Awaitable[Sequence[SealedCandidate]]], purpose: str
+    ) -> tuple[Sequence[SealedCandidate], list[pb.Candidate]]:
+        """Ask the database for candidates of the caller's school, record the read, open them.
+
+        Returns what was found, by which a page is counted, and what of it can be opened: an erased candidate cannot.
+        """
         who = caller().school()
         _check_purpose(purpose)
         async with transaction(self._engine) as tx:
-            found: Sequence[SealedCandidate] = await question(tx, who.school_id)
+            found = await question(tx, who.school_id)
             if not found:
-                return []
+                return [], []
             mandates = await queries.mandates_of(tx, who.school_id, [one.id for one in found])
             await self._record_reads(
                 tx, events.person(who), who.school_id, [one.id for one in found], ALL_FIELDS, purpose
@@ -123,7 +130,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             except Unreadable:
                 continue  # erased: it has no name any more
             opened.append(candidate_message(one, identity, [m for m in mandates if m.candidate_id == one.id]))
-        return opened
+        return found, opened
 
     async def _record_reads(
         self, tx: Tx, actor: Actor, school_id: str, ids: Sequence[UUID], fields: str, purpose: str
