@@ -21,6 +21,7 @@ from resapermis_basket.wire import parse_id
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER
 from resapermis_testing.mutation import mutants
+from resapermis_testing.profile import tries
 
 BASKET, BOOKING = "resapermis.basket.v1.BasketService", "resapermis.booking.v1.BookingService"
 HOLD = pb.HoldSlotsRequest(
@@ -74,11 +75,12 @@ OURS = frozenset({"INTERNAL", "UNSPECIFIED"})
 @pytest.mark.req("B8")
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", PARSERS)
-def test_of_100000_bent_messages_each_is_no_message_or_malformed_or_understood(name: str) -> None:
+def test_of_many_bent_messages_each_is_no_message_or_malformed_or_understood(name: str) -> None:
     seed, parse = PARSERS[name]
+    many = tries(briefly=5_000, long=100_000)
     refused = understood = 0
     tracemalloc.start()
-    for data in mutants([seed, HOLD, PAGE], Random(name), 100_000):  # noqa: S311 - repeatable on purpose
+    for data in mutants([seed, HOLD, PAGE], Random(name), many):  # noqa: S311 - repeatable on purpose
         try:
             message = type(seed).FromString(data)
         except DecodeError:
@@ -92,8 +94,8 @@ def test_of_100000_bent_messages_each_is_no_message_or_malformed_or_understood(n
             refused += 1
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert refused > 1_000
-    assert understood > 1_000
+    assert refused > many / 100
+    assert understood > many / 100
     assert peak < 8 * 2**20
 
 
@@ -116,13 +118,14 @@ async def test_a_running_basket_answers_bent_messages_within_a_second_and_never_
     seed = METHODS[method]
     words: dict[str, int] = {}
     slowest = 0.0
-    for data in mutants([seed, HOLD, PAGE], Random(method), 250):  # noqa: S311 - repeatable
+    many = tries(briefly=60, long=1_000)
+    for data in mutants([seed, HOLD, PAGE], Random(method), many):  # noqa: S311 - repeatable
         since = time.monotonic()
         word = await _send(basket, method, data)
         slowest = max(slowest, time.monotonic() - since)
         words[word] = words.get(word, 0) + 1
     assert not OURS & set(words), words
-    assert words["MALFORMED"] > 20, words
+    assert words["MALFORMED"] > many / 12, words
     assert slowest < 2.0
     await basket.check()
 

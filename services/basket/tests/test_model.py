@@ -7,7 +7,6 @@ happened once the reconciler has read; and whatever happened, every invariant ho
 
 import asyncio
 import inspect
-import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -42,6 +41,7 @@ from resapermis_kit.errors import Failure
 from resapermis_kit.process import invariants
 from resapermis_kit.rpc.auth import Caller, Principal, current_caller, current_token
 from resapermis_kit.rpc.deadline import deadline
+from resapermis_testing.profile import LONG
 
 FATES = st.one_of(st.just(0), st.integers(1, 16))
 """At which step of an act the process dies; 0: it lives."""
@@ -396,12 +396,11 @@ def test_basket_does_what_a_model_of_a_few_lines_does_wherever_it_dies(
     basket: Basket, loop_of_the_test: asyncio.AbstractEventLoop
 ) -> None:
     Model.basket, Model.loop = basket, loop_of_the_test
-    long = os.environ.get("HYPOTHESIS_PROFILE") == "long"
-    profile = settings(settings.get_profile("long" if long else "suite"), suppress_health_check=list(HealthCheck))
+    profile = settings(settings.get_profile("long" if LONG else "suite"), suppress_health_check=list(HealthCheck))
     TALLY.clear()
     try:
         run_state_machine_as_test(Model, settings=profile)
-        while long and _steps() < LONG_STEPS:
+        while LONG and _steps() < LONG_STEPS:
             run_state_machine_as_test(Model, settings=profile)
     finally:
         print(_steps(), dict(sorted(TALLY.items())))  # noqa: T201 - seen with -s
