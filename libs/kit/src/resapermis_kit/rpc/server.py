@@ -19,16 +19,43 @@ from resapermis_kit.rpc.gate import Gate
 from resapermis_kit.rpc.message_checks import LARGEST_MESSAGE
 
 
+class CertificateFiles:
+    """A server's certificate, key and authority in `tls_dir`, and whether they changed since they were last read."""
+
+    def __init__(self, tls_dir: Path) -> None:
+        """Read them for the first time; OSError when one is missing."""
+        self._files = tuple(tls_dir / name for name in ("tls.key", "tls.pem", "ca.pem"))
+        self._known = self._read()
+
+    def _read(self) -> tuple[bytes, ...]:
+        return tuple(file.read_bytes() for file in self._files)
+
+    def current(self) -> grpc.ServerCertificateConfiguration:
+        """What was read last."""
+        key, certificate, authority = self._known
+        return grpc.ssl_server_certificate_configuration([(key, certificate)], root_certificates=authority)
+
+    def changed(self) -> grpc.ServerCertificateConfiguration | None:
+        """What the files hold now; None when it is what was read last.
+
+        A server asks at each new connection, and must not be given the same again: gRPC then frees what another
+        connection's handshake is about to use (grpc/grpc#36693), and many callers at once end the process.
+        """
+        found = self._read()
+        if found == self._known:
+            return None
+        self._known = found
+        return self.current()
+
+
 def server_credentials(tls_dir: Path) -> grpc.ServerCredentials:
-    """Mutual TLS from tls_dir; files are read again for new connections, so certificates renew without a restart."""
-
-    def read() -> grpc.ServerCertificateConfiguration:
-        return grpc.ssl_server_certificate_configuration(
-            [((tls_dir / "tls.key").read_bytes(), (tls_dir / "tls.pem").read_bytes())],
-            root_certificates=(tls_dir / "ca.pem").read_bytes(),
-        )
-
-    return grpc.dynamic_ssl_server_credentials(read(), read, require_client_authentication=True)
+    """Mutual TLS from tls_dir; a new connection gets what the files hold then: certificates renew without a restart."""
+    files = CertificateFiles(tls_dir)
+    return grpc.dynamic_ssl_server_credentials(
+        files.current(),
+        files.changed,  # type: ignore[arg-type] # types-grpcio does not know that None stands for "as before"
+        require_client_authentication=True,
+    )
 
 
 class Server:
