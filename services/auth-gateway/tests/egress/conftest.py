@@ -151,7 +151,8 @@ class World:
     rdvpermis: RdvPermis
     provider: Provider
     running: RunningServer | None = None
-    channels: list[grpc.aio.Channel] = field(default_factory=list)
+    channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
+    """By caller: each has one, as in life."""
 
     async def sign_in(
         self,
@@ -201,8 +202,9 @@ class World:
     ) -> Any:
         """Call the servicer over gRPC for a person (session) or as the service itself; raises its Failure."""
         assert self.running is not None
-        channel = self.running.channel("egress", caller)
-        self.channels.append(channel)
+        if caller not in self.channels:
+            self.channels[caller] = self.running.channel("egress", caller)
+        channel = self.channels[caller]
         metadata = ()
         if session_id is not None:
             metadata = (
@@ -256,7 +258,7 @@ async def make_world(make_engine, serve) -> AsyncIterator[MakeWorld]:
 
     yield make
     for world in worlds:
-        for channel in world.channels:
+        for channel in world.channels.values():
             await channel.close()
         await world.client.close()
 

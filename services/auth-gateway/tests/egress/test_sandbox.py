@@ -12,39 +12,20 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from rdvpermis_sandbox.app import Sandbox
-from rdvpermis_sandbox.settings import Settings
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis_kit.errors import Code
-from resapermis_testing.ports import free_port
 
-from .conftest import INVENTED, World
+from .conftest import World
 
 pytestmark = pytest.mark.req("S-03")
-RETURN = "http://localhost:1/auth/callback"
 HELD, REFUSED, UNKNOWN = (pb.HoldResult.OUTCOME_HELD, pb.HoldResult.OUTCOME_REFUSED, pb.HoldResult.OUTCOME_UNKNOWN)
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def sandbox(serve_sandbox: Any) -> Sandbox:
-    port = free_port()
-    settings = Settings(
-        public_url=f"http://127.0.0.1:{port}",
-        client_secret=INVENTED,
-        redirect_uris=(RETURN,),
-        schools=40,
-        now=NOW,
-    )
-    numbers = iter(range(10**9))
-    state = Sandbox(settings, lambda: datetime.now(UTC), lambda: f"secret-{next(numbers)}")
-    serve_sandbox(state)
-    return state
-
-
-@pytest.fixture(scope="module")
-def schools(sandbox: Sandbox) -> Iterator[str]:
-    return iter(sorted(sandbox.state.world.schools))
+@pytest.fixture(scope="session")
+def schools(sandbox: Any) -> Iterator[Any]:
+    """Each test takes the next one, and has its threshold to itself."""
+    return iter(sandbox.schools.values())
 
 
 @dataclass
@@ -111,44 +92,40 @@ class Desk:
 _NEPHS = iter(f"0{n:011d}" for n in range(10**6, 10**7))
 
 
-async def authorize(http: httpx2.AsyncClient, issuer: str, username: str) -> dict[str, Any]:
+async def authorize(http: httpx2.AsyncClient, at: Any, username: str) -> dict[str, Any]:
     """Sign in as a browser would, and trade the code."""
     query = urlencode(
         {
             "client_id": "resapermis",
-            "redirect_uri": RETURN,
+            "redirect_uri": at.redirect_uris[0],
             "response_type": "code",
             "scope": "openid rdvpermis",
             "state": "s",
         }
     )
-    page = await http.get(f"{issuer}/protocol/openid-connect/auth?{query}")
+    page = await http.get(f"{at.issuer}/protocol/openid-connect/auth?{query}")
     action = re.search(r'action="([^"]+)"', page.text).group(1).replace("&amp;", "&")
     back = await http.post(action, data={"username": username, "password": "sandbox"})
     code = parse_qs(urlsplit(back.headers["location"]).query)["code"][0]
     form = {
         "grant_type": "authorization_code",
         "code": code,
-        "redirect_uri": RETURN,
+        "redirect_uri": at.redirect_uris[0],
         "client_id": "resapermis",
-        "client_secret": INVENTED,
+        "client_secret": at.client_secret,
     }
-    return (await http.post(f"{issuer}/protocol/openid-connect/token", data=form)).json()
+    return (await http.post(f"{at.issuer}/protocol/openid-connect/token", data=form)).json()
 
 
 @pytest.fixture
-async def desk(sandbox: Sandbox, schools: Iterator[str], make_world) -> AsyncIterator[Desk]:
-    url = sandbox.settings.public_url
-    world = await make_world(url, sandbox.settings.issuer)
-    async with httpx2.AsyncClient(base_url=url, trust_env=False) as http:
-        await http.delete("/control/faults")
-        await http.post("/control/limits", json={})
-        await http.post("/control/clock", json={"set": NOW.isoformat(), "frozen": True})
-        school = sandbox.state.world.schools[next(schools)]  # a threshold of its own for each test
-        given = await authorize(http, sandbox.settings.issuer, f"gerant.{school.id.removeprefix('ae-')}")
+async def desk(sandbox: Any, schools: Iterator[Any], make_world) -> AsyncIterator[Desk]:
+    await sandbox.begin(NOW, frozen=True)
+    world = await make_world(sandbox.url, sandbox.issuer, secret=sandbox.settings.client_secret)
+    async with sandbox.http() as http:
+        school = next(schools)
+        given = await authorize(http, sandbox.settings, f"gerant.{school.id.removeprefix('ae-')}")
         session = await world.sign_in(school.id, given["access_token"], given["refresh_token"])
         yield Desk(world, http, session, school.id, school.department.removeprefix("0"))
-        await http.delete("/control/faults")
 
 
 async def test_the_school_is_given_in_our_words(desk):

@@ -43,7 +43,7 @@ from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.process.telemetry import Health
 from resapermis_kit.rpc.auth import caller
 from resapermis_kit.rpc.authorization import Authorizer
-from resapermis_testing.grpc_server import POLICIES, RunningServer, Serve
+from resapermis_testing.grpc_server import RunningServer, Serve
 from resapermis_testing.postgres import MakeEngine
 from resapermis_vault.keyset import new_document
 
@@ -341,7 +341,7 @@ MakeWorld = Callable[..., Awaitable[World]]
 
 @pytest.fixture
 async def make_world(
-    make_engine: MakeEngine, settings: Settings, provider: Hostile, clock: Clock, tls: Path
+    make_engine: MakeEngine, settings: Settings, provider: Hostile, clock: Clock, tls: Path, authorizer: Authorizer
 ) -> AsyncIterator[MakeWorld]:
     """Function: (running peers by name, engine, clock and transport to the provider, **changed settings) -> a gateway."""
     made: list[World] = []
@@ -370,7 +370,7 @@ async def make_world(
             Outbox("auth-gateway"),
             Peers.over(channel),
             Provider(changed_settings, now, transport or provider.transport()),
-            Authorizer(POLICIES),
+            authorizer,
             Health(),
             now,
         )
