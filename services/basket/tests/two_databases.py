@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import asyncpg
 
 from devstack.postgres import ADMINISTRATOR, BINARIES, Embedded, embedded, prepare
 from resapermis_testing.eventually import eventually
+from resapermis_testing.memory import data_folder
 
 TRUST = "local all all trust\nlocal replication all trust\n"
 """Only this test's own folders lead to the sockets."""
@@ -146,7 +146,7 @@ class TwoDatabases:
 @contextlib.contextmanager
 def two_databases() -> Iterator[TwoDatabases]:
     """Folders for both; whatever happened, no process and no folder is left."""
-    home = Path(tempfile.mkdtemp(prefix="resapermis-two-"))
+    home = data_folder("resapermis-two-")
     home.chmod(0o711)
     both = TwoDatabases(home)
     try:

@@ -58,13 +58,21 @@ class RunningServer:
 Serve = Callable[..., Awaitable[RunningServer]]
 
 
+@pytest.fixture(scope="session")
+def authorizer() -> Authorizer:
+    """The real policies, read once: it keeps nothing but its decisions."""
+    return Authorizer(POLICIES)
+
+
 @pytest.fixture
-async def serve(tls: Path, principal_keys: tuple[Path, Path], signer: Signer) -> AsyncIterator[Serve]:
+async def serve(
+    tls: Path, principal_keys: tuple[Path, Path], signer: Signer, authorizer: Authorizer
+) -> AsyncIterator[Serve]:
     """Function: (service, (add, servicer, full name)...) -> a running server with the real gate."""
     running: list[RunningServer] = []
 
     async def start(service: str, *servicers: tuple[Any, object, str]) -> RunningServer:
-        server = Server("127.0.0.1:0", tls / service, Verifier(principal_keys[1]), Authorizer(POLICIES))
+        server = Server("127.0.0.1:0", tls / service, Verifier(principal_keys[1]), authorizer)
         for add, servicer, name in servicers:
             server.add(add, servicer, name)
         await server.start()

@@ -13,6 +13,7 @@ import pytest
 from nats.aio.client import Client
 
 from resapermis_kit.events.streams import connect
+from resapermis_testing.memory import data_folder
 from resapermis_testing.ports import free_port
 
 
@@ -50,17 +51,19 @@ async def nats_server(tls: Path, tmp_path: Path) -> AsyncIterator[Nats]:
     """A nats-server with an empty store, stopped after the test."""
     port = free_port()
     certificate = tls / "audit"
+    store = data_folder("resapermis-nats-")
     config = tmp_path / "nats.conf"
     config.write_text(
         f'listen: "127.0.0.1:{port}"\n'
-        f'jetstream {{ store_dir: "{tmp_path}/jetstream", sync_interval: always }}\n'
+        f'jetstream {{ store_dir: "{store}", sync_interval: always }}\n'
         f'tls {{ cert_file: "{certificate}/tls.pem", key_file: "{certificate}/tls.key", '
         f'ca_file: "{certificate}/ca.pem", verify: true, handshake_first: true }}\n'
     )
-    server = Nats(port, tmp_path / "jetstream", config)
+    server = Nats(port, store, config)
     server.start()
     yield server
     server.stop()
+    shutil.rmtree(store, ignore_errors=True)  # a test may have taken it away
 
 
 @pytest.fixture
