@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Seen:
-    """One snapshot of basket's database."""
+    """Findings, lines and their moment, of one snapshot of basket's database."""
 
     findings: tuple[Finding, ...]
     lines: tuple[Line, ...]

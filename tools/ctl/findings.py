@@ -20,7 +20,7 @@ class Finding:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing breaks it."""
+        """Whether no breach was found of this invariant."""
         return self.breaches == 0
 
 

@@ -21,7 +21,7 @@ _BOOKED = "SELECT DISTINCT object_id FROM entry WHERE source = 'basket' AND acti
 
 @dataclass(frozen=True)
 class Journal:
-    """One snapshot of audit's database."""
+    """Records, leaves, checkpoints and recorded bookings, of one snapshot of audit's database."""
 
     kept: frozenset[str]
     waiting: Sequence[str]

@@ -19,7 +19,7 @@ SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Exam:
-    """A booking at RdvPermis that stands."""
+    """A booking at RdvPermis that was not cancelled."""
 
     id: str
     school_id: str
@@ -29,7 +29,7 @@ class Exam:
 
 @dataclass(frozen=True)
 class InBasket:
-    """A slot in a basket at RdvPermis."""
+    """A slot in an open basket at RdvPermis, with its candidate."""
 
     basket_id: str
     school_id: str
@@ -55,7 +55,7 @@ async def read(control: str) -> Truth:
 
 
 def parse(body: dict[str, Any]) -> Truth:
-    """From `GET /control/state`."""
+    """The answer of the sandbox's `GET /control/state` as Truth."""
     return Truth(
         [
             Exam(one["id"], one["school"], one["slot"], one["candidate"] or "")

@@ -43,7 +43,7 @@ class Settings:
 
     @property
     def secrets(self) -> Path:
-        """Signing key, client secret and keysets."""
+        """Folder of the signing key, the client secret and the keysets."""
         return self.home / "secrets"
 
     @property
@@ -72,7 +72,7 @@ class Settings:
         return ",".join(f"127.0.0.1:{self.ports.grpc(service, replica)}" for replica in replicas)
 
     def service(self, service: Service, replica: int = 1) -> dict[str, str]:
-        """The environment of a service process."""
+        """Environment variables of a service's process (RESAPERMIS_*), those of one replica."""
         computed = {
             "RESAPERMIS_DATABASE_URL": self.databases.get(service.database, ""),
             "RESAPERMIS_NATS_URL": f"tls://127.0.0.1:{self.ports.nats}",
@@ -106,7 +106,7 @@ class Settings:
         return computed | self.base(service.name)
 
     def sandbox(self) -> dict[str, str]:
-        """The environment of the RdvPermis sandbox."""
+        """Environment variables of the RdvPermis sandbox's process (RDVPERMIS_*)."""
         computed = {
             "RDVPERMIS_LISTEN": f"127.0.0.1:{self.ports.sandbox}",
             "RDVPERMIS_PUBLIC_URL": self.sandbox_url,

@@ -40,24 +40,24 @@ def tokens(*schools: str, calls: int = FOR_ALL) -> Tokens:
     return known
 
 
-def wish(why: PollReason = PollReason.REST, *payers: str, department: str = "91") -> PollDemand:
+def demand(why: PollReason = PollReason.REST, *payers: str, department: str = "91") -> PollDemand:
     return PollDemand(department, why, frozenset(payers or ("s1",)))
 
 
-def schedule(wishes: dict[CentreGroup, PollDemand], seconds_ago: float | None, slots: int = 5) -> PollSchedule:
+def schedule(demands: dict[CentreGroup, PollDemand], seconds_ago: float | None, slots: int = 5) -> PollSchedule:
     """Every poll of these centres answered so long ago."""
     made = PollSchedule()
-    made.wish(wishes, NOW)
+    made.set_demands(demands, NOW)
     if seconds_ago is not None:
-        for poll in polls(wishes):
+        for poll in polls(demands):
             made.learn(poll, seen(NOW - timedelta(seconds=seconds_ago), slots))
     return made
 
 
-def polls(wishes: dict[CentreGroup, PollDemand], days: int = 56) -> list[Poll]:
+def polls(demands: dict[CentreGroup, PollDemand], days: int = 56) -> list[Poll]:
     return [
         Poll(TODAY + timedelta(days=n), centre_id, category, one.department)
-        for (centre_id, category), one in wishes.items()
+        for (centre_id, category), one in demands.items()
         for n in range(days)
     ]
 
@@ -67,18 +67,18 @@ def seen(at: datetime, slots: int = 5) -> PollRecord:
 
 
 def test_nothing_is_polled_while_it_is_quite_fresh() -> None:
-    wishes, soonest = {("c1", "B"): wish(PollReason.FAVOURITE)}, SOONEST * OLD_AFTER[PollReason.FAVOURITE]
-    assert schedule(wishes, soonest - 1).next(NOW, tokens("s1"), 99) == []
-    assert len(schedule(wishes, soonest).next(NOW, tokens("s1"), 99)) == 56
+    demands, soonest = {("c1", "B"): demand(PollReason.FAVOURITE)}, SOONEST * OLD_AFTER[PollReason.FAVOURITE]
+    assert schedule(demands, soonest - 1).next(NOW, tokens("s1"), 99) == []
+    assert len(schedule(demands, soonest).next(NOW, tokens("s1"), 99)) == 56
 
 
 def test_the_latest_by_the_largest_factor_comes_first() -> None:
-    wishes = {
-        ("rest", "B"): wish(),
-        ("favourite", "B"): wish(PollReason.FAVOURITE),
-        ("saved", "B"): wish(PollReason.SAVED),
+    demands = {
+        ("rest", "B"): demand(),
+        ("favourite", "B"): demand(PollReason.FAVOURITE),
+        ("saved", "B"): demand(PollReason.SAVED),
     }
-    made = schedule(wishes, 1900)  # 1.06 times too old at home, 7.9 times for the others
+    made = schedule(demands, 1900)  # 1.06 times too old at home, 7.9 times for the others
     made.watch([PlaceInterest("s1", "91", "B", TODAY, TODAY, ("rest",))], NOW)
     chosen = [made.why(poll) for _, poll in made.next(NOW, tokens("s1"), 3 * 56)]
     assert chosen[0] is PollReason.WATCHED
@@ -87,8 +87,8 @@ def test_the_latest_by_the_largest_factor_comes_first() -> None:
 
 
 def test_what_people_watch_is_soon_old_only_while_they_watch_and_where() -> None:
-    wishes = {("c1", "B"): wish(), ("c2", "B"): wish()}
-    made, payers = schedule(wishes, 61), tokens("s1", "s2")
+    demands = {("c1", "B"): demand(), ("c2", "B"): demand()}
+    made, payers = schedule(demands, 61), tokens("s1", "s2")
     day = date(2026, 12, 9)
     watched = Poll(day, "c2", "B", "91")
     made.watch([PlaceInterest("s2", "91", "B", day, day, ("c2",))], NOW)
@@ -98,20 +98,20 @@ def test_what_people_watch_is_soon_old_only_while_they_watch_and_where() -> None
 
 
 def test_empty_days_and_days_off_stay_fresh_for_longer() -> None:
-    wishes = {("c1", "B"): wish(PollReason.FAVOURITE)}
+    demands = {("c1", "B"): demand(PollReason.FAVOURITE)}
     ago = SOONEST * EMPTY_FACTOR * OLD_AFTER[PollReason.FAVOURITE]
-    assert schedule(wishes, ago - 1, slots=0).next(NOW, tokens("s1"), 99) == []
-    chosen = {poll.day for _, poll in schedule(wishes, ago, slots=0).next(NOW, tokens("s1"), 99)}
-    assert chosen == {poll.day for poll in polls(wishes) if is_working_day(poll.day, "91")}
+    assert schedule(demands, ago - 1, slots=0).next(NOW, tokens("s1"), 99) == []
+    chosen = {poll.day for _, poll in schedule(demands, ago, slots=0).next(NOW, tokens("s1"), 99)}
+    assert chosen == {poll.day for poll in polls(demands) if is_working_day(poll.day, "91")}
 
 
 @pytest.mark.parametrize(("weekday", "denser"), [(0, True), (1, True), (2, False)])
 def test_working_days_are_polled_ten_times_as_often_around_publication(weekday: int, denser: bool) -> None:  # noqa: FBT001
-    wishes = {("c1", "B"): wish(PollReason.FAVOURITE)}
+    demands = {("c1", "B"): demand(PollReason.FAVOURITE)}
     monday = datetime(2026, 11, 30, 14, 1, tzinfo=UTC)  # 15:01 in Paris
     made = PollSchedule({("91", "B"): Publication(900, weekday)})
-    made.wish(wishes, monday)
-    for poll in polls(wishes, 63):
+    made.set_demands(demands, monday)
+    for poll in polls(demands, 63):
         made.learn(poll, seen(monday - timedelta(seconds=31), 0))
     chosen = {poll.day for _, poll in made.next(monday, tokens("s1"), 99)}
     assert bool(chosen) is denser
@@ -134,8 +134,8 @@ def test_publication_is_by_the_departments_own_clock(at: datetime, near: bool) -
 
 
 def test_a_poll_under_way_is_not_chosen_again_and_a_failed_one_rests() -> None:
-    wishes = {("c1", "B"): wish()}
-    made, payers = schedule(wishes, None), tokens("s1")
+    demands = {("c1", "B"): demand()}
+    made, payers = schedule(demands, None), tokens("s1")
     first = made.next(NOW, payers, 1)
     assert first[0][1] not in {poll for _, poll in made.next(NOW, payers, 99)}
     made.ended(first[0][1], NOW)
@@ -144,16 +144,16 @@ def test_a_poll_under_way_is_not_chosen_again_and_a_failed_one_rests() -> None:
 
 
 def test_a_poll_that_nobody_can_pay_waits_without_holding_up_others() -> None:
-    wishes = {("c1", "B"): wish(PollReason.FAVOURITE, "poor"), ("c2", "B"): wish(PollReason.REST, "s1")}
-    made = schedule(wishes, 7300)
+    demands = {("c1", "B"): demand(PollReason.FAVOURITE, "poor"), ("c2", "B"): demand(PollReason.REST, "s1")}
+    made = schedule(demands, 7300)
     chosen = made.next(NOW, tokens("s1"), 99)
     assert {(payer, poll.centre_id) for payer, poll in chosen} == {("s1", "c2")}
 
 
 def test_what_nobody_wants_any_more_is_forgotten_and_days_move_on() -> None:
-    wishes = {("c1", "B"): wish(), ("c2", "B"): wish()}
-    made = schedule(wishes, 7300)
-    made.wish({("c2", "B"): wish()}, NOW + timedelta(days=1))
+    demands = {("c1", "B"): demand(), ("c2", "B"): demand()}
+    made = schedule(demands, 7300)
+    made.set_demands({("c2", "B"): demand()}, NOW + timedelta(days=1))
     chosen = [poll for _, poll in made.next(NOW + timedelta(days=1), tokens("s1"), 999)]
     assert {poll.centre_id for poll in chosen} == {"c2"}
     assert min(poll.day for poll in chosen) == TODAY + timedelta(days=1)
@@ -163,8 +163,8 @@ def test_what_nobody_wants_any_more_is_forgotten_and_days_move_on() -> None:
 def test_a_favourite_comes_before_a_saved_search_and_that_before_being_at_home() -> None:
     centres = {("91", "B"): [Centre(f"c{n}", "C", "91", 48.0 + n, 2.0) for n in range(3)]}
     saved = [("s2", Scope("B", "91", "", 150), 48.0, 2.0), ("gone", Scope("B", "91"), None, None)]
-    wishes = poll_demands_of(centres, {"s1": "91", "s2": "33"}, [("s1", "B", "c0"), ("gone", "B", "c2")], saved, [])
-    assert {centre: (one.why, sorted(one.payers)) for (centre, _), one in wishes.items()} == {
+    demands = poll_demands_of(centres, {"s1": "91", "s2": "33"}, [("s1", "B", "c0"), ("gone", "B", "c2")], saved, [])
+    assert {centre: (one.why, sorted(one.payers)) for (centre, _), one in demands.items()} == {
         "c0": (PollReason.FAVOURITE, ["s1", "s2"]),
         "c1": (PollReason.SAVED, ["s1", "s2"]),
         "c2": (PollReason.REST, ["s1"]),
@@ -224,14 +224,14 @@ def test_unknown_tokens_are_asked_about_once_and_the_unconnected_not_for_a_while
 def test_a_round_for_a_thousand_schools_is_planned_in_far_less_than_a_tenth_of_a_second() -> None:
     dice = Random(5)  # noqa: S311 - a world that repeats
     schools = [f"s{n}" for n in range(1000)]
-    wishes = {
-        (f"c{n}", category): wish(
+    demands = {
+        (f"c{n}", category): demand(
             dice.choice(list(PollReason)[1:]), *dice.sample(schools, 12), department=f"{10 + n % 80}"
         )
         for n in range(300)
         for category in ("B", "A")
     }
-    made, payers = schedule(wishes, 4000), tokens(*schools, calls=210)
+    made, payers = schedule(demands, 4000), tokens(*schools, calls=210)
     interests = [
         PlaceInterest(one, f"{10 + n % 80}", "B", TODAY, TODAY + timedelta(days=28))
         for n, one in enumerate(schools[:150])

@@ -84,11 +84,11 @@ class ByPollSchedule:
     """The service's own planner."""
 
     def __init__(self, world: World) -> None:
-        """The wishes of `world` are known from the start."""
+        """The demands of `world` are known from the start."""
         self._world, self._tokens = world, Tokens()
         self._schedule = PollSchedule(world.publications)
-        wishes = poll_demands_of(world.offers, world.homes, world.favourites, world.saved, [])
-        self._schedule.wish(wishes, BEGINS)
+        demands = poll_demands_of(world.offers, world.homes, world.favourites, world.saved, [])
+        self._schedule.set_demands(demands, BEGINS)
 
     def choose(self, at: float, interests: Sequence[PlaceInterest], budget: Purse, most: int) -> list[tuple[str, Poll]]:
         """As `mirror.planner.Planner.round` does it."""
@@ -242,8 +242,8 @@ class Classes:
 
     def __init__(self, world: World) -> None:
         """Whoever is not connected counts as well."""
-        wishes = poll_demands_of(world.offers, world.homes, world.favourites, world.saved, [])
-        self._why = {place: wishes[place[0], place[1]].why for place in world.slots if (place[0], place[1]) in wishes}
+        demands = poll_demands_of(world.offers, world.homes, world.favourites, world.saved, [])
+        self._why = {place: demands[place[0], place[1]].why for place in world.slots if (place[0], place[1]) in demands}
         self._by_department: dict[tuple[str, str], list[str]] = {
             place: [centre.id for centre in centres] for place, centres in world.offers.items()
         }

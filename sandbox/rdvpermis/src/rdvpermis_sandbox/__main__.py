@@ -13,7 +13,7 @@ from rdvpermis_sandbox.app import Sandbox
 
 
 def main() -> int:
-    """Serve; 0 at the end."""
+    """Serve on the configured address until SIGTERM; returns the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stdout)
     chosen = settings.read(os.environ)
     sandbox = Sandbox(chosen, lambda: datetime.now(UTC), lambda: secrets.token_urlsafe(32))

@@ -39,5 +39,5 @@ class Limits:
         return {"Retry-After": str(max(1, ceil((free - now).total_seconds())))}
 
     def clear(self) -> None:
-        """Forget all calls."""
+        """Forget every call that was counted."""
         self._calls.clear()

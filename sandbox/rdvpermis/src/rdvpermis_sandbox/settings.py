@@ -22,7 +22,7 @@ class Settings:
 
     @property
     def issuer(self) -> str:
-        """The realm's address."""
+        """URL of the realm: the `iss` of its tokens."""
         return f"{self.public_url}/realms/formation"
 
 

@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def new_token() -> str:
-    """256 random bits, URL-safe."""
+    """256 random bits as URL-safe text, for a private calendar's address."""
     return secrets.token_urlsafe(32)
 
 

@@ -87,7 +87,7 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         return pb.CreateFeedResponse(token=token)
 
     async def RevokeFeed(self, request: pb.RevokeFeedRequest, context: Any) -> pb.RevokeFeedResponse:
-        """End a trainer's private address."""
+        """End a trainer's private calendar address. NOT_FOUND: the trainer has none."""
         who, trainer_id = caller().school(), word(request.trainer_id, "trainer_id")
         async with transaction(self._engine) as tx:
             if not await queries.revoke_feed(tx, who.school_id, trainer_id):

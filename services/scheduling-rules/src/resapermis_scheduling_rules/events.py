@@ -42,7 +42,7 @@ def person(who: Principal) -> Actor:
 
 
 def did(who: Principal, action: str, object_kind: str, object_id: str, facts: Mapping[str, str]) -> Record:
-    """A person of the school did something to it."""
+    """A record of what a person did for their school."""
     return Record(
         actor=person(who),
         action=action,
@@ -55,7 +55,7 @@ def did(who: Principal, action: str, object_kind: str, object_id: str, facts: Ma
 
 
 def happened(school_id: str, action: str, object_kind: str, object_id: str, facts: Mapping[str, str]) -> Record:
-    """Something followed by itself."""
+    """A record of what this service did by itself, on behalf of a school."""
     return Record(
         actor=Actor(kind=Actor.KIND_SYSTEM, id=SYSTEM, on_behalf_of=school_id),
         action=action,

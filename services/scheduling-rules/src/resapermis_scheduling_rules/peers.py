@@ -50,7 +50,7 @@ def reason(failure: Failure) -> str:
 
 
 class TtlCache(Generic[V]):
-    """Values remembered for a few seconds; the whole is dropped rather than grow without end."""
+    """A cache whose entries last a few seconds; full, it is emptied whole."""
 
     def __init__(self, now: Clock, seconds: float) -> None:
         """`seconds` is how late a change elsewhere may be seen here."""
@@ -104,7 +104,7 @@ class SingleFlight:
         return self._shared(key, quietly)
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel all runs under way and wait for their end."""
         tasks = list(self._in_flight.values())
         for task in tasks:
             task.cancel()

@@ -49,14 +49,14 @@ class SchedulingServicer(SchedulingServiceServicer):
     async def ListFavouriteCentres(
         self, request: pb.ListFavouriteCentresRequest, context: Any
     ) -> pb.ListFavouriteCentresResponse:
-        """Favourite centres, as RdvPermis keeps them."""
+        """The school's favourite centres, as RdvPermis keeps them and as of when."""
         del context
         return await self._favourites.get(poll_now=request.poll_now)
 
     async def SetFavouriteCentres(
         self, request: pb.SetFavouriteCentresRequest, context: Any
     ) -> pb.SetFavouriteCentresResponse:
-        """Choose favourites at RdvPermis, then here."""
+        """Set a category's favourites at RdvPermis, then here; refused there, nothing changes here."""
         del context
         return await self._favourites.choose(request)
 

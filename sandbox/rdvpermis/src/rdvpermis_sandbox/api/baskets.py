@@ -14,7 +14,7 @@ from rdvpermis_sandbox.domain.state import State
 
 
 def router(state: State, admit: Callable[[Request], Any]) -> APIRouter:  # noqa: C901 - their table
-    """Baskets of the calling school."""
+    """Routes under /paniers: open, fill, name, validate, drop; baskets of the calling school alone."""
     routes = APIRouter(prefix=BASE, tags=["paniers"])
     who = Annotated[Caller, Depends(admit)]
 

@@ -14,7 +14,7 @@ from rdvpermis_sandbox.domain.state import State
 
 
 def router(state: State, admit: Callable[[Request], Any]) -> APIRouter:  # noqa: C901 - their table
-    """Bookings of the calling school."""
+    """Routes on exams, thresholds, replacements and trainers of the calling school."""
     routes = APIRouter(prefix=BASE, tags=["examens"])
     who = Annotated[Caller, Depends(admit)]
     group_query = Annotated[str, Query(alias="groupe-permis")]

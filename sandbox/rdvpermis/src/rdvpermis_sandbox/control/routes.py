@@ -33,7 +33,7 @@ from rdvpermis_sandbox.limits import Limits
 
 
 def router(state: State, tokens: Tokens, clock: Clock, faults: Faults, limits: Limits, rivals: Rivals) -> APIRouter:  # noqa: C901, PLR0915 - a list of switches
-    """All switches."""
+    """Every route under /control: clock, faults, rivals, slots, results, mandates, limits, state."""
     routes = APIRouter(prefix="/control", tags=["control"])
 
     def slot_of(slot_id: str) -> Slot:

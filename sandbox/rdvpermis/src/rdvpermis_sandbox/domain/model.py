@@ -29,7 +29,7 @@ class Department:
 
 @dataclass(frozen=True, slots=True)
 class Centre:
-    """An exam centre."""
+    """An exam centre of a department, with its coordinates."""
 
     id: str
     name: str
@@ -159,7 +159,7 @@ class Penalty:
 
 @dataclass(slots=True)
 class Result:
-    """An exam's published outcome."""
+    """How an exam went, once published: passed or not, points of 31."""
 
     exam: str
     group: str

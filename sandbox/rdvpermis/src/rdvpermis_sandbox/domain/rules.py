@@ -150,7 +150,7 @@ def add_slot(state: State, basket: Basket, slot_id: str, now: datetime) -> None:
 
 
 def remove_slot(state: State, basket: Basket, slot_id: str) -> None:
-    """Give one line back."""
+    """Take one slot out of a basket and free it; Refused where the basket does not have it."""
     if slot_id not in basket.lines:
         raise Refused("CRENEAU_PAS_DANS_LE_PANIER")
     state.unhold(basket, slot_id)
@@ -209,7 +209,7 @@ def _judge_line(state: State, slot: Slot, candidate_id: str | None, school: Scho
 
 
 def book(state: State, slot: Slot, school_id: str, candidate_id: str | None, now: datetime) -> Exam:
-    """Store a booking; judged before."""
+    """Store a booking that was judged before, and return it."""
     exam = Exam(state.new_id("ex"), slot.id, school_id, candidate_id, "PROGRAMME", now)
     state.truth.exams[exam.id] = exam
     state.note_exam(exam)
@@ -218,7 +218,7 @@ def book(state: State, slot: Slot, school_id: str, candidate_id: str | None, now
 
 
 def exam_of(state: State, exam_id: str, employee: Employee) -> tuple[Exam, Slot]:
-    """A booking of the asking school."""
+    """A booking of the employee's school with its slot; Refused EXAMEN_INCONNU, ACTION_INTERDITE (another school's)."""
     exam = state.truth.exams.get(exam_id)
     if exam is None:
         raise Refused("EXAMEN_INCONNU")
@@ -317,7 +317,7 @@ def ask_mandate(
 
 
 def new_mandate(state: State, candidate: str, school: str, group: str, begin: str, now: datetime) -> Mandate:
-    """Store a mandate, waiting or accepted."""
+    """Store a mandate in the state `begin`: EN_ATTENTE, or ACCEPTE at once."""
     made = Mandate(state.new_id("ma"), candidate, school, group, begin, now)
     state.truth.mandates[made.id] = made
     state.note_mandate(made)

@@ -120,7 +120,7 @@ class State:
         return self.world.schools[school_id]
 
     def fte(self, school_id: str) -> float | None:
-        """Declared trainers, as declared last."""
+        """Full-time trainers as last declared, else as seeded; None where nothing was ever declared."""
         return self.truth.declared.get(school_id, self.world.schools[school_id].fte)
 
     def slot(self, slot_id: str, now: datetime) -> Slot:
@@ -146,7 +146,7 @@ class State:
         return slot.id in self.booked or slot.id in self.held or self.taken_elsewhere(slot)
 
     def taken_elsewhere(self, slot: Slot) -> bool:
-        """Taken in the seed."""
+        """Whether the seed has it taken; never one that was published through control."""
         if slot.id in self.truth.extra_slots:
             return False
         return seed.seeded_taken(slot, self.number)
@@ -163,7 +163,7 @@ class State:
             yield exam, self.world.slots[exam.slot]
 
     def baskets(self, school_id: str) -> list[Basket]:
-        """A school's open baskets."""
+        """The school's baskets that have not run out."""
         return [basket for basket in self.truth.baskets.values() if basket.school == school_id]
 
     def month_count(self, school_id: str, group: str, month: tuple[int, int]) -> int:

@@ -24,7 +24,7 @@ NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 def discovery(issuer: str) -> dict[str, Any]:
-    """OpenID Connect Discovery 1.0."""
+    """The discovery document of OpenID Connect Discovery 1.0 for this issuer."""
     base = f"{issuer}/protocol/openid-connect"
     return {
         "issuer": issuer,
@@ -60,7 +60,7 @@ def discovery(issuer: str) -> dict[str, Any]:
 
 
 def router(settings: Settings, state: State, tokens: Tokens, clock: Clock) -> APIRouter:  # noqa: C901, PLR0915 - a list of endpoints
-    """Every endpoint of the realm."""
+    """Routes of the realm: discovery, keys, authorization, token, userinfo, revocation, sign-out."""
     routes = APIRouter(tags=["connexion"])
 
     def back(asked: dict[str, str], answer: dict[str, str]) -> RedirectResponse:

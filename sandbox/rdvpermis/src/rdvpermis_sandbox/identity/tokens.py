@@ -59,12 +59,12 @@ class Tokens:
         return self._keys[private["kid"]]
 
     def jwks(self) -> dict[str, Any]:
-        """The public keys."""
+        """The public keys (RFC 7517) by which our JWTs verify, those rotated out too unless dropped."""
         published = (self._key(each).as_dict(private=False) for each in self.state.truth.keys)
         return {"keys": [{**each, "use": "sig", "alg": "RS256"} for each in published]}
 
     def sign(self, claims: dict[str, Any], kind: str) -> str:
-        """A JWT by the newest key."""
+        """A JWT (RS256) of these claims by the newest key; `kind` is its `typ`."""
         private = self.state.truth.keys[0]
         return jwt.encode({"alg": "RS256", "kid": private["kid"], "typ": kind}, claims, self._key(private))
 
@@ -85,7 +85,7 @@ class Tokens:
         return cookie
 
     def session(self, cookie: str | None, now: datetime) -> Session | None:
-        """The live session of a cookie."""
+        """The session that a cookie opens; None when it is unknown or has ended."""
         found = self.state.truth.sessions.get(cookie or "")
         return found if found and found.expires > now else None
 
@@ -219,7 +219,7 @@ class Tokens:
 
 
 def person(employee: Employee) -> dict[str, str]:
-    """The claims that name a person."""
+    """The name claims (OpenID Connect Core 5.1) of an employee."""
     return {
         "given_name": employee.first_name,
         "family_name": employee.last_name,

@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class UnavailabilityCommands:
-    """Commands of a school on who is not free."""
+    """Commands of a school on unavailability: declare, take back, import; and what is done for it unasked."""
 
     engine: AsyncEngine
     outbox: Outbox
@@ -134,7 +134,7 @@ class UnavailabilityCommands:
         return len(read.spans), read.left_out
 
     async def extend_recurrences(self) -> None:
-        """Write recurrences and imports on, so that a year lies ahead; what cannot be read any more is left as it is."""
+        """Expand recurrences and imports again, so that a year lies ahead; one that cannot be read stays as it is."""
         now = self.now()
         async with transaction(self.engine) as tx:
             waiting = await queries.due_to_extend(tx, now + EXTENDED_BELOW, A_ROUND)
@@ -173,13 +173,13 @@ def _widest(rows: Sequence[Parameter]) -> timedelta:
 
 
 async def conflicts_of_unavailability(tx: Tx, school_id: str, kept_id: str, now: datetime) -> list[ConflictingBooking]:
-    """Bookings to come that an unavailability meets, one word each."""
+    """Bookings to come that conflict with one unavailability: one entry a booking and kind of resource."""
     rows = await parameter_queries.parameters_in_force(tx, now)
     return _meeting(await queries.bookings_near_unavailability(tx, school_id, kept_id, _widest(rows), now), rows)
 
 
 async def conflicts_of_bookings(tx: Tx, booked: Mapping[str, str], now: datetime) -> list[ConflictingBooking]:
-    """Of bookings that were just written (line to school), those to come that meet what is declared, one word each."""
+    """Conflicts of bookings that were just written (line to school): one entry a booking and kind of resource."""
     await queries.lock_schools(tx, booked.values())
     rows = await parameter_queries.parameters_in_force(tx, now)
     return _meeting(await queries.bookings_near_unavailabilities(tx, list(booked), _widest(rows), now), rows)

@@ -20,7 +20,7 @@ REFRESH = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """A booking that a trainer accompanies."""
+    """A trainer's booking as their calendar shows it: hours, category and centre, never the candidate."""
 
     line_id: str
     category: str

@@ -139,7 +139,7 @@ _WRITE = sa.text(
 
 
 async def write(tx: Tx, kept_id: str, school_id: str, subject: Subject, spans: Sequence[Span]) -> None:
-    """Write occurrences; what stands already stays."""
+    """Insert occurrences of an unavailability; one with the same times stays as it is."""
     if spans:
         times = {"since": [since for since, _ in spans], "until": [until for _, until in spans]}
         await tx.execute(_WRITE, {"id": kept_id, **_subject(school_id, subject), **times})
@@ -295,7 +295,7 @@ async def revoke_feed(tx: Tx, school_id: str, trainer_id: str) -> bool:
 
 
 async def feed_owner(tx: Tx, token_hash: bytes) -> tuple[str, str] | None:
-    """School and trainer behind an address."""
+    """(school id, trainer id) of the address whose token has this hash; None when it has ended."""
     statement = sa.select(feeds.c.school_id, feeds.c.trainer_id).where(feeds.c.token_hash == token_hash)
     row = (await tx.execute(statement)).one_or_none()
     return None if row is None else (row.school_id, row.trainer_id)

@@ -36,7 +36,7 @@ class DeclaredUnavailability:
     time_zone: str
 
     def calendar(self) -> bytes:
-        """As iCalendar, to be written out like an imported one."""
+        """As iCalendar, so that it is expanded like an imported one."""
         zone = ZoneInfo(self.time_zone)
         starts, ends = (f"{at.astimezone(zone):%Y%m%dT%H%M%S}" for at in (self.starts_at, self.ends_at))
         lines = [
@@ -56,7 +56,7 @@ class DeclaredUnavailability:
 
 @dataclass(frozen=True, slots=True)
 class ConflictingBooking:
-    """A booking to come, and one time near it at which something of it is not free."""
+    """A booking to come, and one time near it at which somebody or something it needs is not free."""
 
     line_id: str
     school_id: str
@@ -77,7 +77,7 @@ class ConflictingBooking:
 
 
 def first_conflicts(met: Sequence[ConflictingBooking]) -> list[ConflictingBooking]:
-    """One word a booking and whose time it is, however often they meet; in the order of the exams."""
+    """One conflict for each booking and kind of resource, the earliest; in the order of the exams."""
     found: dict[tuple[str, ResourceKind], ConflictingBooking] = {}
     for one in sorted(met, key=lambda each: (each.starts_at, each.line_id, each.whose, each.span)):
         found.setdefault((one.line_id, one.whose), one)

@@ -14,7 +14,7 @@ from resapermis_scheduling_rules.domain.slots import Point, Slot
 
 
 class ResourceKind(StrEnum):
-    """Whose time it is that a conflict is about."""
+    """The kinds of persons and things that an exam needs free at its hour."""
 
     CANDIDATE = "candidate"
     TRAINER = "trainer"
@@ -23,7 +23,7 @@ class ResourceKind(StrEnum):
 
 
 class OccupationCause(StrEnum):
-    """What occupies them: a declared or imported unavailability, or another booking."""
+    """Why a resource is occupied: a declared or imported unavailability, or another booking."""
 
     UNAVAILABLE = "unavailable"
     BOOKING = "booking"
@@ -31,7 +31,7 @@ class OccupationCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Occupation:
-    """A time at which somebody or something is occupied."""
+    """A span in which one resource is occupied; `centre_id` and `point` of a booking alone."""
 
     whose: ResourceKind
     what: OccupationCause
@@ -109,7 +109,7 @@ class CountedLine:
 
 @dataclass(frozen=True, slots=True)
 class LineResources:
-    """Whom and what a line would occupy, and when."""
+    """Candidate, trainer and vehicle that a line would occupy, and the slot that says when."""
 
     slot: Slot
     candidate_id: str = ""

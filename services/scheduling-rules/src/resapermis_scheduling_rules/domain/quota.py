@@ -10,7 +10,7 @@ from resapermis_scheduling_rules.domain.parameters import Parameters
 
 @dataclass(frozen=True, slots=True)
 class ThresholdKey:
-    """What a threshold counts by."""
+    """What a threshold counts by: the centre's department, the exam's month, the category group."""
 
     department: str
     month: str

@@ -43,7 +43,7 @@ def status_of(word: str) -> Status:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A place on earth, in degrees."""
+    """A place on earth: latitude and longitude in degrees."""
 
     latitude: float
     longitude: float
@@ -51,7 +51,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Centre:
-    """An exam centre."""
+    """An exam centre as RdvPermis lists it; coordinates may be missing."""
 
     id: str
     name: str
@@ -61,7 +61,7 @@ class Centre:
 
     @property
     def point(self) -> Point | None:
-        """Where it is, where known."""
+        """Its coordinates; None where RdvPermis gives none."""
         return None if self.latitude is None or self.longitude is None else Point(self.latitude, self.longitude)
 
 
@@ -125,5 +125,5 @@ class School:
 
     @property
     def point(self) -> Point | None:
-        """Where it is, where known."""
+        """Its coordinates; None where RdvPermis gives none."""
         return None if self.latitude is None or self.longitude is None else Point(self.latitude, self.longitude)

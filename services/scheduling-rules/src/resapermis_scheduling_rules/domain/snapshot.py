@@ -28,7 +28,7 @@ class Purpose(StrEnum):
 
     @property
     def changes(self) -> bool:
-        """Whether it changes a booking."""
+        """Whether it changes a booking that exists: replaces its candidate, swaps or cancels it."""
         return self in {Purpose.REPLACE, Purpose.SWAP, Purpose.CANCEL}
 
     @property

@@ -14,7 +14,7 @@ Rule = Callable[[EvaluationSnapshot], Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Verdicts on one slot or line."""
+    """What all rules answer about one slot, line or action: each verdict, and whether all allow."""
 
     allowed: bool
     verdicts: Sequence[Verdict]
@@ -27,25 +27,25 @@ def _all(verdicts: Sequence[Verdict]) -> bool:
 
 
 def slot(snapshot: EvaluationSnapshot) -> Judgement:
-    """Judge a slot in a search, where nobody is named yet."""
+    """The SLOT_RULES' verdicts on a slot in a search, where nobody is named; with when it opens."""
     verdicts = [rule(snapshot) for rule in SLOT_RULES]
     return Judgement(_all(verdicts), verdicts, opens_at(snapshot, verdicts, SLOT_RULES))
 
 
 def line(snapshot: EvaluationSnapshot) -> Judgement:
-    """Judge a line of an action."""
+    """The LINE_RULES' verdicts on a line of an action."""
     verdicts = [rule(snapshot) for rule in LINE_RULES]
     return Judgement(_all(verdicts), verdicts)
 
 
 def explained(snapshot: EvaluationSnapshot) -> Judgement:
-    """Judge a line, and find when it opens by itself."""
+    """As `line`, with the moment at which it opens by time alone."""
     judged = line(snapshot)
     return Judgement(judged.allowed, judged.verdicts, opens_at(snapshot, judged.verdicts, LINE_RULES))
 
 
 def action(asked: Action) -> Judgement:
-    """Judge an action as a whole."""
+    """The ACTION_RULES' verdicts on an action as a whole (R-GROUP, R-BASKET and the like)."""
     verdicts = [rule(asked) for rule in ACTION_RULES]
     return Judgement(_all(verdicts), verdicts)
 

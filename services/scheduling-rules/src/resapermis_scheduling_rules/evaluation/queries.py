@@ -117,7 +117,7 @@ SELECT ARRAY({STANDINGS}) AS standings,
 
 
 class Line(NamedTuple):
-    """What of a line of an action is looked up; empty where nobody is named."""
+    """What is looked up for a line of an action: ids, empty where nobody is named."""
 
     slot_id: str
     candidate_id: str = ""
@@ -127,7 +127,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AskedAction:
-    """An action of a school, at a moment."""
+    """A booking action to look facts up for: its school, its lines, the moment it is judged at."""
 
     school_id: str
     lines: Sequence[Line]
@@ -139,7 +139,7 @@ class AskedAction:
 
 @dataclass(slots=True)
 class ActionFacts:
-    """What the statement found about an action."""
+    """What is known about one action; lines are referred to by their place in it."""
 
     standing: SchoolStanding | None = None
     """Of the school; None where it was never seen."""

@@ -20,7 +20,7 @@ OF_A_RESULT = (Reason.PASSED, Reason.FAILURE, Reason.ABSENCE, Reason.RESULT_PEND
 
 @dataclass(frozen=True, slots=True)
 class RestrictionSubject:
-    """Whom a restriction concerns: a school's candidate in a category group."""
+    """Whose restriction: a school's candidate in a category group."""
 
     school_id: str
     candidate_id: str
@@ -38,7 +38,7 @@ class PublishedRestriction:
 
 @dataclass(frozen=True, slots=True)
 class KeptRestriction:
-    """A restriction as kept, with how far its waiver is."""
+    """A restriction as stored; `proposed_by` and `approved_by` are the accounts of its waiver, "" for nobody yet."""
 
     whom: RestrictionSubject
     restriction: Restriction

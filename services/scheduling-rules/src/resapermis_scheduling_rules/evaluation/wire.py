@@ -78,12 +78,12 @@ def changeable_of(line: pb.EvaluateLine) -> bool | None:
 
 
 def usage_of(usage: Iterable[pb.Usage]) -> dict[ThresholdKey, int]:
-    """Read what basket counts."""
+    """Slots taken by threshold, as basket counts them."""
     return {ThresholdKey(one.department, one.month, one.category): one.taken for one in usage}
 
 
 def held_of(usage: Iterable[pb.Usage]) -> dict[ThresholdKey, int]:
-    """Read how much of it is held and not booked yet."""
+    """Slots held and not booked yet by threshold, as basket counts them."""
     return {ThresholdKey(one.department, one.month, one.category): one.held for one in usage}
 
 

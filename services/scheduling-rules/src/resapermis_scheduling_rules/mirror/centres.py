@@ -80,7 +80,7 @@ async def categories_of(tx: Tx, department: str) -> list[str]:
 
 
 async def all_offers(tx: Tx) -> dict[tuple[str, str], list[Centre]]:
-    """Known open centres, by (department, category)."""
+    """Open centres by (department, category), as RdvPermis last listed them."""
     statement = (
         sa.select(*centres.c, offers.c.category)
         .join(offers, offers.c.centre_id == centres.c.id)
@@ -94,7 +94,7 @@ async def all_offers(tx: Tx) -> dict[tuple[str, str], list[Centre]]:
 
 
 async def all_centres(tx: Tx) -> dict[str, Centre]:
-    """Every centre ever seen, by id."""
+    """Every centre that was ever listed, closed ones too, by id."""
     return {row.id: Centre(*row) for row in await tx.execute(sa.select(centres))}
 
 

@@ -15,7 +15,7 @@ FLAPPING = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class PolledSlot:
-    """A slot as one poll brought it."""
+    """A slot as RdvPermis answered in one poll; `word` is its statutDeReservation, verbatim."""
 
     id: str
     starts_at: datetime
@@ -27,13 +27,13 @@ class PolledSlot:
 
     @property
     def status(self) -> Status:
-        """As seen by the school that polled."""
+        """What `word` means for the school that polled; others may see the slot differently."""
         return status_of(self.word)
 
 
 @dataclass(frozen=True, slots=True)
 class MirroredSlot:
-    """What the mirror holds of a slot, for everyone."""
+    """A slot as the mirror stores it, for every school; `holder` is the school of ours that has it."""
 
     status: Status
     starts_at: datetime

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 WATCHED = timedelta(minutes=10)
 """How long what a person looked at is polled for them."""
-WISHES_STAND = timedelta(seconds=30)
+DEMANDS_STAND = timedelta(seconds=30)
 """How long favourites, saved searches and centres may be old here."""
 ASKED_A_ROUND = 20
 """Tokens asked about at once; the rest comes with the next round."""
@@ -67,7 +67,7 @@ class PollPlanner:
         self._engine, self._egress, self._poller, self._now, self._most = engine, egress, poller, now, most
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._schedule, self._tokens = PollSchedule(), Tokens()
-        self._wished_at: datetime | None = None
+        self._demands_read_at: datetime | None = None
         self._read_until: datetime | None = None
         self._seen_places: set[tuple[str, str]] = set()
         self._down_until: datetime | None = None
@@ -91,11 +91,11 @@ class PollPlanner:
         async with transaction(self._reader) as tx:
             interests = await queries.interests_since(tx, now - WATCHED)
         places = {(one.department, one.category) for one in interests}
-        stale = self._wished_at is None or not self._wished_at <= now < self._wished_at + WISHES_STAND
+        stale = self._demands_read_at is None or not self._demands_read_at <= now < self._demands_read_at + DEMANDS_STAND
         if stale or not places <= self._seen_places:
             before = set(self._schedule.places)
-            await self._wish(interests, now)
-            self._wished_at, self._seen_places = now, places
+            await self._set_demands(interests, now)
+            self._demands_read_at, self._seen_places = now, places
             if not set(self._schedule.places) <= before:
                 self._read_until = None  # of new centres, also what was seen long ago counts
         self._schedule.watch(interests, now)
@@ -105,11 +105,11 @@ class PollPlanner:
             self._schedule.learn(poll, seen)
         self._read_until = now - OVERLAP
 
-    async def _wish(self, interests: Sequence[PlaceInterest], now: datetime) -> None:
-        wishes, self._schedule.publications = await self._wanted(interests, now)
-        self._schedule.wish(wishes, now)
+    async def _set_demands(self, interests: Sequence[PlaceInterest], now: datetime) -> None:
+        demands, self._schedule.publications = await self._wanted(interests, now)
+        self._schedule.set_demands(demands, now)
         for why in PollReason:
-            LATEST.labels(why.name.lower()).set(sum(wish.why is why for wish in wishes.values()))
+            LATEST.labels(why.name.lower()).set(sum(demand.why is why for demand in demands.values()))
 
     async def _ask_tokens(self, now: datetime) -> bool:
         """Ask egress about tokens that somebody needed and nobody knew; True when there were any."""

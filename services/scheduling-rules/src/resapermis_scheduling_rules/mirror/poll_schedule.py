@@ -1,4 +1,4 @@
-"""Which poll is the latest, of all that somebody wants. Pure: wishes, answers and times are arguments.
+"""Which poll is the latest, of all that somebody wants. Pure: demands, answers and times are arguments.
 
 Every poll has a time after which its answer is old: short while a person looks at it, longer for favourites and saved
 searches, half an hour for the rest. The next poll is always the one that is late by the largest factor, so that under any
@@ -19,7 +19,7 @@ from resapermis_scheduling_rules.mirror.tokens import Tokens
 
 
 class PollReason(IntEnum):
-    """For whom a poll is wanted, the most urgent first."""
+    """For whom a poll is wanted, the most urgent first; OLD_AFTER says how soon each is old."""
 
     WATCHED = 0
     FAVOURITE = 1
@@ -51,7 +51,7 @@ CentreGroup = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class PollDemand:
-    """Why a centre is polled on all days, and whose tokens may pay."""
+    """That a centre is to be polled on all days: for whom, and whose tokens may pay."""
 
     department: str
     why: PollReason
@@ -114,7 +114,7 @@ class PollSchedule:
 
     publications: Mapping[tuple[str, str], Publication] = field(default_factory=dict)
     """By (department, category group)."""
-    _wishes: dict[CentreGroup, PollDemand] = field(default_factory=dict)
+    _demands: dict[CentreGroup, PollDemand] = field(default_factory=dict)
     _watched: dict[CentreGroup, dict[tuple[date, date], set[str]]] = field(default_factory=dict)
     _states: dict[Poll, _State] = field(default_factory=dict)
     _queues: dict[PollQueue, list[tuple[float, Poll]]] = field(default_factory=dict)
@@ -122,21 +122,21 @@ class PollSchedule:
     _unpaid: list[Poll] = field(default_factory=list)
     _today: date | None = None
 
-    def wish(self, wishes: Mapping[CentreGroup, PollDemand], now: datetime) -> None:
+    def set_demands(self, demands: Mapping[CentreGroup, PollDemand], now: datetime) -> None:
         """Set what is wanted whoever watches; what is no longer wanted is forgotten."""
         today = now.date()
-        changed = [centre for centre, wish in wishes.items() if self._differs(centre, wish)]
-        gone = self._wishes.keys() - wishes.keys()
+        changed = [centre for centre, demand in demands.items() if self._differs(centre, demand)]
+        gone = self._demands.keys() - demands.keys()
         rolled = today != self._today
-        self._wishes, self._today = dict(wishes), today
-        for centre in wishes if rolled else changed:
+        self._demands, self._today = dict(demands), today
+        for centre in demands if rolled else changed:
             self._arrange(centre, now.timestamp())
         if gone or rolled:
             last = today + timedelta(days=HORIZON_DAYS)
             for poll in [
                 poll
                 for poll in self._states
-                if not today <= poll.day < last or (poll.centre_id, poll.category) not in self._wishes
+                if not today <= poll.day < last or (poll.centre_id, poll.category) not in self._demands
             ]:
                 del self._states[poll]
 
@@ -150,7 +150,7 @@ class PollSchedule:
                 days.setdefault((one.first, one.last), set()).add(one.school_id)
         before, self._watched = self._watched, watched
         for centre in before.keys() | watched.keys():
-            if centre in self._wishes and before.get(centre, {}).keys() != watched.get(centre, {}).keys():
+            if centre in self._demands and before.get(centre, {}).keys() != watched.get(centre, {}).keys():
                 self._arrange(centre, now.timestamp())
 
     def learn(self, poll: Poll, seen: PollRecord) -> None:
@@ -207,8 +207,8 @@ class PollSchedule:
 
     @property
     def places(self) -> Sequence[CentreGroup]:
-        """Centres that are polled."""
-        return list(self._wishes)
+        """The centres, by category group, that somebody wants polled."""
+        return list(self._demands)
 
     def _offer(
         self, heads: list[tuple[float, int, PollQueue]], queue: PollQueue, number: int, at: float, old: float
@@ -230,27 +230,27 @@ class PollSchedule:
         watching = [
             schools for (first, last), schools in self._watched.get(centre, {}).items() if first <= poll.day <= last
         ]
-        return self._wishes[centre].payers.union(*watching)
+        return self._demands[centre].payers.union(*watching)
 
-    def _differs(self, centre: CentreGroup, wish: PollDemand) -> bool:
-        before = self._wishes.get(centre)
-        return before is None or (before.why, before.department) != (wish.why, wish.department)
+    def _differs(self, centre: CentreGroup, demand: PollDemand) -> bool:
+        before = self._demands.get(centre)
+        return before is None or (before.why, before.department) != (demand.why, demand.department)
 
     def _by_department(self) -> dict[tuple[str, str], list[str]]:
         found: dict[tuple[str, str], list[str]] = {}
-        for (centre_id, category), wish in self._wishes.items():
-            found.setdefault((wish.department, category), []).append(centre_id)
+        for (centre_id, category), demand in self._demands.items():
+            found.setdefault((demand.department, category), []).append(centre_id)
         return found
 
     def _arrange(self, centre: CentreGroup, at: float) -> None:
         """Put all days of a centre where they belong now."""
-        assert self._today is not None  # noqa: S101 - `wish` comes first
-        wish, (centre_id, category) = self._wishes[centre], centre
+        assert self._today is not None  # noqa: S101 - `set_demands` comes first
+        demand, (centre_id, category) = self._demands[centre], centre
         for ahead in range(HORIZON_DAYS):
-            poll = Poll(self._today + timedelta(days=ahead), centre_id, category, wish.department)
+            poll = Poll(self._today + timedelta(days=ahead), centre_id, category, demand.department)
             state = self._states.get(poll)
             slots = state.slots if state is not None else int(is_working_day(poll.day, poll.department))
-            queue = self._queue(poll, wish, slots)
+            queue = self._queue(poll, demand, slots)
             if state is None:
                 state = self._states[poll] = _State(queue, at - NEVER_SEEN * queue.old_after(near=False), slots)
                 self._push(queue, state.since, poll)
@@ -259,15 +259,15 @@ class PollSchedule:
                 if state.free:
                     self._push(queue, state.since, poll)
 
-    def _queue(self, poll: Poll, wish: PollDemand, slots: int) -> PollQueue:
+    def _queue(self, poll: Poll, demand: PollDemand, slots: int) -> PollQueue:
         watched = self._watched.get((poll.centre_id, poll.category), {})
-        why = PollReason.WATCHED if any(first <= poll.day <= last for first, last in watched) else wish.why
+        why = PollReason.WATCHED if any(first <= poll.day <= last for first, last in watched) else demand.why
         off = not is_working_day(poll.day, poll.department) and slots == 0
         publication = self.publications.get((poll.department, poll.category), Publication())
         return PollQueue(why, slots == 0, off, zone_of(poll.department), publication)
 
     def _place(self, poll: Poll, state: _State) -> None:
-        state.queue = self._queue(poll, self._wishes[poll.centre_id, poll.category], state.slots)
+        state.queue = self._queue(poll, self._demands[poll.centre_id, poll.category], state.slots)
         if state.free:
             self._push(state.queue, state.since, poll)
 

@@ -104,7 +104,7 @@ class Poller:
         return await self._join(poll, Asker(school_id))
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel all polls under way and wait for their end."""
         tasks = [*self._joined, *self._in_flight.values()]
         for task in tasks:
             task.cancel()

@@ -66,14 +66,14 @@ def _slot(row: Any) -> Slot:
 
 
 async def slots_by_id(tx: Tx, ids: Sequence[str]) -> dict[str, Slot]:
-    """Known slots among `ids`."""
+    """Slots of the mirror by id; unknown ids have no entry."""
     statement = sa.select(*_SLOT).join(centres, centres.c.id == slots.c.centre_id).where(slots.c.id.in_(ids))
     return {row.id: _slot(row) for row in await tx.execute(statement)}
 
 
 @dataclass(frozen=True, slots=True)
 class PollChanges:
-    """What one poll changed of which events are published."""
+    """What a poll changed, as far as others must know: slots gone, slots newly free."""
 
     published_gone: Sequence[str] = ()
     """Slots whose loss is published (`merge.to_publish`)."""
@@ -251,7 +251,7 @@ async def polls_seen(engine: AsyncEngine, category: str, wanted: Sequence[Poll])
 
 @dataclass(frozen=True, slots=True)
 class PollCounts:
-    """How the polls of some centres on some days stand."""
+    """How the polls of some centres on some days stand: tried, answered, how old the oldest answer is."""
 
     tried: int
     """At the near ones, like `answered` and `oldest_seen_at`."""
@@ -325,7 +325,7 @@ async def note_interests(engine: AsyncEngine, noted: Iterable[tuple[PlaceInteres
 
 
 async def interests_since(tx: Tx, at: datetime) -> list[PlaceInterest]:
-    """What people looked at since `at`."""
+    """What people looked at since `at`, by school, place and days; oldest first."""
     columns = interests.c.school_id, interests.c.department, interests.c.category
     days = interests.c.first_day, interests.c.last_day
     statement = sa.select(*columns, *days, interests.c.centre_ids).where(interests.c.at >= at)
@@ -344,7 +344,7 @@ async def forget_past(tx: Tx, now: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SlotMark:
-    """What an event of ours, as of `at`, states of a slot."""
+    """What our own event, as of `at`, states of a slot: its status, and who has it until when."""
 
     slot_id: str
     status: Status

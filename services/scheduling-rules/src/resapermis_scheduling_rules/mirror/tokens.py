@@ -40,7 +40,7 @@ class Token:
     ever: int = 0
 
     def left(self, now: float) -> int:
-        """Calls that it may pay now."""
+        """Calls that background polls may still spend of it in this minute; 0 while it rests."""
         if now < self.rests_until or not self.connected:
             return 0
         while self.spent and self.spent[0] <= now - WINDOW:
@@ -108,7 +108,7 @@ class Tokens:
         token.strikes = min(token.strikes + 1, 8)
 
     def unused(self, school: str) -> None:
-        """A chosen poll was not begun."""
+        """Give back the call of a chosen poll that was not begun."""
         token = self.tokens[school]
         if token.spent:
             token.spent.pop()

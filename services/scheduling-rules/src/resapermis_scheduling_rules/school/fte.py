@@ -28,7 +28,7 @@ NIGHT = 24
 
 
 class Kind(StrEnum):
-    """What was taught."""
+    """Kinds of teaching that hours are declared for; WEIGHT_TENTHS says how each counts."""
 
     PRACTICAL = "practical"
     ACCOMPANIED = "accompanied"
@@ -86,7 +86,7 @@ def _months_before(day: date, count: int) -> date:
 
 
 def last_night(now: datetime, department: str) -> datetime:
-    """The newest night that has passed."""
+    """The newest `night` that is not after `now`, UTC."""
     today = local_day(now, department)
     this = night(today.year, today.month, department)
     if this <= now:
@@ -96,7 +96,7 @@ def last_night(now: datetime, department: str) -> datetime:
 
 
 def next_night(now: datetime, department: str) -> datetime:
-    """The next night to come."""
+    """The first `night` after `now`, UTC."""
     today = local_day(now, department)
     this = night(today.year, today.month, department)
     if now < this:
@@ -106,7 +106,7 @@ def next_night(now: datetime, department: str) -> datetime:
 
 
 def months_of(computed: datetime, department: str) -> MonthWindow:
-    """The months that a night counts."""
+    """The three full months before the month of a night."""
     of_night = local_day(computed - timedelta(seconds=1), department)
     return MonthWindow(month_of(_months_before(of_night, MONTHS)), month_of(_months_before(of_night, 1)))
 

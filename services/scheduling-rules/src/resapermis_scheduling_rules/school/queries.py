@@ -213,7 +213,7 @@ async def first_to_publish(tx: Tx, school_id: str, place: ThresholdKey, percents
 
 
 async def forget_months(tx: Tx, before: str) -> None:
-    """Delete counts of months long past."""
+    """Delete lines, thresholds and published warnings of months before `before` ("2026-12")."""
     for table in (lines, thresholds, published_thresholds):
         await tx.execute(sa.delete(table).where(table.c.month < before))
 
@@ -258,7 +258,7 @@ Key = tuple[str, ThresholdKey]
 
 @dataclass(frozen=True, slots=True)
 class CountedStandings:
-    """Standings of some schools, how many lines count for some of their thresholds, and every parameter."""
+    """What decides whether thresholds are reached: standings, lines that count, every parameter."""
 
     standings: Mapping[str, SchoolStanding]
     counts: Mapping[Key, int]

@@ -25,7 +25,7 @@ class Term:
     """End of the teaching authorisation; None where it is not known."""
 
     def active(self, at: datetime) -> bool:
-        """Say whether the term is in force."""
+        """Whether the term has begun at `at` and has not ended."""
         return self.active_from <= at and (self.active_until is None or at < self.active_until)
 
     def may_accompany(self, at: datetime) -> bool:

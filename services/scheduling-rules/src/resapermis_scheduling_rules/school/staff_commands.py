@@ -30,7 +30,7 @@ KEPT_WARNINGS = staff_queries.ENDED_LATELY + timedelta(days=1)
 
 @dataclass(frozen=True)
 class StaffCommands:
-    """What an administrator changes about their school."""
+    """An administrator's commands on licence, trainers, vehicles, hours; record and FTE in the same commit."""
 
     engine: AsyncEngine
     outbox: Outbox

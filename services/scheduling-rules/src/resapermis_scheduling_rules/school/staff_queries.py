@@ -98,7 +98,7 @@ def _vehicle(vehicle: Vehicle) -> dict[str, object]:
 
 
 async def declare(tx: Tx, school_id: str, declared: Sequence[Hours], at: datetime) -> None:
-    """Write hours; declared again, they replace."""
+    """Insert or replace hours, by trainer, month, category and kind."""
     rows = [
         {
             "school_id": school_id,
@@ -165,7 +165,7 @@ async def keep_ftes(tx: Tx, school_id: str, computed: Sequence[Fte], at: datetim
 
 
 async def departments_with_hours(tx: Tx) -> list[str]:
-    """Departments of the schools that declare hours."""
+    """Home departments of the schools that have declared any hours."""
     statement = sa.select(schools.c.department).distinct().where(_DECLARES)
     return sorted((await tx.execute(statement)).scalars())
 

@@ -23,7 +23,7 @@ Position = tuple[datetime, str]
 
 @dataclass(frozen=True, slots=True)
 class SearchCriteria:
-    """Which slots are asked for."""
+    """What a search asks for: a window of time, one department or a distance, filters, and where its page begins."""
 
     department: str
     """Empty where `within_km` bounds them."""

@@ -25,13 +25,13 @@ MOST_PLACES = 5
 INTEREST_PAUSE = timedelta(minutes=1)
 BATCH_SECONDS = 0.5
 """How long what people look at waits for more of it before it is written."""
-ACCOUNT_SECONDS = 1.0
+COVERAGE_SECONDS = 1.0
 """How long the account of a window's polls is remembered, unless one of its polls lands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was polled for a search."""
+    """How old a search's answer is: its oldest poll, whether it lacks something, and why."""
 
     oldest_seen_at: datetime | None = None
     incomplete: bool = False
@@ -53,7 +53,7 @@ class PollCoverage:
 
 
 class Freshness:
-    """Keeps what people search fresh."""
+    """Polls again what is stale of a search's window, and notes what people look at."""
 
     def __init__(
         self,
@@ -70,19 +70,19 @@ class Freshness:
         self._engine, self._poller, self._now = engine, poller, now
         self._schools, self._rulebooks, self._single_flight = schools, rulebooks, single_flight
         self._first_poll_seconds = first_poll_seconds
-        self._accounts: TtlCache[PollCoverage] = TtlCache(now, ACCOUNT_SECONDS)
+        self._coverages: TtlCache[PollCoverage] = TtlCache(now, COVERAGE_SECONDS)
         self._noted: dict[PlaceInterest, datetime] = {}
         self._unwritten: list[tuple[PlaceInterest, datetime]] = []
 
     async def of(self, wanted: SearchCriteria, centres: Sequence[Centre], who: Asker, *, poll_now: bool) -> Window:
         """Refresh what is stale of a window; wait only where nothing was ever seen, or a person asks for it."""
-        account = await self._account(wanted, centres, poll_now=poll_now)
+        coverage = await self._coverage(wanted, centres, poll_now=poll_now)
         why, under_way = SEEN, False
-        if wanted.after is None and account.any:  # later pages show the same polls
+        if wanted.after is None and coverage.any:  # later pages show the same polls
             self._note_interest(wanted, centres, who)
-            tasks, why = self._poller.start(await self._due(account, wanted.category, poll_now=poll_now), who)
+            tasks, why = self._poller.start(await self._due(coverage, wanted.category, poll_now=poll_now), who)
             if tasks:
-                patience = self._first_poll_seconds if poll_now or account.oldest_seen_at is None else 0
+                patience = self._first_poll_seconds if poll_now or coverage.oldest_seen_at is None else 0
                 done, pending = await asyncio.wait(tasks, timeout=patience)
                 under_way = bool(pending)
                 why = next((task.result() for task in done if task.result()), why)
@@ -90,11 +90,11 @@ class Freshness:
                     why = why or self._poller.trouble(who)
                 if done:
                     self._schools.forget(who.school_id)  # the polls may have shown a threshold as reached
-                    account = await self._account(wanted, centres, poll_now=poll_now)
-        why = why or account.trouble
-        return Window(account.oldest_seen_at, under_way or account.unseen or bool(why), why)
+                    coverage = await self._coverage(wanted, centres, poll_now=poll_now)
+        why = why or coverage.trouble
+        return Window(coverage.oldest_seen_at, under_way or coverage.unseen or bool(why), why)
 
-    async def _account(self, wanted: SearchCriteria, centres: Sequence[Centre], *, poll_now: bool) -> PollCoverage:
+    async def _coverage(self, wanted: SearchCriteria, centres: Sequence[Centre], *, poll_now: bool) -> PollCoverage:
         ids = tuple(centre.id for centre in centres)
         ended_polls = self._poller.ended_polls(ids, wanted.category)
         days = tuple(
@@ -102,7 +102,7 @@ class Freshness:
             for at in (wanted.since, wanted.until)
         )
         key = (ids, ended_polls, wanted.category, days, wanted.weekdays, poll_now)
-        return await self._accounts.get(key, lambda: self._read(wanted, centres, poll_now=poll_now))
+        return await self._coverages.get(key, lambda: self._read(wanted, centres, poll_now=poll_now))
 
     async def _read(self, wanted: SearchCriteria, centres: Sequence[Centre], *, poll_now: bool) -> PollCoverage:
         """Count the polls, and name those alone that may be due; all of them where some were never tried."""
@@ -118,7 +118,7 @@ class Freshness:
             near,
             far,
             every_day,
-            self._now() + timedelta(seconds=ACCOUNT_SECONDS) - fresh,
+            self._now() + timedelta(seconds=COVERAGE_SECONDS) - fresh,
         )
         doubtful: Sequence[tuple[Poll, PollRecord | None]]
         if known.tried == expected == len(near) * len(every_day):
@@ -150,10 +150,10 @@ class Freshness:
         polls = polls_for(centres, wanted.category, wanted.since, wanted.until)
         return [poll for poll in polls if not wanted.weekdays or poll.day.isoweekday() in wanted.weekdays]
 
-    async def _due(self, account: PollCoverage, category: str, *, poll_now: bool) -> list[Poll]:
+    async def _due(self, coverage: PollCoverage, category: str, *, poll_now: bool) -> list[Poll]:
         stale: dict[str, timedelta] = {}
         now, due = self._now(), []
-        for poll, seen in account.doubtful:
+        for poll, seen in coverage.doubtful:
             fresh = stale.get(poll.department)
             if fresh is None:
                 parameters = await self._rulebooks.parameters_at(poll.department, category)

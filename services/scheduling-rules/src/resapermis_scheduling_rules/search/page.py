@@ -23,7 +23,7 @@ from resapermis_scheduling_rules.rules import SLOT_RULES
 
 
 class RuleInputs(NamedTuple):
-    """What of a slot a rule looks at in a search of one category by one school; `PlaceTerms` apart."""
+    """What a rule reads of a slot in one search, `PlaceTerms` apart: slots alike in it share its verdict."""
 
     decides: Callable[[EvaluationSnapshot], Hashable]
     """By what it allows or refuses."""
@@ -39,7 +39,7 @@ def _month(snapshot: EvaluationSnapshot) -> Hashable:
     return snapshot.slot.department, snapshot.slot.month
 
 
-ASKS: Mapping[str, RuleInputs] = {
+RULE_INPUTS: Mapping[str, RuleInputs] = {
     "published": RuleInputs(
         lambda snapshot: (snapshot.status, snapshot.now >= snapshot.slot.published_at),
         lambda snapshot: (snapshot.status, snapshot.slot.seen_at, snapshot.slot.published_at),
@@ -64,7 +64,7 @@ ASKS: Mapping[str, RuleInputs] = {
 A property test holds every page against `judge.slot`.
 """
 _ALL_OF_IT = RuleInputs(lambda snapshot: snapshot.slot, lambda snapshot: snapshot.slot)
-_ASKS = [ASKS.get(rule.__name__, _ALL_OF_IT) for rule in SLOT_RULES]
+_RULE_INPUTS = [RULE_INPUTS.get(rule.__name__, _ALL_OF_IT) for rule in SLOT_RULES]
 
 
 def _notice(parameters: Parameters) -> timedelta:
@@ -93,7 +93,7 @@ class SlotJudgement:
 
 
 class Judged(NamedTuple):
-    """A slot with its judgement."""
+    """A slot and what the rules say of it for the asker."""
 
     slot: Slot
     judgement: SlotJudgement
@@ -110,7 +110,7 @@ class Judged(NamedTuple):
 
     @property
     def opens_at(self) -> datetime | None:
-        """When time alone opens it."""
+        """When time alone opens it; None when it is open, or when time does not."""
         return self.judgement.opens_at
 
 
@@ -130,7 +130,7 @@ class PageJudge:
 
     def __post_init__(self) -> None:
         """Let each rule remember its verdicts."""
-        self._rules = [_remembering(rule, asks) for rule, asks in zip(SLOT_RULES, _ASKS, strict=True)]
+        self._rules = [_remembering(rule, asks) for rule, asks in zip(SLOT_RULES, _RULE_INPUTS, strict=True)]
 
     def judge(self, slot: Slot) -> Judged:
         """Judge as `judge.slot` does; of the verdicts only those against.
@@ -172,7 +172,7 @@ class PageJudge:
 
     def _that_refuse(self, terms: PlaceTerms, snapshot: EvaluationSnapshot) -> Sequence[Rule]:
         """The rules that refuse a slot: mostly none, known by what decides alone."""
-        key = (terms, *[asks.decides(snapshot) for asks in _ASKS])
+        key = (terms, *[asks.decides(snapshot) for asks in _RULE_INPUTS])
         known = self._refusing.get(key)
         if known is None:
             known = self._refusing[key] = [rule for rule in self._rules if not rule(snapshot).allowed]

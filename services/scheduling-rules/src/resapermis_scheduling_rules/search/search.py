@@ -204,7 +204,7 @@ class SearchScope:
 
 
 class SlotSearch:
-    """Answers searches from the mirror."""
+    """scheduling.v1.SearchSlots: pages of judged slots from the mirror."""
 
     def __init__(
         self,

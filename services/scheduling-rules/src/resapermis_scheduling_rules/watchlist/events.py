@@ -27,7 +27,7 @@ def search_kept(who: Principal, saved: SavedSearch) -> Record:
 
 
 def search_forgotten(who: Principal, search_id: str) -> Record:
-    """A person deleted a search."""
+    """The record of a saved search that its owner deleted."""
     return events.did(who, "search.delete", "search", search_id, {})
 
 

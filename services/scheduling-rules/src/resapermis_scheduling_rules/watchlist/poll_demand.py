@@ -90,21 +90,21 @@ def poll_demands_of(
     search is wanted while they look.
     """
     known = {(centre.id, place[1]): place[0] for place, centres in offers.items() for centre in centres}
-    wishes = PollDemands(offers)
+    demands = PollDemands(offers)
     at_home: dict[str, list[CentreGroup]] = {}
     for centre, department in known.items():
         at_home.setdefault(department, []).append(centre)
     for school, department in homes.items():
-        wishes.want(at_home.get(department, ()), school, PollReason.REST)
+        demands.want(at_home.get(department, ()), school, PollReason.REST)
     for one in interests:
-        wishes.want(wishes.open_in(one.department, one.category), one.school_id, PollReason.REST)
+        demands.want(demands.open_in(one.department, one.category), one.school_id, PollReason.REST)
     for school, category, centre_id in favourites:
         if school in homes and (centre_id, category) in known:
-            wishes.want([(centre_id, category)], school, PollReason.FAVOURITE)
+            demands.want([(centre_id, category)], school, PollReason.FAVOURITE)
     for school, scope, latitude, longitude in saved:
         if school in homes:
-            wishes.want(wishes.reached(scope, latitude, longitude), school, PollReason.SAVED)
+            demands.want(demands.reached(scope, latitude, longitude), school, PollReason.SAVED)
     return {
-        centre: PollDemand(known[centre], why, frozenset(wishes.payers[centre]))
-        for centre, why in sorted(wishes.whys.items())
+        centre: PollDemand(known[centre], why, frozenset(demands.payers[centre]))
+        for centre, why in sorted(demands.whys.items())
     }

@@ -30,7 +30,7 @@ class Favourite:
 
 @dataclass(frozen=True, slots=True)
 class SavedSearch:
-    """A search that a person keeps."""
+    """A search that an account keeps at a school, with or without alerts."""
 
     id: UUID
     account_id: str
@@ -265,7 +265,7 @@ async def wanted_places(tx: Tx) -> list[tuple[str, Scope, float | None, float | 
 
 
 async def all_favourites(tx: Tx) -> list[tuple[str, str, str]]:
-    """(school, category, centre) of every favourite."""
+    """Every favourite as (school id, category, centre id)."""
     statement = sa.select(favourites.c.school_id, favourites.c.category, favourites.c.centre_id)
     return [(row[0], row[1], row[2]) for row in await tx.execute(statement)]
 

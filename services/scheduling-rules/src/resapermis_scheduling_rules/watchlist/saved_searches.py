@@ -72,7 +72,7 @@ class SavedSearches:
         return response
 
     async def mine(self) -> pb.ListSavedSearchesResponse:
-        """The caller's searches, newest first."""
+        """The caller's own searches at their school, newest first."""
         person = caller().school()
         async with transaction(self._reader) as tx:
             found = await queries.saved_by(tx, person.account_id, person.school_id)
