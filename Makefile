@@ -36,7 +36,7 @@ bench: setup ## measure holds per second end to end; prints JSON (ARGS="rush --c
 chaos: setup ## kill, restart and cut everything while schools book, then check all (ARGS="run --seeds 3" or ARGS=linear)
 	@exec $(PY) tests/chaos/chaos.py $(ARGS)
 
-lock: setup ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
+lock: setup ## resolve the dependencies again (ARGS=--upgrade for newer ones)
 	@exec tools/lock.sh $(ARGS)
 
 web: setup ## build web/dist

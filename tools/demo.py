@@ -293,7 +293,7 @@ class Demo:
         return "the same answer, nothing booked twice"
 
     def notifications(self) -> str:
-        """The inbox tells of the booking, in words."""
+        """The inbox has a notice of the booking, in words."""
 
         def noticed() -> Any:
             notices = self.school.get("/api/v1/notifications")["items"]

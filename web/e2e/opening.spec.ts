@@ -1,7 +1,7 @@
 /** The opening room on the running platform: it prepares, proposes, and leaves the one press to a person. */
 import { expect, lookUntil, open, registered, test, workingDay } from "./school.ts";
 
-/** The address of the opening of B in the Val-de-Marne, so many minutes from now. */
+/** The address of the opening of B in the Val-de-Marne, this many minutes from now. */
 function opening(minutes: number): string {
   const stamp = new Date(Date.now() + minutes * 60_000).toISOString().slice(0, 16).replace(/[-:]/g, "");
   return `/ouvertures/94-B-${stamp}Z`;

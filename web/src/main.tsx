@@ -30,7 +30,7 @@ function subscribeLocale(listener: () => void): () => void {
   return i18n.on("change", listener);
 }
 
-/** Drawn anew when the language changes: sentences are made where they stand. */
+/** Drawn again when the language changes: sentences are made where they stand. */
 function App() {
   const locale = useSyncExternalStore(subscribeLocale, () => i18n.locale);
   return (

@@ -4,7 +4,7 @@ import { HttpResponse, http } from "msw";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type Drawn, draw } from "./school.tsx";
 
-vi.mock("../src/live/human.ts", () => ({ byHand: () => true, swallowRepeat: () => undefined }));
+vi.mock("../src/live/trusted-event.ts", () => ({ isTrusted: () => true, ignoreKeyRepeat: () => undefined }));
 
 let drawn: Drawn | undefined;
 afterEach(() => {

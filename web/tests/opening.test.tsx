@@ -9,7 +9,7 @@ import { type Drawn, draw } from "./school.tsx";
 
 // Testing Library's events are not trusted; that only trusted ones count is tested in the browser (e2e) and in pages.test.tsx.
 const hand = vi.hoisted(() => ({ human: true }));
-vi.mock("../src/live/human.ts", () => ({ byHand: () => hand.human, swallowRepeat: () => undefined }));
+vi.mock("../src/live/trusted-event.ts", () => ({ isTrusted: () => hand.human, ignoreKeyRepeat: () => undefined }));
 
 let drawn: Drawn | undefined;
 afterEach(() => {

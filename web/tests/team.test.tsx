@@ -6,7 +6,7 @@ import { failsWith } from "./fails-with.ts";
 import { makeWorld } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
 
-vi.mock("../src/live/human.ts", () => ({ byHand: () => true, swallowRepeat: () => undefined }));
+vi.mock("../src/live/trusted-event.ts", () => ({ isTrusted: () => true, ignoreKeyRepeat: () => undefined }));
 
 let drawn: Drawn | undefined;
 afterEach(() => {

@@ -1,4 +1,4 @@
-"""Mandate over a real database and gRPC, with an egress that answers as the test tells it."""
+"""Mandate over a real database and gRPC, with an egress that answers as the test sets it."""
 
 import time
 from collections.abc import AsyncIterator
@@ -123,7 +123,7 @@ class Service:
         return list((await self.call("ListMandates", pb.ListMandatesRequest())).mandates)
 
     async def poll(self, *, minutes: float) -> int:
-        """Read RdvPermis for what is due so many minutes from the test's start."""
+        """Read RdvPermis for what is due these minutes from the test's start."""
         self.later = timedelta(minutes=minutes)
         return await MandatePolls(self.engine, self.dialogue, self.now, most=10).poll_due()
 

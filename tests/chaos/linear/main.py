@@ -34,7 +34,7 @@ def say(text: str) -> None:
 
 @dataclass(frozen=True)
 class Outages:
-    """`every` so many seconds one of `components` falls and is started again: by SIGKILL, or `softly` as in a rolling restart."""
+    """Every `every` seconds one of `components` falls and is started again: by SIGKILL, or `softly` as in a rolling restart."""
 
     every: float
     components: tuple[str, ...] = ("basket", "basket-2")
@@ -42,7 +42,7 @@ class Outages:
 
 
 async def record(platform: Platform, seed: int, operations: int, outages: Outages | None = None) -> Record:
-    """Let all schools work until so many operations tell something, while components fall.
+    """Let all schools work until `operations` were conclusive, while components fall.
 
     In a rolling restart callers do as the gateway does: while nobody answers they ask again with the same request id.
     """
@@ -168,7 +168,9 @@ async def linear(asked: argparse.Namespace) -> dict[str, Any]:
 def main(given: Sequence[str]) -> int:
     """Exit status 0 when the history is explained, every lie is found and the guard is shown to be needed."""
     parser = argparse.ArgumentParser(prog="make chaos ARGS=linear", description=__doc__)
-    parser.add_argument("--operations", type=int, default=100_000, help="so many that tell something (default 100000)")
+    parser.add_argument(
+        "--operations", type=int, default=100_000, help="conclusive operations to reach (default 100000)"
+    )
     parser.add_argument("--replicas", type=int, default=2, help="of basket (default 2)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=float, default=3.0, help="seconds between two kill -9, 0 for none (default 3)")

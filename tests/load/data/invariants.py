@@ -1,6 +1,6 @@
 """What must hold in basket's database whatever was asked at once, each as a question that counts what breaks it.
 
-Nothing here trusts an index or a counter: lines are counted anew, so a lost constraint shows.
+Nothing here trusts an index or a counter: lines are counted again, so a lost constraint shows.
 """
 
 from typing import Any

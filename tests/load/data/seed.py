@@ -29,7 +29,7 @@ from resapermis_vault.person_keys import PersonKeys
 from resapermis_vault.secret import seal_secret
 
 ACTIONS = (1, 2, 3, 4)
-"""What each school does, one after the other: an action of so many slots."""
+"""How many slots each of a school's actions takes, in order."""
 LINES = sum(ACTIONS)
 """Slots and candidates of a school. Below the default R-BASKET of 12."""
 BASKET_LIMIT = 12

@@ -122,7 +122,7 @@ class Pgbench:
     folder: Path
 
     async def rate(self, texts: Mapping[str, int], clients: int, seconds: int, run: int) -> float:
-        """Scripts (each with its weight) a second with so many connections; RuntimeError with pgbench's words."""
+        """Scripts (each with its weight) a second with this many connections; RuntimeError with pgbench's words."""
         command = [str(BINARIES / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
         command += ["-T", str(seconds), "-D", "i=0", "-D", f"run={run}"]
         for place, (text, weight) in enumerate(texts.items()):

@@ -1,7 +1,7 @@
 """`rush`: slots open and a thousand schools press at once; how many holds a second that is, beside what PostgreSQL could do.
 
 Start, seed, take the statements of a hold from PostgreSQL's log, slices of holds and of pgbench in turn at each number
-of callers, the opening, a contest; at the end everything is counted anew.
+of callers, the opening, a contest; at the end everything is counted again.
 """
 
 import argparse

@@ -92,7 +92,7 @@ class Session:
             await connection.close()
 
     async def breaches(self) -> dict[str, int]:
-        """Rows that break an invariant, by invariant; lines counted anew."""
+        """Rows that break an invariant, by invariant; lines counted again."""
 
         async def ask(connection: "asyncpg.Connection[Any]") -> dict[str, int]:
             broken = await invariants.breaches(connection, basket_limit=seed.BASKET_LIMIT)

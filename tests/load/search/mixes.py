@@ -1,4 +1,4 @@
-"""What people search, by name; each with the school that asks drawn anew."""
+"""What people search, by name; each with the school that asks drawn again."""
 
 import random
 from collections.abc import Callable, Mapping

@@ -17,7 +17,7 @@ export interface SlotFilter {
   /** Time of day at the centre, "08:00": from (included) to (excluded). */
   dayFrom?: string | undefined;
   dayTo?: string | undefined;
-  /** At least so many consecutive open slots at one centre. */
+  /** At least this many consecutive open slots at one centre. */
   consecutive?: number | undefined;
   openNow?: boolean | undefined;
   /** An instant: only what is open, or opens by itself before it. */

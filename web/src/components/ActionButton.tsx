@@ -6,9 +6,9 @@
 import { t } from "@lingui/core/macro";
 import { Button, type ButtonProps } from "@mantine/core";
 import { type ReactNode, useEffect, useId, useRef } from "react";
-import { byHand, swallowRepeat } from "../live/human.ts";
 import { registerMain } from "../live/main-action.ts";
 import { useOnline } from "../live/online.ts";
+import { ignoreKeyRepeat, isTrusted } from "../live/trusted-event.ts";
 
 export interface ActionButtonProps extends Omit<ButtonProps, "disabled" | "loading"> {
   children: ReactNode;
@@ -38,9 +38,9 @@ export function ActionButton({ children, onAct, busy = false, blocked, main = fa
         data-disabled={locked || undefined}
         aria-describedby={reason ? why : undefined}
         {...(main ? { "aria-keyshortcuts": "Control+Enter" } : {})}
-        onKeyDown={swallowRepeat}
+        onKeyDown={ignoreKeyRepeat}
         onClick={(event) => {
-          if (!locked && byHand(event)) onAct();
+          if (!locked && isTrusted(event)) onAct();
         }}
       >
         {busy ? t`Demande envoyée…` : children}

@@ -24,7 +24,7 @@ class Clock:
             self.frozen_at = aware
 
     def advance(self, seconds: float) -> None:
-        """Move by so many seconds; backwards when negative."""
+        """Move the clock by `seconds`; backwards when negative."""
         self.set(self.now() + timedelta(seconds=seconds))
 
     def freeze(self, *, frozen: bool) -> None:

@@ -13,7 +13,7 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Limits:
-    """`retry_after`: how a refusal tells when to come back; `cycle` uses the three one after the other."""
+    """`retry_after`: the form in which a 429 states when to retry; `cycle` uses the three one after the other."""
 
     employee: int = 210
     online: int = 600

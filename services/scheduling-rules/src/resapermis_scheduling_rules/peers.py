@@ -78,7 +78,7 @@ class TtlCache(Generic[V]):
         self._values[key] = (read_at, value)
 
     def forget(self, key: object) -> None:
-        """Drop `key`, remembered or not: the next `get` reads anew."""
+        """Drop `key`, remembered or not: the next `get` reads again."""
         self._values.pop(key, None)
 
 

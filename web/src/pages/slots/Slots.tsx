@@ -31,7 +31,7 @@ import { FilterBar } from "./filters/FilterBar.tsx";
 import { SavedSearches } from "./filters/SavedSearches.tsx";
 import { SlotGrid } from "./results/SlotGrid.tsx";
 import { SlotList } from "./results/SlotList.tsx";
-import { useSettled } from "./results/settled.ts";
+import { useStableList } from "./results/stable-list.ts";
 import { inOrder, onWeekdays, withinHours } from "./results/week.ts";
 import { WhyDialog } from "./WhyDialog.tsx";
 import "./slots.css";
@@ -77,9 +77,9 @@ export function Slots() {
     if (more && !query.isFetching) void query.fetchNextPage();
   }, [more, query.isFetching, query.fetchNextPage]);
 
-  const settled = useSettled(read, query.isSuccess && !more, JSON.stringify(question));
+  const list = useStableList(read, query.isSuccess && !more, JSON.stringify(question));
   const visible = useMemo(() => {
-    const atHours = settled.shown.filter(
+    const atHours = list.shown.filter(
       (slot) =>
         withinHours(slot, filters.fromHour, filters.toHour) &&
         onWeekdays(slot, filters.weekdays) &&
@@ -91,7 +91,7 @@ export function Slots() {
       filters.consecutive,
     );
     return inOrder(atHours.filter((slot) => runs.has(slot.id)));
-  }, [settled.shown, filters]);
+  }, [list.shown, filters]);
 
   const poll = useMutation({
     mutationFn: () => slotsApi.slots(question, undefined, undefined, true),
@@ -183,10 +183,10 @@ export function Slots() {
               </div>
               <Incomplete page={poll.data?.incomplete ? poll.data : last} />
               {poll.error ? <ProblemNotice error={poll.error} /> : null}
-              {settled.fresh > 0 ? (
+              {list.fresh > 0 ? (
                 <div>
-                  <Button variant="light" onClick={settled.showFresh}>
-                    {plural(settled.fresh, {
+                  <Button variant="light" onClick={list.showFresh}>
+                    {plural(list.fresh, {
                       one: "Afficher # nouveau créneau",
                       other: "Afficher # nouveaux créneaux",
                     })}

@@ -10,7 +10,7 @@ import { useSession } from "../../api/session.ts";
 import { Age } from "../../components/Age.tsx";
 import { Needs } from "../../components/Needs.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
-import { byHand } from "../../live/human.ts";
+import { isTrusted } from "../../live/trusted-event.ts";
 import { needOf } from "../../rules/answers/remedies.ts";
 import { opensAt } from "../../rules/answers/verdicts.ts";
 import { departmentName } from "../../rules/departments.ts";
@@ -19,7 +19,7 @@ import { distanceText } from "../../rules/search/distance.ts";
 import { secondsLeft } from "../../time/countdown.ts";
 import { duration, examSentence, parisMoment } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
-import { faceOf } from "./results/faces.ts";
+import { slotLabel } from "./results/slot-label.ts";
 
 export function WhyDialog({
   slot,
@@ -69,7 +69,7 @@ function Body({
 }) {
   const session = useSession();
   const now = useNow();
-  const face = faceOf(slot, { chosen, asked: false });
+  const face = slotLabel(slot, { chosen, asked: false });
   const shut = !slot.allowed && slot.status !== "ours";
   const asked = useQuery({ ...checkQuery([{ slotId: slot.id }]), enabled: shut });
   const needs = asked.data
@@ -149,7 +149,7 @@ function Body({
         {face.choosable ? (
           <Button
             onClick={(event) => {
-              if (!byHand(event)) return;
+              if (!isTrusted(event)) return;
               onChoose(slot);
               onClose();
             }}

@@ -24,7 +24,7 @@ function typing(target: EventTarget | null): boolean {
 
 export function useKeys(showHelp: () => void): void {
   const navigate = useNavigate();
-  // Kept over renders: the page draws itself anew between two keys.
+  // Kept over renders: the page draws itself again between two keys.
   const afterG = useRef(0);
   const help = useRef(showHelp);
   help.current = showHelp;

@@ -33,7 +33,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[Tx]:
     """One READ COMMITTED transaction; commits at the end of the block.
 
     A database that is away or full fails as UNAVAILABLE, one without a free connection as OVERLOADED: nothing was
-    written unless the connection broke at COMMIT itself, and then the caller's request id tells on the next try.
+    written unless the connection broke at COMMIT itself, and then the caller's request id decides on the next try.
 
     A COMMIT that was sent is never cancelled, whoever is: cancelled while it waits for a synchronous standby, PostgreSQL
     stops waiting, and shows to everybody what a failover takes back.

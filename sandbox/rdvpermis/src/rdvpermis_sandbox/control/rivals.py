@@ -31,7 +31,7 @@ def take(state: State, slot: Slot, now: datetime) -> Exam | None:
 
 
 def step(state: State, rivals: Rivals, seconds: float, rng: Random, now: datetime) -> int:
-    """What rivals book in so many seconds; answers how many."""
+    """Book what rivals book within `seconds`; return how many slots."""
     if not rivals.schools:
         return 0
     rivals.owed += rivals.per_minute * seconds / 60

@@ -204,7 +204,7 @@ def router(state: State, tokens: Tokens, clock: Clock, faults: Faults, limits: L
 
     @routes.post("/slots/publish", status_code=201)
     async def publish(order: PublishOrder) -> list[str]:
-        """New slots of so many `seconds`, published at `at` (default now); starts are local hours, with seconds if need be."""
+        """New slots that last `seconds`, published at `at` (default now); starts are local hours, with seconds if need be."""
         centre = state.world.centres.get(order.centre)
         if centre is None:
             raise HTTPException(404, "no such centre")

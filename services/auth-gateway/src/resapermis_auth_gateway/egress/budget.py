@@ -161,7 +161,7 @@ class Budget:
         return self.blocked[employee]
 
     def accepted(self, employee: str) -> None:
-        """RdvPermis answered something else than 429: back-off starts anew."""
+        """RdvPermis answered something else than 429: back-off starts again."""
         self.strikes.pop(employee, None)
 
     def left(self, employee: str, school_id: str, now: float, *, urgent: bool) -> int:

@@ -33,7 +33,7 @@ OPEN = frozenset({"/auth/login", "/auth/callback", "/healthz", "/readyz", "/cale
 
 
 def include_routes(app: FastAPI) -> None:
-    """Every route of the contract, each router by itself: FastAPI looks through nested ones anew at each level.
+    """Every route of the contract, each router by itself: FastAPI looks through nested ones again at each level.
 
     It tries them in this order, 3 µs each: what an opening waits for comes first.
     """

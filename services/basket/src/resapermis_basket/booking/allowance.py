@@ -36,7 +36,7 @@ class Allowances:
         return allowance
 
     async def used(self, school_id: str, slot: Slot, now: datetime) -> None:
-        """Forget what was read for the slot's category and today's month: one replacement was used, and the next reads anew."""
+        """Forget what was read for the slot's category and today's month: one replacement was used, and the next reads again."""
         async with transaction(self._dependencies.engine) as tx:
             await forget_allowance(tx, school_id, slot.category, month_of(now, slot.time_zone))
 

@@ -67,7 +67,7 @@ class Report:
 
 
 async def check_nightly(dependencies: Dependencies) -> None:
-    """Check once a night, whichever replica and however often it was begun anew."""
+    """Check once a night, whichever replica and however often it was started again."""
     async with transaction(dependencies.engine) as tx:
         now, last = await database_now(tx), await last_check(tx)
     if last is not None:

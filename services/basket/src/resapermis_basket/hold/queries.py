@@ -46,7 +46,7 @@ class HoldSituation:
 def _live(asked: str, column: str) -> str:
     """Live lines by one column, looked up one by one in its own index, whatever the planner believes of the others.
 
-    The inner SELECT hides how many are asked for: else each call would be planned anew for its own number.
+    The inner SELECT hides how many are asked for: else each call would be planned again for its own number.
     """
     return (
         f"SELECT found.* FROM unnest((SELECT {asked})) AS asked (id) CROSS JOIN LATERAL "  # noqa: S608 - columns of our own
@@ -138,7 +138,7 @@ class AskedHold(Protocol):
 
 A = TypeVar("A", bound=AskedHold)
 # Parameters come as sub-selects, so that a plan made for these holds seems no cheaper than one made for any number of them:
-# PostgreSQL then keeps the latter, instead of planning anew each time.
+# PostgreSQL then keeps the latter, instead of planning again each time.
 _COLUMNS = {
     "caller": "text",
     "request_id": "text",

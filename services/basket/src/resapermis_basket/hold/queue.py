@@ -55,7 +55,7 @@ class Permit:
 
 
 class Admission:
-    """Admission control: so many holds are at work at once, in the order they came."""
+    """Admission control: a limited number of holds at once, admitted in the order of arrival."""
 
     def __init__(self, at_once: int = 48) -> None:
         """`at_once`: permits there are."""

@@ -38,7 +38,7 @@ from resapermis_kit.rpc.auth import Principal
 log = structlog.get_logger()
 MOST_CANDIDATES = 12
 READY_FOR = timedelta(minutes=2)
-"""A basket that ends sooner is opened anew when somebody prepares again."""
+"""A basket that ends sooner is opened again when somebody prepares again."""
 DROP_BEFORE = timedelta(seconds=20)
 DROP_AGAIN = timedelta(seconds=30)
 DROPS_A_ROUND = 50

@@ -63,7 +63,7 @@ class Reconciliation:
     """Reconciles schools with RdvPermis, whichever is due."""
 
     def __init__(self, dependencies: Dependencies, idle: Callable[[float], Awaitable[None]]) -> None:
-        """`idle`: waits until no hold is at work, at most so many seconds."""
+        """`idle`: waits until no hold is in progress, at most the given seconds."""
         self._dependencies, self._idle = dependencies, idle
         self._searched_at = -SEARCH_EVERY_SECONDS
 

@@ -257,7 +257,7 @@ def _kept(row: sa.Row[tuple[object, ...]]) -> KeptUnavailability:
 
 
 async def extend(tx: Tx, kept: KeptUnavailability, spans: Sequence[Span], written_until: datetime) -> None:
-    """Write a recurrence on, unless it was taken back or imported anew meanwhile."""
+    """Write a recurrence on, unless it was taken back or imported again meanwhile."""
     same = (unavailabilities.c.id == kept.id, unavailabilities.c.written_until < written_until)
     statement = sa.update(unavailabilities).where(
         *same, unavailabilities.c.calendar.is_not_distinct_from(kept.calendar)

@@ -36,7 +36,7 @@ class Parameters:
     """How long RdvPermis' word on a candidate is believed."""
     absence_days: int = 40
     late_cancel_days: int = 6
-    """Cancelling so many calendar days before the exam, or fewer, is late."""
+    """A cancellation is late this many calendar days before the exam, or fewer."""
     late_cancel_restriction_days: int = 30
     pass_points: int = 20
     """Of 31; a failure with as many was an eliminatory error."""

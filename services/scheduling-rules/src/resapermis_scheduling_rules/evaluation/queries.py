@@ -30,7 +30,7 @@ MOST_KM = 1500.0
 """Nobody drives further between two exams; France's mainland and Corsica lie within it."""
 LONGEST_EXAM = timedelta(days=1)
 # Parameters come as sub-selects, so that a plan made for these lines seems no cheaper than one made for all: PostgreSQL then
-# keeps the latter, instead of planning a dozen joins anew, which takes four times as long as executing them. Lines of all
+# keeps the latter, instead of planning a dozen joins again, which takes four times as long as executing them. Lines of all
 # actions stand in one list; what is found names by `n` whose line it is for, in records, whose values come in their own types.
 # Each table is asked line by line, for records of the line's own asker (`OFFSET 0` keeps it so): left to itself, PostgreSQL
 # goes through whole indexes when a table was small when it planned.

@@ -50,7 +50,7 @@ SearchCriteria = Callable[
 
 
 class PollPlanner:
-    """Plans rounds of polls and runs them. Its memory is its own: another replica that takes over reads everything anew."""
+    """Plans rounds of polls and runs them. Its memory is its own: another replica that takes over reads everything again."""
 
     def __init__(
         self,
@@ -91,7 +91,9 @@ class PollPlanner:
         async with transaction(self._reader) as tx:
             interests = await queries.interests_since(tx, now - WATCHED)
         places = {(one.department, one.category) for one in interests}
-        stale = self._demands_read_at is None or not self._demands_read_at <= now < self._demands_read_at + DEMANDS_STAND
+        stale = (
+            self._demands_read_at is None or not self._demands_read_at <= now < self._demands_read_at + DEMANDS_STAND
+        )
         if stale or not places <= self._seen_places:
             before = set(self._schedule.places)
             await self._set_demands(interests, now)

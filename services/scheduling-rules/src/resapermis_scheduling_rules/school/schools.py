@@ -39,7 +39,7 @@ class Replacements:
 
 
 class Schools:
-    """What RdvPermis answers about schools, remembered for a few seconds and read anew behind the answer; one a process."""
+    """What RdvPermis answers about schools, remembered for a few seconds and read again behind the answer; one a process."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Schools:
         return known
 
     def forget(self, school_id: str) -> None:
-        """Read a school and its thresholds anew next time."""
+        """Read a school and its thresholds again next time."""
         self._standings.forget(school_id)
 
     def refresh_threshold(

@@ -50,7 +50,7 @@ def _statement(reading: SearchShape) -> Statement:
 async def read_step(
     engine: AsyncEngine, reading: SearchShape, category: str, kind: str, after: Position, step: ReadStep
 ) -> Sequence[Row]:
-    """The first slots of a step after a position, in order of (starts_at, id): so many of all its streams together."""
+    """The first slots of a step after a position, in order of (starts_at, id): `most` of all its streams together."""
     values: dict[str, Any] = {
         "lows": [low for low, _ in step.parts],
         "highs": [high for _, high in step.parts],

@@ -9,8 +9,8 @@ import { favouritesQuery, setFavouriteCentres } from "../../../api/searches.ts";
 import { centresQuery } from "../../../api/slots.ts";
 import { ProblemNotice } from "../../../components/Notice.tsx";
 import { useAct } from "../../../live/act.ts";
-import { byHand } from "../../../live/human.ts";
 import { toast } from "../../../live/toast.ts";
+import { isTrusted } from "../../../live/trusted-event.ts";
 import { distanceText } from "../../../rules/search/distance.ts";
 import type { Filters, SlotSearch } from "../../../rules/search/filters.ts";
 
@@ -95,7 +95,7 @@ export function CentreChoice({
               aria-pressed={on}
               aria-disabled={save.isPending || undefined}
               onClick={(event) => {
-                if (byHand(event)) star(centre);
+                if (isTrusted(event)) star(centre);
               }}
             >
               {on ? <IconStarFilled size={18} aria-hidden /> : <IconStar size={18} aria-hidden />}

@@ -10,12 +10,12 @@ import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
 import type { Slot } from "../../../api/contract/types.ts";
 import { StatusMark } from "../../../components/StatusMark.tsx";
-import { byHand } from "../../../live/human.ts";
+import { isTrusted } from "../../../live/trusted-event.ts";
 import { addDays, dayOf, mondayOf } from "../../../time/calendar.ts";
 import { dayLong, dayShort } from "../../../time/format.ts";
-import { faceOf, fullName } from "./faces.ts";
 import { afterKey, nearest, type Place } from "./grid-keys.ts";
 import type { Marks } from "./marks.ts";
+import { accessibleName, slotLabel } from "./slot-label.ts";
 import { daysOfView, type WeekRow, weekRows } from "./week.ts";
 
 const ROW = 52;
@@ -233,7 +233,7 @@ function GridRow({
           if (!slot) {
             return <td key={day} aria-colindex={column + 2} />;
           }
-          const face = faceOf(slot, { chosen: marks.chosen.has(slot.id), asked: marks.asked.has(slot.id) });
+          const face = slotLabel(slot, { chosen: marks.chosen.has(slot.id), asked: marks.asked.has(slot.id) });
           return (
             <td key={day} aria-colindex={column + 2}>
               <button
@@ -242,11 +242,11 @@ function GridRow({
                 data-place={`${index}/${column}`}
                 data-slot={slot.id}
                 tabIndex={here ? 0 : -1}
-                aria-label={fullName(slot, face)}
+                aria-label={accessibleName(slot, face)}
                 aria-pressed={face.choosable ? marks.chosen.has(slot.id) : undefined}
                 onFocus={() => onFocus(column)}
                 onClick={(event) => {
-                  if (!byHand(event)) return;
+                  if (!isTrusted(event)) return;
                   if (face.choosable) onChoose(slot);
                   else onOpen(slot);
                 }}

@@ -7,12 +7,12 @@ import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Slot } from "../../../api/contract/types.ts";
 import { StatusMark } from "../../../components/StatusMark.tsx";
-import { byHand } from "../../../live/human.ts";
+import { isTrusted } from "../../../live/trusted-event.ts";
 import { distanceText } from "../../../rules/search/distance.ts";
 import { dayOf, hour } from "../../../time/calendar.ts";
 import { dayLong } from "../../../time/format.ts";
-import { faceOf, fullName } from "./faces.ts";
 import type { Marks } from "./marks.ts";
+import { accessibleName, slotLabel } from "./slot-label.ts";
 
 export function SlotList({
   slots,
@@ -50,8 +50,8 @@ export function SlotList({
         const slot = slots[item.index];
         if (!slot) return null;
         const chosen = marks.chosen.has(slot.id);
-        const face = faceOf(slot, { chosen, asked: marks.asked.has(slot.id) });
-        const name = fullName(slot, face);
+        const face = slotLabel(slot, { chosen, asked: marks.asked.has(slot.id) });
+        const name = accessibleName(slot, face);
         return (
           <li
             key={item.key}
@@ -76,7 +76,7 @@ export function SlotList({
                   data-slot={slot.id}
                   leftSection={chosen ? <IconCheck size={16} aria-hidden /> : null}
                   onClick={(event) => {
-                    if (byHand(event)) onChoose(slot);
+                    if (isTrusted(event)) onChoose(slot);
                   }}
                 >
                   {chosen ? t`Choisi` : t`Choisir`}

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { makeSlot } from "../../../../tests/mock/world.ts";
-import { faceOf, fullName } from "./faces.ts";
 import { afterKey, nearest } from "./grid-keys.ts";
-import { settle } from "./settled.ts";
+import { accessibleName, slotLabel } from "./slot-label.ts";
+import { mergeStable } from "./stable-list.ts";
 import { daysOfView, inOrder, weekRows, withinHours } from "./week.ts";
 
 const slots = [
@@ -40,7 +40,7 @@ describe("the calendar", () => {
 
   test("nothing moves under the click: the new waits, the gone stays, the known changes in place", () => {
     const known = new Map(slots.slice(0, 2).map((slot) => [slot.id, slot]));
-    const { shown, fresh } = settle(known, [
+    const { shown, fresh } = mergeStable(known, [
       { ...makeSlot(1, "2026-12-07", 480), status: "taken", allowed: false },
       makeSlot(8, "2026-12-07", 500),
     ]);
@@ -62,10 +62,10 @@ describe("the calendar", () => {
 
   test("a cell's full name has day, hour, place and state", () => {
     const slot = makeSlot(0, "2026-12-09", 512);
-    expect(fullName(slot, faceOf(slot, { chosen: false, asked: false }))).toBe(
+    expect(accessibleName(slot, slotLabel(slot, { chosen: false, asked: false }))).toBe(
       "mercredi 9 décembre, 8 heures 32, Rungis, choisir, ouvert",
     );
-    expect(fullName(slot, faceOf(slot, { chosen: true, asked: false }))).toMatch(/choisi$/);
-    expect(faceOf(slot, { chosen: true, asked: true })).toMatchObject({ tone: "waiting", choosable: false });
+    expect(accessibleName(slot, slotLabel(slot, { chosen: true, asked: false }))).toMatch(/choisi$/);
+    expect(slotLabel(slot, { chosen: true, asked: true })).toMatchObject({ tone: "waiting", choosable: false });
   });
 });

@@ -75,7 +75,7 @@ async def search_slots(
     day_from: Annotated[Clock | None, Query(alias="dayFrom", description="First hour, at the centre: 08:00.")] = None,
     day_to: Annotated[Clock | None, Query(alias="dayTo", description="Before this hour: 12:00.")] = None,
     consecutive: Annotated[
-        int, Query(alias="consecutive", ge=1, le=8, description="At least so many free slots one after the other.")
+        int, Query(alias="consecutive", ge=1, le=8, description="At least this many free slots one after the other.")
     ] = 1,
     open_now: Annotated[bool, Query(alias="openNow", description="Only what the school may take now.")] = False,  # noqa: FBT002 - a query parameter
     opens_before: Annotated[

@@ -14,7 +14,7 @@ Kind = Literal["sign_in", "write", "calendar"]
 
 
 class Window:
-    """At most so many in any span of so many seconds, for each who asks.
+    """A sliding window: at most a given number of requests in any span of given seconds, for each key.
 
     Not the storage of the library `limits`: at each hit it goes through all who asked lately, with a thread for each.
     """

@@ -7,7 +7,7 @@ import { distanceText } from "../../../rules/search/distance.ts";
 import { dayOf, hour } from "../../../time/calendar.ts";
 import { dayLong, parisMoment, parisShort } from "../../../time/format.ts";
 
-export interface SlotFace {
+export interface SlotLabel {
   readonly tone: Tone;
   readonly word: string;
   /** The word in full, where the cell shortens it. */
@@ -15,7 +15,7 @@ export interface SlotFace {
   readonly choosable: boolean;
 }
 
-export function faceOf(slot: Slot, marks: { chosen: boolean; asked: boolean }): SlotFace {
+export function slotLabel(slot: Slot, marks: { chosen: boolean; asked: boolean }): SlotLabel {
   if (marks.asked) return { tone: "waiting", word: t`demandé`, choosable: false };
   if (marks.chosen) return { tone: "chosen", word: t`choisi`, choosable: true };
   switch (slot.status) {
@@ -41,7 +41,7 @@ export function faceOf(slot: Slot, marks: { chosen: boolean; asked: boolean }): 
  * "mercredi 9 décembre, 8 heures 32, Rungis, choisir, ouvert": what is seen stands in it word for word, so that people who speak to
  * their computer can say it (2.5.3).
  */
-export function fullName(slot: Slot, face: SlotFace): string {
+export function accessibleName(slot: Slot, face: SlotLabel): string {
   const day = dayLong(dayOf(slot.startsAt));
   const [hours = 0, minutes = 0] = hour(slot.startsAt).split(":").map(Number);
   const time = minutes === 0 ? t`${hours} heures` : t`${hours} heures ${minutes}`;
