@@ -3975,7 +3975,7 @@ export interface operations {
                 category: string;
                 /** @description Centres; all if absent. */
                 centre?: string[] | null;
-                /** @description At least so many free slots one after the other. */
+                /** @description At least this many free slots one after the other. */
                 consecutive?: number;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
