@@ -58,7 +58,7 @@ async def running(*work: Any) -> Any:
     try:
         yield
     finally:
-        await leader.end(tasks)
+        await leader.cancel_all(tasks)
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

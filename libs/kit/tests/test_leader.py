@@ -80,7 +80,7 @@ async def test_a_leader_task_that_breaks_is_begun_again(monkeypatch: pytest.Monk
         begun += 1
         raise RuntimeError
 
-    task = asyncio.create_task(leader.forever(fragile))
+    task = asyncio.create_task(leader.run_forever(fragile))
 
     async def thrice() -> bool:
         return begun >= 3
@@ -104,5 +104,5 @@ async def test_a_task_that_swallows_a_cancellation_is_cancelled_again(monkeypatc
 
     task = asyncio.create_task(deaf())
     await asyncio.sleep(0)
-    await asyncio.wait_for(leader.end([task]), 5)
+    await asyncio.wait_for(leader.cancel_all([task]), 5)
     assert task.done()

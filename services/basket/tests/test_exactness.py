@@ -22,7 +22,7 @@ from resapermis.booking.v1 import booking_pb2 as booking
 from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_basket.booking.validation import GroupSituation, ready
 from resapermis_basket.domain.line import FIRST, NEXT, Group, State
-from resapermis_basket.reconcile.expiry import expire, finish
+from resapermis_basket.reconcile.expiry import expire_holds, finish_begun_exams
 from resapermis_basket.reconcile.outside_changes import reconcile_school
 from resapermis_basket.reconcile.received_events import act_on_events
 from resapermis_basket.workers import settle_and_give_back
@@ -102,13 +102,13 @@ async def test_validations_around_the_very_end_of_a_hold_have_one_end_and_rdvper
                 {"s": slot},
             )
         await asyncio.sleep(max(0.0, (30 + late) / 1000))  # the moment of the click: that is what is varied
-        await asyncio.gather(basket.validate(held.id), expire(basket.dependencies), return_exceptions=True)
-        await expire(basket.dependencies)
+        await asyncio.gather(basket.validate(held.id), expire_holds(basket.dependencies), return_exceptions=True)
+        await expire_holds(basket.dependencies)
         state = (await basket.states())[slot]
         exams = [exam for exam in basket.rdvpermis.exams.values() if exam.slot_id == slot]
         if state == "held":  # neither came: it is about to end
             await asyncio.sleep(0.05)
-            await expire(basket.dependencies)
+            await expire_holds(basket.dependencies)
             state = (await basket.states())[slot]
         assert state in {"booked", "expired"}
         assert bool(exams) == (state == "booked")
@@ -143,7 +143,7 @@ async def _start(basket: Basket, line_id: str, other_id: str) -> None:
             ),
             {"id": line_id},
         )
-    await finish(basket.dependencies)
+    await finish_begun_exams(basket.dependencies)
 
 
 async def _withdraw(basket: Basket, line_id: str, other_id: str) -> None:
@@ -253,15 +253,15 @@ def test_no_decision_of_basket_reads_its_own_wall_clock() -> None:
 async def test_expiry_follows_the_databases_clock_when_it_steps(basket: Basket) -> None:
     """The database's clock is moved by moving what it is compared with: five minutes back, then on."""
     held = await basket.hold(("s1", 1))
-    await expire(basket.dependencies)
+    await expire_holds(basket.dependencies)
     assert await basket.states() == {"s1": "held"}
     async with transaction(basket.engine) as tx:
         await tx.execute(sa.text("UPDATE basket_line SET expires_at = expires_at - interval '5 minutes'"))
-    await expire(basket.dependencies)
+    await expire_holds(basket.dependencies)
     assert await basket.states() == {"s1": "held"}
     async with transaction(basket.engine) as tx:
         await tx.execute(sa.text("UPDATE basket_line SET expires_at = expires_at - interval '15 minutes'"))
-    await expire(basket.dependencies)
+    await expire_holds(basket.dependencies)
     assert await basket.states() == {"s1": "expired"}
     with pytest.raises(Failure) as refused:
         await basket.validate(held.id)

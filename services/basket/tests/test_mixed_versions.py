@@ -159,5 +159,5 @@ async def running(consumer: Consumer, bus: Any) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await leader.end([task])
+        await leader.cancel_all([task])
         await asyncio.gather(task, return_exceptions=True)

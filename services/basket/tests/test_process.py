@@ -33,7 +33,7 @@ from resapermis_testing.postgres import Postgres
 @contextlib.asynccontextmanager
 async def leader_tasks(process: Process) -> AsyncIterator[None]:
     """Run what its leader does."""
-    tasks = [asyncio.ensure_future(leader.forever(task)) for task in process.leader_tasks]
+    tasks = [asyncio.ensure_future(leader.run_forever(task)) for task in process.leader_tasks]
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ from resapermis_basket.judgement import refusals
 from resapermis_basket.line.queries import lines_of_live_groups
 from resapermis_basket.reconcile.decision import decide_lines
 from resapermis_basket.reconcile.doubts import settle_doubts
-from resapermis_basket.reconcile.expiry import expire, finish, warn
+from resapermis_basket.reconcile.expiry import expire_holds, finish_begun_exams, warn_of_expiry
 from resapermis_basket.reconcile.received_events import act_on_events, on_mandate_changed, on_slot_withdrawn
 from resapermis_basket.reconcile.release import give_back
 from resapermis_kit.clock import utc_now
@@ -52,13 +52,13 @@ def states(group: pb.Group) -> list[int]:
 async def test_a_hold_expires_on_time_and_frees_its_slot(basket: Basket) -> None:
     basket.rdvpermis.lasts = timedelta(seconds=100)
     await basket.hold("s1", ("s2", 1))
-    assert await expire(basket.dependencies) == 0
+    assert await expire_holds(basket.dependencies) == 0
     await basket.rows("UPDATE basket_line SET expires_at = now() + interval '50 ms' RETURNING 1")
     in_vain: list[datetime] = []
 
     async def expired() -> bool:
         (search,) = await basket.rows("SELECT now() AS began")
-        if await expire(basket.dependencies) == 2:
+        if await expire_holds(basket.dependencies) == 2:
             return True
         in_vain.append(search.began)
         return False
@@ -84,7 +84,7 @@ async def test_an_expired_group_is_not_validated(basket: Basket) -> None:
     with pytest.raises(Failure) as refused:
         await basket.validate(held.id)
     assert refused.value.code == Code.CODE_HOLD_EXPIRED
-    await expire(basket.dependencies)
+    await expire_holds(basket.dependencies)
     with pytest.raises(Failure) as refused:
         await basket.validate(held.id)
     assert refused.value.code == Code.CODE_HOLD_EXPIRED
@@ -102,7 +102,7 @@ async def _race_for_one_end(basket: Basket, slot: str, number: int) -> None:
     held = await basket.hold((slot, number))
 
     async def ended() -> bool:
-        return await expire(basket.dependencies) > 0 or (await basket.states())[slot] != "held"
+        return await expire_holds(basket.dependencies) > 0 or (await basket.states())[slot] != "held"
 
     validation, _ = await asyncio.gather(basket.validate(held.id), eventually(ended), return_exceptions=True)
     state = (await basket.states())[slot]
@@ -116,8 +116,8 @@ async def test_a_school_is_warned_once_before_its_group_expires(basket: Basket) 
     held = await basket.hold("s1", "s2")
     basket.rdvpermis.lasts = timedelta(minutes=20)
     await basket.hold("s3")
-    assert await warn(basket.dependencies) == 1
-    assert await warn(basket.dependencies) == 0
+    assert await warn_of_expiry(basket.dependencies) == 1
+    assert await warn_of_expiry(basket.dependencies) == 0
     (warning,) = await basket.published(GroupExpiring)
     assert (warning.group_id, warning.school_id) == (held.id, "school-1")
     assert warning.expires_at == held.expires_at
@@ -243,7 +243,7 @@ async def test_confirming_lines_do_not_expire(basket: Basket) -> None:
     basket.rdvpermis.after["ValidateBasket"] = LOST
     await basket.validate(held.id)
     await basket.rows("UPDATE basket_line SET expires_at = now() - interval '1 hour' RETURNING 1")
-    assert await expire(basket.dependencies) == 0
+    assert await expire_holds(basket.dependencies) == 0
     await settled(basket, s1="booked")
 
 
@@ -275,7 +275,7 @@ async def test_a_late_answer_does_not_undo_what_was_read(basket: Basket) -> None
         (line,) = await lines_of_live_groups(tx, "school-1")
 
     def refused(one: Line, now: datetime) -> Line:
-        return move(one, State.REFUSED, now, refusals.lost())
+        return move(one, State.REFUSED, now, refusals.answer_lost())
 
     await decide_lines(basket.dependencies, "school-1", [line], refused)
     basket.rdvpermis.gate.set()
@@ -374,7 +374,7 @@ async def test_an_exam_that_has_begun_is_done_and_still_counted(basket: Basket) 
     held = await basket.hold(("s1", 1), ("s2", 2))
     await basket.validate(held.id)
     await basket.rows("UPDATE basket_line SET starts_at = now() WHERE slot_id = 's1' RETURNING 1")
-    await finish(basket.dependencies)
+    await finish_begun_exams(basket.dependencies)
     assert await basket.states() == {"s1": "done", "s2": "booked"}
     assert (await basket.counters())[("school-1", MONTH)] == 2
     await basket.check()

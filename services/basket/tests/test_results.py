@@ -18,7 +18,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_basket.booking.results import poll_results
 from resapermis_basket.domain.line import ExamOutcome, Result, State
 from resapermis_basket.domain.result import FoundPenalty, FoundResult, PollPauses, first_poll, next_poll, result_of_exam
-from resapermis_basket.reconcile.expiry import finish
+from resapermis_basket.reconcile.expiry import finish_begun_exams
 from resapermis_kit.errors import Code, Failure
 
 AWAITED = pb.Result()
@@ -32,7 +32,7 @@ async def over(basket: Basket, *slots: tuple[str, int], hours: float = 3) -> lis
         "ends_at = now() - make_interval(mins => :m - 32) WHERE state = 'booked' RETURNING 1",
         m=int(hours * 60),
     )
-    await finish(basket.dependencies)
+    await finish_begun_exams(basket.dependencies)
     return lines
 
 

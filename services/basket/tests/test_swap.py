@@ -23,7 +23,7 @@ from resapermis_basket.domain.doubt import RdvPermisReading, SeenExam
 from resapermis_basket.domain.doubt import settle as settled_line
 from resapermis_basket.domain.line import Changing, State
 from resapermis_basket.judgement import refusals
-from resapermis_basket.reconcile.expiry import finish
+from resapermis_basket.reconcile.expiry import finish_begun_exams
 from resapermis_basket.reconcile.outside_changes import reconcile_school
 from resapermis_kit.errors import Code, Failure
 
@@ -194,7 +194,7 @@ Act = Callable[[Basket, pb.Line, pb.Line], Awaitable[Any]]
 
 async def _start(basket: Basket, line: pb.Line, _other: pb.Line) -> Any:
     await basket.rows("UPDATE basket_line SET starts_at = now() WHERE id = :id RETURNING 1", id=line.id)
-    await finish(basket.dependencies)
+    await finish_begun_exams(basket.dependencies)
 
 
 async def _withdraw(basket: Basket, line: pb.Line, _other: pb.Line) -> Any:
@@ -261,11 +261,13 @@ def test_both_halves_of_a_swap_are_read_alike(seen: list[str]) -> None:
         if what != "gone"
     ]
     sight = RdvPermisReading((), exams, {each.id: each for each in pair})
-    after = [settled_line(each, sight, refusals.lost(), refusals.gone(), NOW + timedelta(1)) for each in pair]
+    after = [
+        settled_line(each, sight, refusals.answer_lost(), refusals.hold_gone(), NOW + timedelta(1)) for each in pair
+    ]
     assert after[0].state is after[1].state
     assert (after[0].state is State.SWAPPED) == ("as_was" not in seen and "crossed" in seen)
     alone = RdvPermisReading((), exams, {})
-    assert settled_line(pair[0], alone, refusals.lost(), refusals.gone(), NOW) == pair[0]
+    assert settled_line(pair[0], alone, refusals.answer_lost(), refusals.hold_gone(), NOW) == pair[0]
 
 
 def _wants(mine: Any, theirs: Any) -> Any:

@@ -14,7 +14,7 @@ from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.hold.queue import Admission
 from resapermis_basket.opening.preparation import drop_unused
 from resapermis_basket.reconcile.doubts import doubt_everything, settle_doubts
-from resapermis_basket.reconcile.expiry import expire_and_warn, finish
+from resapermis_basket.reconcile.expiry import expire_and_warn, finish_begun_exams
 from resapermis_basket.reconcile.outside_changes import Reconciliation
 from resapermis_basket.reconcile.received_events import act_on_events, on_mandate_changed, on_slot_withdrawn
 from resapermis_basket.reconcile.release import give_back
@@ -43,7 +43,7 @@ def add_workers(process: Process, dependencies: Dependencies, admission: Admissi
 
 async def settle_and_give_back(dependencies: Dependencies) -> None:
     """One round of everything that may wait for RdvPermis or is in no hurry; none holds up another."""
-    works = (_act_and_settle(dependencies), give_back(dependencies), finish(dependencies))
+    works = (_act_and_settle(dependencies), give_back(dependencies), finish_begun_exams(dependencies))
     for problem in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(problem, BaseException):
             raise problem

@@ -197,12 +197,12 @@ async def page_mandates(tx: Tx, school_id: str, before: UUID | None, limit: int,
     return [_mandate(row) for row in await tx.execute(statement)]
 
 
-async def due(tx: Tx, now: datetime, limit: int) -> list[Mandate]:
+async def due_mandates(tx: Tx, now: datetime, limit: int) -> list[Mandate]:
     """Mandates that RdvPermis should be read for, most overdue first."""
     statement = sa.select(mandates).where(mandates.c.next_poll_at <= now).order_by(mandates.c.next_poll_at).limit(limit)
     return [_mandate(row) for row in await tx.execute(statement)]
 
 
-async def put_off(tx: Tx, mandate_id: UUID, next_poll_at: datetime) -> None:
+async def postpone_poll(tx: Tx, mandate_id: UUID, next_poll_at: datetime) -> None:
     """Poll later: RdvPermis could not be read."""
     await tx.execute(sa.update(mandates).where(mandates.c.id == mandate_id).values(next_poll_at=next_poll_at))

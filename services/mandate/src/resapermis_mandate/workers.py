@@ -25,7 +25,7 @@ class MandatePolls:
     async def poll_due(self) -> int:
         """Poll the most overdue mandates; return how many. One that cannot be read is put off, the others go on."""
         async with transaction(self._engine) as tx:
-            due = await queries.due(tx, self._now(), self._most)
+            due = await queries.due_mandates(tx, self._now(), self._most)
         for mandate in due:
             try:
                 await self._mandates.poll(mandate)
@@ -34,5 +34,5 @@ class MandatePolls:
                 log.info("mandate.poll_put_off", mandate=str(mandate.id), error_code=code)
                 async with transaction(self._engine) as tx:
                     pause = timedelta(seconds=min(5 * 2 ** min(mandate.polls, 6), 300))
-                    await queries.put_off(tx, mandate.id, self._now() + pause)
+                    await queries.postpone_poll(tx, mandate.id, self._now() + pause)
         return len(due)

@@ -14,12 +14,12 @@ _RECORDED_OUTCOMES = {
 }
 
 
-def posted(notice_id: UUID, notice: Notice) -> NoticePosted:
+def notice_posted(notice_id: UUID, notice: Notice) -> NoticePosted:
     """A notice is in the school's inbox."""
     return NoticePosted(notice_id=str(notice_id), school_id=notice.school_id, kind=notice.kind, topic=notice.topic)
 
 
-def mailed(delivery: DueDelivery, outcome: DeliveryOutcome, problem: str) -> Record:
+def mail_record(delivery: DueDelivery, outcome: DeliveryOutcome, problem: str) -> Record:
     """A mail to a candidate has ended. Ids and words, never the address."""
     facts = {"kind": delivery.kind, "delivery": str(delivery.id)}
     if problem:

@@ -81,7 +81,7 @@ class Inbox:
             for audience, recipient in _mailed(notice)
         ]
         await queries.add_deliveries(tx, mails, now)
-        await self._box.add(tx, now, *(events.posted(notice_id, notice) for notice, notice_id in fresh))
+        await self._box.add(tx, now, *(events.notice_posted(notice_id, notice) for notice, notice_id in fresh))
 
 
 def _new_notice(notice_id: UUID, notice: Notice, event: Event) -> NewNotice:

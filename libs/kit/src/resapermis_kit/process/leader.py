@@ -35,7 +35,7 @@ def lock_engine(url: str, name: str) -> AsyncEngine:
     )
 
 
-async def forever(worker: Worker) -> None:
+async def run_forever(worker: Worker) -> None:
     """A worker that ends or breaks unexpectedly is logged and started again: nothing stops in silence."""
     while True:
         try:
@@ -46,7 +46,7 @@ async def forever(worker: Worker) -> None:
         await asyncio.sleep(BEAT_SECONDS)
 
 
-async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> None:
     """Cancel until all have ended: a library may swallow one cancellation (asyncio.wait_for on Python 3.11 does)."""
     left = set(tasks)
     while left:
@@ -73,7 +73,7 @@ async def _hold(connection: AsyncConnection, name: str, tasks: Sequence[Worker])
         await asyncio.sleep(BEAT_SECONDS)
     log.info("leader.began")
     LEADS.set(1)
-    running = [asyncio.create_task(forever(task)) for task in tasks]
+    running = [asyncio.create_task(run_forever(task)) for task in tasks]
     try:
         while True:
             async with asyncio.timeout(5):  # raises when the lock may be lost
@@ -81,7 +81,7 @@ async def _hold(connection: AsyncConnection, name: str, tasks: Sequence[Worker])
             await asyncio.sleep(BEAT_SECONDS)
     finally:
         LEADS.set(0)
-        await end(running)
+        await cancel_all(running)
 
 
 async def every(seconds: float, name: str, work: Worker) -> None:

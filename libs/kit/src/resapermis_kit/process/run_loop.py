@@ -86,7 +86,7 @@ async def serve(
         freeze_startup_objects()
         locks = leader.lock_engine(settings.database_url, name)
         stack.push_async_callback(locks.dispose)
-        tasks = [asyncio.create_task(leader.forever(worker)) for worker in process.workers]
+        tasks = [asyncio.create_task(leader.run_forever(worker)) for worker in process.workers]
         tasks.append(asyncio.create_task(warm(engine, settings.database_pool)))
         tasks.append(asyncio.create_task(join(bus, settings, name)))
         tasks.append(asyncio.create_task(leader.lead(locks, name, process.leader_tasks)))
@@ -98,7 +98,7 @@ async def serve(
         await server.stop(settings.drain_seconds)
         for closer in process.closers:
             await closer()
-        await leader.end(tasks)
+        await leader.cancel_all(tasks)
         for opened in process.channels.values():
             await opened.close()
     log.info("stopped")

@@ -115,7 +115,7 @@ async def _refuse_unless(
 ) -> None:
     if not all(verdict.allowed for verdict in found):
         failure, now = refusals.of_rules(found), situation.time.now
-        raise await refusals.refuse(dependencies, who, action, "line", str(situation.line.id), failure, now)
+        raise await refusals.record_refusal(dependencies, who, action, "line", str(situation.line.id), failure, now)
 
 
 _OF_A_HOLD = frozenset({"R-GROUP", "R-BASKET"})

@@ -46,7 +46,7 @@ async def set_line_resources(
         against = await _judge(dependencies, situation, request)
     if against:
         failure = refusals.of_rules(against)
-        raise await refusals.refuse(dependencies, who, ACTION, "line", str(line.id), failure, now)
+        raise await refusals.record_refusal(dependencies, who, ACTION, "line", str(line.id), failure, now)
     change = Change(line, replace(line, trainer_id=request.trainer_id, vehicle_id=request.vehicle_id))
     try:
         return await _write(dependencies, who, request, change, now)
@@ -54,7 +54,7 @@ async def set_line_resources(
         if getattr(error.orig, "sqlstate", "") != EXCLUSION_VIOLATION:
             raise
         busy = refusals.line_resources_busy()
-        raise await refusals.refuse(dependencies, who, ACTION, "line", str(line.id), busy, now) from None
+        raise await refusals.record_refusal(dependencies, who, ACTION, "line", str(line.id), busy, now) from None
 
 
 async def _write(

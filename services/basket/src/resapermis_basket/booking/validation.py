@@ -57,7 +57,7 @@ async def validate_group(
         snapshots = await _judge(dependencies, held, situation)
     except Failure as failure:
         if failure.verdicts or failure.violations:
-            await refusals.refuse(dependencies, who, "basket.validate", "group", request.group_id, failure, now)
+            await refusals.record_refusal(dependencies, who, "basket.validate", "group", request.group_id, failure, now)
         raise
     after = [
         replace(move(line, State.CONFIRMING, now), next_poll_at=dependencies.poll_after_call(now)) for line in held
@@ -200,7 +200,7 @@ def _answered(
 ) -> Line:
     now = situation.time.now
     if refusal is not None:
-        kept = move(line, State.HELD, now, refusals.keep(refusal))
+        kept = move(line, State.HELD, now, refusals.stored(refusal))
         gone = refusal.code == Code.CODE_RDVPERMIS_BASKET_GONE
         return replace(kept, next_poll_at=now) if gone else kept
     after = validated(line, answers.get(line.slot.id, UNKNOWN), now)
@@ -238,4 +238,4 @@ def answer_of(result: rdv.ValidateResult) -> Answer:
     """RdvPermis' answer about one slot of a validation."""
     if result.booked:
         return Answer(AnswerOutcome.DONE, exam_id=result.exam_id)
-    return Answer(AnswerOutcome.REFUSED, refusals.keep(refusals.of_rdvpermis(result.code, result.rdvpermis_code)))
+    return Answer(AnswerOutcome.REFUSED, refusals.stored(refusals.of_rdvpermis(result.code, result.rdvpermis_code)))

@@ -6,7 +6,17 @@ from datetime import datetime
 from uuid import UUID
 
 from resapermis_basket.domain.answer import Answer, AnswerOutcome, held, validated
-from resapermis_basket.domain.line import IN_BASKET, NO_REFUSAL, Changing, Line, Refusal, State, move, named, settled
+from resapermis_basket.domain.line import (
+    IN_BASKET,
+    NO_REFUSAL,
+    Changing,
+    Line,
+    Refusal,
+    State,
+    move,
+    settled,
+    with_wanted_candidate,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,7 @@ def _settle_held(line: Line, reading: RdvPermisReading, lost: Refusal, gone: Ref
     if line.changing is not Changing.NAME:
         return replace(settled(line), refusal=lost if line.changing is Changing.RELEASE else line.refusal)
     if basket.candidates[line.slot.id] == line.wanted_rdvpermis_id:
-        return named(line)
+        return with_wanted_candidate(line)
     return replace(settled(line), refusal=lost)
 
 

@@ -220,7 +220,7 @@ def in_doubt(line: Line) -> bool:
     return line.state in {State.ASKING, State.CONFIRMING} or line.changing is not Changing.NOTHING
 
 
-def named(line: Line) -> Line:
+def with_wanted_candidate(line: Line) -> Line:
     """The line with the wanted candidate on it (or none, where none was wanted)."""
     return replace(
         settled(line),

@@ -245,20 +245,20 @@ class HoldCommand:
         except Failure as failure:
             if not refusals.surely_not_done(failure):
                 return {}
-            return {line.slot.id: Answer(AnswerOutcome.REFUSED, refusals.keep(failure)) for line in asking}
+            return {line.slot.id: Answer(AnswerOutcome.REFUSED, refusals.stored(failure)) for line in asking}
         return {result.slot_id: answer_of(result, response) for result in response.results}
 
 
 def answer_of(result: rdv.HoldResult, response: rdv.HoldSlotsResponse) -> Answer:
     """RdvPermis' answer about one slot of a hold."""
     if result.outcome == rdv.HoldResult.OUTCOME_REFUSED:
-        refusal = refusals.keep(refusals.of_rdvpermis(result.code, result.rdvpermis_code))
+        refusal = refusals.stored(refusals.of_rdvpermis(result.code, result.rdvpermis_code))
         return Answer(AnswerOutcome.REFUSED, refusal)
     if result.outcome != rdv.HoldResult.OUTCOME_HELD:
         return Answer(AnswerOutcome.UNKNOWN, basket_id=response.basket_id)
     refusal = NO_REFUSAL
     if result.naming_code:
-        refusal = refusals.keep(refusals.of_rdvpermis(result.naming_refusal, result.naming_code))
+        refusal = refusals.stored(refusals.of_rdvpermis(result.naming_refusal, result.naming_code))
     return Answer(
         AnswerOutcome.DONE,
         refusal,

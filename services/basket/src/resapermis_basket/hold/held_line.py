@@ -6,7 +6,7 @@ from uuid import UUID
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_basket.dependencies import Dependencies
-from resapermis_basket.domain.line import Change, Changing, Line, State, in_doubt, move, named
+from resapermis_basket.domain.line import Change, Changing, Line, State, in_doubt, move, with_wanted_candidate
 from resapermis_basket.judgement import refusals, verdicts
 from resapermis_basket.line.change import (
     LineChange,
@@ -38,7 +38,7 @@ async def name_candidate(
         Changing.NAME,
         "NameCandidate",
         rdv.NameCandidateRequest(basket_id=line.basket_id, slot_id=line.slot.id, rdvpermis_candidate_id=theirs),
-        lambda lines, _now: [Change(line, named(line)) for line in lines],
+        lambda lines, _now: [Change(line, with_wanted_candidate(line)) for line in lines],
         wanted=[WantedCandidate(candidate_id, theirs)],
     )
     return await change_lines(dependencies, who, request, situation, wish, _named)
@@ -95,7 +95,7 @@ async def _may_name(dependencies: Dependencies, who: Principal, situation: LineS
     against = verdicts.against(evaluated.lines[0].verdicts)
     if against:
         failure, now = refusals.of_rules(against), situation.time.now
-        raise await refusals.refuse(dependencies, who, "basket.name", "line", str(line.id), failure, now)
+        raise await refusals.record_refusal(dependencies, who, "basket.name", "line", str(line.id), failure, now)
     rdvpermis_candidate_id: str = mandate.rdvpermis_candidate_id
     return rdvpermis_candidate_id
 

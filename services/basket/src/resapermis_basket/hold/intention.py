@@ -162,4 +162,4 @@ def _clash(line: Line, taken: Conflicts) -> Refusal:
         return refusals.slot_taken()
     if line.candidate_id is not None and (line.candidate_id, line.slot.category) in taken.candidates:
         return refusals.candidate_busy()
-    return refusals.keep(refusals.line_resources_busy())
+    return refusals.stored(refusals.line_resources_busy())

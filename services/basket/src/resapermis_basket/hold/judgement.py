@@ -123,7 +123,7 @@ async def judge_hold(
         failure = refusals.of_rules(against)
         failure = Failure(Code.CODE_RULE_REFUSED, failure.detail, verdicts=against, retry_at=failure.retry_at)
         now = situation.time.now
-        raise await refusals.refuse(dependencies, who, "basket.hold", "school", who.school_id, failure, now)
+        raise await refusals.record_refusal(dependencies, who, "basket.hold", "school", who.school_id, failure, now)
     return _judged(dependencies, who, wanted, situation, evaluated, answers, group_id)
 
 
@@ -249,7 +249,7 @@ def _judged(
 
 def _refusal(line: WantedLine, verdict: scheduling_pb2.LineVerdict, situation: HoldSituation) -> Refusal | None:
     if not verdict.allowed or not verdict.HasField("slot"):
-        return refusals.keep(refusals.of_rules(verdict.verdicts))
+        return refusals.stored(refusals.of_rules(verdict.verdicts))
     if line.slot_id in situation.conflicts.slots:
         return refusals.slot_taken()
     return None

@@ -52,19 +52,19 @@ def opens_at(against: Sequence[Verdict]) -> datetime | None:
     return max(verdict.opens_at.ToDatetime(UTC) for verdict in against)
 
 
-def keep(failure: Failure) -> Refusal:
+def stored(failure: Failure) -> Refusal:
     """A failure as a line stores it: its code, and the whole errors.v1.Refusal in bytes."""
     return Refusal(failure.name, failure.to_proto().SerializeToString(deterministic=True))
 
 
 def slot_taken() -> Refusal:
     """Another line of ours has the slot."""
-    return keep(Failure(_C.CODE_SLOT_TAKEN, "the slot is held or booked through ResaPermis already"))
+    return stored(Failure(_C.CODE_SLOT_TAKEN, "the slot is held or booked through ResaPermis already"))
 
 
 def candidate_busy() -> Refusal:
     """The candidate stands on another live line of the category."""
-    return keep(Failure(_C.CODE_CANDIDATE_BUSY, "the candidate is on another line or booked already"))
+    return stored(Failure(_C.CODE_CANDIDATE_BUSY, "the candidate is on another line or booked already"))
 
 
 def line_resources_busy() -> Failure:
@@ -77,39 +77,39 @@ def line_resources_busy() -> Failure:
 
 def quota_exhausted() -> Refusal:
     """The threshold was reached by a hold that was faster."""
-    return keep(Failure(_C.CODE_QUOTA_EXHAUSTED, "the month's threshold was reached meanwhile"))
+    return stored(Failure(_C.CODE_QUOTA_EXHAUSTED, "the month's threshold was reached meanwhile"))
 
 
 def basket_full() -> Refusal:
     """The basket was filled by a hold that was faster."""
-    return keep(Failure(_C.CODE_BASKET_FULL, "the basket was filled meanwhile"))
+    return stored(Failure(_C.CODE_BASKET_FULL, "the basket was filled meanwhile"))
 
 
 def all_or_nothing_failed() -> Refusal:
     """One line of an all-or-nothing action was refused."""
-    return keep(
+    return stored(
         Failure(_C.CODE_ALL_OR_NOTHING_FAILED, "another line of the action was refused; all or nothing was asked")
     )
 
 
-def lost() -> Refusal:
+def answer_lost() -> Refusal:
     """RdvPermis' answer was lost, and reading showed that it did not act."""
-    return keep(Failure(_C.CODE_RDVPERMIS_DOWN, "RdvPermis did not answer; read again, it had not done it"))
+    return stored(Failure(_C.CODE_RDVPERMIS_DOWN, "RdvPermis did not answer; read again, it had not done it"))
 
 
-def gone() -> Refusal:
+def hold_gone() -> Refusal:
     """RdvPermis no longer has the hold."""
-    return keep(Failure(_C.CODE_RDVPERMIS_SLOT_GONE, "RdvPermis took the slot back"))
+    return stored(Failure(_C.CODE_RDVPERMIS_SLOT_GONE, "RdvPermis took the slot back"))
 
 
-def expired() -> Refusal:
+def hold_expired() -> Refusal:
     """Nobody validated in time."""
-    return keep(Failure(_C.CODE_HOLD_EXPIRED, "the hold was not validated in time"))
+    return stored(Failure(_C.CODE_HOLD_EXPIRED, "the hold was not validated in time"))
 
 
 def no_mandate() -> Refusal:
     """The mandate ended while the line was held."""
-    return keep(Failure(_C.CODE_NO_MANDATE, "the mandate of the line's candidate has ended"))
+    return stored(Failure(_C.CODE_NO_MANDATE, "the mandate of the line's candidate has ended"))
 
 
 def surely_not_done(failure: Failure) -> bool:
@@ -117,7 +117,7 @@ def surely_not_done(failure: Failure) -> bool:
     return failure.code not in IN_DOUBT
 
 
-async def refuse(
+async def record_refusal(
     dependencies: Dependencies,
     who: Principal,
     action: str,

@@ -71,7 +71,7 @@ async def _settle_school(dependencies: Dependencies, school_id: str, lines: list
         return
 
     def settled(line: Line, now: datetime) -> Line:
-        after = settle(line, reading, refusals.lost(), refusals.gone(), now)
+        after = settle(line, reading, refusals.answer_lost(), refusals.hold_gone(), now)
         return later(line, now) if after == line else after
 
     await decide_lines(dependencies, school_id, lines, settled)

@@ -18,7 +18,7 @@ from resapermis_kit.database.transaction import transaction
 LATE = Gauge("resapermis_basket_expiry_late_seconds", "How late the last expired hold was")
 
 
-async def expire(dependencies: Dependencies) -> int:
+async def expire_holds(dependencies: Dependencies) -> int:
     """End every hold whose time has come, school by school; return how many. Giving back follows by itself."""
     async with transaction(dependencies.engine) as tx:
         due = await due_to_expire(tx)
@@ -27,12 +27,12 @@ async def expire(dependencies: Dependencies) -> int:
         if line.state is not State.HELD or line.expires_at is None or line.expires_at > now:
             return line
         LATE.set((now - line.expires_at).total_seconds())
-        return give_back_later(move(line, State.EXPIRED, now, refusals.expired()), now)
+        return give_back_later(move(line, State.EXPIRED, now, refusals.hold_expired()), now)
 
     return await decide_by_school(dependencies, due, ended)
 
 
-async def warn(dependencies: Dependencies) -> int:
+async def warn_of_expiry(dependencies: Dependencies) -> int:
     """Publish once of each group that it expires soon; return of how many."""
     async with transaction(dependencies.engine) as tx:
         now = await database_now(tx)
@@ -47,11 +47,11 @@ async def warn(dependencies: Dependencies) -> int:
 
 async def expire_and_warn(dependencies: Dependencies) -> None:
     """End the holds whose time has passed, then publish which groups end soon; what raises leaves the rest to the next round."""
-    await expire(dependencies)
-    await warn(dependencies)
+    await expire_holds(dependencies)
+    await warn_of_expiry(dependencies)
 
 
-async def finish(dependencies: Dependencies) -> None:
+async def finish_begun_exams(dependencies: Dependencies) -> None:
     """Booked exams that have begun are done: nothing changes them any more (R-12)."""
     async with transaction(dependencies.engine) as tx:
         due = await due_to_be_done(tx)

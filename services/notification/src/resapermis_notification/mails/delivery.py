@@ -158,7 +158,7 @@ class Deliveries:
         async with transaction(self._engine) as tx:
             ended = await queries.end_delivery(tx, delivery.id, outcome, self._now(), problem)
             if ended and delivery.audience is Audience.CANDIDATE:
-                await self._box.add(tx, self._now(), events.mailed(delivery, outcome, problem))
+                await self._box.add(tx, self._now(), events.mail_record(delivery, outcome, problem))
         MAILS.labels(delivery.audience.value, outcome.value).inc()
         if outcome is not DeliveryOutcome.SENT:
             log.warning("mail.ended", delivery=str(delivery.id), outcome=outcome.value, problem=problem)

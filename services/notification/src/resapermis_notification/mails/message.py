@@ -210,7 +210,7 @@ def _subject(content: MailContent, addressee: Addressee, *, english: bool) -> st
         about.append(f"{'licence' if english else 'permis'} {content.facts['category']}")
     where = vocabulary.zone(content.facts.get("time_zone", ""))
     if where is not None and "starts_at" in content.facts:
-        about.append(vocabulary.short(datetime.fromisoformat(content.facts["starts_at"]), where))
+        about.append(vocabulary.short_moment(datetime.fromisoformat(content.facts["starts_at"]), where))
     if "centre" in content.facts:
         about.append(content.facts["centre"])
     if not about:

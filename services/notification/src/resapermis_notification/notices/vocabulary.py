@@ -118,7 +118,7 @@ def moment_en(at: datetime, where: ZoneInfo) -> str:
     return f"{_DAYS_EN[local.weekday()]} {local.day} {_MONTHS_EN[local.month - 1]} {local.year} at {local:%H:%M}"
 
 
-def short(at: datetime, where: ZoneInfo) -> str:
+def short_moment(at: datetime, where: ZoneInfo) -> str:
     """A moment on the clock of `where`, the same in both languages: "09/12/2026 08:32"."""
     return f"{at.astimezone(where):%d/%m/%Y %H:%M}"
 

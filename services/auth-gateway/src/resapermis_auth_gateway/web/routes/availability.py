@@ -125,7 +125,7 @@ async def create_feed(who: Who, trainer_id: PathId) -> FeedAddressView:
 
 @router.delete("/calendar-feeds/{trainer_id}", status_code=204, response_class=Response)
 async def revoke_feed(who: Who, trainer_id: PathId) -> None:
-    """End a trainer's private address."""
+    """End a trainer's private calendar address at once; 404 when there is none."""
     command = availability_pb2.RevokeFeedRequest(trainer_id=trainer_id)
     await who.ask(who.peers.availability.RevokeFeed, command)
 

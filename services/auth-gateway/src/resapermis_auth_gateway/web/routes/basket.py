@@ -36,7 +36,7 @@ async def _line(who: Visitor, line: basket_pb2.Line) -> LineView:
 
 @router.get("")
 async def get_basket(who: Who) -> BasketView:
-    """Show the school's live groups."""
+    """The school's groups that have a line in its basket, newest first, with the limits in force."""
     answer = await who.ask(who.peers.basket.GetBasket, basket_pb2.GetBasketRequest())
     lines = (line for group in answer.groups for line in group.lines)
     names = await who.names((line.candidate_id for line in lines), "show_basket")
@@ -117,7 +117,7 @@ async def set_line_resources(who: Who, key: Key, line_id: PathId, body: LineReso
 
 @router.delete("/items/{line_id}")
 async def release(who: Who, key: Key, line_id: PathId) -> LineView:
-    """Give a held slot back."""
+    """Give a held slot back at RdvPermis; the answer is the line, released."""
     command = basket_pb2.ReleaseLineRequest(request_id=key, line_id=line_id)
     return await _line(who, (await who.ask(who.peers.basket.ReleaseLine, command)).line)
 

@@ -40,7 +40,7 @@ async def list_bookings(
     cursor: Cursor = "",
     limit: Limit = 50,
 ) -> BookingPage:
-    """List the school's bookings."""
+    """One page of the school's bookings: coming, to be confirmed, or past."""
     question = booking_pb2.ListBookingsRequest(
         filter=booking_pb2.BookingFilter.Value(f"BOOKING_FILTER_{filter.upper()}"), cursor=cursor, limit=limit
     )

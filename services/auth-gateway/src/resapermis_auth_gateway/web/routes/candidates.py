@@ -48,7 +48,7 @@ async def search_candidates(who: Who, body: CandidateQuery) -> CandidatePage:
 
 @router.get("/{candidate_id}")
 async def get_candidate(who: Who, candidate_id: PathId) -> CandidateView:
-    """Show one candidate, with mandates."""
+    """One candidate with all mandates; the read is recorded in the journal."""
     question = mandate_pb2.GetCandidateRequest(candidate_id=candidate_id, purpose="follow_candidate")
     return CandidateView.of((await who.ask(who.peers.mandate.GetCandidate, question)).candidate)
 
@@ -71,5 +71,5 @@ async def propose_waiver(who: Who, restriction_id: PathId, body: Waiver) -> None
 
 @restrictions.post("/{restriction_id}/waiver-approval", status_code=204, response_class=Response)
 async def approve_waiver(who: Who, restriction_id: PathId) -> None:
-    """Approve what another person proposed."""
+    """Approve a proposed waiver; 403 for the person who proposed it."""
     await who.ask(who.peers.school.ApproveWaiver, school_pb2.ApproveWaiverRequest(restriction_id=restriction_id))

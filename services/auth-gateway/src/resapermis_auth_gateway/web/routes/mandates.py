@@ -43,6 +43,6 @@ async def refresh_mandate(who: Who, mandate_id: PathId) -> MandateView:
 
 @router.post("/{mandate_id}/revocation")
 async def revoke_mandate(who: Who, key: Key, mandate_id: PathId) -> MandateView:
-    """Give the mandate back."""
+    """Give the mandate back at once; held slots of its candidate are released."""
     command = mandate_pb2.RevokeMandateRequest(request_id=key, mandate_id=mandate_id)
     return MandateView.of((await who.ask(who.peers.mandate.RevokeMandate, command)).mandate)

@@ -18,7 +18,7 @@ MOST_REPORTS = 10
 
 @router.get("/healthz", response_class=PlainTextResponse)
 async def alive() -> str:
-    """Say that the process answers."""
+    """200 as soon as the process answers, whatever its dependencies do."""
     return "ok\n"
 
 
@@ -31,7 +31,7 @@ async def ready(request: Request) -> Response:
 
 @router.get("/api/openapi.json", include_in_schema=False)
 async def openapi(request: Request) -> Response:
-    """Publish the contract (OpenAPI 3.1)."""
+    """This contract (OpenAPI 3.1)."""
     return JSONResponse(request.app.openapi())
 
 

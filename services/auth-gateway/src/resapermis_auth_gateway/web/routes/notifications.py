@@ -31,7 +31,7 @@ async def list_notices(
     limit: Limit = 50,
     unread_only: Annotated[bool, Query(alias="unreadOnly")] = False,  # noqa: FBT002 - a query parameter
 ) -> NoticePage:
-    """List what happened, newest first."""
+    """Notices of the school's inbox, newest first, with the number of unread ones."""
     question = notification_pb2.ListNoticesRequest(cursor=cursor, limit=limit, unread_only=unread_only)
     answer = await who.ask(who.peers.notification.ListNotices, question)
     names = await who.names((one.candidate_id for one in answer.notices), "show_notice")
@@ -54,6 +54,6 @@ async def stream(
 
 @router.post("/{notice_id}/read")
 async def mark_read(who: Who, notice_id: PathId) -> NoticeView:
-    """Mark a notice as read."""
+    """Mark a notice as read by this account; other accounts keep it unread."""
     question = notification_pb2.MarkReadRequest(notice_id=notice_id)
     return await _shown(who, (await who.ask(who.peers.notification.MarkRead, question)).notice)

@@ -44,7 +44,7 @@ async def _employees(who: Visitor) -> list[EmployeeView] | None:
 
 @router.get("")
 async def get_school(who: Who) -> SchoolProfileView:
-    """Show the asker's school."""
+    """The asker's school as RdvPermis describes it, and until when it is licensed."""
     answer = await who.ask(who.peers.school.GetSchool, school_pb2.GetSchoolRequest())
     return _profile(who, answer.school)
 
@@ -91,7 +91,7 @@ async def set_trainer(who: Who, trainer_id: PathId, body: TrainerPlan) -> Traine
 
 @router.get("/vehicles")
 async def list_vehicles(who: Who) -> VehiclePage:
-    """List the vehicles used at exams."""
+    """The school's vehicles for exams by label, retired ones too."""
     answer = await who.ask(who.peers.school.ListVehicles, school_pb2.ListVehiclesRequest())
     return VehiclePage(items=[VehicleView.of(one) for one in answer.vehicles])
 
@@ -110,13 +110,13 @@ async def _set_vehicle(who: Visitor, vehicle_id: str, body: VehiclePlan, key: st
 
 @router.post("/vehicles", status_code=201)
 async def add_vehicle(who: Who, key: Key, body: VehiclePlan) -> VehicleView:
-    """Add a vehicle."""
+    """Add a vehicle for exams, once by its Idempotency-Key."""
     return await _set_vehicle(who, "", body, key)
 
 
 @router.put("/vehicles/{vehicle_id}")
 async def set_vehicle(who: Who, vehicle_id: PathId, body: VehiclePlan) -> VehicleView:
-    """Change a vehicle."""
+    """Replace a vehicle's label, categories, gearbox and retirement; 404 for an unknown one."""
     return await _set_vehicle(who, vehicle_id, body)
 
 

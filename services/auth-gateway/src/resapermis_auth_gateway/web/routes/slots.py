@@ -127,7 +127,7 @@ async def search_slots(
 async def list_centres(
     who: Who, department: Annotated[Department, Query()], category: Annotated[Category, Query()]
 ) -> CentrePage:
-    """List the exam centres of a department."""
+    """Open exam centres of a department that offer the licence group."""
     question = scheduling_pb2.ListCentresRequest(department=department, category=category)
     answer = await who.ask(who.peers.scheduling.ListCentres, question)
     return CentrePage(items=[CentreView.of(one) for one in answer.centres])

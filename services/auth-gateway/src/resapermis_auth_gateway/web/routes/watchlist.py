@@ -69,7 +69,7 @@ async def save_search(who: Who, key: Key, body: NewSavedSearch) -> SavedSearchVi
 
 @router.delete("/saved-searches/{search_id}", status_code=204, response_class=Response)
 async def delete_saved_search(who: Who, search_id: PathId) -> None:
-    """Forget a saved search."""
+    """Delete a saved search of the asker; 404 when they have none by this id."""
     command = scheduling_pb2.DeleteSavedSearchRequest(id=search_id)
     await who.ask(who.peers.scheduling.DeleteSavedSearch, command)
 
