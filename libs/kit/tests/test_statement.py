@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.util import greenlet_spawn
 
-from resapermis_kit.database.engine import make_engine, warm
+from resapermis_kit.database.engine import make_engine, open_connections
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
@@ -76,16 +76,18 @@ async def test_what_sqlalchemy_builds_is_a_statement_too(make_engine: MakeEngine
 
 async def test_a_warmed_pool_has_all_its_connections_open(make_database: MakeDatabase) -> None:
     engine = make_engine(await make_database("kit_sample"), pool=3)
-    await warm(engine, 3)
+    await open_connections(engine, 3)
     assert engine.pool.checkedin() == 3
     await engine.dispose()
-    await warm(make_engine("postgresql://nobody@127.0.0.1:1/none", pool=2), 2)  # away: logged, and nothing more
+    await open_connections(
+        make_engine("postgresql://nobody@127.0.0.1:1/none", pool=2), 2
+    )  # away: logged, and nothing more
 
 
 async def test_a_pool_that_was_cut_meanwhile_serves_at_the_first_try(make_database: MakeDatabase) -> None:
     url = await make_database("kit_sample")
     engine, other = make_engine(url, pool=3), make_engine(url, pool=1)
-    await warm(engine, 3)
+    await open_connections(engine, 3)
     taken = [await engine.raw_connection() for _ in range(3)]
     gone = []
     for pooled in taken:

@@ -11,7 +11,7 @@ from scheduling_peers import NOW
 from resapermis_scheduling_rules.availability.unavailability import ConflictingBooking, first_conflicts
 from resapermis_scheduling_rules.domain.availability import ResourceKind
 from resapermis_scheduling_rules.domain.parameters import Parameters
-from resapermis_scheduling_rules.school.staff import WARN_DAYS, Term, departments_at, due, succeed
+from resapermis_scheduling_rules.school.staff import WARN_DAYS, Term, departments_at, due_warnings, terms_with
 
 days = st.integers(0, 60).map(lambda n: datetime(2026, 11, 1, tzinfo=UTC) + timedelta(days=n))
 lengths = st.none() | st.integers(1, 40).map(lambda n: timedelta(days=n))
@@ -30,7 +30,7 @@ def test_terms_never_overlap_and_the_last_word_holds_from_its_day(declared: list
     kept: list[Term] = []
     for term in declared:
         before = kept
-        kept = succeed(kept, term)
+        kept = terms_with(kept, term)
         assert kept[-1] == term
         if at < term.active_from:  # what is past stays as it was
             assert departments_at(kept, at) == departments_at(before, at)
@@ -45,8 +45,8 @@ def test_terms_never_overlap_and_the_last_word_holds_from_its_day(declared: list
 def test_warnings_come_in_order_and_stay_due(hours: int) -> None:
     ends = NOW + timedelta(days=100)
     now = ends + timedelta(hours=hours)
-    assert list(due(ends, now)) == [days for days in WARN_DAYS if hours >= -24 * days]
-    assert set(due(ends, now)) <= set(due(ends, now + timedelta(hours=1)))
+    assert list(due_warnings(ends, now)) == [days for days in WARN_DAYS if hours >= -24 * days]
+    assert set(due_warnings(ends, now)) <= set(due_warnings(ends, now + timedelta(hours=1)))
 
 
 def booking(

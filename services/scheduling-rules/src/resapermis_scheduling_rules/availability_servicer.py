@@ -83,7 +83,7 @@ class AvailabilityServicer(AvailabilityServiceServicer):
             if not await staff_queries.terms(tx, who.school_id, trainer_id):
                 raise Failure(Code.CODE_NOT_FOUND, "the school has no trainer by this id")
             await queries.keep_feed(tx, who.school_id, trainer_id, feed.digest(token), who.account_id, now)
-            await self._outbox.add(tx, now, events.did(who, "feed.create", "trainer", trainer_id, {}))
+            await self._outbox.add(tx, now, events.person_record(who, "feed.create", "trainer", trainer_id, {}))
         return pb.CreateFeedResponse(token=token)
 
     async def RevokeFeed(self, request: pb.RevokeFeedRequest, context: Any) -> pb.RevokeFeedResponse:
@@ -92,7 +92,7 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         async with transaction(self._engine) as tx:
             if not await queries.revoke_feed(tx, who.school_id, trainer_id):
                 raise Failure(Code.CODE_NOT_FOUND, "this trainer has no address")
-            await self._outbox.add(tx, self._now(), events.did(who, "feed.revoke", "trainer", trainer_id, {}))
+            await self._outbox.add(tx, self._now(), events.person_record(who, "feed.revoke", "trainer", trainer_id, {}))
         return pb.RevokeFeedResponse()
 
     async def GetFeed(self, request: pb.GetFeedRequest, context: Any) -> pb.GetFeedResponse:

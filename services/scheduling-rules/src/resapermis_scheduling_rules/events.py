@@ -41,7 +41,7 @@ def person(who: Principal) -> Actor:
     )
 
 
-def did(who: Principal, action: str, object_kind: str, object_id: str, facts: Mapping[str, str]) -> Record:
+def person_record(who: Principal, action: str, object_kind: str, object_id: str, facts: Mapping[str, str]) -> Record:
     """A record of what a person did for their school."""
     return Record(
         actor=person(who),
@@ -54,7 +54,7 @@ def did(who: Principal, action: str, object_kind: str, object_id: str, facts: Ma
     )
 
 
-def happened(school_id: str, action: str, object_kind: str, object_id: str, facts: Mapping[str, str]) -> Record:
+def system_record(school_id: str, action: str, object_kind: str, object_id: str, facts: Mapping[str, str]) -> Record:
     """A record of what this service did by itself, on behalf of a school."""
     return Record(
         actor=Actor(kind=Actor.KIND_SYSTEM, id=SYSTEM, on_behalf_of=school_id),
@@ -89,14 +89,14 @@ def threshold_reached(school_id: str, place: ThresholdKey, taken: int, limit: in
     """A school took a share of its threshold of which it is warned."""
     facts = _words(place) | {"taken": str(taken), "limit": str(limit)}
     event = ThresholdReached(school_id=school_id, **_words(place), taken=taken, limit=limit)
-    return [event, happened(school_id, "threshold.reach", "school", school_id, facts)]
+    return [event, system_record(school_id, "threshold.reach", "school", school_id, facts)]
 
 
 def threshold_differs(school_id: str, place: ThresholdKey, ours: int, theirs: int) -> list[Message]:
     """Our threshold and RdvPermis' figure differ: the lower one blocks, the school is notified."""
     facts = _words(place) | {"ours": str(ours), "theirs": str(theirs)}
     event = ThresholdDiffers(school_id=school_id, **_words(place), ours=ours, theirs=theirs)
-    return [event, happened(school_id, "threshold.differ", "school", school_id, facts)]
+    return [event, system_record(school_id, "threshold.differ", "school", school_id, facts)]
 
 
 def _words(place: ThresholdKey) -> dict[str, str]:
@@ -105,7 +105,7 @@ def _words(place: ThresholdKey) -> dict[str, str]:
 
 def waiver(action: str, who: Principal, candidate_id: str, restriction_id: str, **facts: str) -> Record:
     """A person asked that a restriction be waived, or another one waived it."""
-    record = did(who, action, "restriction", restriction_id, facts)
+    record = person_record(who, action, "restriction", restriction_id, facts)
     record.candidate_id = candidate_id
     return record
 

@@ -41,7 +41,7 @@ def make_engine(url: str, *, pool: int = 10, name: str = "resapermis") -> AsyncE
     )
 
 
-async def warm(engine: AsyncEngine, pool: int) -> None:
+async def open_connections(engine: AsyncEngine, pool: int) -> None:
     """Open all connections of the pool, and have the driver learn our parameters' types on each.
 
     Else the first who come at an opening pay for it: tens of milliseconds of catalog reading on each connection.
@@ -62,6 +62,6 @@ async def warm(engine: AsyncEngine, pool: int) -> None:
         log.warning("database.not_warmed", error_type=type(error).__qualname__)
 
 
-def single(engine: AsyncEngine) -> AsyncEngine:
+def autocommit(engine: AsyncEngine) -> AsyncEngine:
     """The same pool for work that is one statement: it commits by itself, without the round trips of BEGIN and COMMIT."""
     return engine.execution_options(isolation_level="AUTOCOMMIT")

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_kit.database.engine import single
+from resapermis_kit.database.engine import autocommit
 from resapermis_kit.database.transaction import transaction
 
 BACKLOG = Gauge("resapermis_outbox_backlog", "Rows of the outbox that the bus has not acknowledged")
@@ -17,7 +17,7 @@ _WAITING = sa.text(
 
 async def measure(engine: AsyncEngine) -> None:
     """Set the gauges of how many rows wait for the bus, and of the oldest one's age in seconds."""
-    async with transaction(single(engine)) as tx:
+    async with transaction(autocommit(engine)) as tx:
         waiting, seconds = (await tx.execute(_WAITING)).one()
     BACKLOG.set(waiting)
     OLDEST.set(float(max(seconds, 0)))

@@ -57,7 +57,7 @@ async def position_in(tx: Tx, source: str, stream: str, now: datetime) -> int:
     return int(position)
 
 
-async def move_to(tx: Tx, source: str, stream: str, position: int, now: datetime) -> None:
+async def set_position(tx: Tx, source: str, stream: str, position: int, now: datetime) -> None:
     """All up to `position` is handled; a position is never moved back."""
     await tx.execute(_MOVE, {"of_source": source, "of_stream": stream, "to": position, "at": now})
 
@@ -73,7 +73,7 @@ async def set_aside(tx: Tx, stream: str, event: Event, error: Exception, now: da
         "failed_at": now,
     }
     await tx.execute(insert(dead_letters).values(letter).on_conflict_do_nothing())
-    await move_to(tx, event.source, stream, event.number, now)
+    await set_position(tx, event.source, stream, event.number, now)
 
 
 def report_dead(event: Event) -> None:

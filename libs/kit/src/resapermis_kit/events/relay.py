@@ -13,7 +13,7 @@ from nats.js import JetStreamContext
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import Clock
-from resapermis_kit.database.engine import single
+from resapermis_kit.database.engine import autocommit
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import numbering, wire
@@ -57,7 +57,7 @@ async def relay(
 
 async def relay_round(engine: AsyncEngine, publisher: JetStreamContext, source: str, now: Clock) -> int:
     """Number, publish and mark one batch; return how many rows it had."""
-    each = single(engine)
+    each = autocommit(engine)
     async with transaction(each) as tx:
         rows = await numbering.number_unpublished(tx)
     if not rows:

@@ -100,7 +100,7 @@ class StreamHandler:
                 return
             if complete or fresh[-1].number - position == len(fresh):
                 await self._apply(tx, fresh)
-                await inbox.move_to(tx, self.source, self.stream, fresh[-1].number, self._now())
+                await inbox.set_position(tx, self.source, self.stream, fresh[-1].number, self._now())
                 return
         # The bus lost something: its source is asked, with no transaction open.
         await self._handle_batch(await self._completed(position, fresh), complete=True)

@@ -16,7 +16,7 @@ from resapermis_kit.process.settings import ServiceSettings
 log = structlog.get_logger()
 
 
-async def prepare(process: Process, events: Sequence[Descriptor]) -> None:
+async def prepare_streams(process: Process, events: Sequence[Descriptor]) -> None:
     """Go on after the newest number in our streams, and make them where they are missing."""
     if await recovery.align(process.engine, process.bus, process.name):
         for work in process.after_restore:
@@ -25,7 +25,7 @@ async def prepare(process: Process, events: Sequence[Descriptor]) -> None:
     await streams.ensure_streams(process.bus, process.name, names, process.settings.nats_replicas)
 
 
-async def join(bus: Client, settings: ServiceSettings, name: str) -> None:
+async def connect_bus(bus: Client, settings: ServiceSettings, name: str) -> None:
     """Connect, however long NATS is away: people's acts do not wait for it, their outbox does."""
     while True:
         try:

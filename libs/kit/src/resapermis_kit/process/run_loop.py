@@ -15,14 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.events.v1 import events_pb2_grpc
 from resapermis_kit.database import durability, idempotency, transaction
-from resapermis_kit.database.engine import make_engine, warm
+from resapermis_kit.database.engine import make_engine, open_connections
 from resapermis_kit.database.migration import migrate, require_head
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import backlog, replay
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.relay import relay as relay_outbox
 from resapermis_kit.process import invariants, leader
-from resapermis_kit.process.bus import join, prepare
+from resapermis_kit.process.bus import connect_bus, prepare_streams
 from resapermis_kit.process.process import Process
 from resapermis_kit.process.settings import ServiceSettings
 from resapermis_kit.process.telemetry import Health, configure, serve_health
@@ -75,7 +75,7 @@ async def serve(
         )
         if relay:
             process.leader_tasks.append(
-                lambda: relay_outbox(engine, bus, process.outbox, process.now, lambda: prepare(process, events))
+                lambda: relay_outbox(engine, bus, process.outbox, process.now, lambda: prepare_streams(process, events))
             )
             process.every(5, "backlog", lambda: backlog.measure(engine))
             process.every(invariants.EVERY_SECONDS, "invariants", lambda: invariants.check(engine, process.invariants))
@@ -87,8 +87,8 @@ async def serve(
         locks = leader.lock_engine(settings.database_url, name)
         stack.push_async_callback(locks.dispose)
         tasks = [asyncio.create_task(leader.run_forever(worker)) for worker in process.workers]
-        tasks.append(asyncio.create_task(warm(engine, settings.database_pool)))
-        tasks.append(asyncio.create_task(join(bus, settings, name)))
+        tasks.append(asyncio.create_task(open_connections(engine, settings.database_pool)))
+        tasks.append(asyncio.create_task(connect_bus(bus, settings, name)))
         tasks.append(asyncio.create_task(leader.lead(locks, name, process.leader_tasks)))
         health.started = True
         log.info("ready", grpc=settings.grpc_listen)

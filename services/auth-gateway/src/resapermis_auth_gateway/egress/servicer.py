@@ -20,7 +20,7 @@ MOST_SLOTS = 36
 Context = Any
 
 
-def who_asks(on_behalf: pb.OnBehalf | None = None) -> TokenOwner:
+def token_owner(on_behalf: pb.OnBehalf | None = None) -> TokenOwner:
     """The person behind the call, or the school that a service names for its own work."""
     person = caller().person
     if person is not None:
@@ -47,14 +47,14 @@ class RdvPermisServicer(RdvPermisServiceServicer):
     async def GetSchool(self, request: pb.GetSchoolRequest, context: Context) -> pb.GetSchoolResponse:
         """GET /moi with the caller's token: id, name, department, coordinates and declared trainers of their school."""
         return await self._rdvpermis.ask(
-            calls.get_school(), who_asks(request.on_behalf), lambda answer: answers.read_school(answer.payload)
+            calls.get_school(), token_owner(request.on_behalf), lambda answer: answers.read_school(answer.payload)
         )
 
     async def SearchCentres(self, request: pb.SearchCentresRequest, context: Context) -> pb.SearchCentresResponse:
         """POST /centres/recherche: exam centres of one department and licence group, closed ones included."""
         return await self._rdvpermis.ask(
             calls.search_centres(request),
-            who_asks(request.on_behalf),
+            token_owner(request.on_behalf),
             lambda answer: answers.read_centres(answer.payload),
         )
 
@@ -63,7 +63,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         where = calls.zone(request.time_zone)
         return await self._rdvpermis.ask(
             calls.search_planning(request),
-            who_asks(request.on_behalf),
+            token_owner(request.on_behalf),
             lambda answer: answers.read_planning(answer.payload, where, self._now()),
         )
 
@@ -71,7 +71,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         """RdvPermis' figures of a month and licence group for the school's department; absent where it gives none."""
         return await self._rdvpermis.ask(
             calls.get_threshold(request),
-            who_asks(request.on_behalf),
+            token_owner(request.on_behalf),
             lambda answer: answers.read_threshold(answer.payload),
         )
 
@@ -82,14 +82,16 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         if not request.neph.strip():
             raise malformed("neph", "needed")
         return await self._rdvpermis.ask(
-            calls.create_mandate(request), who_asks(), lambda answer: answers.read_mandate(answer.payload, request.neph)
+            calls.create_mandate(request),
+            token_owner(),
+            lambda answer: answers.read_mandate(answer.payload, request.neph),
         )
 
     async def SearchMandates(self, request: pb.SearchMandatesRequest, context: Context) -> pb.SearchMandatesResponse:
         """One page of the school's mandates, 0 the first; `has_more` says whether another follows."""
         return await self._rdvpermis.ask(
             calls.search_mandates(request),
-            who_asks(request.on_behalf),
+            token_owner(request.on_behalf),
             lambda answer: answers.read_mandates(answer.payload, request),
         )
 
@@ -105,31 +107,35 @@ class RdvPermisServicer(RdvPermisServiceServicer):
                 return answers.read_eligibility(answer.payload, request.neph)
             return answers.read_eligibilities(answer.payload)
 
-        return await self._rdvpermis.ask(calls.check_eligibility(request), who_asks(request.on_behalf), read)
+        return await self._rdvpermis.ask(calls.check_eligibility(request), token_owner(request.on_behalf), read)
 
     async def ListStandings(self, request: pb.ListStandingsRequest, context: Context) -> pb.ListStandingsResponse:
         """One page of penalties and results; no NEPH leaves here."""
         return await self._rdvpermis.ask(
             calls.list_standings(request),
-            who_asks(request.on_behalf),
+            token_owner(request.on_behalf),
             lambda answer: answers.read_standings(answer.payload, max(request.page, 0), self._now()),
         )
 
     async def ListEmployees(self, request: pb.ListEmployeesRequest, context: Context) -> pb.ListEmployeesResponse:
         """Who works at the school, for showing to the school."""
         return await self._rdvpermis.ask(
-            calls.list_employees(), who_asks(request.on_behalf), lambda answer: answers.read_employees(answer.payload)
+            calls.list_employees(),
+            token_owner(request.on_behalf),
+            lambda answer: answers.read_employees(answer.payload),
         )
 
     async def ListFavourites(self, request: pb.ListFavouritesRequest, context: Context) -> pb.ListFavouritesResponse:
         """The school's favourite centres, all licence groups, with RdvPermis' priorities (0 first)."""
         return await self._rdvpermis.ask(
-            calls.list_favourites(), who_asks(request.on_behalf), lambda answer: answers.read_favourites(answer.payload)
+            calls.list_favourites(),
+            token_owner(request.on_behalf),
+            lambda answer: answers.read_favourites(answer.payload),
         )
 
     async def SetFavourites(self, request: pb.SetFavouritesRequest, context: Context) -> pb.SetFavouritesResponse:
         """Choose all favourite centres of a group; the answer is what was asked."""
-        await self._rdvpermis.ask(calls.set_favourites(request), who_asks(), _nothing)
+        await self._rdvpermis.ask(calls.set_favourites(request), token_owner(), _nothing)
         response = pb.SetFavouritesResponse()
         for one in request.favourites:
             response.favourites.add(category=request.category, centre_id=one.centre_id, priority=one.priority)
@@ -137,14 +143,14 @@ class RdvPermisServicer(RdvPermisServiceServicer):
 
     async def HoldSlots(self, request: pb.HoldSlotsRequest, context: Context) -> pb.HoldSlotsResponse:
         """A whole hold: open a basket, add the slots, name the candidates; what is not known is marked so, line by line."""
-        slot_ids = [calls.opaque(slot.slot_id, "slots.slot_id") for slot in request.slots]
+        slot_ids = [calls.checked_id(slot.slot_id, "slots.slot_id") for slot in request.slots]
         if not 1 <= len(slot_ids) <= MOST_SLOTS or len(set(slot_ids)) != len(slot_ids):
             raise malformed("slots", "1 to 36 different slots")
         named = {slot.slot_id: slot.rdvpermis_candidate_id for slot in request.slots if slot.rdvpermis_candidate_id}
         for candidate_id in named.values():
-            calls.opaque(candidate_id, "slots.rdvpermis_candidate_id")
-        opened = calls.opaque(request.basket_id, "basket_id") if request.basket_id else ""
-        async with self._rdvpermis.action(who_asks(), calls=(1 if opened else 2) + len(named)) as action:
+            calls.checked_id(candidate_id, "slots.rdvpermis_candidate_id")
+        opened = calls.checked_id(request.basket_id, "basket_id") if request.basket_id else ""
+        async with self._rdvpermis.action(token_owner(), calls=(1 if opened else 2) + len(named)) as action:
             held = await _hold(action, opened, slot_ids)
             basket_id, results = held.basket_id, held.results
             await _side_by_side([_explain(action, basket_id, result) for result in results if _unexplained(result)])
@@ -161,13 +167,13 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         """POST /paniers: an empty basket, opened ahead of an opening so that the hold is one call less."""
         return pb.OpenBasketResponse(
             basket=await self._rdvpermis.ask(
-                calls.open_basket(), who_asks(), lambda answer: answers.read_basket(answer.payload)
+                calls.open_basket(), token_owner(), lambda answer: answers.read_basket(answer.payload)
             )
         )
 
     async def DropBasket(self, request: pb.DropBasketRequest, context: Context) -> pb.DropBasketResponse:
         """Delete a basket at RdvPermis with all it holds; one that RdvPermis does not know is a Failure."""
-        await self._rdvpermis.ask(calls.drop_basket(request.basket_id), who_asks(request.on_behalf), _nothing)
+        await self._rdvpermis.ask(calls.drop_basket(request.basket_id), token_owner(request.on_behalf), _nothing)
         return pb.DropBasketResponse()
 
     async def GetBasket(self, request: pb.GetBasketRequest, context: Context) -> pb.GetBasketResponse:
@@ -175,7 +181,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         call = calls.get_basket(request.basket_id)
         try:
             basket = await self._rdvpermis.ask(
-                call, who_asks(request.on_behalf), lambda answer: answers.read_basket(answer.payload)
+                call, token_owner(request.on_behalf), lambda answer: answers.read_basket(answer.payload)
             )
         except Failure as failure:
             if failure.rdvpermis_code == "PANIER_INCONNU":
@@ -186,30 +192,32 @@ class RdvPermisServicer(RdvPermisServiceServicer):
     async def ListBaskets(self, request: pb.ListBasketsRequest, context: Context) -> pb.ListBasketsResponse:
         """GET /paniers: every open basket of the school with its lines, whoever opened it."""
         return await self._rdvpermis.ask(
-            calls.list_baskets(), who_asks(request.on_behalf), lambda answer: answers.read_baskets(answer.payload)
+            calls.list_baskets(), token_owner(request.on_behalf), lambda answer: answers.read_baskets(answer.payload)
         )
 
     async def ReleaseSlot(self, request: pb.ReleaseSlotRequest, context: Context) -> pb.ReleaseSlotResponse:
         """Take one slot out of a basket at RdvPermis, which frees it for every school."""
         call = calls.release_slot(request.basket_id, request.slot_id)
-        await self._rdvpermis.ask(call, who_asks(request.on_behalf), _nothing)
+        await self._rdvpermis.ask(call, token_owner(request.on_behalf), _nothing)
         return pb.ReleaseSlotResponse()
 
     async def NameCandidate(self, request: pb.NameCandidateRequest, context: Context) -> pb.NameCandidateResponse:
         """Name the candidate of a held slot by RdvPermis' candidate id; an empty id takes the name off."""
         call = calls.name_candidate(request.basket_id, request.slot_id, request.rdvpermis_candidate_id)
-        await self._rdvpermis.ask(call, who_asks(), _nothing)
+        await self._rdvpermis.ask(call, token_owner(), _nothing)
         return pb.NameCandidateResponse()
 
     async def ValidateBasket(self, request: pb.ValidateBasketRequest, context: Context) -> pb.ValidateBasketResponse:
         """Book a basket, line by line (200 or 207)."""
         return await self._rdvpermis.ask(
-            calls.validate_basket(request.basket_id), who_asks(), lambda answer: answers.read_validation(answer.payload)
+            calls.validate_basket(request.basket_id),
+            token_owner(),
+            lambda answer: answers.read_validation(answer.payload),
         )
 
     async def ListExams(self, request: pb.ListExamsRequest, context: Context) -> pb.ListExamsResponse:
         """Exams to come of a licence group, one call a page; RDVPERMIS_UNEXPECTED when the pages do not end."""
-        who, where = who_asks(request.on_behalf), calls.zone(request.time_zone)
+        who, where = token_owner(request.on_behalf), calls.zone(request.time_zone)
         response = pb.ListExamsResponse()
         for page in range(calls.MOST_PAGES):
             number = page
@@ -225,7 +233,7 @@ class RdvPermisServicer(RdvPermisServiceServicer):
 
     async def CancelExam(self, request: pb.CancelExamRequest, context: Context) -> pb.CancelExamResponse:
         """DELETE /examens/{id}: cancel a booked exam; what RdvPermis refuses (too late, locked) comes as a Failure."""
-        await self._rdvpermis.ask(calls.cancel_exam(request.exam_id), who_asks(request.on_behalf), _nothing)
+        await self._rdvpermis.ask(calls.cancel_exam(request.exam_id), token_owner(request.on_behalf), _nothing)
         return pb.CancelExamResponse()
 
     async def ReplaceCandidate(
@@ -235,24 +243,24 @@ class RdvPermisServicer(RdvPermisServiceServicer):
     ) -> pb.ReplaceCandidateResponse:
         """Put another candidate (RdvPermis' id) on a booked exam; uses one of the month's replacements."""
         call = calls.replace_candidate(request.exam_id, request.rdvpermis_candidate_id)
-        await self._rdvpermis.ask(call, who_asks(), _nothing)
+        await self._rdvpermis.ask(call, token_owner(), _nothing)
         return pb.ReplaceCandidateResponse()
 
     async def ListSwappable(self, request: pb.ListSwappableRequest, context: Context) -> pb.ListSwappableResponse:
         """Exams of a day that RdvPermis lets this one swap candidates with."""
         where = calls.zone(request.time_zone)
         return await self._rdvpermis.ask(
-            calls.list_swappable(request), who_asks(), lambda answer: answers.read_swappable(answer.payload, where)
+            calls.list_swappable(request), token_owner(), lambda answer: answers.read_swappable(answer.payload, where)
         )
 
     async def SwapExams(self, request: pb.SwapExamsRequest, context: Context) -> pb.SwapExamsResponse:
         """POST /examens/permutation: exchange the candidates of two booked exams."""
-        await self._rdvpermis.ask(calls.swap_exams(request.exam_id, request.other_exam_id), who_asks(), _nothing)
+        await self._rdvpermis.ask(calls.swap_exams(request.exam_id, request.other_exam_id), token_owner(), _nothing)
         return pb.SwapExamsResponse()
 
     async def DeclareTrainers(self, request: pb.DeclareTrainersRequest, context: Context) -> pb.DeclareTrainersResponse:
         """Declare the school's full-time trainers (`fte`), from which RdvPermis computes its thresholds."""
-        await self._rdvpermis.ask(calls.declare_trainers(request.fte), who_asks(), _nothing)
+        await self._rdvpermis.ask(calls.declare_trainers(request.fte), token_owner(), _nothing)
         return pb.DeclareTrainersResponse()
 
     async def GetReplacements(
@@ -263,13 +271,13 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         """How many replacements RdvPermis allows in the month asked about, and how many are left."""
         return await self._rdvpermis.ask(
             calls.get_replacements(request),
-            who_asks(request.on_behalf),
+            token_owner(request.on_behalf),
             lambda answer: answers.read_replacements(answer.payload),
         )
 
     async def GetBudget(self, request: pb.GetBudgetRequest, context: Context) -> pb.GetBudgetResponse:
         """What is left to the caller; RdvPermis is not asked."""
-        who, client = who_asks(request.on_behalf), self._rdvpermis
+        who, client = token_owner(request.on_behalf), self._rdvpermis
         budget, now = client.budget, client.clock()
         mine = await client.token_store.employees(who)
         left = {one: budget.left(one, who.school_id, now, urgent=who.urgent) for one in mine}

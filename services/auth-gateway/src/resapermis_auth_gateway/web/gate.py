@@ -18,7 +18,7 @@ from resapermis_auth_gateway.web.dependencies import Dependencies, Visitor
 from resapermis_auth_gateway.web.security import body
 from resapermis_auth_gateway.web.security.address import counted_as, place_of
 from resapermis_auth_gateway.web.security.headers import DEFAULTS, REPORTS, security_headers
-from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, same, session_cookie
+from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, equal_in_constant_time, session_cookie
 from resapermis_auth_gateway.web.texts.sentences import Language, language_of
 from resapermis_auth_gateway.web.wire.problem import bad_request, response_of
 from resapermis_kit.clock import new_id
@@ -144,7 +144,7 @@ class Gate:
             return receive
         if visitor is None:
             raise Failure(Code.CODE_UNAUTHENTICATED, "no live session")
-        if not same(_header(scope, TOKEN_HEADER), visitor.csrf_token):
+        if not equal_in_constant_time(_header(scope, TOKEN_HEADER), visitor.csrf_token):
             raise Failure(Code.CODE_CSRF, "the token is missing or another session's")
         self._dependencies.rates.spend("write", str(visitor.session.id))
         return await body.admit(scope, receive, body.ACCEPTED.get((method, path), body.JSON))

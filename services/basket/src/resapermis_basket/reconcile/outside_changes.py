@@ -37,7 +37,7 @@ from resapermis_basket.reconcile.queries import (
     schedule_next_reconciliation,
     watch_schools_with_bookings,
 )
-from resapermis_kit.database.engine import single
+from resapermis_kit.database.engine import autocommit
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 
@@ -101,7 +101,7 @@ async def _reconcile_and_put_off(dependencies: Dependencies, school: WatchedScho
         else:
             failures = school.failures + 1
             pause = min(every * 2 ** min(school.failures, 8), max(LONGEST_PAUSE, every))
-    async with transaction(single(dependencies.engine)) as tx:
+    async with transaction(autocommit(dependencies.engine)) as tx:
         await schedule_next_reconciliation(tx, school.school_id, pause, failures)
 
 

@@ -13,7 +13,7 @@ from resapermis_scheduling_rules.domain.days import zone_of
 
 def absence(who: Principal, action: str, kept_id: str, subject: Subject, facts: Mapping[str, str]) -> Record:
     """A person declared, took back or imported when somebody or something is not free."""
-    record = events.did(
+    record = events.person_record(
         who, action, "unavailability", kept_id, {"whose": subject.whose, "subject": subject.id, **facts}
     )
     if subject.whose is ResourceKind.CANDIDATE:

@@ -53,17 +53,17 @@ class PlaceInterest:
 
 
 def polls_for(centres: Sequence[Centre], category: str, since: datetime, until: datetime) -> list[Poll]:
-    """All polls that together show [since, until): one a centre and local day, in the order of `worth`."""
+    """All polls that together show [since, until): one a centre and local day, in the order of `urgency_key`."""
     found = []
     for centre in centres:
         day, last = local_day(since, centre.department), local_day(until - timedelta(seconds=1), centre.department)
         while day <= last:
             found.append(Poll(day, centre.id, category, centre.department))
             day += timedelta(days=1)
-    return sorted(found, key=worth)
+    return sorted(found, key=urgency_key)
 
 
-def worth(poll: Poll) -> tuple[bool, date, str, str, str]:
+def urgency_key(poll: Poll) -> tuple[bool, date, str, str, str]:
     """Sort key, the worthiest poll first: working days before days off, then the nearest day; the rest only for a fixed order."""
     off = not is_working_day(poll.day, poll.department)
     return off, poll.day, poll.centre_id, poll.category, poll.department

@@ -60,7 +60,7 @@ def _kept(row: Any) -> KeptRestriction:
     return KeptRestriction(whom, restriction, row.proposed_by or "", row.approved_by or "")
 
 
-async def of_line(tx: Tx, whom: RestrictionSubject, line_id: str, restriction: NewRestriction) -> None:
+async def write_line_restriction(tx: Tx, whom: RestrictionSubject, line_id: str, restriction: NewRestriction) -> None:
     """Write a restriction that follows from a line, once; stated again with another end it is moved, its waiver stays.
 
     One that would last no time (a parameter of 0 days) restricts nobody.
@@ -93,14 +93,16 @@ async def of_line(tx: Tx, whom: RestrictionSubject, line_id: str, restriction: N
     )
 
 
-async def of_result(tx: Tx, whom: RestrictionSubject, line_id: str, restriction: NewRestriction | None) -> None:
+async def write_result_restriction(
+    tx: Tx, whom: RestrictionSubject, line_id: str, restriction: NewRestriction | None
+) -> None:
     """Write what a line's result restricts, in place of the waiting for it and of any other result stated before."""
     others = [reason for reason in OF_A_RESULT if restriction is None or reason is not restriction.reason]
     await tx.execute(
         sa.delete(restrictions).where(restrictions.c.line_id == line_id, restrictions.c.reason.in_(others))
     )
     if restriction is not None:
-        await of_line(tx, whom, line_id, restriction)
+        await write_line_restriction(tx, whom, line_id, restriction)
 
 
 async def has_result(tx: Tx, line_id: str) -> bool:
@@ -110,7 +112,7 @@ async def has_result(tx: Tx, line_id: str) -> bool:
     return bool((await tx.execute(statement)).scalar())
 
 
-async def of_rdvpermis(
+async def replace_rdvpermis_restrictions(
     tx: Tx, whom: RestrictionSubject, found: Sequence[PublishedRestriction], seen_at: datetime
 ) -> None:
     """Put what RdvPermis lists now in place of what it listed before; an older poll changes nothing."""

@@ -43,13 +43,13 @@ async def restrict_after(tx: Tx, batch: Sequence[tuple[LineChanged, Event]]) -> 
         parameters = rulebook.at(at, message.department, message.category)
         if message.to == basket.LINE_STATE_DONE:
             if not await restriction_queries.has_result(tx, message.line_id):
-                await restriction_queries.of_line(
+                await restriction_queries.write_line_restriction(
                     tx, whom, message.line_id, after_exam(starts_at, message.kind, parameters)
                 )
         elif not message.found_elsewhere:
             restriction = after_cancellation(at, starts_at, message.department, parameters)
             if restriction is not None:
-                await restriction_queries.of_line(tx, whom, message.line_id, restriction)
+                await restriction_queries.write_line_restriction(tx, whom, message.line_id, restriction)
 
 
 async def on_result_found(tx: Tx, message: ResultFound, event: Event) -> None:
@@ -61,7 +61,7 @@ async def on_result_found(tx: Tx, message: ResultFound, event: Event) -> None:
     parameters = await _parameters(tx, message.department, message.category, event.occurred_at)
     points = message.result.points if message.result.HasField("points") else None
     restriction = after_result(outcome, points, exam_at, message.kind, message.department, parameters)
-    await restriction_queries.of_result(
+    await restriction_queries.write_result_restriction(
         tx, RestrictionSubject(message.school_id, message.candidate_id, message.category), message.line_id, restriction
     )
 
@@ -73,7 +73,7 @@ async def on_penalties_found(tx: Tx, message: PenaltiesFound, event: Event) -> N
         PublishedRestriction(one.reason, one.until.ToDatetime(UTC) if one.HasField("until") else None)
         for one in message.penalties
     ]
-    await restriction_queries.of_rdvpermis(
+    await restriction_queries.replace_rdvpermis_restrictions(
         tx, RestrictionSubject(message.school_id, message.candidate_id, message.category), found, seen_at
     )
 

@@ -68,7 +68,7 @@ class ParameterChanges:
         """
         now = self.now()
         async with transaction(self.engine) as tx:
-            waiting = await parameter_queries.waiting(tx, proposal)
+            waiting = await parameter_queries.pending_proposal(tx, proposal)
             if waiting is None:
                 raise Failure(Code.CODE_NOT_FOUND, "no proposal waits by this id")
             if waiting.proposed_by == by:

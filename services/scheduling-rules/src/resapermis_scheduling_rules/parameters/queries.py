@@ -56,7 +56,7 @@ async def propose(tx: Tx, proposal: UUID, wanted: Parameter, valid_from: datetim
     )
 
 
-async def waiting(tx: Tx, proposal: UUID) -> Proposal | None:
+async def pending_proposal(tx: Tx, proposal: UUID) -> Proposal | None:
     """A proposal that nobody approved yet, locked."""
     statement = sa.select(parameters).where(parameters.c.id == proposal, parameters.c.approved_by.is_(None))
     row = (await tx.execute(statement.with_for_update())).one_or_none()

@@ -39,7 +39,7 @@ def fte_computed(school_id: str, fte: Fte) -> Record:
         "firstMonth": fte.months.first,
         "lastMonth": fte.months.last,
     }
-    return events.happened(school_id, "fte.compute", "school", school_id, facts)
+    return events.system_record(school_id, "fte.compute", "school", school_id, facts)
 
 
 def ending(one: EndingAuthorisation, days: int) -> list[Message]:
@@ -49,4 +49,4 @@ def ending(one: EndingAuthorisation, days: int) -> list[Message]:
     event.ends_at.FromDatetime(one.ends_at)
     facts = {"what": what, "endsAt": instant(one.ends_at), "daysBefore": str(days)}
     object_id = one.trainer_id or one.school_id
-    return [event, events.happened(one.school_id, "authorisation.end", what, object_id, facts)]
+    return [event, events.system_record(one.school_id, "authorisation.end", what, object_id, facts)]

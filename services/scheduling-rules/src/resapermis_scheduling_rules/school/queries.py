@@ -48,7 +48,7 @@ async def keep_school(tx: Tx, found: School, at: datetime) -> None:
     )
 
 
-async def homes(tx: Tx, since: datetime) -> dict[str, str]:
+async def home_departments(tx: Tx, since: datetime) -> dict[str, str]:
     """Department of each school that was seen since."""
     statement = sa.select(schools.c.id, schools.c.department).where(schools.c.seen_at >= since)
     return {row.id: row.department for row in await tx.execute(statement.order_by(schools.c.id))}

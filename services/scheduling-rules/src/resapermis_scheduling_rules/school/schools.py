@@ -109,7 +109,7 @@ class Schools:
         at = self._now()
         request = rdv.GetSchoolRequest(on_behalf=asker.on_behalf)
         found = await peers.ask(self._egress.GetSchool, request, principal=asker.principal)
-        fte = decimal(found.declared_fte) if found.HasField("declared_fte") else None
+        fte = fte_decimal(found.declared_fte) if found.HasField("declared_fte") else None
         located = found.HasField("latitude_degrees") and found.HasField("longitude_degrees")
         school = School(
             asker.school_id,
@@ -129,7 +129,7 @@ class Schools:
         answer = await peers.ask(self._egress.GetThreshold, request, principal=asker.principal)
         limit = answer.limit if answer.HasField("limit") else None
         taken = answer.taken if answer.HasField("taken") else None
-        fte = decimal(answer.fte) if answer.HasField("fte") else None
+        fte = fte_decimal(answer.fte) if answer.HasField("fte") else None
         async with transaction(self._engine) as tx:
             await queries.keep_threshold(tx, asker.school_id, place, limit, taken, fte, at)
             await self._announce(tx, {(asker.school_id, place)}, at)
@@ -144,6 +144,6 @@ class Schools:
         self._replacements[asker.school_id, month, category] = Replacements(answer.left, answer.per_month, at)
 
 
-def decimal(value: float) -> Decimal:
+def fte_decimal(value: float) -> Decimal:
     """A declared number of trainers, to the hundredth, without binary dust."""
     return Decimal(str(value)).quantize(Decimal("0.01"))

@@ -44,7 +44,7 @@ class Vehicle:
     retired: bool = False
 
 
-def succeed(terms: Iterable[Term], new: Term) -> list[Term]:
+def terms_with(terms: Iterable[Term], new: Term) -> list[Term]:
     """All terms of a trainer once `new` is set: what was in force on its first day ends then, what was planned after goes."""
     kept = [
         replace(term, active_until=new.active_from)
@@ -70,6 +70,6 @@ class EndingAuthorisation:
     ends_at: datetime
 
 
-def due(ends_at: datetime, now: datetime) -> Sequence[int]:
+def due_warnings(ends_at: datetime, now: datetime) -> Sequence[int]:
     """Which warnings are due: all whose time has come, the nearest to the end last. Only that one is published."""
     return [days for days in WARN_DAYS if now >= ends_at - timedelta(days=days)]

@@ -19,7 +19,7 @@ from resapermis_scheduling_rules.school import events, staff_queries, wire
 from resapermis_scheduling_rules.school import queries as school_queries
 from resapermis_scheduling_rules.school.fte import Hours, compute, last_night, months_in_force, oldest_month
 from resapermis_scheduling_rules.school.schools import Announce
-from resapermis_scheduling_rules.school.staff import Term, Vehicle, departments_at, due, succeed
+from resapermis_scheduling_rules.school.staff import Term, Vehicle, departments_at, due_warnings, terms_with
 
 A_ROUND = 100
 """Schools computed in one round for a department; the next round takes the next."""
@@ -42,7 +42,7 @@ class StaffCommands:
         async with transaction(self.engine) as tx:
             await staff_queries.set_licence(tx, who.school_id, until)
             facts = {"licensedUntil": instant(until) if until else ""}
-            record = records.did(who, "school.licence", "school", who.school_id, facts)
+            record = records.person_record(who, "school.licence", "school", who.school_id, facts)
             await self.outbox.add(tx, self.now(), record)
 
     async def set_trainer(self, who: Principal, term: Term) -> None:
@@ -50,9 +50,9 @@ class StaffCommands:
         now = self.now()
         async with transaction(self.engine) as tx:
             home = await _locked(tx, who.school_id)
-            terms = succeed(await staff_queries.terms(tx, who.school_id, term.trainer_id), term)
+            terms = terms_with(await staff_queries.terms(tx, who.school_id, term.trainer_id), term)
             await staff_queries.keep_terms(tx, who.school_id, term.trainer_id, terms, who.account_id, now)
-            record = records.did(who, "trainer.set", "trainer", term.trainer_id, events.term_facts(term))
+            record = records.person_record(who, "trainer.set", "trainer", term.trainer_id, events.term_facts(term))
             await self.outbox.add(tx, now, record)
             await recompute(tx, self.outbox, self.announce, who.school_id, home, now)
 
@@ -77,7 +77,7 @@ class StaffCommands:
             await self._record(tx, who, vehicle, now)
 
     async def _record(self, tx: Tx, who: Principal, vehicle: Vehicle, now: datetime) -> None:
-        record = records.did(who, "vehicle.set", "vehicle", vehicle.id, events.vehicle_facts(vehicle))
+        record = records.person_record(who, "vehicle.set", "vehicle", vehicle.id, events.vehicle_facts(vehicle))
         await self.outbox.add(tx, now, record)
 
     async def declare(self, who: Principal, hours: Sequence[Hours]) -> None:
@@ -93,7 +93,7 @@ class StaffCommands:
             for trainer_id in sorted({one.trainer_id for one in hours}):
                 mine = sorted((one for one in hours if one.trainer_id == trainer_id), key=lambda one: one.month)
                 facts = {f"{one.month} {one.category} {one.kind}": str(one.hundredths) for one in mine}
-                record = records.did(who, "hours.declare", "trainer", trainer_id, facts)
+                record = records.person_record(who, "hours.declare", "trainer", trainer_id, facts)
                 await self.outbox.add(tx, now, record)
             await recompute(tx, self.outbox, self.announce, who.school_id, home, now)
 
@@ -148,7 +148,7 @@ class SchoolTasks:
         async with transaction(self.engine) as tx:
             found = await staff_queries.endings(tx, now)
         for ending in found:
-            days = due(ending.ends_at, now)
+            days = due_warnings(ending.ends_at, now)
             async with transaction(self.engine) as tx:
                 nearest = min(days)
                 if nearest in await staff_queries.first_to_warn(tx, ending, days):

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import Clock
 from resapermis_scheduling_rules.domain.days import local_day
-from resapermis_scheduling_rules.domain.polls import PlaceInterest, Poll, PollRecord, is_due, polls_for, worth
+from resapermis_scheduling_rules.domain.polls import PlaceInterest, Poll, PollRecord, is_due, polls_for, urgency_key
 from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror import queries
 from resapermis_scheduling_rules.mirror.poller import Poller
@@ -122,7 +122,7 @@ class Freshness:
         )
         doubtful: Sequence[tuple[Poll, PollRecord | None]]
         if known.tried == expected == len(near) * len(every_day):
-            doubtful = sorted(known.doubtful, key=lambda one: worth(one[0]))
+            doubtful = sorted(known.doubtful, key=lambda one: urgency_key(one[0]))
             answered, oldest = known.answered, known.oldest_seen_at
         else:  # some were never tried, or the day is another somewhere
             polls = self._polls(wanted, near)

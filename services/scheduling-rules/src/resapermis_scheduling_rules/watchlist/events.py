@@ -18,17 +18,17 @@ MOST_NAMED = 10
 def favourites_set(who: Principal, category: str, centres: Sequence[str]) -> Record:
     """A person chose the school's favourite centres."""
     facts = {"category": category, "centres": " ".join(centres)}
-    return events.did(who, "favourite.set", "school", who.school_id, facts)
+    return events.person_record(who, "favourite.set", "school", who.school_id, facts)
 
 
 def search_kept(who: Principal, saved: SavedSearch) -> Record:
     """A person kept a search. Its label is theirs alone."""
-    return events.did(who, "search.save", "search", str(saved.id), {"alert": str(saved.alert).lower()})
+    return events.person_record(who, "search.save", "search", str(saved.id), {"alert": str(saved.alert).lower()})
 
 
 def search_forgotten(who: Principal, search_id: str) -> Record:
     """The record of a saved search that its owner deleted."""
-    return events.did(who, "search.delete", "search", search_id, {})
+    return events.person_record(who, "search.delete", "search", search_id, {})
 
 
 def matched(saved: SavedSearch, slots: Sequence[Slot]) -> list[Message]:
@@ -47,4 +47,4 @@ def matched(saved: SavedSearch, slots: Sequence[Slot]) -> list[Message]:
     )
     event.first_starts_at.FromDatetime(first.starts_at)
     facts = {"slots": str(len(slots)), "first": first.id}
-    return [event, events.happened(saved.school_id, "search.match", "search", str(saved.id), facts)]
+    return [event, events.system_record(saved.school_id, "search.match", "search", str(saved.id), facts)]

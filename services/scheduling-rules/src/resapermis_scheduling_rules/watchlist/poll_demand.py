@@ -14,7 +14,7 @@ from resapermis_scheduling_rules.domain.slots import Centre, Point
 from resapermis_scheduling_rules.mirror.centres import all_offers
 from resapermis_scheduling_rules.mirror.poll_schedule import CentreGroup, PollDemand, PollReason, Publication
 from resapermis_scheduling_rules.parameters.queries import approved_parameters
-from resapermis_scheduling_rules.school.queries import homes as homes_since
+from resapermis_scheduling_rules.school.queries import home_departments as homes_since
 from resapermis_scheduling_rules.watchlist import queries
 from resapermis_scheduling_rules.watchlist.queries import Scope
 

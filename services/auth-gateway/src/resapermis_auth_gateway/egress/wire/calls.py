@@ -40,7 +40,7 @@ class Call:
         return self.method != "GET" and not self.path.endswith("/recherche")
 
 
-def opaque(value: str, name: str) -> str:
+def checked_id(value: str, name: str) -> str:
     """Accept an id as one URL segment; Failure MALFORMED for what could change a path."""
     if not ID.fullmatch(value):
         raise malformed(name, "an id of RdvPermis: 1 to 128 characters without slash")
@@ -48,7 +48,7 @@ def opaque(value: str, name: str) -> str:
 
 
 def _segment(value: str, name: str) -> str:
-    return quote(opaque(value, name), safe="")
+    return quote(checked_id(value, name), safe="")
 
 
 def _category(value: str) -> str:
@@ -101,7 +101,7 @@ def search_planning(request: pb.SearchPlanningRequest) -> Call:
     wanted = {
         "groupePermis": _category(request.category),
         "date": _day(request.date),
-        "centreId": opaque(request.centre_id, "centre_id"),
+        "centreId": checked_id(request.centre_id, "centre_id"),
     }
     return Call("planning.recherche", "POST", f"{BASE}/planning/recherche", {"filtre": wanted})
 
@@ -140,7 +140,7 @@ def mandates_a_page(request: pb.SearchMandatesRequest) -> int:
 
 def check_eligibility(request: pb.CheckEligibilityRequest) -> Call:
     """Ask whether this candidate may take this slot; without a dossier, everybody under mandate answers [default]."""
-    wanted = {"creneauId": opaque(request.slot_id, "slot_id")}
+    wanted = {"creneauId": checked_id(request.slot_id, "slot_id")}
     if request.neph:
         wanted["numeroDossier"] = request.neph
     return Call("candidats.recherche", "POST", f"{BASE}/candidats/recherche", {"filtre": wanted})
@@ -165,7 +165,9 @@ def list_favourites() -> Call:
 
 def set_favourites(request: pb.SetFavouritesRequest) -> Call:
     """All favourite centres of a group at once, each with priority 0 to 2 [seen]."""
-    chosen = [{"centreId": opaque(one.centre_id, "centre_id"), "priorite": one.priority} for one in request.favourites]
+    chosen = [
+        {"centreId": checked_id(one.centre_id, "centre_id"), "priorite": one.priority} for one in request.favourites
+    ]
     if len({one["centreId"] for one in chosen}) != len(chosen):
         raise malformed("favourites", "each centre once")
     if any(not 0 <= one.priority <= 2 for one in request.favourites):
@@ -181,7 +183,7 @@ def open_basket() -> Call:
 
 def add_slots(basket_id: str, slot_ids: Sequence[str]) -> Call:
     """POST …/creneaux-multiples: add several slots to a basket; some may be refused."""
-    body = {"creneauxId": [opaque(slot_id, "slots.slot_id") for slot_id in slot_ids]}
+    body = {"creneauxId": [checked_id(slot_id, "slots.slot_id") for slot_id in slot_ids]}
     path = f"{BASE}/paniers/{_segment(basket_id, 'basket_id')}/creneaux-multiples"
     return Call("paniers.creneaux", "POST", path, body)
 
@@ -193,12 +195,12 @@ def _line(basket_id: str, slot_id: str) -> str:
 def add_slot(basket_id: str, slot_id: str) -> Call:
     """One slot; unlike several at once, a refusal gives its reason."""
     path = f"{BASE}/paniers/{_segment(basket_id, 'basket_id')}/creneaux"
-    return Call("paniers.creneau", "POST", path, {"creneauId": opaque(slot_id, "slots.slot_id")})
+    return Call("paniers.creneau", "POST", path, {"creneauId": checked_id(slot_id, "slots.slot_id")})
 
 
 def name_candidate(basket_id: str, slot_id: str, candidate_id: str) -> Call:
     """PUT …/creneaux/{id}/candidat; an empty candidate id takes the name off."""
-    body = {"candidatId": opaque(candidate_id, "rdvpermis_candidate_id") if candidate_id else None}
+    body = {"candidatId": checked_id(candidate_id, "rdvpermis_candidate_id") if candidate_id else None}
     return Call("paniers.candidat", "PUT", f"{_line(basket_id, slot_id)}/candidat", body)
 
 
@@ -248,21 +250,21 @@ def cancel_exam(exam_id: str) -> Call:
 def replace_candidate(exam_id: str, candidate_id: str) -> Call:
     """POST /examens/remplacement: another candidate for a booked exam."""
     body = {
-        "examenId": opaque(exam_id, "exam_id"),
-        "candidatRemplacantId": opaque(candidate_id, "rdvpermis_candidate_id"),
+        "examenId": checked_id(exam_id, "exam_id"),
+        "candidatRemplacantId": checked_id(candidate_id, "rdvpermis_candidate_id"),
     }
     return Call("examens.remplacement", "POST", f"{BASE}/examens/remplacement", body)
 
 
 def list_swappable(request: pb.ListSwappableRequest) -> Call:
     """Exams of a day that this one may change places with [seen]."""
-    query = {"examen-permute-id": opaque(request.exam_id, "exam_id"), "date": _day(request.date)}
+    query = {"examen-permute-id": checked_id(request.exam_id, "exam_id"), "date": _day(request.date)}
     return Call("examens.permutables", "GET", f"{BASE}/examens/permutables", query=query)
 
 
 def swap_exams(exam_id: str, other_exam_id: str) -> Call:
     """POST /examens/permutation: the candidates of two booked exams are exchanged [seen]."""
-    body = {"examenId1": opaque(exam_id, "exam_id"), "examenId2": opaque(other_exam_id, "other_exam_id")}
+    body = {"examenId1": checked_id(exam_id, "exam_id"), "examenId2": checked_id(other_exam_id, "other_exam_id")}
     if exam_id == other_exam_id:
         raise malformed("other_exam_id", "another exam")
     return Call("examens.permutation", "POST", f"{BASE}/examens/permutation", body)

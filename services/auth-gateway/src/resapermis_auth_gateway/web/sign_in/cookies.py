@@ -74,7 +74,7 @@ def derive(secret: str, purpose: str) -> str:
     return base64.urlsafe_b64encode(hmac.digest(secret.encode(), purpose.encode(), sha256)).rstrip(b"=").decode()
 
 
-def same(one: str, other: str) -> bool:
+def equal_in_constant_time(one: str, other: str) -> bool:
     """Compare without telling how far they agree."""
     return hmac.compare_digest(one.encode(), other.encode())
 
