@@ -73,7 +73,7 @@ export interface paths {
         };
         /**
          * Get Basket
-         * @description Show the school's live groups.
+         * @description The school's groups that have a line in its basket, newest first, with the limits in force.
          */
         get: operations["get_basket"];
         put?: never;
@@ -138,7 +138,7 @@ export interface paths {
         post?: never;
         /**
          * Release
-         * @description Give a held slot back.
+         * @description Give a held slot back at RdvPermis; the answer is the line, released.
          */
         delete: operations["release"];
         options?: never;
@@ -235,7 +235,7 @@ export interface paths {
         };
         /**
          * List Bookings
-         * @description List the school's bookings.
+         * @description One page of the school's bookings: coming, to be confirmed, or past.
          */
         get: operations["list_bookings"];
         put?: never;
@@ -366,7 +366,7 @@ export interface paths {
         post: operations["create_feed"];
         /**
          * Revoke Feed
-         * @description End a trainer's private address.
+         * @description End a trainer's private calendar address at once; 404 when there is none.
          */
         delete: operations["revoke_feed"];
         options?: never;
@@ -407,7 +407,7 @@ export interface paths {
         };
         /**
          * Get Candidate
-         * @description Show one candidate, with mandates.
+         * @description One candidate with all mandates; the read is recorded in the journal.
          */
         get: operations["get_candidate"];
         put?: never;
@@ -467,7 +467,7 @@ export interface paths {
         };
         /**
          * List Centres
-         * @description List the exam centres of a department.
+         * @description Open exam centres of a department that offer the licence group.
          */
         get: operations["list_centres"];
         put?: never;
@@ -557,7 +557,7 @@ export interface paths {
         put?: never;
         /**
          * Revoke Mandate
-         * @description Give the mandate back.
+         * @description Give the mandate back at once; held slots of its candidate are released.
          */
         post: operations["revoke_mandate"];
         delete?: never;
@@ -575,7 +575,7 @@ export interface paths {
         };
         /**
          * List Notices
-         * @description List what happened, newest first.
+         * @description Notices of the school's inbox, newest first, with the number of unread ones.
          */
         get: operations["list_notices"];
         put?: never;
@@ -597,7 +597,7 @@ export interface paths {
         put?: never;
         /**
          * Mark Read
-         * @description Mark a notice as read.
+         * @description Mark a notice as read by this account; other accounts keep it unread.
          */
         post: operations["mark_read"];
         delete?: never;
@@ -657,7 +657,7 @@ export interface paths {
         put?: never;
         /**
          * Approve Waiver
-         * @description Approve what another person proposed.
+         * @description Approve a proposed waiver; 403 for the person who proposed it.
          */
         post: operations["approve_waiver"];
         delete?: never;
@@ -722,7 +722,7 @@ export interface paths {
         post?: never;
         /**
          * Delete Saved Search
-         * @description Forget a saved search.
+         * @description Delete a saved search of the asker; 404 when they have none by this id.
          */
         delete: operations["delete_saved_search"];
         options?: never;
@@ -739,7 +739,7 @@ export interface paths {
         };
         /**
          * Get School
-         * @description Show the asker's school.
+         * @description The asker's school as RdvPermis describes it, and until when it is licensed.
          */
         get: operations["get_school"];
         put?: never;
@@ -843,13 +843,13 @@ export interface paths {
         };
         /**
          * List Vehicles
-         * @description List the vehicles used at exams.
+         * @description The school's vehicles for exams by label, retired ones too.
          */
         get: operations["list_vehicles"];
         put?: never;
         /**
          * Add Vehicle
-         * @description Add a vehicle.
+         * @description Add a vehicle for exams, once by its Idempotency-Key.
          */
         post: operations["add_vehicle"];
         delete?: never;
@@ -868,7 +868,7 @@ export interface paths {
         get?: never;
         /**
          * Set Vehicle
-         * @description Change a vehicle.
+         * @description Replace a vehicle's label, categories, gearbox and retirement; 404 for an unknown one.
          */
         put: operations["set_vehicle"];
         post?: never;
@@ -1091,7 +1091,7 @@ export interface paths {
         };
         /**
          * Alive
-         * @description Say that the process answers.
+         * @description 200 as soon as the process answers, whatever its dependencies do.
          */
         get: operations["alive"];
         put?: never;
