@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -34,44 +36,39 @@ class CalendarReader:
     seconds: float
     """For one calendar by the clock; its processor time is limited by the process itself."""
     module: str = MODULE
-    _permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "calendar"))
 
     async def read(self, calendar: bytes, zone: str, since: datetime, until: datetime) -> CalendarReading:
         """Busy times that overlap [since, until). MALFORMED: no calendar, too large, or more work than it is worth."""
         if len(calendar) > LARGEST:
             raise malformed("calendar", f"at most {LARGEST} bytes")
         question = {"zone": zone, "since": int(since.timestamp()), "until": int(until.timestamp())}
-        async with self._permits:
-            output = await self._ask(json.dumps(question).encode() + b"\n" + calendar)
-        answer = json.loads(output)
+        asked = json.dumps(question).encode() + b"\n" + calendar
+        # Threads, not a semaphore, count the readers: a call that is cancelled leaves its reader to its end.
+        answer = json.loads(await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, asked))
         if "refused" in answer:
             raise malformed("calendar", answer["refused"])
         spans = [(datetime.fromtimestamp(a, UTC), datetime.fromtimestamp(b, UTC)) for a, b in answer["spans"]]
         return CalendarReading(spans, answer["left_out"], answer["reduced"].encode())
 
-    async def _ask(self, question: bytes) -> bytes:
-        pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-B",
-            "-m",
-            self.module,
-            stdin=pipe,
-            stdout=pipe,
-            stderr=nothing,
-            env={"LC_ALL": "C.UTF-8"},
-        )
+    def _answer(self, question: bytes) -> bytes:
+        """The answer of a process of its own; blocks for `seconds` at most."""
+        # subprocess starts it by vfork: asyncio's own way is a fork, which a process that runs gRPC may not survive.
         try:
-            async with asyncio.timeout(self.seconds):
-                output, _ = await process.communicate(question)
-        except TimeoutError:
-            output = b""
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode != 0 or not output:
-            log.warning("calendar.given_up", status=process.returncode)
+            done = subprocess.run(  # noqa: S603 - words of our own
+                (sys.executable, "-I", "-B", "-m", self.module),
+                input=question,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={"LC_ALL": "C.UTF-8"},
+                timeout=self.seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            status, output = None, b""
+        else:
+            status, output = done.returncode, done.stdout
+        if status != 0 or not output:
+            log.warning("calendar.given_up", status=status)
             raise malformed("calendar", "reading it takes more time or memory than a calendar should")
         return output
