@@ -9,10 +9,11 @@ from resapermis.audit.v1 import audit_pb2 as pb
 from resapermis.audit.v1 import audit_pb2_grpc
 from resapermis_audit import queries, tree
 from resapermis_audit.domain import StoredCheckpoint
-from resapermis_audit.wire import page_limit, parse_id, proof_message, record_message
+from resapermis_audit.wire import parse_id, proof_message, record_message
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import caller
+from resapermis_kit.rpc.page import page_limit
 from resapermis_vault.kek import KeyEncryption
 
 

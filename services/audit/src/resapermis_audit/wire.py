@@ -11,8 +11,6 @@ from resapermis_audit.tree import leaf_hash
 from resapermis_kit.errors import malformed
 from resapermis_vault.kek import KeyEncryption
 
-DEFAULT_PAGE, LARGEST_PAGE = 50, 200
-
 
 def parse_id(field: str, text: str) -> UUID:
     """A UUID from text; MALFORMED, naming the field, otherwise."""
@@ -20,14 +18,6 @@ def parse_id(field: str, text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise malformed(field, "not an id") from None
-
-
-def page_limit(asked: int) -> int:
-    """Rows of a page: 50 for 0, at most 200; MALFORMED when negative."""
-    limit = min(asked or DEFAULT_PAGE, LARGEST_PAGE)
-    if limit < 1:
-        raise malformed("limit", f"1 to {LARGEST_PAGE}")
-    return limit
 
 
 def parse_record(record: Record, source: str, salt: bytes, kek: KeyEncryption) -> NewEntry:

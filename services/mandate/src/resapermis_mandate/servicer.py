@@ -17,6 +17,7 @@ from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal, caller
 from resapermis_kit.rpc.batcher import Batcher
+from resapermis_kit.rpc.page import page_limit
 from resapermis_mandate import events, queries
 from resapermis_mandate.domain import PURPOSES, Mandate, SealedCandidate, State, new_draft, next_poll
 from resapermis_mandate.identities import FIELDS, Identities
@@ -25,7 +26,6 @@ from resapermis_mandate.wire import (
     candidate_message,
     mandate_answer,
     mandate_message,
-    page_limit,
     parse_category,
     parse_gearbox,
     parse_id,

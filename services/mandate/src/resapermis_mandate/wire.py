@@ -12,7 +12,6 @@ from resapermis_mandate import domain
 from resapermis_mandate.domain import Identity, Mandate, SealedCandidate, State
 from resapermis_vault.normalisation import normalise_neph
 
-DEFAULT_PAGE, LARGEST_PAGE = 50, 200
 STATES = {state: pb.MandateState.Value(f"MANDATE_STATE_{state.name}") for state in State}
 BY_NUMBER = {number: state for state, number in STATES.items()}
 
@@ -60,13 +59,6 @@ def parse_gearbox(text: str) -> str:
 def parse_state(number: pb.MandateState.ValueType) -> State | None:
     """pb.MandateState → the state to filter by; None (every state) for any other number."""
     return BY_NUMBER.get(number)
-
-
-def page_limit(asked: int) -> int:
-    """Rows of a page: 1 to 200, 50 for 0; MALFORMED when negative."""
-    if asked < 0:
-        raise malformed("limit", f"1 to {LARGEST_PAGE}")
-    return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
 
 
 def _at(moment: datetime | None) -> Timestamp | None:

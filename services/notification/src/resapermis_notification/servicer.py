@@ -10,9 +10,10 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import caller
+from resapermis_kit.rpc.page import page_limit
 from resapermis_notification import queries
 from resapermis_notification.domain import MANAGERS, Reader
-from resapermis_notification.wire import notice_message, page_limit, parse_id
+from resapermis_notification.wire import notice_message, parse_id
 
 
 class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):

@@ -6,8 +6,6 @@ from resapermis.notification.v1 import notification_pb2 as pb
 from resapermis_kit.errors import malformed
 from resapermis_notification.domain import StoredNotice
 
-DEFAULT_PAGE, LARGEST_PAGE = 50, 200
-
 
 def parse_id(field: str, text: str) -> UUID:
     """A UUID from text; MALFORMED, naming the field, otherwise."""
@@ -15,14 +13,6 @@ def parse_id(field: str, text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise malformed(field, "not an id") from None
-
-
-def page_limit(asked: int) -> int:
-    """Rows of a page: 50 for 0, at most 200; MALFORMED when negative."""
-    limit = min(asked or DEFAULT_PAGE, LARGEST_PAGE)
-    if limit < 1:
-        raise malformed("limit", f"1 to {LARGEST_PAGE}")
-    return limit
 
 
 def notice_message(notice: StoredNotice) -> pb.Notice:
