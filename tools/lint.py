@@ -13,6 +13,7 @@ from pathlib import Path
 from checks.actions import actions_without_text
 from checks.compatible import UNBOUND, broken_messages, changed_migrations, dangerous_migrations, last_release
 from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
+from checks.layers import contract_files, unlayered
 from checks.links import dead_links, dead_paths
 from checks.rooms import crowded, tied
 from checks.texts import forbidden_texts
@@ -148,6 +149,17 @@ def declared() -> None:
         raise Wrong("\n".join(wrong))
 
 
+def layers_of_rooms() -> None:
+    """What stands above what inside of each package: import-linter with the package's own file, where it is imported from."""
+    wrong = []
+    for file in contract_files(ROOT):
+        try:
+            tool("lint-imports", "--no-cache", "--config", file.name, folder=file.parent)
+        except Wrong as found:
+            wrong.append(f"{file.relative_to(ROOT)}\n{found}")
+    report(wrong)
+
+
 def shell() -> None:
     """Every shell script parses (bash -n)."""
     scripts = [*ROOT.glob("tools/*.sh"), ROOT / ".ci" / "run", *ROOT.glob("deploy/**/*.sh")]
@@ -184,10 +196,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("ruff check", lambda: tool("ruff", "check", "--quiet")),
     ("ruff format", lambda: tool("ruff", "format", "--check", "--quiet")),
     ("layers (import-linter)", lambda: tool("lint-imports", "--no-cache")),
-    (
-        "layers of tools",
-        lambda: tool("lint-imports", "--no-cache", "--config", "importlinter.toml", folder=ROOT / "tools"),
-    ),
+    ("layers of every room", layers_of_rooms),
     ("house rules (ast-grep)", house_rules),
     ("protos (buf lint)", lambda: tool("buf", "lint", "protos")),
     ("protos (buf breaking)", lambda: since_release(broken_messages, "buf")),
@@ -203,7 +212,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("requirements", lambda: report(complaints(ROOT))),
     ("links of pages", lambda: report([*dead_links(ROOT), *dead_paths(ROOT)])),
     ("words of the journal", lambda: report(actions_without_text(ROOT))),
-    ("rooms", lambda: report([*crowded(ROOT), *tied(ROOT)])),
+    ("rooms", lambda: report([*crowded(ROOT), *tied(ROOT), *unlayered(ROOT)])),
     ("shell scripts", shell),
     ("Containerfile (hadolint)", containers),
     ("web (biome, tsc, rooms)", web),

@@ -24,8 +24,8 @@ _APART = {"versions", "__pycache__"}
 def crowded(root: Path) -> list[str]:
     """Folders with more modules than one finds one's way in; `__init__` is the folder itself."""
     wrong = []
-    for top in (*_packages(root), *_trees(root)):
-        for folder in [top, *_folders(top)]:
+    for top in (*packages(root), *_trees(root)):
+        for folder in [top, *inner_folders(top)]:
             many = sum(file.name != "__init__.py" for file in folder.glob("*.py"))
             if many > MOST_MODULES:
                 wrong.append(_too_many(folder.relative_to(root), many))
@@ -39,8 +39,8 @@ def crowded(root: Path) -> list[str]:
 
 def tied(root: Path) -> list[str]:
     """Pairs of rooms that import each other, with an import of each way."""
-    packages = [wrong for package in _packages(root) for wrong in ties(package, package.parent)]
-    return packages + [wrong for tree in _trees(root) for wrong in ties(tree, tree)]
+    inside = [wrong for package in packages(root) for wrong in ties(package, package.parent)]
+    return inside + [wrong for tree in _trees(root) for wrong in ties(tree, tree)]
 
 
 def ties(folder: Path, path: Path) -> list[str]:
@@ -64,7 +64,8 @@ def _too_many(folder: Path, many: int) -> str:
     return f"{folder}: {many} modules in one folder, {MOST_MODULES} at most"
 
 
-def _packages(root: Path) -> list[Path]:
+def packages(root: Path) -> list[Path]:
+    """Folders of the packages in src/ of each library, service and the sandbox, but for the generated one."""
     found = sorted(
         folder for pattern in PACKAGES for folder in root.glob(pattern) if (folder / "__init__.py").is_file()
     )
@@ -75,7 +76,8 @@ def _trees(root: Path) -> list[Path]:
     return sorted(folder for pattern in TREES for folder in root.glob(pattern) if folder.is_dir())
 
 
-def _folders(top: Path) -> Iterable[Path]:
+def inner_folders(top: Path) -> Iterable[Path]:
+    """Folders below, however deep; Alembic's versions are none."""
     return sorted(folder for folder in top.rglob("*") if folder.is_dir() and not _APART & set(folder.parts))
 
 

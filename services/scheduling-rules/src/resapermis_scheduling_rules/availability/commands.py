@@ -22,6 +22,7 @@ from resapermis_scheduling_rules.availability.unavailability import (
     KEPT,
     ConflictingBooking,
     DeclaredUnavailability,
+    Occurrence,
     Span,
     Subject,
     first_conflicts,
@@ -85,7 +86,7 @@ class UnavailabilityCommands:
 
     async def window(
         self, school_id: str, subject: Subject | None, since: datetime, until: datetime
-    ) -> Sequence[queries.Occurrence]:
+    ) -> Sequence[Occurrence]:
         """Occurrences that overlap a window, in order of time. MALFORMED: more than anybody reads."""
         async with transaction(self.engine) as tx:
             found = await queries.window(tx, school_id, subject, since, until, MOST_LISTED + 1)

@@ -13,6 +13,7 @@ from resapermis_scheduling_rules.availability.tables import IMPORTED, feeds, occ
 from resapermis_scheduling_rules.availability.unavailability import (
     ConflictingBooking,
     DeclaredUnavailability,
+    Occurrence,
     Span,
     Subject,
 )
@@ -33,18 +34,6 @@ class KeptUnavailability:
     declared: DeclaredUnavailability | None
     calendar: bytes | None
     time_zone: str
-
-
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """One time at which a subject is not free."""
-
-    unavailability_id: str
-    subject: Subject
-    span: Span
-    rrule: str
-    time_zone: str
-    imported: bool
 
 
 async def lock_schools(tx: Tx, school_ids: Iterable[str]) -> None:

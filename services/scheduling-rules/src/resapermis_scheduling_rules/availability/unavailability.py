@@ -55,6 +55,18 @@ class DeclaredUnavailability:
 
 
 @dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One time at which a subject is not free."""
+
+    unavailability_id: str
+    subject: Subject
+    span: Span
+    rrule: str
+    time_zone: str
+    imported: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ConflictingBooking:
     """A booking to come, and one time near it at which somebody or something it needs is not free."""
 

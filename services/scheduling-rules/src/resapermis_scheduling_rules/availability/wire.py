@@ -8,8 +8,7 @@ from zoneinfo import available_timezones
 
 from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.availability.queries import Occurrence
-from resapermis_scheduling_rules.availability.unavailability import DeclaredUnavailability, Subject
+from resapermis_scheduling_rules.availability.unavailability import DeclaredUnavailability, Occurrence, Subject
 from resapermis_scheduling_rules.domain.availability import ResourceKind
 from resapermis_scheduling_rules.domain.days import instant, zone_of
 from resapermis_scheduling_rules.wire import moment, timestamp, word

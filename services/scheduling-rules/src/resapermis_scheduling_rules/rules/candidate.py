@@ -3,9 +3,7 @@
 from resapermis_rules import statements
 from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
-
-UNNAMED = {"candidate": "unnamed"}
-LEAVES = {"candidate": "leaves"}
+from resapermis_scheduling_rules.rules.facts import LEAVES, UNNAMED
 
 
 def named(snapshot: EvaluationSnapshot) -> Verdict:

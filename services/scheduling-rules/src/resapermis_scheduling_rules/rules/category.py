@@ -2,7 +2,7 @@
 
 from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
-from resapermis_scheduling_rules.rules.candidate import LEAVES, UNNAMED
+from resapermis_scheduling_rules.rules.facts import LEAVES, UNNAMED
 
 SOURCE = "RdvPermis charter 3.2: the slot fits the candidate's licence category"
 CIRCULATION, PLATEAU = "CIRCULATION", "PLATEAU"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.days import instant
 from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
-from resapermis_scheduling_rules.rules.candidate import LEAVES, UNNAMED
+from resapermis_scheduling_rules.rules.facts import LEAVES, UNNAMED
 
 SOURCE = "RdvPermis API, candidats/recherche: eligibilite"
 SEE_RDVPERMIS = "see_rdvpermis"

@@ -4,7 +4,7 @@ from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.days import day_start, days_later, instant, local_day
 from resapermis_scheduling_rules.domain.restrictions import Restriction, after_cancellation, next_possible
 from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
-from resapermis_scheduling_rules.rules.candidate import UNNAMED
+from resapermis_scheduling_rules.rules.facts import UNNAMED
 
 SOURCE = "Sécurité routière: absence 40 d, late cancellation 30 d, failure by mark up to 35 d; force majeure lifts"
 

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 
 from resapermis.basket.v1 import basket_pb2
 from resapermis.scheduling.v1 import scheduling_pb2
-from resapermis_auth_gateway.web.days import day_at, midnight, minutes, plausible_day, timestamp
+from resapermis_auth_gateway.web.days import day_at, midnight, plausible_day
 from resapermis_auth_gateway.web.dependencies import Who, now_of
 from resapermis_auth_gateway.web.wire.base import (
     Category,
@@ -34,31 +34,6 @@ from resapermis_kit.errors import malformed
 router = APIRouter(tags=["slots"])
 DAYS_BY_DEFAULT = 28
 LONGEST_WINDOW_DAYS = 56
-
-
-def search_message(search: Search) -> scheduling_pb2.SearchSlotsRequest:
-    """A search without its days; MALFORMED where it says no place or no hour."""
-    if search.department is None and search.within_km is None:
-        raise malformed("department", "needed unless `withinKm` says where")
-    first, last = minutes(search.day_from), minutes(search.day_to)
-    if (first or 0) >= (24 * 60 if last is None else last):
-        raise malformed("dayTo", "after `dayFrom`")
-    question = scheduling_pb2.SearchSlotsRequest(
-        department=search.department or "",
-        category=search.category,
-        centre_ids=search.centres,
-        within_km=search.within_km,
-        day_from_minutes=first,
-        day_to_minutes=last,
-        consecutive=search.consecutive if search.consecutive > 1 else 0,
-        open_now=search.open_now,
-        kind=search.kind or "",
-        weekdays=sorted(set(search.weekdays)),
-    )
-    if search.opens_before is not None:
-        plausible_day(search.opens_before.date(), "opensBefore")
-        question.opens_before.CopyFrom(timestamp(search.opens_before))
-    return question
 
 
 @router.get("/slots")
@@ -93,21 +68,19 @@ async def search_slots(
     last = to or first + timedelta(days=DAYS_BY_DEFAULT - 1)
     if not first <= last < first + timedelta(days=LONGEST_WINDOW_DAYS):
         raise malformed("to", "on or after `from`, at most 55 days later")
-    question = search_message(
-        Search(
-            department=department,
-            category=category,
-            centres=centre or [],
-            within_km=within_km,
-            day_from=day_from,
-            day_to=day_to,
-            consecutive=consecutive,
-            open_now=open_now,
-            opens_before=opens_before,
-            kind=kind,
-            weekdays=weekdays or [],
-        )
-    )
+    question = Search(
+        department=department,
+        category=category,
+        centres=centre or [],
+        within_km=within_km,
+        day_from=day_from,
+        day_to=day_to,
+        consecutive=consecutive,
+        open_now=open_now,
+        opens_before=opens_before,
+        kind=kind,
+        weekdays=weekdays or [],
+    ).message()
     question.to.CopyFrom(midnight(last + timedelta(days=1), place))
     getattr(question, "from").CopyFrom(midnight(first, place))
     question.cursor, question.limit, question.poll_now = cursor, limit, poll_now

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Query, Response
 
 from resapermis.scheduling.v1 import scheduling_pb2
 from resapermis_auth_gateway.web.dependencies import Key, Who, now_of
-from resapermis_auth_gateway.web.routes.slots import search_message
 from resapermis_auth_gateway.web.wire.base import PathId, optional_instant
 from resapermis_auth_gateway.web.wire.watchlist import (
     Favourites,
@@ -62,7 +61,7 @@ async def list_saved_searches(who: Who) -> SavedSearchPage:
 async def save_search(who: Who, key: Key, body: NewSavedSearch) -> SavedSearchView:
     """Keep a search: it is polled more often, and what comes to match is notified. Nothing is ever booked by it."""
     command = scheduling_pb2.SaveSearchRequest(
-        request_id=key, label=body.label, search=search_message(body.search), alert=body.alert
+        request_id=key, label=body.label, search=body.search.message(), alert=body.alert
     )
     return SavedSearchView.of((await who.ask(who.peers.scheduling.SaveSearch, command)).search)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from resapermis.scheduling.v1 import scheduling_pb2
-from resapermis_auth_gateway.web.days import PARIS
+from resapermis_auth_gateway.web.days import PARIS, minutes, plausible_day, timestamp
 from resapermis_auth_gateway.web.wire.base import (
     Body,
     Category,
@@ -23,6 +23,7 @@ from resapermis_auth_gateway.web.wire.base import (
     optional_figure,
     optional_instant,
 )
+from resapermis_kit.errors import malformed
 
 Status = Annotated[str, enum_field(scheduling_pb2.SlotStatus, "SLOT_STATUS_")]
 
@@ -41,6 +42,30 @@ class Search(Body):
     opens_before: AwareDatetime | None = None
     kind: Kind | None = None
     weekdays: list[Weekday] = Field(default=[], max_length=7)
+
+    def message(self) -> scheduling_pb2.SearchSlotsRequest:
+        """The search without its days; MALFORMED where it says no place or no hour."""
+        if self.department is None and self.within_km is None:
+            raise malformed("department", "needed unless `withinKm` says where")
+        first, last = minutes(self.day_from), minutes(self.day_to)
+        if (first or 0) >= (24 * 60 if last is None else last):
+            raise malformed("dayTo", "after `dayFrom`")
+        question = scheduling_pb2.SearchSlotsRequest(
+            department=self.department or "",
+            category=self.category,
+            centre_ids=self.centres,
+            within_km=self.within_km,
+            day_from_minutes=first,
+            day_to_minutes=last,
+            consecutive=self.consecutive if self.consecutive > 1 else 0,
+            open_now=self.open_now,
+            kind=self.kind or "",
+            weekdays=sorted(set(self.weekdays)),
+        )
+        if self.opens_before is not None:
+            plausible_day(self.opens_before.date(), "opensBefore")
+            question.opens_before.CopyFrom(timestamp(self.opens_before))
+        return question
 
 
 class CentreView(View):
