@@ -1,7 +1,8 @@
 """What squawk does not see in a migration: it must say so beside it, with the reason.
 
 Squawk reads the SQL that a migration writes without a database. It takes a comment's word for what to leave out, looks into no
-block and no function, and is shown nothing that a migration does only against a real database.
+block and no function, finds nothing in rows that go or change, and is shown nothing that a migration does only against a real
+database.
 """
 
 import ast
@@ -17,6 +18,13 @@ UNSEEN: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("squawk-ignore", re.compile(r"squawk-ignore", re.IGNORECASE)),
     ("a DO block", re.compile(r"\bDO\s+(LANGUAGE\s+\S+\s+)?(\$\w*\$|E?')", re.IGNORECASE)),
     ("a function", re.compile(r"\bCREATE\s+(OR\s+REPLACE\s+)?(FUNCTION|PROCEDURE)\b", re.IGNORECASE)),
+    (
+        "rows changed or taken away",
+        re.compile(
+            r"\bTRUNCATE\b|\bDELETE\s+FROM\b|\bUPDATE\s+(?!alembic_version\b)\S+\s+SET\b|\.(?:delete|update)\(",
+            re.IGNORECASE,
+        ),
+    ),
     ("a branch for databases only", re.compile(r"\bis_offline_mode\b|\.as_sql\b")),
 )
 _REASON = re.compile(r"#\s*unchecked:\s*\w\S*\s+\w+")

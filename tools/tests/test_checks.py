@@ -441,6 +441,7 @@ HIDDEN = {
     "squawk-ignore": 'op.execute("-- squawk-ignore renaming-column\\nALTER TABLE one RENAME COLUMN id TO number")',
     "a DO block": """op.execute("DO $x$ BEGIN EXECUTE 'DROP TABLE one'; END $x$")""",
     "a function": """op.execute("CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'")""",
+    "rows changed or taken away": 'op.execute("TRUNCATE one")',
     "a branch for databases only": 'if not op.get_context().as_sql:\n        op.drop_table("one")',
 }
 
@@ -468,6 +469,10 @@ def test_a_step_that_squawk_does_not_see_wants_its_reason_beside_it(root: Path, 
         "from alembic import context\n\n    if context.is_offline_mode():\n        return",
         """op.execute("do language plpgsql 'begin end'")""",
         'op.execute("/* Squawk-Ignore ban-drop-table */ DROP TABLE one")',
+        'op.execute("DELETE FROM one")',
+        'op.execute("UPDATE one SET id = 1")',
+        'op.execute(sa.table("one").delete())',
+        'op.execute(sa.table("one", sa.column("id")).update().values(id=1))',
         'op.execute("""\n      DO\n      $$ BEGIN END $$""")',
     ],
 )
@@ -499,5 +504,6 @@ def test_what_a_migration_takes_from_elsewhere_is_seen_in_its_sql(root: Path) ->
 def test_words_that_only_look_so_are_let_be(root: Path) -> None:
     migration(root, "0001", None, FIRST)
     released = commit(root)
-    migration(root, "0002", "0001", """op.execute("INSERT INTO one VALUES (1) ON CONFLICT DO NOTHING")  # DO $$""")
+    again = "INSERT INTO one VALUES (1) ON CONFLICT DO NOTHING; INSERT INTO one VALUES (2) ON CONFLICT (id) DO UPDATE SET id = 3"
+    migration(root, "0002", "0001", f'op.execute("{again}")  # DO $$')
     assert unchecked_steps(root, released, "") == []
