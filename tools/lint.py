@@ -18,6 +18,7 @@ from checks.links import dead_links, dead_paths
 from checks.rooms import crowded, tied
 from checks.texts import forbidden_texts
 from checks.unchecked import unchecked_steps
+from checks.versions import unequal_versions
 from compliance import complaints
 from releases import NoRelease
 
@@ -208,6 +209,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("lock: no registry host", lambda: report(lock_has_no_host(ROOT))),
     ("lock: up to date", lambda: report(lock_matches(ROOT))),
     ("docs/dependencies.md", lambda: report(dependency_notes(ROOT))),
+    ("one version", lambda: report(unequal_versions(ROOT))),
     ("texts that must not be", lambda: report(forbidden_texts(ROOT))),
     ("requirements", lambda: report(complaints(ROOT))),
     ("links of pages", lambda: report([*dead_links(ROOT), *dead_paths(ROOT)])),
