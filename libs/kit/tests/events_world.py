@@ -67,6 +67,13 @@ async def has(engine: AsyncEngine, ids: list[str]) -> bool:
     return await seen(engine) == ids
 
 
+async def reached(engine: AsyncEngine, number: int) -> bool:
+    """Whether the event of this number is behind the sink, whatever became of it."""
+    async with transaction(engine) as tx:
+        position = sa.text("SELECT position FROM inbox WHERE source = :source AND stream = :stream")
+        return ((await tx.execute(position, {"source": SOURCE, "stream": EVENTS})).scalar() or 0) >= number
+
+
 async def forget_published(engine: AsyncEngine) -> None:
     """As if every acknowledgement had been lost: all is published again."""
     async with transaction(engine) as tx:

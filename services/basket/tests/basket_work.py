@@ -30,6 +30,17 @@ async def settled(basket: Basket, **wanted: str) -> None:
     await basket.check()
 
 
+async def decided(basket: Basket, slot: str) -> str:
+    """Run the reconciler until RdvPermis' answer about a slot is known; the state that came of it."""
+
+    async def known() -> bool:
+        await settle_doubts(basket.dependencies)
+        return (await basket.states())[slot] not in {"asking", "confirming"}
+
+    await eventually(known)
+    return str((await basket.states())[slot])
+
+
 async def due_now(basket: Basket) -> None:
     """As if the last call's deadline and grace were over."""
     await basket.rows("UPDATE basket_line SET next_poll_at = now() WHERE next_poll_at IS NOT NULL RETURNING 1")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from basket_peers import MONTH, Basket, LineChanged, Record, candidate
-from basket_work import KILLED, LOST, due_now, event_of, mandate_ended, settled, slot_withdrawn
+from basket_work import KILLED, LOST, decided, due_now, event_of, mandate_ended, settled, slot_withdrawn
 
 from resapermis.audit.v1.events_pb2 import Actor
 from resapermis.basket.v1 import basket_pb2 as pb
@@ -213,7 +213,8 @@ async def test_a_validation_whose_answer_was_lost_is_found_booked(basket: Basket
     held = await basket.hold(("s1", 1))
     basket.rdvpermis.after["ValidateBasket"] = LOST
     assert states(await basket.validate(held.id, key="v")) == [CONFIRMING]
-    await settled(basket, s1="booked")
+    assert await decided(basket, "s1") == "booked"
+    await basket.check()
     again = await basket.validate(held.id, key="v")
     assert states(again) == [BOOKED]
     assert again.lines[0].exam_id == next(iter(basket.rdvpermis.exams))

@@ -100,7 +100,9 @@ async def test_a_slot_that_comes_is_published_once_and_nothing_is_booked(service
     service.state.slot("s1", hour=9)
     service.state.slot("s2", hour=10)
     await service.poll()
-    (news,) = await match(service)
+    published = await match(service)
+    assert len(published) == 1
+    news = published[0]
     assert (news.search_id, news.label, list(news.slot_ids), news.slots) == (kept.id, "Mardi matin", ["s1", "s2"], 2)
     assert (news.school_id, news.department, news.time_zone) == ("school-1", "91", "Europe/Paris")
     for word in ("RÉSERVÉ", "DISPONIBLE", None, "DISPONIBLE"):  # taken and free again, gone and back
