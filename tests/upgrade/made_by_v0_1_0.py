@@ -42,13 +42,14 @@ class Making:
     def everything(self) -> dict[str, Any]:
         school = self.school
         school.come_in()
-        people = [school.candidate() for _ in range(3)]
+        people = [school.candidate() for _ in range(4)]
         pending = self.pending_mandate()
         slots = school.slots(8)
 
         rules = self.rules()
         early = self.booked(slots[0], people[0])
         held = school.held([slots[1]], [people[1]])
+        ending = school.held([slots[7]], [people[3]])
         until(lambda: school.notices("booking.confirmed", early), "the notice of the booking")
         proofs = self.proofs()
         set_aside = self.poison()
@@ -72,7 +73,8 @@ class Making:
         return {
             "school": {"department": DEPARTMENT, "number": NUMBER},
             "cookies": dict(school.web.cookies),
-            "lines": {slot: [line["id"], line["state"]] for slot, line in school.lines().items()},
+            "lines": {slot: [line["id"], line["state"]] for slot, line in school.lines().items() if slot != slots[7]},
+            "ending": {"slot": slots[7], "line": ending["lines"][0]["id"], "candidate": people[3].id},
             "groups": {"held": held["id"], "several": several["id"], "alone": alone["id"]},
             "candidates": sorted(one["id"] for one in school.get("/api/v1/candidates")["items"]),
             "mandates": {one["id"]: one["state"] for one in school.get("/api/v1/mandates")["items"]},
@@ -202,6 +204,18 @@ class Making:
         )
         return event
 
+    def hear(self, candidate: str) -> None:
+        """basket, dead by now, has written down that a candidate's mandate ended, and not acted on it yet."""
+        written = self.ask(
+            "basket",
+            "INSERT INTO heard (id, slot_id, school_id, candidate_id, category)"
+            " SELECT $1::text::uuid, '', school_id, candidate_id, category FROM basket_line"
+            " WHERE candidate_id = $2::text::uuid RETURNING id::text",
+            str(new_id()),
+            candidate,
+        )
+        assert len(written) == 1, "the candidate's hold is there"
+
     def unpublished(self, database: str) -> list[str]:
         return [
             row[0] for row in self.ask(database, "SELECT id::text FROM outbox WHERE published_at IS NULL ORDER BY id")
@@ -225,9 +239,12 @@ def main(home: Path, port: int, answer: Path) -> None:
     settings = {"basket": {"RESAPERMIS_GRACE_SECONDS": "2"}}
     running = BackgroundStack(Stack(home, port, part_settings=settings)).__enter__()
     try:
-        told = Making(running).everything()
+        making = Making(running)
+        told = making.everything()
         answer.write_text(json.dumps(told), encoding="utf-8")
         running.stop(SANDBOX)
+        running.kill("basket")
+        making.hear(told["ending"]["candidate"])
     finally:
         for part in (*(service.name for service in SERVICES), POSTGRES, MAIL):
             running.kill(part)
