@@ -1,7 +1,8 @@
-"""`make test`: Python, then the web's units, then the browser. All run even when one fails; the exit status says.
+"""`make test`: Python, and beside it the web's units, then the browser. All run even when one fails; the exit status says.
 
-A Python test that fails beside others runs once more alone: whole platforms wait for real things, and two workers fill the
-machine. One that passes only then is listed and counted in the last lines, as is a browser that was not there.
+What the web wrote is printed whole once Python has ended. A test that fails beside others runs once more alone: whole
+platforms wait for real things, and all together fill the machine. One that passes only then is listed and counted in the
+last lines, as is what did not run: a browser that was not there, tests that need root.
 ARGS="path -k word" goes to pytest and leaves the rest out.
 """
 
@@ -11,8 +12,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[1]
 FAILED_TESTS = "RESAPERMIS_FAILED_TESTS"
@@ -22,12 +26,39 @@ STOPPED = {124, 137}
 LONGEST_SECONDS = "2400"
 """Longer than ever seen: what hangs is to be reported, not waited for."""
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
-Call = Callable[[Sequence[str], Path, Mapping[str, str]], int]
+AGAIN = "!!! The tests above failed beside others; here they are once more, alone. What fails again is broken."
+UNIT_FAILED = re.compile(r"^ *FAIL +(.+)$", re.MULTILINE)
+"""How Vitest names a test that failed."""
+BROWSER_FAILED = re.compile(r"^ +[✘x] +\d+ (.+?)(?: \([\d.]+m?s\))?$", re.MULTILINE)
+"""How Playwright's list names one."""
 
 
-def call(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> int:
-    """Run a command there; its exit status."""
-    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+@dataclass(frozen=True)
+class Ended:
+    """What became of a command. `output` is empty where it went to the terminal."""
+
+    status: int
+    output: str = ""
+
+
+class Call(Protocol):
+    """How a command is run."""
+
+    def __call__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], *, kept: bool) -> Ended:
+        """Run it in that folder; its output is `kept`, or goes to the terminal."""
+        ...
+
+
+def call(command: Sequence[str], folder: Path, environment: Mapping[str, str], *, kept: bool) -> Ended:
+    """Run a command on this machine."""
+    if not kept:
+        return Ended(subprocess.run(command, cwd=folder, env=environment, check=False).returncode)
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        ended = subprocess.run(
+            command, cwd=folder, env=environment, check=False, stdout=output, stderr=subprocess.STDOUT
+        )
+        output.seek(0)
+        return Ended(ended.returncode, output.read())
 
 
 def chromium(environment: Mapping[str, str]) -> str | None:
@@ -37,10 +68,16 @@ def chromium(environment: Mapping[str, str]) -> str | None:
     return next((one for one in found if one), None)
 
 
-def closing(flaky: Sequence[str], *, browser: bool, in_ci: bool) -> list[str]:
-    """The run's last lines: tests that passed at the second run only, and whether a browser showed anything."""
+def is_root() -> bool:
+    """Whether tests that need root run."""
+    return os.geteuid() == 0
+
+
+def closing(flaky: Sequence[str], *, browser: bool, in_ci: bool, root: bool) -> list[str]:
+    """The run's last lines: tests that passed at the second run only, and what did not run here."""
     lines = [f"Tests that passed only on their second run: {len(flaky)}."]
     lines += [f"!!! passed only on its second run: {test}" for test in flaky]
+    lines += [] if root else ["!!! Tests that need root DID NOT RUN (pytest -m root, as root)."]
     if not browser:
         lines += [
             "!!! NOTHING WAS SHOWN IN A BROWSER: there is no Chromium on this machine, and the browser tests did not run.",
@@ -50,56 +87,113 @@ def closing(flaky: Sequence[str], *, browser: bool, in_ci: bool) -> list[str]:
     return lines
 
 
+def _written(file: Path) -> Iterable[str]:
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else ()
+
+
 def passed_again(first: Path, second: Path) -> list[str]:
     """Tests of the first list that are not in the second; none when the second was never written."""
     if not second.is_file():
         return []
     before, after = (
-        {re.sub(r"@[\w-]+$", "", name) for name in file.read_text(encoding="utf-8").splitlines()}  # xdist adds @group
+        {re.sub(r"@[\w-]+$", "", name) for name in _written(file)}  # xdist adds @group
         for file in (first, second)
     )
     return sorted(before - after)
 
 
-def python_tests(arguments: Sequence[str], run: Call, environment: Mapping[str, str]) -> tuple[int, list[str]]:
-    """Exit status and what passed only on its second run."""
-    seconds = environment.get("RESAPERMIS_TEST_SECONDS", LONGEST_SECONDS)
-    workers = environment.get("RESAPERMIS_TEST_WORKERS", "2")
-    pytest = (sys.executable, "-m", "pytest")
-    stop = ("timeout", "--signal=INT", "--kill-after=60", seconds)
-    with tempfile.TemporaryDirectory() as folder:
-        first, second = Path(folder) / "first", Path(folder) / "second"
-        beside = (*stop, *pytest, "-n", workers, "--dist", "loadgroup", *arguments)
-        status = run(beside, ROOT, {**environment, FAILED_TESTS: str(first)})
-        if status == 0 or arguments:
-            return status, []
+class Python:
+    """The Python tests: `beside` others first, then `alone` what failed there."""
+
+    def __init__(self, arguments: Sequence[str], run: Call, environment: Mapping[str, str], folder: Path) -> None:
+        self._arguments, self._run, self._environment = arguments, run, environment
+        self._first, self._second = folder / "first", folder / "second"
+        self._pytest = (sys.executable, "-m", "pytest")
+
+    def beside(self) -> int:
+        """Run all, two at once; the exit status."""
+        seconds = self._environment.get("RESAPERMIS_TEST_SECONDS", LONGEST_SECONDS)
+        workers = self._environment.get("RESAPERMIS_TEST_WORKERS", "2")
+        stop = ("timeout", "--signal=INT", "--kill-after=60", seconds)
+        command = (*stop, *self._pytest, "-n", workers, "--dist", "loadgroup", *self._arguments)
+        status = self._run(command, ROOT, {**self._environment, FAILED_TESTS: str(self._first)}, kept=False).status
         if status in STOPPED:
             print("\n!!! The Python tests did not end; stopped.", flush=True)
+        return status
+
+    def alone(self, status: int) -> tuple[int, list[str]]:
+        """Run what failed once more; the exit status and what passed only now."""
+        if status == 0 or status in STOPPED:
             return status, []
-        print(
-            "\n!!! The tests above failed beside others; here they are once more, alone. What fails again is broken.",
-            flush=True,
-        )
-        alone = (*pytest, "-n", "0", "--last-failed", "--last-failed-no-failures", "none")
-        again = run(alone, ROOT, {**environment, FAILED_TESTS: str(second)})
-        flaky = passed_again(first, second) if first.is_file() and again in {0, 1} else []
+        print(f"\n{AGAIN}", flush=True)
+        command = (*self._pytest, "-n", "0", "--last-failed", "--last-failed-no-failures", "none")
+        again = self._run(command, ROOT, {**self._environment, FAILED_TESTS: str(self._second)}, kept=False).status
+        flaky = passed_again(self._first, self._second) if self._first.is_file() and again in {0, 1} else []
         return (0 if again == 0 else status), flaky
+
+
+class Web:
+    """The web's tests: units, then the browser when there is one."""
+
+    def __init__(self, run: Call, environment: Mapping[str, str]) -> None:
+        self.browser = chromium(environment)
+        self._run = run
+        self._environment = {**environment, "NO_COLOR": "1", "RESAPERMIS_CHROMIUM": self.browser or ""}
+
+    def beside(self) -> tuple[Ended, Ended | None]:
+        """Run both; units, browser."""
+        return self._units(), self._seen() if self.browser else None
+
+    def alone(self, units: Ended, seen: Ended | None) -> tuple[bool, list[str]]:
+        """Print what they wrote, run once more whichever failed; whether all passed, and what passed only now.
+
+        It is run whole: tests that were not begun after a failure count as failed nowhere.
+        """
+        flaky: list[str] = []
+        passed = True
+        for name, ended, again, failed in (
+            ("web units", units, self._units, UNIT_FAILED),
+            ("browser", seen, self._seen, BROWSER_FAILED),
+        ):
+            if ended is None:
+                continue
+            print(ended.output, flush=True)
+            if ended.status == 0:
+                continue
+            print(f"\n{AGAIN}", flush=True)
+            second = again()
+            print(second.output, flush=True)
+            before, after = (dict.fromkeys(failed.findall(one.output)) for one in (ended, second))
+            passed = passed and second.status == 0
+            flaky += [f"{name}: {test}" for test in before if test not in after] or (
+                [] if second.status else [f"{name}: none was named, see above"]
+            )
+        return passed, flaky
+
+    def _units(self) -> Ended:
+        return self._run(("npm", "run", "--silent", "test"), ROOT / "web", self._environment, kept=True)
+
+    def _seen(self) -> Ended:
+        return self._run((sys.executable, "tools/e2e.py"), ROOT, self._environment, kept=True)
 
 
 def main(arguments: Sequence[str], run: Call = call, environment: Mapping[str, str] = os.environ) -> int:
     """Run what is asked for; 0 only when all of it passed."""
     environment = {**environment, "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{environment.get('PATH', '')}"}
-    status, flaky = python_tests(arguments, run, environment)
-    if arguments:
-        return status
-    units = run(("npm", "run", "--silent", "test"), ROOT / "web", environment)
-    browser, in_ci = chromium(environment), bool(environment.get("CI"))
-    if browser is None:
-        seen = int(in_ci)
-    else:
-        seen = run((sys.executable, "tools/e2e.py"), ROOT, {**environment, "RESAPERMIS_CHROMIUM": browser})
-    print("\n" + "\n".join(closing(flaky, browser=browser is not None, in_ci=in_ci)), flush=True)
-    return 1 if status or units or seen else 0
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as beside:
+        python = Python(arguments, run, environment, Path(folder))
+        if arguments:
+            return python.beside()
+        web = Web(run, environment)
+        web_ends: Future[tuple[Ended, Ended | None]] = beside.submit(web.beside)
+        first = python.beside()
+        units, seen = web_ends.result()
+        status, flaky = python.alone(first)
+        passed, flaky_web = web.alone(units, seen)
+    in_ci = bool(environment.get("CI"))
+    lines = closing([*flaky, *flaky_web], browser=web.browser is not None, in_ci=in_ci, root=is_root())
+    print("\n" + "\n".join(lines), flush=True)
+    return 1 if status or not passed or (web.browser is None and in_ci) else 0
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -14,6 +15,14 @@ ROOT = Path(__file__).resolve().parents[2]
 ANY_TEST = "services/x/tests/test_x.py::test_"
 
 
+VITEST = " \x1b[32m✓\x1b[39m tests/some.test.tsx (2 tests)\n\n FAIL  tests/team.test.tsx > the team > an employee\n"
+PLAYWRIGHT = """
+  ✓   1 e2e/access.spec.ts:6:3 › axe finds nothing on any page, light [E-06] (43.7s)
+  ✘   2 e2e/journey.spec.ts:6:1 › a school holds (1.5m) [R-14] (12.1s)
+  -   3 e2e/journey.spec.ts:89:1 › a slot is refused [R-16]
+"""
+
+
 class Machine:
     """Answers commands as it is set to, and writes down what failed as conftest.py would."""
 
@@ -21,7 +30,9 @@ class Machine:
         self.asked: list[str] = []
         self.first: tuple[int, list[str]] = (0, [])
         self.second: tuple[int, list[str]] = (0, [])
-        self.web = self.seen = 0
+        self.web = [run_tests.Ended(0, "the units")]
+        self.seen = [run_tests.Ended(0, "the browser")]
+        """Each the answers in turn; the last one again and again."""
         bin_ = tmp_path / "bin"
         bin_.mkdir()
         if browser:
@@ -29,19 +40,27 @@ class Machine:
             (bin_ / "chromium").chmod(0o755)
         self.environment = {"PATH": str(bin_)} | ({"CI": "1"} if ci else {})
 
-    def __call__(self, command: Sequence[str], _folder: Path, environment: Mapping[str, str]) -> int:
+    def __call__(
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], *, kept: bool
+    ) -> run_tests.Ended:
         words = " ".join(command)
         self.asked.append(words)
-        if "npm" in words:
-            return self.web
-        if "e2e.py" in words:
-            return self.seen
+        assert kept is ("pytest" not in words), "the web's output is kept, that of Python is shown"
+        for part, answers in (("npm", self.web), ("e2e.py", self.seen)):
+            if part in words:
+                return answers.pop(0) if len(answers) > 1 else answers[0]
         status, failed = self.second if "--last-failed" in words else self.first
         Path(environment[run_tests.FAILED_TESTS]).write_text("".join(f"{one}\n" for one in failed), encoding="utf-8")
-        return status
+        return run_tests.Ended(status)
 
     def run(self, *arguments: str) -> int:
         return run_tests.main(arguments, self, self.environment)
+
+
+@pytest.fixture(autouse=True)
+def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last lines are the same whoever runs these tests."""
+    monkeypatch.setattr(run_tests, "is_root", lambda: True)
 
 
 def last_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -51,8 +70,28 @@ def last_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_all_that_passes_is_all_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     machine = Machine(tmp_path, ci=True)
     assert machine.run() == 0
-    assert [words.split()[-1] for words in machine.asked] == ["loadgroup", "test", "tools/e2e.py"]
-    assert last_lines(capsys)[-1] == "Tests that passed only on their second run: 0."
+    assert sorted(words.split()[-1] for words in machine.asked) == ["loadgroup", "test", "tools/e2e.py"]
+    assert last_lines(capsys) == ["the units", "the browser", "", "Tests that passed only on their second run: 0."]
+
+
+def test_python_and_the_web_run_beside_each_other(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    at_once = Barrier(2)
+
+    def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], *, kept: bool) -> run_tests.Ended:
+        if "e2e.py" not in " ".join(command):
+            at_once.wait(20)  # one after the other, the first would never end
+        return machine(command, folder, environment, kept=kept)
+
+    assert run_tests.main((), run, machine.environment) == 0
+
+
+def test_what_needs_root_is_said_last_to_whoever_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_tests, "is_root", lambda: False)
+    assert Machine(tmp_path).run() == 0
+    assert "need root DID NOT RUN" in last_lines(capsys)[-1]
 
 
 @pytest.mark.parametrize("ci", [False, True])
@@ -104,8 +143,51 @@ def test_a_run_that_did_not_end_passes_nothing(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize("part", ["web", "seen"])
 def test_the_interface_fails_it_too(tmp_path: Path, part: str) -> None:
     machine = Machine(tmp_path)
-    setattr(machine, part, 1)
+    setattr(machine, part, [run_tests.Ended(1)])
     assert machine.run() == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "output", "told"),
+    [
+        ("web", VITEST, "web units: tests/team.test.tsx > the team > an employee"),
+        ("seen", PLAYWRIGHT, "browser: e2e/journey.spec.ts:6:1 › a school holds (1.5m) [R-14]"),
+        ("seen", "the stack cannot start", "browser: none was named, see above"),
+    ],
+)
+def test_what_the_interface_passes_only_alone_is_listed_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str, output: str, told: str
+) -> None:
+    machine = Machine(tmp_path)
+    machine.first = (1, [f"{ANY_TEST}a"])
+    setattr(machine, part, [run_tests.Ended(1, output), run_tests.Ended(0)])
+    assert machine.run() == 0
+    alone = [words.split()[-1] for words in machine.asked[3:]]
+    assert alone == ["none", {"web": "test", "seen": "tools/e2e.py"}[part]], "Python first, each when nothing else runs"
+    lines = last_lines(capsys)
+    assert output.strip().splitlines()[-1] in lines
+    assert lines[-3:] == [
+        "Tests that passed only on their second run: 2.",
+        f"!!! passed only on its second run: {ANY_TEST}a",
+        f"!!! passed only on its second run: {told}",
+    ]
+
+
+def test_what_the_interface_fails_again_is_not_told_as_passed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = Machine(tmp_path)
+    machine.seen = [run_tests.Ended(1, PLAYWRIGHT)]
+    assert machine.run() == 1
+    assert last_lines(capsys)[-1] == "Tests that passed only on their second run: 0."
+
+
+def test_what_a_command_writes_is_shown_or_kept(capfd: pytest.CaptureFixture[str]) -> None:
+    command = (sys.executable, "-c", "import sys; print('out', flush=True); print('err', file=sys.stderr); sys.exit(3)")
+    assert run_tests.call(command, ROOT, os.environ, kept=True) == run_tests.Ended(3, "out\nerr\n")
+    assert capfd.readouterr().out == ""
+    assert run_tests.call(command, ROOT, os.environ, kept=False) == run_tests.Ended(3)
+    assert capfd.readouterr().out == "out\n"
 
 
 def test_some_tests_are_run_alone_and_once(tmp_path: Path) -> None:
@@ -116,7 +198,6 @@ def test_some_tests_are_run_alone_and_once(tmp_path: Path) -> None:
     assert words.endswith("services/x -k hold")
 
 
-@pytest.mark.timeout(240)  # two whole runs of pytest with all its plugins
 def test_failures_are_written_down_by_name(tmp_path: Path) -> None:
     """By this repository's own conftest, with workers and without."""
     (tmp_path / "test_some.py").write_text(
@@ -134,6 +215,8 @@ def test_failures_are_written_down_by_name(tmp_path: Path) -> None:
             "-m",
             "pytest",
             "-q",
+            "-p",
+            "xdist.plugin",
             "-n",
             workers,
             "-c",
@@ -142,6 +225,7 @@ def test_failures_are_written_down_by_name(tmp_path: Path) -> None:
             str(tmp_path),
             str(tmp_path),
         )
-        environment = {**os.environ, run_tests.FAILED_TESTS: str(written)}
+        # All plugins of this repository would take several seconds to load, in each process.
+        environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", run_tests.FAILED_TESTS: str(written)}
         assert subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False).returncode == 1
         assert written.read_text(encoding="utf-8").splitlines() == ["test_some.py::test_bad"]
