@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from run_tests import FAILED_TESTS
-from suite.distribution import ByPlatform
+from suite.distribution import ByPlatform, longest_first
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 """Tests start programs, and never go on in a fork: without this gRPC says at each start that it does nothing about it."""
@@ -25,8 +25,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlatform |
     return ByPlatform(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without root, leave out what needs it; the last lines say so."""
+    """Begin with what takes long. Without root, leave out what needs it; the last lines say so."""
+    longest_first(items)
     if os.geteuid() == 0:
         return
     left_out = [item for item in items if item.get_closest_marker("root")]

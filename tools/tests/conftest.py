@@ -5,7 +5,7 @@ import pytest
 from devstack.probes import free_port
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def a_port():
     """A function that finds a free base port; workers of one run do not reach for the same range."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

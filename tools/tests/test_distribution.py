@@ -1,12 +1,17 @@
 """A worker that dies costs the suite the test it died in, and neither another one nor the run."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from suite.distribution import PLATFORMS
+
 TOOLS = Path(__file__).parents[1]
+FEW_PLUGINS = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""All of this repository's would take several seconds to load, in each process of each run."""
 CONFTEST = """
 from suite.distribution import ByPlatform
 
@@ -27,16 +32,12 @@ def run(folder: Path, workers: int) -> str:
         "--dist",
         "loadgroup",
         "-p",
-        "no:randomly",
-        "-p",
         "no:cacheprovider",
-        "-p",
-        "no:asyncio",
         "-q",
     ]
     ended = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, str(folder)],
-        cwd=folder, capture_output=True, text=True, timeout=50, check=False,
+        [sys.executable, "-m", "pytest", "-p", "xdist.plugin", *options, str(folder)],
+        cwd=folder, env=FEW_PLUGINS, capture_output=True, text=True, timeout=50, check=False,
     )  # fmt: skip
     return ended.stdout.splitlines()[-1]
 
@@ -52,8 +53,34 @@ def test_a_dead_worker_costs_one_test(tmp_path: Path, workers: int, before: int,
 
 
 def test_a_worker_that_dies_amid_the_platforms_tests_leaves_the_rest_of_them(tmp_path: Path) -> None:
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_platform.py").write_text(GOOD.format(0) + DEADLY + GOOD.format(1))
+    folder = tmp_path / PLATFORMS[0]
+    folder.mkdir(parents=True)
+    (folder / "test_platform.py").write_text(GOOD.format(0) + DEADLY + GOOD.format(1))
     (tmp_path / "test_any.py").write_text(GOOD.format(2))
 
     assert "1 failed, 3 passed" in run(tmp_path, 2)
+
+
+def test_every_platform_is_one_of_this_repository() -> None:
+    assert [platform for platform in PLATFORMS if not (TOOLS.parent / platform).exists()] == []
+
+
+def test_what_may_take_long_is_begun_first_and_the_rest_keeps_its_order(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(
+        "from suite.distribution import longest_first\ndef pytest_collection_modifyitems(items): longest_first(items)\n"
+    )
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {TOOLS}\n")
+    (tmp_path / "test_any.py").write_text(
+        "import pytest\n"
+        + "".join(
+            f"{f'@pytest.mark.timeout({seconds})' if seconds else ''}\ndef test_{name}(): pass\n"
+            for name, seconds in (("b", 0), ("d", 180), ("a", 0), ("c", 600), ("e", 180))
+        )
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--collect-only", "-q"]
+    listed = subprocess.run(
+        command, cwd=tmp_path, env=FEW_PLUGINS, capture_output=True, text=True, timeout=50, check=True
+    ).stdout
+    assert [line.partition("::")[2] for line in listed.splitlines() if "::" in line] == [
+        f"test_{name}" for name in "cdeba"
+    ]

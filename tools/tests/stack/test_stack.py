@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from devstack.background import BackgroundStack
 from devstack.components import MAIL, NATS, POSTGRES, replica_named, replicas_of, service_named
@@ -20,6 +21,7 @@ from devstack.stack import CannotStart, Stack
 
 TOOLS = Path(__file__).resolve().parents[2]
 COMPONENTS = (POSTGRES, NATS, MAIL)
+on_the_stack = pytest.mark.asyncio(loop_scope="module")
 
 
 def processes_of(home: Path) -> list[int]:
@@ -44,11 +46,12 @@ async def until(condition, seconds: float = 15.0):
     return value
 
 
-@pytest.fixture
-async def stack(tmp_path, a_port):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory, a_port):
+    """Whoever stops a component of it starts it again."""
     announced: list[tuple[str, str]] = []
     async with Stack(
-        tmp_path / "home",
+        tmp_path_factory.mktemp("stack") / "home",
         a_port(),
         components=COMPONENTS,
         say=lambda component, line: announced.append((component, line)),
@@ -73,6 +76,7 @@ async def test_the_end_leaves_no_process(tmp_path, a_port):
     assert processes_of(tmp_path) == []
 
 
+@on_the_stack
 async def test_a_component_that_falls_is_announced_and_comes_back(stack):
     before = stack.process(MAIL).pid
     stack.process(MAIL).crash()
@@ -85,6 +89,7 @@ async def test_a_component_that_falls_is_announced_and_comes_back(stack):
     assert any("died (SIGKILL)" in line for component, line in stack.announced if component == MAIL)
 
 
+@on_the_stack
 async def test_a_killed_component_stays_down_until_it_is_started(stack):
     await stack.kill(NATS)
     assert not await listens(stack.ports.nats)
@@ -92,6 +97,7 @@ async def test_a_killed_component_stays_down_until_it_is_started(stack):
     assert await listens(stack.ports.nats)
 
 
+@on_the_stack
 async def test_each_service_has_its_own_role_and_database(stack):
     connection = await asyncpg.connect(stack.database_url("basket"))
     try:
@@ -117,6 +123,7 @@ async def test_data_survive_a_stop(tmp_path, a_port):
                 await connection.close()
 
 
+@on_the_stack
 async def test_two_stacks_do_not_share_a_folder(stack, a_port):
     with pytest.raises(CannotStart, match=rf"process {os.getpid()}"):
         await Stack(stack.home, a_port(), components=(MAIL,)).start()
