@@ -50,7 +50,8 @@ def original(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def copy(original: Path, tmp_path: Path) -> Iterator[Copy]:
+def copy(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Copy]:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # what is tried here needs none; all take seconds to load
     made = Copy(original, tmp_path / "copy")
     yield made
     assert (made.root / FILE).read_text(encoding="utf-8") == SOURCE  # whatever was tried is undone
