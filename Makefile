@@ -21,7 +21,7 @@ demo: setup ## do a driving school's main job on a fresh stack, step by step
 test: setup ## run every test: Python, web units, browser
 	@exec $(PY) tools/run_tests.py $(ARGS)
 
-test-long: setup ## what takes an hour: the model's long profile, twenty controls, 100,000 operations, three chaos runs
+test-long: setup ## what takes an hour: the long profiles, twenty controls, 100,000 operations, three chaos runs
 	@exec tools/test_long.sh
 
 lint: setup ## check style, types, layers, contracts, lock files and images

@@ -13,6 +13,7 @@ from resapermis.scheduling.v1 import availability_pb2 as times
 from resapermis.scheduling.v1 import school_pb2 as pb
 from resapermis_kit.errors import from_rpc_error
 from resapermis_testing.mutation import mutants
+from resapermis_testing.profile import tries
 
 SCHOOL, AVAILABILITY = "SchoolService", "AvailabilityService"
 TRAINER = pb.Trainer(
@@ -51,7 +52,7 @@ IMPORT = times.ImportCalendarRequest(
 )
 
 
-async def answers(desk: Desk, service: str, method: str, seed: Message, many: int) -> Counter[str]:
+async def answers(desk: Desk, service: str, method: str, seed: Message, count: int) -> Counter[str]:
     """How a running service answers so many bent messages."""
     channel = desk.running.channel("scheduling-rules")
     call = channel.unary_unary(
@@ -61,7 +62,7 @@ async def answers(desk: Desk, service: str, method: str, seed: Message, many: in
     )
     metadata = None if method == "GetFeed" else desk.who()
     found: Counter[str] = Counter()
-    for data in mutants([seed], Random(method), many):  # noqa: S311 - repeatable on purpose
+    for data in mutants([seed], Random(method), count):  # noqa: S311 - repeatable on purpose
         try:
             await call(data, timeout=10, metadata=metadata)
             found["OK"] += 1
@@ -82,8 +83,9 @@ async def test_bent_messages_break_nothing(desk: Desk, method: str) -> None:
 
 
 @pytest.mark.req("B5", "B8", "R-18")
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_bent_calendars_break_nothing(desk: Desk) -> None:
-    words = await answers(desk, AVAILABILITY, "ImportCalendar", IMPORT, 40)
+    words = await answers(desk, AVAILABILITY, "ImportCalendar", IMPORT, tries(briefly=20, long=40))
     assert not {"INTERNAL", "UNSPECIFIED", "DEADLINE", "UNAVAILABLE"} & set(words), words
     assert words["MALFORMED"] > 5
