@@ -22,8 +22,6 @@ SCHOOLS, PEOPLE, SLOTS = 12, 2, 96
 MUTANTS = 60
 UNGUARDED = 4_000
 """Operations without the index: it takes a few hundred until a slot is sold twice."""
-FOUND_AGAIN_SECONDS = 2.5
-"""Longer than a channel's longest pause before it tries a fallen address again (kit: peers.channel)."""
 _records = count(1)
 
 
@@ -71,7 +69,7 @@ async def _cause_outages(platform: Platform, rng: Random, outages: Outages | Non
         await (platform.stack.stop_component if outages.softly else platform.stack.kill)(component)
         await platform.stack.start_component(component)
         if outages.softly:  # as minReadySeconds in Kubernetes: the next goes when callers have found this one again
-            await asyncio.sleep(FOUND_AGAIN_SECONDS)
+            await platform.found_again(component, until=lambda: made.full)
         made.tally[f"{'SIGTERM' if outages.softly else 'kill -9'} {component}"] += 1
 
 

@@ -3,10 +3,12 @@
 So whatever keeps a slot to one school is basket's own doing: its transactions and the index `one_live_line_a_slot`.
 """
 
+import asyncio
 import contextlib
+import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,8 +18,8 @@ import asyncpg
 import grpc
 from basket_peers import Mandates, RdvPermis, Rules, World
 
-from devstack.components import POSTGRES, offsets, service_named
-from devstack.probes import free_port
+from devstack.components import POSTGRES, offsets, replica_named, service_named
+from devstack.probes import free_port, http_body
 from devstack.settings import ROOT
 from devstack.stack import Stack
 from resapermis.mandate.v1 import mandate_pb2_grpc
@@ -31,6 +33,8 @@ from resapermis_kit.rpc.server import Server
 HOLD_SECONDS = 2
 """R-HOLD-TTL here: holds lapse while others wait for their slots."""
 PACKAGE = "resapermis"
+ANSWERED = re.compile(rb"^resapermis_rpc_seconds_count\{[^}]*\} [1-9]", re.MULTILINE)
+"""Stands in a replica's metrics once it has answered one call (kit: rpc/gate.py)."""
 
 
 class Nobodys(dict[str, str]):
@@ -49,6 +53,13 @@ class Platform:
     signer: Signer
     channel: grpc.aio.Channel
     """Goes round the replicas."""
+
+    async def found_again(self, component: str, until: Callable[[], bool]) -> None:
+        """Wait until a started replica has answered a call, or `until` says that nobody calls any more."""
+        service, replica = replica_named(component)
+        port = self.stack.ports.metrics(service, replica)
+        while not until() and not ANSWERED.search(await http_body(port, "/metrics")):  # noqa: ASYNC110 - another process answers
+            await asyncio.sleep(0.05)
 
     async def without_guard(self) -> None:
         """Take the index away that keeps a slot to one live line. Nothing brings it back."""
@@ -103,6 +114,10 @@ async def started(replicas: int = 2) -> AsyncIterator[Platform]:
             stack.settings.address(service_named("basket")), stack.settings.tls / "auth-gateway", "basket"
         )
         leaving.push_async_callback(channel.close)
-        yield Platform(stack, Signer(stack.settings.secrets / "principal.jwk.json"), channel)
+        try:
+            yield Platform(stack, Signer(stack.settings.secrets / "principal.jwk.json"), channel)
+        finally:
+            for component in reversed(stack.components):  # its data go: nobody waits until it has drained
+                await stack.kill(component)
     with contextlib.suppress(OSError):
         shutil.rmtree(home)

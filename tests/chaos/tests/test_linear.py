@@ -1,36 +1,49 @@
 """What two replicas of basket answer to many schools at once is one order of a register's life, slot by slot."""
 
+from collections.abc import AsyncIterator
+
 import asyncpg
 import history
 import pytest
+import pytest_asyncio
 from history import Act, Op, OpOutcome
 from linear.main import Outages, Record, judged, mutants, record
 from linear.platform import Platform, started
 
 from devstack.components import POSTGRES
+from resapermis_testing.profile import many
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
+on_the_platform = pytest.mark.asyncio(loop_scope="module")
 SLOT = "s"
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def platform() -> AsyncIterator[Platform]:
+    """One for all tests: each record has slots of its own. Who takes the index away comes last (conftest.py)."""
+    async with started(replicas=2) as made:
+        yield made
+
+
+@on_the_platform
 @pytest.mark.req("C1", "C2")
-async def test_two_replicas_are_linearizable_and_without_their_index_they_are_not() -> None:
-    async with started(replicas=2) as platform:
-        made = await record(platform, seed=1, operations=2_500)
-        verdict = judged(made, killed=False)
-        assert verdict["linearizable"], verdict["unexplained"]
-        lies = mutants(made.operations, 1, 30)
-        assert len(lies) == 30
-        assert not any(history.explain("lie", lie).explained for lie in lies)
-        await platform.without_guard()
-        control = judged(await record(platform, seed=1, operations=2_500), killed=False)
-        assert control["slots_unexplained"] > 0
+async def test_two_replicas_are_linearizable_and_without_their_index_they_are_not(platform: Platform) -> None:
+    made = await record(platform, seed=1, operations=many(1_500, 2_500))
+    verdict = judged(made, killed=False)
+    assert verdict["linearizable"], verdict["unexplained"]
+    lies = mutants(made.operations, 1, 30)
+    assert len(lies) == 30
+    assert not any(history.explain("lie", lie).explained for lie in lies)
+    await platform.without_guard()
+    control = judged(await record(platform, seed=1, operations=many(1_500, 2_500)), killed=False)
+    assert control["slots_unexplained"] > 0
 
 
+@on_the_platform
 @pytest.mark.req("R-16")
-async def test_a_record_under_kill_9_is_explained() -> None:
-    async with started(replicas=2) as platform:
-        verdict = judged(await record(platform, seed=2, operations=1_500, outages=Outages(2.0)), killed=True)
+async def test_a_record_under_kill_9_is_explained(platform: Platform) -> None:
+    made = await record(platform, seed=2, operations=many(800, 1_500), outages=Outages(many(1, 2)))
+    verdict = judged(made, killed=True)
     assert any(word.startswith("kill -9") for word in verdict["acts"])
     assert verdict["linearizable"], verdict["unexplained"]
 
@@ -50,21 +63,21 @@ def _forgotten(made: Record, states: dict[str, str]) -> list[Op]:
     return [op for op in answered if states.get(op.line) not in after.get(op.act, set(states.values()))]
 
 
+@on_the_platform
 @pytest.mark.req("E13", "E15")
-async def test_what_anybody_was_told_before_postgresql_was_killed_is_there_afterwards() -> None:
-    async with started(replicas=1) as platform:
-        made = await record(platform, seed=3, operations=1_500, outages=Outages(2.0, (POSTGRES,)))
-        assert made.tally[f"kill -9 {POSTGRES}"] > 0
-        assert _forgotten(made, await _states(platform)) == []
-        verdict = judged(made, killed=True)
+async def test_what_anybody_was_told_before_postgresql_was_killed_is_there_afterwards(platform: Platform) -> None:
+    made = await record(platform, seed=3, operations=many(800, 1_500), outages=Outages(many(1, 2), (POSTGRES,)))
+    assert made.tally[f"kill -9 {POSTGRES}"] > 0
+    assert _forgotten(made, await _states(platform)) == []
+    verdict = judged(made, killed=True)
     assert verdict["linearizable"], verdict["unexplained"]
 
 
+@on_the_platform
 @pytest.mark.req("E17")
-async def test_in_a_rolling_restart_under_load_no_answer_is_lost_or_in_doubt() -> None:
-    async with started(replicas=2) as platform:
-        made = await record(platform, seed=4, operations=2_500, outages=Outages(1.0, softly=True))
-        assert _forgotten(made, await _states(platform)) == []
+async def test_in_a_rolling_restart_under_load_no_answer_is_lost_or_in_doubt(platform: Platform) -> None:
+    made = await record(platform, seed=4, operations=many(1_500, 2_500), outages=Outages(1.0, softly=True))
+    assert _forgotten(made, await _states(platform)) == []
     assert any(word.startswith("SIGTERM") for word in made.tally)
     lost = [op for op in made.operations if op.outcome is OpOutcome.LOST and op.act is not Act.VALIDATE]
     assert lost == [], dict(made.tally)
