@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from journey import DrivingSchool, Schools, TheState
+from journey import TICK_SECONDS, DrivingSchool, Schools, TheState
 
 from devstack.background import BackgroundStack
 from devstack.components import ALL_COMPONENTS, Ports
@@ -21,7 +21,7 @@ from devstack.stack import Stack
 
 COMPONENT_SETTINGS = {
     # Sixty schools sign in from one address here.
-    "auth-gateway": {"RESAPERMIS_SIGN_IN_RATE": "6000/minute"},
+    "auth-gateway": {"RESAPERMIS_SIGN_IN_RATE": "6000/minute", "RESAPERMIS_TICK_SECONDS": str(TICK_SECONDS)},
     # A poll may come sooner than on the internet: RdvPermis is on this machine.
     "basket": {
         "RESAPERMIS_GRACE_SECONDS": "2",

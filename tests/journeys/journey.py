@@ -20,6 +20,8 @@ from demo import School
 from devstack.stack import Stack
 
 CATEGORY = "B"
+TICK_SECONDS = 2
+"""How often the feed of the journeys' stack says the time."""
 SETTLED_SECONDS = 20.0
 """A doubt is settled by then: the reconciler's grace, one poll, one turn of its loop."""
 DEPARTMENTS = ("094", "075", "069", "092", "013", "033", "059", "031", "044", "067", "034", "035", "038", "006")
