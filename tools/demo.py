@@ -21,8 +21,8 @@ from typing import Any
 import httpx2 as httpx
 
 from devstack.background import BackgroundStack
-from devstack.components import ALL_COMPONENTS, Ports
-from devstack.probes import busy_ports
+from devstack.components import offsets
+from devstack.probes import free_port
 from devstack.stack import CannotStart, Stack
 from resapermis_audit import verify
 
@@ -355,14 +355,10 @@ class Demo:
 
 def free_base() -> int:
     """A base port whose whole range is free."""
-    for base in range(FIRST_PORT, LAST_PORT, STEP):
-        ports = Ports(base)
-        if not busy_ports(
-            {purpose: port for component in ALL_COMPONENTS for purpose, port in ports.of(component).items()}
-        ):
-            return base
-    msg = "no free range of ports"
-    raise Broken(msg)
+    try:
+        return free_port(offsets(), FIRST_PORT, STEP, (LAST_PORT - FIRST_PORT) // STEP)
+    except OSError as reason:
+        raise Broken(str(reason)) from None
 
 
 def main() -> int:

@@ -24,6 +24,7 @@ from devstack.parts import MAIL, NATS, POSTGRES, SANDBOX, SERVICES, service_name
 from resapermis_kit.clock import new_id
 from resapermis_scheduling_rules.parameters import change
 
+until.__defaults__ = (120.0, 0.1)  # on a busy machine each condition of this release comes too, later
 NO_MESSAGE = b"\xff\xff\xff"
 POISONED_TYPE = "resapermis.basket.v1.ResultFound"
 """notification and scheduling-rules handle it."""

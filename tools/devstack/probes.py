@@ -3,8 +3,12 @@
 import asyncio
 import contextlib
 import errno
+import fcntl
+import os
 import socket
+import tempfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 PROBE_SECONDS = 2.0
 
@@ -69,11 +73,37 @@ def _refusal(purpose: str, port: int) -> str:
 
 
 def free_port(offsets: Iterable[int], start: int = 20000, step: int = 40, attempts: int = 500) -> int:
-    """A base port whose `offsets` are all free now; for stacks of tests, which run beside others."""
+    """A base port whose `offsets` are all free; for stacks of tests, which run beside others.
+
+    They are this process' until it ends: nobody else of this account is given them, though nothing may listen there yet.
+    """
     offsets = tuple(offsets)
     for number in range(attempts):
         base = start + number * step
-        if not any(_refusal("", base + offset) for offset in offsets):
+        if _claim([base + offset for offset in offsets]):
             return base
     msg = "no free range of ports"
     raise OSError(msg)
+
+
+_claimed: list[int] = []
+"""File descriptors whose locks say which ports are ours."""
+
+
+def _claim(ports: Iterable[int]) -> bool:
+    folder = Path(tempfile.gettempdir()) / f"resapermis-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    made: list[int] = []
+    for port in ports:
+        made.append(os.open(folder / str(port), os.O_CREAT | os.O_RDWR, 0o600))
+        try:
+            fcntl.flock(made[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = bool(_refusal("", port))
+        except BlockingIOError:
+            taken = True
+        if taken:
+            for file in made:
+                os.close(file)
+            return False
+    _claimed.extend(made)
+    return True

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 
 import asyncpg
@@ -68,6 +69,11 @@ async def test_a_busy_port_is_named_with_who_wanted_it_and_nothing_starts(tmp_pa
         with pytest.raises(CannotStart, match=rf"port {port + 3}, wanted for SMTP, is in use"):
             await Stack(tmp_path / "home", port, components=COMPONENTS).start()
     assert processes_of(tmp_path) == []
+
+
+def test_ports_that_were_given_out_are_not_given_out_again_before_anything_listens(a_port):
+    given = [a_port() for _ in range(3)]
+    assert min(abs(one - other) for one, other in combinations(given, 2)) >= 6
 
 
 async def test_the_end_leaves_no_process(tmp_path, a_port):
