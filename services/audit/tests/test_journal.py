@@ -75,9 +75,8 @@ async def _store(engine: AsyncEngine, journal: Journal, *records: Record) -> Non
 
 
 async def _call(running: RunningServer, method: str, request: Any, **person: Any) -> Any:
-    async with running.channel("audit") as channel:
-        stub = rpc.AuditServiceStub(channel)
-        return await peers.call(getattr(stub, method), request, principal=running.principal(**person))
+    stub = rpc.AuditServiceStub(running.shared_channel("audit"))
+    return await peers.call(getattr(stub, method), request, principal=running.principal(**person))
 
 
 def _as_file(proof: pb.GetInclusionProofResponse) -> dict[str, Any]:

@@ -101,8 +101,8 @@ class Service:
     async def call(self, method: str, request: Any, **more: Any) -> Any:
         service = more.pop("as_service", "auth-gateway")
         token = "" if more.pop("no_person", False) else self.running.principal(**more)
-        async with self.running.channel("mandate", service) as channel:
-            return await peers.call(getattr(rpc.MandateServiceStub(channel), method), request, principal=token)
+        stub = rpc.MandateServiceStub(self.running.shared_channel("mandate", service))
+        return await peers.call(getattr(stub, method), request, principal=token)
 
     async def candidate(self, **more: Any) -> str:
         request = pb.CreateCandidateRequest(request_id=str(new_id()), last_name=NAME, first_name="Zoé", neph=NEPH)

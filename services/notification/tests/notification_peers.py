@@ -135,9 +135,8 @@ class Notification:
         await self.inbox.handlers(kind)[kind].handle_batch(tx, received)
 
     async def call(self, method: str, request: Message, **who: Any) -> Any:
-        async with self.running.channel("notification") as channel:
-            stub = rpc.NotificationServiceStub(channel)
-            return await peers.call(getattr(stub, method), request, principal=self.running.principal(**who))
+        stub = rpc.NotificationServiceStub(self.running.shared_channel("notification"))
+        return await peers.call(getattr(stub, method), request, principal=self.running.principal(**who))
 
     async def published(self, kind: Any) -> list[Any]:
         async with transaction(self.engine) as tx:

@@ -154,7 +154,7 @@ class Service:
 
     def stub(self, service: str = "auth-gateway") -> "grpc_.SchedulingServiceAsyncStub":
         """As seen by one of its callers."""
-        return grpc_.SchedulingServiceStub(self.running.channel("scheduling-rules", service))
+        return grpc_.SchedulingServiceStub(self.running.shared_channel("scheduling-rules", service))
 
     def who(self, school_id: str = "school-1") -> tuple[tuple[str, str], ...]:
         """Metadata of a manager."""

@@ -46,12 +46,12 @@ class Desk:
     @property
     def school(self) -> "school_pb2_grpc.SchoolServiceAsyncStub":
         """As the gateway sees it."""
-        return school_pb2_grpc.SchoolServiceStub(self.running.channel("scheduling-rules"))
+        return school_pb2_grpc.SchoolServiceStub(self.running.shared_channel("scheduling-rules"))
 
     @property
     def availability(self) -> "availability_pb2_grpc.AvailabilityServiceAsyncStub":
         """As the gateway sees it."""
-        return availability_pb2_grpc.AvailabilityServiceStub(self.running.channel("scheduling-rules"))
+        return availability_pb2_grpc.AvailabilityServiceStub(self.running.shared_channel("scheduling-rules"))
 
     def who(self, *roles: str, **overrides: Any) -> tuple[tuple[str, str], ...]:
         """Metadata of an administrator, or of whoever is given."""

@@ -11,7 +11,7 @@ from linear.main import Outages, Record, judged, mutants, record
 from linear.platform import Platform, started
 
 from devstack.components import POSTGRES
-from resapermis_testing.profile import many
+from resapermis_testing.profile import tries
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
 on_the_platform = pytest.mark.asyncio(loop_scope="module")
@@ -28,21 +28,23 @@ async def platform() -> AsyncIterator[Platform]:
 @on_the_platform
 @pytest.mark.req("C1", "C2")
 async def test_two_replicas_are_linearizable_and_without_their_index_they_are_not(platform: Platform) -> None:
-    made = await record(platform, seed=1, operations=many(1_500, 2_500))
+    made = await record(platform, seed=1, operations=tries(briefly=1_500, long=2_500))
     verdict = judged(made, killed=False)
     assert verdict["linearizable"], verdict["unexplained"]
     lies = mutants(made.operations, 1, 30)
     assert len(lies) == 30
     assert not any(history.explain("lie", lie).explained for lie in lies)
     await platform.without_guard()
-    control = judged(await record(platform, seed=1, operations=many(1_500, 2_500)), killed=False)
+    control = judged(await record(platform, seed=1, operations=tries(briefly=1_500, long=2_500)), killed=False)
     assert control["slots_unexplained"] > 0
 
 
 @on_the_platform
 @pytest.mark.req("R-16")
 async def test_a_record_under_kill_9_is_explained(platform: Platform) -> None:
-    made = await record(platform, seed=2, operations=many(800, 1_500), outages=Outages(many(1, 2)))
+    made = await record(
+        platform, seed=2, operations=tries(briefly=800, long=1_500), outages=Outages(tries(briefly=1, long=2))
+    )
     verdict = judged(made, killed=True)
     assert any(word.startswith("kill -9") for word in verdict["acts"])
     assert verdict["linearizable"], verdict["unexplained"]
@@ -66,7 +68,12 @@ def _forgotten(made: Record, states: dict[str, str]) -> list[Op]:
 @on_the_platform
 @pytest.mark.req("E13", "E15")
 async def test_what_anybody_was_told_before_postgresql_was_killed_is_there_afterwards(platform: Platform) -> None:
-    made = await record(platform, seed=3, operations=many(800, 1_500), outages=Outages(many(1, 2), (POSTGRES,)))
+    made = await record(
+        platform,
+        seed=3,
+        operations=tries(briefly=800, long=1_500),
+        outages=Outages(tries(briefly=1, long=2), (POSTGRES,)),
+    )
     assert made.tally[f"kill -9 {POSTGRES}"] > 0
     assert _forgotten(made, await _states(platform)) == []
     verdict = judged(made, killed=True)
@@ -76,7 +83,9 @@ async def test_what_anybody_was_told_before_postgresql_was_killed_is_there_after
 @on_the_platform
 @pytest.mark.req("E17")
 async def test_in_a_rolling_restart_under_load_no_answer_is_lost_or_in_doubt(platform: Platform) -> None:
-    made = await record(platform, seed=4, operations=many(1_500, 2_500), outages=Outages(1.0, softly=True))
+    made = await record(
+        platform, seed=4, operations=tries(briefly=1_500, long=2_500), outages=Outages(1.0, softly=True)
+    )
     assert _forgotten(made, await _states(platform)) == []
     assert any(word.startswith("SIGTERM") for word in made.tally)
     lost = [op for op in made.operations if op.outcome is OpOutcome.LOST and op.act is not Act.VALIDATE]

@@ -151,8 +151,6 @@ class World:
     rdvpermis: RdvPermis
     provider: Provider
     running: RunningServer | None = None
-    channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
-    """By caller: each has one, as in life."""
 
     async def sign_in(
         self,
@@ -202,9 +200,7 @@ class World:
     ) -> Any:
         """Call the servicer over gRPC for a person (session) or as the service itself; raises its Failure."""
         assert self.running is not None
-        if caller not in self.channels:
-            self.channels[caller] = self.running.channel("egress", caller)
-        channel = self.channels[caller]
+        channel = self.running.shared_channel("egress", caller)
         metadata = ()
         if session_id is not None:
             metadata = (
@@ -258,8 +254,6 @@ async def make_world(make_engine, serve) -> AsyncIterator[MakeWorld]:
 
     yield make
     for world in worlds:
-        for channel in world.channels.values():
-            await channel.close()
         await world.client.close()
 
 
