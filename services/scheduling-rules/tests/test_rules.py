@@ -27,7 +27,7 @@ from resapermis_scheduling_rules.domain.restrictions import Restriction
 from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Status
 from resapermis_scheduling_rules.domain.snapshot import Action, Candidate, EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.evaluation import judge
-from resapermis_scheduling_rules.rules.available import available
+from resapermis_scheduling_rules.rules.availability import available
 from resapermis_scheduling_rules.rules.basket import replacements
 from resapermis_scheduling_rules.rules.candidate import mandate, named, one_active
 from resapermis_scheduling_rules.rules.category import category

@@ -1,6 +1,6 @@
 """Every rule, in the order in which verdicts are shown. The order changes no answer."""
 
-from resapermis_scheduling_rules.rules.available import available
+from resapermis_scheduling_rules.rules.availability import available
 from resapermis_scheduling_rules.rules.basket import basket, group, hold_ttl, replacements
 from resapermis_scheduling_rules.rules.candidate import mandate, named, one_active
 from resapermis_scheduling_rules.rules.category import category
