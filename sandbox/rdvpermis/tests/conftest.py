@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from rdvpermis_sandbox.app import Sandbox
+from rdvpermis_sandbox.domain import seed
 from rdvpermis_sandbox.settings import Settings
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -94,8 +95,17 @@ class Actor:
 
 @pytest.fixture(scope="session")
 def made():
-    serial = count()
-    return Sandbox(Settings(), lambda: NOW, lambda: f"secret-{next(serial)}-" + "x" * 24)
+    """One sandbox, reset for each test. A day's slots are made once: they never change, and a country of them takes a second."""
+    serial, make, days = count(), seed.day_slots, {}
+
+    def day_slots(centres, day):
+        if day not in days:
+            days[day] = make(centres, day)
+        return days[day]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seed, "day_slots", day_slots)
+        yield Sandbox(Settings(), lambda: NOW, lambda: f"secret-{next(serial)}-" + "x" * 24)
 
 
 @pytest.fixture
