@@ -26,6 +26,7 @@ from demo import CATEGORY, DEPARTMENT, Demo, free_base, until
 from devstack.background import BackgroundStack
 from devstack.components import SERVICES
 from devstack.stack import Stack
+from resapermis_kit.process.leader import run_forever
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDER = ROOT / "tools" / "crossings_recorder"
@@ -37,8 +38,8 @@ HTTP = "RequestResponseCycle.run_asgi"
 PURE = frozenset({"domain", "domain.py", "rules"})
 """Folders and files; libs/rules is one of them."""
 NO_TRACE = "0" * 32
-CONSUMER = frozenset({"Subscription._wait_for_msgs", "forever"})
-"""Coroutines of the tasks that handle events; see resapermis_kit.events.consumer."""
+CONSUMER = frozenset({"Subscription._wait_for_msgs", run_forever.__qualname__})
+"""Coroutines of the tasks that handle events: nats-py's, and the kit's."""
 
 Run = Mapping[str, frozenset[str]]
 """What ran while an act was done: "<trace> <first coroutine of the task>" → files, from the repository's root."""

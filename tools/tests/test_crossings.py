@@ -28,9 +28,9 @@ def test_a_request_is_followed_through_every_process_by_its_trace() -> None:
 def test_what_ran_beside_it_and_what_came_of_its_events_is_left_out() -> None:
     run = {
         f"aa {HTTP}": frozenset({WEB}),
-        "aa forever": frozenset({JOURNAL}),
+        "aa run_forever": frozenset({JOURNAL}),
         "bb _handle_exceptions": frozenset({SERVICER}),
-        f"{NO_TRACE} forever": frozenset({KIT}),
+        f"{NO_TRACE} run_forever": frozenset({KIT}),
         f"{NO_TRACE} {HTTP}": frozenset({ROUTE}),
     }
 
