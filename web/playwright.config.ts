@@ -13,8 +13,9 @@ export default defineConfig({
   fullyParallel: false,
   forbidOnly: true,
   retries: 0,
-  timeout: 60_000,
-  expect: { timeout: 15_000 },
+  // The tests of Python run beside: waiting is by condition, the limits only end what hangs.
+  timeout: 180_000,
+  expect: { timeout: 30_000 },
   outputDir: "test-results/browser",
   reporter: [["list"]],
   use: {
