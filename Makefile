@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 
-.PHONY: help setup up demo test test-long lint protos bench chaos lock web openapi compliance controls crossings images clean
+.PHONY: help setup up demo test test-long lint protos bench chaos lock web openapi places compliance controls crossings images clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ web: setup ## build web/dist
 
 openapi: setup ## write the gateway's openapi.json and the web client made from it
 	@exec tools/openapi.sh
+
+places: setup ## write the web's table of places from that of libs/places
+	@exec $(PY) tools/checks/places.py
 
 compliance: setup ## write docs/compliance.md: what stands of each requirement, and which test shows it
 	@exec $(PY) tools/compliance.py

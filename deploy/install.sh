@@ -24,7 +24,7 @@ awk '/^(uv|hatchling|editables|packaging|pathspec|pluggy|trove-classifiers)==/ {
 "$work/build/bin/pip" install --quiet --no-deps --require-hashes -r "$work/build.lock"
 
 libraries=()
-for library in contracts kit vault rules; do
+for library in contracts kit places rules vault; do
   if grep -q "\"resapermis-$library\"" "$folder/pyproject.toml"; then libraries+=("libs/$library"); fi
 done
 mkdir "$work/wheels"

@@ -5,7 +5,7 @@ probes did in the same moment is of another trace; what consumers did with the e
 after its commit and is left out. Printed as JSON, an object per act:
 
     own       files of services that take the request, ask, write and answer: what is read to follow it
-    pure      values and rules that they use (`domain`, `rules`): each is read for itself
+    pure      values and rules that they use (`domain`, `rules`, `places`): each is read for itself
     edge      files of auth-gateway that every signed-in request crosses: session, CSRF token, rights, problems
     egress    the way out to RdvPermis, which is the same for every question
     library   files of libs/kit and libs/vault
@@ -35,8 +35,8 @@ EDGE = "session"
 """The act whose files every signed-in request crosses: it asks who is signed in."""
 GATEWAY = "services/auth-gateway/"
 HTTP = "RequestResponseCycle.run_asgi"
-PURE = frozenset({"domain", "domain.py", "rules"})
-"""Folders and files; libs/rules is one of them."""
+PURE = frozenset({"domain", "domain.py", "places", "rules"})
+"""Folders and files; libs/places and libs/rules are two of them."""
 NO_TRACE = "0" * 32
 CONSUMER = frozenset({"Subscription._wait_for_msgs", run_forever.__qualname__})
 """Coroutines of the tasks that handle events: nats-py's, and the kit's."""

@@ -15,6 +15,7 @@ from checks.compatible import UNBOUND, broken_messages, changed_migrations, dang
 from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
 from checks.layers import contract_files, unlayered
 from checks.links import dead_links, dead_paths
+from checks.places import stale
 from checks.rooms import crowded, tied
 from checks.texts import forbidden_texts
 from checks.unchecked import unchecked_steps
@@ -25,7 +26,14 @@ from releases import NoRelease
 ROOT = Path(__file__).resolve().parents[1]
 BIN = ROOT / ".venv" / "bin"
 AT_ONCE = 2
-FIRST_PARTY = ("resapermis", "resapermis_kit", "resapermis_rules", "resapermis_testing", "resapermis_vault")
+FIRST_PARTY = (
+    "resapermis",
+    "resapermis_kit",
+    "resapermis_places",
+    "resapermis_rules",
+    "resapermis_testing",
+    "resapermis_vault",
+)
 MODULE_OF = {
     "grpcio": "grpc",
     "grpcio-status": "grpc_status",
@@ -205,6 +213,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("migrations (unchecked)", lambda: since_release(unchecked_steps, "python")),
     ("migrations as released", lambda: since_release(changed_migrations, "python")),
     ("generated contracts", generated),
+    ("generated places", lambda: report(stale(ROOT))),
     ("declared dependencies", declared),
     ("lock: no registry host", lambda: report(lock_has_no_host(ROOT))),
     ("lock: up to date", lambda: report(lock_matches(ROOT))),

@@ -11,6 +11,7 @@ SERVICER = "services/basket/src/resapermis_basket/servicer.py"
 JOURNAL = "services/audit/src/resapermis_audit/journal.py"
 RULE = "services/scheduling-rules/src/resapermis_scheduling_rules/rules/basket.py"
 VALUES = "services/mandate/src/resapermis_mandate/domain.py"
+PLACES = "libs/places/src/resapermis_places/days.py"
 SHARED_RULES = "libs/rules/src/resapermis_rules/statements.py"
 KIT = "libs/kit/src/resapermis_kit/clock.py"
 
@@ -45,12 +46,12 @@ def test_none_or_two_requests_cannot_be_counted_as_one(traces: tuple[str, ...]) 
 
 def test_files_are_sorted_by_what_they_belong_to() -> None:
     places = sorted_by_place(
-        frozenset({WEB, ROUTE, SERVICER, RULE, SHARED_RULES, VALUES, KIT, EGRESS}), edge=frozenset({WEB, KIT})
+        frozenset({WEB, ROUTE, SERVICER, RULE, PLACES, SHARED_RULES, VALUES, KIT, EGRESS}), edge=frozenset({WEB, KIT})
     )
 
     assert places == {
         "own": [ROUTE, SERVICER],
-        "pure": [SHARED_RULES, VALUES, RULE],
+        "pure": [PLACES, SHARED_RULES, VALUES, RULE],
         "edge": [WEB],
         "egress": [EGRESS],
         "library": [KIT],

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.req("P-06")
 
 async def test_the_country_has_national_scale(actor):
     world = actor.sandbox.state.world
-    assert (len(world.centres), len(world.schools), len(world.candidates)) == (300, 1000, 30_000)
+    assert (len(world.centres), len(world.schools), len(world.candidates)) == (306, 1006, 30_180)
     assert len(world.slots) > 55_000
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
+from resapermis_places.table import PARIS, PLACES
 from resapermis_scheduling_rules.domain.availability import (
     NOTHING_KNOWN,
     Conflict,
@@ -14,7 +15,6 @@ from resapermis_scheduling_rules.domain.availability import (
     Trainer,
     Vehicle,
 )
-from resapermis_scheduling_rules.domain.days import OVERSEAS_ZONES
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
 from resapermis_scheduling_rules.domain.restrictions import Reason, Restriction
@@ -22,7 +22,7 @@ from resapermis_scheduling_rules.domain.slots import Centre, School, Slot, Statu
 from resapermis_scheduling_rules.domain.snapshot import Action, Candidate, EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.rules.eligibility import REMEDIES
 
-departments = st.sampled_from(["91", "2A", "33", *OVERSEAS_ZONES])
+departments = st.sampled_from(["91", "2A", "33", *(one.code for one in PLACES.values() if one.zone != PARIS)])
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)).map(  # noqa: DTZ001
     lambda at: at.replace(microsecond=0)
 )

@@ -12,8 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rule_snapshots import actions, departments, moments, parameters, snapshots, waiting_snapshots
 
+from resapermis_places.days import month_of
+from resapermis_places.table import zone_of
 from resapermis_rules.words import CATEGORY_FIELDS, REMEDIES, RULE_IDS
-from resapermis_scheduling_rules.domain.days import month_of, month_start, next_month, zone_of
+from resapermis_scheduling_rules.domain.days import month_start, next_month
 from resapermis_scheduling_rules.domain.parameters import Parameter, Parameters, parameters_for
 from resapermis_scheduling_rules.domain.quota import Quota, next_pace_change, pace_day, paced
 from resapermis_scheduling_rules.domain.restrictions import Reason

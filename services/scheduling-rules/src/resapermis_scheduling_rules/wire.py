@@ -9,8 +9,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.verdict.v1 import verdict_pb2
 from resapermis_kit.errors import Failure, malformed
+from resapermis_places.table import zone_of
 from resapermis_rules.verdict import Verdict
-from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota, ThresholdKey, next_pace_change, pace_day, paced
 from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status

@@ -12,10 +12,10 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events.event import Event
 from resapermis_kit.events.outbox import Outbox
+from resapermis_places.days import month_of
 from resapermis_scheduling_rules.availability import events as availability_events
 from resapermis_scheduling_rules.availability.commands import conflicts_of_bookings
 from resapermis_scheduling_rules.domain.availability import CountedLine
-from resapermis_scheduling_rules.domain.days import month_of
 from resapermis_scheduling_rules.domain.quota import ThresholdKey
 from resapermis_scheduling_rules.domain.slots import Status
 from resapermis_scheduling_rules.evaluation import restrictions, thresholds

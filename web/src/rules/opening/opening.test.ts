@@ -43,10 +43,10 @@ describe("an opening", () => {
     ]);
   });
 
-  test("fault 1: an opening at Saint-Pierre has an address that leads to it", async () => {
+  test("an opening at Saint-Pierre has an address that leads to it", () => {
     const opening = openingOf("975", "B", "2026-12-02T18:00:00Z");
     expect(opening.id).toBe("975-B-20261202T1800Z");
-    await failsWith(/expected undefined to deeply equal/, () => expect(readOpening(opening.id)).toEqual(opening));
+    expect(readOpening(opening.id)).toEqual(opening);
   });
 });
 
@@ -84,10 +84,10 @@ describe("the next publication", () => {
     expect(at([parameter("publication_minutes", "900", { state: "to_come" })], "2026-11-24T10:00:00Z")).toBeUndefined();
   });
 
-  test("fault 1: three in the afternoon at Saint-Pierre is 18:00 in Paris's winter", async () => {
+  test("three in the afternoon at Saint-Pierre is 18:00 UTC in winter", () => {
     const parameter = { name: "publication_minutes", value: String(15 * 60), department: null, category: null };
     const rules = [{ ...parameter, validFrom: null, state: "in_force" as const }];
     const next = nextPublication(rules, "975", "B", Date.parse("2026-12-02T12:00:00Z"))?.at;
-    await failsWith(/expected '2026-12-02T14:00:00.000Z' to be/, () => expect(next).toBe("2026-12-02T18:00:00.000Z"));
+    expect(next).toBe("2026-12-02T18:00:00.000Z");
   });
 });

@@ -26,7 +26,7 @@ export function openingOf(department: string, category: string, at: string | num
   return { id: `${department}-${category}-${stamp}`, department, category, at: `${instant.slice(0, 16)}:00.000Z` };
 }
 
-const ID = /^([0-9]{2}|2A|2B|97[1-6])-([A-Z][A-Z0-9]{0,3})-(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})Z$/;
+const ID = /^([0-9]{2,3}|2A|2B)-([A-Z][A-Z0-9]{0,3})-(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})Z$/;
 
 /** The opening of an address; undefined when it is not an opening's. */
 export function readOpening(id: string): Opening | undefined {

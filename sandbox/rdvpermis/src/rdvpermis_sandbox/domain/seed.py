@@ -13,14 +13,16 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
-from rdvpermis_sandbox.domain.geography import DEPARTMENTS
-from rdvpermis_sandbox.domain.model import Candidate, Centre, Employee, School, Slot
+from rdvpermis_sandbox.domain.geography import ADDED, SEEDED
+from rdvpermis_sandbox.domain.model import Candidate, Centre, Department, Employee, School, Slot
 
 PARIS = ZoneInfo("Europe/Paris")
 HORIZON = timedelta(weeks=8)
 PUBLISHED_AHEAD = timedelta(weeks=4)
 CENTRES = 300
 CANDIDATES = 30_000
+SERIALS = 30
+"""Candidates of a school of a place added later: as many as 1,000 schools have each."""
 PASSWORD = "sandbox"  # noqa: S105 - everyone's, printed in the README
 ROLES = ("gerant", "secretaire", "formateur")
 LESSON = timedelta(minutes=32)
@@ -242,66 +244,78 @@ def day_slots(centres: dict[str, Centre], day: date) -> list[Slot]:
 
 
 def world(number: int, schools: int) -> World:
-    """The country of this seed, without slots yet; `grow` adds them."""
+    """The country of this seed, without slots yet; `grow` adds them. `schools` does not count the places added later."""
     rng = Random(number)  # noqa: S311 - invented people, nothing secret
-    made = World(number, _centres(rng), _schools(rng, schools), {}, {}, {}, {}, {})
-    for school in made.schools.values():
-        short = school.id.removeprefix("ae-")
-        for role in ROLES:
-            first, last = rng.choice(_FIRST), rng.choice(_LAST)
-            name = f"{role}.{short}"
-            made.employees[f"em-{role}-{short}"] = made.by_username[name] = Employee(
-                f"em-{role}-{short}", name, first, last, f"{name}@ecole.example", role, school.id
-            )
-    _candidates(rng, made)
+    made = World(number, {}, {}, {}, {}, {}, {}, {})
+    for index in range(CENTRES):
+        home = SEEDED[index % len(SEEDED)]
+        _centre(rng, made, home, index // len(SEEDED), closed=index == CENTRES - 1)
+    for index in range(schools):
+        _school(rng, made, SEEDED[index % len(SEEDED)], index // len(SEEDED) + 1)
+    seeded = list(made.schools.values())
+    for school in seeded:
+        _employees(rng, made, school)
+    for index in range(CANDIDATES):
+        _candidate(rng, made, seeded[index % len(seeded)], index // len(seeded))
+    for home in ADDED:
+        own = Random(f"{number} {home.code}")  # noqa: S311 - as above
+        _centre(own, made, home, 0)
+        school = _school(own, made, home, 1)
+        _employees(own, made, school)
+        for turn in range(SERIALS):
+            _candidate(own, made, school, turn)
     return made
 
 
-def _centres(rng: Random) -> dict[str, Centre]:
-    found: dict[str, Centre] = {}
-    for index in range(CENTRES):
-        home = DEPARTMENTS[index % len(DEPARTMENTS)]
-        turn = index // len(DEPARTMENTS)
-        where = (round(home.latitude + rng.uniform(-0.2, 0.2), 5), round(home.longitude + rng.uniform(-0.2, 0.2), 5))
-        name = f"{_PLACES[(5 * index + 4 * turn) % len(_PLACES)]} ({home.code.removeprefix('0')})"
-        made = Centre(f"ce-{home.code}-{turn + 1}", name, home.code, *where, home.zone, closed=index == CENTRES - 1)
-        found[made.id] = made
-    return found
+def _about(rng: Random, home: Department) -> tuple[float, float]:
+    return round(home.latitude + rng.uniform(-0.2, 0.2), 5), round(home.longitude + rng.uniform(-0.2, 0.2), 5)
 
 
-def _schools(rng: Random, count: int) -> dict[str, School]:
-    found: dict[str, School] = {}
-    for index in range(count):
-        home = DEPARTMENTS[index % len(DEPARTMENTS)]
-        turn = index // len(DEPARTMENTS) + 1
-        digits = home.code.replace("A", "0").replace("B", "1")
-        licence = f"E {rng.randrange(2, 26):02} {digits} {index % 10_000:04} {index % 10}"
-        where = (round(home.latitude + rng.uniform(-0.2, 0.2), 5), round(home.longitude + rng.uniform(-0.2, 0.2), 5))
-        fte = None if turn == 9 else round(rng.uniform(3, 8), 1)
-        name = f"{_SCHOOL[turn % len(_SCHOOL)]} {home.code}-{turn}"
-        made = School(f"ae-{home.code}-{turn}", name, home.code, licence, *where, fte, online=turn == 8)
-        found[made.id] = made
-    return found
+def _centre(rng: Random, made: World, home: Department, turn: int, *, closed: bool = False) -> None:
+    where = _about(rng, home)
+    name = f"{_PLACES[(5 * len(made.centres) + 4 * turn) % len(_PLACES)]} ({home.code.removeprefix('0')})"
+    centre = Centre(f"ce-{home.code}-{turn + 1}", name, home.code, *where, home.zone, closed=closed)
+    made.centres[centre.id] = centre
 
 
-def _candidates(rng: Random, made: World) -> None:
-    schools = list(made.schools.values())
-    for index in range(CANDIDATES):
-        school, turn = schools[index % len(schools)], index // len(schools)
-        group = {8: "A", 9: "CE"}.get(turn % 10, "B")
-        place = school.department.replace("A", "0").replace("B", "1")
-        neph = f"{rng.choice((5, 9, 19, 22, 23, 24, 25)):02}{rng.randrange(1, 13):02}{place}{index:05}"
-        email = None if turn == 26 else f"candidat{index}@mail.example"
-        person = Candidate(
-            f"ca-{index:05}",
-            neph,
-            rng.choice(_FIRST),
-            rng.choice(_LAST),
-            email,
-            None if turn == 27 else group,
-            (group,) if turn == 29 else (),
-            20 if turn == 28 else 0,
+def _school(rng: Random, made: World, home: Department, turn: int) -> School:
+    index = len(made.schools)
+    digits = home.code.replace("A", "0").replace("B", "1")
+    licence = f"E {rng.randrange(2, 26):02} {digits} {index % 10_000:04} {index % 10}"
+    where = _about(rng, home)
+    fte = None if turn == 9 else round(rng.uniform(3, 8), 1)
+    name = f"{_SCHOOL[turn % len(_SCHOOL)]} {home.code}-{turn}"
+    school = School(f"ae-{home.code}-{turn}", name, home.code, licence, *where, fte, online=turn == 8)
+    made.schools[school.id] = school
+    return school
+
+
+def _employees(rng: Random, made: World, school: School) -> None:
+    short = school.id.removeprefix("ae-")
+    for role in ROLES:
+        first, last = rng.choice(_FIRST), rng.choice(_LAST)
+        name = f"{role}.{short}"
+        made.employees[f"em-{role}-{short}"] = made.by_username[name] = Employee(
+            f"em-{role}-{short}", name, first, last, f"{name}@ecole.example", role, school.id
         )
-        made.candidates[person.id] = made.by_neph[neph] = person
-        if turn < 18 or turn >= 28:
-            made.mandated[person.id] = (school.id, group)
+
+
+def _candidate(rng: Random, made: World, school: School, turn: int) -> None:
+    index = len(made.candidates)
+    group = {8: "A", 9: "CE"}.get(turn % 10, "B")
+    place = school.department.replace("A", "0").replace("B", "1")
+    neph = f"{rng.choice((5, 9, 19, 22, 23, 24, 25)):02}{rng.randrange(1, 13):02}{place}{index:05}"
+    email = None if turn == 26 else f"candidat{index}@mail.example"
+    person = Candidate(
+        f"ca-{index:05}",
+        neph,
+        rng.choice(_FIRST),
+        rng.choice(_LAST),
+        email,
+        None if turn == 27 else group,
+        (group,) if turn == 29 else (),
+        20 if turn == 28 else 0,
+    )
+    made.candidates[person.id] = made.by_neph[neph] = person
+    if turn < 18 or turn >= 28:
+        made.mandated[person.id] = (school.id, group)

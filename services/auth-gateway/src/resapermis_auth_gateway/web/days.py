@@ -1,26 +1,14 @@
 """Days, hours and months as people write them, and the instants that services speak; days are a department's own."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from resapermis_kit.errors import malformed
+from resapermis_places.days import day_start, local_day
 
-PARIS = "Europe/Paris"
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
-OVERSEAS = {
-    "971": "America/Guadeloupe",
-    "972": "America/Martinique",
-    "973": "America/Cayenne",
-    "974": "Indian/Reunion",
-    "976": "Indian/Mayotte",
-}
-
-
-def zone_of(department: str) -> ZoneInfo:
-    """The clock of a department; Paris' where none is given."""
-    return ZoneInfo(OVERSEAS.get(department, PARIS))
 
 
 def known_zone(name: str, field: str) -> ZoneInfo:
@@ -47,7 +35,7 @@ def plausible_day(day: date, field: str) -> date:
 
 def midnight(day: date, department: str) -> Timestamp:
     """The instant at which a day begins in a department."""
-    return timestamp(datetime.combine(day, time(), zone_of(department)))
+    return timestamp(day_start(day, department))
 
 
 def end_of(last: date | None, department: str, field: str) -> Timestamp | None:
@@ -55,14 +43,9 @@ def end_of(last: date | None, department: str, field: str) -> Timestamp | None:
     return None if last is None else midnight(plausible_day(last, field) + timedelta(days=1), department)
 
 
-def day_at(moment: datetime, department: str) -> date:
-    """The calendar day of an instant on the clock of a department."""
-    return moment.astimezone(zone_of(department)).date()
-
-
 def last_day(end: datetime | None, department: str) -> date | None:
     """The last day before an end: what `end_of` was made from."""
-    return None if end is None else day_at(end - timedelta(microseconds=1), department)
+    return None if end is None else local_day(end - timedelta(microseconds=1), department)
 
 
 def minutes(clock: str | None) -> int | None:

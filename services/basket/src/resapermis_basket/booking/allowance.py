@@ -10,11 +10,11 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_basket.booking.queries import find_allowance, forget_allowance, keep_allowance
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.line import Slot
-from resapermis_basket.domain.time_zones import month_of
 from resapermis_basket.line.queries import database_now
 from resapermis_basket.peers import on_behalf
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Failure
+from resapermis_places.days import month_of
 
 log = structlog.get_logger()
 
@@ -38,12 +38,12 @@ class Allowances:
     async def used(self, school_id: str, slot: Slot, now: datetime) -> None:
         """Forget what was read for the slot's category and today's month: one replacement was used, and the next reads again."""
         async with transaction(self._dependencies.engine) as tx:
-            await forget_allowance(tx, school_id, slot.category, month_of(now, slot.time_zone))
+            await forget_allowance(tx, school_id, slot.category, month_of(slot.day_of(now)))
 
     async def show(self, tx: Tx, school_id: str, slot: Slot, response: pb.ListBookingsResponse) -> None:
         """Put what is known into a list; what is old or unknown is read for the next one, while nobody waits."""
         now = await database_now(tx)
-        known = await find_allowance(tx, school_id, slot.category, month_of(now, slot.time_zone))
+        known = await find_allowance(tx, school_id, slot.category, month_of(slot.day_of(now)))
         if known is not None:
             response.replacements_left, response.replacements_per_month = known.left, known.per_month
         fresh = timedelta(seconds=self._dependencies.settings.allowance_seconds)
@@ -65,6 +65,6 @@ class Allowances:
             self._reading.pop(key, None)
 
     async def _keep(self, school_id: str, slot: Slot, allowance: rdv.GetReplacementsResponse, now: datetime) -> None:
-        month = month_of(now, slot.time_zone)
+        month = month_of(slot.day_of(now))
         async with transaction(self._dependencies.engine) as tx:
             await keep_allowance(tx, school_id, slot.category, month, allowance.left, allowance.per_month, now)

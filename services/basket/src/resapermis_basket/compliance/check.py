@@ -30,9 +30,9 @@ from resapermis_basket.compliance.queries import (
     mark_drift,
 )
 from resapermis_basket.dependencies import Dependencies
-from resapermis_basket.domain.time_zones import MAINLAND
 from resapermis_basket.line.queries import database_now
 from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_places.table import PARIS
 
 log = structlog.get_logger()
 DRIFT = Gauge("resapermis_compliance_drift", "Kept judgements of bookings that today's code says otherwise of")
@@ -152,7 +152,7 @@ async def _publish(dependencies: Dependencies, batch: Sequence[Judgement], found
 
 def night_before(now: datetime) -> datetime:
     """The newest three o'clock in the morning, French time."""
-    local = now.astimezone(ZoneInfo(MAINLAND))
+    local = now.astimezone(ZoneInfo(PARIS))
     tonight = local.replace(hour=NIGHT_HOUR, minute=0, second=0, microsecond=0)
     return tonight if tonight <= local else tonight - timedelta(days=1)
 

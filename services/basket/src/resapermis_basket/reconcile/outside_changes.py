@@ -21,7 +21,6 @@ from resapermis_basket import events
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.line import BASKET, Line, Slot, key_of
 from resapermis_basket.domain.reconciliation import NOTHING, FoundExam, changes_for, comparable, compare
-from resapermis_basket.domain.time_zones import month_of, zone_of
 from resapermis_basket.line.counters import lock_school
 from resapermis_basket.line.queries import busy_beside, database_now, reread, write_changes
 from resapermis_basket.peers import on_behalf
@@ -40,6 +39,8 @@ from resapermis_basket.reconcile.queries import (
 from resapermis_kit.database.engine import autocommit
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_places.days import local_month
+from resapermis_places.table import zone_of
 
 log = structlog.get_logger()
 OUTSIDE = Counter("resapermis_basket_outside_changes_total", "Changes found at RdvPermis, by what they are", ["state"])
@@ -265,7 +266,7 @@ def slot_of(exam: rdv.RdvExam, category: str, department: str) -> Slot:
         slot_id,
         department,
         shown.category or category,
-        month_of(starts_at, zone),
+        local_month(starts_at, department),
         starts_at,
         ends_at,
         zone,

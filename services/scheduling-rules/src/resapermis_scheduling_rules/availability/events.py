@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.scheduling.v1.events_pb2 import ConflictFound
 from resapermis_kit.rpc.auth import Principal
+from resapermis_places.table import zone_of
 from resapermis_scheduling_rules import events
 from resapermis_scheduling_rules.availability.unavailability import ConflictingBooking, Subject
 from resapermis_scheduling_rules.domain.availability import ResourceKind
-from resapermis_scheduling_rules.domain.days import zone_of
 
 
 def absence(who: Principal, action: str, kept_id: str, subject: Subject, facts: Mapping[str, str]) -> Record:

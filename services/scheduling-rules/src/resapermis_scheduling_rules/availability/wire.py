@@ -8,9 +8,10 @@ from zoneinfo import available_timezones
 
 from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis_kit.errors import malformed
+from resapermis_places.table import zone_of
 from resapermis_scheduling_rules.availability.unavailability import DeclaredUnavailability, Occurrence, Subject
 from resapermis_scheduling_rules.domain.availability import ResourceKind
-from resapermis_scheduling_rules.domain.days import instant, zone_of
+from resapermis_scheduling_rules.domain.days import instant
 from resapermis_scheduling_rules.wire import moment, timestamp, word
 
 RULE = re.compile(r"FREQ=(?:DAILY|WEEKLY|MONTHLY|YEARLY)(?:;[A-Z]{3,10}=[A-Z0-9,+-]{1,200}){0,12}")

@@ -1,6 +1,6 @@
-"""Days, months, hours and public holidays where a department is.
+"""Months, spans of days, working days and public holidays where a department is.
 
-Alsace and Moselle keep Good Friday and 26 December; overseas departments keep their own abolition days.
+Alsace and Moselle keep Good Friday and 26 December; departments and collectivities overseas keep days of their own.
 """
 
 from collections.abc import Mapping
@@ -10,15 +10,9 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
-PARIS = "Europe/Paris"
-OVERSEAS_ZONES: Mapping[str, str] = {
-    "971": "America/Guadeloupe",
-    "972": "America/Martinique",
-    "973": "America/Cayenne",
-    "974": "Indian/Reunion",
-    "975": "America/Miquelon",
-    "976": "Indian/Mayotte",
-}
+from resapermis_places.days import day_start
+from resapermis_places.table import zone_of
+
 LOCAL_HOLIDAYS: Mapping[str, str] = {
     "57": "57",
     "67": "6AE",
@@ -29,41 +23,13 @@ LOCAL_HOLIDAYS: Mapping[str, str] = {
     "974": "974",
     "975": "PM",
     "976": "976",
+    "977": "BL",
+    "978": "MF",
+    "986": "WF",
+    "987": "PF",
+    "988": "NC",
 }
 """Departments with holidays of their own, as the holidays package names them."""
-
-
-def zone_of(department: str) -> str:
-    """IANA zone in which a department's exam hours are meant, by its code ("91", "2A", "974"); Paris for one not listed."""
-    return OVERSEAS_ZONES.get(department, PARIS)
-
-
-def local_day(at: datetime, department: str) -> date:
-    """Calendar day of `at` (aware) on the clock of the department."""
-    return _day(at, zone_of(department))
-
-
-@lru_cache(maxsize=65_536)
-def _day(at: datetime, zone: str) -> date:
-    """Remembered: each slot of a page asks several times, and most departments have one clock."""
-    return at.astimezone(ZoneInfo(zone)).date()
-
-
-@lru_cache(maxsize=4096)
-def month_of(day: date) -> str:
-    """Month of a day, as "2026-12". Remembered, like days."""
-    return f"{day.year:04d}-{day.month:02d}"
-
-
-@lru_cache(maxsize=65_536)
-def local_month(at: datetime, department: str) -> str:
-    """Month of `at` (aware) on the clock of the department, as "2026-12"."""
-    return month_of(local_day(at, department))
-
-
-def day_start(day: date, department: str) -> datetime:
-    """Local midnight at the start of a day, UTC. French zones never skip midnight."""
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone_of(department))).astimezone(UTC)
 
 
 def month_start(month: str, department: str, day: int = 1) -> datetime:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from resapermis_scheduling_rules.domain.days import is_working_day, local_day
+from resapermis_places.days import local_day
+from resapermis_scheduling_rules.domain.days import is_working_day
 from resapermis_scheduling_rules.domain.slots import Centre
 
 EMPTY_FACTOR, IDLE_EMPTY_FACTOR = 10, 360

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from resapermis_scheduling_rules.domain.days import local_day, month_of, month_start, next_month
+from resapermis_places.days import local_day, month_of
+from resapermis_scheduling_rules.domain.days import month_start, next_month
 from resapermis_scheduling_rules.domain.parameters import Parameters
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from resapermis_scheduling_rules.domain.days import days_later, local_day
+from resapermis_places.days import local_day
+from resapermis_scheduling_rules.domain.days import days_later
 from resapermis_scheduling_rules.domain.parameters import Parameters
 
 

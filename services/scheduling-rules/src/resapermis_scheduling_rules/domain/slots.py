@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from resapermis_scheduling_rules.domain.days import local_month
+from resapermis_places.days import local_month
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import ThresholdKey
 

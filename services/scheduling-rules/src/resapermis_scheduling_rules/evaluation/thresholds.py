@@ -13,8 +13,9 @@ from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events.outbox import Outbox
+from resapermis_places.days import local_day, month_of
 from resapermis_scheduling_rules import events, wire
-from resapermis_scheduling_rules.domain.days import local_day, month_of, next_month
+from resapermis_scheduling_rules.domain.days import next_month
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota, ThresholdKey
 from resapermis_scheduling_rules.evaluation.wire import held_of, usage_of

@@ -13,7 +13,8 @@ from enum import IntEnum
 from heapq import heapify, heappop, heappush
 from zoneinfo import ZoneInfo
 
-from resapermis_scheduling_rules.domain.days import is_working_day, zone_of
+from resapermis_places.table import zone_of
+from resapermis_scheduling_rules.domain.days import is_working_day
 from resapermis_scheduling_rules.domain.polls import HORIZON_DAYS, PlaceInterest, Poll, PollRecord
 from resapermis_scheduling_rules.mirror.tokens import Tokens
 

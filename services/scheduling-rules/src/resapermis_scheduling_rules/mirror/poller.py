@@ -19,8 +19,9 @@ from resapermis_kit.errors import Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.deadline import deadline
+from resapermis_places.days import local_day, month_of
+from resapermis_places.table import zone_of
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain.days import local_day, month_of, zone_of
 from resapermis_scheduling_rules.domain.polls import Poll
 from resapermis_scheduling_rules.domain.quota import ThresholdKey
 from resapermis_scheduling_rules.domain.slots import Status

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
-from resapermis_scheduling_rules.domain.days import day_start
+from resapermis_places.days import day_start
 from resapermis_scheduling_rules.domain.polls import PlaceInterest, Poll, PollRecord
 from resapermis_scheduling_rules.domain.slots import Centre, Slot, Status
 from resapermis_scheduling_rules.mirror.merge import (

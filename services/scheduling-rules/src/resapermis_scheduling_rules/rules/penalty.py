@@ -1,7 +1,8 @@
 """R-PENALTY: after an absence, a late cancellation or a failure a candidate waits."""
 
+from resapermis_places.days import day_start, local_day
 from resapermis_rules.verdict import Verdict
-from resapermis_scheduling_rules.domain.days import day_start, days_later, instant, local_day
+from resapermis_scheduling_rules.domain.days import days_later, instant
 from resapermis_scheduling_rules.domain.restrictions import Restriction, after_cancellation, next_possible
 from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.rules.facts import UNNAMED

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from resapermis_scheduling_rules.domain.days import day_start, is_public_holiday, local_day, month_of, next_month
+from resapermis_places.days import day_start, local_day, month_of
+from resapermis_scheduling_rules.domain.days import is_public_holiday, next_month
 
 MONTHS = 3
 FULL_TIME_HUNDREDTHS = 15_167

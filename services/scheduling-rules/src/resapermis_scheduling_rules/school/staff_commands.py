@@ -13,8 +13,9 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal
+from resapermis_places.days import local_day, month_of
 from resapermis_scheduling_rules import events as records
-from resapermis_scheduling_rules.domain.days import instant, local_day, month_of
+from resapermis_scheduling_rules.domain.days import instant
 from resapermis_scheduling_rules.school import events, staff_queries, wire
 from resapermis_scheduling_rules.school import queries as school_queries
 from resapermis_scheduling_rules.school.fte import Hours, compute, last_night, months_in_force, oldest_month

@@ -6,13 +6,14 @@ from datetime import datetime
 
 from resapermis.scheduling.v1 import school_pb2 as pb
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.domain.days import day_start, local_day, month_of
+from resapermis_places.days import day_start, local_day, month_of
+from resapermis_places.table import CODE_PATTERN
 from resapermis_scheduling_rules.domain.slots import School
 from resapermis_scheduling_rules.school.fte import Fte, Hours, Kind, oldest_month
 from resapermis_scheduling_rules.school.staff import Term, Vehicle
 from resapermis_scheduling_rules.wire import moment, timestamp, word
 
-DEPARTMENT = re.compile(r"0[1-9]|[1-8][0-9]|9[0-5]|2A|2B|97[1-6]")
+DEPARTMENT = re.compile(CODE_PATTERN)
 CATEGORY = re.compile(r"[A-Z][A-Z0-9]{0,3}")
 MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 GEARBOXES = ("manual", "automatic")

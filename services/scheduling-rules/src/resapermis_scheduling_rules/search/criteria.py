@@ -10,7 +10,8 @@ from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from resapermis_scheduling_rules.domain.days import day_start, local_day, zone_of
+from resapermis_places.days import day_start, local_day
+from resapermis_places.table import zone_of
 from resapermis_scheduling_rules.domain.distance import within
 from resapermis_scheduling_rules.domain.slots import Centre, Point, Slot, Status
 

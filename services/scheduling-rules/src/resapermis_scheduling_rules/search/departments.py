@@ -1,8 +1,9 @@
 """Where departments are: which of them a search around a school may reach. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
+from resapermis_places.table import PLACES
 from resapermis_scheduling_rules.domain.distance import distance_km
 from resapermis_scheduling_rules.domain.slots import Point
 
@@ -10,115 +11,11 @@ REACH_KM = 90
 """From a prefecture to the furthest exam centre of its department, generously."""
 MOST_ASKED = 12
 """Departments whose centres one search asks RdvPermis for; further ones are known from searches and the planner."""
-PREFECTURES: Mapping[str, Point] = {
-    "01": Point(46.20, 5.22),
-    "02": Point(49.56, 3.62),
-    "03": Point(46.57, 3.33),
-    "04": Point(44.09, 6.24),
-    "05": Point(44.56, 6.08),
-    "06": Point(43.70, 7.27),
-    "07": Point(44.73, 4.60),
-    "08": Point(49.77, 4.72),
-    "09": Point(42.97, 1.61),
-    "10": Point(48.30, 4.07),
-    "11": Point(43.21, 2.35),
-    "12": Point(44.35, 2.57),
-    "13": Point(43.30, 5.37),
-    "14": Point(49.18, -0.37),
-    "15": Point(44.93, 2.44),
-    "16": Point(45.65, 0.16),
-    "17": Point(46.16, -1.15),
-    "18": Point(47.08, 2.40),
-    "19": Point(45.27, 1.77),
-    "2A": Point(41.92, 8.74),
-    "2B": Point(42.70, 9.45),
-    "21": Point(47.32, 5.04),
-    "22": Point(48.51, -2.76),
-    "23": Point(46.17, 1.87),
-    "24": Point(45.18, 0.72),
-    "25": Point(47.24, 6.02),
-    "26": Point(44.93, 4.89),
-    "27": Point(49.02, 1.15),
-    "28": Point(48.45, 1.48),
-    "29": Point(48.00, -4.10),
-    "30": Point(43.84, 4.36),
-    "31": Point(43.60, 1.44),
-    "32": Point(43.65, 0.59),
-    "33": Point(44.84, -0.58),
-    "34": Point(43.61, 3.88),
-    "35": Point(48.11, -1.68),
-    "36": Point(46.81, 1.69),
-    "37": Point(47.39, 0.69),
-    "38": Point(45.19, 5.72),
-    "39": Point(46.67, 5.55),
-    "40": Point(43.89, -0.50),
-    "41": Point(47.59, 1.33),
-    "42": Point(45.44, 4.39),
-    "43": Point(45.04, 3.88),
-    "44": Point(47.22, -1.55),
-    "45": Point(47.90, 1.91),
-    "46": Point(44.45, 1.44),
-    "47": Point(44.20, 0.62),
-    "48": Point(44.52, 3.50),
-    "49": Point(47.47, -0.55),
-    "50": Point(49.12, -1.09),
-    "51": Point(48.96, 4.36),
-    "52": Point(48.11, 5.14),
-    "53": Point(48.07, -0.77),
-    "54": Point(48.69, 6.18),
-    "55": Point(48.77, 5.16),
-    "56": Point(47.66, -2.76),
-    "57": Point(49.12, 6.18),
-    "58": Point(46.99, 3.16),
-    "59": Point(50.63, 3.06),
-    "60": Point(49.43, 2.08),
-    "61": Point(48.43, 0.09),
-    "62": Point(50.29, 2.78),
-    "63": Point(45.78, 3.08),
-    "64": Point(43.30, -0.37),
-    "65": Point(43.23, 0.08),
-    "66": Point(42.70, 2.90),
-    "67": Point(48.58, 7.75),
-    "68": Point(48.08, 7.36),
-    "69": Point(45.76, 4.84),
-    "70": Point(47.62, 6.15),
-    "71": Point(46.31, 4.83),
-    "72": Point(48.00, 0.20),
-    "73": Point(45.57, 5.92),
-    "74": Point(45.90, 6.12),
-    "75": Point(48.86, 2.35),
-    "76": Point(49.44, 1.10),
-    "77": Point(48.54, 2.66),
-    "78": Point(48.80, 2.13),
-    "79": Point(46.32, -0.46),
-    "80": Point(49.89, 2.30),
-    "81": Point(43.93, 2.15),
-    "82": Point(44.02, 1.35),
-    "83": Point(43.12, 5.93),
-    "84": Point(43.95, 4.81),
-    "85": Point(46.67, -1.43),
-    "86": Point(46.58, 0.34),
-    "87": Point(45.83, 1.26),
-    "88": Point(48.17, 6.45),
-    "89": Point(47.80, 3.57),
-    "90": Point(47.64, 6.86),
-    "91": Point(48.63, 2.44),
-    "92": Point(48.89, 2.21),
-    "93": Point(48.91, 2.44),
-    "94": Point(48.79, 2.46),
-    "95": Point(49.04, 2.08),
-    "971": Point(16.00, -61.73),
-    "972": Point(14.60, -61.07),
-    "973": Point(4.94, -52.33),
-    "974": Point(-20.88, 55.45),
-    "975": Point(46.78, -56.18),
-    "976": Point(-12.78, 45.23),
-}
-"""Public; to about a kilometre."""
+_SEATS = tuple((place.code, Point(place.latitude, place.longitude)) for place in PLACES.values())
 
 
 @lru_cache(maxsize=4096)
 def departments_within(place: Point, kilometres: int) -> Sequence[str]:
     """Departments that may have a centre so near, nearest prefecture first. Remembered: a school stays where it is."""
-    distances = sorted((distance_km(place, seat), department) for department, seat in PREFECTURES.items())
+    distances = sorted((distance_km(place, seat), department) for department, seat in _SEATS)
     return [department for distance, department in distances if distance <= kilometres + REACH_KM]

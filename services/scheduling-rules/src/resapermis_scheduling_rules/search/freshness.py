@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import Clock
-from resapermis_scheduling_rules.domain.days import local_day
+from resapermis_places.days import local_day
 from resapermis_scheduling_rules.domain.polls import PlaceInterest, Poll, PollRecord, is_due, polls_for, urgency_key
 from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror import queries

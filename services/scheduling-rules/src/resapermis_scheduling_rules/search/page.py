@@ -9,9 +9,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.verdict.v1 import verdict_pb2
+from resapermis_places.table import zone_of
 from resapermis_rules.verdict import Verdict
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.domain.distance import distance_km, travel_minutes
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota, ThresholdKey

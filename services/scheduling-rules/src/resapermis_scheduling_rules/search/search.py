@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Failure, malformed
+from resapermis_places.days import local_day, month_of
 from resapermis_scheduling_rules import wire
-from resapermis_scheduling_rules.domain.days import local_day, month_of
 from resapermis_scheduling_rules.domain.distance import nearest_first
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import ThresholdKey

@@ -7,8 +7,8 @@ from google.protobuf.message import Message
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.scheduling.v1.events_pb2 import SearchMatched
 from resapermis_kit.rpc.auth import Principal
+from resapermis_places.table import zone_of
 from resapermis_scheduling_rules import events
-from resapermis_scheduling_rules.domain.days import zone_of
 from resapermis_scheduling_rules.domain.slots import Slot
 from resapermis_scheduling_rules.watchlist.queries import SavedSearch
 

@@ -12,7 +12,7 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.events.outbox import Outbox
-from resapermis_scheduling_rules.domain.days import day_start, local_day, month_of
+from resapermis_places.days import day_start, local_day, month_of
 from resapermis_scheduling_rules.domain.slots import Slot, Status
 from resapermis_scheduling_rules.mirror import queries as mirror_queries
 from resapermis_scheduling_rules.parameters.queries import Rulebooks

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis_kit.errors import malformed
+from resapermis_places.table import PARIS
 
 BASE = "/api/v2/auto-ecole"
-PARIS = "Europe/Paris"
 MANDATES_A_PAGE, STANDINGS_A_PAGE, EXAMS_A_PAGE = 50, 100, 100
 MOST_TRAINERS = 1000
 """Full-time equivalents of a school; more is a slip of the hand [default]."""

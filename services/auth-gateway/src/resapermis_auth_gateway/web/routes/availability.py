@@ -2,11 +2,12 @@
 
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 
 from resapermis.scheduling.v1 import availability_pb2
-from resapermis_auth_gateway.web.days import known_zone, local_instant, midnight, plausible_day, zone_of
+from resapermis_auth_gateway.web.days import known_zone, local_instant, midnight, plausible_day
 from resapermis_auth_gateway.web.dependencies import Key, Who, dependencies_of
 from resapermis_auth_gateway.web.wire.availability import (
     AddedUnavailabilityView,
@@ -20,6 +21,7 @@ from resapermis_auth_gateway.web.wire.availability import (
 from resapermis_auth_gateway.web.wire.base import Id, PathId
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc import peers
+from resapermis_places.table import zone_of
 
 router = APIRouter(tags=["availability"])
 open_router = APIRouter(tags=["availability"])
@@ -71,7 +73,7 @@ async def list_unavailabilities(
 @router.post("/unavailabilities", status_code=201)
 async def add_unavailability(who: Who, key: Key, body: NewUnavailability) -> AddedUnavailabilityView:
     """Say that somebody or something is not free; bookings that it meets are listed, not changed."""
-    zone = known_zone(body.time_zone, "timeZone") if body.time_zone else zone_of(who.session.department)
+    zone = known_zone(body.time_zone, "timeZone") if body.time_zone else ZoneInfo(zone_of(who.session.department))
     starts_at = local_instant(body.starts_at, zone, "startsAt")
     ends_at = local_instant(body.ends_at, zone, "endsAt")
     if ends_at.ToDatetime() <= starts_at.ToDatetime():

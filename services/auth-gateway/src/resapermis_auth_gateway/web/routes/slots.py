@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 
 from resapermis.basket.v1 import basket_pb2
 from resapermis.scheduling.v1 import scheduling_pb2
-from resapermis_auth_gateway.web.days import day_at, midnight, plausible_day
+from resapermis_auth_gateway.web.days import midnight, plausible_day
 from resapermis_auth_gateway.web.dependencies import Who, now_of
 from resapermis_auth_gateway.web.wire.base import (
     Category,
@@ -30,6 +30,7 @@ from resapermis_auth_gateway.web.wire.slots import (
     ThresholdView,
 )
 from resapermis_kit.errors import malformed
+from resapermis_places.days import local_day
 
 router = APIRouter(tags=["slots"])
 DAYS_BY_DEFAULT = 28
@@ -64,7 +65,7 @@ async def search_slots(
 ) -> SlotPage:
     """Search slots; each with its age and with what every rule says of it for this school."""
     place = department or who.session.department
-    first = plausible_day(from_ or day_at(now_of(who), place), "from")
+    first = plausible_day(from_ or local_day(now_of(who), place), "from")
     last = to or first + timedelta(days=DAYS_BY_DEFAULT - 1)
     if not first <= last < first + timedelta(days=LONGEST_WINDOW_DAYS):
         raise malformed("to", "on or after `from`, at most 55 days later")

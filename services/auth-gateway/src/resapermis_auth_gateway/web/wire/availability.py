@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from resapermis.scheduling.v1 import availability_pb2
-from resapermis_auth_gateway.web.days import PARIS
 from resapermis_auth_gateway.web.wire.base import Body, Id, LocalMoment, Text, View, enum_field, enum_word, local_time
+from resapermis_places.table import PARIS
 
 Kind = Annotated[str, enum_field(availability_pb2.SubjectKind, "SUBJECT_KIND_")]
 

@@ -13,14 +13,14 @@ from pydantic.alias_generators import to_camel
 
 from resapermis.errors.v1 import errors_pb2
 from resapermis.verdict.v1.verdict_pb2 import Verdict
-from resapermis_auth_gateway.web.days import PARIS
 from resapermis_auth_gateway.web.texts.remedies import remedy_of
 from resapermis_auth_gateway.web.texts.sentences import Language, sentence
+from resapermis_places.table import CODE_PATTERN, PARIS
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$"
 Id = Annotated[str, Field(pattern=ID_PATTERN, description="An id of ours or of RdvPermis, opaque.")]
 Category = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{0,3}$", description="Licence group of RdvPermis: B, A, CE.")]
-Department = Annotated[str, Field(pattern=r"^([0-9]{2}|2A|2B|97[1-6])$", description="94, 2A, 971.")]
+Department = Annotated[str, Field(pattern=CODE_PATTERN, description="94, 2A, 971.")]
 
 
 def _no_control(value: str) -> str:

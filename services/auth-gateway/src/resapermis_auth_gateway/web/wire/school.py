@@ -8,7 +8,7 @@ from pydantic import Field
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2
 from resapermis.scheduling.v1 import school_pb2
-from resapermis_auth_gateway.web.days import day_at, last_day
+from resapermis_auth_gateway.web.days import last_day
 from resapermis_auth_gateway.web.wire.base import (
     Body,
     Category,
@@ -20,6 +20,7 @@ from resapermis_auth_gateway.web.wire.base import (
     optional_figure,
     optional_instant,
 )
+from resapermis_places.days import local_day
 
 
 class Licence(Body):
@@ -125,7 +126,7 @@ class TrainerView(View):
             display_name=names.get(trainer.id) or f"…{trainer.id[-4:]}",
             department=trainer.department,
             categories=list(trainer.categories),
-            active_from=None if begins is None else day_at(begins, trainer.department),
+            active_from=None if begins is None else local_day(begins, trainer.department),
             active_until=last_day(optional_instant(trainer, "active_until"), trainer.department),
             authorised_until=last_day(optional_instant(trainer, "authorised_until"), trainer.department),
             may_accompany=trainer.may_accompany,

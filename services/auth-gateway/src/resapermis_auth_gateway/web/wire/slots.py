@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from resapermis.scheduling.v1 import scheduling_pb2
-from resapermis_auth_gateway.web.days import PARIS, minutes, plausible_day, timestamp
+from resapermis_auth_gateway.web.days import minutes, plausible_day, timestamp
 from resapermis_auth_gateway.web.wire.base import (
     Body,
     Category,
@@ -24,6 +24,7 @@ from resapermis_auth_gateway.web.wire.base import (
     optional_instant,
 )
 from resapermis_kit.errors import malformed
+from resapermis_places.table import PARIS
 
 Status = Annotated[str, enum_field(scheduling_pb2.SlotStatus, "SLOT_STATUS_")]
 
