@@ -61,6 +61,7 @@ def test_what_did_not_change_is_not_given_to_grpc_again(tmp_path: Path) -> None:
     assert files.changed() is None
 
 
+@pytest.mark.long
 async def test_many_who_connect_at_the_same_moment_are_all_answered(server: Server, tmp_path: Path) -> None:
     """Given its certificates anew at each connection, gRPC ends the process here: it frees what another handshake uses."""
     for _ in range(tries(briefly=3, long=40)):

@@ -47,10 +47,12 @@ FATES = st.one_of(st.just(0), st.integers(1, 16))
 """At which step of an act the process dies; 0: it lives."""
 SCHOOLS, SLOTS, CANDIDATES = ("a", "b"), ("s1", "s2", "s3", "s4", "s5"), (1, 2, 3, 4, 5, 6)
 LIVES = 0
-settings.register_profile("suite", max_examples=8, stateful_step_count=30, deadline=None)
+settings.register_profile("suite", max_examples=3, stateful_step_count=30, deadline=None)
 settings.register_profile("long", max_examples=40, stateful_step_count=50, deadline=None)
 LONG_STEPS = 10_000
 """What the long profile runs at least (C16), life after life: hypothesis ends many of them early."""
+NEEDED = {"hold done", "hold died", "validate done", "release done"}
+"""Lives go on until each of these came to pass."""
 QUESTIONS = {**invariants.KIT, **questions.ALWAYS, **questions.IN_TIME}
 TALLY: Counter[str] = Counter()
 """How often what was done, for whoever runs the long profile."""
@@ -400,11 +402,10 @@ def test_basket_does_what_a_model_of_a_few_lines_does_wherever_it_dies(
     TALLY.clear()
     try:
         run_state_machine_as_test(Model, settings=profile)
-        while LONG and _steps() < LONG_STEPS:
+        while not set(TALLY) >= NEEDED or (LONG and _steps() < LONG_STEPS):
             run_state_machine_as_test(Model, settings=profile)
     finally:
         print(_steps(), dict(sorted(TALLY.items())))  # noqa: T201 - seen with -s
-    assert {"hold done", "hold died", "validate done", "release done"} <= set(TALLY)
 
 
 def _steps() -> int:

@@ -15,10 +15,11 @@ from schemathesis import GenerationMode
 
 from resapermis_auth_gateway.__main__ import main
 from resapermis_auth_gateway.web.openapi import contract
+from resapermis_testing.profile import tries
 
 pytestmark = pytest.mark.req("S-05")
 PUBLISHED = Path(__file__).parents[4] / "web" / "openapi.json"
-EXAMPLES = 6
+EXAMPLES = tries(briefly=2, long=12)
 ENDLESS = "/api/v1/notifications/stream"
 OURS = {"cookie", "x-csrf-token", "origin", "sec-fetch-site", "host", "content-length", "connection", "user-agent"}
 DOCUMENT = contract()
@@ -81,6 +82,7 @@ def _valid(operation: str, status: int, body: Any) -> None:
 PARTS = 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_nothing_makes_it_fall(over_empty: Any, part: int) -> None:
     world, browser, _ = await over_empty()
