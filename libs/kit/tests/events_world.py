@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
+from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1.events_pb2 import Record
@@ -19,6 +21,8 @@ from resapermis_kit.events.event import Event
 from resapermis_kit.events.outbox import EVENTS, Outbox
 from resapermis_kit.events.stream_handler import StreamHandler
 from resapermis_kit.process import leader
+from resapermis_testing.eventually import eventually
+from resapermis_testing.nats import Nats
 
 SOURCE = "mandate"
 EVENT_TYPE = CandidateCreated.DESCRIPTOR.full_name
@@ -50,6 +54,19 @@ def handler(engine: AsyncEngine, source_engine: AsyncEngine, handle: Any = note)
 
 def consumer(engine: AsyncEngine, source_engine: AsyncEngine) -> Consumer:
     return Consumer("audit", handler(engine, source_engine))
+
+
+async def stopped_and_started(server: Nats, bus: Client, meanwhile: Callable[[], object]) -> None:
+    """The bus is stopped, something happens to it, it is started again, and its client is back."""
+    before = bus.stats["reconnects"]
+    server.stop()
+    meanwhile()
+    server.start()
+
+    async def is_back() -> bool:
+        return bus.is_connected and bus.stats["reconnects"] > before
+
+    await eventually(is_back, seconds=30)
 
 
 @contextlib.asynccontextmanager

@@ -28,6 +28,7 @@ from resapermis.events.v1 import events_pb2 as pb
 from resapermis.mandate.v1.events_pb2 import CandidateCreated
 from resapermis_kit.clock import NewId, utc_now
 from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.events import consumer as kit_consumer
 from resapermis_kit.events import inbox, numbering, replay, stream_handler, streams, wire
 from resapermis_kit.events import outbox as kit_outbox
 from resapermis_kit.events import relay as kit_relay
@@ -326,7 +327,10 @@ def test_a_batch_as_release_0_1_0_published_it_is_read_event_by_event() -> None:
 
 
 @pytest.mark.req("E10")
-async def test_events_wait_while_nats_is_stopped(make_engine: MakeEngine, make_bus: Any, nats_server: Nats) -> None:
+async def test_events_wait_while_nats_is_stopped(
+    make_engine: MakeEngine, make_bus: Any, nats_server: Nats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit_consumer, "FETCH_SECONDS", 0.5)
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
     await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
     box = Outbox(SOURCE)

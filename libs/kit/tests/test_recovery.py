@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from events_world import EVENT_TYPE, SOURCE, consumer, handler, has, publish, running, waiting
+from events_world import EVENT_TYPE, SOURCE, consumer, handler, has, publish, running, stopped_and_started, waiting
 from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -99,9 +99,7 @@ async def test_a_bit_that_flips_in_a_stream_is_made_good_by_its_source(
     async with running(_relay(source, bus)):
         await publish(source, Outbox(SOURCE), *ids)
         await _all_published(source)
-        nats_server.stop()
-        _flip(nats_server.store, ids[struck].encode())
-        nats_server.start()
+        await stopped_and_started(nats_server, bus, lambda: _flip(nats_server.store, ids[struck].encode()))
         async with running(consumer(sink, source).run(bus)):
             await publish(source, Outbox(SOURCE), "after")
             await eventually(lambda: has(sink, [*ids, "after"]), seconds=90)
@@ -124,9 +122,8 @@ async def test_a_stream_lost_with_its_disk_is_made_again_and_what_it_had_is_repe
     async with running(_relay(source, bus)):
         await publish(source, Outbox(SOURCE), "a", "b", "c")
         await _all_published(source)
-        nats_server.stop()
-        shutil.rmtree(nats_server.store)  # nobody had handled any of them
-        nats_server.start()
+        # Nobody had handled any of them.
+        await stopped_and_started(nats_server, bus, lambda: shutil.rmtree(nats_server.store))
         async with running(consumer(sink, source).run(bus)):
             await publish(source, Outbox(SOURCE), "d")
             await eventually(lambda: has(sink, ["a", "b", "c", "d"]), seconds=90)

@@ -75,7 +75,7 @@ async def make_bus(nats_server: Nats, tls: Path) -> AsyncIterator[Callable[[str]
         async with asyncio.timeout(10):
             while True:
                 with contextlib.suppress(OSError):
-                    clients.append(await connect(nats_server.url, tls / service, service))
+                    clients.append(await connect(nats_server.url, tls / service, service, reconnect_seconds=0.02))
                     return clients[-1]
                 await asyncio.sleep(0.02)  # the server binds its port within some 20 ms
 

@@ -20,6 +20,8 @@ BATCH = 200
 """Events handled in one transaction."""
 PULLED = 50
 """Messages a consumer takes at once, of up to 64 events each."""
+FETCH_SECONDS = 5.0
+"""How long a fetch waits for a first message; also how soon one is made again whose bus went away meanwhile."""
 CATCH_UP_AFTER_SILENT_FETCHES = 12
 """About a minute without a message: the source is asked whether it published any."""
 log = structlog.get_logger()
@@ -64,7 +66,7 @@ class Consumer:
             await self._handler.catch_up()
             while True:
                 try:
-                    messages = await subscription.fetch(PULLED, timeout=5)
+                    messages = await subscription.fetch(PULLED, timeout=FETCH_SECONDS)
                 except (TimeoutError, nats.errors.TimeoutError):
                     silent += 1
                     if silent % CATCH_UP_AFTER_SILENT_FETCHES == 0:

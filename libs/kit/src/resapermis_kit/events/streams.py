@@ -20,7 +20,9 @@ NAMED_BEFORE = {EVENTS: "facts"}
 log = structlog.get_logger()
 
 
-async def connect(url: str, tls_dir: Path, name: str, client: Client | None = None) -> Client:
+async def connect(
+    url: str, tls_dir: Path, name: str, client: Client | None = None, *, reconnect_seconds: float = 1.0
+) -> Client:
     """Connect to NATS with mutual TLS, trying until it is there, and keep reconnecting for ever.
 
     `client` may be one that others hold already; until it is connected their calls raise nats.errors.Error.
@@ -39,7 +41,7 @@ async def connect(url: str, tls_dir: Path, name: str, client: Client | None = No
         tls_handshake_first=True,  # nothing in clear; and an upgraded asyncio transport never says that it closed
         allow_reconnect=True,
         max_reconnect_attempts=-1,
-        reconnect_time_wait=1,
+        reconnect_time_wait=reconnect_seconds,  # type: ignore[arg-type] # sleeps so long; typed for whole seconds
         connect_timeout=3,
         error_cb=on_error,
         pending_size=8 * 1024 * 1024,
