@@ -28,6 +28,7 @@ class SandboxProcess:
     """Where the sandbox answers, and what its seed tells of its world."""
 
     settings: Settings
+    process: "subprocess.Popen[bytes]"
 
     @property
     def url(self) -> str:
@@ -52,6 +53,7 @@ class SandboxProcess:
         async with self.http() as http:
 
             async def answers() -> bool:
+                assert self.process.poll() is None, "the sandbox has ended; why stands above"
                 try:
                     return (await http.get("/control/clock")).is_success
                 except httpx2.TransportError:
@@ -83,6 +85,6 @@ def sandbox() -> Iterator[SandboxProcess]:
         "RDVPERMIS_SCHOOLS": str(settings.schools),
     }
     process = subprocess.Popen([sys.executable, "-m", "rdvpermis_sandbox"], env=environment)
-    yield SandboxProcess(settings)
+    yield SandboxProcess(settings, process)
     process.terminate()
     process.wait(10)
