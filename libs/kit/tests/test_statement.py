@@ -1,10 +1,13 @@
 """A statement that is a transaction by itself: whole or not at all, and the pool survives what breaks under it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from resapermis_kit.database.engine import make_engine, open_connections
@@ -84,7 +87,19 @@ async def test_a_warmed_pool_has_all_its_connections_open(make_database: MakeDat
     )  # away: logged, and nothing more
 
 
-async def test_a_pool_that_was_cut_meanwhile_serves_at_the_first_try(make_database: MakeDatabase) -> None:
+async def one_statement(engine: AsyncEngine) -> Any:
+    return (await Statement("SELECT 1 AS one").run(engine, {}))[0]["one"]
+
+
+async def in_a_transaction(engine: AsyncEngine) -> Any:
+    async with transaction(engine) as tx:
+        return (await tx.execute(sa.text("SELECT 1"))).scalar_one()
+
+
+@pytest.mark.parametrize("ask", [one_statement, in_a_transaction])
+async def test_a_pool_that_was_cut_meanwhile_serves_at_the_first_try(
+    make_database: MakeDatabase, ask: Callable[[AsyncEngine], Awaitable[Any]]
+) -> None:
     url = await make_database("kit_sample")
     engine, other = make_engine(url, pool=3), make_engine(url, pool=1)
     await open_connections(engine, 3)
@@ -101,7 +116,6 @@ async def test_a_pool_that_was_cut_meanwhile_serves_at_the_first_try(make_databa
         other, {"pids": pids}
     )
     await asyncio.gather(*(ended.wait() for ended in gone))
-    found = await asyncio.gather(*(Statement("SELECT 1 AS one").run(engine, {}) for _ in range(3)))
-    assert [rows[0]["one"] for rows in found] == [1, 1, 1]
+    assert await asyncio.gather(*(ask(engine) for _ in range(3))) == [1, 1, 1]
     await engine.dispose()
     await other.dispose()

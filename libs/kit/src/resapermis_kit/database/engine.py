@@ -18,7 +18,7 @@ def async_url(url: str) -> sa.URL:
 
 def make_engine(url: str, *, pool: int = 10, name: str = "resapermis") -> AsyncEngine:
     """Make the process's engine: a fixed pool, two seconds of queueing, server-side limits on lost transactions."""
-    return create_async_engine(
+    engine = create_async_engine(
         async_url(url),
         pool_size=pool,
         max_overflow=0,
@@ -39,6 +39,18 @@ def make_engine(url: str, *, pool: int = 10, name: str = "resapermis") -> AsyncE
             },
         },
     )
+    sa.event.listen(engine.sync_engine, "checkout", _require_open)
+    return engine
+
+
+def _require_open(connection: Any, _record: object, _pooled: object) -> None:
+    """Refuse to hand out a connection that the driver knows to be cut; the pool opens another in its place.
+
+    After a restart of PostgreSQL each of the pool is. Nothing was sent on it, so nobody need fail for it; what is not yet
+    known to be cut is found out by whoever sends.
+    """
+    if connection.driver_connection.is_closed():
+        raise sa.exc.DisconnectionError
 
 
 async def open_connections(engine: AsyncEngine, pool: int) -> None:

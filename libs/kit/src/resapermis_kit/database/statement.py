@@ -71,19 +71,9 @@ class Statement:
 
 
 async def _open(engine: AsyncEngine) -> PoolProxiedConnection:
-    """A connection of the pool that is not known to be cut.
-
-    After a restart of PostgreSQL the whole pool is; nothing was sent on those, so nobody need know of them.
-    """
-    while True:
-        try:
-            pooled = await engine.raw_connection()
-        except sa.exc.TimeoutError as error:
-            raise Failure(Code.CODE_OVERLOADED, "no database connection became free in time") from error
-        except (sa.exc.DBAPIError, _CONNECTING, OSError, TimeoutError) as error:
-            raise Failure(Code.CODE_UNAVAILABLE, AWAY) from error
-        driver: asyncpg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
-        if not driver.is_closed():
-            return pooled
-        pooled.invalidate()
-        await greenlet_spawn(pooled.close)
+    try:
+        return await engine.raw_connection()
+    except sa.exc.TimeoutError as error:
+        raise Failure(Code.CODE_OVERLOADED, "no database connection became free in time") from error
+    except (sa.exc.DBAPIError, _CONNECTING, OSError, TimeoutError) as error:
+        raise Failure(Code.CODE_UNAVAILABLE, AWAY) from error
