@@ -17,6 +17,14 @@ export function hour(local: string): string {
   return local.slice(11, 16);
 }
 
+/** Whether it is a day of the calendar, "2028-02-29"; of this millennium, so that the days around it are written alike. */
+export function isDay(text: string): boolean {
+  if (!/^2\d{3}-\d{2}-\d{2}$/.test(text)) return false;
+  const date = new Date(`${text}T00:00Z`);
+  // Some engines read 30 February as 2 March.
+  return Number.isFinite(date.getTime()) && date.toISOString().startsWith(text);
+}
+
 /** "2026-12-09" + 3 → "2026-12-12". */
 export function addDays(day: string, days: number): string {
   const date = new Date(`${day}T00:00Z`);

@@ -36,7 +36,9 @@ export function readOpening(id: string): Opening | undefined {
   const at = Date.parse(`${year}-${month}-${day}T${hours}:${minutes}:00Z`);
   if (!Number.isFinite(at) || !DEPARTMENTS.has(department)) return undefined;
   if (!(CATEGORIES as readonly string[]).includes(category)) return undefined;
-  return openingOf(department, category, at);
+  const opening = openingOf(department, category, at);
+  // Date.parse takes 30 February for 2 March, and 24:00 for the next day.
+  return opening.id === id ? opening : undefined;
 }
 
 /** When a slot that only time keeps closed opens; undefined for one that is open, gone, or closed by something else. */

@@ -1,6 +1,6 @@
 /** The filters of /creneaux as they stand in the address: short French words, everything optional, anything odd ignored. */
 import type { SavedQuestion } from "../../api/contract/types.ts";
-import { addDays, todayInParis } from "../../time/calendar.ts";
+import { addDays, isDay, todayInParis } from "../../time/calendar.ts";
 import { CATEGORIES, DEPARTMENTS } from "../departments.ts";
 
 export interface SlotSearch {
@@ -45,7 +45,9 @@ export interface Filters {
   view: "calendar" | "list" | undefined;
 }
 
-const DAY = /^\d{4}-\d{2}-\d{2}$/;
+/** An id of the contract, and how many of them it takes. */
+const ID = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$/;
+const MOST_CENTRES = 50;
 /** The address's word for no department: around the school, as far as a distance. */
 export const EVERYWHERE = "tous";
 /** Kilometres that can be asked for. */
@@ -60,16 +62,19 @@ export function readFilters(search: Record<string, unknown>): SlotSearch {
   if (DEPARTMENTS.has(text("departement")) || text("departement") === EVERYWHERE)
     kept.departement = text("departement");
   if ((CATEGORIES as readonly string[]).includes(text("categorie"))) kept.categorie = text("categorie");
-  if (DAY.test(text("du"))) kept.du = text("du");
-  if (DAY.test(text("au"))) kept.au = text("au");
-  if (text("centres")) kept.centres = text("centres");
-  if (/^\d{1,2}$/.test(text("de"))) kept.de = text("de");
-  if (/^\d{1,2}$/.test(text("a"))) kept.a = text("a");
+  if (isDay(text("du"))) kept.du = text("du");
+  if (isDay(text("au"))) kept.au = text("au");
+  const centres = text("centres")
+    .split(",")
+    .filter((id) => ID.test(id));
+  if (centres.length > 0) kept.centres = centres.slice(0, MOST_CENTRES).join(",");
+  if (isHour(text("de"), 0, 23)) kept.de = text("de");
+  if (isHour(text("a"), 1, 24)) kept.a = text("a");
   if (/^[234]$/.test(text("suite"))) kept.suite = text("suite");
   if ((DISTANCES as readonly string[]).includes(text("km"))) kept.km = text("km");
   if (/^[1-7](,[1-7]){0,6}$/.test(text("jours"))) kept.jours = text("jours");
   if (text("ouverts") === "oui") kept.ouverts = "oui";
-  if (DAY.test(text("avant"))) kept.avant = text("avant");
+  if (isDay(text("avant"))) kept.avant = text("avant");
   if (text("epreuve") === "circulation" || text("epreuve") === "plateau") {
     kept.epreuve = text("epreuve") as "circulation" | "plateau";
   }
@@ -77,20 +82,26 @@ export function readFilters(search: Record<string, unknown>): SlotSearch {
   return kept;
 }
 
+function isHour(text: string, first: number, last: number): boolean {
+  return /^\d{1,2}$/.test(text) && Number(text) >= first && Number(text) <= last;
+}
+
 /** Fills what the address leaves open: the school's department, B, the two weeks from today. `now` in ms. */
 export function resolveFilters(search: SlotSearch, ownDepartment: string, now: number): Filters {
   const from = search.du ?? todayInParis(now);
   const wanted = search.au && search.au >= from ? search.au : addDays(from, 13);
   const [to = from] = [wanted, addDays(from, WIDEST - 1)].sort();
+  const fromHour = Number(search.de ?? 0);
+  const until = Number(search.a ?? 24);
   return {
     department:
       search.departement === EVERYWHERE ? (search.km ? "" : ownDepartment) : (search.departement ?? ownDepartment),
     category: search.categorie ?? "B",
     from,
     to,
-    centres: search.centres ? search.centres.split(",").filter(Boolean) : [],
-    fromHour: Math.min(23, Number(search.de ?? 0)),
-    toHour: Math.max(1, Math.min(24, Number(search.a ?? 24))),
+    centres: search.centres ? search.centres.split(",") : [],
+    fromHour,
+    toHour: until > fromHour ? until : 24,
     consecutive: Number(search.suite ?? 1),
     withinKm: search.km ? Number(search.km) : undefined,
     weekdays: search.jours ? [...new Set(search.jours.split(",").map(Number))].sort() : [],
