@@ -362,10 +362,6 @@ async def _with_one_poisoned_among_the_lost(
     return await seen(sink), letters
 
 
-LOST = "fault 2: a poisoned event among the lost ones takes them and the newest along"
-
-
-@pytest.mark.xfail(strict=True, reason=LOST, raises=AssertionError)
 async def test_of_events_that_the_bus_lost_only_the_poisoned_one_is_not_handled(
     make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,7 +369,6 @@ async def test_of_events_that_the_bus_lost_only_the_poisoned_one_is_not_handled(
     assert handled == ["a", "b", "c", "e", "f"]
 
 
-@pytest.mark.xfail(strict=True, reason=LOST, raises=AssertionError)
 async def test_of_events_that_the_bus_lost_the_poisoned_one_is_set_aside(
     make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -222,9 +222,6 @@ async def test_a_source_and_its_stream_that_both_went_back_are_alarmed_on(make_e
     assert REGISTRY.get_sample_value("resapermis_consumer_ahead_of_source", labels) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="fault 10: the last message counts and not the highest number", raises=AssertionError
-)
 async def test_after_a_restore_the_highest_number_in_the_stream_counts_also_where_an_older_one_came_last(
     make_engine: MakeEngine, make_bus: Any
 ) -> None:

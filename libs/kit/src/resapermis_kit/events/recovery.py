@@ -8,11 +8,13 @@ to time whether it published more than they have.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import nats.js.errors
 import sqlalchemy as sa
 import structlog
 from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from prometheus_client import Counter, Gauge
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -32,6 +34,14 @@ RESTORED = Counter(
 AHEAD = Gauge(
     "resapermis_consumer_ahead_of_source", "1 where more was handled than the source knows of", ["source", "stream"]
 )
+EARLIER = timedelta(minutes=2)
+"""A round of publishing, and how far the clocks of a replica and of the bus may be apart."""
+FETCHED, FETCH_SECONDS = 1000, 5.0
+_NEWEST_PUBLISHED = sa.text(
+    "SELECT coalesce(published_at, occurred_at) FROM outbox WHERE stream = :stream AND number IS NOT NULL "
+    "ORDER BY number DESC LIMIT 1"
+)
+"""What has higher numbers than this database knows was published later: only that part of the stream is read."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,10 @@ async def align(engine: AsyncEngine, bus: Client, source: str) -> Sequence[Reali
     """
     realigned = []
     for stream in (EVENTS, RECORDS):
-        newest = max([await _newest(bus, name) for name in stream_names(stream, source)])
+        async with transaction(engine) as tx:
+            published_at = (await tx.execute(_NEWEST_PUBLISHED, {"stream": stream})).scalar()
+        since = published_at - EARLIER if published_at is not None else None
+        newest = max([await _highest(bus, name, since) for name in stream_names(stream, source)])
         async with transaction(engine) as tx:
             head = heads.c
             statement = sa.select(head.last_number, head.promised).where(head.stream == stream).with_for_update()
@@ -69,17 +82,38 @@ async def align(engine: AsyncEngine, bus: Client, source: str) -> Sequence[Reali
     return realigned
 
 
-async def _newest(bus: Client, stream: str) -> int:
-    """The newest number in a stream of the bus; 0 where there is none."""
+async def _highest(bus: Client, stream: str, since: datetime | None) -> int:
+    """The highest number in what a stream of the bus stored since a moment (None: ever); 0 where there is none.
+
+    Not its last message's: one whose acknowledgement was lost is published again behind those with higher numbers.
+    """
     js = bus.jetstream()
     try:
         last = (await js.stream_info(stream)).state.last_seq
-        message = await js.get_msg(stream, seq=last) if last else None
     except nats.js.errors.NotFoundError:
         return 0
-    headers = (message.headers if message is not None else None) or {}
-    number = headers.get(NUMBER, "")
-    return int(number) if number.isdecimal() else 0
+    config = ConsumerConfig(
+        deliver_policy=DeliverPolicy.ALL if since is None else DeliverPolicy.BY_START_TIME,
+        opt_start_time=since,
+        ack_policy=AckPolicy.NONE,
+        headers_only=True,
+        mem_storage=True,
+        inactive_threshold=60,
+    )
+    subscription = await js.pull_subscribe("", stream=stream, config=config)
+    try:
+        waiting = (await subscription.consumer_info()).num_pending or 0
+        highest, read = 0, 0
+        while waiting and read < last:
+            messages = await subscription.fetch(min(waiting, FETCHED), timeout=FETCH_SECONDS)
+            for message in messages:
+                number = (message.headers or {}).get(NUMBER, "")
+                highest = max(highest, int(number) if number.isdecimal() else 0)
+            waiting -= len(messages)
+            read = messages[-1].metadata.sequence.stream
+        return highest
+    finally:
+        await subscription.unsubscribe()
 
 
 def source_was_restored(source: str, stream: str, position: int, answer: pb.ReplayResponse) -> bool:

@@ -85,9 +85,9 @@ class StreamHandler:
                     await self._one_by_one(waiting)
                     return
                 log.warning("consumer.failed", source=self.source, error_type=type(error).__qualname__)
+                attempt += 1
             else:
                 return
-            attempt += 1
             await asyncio.sleep(pause)
             pause = min(pause * 2, 10)
 
@@ -116,9 +116,12 @@ class StreamHandler:
         return complete
 
     async def _one_by_one(self, events: Sequence[Event]) -> None:
-        for event in events:
+        """Each new event in a transaction of its own, also those that the bus lost: only what itself fails is set aside."""
+        async with transaction(self._engine) as tx:
+            position = await self._position(tx)
+        for event in await self._completed(position, _after(position, events)):
             try:
-                await self._handle_batch([event])
+                await self._handle_batch([event], complete=True)
             except Failure:
                 raise
             except Exception as error:  # noqa: BLE001 - recorded below
