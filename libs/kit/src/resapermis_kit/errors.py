@@ -59,7 +59,7 @@ _OF_GRPC = {
     _S.RESOURCE_EXHAUSTED: pb.CODE_OVERLOADED,
     _S.UNAUTHENTICATED: pb.CODE_UNAUTHENTICATED,
     _S.PERMISSION_DENIED: pb.CODE_FORBIDDEN,
-    # By the peer, which stops: our own cancelling is asyncio's. Whether it acted is as open as with UNAVAILABLE.
+    # By the peer, which stops: our own cancelling is asyncio's.
     _S.CANCELLED: pb.CODE_UNAVAILABLE,
 }
 
@@ -80,8 +80,12 @@ class Failure(Exception):
         retry_at: datetime | None = None,
         rdvpermis_code: str = "",
         error_id: str = "",
+        cut_off: bool = False,
     ) -> None:
-        """Make a refusal; `violations` are (field path, what is wrong) pairs."""
+        """Make a refusal; `violations` are (field path, what is wrong) pairs.
+
+        `cut_off`: nobody answered it, it stands for a call that the transport ended. It does not travel further.
+        """
         super().__init__(detail)
         self.code = code
         self.detail = detail
@@ -90,6 +94,7 @@ class Failure(Exception):
         self.retry_at = retry_at
         self.rdvpermis_code = rdvpermis_code
         self.error_id = error_id
+        self.cut_off = cut_off
 
     @property
     def name(self) -> str:
@@ -156,4 +161,4 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> Failure:
         if detail.Unpack(refusal):
             return Failure.from_proto(refusal)
     code = _OF_GRPC.get(error.code(), pb.CODE_INTERNAL)
-    return Failure(code, f"peer answered {error.code().name}")
+    return Failure(code, f"peer answered {error.code().name}", cut_off=True)

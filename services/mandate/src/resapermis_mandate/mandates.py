@@ -20,18 +20,6 @@ from resapermis_mandate.domain import AT_RDVPERMIS, OPEN, Identity, Mandate, Sta
 from resapermis_mandate.identities import Identities
 
 log = structlog.get_logger()
-SURELY_NOT_ASKED = frozenset(
-    {
-        Code.CODE_RDVPERMIS_DOWN,
-        Code.CODE_RDVPERMIS_BUDGET,
-        Code.CODE_RECONNECT_NEEDED,
-        Code.CODE_UNAVAILABLE,
-        Code.CODE_OVERLOADED,
-        Code.CODE_UNAUTHENTICATED,
-        Code.CODE_FORBIDDEN,
-    }
-)
-"""Failures after which RdvPermis knows of nothing: the draft is cancelled and the school may ask again."""
 
 
 class Mandates:
@@ -83,7 +71,7 @@ class Mandates:
     async def _after_failure(self, actor: Actor, mandate: Mandate, failure: Failure) -> tuple[Mandate, Failure | None]:
         if failure.code == Code.CODE_RDVPERMIS_MANDATE_ALREADY_OURS:
             return await self.poll(mandate, person=True), None  # it exists there: read it instead of refusing
-        if not failure.rdvpermis_code and failure.code not in SURELY_NOT_ASKED:
+        if peers.may_have_acted(failure):
             log.warning("mandate.outcome_unknown", mandate=str(mandate.id), error_code=failure.name)
             return mandate, None
         to = State.REFUSED if failure.rdvpermis_code else State.CANCELLED

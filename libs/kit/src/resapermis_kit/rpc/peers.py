@@ -14,6 +14,16 @@ from resapermis_kit.rpc.deadline import LEAST_USEFUL_SECONDS, remaining_seconds
 from resapermis_kit.rpc.message_checks import LARGEST_MESSAGE
 
 ROUND_ROBIN = '{"loadBalancingConfig": [{"round_robin": {}}]}'
+_OPEN = frozenset(
+    {
+        Code.CODE_UNSPECIFIED,
+        Code.CODE_UNKNOWN_OUTCOME,
+        Code.CODE_DEADLINE,
+        Code.CODE_UNAVAILABLE,
+        Code.CODE_INTERNAL,
+    }
+)
+"""Answers that egress gives before it asks RdvPermis, meanwhile, or after it did; each other one comes of knowing."""
 SPENT_ON_THE_WAY_SECONDS = 0.02
 """Taken off each deadline passed on, so that we can still name the culprit when the peer is late."""
 
@@ -89,6 +99,16 @@ async def ask(method: Any, request: Message, *, timeout: float | None = None, pr
                 raise first
             return await call(method, request, timeout=timeout, principal=principal)
     raise AssertionError  # stamina either returns or raises
+
+
+def may_have_acted(failure: Failure) -> bool:
+    """Whether RdvPermis may have done what egress was asked for and failed so: the one rule for all who ask it.
+
+    Surely not where RdvPermis refused (its code), or egress did by an answer of its own that says so (circuit, budget,
+    token, rights, a field it cannot read). A status of the transport says nothing: a process that is killed in the middle
+    of a call looks like one that was not reached, a limit on the answer like one on the call.
+    """
+    return not failure.rdvpermis_code and (failure.cut_off or failure.code in _OPEN)
 
 
 def _is_away(error: Exception) -> bool:

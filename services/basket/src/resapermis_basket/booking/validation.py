@@ -30,6 +30,7 @@ from resapermis_kit.database import idempotency
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.peers import may_have_acted
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ async def _ask(
         )
         answers = {result.slot_id: answer_of(result) for result in answer.results}
     except Failure as failure:
-        refusal = failure if refusals.surely_not_done(failure) else None
+        refusal = None if may_have_acted(failure) else failure
     now = situation.time.now
     after = [_answered(dependencies, line, answers, refusal, situation) for line in confirming]
     changes = [Change(before, line) for before, line in zip(confirming, after, strict=True)]

@@ -30,6 +30,7 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import Principal
 from resapermis_kit.rpc.batcher import Batcher
+from resapermis_kit.rpc.peers import may_have_acted
 
 SLOT_TAKEN = refusals.slot_taken()
 HOLDS = Counter("resapermis_hold_lines_total", "Lines asked for, by what became of them at once", ["outcome"])
@@ -243,7 +244,7 @@ class HoldCommand:
         try:
             response = await self._dependencies.peers.rdvpermis("HoldSlots", request)
         except Failure as failure:
-            if not refusals.surely_not_done(failure):
+            if may_have_acted(failure):
                 return {}
             return {line.slot.id: Answer(AnswerOutcome.REFUSED, refusals.stored(failure)) for line in asking}
         return {result.slot_id: answer_of(result, response) for result in response.results}

@@ -1,4 +1,4 @@
-"""Why not: refusals of a line, of an act, and which failures leave a doubt. The one place in basket."""
+"""Why not: refusals of a line and of an act. The one place in basket."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,10 +13,6 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import Principal
 
 _C = Code
-IN_DOUBT = frozenset(
-    {_C.CODE_UNSPECIFIED, _C.CODE_UNKNOWN_OUTCOME, _C.CODE_DEADLINE, _C.CODE_UNAVAILABLE, _C.CODE_INTERNAL}
-)
-"""Failures of egress after which RdvPermis may or may not have acted; after any other it surely did not."""
 GONE_CODES = frozenset({"PANIER_INCONNU", "CRENEAU_PAS_DANS_LE_PANIER"})
 """RdvPermis no longer has the line in our basket."""
 _OF_RULE = {
@@ -110,11 +106,6 @@ def hold_expired() -> Refusal:
 def no_mandate() -> Refusal:
     """The mandate ended while the line was held."""
     return stored(Failure(_C.CODE_NO_MANDATE, "the mandate of the line's candidate has ended"))
-
-
-def surely_not_done(failure: Failure) -> bool:
-    """Whether RdvPermis surely did not act, by egress' answer."""
-    return failure.code not in IN_DOUBT
 
 
 async def record_refusal(

@@ -12,7 +12,6 @@ from google.protobuf.message import Message
 from resapermis_basket import events
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.line import Change, Changing, Key, Line, begin_change, settled
-from resapermis_basket.judgement.refusals import surely_not_done
 from resapermis_basket.line.counters import lock_school, read_counters
 from resapermis_basket.line.queries import (
     ActTime,
@@ -31,6 +30,7 @@ from resapermis_kit.database import idempotency
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.peers import may_have_acted
 
 R = TypeVar("R", bound=Message)
 Show = Callable[[Sequence[Line]], R]
@@ -177,7 +177,7 @@ async def _ask(
     show: Show[R],
 ) -> R:
     refusal = await _refusal(dependencies, wish)
-    now, known = time.now, refusal is None or surely_not_done(refusal)
+    now, known = time.now, refusal is None or not may_have_acted(refusal)
     soon = dependencies.poll_soon(now)
     changes: Sequence[Change] = [Change(line, replace(line, next_poll_at=soon)) for line in lines]
     messages: list[Message] = []

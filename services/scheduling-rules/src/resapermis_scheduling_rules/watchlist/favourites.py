@@ -11,7 +11,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
-from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.errors import Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import caller
@@ -93,7 +93,7 @@ class Favourites:
         try:
             answer = await peers.call(self._egress.SetFavourites, asked, principal=who.principal)
         except Failure as failure:
-            if failure.code in {Code.CODE_UNKNOWN_OUTCOME, Code.CODE_DEADLINE, Code.CODE_UNAVAILABLE}:
+            if peers.may_have_acted(failure):
                 async with transaction(self._engine) as tx:
                     await queries.doubt_favourites(tx, person.school_id, at)
             raise
