@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from basket_peers import Basket, candidate
 from paused_acts import stopped_updates, waits_or_ended
 
@@ -11,9 +10,6 @@ from resapermis.booking.v1 import booking_pb2
 from resapermis_kit.errors import Code
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="fault 7: the hold judges in a snapshot older than its school's turn"
-)
 async def test_a_hold_that_waits_for_a_replacement_of_its_school_sees_whom_it_reserved(basket: Basket) -> None:
     group = await basket.hold(("s1", 1))
     (booked,) = (await basket.validate(group.id)).lines

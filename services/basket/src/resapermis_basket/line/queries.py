@@ -38,10 +38,12 @@ _FIXED = set(_NAMES[: _NAMES.index("state")])
 MUTABLE = [name for name in _NAMES if name not in _FIXED]
 SET_MUTABLE = ", ".join(f"{name} = new.{name}" for name in MUTABLE)
 WANTED_BY_ANOTHER = (
-    "EXISTS (SELECT FROM basket_line AS other WHERE other.wanted_candidate_id = new.candidate_id "
-    "AND other.category = new.category AND other.ended_at IS NULL AND new.ended_at IS NULL)"
+    "(new.ended_at IS NULL AND new.candidate_id IS NOT NULL AND candidate_wanted_now(new.candidate_id, new.category))"
 )
-"""A change under way would put the new line's candidate on another line: reserved, as if it stood there."""
+"""A change under way would put the new line's candidate on another line: reserved, as if it stood there.
+
+Looked up when the line is written (migration 0005): the statement may have waited for its school's turn since it began.
+"""
 LOCKED_AND_NEW = (
     f"new AS (SELECT id, {', '.join(MUTABLE)} "  # noqa: S608 - column names of our own table
     "FROM json_populate_recordset(NULL::basket_line, CAST(CAST(:rows AS text) AS json))), "
