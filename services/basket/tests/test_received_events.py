@@ -1,6 +1,7 @@
 """What other services publish is acted on, however the line it is about stands when it comes."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from basket_peers import Basket, candidate
@@ -8,10 +9,11 @@ from basket_work import due_now, mandate_ended, slot_withdrawn
 from paused_acts import stopped_updates, waits_or_ended
 
 from resapermis.basket.v1 import basket_pb2 as pb
+from resapermis_basket.reconcile import received_events
+from resapermis_basket.reconcile.decision import decide_by_school
 from resapermis_basket.reconcile.doubts import settle_doubts
 from resapermis_basket.reconcile.received_events import act_on_events
 from resapermis_testing.eventually import eventually
-from resapermis_testing.known_fault import KnownFault, known_fault_if
 
 
 async def asked(basket: Basket, method: str) -> None:
@@ -30,13 +32,11 @@ async def act_on_all(basket: Basket) -> None:
 
 
 async def ended_as(basket: Basket, right: str) -> None:
-    """The hold of s1 has ended so; today it is held as though nothing had been received."""
-    states = await basket.states()
-    known_fault_if(states == {"s1": "held"}, states)
-    assert states == {"s1": right}
+    """The hold of s1 has ended so, and nothing is left to act on."""
+    assert await basket.states() == {"s1": right}
+    assert await basket.rows("SELECT 1 FROM received_event") == []
 
 
-@pytest.mark.xfail(strict=True, raises=KnownFault, reason="fault 8: only a held line is looked for, once")
 async def test_a_slot_withdrawn_while_rdvpermis_is_asked_for_it_ends_the_hold(basket: Basket) -> None:
     basket.rdvpermis.gate = asyncio.Event()
     holding = asyncio.ensure_future(basket.hold("s1"))
@@ -50,7 +50,6 @@ async def test_a_slot_withdrawn_while_rdvpermis_is_asked_for_it_ends_the_hold(ba
     await ended_as(basket, "withdrawn")
 
 
-@pytest.mark.xfail(strict=True, raises=KnownFault, reason="fault 8: only a held line is looked for, once")
 async def test_a_mandate_ended_while_rdvpermis_is_asked_for_the_hold_gives_it_back(basket: Basket) -> None:
     basket.rdvpermis.gate = asyncio.Event()
     holding = asyncio.ensure_future(basket.hold(("s1", 1)))
@@ -63,7 +62,6 @@ async def test_a_mandate_ended_while_rdvpermis_is_asked_for_the_hold_gives_it_ba
     await ended_as(basket, "released")
 
 
-@pytest.mark.xfail(strict=True, raises=KnownFault, reason="fault 8: a line that has moved meanwhile is left out")
 async def test_a_slot_withdrawn_while_its_line_is_changed_ends_the_hold(basket: Basket) -> None:
     (line,) = (await basket.hold("s1")).lines
     request = pb.SetLineResourcesRequest(request_id=basket.key(), line_id=line.id, trainer_id="formateur-1")
@@ -79,7 +77,6 @@ async def test_a_slot_withdrawn_while_its_line_is_changed_ends_the_hold(basket: 
     await ended_as(basket, "withdrawn")
 
 
-@pytest.mark.xfail(strict=True, raises=KnownFault, reason="fault 8: a line that RdvPermis is asked about is left out")
 async def test_a_slot_withdrawn_while_its_candidate_is_being_named_ends_the_hold(basket: Basket) -> None:
     (line,) = (await basket.hold("s1")).lines
     basket.rdvpermis.gates["NameCandidate"] = asyncio.Event()
@@ -93,3 +90,23 @@ async def test_a_slot_withdrawn_while_its_candidate_is_being_named_ends_the_hold
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
     await act_on_all(basket)
     await ended_as(basket, "withdrawn")
+
+
+async def test_what_breaks_on_one_event_stops_none_of_the_others(
+    basket: Basket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await basket.hold("s1", school="school-1")
+    await basket.hold("s2", school="school-2")
+    await slot_withdrawn(basket, "s1", "s2")
+
+    async def broken_for_school_1(dependencies: Any, due: Any, decide: Any) -> int:
+        if due[0].school_id == "school-1":
+            raise ValueError
+        return await decide_by_school(dependencies, due, decide)
+
+    monkeypatch.setattr(received_events, "decide_by_school", broken_for_school_1)
+    with pytest.raises(ValueError, match=r"^$"):
+        await act_on_events(basket.dependencies)
+    waiting = await basket.rows("SELECT slot_id FROM received_event")
+    polled = await basket.rows("SELECT slot_id FROM basket_line WHERE next_poll_at <= now()")
+    assert ([row.slot_id for row in waiting], [row.slot_id for row in polled]) == (["s1"], ["s2"])

@@ -85,31 +85,52 @@ async def keep_event(tx: Tx, one: ReceivedEvent) -> None:
     await tx.execute(insert(received_events).values(**vars(one)).on_conflict_do_nothing())
 
 
+_UNDECIDED = sa.and_(ALIVE, lines.c.state != State.BOOKED, sa.or_(lines.c.state != State.HELD, lines.c.changing != ""))
+"""Lines in a basket of which RdvPermis is being asked something."""
+_ABOUT_UNDECIDED = sa.or_(
+    sa.exists().where(_UNDECIDED, lines.c.slot_id == received_events.c.slot_id),
+    *(
+        sa.exists().where(
+            _UNDECIDED,
+            lines.c[who] == received_events.c.candidate_id,
+            lines.c.school_id == received_events.c.school_id,
+            lines.c.category == received_events.c.category,
+        )
+        for who in ("candidate_id", "wanted_candidate_id")
+    ),
+)
+
+
 async def pending_events(tx: Tx) -> list[ReceivedEvent]:
-    """Received events that were not acted on yet, oldest first."""
+    """Received events that can be acted on and were not yet, oldest first.
+
+    Those about a line of which RdvPermis is being asked something wait for the answer, and hold up none of the others.
+    """
     statement = sa.select(*(received_events.c[name] for name in ReceivedEvent.__dataclass_fields__))
-    rows: list[Any] = list(await tx.execute(statement.order_by(received_events.c.id).limit(DUE_AT_ONCE)))
+    ready = statement.where(~_ABOUT_UNDECIDED).order_by(received_events.c.id).limit(DUE_AT_ONCE)
+    rows: list[Any] = list(await tx.execute(ready))
     return [ReceivedEvent(*row) for row in rows]
 
 
 async def forget_event(tx: Tx, event_id: UUID) -> None:
-    """Delete a received event that was acted on; in the transaction of what it caused."""
+    """Delete a received event that was acted on."""
     await tx.execute(sa.delete(received_events).where(received_events.c.id == event_id))
 
 
-async def held_of_candidate(tx: Tx, ended: ReceivedEvent) -> list[Line]:
-    """Held lines that name the candidate of an ended mandate."""
+async def in_basket_of_candidate(tx: Tx, ended: ReceivedEvent) -> list[Line]:
+    """Lines in the school's basket that name the candidate of an ended mandate, or would."""
     mine = (
         lines.c.school_id == ended.school_id,
-        lines.c.candidate_id == ended.candidate_id,
+        sa.or_(lines.c.candidate_id == ended.candidate_id, lines.c.wanted_candidate_id == ended.candidate_id),
         lines.c.category == ended.category,
+        lines.c.state != State.BOOKED,
     )
-    return [line_of(row) for row in await tx.execute(lines_where(*mine, ALIVE, in_state(State.HELD)))]
+    return [line_of(row) for row in await tx.execute(lines_where(*mine, ALIVE))]
 
 
-async def held_on_slot(tx: Tx, slot_id: str) -> Line | None:
-    """The held line on a slot, whoever's it is."""
-    row = (await tx.execute(lines_where(lines.c.slot_id == slot_id, ALIVE, in_state(State.HELD)))).first()
+async def live_on_slot(tx: Tx, slot_id: str) -> Line | None:
+    """The live line on a slot, whoever's it is."""
+    row = (await tx.execute(sa.select(*lines.c).where(lines.c.slot_id == slot_id, ALIVE))).first()
     return line_of(row) if row is not None else None
 
 
@@ -213,14 +234,6 @@ async def make_counters(tx: Tx, school_id: str, keys: Iterable[Key]) -> None:
         for k in sorted(keys)
     ]
     await tx.execute(insert(quota).values(rows).on_conflict_do_nothing())
-
-
-async def booked_on_slot(tx: Tx, slot_id: str) -> Line | None:
-    """The booked line on a slot, whoever's it is."""
-    row = (
-        await tx.execute(sa.select(*lines.c).where(lines.c.slot_id == slot_id, ALIVE, in_state(State.BOOKED)))
-    ).first()
-    return line_of(row) if row is not None else None
 
 
 async def doubt_all(tx: Tx) -> int:
