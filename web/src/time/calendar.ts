@@ -60,6 +60,22 @@ export function parisMidnight(day: string): string {
   return instantIn(`${day}T00:00`, PARIS);
 }
 
+/** The last second of a day on a zone's clock, as RFC 5545 writes an instant: "20261220T225959Z" of "2026-12-20" in Paris. */
+export function untilOf(day: string, timeZone: string): string {
+  const end = new Date(Date.parse(instantIn(`${addDays(day, 1)}T00:00`, timeZone)) - 1000);
+  return `${end.toISOString().slice(0, 19).replace(/[-:]/g, "")}Z`;
+}
+
+/** The day on a zone's clock of an UNTIL, an instant or a day by itself; undefined for what is neither. */
+export function dayOfUntil(until: string, timeZone: string): string | undefined {
+  const [, day, , clock] = /^(\d{8})(T(\d{6})Z?)?$/.exec(until) ?? [];
+  if (day === undefined) return undefined;
+  const written = day.replace(/(....)(..)(..)/, "$1-$2-$3");
+  if (clock === undefined) return isDay(written) ? written : undefined;
+  const at = Date.parse(`${written}T${clock.replace(/(..)(..)(..)/, "$1:$2:$3")}Z`);
+  return Number.isFinite(at) ? dayIn(at, timeZone) : undefined;
+}
+
 /** The instant of a wall clock "2026-12-09T08:32" in a zone, ISO; an hour that a change of clock skips moves on with it. */
 export function instantIn(local: string, timeZone: string): string {
   const wanted = Date.parse(`${local.slice(0, 16)}:00Z`);

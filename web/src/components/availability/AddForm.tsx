@@ -8,8 +8,10 @@ import { type FormEvent, useId, useState } from "react";
 import { addUnavailability } from "../../api/availability.ts";
 import { keys } from "../../api/contract/cache.ts";
 import type { NewUnavailability, Subject } from "../../api/contract/types.ts";
+import { useSession } from "../../api/session.ts";
 import { useAct } from "../../live/act.ts";
 import { toast } from "../../live/toast.ts";
+import { zoneOf } from "../../rules/departments.ts";
 import { weekly } from "../../rules/recurrence.ts";
 import { Notice, ProblemNotice } from "../Notice.tsx";
 
@@ -17,6 +19,7 @@ const BLANK = { start: "", end: "", repeat: "once", until: "" };
 
 export function AddForm({ subject, name }: { subject: Subject; name: string }) {
   const client = useQueryClient();
+  const session = useSession();
   const title = useId();
   const [fields, setFields] = useState(BLANK);
   const [asked, setAsked] = useState(false);
@@ -40,7 +43,9 @@ export function AddForm({ subject, name }: { subject: Subject; name: string }) {
       subject,
       startsAt: fields.start.slice(0, 16),
       endsAt: fields.end.slice(0, 16),
-      ...(fields.repeat === "weekly" ? { rrule: weekly(fields.start, fields.until) } : {}),
+      ...(fields.repeat === "weekly"
+        ? { rrule: weekly(fields.start, fields.until, zoneOf(session.school.department)) }
+        : {}),
     });
   };
   return (

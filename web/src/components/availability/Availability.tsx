@@ -48,7 +48,7 @@ function Row({ one, times, name }: { one: Unavailability; times: number; name: s
   const client = useQueryClient();
   const refresh = () => client.invalidateQueries({ queryKey: keys.unavailabilities });
   const span = spanText(one);
-  const again = recurrenceText(one.rrule);
+  const again = recurrenceText(one.rrule, one.timeZone);
   const back = useMutation({
     mutationFn: () =>
       addUnavailability(
