@@ -230,6 +230,10 @@ async def test_a_code_is_redeemed_once_however_often_the_callback_comes(with_egr
         out = await browser.get("/auth/login")
         back = with_egress.provider.sign_in(out.headers["location"])
         assert (await browser.get(back)).status_code == 302
+        again = await browser.get(back)
+        assert (again.status_code, again.headers["location"]) == (302, "/")
+        assert "set-cookie" not in again.headers
+        browser.cookies.delete(with_egress.cookie)
         assert (await browser.get(back)).status_code == 401
     assert with_egress.provider.calls.count("token") == 1
 

@@ -18,7 +18,6 @@ async def _refusals(world: Any) -> list[str]:
     return [one.action for one in records if one.outcome == OUTCOME_REFUSED]
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-6: the first back takes the other's cookie")
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 async def test_of_two_tabs_that_sign_in_both_succeed(with_egress: Any, order: tuple[int, int]) -> None:
     pages = ("/creneaux", "/panier")
@@ -31,7 +30,6 @@ async def test_of_two_tabs_that_sign_in_both_succeed(with_egress: Any, order: tu
     assert await _refusals(with_egress) == []
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-6: told that the sign-in failed")
 async def test_going_back_to_the_callback_leads_to_the_page(with_egress: Any) -> None:
     async with with_egress.browser(headers=PAGE) as browser:
         out = await browser.get("/auth/login", params={"returnTo": "/panier"})
@@ -46,7 +44,6 @@ async def test_going_back_to_the_callback_leads_to_the_page(with_egress: Any) ->
     assert with_egress.provider.calls.count("token") == 1, "a code is redeemed once"
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="fault tried-6: a refusal that was none is recorded")
 async def test_going_back_to_the_callback_writes_no_refusal(with_egress: Any) -> None:
     async with with_egress.browser(headers=PAGE) as browser:
         out = await browser.get("/auth/login")
@@ -54,6 +51,31 @@ async def test_going_back_to_the_callback_writes_no_refusal(with_egress: Any) ->
         await browser.get(address)
         await browser.get(address)
     assert await _refusals(with_egress) == []
+
+
+async def test_going_back_after_the_sign_in_is_forgotten_leads_home(with_egress: Any) -> None:
+    async with with_egress.browser(headers=PAGE) as browser:
+        out = await browser.get("/auth/login")
+        address = with_egress.provider.sign_in(out.headers["location"])
+        await browser.get(address)
+        with_egress.clock.pass_(minutes=11)
+        del browser.cookies["__Host-resapermis-sign-in"]  # its ten minutes are over
+        again = await browser.get(address)
+        assert (again.status_code, again.headers["location"]) == (302, "/")
+    assert await _refusals(with_egress) == []
+
+
+@pytest.mark.req("S-01")
+async def test_the_callback_of_somebody_else_changes_nothing_for_who_is_signed_in(with_egress: Any) -> None:
+    async with with_egress.browser(headers=PAGE) as attacker:
+        out = await attacker.get("/auth/login")
+    address = with_egress.provider.sign_in(out.headers["location"], "mallory")
+    async with with_egress.browser(headers=PAGE) as victim:
+        await with_egress.sign_in(victim)
+        before = (await victim.get("/auth/session")).json()["user"]
+        assert "set-cookie" not in (await victim.get(address)).headers
+        assert (await victim.get("/auth/session")).json()["user"] == before
+    assert with_egress.provider.calls.count("token") == 1, "her own"
 
 
 async def test_going_back_to_the_callback_without_a_session_is_refused(with_egress: Any) -> None:

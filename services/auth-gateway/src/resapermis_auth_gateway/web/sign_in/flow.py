@@ -19,7 +19,7 @@ from resapermis_auth_gateway.web.security.address import place_of
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret, session_cookie, sign_in_cookie
 from resapermis_auth_gateway.web.sign_in.oidc import Provider, SignedIn, sign_in_failed
-from resapermis_auth_gateway.web.sign_in.return_to import safe_return_to
+from resapermis_auth_gateway.web.sign_in.return_to import HOME, safe_return_to
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions, record
 from resapermis_kit.clock import Clock, new_id
 from resapermis_kit.database.transaction import Tx, transaction
@@ -83,12 +83,10 @@ class SignIn:
             raise
 
     async def _finish(self, request: Request, answer: Answer, place: str) -> Response:
-        before = sign_in_cookie(self.settings.secure)
-        browser = before.read(request.scope)
-        if not browser or not answer.state:
-            raise sign_in_failed("the browser that came back did not leave from here")
-        async with transaction(self.engine) as tx:
-            return_to = await queries.take_attempt(tx, digest(answer.state), digest(browser), self.now())
+        browser = sign_in_cookie(self.settings.secure).read(request.scope)
+        return_to = await self._take_attempt(answer.state, browser)
+        if return_to is None and await self._is_signed_in(request):
+            return RedirectResponse(HOME, status_code=302)  # the browser's way back: nothing is redeemed or ended
         if return_to is None:
             raise sign_in_failed("no sign-in under way for this state and browser")
         await self.provider.check_answer(answer.iss)
@@ -102,8 +100,21 @@ class SignIn:
         await self._open(signed_in, new_cookie=value, old_cookie=cookie.read(request.scope), place=place)
         response = RedirectResponse(return_to, status_code=302)
         cookie.set(response, value)
-        before.clear(response)
+        # The sign-in's own cookie stays its ten minutes: another tab may be under way with it, and each state counts once.
         return response
+
+    async def _take_attempt(self, state: str, browser: str) -> str | None:
+        """Where the person wanted to go, once for a state and the browser that left with it; else None."""
+        if not browser or not state:
+            return None
+        async with transaction(self.engine) as tx:
+            return await queries.take_attempt(tx, digest(state), digest(browser), self.now())
+
+    async def _is_signed_in(self, request: Request) -> bool:
+        """Whether the browser already has a session that acts for a school."""
+        value = session_cookie(self.settings.secure).read(request.scope)
+        session = await self.sessions.find(digest(value), act=True) if value else None
+        return session is not None and session.school_id != ""
 
     async def _open(self, signed_in: SignedIn, *, new_cookie: str, old_cookie: str, place: str) -> None:
         """Write the session without a school, ask RdvPermis which school it is, then let it act for that school."""
