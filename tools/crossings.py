@@ -35,8 +35,8 @@ EDGE = "session"
 """The act whose files every signed-in request crosses: it asks who is signed in."""
 GATEWAY = "services/auth-gateway/"
 HTTP = "RequestResponseCycle.run_asgi"
-PURE = frozenset({"domain", "domain.py", "places", "rules"})
-"""Folders and files; libs/places and libs/rules are two of them."""
+PURE = frozenset({"domain", "domain.py", "persons", "places", "rules"})
+"""Folders and files; of these are libs/persons, libs/places and libs/rules."""
 NO_TRACE = "0" * 32
 CONSUMER = frozenset({"Subscription._wait_for_msgs", run_forever.__qualname__})
 """Coroutines of the tasks that handle events: nats-py's, and the kit's."""

@@ -29,6 +29,7 @@ AT_ONCE = 2
 FIRST_PARTY = (
     "resapermis",
     "resapermis_kit",
+    "resapermis_persons",
     "resapermis_places",
     "resapermis_rules",
     "resapermis_testing",

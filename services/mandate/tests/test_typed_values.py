@@ -1,7 +1,6 @@
 """What a person typed or pasted is one value, however their keyboard or mail program writes it."""
 
 import unicodedata
-from typing import Any
 
 import pytest
 from mandate_service import Service
@@ -29,27 +28,10 @@ ADDRESSES = {
     "two addresses": f"{CLEAN}, lou@mail.example",
     "in brackets": f"<{CLEAN}>",
 }
-CLEANED_OR_REFUSED = {
-    "spaces around",
-    "a no-break space behind",
-    "a domain without a dot",
-    "two addresses",
-    "in brackets",
-}
-
-
-def _fault(reason: str) -> Any:
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
 
 
 @pytest.mark.req("R-01", "N-06")
-@pytest.mark.parametrize(
-    "typed",
-    [
-        pytest.param(one, marks=[] if one in CLEANED_OR_REFUSED else _fault("fault tried-2: kept as it was typed"))
-        for one in ADDRESSES
-    ],
-)
+@pytest.mark.parametrize("typed", ADDRESSES)
 def test_an_address_that_reaches_nobody_is_cleaned_or_refused(typed: str) -> None:
     try:
         found = domain.clean_email(ADDRESSES[typed])
@@ -73,24 +55,16 @@ NAMES = {
     "spaces around": ("  Zoé ", "Zoé"),
     "no-break and double spaces": ("Zoé\u00a0 \u202fLou", "Zoé Lou"),
 }
-IN_ONE_FORM = {"spaces around", "no-break and double spaces"}
 
 
 @pytest.mark.req("R-01")
-@pytest.mark.parametrize(
-    "typed",
-    [
-        pytest.param(one, marks=[] if one in IN_ONE_FORM else _fault("fault tried-7: kept as it was typed"))
-        for one in NAMES
-    ],
-)
+@pytest.mark.parametrize("typed", NAMES)
 def test_a_name_is_written_down_in_one_form(typed: str) -> None:
     written, meant = NAMES[typed]
     assert domain.clean_name(written) == meant
 
 
 @pytest.mark.req("R-01")
-@_fault("fault tried-7: RdvPermis compares what was typed")
 async def test_rdvpermis_is_asked_for_the_name_in_its_one_form(service: Service) -> None:
     await service.mandate(await service.candidate(last_name="N\u2019Guye\u0301"))
     assert service.egress.requests[0].last_name == "N'Guyé"

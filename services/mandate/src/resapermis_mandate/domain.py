@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-LONGEST_NAME, LONGEST_NEPH, LONGEST_EMAIL = 100, 32, 254
+from resapermis_persons.addresses import clean_address
+from resapermis_persons.names import written_name
+
+LONGEST_NAME, LONGEST_NEPH = 100, 32
 USUAL_NEPH = re.compile(r"[0-9]{12}(?:[0-9]{2})?")
-EMAIL = re.compile(r"[^@\s<>\"]+@[^@\s<>\"]+\.[^@\s<>\"]+")
 CATEGORY = re.compile(r"[A-D][12]?E?")
 GEARBOXES = frozenset({"manual", "automatic"})
 PURPOSES = frozenset(
@@ -112,13 +114,13 @@ class Mandate:
 
 
 def clean_name(text: str) -> str:
-    """A name with single spaces and no control characters; ValueError when nothing is left or it is too long."""
-    if any(not letter.isprintable() and not letter.isspace() for letter in text):
-        msg = "has characters that are not printed"
-        raise ValueError(msg)
-    found = " ".join(text.split())
+    """A name in its one written form; ValueError when nothing is left, it is too long or has control characters."""
+    found = written_name(text)
     if not found:
         msg = "is empty"
+        raise ValueError(msg)
+    if not found.isprintable():
+        msg = "has characters that are not printed"
         raise ValueError(msg)
     if len(found) > LONGEST_NAME:
         msg = f"is longer than {LONGEST_NAME} characters"
@@ -127,12 +129,8 @@ def clean_name(text: str) -> str:
 
 
 def clean_email(text: str) -> str:
-    """An address that looks like one, or empty; ValueError otherwise."""
-    found = text.strip()
-    if found and (len(found) > LONGEST_EMAIL or not EMAIL.fullmatch(found)):
-        msg = "is not an e-mail address"
-        raise ValueError(msg)
-    return found
+    """The one address in what was typed, or empty where nothing was; ValueError when no mail can go to it."""
+    return clean_address(text) if text.strip() else ""
 
 
 def neph_unusual(neph: str) -> bool:

@@ -19,9 +19,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from resapermis_notification.mails import ics
 from resapermis_notification.notices import vocabulary
 from resapermis_notification.notices.phrases import slot_words
+from resapermis_persons.addresses import is_address
 
 Addressee = Literal["school", "candidate"]
-_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\\]{1,64}@[^\s@,;:<>()\[\]\"\\]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _templates = Environment(
     loader=PackageLoader("resapermis_notification.mails"),
@@ -159,7 +159,7 @@ def write(
     first_name: str = "",
 ) -> EmailMessage:
     """Write the mail to one address; InvalidAddress when it is none. `locale` "en" puts English first."""
-    if not _ADDRESS.fullmatch(to):
+    if not is_address(to):
         raise InvalidAddress("address")
     english = locale == "en"
     subject = _subject(content, addressee, english=english)

@@ -15,6 +15,8 @@ from resapermis.errors.v1 import errors_pb2
 from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_auth_gateway.web.texts.remedies import remedy_of
 from resapermis_auth_gateway.web.texts.sentences import Language, sentence
+from resapermis_persons.addresses import clean_address
+from resapermis_persons.names import written_line, written_name
 from resapermis_places.table import CODE_PATTERN, PARIS
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$"
@@ -29,7 +31,10 @@ def _no_control(value: str) -> str:
     return value
 
 
-Text = Annotated[str, AfterValidator(_no_control)]
+Text = Annotated[str, AfterValidator(_no_control), AfterValidator(written_line)]
+"""One line as somebody typed it, in its one written form."""
+PersonName = Annotated[Text, AfterValidator(written_name)]
+Email = Annotated[Text, AfterValidator(clean_address)]
 Clock = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", description="08:30, at the centre.")]
 Month = Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$", description="2026-12.")]
 Kind = Literal["CIRCULATION", "PLATEAU"]

@@ -12,7 +12,9 @@ from resapermis_auth_gateway.web.texts.sentences import Language
 from resapermis_auth_gateway.web.wire.base import (
     Body,
     Category,
+    Email,
     Id,
+    PersonName,
     Text,
     View,
     enum_field,
@@ -27,16 +29,16 @@ MandateState = Annotated[str, enum_field(mandate_pb2.MandateState, "MANDATE_STAT
 class NewCandidate(Body):
     """A candidate to register at the school; RdvPermis is not asked."""
 
-    last_name: Annotated[Text, Field(min_length=1, max_length=200)]
-    first_name: Annotated[Text, Field(min_length=1, max_length=200)]
+    last_name: Annotated[PersonName, Field(min_length=1, max_length=200)]
+    first_name: Annotated[PersonName, Field(min_length=1, max_length=200)]
     neph: Annotated[Text, Field(min_length=1, max_length=40, description="NEPH as printed; leading zeros count.")]
-    email: Annotated[Text, Field(min_length=3, max_length=254)] | None = None
+    email: Annotated[Email, Field(min_length=3, max_length=254)] | None = None
 
 
 class CandidateQuery(Body):
     """Whole words of a name, or a NEPH: never in an address."""
 
-    query: Annotated[Text, Field(min_length=1, max_length=200)]
+    query: Annotated[PersonName, Field(min_length=1, max_length=200)]
 
 
 class NewMandate(Body):
