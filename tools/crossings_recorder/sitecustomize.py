@@ -14,7 +14,14 @@ from pathlib import Path
 from types import FrameType
 
 FOLDER = os.environ.get("CROSSINGS_DIR", "")
-OURS = ("/libs/kit/src/", "/libs/persons/src/", "/libs/places/src/", "/libs/rules/src/", "/libs/vault/src/", "/services/")
+OURS = (
+    "/libs/kit/src/",
+    "/libs/persons/src/",
+    "/libs/places/src/",
+    "/libs/rules/src/",
+    "/libs/vault/src/",
+    "/services/",
+)
 _files: dict[str, set[str]] = {}
 
 

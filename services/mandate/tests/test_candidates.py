@@ -85,7 +85,7 @@ async def test_a_field_that_cannot_be_read_is_named(service: Service, field: str
 
 
 @pytest.mark.parametrize(
-    "name", ["O'Brien-Œuvre", "e\u0301", "👩‍🚗", "<img onerror>", "{{7*7}}", "=HYPERLINK()", "null"]
+    "name", ["O'Brien-Œuvre", "q\u0301", "👩‍🚗", "<img onerror>", "{{7*7}}", "=HYPERLINK()", "null"]
 )
 async def test_odd_but_good_names_come_back_as_written(service: Service, name: str) -> None:
     candidate = await service.candidate(last_name=name.replace("\u200d", ""))
