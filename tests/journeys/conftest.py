@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(150))  # the first one starts a whole platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(request: pytest.FixtureRequest) -> Iterator[BackgroundStack]:
     home = Path(tempfile.mkdtemp(prefix="resapermis-journeys-"))
     home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
@@ -66,19 +66,19 @@ def platform(request: pytest.FixtureRequest) -> Iterator[BackgroundStack]:
         shutil.rmtree(home)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(platform: BackgroundStack) -> Stack:
     return platform.stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def state(stack: Stack) -> Iterator[TheState]:
     made = TheState(stack.settings.sandbox_url)
     yield made
     made.web.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def all_schools(stack: Stack, state: TheState) -> Iterator[Schools]:
     made = Schools(stack, state)
     yield made
@@ -95,7 +95,7 @@ def school(all_schools: Schools) -> DrivingSchool:
     return all_schools.new()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mailbox(stack: Stack) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=f"http://localhost:{stack.ports.mail_web}", timeout=20) as box:
         yield box
