@@ -376,12 +376,6 @@ async def test_of_events_that_the_bus_lost_the_poisoned_one_is_set_aside(
     assert [CandidateCreated.FromString(letter).candidate_id for letter in letters] == ["d"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="fault 9: numbers follow the clocks of replicas. What counts is that consumers end right "
-    "(scheduling-rules' test_line_order.py); right numbers are one way to it: if another is taken, this test goes",
-    raises=AssertionError,
-)
 async def test_what_one_replica_publishes_after_another_has_the_later_number(make_engine: MakeEngine) -> None:
     source = await make_engine("kit_sample")
     seconds = {"ahead": 30.0, "right": 0.0}

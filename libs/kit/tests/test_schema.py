@@ -5,7 +5,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database.engine import make_engine as new_engine
-from resapermis_kit.database.schema import create_kit_tables, upgrade_to_promises, upgrade_to_streams
+from resapermis_kit.database.schema import (
+    create_kit_tables,
+    index_sequence,
+    upgrade_to_promises,
+    upgrade_to_sequence,
+    upgrade_to_streams,
+)
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events import numbering
 from resapermis_testing.postgres import Postgres
@@ -41,6 +47,9 @@ async def test_numbers_promises_positions_and_dead_letters_survive_the_new_words
             for statement in OLD:
                 await tx.execute(sa.text(statement))
             await tx.run_sync(upgrade_to_streams)
+            await tx.run_sync(upgrade_to_sequence)
+        async with engine.connect() as connection:
+            await (await connection.execution_options(isolation_level="AUTOCOMMIT")).run_sync(index_sequence)
         assert await rows(engine, "SELECT stream, position FROM inbox ORDER BY 1") == [("events", 41), ("records", 5)]
         assert await rows(engine, "SELECT type, error FROM dead_letter") == [("T", "ValueError")]
         async with transaction(engine) as tx:

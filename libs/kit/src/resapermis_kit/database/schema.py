@@ -45,6 +45,19 @@ _STREAMS = (
     "UPDATE inbox SET stream = 'events' WHERE stream = 'facts'",
     "SET LOCAL statement_timeout = '5s'",
 )
+_SEQUENCE = (
+    "CREATE SEQUENCE IF NOT EXISTS outbox_sequence",
+    # Rows that stand already have 0: among them their ids say the order, as before.
+    "ALTER TABLE outbox ADD COLUMN IF NOT EXISTS sequence bigint NOT NULL DEFAULT 0",
+    "ALTER TABLE outbox ALTER COLUMN sequence SET DEFAULT nextval('outbox_sequence')",
+)
+_SEQUENCE_INDEX = (
+    "SET statement_timeout = 0",
+    "DROP INDEX CONCURRENTLY IF EXISTS outbox_waiting_idx",  # a migration that was cut off leaves half of it
+    "CREATE INDEX CONCURRENTLY IF NOT EXISTS outbox_waiting_idx ON outbox (stream, sequence) WHERE published_at IS NULL",
+    "DROP INDEX CONCURRENTLY IF EXISTS outbox_unpublished_idx",
+    "SET statement_timeout = '5s'",
+)
 
 
 def create_kit_tables(connection: sa.Connection) -> None:
@@ -63,6 +76,19 @@ def upgrade_to_streams(connection: sa.Connection) -> None:
     Waiting rows, numbers given and promised, inbox positions and dead letters stay as they are.
     """
     _execute(connection, _STREAMS)
+
+
+def upgrade_to_sequence(connection: sa.Connection) -> None:
+    """After release 0.2.0: rows of the outbox are numbered in the order in which they were written, by a sequence.
+
+    Replicas of 0.2.0 go on writing and publishing. Its index is the work of `index_sequence`, afterwards.
+    """
+    _execute(connection, _SEQUENCE)
+
+
+def index_sequence(connection: sa.Connection) -> None:
+    """Outside of a transaction (Alembic's `autocommit_block`), for seven days of rows are read meanwhile."""
+    _execute(connection, _SEQUENCE_INDEX)
 
 
 def _execute(connection: sa.Connection, statements: tuple[str, ...]) -> None:

@@ -45,10 +45,10 @@ class NumberedRow:
 
 _NUMBER = sa.text(
     "WITH waiting AS MATERIALIZED (SELECT oldest.* FROM unnest(CAST(:streams AS text[])) AS stream (name) CROSS JOIN LATERAL "
-    "(SELECT id, outbox.stream, number FROM outbox WHERE outbox.stream = stream.name AND published_at IS NULL "
-    "ORDER BY id LIMIT :batch) AS oldest), "
+    "(SELECT id, outbox.stream, number, sequence FROM outbox WHERE outbox.stream = stream.name AND published_at IS NULL "
+    "ORDER BY sequence, id LIMIT :batch) AS oldest), "
     "promise AS (INSERT INTO outbox_head AS head (stream, last_number, promised) "
-    "SELECT stream, 0, array_agg(id ORDER BY id) FROM waiting WHERE number IS NULL GROUP BY stream ORDER BY stream "
+    "SELECT stream, 0, array_agg(id ORDER BY sequence, id) FROM waiting WHERE number IS NULL GROUP BY stream ORDER BY stream "
     "ON CONFLICT (stream) DO UPDATE SET promised = CASE WHEN head.promised = '{}' THEN excluded.promised ELSE head.promised END "
     "RETURNING stream, last_number, promised), "
     "due AS (SELECT place.id, last_number + place.place AS number, last_number AS after FROM promise "
@@ -78,7 +78,7 @@ _KEEP = sa.text(
 
 
 async def number_unpublished(tx: Tx) -> list[NumberedRow]:
-    """Promise waiting rows their numbers (oldest first, no gaps per stream) and return what is to be published now.
+    """Promise waiting rows their numbers (in the order of writing, no gaps per stream) and return what is to be published now.
 
     Only the relay that holds the service's advisory lock may call this. The promise must have been committed before
     anything is published: a number that a consumer has seen never becomes another row's.

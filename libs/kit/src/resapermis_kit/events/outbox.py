@@ -1,7 +1,7 @@
 """Events and audit records leave with the commit that made them true.
 
 `add` writes rows in the caller's transaction. One relay a service promises them numbers without gaps per stream, publishes
-them oldest first, and after JetStream's acknowledgement writes number and time of publishing into them, at once. Rows stay
+them in the order of writing, and after JetStream's acknowledgement writes number and time of publishing into them, at once. Rows stay
 seven days, so that a consumer that sees a gap can have it repeated (`EventsService.Replay`), whatever the bus lost.
 """
 
@@ -35,10 +35,15 @@ outbox = sa.Table(
     sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("number", sa.BigInteger),
     sa.Column("published_at", sa.DateTime(timezone=True)),
+    sa.Column("sequence", sa.BigInteger, nullable=False, server_default=sa.text("nextval('outbox_sequence')")),
     postgresql_with={"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "10000"},
 )
-"""What waits lies behind what has just been published: vacuum clears that away by their number, however much is kept."""
-sa.Index("outbox_unpublished_idx", outbox.c.stream, outbox.c.id, postgresql_where=outbox.c.published_at.is_(None))
+"""What waits lies behind what has just been published: vacuum clears that away by their number, however much is kept.
+
+`sequence` is the order of writing, which the database gives: who has seen another's commit writes behind it, whatever the
+clocks of two replicas say. Ids begin with such a clock.
+"""
+sa.Index("outbox_waiting_idx", outbox.c.stream, outbox.c.sequence, postgresql_where=outbox.c.published_at.is_(None))
 sa.Index(
     "outbox_one_number_idx",
     outbox.c.stream,

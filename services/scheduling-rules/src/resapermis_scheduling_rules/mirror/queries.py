@@ -355,18 +355,19 @@ class SlotMark:
 
 _MARK = sa.text(
     "UPDATE slot SET status = new.status, school_id = new.holder, held_until = new.until, "
-    "seen_at = greatest(slot.seen_at, new.at) "
+    "seen_at = greatest(slot.seen_at, new.at), marked_at = greatest(slot.seen_at, new.at) "
     "FROM unnest(CAST(:ids AS text[]), CAST(:statuses AS text[]), CAST(:holders AS text[]), "
     "CAST(:untils AS timestamptz[]), CAST(:ats AS timestamptz[])) AS new (id, status, holder, until, at) "
     "WHERE slot.id = new.id AND slot.withdrawn_at IS NULL AND (slot.seen_at <= new.at "
-    "OR (slot.status = 'TAKEN' AND slot.school_id IS NULL AND new.holder IS NOT NULL))"
+    "OR slot.seen_at = slot.marked_at OR (slot.status = 'TAKEN' AND slot.school_id IS NULL AND new.holder IS NOT NULL))"
 )
 
 
 async def mark_slots(tx: Tx, marks: Iterable[SlotMark]) -> None:
-    """Write what our own events state of slots (one mark each), unless something newer is known.
+    """Write what our own events state of slots (one mark each), unless a poll knows something newer.
 
-    A newer poll that only saw "reserved" is no contradiction: it is then known by whom.
+    Events come in the order of what happened: where an event was the last to change a slot, the next one does whatever
+    its time says. A newer poll that only saw "reserved" is no contradiction: it is then known by whom.
     """
     ordered = sorted(marks, key=lambda mark: mark.slot_id)
     if ordered:

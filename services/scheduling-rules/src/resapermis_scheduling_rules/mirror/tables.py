@@ -48,6 +48,7 @@ slots = sa.Table(
     sa.Column("withdrawn_at", TIME),
     sa.Column("reappeared_at", TIME),
     sa.Column("loss_published_at", TIME),
+    sa.Column("marked_at", TIME),
     sa.CheckConstraint("status IN ('FREE','TAKEN','WITHDRAWN','OTHER')", name="status"),
     sa.CheckConstraint("starts_at < ends_at", name="hours"),
 )

@@ -131,12 +131,11 @@ _KEEP_LINES = sa.text(
     + ", ".join([f"CAST(:{name} AS timestamptz[])" for name in _LINE_TIMES])
     + ") ON CONFLICT (id) DO UPDATE SET "
     + ", ".join([f"{name} = excluded.{name}" for name in _LINE_FACTS])
-    + " WHERE line.changed_at <= excluded.changed_at"
 )
 
 
 async def keep_lines(tx: Tx, kept: Iterable[CountedLine]) -> None:
-    """Count these lines, each once, and keep whom they occupy: a later event of a line goes before an earlier one."""
+    """Count these lines, each once, and keep whom they occupy: the last event of a line stands, and they come in order."""
     ordered = sorted(kept, key=lambda line: line.id)
     if not ordered:
         return
