@@ -180,7 +180,8 @@ class Web:
 def main(arguments: Sequence[str], run: Call = call, environment: Mapping[str, str] = os.environ) -> int:
     """Run what is asked for; 0 only when all of it passed."""
     environment = {**environment, "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{environment.get('PATH', '')}"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # some containers set it: each process here would compile all modules
+    # Some containers set it: each process here would compile all our modules.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as beside:
         python = Python(arguments, run, environment, Path(folder))
         if arguments:
