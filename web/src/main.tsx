@@ -1,4 +1,3 @@
-import { newQueryClient } from "./api/contract/cache.ts";
 import "./trusted-types.ts";
 import { i18n } from "@lingui/core";
 import { I18nProvider } from "@lingui/react";
@@ -8,7 +7,8 @@ import { RouterProvider } from "@tanstack/react-router";
 import { setNonce } from "get-nonce";
 import { StrictMode, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
-import { whenSignedOut } from "./api/contract/client.ts";
+import { keys, newQueryClient } from "./api/contract/cache.ts";
+import { whenSignedInAgain, whenSignedOut } from "./api/contract/client.ts";
 import { signedOut } from "./live/feed.ts";
 import { setLanguage, storedLocale } from "./locales/language.ts";
 import { newRouter } from "./routes.tsx";
@@ -25,6 +25,10 @@ document.documentElement.setAttribute("data-mantine-color-scheme", dark.matches 
 const client = newQueryClient();
 const router = newRouter(client);
 whenSignedOut(() => signedOut.set(true));
+whenSignedInAgain(() => {
+  signedOut.set(false);
+  client.invalidateQueries({ queryKey: keys.session }, { cancelRefetch: false });
+});
 
 function subscribeLocale(listener: () => void): () => void {
   return i18n.on("change", listener);

@@ -1,24 +1,28 @@
 /** Who is signed in, and for which school. */
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { keys } from "./contract/cache.ts";
-import { ask, ours, rest, setCsrfToken } from "./contract/client.ts";
+import { adopt, ask, forgetSession, lost, ours, rest } from "./contract/client.ts";
 import { Problem } from "./contract/problem.ts";
 import type * as api from "./contract/types.ts";
 
 export const session = () => ask(() => rest.GET("/auth/session"), true);
 
-export const signOut = () => ask(() => rest.POST("/auth/logout", { params: { header: ours() } }), true);
+/** Ends the session; whoever signs in next may be somebody else. */
+export const signOut = () =>
+  ask(() => rest.POST("/auth/logout", { params: { header: ours() } }), true).finally(forgetSession);
 
 export const sessionQuery = queryOptions({
   queryKey: keys.session,
-  queryFn: async (): Promise<api.Session | null> => {
+  queryFn: async ({ client, queryKey }): Promise<api.Session | null> => {
+    // A page that is drawn keeps its session when that is gone or somebody else's: work stays on screen, sign-in is asked.
+    const before = client.getQueryData<api.Session | null>(queryKey);
     try {
       const found = await session();
-      setCsrfToken(found.csrfToken);
-      return found;
+      return adopt(found) ? found : (before ?? null);
     } catch (error) {
-      if (error instanceof Problem && error.status === 401) return null;
-      throw error;
+      if (!(error instanceof Problem && error.status === 401)) throw error;
+      if (before) lost();
+      return before ?? null;
     }
   },
   staleTime: Number.POSITIVE_INFINITY,

@@ -11,6 +11,9 @@ import { store, useStore } from "./store.ts";
 
 const STREAM = "/api/v1/notifications/stream";
 const NAME = "resapermis-feed";
+/** Between tabs: one has opened with a session, perhaps a new one; one was signed out by hand, and so is the browser. */
+const SIGNED_IN = "signed-in";
+const LEFT = "left";
 /** Without a tick for this long, what is shown may be old (rule 7). */
 export const STALE_AFTER = 25_000;
 
@@ -62,6 +65,13 @@ function handle(event: FeedEvent, client: QueryClient): void {
     case "signed-out":
       signedOut.set(true);
       return;
+    case SIGNED_IN:
+      client.refetchQueries({ queryKey: keys.session });
+      return;
+    case LEFT:
+      sessionStorage.clear();
+      window.location.assign("/");
+      return;
     default:
       if (event.event === "notification") announce(textOf(event.data));
       for (const queryKey of touched(event)) client.invalidateQueries({ queryKey });
@@ -74,10 +84,20 @@ function textOf(data: string): string {
   return text?.[document.documentElement.lang] ?? "";
 }
 
+let others: BroadcastChannel | undefined;
+
+/** Forgets what this browser's tabs keep, once signed out by hand. */
+export function leaveEverywhere(): void {
+  sessionStorage.clear();
+  others?.postMessage({ event: LEFT, data: "" } satisfies FeedEvent);
+}
+
 /** Starts following; the answer stops. */
 export function startFeed(client: QueryClient): () => void {
   const leaving = new AbortController();
   const channel = new BroadcastChannel(NAME);
+  others = channel;
+  channel.postMessage({ event: SIGNED_IN, data: "" } satisfies FeedEvent);
   pulse.set({ at: performance.now(), server: undefined });
   channel.onmessage = ({ data }: MessageEvent<FeedEvent>) => handle(data, client);
   const lead = () =>

@@ -34,7 +34,7 @@ export function handlers(world: World) {
     http.get("*/auth/session", ({ request }) =>
       world.signedIn || request.headers.get("cookie")?.includes("mock-session=1")
         ? HttpResponse.json({
-            user: { id: "u-1", displayName: "Camille Roux" },
+            user: { id: world.userId, displayName: "Camille Roux" },
             school: { id: "s-1", name: world.school.name, department: world.school.department ?? "94" },
             roles: world.roles,
             csrfToken: "t",

@@ -185,6 +185,7 @@ export function makeLine(id: string, slot: Slot, over: Partial<Line> = {}): Line
 
 export interface World {
   signedIn: boolean;
+  userId: string;
   roles: string[];
   slots: Slot[];
   candidates: Candidate[];
@@ -432,6 +433,7 @@ export function makeWorld(): World {
   return {
     ...makeSchool(),
     signedIn: true,
+    userId: "u-1",
     roles: ["school_admin", "school_manager"],
     slots,
     candidates,

@@ -10,6 +10,7 @@ import { keys } from "../../api/contract/cache.ts";
 import type { NewUnavailability, Subject } from "../../api/contract/types.ts";
 import { useSession } from "../../api/session.ts";
 import { useAct } from "../../live/act.ts";
+import { useDraft } from "../../live/draft.ts";
 import { toast } from "../../live/toast.ts";
 import { zoneOf } from "../../rules/departments.ts";
 import { weekly } from "../../rules/recurrence.ts";
@@ -21,7 +22,7 @@ export function AddForm({ subject, name }: { subject: Subject; name: string }) {
   const client = useQueryClient();
   const session = useSession();
   const title = useId();
-  const [fields, setFields] = useState(BLANK);
+  const [fields, setFields] = useDraft(`unavailability/${subject.kind}/${subject.id ?? ""}`, BLANK);
   const [asked, setAsked] = useState(false);
   const [met, setMet] = useState(0);
   const add = useAct((body: NewUnavailability, key: string) => addUnavailability(body, key), {

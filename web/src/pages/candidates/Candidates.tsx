@@ -8,14 +8,17 @@ import { Link } from "@tanstack/react-router";
 import { useDeferredValue, useState } from "react";
 import { candidateSearchQuery, candidatesQuery } from "../../api/candidates.ts";
 import type { Candidate } from "../../api/contract/types.ts";
+import { useSession } from "../../api/session.ts";
 import { fullName } from "../../components/candidates/CandidatePicker.tsx";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { MandateStatus } from "../../components/StatusMark.tsx";
-import { NewCandidateForm } from "./NewCandidateForm.tsx";
+import { isDrafted } from "../../live/draft.ts";
+import { NEW_CANDIDATE, NewCandidateForm } from "./NewCandidateForm.tsx";
 
 export function Candidates() {
-  const [adding, setAdding] = useState(false);
+  const { user } = useSession();
+  const [adding, setAdding] = useState(() => isDrafted(user.id, NEW_CANDIDATE));
   const [typed, setTyped] = useState("");
   const wanted = useDeferredValue(typed.trim());
   const searching = wanted.length >= 2;

@@ -13,6 +13,7 @@ import { keys } from "../../api/contract/cache.ts";
 import { Problem } from "../../api/contract/problem.ts";
 import { ProblemNotice } from "../../components/Notice.tsx";
 import { useAct } from "../../live/act.ts";
+import { useDraft } from "../../live/draft.ts";
 import { toast } from "../../live/toast.ts";
 import { CATEGORIES } from "../../rules/departments.ts";
 import { nephLooksOdd, normaliseNeph } from "../../rules/neph.ts";
@@ -26,12 +27,15 @@ interface Fields {
   gearbox: "manual" | "automatic";
 }
 
+/** The form's name among drafts. */
+export const NEW_CANDIDATE = "candidate";
+
 const BLANK: Fields = { lastName: "", firstName: "", neph: "", email: "", category: "B", gearbox: "manual" };
 
 export function NewCandidateForm({ onDone }: { onDone: () => void }) {
   const client = useQueryClient();
   const navigate = useNavigate();
-  const [fields, setFields] = useState(BLANK);
+  const [fields, setFields, forget] = useDraft(NEW_CANDIDATE, BLANK);
   const [asked, setAsked] = useState(false);
   const refresh = () => client.invalidateQueries({ queryKey: keys.candidates });
   const ask = useAct((body: Parameters<typeof requestMandate>[0], key: string) => requestMandate(body, key), {
@@ -49,7 +53,8 @@ export function NewCandidateForm({ onDone }: { onDone: () => void }) {
         key,
       ),
     {
-      onSuccess: (candidate, { category, gearbox }) =>
+      onSuccess: (candidate, { category, gearbox }) => {
+        forget();
         ask.mutate(
           { candidateId: candidate.id, category, gearbox },
           {
@@ -59,7 +64,8 @@ export function NewCandidateForm({ onDone }: { onDone: () => void }) {
               void navigate({ to: "/candidats/$id", params: { id: candidate.id }, search: {} });
             },
           },
-        ),
+        );
+      },
       onSettled: refresh,
     },
   );
@@ -154,7 +160,13 @@ export function NewCandidateForm({ onDone }: { onDone: () => void }) {
         </ProblemNotice>
       ) : null}
       <div className="rp-row rp-row--end">
-        <Button variant="default" onClick={onDone}>
+        <Button
+          variant="default"
+          onClick={() => {
+            forget();
+            onDone();
+          }}
+        >
           {create.data ? t`Fermer` : t`Abandonner`}
         </Button>
         {create.data && ask.error ? null : (

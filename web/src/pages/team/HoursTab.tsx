@@ -9,6 +9,7 @@ import type { Hours, HoursKind, HoursPage, Trainer } from "../../api/contract/ty
 import { declareHours, hoursQuery, trainersQuery } from "../../api/school.ts";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { ProblemNotice } from "../../components/Notice.tsx";
+import { useDraft } from "../../live/draft.ts";
 import { toast } from "../../live/toast.ts";
 import { CATEGORIES, departmentName } from "../../rules/departments.ts";
 import { figure } from "../../rules/figures.ts";
@@ -93,16 +94,23 @@ export function merged(before: readonly Hours[], typed: readonly Hours[]): Hours
   return [...before.filter((one) => !replaced.has(key(one))), ...typed];
 }
 
+/** Hours by trainer, month, licence and kind, "t-1/2026-11/B/theory". */
+type Typed = Readonly<Record<string, number>>;
+
+function numbersOf(_blank: Typed, written: object): Typed {
+  return Object.fromEntries(Object.entries(written).filter(([, hours]) => typeof hours === "number"));
+}
+
 function Declare({ page, trainers }: { page: HoursPage; trainers: readonly Trainer[] }) {
   const client = useQueryClient();
   const today = useToday();
   const months = Array.from({ length: 6 }, (_, back) => addMonths(today.slice(0, 7), -back));
   const [month, setMonth] = useState(months[1] ?? today.slice(0, 7));
   const [category, setCategory] = useState<string>("B");
-  const [typed, setTyped] = useState<ReadonlyMap<string, number>>(new Map());
+  const [typed, setTyped] = useDraft<Typed>("hours", {}, numbersOf);
   const people = trainers.filter((one) => one.categories.includes(category));
   const keyOf = (trainerId: string, kind: HoursKind) => `${trainerId}/${month}/${category}/${kind}`;
-  const changed: Hours[] = [...typed].flatMap(([key, hours]) => {
+  const changed: Hours[] = Object.entries(typed).flatMap(([key, hours]) => {
     const [trainerId = "", of = "", group = "", kind] = key.split("/");
     return [{ trainerId, month: of, category: group, kind: kind as HoursKind, hours }];
   });
@@ -119,7 +127,7 @@ function Declare({ page, trainers }: { page: HoursPage; trainers: readonly Train
     mutationFn: () => declareHours(changed),
     onSuccess: (answer) => {
       client.setQueryData(hoursQuery.queryKey, answer);
-      setTyped(new Map());
+      setTyped({});
       toast(t`Les heures sont déclarées. Les seuils suivent.`);
     },
     onSettled: () => client.invalidateQueries({ queryKey: keys.thresholds }),
@@ -166,7 +174,7 @@ function Declare({ page, trainers }: { page: HoursPage; trainers: readonly Train
                   <th scope="row">{trainer.displayName}</th>
                   {KINDS.map((kind) => {
                     const key = keyOf(trainer.id, kind);
-                    const value = typed.get(key) ?? declared(page.items, trainer.id, month, category, kind) ?? "";
+                    const value = typed[key] ?? declared(page.items, trainer.id, month, category, kind) ?? "";
                     return (
                       <td key={kind} data-label={kindWord(kind)}>
                         <NumberInput
@@ -179,10 +187,8 @@ function Declare({ page, trainers }: { page: HoursPage; trainers: readonly Train
                           suffix=" h"
                           value={value}
                           onChange={(entered) => {
-                            const more = new Map(typed);
-                            if (typeof entered === "number") more.set(key, entered);
-                            else more.delete(key);
-                            setTyped(more);
+                            const { [key]: _before, ...more } = typed;
+                            setTyped(typeof entered === "number" ? { ...more, [key]: entered } : more);
                           }}
                         />
                       </td>

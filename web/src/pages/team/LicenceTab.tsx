@@ -2,12 +2,13 @@
 import { t } from "@lingui/core/macro";
 import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import type { FormEvent } from "react";
 import type { School } from "../../api/contract/types.ts";
 import { schoolQuery, setLicence } from "../../api/school.ts";
 import { Age } from "../../components/Age.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { Notice, ProblemNotice } from "../../components/Notice.tsx";
+import { useDraft } from "../../live/draft.ts";
 import { toast } from "../../live/toast.ts";
 import { departmentName } from "../../rules/departments.ts";
 import { figure } from "../../rules/figures.ts";
@@ -67,10 +68,11 @@ function Facts({ school }: { school: School }) {
 
 function LicenceForm({ school }: { school: School }) {
   const client = useQueryClient();
-  const [day, setDay] = useState(school.licensedUntil ?? "");
+  const [{ day }, write, forget] = useDraft("licence", { day: school.licensedUntil ?? "" });
   const save = useMutation({
     mutationFn: () => setLicence(day || null),
     onSuccess: (answer) => {
+      forget();
       client.setQueryData(schoolQuery.queryKey, answer);
       toast(t`La fin de l'agrément est notée.`);
     },
@@ -86,7 +88,7 @@ function LicenceForm({ school }: { school: School }) {
         label={t`Dernier jour de l'agrément`}
         description={t`Vous êtes averti deux mois avant`}
         value={day}
-        onChange={(event) => setDay(event.currentTarget.value)}
+        onChange={(event) => write({ day: event.currentTarget.value })}
       />
       <Button type="submit" aria-disabled={save.isPending || undefined} data-disabled={save.isPending || undefined}>
         {save.isPending ? t`Demande envoyée…` : t`Enregistrer`}

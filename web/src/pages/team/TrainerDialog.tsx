@@ -7,6 +7,7 @@ import type { Trainer } from "../../api/contract/types.ts";
 import { setTrainer } from "../../api/school.ts";
 import { useSession } from "../../api/session.ts";
 import { ProblemNotice } from "../../components/Notice.tsx";
+import { useDraft } from "../../live/draft.ts";
 import { toast } from "../../live/toast.ts";
 import { DEPARTMENTS } from "../../rules/departments.ts";
 import { Categories } from "./Categories.tsx";
@@ -24,7 +25,7 @@ export function TrainerDialog({
   const today = useToday();
   const client = useQueryClient();
   const known = person.categories !== undefined;
-  const [fields, setFields] = useState({
+  const [fields, setFields, forget] = useDraft(`trainer/${person.id}`, {
     department: person.department ?? session.school.department,
     categories: person.categories ?? ["B"],
     activeFrom: known ? today : (person.activeFrom ?? today),
@@ -32,6 +33,10 @@ export function TrainerDialog({
     authorisedUntil: person.authorisedUntil ?? "",
   });
   const [asked, setAsked] = useState(false);
+  const close = () => {
+    forget();
+    onClose();
+  };
   const save = useMutation({
     mutationFn: () =>
       setTrainer(person.id, {
@@ -41,7 +46,7 @@ export function TrainerDialog({
       }),
     onSuccess: () => {
       toast(t`${person.displayName} est à jour. Les seuils suivent.`);
-      onClose();
+      close();
     },
     onSettled: () =>
       Promise.all([keys.school, keys.thresholds].map((queryKey) => client.invalidateQueries({ queryKey }))),
@@ -55,7 +60,7 @@ export function TrainerDialog({
     save.mutate();
   };
   return (
-    <Modal opened onClose={onClose} title={person.displayName} closeButtonProps={{ "aria-label": t`Fermer` }}>
+    <Modal opened onClose={close} title={person.displayName} closeButtonProps={{ "aria-label": t`Fermer` }}>
       <form className="rp-stack" onSubmit={submit} noValidate>
         <NativeSelect
           label={t`Département`}
@@ -95,7 +100,7 @@ export function TrainerDialog({
         </div>
         {save.error ? <ProblemNotice error={save.error} /> : null}
         <div className="rp-row rp-row--end">
-          <Button variant="default" onClick={onClose}>
+          <Button variant="default" onClick={close}>
             {t`Abandonner`}
           </Button>
           <Button type="submit" aria-disabled={save.isPending || undefined} data-disabled={save.isPending || undefined}>

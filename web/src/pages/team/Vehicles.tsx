@@ -10,6 +10,7 @@ import { Empty, Loaded } from "../../components/Loading.tsx";
 import { ProblemNotice } from "../../components/Notice.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { useAct } from "../../live/act.ts";
+import { useDraft } from "../../live/draft.ts";
 import { toast } from "../../live/toast.ts";
 import { gearboxWord } from "../../rules/school/gearbox.ts";
 import { Categories } from "./Categories.tsx";
@@ -85,18 +86,23 @@ export function Vehicles({ mayEdit }: { mayEdit: boolean }) {
 
 function VehicleDialog({ vehicle, onClose }: { vehicle: Vehicle | "new"; onClose: () => void }) {
   const client = useQueryClient();
-  const [fields, setFields] = useState<VehicleBody>(
+  const [fields, setFields, forget] = useDraft<VehicleBody>(
+    `vehicle/${vehicle === "new" ? "" : vehicle.id}`,
     vehicle === "new"
       ? { label: "", categories: ["B"], gearbox: "manual", retired: false }
       : { label: vehicle.label, categories: vehicle.categories, gearbox: vehicle.gearbox, retired: vehicle.retired },
   );
   const [asked, setAsked] = useState(false);
+  const close = () => {
+    forget();
+    onClose();
+  };
   const save = useAct(
     (body: VehicleBody, key: string) => (vehicle === "new" ? addVehicle(body, key) : setVehicle(vehicle.id, body)),
     {
       onSuccess: ({ label }) => {
         toast(t`${label} est à jour.`);
-        onClose();
+        close();
       },
       onSettled: () => client.invalidateQueries({ queryKey: keys.vehicles }),
     },
@@ -110,7 +116,7 @@ function VehicleDialog({ vehicle, onClose }: { vehicle: Vehicle | "new"; onClose
   return (
     <Modal
       opened
-      onClose={onClose}
+      onClose={close}
       title={vehicle === "new" ? t`Nouveau véhicule` : vehicle.label}
       closeButtonProps={{ "aria-label": t`Fermer` }}
     >
@@ -147,7 +153,7 @@ function VehicleDialog({ vehicle, onClose }: { vehicle: Vehicle | "new"; onClose
         />
         {save.error ? <ProblemNotice error={save.error} /> : null}
         <div className="rp-row rp-row--end">
-          <Button variant="default" onClick={onClose}>
+          <Button variant="default" onClick={close}>
             {t`Abandonner`}
           </Button>
           <Button type="submit" aria-disabled={save.isPending || undefined} data-disabled={save.isPending || undefined}>

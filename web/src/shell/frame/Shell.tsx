@@ -23,7 +23,8 @@ import type { Session } from "../../api/contract/types.ts";
 import { unreadQuery } from "../../api/notices.ts";
 import { signOut } from "../../api/session.ts";
 import { announced } from "../../live/announce.ts";
-import { startFeed } from "../../live/feed.ts";
+import { forgetOthers } from "../../live/draft.ts";
+import { leaveEverywhere, startFeed } from "../../live/feed.ts";
 import { useStore } from "../../live/store.ts";
 import { dropToast, toasts } from "../../live/toast.ts";
 import { Brand } from "../brand/Brand.tsx";
@@ -88,13 +89,15 @@ function useSignOut(): () => void {
   const client = useQueryClient();
   return () => {
     sessionStorage.clear();
-    signOut().then(
-      (answer) => {
-        client.clear();
-        window.location.assign(answer?.redirect ?? "/");
-      },
-      () => window.location.assign("/"),
-    );
+    signOut()
+      .finally(leaveEverywhere)
+      .then(
+        (answer) => {
+          client.clear();
+          window.location.assign(answer?.redirect ?? "/");
+        },
+        () => window.location.assign("/"),
+      );
   };
 }
 
@@ -106,7 +109,10 @@ export function Shell({ session }: { session: Session }) {
   const stale = useStale();
   const leave = useSignOut();
   const announcement = useStore(announced);
-  useEffect(() => startFeed(client), [client]);
+  // A new session's token: the stream of the one before is over.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
+  useEffect(() => startFeed(client), [client, session.csrfToken]);
+  useEffect(() => forgetOthers(session.user.id), [session.user.id]);
   useKeys(() => setHelp(true));
   // A page was reached: the sheet that led there closes. The path is what is watched.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above

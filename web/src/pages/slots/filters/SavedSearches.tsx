@@ -10,6 +10,7 @@ import type { SavedQuestion, SavedSearch } from "../../../api/contract/types.ts"
 import { deleteSavedSearch, saveSearch, searchesQuery } from "../../../api/searches.ts";
 import { ProblemNotice } from "../../../components/Notice.tsx";
 import { useAct } from "../../../live/act.ts";
+import { useDraft } from "../../../live/draft.ts";
 import { toast } from "../../../live/toast.ts";
 import { departmentName } from "../../../rules/departments.ts";
 import { type Filters, questionOf, searchOf } from "../../../rules/search/filters.ts";
@@ -106,10 +107,14 @@ function SearchRow({ search }: { search: SavedSearch }) {
 }
 
 function SaveForm({ filters, onDone }: { filters: Filters; onDone: () => void }) {
-  const [label, setLabel] = useState("");
-  const [alert, setAlert] = useState(true);
+  const [fields, write, forget] = useDraft("saved-search", { label: "", alert: true });
+  const { label, alert } = fields;
   const [asked, setAsked] = useState(false);
   const save = useSave();
+  const close = () => {
+    forget();
+    onDone();
+  };
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setAsked(true);
@@ -119,7 +124,7 @@ function SaveForm({ filters, onDone }: { filters: Filters; onDone: () => void })
       {
         onSuccess: () => {
           toast(t`Recherche gardée.`);
-          onDone();
+          close();
         },
       },
     );
@@ -134,19 +139,19 @@ function SaveForm({ filters, onDone }: { filters: Filters; onDone: () => void })
         maxLength={80}
         autoComplete="off"
         value={label}
-        onChange={(event) => setLabel(event.currentTarget.value)}
+        onChange={(event) => write({ ...fields, label: event.currentTarget.value })}
         error={asked && label.trim() === "" ? t`Écrivez un nom.` : undefined}
         data-autofocus
       />
       <Checkbox
         checked={alert}
-        onChange={(event) => setAlert(event.currentTarget.checked)}
+        onChange={(event) => write({ ...fields, alert: event.currentTarget.checked })}
         label={t`M'avertir quand un créneau y répond`}
         description={t`Un message, rien d'autre : aucun créneau n'est retenu sans vous.`}
       />
       {save.error ? <ProblemNotice error={save.error} /> : null}
       <div className="rp-row rp-row--end">
-        <Button variant="default" onClick={onDone}>
+        <Button variant="default" onClick={close}>
           {t`Abandonner`}
         </Button>
         <Button type="submit" aria-disabled={save.isPending || undefined} data-disabled={save.isPending || undefined}>
