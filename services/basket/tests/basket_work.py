@@ -7,8 +7,11 @@ from basket_peers import Basket, candidate
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
+from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.reconcile.doubts import settle_doubts
-from resapermis_basket.reconcile.received_events import on_mandate_changed, on_slot_withdrawn
+from resapermis_basket.reconcile.expiry import expire_holds, finish_begun_exams, warn_of_expiry
+from resapermis_basket.reconcile.received_events import act_on_events, on_mandate_changed, on_slot_withdrawn
+from resapermis_basket.reconcile.release import give_back
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
@@ -17,6 +20,20 @@ from resapermis_testing.eventually import eventually
 
 KILLED = "the process was killed here"
 LOST = Failure(Code.CODE_UNKNOWN_OUTCOME, "the answer was lost")
+
+
+async def settle_and_give_back(dependencies: Dependencies) -> None:
+    """One round of everything that is done every second."""
+    await act_on_events(dependencies)
+    await settle_doubts(dependencies)
+    await give_back(dependencies)
+    await finish_begun_exams(dependencies)
+
+
+async def expire_and_warn(dependencies: Dependencies) -> None:
+    """One round of what is done several times a second."""
+    await expire_holds(dependencies)
+    await warn_of_expiry(dependencies)
 
 
 async def settled(basket: Basket, **wanted: str) -> None:

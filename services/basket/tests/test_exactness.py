@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from basket_lines import NOW, line
 from basket_peers import Basket, candidate
-from basket_work import mandate_ended
+from basket_work import mandate_ended, settle_and_give_back
 
 import resapermis_basket
 from resapermis.audit.v1.events_pb2 import Outcome, Record
@@ -25,7 +25,6 @@ from resapermis_basket.domain.line import FIRST, NEXT, Group, State
 from resapermis_basket.reconcile.expiry import expire_holds, finish_begun_exams
 from resapermis_basket.reconcile.outside_changes import reconcile_school
 from resapermis_basket.reconcile.received_events import act_on_events
-from resapermis_basket.workers import settle_and_give_back
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 

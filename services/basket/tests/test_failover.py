@@ -10,6 +10,7 @@ from uuid import UUID
 import grpc
 import pytest
 from basket_peers import Basket, LineChanged, Record, candidate
+from basket_work import settle_and_give_back
 from sqlalchemy.ext.asyncio import AsyncEngine
 from two_databases import TwoDatabases, two_databases
 
@@ -17,7 +18,6 @@ from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis_basket import invariants as questions
-from resapermis_basket.workers import settle_and_give_back
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database.engine import make_engine as new_engine
 from resapermis_kit.database.migration import migrate

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from basket_peers import Basket
+from basket_work import expire_and_warn, settle_and_give_back
 from prometheus_client import REGISTRY
 
 from resapermis_basket import invariants as questions
 from resapermis_basket.reconcile.doubts import doubt_everything
-from resapermis_basket.reconcile.expiry import expire_and_warn
-from resapermis_basket.workers import settle_and_give_back
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.process import invariants
 

@@ -36,6 +36,7 @@ from resapermis_basket.domain.line import (
     deltas,
     in_doubt,
     in_lock_order,
+    inseparable,
     key_of,
     move,
     unseen_slot,
@@ -219,3 +220,9 @@ def test_pauses_grow_and_stay_below_a_minute() -> None:
 
 def test_an_unseen_slot_counts_for_nothing_known() -> None:
     assert key_of(unseen_slot("s9", b"")) == BASKET
+
+
+def test_lines_that_change_places_are_kept_together_and_all_others_apart() -> None:
+    one, other, third, fourth = (line(State.BOOKED, f"s{number}") for number in range(4))
+    pair = [replace(one, partner_id=other.id), replace(other, partner_id=one.id)]
+    assert inseparable([pair[0], third, pair[1], fourth]) == [pair, [third], [fourth]]

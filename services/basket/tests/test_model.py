@@ -10,13 +10,14 @@ import inspect
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from basket_peers import Basket, candidate
+from basket_work import expire_and_warn, settle_and_give_back
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -34,8 +35,6 @@ from resapermis_basket.hold.command import HoldCommand
 from resapermis_basket.hold.held_line import name_candidate, release_line
 from resapermis_basket.hold.queue import Admission
 from resapermis_basket.peers import Peers
-from resapermis_basket.reconcile.expiry import expire_and_warn
-from resapermis_basket.workers import settle_and_give_back
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.process import invariants
@@ -283,8 +282,10 @@ class Model(RuleBasedStateMachine):
         self.do(
             self._run("UPDATE basket_line SET expires_at = now() WHERE slot_id = :slot AND state = 'held'", slot=slot)
         )
-        with suppress(Killed):
+        try:
             self.do(expire_and_warn(self._dependencies(Fate(dies))))
+        except* Killed:
+            pass
         self.do(expire_and_warn(self._dependencies(Fate(LIVES))))
         del self.slots[slot]
         self.do(self._reconcile())

@@ -5,11 +5,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from basket_peers import Basket
+from basket_work import expire_and_warn, settle_and_give_back
 
 from resapermis_basket.hold import queries, taken_slots
-from resapermis_basket.reconcile.expiry import expire_and_warn
-from resapermis_basket.reconcile.queries import due_to_be_done, due_to_expire, due_to_give_back, due_to_poll
-from resapermis_basket.workers import settle_and_give_back
+from resapermis_basket.reconcile.queries import LeftOut, due_to_be_done, due_to_expire, due_to_give_back, due_to_poll
 from resapermis_kit.database.engine import autocommit
 from resapermis_kit.database.transaction import transaction
 
@@ -74,12 +73,12 @@ async def test_leader_tasks_search_for_what_is_due_and_not_through_the_past(bask
 
     def note(*executed: Any) -> None:
         if "basket_line" in executed[2]:
-            asked[executed[2]] = ", ".join(f"'{value}'" for value in executed[3])
+            asked[executed[2]] = ", ".join("'{}'" if value == [] else f"'{value}'" for value in executed[3])
 
     sa.event.listen(basket.engine.sync_engine, "before_cursor_execute", note)
     async with transaction(basket.engine) as tx:
         for due in (due_to_expire, due_to_be_done, due_to_poll, due_to_give_back):
-            await due(tx)
+            await due(tx, LeftOut())
     found = {}
     async with transaction(basket.engine) as tx:
         driver: Any = (await tx.get_raw_connection()).driver_connection

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from basket_peers import Basket
@@ -14,13 +15,14 @@ from basket_peers import Basket
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis_basket import __main__ as program
-from resapermis_basket import workers
-from resapermis_basket.dependencies import Dependencies
-from resapermis_basket.reconcile.expiry import expire_and_warn
+from resapermis_basket.domain.line import Line
+from resapermis_basket.reconcile import expiry
+from resapermis_basket.reconcile.queries import LeftOut, due_to_expire
 from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
 from resapermis_basket.tables import metadata
 from resapermis_kit.database.migration import migrate
+from resapermis_kit.database.transaction import Tx
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.process import leader
 from resapermis_kit.process.process import Process
@@ -55,15 +57,17 @@ async def wired(basket: Basket, settings: Settings, make_bus: Any) -> Process:
 async def test_a_hold_expires_unasked_within_a_second(
     basket: Basket, settings_for: Any, make_bus: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Searches follow each other in less than a second, and the first that begins after its end ends it."""
+    """Searches follow each other in less than a second, and the first that begins after its end finds it."""
     assert Settings.model_fields["expire_every_seconds"].default < 0.9
-    searches: list[datetime] = []
+    searches: list[tuple[datetime, bool]] = []
 
-    async def noted(dependencies: Dependencies) -> None:
-        searches.extend(row.began for row in await basket.rows("SELECT now() AS began"))
-        await expire_and_warn(dependencies)
+    async def noted(tx: Tx, left_out: LeftOut) -> list[Line]:
+        began = (await tx.execute(sa.select(sa.func.now()))).scalar_one()
+        due = await due_to_expire(tx, left_out)
+        searches.append((began, bool(due)))
+        return due
 
-    monkeypatch.setattr(workers, "expire_and_warn", noted)
+    monkeypatch.setattr(expiry, "due_to_expire", noted)
     settings = settings_for(Settings, "basket", grace_seconds=0.05, expire_every_seconds=0.05, settle_every_seconds=0.1)
     process = await wired(basket, settings, make_bus)
     basket.rdvpermis.lasts = timedelta(milliseconds=100)
@@ -74,8 +78,8 @@ async def test_a_hold_expires_unasked_within_a_second(
             return await basket.states() == {"s1": "expired"} and not basket.rdvpermis.owner
 
         await eventually(expired_and_given_back, seconds=15)
-    (row,) = await basket.rows("SELECT expires_at, ended_at FROM basket_line")
-    assert len([began for began in searches if row.expires_at < began < row.ended_at]) <= 1
+    (row,) = await basket.rows("SELECT expires_at FROM basket_line")
+    assert next(found for began, found in searches if began > row.expires_at)
 
 
 async def test_while_postgresql_is_away_nothing_is_asked_and_all_comes_back(basket: Basket, postgres: Postgres) -> None:

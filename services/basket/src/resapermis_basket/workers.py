@@ -1,6 +1,5 @@
 """What basket does unasked: leader tasks, and the events it consumes."""
 
-import asyncio
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,11 +12,11 @@ from resapermis_basket.compliance.check import check_nightly
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.hold.queue import Admission
 from resapermis_basket.opening.preparation import drop_unused
-from resapermis_basket.reconcile.doubts import doubt_everything, settle_doubts
-from resapermis_basket.reconcile.expiry import expire_and_warn, finish_begun_exams
+from resapermis_basket.reconcile.doubts import doubt_everything, doubts
+from resapermis_basket.reconcile.expiry import begun_exams, expiring_holds, warn_of_expiry
 from resapermis_basket.reconcile.outside_changes import Reconciliation
 from resapermis_basket.reconcile.received_events import act_on_events, on_mandate_changed, on_slot_withdrawn
-from resapermis_basket.reconcile.release import give_back
+from resapermis_basket.reconcile.release import releases
 from resapermis_kit.process import invariants as kit_invariants
 from resapermis_kit.process.process import Process
 
@@ -28,8 +27,15 @@ def add_workers(process: Process, dependencies: Dependencies, admission: Admissi
     """Have `process` run them: each task in one replica at a time, each event once."""
     settings = dependencies.settings
     reconciliation = Reconciliation(dependencies, admission.idle)
-    process.every(settings.expire_every_seconds, "expire", partial(expire_and_warn, dependencies))
-    process.every(settings.settle_every_seconds, "settle", partial(settle_and_give_back, dependencies))
+    # Each by itself, so that what waits for RdvPermis, or for a lock, holds up none of the others.
+    process.leader_tasks += [
+        partial(expiring_holds(dependencies).run, settings.expire_every_seconds),
+        partial(doubts(dependencies).run, settings.settle_every_seconds),
+        partial(releases(dependencies).run, settings.settle_every_seconds),
+        partial(begun_exams(dependencies).run, settings.settle_every_seconds),
+    ]
+    process.every(settings.expire_every_seconds, "warn", partial(warn_of_expiry, dependencies))
+    process.every(settings.settle_every_seconds, "received events", partial(act_on_events, dependencies))
     process.every(settings.reconcile_round_seconds, "reconcile", reconciliation.round)
     process.every(settings.results_round_seconds, "results", partial(poll_results, dependencies))
     process.every(settings.compliance_round_seconds, "compliance", partial(check_nightly, dependencies))
@@ -39,19 +45,6 @@ def add_workers(process: Process, dependencies: Dependencies, admission: Admissi
     process.after_restore.append(partial(doubt_everything, dependencies))
     process.consume("scheduling-rules", {SlotWithdrawn: on_slot_withdrawn})
     process.consume("mandate", {MandateChanged: on_mandate_changed})
-
-
-async def settle_and_give_back(dependencies: Dependencies) -> None:
-    """One round of everything that may wait for RdvPermis or is in no hurry; none holds up another."""
-    works = (_act_and_settle(dependencies), give_back(dependencies), finish_begun_exams(dependencies))
-    for problem in await asyncio.gather(*works, return_exceptions=True):
-        if isinstance(problem, BaseException):
-            raise problem
-
-
-async def _act_and_settle(dependencies: Dependencies) -> None:
-    await act_on_events(dependencies)
-    await settle_doubts(dependencies)
 
 
 async def check_all_lines(engine: AsyncEngine) -> None:

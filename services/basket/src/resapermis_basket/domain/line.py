@@ -330,3 +330,11 @@ def by_school(lines: Iterable[Line]) -> dict[str, list[Line]]:
     for line in lines:
         found.setdefault(line.school_id, []).append(line)
     return dict(sorted(found.items()))
+
+
+def inseparable(lines: Iterable[Line]) -> list[list[Line]]:
+    """Lines apart, but those that change places with each other together: neither can be written alone."""
+    found: dict[frozenset[UUID], list[Line]] = {}
+    for line in lines:
+        found.setdefault(frozenset({line.id, line.partner_id or line.id}), []).append(line)
+    return list(found.values())

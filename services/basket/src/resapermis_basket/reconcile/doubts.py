@@ -3,7 +3,6 @@
 Rounds may overlap with acts of people: versions and the school's lock decide who was first.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,33 +22,39 @@ from resapermis_basket.domain.doubt import (
     pause_seconds,
     settle,
 )
-from resapermis_basket.domain.line import Line, by_school
+from resapermis_basket.domain.line import Line
 from resapermis_basket.judgement import refusals
 from resapermis_basket.line.queries import find_line
 from resapermis_basket.peers import on_behalf
 from resapermis_basket.reconcile.decision import decide_lines
-from resapermis_basket.reconcile.queries import doubt_all, due_to_poll
-from resapermis_kit.database.transaction import transaction
+from resapermis_basket.reconcile.queries import LeftOut, count_due_to_poll, doubt_all, due_to_poll
+from resapermis_basket.reconcile.school_turns import SchoolTurns
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Failure
 
 log = structlog.get_logger()
-DOUBTFUL = Gauge("resapermis_basket_in_doubt", "Lines due to be polled in the reconciler's last round")
+DOUBTFUL = Gauge("resapermis_basket_in_doubt", "Lines due to be polled when the reconciler last looked")
 SCHOOLS_AT_ONCE = 8
+LINES_A_TURN = 12
+"""As many as a school's basket has; so many days are read in a turn at most."""
+
+
+def doubts(dependencies: Dependencies) -> SchoolTurns:
+    """The task that reads at RdvPermis what became of lines in doubt, a few schools at a time."""
+
+    async def due(tx: Tx, left_out: LeftOut) -> list[Line]:
+        DOUBTFUL.set(await count_due_to_poll(tx))
+        return await due_to_poll(tx, left_out)
+
+    async def settle_school(school_id: str, lines: list[Line]) -> int:
+        return await _settle_school(dependencies, school_id, lines)
+
+    return SchoolTurns(dependencies.engine, "settle", due, settle_school, at_once=SCHOOLS_AT_ONCE, most=LINES_A_TURN)
 
 
 async def settle_doubts(dependencies: Dependencies) -> None:
-    """Read at RdvPermis what became of lines in doubt, a few schools at a time."""
-    async with transaction(dependencies.engine) as tx:
-        due = await due_to_poll(tx)
-    DOUBTFUL.set(len(due))
-    free = asyncio.Semaphore(SCHOOLS_AT_ONCE)
-
-    async def one(school_id: str, lines: list[Line]) -> None:
-        async with free:
-            await _settle_school(dependencies, school_id, lines)
-
-    schools = by_school(due)
-    await asyncio.gather(*(one(school_id, lines) for school_id, lines in schools.items()))
+    """One round of it."""
+    await doubts(dependencies).whole_round()
 
 
 async def doubt_everything(dependencies: Dependencies) -> None:
@@ -58,7 +63,7 @@ async def doubt_everything(dependencies: Dependencies) -> None:
         log.warning("restored.reads_again", holds=await doubt_all(tx))
 
 
-async def _settle_school(dependencies: Dependencies, school_id: str, lines: list[Line]) -> None:
+async def _settle_school(dependencies: Dependencies, school_id: str, lines: list[Line]) -> int:
     def later(line: Line, now: datetime) -> Line:
         pause = pause_seconds(line.polls, dependencies.settings.grace_seconds)
         return replace(line, polls=line.polls + 1, next_poll_at=now + timedelta(seconds=pause))
@@ -67,14 +72,13 @@ async def _settle_school(dependencies: Dependencies, school_id: str, lines: list
         reading = await _read(dependencies, school_id, lines)
     except Failure as failure:
         log.info("settle.waits", school=school_id, code=failure.name, lines=len(lines))
-        await decide_lines(dependencies, school_id, lines, later)
-        return
+        return await decide_lines(dependencies, school_id, lines, later)
 
     def settled(line: Line, now: datetime) -> Line:
         after = settle(line, reading, refusals.answer_lost(), refusals.hold_gone(), now)
         return later(line, now) if after == line else after
 
-    await decide_lines(dependencies, school_id, lines, settled)
+    return await decide_lines(dependencies, school_id, lines, settled)
 
 
 async def _read(dependencies: Dependencies, school_id: str, lines: Sequence[Line]) -> RdvPermisReading:

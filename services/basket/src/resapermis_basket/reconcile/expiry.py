@@ -11,17 +11,18 @@ from resapermis_basket.domain.line import Line, State, give_back_later, move
 from resapermis_basket.domain.result import first_poll
 from resapermis_basket.judgement import refusals
 from resapermis_basket.line.queries import database_now
-from resapermis_basket.reconcile.decision import decide_by_school
-from resapermis_basket.reconcile.queries import due_to_be_done, due_to_expire, take_warnings
+from resapermis_basket.reconcile.decision import decide_lines
+from resapermis_basket.reconcile.queries import DUE_AT_ONCE, due_to_be_done, due_to_expire, take_warnings
+from resapermis_basket.reconcile.school_turns import SchoolTurns
 from resapermis_kit.database.transaction import transaction
 
 LATE = Gauge("resapermis_basket_expiry_late_seconds", "How late the last expired hold was")
+SCHOOLS_AT_ONCE = 4
+"""So many connections of the pool: a school that is locked by an act of its own is waited for beside the others."""
 
 
-async def expire_holds(dependencies: Dependencies) -> int:
-    """End every hold whose time has come, school by school; return how many. Giving back follows by itself."""
-    async with transaction(dependencies.engine) as tx:
-        due = await due_to_expire(tx)
+def expiring_holds(dependencies: Dependencies) -> SchoolTurns:
+    """The task that ends every hold whose time has come. Giving back follows by itself."""
 
     def ended(line: Line, now: datetime) -> Line:
         if line.state is not State.HELD or line.expires_at is None or line.expires_at > now:
@@ -29,7 +30,15 @@ async def expire_holds(dependencies: Dependencies) -> int:
         LATE.set((now - line.expires_at).total_seconds())
         return give_back_later(move(line, State.EXPIRED, now, refusals.hold_expired()), now)
 
-    return await decide_by_school(dependencies, due, ended)
+    async def expire(school_id: str, lines: list[Line]) -> int:
+        return await decide_lines(dependencies, school_id, lines, ended)
+
+    return SchoolTurns(dependencies.engine, "expire", due_to_expire, expire, at_once=SCHOOLS_AT_ONCE, most=DUE_AT_ONCE)
+
+
+async def expire_holds(dependencies: Dependencies) -> int:
+    """One round of it; return how many ended."""
+    return await expiring_holds(dependencies).whole_round()
 
 
 async def warn_of_expiry(dependencies: Dependencies) -> int:
@@ -45,16 +54,8 @@ async def warn_of_expiry(dependencies: Dependencies) -> int:
     return len(soon)
 
 
-async def expire_and_warn(dependencies: Dependencies) -> None:
-    """End the holds whose time has passed, then publish which groups end soon; what raises leaves the rest to the next round."""
-    await expire_holds(dependencies)
-    await warn_of_expiry(dependencies)
-
-
-async def finish_begun_exams(dependencies: Dependencies) -> None:
-    """Booked exams that have begun are done: nothing changes them any more (R-12)."""
-    async with transaction(dependencies.engine) as tx:
-        due = await due_to_be_done(tx)
+def begun_exams(dependencies: Dependencies) -> SchoolTurns:
+    """The task that ends booked lines whose exam has begun: nothing changes them any more (R-12)."""
 
     def done(line: Line, now: datetime) -> Line:
         begun = line.state is State.BOOKED and not line.changing and line.slot.starts_at <= now
@@ -62,4 +63,12 @@ async def finish_begun_exams(dependencies: Dependencies) -> None:
             return line
         return replace(move(line, State.DONE, now), next_poll_at=first_poll(line, dependencies.result_pauses))
 
-    await decide_by_school(dependencies, due, done)
+    async def finish(school_id: str, lines: list[Line]) -> int:
+        return await decide_lines(dependencies, school_id, lines, done)
+
+    return SchoolTurns(dependencies.engine, "finish", due_to_be_done, finish, at_once=SCHOOLS_AT_ONCE, most=DUE_AT_ONCE)
+
+
+async def finish_begun_exams(dependencies: Dependencies) -> None:
+    """One round of it."""
+    await begun_exams(dependencies).whole_round()

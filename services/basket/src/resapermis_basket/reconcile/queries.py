@@ -1,13 +1,13 @@
 """What is due, which events are still to be acted on, and which schools are reconciled when; by the database's clock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from resapermis_basket.domain.line import Changing, Key, Line, State
 from resapermis_basket.line.queries import line_of, lines_where
@@ -17,36 +17,59 @@ from resapermis_kit.database.transaction import Tx
 DUE_AT_ONCE = 200
 
 
-async def due_to_expire(tx: Tx) -> list[Line]:
-    """Held lines whose time has come, longest due first.
+@dataclass(frozen=True)
+class LeftOut:
+    """What a search for due lines leaves out."""
+
+    schools: Collection[str] = ()
+    """Those under way, those that had their turn in this round, those that rest."""
+    lines: Collection[UUID] = ()
+    """Those that rest."""
+
+
+def _due(since: sa.ColumnElement[Any], left_out: LeftOut, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Lines whose time `since` has come, longest due first.
 
     In any other order PostgreSQL may look for the first ones through an index that is in that order: through the past.
     """
-    due = sa.select(*lines.c).where(in_state(State.HELD), lines.c.expires_at <= sa.func.now())
-    return [line_of(row) for row in await tx.execute(due.order_by(lines.c.expires_at).limit(DUE_AT_ONCE))]
+    schools, ids = (
+        sa.literal(list(left_out.schools), ARRAY(sa.Text)),
+        sa.literal(list(left_out.lines), ARRAY(sa.Uuid)),
+    )
+    others = (lines.c.school_id != sa.all_(schools), lines.c.id != sa.all_(ids))
+    return sa.select(*lines.c).where(*conditions, since <= sa.func.now(), *others).order_by(since).limit(DUE_AT_ONCE)
 
 
-async def due_to_poll(tx: Tx) -> list[Line]:
-    """Live lines about which RdvPermis is to be read, longest due first."""
-    due = sa.select(*lines.c).where(ALIVE, lines.c.next_poll_at <= sa.func.now())
-    return [line_of(row) for row in await tx.execute(due.order_by(lines.c.next_poll_at).limit(DUE_AT_ONCE))]
+async def due_to_expire(tx: Tx, left_out: LeftOut) -> list[Line]:
+    """Held lines whose time has come."""
+    return [line_of(row) for row in await tx.execute(_due(lines.c.expires_at, left_out, in_state(State.HELD)))]
 
 
-async def due_to_give_back(tx: Tx) -> list[Line]:
+async def due_to_poll(tx: Tx, left_out: LeftOut) -> list[Line]:
+    """Live lines about which RdvPermis is to be read."""
+    return [line_of(row) for row in await tx.execute(_due(lines.c.next_poll_at, left_out, ALIVE))]
+
+
+async def count_due_to_poll(tx: Tx) -> int:
+    """How many live lines are due to be read at RdvPermis."""
+    due = sa.select(sa.func.count()).where(ALIVE, lines.c.next_poll_at <= sa.func.now())
+    return int((await tx.execute(due)).scalar_one())
+
+
+async def due_to_give_back(tx: Tx, left_out: LeftOut) -> list[Line]:
     """Ended lines that RdvPermis still has in a basket of ours; not where a newer line was found in that very basket."""
     newer = lines.alias()
     same = (newer.c.slot_id == lines.c.slot_id, newer.c.basket_id == lines.c.basket_id, newer.c.ended_at.is_(None))
     # Not EXISTS: that is joined, and the join reads every live line where few are believed to live.
     kept = sa.select(newer.c.id).where(*same).limit(1).scalar_subquery()
-    due = sa.select(*lines.c).where(lines.c.owed, lines.c.next_poll_at <= sa.func.now(), kept.is_(None))
-    return [line_of(row) for row in await tx.execute(due.order_by(lines.c.next_poll_at).limit(DUE_AT_ONCE))]
+    due = _due(lines.c.next_poll_at, left_out, lines.c.owed, kept.is_(None))
+    return [line_of(row) for row in await tx.execute(due)]
 
 
-async def due_to_be_done(tx: Tx) -> list[Line]:
-    """Booked lines whose exam has begun and about which nothing is in doubt; the earliest first, for the same reason."""
-    begun = (in_state(State.BOOKED), lines.c.starts_at <= sa.func.now(), lines.c.changing == Changing.NOTHING)
-    due = sa.select(*lines.c).where(*begun).order_by(lines.c.starts_at)
-    return [line_of(row) for row in await tx.execute(due.limit(DUE_AT_ONCE))]
+async def due_to_be_done(tx: Tx, left_out: LeftOut) -> list[Line]:
+    """Booked lines whose exam has begun and about which nothing is in doubt."""
+    due = _due(lines.c.starts_at, left_out, in_state(State.BOOKED), lines.c.changing == Changing.NOTHING)
+    return [line_of(row) for row in await tx.execute(due)]
 
 
 async def take_warnings(tx: Tx, seconds: int) -> list[tuple[UUID, str, datetime]]:
