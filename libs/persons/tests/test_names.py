@@ -23,6 +23,7 @@ from resapermis_persons.names import written_line, written_name
         ("Mar\u00adtin\u200b", "Martin"),
         ("\ufeffMARTIN", "MARTIN"),
         (" \u200b ", ""),
+        ("\u0645\u06cc\u200c\u0631", "\u0645\u06cc\u200c\u0631"),
     ],
 )
 def test_what_was_typed_is_written_in_one_form(typed: str, meant: str) -> None:

@@ -48,7 +48,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def _candidate(engine: AsyncEngine, school_id: str, *states: State) -> UUID:
     """A candidate of the school, with mandates of category B in these states."""
     candidate_id, now = new_id(), utc_now()
-    sealed = SealedCandidate(candidate_id, school_id, b"k", b"l", b"f", b"n", b"e", candidate_id.bytes, now)
+    sealed = SealedCandidate(candidate_id, school_id, b"k", b"l", b"f", b"n", b"e", candidate_id.bytes, now, 1)
     async with transaction(engine) as tx:
         assert await queries.add_candidate(tx, sealed, [])
         for state in states:

@@ -8,7 +8,6 @@ from mandate_service import Service
 
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis_kit.database.transaction import transaction
-from resapermis_testing.known_fault import KnownFault, known_fault_if
 
 
 async def walked(service: Service, limit: int) -> list[str]:
@@ -61,15 +60,22 @@ async def test_a_name_typed_with_another_apostrophe_or_other_accents_is_found(se
         assert [one.id for one in found.candidates] == [candidate]
 
 
-@pytest.mark.xfail(strict=True, raises=KnownFault, reason="fault tried-7: the twenty-first homonym is unfindable")
 async def test_a_search_that_stops_at_twenty_says_so_and_pages(service: Service) -> None:
     homonyms = {await service.candidate(neph=f"0123456789{n:02}") for n in range(21)}
     request = pb.SearchCandidatesRequest(query="zoe", purpose="find_candidate")
     first = await service.call("SearchCandidates", request)
     assert len(first.candidates) == 20
-    cursor = getattr(first, "next_cursor", "")  # as every list of the contract calls it; this one has none today
-    known_fault_if(not cursor, "twenty of twenty-one, and nothing says so")
-    setattr(request, "cursor", cursor)  # noqa: B010 - the contract has no such field today
+    request.cursor = first.next_cursor
     second = await service.call("SearchCandidates", request)
     assert not second.next_cursor
-    assert {one.id for page in (first, second) for one in page.candidates} == homonyms
+    shown = [one.id for page in (first, second) for one in page.candidates]
+    assert shown == sorted(homonyms, reverse=True)
+    assert sorted(one.candidate_id for one in await service.records("candidate.read")) == sorted(homonyms)
+
+
+@pytest.mark.parametrize("query", ["zoe", "01234567890 0"])
+async def test_a_search_whose_page_is_just_full_has_no_next(service: Service, query: str) -> None:
+    for n in range(20):
+        await service.candidate(neph=f"01234567890{n}")
+    found = await service.call("SearchCandidates", pb.SearchCandidatesRequest(query=query, purpose="find_candidate"))
+    assert (len(found.candidates), found.next_cursor) == (20 if query == "zoe" else 1, "")

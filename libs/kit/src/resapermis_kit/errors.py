@@ -80,9 +80,10 @@ class Failure(Exception):
         retry_at: datetime | None = None,
         rdvpermis_code: str = "",
         error_id: str = "",
+        object_id: str = "",
         cut_off: bool = False,
     ) -> None:
-        """Make a refusal; `violations` are (field path, what is wrong) pairs.
+        """Make a refusal; `violations` are (field path, what is wrong) pairs, `object_id` is what the code says it is of.
 
         `cut_off`: nobody answered it, it stands for a call that the transport ended. It does not travel further.
         """
@@ -94,6 +95,7 @@ class Failure(Exception):
         self.retry_at = retry_at
         self.rdvpermis_code = rdvpermis_code
         self.error_id = error_id
+        self.object_id = object_id
         self.cut_off = cut_off
 
     @property
@@ -115,6 +117,7 @@ class Failure(Exception):
             violations=[pb.Violation(field=field, description=text) for field, text in self.violations],
             rdvpermis_code=self.rdvpermis_code,
             error_id=self.error_id,
+            object_id=self.object_id,
         )
         if self.retry_at is not None:
             refusal.retry_at.FromDatetime(self.retry_at)
@@ -131,6 +134,7 @@ class Failure(Exception):
             retry_at=refusal.retry_at.ToDatetime(UTC) if refusal.HasField("retry_at") else None,
             rdvpermis_code=refusal.rdvpermis_code,
             error_id=refusal.error_id,
+            object_id=refusal.object_id,
         )
 
 

@@ -8,6 +8,8 @@ import unicodedata
 _SIGNS = str.maketrans(
     dict.fromkeys("\u2018\u2019\u02b9\u02bb\u02bc\u02c8\u2032\u00b4`\uff07", "'") | dict.fromkeys("\u2010\u2011", "-")
 )
+_JOINERS = "\u200c\u200d"
+"""Invisible too, but they change how their neighbours are written: a sign of a name, though none that RdvPermis would know."""
 
 
 def written_line(text: str) -> str:
@@ -20,9 +22,9 @@ def written_name(text: str) -> str:
 
     Letters, accents and case stay as they are. May be empty. Idempotent.
     """
-    return written_line(without_invisible(text)).translate(_SIGNS)
+    return written_line(without_invisible(text, keep=_JOINERS)).translate(_SIGNS)
 
 
-def without_invisible(text: str) -> str:
+def without_invisible(text: str, keep: str = "") -> str:
     """Without format characters (category Cf): zero-width spaces, byte-order marks, soft hyphens, direction marks."""
-    return "".join(char for char in text if unicodedata.category(char) != "Cf")
+    return "".join(char for char in text if char in keep or unicodedata.category(char) != "Cf")

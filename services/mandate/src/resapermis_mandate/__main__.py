@@ -4,7 +4,7 @@ import sys
 import time
 
 from resapermis.mandate.v1 import mandate_pb2_grpc
-from resapermis.mandate.v1.events_pb2 import CandidateCreated, MandateChanged
+from resapermis.mandate.v1.events_pb2 import CandidateCreated, CandidateUpdated, MandateChanged
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis_kit.clock import new_id
 from resapermis_kit.process import run_loop
@@ -43,7 +43,7 @@ async def build(process: Process, settings: Settings) -> None:
 async def serve() -> None:
     """Run the service until SIGTERM or SIGINT."""
     settings = Settings()
-    published = [MandateChanged.DESCRIPTOR, CandidateCreated.DESCRIPTOR]
+    published = [one.DESCRIPTOR for one in (MandateChanged, CandidateCreated, CandidateUpdated)]
     await run_loop.serve("mandate", PACKAGE, settings, published, lambda process: build(process, settings))
 
 

@@ -2,6 +2,7 @@
 
 import enum
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -81,6 +82,8 @@ class SealedCandidate:
     email: bytes
     neph_index: bytes
     created_at: datetime
+    version: int
+    """Counts the corrections, from 1."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,24 @@ def clean_name(text: str) -> str:
 def clean_email(text: str) -> str:
     """The one address in what was typed, or empty where nothing was; ValueError when no mail can go to it."""
     return clean_address(text) if text.strip() else ""
+
+
+FIXED_BY: Mapping[str, frozenset[State]] = {
+    "last_name": frozenset({State.ACTIVE}),
+    "first_name": frozenset({State.ACTIVE}),
+    "neph": OPEN,
+}
+"""Which states of a mandate fix which field of its candidate.
+
+Until RdvPermis says yes nobody knows whether a name is right, so it can be corrected; from then on it is the person's. Under its
+NEPH a mandate that is open is read at RdvPermis. The e-mail address is only where we write to, and never fixed.
+"""
+
+
+def fixed_by(fields: Iterable[str], mandates: Iterable[Mandate]) -> tuple[str, Mandate] | None:
+    """The first of `fields` that one of the candidate's mandates fixes, and that mandate; None when all may change."""
+    states = [(one, FIXED_BY.get(one, frozenset())) for one in fields]
+    return next(((field, one) for one in mandates for field, fixing in states if one.state in fixing), None)
 
 
 def neph_unusual(neph: str) -> bool:

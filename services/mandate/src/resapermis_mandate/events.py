@@ -1,7 +1,7 @@
 """What mandate publishes: events for the bus and records for the journal. Ids and words, never a person."""
 
 from resapermis.audit.v1.events_pb2 import Actor, Outcome, Record
-from resapermis.mandate.v1.events_pb2 import CandidateCreated, MandateChanged
+from resapermis.mandate.v1.events_pb2 import CandidateCreated, CandidateUpdated, MandateChanged
 from resapermis_kit.rpc.auth import Principal
 from resapermis_mandate.domain import Mandate, State
 from resapermis_mandate.wire import STATES
@@ -29,6 +29,22 @@ def candidate_created(who: Principal, candidate_id: str) -> tuple[CandidateCreat
         school_id=who.school_id,
         candidate_id=candidate_id,
         outcome=Outcome.OUTCOME_DONE,
+    )
+    return event, record
+
+
+def candidate_updated(who: Principal, candidate_id: str, fields: str) -> tuple[CandidateUpdated, Record]:
+    """The event and the record of a correction: which fields, never a value, neither the old nor the new."""
+    event = CandidateUpdated(candidate_id=candidate_id, school_id=who.school_id)
+    record = Record(
+        actor=person(who),
+        action="candidate.update",
+        object_kind="candidate",
+        object_id=candidate_id,
+        school_id=who.school_id,
+        candidate_id=candidate_id,
+        outcome=Outcome.OUTCOME_DONE,
+        facts={"fields": fields},
     )
     return event, record
 

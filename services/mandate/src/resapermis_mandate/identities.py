@@ -1,7 +1,9 @@
 """Who a candidate is, sealed for the database and opened for an answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from resapermis_mandate.domain import Identity, SealedCandidate, SealedName
@@ -33,8 +35,18 @@ class Identities:
             wrapped_key=wrapped,
             neph_index=self._index.of(NEPH, identity.neph),
             created_at=now,
+            version=1,
             **sealed,
         )
+
+    def corrected(self, candidate: SealedCandidate, values: Mapping[str, str]) -> SealedCandidate:
+        """Seal these fields anew under the person's own key, as the next version; Unreadable once it is destroyed."""
+        if candidate.wrapped_key is None:
+            raise Unreadable
+        key = self._keys.get(str(candidate.id), candidate.wrapped_key)
+        sealed: dict[str, Any] = {name: key.seal(value, _row(candidate.id, name)) for name, value in values.items()}
+        index = self._index.of(NEPH, values[NEPH]) if NEPH in values else candidate.neph_index
+        return replace(candidate, neph_index=index, version=candidate.version + 1, **sealed)
 
     def open(self, candidate: SealedCandidate) -> Identity:
         """Open; Unreadable once the person key is destroyed."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.statement import Row, Statement
@@ -21,13 +22,56 @@ async def add_candidate(tx: Tx, candidate: SealedCandidate, word_indexes: Collec
     statement = insert(candidates).values(**asdict(candidate)).on_conflict_do_nothing().returning(candidates.c.id)
     if (await tx.execute(statement)).scalar() is None:
         return False
+    await _add_words(tx, candidate, word_indexes)
+    return True
+
+
+async def _add_words(tx: Tx, candidate: SealedCandidate, word_indexes: Collection[bytes]) -> None:
     if word_indexes:
         rows = [
             {"school_id": candidate.school_id, "word": word, "candidate_id": candidate.id}
             for word in sorted(set(word_indexes))
         ]
         await tx.execute(insert(words).values(rows))
+
+
+async def correct_candidate(tx: Tx, candidate: SealedCandidate, word_indexes: Collection[bytes] | None) -> bool:
+    """Write a candidate as corrected, and the index words of a name that changed; False when the school has its NEPH already.
+
+    The row is locked (`lock_candidate`); the constraint decides between two that take one NEPH.
+    """
+    values = {name: value for name, value in asdict(candidate).items() if name != "id"}
+    try:
+        async with tx.begin_nested():
+            await tx.execute(sa.update(candidates).where(candidates.c.id == candidate.id).values(**values))
+    except IntegrityError:  # SQLAlchemy's text holds the statement's parameters: it goes no further
+        return False
+    if word_indexes is not None:
+        await tx.execute(sa.delete(words).where(words.c.candidate_id == candidate.id))
+        await _add_words(tx, candidate, word_indexes)
     return True
+
+
+async def lock_candidate(
+    tx: Tx, school_id: str, candidate_id: UUID, *, to_correct: bool = False
+) -> SealedCandidate | None:
+    """The school's candidate, who is not corrected until the transaction ends; `to_correct`: nor a mandate drafted."""
+    statement = (
+        sa.select(candidates)
+        .where(candidates.c.school_id == school_id, candidates.c.id == candidate_id)
+        .with_for_update(read=not to_correct, key_share=not to_correct)
+    )
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else SealedCandidate(**row._mapping)  # noqa: SLF001
+
+
+async def candidate_of_neph(tx: Tx, school_id: str, neph_indexes: Sequence[bytes]) -> UUID | None:
+    """Whose NEPH this is at the school, under every index key in use."""
+    statement = sa.select(candidates.c.id).where(
+        candidates.c.school_id == school_id, candidates.c.neph_index.in_(neph_indexes)
+    )
+    found: UUID | None = (await tx.execute(statement)).scalars().first()
+    return found
 
 
 async def find_candidates(tx: Tx, school_id: str, ids: Collection[UUID]) -> list[SealedCandidate]:
@@ -65,20 +109,36 @@ async def page_candidates(tx: Tx, school_id: str, before: UUID | None, limit: in
 
 
 async def search_candidates(
-    tx: Tx, school_id: str, neph_indexes: Sequence[bytes], word_indexes: Sequence[Sequence[bytes]], limit: int
+    tx: Tx,
+    school_id: str,
+    neph_indexes: Sequence[bytes],
+    word_indexes: Sequence[Sequence[bytes]],
+    before: UUID | None,
+    limit: int,
 ) -> list[SealedCandidate]:
-    """By NEPH, or by all words of a name (each given under every index key in use)."""
-    by_neph = sa.select(candidates.c.id).where(
-        candidates.c.school_id == school_id, candidates.c.neph_index.in_(neph_indexes)
+    """At most `limit` by NEPH, or by all words of a name (each given under every index key in use): older than `before`.
+
+    Newest first; not those erased.
+    """
+    by_neph = await candidate_of_neph(tx, school_id, neph_indexes)
+    if by_neph is not None:
+        return await find_candidates(tx, school_id, [by_neph]) if before is None else []
+    if not word_indexes:
+        return []
+    each = [
+        sa.select(words.c.candidate_id).where(words.c.school_id == school_id, words.c.word.in_(one))
+        for one in word_indexes
+    ]
+    named = (candidates.c.school_id == school_id, candidates.c.wrapped_key.is_not(None))
+    statement = (
+        sa.select(candidates)
+        .where(*named, candidates.c.id.in_(sa.intersect(*each)))
+        .order_by(candidates.c.id.desc())
+        .limit(limit)
     )
-    found = (await tx.execute(by_neph)).scalars().all()
-    if not found and word_indexes:
-        each = [
-            sa.select(words.c.candidate_id).where(words.c.school_id == school_id, words.c.word.in_(one))
-            for one in word_indexes
-        ]
-        found = (await tx.execute(sa.intersect(*each).limit(limit))).scalars().all()
-    return await find_candidates(tx, school_id, found) if found else []
+    if before is not None:
+        statement = statement.where(candidates.c.id < before)
+    return [SealedCandidate(**row._mapping) for row in await tx.execute(statement)]  # noqa: SLF001
 
 
 def _mandate(row: sa.Row[Any] | Row) -> Mandate:

@@ -1,6 +1,7 @@
 """What mandate answers. The school always comes from the signed principal, never from a request."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from resapermis_kit.rpc.auth import Principal, caller
 from resapermis_kit.rpc.batcher import Batcher
 from resapermis_kit.rpc.page import page_limit
 from resapermis_mandate import events, queries
-from resapermis_mandate.domain import PURPOSES, Mandate, SealedCandidate, State, new_draft, next_poll
+from resapermis_mandate.domain import PURPOSES, Mandate, SealedCandidate, State, fixed_by, new_draft, next_poll
 from resapermis_mandate.identities import FIELDS, Identities
 from resapermis_mandate.mandates import Mandates
 from resapermis_mandate.wire import (
@@ -27,6 +28,7 @@ from resapermis_mandate.wire import (
     mandate_answer,
     mandate_message,
     parse_category,
+    parse_correction,
     parse_gearbox,
     parse_id,
     parse_identity,
@@ -58,7 +60,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         )
 
     async def CreateCandidate(self, request: pb.CreateCandidateRequest, context: Any) -> pb.CreateCandidateResponse:
-        """Register a candidate; the same NEPH twice in a school is refused with the field named."""
+        """Register a candidate; a NEPH that the school has already is refused, and the refusal says whose it is."""
         who = caller().school()
         identity = parse_identity(request)
         async with transaction(self._engine) as tx:
@@ -69,12 +71,53 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
                 return pb.CreateCandidateResponse(candidate=candidate_message(kept, self._identities.open(kept), ()))
             sealed = self._identities.seal(self._new_id(), who.school_id, identity, self._now())
             if not await queries.add_candidate(tx, sealed, self._identities.word_indexes(identity)):
-                raise malformed("neph", "your school already has a candidate with this NEPH")
+                raise await self._neph_known(tx, who.school_id, identity.neph)
             await self._box.add(tx, self._now(), *events.candidate_created(who, str(sealed.id)))
             # The stored answer holds the id alone: no name is kept in clear, not even for a twin.
             stored = pb.CreateCandidateResponse(candidate=pb.Candidate(id=str(sealed.id)))
             await idempotency.settle(tx, who.account_id, request, stored)
         return pb.CreateCandidateResponse(candidate=candidate_message(sealed, identity, ()))
+
+    async def UpdateCandidate(self, request: pb.UpdateCandidateRequest, context: Any) -> pb.UpdateCandidateResponse:
+        """Correct the fields that are given; refused while a mandate fixes one of them. Nothing is asked of RdvPermis."""
+        who = caller().school()
+        candidate_id, values = parse_id("candidate_id", request.candidate_id), parse_correction(request)
+        async with transaction(self._engine) as tx:
+            earlier = await idempotency.earlier_answer(tx, who.account_id, request, self._now())
+            sealed = await queries.lock_candidate(tx, who.school_id, candidate_id, to_correct=True)
+            if sealed is None:
+                raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
+            try:
+                identity = self._identities.open(sealed)
+            except Unreadable:
+                raise Failure(Code.CODE_NOT_FOUND, "erased") from None
+            mandates = await queries.mandates_of(tx, who.school_id, [candidate_id])
+            if earlier is None:
+                if request.version not in {0, sealed.version}:
+                    raise Failure(Code.CODE_STALE, "corrected meanwhile; read it again")
+                changed = {field: value for field, value in values.items() if value != getattr(identity, field)}
+                _refuse_fixed(changed, mandates)
+                if changed:
+                    sealed, identity = self._identities.corrected(sealed, changed), replace(identity, **changed)
+                    renamed = not changed.keys().isdisjoint({"last_name", "first_name"})
+                    words = self._identities.word_indexes(identity) if renamed else None
+                    if not await queries.correct_candidate(tx, sealed, words):
+                        raise await self._neph_known(tx, who.school_id, identity.neph)
+                    await self._box.add(
+                        tx, self._now(), *events.candidate_updated(who, str(candidate_id), " ".join(changed))
+                    )
+                stored = pb.UpdateCandidateResponse(candidate=pb.Candidate(id=str(candidate_id)))
+                await idempotency.settle(tx, who.account_id, request, stored)
+        return pb.UpdateCandidateResponse(candidate=candidate_message(sealed, identity, mandates))
+
+    async def _neph_known(self, tx: Tx, school_id: str, neph: str) -> Failure:
+        known = await queries.candidate_of_neph(tx, school_id, self._identities.neph_candidates(neph))
+        return Failure(
+            Code.CODE_NEPH_KNOWN,
+            f"candidate {known} of the school has this NEPH",
+            violations=[("neph", "another candidate of your school has it")],
+            object_id=str(known or ""),
+        )
 
     async def GetCandidate(self, request: pb.GetCandidateRequest, context: Any) -> pb.GetCandidateResponse:
         """One candidate with mandates; recorded as a read before it is answered."""
@@ -95,16 +138,23 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         return pb.ListCandidatesResponse(candidates=opened, next_cursor=cursor)
 
     async def SearchCandidates(self, request: pb.SearchCandidatesRequest, context: Any) -> pb.SearchCandidatesResponse:
-        """By NEPH or by whole words of the name; at most 20."""
+        """By NEPH or by whole words of the name, newest first, 20 a page; the cursor is the last id of the page before."""
+        before = parse_id("cursor", request.cursor) if request.cursor else None
         try:
             nephs = self._identities.neph_candidates(normalise_neph(request.query))
         except ValueError:
             raise malformed("query", "type a NEPH or whole words of the name") from None
         words = self._identities.word_candidates(request.query)[:10]
-        _, opened = await self._read(
-            lambda tx, school: queries.search_candidates(tx, school, nephs, words, MOST_FOUND), request.purpose
-        )
-        return pb.SearchCandidatesResponse(candidates=opened)
+        beyond: Sequence[SealedCandidate] = ()
+
+        async def page(tx: Tx, school: str) -> Sequence[SealedCandidate]:
+            nonlocal beyond  # seen, but neither shown nor recorded as read
+            found = await queries.search_candidates(tx, school, nephs, words, before, MOST_FOUND + 1)
+            beyond = found[MOST_FOUND:]
+            return found[:MOST_FOUND]
+
+        found, opened = await self._read(page, request.purpose)
+        return pb.SearchCandidatesResponse(candidates=opened, next_cursor=str(found[-1].id) if beyond else "")
 
     async def _read(
         self, question: Callable[[Tx, str], Awaitable[Sequence[SealedCandidate]]], purpose: str
@@ -182,8 +232,8 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             earlier = await idempotency.earlier_answer(tx, who.account_id, request, self._now())
             if earlier is not None:
                 return pb.RequestMandateResponse.FromString(earlier)
-            found = await queries.find_candidates(tx, who.school_id, [candidate_id])
-            if not found:
+            sealed = await queries.lock_candidate(tx, who.school_id, candidate_id)
+            if sealed is None:
                 raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
             open_now = await queries.open_mandate(tx, who.school_id, candidate_id, category)
             if open_now is not None:
@@ -194,7 +244,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             if not await queries.add_mandate(tx, draft, next_poll(State.DRAFT, DRAFT_POLLS, self._now())):
                 raise Failure(Code.CODE_IN_PROGRESS, "a mandate for this category is being asked", retry_at=self._now())
             await self._box.add(tx, self._now(), *events.mandate_changed(events.person(who), draft, None))
-        mandate, refusal = await self._mandates.request(events.person(who), draft, self._identities.open(found[0]))
+        mandate, refusal = await self._mandates.request(events.person(who), draft, self._identities.open(sealed))
         response = pb.RequestMandateResponse(mandate=mandate_message(mandate))
         async with transaction(self._engine) as tx:
             if refusal is not None:
@@ -278,6 +328,21 @@ def _asking_school(named: str) -> str:
     if not named:
         raise malformed("school_id", "needed where no person asks")
     return named
+
+
+def _refuse_fixed(fields: Iterable[str], mandates: Sequence[Mandate]) -> None:
+    found = fixed_by(fields, mandates)
+    if found is None:
+        return
+    field, mandate = found
+    if mandate.state == State.DRAFT:
+        raise Failure(Code.CODE_IN_PROGRESS, "RdvPermis is being asked under this NEPH", object_id=str(mandate.id))
+    raise Failure(
+        Code.CODE_CANDIDATE_MANDATED,
+        f"mandate {mandate.id} is {mandate.state}: give it back first",
+        violations=[(field, f"is that of a mandate that is {mandate.state}")],
+        object_id=str(mandate.id),
+    )
 
 
 def _reads(actor: Actor, school_id: str, ids: Sequence[UUID], fields: str, purpose: str) -> list[Record]:

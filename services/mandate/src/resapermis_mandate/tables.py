@@ -19,6 +19,7 @@ candidates = sa.Table(
     sa.Column("email", sa.LargeBinary, nullable=False),
     sa.Column("neph_index", sa.LargeBinary, nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),
     sa.UniqueConstraint("school_id", "neph_index", name="candidate_one_neph_a_school"),
 )
 sa.Index("candidate_school_idx", candidates.c.school_id, candidates.c.id)

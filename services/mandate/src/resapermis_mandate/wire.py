@@ -24,22 +24,33 @@ def parse_id(field: str, text: str) -> UUID:
         raise malformed(field, "not an id") from None
 
 
+def _neph(text: str) -> str:
+    found = normalise_neph(text)
+    if len(found) > domain.LONGEST_NEPH or not found.isprintable():
+        msg = f"at most {domain.LONGEST_NEPH} characters"
+        raise ValueError(msg)
+    return found
+
+
+_CLEAN = {"last_name": domain.clean_name, "first_name": domain.clean_name, "neph": _neph, "email": domain.clean_email}
+
+
+def _cleaned(field: str, text: str) -> str:
+    try:
+        return _CLEAN[field](text)
+    except ValueError as error:
+        raise malformed(field, str(error)) from None
+
+
 def parse_identity(request: pb.CreateCandidateRequest) -> Identity:
     """The candidate's fields; MALFORMED names the first that is wrong, without its value."""
-    found = {}
-    for field, clean in (
-        ("last_name", domain.clean_name),
-        ("first_name", domain.clean_name),
-        ("neph", normalise_neph),
-        ("email", domain.clean_email),
-    ):
-        try:
-            found[field] = clean(getattr(request, field))
-        except ValueError as error:
-            raise malformed(field, str(error)) from None
-    if len(found["neph"]) > domain.LONGEST_NEPH or not found["neph"].isprintable():
-        raise malformed("neph", f"at most {domain.LONGEST_NEPH} characters")
-    return Identity(**found)
+    return Identity(**{field: _cleaned(field, getattr(request, field)) for field in _CLEAN})
+
+
+def parse_correction(request: pb.UpdateCandidateRequest) -> dict[str, str]:
+    """The fields that are given, cleaned; MALFORMED names the first that is wrong, without its value."""
+    given = {descriptor.name: value for descriptor, value in request.ListFields()}
+    return {field: _cleaned(field, given[field]) for field in _CLEAN if field in given}
 
 
 def parse_category(text: str) -> str:
@@ -107,4 +118,5 @@ def candidate_message(sealed: SealedCandidate, identity: Identity, mandates: Ite
         created_at=_at(sealed.created_at),
         mandates=[mandate_message(mandate) for mandate in mandates],
         neph_unusual=domain.neph_unusual(identity.neph),
+        version=sealed.version,
     )

@@ -10,6 +10,8 @@ export class Problem extends Error implements Reason {
   readonly retryAt: string | null;
   readonly rdvpermisCode: string | null;
   readonly errorId: string | null;
+  /** Where to go on: whose NEPH it is (NEPH_KNOWN), which mandate (CANDIDATE_MANDATED). */
+  readonly objectId: string | null;
 
   constructor(status: number, body: Partial<Problem>) {
     super(body.code ?? `HTTP ${status}`);
@@ -24,6 +26,7 @@ export class Problem extends Error implements Reason {
     this.retryAt = body.retryAt ?? null;
     this.rdvpermisCode = body.rdvpermisCode ?? null;
     this.errorId = body.errorId ?? null;
+    this.objectId = body.objectId ?? null;
   }
 
   /** The request never left, or its answer never came: its effect is not known. */

@@ -415,7 +415,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Correct Candidate
+         * @description Correct name, first name and NEPH until a mandate is in force, the e-mail address at any time; recorded.
+         */
+        patch: operations["correct_candidate"];
         trace?: never;
     };
     "/api/v1/candidates/{candidate_id}/standing": {
@@ -449,7 +453,7 @@ export interface paths {
         put?: never;
         /**
          * Search Candidates
-         * @description Find by whole words of a name, or by NEPH.
+         * @description Find by whole words of a name, or by NEPH: newest first, 20 a page.
          */
         post: operations["search_candidates"];
         delete?: never;
@@ -1195,6 +1199,17 @@ export interface components {
             serverTime: string;
         };
         /**
+         * CandidateCorrection
+         * @description What to correct of a candidate: the fields that are given; an `email` of null takes the address away.
+         */
+        CandidateCorrection: {
+            email?: string | null;
+            firstName?: string | null;
+            lastName?: string | null;
+            neph?: string | null;
+            version?: number | null;
+        };
+        /**
          * CandidateNameView
          * @description A candidate as a list shows them; "…3f9a" where the name was not read, or cannot be now.
          */
@@ -1215,11 +1230,16 @@ export interface components {
          * @description Whole words of a name, or a NEPH: never in an address.
          */
         CandidateQuery: {
+            /**
+             * @description `nextCursor` of the page before.
+             * @default
+             */
+            cursor: string;
             query: string;
         };
         /**
          * CandidateView
-         * @description A candidate of the school with all their mandates; `nephUnusual`: not 12 or 14 digits.
+         * @description A candidate of the school with all their mandates; `nephUnusual`: not 12 or 14 digits; `version`: for corrections.
          */
         CandidateView: {
             createdAt: string | null;
@@ -1231,6 +1251,8 @@ export interface components {
             neph: string;
             /** @default false */
             nephUnusual: boolean;
+            /** @default 0 */
+            version: number;
         };
         /**
          * CentrePage
@@ -1718,12 +1740,16 @@ export interface components {
         /**
          * Problem
          * @description Why not, and what to do: the body of every refusal (application/problem+json).
+         *
+         *     `objectId`: where to go on; whose NEPH it is (NEPH_KNOWN), which mandate (CANDIDATE_MANDATED).
          */
         Problem: {
             code: string;
             detail: string;
             /** @default null */
             errorId: string | null;
+            /** @default null */
+            objectId: string | null;
             /** @default null */
             rdvpermisCode: string | null;
             /** @default null */
@@ -3037,6 +3063,46 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CandidateView"];
+                };
+            };
+            /** @description A refusal: why, and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    correct_candidate: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description One for each human act, the same for its repeats: the act is done once. */
+                "Idempotency-Key": string;
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                candidate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CandidateCorrection"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {

@@ -4,6 +4,7 @@ import { t } from "@lingui/core/macro";
 export const ACTIONS = [
   "session.start",
   "candidate.create",
+  "candidate.update",
   "candidate.read",
   "mandate.change",
   "basket.hold",
@@ -22,6 +23,7 @@ export function actionText(action: string): string {
     "session.end": () => t`Déconnexion`,
     "token.refresh": () => t`Accès à RdvPermis renouvelé`,
     "candidate.create": () => t`Candidat inscrit`,
+    "candidate.update": () => t`Candidat corrigé`,
     "candidate.read": () => t`Données d'un candidat lues`,
     "mandate.change": () => t`Mandat changé`,
     "basket.hold": () => t`Créneau demandé`,

@@ -123,6 +123,10 @@ function ours(reason: Reason): string | undefined {
       return t`Panier expiré, créneaux rendus. Vos choix de candidats sont gardés.`;
     case "LINE_UNNAMED":
       return t`Une ligne n'a pas de candidat. Nommez-le, puis validez.`;
+    case "NEPH_KNOWN":
+      return t`Un candidat de votre école a déjà ce NEPH. Voyez sa fiche, ou vérifiez chaque chiffre.`;
+    case "CANDIDATE_MANDATED":
+      return t`Un mandat vaut pour ce nom et ce NEPH. Rendez-le d'abord, puis corrigez et demandez-le de nouveau.`;
     case "ILLEGAL_TRANSITION":
     case "STALE":
       return t`L'état a changé entre-temps. Il vient d'être relu.`;

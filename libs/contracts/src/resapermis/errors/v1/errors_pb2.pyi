@@ -64,6 +64,10 @@ class _CodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Code.ValueType],
     CODE_NO_MANDATE: _Code.ValueType  # 28
     CODE_ALL_OR_NOTHING_FAILED: _Code.ValueType  # 29
     """one of a `all_or_nothing` action was refused, the rest given back"""
+    CODE_NEPH_KNOWN: _Code.ValueType  # 30
+    """the school has a candidate with this NEPH: object_id"""
+    CODE_CANDIDATE_MANDATED: _Code.ValueType  # 31
+    """name and NEPH are those of a mandate: object_id; it is given back before they change"""
     CODE_RDVPERMIS_CANDIDATE_UNKNOWN: _Code.ValueType  # 40
     """RdvPermis' refusals, each with its remedy."""
     CODE_RDVPERMIS_EMAIL: _Code.ValueType  # 41
@@ -138,6 +142,10 @@ CODE_ILLEGAL_TRANSITION: Code.ValueType  # 27
 CODE_NO_MANDATE: Code.ValueType  # 28
 CODE_ALL_OR_NOTHING_FAILED: Code.ValueType  # 29
 """one of a `all_or_nothing` action was refused, the rest given back"""
+CODE_NEPH_KNOWN: Code.ValueType  # 30
+"""the school has a candidate with this NEPH: object_id"""
+CODE_CANDIDATE_MANDATED: Code.ValueType  # 31
+"""name and NEPH are those of a mandate: object_id; it is given back before they change"""
 CODE_RDVPERMIS_CANDIDATE_UNKNOWN: Code.ValueType  # 40
 """RdvPermis' refusals, each with its remedy."""
 CODE_RDVPERMIS_EMAIL: Code.ValueType  # 41
@@ -212,6 +220,7 @@ class Refusal(_message.Message):
     RETRY_AT_FIELD_NUMBER: _builtins.int
     RDVPERMIS_CODE_FIELD_NUMBER: _builtins.int
     ERROR_ID_FIELD_NUMBER: _builtins.int
+    OBJECT_ID_FIELD_NUMBER: _builtins.int
     code: Global___Code.ValueType
     detail: _builtins.str
     """A sentence for people who read logs, without personal data."""
@@ -219,6 +228,8 @@ class Refusal(_message.Message):
     """RdvPermis' own code, verbatim, when the refusal is theirs."""
     error_id: _builtins.str
     """Names an INTERNAL error in the logs."""
+    object_id: _builtins.str
+    """An id of ours at which the reader can go on, where the code says of what."""
     @_builtins.property
     def verdicts(self) -> _containers.RepeatedCompositeFieldContainer[_verdict_pb2.Verdict]: ...
     @_builtins.property
@@ -237,10 +248,11 @@ class Refusal(_message.Message):
         retry_at: _timestamp_pb2.Timestamp | None = ...,
         rdvpermis_code: _builtins.str = ...,
         error_id: _builtins.str = ...,
+        object_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["retry_at", b"retry_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "detail", b"detail", "error_id", b"error_id", "rdvpermis_code", b"rdvpermis_code", "retry_at", b"retry_at", "verdicts", b"verdicts", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "detail", b"detail", "error_id", b"error_id", "object_id", b"object_id", "rdvpermis_code", b"rdvpermis_code", "retry_at", b"retry_at", "verdicts", b"verdicts", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from resapermis.mandate.v1 import mandate_pb2 as resapermis_dot_mandate_dot_v1_dot_mandate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"resapermis/mandate/v1/events.proto\x12\x15resapermis.mandate.v1\x1a#resapermis/mandate/v1/mandate.proto\"\xdb\x01\n\x0eMandateChanged\x12\x12\n\nmandate_id\x18\x01 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x31\n\x04\x66rom\x18\x05 \x01(\x0e\x32#.resapermis.mandate.v1.MandateState\x12/\n\x02to\x18\x06 \x01(\x0e\x32#.resapermis.mandate.v1.MandateState\x12\x16\n\x0erdvpermis_code\x18\x07 \x01(\t\";\n\x10\x43\x61ndidateCreated\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x11\n\tschool_id\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"resapermis/mandate/v1/events.proto\x12\x15resapermis.mandate.v1\x1a#resapermis/mandate/v1/mandate.proto\"\xdb\x01\n\x0eMandateChanged\x12\x12\n\nmandate_id\x18\x01 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x31\n\x04\x66rom\x18\x05 \x01(\x0e\x32#.resapermis.mandate.v1.MandateState\x12/\n\x02to\x18\x06 \x01(\x0e\x32#.resapermis.mandate.v1.MandateState\x12\x16\n\x0erdvpermis_code\x18\x07 \x01(\t\";\n\x10\x43\x61ndidateCreated\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x11\n\tschool_id\x18\x02 \x01(\t\";\n\x10\x43\x61ndidateUpdated\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x11\n\tschool_id\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,4 +36,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MANDATECHANGED']._serialized_end=318
   _globals['_CANDIDATECREATED']._serialized_start=320
   _globals['_CANDIDATECREATED']._serialized_end=379
+  _globals['_CANDIDATEUPDATED']._serialized_start=381
+  _globals['_CANDIDATEUPDATED']._serialized_end=440
 # @@protoc_insertion_point(module_scope)

@@ -77,3 +77,27 @@ class CandidateCreated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CandidateCreated: _TypeAlias = CandidateCreated  # noqa: Y015
+
+@_typing.final
+class CandidateUpdated(_message.Message):
+    """A school corrected a candidate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANDIDATE_ID_FIELD_NUMBER: _builtins.int
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    candidate_id: _builtins.str
+    school_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        candidate_id: _builtins.str = ...,
+        school_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "school_id", b"school_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CandidateUpdated: _TypeAlias = CandidateUpdated  # noqa: Y015

@@ -62,6 +62,7 @@ class Candidate(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     MANDATES_FIELD_NUMBER: _builtins.int
     NEPH_UNUSUAL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     last_name: _builtins.str
     first_name: _builtins.str
@@ -69,6 +70,8 @@ class Candidate(_message.Message):
     email: _builtins.str
     neph_unusual: _builtins.bool
     """The NEPH has an unusual shape: a warning beside the field, never a refusal."""
+    version: _builtins.int
+    """Counts the corrections, from 1: what UpdateCandidate compares."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -84,10 +87,11 @@ class Candidate(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         mandates: _abc.Iterable[Global___Mandate] | None = ...,
         neph_unusual: _builtins.bool = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "email", b"email", "first_name", b"first_name", "id", b"id", "last_name", b"last_name", "mandates", b"mandates", "neph", b"neph", "neph_unusual", b"neph_unusual"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "email", b"email", "first_name", b"first_name", "id", b"id", "last_name", b"last_name", "mandates", b"mandates", "neph", b"neph", "neph_unusual", b"neph_unusual", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -200,6 +204,82 @@ class CreateCandidateResponse(_message.Message):
 Global___CreateCandidateResponse: _TypeAlias = CreateCandidateResponse  # noqa: Y015
 
 @_typing.final
+class UpdateCandidateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CANDIDATE_ID_FIELD_NUMBER: _builtins.int
+    LAST_NAME_FIELD_NUMBER: _builtins.int
+    FIRST_NAME_FIELD_NUMBER: _builtins.int
+    NEPH_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    candidate_id: _builtins.str
+    last_name: _builtins.str
+    """Those that are absent stay as they are."""
+    first_name: _builtins.str
+    neph: _builtins.str
+    """Not while a mandate is drafted, pending or active: RdvPermis is read under it."""
+    email: _builtins.str
+    """Empty: no address any more."""
+    version: _builtins.int
+    """The version that was read; another one now is STALE. 0: whichever it is."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        candidate_id: _builtins.str = ...,
+        last_name: _builtins.str | None = ...,
+        first_name: _builtins.str | None = ...,
+        neph: _builtins.str | None = ...,
+        email: _builtins.str | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_email", b"_email", "_first_name", b"_first_name", "_last_name", b"_last_name", "_neph", b"_neph", "email", b"email", "first_name", b"first_name", "last_name", b"last_name", "neph", b"neph"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_email", b"_email", "_first_name", b"_first_name", "_last_name", b"_last_name", "_neph", b"_neph", "candidate_id", b"candidate_id", "email", b"email", "first_name", b"first_name", "last_name", b"last_name", "neph", b"neph", "request_id", b"request_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__email: _TypeAlias = _typing.Literal["email"]  # noqa: Y015
+    _WhichOneofArgType__email: _TypeAlias = _typing.Literal["_email", b"_email"]  # noqa: Y015
+    _WhichOneofReturnType__first_name: _TypeAlias = _typing.Literal["first_name"]  # noqa: Y015
+    _WhichOneofArgType__first_name: _TypeAlias = _typing.Literal["_first_name", b"_first_name"]  # noqa: Y015
+    _WhichOneofReturnType__last_name: _TypeAlias = _typing.Literal["last_name"]  # noqa: Y015
+    _WhichOneofArgType__last_name: _TypeAlias = _typing.Literal["_last_name", b"_last_name"]  # noqa: Y015
+    _WhichOneofReturnType__neph: _TypeAlias = _typing.Literal["neph"]  # noqa: Y015
+    _WhichOneofArgType__neph: _TypeAlias = _typing.Literal["_neph", b"_neph"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__email) -> _WhichOneofReturnType__email | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_name) -> _WhichOneofReturnType__first_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_name) -> _WhichOneofReturnType__last_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__neph) -> _WhichOneofReturnType__neph | None: ...
+
+Global___UpdateCandidateRequest: _TypeAlias = UpdateCandidateRequest  # noqa: Y015
+
+@_typing.final
+class UpdateCandidateResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def candidate(self) -> Global___Candidate: ...
+    def __init__(
+        self,
+        *,
+        candidate: Global___Candidate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateCandidateResponse: _TypeAlias = UpdateCandidateResponse  # noqa: Y015
+
+@_typing.final
 class GetCandidateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -295,17 +375,20 @@ class SearchCandidatesRequest(_message.Message):
 
     QUERY_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     purpose: _builtins.str
+    cursor: _builtins.str
     def __init__(
         self,
         *,
         query: _builtins.str = ...,
         purpose: _builtins.str = ...,
+        cursor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["purpose", b"purpose", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "purpose", b"purpose", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -316,16 +399,21 @@ class SearchCandidatesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CANDIDATES_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
     @_builtins.property
-    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]: ...
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
+        """Newest first, at most 20 a page."""
+
     def __init__(
         self,
         *,
         candidates: _abc.Iterable[Global___Candidate] | None = ...,
+        next_cursor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "next_cursor", b"next_cursor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -40,6 +40,11 @@ class MandateServiceStub:
                 request_serializer=resapermis_dot_mandate_dot_v1_dot_mandate__pb2.CreateCandidateRequest.SerializeToString,
                 response_deserializer=resapermis_dot_mandate_dot_v1_dot_mandate__pb2.CreateCandidateResponse.FromString,
                 _registered_method=True)
+        self.UpdateCandidate = channel.unary_unary(
+                '/resapermis.mandate.v1.MandateService/UpdateCandidate',
+                request_serializer=resapermis_dot_mandate_dot_v1_dot_mandate__pb2.UpdateCandidateRequest.SerializeToString,
+                response_deserializer=resapermis_dot_mandate_dot_v1_dot_mandate__pb2.UpdateCandidateResponse.FromString,
+                _registered_method=True)
         self.GetCandidate = channel.unary_unary(
                 '/resapermis.mandate.v1.MandateService/GetCandidate',
                 request_serializer=resapermis_dot_mandate_dot_v1_dot_mandate__pb2.GetCandidateRequest.SerializeToString,
@@ -98,6 +103,13 @@ class MandateServiceServicer:
 
     def CreateCandidate(self, request, context):
         """Write down a candidate of the caller's school. Nothing is asked of RdvPermis yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCandidate(self, request, context):
+        """Correct a candidate: the fields that are given, until a mandate is in force. The e-mail address at any time. Recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,6 +193,11 @@ def add_MandateServiceServicer_to_server(servicer, server):
                     request_deserializer=resapermis_dot_mandate_dot_v1_dot_mandate__pb2.CreateCandidateRequest.FromString,
                     response_serializer=resapermis_dot_mandate_dot_v1_dot_mandate__pb2.CreateCandidateResponse.SerializeToString,
             ),
+            'UpdateCandidate': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCandidate,
+                    request_deserializer=resapermis_dot_mandate_dot_v1_dot_mandate__pb2.UpdateCandidateRequest.FromString,
+                    response_serializer=resapermis_dot_mandate_dot_v1_dot_mandate__pb2.UpdateCandidateResponse.SerializeToString,
+            ),
             'GetCandidate': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCandidate,
                     request_deserializer=resapermis_dot_mandate_dot_v1_dot_mandate__pb2.GetCandidateRequest.FromString,
@@ -260,6 +277,33 @@ class MandateService:
             '/resapermis.mandate.v1.MandateService/CreateCandidate',
             resapermis_dot_mandate_dot_v1_dot_mandate__pb2.CreateCandidateRequest.SerializeToString,
             resapermis_dot_mandate_dot_v1_dot_mandate__pb2.CreateCandidateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCandidate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.mandate.v1.MandateService/UpdateCandidate',
+            resapermis_dot_mandate_dot_v1_dot_mandate__pb2.UpdateCandidateRequest.SerializeToString,
+            resapermis_dot_mandate_dot_v1_dot_mandate__pb2.UpdateCandidateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class MandateServiceStub:
     def __new__(cls, channel: _aio.Channel) -> MandateServiceAsyncStub: ...
     CreateCandidate: _grpc.UnaryUnaryMultiCallable[_mandate_pb2.CreateCandidateRequest, _mandate_pb2.CreateCandidateResponse]
     """Write down a candidate of the caller's school. Nothing is asked of RdvPermis yet."""
+    UpdateCandidate: _grpc.UnaryUnaryMultiCallable[_mandate_pb2.UpdateCandidateRequest, _mandate_pb2.UpdateCandidateResponse]
+    """Correct a candidate: the fields that are given, until a mandate is in force. The e-mail address at any time. Recorded."""
     GetCandidate: _grpc.UnaryUnaryMultiCallable[_mandate_pb2.GetCandidateRequest, _mandate_pb2.GetCandidateResponse]
     """One candidate, with mandates."""
     ListCandidates: _grpc.UnaryUnaryMultiCallable[_mandate_pb2.ListCandidatesRequest, _mandate_pb2.ListCandidatesResponse]
@@ -63,6 +65,8 @@ class MandateServiceAsyncStub(MandateServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCandidate: _aio.UnaryUnaryMultiCallable[_mandate_pb2.CreateCandidateRequest, _mandate_pb2.CreateCandidateResponse]  # type: ignore[assignment]
     """Write down a candidate of the caller's school. Nothing is asked of RdvPermis yet."""
+    UpdateCandidate: _aio.UnaryUnaryMultiCallable[_mandate_pb2.UpdateCandidateRequest, _mandate_pb2.UpdateCandidateResponse]  # type: ignore[assignment]
+    """Correct a candidate: the fields that are given, until a mandate is in force. The e-mail address at any time. Recorded."""
     GetCandidate: _aio.UnaryUnaryMultiCallable[_mandate_pb2.GetCandidateRequest, _mandate_pb2.GetCandidateResponse]  # type: ignore[assignment]
     """One candidate, with mandates."""
     ListCandidates: _aio.UnaryUnaryMultiCallable[_mandate_pb2.ListCandidatesRequest, _mandate_pb2.ListCandidatesResponse]  # type: ignore[assignment]
@@ -94,6 +98,14 @@ class MandateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_mandate_pb2.CreateCandidateResponse, _abc.Awaitable[_mandate_pb2.CreateCandidateResponse]]:
         """Write down a candidate of the caller's school. Nothing is asked of RdvPermis yet."""
+
+    @_abc_1.abstractmethod
+    def UpdateCandidate(
+        self,
+        request: _mandate_pb2.UpdateCandidateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mandate_pb2.UpdateCandidateResponse, _abc.Awaitable[_mandate_pb2.UpdateCandidateResponse]]:
+        """Correct a candidate: the fields that are given, until a mandate is in force. The e-mail address at any time. Recorded."""
 
     @_abc_1.abstractmethod
     def GetCandidate(

@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 from resapermis.basket.v1.basket_pb2 import LineState
 from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
 from resapermis.iam.v1.events_pb2 import SessionEnded
-from resapermis.mandate.v1.events_pb2 import CandidateCreated, MandateChanged
+from resapermis.mandate.v1.events_pb2 import CandidateCreated, CandidateUpdated, MandateChanged
 from resapermis.notification.v1.events_pb2 import NoticePosted
 from resapermis_kit.events.wire import payloads
 
@@ -140,6 +140,7 @@ class Live:
             (GroupExpiring, lambda event: self.send(event.school_id, Change("basket"))),
             (MandateChanged, lambda event: self.send(event.school_id, Change("mandate"))),
             (CandidateCreated, lambda event: self.send(event.school_id, Change("candidate"))),
+            (CandidateUpdated, lambda event: self.send(event.school_id, Change("candidate"))),
         ]
         for kind, handle in handlers:
             await bus.subscribe(kind.DESCRIPTOR.full_name, cb=_callback(kind, handle))

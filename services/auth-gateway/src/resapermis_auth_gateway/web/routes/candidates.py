@@ -7,6 +7,7 @@ from resapermis.scheduling.v1 import school_pb2
 from resapermis_auth_gateway.web.dependencies import Key, Who
 from resapermis_auth_gateway.web.wire.base import Cursor, Limit, PathId
 from resapermis_auth_gateway.web.wire.candidates import (
+    CandidateCorrection,
     CandidatePage,
     CandidateQuery,
     CandidateView,
@@ -40,10 +41,12 @@ async def create_candidate(who: Who, key: Key, body: NewCandidate) -> CandidateV
 
 @router.post("/search")
 async def search_candidates(who: Who, body: CandidateQuery) -> CandidatePage:
-    """Find by whole words of a name, or by NEPH."""
-    question = mandate_pb2.SearchCandidatesRequest(query=body.query, purpose="find_candidate")
+    """Find by whole words of a name, or by NEPH: newest first, 20 a page."""
+    question = mandate_pb2.SearchCandidatesRequest(query=body.query, cursor=body.cursor, purpose="find_candidate")
     answer = await who.ask(who.peers.mandate.SearchCandidates, question)
-    return CandidatePage(items=[CandidateView.of(one) for one in answer.candidates])
+    return CandidatePage(
+        items=[CandidateView.of(one) for one in answer.candidates], next_cursor=answer.next_cursor or None
+    )
 
 
 @router.get("/{candidate_id}")
@@ -51,6 +54,13 @@ async def get_candidate(who: Who, candidate_id: PathId) -> CandidateView:
     """One candidate with all mandates; the read is recorded in the journal."""
     question = mandate_pb2.GetCandidateRequest(candidate_id=candidate_id, purpose="follow_candidate")
     return CandidateView.of((await who.ask(who.peers.mandate.GetCandidate, question)).candidate)
+
+
+@router.patch("/{candidate_id}")
+async def correct_candidate(who: Who, key: Key, candidate_id: PathId, body: CandidateCorrection) -> CandidateView:
+    """Correct name, first name and NEPH until a mandate is in force, the e-mail address at any time; recorded."""
+    answer = await who.ask(who.peers.mandate.UpdateCandidate, body.command(key, candidate_id))
+    return CandidateView.of(answer.candidate)
 
 
 @router.get("/{candidate_id}/standing")

@@ -73,6 +73,14 @@ FRENCH: dict[str, tuple[str, str]] = {
         "Pas tous ensemble",
         "Un créneau manquait : les autres ont été rendus, comme demandé. Choisissez-en d'autres.",
     ),
+    "NEPH_KNOWN": (
+        "NEPH déjà inscrit",
+        "Un candidat de votre école a déjà ce NEPH. Voyez sa fiche, ou vérifiez chaque chiffre.",
+    ),
+    "CANDIDATE_MANDATED": (
+        "Mandat en cours",
+        "Un mandat vaut pour ce nom et ce NEPH. Rendez-le d'abord, puis corrigez et demandez-le de nouveau.",
+    ),
     "RDVPERMIS_CANDIDATE_UNKNOWN": (
         "Candidat introuvable",
         "Candidat introuvable chez RdvPermis. Vérifiez le nom de naissance et chaque chiffre du NEPH.",
@@ -199,6 +207,14 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "ALL_OR_NOTHING_FAILED": (
         "Not all together",
         "One slot was missing: the others were given back, as asked. Choose others.",
+    ),
+    "NEPH_KNOWN": (
+        "NEPH known already",
+        "A candidate of your school has this NEPH. See their page, or check each digit.",
+    ),
+    "CANDIDATE_MANDATED": (
+        "Mandate under way",
+        "A mandate stands for this name and NEPH. Give it back first, then correct and ask for it again.",
     ),
     "RDVPERMIS_CANDIDATE_UNKNOWN": (
         "Candidate unknown",

@@ -46,9 +46,9 @@ LocalMoment = Annotated[
         pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]$", description="2026-12-09T08:32, there."
     ),
 ]
-Cursor = Annotated[
-    str, Query(max_length=500, pattern=r"^[\x21-\x7e]*$", description="`nextCursor` of the page before.")
-]
+_CURSOR = {"max_length": 500, "pattern": r"^[\x21-\x7e]*$", "description": "`nextCursor` of the page before."}
+Cursor = Annotated[str, Query(**_CURSOR)]
+CursorText = Annotated[str, Field(**_CURSOR)]
 Limit = Annotated[int, Query(ge=1, le=100, description="Items a page.")]
 PathId = Annotated[str, Path(pattern=ID_PATTERN)]
 Names = Mapping[str, str]

@@ -12,6 +12,7 @@ from resapermis_auth_gateway.web.texts.sentences import Language
 from resapermis_auth_gateway.web.wire.base import (
     Body,
     Category,
+    CursorText,
     Email,
     Id,
     PersonName,
@@ -35,10 +36,34 @@ class NewCandidate(Body):
     email: Annotated[Email, Field(min_length=3, max_length=254)] | None = None
 
 
+class CandidateCorrection(Body):
+    """What to correct of a candidate: the fields that are given; an `email` of null takes the address away."""
+
+    last_name: Annotated[PersonName, Field(min_length=1, max_length=200)] | None = None
+    first_name: Annotated[PersonName, Field(min_length=1, max_length=200)] | None = None
+    neph: Annotated[Text, Field(min_length=1, max_length=40)] | None = None
+    email: Annotated[Email, Field(min_length=3, max_length=254)] | None = None
+    version: Annotated[int, Field(ge=1, le=2**31 - 1, description="As read; another one now is 412.")] | None = None
+
+    def command(self, key: str, candidate_id: str) -> mandate_pb2.UpdateCandidateRequest:
+        """The command; a field is absent where the body has none."""
+        email = (self.email or "") if "email" in self.model_fields_set else None
+        return mandate_pb2.UpdateCandidateRequest(
+            request_id=key,
+            candidate_id=candidate_id,
+            last_name=self.last_name,
+            first_name=self.first_name,
+            neph=self.neph,
+            email=email,
+            version=self.version or 0,
+        )
+
+
 class CandidateQuery(Body):
     """Whole words of a name, or a NEPH: never in an address."""
 
     query: Annotated[PersonName, Field(min_length=1, max_length=200)]
+    cursor: CursorText = ""
 
 
 class NewMandate(Body):
@@ -85,7 +110,7 @@ class MandateView(View):
 
 
 class CandidateView(View):
-    """A candidate of the school with all their mandates; `nephUnusual`: not 12 or 14 digits."""
+    """A candidate of the school with all their mandates; `nephUnusual`: not 12 or 14 digits; `version`: for corrections."""
 
     id: str
     last_name: str
@@ -94,6 +119,7 @@ class CandidateView(View):
     email: str | None = None
     created_at: datetime | None = None
     neph_unusual: bool = False
+    version: int = 0
     mandates: list[MandateView]
 
     @classmethod
@@ -107,6 +133,7 @@ class CandidateView(View):
             email=candidate.email or None,
             created_at=optional_instant(candidate, "created_at"),
             neph_unusual=candidate.neph_unusual,
+            version=candidate.version,
             mandates=[MandateView.of(mandate) for mandate in candidate.mandates],
         )
 

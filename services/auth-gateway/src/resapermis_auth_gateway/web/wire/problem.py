@@ -24,7 +24,10 @@ class ViolationView(View):
 
 
 class ProblemView(View):
-    """Why not, and what to do: the body of every refusal (application/problem+json)."""
+    """Why not, and what to do: the body of every refusal (application/problem+json).
+
+    `objectId`: where to go on; whose NEPH it is (NEPH_KNOWN), which mandate (CANDIDATE_MANDATED).
+    """
 
     type: str
     title: str
@@ -37,6 +40,7 @@ class ProblemView(View):
     retry_at: datetime | None = None
     rdvpermis_code: str | None = None
     error_id: str | None = None
+    object_id: str | None = None
 
 
 class EdgeFailure(Failure):
@@ -77,6 +81,7 @@ def body_of(failure: Failure, language: Language) -> ProblemView:
         retry_at=failure.retry_at,
         rdvpermis_code=failure.rdvpermis_code or None,
         error_id=failure.error_id or None,
+        object_id=failure.object_id or None,
     )
 
 
