@@ -1,8 +1,10 @@
 """The REST contract as a document: FastAPI's, with our problem bodies, cookie and tokens said for every operation."""
 
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
 from resapermis_auth_gateway.web.routes import (
     audit,
@@ -30,6 +32,7 @@ TOKEN = {
     "description": "`csrfToken` of GET /auth/session.",
 }
 OPEN = frozenset({"/auth/login", "/auth/callback", "/healthz", "/readyz", "/calendars/{token}.ics"})
+SOME_REQUEST = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
 
 
 def include_routes(app: FastAPI) -> None:
@@ -56,9 +59,8 @@ def include_routes(app: FastAPI) -> None:
     app.include_router(availability.open_router)
 
 
-def bare_app() -> FastAPI:
-    """An application that answers nothing of itself: no docs pages, no redirects."""
-    app = FastAPI(
+def _app() -> FastAPI:
+    return FastAPI(
         title="ResaPermis",
         version=VERSION,
         summary="Book driving-exam slots at RdvPermis: a person asks, RdvPermis decides.",
@@ -69,7 +71,26 @@ def bare_app() -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # gate.py traces and counts, without addresses
         generate_unique_id_function=lambda route: route.name,
     )
+
+
+@cache
+def routes() -> tuple[BaseRoute, ...]:
+    """Every route, made once for all applications of the process.
+
+    FastAPI makes the models of their parameters when the first request is matched: a tenth of a second, which nobody
+    who comes first after a restart should wait for.
+    """
+    app = _app()
     include_routes(app)
+    for route in app.router.routes:
+        route.matches(SOME_REQUEST)
+    return tuple(app.router.routes)
+
+
+def bare_app() -> FastAPI:
+    """An application that answers nothing of itself: no docs pages, no redirects."""
+    app = _app()
+    app.router.routes.extend(routes())
     plain = app.openapi
     kept: list[dict[str, Any]] = []
 
