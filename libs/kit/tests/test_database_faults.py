@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
 from resapermis_kit.clock import utc_now
-from resapermis_kit.database import durability, idempotency
+from resapermis_kit.database import durability
 from resapermis_kit.database.engine import make_engine as new_engine
+from resapermis_kit.database.idempotency import Command, answer_twin, begin, requests
 from resapermis_kit.database.transaction import Collided, after_commit, check, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
@@ -97,7 +98,7 @@ async def test_a_broken_unique_key_is_judged_by_whoever_met_it_and_never_tried_a
         async with transaction(engine) as tx:
             for _ in range(2):
                 await tx.execute(
-                    sa.insert(idempotency.requests).values(caller="a", request_id="1", digest=b"", created_at=utc_now())
+                    sa.insert(requests).values(caller="a", request_id="1", digest=b"", created_at=utc_now())
                 )
 
 
@@ -220,7 +221,7 @@ async def test_a_commit_whose_answer_was_cut_off_is_found_by_its_key(
     make_engine: MakeEngine, postgres: Postgres, tmp_path: Path
 ) -> None:
     engine = await make_engine("kit_sample")
-    command = pb.CreateCandidateRequest(request_id="key-1")
+    command = Command(CALLER, pb.CreateCandidateRequest(request_id="key-1"), pb.CreateCandidateResponse)
     armed = False
 
     def cut(data: bytes) -> bool:
@@ -237,13 +238,13 @@ async def test_a_commit_whose_answer_was_cut_off_is_found_by_its_key(
         with pytest.raises(Failure) as cut_off:
             async with transaction(through) as tx:
                 await tx.execute(sa.text("INSERT INTO seen VALUES ('effect', 1)"))
-                assert await idempotency.earlier_answer(tx, CALLER, command, utc_now()) is None
+                assert await begin(tx, command, utc_now()) is None
         await through.dispose()
     assert cut_off.value.code == Code.CODE_UNAVAILABLE
     assert await _numbers(engine) == {"effect": 1}
     with pytest.raises(Failure) as twin:
         async with transaction(engine) as tx:
-            await idempotency.earlier_answer(tx, CALLER, command, utc_now())
+            await answer_twin(tx, command, utc_now())
     assert twin.value.code == Code.CODE_IN_PROGRESS  # known to have been begun; whoever settles it says how it ended
 
 

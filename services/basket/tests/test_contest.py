@@ -28,7 +28,7 @@ from resapermis_basket.hold.queries import (
 )
 from resapermis_basket.opening.queries import keep_prepared
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.database import idempotency
+from resapermis_kit.database.idempotency import Command
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
@@ -57,7 +57,7 @@ def intention(*slots: str, school: str = "ecole-1", cap: int = 100, key: str = "
     lines = [asking(slot, school, group.id, place, **more) for place, slot in enumerate(slots)]
     counts = {BASKET: (len(lines), 36), PLACE: (len(lines), cap)}
     messages = Outbox("basket").values(now, [pb.GetBasketRequest()])
-    claim = idempotency.claim(school, request, now, None)
+    claim = Command(school, request, pb.HoldSlotsResponse).claim(now, None)
     judged = {line.id: b"facts" for line in lines}
     return HoldIntention(claim, group, counts, lines, judged, messages)
 
@@ -230,7 +230,8 @@ def an_answer(lines: Sequence[Line], key: str) -> HoldAnswer:
     now = utc_now()
     school = lines[0].school_id
     after = [held(line, Answer(AnswerOutcome.DONE, expires_at=now + timedelta(minutes=9)), now) for line in lines]
-    claim = idempotency.claim(school, pb.HoldSlotsRequest(request_id=key), now, pb.HoldSlotsResponse())
+    command = Command(school, pb.HoldSlotsRequest(request_id=key), pb.HoldSlotsResponse)
+    claim = command.claim(now, pb.HoldSlotsResponse())
     group = Group(lines[0].group_id, school, "account", "session", False, school, key, now)
     return HoldAnswer(claim, group, after, Outbox("basket").values(now, [pb.GetBasketRequest()]))
 

@@ -72,7 +72,7 @@ def test_at_one_millisecond_from_its_end_a_hold_can_be_validated_or_expires_and_
     now = NOW + timedelta(milliseconds=milliseconds)
     hold = replace(line(State.HELD), expires_at=NOW)
     group = Group(hold.group_id, "school-1", "account-1", "", False, "", "", NOW)
-    situation = GroupSituation(_Still(now), False, group, [hold], {}, {})  # type: ignore[arg-type]
+    situation = GroupSituation(_Still(now), group, [hold], {}, {})  # type: ignore[arg-type]
     expires = hold.expires_at is not None and hold.expires_at <= now
     if expires:
         with pytest.raises(Failure) as refused:

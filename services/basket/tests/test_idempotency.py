@@ -68,11 +68,6 @@ async def validating(basket: Basket) -> Act:
     return Act("ValidateBasket", repeat)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="fault 6: the read left a claim, and the next repeat is answered a success",
-)
 @pytest.mark.parametrize("prepare", [holding, naming, validating])
 async def test_a_command_forgotten_while_its_twin_is_looked_up_is_asked_again_once(
     basket: Basket, prepare: Callable[[Basket], Awaitable[Act]]

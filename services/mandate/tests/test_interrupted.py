@@ -15,11 +15,9 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_mandate.mandates import Mandates
-from resapermis_testing.known_fault import KnownFault, wrongly_refused
 
 Create = Callable[..., Awaitable[rdv.CreateMandateResponse]]
 DRAFT, PENDING, CANCELLED = pb.MANDATE_STATE_DRAFT, pb.MANDATE_STATE_PENDING, pb.MANDATE_STATE_CANCELLED
-STUCK = "fault 3: a process that died leaves IN_PROGRESS for a day"
 
 
 class EgressWith:
@@ -60,12 +58,10 @@ async def dead_process(
 
 
 async def pressed_again(service: Service, request: pb.RequestMandateRequest) -> pb.Mandate:
-    with wrongly_refused(Code.CODE_IN_PROGRESS):
-        mandate: pb.Mandate = (await service.call("RequestMandate", request)).mandate
+    mandate: pb.Mandate = (await service.call("RequestMandate", request)).mandate
     return mandate
 
 
-@pytest.mark.xfail(strict=True, raises=KnownFault, reason=STUCK)
 async def test_a_process_that_dies_after_rdvpermis_was_asked_leaves_an_answer_to_the_next_press(
     service: Service,
 ) -> None:
@@ -85,7 +81,6 @@ async def test_a_process_that_dies_after_rdvpermis_was_asked_leaves_an_answer_to
     assert (answer.state, answer.rdvpermis_candidate_id, service.egress.asked) == (PENDING, "c1", 1)
 
 
-@pytest.mark.xfail(strict=True, raises=KnownFault, reason=STUCK)
 async def test_a_process_that_dies_before_rdvpermis_was_asked_leaves_an_answer_to_the_next_press(
     service: Service,
 ) -> None:
@@ -107,7 +102,6 @@ async def test_a_process_that_dies_before_rdvpermis_was_asked_leaves_an_answer_t
     assert (answer.state, service.egress.asked) in [(CANCELLED, 0), (PENDING, 1)]
 
 
-@pytest.mark.xfail(strict=True, raises=KnownFault, reason=STUCK)
 async def test_a_process_that_dies_when_all_is_known_leaves_an_answer_to_the_next_press(service: Service) -> None:
     request = request_for(await service.candidate(), "k")
 

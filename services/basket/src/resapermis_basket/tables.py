@@ -22,6 +22,7 @@ groups = sa.Table(
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("warned_at", MOMENT),
 )
+# Release 0.2.0 finds by it what a command made; that is `request.made` now, and the next release drops it.
 sa.Index("group__request_idx", groups.c.request_caller, groups.c.request_id)
 
 _STATES = ", ".join(f"'{state}'" for state in State)

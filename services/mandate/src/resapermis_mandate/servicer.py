@@ -12,7 +12,7 @@ from resapermis.audit.v1.events_pb2 import Actor, Record
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis_kit.clock import Clock, NewId
-from resapermis_kit.database import idempotency
+from resapermis_kit.database.idempotency import Command, abandon, begin, finish
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
@@ -63,11 +63,11 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         """Register a candidate; a NEPH that the school has already is refused, and the refusal says whose it is."""
         who = caller().school()
         identity = parse_identity(request)
+        command = Command(who.account_id, request, pb.CreateCandidateResponse)
         async with transaction(self._engine) as tx:
-            earlier = await idempotency.earlier_answer(tx, who.account_id, request, self._now())
-            if earlier is not None:
-                stored_id = UUID(pb.CreateCandidateResponse.FromString(earlier).candidate.id)
-                kept = (await queries.find_candidates(tx, who.school_id, [stored_id]))[0]
+            answered = await begin(tx, command, self._now())
+            if answered is not None:
+                kept = (await queries.find_candidates(tx, who.school_id, [UUID(answered.candidate.id)]))[0]
                 return pb.CreateCandidateResponse(candidate=candidate_message(kept, self._identities.open(kept), ()))
             sealed = self._identities.seal(self._new_id(), who.school_id, identity, self._now())
             if not await queries.add_candidate(tx, sealed, self._identities.word_indexes(identity)):
@@ -75,15 +75,16 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             await self._box.add(tx, self._now(), *events.candidate_created(who, str(sealed.id)))
             # The stored answer holds the id alone: no name is kept in clear, not even for a twin.
             stored = pb.CreateCandidateResponse(candidate=pb.Candidate(id=str(sealed.id)))
-            await idempotency.settle(tx, who.account_id, request, stored)
+            await finish(tx, command, stored)
         return pb.CreateCandidateResponse(candidate=candidate_message(sealed, identity, ()))
 
     async def UpdateCandidate(self, request: pb.UpdateCandidateRequest, context: Any) -> pb.UpdateCandidateResponse:
         """Correct the fields that are given; refused while a mandate fixes one of them. Nothing is asked of RdvPermis."""
         who = caller().school()
         candidate_id, values = parse_id("candidate_id", request.candidate_id), parse_correction(request)
+        command = Command(who.account_id, request, pb.UpdateCandidateResponse)
         async with transaction(self._engine) as tx:
-            earlier = await idempotency.earlier_answer(tx, who.account_id, request, self._now())
+            answered = await begin(tx, command, self._now())
             sealed = await queries.lock_candidate(tx, who.school_id, candidate_id, to_correct=True)
             if sealed is None:
                 raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
@@ -92,7 +93,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             except Unreadable:
                 raise Failure(Code.CODE_NOT_FOUND, "erased") from None
             mandates = await queries.mandates_of(tx, who.school_id, [candidate_id])
-            if earlier is None:
+            if answered is None:
                 if request.version not in {0, sealed.version}:
                     raise Failure(Code.CODE_STALE, "corrected meanwhile; read it again")
                 changed = {field: value for field, value in values.items() if value != getattr(identity, field)}
@@ -107,7 +108,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
                         tx, self._now(), *events.candidate_updated(who, str(candidate_id), " ".join(changed))
                     )
                 stored = pb.UpdateCandidateResponse(candidate=pb.Candidate(id=str(candidate_id)))
-                await idempotency.settle(tx, who.account_id, request, stored)
+                await finish(tx, command, stored)
         return pb.UpdateCandidateResponse(candidate=candidate_message(sealed, identity, mandates))
 
     async def _neph_known(self, tx: Tx, school_id: str, neph: str) -> Failure:
@@ -228,19 +229,27 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         who = caller().school()
         category, gearbox = parse_category(request.category), parse_gearbox(request.gearbox)
         candidate_id = parse_id("candidate_id", request.candidate_id)
+        draft = new_draft(self._new_id(), candidate_id, who.school_id, category, gearbox, self._now())
+
+        async def as_found(tx: Tx, mandate_id: UUID) -> pb.RequestMandateResponse | None:
+            known = await queries.find_mandate(tx, who.school_id, mandate_id)
+            if known is None or known.state is State.DRAFT:
+                return None  # RdvPermis is being asked, or read
+            return pb.RequestMandateResponse(mandate=mandate_message(known))
+
+        command = Command(who.account_id, request, pb.RequestMandateResponse, as_found)
         async with transaction(self._engine) as tx:
-            earlier = await idempotency.earlier_answer(tx, who.account_id, request, self._now())
-            if earlier is not None:
-                return pb.RequestMandateResponse.FromString(earlier)
+            answered = await begin(tx, command, self._now(), made=draft.id)
+            if answered is not None:
+                return answered
             sealed = await queries.lock_candidate(tx, who.school_id, candidate_id)
             if sealed is None:
                 raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
             open_now = await queries.open_mandate(tx, who.school_id, candidate_id, category)
             if open_now is not None:
                 response = pb.RequestMandateResponse(mandate=mandate_message(open_now))
-                await idempotency.settle(tx, who.account_id, request, response)
+                await finish(tx, command, response)
                 return response
-            draft = new_draft(self._new_id(), candidate_id, who.school_id, category, gearbox, self._now())
             if not await queries.add_mandate(tx, draft, next_poll(State.DRAFT, DRAFT_POLLS, self._now())):
                 raise Failure(Code.CODE_IN_PROGRESS, "a mandate for this category is being asked", retry_at=self._now())
             await self._box.add(tx, self._now(), *events.mandate_changed(events.person(who), draft, None))
@@ -248,9 +257,9 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         response = pb.RequestMandateResponse(mandate=mandate_message(mandate))
         async with transaction(self._engine) as tx:
             if refusal is not None:
-                await idempotency.withdraw(tx, who.account_id, request)
+                await abandon(tx, command)
             else:
-                await idempotency.settle(tx, who.account_id, request, response)
+                await finish(tx, command, response)
         if refusal is not None:
             raise refusal
         return response
@@ -274,16 +283,17 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         """The school gives the mandate back: here at once (R-05); holds are released by basket on the event."""
         who = caller().school()
         mandate = await self._mandate(who, request.mandate_id)
+        command = Command(who.account_id, request, pb.RevokeMandateResponse)
         async with transaction(self._engine) as tx:
-            earlier = await idempotency.earlier_answer(tx, who.account_id, request, self._now())
-            if earlier is not None:
-                return pb.RevokeMandateResponse.FromString(earlier)
+            answered = await begin(tx, command, self._now())
+            if answered is not None:
+                return answered
             if mandate.state not in {State.PENDING, State.ACTIVE}:
                 raise Failure(Code.CODE_ILLEGAL_TRANSITION, f"a mandate that is {mandate.state} cannot be given back")
             to = State.REVOKED if mandate.state == State.ACTIVE else State.CANCELLED
             changed = await self._mandates.change(tx, events.person(who), mandate, to, {})
             response = pb.RevokeMandateResponse(mandate=mandate_message(changed))
-            await idempotency.settle(tx, who.account_id, request, response)
+            await finish(tx, command, response)
         return response
 
     async def _mandate(self, who: Principal, mandate_id: str) -> Mandate:

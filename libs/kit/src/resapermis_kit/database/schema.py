@@ -58,6 +58,7 @@ _SEQUENCE_INDEX = (
     "DROP INDEX CONCURRENTLY IF EXISTS outbox_unpublished_idx",
     "SET statement_timeout = '5s'",
 )
+_MADE = ("ALTER TABLE request ADD COLUMN IF NOT EXISTS made uuid",)
 
 
 def create_kit_tables(connection: sa.Connection) -> None:
@@ -89,6 +90,11 @@ def upgrade_to_sequence(connection: sa.Connection) -> None:
 def index_sequence(connection: sa.Connection) -> None:
     """Outside of a transaction (Alembic's `autocommit_block`), for seven days of rows are read meanwhile."""
     _execute(connection, _SEQUENCE_INDEX)
+
+
+def upgrade_to_commands(connection: sa.Connection) -> None:
+    """From release 0.2.0 on: a claim of a request id notes what the intention made."""
+    _execute(connection, _MADE)
 
 
 def _execute(connection: sa.Connection, statements: tuple[str, ...]) -> None:

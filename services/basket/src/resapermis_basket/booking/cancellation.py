@@ -9,7 +9,7 @@ from resapermis_basket.booking.change import is_changeable, require_coming
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.line import Change, Changing, Line, State, in_doubt, move
 from resapermis_basket.judgement import verdicts
-from resapermis_basket.line.change import LineChange, change_lines, earlier_answer, read_line_situation
+from resapermis_basket.line.change import LineChange, change_lines, line_command, read_line_situation
 from resapermis_basket.peers import line_question
 from resapermis_basket.wire import line_message, parse_id
 from resapermis_kit.errors import Code, Failure, malformed
@@ -25,9 +25,11 @@ async def cancel_booking(
     """Cancel a coming booking at RdvPermis, once by the request id; refused with R-PAST once the exam has begun."""
     if request.reason not in REASONS:
         raise malformed("reason", f"one of {', '.join(sorted(REASONS))}")
-    situation = await read_line_situation(dependencies, who, request, parse_id(request.booking_id, "booking_id"))
-    if situation.asked_before:
-        return await earlier_answer(dependencies, who, request, situation, _cancelled)
+    line_id = parse_id(request.booking_id, "booking_id")
+    command = line_command(who, request, pb.CancelBookingResponse, _cancelled, line_id)
+    situation, answered = await read_line_situation(dependencies, who, command, line_id)
+    if answered is not None:
+        return answered
     await require_coming(dependencies, who, situation, "booking.cancel")
     wish = LineChange(
         Changing.CANCEL,
@@ -37,14 +39,14 @@ async def cancel_booking(
         done_codes=frozenset({"EXAMEN_DEJA_ANNULE"}),
         facts={"cause": request.reason},
     )
-    return await change_lines(dependencies, who, request, situation, wish, _cancelled)
+    return await change_lines(dependencies, who, command, situation, wish, _cancelled)
 
 
 async def preview_cancellation(
     dependencies: Dependencies, who: Principal, request: pb.PreviewCancellationRequest
 ) -> pb.PreviewCancellationResponse:
     """Whether it may be cancelled (RdvPermis' estModifiable wins), whether that is late, and what restriction follows."""
-    situation = await read_line_situation(dependencies, who, request, parse_id(request.booking_id, "booking_id"))
+    situation, _ = await read_line_situation(dependencies, who, None, parse_id(request.booking_id, "booking_id"))
     line = situation.line
     if line.state is not State.BOOKED:
         raise Failure(Code.CODE_ILLEGAL_TRANSITION, f"the line is {line.state}, not booked")

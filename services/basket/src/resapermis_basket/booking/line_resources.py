@@ -12,12 +12,12 @@ from resapermis_basket import events
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.line import Change, Line, State, in_doubt
 from resapermis_basket.judgement import refusals, verdicts
-from resapermis_basket.line.change import LineSituation, earlier_answer, read_line_situation
+from resapermis_basket.line.change import LineSituation, line_command, read_line_situation
 from resapermis_basket.line.counters import lock_school
 from resapermis_basket.line.queries import write_changes
 from resapermis_basket.peers import line_question
-from resapermis_basket.wire import LONGEST_ID, caller_key, line_message, parse_id
-from resapermis_kit.database import idempotency
+from resapermis_basket.wire import LONGEST_ID, line_message, parse_id
+from resapermis_kit.database.idempotency import Command, begin, finish
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import Principal
@@ -36,9 +36,11 @@ async def set_line_resources(
     for name in ("trainer_id", "vehicle_id"):
         if len(getattr(request, name)) > LONGEST_ID:
             raise malformed(name, f"at most {LONGEST_ID} characters")
-    situation = await read_line_situation(dependencies, who, request, parse_id(request.line_id, "line_id"))
-    if situation.asked_before:
-        return await earlier_answer(dependencies, who, request, situation, _with_resources)
+    line_id = parse_id(request.line_id, "line_id")
+    command = line_command(who, request, pb.SetLineResourcesResponse, _with_resources, line_id)
+    situation, answered = await read_line_situation(dependencies, who, command, line_id)
+    if answered is not None:
+        return answered
     line, now = situation.line, situation.time.now
     require_alive(line)
     against = verdicts.against([verdicts.past(line, now)])
@@ -49,7 +51,7 @@ async def set_line_resources(
         raise await refusals.record_refusal(dependencies, who, ACTION, "line", str(line.id), failure, now)
     change = Change(line, replace(line, trainer_id=request.trainer_id, vehicle_id=request.vehicle_id))
     try:
-        return await _write(dependencies, who, request, change, now)
+        return await _write(dependencies, who, command, change, now)
     except sa.exc.IntegrityError as error:
         if getattr(error.orig, "sqlstate", "") != EXCLUSION_VIOLATION:
             raise
@@ -58,17 +60,21 @@ async def set_line_resources(
 
 
 async def _write(
-    dependencies: Dependencies, who: Principal, request: pb.SetLineResourcesRequest, change: Change, now: datetime
+    dependencies: Dependencies,
+    who: Principal,
+    command: Command[pb.SetLineResourcesRequest, pb.SetLineResourcesResponse],
+    change: Change,
+    now: datetime,
 ) -> pb.SetLineResourcesResponse:
     response = _with_resources([change.after])
     async with transaction(dependencies.engine) as tx:
-        answer = await idempotency.earlier_answer(tx, caller_key(who), request, now)
-        if answer is not None:
-            return pb.SetLineResourcesResponse.FromString(answer)
+        answered = await begin(tx, command, now)
+        if answered is not None:
+            return answered
         await lock_school(tx, who.school_id)
         messages = events.of_changes([change], events.person(who), who.account_id)
         await write_changes(tx, dependencies.outbox, [change], messages, now)
-        await idempotency.settle(tx, caller_key(who), request, response)
+        await finish(tx, command, response)
     return response
 
 

@@ -9,7 +9,7 @@ from resapermis_basket.booking.allowance import Allowances
 from resapermis_basket.booking.change import CandidateOnLine, judge_change, require_coming
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.line import Change, Changing, Line, State, move, replacement
-from resapermis_basket.line.change import LineChange, WantedCandidate, change_lines, earlier_answer, read_line_situation
+from resapermis_basket.line.change import LineChange, WantedCandidate, change_lines, line_command, read_line_situation
 from resapermis_basket.wire import line_message, parse_id
 from resapermis_kit.clock import NewId
 from resapermis_kit.errors import malformed
@@ -22,9 +22,10 @@ async def replace_candidate(
     """Give a coming booking to another candidate: the old line ends, a new one is booked on the same slot."""
     candidate_id = parse_id(request.candidate_id, "candidate_id")
     line_id = parse_id(request.booking_id, "booking_id")
-    situation = await read_line_situation(dependencies, who, request, line_id, candidate_id)
-    if situation.asked_before:
-        return await earlier_answer(dependencies, who, request, situation, _replaced)
+    command = line_command(who, request, pb.ReplaceCandidateResponse, _replaced, line_id)
+    situation, answered = await read_line_situation(dependencies, who, command, line_id, candidate_id=candidate_id)
+    if answered is not None:
+        return answered
     line = situation.line
     await require_coming(dependencies, who, situation, "booking.replace")
     if line.candidate_id == candidate_id:
@@ -42,7 +43,7 @@ async def replace_candidate(
         snapshots=allowed.snapshots,
     )
     try:
-        return await change_lines(dependencies, who, request, situation, wish, _replaced)
+        return await change_lines(dependencies, who, command, situation, wish, _replaced)
     finally:
         await allowances.used(who.school_id, line.slot, situation.time.now)
 

@@ -9,7 +9,7 @@ from resapermis_basket.booking.change import CandidateOnLine, judge_change, requ
 from resapermis_basket.booking.queries import booked_with_exams
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.line import Change, Changing, Line, State, in_doubt, move, replacement
-from resapermis_basket.line.change import LineChange, WantedCandidate, change_lines, earlier_answer, read_line_situation
+from resapermis_basket.line.change import LineChange, WantedCandidate, change_lines, line_command, read_line_situation
 from resapermis_basket.line.queries import find_line
 from resapermis_basket.wire import line_message, parse_id
 from resapermis_kit.clock import NewId
@@ -50,9 +50,10 @@ async def swap_bookings(
     other_id = parse_id(request.other_booking_id, "other_booking_id")
     if one_id == other_id:
         raise malformed("other_booking_id", "the same booking twice")
-    situation = await read_line_situation(dependencies, who, request, one_id, partner_id=other_id)
-    if situation.asked_before:
-        return await earlier_answer(dependencies, who, request, situation, _swapped)
+    command = line_command(who, request, pb.SwapBookingsResponse, _swapped, one_id, other_id)
+    situation, answered = await read_line_situation(dependencies, who, command, one_id, other_id)
+    if answered is not None:
+        return answered
     await require_coming(dependencies, who, situation, "booking.swap")
     one, other = situation.lines
     if one.candidate_id is None or other.candidate_id is None or one.candidate_id == other.candidate_id:
@@ -71,7 +72,7 @@ async def swap_bookings(
         snapshots=allowed.snapshots,
         facts={"with": f"{one.id} {other.id}"},
     )
-    return await change_lines(dependencies, who, request, situation, wish, _swapped)
+    return await change_lines(dependencies, who, command, situation, wish, _swapped)
 
 
 def _crossed(new_id: NewId, who: Principal, lines: Sequence[Line], now: datetime) -> list[Change]:

@@ -18,19 +18,20 @@ from resapermis_basket.line.queries import (
     ActTime,
     database_now,
     find_group,
-    forget_request,
+    find_groups,
     keep_judgements,
     lines_of_groups,
-    was_asked,
     write_changes,
 )
 from resapermis_basket.peers import line_question
 from resapermis_basket.wire import caller_key, group_message, parse_id
-from resapermis_kit.database import idempotency
-from resapermis_kit.database.transaction import transaction
+from resapermis_kit.database.idempotency import Command, abandon, answer_twin, begin, finish
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import Principal
 from resapermis_kit.rpc.peers import may_have_acted
+
+Validation = Command[pb.ValidateGroupRequest, pb.ValidateGroupResponse]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,6 @@ class GroupSituation:
     """The group of a validation with its lines and the database's time, read in one transaction."""
 
     time: ActTime
-    asked_before: bool
     group: Group
     lines: list[Line]
     counted: dict[Key, int]
@@ -49,10 +49,11 @@ async def validate_group(
     dependencies: Dependencies, who: Principal, request: pb.ValidateGroupRequest
 ) -> pb.ValidateGroupResponse:
     """Book the group's held lines; each is booked or rejected, or stays confirming until it is known."""
-    situation = await _read_situation(dependencies, who, request)
+    command = Command(caller_key(who), request, pb.ValidateGroupResponse, _as_found)
+    situation, answered = await _read_situation(dependencies, who, command)
+    if answered is not None:
+        return answered
     now = situation.time.now
-    if situation.asked_before:
-        return await _earlier(dependencies, who, request, situation)
     try:
         held = ready(situation)
         snapshots = await _judge(dependencies, held, situation)
@@ -65,53 +66,44 @@ async def validate_group(
     ]
     changes = [Change(before, line) for before, line in zip(held, after, strict=True)]
     async with transaction(dependencies.engine) as tx:
-        answer = await idempotency.earlier_answer(tx, caller_key(who), request, now)
-        if answer is not None:
-            return pb.ValidateGroupResponse.FromString(answer)
+        answered = await begin(tx, command, now, made=situation.group.id)
+        if answered is not None:
+            return answered
         messages = events.of_changes(changes, events.person(who), who.account_id)
         confirming = await write_changes(tx, dependencies.outbox, changes, messages, now)
         await keep_judgements(tx, "validate", snapshots)
-    ask = _ask(dependencies, who, request, situation, confirming)
+    ask = _ask(dependencies, who, command, situation, confirming)
     return await asyncio.shield(asyncio.ensure_future(ask))
 
 
 async def _read_situation(
-    dependencies: Dependencies, who: Principal, request: pb.ValidateGroupRequest
-) -> GroupSituation:
-    group_id = parse_id(request.group_id, "group_id")
+    dependencies: Dependencies, who: Principal, command: Validation
+) -> tuple[GroupSituation, pb.ValidateGroupResponse | None]:
+    """What our database has of the group; and the answer, where a twin was here before."""
+    group_id = parse_id(command.request.group_id, "group_id")
     async with transaction(dependencies.engine) as tx:
         time = ActTime(await database_now(tx))
         group = await find_group(tx, who.school_id, group_id)
         if group is None:
             raise Failure(Code.CODE_NOT_FOUND, "no such group")
-        return GroupSituation(
+        answered = await answer_twin(tx, command, time.now)
+        situation = GroupSituation(
             time,
-            await was_asked(tx, caller_key(who), request.request_id),
             group,
             await lines_of_groups(tx, [group_id]),
             await read_counters(tx, who.school_id),
             await read_eligibility(tx, who.school_id),
         )
+        return situation, answered
 
 
-async def _earlier(
-    dependencies: Dependencies, who: Principal, request: pb.ValidateGroupRequest, situation: GroupSituation
-) -> pb.ValidateGroupResponse:
-    """Answer a twin: what the first got, or what the reconciler found since; IN_PROGRESS until one is known."""
-    try:
-        async with transaction(dependencies.engine) as tx:
-            answer = await idempotency.earlier_answer(tx, caller_key(who), request, situation.time.now)
-    except Failure as failure:
-        if failure.code != Code.CODE_IN_PROGRESS:
-            raise
-        async with transaction(dependencies.engine) as tx:
-            lines = await lines_of_groups(tx, [situation.group.id])
-        if any(line.state is State.CONFIRMING for line in lines):
-            raise
-        return pb.ValidateGroupResponse(group=group_message(situation.group, lines))
-    if answer is None:  # pruned between the two reads
-        raise Failure(Code.CODE_STALE, "this request id was forgotten just now; ask again")
-    return pb.ValidateGroupResponse.FromString(answer)
+async def _as_found(tx: Tx, group_id: UUID) -> pb.ValidateGroupResponse | None:
+    """The group as RdvPermis answered, or as the reconciler found it; None while one of its lines is in doubt."""
+    lines = await lines_of_groups(tx, [group_id])
+    if any(line.state is State.CONFIRMING for line in lines):
+        return None
+    group = (await find_groups(tx, [group_id]))[group_id]
+    return pb.ValidateGroupResponse(group=group_message(group, lines))
 
 
 async def _judge(dependencies: Dependencies, held: Sequence[Line], situation: GroupSituation) -> dict[UUID, bytes]:
@@ -153,7 +145,7 @@ async def _judge(dependencies: Dependencies, held: Sequence[Line], situation: Gr
 async def _ask(
     dependencies: Dependencies,
     who: Principal,
-    request: pb.ValidateGroupRequest,
+    command: Validation,
     situation: GroupSituation,
     confirming: Sequence[Line],
 ) -> pb.ValidateGroupResponse:
@@ -179,9 +171,9 @@ async def _ask(
         async with transaction(dependencies.engine) as tx:
             await write_changes(tx, dependencies.outbox, changes, messages, now)
             if refusal is not None:
-                await forget_request(tx, caller_key(who), request.request_id)
+                await abandon(tx, command)
             elif len(moved) == len(changes):
-                await idempotency.settle(tx, caller_key(who), request, response)
+                await finish(tx, command, response)
     except Failure as failure:
         if failure.code != Code.CODE_STALE:
             raise

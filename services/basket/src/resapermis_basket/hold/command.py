@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
+from uuid import UUID
 
 from google.protobuf.message import Message
 from prometheus_client import Counter
@@ -17,16 +18,16 @@ from resapermis_basket import events
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.answer import UNKNOWN, Answer, AnswerOutcome, give_back_all_or_nothing, held
 from resapermis_basket.domain.line import LARGEST_GROUP, NO_REFUSAL, Change, Group, Line, Slot, State, deltas, in_doubt
-from resapermis_basket.hold.intention import Intentions, WrittenHold
+from resapermis_basket.hold.intention import HoldRequest, Intentions, WrittenHold
 from resapermis_basket.hold.judgement import WantedLine, hold_question, judge_hold, lines_of_taken_slots, parse_hold
 from resapermis_basket.hold.queries import HoldAnswer, HoldQuestion, HoldSituation, read_situations, write_answers
 from resapermis_basket.hold.queue import Admission, HoldBatches, SlotRequests
 from resapermis_basket.hold.taken_slots import TakenSlotsHold, TakenSlotsOutcome, refuse_taken_slots
 from resapermis_basket.judgement import refusals
-from resapermis_basket.line.queries import ActTime, find_group_of_request, lines_of_groups, write_changes
+from resapermis_basket.line.queries import ActTime, find_groups, lines_of_groups, write_changes
 from resapermis_basket.wire import caller_key, group_message
-from resapermis_kit.database import idempotency
-from resapermis_kit.database.transaction import transaction
+from resapermis_kit.database.idempotency import Command, answer_twin, finish
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import Principal
 from resapermis_kit.rpc.batcher import Batcher
@@ -60,11 +61,12 @@ class HoldCommand:
     async def hold(self, who: Principal, request: pb.HoldSlotsRequest) -> pb.HoldSlotsResponse:
         """Hold one to four slots; what was obtained is kept, line by line."""
         wanted = parse_hold(request)
+        command = Command(caller_key(who), request, pb.HoldSlotsResponse, _as_found)
         slot_ids = [line.slot_id for line in wanted]
         while True:
             taken = self._seen_taken(slot_ids)
             if taken:
-                answer = await self._late(who, request, wanted, taken)
+                answer = await self._late(who, command, wanted, taken)
                 if answer is not None:
                     return answer
                 self._requests.forget(slot_ids)
@@ -73,11 +75,11 @@ class HoldCommand:
                     if self._seen_taken(slot_ids):
                         continue  # somebody was faster while we waited
                     async with self._batches.join():
-                        group, time, intended = await self._intend(who, request, wanted)
+                        group, time, intended = await self._intend(who, command, wanted)
                 if intended.answer is None:
                     # The caller may go away; what RdvPermis answers is written down all the same.
                     permit.calls_rdvpermis()
-                    asking = self._ask(who, request, group, intended, time)
+                    asking = self._ask(who, command, group, intended, time)
                     return await asyncio.shield(asyncio.ensure_future(asking))
             _lines_that("refused_by_us").inc(len(intended.answer.group.lines))
             return intended.answer
@@ -89,69 +91,58 @@ class HoldCommand:
         return slots if whole and len(slots) == len(slot_ids) else []
 
     async def _late(
-        self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[WantedLine], taken: Sequence[Slot]
+        self, who: Principal, command: HoldRequest, wanted: Sequence[WantedLine], taken: Sequence[Slot]
     ) -> pb.HoldSlotsResponse | None:
         """Refuse slots that are taken, by what our own database says; None: not all of them are."""
         if self._time is None:
             return None
         now = self._time.now
-        group = self._group(who, request, now)
+        group = self._group(who, command, now)
         lines = lines_of_taken_slots(self._dependencies, who, wanted, taken, now, group.id)
         answer = pb.HoldSlotsResponse(group=group_message(group, lines))
-        claim = idempotency.claim(caller_key(who), request, now, answer)
+        claim = command.claim(now, answer)
         changes = [Change(None, line) for line in lines]
         messages = self._dependencies.outbox.values(now, events.of_changes(changes, events.person(who), who.account_id))
         outcome = await self._refusals.submit(TakenSlotsHold(claim, group, lines, messages))
         self._dependencies.outbox.wake_up.notify()
         if outcome is TakenSlotsOutcome.TWIN:
             async with self._admission.admit():
-                return await self.earlier(who, request, now)
+                return await self._twin(command, now)
         if outcome is TakenSlotsOutcome.FREE:
             return None
         _lines_that("refused_by_us").inc(len(lines))
         return answer
 
     async def _intend(
-        self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[WantedLine]
+        self, who: Principal, command: HoldRequest, wanted: Sequence[WantedLine]
     ) -> tuple[Group, ActTime, WrittenHold]:
         """What is known, what the rules say of it, and the intention, committed."""
-        situation, mandates = await self._facts(who, request, wanted)
+        situation, mandates = await self._facts(who, command, wanted)
         time = self._time = situation.time
-        group = self._group(who, request, time.now)
+        group = self._group(who, command, time.now)
         if situation.asked_before:
-            return group, time, WrittenHold(answer=await self.earlier(who, request, time.now))
+            answered = await self._twin(command, time.now)
+            if answered is not None:
+                return group, time, WrittenHold(answer=answered)
+            mandates = await self._mandates(wanted)  # forgotten between the two statements: it is begun anew
         judged = await judge_hold(self._dependencies, who, wanted, situation, mandates, group.id)
-        intended = await self._intentions.write(who, request, group, judged, time.now)
+        intended = await self._intentions.write(who, command, group, judged, time.now)
         for line in intended.lines:
             if line.live or line.refusal == SLOT_TAKEN:
                 self._requests.note_taken(line.slot)
         return group, time, intended
 
-    async def earlier(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> pb.HoldSlotsResponse:
-        """Answer a twin: what the first got, or what the reconciler found since; IN_PROGRESS until one is known."""
-        try:
-            async with transaction(self._dependencies.engine) as tx:
-                answer = await idempotency.earlier_answer(tx, caller_key(who), request, now)
-        except Failure as failure:
-            if failure.code != Code.CODE_IN_PROGRESS:
-                raise
-            async with transaction(self._dependencies.engine) as tx:
-                group = await find_group_of_request(tx, caller_key(who), request.request_id)
-                lines = await lines_of_groups(tx, [group.id]) if group is not None else []
-            if group is None or any(line.state is State.ASKING for line in lines):
-                raise
-            return pb.HoldSlotsResponse(group=group_message(group, lines))
-        if answer is None:  # pruned between the two reads
-            raise Failure(Code.CODE_STALE, "this request id was forgotten just now; ask again")
-        return pb.HoldSlotsResponse.FromString(answer)
+    async def _twin(self, command: HoldRequest, now: datetime) -> pb.HoldSlotsResponse | None:
+        async with transaction(self._dependencies.engine) as tx:
+            return await answer_twin(tx, command, now)
 
     async def _facts(
-        self, who: Principal, request: pb.HoldSlotsRequest, wanted: Sequence[WantedLine]
+        self, who: Principal, command: HoldRequest, wanted: Sequence[WantedLine]
     ) -> tuple[HoldSituation, list[MandateAnswer]]:
         """Our own facts and mandate's, side by side. A twin is answered although mandate may be away."""
         asked = asyncio.ensure_future(self._mandates(wanted))
         try:
-            question = hold_question(who, wanted, idempotency.request_id_of(request))
+            question = hold_question(who, wanted, command.request_id)
             situation = await self._situations.submit(question)
             return situation, [] if situation.asked_before else await asked
         finally:
@@ -165,20 +156,20 @@ class HoldCommand:
             [(str(line.candidate_id), "") for line in wanted if line.candidate_id]
         )
 
-    def _group(self, who: Principal, request: pb.HoldSlotsRequest, now: datetime) -> Group:
+    def _group(self, who: Principal, command: HoldRequest, now: datetime) -> Group:
         return Group(
             id=self._dependencies.new_id(),
             school_id=who.school_id,
             account_id=who.account_id,
             session_id=who.session_id,
-            all_or_nothing=request.all_or_nothing,
-            request_caller=caller_key(who),
-            request_id=request.request_id,
+            all_or_nothing=command.request.all_or_nothing,
+            request_caller=command.caller,
+            request_id=command.request_id,
             created_at=now,
         )
 
     async def _ask(
-        self, who: Principal, request: pb.HoldSlotsRequest, group: Group, intended: WrittenHold, time: ActTime
+        self, who: Principal, command: HoldRequest, group: Group, intended: WrittenHold, time: ActTime
     ) -> pb.HoldSlotsResponse:
         """Call RdvPermis and write down its answer. Where none came, lines stay asking: the reconciler reads."""
         lines = intended.lines
@@ -199,15 +190,14 @@ class HoldCommand:
         moved = [change for change in changes if change.after.state is not State.ASKING]
         messages = events.of_changes(moved, events.person(who), who.account_id)
         known = None if any(in_doubt(line) for line in after) else response
-        if not await self._written(who, request, group, changes, messages, known, now):
+        if not await self._written(command, group, changes, messages, known, now):
             async with transaction(self._dependencies.engine) as tx:  # the reconciler was faster: what it found stands
                 return pb.HoldSlotsResponse(group=group_message(group, await lines_of_groups(tx, [group.id])))
         return response
 
     async def _written(
         self,
-        who: Principal,
-        request: pb.HoldSlotsRequest,
+        command: HoldRequest,
         group: Group,
         changes: Sequence[Change],
         messages: Sequence[Message],
@@ -217,8 +207,7 @@ class HoldCommand:
         """Write what RdvPermis' answer changed, and the answer to twins if it is known; False: a line has moved."""
         if not deltas(changes):
             values = self._dependencies.outbox.values(now, messages)
-            claim = idempotency.claim(caller_key(who), request, now, known)
-            answered = HoldAnswer(claim, group, [change.after for change in changes], values)
+            answered = HoldAnswer(command.claim(now, known), group, [change.after for change in changes], values)
             written = await self._answers.submit(answered)
             self._dependencies.outbox.wake_up.notify()
             return written
@@ -226,7 +215,7 @@ class HoldCommand:
             async with transaction(self._dependencies.engine) as tx:  # counters move: the school is locked
                 await write_changes(tx, self._dependencies.outbox, changes, messages, now)
                 if known is not None:
-                    await idempotency.settle(tx, caller_key(who), request, known)
+                    await finish(tx, command, known)
         except Failure as failure:
             if failure.code != Code.CODE_STALE:
                 raise
@@ -248,6 +237,15 @@ class HoldCommand:
                 return {}
             return {line.slot.id: Answer(AnswerOutcome.REFUSED, refusals.stored(failure)) for line in asking}
         return {result.slot_id: answer_of(result, response) for result in response.results}
+
+
+async def _as_found(tx: Tx, group_id: UUID) -> pb.HoldSlotsResponse | None:
+    """The group as RdvPermis answered, or as the reconciler found it; None while one of its lines is in doubt."""
+    lines = await lines_of_groups(tx, [group_id])
+    if any(line.state is State.ASKING for line in lines):
+        return None
+    group = (await find_groups(tx, [group_id]))[group_id]
+    return pb.HoldSlotsResponse(group=group_message(group, lines))
 
 
 def answer_of(result: rdv.HoldResult, response: rdv.HoldSlotsResponse) -> Answer:

@@ -13,7 +13,7 @@ from resapermis_basket.line.change import (
     LineSituation,
     WantedCandidate,
     change_lines,
-    earlier_answer,
+    line_command,
     read_line_situation,
 )
 from resapermis_basket.peers import line_question
@@ -28,9 +28,10 @@ async def name_candidate(
     """Name, rename or unname a held line's candidate: mandate and rules first, then RdvPermis."""
     candidate_id = parse_optional_id(request.candidate_id, "candidate_id")
     line_id = parse_id(request.line_id, "line_id")
-    situation = await read_line_situation(dependencies, who, request, line_id, candidate_id)
-    if situation.asked_before:
-        return await earlier_answer(dependencies, who, request, situation, _named)
+    command = line_command(who, request, pb.NameCandidateResponse, _named, line_id)
+    situation, answered = await read_line_situation(dependencies, who, command, line_id, candidate_id=candidate_id)
+    if answered is not None:
+        return answered
     line = situation.line
     require_held(situation)
     theirs = await _may_name(dependencies, who, situation, candidate_id) if candidate_id is not None else ""
@@ -41,16 +42,18 @@ async def name_candidate(
         lambda lines, _now: [Change(line, with_wanted_candidate(line)) for line in lines],
         wanted=[WantedCandidate(candidate_id, theirs)],
     )
-    return await change_lines(dependencies, who, request, situation, wish, _named)
+    return await change_lines(dependencies, who, command, situation, wish, _named)
 
 
 async def release_line(
     dependencies: Dependencies, who: Principal, request: pb.ReleaseLineRequest
 ) -> pb.ReleaseLineResponse:
     """Give a held line back: at RdvPermis first, so that it is free for others when we answer so."""
-    situation = await read_line_situation(dependencies, who, request, parse_id(request.line_id, "line_id"))
-    if situation.asked_before:
-        return await earlier_answer(dependencies, who, request, situation, _released)
+    line_id = parse_id(request.line_id, "line_id")
+    command = line_command(who, request, pb.ReleaseLineResponse, _released, line_id)
+    situation, answered = await read_line_situation(dependencies, who, command, line_id)
+    if answered is not None:
+        return answered
     require_held(situation)
     line = situation.line
     wish = LineChange(
@@ -60,7 +63,7 @@ async def release_line(
         lambda lines, now: [Change(line, move(line, State.RELEASED, now)) for line in lines],
         done_codes=refusals.GONE_CODES,
     )
-    return await change_lines(dependencies, who, request, situation, wish, _released)
+    return await change_lines(dependencies, who, command, situation, wish, _released)
 
 
 def require_held(situation: LineSituation) -> None:

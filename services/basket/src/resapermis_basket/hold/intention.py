@@ -24,11 +24,14 @@ from resapermis_basket.line.queries import (
     keep_judgements,
     update_lines,
 )
-from resapermis_basket.wire import caller_key, group_message
-from resapermis_kit.database import idempotency
+from resapermis_basket.wire import group_message
+from resapermis_kit.database.idempotency import Command, begin, finish
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.rpc.auth import Principal
 from resapermis_kit.rpc.batcher import Batcher
+
+HoldRequest = Command[pb.HoldSlotsRequest, pb.HoldSlotsResponse]
+"""A hold as its caller asks it."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +56,30 @@ class Intentions:
         )
 
     async def write(
-        self, who: Principal, request: pb.HoldSlotsRequest, group: Group, judged: JudgedHold, now: datetime
+        self, who: Principal, command: HoldRequest, group: Group, judged: JudgedHold, now: datetime
     ) -> WrittenHold:
         """At once where all of it fits; else carefully, line by line."""
         lines: Sequence[Line] = judged.lines
         if group.all_or_nothing:
             lines = refuse_all_or_nothing(lines, refusals.all_or_nothing_failed(), now)
-        at_once = await self._at_once(who, request, group, judged, lines, now)
+        at_once = await self._at_once(who, command, group, judged, lines, now)
         if at_once is not None:
             return at_once
         async with transaction(self._dependencies.engine) as tx:
-            earlier = await idempotency.earlier_answer(tx, caller_key(who), request, now)
-            if earlier is not None:
-                return WrittenHold(answer=pb.HoldSlotsResponse.FromString(earlier))
+            answered = await begin(tx, command, now, made=group.id)
+            if answered is not None:
+                return WrittenHold(answer=answered)
             lines = await self._carefully(tx, who, group, judged, lines, now)
             answer = refused_answer(group, lines)
             if answer is not None:
-                await idempotency.settle(tx, caller_key(who), request, answer)
+                await finish(tx, command, answer)
             basket_id = await take_prepared(tx, who.school_id, who.account_id) if answer is None else ""
         return WrittenHold(lines, answer, basket_id)
 
     async def _at_once(
         self,
         who: Principal,
-        request: pb.HoldSlotsRequest,
+        command: HoldRequest,
         group: Group,
         judged: JudgedHold,
         lines: Sequence[Line],
@@ -86,7 +89,7 @@ class Intentions:
         asking = [line for line in lines if line.state is State.ASKING]
         answer = refused_answer(group, lines)
         intention = HoldIntention(
-            idempotency.claim(caller_key(who), request, now, answer),
+            command.claim(now, answer),
             group,
             {key: (many, judged.caps[key]) for key, many in _asked(asking).items()},
             lines,

@@ -125,7 +125,7 @@ class AskedHold(Protocol):
 
     @property
     def claim(self) -> Values:
-        """Parameters of `idempotency.claim` for this command."""
+        """Parameters of `Command.claim` for this command."""
 
     @property
     def group(self) -> Group:
@@ -232,7 +232,7 @@ class HoldIntention:
     """What a hold is about to ask RdvPermis, with the messages about it; or refuses already."""
 
     claim: Values
-    """Values of `idempotency.claim`."""
+    """Values of `Command.claim`."""
     group: Group
     counts: Mapping[Key, tuple[int, int]]
     """How many of each counter, and its limit."""
@@ -247,8 +247,8 @@ class HoldIntention:
 # stands.
 _INTEND = Statement(
     f"WITH {ASKED}, "  # noqa: S608 - texts of our own
-    "claim AS (INSERT INTO request (caller, request_id, digest, response, created_at) "
-    "SELECT caller, request_id, digest, response, claimed_at FROM asked ORDER BY caller, request_id "
+    "claim AS (INSERT INTO request (caller, request_id, digest, response, created_at, made) "
+    "SELECT caller, request_id, digest, response, claimed_at, group_id FROM asked ORDER BY caller, request_id "
     "ON CONFLICT DO NOTHING RETURNING caller, request_id), "
     f"{MINE_AND_ACTION}, "
     "counted AS (INSERT INTO quota AS q (school_id, department, month, category, taken, cap, granted) "

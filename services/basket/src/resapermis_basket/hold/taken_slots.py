@@ -19,7 +19,7 @@ class TakenSlotsHold:
     """An action all of whose lines are refused because their slots are taken."""
 
     claim: Values
-    """Values of `idempotency.claim`, the answer among them."""
+    """Values of `Command.claim`, the answer among them."""
     group: Group
     lines: Sequence[Line]
     messages: Values

@@ -19,19 +19,18 @@ from resapermis_basket.line.queries import (
     database_now,
     find_conflicts,
     find_line,
-    forget_request,
     keep_judgements,
     newest_line,
-    was_asked,
     write_changes,
 )
 from resapermis_basket.wire import caller_key
-from resapermis_kit.database import idempotency
+from resapermis_kit.database.idempotency import Command, abandon, answer_twin, begin, finish
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import Principal
 from resapermis_kit.rpc.peers import may_have_acted
 
+Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
 Show = Callable[[Sequence[Line]], R]
 """Makes a response from lines as they stand after the act."""
@@ -42,7 +41,6 @@ class LineSituation:
     """A line (and the one it would change places with) as our database has it."""
 
     time: ActTime
-    asked_before: bool
     line: Line
     counted: dict[Key, int]
     conflicts: Conflicts
@@ -81,51 +79,52 @@ class LineChange:
     """More for the journal; never personal."""
 
 
+def line_command(who: Principal, request: Q, answer: type[R], show: Show[R], *line_ids: UUID) -> Command[Q, R]:
+    """A command about these lines of the caller's school. A twin is shown them as they are, once nothing is asked of them."""
+
+    async def as_found(tx: Tx, _: UUID) -> R | None:
+        lines = await _find_lines(tx, who.school_id, line_ids)
+        if any(line.changing for line in lines):
+            return None
+        return show([await newest_line(tx, line) for line in lines])
+
+    return Command(caller_key(who), request, answer, as_found)
+
+
 async def read_line_situation(
     dependencies: Dependencies,
     who: Principal,
-    request: Any,
-    line_id: UUID,
+    command: Command[Any, R] | None,
+    *line_ids: UUID,
     candidate_id: UUID | None = None,
-    partner_id: UUID | None = None,
-) -> LineSituation:
-    """Read the line, and its partner; NOT_FOUND when one is not the school's."""
+) -> tuple[LineSituation, R | None]:
+    """Read the line, and its partner (NOT_FOUND when one is not the school's); and the answer, where a twin was here before."""
     async with transaction(dependencies.engine) as tx:
         time = ActTime(await database_now(tx))
-        line = await find_line(tx, who.school_id, line_id)
-        partner = await find_line(tx, who.school_id, partner_id) if partner_id is not None else None
-        if line is None or (partner is None and partner_id is not None):
-            raise Failure(Code.CODE_NOT_FOUND, "no such line")
-        return LineSituation(
+        lines = await _find_lines(tx, who.school_id, line_ids)
+        answered = await answer_twin(tx, command, time.now) if command is not None else None
+        situation = LineSituation(
             time,
-            await was_asked(tx, caller_key(who), getattr(request, "request_id", "")),
-            line,
+            lines[0],
             await read_counters(tx, who.school_id),
             await find_conflicts(tx, [], [candidate_id] if candidate_id else []),
-            partner,
+            lines[1] if len(lines) > 1 else None,
         )
+        return situation, answered
 
 
-async def earlier_answer(
-    dependencies: Dependencies, who: Principal, request: Any, situation: LineSituation, show: Show[R]
-) -> R:
-    """Answer a twin: what the first got, or the lines as found since; IN_PROGRESS until that is known."""
-    try:
-        async with transaction(dependencies.engine) as tx:
-            answer = await idempotency.earlier_answer(tx, caller_key(who), request, situation.time.now)
-    except Failure as failure:
-        if failure.code != Code.CODE_IN_PROGRESS or any(line.changing for line in situation.lines):
-            raise
-        return show(await _newest(dependencies, situation.lines))
-    if answer is None:  # pruned between the two reads
-        raise Failure(Code.CODE_STALE, "this request id was forgotten just now; ask again")
-    return type(show(situation.lines)).FromString(answer)
+async def _find_lines(tx: Tx, school_id: str, line_ids: Sequence[UUID]) -> list[Line]:
+    found = [await find_line(tx, school_id, line_id) for line_id in line_ids]
+    lines = [line for line in found if line is not None]
+    if len(lines) < len(found):
+        raise Failure(Code.CODE_NOT_FOUND, "no such line")
+    return lines
 
 
 async def change_lines(
     dependencies: Dependencies,
     who: Principal,
-    request: Any,
+    command: Command[Any, R],
     situation: LineSituation,
     wish: LineChange,
     show: Show[R],
@@ -144,9 +143,9 @@ async def change_lines(
     ]
     changes = [Change(line, after) for line, after in zip(lines, intended, strict=True)]
     async with transaction(dependencies.engine) as tx:
-        answer = await idempotency.earlier_answer(tx, caller_key(who), request, now)
-        if answer is not None:
-            return type(show(intended)).FromString(answer)
+        answered = await begin(tx, command, now, made=situation.line.id)
+        if answered is not None:
+            return answered
         await lock_school(tx, who.school_id)
         await _reserve(tx, lines, wish.wanted)
         messages = events.of_changes(changes, events.person(who), who.account_id, facts=wish.facts)
@@ -154,7 +153,7 @@ async def change_lines(
         await keep_judgements(tx, wish.changing, wish.snapshots)
     # The caller may go away; what RdvPermis answers is written down all the same.
     asked = [written[line.id] for line in lines]
-    asking = _ask(dependencies, who, request, situation.time, wish, asked, show)
+    asking = _ask(dependencies, who, command, situation.time, wish, asked, show)
     return await asyncio.shield(asyncio.ensure_future(asking))
 
 
@@ -170,7 +169,7 @@ async def _reserve(tx: Tx, lines: Sequence[Line], wanted: Sequence[WantedCandida
 async def _ask(
     dependencies: Dependencies,
     who: Principal,
-    request: Any,
+    command: Command[Any, R],
     time: ActTime,
     wish: LineChange,
     lines: Sequence[Line],
@@ -193,9 +192,9 @@ async def _ask(
         async with transaction(dependencies.engine) as tx:
             await write_changes(tx, dependencies.outbox, changes, messages, now)
             if refusal is None:
-                await idempotency.settle(tx, caller_key(who), request, response)
+                await finish(tx, command, response)
             elif known:
-                await forget_request(tx, caller_key(who), request.request_id)
+                await abandon(tx, command)
     except Failure as failure:
         if failure.code != Code.CODE_STALE:
             raise

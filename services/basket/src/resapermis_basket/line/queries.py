@@ -27,7 +27,6 @@ from resapermis_basket.domain.line import (
 )
 from resapermis_basket.line.counters import lock_school, move_counters
 from resapermis_basket.tables import ALIVE, groups, lines
-from resapermis_kit.database import idempotency
 from resapermis_kit.database.transaction import Tx
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
@@ -282,18 +281,6 @@ class ActTime:
         return self.read + timedelta(seconds=time.monotonic() - self._started)
 
 
-async def was_asked(tx: Tx, caller: str, request_id: str) -> bool:
-    """Whether a command with this request id has committed its intention."""
-    mine = (idempotency.requests.c.caller == caller, idempotency.requests.c.request_id == request_id)
-    return (await tx.execute(sa.select(sa.literal(1)).where(*mine))).first() is not None
-
-
-async def forget_request(tx: Tx, caller: str, request_id: str) -> None:
-    """Let the same request id be tried again: what it asked surely did not happen."""
-    mine = (idempotency.requests.c.caller == caller, idempotency.requests.c.request_id == request_id)
-    await tx.execute(sa.delete(idempotency.requests).where(*mine))
-
-
 async def insert_group(tx: Tx, group: Group) -> None:
     """Insert a booking action; its lines are inserted apart."""
     await tx.execute(sa.insert(groups).values(**vars(group)))
@@ -302,12 +289,6 @@ async def insert_group(tx: Tx, group: Group) -> None:
 async def find_group(tx: Tx, school_id: str, group_id: UUID) -> Group | None:
     """The group with this id; None when there is none, or it is another school's."""
     return _group(await tx.execute(_groups_where(groups.c.id == group_id, groups.c.school_id == school_id)))
-
-
-async def find_group_of_request(tx: Tx, caller: str, request_id: str) -> Group | None:
-    """The group that a command of the caller made."""
-    mine = (groups.c.request_caller == caller, groups.c.request_id == request_id)
-    return _group(await tx.execute(_groups_where(*mine)))
 
 
 async def find_groups(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Group]:

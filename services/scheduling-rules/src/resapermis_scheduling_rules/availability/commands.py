@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis_kit.clock import Clock, NewId
-from resapermis_kit.database import idempotency
+from resapermis_kit.database.idempotency import Command, begin, finish
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
@@ -57,10 +57,11 @@ class UnavailabilityCommands:
         spans = [(wanted.starts_at, wanted.ends_at)]
         if wanted.rrule:
             spans = await self._recurrence(wanted, now)
+        command = Command(who.account_id, request, pb.AddUnavailabilityResponse)
         async with transaction(self.engine) as tx:
-            earlier = await idempotency.earlier_answer(tx, who.account_id, request, now)
-            if earlier is not None:
-                return pb.AddUnavailabilityResponse.FromString(earlier)
+            answered = await begin(tx, command, now)
+            if answered is not None:
+                return answered
             if await queries.count_declarations(tx, who.school_id) >= MOST_DECLARED:
                 raise malformed("unavailability", f"a school keeps at most {MOST_DECLARED}; take some back")
             kept_id, written_until = str(self.new_id()), now + AHEAD if wanted.rrule else None
@@ -73,7 +74,7 @@ class UnavailabilityCommands:
             answer = pb.AddUnavailabilityResponse(
                 unavailability=wire.declared(kept_id, wanted), met_line_ids=dict.fromkeys(one.line_id for one in met)
             )
-            await idempotency.settle(tx, who.account_id, request, answer)
+            await finish(tx, command, answer)
             return answer
 
     async def remove(self, who: Principal, kept_id: str) -> None:

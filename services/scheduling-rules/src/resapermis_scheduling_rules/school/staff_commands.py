@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import school_pb2 as pb
 from resapermis_kit.clock import Clock
-from resapermis_kit.database import idempotency
+from resapermis_kit.database.idempotency import Command, begin, finish
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
@@ -60,13 +60,14 @@ class StaffCommands:
     async def add_vehicle(self, who: Principal, vehicle: Vehicle, request: pb.SetVehicleRequest) -> Vehicle:
         """Add a vehicle, once by its request id; return what was added then."""
         now = self.now()
+        command = Command(who.account_id, request, pb.SetVehicleResponse)
         async with transaction(self.engine) as tx:
-            earlier = await idempotency.earlier_answer(tx, who.account_id, request, now)
-            if earlier is not None:
-                return wire.vehicle_of(pb.SetVehicleResponse.FromString(earlier).vehicle)
+            answered = await begin(tx, command, now)
+            if answered is not None:
+                return wire.vehicle_of(answered.vehicle)
             await staff_queries.add_vehicle(tx, who.school_id, vehicle, now)
             await self._record(tx, who, vehicle, now)
-            await idempotency.settle(tx, who.account_id, request, pb.SetVehicleResponse(vehicle=wire.vehicle(vehicle)))
+            await finish(tx, command, pb.SetVehicleResponse(vehicle=wire.vehicle(vehicle)))
         return vehicle
 
     async def change_vehicle(self, who: Principal, vehicle: Vehicle) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis_kit.clock import Clock, NewId, new_id
-from resapermis_kit.database import idempotency
+from resapermis_kit.database.idempotency import Command, begin, finish
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
@@ -60,15 +60,16 @@ class SavedSearches:
         kept = SavedSearch(
             self._new_id(), person.account_id, person.school_id, label, bare.SerializeToString(), request.alert, now
         )
+        command = Command(person.account_id, request, pb.SaveSearchResponse)
         async with transaction(self._engine) as tx:
-            earlier = await idempotency.earlier_answer(tx, person.account_id, request, now)
-            if earlier is not None:
-                return pb.SaveSearchResponse.FromString(earlier)
+            answered = await begin(tx, command, now)
+            if answered is not None:
+                return answered
             if not await queries.save(tx, kept, where):
                 raise malformed("search", f"at most {MOST_SEARCHES} saved searches: delete one first")
             response = pb.SaveSearchResponse(search=_saved(kept))
             await self._outbox.add(tx, now, watch_events.search_kept(person, kept))
-            await idempotency.settle(tx, person.account_id, request, response)
+            await finish(tx, command, response)
         return response
 
     async def mine(self) -> pb.ListSavedSearchesResponse:
