@@ -1,5 +1,6 @@
 """An address is judged at sending as at entry, and the school learns whom no mail can reach."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -7,11 +8,11 @@ from notification_peers import SENDER, Notification
 from test_mail import ONE, TWO, ZOE, line
 
 from resapermis.notification.v1 import notification_pb2 as pb
+from resapermis.notification.v1.events_pb2 import NoticePosted
 from resapermis_kit.clock import utc_now
 from resapermis_notification.mails.message import InvalidAddress, MailContent, write
 
 CONTENT = MailContent("mandate.active", utc_now(), {"category": "B"}, "Actif.", "Active.")
-UNANNOUNCED = "fault tried-2: nobody learns that a mail reached nobody"
 
 
 @pytest.mark.req("N-06")
@@ -54,7 +55,6 @@ def test_what_is_an_address_at_entry_is_one_at_sending(address: str) -> None:
         pytest.param(ZOE, {ZOE: "550 no such user"}, id="nobody there"),
     ],
 )
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=UNANNOUNCED)
 async def test_a_candidate_whom_no_mail_reaches_is_announced_to_the_school(
     notification: Notification, address: str, refusals: dict[str, str]
 ) -> None:
@@ -76,5 +76,40 @@ async def test_a_mail_that_arrives_or_waits_is_no_notice(notification: Notificat
     assert [one.kind for one in await notices(notification)] == ["booking.confirmed"]
 
 
-async def notices(notification: Notification) -> list[pb.Notice]:
-    return list((await notification.call("ListNotices", pb.ListNoticesRequest())).notices)
+@pytest.mark.req("N-06")
+async def test_a_candidate_without_an_address_is_no_news_to_the_school(notification: Notification) -> None:
+    notification.addressees.email = ""
+    await notification.receive(line())
+    await notification.deliveries.drain()
+    assert [one.kind for one in await notices(notification)] == ["booking.confirmed"]
+
+
+@pytest.mark.req("N-06")
+async def test_a_mail_tried_for_a_day_is_told_to_the_school(notification: Notification) -> None:
+    notification.mail_server.refusals = {ZOE: "450 mailbox full"}
+    await notification.receive(line())
+    await notification.deliveries.drain()
+    notification.later = timedelta(hours=25)
+    await notification.deliveries.drain()
+    told = [one for one in await notices(notification) if one.kind == "candidate.unreached"]
+    assert [(one.candidate_id, one.level, one.facts["what"]) for one in told] == [
+        ("0198-candidate", "warning", "booking.confirmed")
+    ]
+    posted = [one for one in await notification.published(NoticePosted) if one.kind == "candidate.unreached"]
+    assert [one.notice_id for one in posted] == [one.id for one in told]
+
+
+@pytest.mark.req("N-06")
+async def test_who_gets_no_mail_of_ours_reads_so_once_a_day_and_nobody_else_does(notification: Notification) -> None:
+    notification.mail_server.refusals = {ONE: "550 no such user"}
+    for _ in range(2):
+        await notification.receive(line())
+        await notification.deliveries.drain()
+    mine, others = await notices(notification), await notices(notification, account_id="account-2")
+    assert sorted(one.kind for one in mine) == ["account.unreached", "booking.confirmed", "booking.confirmed"]
+    assert [one.kind for one in others] == ["booking.confirmed", "booking.confirmed"]
+    assert ONE not in str(mine)
+
+
+async def notices(notification: Notification, **who: str) -> list[pb.Notice]:
+    return list((await notification.call("ListNotices", pb.ListNoticesRequest(), **who)).notices)

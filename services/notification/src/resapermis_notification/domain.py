@@ -1,5 +1,6 @@
 """Notices, the mails on their way about them, and how these may end. Pure."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -74,6 +75,25 @@ class NewNotice:
     occurred_at: datetime
     account_id: str
     managers_only: bool
+
+    @classmethod
+    def of(cls, notice: Notice, notice_id: UUID, event_id: UUID, occurred_at: datetime) -> "NewNotice":
+        """`event_id`: what it is about, so that this makes one notice however often it is handled."""
+        return cls(
+            id=notice_id,
+            event_id=event_id,
+            school_id=notice.school_id,
+            kind=notice.kind,
+            level=notice.level,
+            facts=json.dumps(notice.facts),
+            candidate_id=notice.candidate_id,
+            object_id=notice.object_id,
+            text_fr=notice.text_fr,
+            text_en=notice.text_en,
+            occurred_at=occurred_at,
+            account_id=notice.account_id,
+            managers_only=notice.managers_only,
+        )
 
 
 @dataclass(frozen=True)

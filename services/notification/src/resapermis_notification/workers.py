@@ -4,7 +4,6 @@ Each event is at most one notice; the notice, its mails and its announcement are
 are handled in one batch: at an opening hundreds do.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -69,7 +68,7 @@ class Inbox:
     async def _post(self, render: Render, tx: Tx, received: Sequence[tuple[Any, Event]]) -> None:
         now = self._now()
         rendered = [
-            (notice, _new_notice(self._new_id(), notice, event))
+            (notice, NewNotice.of(notice, self._new_id(), UUID(event.id), event.occurred_at))
             for payload, event in received
             if (notice := render(payload, event)) is not None
         ]
@@ -82,24 +81,6 @@ class Inbox:
         ]
         await queries.add_deliveries(tx, mails, now)
         await self._box.add(tx, now, *(events.notice_posted(notice_id, notice) for notice, notice_id in fresh))
-
-
-def _new_notice(notice_id: UUID, notice: Notice, event: Event) -> NewNotice:
-    return NewNotice(
-        id=notice_id,
-        event_id=UUID(event.id),
-        school_id=notice.school_id,
-        kind=notice.kind,
-        level=notice.level,
-        facts=json.dumps(notice.facts),
-        candidate_id=notice.candidate_id,
-        object_id=notice.object_id,
-        text_fr=notice.text_fr,
-        text_en=notice.text_en,
-        occurred_at=event.occurred_at,
-        account_id=notice.account_id,
-        managers_only=notice.managers_only,
-    )
 
 
 def _mailed(notice: Notice) -> Iterator[tuple[Audience, str]]:

@@ -6,6 +6,7 @@ a mail twice, with the same Message-ID.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID, uuid5
 
 import structlog
 from prometheus_client import Counter
@@ -14,18 +15,29 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.iam.v1 import iam_pb2
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis_kit.clock import Clock, NewId
-from resapermis_kit.database.transaction import transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_notification import events, queries
-from resapermis_notification.domain import MANAGERS, Audience, DeliveryOutcome, DueDelivery, NewDelivery
+from resapermis_notification.domain import (
+    MANAGERS,
+    Audience,
+    DeliveryOutcome,
+    DueDelivery,
+    NewDelivery,
+    NewNotice,
+    Notice,
+)
 from resapermis_notification.mails.message import InvalidAddress, MailContent, Sender, write
 from resapermis_notification.mails.smtp import Connection, MailDeferred, MailRejected, MailServer, ServerUnavailable
+from resapermis_notification.notices.unreached import unreached
 from resapermis_notification.peers import Addresses
 
 BATCH = 50
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(hours=24)
+UNREACHED = UUID("8f0c7c1e-3b0f-4b0e-9d36-2b7e1f5a6c44")
+"""Namespace of what notices about an account's address are about."""
 SEARCH_MAIL_LIFE = timedelta(hours=1)
 log = structlog.get_logger()
 MAILS = Counter("resapermis_mails_total", "Mails by how a try ended; alarm on `dead`", ["audience", "outcome"])
@@ -159,9 +171,23 @@ class Deliveries:
             ended = await queries.end_delivery(tx, delivery.id, outcome, self._now(), problem)
             if ended and delivery.audience is Audience.CANDIDATE:
                 await self._box.add(tx, self._now(), events.mail_record(delivery, outcome, problem))
+            if ended and (notice := unreached(delivery, outcome, problem)) is not None:
+                await self._post(tx, delivery, notice)
         MAILS.labels(delivery.audience.value, outcome.value).inc()
         if outcome is not DeliveryOutcome.SENT:
             log.warning("mail.ended", delivery=str(delivery.id), outcome=outcome.value, problem=problem)
+
+    async def _post(self, tx: Tx, delivery: DueDelivery, notice: Notice) -> None:
+        """Post a notice about a delivery, without a mail; about an account's mails one a day, not one for each."""
+        now = self._now()
+        about = (
+            delivery.id
+            if delivery.audience is Audience.CANDIDATE
+            else uuid5(UNREACHED, f"{delivery.recipient_id} {now:%Y-%m-%d}")
+        )
+        row = NewNotice.of(notice, self._new_id(), about, now)
+        if await queries.add_notices(tx, [row], now):
+            await self._box.add(tx, now, events.notice_posted(row.id, notice))
 
     async def _put_off(self, delivery: DueDelivery, problem: str) -> None:
         now = self._now()

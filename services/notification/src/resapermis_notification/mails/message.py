@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from resapermis_notification.mails import ics
 from resapermis_notification.notices import vocabulary
 from resapermis_notification.notices.phrases import slot_words
+from resapermis_notification.notices.unreached import ABSENT, INVALID
 from resapermis_persons.addresses import is_address
 
 Addressee = Literal["school", "candidate"]
@@ -160,7 +161,7 @@ def write(
 ) -> EmailMessage:
     """Write the mail to one address; InvalidAddress when it is none. `locale` "en" puts English first."""
     if not is_address(to):
-        raise InvalidAddress("address")
+        raise InvalidAddress(INVALID if to else ABSENT)
     english = locale == "en"
     subject = _subject(content, addressee, english=english)
     message = EmailMessage(policy=SMTP)
