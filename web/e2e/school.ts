@@ -75,7 +75,7 @@ export class Sandbox {
       neph: `260${serial}`,
       lastName: `Essai${letters}`,
       firstName: "Camille",
-      email: `essai.${serial}@example.test`,
+      email: `essai.${serial}@example.org`,
     };
     await this.#post("/candidates", {
       neph: person.neph,
