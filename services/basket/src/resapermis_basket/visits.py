@@ -1,8 +1,7 @@
 """Which schools' people were here lately: those schools are reconciled, whether or not they have bookings."""
 
-import time
-
 import sqlalchemy as sa
+from cachetools import TTLCache
 from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_basket.tables import watched
@@ -17,16 +16,13 @@ class Visits:
 
     def __init__(self) -> None:
         """Of this process; at its start nobody was here."""
-        self._seen: dict[str, float] = {}
+        self._seen: TTLCache[str, None] = TTLCache(MOST, PAUSE_SECONDS)
 
     def first_lately(self, school_id: str) -> bool:
         """Whether this visit is worth writing down."""
-        now = time.monotonic()
-        if now - self._seen.get(school_id, -PAUSE_SECONDS) < PAUSE_SECONDS:
+        if school_id in self._seen:
             return False
-        if len(self._seen) >= MOST:
-            self._seen.clear()
-        self._seen[school_id] = now
+        self._seen[school_id] = None
         return True
 
 

@@ -4,10 +4,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import structlog
+from cachetools import TLRUCache
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_kit.clock import Clock
@@ -50,12 +51,14 @@ def reason(failure: Failure) -> str:
 
 
 class TtlCache(Generic[V]):
-    """A cache whose entries last a few seconds; full, it is emptied whole."""
+    """A cache whose entries last a few seconds from when they were read; full, what was used longest ago goes."""
 
     def __init__(self, now: Clock, seconds: float) -> None:
         """`seconds` is how late a change elsewhere may be seen here."""
-        self._now, self._kept = now, timedelta(seconds=seconds)
-        self._values: dict[object, tuple[datetime, V]] = {}
+        self._now = now
+        self._values: TLRUCache[object, tuple[datetime, V]] = TLRUCache(
+            REMEMBERED, lambda _key, known, _now: known[0].timestamp() + seconds, lambda: now().timestamp()
+        )
 
     async def get(self, key: object, read: Callable[[], Awaitable[V]]) -> V:
         """Return what is remembered under `key` and still fresh, or read and remember it; whatever `read` raises."""
@@ -68,13 +71,11 @@ class TtlCache(Generic[V]):
 
     def has(self, key: object) -> bool:
         """Whether `key` is remembered and still fresh."""
-        known, now = self._values.get(key), self._now()
-        return known is not None and now - self._kept < known[0] <= now
+        known = self._values.get(key)
+        return known is not None and known[0] <= self._now()  # a clock that was set back makes nothing last longer
 
     def keep(self, key: object, value: V, read_at: datetime) -> None:
         """Remember what was read along with something else."""
-        if len(self._values) >= REMEMBERED:
-            self._values.clear()
         self._values[key] = (read_at, value)
 
     def forget(self, key: object) -> None:

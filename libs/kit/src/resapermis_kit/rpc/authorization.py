@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,6 @@ class Authorizer:
     decide, services take the school from the principal and never from a request.
     """
 
-    _REMEMBERED = 10_000
-
     def __init__(self, policies: Path) -> None:
         """Parse and validate every *.cedar file of the folder against schema.cedarschema; ValueError if one is wrong."""
         text = "\n".join(file.read_text(encoding="utf-8") for file in sorted(policies.glob("*.cedar")))
@@ -44,29 +43,23 @@ class Authorizer:
             msg = f"policies do not fit their schema: {[str(error) for error in result.errors]}"
             raise ValueError(msg)
         self._policies = cedarpy.PolicySet.from_str(text)
-        self._remembered: dict[tuple[object, ...], bool] = {}
+        self._decide = lru_cache(maxsize=10_000)(self._ask)
 
     def allows(self, who: Caller, permission: str) -> bool:
         """Whether the policies permit it; false where no policy says so."""
-        key = (who.person.roles if who.person else None, who.service, permission)
-        decision = self._remembered.get(key)
-        if decision is None:
-            if len(self._remembered) >= self._REMEMBERED:
-                self._remembered.clear()
-            decision = self._remembered[key] = self._ask(who, permission)
-        return decision
+        return self._decide(who.person.roles if who.person else None, who.service, permission)
 
-    def _ask(self, who: Caller, permission: str) -> bool:
-        if who.person is not None:
+    def _ask(self, roles: tuple[str, ...] | None, service: str, permission: str) -> bool:
+        if roles is not None:
             uid = {"type": "Person", "id": "asker"}
-            attributes: dict[str, object] = {"roles": list(who.person.roles)}
+            attributes: dict[str, object] = {"roles": list(roles)}
         else:
-            uid, attributes = {"type": "Service", "id": who.service}, {}
+            uid, attributes = {"type": "Service", "id": service}, {}
         request = {
             "principal": f'{uid["type"]}::"{uid["id"]}"',
             "action": f"Action::{json.dumps(permission)}",
             "resource": 'Platform::"resapermis"',
-            "context": {"caller": who.service},
+            "context": {"caller": service},
         }
         entities: list[dict[Any, Any]] = [
             {"uid": uid, "attrs": attributes, "parents": []},

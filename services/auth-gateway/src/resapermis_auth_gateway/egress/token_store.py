@@ -15,6 +15,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 import structlog
+from cachetools import TTLCache
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -85,8 +86,8 @@ class TokenStore:
         self._outbox, self._now, self._clock = outbox, now, clock
         # Read after they ask, one batch for those who ask in the same moment: what ended before is not found.
         self._of_sessions: Batcher[UUID, Token | None] = Batcher(partial(tokens.of_sessions, engine))
-        self._opened: dict[UUID, tuple[Access, float]] = {}
-        self._schools: dict[str, tuple[list[Token], float]] = {}
+        self._opened: TTLCache[UUID, Access] = TTLCache(REMEMBERED_MOST, REMEMBERED_SECONDS, timer=clock)
+        self._schools: TTLCache[str, list[Token]] = TTLCache(REMEMBERED_MOST, REMEMBERED_SECONDS, timer=clock)
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
         self._refreshing: set[asyncio.Task[Access]] = set()
 
@@ -124,30 +125,24 @@ class TokenStore:
             if token is None or token.school_id != school_id:
                 raise _reconnect()
             access = await self._ready(token)
-            if len(self._opened) >= REMEMBERED_MOST:
-                self._opened.clear()
-            self._opened[session_id] = (access, self._clock() + REMEMBERED_SECONDS)
+            self._opened[session_id] = access
             return access
 
     def _remembered(self, session_id: UUID, school_id: str) -> Access | None:
-        access, until = self._opened.get(session_id, (None, 0.0))
-        if access is None or access.school_id != school_id or self._clock() >= until:
+        access = self._opened.get(session_id)
+        if access is None or access.school_id != school_id:
             return None
         return access if access.expires_at - self._now() > EARLY else None
 
     async def of_school(self, school_id: str) -> list[Token]:
         """Live tokens of a school, remembered for less than a second."""
-        held, until = self._schools.get(school_id, ([], 0.0))
-        if self._clock() < until:
+        held = self._schools.get(school_id)
+        if held is not None:
             return held
         async with self._lock(school_id):
-            held, until = self._schools.get(school_id, ([], 0.0))
-            if self._clock() < until:
-                return held
-            held = await tokens.of_school(self._engine, school_id)
-            if len(self._schools) >= REMEMBERED_MOST:
-                self._schools.clear()
-            self._schools[school_id] = (held, self._clock() + REMEMBERED_SECONDS)
+            held = self._schools.get(school_id)
+            if held is None:
+                held = self._schools[school_id] = await tokens.of_school(self._engine, school_id)
             return held
 
     async def employees(self, who: TokenOwner) -> list[str]:
@@ -162,7 +157,8 @@ class TokenStore:
 
     async def renew(self, refused: Access) -> Access:
         """RdvPermis answered 401 to this token: return another, or RECONNECT_NEEDED."""
-        self._opened = {key: kept for key, kept in self._opened.items() if kept[0].token_id != refused.token_id}
+        for session_id in [key for key, kept in self._opened.items() if kept.token_id == refused.token_id]:
+            self._opened.pop(session_id, None)
         self._schools.pop(refused.school_id, None)
         async with transaction(self._engine) as tx:
             token = await tokens.by_id(tx, refused.token_id)

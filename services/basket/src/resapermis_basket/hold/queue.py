@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
+from cachetools import TTLCache
+
 from resapermis_basket.domain.line import Slot
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.deadline import LEAST_USEFUL_SECONDS, remaining_seconds
@@ -129,18 +131,15 @@ class SlotRequests:
         """`clock` is monotonic, in seconds."""
         self._clock = clock
         self._asking: dict[str, _Asker] = {}
-        self._taken: dict[str, tuple[Slot, float]] = {}
+        self._taken: TTLCache[str, Slot] = TTLCache(REMEMBERED_MOST, REMEMBERED_SECONDS, timer=clock)
 
     def note_taken(self, slot: Slot) -> None:
         """A live line of ours has the slot."""
-        if len(self._taken) >= REMEMBERED_MOST:
-            self._taken.clear()
-        self._taken[slot.id] = (slot, self._clock() + REMEMBERED_SECONDS)
+        self._taken[slot.id] = slot
 
     def seen_taken(self, slot_id: str) -> Slot | None:
         """The slot, if it was seen taken lately: worth a question to the database before anything else is asked."""
-        slot, until = self._taken.get(slot_id, (None, 0.0))
-        return slot if self._clock() < until else None
+        return self._taken.get(slot_id)
 
     def forget(self, slot_ids: Sequence[str]) -> None:
         """Drop these slots from those seen taken: the database answered that they are not all taken."""

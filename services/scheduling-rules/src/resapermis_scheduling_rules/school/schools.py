@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from cachetools import LRUCache
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
@@ -54,7 +55,7 @@ class Schools:
         self._engine, self._egress, self._now = engine, egress, now
         self._single_flight, self._announce = single_flight, announce
         self._standings: TtlCache[SchoolStanding | None] = TtlCache(now, seconds)
-        self._replacements: dict[tuple[str, str, str], Replacements] = {}
+        self._replacements: LRUCache[tuple[str, str, str], Replacements] = LRUCache(REMEMBERED)
 
     async def standing(self, asker: Asker) -> SchoolStanding:
         """The asker's school; asked from RdvPermis when it was never seen (its Failure then), or again every hour."""
@@ -139,8 +140,6 @@ class Schools:
         at = self._now()
         request = rdv.GetReplacementsRequest(on_behalf=asker.on_behalf, category=category, date=f"{month}-01")
         answer = await peers.ask(self._egress.GetReplacements, request, principal=asker.principal)
-        if len(self._replacements) >= REMEMBERED:
-            self._replacements.clear()
         self._replacements[asker.school_id, month, category] = Replacements(answer.left, answer.per_month, at)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from cachetools import TTLCache
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.clock import Clock
@@ -71,7 +72,9 @@ class Freshness:
         self._schools, self._rulebooks, self._single_flight = schools, rulebooks, single_flight
         self._first_poll_seconds = first_poll_seconds
         self._coverages: TtlCache[PollCoverage] = TtlCache(now, COVERAGE_SECONDS)
-        self._noted: dict[PlaceInterest, datetime] = {}
+        self._noted: TTLCache[PlaceInterest, None] = TTLCache(
+            REMEMBERED, INTEREST_PAUSE.total_seconds(), lambda: now().timestamp()
+        )
         self._unwritten: list[tuple[PlaceInterest, datetime]] = []
 
     async def of(self, wanted: SearchCriteria, centres: Sequence[Centre], who: Asker, *, poll_now: bool) -> Window:
@@ -175,13 +178,10 @@ class Freshness:
             self._note(PlaceInterest(who.school_id, department, wanted.category, *days, here))
 
     def _note(self, interest: PlaceInterest) -> None:
-        now, noted = self._now(), self._noted.get(interest)
-        if noted is not None and now - noted < INTEREST_PAUSE:
+        if interest in self._noted:
             return
-        if len(self._noted) >= REMEMBERED:
-            self._noted.clear()
-        self._noted[interest] = now
-        self._unwritten.append((interest, now))
+        self._noted[interest] = None
+        self._unwritten.append((interest, self._now()))
         self._single_flight.in_background("interests", self._write_interests)
 
     async def _write_interests(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from fastapi.responses import StreamingResponse
+from fastapi.sse import EventSourceResponse, format_sse_event
 
 from resapermis.notification.v1 import notification_pb2
 from resapermis_auth_gateway.web.feed.live import Change, End, Live, Message, Notice, Stream
@@ -27,10 +27,10 @@ CALL_SECONDS = 4.0
 log = structlog.get_logger()
 
 
-def event(kind: str, data: dict[str, Any], event_id: str = "") -> str:
-    """One event on the wire; JSON has no line ends, so `data` is one line."""
-    head = f"id: {event_id}\n" if event_id else ""
-    return f"{head}event: {kind}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
+def event(kind: str, data: dict[str, Any], event_id: str = "") -> bytes:
+    """One event on the wire, with its JSON."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return format_sse_event(event=kind, data_str=text, id=event_id or None)
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,14 @@ class Feed:
     now: Clock
     tick_seconds: float
 
-    def response(self, viewer: Viewer, last_event_id: str) -> StreamingResponse:
+    def response(self, viewer: Viewer, last_event_id: str) -> EventSourceResponse:
         """A streaming answer (text/event-stream) of `events`, which no proxy may buffer or store."""
-        return StreamingResponse(
+        return EventSourceResponse(
             self.events(viewer, last_event_id),
-            media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    async def events(self, viewer: Viewer, last_event_id: str) -> AsyncIterator[str]:
+    async def events(self, viewer: Viewer, last_event_id: str) -> AsyncIterator[bytes]:
         """A tick at once and every ten seconds, what happens in between, until the session or this process ends."""
         with self.live.stream(str(viewer.session_id), viewer.principal.school_id) as stream:
             yield self._tick()
@@ -84,7 +83,7 @@ class Feed:
                 async for text in self._texts(viewer, message):
                     yield text
 
-    def _tick(self) -> str:
+    def _tick(self) -> bytes:
         now = self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return event("tick", {"serverTime": now})
 
@@ -106,7 +105,7 @@ class Feed:
         )
         return answer
 
-    async def _missed(self, viewer: Viewer, last_event_id: str) -> AsyncIterator[str]:
+    async def _missed(self, viewer: Viewer, last_event_id: str) -> AsyncIterator[bytes]:
         """What came after the last event that this browser saw; everything again where that is not known."""
         try:
             question = notification_pb2.ListNoticesRequest(after_id=last_event_id, limit=REPLAYED)
@@ -120,7 +119,7 @@ class Feed:
         for notice in answer.notices:
             yield _notice(notice)
 
-    async def _texts(self, viewer: Viewer, message: Message) -> AsyncIterator[str]:
+    async def _texts(self, viewer: Viewer, message: Message) -> AsyncIterator[bytes]:
         if isinstance(message, Change):
             yield event("change", {"topic": message.topic})
             return
@@ -144,7 +143,7 @@ async def _next(stream: Stream, seconds: float) -> Message | None:
     return None
 
 
-def _notice(notice: notification_pb2.Notice) -> str:
+def _notice(notice: notification_pb2.Notice) -> bytes:
     """Without the candidate's name: a feed runs for hours, and pages read names when they show them."""
     view = NoticeView.of(notice, {})
     return event("notification", view.model_dump(mode="json", by_alias=True), notice.id)
