@@ -22,9 +22,22 @@ export default defineConfig(({ command }) => ({
     ),
   },
   test: {
-    environment: "jsdom",
-    include: ["src/**/*.test.{ts,tsx}", "tests/**/*.test.{ts,tsx}"],
-    setupFiles: ["tests/setup.ts"],
+    projects: [
+      {
+        extends: true,
+        // Without a page: one environment for all, as making jsdom takes each file longer than its tests.
+        test: { name: "rules", include: ["src/**/*.test.ts"], setupFiles: ["tests/texts.ts"], isolate: false },
+      },
+      {
+        extends: true,
+        test: {
+          name: "pages",
+          environment: "jsdom",
+          include: ["tests/**/*.test.tsx"],
+          setupFiles: ["tests/texts.ts", "tests/setup.ts"],
+        },
+      },
+    ],
     restoreMocks: true,
     maxWorkers: 2,
     // Pages in jsdom on a machine that also runs the platform: waiting is by condition, the limit only ends what hangs.

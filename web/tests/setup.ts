@@ -1,10 +1,7 @@
-/** jsdom lacks what browsers have: the few things that Mantine and the pages ask of it. Texts are French, as in the product. */
-import { i18n } from "@lingui/core";
+/** jsdom lacks what browsers have: the few things that Mantine and the pages ask of it. */
 import { cleanup, configure } from "@testing-library/react";
 import { afterEach } from "vitest";
-import { messages } from "../src/locales/fr.po";
 
-i18n.loadAndActivate({ locale: "fr", messages });
 document.documentElement.lang = "fr";
 
 afterEach(cleanup);
