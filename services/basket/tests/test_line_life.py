@@ -18,7 +18,14 @@ from resapermis_basket.domain.answer import (
     refuse_all_or_nothing,
     validated,
 )
-from resapermis_basket.domain.doubt import RdvPermisReading, SeenBasket, SeenExam, pause_seconds, settle
+from resapermis_basket.domain.doubt import (
+    RdvPermisReading,
+    SeenBasket,
+    SeenExam,
+    SettlingRefusals,
+    pause_seconds,
+    settle,
+)
 from resapermis_basket.domain.line import (
     BASKET,
     COUNTED,
@@ -42,7 +49,8 @@ from resapermis_basket.domain.line import (
     unseen_slot,
 )
 
-LOST, GONE = Refusal("RDVPERMIS_DOWN", b""), Refusal("RDVPERMIS_SLOT_GONE", b"")
+LOST = Refusal("RDVPERMIS_DOWN", b"")
+WHY = SettlingRefusals(LOST, Refusal("RDVPERMIS_SLOT_GONE", b""), Refusal("RDVPERMIS_BASKET_GONE", b""))
 
 states = st.sampled_from(State)
 lines = st.builds(
@@ -157,8 +165,8 @@ def test_an_unknown_answer_changes_nothing() -> None:
 def test_a_booking_without_exam_id_is_polled() -> None:
     booked = validated(line(State.CONFIRMING), Answer(AnswerOutcome.DONE), NOW)
     assert (booked.state, booked.next_poll_at) == (State.BOOKED, NOW)
-    assert settle(booked, RdvPermisReading(), LOST, GONE, NOW) == booked
-    found = settle(booked, RdvPermisReading(exams=[SeenExam("exam-1", "s1", "rdv-7")]), LOST, GONE, NOW)
+    assert settle(booked, RdvPermisReading(), WHY, NOW) == booked
+    found = settle(booked, RdvPermisReading(exams=[SeenExam("exam-1", "s1", "rdv-7")]), WHY, NOW)
     assert (found.exam_id, found.next_poll_at) == ("exam-1", None)
 
 
@@ -191,21 +199,21 @@ def test_reading_settles_every_doubt_the_same_way_twice(
     one: Line, seen: list[SeenBasket], held_: list[SeenExam]
 ) -> None:
     sight = RdvPermisReading(seen, held_)
-    after = settle(one, sight, LOST, GONE, NOW)
+    after = settle(one, sight, WHY, NOW)
     assert not in_doubt(after)
     assert after.state in {one.state} | NEXT[one.state]
-    assert after == settle(one, sight, LOST, GONE, NOW)
+    assert after == settle(one, sight, WHY, NOW)
 
 
 @given(baskets, exams)
 def test_a_line_is_booked_exactly_when_their_exam_stands(seen: list[SeenBasket], held_: list[SeenExam]) -> None:
-    after = settle(line(State.CONFIRMING), RdvPermisReading(seen, held_), LOST, GONE, NOW)
+    after = settle(line(State.CONFIRMING), RdvPermisReading(seen, held_), WHY, NOW)
     assert (after.state is State.BOOKED) == any(exam.slot_id == "s1" for exam in held_)
 
 
 @given(baskets)
 def test_a_line_is_held_exactly_when_their_basket_has_it(seen: list[SeenBasket]) -> None:
-    after = settle(line(), RdvPermisReading(seen), LOST, GONE, NOW)
+    after = settle(line(), RdvPermisReading(seen), WHY, NOW)
     assert (after.state is State.HELD) == any("s1" in basket.candidates for basket in seen)
     if after.state is State.HELD:
         theirs: Mapping[str, str] = next(basket for basket in seen if basket.id == after.basket_id).candidates
@@ -226,3 +234,13 @@ def test_lines_that_change_places_are_kept_together_and_all_others_apart() -> No
     one, other, third, fourth = (line(State.BOOKED, f"s{number}") for number in range(4))
     pair = [replace(one, partner_id=other.id), replace(other, partner_id=one.id)]
     assert inseparable([pair[0], third, pair[1], fourth]) == [pair, [third], [fourth]]
+
+
+def test_a_slot_taken_out_of_a_basket_is_withdrawn_and_a_basket_that_is_gone_ends_its_holds() -> None:
+    one = line(State.HELD, "s1")
+    there = RdvPermisReading([SeenBasket("basket-1", NOW, {"s2": ""})])
+    found = [settle(one, reading, WHY, NOW) for reading in (there, RdvPermisReading())]
+    assert [(after.state, after.refusal) for after in found] == [
+        (State.WITHDRAWN, WHY.slot_gone),
+        (State.EXPIRED, WHY.basket_gone),
+    ]

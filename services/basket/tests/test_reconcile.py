@@ -338,7 +338,7 @@ async def test_a_mandate_that_ends_gives_its_holds_back(basket: Basket) -> None:
 async def test_events_come_over_the_bus(basket: Basket, make_engine: Any, make_bus: Any) -> None:
     held = await basket.hold(("s1", 1))
     assert states(held) == [HELD]
-    basket.rdvpermis.baskets.clear()
+    basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
     source, bus = await make_engine("resapermis_basket"), await make_bus("scheduling-rules")
     await streams.ensure_streams(bus, "scheduling-rules", [SlotWithdrawn.DESCRIPTOR.full_name], 1)
     box = Outbox("scheduling-rules")

@@ -19,13 +19,15 @@ from test_line_change import DOWN, LOST, booked, cancel, replace, settle
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.booking.v1 import booking_pb2
 from resapermis.verdict.v1.verdict_pb2 import Verdict
-from resapermis_basket.domain.doubt import RdvPermisReading, SeenExam
+from resapermis_basket.domain.doubt import RdvPermisReading, SeenExam, SettlingRefusals
 from resapermis_basket.domain.doubt import settle as settled_line
 from resapermis_basket.domain.line import Changing, State
 from resapermis_basket.judgement import refusals
 from resapermis_basket.reconcile.expiry import finish_begun_exams
 from resapermis_basket.reconcile.outside_changes import reconcile_school
 from resapermis_kit.errors import Code, Failure
+
+WHY = SettlingRefusals(refusals.answer_lost(), refusals.hold_gone(), refusals.basket_gone())
 
 
 async def swap(basket: Basket, one: pb.Line, other: pb.Line, key: str = "") -> list[pb.Line]:
@@ -261,13 +263,11 @@ def test_both_halves_of_a_swap_are_read_alike(seen: list[str]) -> None:
         if what != "gone"
     ]
     sight = RdvPermisReading((), exams, {each.id: each for each in pair})
-    after = [
-        settled_line(each, sight, refusals.answer_lost(), refusals.hold_gone(), NOW + timedelta(1)) for each in pair
-    ]
+    after = [settled_line(each, sight, WHY, NOW + timedelta(1)) for each in pair]
     assert after[0].state is after[1].state
     assert (after[0].state is State.SWAPPED) == ("as_was" not in seen and "crossed" in seen)
     alone = RdvPermisReading((), exams, {})
-    assert settled_line(pair[0], alone, refusals.answer_lost(), refusals.hold_gone(), NOW) == pair[0]
+    assert settled_line(pair[0], alone, WHY, NOW) == pair[0]
 
 
 def _wants(mine: Any, theirs: Any) -> Any:

@@ -121,9 +121,6 @@ async def test_what_was_booked_is_not_validated_again(basket: Basket) -> None:
     assert refused.value.code == Code.CODE_ILLEGAL_TRANSITION
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="fault tried-5: answered as if RdvPermis had withdrawn the slot"
-)
 async def test_a_basket_that_vanished_at_rdvpermis_is_answered_as_that_and_not_as_a_withdrawn_slot(
     basket: Basket,
 ) -> None:

@@ -100,6 +100,25 @@ def test_sentences_state_the_hour_of_the_centre() -> None:
 
 
 @pytest.mark.req("N-03")
+def test_a_basket_that_is_gone_at_rdvpermis_is_no_withdrawn_slot_and_no_hold_that_ran_out() -> None:
+    gone, late, withdrawn = (
+        lines.line_changed(line(to, reason=reason))
+        for to, reason in (
+            ("EXPIRED", "RDVPERMIS_BASKET_GONE"),
+            ("EXPIRED", "HOLD_EXPIRED"),
+            ("WITHDRAWN", "RDVPERMIS_SLOT_GONE"),
+        )
+    )
+    assert gone is not None
+    assert late is not None
+    assert withdrawn is not None
+    sound(gone)
+    assert (gone.kind, gone.mail_school) == ("basket.gone", True)
+    assert gone.text_fr.startswith("Votre panier a disparu chez RdvPermis, créneau rendu : permis B")
+    assert len({gone.text_en, late.text_en, withdrawn.text_en}) == 3
+
+
+@pytest.mark.req("N-03")
 def test_a_refusal_states_why_and_a_cancellation_by_whom() -> None:
     refused = lines.line_changed(line("REFUSED", reason="SLOT_TAKEN"))
     assert refused is not None

@@ -14,6 +14,7 @@ from resapermis.scheduling.v1.events_pb2 import ThresholdReached
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events.event import Event
 from resapermis_kit.events.outbox import outbox
+from resapermis_testing.eventually import eventually
 
 
 async def change(
@@ -113,6 +114,25 @@ async def test_a_threshold_that_rdvpermis_refused_for_shows_until_it_is_forgotte
     assert await statuses(service, "school-1") == [pb.SLOT_STATUS_THRESHOLD_REACHED]
     service.clock.move(minutes=11)
     assert await statuses(service, "school-1") == [pb.SLOT_STATUS_FREE]
+
+
+@pytest.mark.req("R-10", "R-11")
+@pytest.mark.parametrize("to", [basket.LINE_STATE_WITHDRAWN, basket.LINE_STATE_REJECTED])
+async def test_a_slot_that_we_have_no_longer_is_free_once_a_poll_sees_it_so(
+    service: Service, to: basket.LineState.ValueType
+) -> None:
+    """Well before the hold would have ended: a hold that lives is believed against such a poll, one that ended is not."""
+    service.state.slot("s1")
+    await statuses(service, "school-1")
+    await change(service, "line-1", basket.LINE_STATE_HELD)
+    await change(service, "line-1", to)
+    assert await statuses(service, "school-1") == [pb.SLOT_STATUS_TAKEN]
+    service.clock.move(minutes=6)
+
+    async def seen_free() -> bool:
+        return await statuses(service, "school-1") == [pb.SLOT_STATUS_FREE]
+
+    await eventually(seen_free)
 
 
 ReadStep = tuple[str, basket.LineState.ValueType, str]

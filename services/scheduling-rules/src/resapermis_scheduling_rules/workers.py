@@ -36,6 +36,8 @@ COUNTED = {
 BOOKED = {basket.LINE_STATE_BOOKED, basket.LINE_STATE_DONE}
 OURS = COUNTED - {basket.LINE_STATE_ASKING}
 FREED = {basket.LINE_STATE_EXPIRED, basket.LINE_STATE_RELEASED, basket.LINE_STATE_CANCELLED}
+LOST = {basket.LINE_STATE_WITHDRAWN, basket.LINE_STATE_REJECTED}
+"""Ended, and no longer ours; whether the slot is free the next poll shows, which a hold of ours no longer contradicts."""
 TAKEN_BY_OTHERS = {"SLOT_TAKEN", "RDVPERMIS_SLOT_GONE"}
 
 
@@ -114,6 +116,8 @@ def _mark(message: LineChanged, at: datetime) -> queries.SlotMark | None:
         return queries.SlotMark(message.slot_id, Status.TAKEN, message.school_id, until if live else None, at)
     if message.to in FREED:
         return queries.SlotMark(message.slot_id, Status.FREE, None, None, at)
+    if message.to in LOST:
+        return queries.SlotMark(message.slot_id, Status.TAKEN, None, None, at)
     # Refused without having asked RdvPermis: by what we know already, or think, and so no news of the slot.
     refused_there = (getattr(message, "from"), message.to) == (basket.LINE_STATE_ASKING, basket.LINE_STATE_REFUSED)
     if refused_there and message.reason.removeprefix("CODE_") in TAKEN_BY_OTHERS:

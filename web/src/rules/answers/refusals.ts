@@ -30,6 +30,7 @@ function theirs({ rdvpermisCode, retryAt }: Reason): string | undefined {
     case "PANIER_PLEIN":
       return basketFull();
     case "PANIER_INCONNU":
+      return basketVanished();
     case "CRENEAU_PAS_DANS_LE_PANIER":
       return basketGone();
     case "CANDIDAT_INCONNU":
@@ -92,7 +93,7 @@ function ours(reason: Reason): string | undefined {
     case "RDVPERMIS_BASKET_FULL":
       return basketFull();
     case "RDVPERMIS_BASKET_GONE":
-      return basketGone();
+      return basketVanished();
     case "RDVPERMIS_CANDIDATE_UNKNOWN":
       return candidateUnknown();
     case "RDVPERMIS_EMAIL":
@@ -197,6 +198,10 @@ function basketFull(): string {
 
 function basketGone(): string {
   return t`Ce créneau n'est plus dans votre panier, qui vient d'être relu.`;
+}
+
+function basketVanished(): string {
+  return t`Votre panier a disparu chez RdvPermis : rien n'est réservé. Le créneau est rendu, retenez-le de nouveau s'il est libre.`;
 }
 
 function candidateUnknown(): string {

@@ -11,7 +11,7 @@ from resapermis_basket import events
 from resapermis_basket.booking.queries import read_eligibility
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.answer import UNKNOWN, Answer, AnswerOutcome, Eligibilities, validated
-from resapermis_basket.domain.line import Change, Group, Key, Line, State, move
+from resapermis_basket.domain.line import Change, Group, Key, Line, State, give_back_later, move
 from resapermis_basket.judgement import refusals, verdicts
 from resapermis_basket.line.counters import read_counters
 from resapermis_basket.line.queries import (
@@ -193,9 +193,9 @@ def _answered(
 ) -> Line:
     now = situation.time.now
     if refusal is not None:
-        kept = move(line, State.HELD, now, refusals.stored(refusal))
-        gone = refusal.code == Code.CODE_RDVPERMIS_BASKET_GONE
-        return replace(kept, next_poll_at=now) if gone else kept
+        if refusal.code == Code.CODE_RDVPERMIS_BASKET_GONE:  # given back all the same, should it be there after all
+            return give_back_later(move(line, State.EXPIRED, now, refusals.basket_gone()), now)
+        return move(line, State.HELD, now, refusals.stored(refusal))
     after = validated(line, answers.get(line.slot.id, UNKNOWN), now)
     return replace(after, next_poll_at=dependencies.poll_soon(now)) if after.state is State.CONFIRMING else after
 

@@ -79,19 +79,28 @@ def needs_baskets(line: Line) -> bool:
     return line.state in IN_BASKET
 
 
-def settle(line: Line, reading: RdvPermisReading, lost: Refusal, gone: Refusal, now: datetime) -> Line:
-    """Say what became of a line from what was read; what was asked and is not there did not happen.
+@dataclass(frozen=True, slots=True)
+class SettlingRefusals:
+    """Why not, where reading shows it."""
 
-    `lost`: the refusal for what did not happen; `gone`: for a hold that RdvPermis no longer has. Asks nothing twice.
-    """
+    lost: Refusal
+    """What was asked did not happen."""
+    slot_gone: Refusal
+    """A hold whose basket RdvPermis has, without its slot."""
+    basket_gone: Refusal
+    """A hold whose basket RdvPermis no longer has."""
+
+
+def settle(line: Line, reading: RdvPermisReading, why: SettlingRefusals, now: datetime) -> Line:
+    """Say what became of a line from what was read; what was asked and is not there did not happen. Asks nothing twice."""
     if line.state is State.ASKING:
-        return _settle_asking(line, reading, lost, now)
+        return _settle_asking(line, reading, why.lost, now)
     if line.state is State.CONFIRMING:
-        return _settle_confirming(line, reading, lost, now)
+        return _settle_confirming(line, reading, why.lost, now)
     if line.state is State.HELD:
-        return _settle_held(line, reading, lost, gone, now)
+        return _settle_held(line, reading, why, now)
     if line.state is State.BOOKED:
-        return _settle_booked(line, reading, lost, now)
+        return _settle_booked(line, reading, why.lost, now)
     return settled(line)
 
 
@@ -113,12 +122,14 @@ def _settle_confirming(line: Line, reading: RdvPermisReading, lost: Refusal, now
     return move(line, State.REJECTED, now, lost)
 
 
-def _settle_held(line: Line, reading: RdvPermisReading, lost: Refusal, gone: Refusal, now: datetime) -> Line:
-    basket = reading.basket_with(line)
+def _settle_held(line: Line, reading: RdvPermisReading, why: SettlingRefusals, now: datetime) -> Line:
+    basket, lost = reading.basket_with(line), why.lost
     if basket is None:
         if line.changing is Changing.RELEASE:
             return move(line, State.RELEASED, now)
-        return move(line, State.WITHDRAWN, now, gone)
+        if any(one.id == line.basket_id for one in reading.baskets):
+            return move(line, State.WITHDRAWN, now, why.slot_gone)
+        return move(line, State.EXPIRED, now, why.basket_gone)
     if line.changing is not Changing.NAME:
         return replace(settled(line), refusal=lost if line.changing is Changing.RELEASE else line.refusal)
     if basket.candidates[line.slot.id] == line.wanted_rdvpermis_id:

@@ -41,8 +41,8 @@ NEXT: Mapping[State, frozenset[State]] = {
     _S.ASKING: frozenset({_S.HELD, _S.REFUSED}),
     _S.HELD: frozenset({_S.CONFIRMING, _S.EXPIRED, _S.RELEASED, _S.WITHDRAWN}),
     # Back to held when RdvPermis was surely not asked to validate, or its basket still has the line: a hold that
-    # lives is not thrown away because a question got lost.
-    _S.CONFIRMING: frozenset({_S.BOOKED, _S.REJECTED, _S.HELD}),
+    # lives is not thrown away because a question got lost. Expired when their basket is gone, which ends the hold.
+    _S.CONFIRMING: frozenset({_S.BOOKED, _S.REJECTED, _S.HELD, _S.EXPIRED}),
     _S.BOOKED: frozenset({_S.CANCELLED, _S.REPLACED, _S.SWAPPED, _S.DONE}),
 }
 FIRST = frozenset({_S.ASKING, _S.REFUSED, _S.BOOKED})

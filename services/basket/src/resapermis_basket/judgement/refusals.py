@@ -94,8 +94,13 @@ def answer_lost() -> Refusal:
 
 
 def hold_gone() -> Refusal:
-    """RdvPermis no longer has the hold."""
+    """RdvPermis has the basket of the hold, and the slot no longer in it."""
     return stored(Failure(_C.CODE_RDVPERMIS_SLOT_GONE, "RdvPermis took the slot back"))
+
+
+def basket_gone() -> Refusal:
+    """RdvPermis no longer has the whole basket of the hold: it ended there before its time, and its slots are free."""
+    return stored(Failure(_C.CODE_RDVPERMIS_BASKET_GONE, "the basket is gone at RdvPermis; nothing was booked"))
 
 
 def hold_expired() -> Refusal:

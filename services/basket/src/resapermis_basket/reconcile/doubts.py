@@ -17,6 +17,7 @@ from resapermis_basket.domain.doubt import (
     RdvPermisReading,
     SeenBasket,
     SeenExam,
+    SettlingRefusals,
     needs_baskets,
     needs_exams,
     pause_seconds,
@@ -74,8 +75,10 @@ async def _settle_school(dependencies: Dependencies, school_id: str, lines: list
         log.info("settle.waits", school=school_id, code=failure.name, lines=len(lines))
         return await decide_lines(dependencies, school_id, lines, later)
 
+    why = SettlingRefusals(refusals.answer_lost(), refusals.hold_gone(), refusals.basket_gone())
+
     def settled(line: Line, now: datetime) -> Line:
-        after = settle(line, reading, refusals.answer_lost(), refusals.hold_gone(), now)
+        after = settle(line, reading, why, now)
         return later(line, now) if after == line else after
 
     return await decide_lines(dependencies, school_id, lines, settled)

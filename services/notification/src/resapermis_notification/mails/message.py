@@ -33,6 +33,7 @@ _templates = Environment(
 )
 _SCHOOL_SUBJECTS: dict[str, tuple[str, str]] = {
     "slot.withdrawn": ("Créneau retiré", "Slot withdrawn"),
+    "basket.gone": ("Panier disparu chez RdvPermis", "Basket gone at RdvPermis"),
     "basket.expiring": ("Votre panier expire bientôt", "Your basket expires soon"),
     "booking.confirmed": ("Réservé", "Booked"),
     "booking.found": ("Réservé chez RdvPermis", "Booked at RdvPermis"),

@@ -81,6 +81,13 @@ _NOT_VALIDATED = NoticeTemplate(
     "Not booked yet: {x}. {why} Validate again before {h}.",
 )
 """A line back from confirming to held."""
+_BASKET_GONE = NoticeTemplate(
+    *("basket.gone", WARNING, "basket"),
+    "Votre panier a disparu chez RdvPermis, créneau rendu : {x}. Retenez-le de nouveau s'il est libre.",
+    "Your basket is gone at RdvPermis, slot given back: {x}. Hold it again if it is free.",
+    mail_school=True,
+)
+"""A hold that ended before its time, and whose slot nobody withdrew."""
 _FOUND = NoticeTemplate(
     *("booking.found", INFO, "booking"),
     "Réservé{by}, hors de ResaPermis : {x}. Le candidat est prévenu.",
@@ -113,6 +120,8 @@ def line_changed(event: LineChanged) -> Notice | None:
         return None
     if (before, event.to) == (LineState.LINE_STATE_CONFIRMING, LineState.LINE_STATE_HELD):
         template = _NOT_VALIDATED
+    if event.to == LineState.LINE_STATE_EXPIRED and code(event.reason) == "RDVPERMIS_BASKET_GONE":
+        template = _BASKET_GONE
     if event.found_elsewhere and event.to == LineState.LINE_STATE_BOOKED:
         template = _FOUND
     # Without an account nobody knows who, unless it was found done at RdvPermis.

@@ -46,6 +46,7 @@ class _LineStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LineState.V
 class LineState(_LineState, metaclass=_LineStateEnumTypeWrapper):
     """asking → held → confirming → booked → (cancelled | replaced | swapped | done);
     asking → refused; held → expired | released | withdrawn; confirming → rejected.
+    Expired with the reason RDVPERMIS_BASKET_GONE, also from confirming: the basket is gone at RdvPermis, its slots are free.
     """
 
 LINE_STATE_UNSPECIFIED: LineState.ValueType  # 0

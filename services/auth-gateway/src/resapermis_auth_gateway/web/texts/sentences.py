@@ -111,7 +111,7 @@ FRENCH: dict[str, tuple[str, str]] = {
     "RDVPERMIS_BASKET_FULL": ("Panier plein", "Panier plein chez RdvPermis. Validez ou rendez un créneau."),
     "RDVPERMIS_BASKET_GONE": (
         "Plus au panier",
-        "Ce créneau n'est plus dans votre panier chez RdvPermis. Relisez le panier.",
+        "Plus dans votre panier chez RdvPermis, et pas réservé. Cherchez ce créneau : s'il est libre, retenez-le de nouveau.",
     ),
     "RDVPERMIS_CANDIDATE_ALREADY": (
         "Déjà fait",
@@ -246,7 +246,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "RDVPERMIS_BASKET_FULL": ("Basket full", "Basket full at RdvPermis. Validate or give back a slot."),
     "RDVPERMIS_BASKET_GONE": (
         "No longer in basket",
-        "This slot is no longer in your basket at RdvPermis. Read the basket again.",
+        "No longer in your basket at RdvPermis, and not booked. Search for this slot: if it is free, hold it again.",
     ),
     "RDVPERMIS_CANDIDATE_ALREADY": (
         "Already done",
