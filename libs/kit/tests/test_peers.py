@@ -1,9 +1,14 @@
 """Whether RdvPermis may have acted, by the failure of the call through egress: one table for all who ask it."""
 
+from pathlib import Path
+
 import grpc
 import pytest
 
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
+from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rpc
 from resapermis_kit.errors import Code, Failure, from_rpc_error, to_status
+from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.peers import may_have_acted
 
 OPEN = {"UNSPECIFIED", "UNKNOWN_OUTCOME", "DEADLINE", "UNAVAILABLE", "INTERNAL"}
@@ -26,6 +31,26 @@ def test_an_answer_of_egress_says_by_its_code_whether_rdvpermis_may_have_acted(n
 @pytest.mark.parametrize("status", STATUSES, ids=lambda status: status.name)
 def test_after_a_status_of_the_transport_rdvpermis_may_have_acted(status: grpc.StatusCode) -> None:
     assert may_have_acted(received(status, grpc.aio.Metadata(), "broken off"))
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2", "dns:///nobody.invalid:80"])
+async def test_a_call_that_found_no_connection_was_not_sent(tls: Path, target: str) -> None:
+    """By gRPC's own words, which another release of it may change: then this fails, and such a call is in doubt."""
+    async with peers.channel(target, tls / "mandate", "egress") as channel:
+        stub = rpc.RdvPermisServiceStub(channel)
+        with pytest.raises(Failure) as away:
+            await peers.call(stub.CreateMandate, rdv.CreateMandateRequest(), principal="")
+    assert away.value.code == Code.CODE_UNAVAILABLE
+    assert not may_have_acted(away.value)
+
+
+async def test_with_too_little_time_left_nothing_is_asked(tls: Path) -> None:
+    async with peers.channel("127.0.0.1:1", tls / "mandate", "egress") as channel:
+        stub = rpc.RdvPermisServiceStub(channel)
+        with pytest.raises(Failure) as late:
+            await peers.call(stub.CreateMandate, rdv.CreateMandateRequest(), principal="", timeout=0.01)
+    assert late.value.code == Code.CODE_DEADLINE
+    assert not may_have_acted(late.value)
 
 
 @pytest.mark.parametrize("name", ["RDVPERMIS_UNEXPECTED", "UNSPECIFIED", "RDVPERMIS_EMAIL"])

@@ -44,6 +44,7 @@ class Basket:
     world: World
     rdvpermis: RdvPermis
     running: RunningServer
+    egress: RunningServer
     channel: grpc.aio.Channel
     peer_channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
     peer_servers: dict[str, RunningServer] = field(default_factory=dict)
@@ -183,6 +184,7 @@ async def basket(serve: Any, make_engine: Any, settings_for: Callable[..., Setti
         world,
         state,
         running,
+        egress,
         channels[-1],
         dict(zip(names, channels, strict=False)),
         {"mandate": mandate, "scheduling-rules": rules},

@@ -9,6 +9,7 @@ from basket_peers import Basket, candidate
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis_basket.reconcile.doubts import settle_doubts
+from resapermis_kit.errors import Code
 
 Act = Callable[[Basket, pb.Line], Awaitable[pb.Line]]
 
@@ -62,3 +63,11 @@ async def test_a_change_whose_answer_the_transport_lost_is_read_and_not_taken_fo
     assert await basket.states() == {"s1": state}
     assert basket.rdvpermis.calls.count(method) == 1
     await basket.check()
+
+
+async def test_while_egress_cannot_be_reached_holds_are_refused_and_block_no_slot(basket: Basket) -> None:
+    await basket.egress.server.stop(0)
+    (line,) = (await basket.hold("s1")).lines
+    assert (line.state, line.refusal.code) == (pb.LINE_STATE_REFUSED, Code.CODE_UNAVAILABLE)
+    assert not await basket.rows("SELECT 1 FROM basket_line WHERE ended_at IS NULL")
+    assert set((await basket.counters()).values()) == {0}

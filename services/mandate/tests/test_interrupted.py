@@ -12,8 +12,10 @@ from mandate_service import Service, refusal_of
 
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
+from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_rpc
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc import peers
 from resapermis_mandate.mandates import Mandates
 
 Create = Callable[..., Awaitable[rdv.CreateMandateResponse]]
@@ -168,3 +170,16 @@ async def test_what_egress_refuses_before_it_asks_ends_the_draft_with_its_reason
     assert [one.state for one in await service.mandates()] == [CANCELLED]
     service.egress.refusal = None
     assert (await service.mandate(candidate_id)).state == PENDING
+
+
+async def test_while_egress_is_away_nothing_is_asked_and_the_school_can_ask_again(service: Service) -> None:
+    candidate_id = await service.candidate()
+    async with peers.channel("127.0.0.1:1", service.running.tls / "mandate", "egress") as nobody:
+        dialogue = service.mandates_over(rdv_rpc.RdvPermisServiceStub(nobody))
+        refused = await refusal_of(
+            asyncio.create_task(service.call_replica(dialogue, "RequestMandate", request_for(candidate_id, "k")))
+        )
+    assert refused.code == Code.CODE_UNAVAILABLE
+    assert [one.state for one in await service.mandates()] == [CANCELLED]
+    again = (await service.call("RequestMandate", request_for(candidate_id, "k"))).mandate
+    assert (again.state, service.egress.asked) == (PENDING, 1)

@@ -62,6 +62,8 @@ _OF_GRPC = {
     # By the peer, which stops: our own cancelling is asyncio's.
     _S.CANCELLED: pb.CODE_UNAVAILABLE,
 }
+_NOT_SENT = ("connections to all backends failing", "errors resolving")
+"""How gRPC begins to say that a call found no connection (round_robin) and no address: it never left."""
 
 
 class Failure(Exception):
@@ -81,11 +83,12 @@ class Failure(Exception):
         rdvpermis_code: str = "",
         error_id: str = "",
         object_id: str = "",
-        cut_off: bool = False,
+        reached: bool | None = None,
     ) -> None:
         """Make a refusal; `violations` are (field path, what is wrong) pairs, `object_id` is what the code says it is of.
 
-        `cut_off`: nobody answered it, it stands for a call that the transport ended. It does not travel further.
+        `reached`: of a call that ended without an answer, whether it may have come to the peer; None: it was answered, or
+        there was no call. It does not travel further.
         """
         super().__init__(detail)
         self.code = code
@@ -96,7 +99,7 @@ class Failure(Exception):
         self.rdvpermis_code = rdvpermis_code
         self.error_id = error_id
         self.object_id = object_id
-        self.cut_off = cut_off
+        self.reached = reached
 
     @property
     def name(self) -> str:
@@ -165,4 +168,5 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> Failure:
         if detail.Unpack(refusal):
             return Failure.from_proto(refusal)
     code = _OF_GRPC.get(error.code(), pb.CODE_INTERNAL)
-    return Failure(code, f"peer answered {error.code().name}", cut_off=True)
+    never = error.code() is _S.UNAVAILABLE and (error.details() or "").startswith(_NOT_SENT)
+    return Failure(code, f"peer answered {error.code().name}", reached=not never)

@@ -62,7 +62,7 @@ async def call(method: Any, request: Message, *, timeout: float | None = None, p
     left = remaining_seconds() - SPENT_ON_THE_WAY_SECONDS
     seconds = left if timeout is None else min(left, timeout)
     if seconds < LEAST_USEFUL_SECONDS:
-        raise Failure(Code.CODE_DEADLINE, "too little time left to ask a peer")
+        raise Failure(Code.CODE_DEADLINE, "too little time left to ask a peer", reached=False)
     carrier: dict[str, str] = {}
     inject(carrier)
     token = current_token.get() if principal is None else principal
@@ -104,11 +104,13 @@ async def ask(method: Any, request: Message, *, timeout: float | None = None, pr
 def may_have_acted(failure: Failure) -> bool:
     """Whether RdvPermis may have done what egress was asked for and failed so: the one rule for all who ask it.
 
-    Surely not where RdvPermis refused (its code), or egress did by an answer of its own that says so (circuit, budget,
-    token, rights, a field it cannot read). A status of the transport says nothing: a process that is killed in the middle
-    of a call looks like one that was not reached, a limit on the answer like one on the call.
+    Surely not where RdvPermis refused (its code), where egress did by an answer of its own that says so (circuit, budget,
+    token, rights, a field it cannot read), or where the call never left. Any other status of the transport says nothing: a
+    limit on the answer looks like one on the call, a replica that stops like one that does not begin.
     """
-    return not failure.rdvpermis_code and (failure.cut_off or failure.code in _OPEN)
+    if failure.reached is not None:
+        return failure.reached
+    return not failure.rdvpermis_code and failure.code in _OPEN
 
 
 def _is_away(error: Exception) -> bool:
