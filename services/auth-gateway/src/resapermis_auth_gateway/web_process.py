@@ -1,9 +1,7 @@
 """The web process: `python -m resapermis_auth_gateway web`. Where its rooms meet."""
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Iterator
 
 import uvicorn
 from nats.aio.client import Client
@@ -19,6 +17,7 @@ from resapermis_auth_gateway.web.feed.live import Live
 from resapermis_auth_gateway.web.sign_in.oidc import Provider
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.process import run_loop
+from resapermis_kit.process.http import HttpServer, bind
 from resapermis_kit.process.process import Process
 from resapermis_kit.rpc.authorization import Authorizer
 
@@ -27,20 +26,9 @@ OVERDUE_EVERY_SECONDS = 5.0
 PUBLISHED = (SessionStarted.DESCRIPTOR, SessionEnded.DESCRIPTOR)
 
 
-class HttpServer(uvicorn.Server):
-    """uvicorn under the kit's run loop, which handles the signals."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Do nothing: the kit's run loop handles SIGTERM and SIGINT."""
-        yield
-
-
 def http_server(application: ASGIApp, settings: Settings) -> tuple[HttpServer, socket.socket]:
     """A server and its bound socket; OSError for a busy port."""
-    host, _, port = settings.web_listen.rpartition(":")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=2048)
+    bound = bind(settings.web_listen)
     config = uvicorn.Config(
         application,
         http="httptools",

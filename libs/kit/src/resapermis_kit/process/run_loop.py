@@ -23,9 +23,10 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.relay import relay as relay_outbox
 from resapermis_kit.process import invariants, leader
 from resapermis_kit.process.bus import connect_bus, prepare_streams
+from resapermis_kit.process.http import serving_probes
 from resapermis_kit.process.process import Process
 from resapermis_kit.process.settings import ServiceSettings
-from resapermis_kit.process.telemetry import Health, configure, serve_health
+from resapermis_kit.process.telemetry import Health, configure
 from resapermis_kit.rpc.auth import Verifier
 from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_kit.rpc.server import Server
@@ -55,8 +56,7 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     health = Health()
     async with AsyncExitStack() as stack:
-        probe = await serve_health(settings.metrics_listen, health)
-        stack.callback(probe.close)
+        await stack.enter_async_context(serving_probes(settings.metrics_listen, health))
         engine = make_engine(settings.database_url, pool=settings.database_pool, name=name)
         stack.push_async_callback(engine.dispose)
         await _wait_for_database(engine, package)

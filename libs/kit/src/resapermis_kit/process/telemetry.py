@@ -14,7 +14,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from resapermis_kit.errors import Failure
 from resapermis_kit.process.settings import ServiceSettings
@@ -88,33 +87,3 @@ class Health:
             except (Failure, OSError, TimeoutError):
                 found.append(name)
         return found
-
-
-async def serve_health(listen: str, health: Health) -> asyncio.Server:
-    """Answer /metrics, /healthz and /readyz over plain HTTP on the service's own port (cluster-internal, no data)."""
-
-    async def answer(path: str) -> tuple[int, str, bytes]:
-        if path == "/metrics":
-            return 200, CONTENT_TYPE_LATEST, generate_latest()
-        if path == "/healthz":
-            return 200, "text/plain", b"ok\n"
-        if path == "/readyz":
-            problems = await health.problems()
-            return (503 if problems else 200), "text/plain", (", ".join(problems) or "ready").encode() + b"\n"
-        return 404, "text/plain", b"/metrics /healthz /readyz\n"
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
-            parts = head.split(b" ", 2)
-            status, kind, body = await answer(parts[1].decode("latin-1") if len(parts) > 1 else "")
-            lines = f"HTTP/1.1 {status} -\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-            writer.write(lines.encode() + body)
-            await writer.drain()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # a probe that hung up needs no answer
-        finally:
-            writer.close()
-
-    host, _, port = listen.rpartition(":")
-    return await asyncio.start_server(handle, host, int(port))
