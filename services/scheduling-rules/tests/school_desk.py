@@ -94,10 +94,12 @@ class Desk:
         return (await self.availability.ListUnavailabilities(request, metadata=self.who("trainer"))).occurrences
 
     async def bring(
-        self, subject: availability_pb2.Subject, calendar: bytes
+        self, subject: availability_pb2.Subject, calendar: bytes, *, despite_losses: bool = False
     ) -> availability_pb2.ImportCalendarResponse:
         """Import a calendar."""
-        request = availability_pb2.ImportCalendarRequest(subject=subject, calendar=calendar)
+        request = availability_pb2.ImportCalendarRequest(
+            subject=subject, calendar=calendar, despite_losses=despite_losses
+        )
         return await self.availability.ImportCalendar(request, metadata=self.who("school_manager"))
 
     async def ftes(self) -> dict[tuple[str, str], int]:

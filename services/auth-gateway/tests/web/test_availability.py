@@ -94,11 +94,39 @@ async def test_a_calendar_is_passed_on_whole_up_to_a_mebibyte(over: Any) -> None
     async with browser:
         read = await browser.post(IMPORT, content=calendar, headers=CALENDAR)
         larger = await browser.post(IMPORT, content=calendar + b"X", headers=CALENDAR)
-    assert read.json() == {"kept": 2, "leftOut": {"past": 1}}
+    assert read.json() == {
+        "kept": 2,
+        "leftOut": {"past": 1},
+        "needsConfirmation": False,
+        "wouldKeep": 0,
+        "lost": [],
+    }
     assert services["scheduling-rules"].asked == [
         availability_pb2.ImportCalendarRequest(subject=TRAINER, calendar=calendar)
     ]
     assert (larger.status_code, larger.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+
+async def test_an_import_that_would_lose_something_is_answered_with_what_and_confirmed(over: Any) -> None:
+    lost = availability_pb2.LostEvent(why="unreadable", starts="2027-01-04T09:00", repeats=True)
+    answer = availability_pb2.ImportCalendarResponse(
+        left_out={"unreadable": 2}, needs_confirmation=True, would_keep=1, lost=[lost, {"why": "too_many"}]
+    )
+    _, browser, services = await over(scheduling_rules={"ImportCalendar": answer})
+    async with browser:
+        asked = await browser.post(IMPORT, content=b"BEGIN:VCALENDAR", headers=CALENDAR)
+        await browser.post(f"{IMPORT}&despiteLosses=true", content=b"BEGIN:VCALENDAR", headers=CALENDAR)
+    assert asked.json() == {
+        "kept": 0,
+        "leftOut": {"unreadable": 2},
+        "needsConfirmation": True,
+        "wouldKeep": 1,
+        "lost": [
+            {"why": "unreadable", "starts": "2027-01-04T09:00", "repeats": True},
+            {"why": "too_many", "starts": None, "repeats": False},
+        ],
+    }
+    assert [one.despite_losses for one in services["scheduling-rules"].asked] == [False, True]
 
 
 @pytest.mark.req("S-05")

@@ -63,13 +63,13 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         return pb.ListUnavailabilitiesResponse(occurrences=[wire.occurrence(one) for one in found])
 
     async def ImportCalendar(self, request: pb.ImportCalendarRequest, context: Any) -> pb.ImportCalendarResponse:
-        """Keep a calendar's busy times in place of the subject's earlier import."""
+        """Keep a calendar's busy times in place of the subject's earlier import; ask first where that loses something."""
         subject = wire.subject_of(request.subject, "subject")
         zone = zone_of(await self._home())
-        kept, left_out = await self._unavailabilities.import_calendar(
-            caller().school(), subject, request.calendar, zone
+        found = await self._unavailabilities.import_calendar(
+            caller().school(), subject, request.calendar, zone, despite_losses=request.despite_losses
         )
-        return pb.ImportCalendarResponse(kept=kept, left_out=left_out)
+        return wire.imported(found.read, replaced=found.replaced)
 
     async def CreateFeed(self, request: pb.CreateFeedRequest, context: Any) -> pb.CreateFeedResponse:
         """Make a trainer's private address; the only answer that contains it."""

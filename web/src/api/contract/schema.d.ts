@@ -978,6 +978,8 @@ export interface paths {
         /**
          * Import Calendar
          * @description Read a calendar: its busy times replace what an earlier import of the same subject brought.
+         *
+         *     Where that would lose something nothing is changed, and the answer says what (`needsConfirmation`).
          */
         post: operations["import_calendar"];
         delete?: never;
@@ -1449,13 +1451,21 @@ export interface components {
         };
         /**
          * ImportView
-         * @description How many occurrences were kept, and how many events were left out, by why.
+         * @description How many occurrences were kept, and what was left out; or, when it is to be confirmed first, what would be.
          */
         ImportView: {
+            /** @description Occurrences kept; 0 while `needsConfirmation`. */
             kept: number;
+            /** @description Events by why, a series counting once: `not_busy`, `past`; `unreadable`, `too_many`, and `not_read` for other parts of the file. */
             leftOut: {
                 [key: string]: number;
             };
+            /** @description The first twenty that are unreadable or too many. */
+            lost: components["schemas"]["LostEventView"][];
+            /** @description Nothing was changed: an earlier import would be replaced by less than the file has. */
+            needsConfirmation: boolean;
+            /** @description Set while `needsConfirmation`. */
+            wouldKeep: number;
         };
         /**
          * Item
@@ -1547,6 +1557,17 @@ export interface components {
             state: "unspecified" | "asking" | "held" | "refused" | "expired" | "released" | "withdrawn" | "confirming" | "rejected" | "booked" | "cancelled" | "replaced" | "swapped" | "done";
             trainerId: string | null;
             vehicleId: string | null;
+        };
+        /**
+         * LostEventView
+         * @description An event that could not be kept, or a series with all its parts; never what it is about.
+         */
+        LostEventView: {
+            repeats: boolean;
+            /** @description As the file says it: a day, or a local time. */
+            starts: string | null;
+            /** @description As in `leftOut`. */
+            why: string;
         };
         /**
          * MandatePage
@@ -4234,6 +4255,8 @@ export interface operations {
     import_calendar: {
         parameters: {
             query: {
+                /** @description Replace an earlier import also where that loses something. */
+                despiteLosses?: boolean;
                 /** @description Whose. */
                 subject: "candidate" | "trainer" | "vehicle" | "school";
                 /** @description Absent for the school itself. */

@@ -15,7 +15,7 @@ from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules.availability import events, queries, wire
-from resapermis_scheduling_rules.availability.ical.reader_process import CalendarReader
+from resapermis_scheduling_rules.availability.ical.reader_process import CalendarReader, CalendarReading
 from resapermis_scheduling_rules.availability.unavailability import (
     AHEAD,
     EXTENDED_BELOW,
@@ -36,6 +36,14 @@ MOST_LISTED = 10_000
 A_ROUND = 20
 """Recurrences written on in one round; each is a process of its own."""
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarImport:
+    """What a calendar brought, and whether it was kept: it may have to be confirmed first."""
+
+    read: CalendarReading
+    replaced: bool
 
 
 @dataclass(frozen=True)
@@ -96,9 +104,12 @@ class UnavailabilityCommands:
         return found
 
     async def import_calendar(
-        self, who: Principal, subject: Subject, calendar: bytes, time_zone: str
-    ) -> tuple[int, Mapping[str, int]]:
-        """Keep a calendar's busy times in place of what an earlier import of the subject brought; publish new conflicts."""
+        self, who: Principal, subject: Subject, calendar: bytes, time_zone: str, *, despite_losses: bool = False
+    ) -> CalendarImport:
+        """Keep a calendar's busy times in place of what an earlier import of the subject brought; publish new conflicts.
+
+        Where some of it may be lost, or nothing is read, an earlier import stays as it is unless `despite_losses`.
+        """
         now = self.now()
         read = await self.reader.read(calendar, time_zone, now, now + AHEAD)
         async with transaction(self.engine) as tx:
@@ -107,6 +118,8 @@ class UnavailabilityCommands:
             if earlier is None:
                 if await queries.count_declarations(tx, who.school_id) >= MOST_DECLARED:
                     raise malformed("calendar", f"a school keeps at most {MOST_DECLARED}; take some back")
+            elif not (despite_losses or (read.complete and read.spans)):
+                return CalendarImport(read, replaced=False)
             else:
                 known = {
                     (one.line_id, one.whose)
@@ -133,7 +146,7 @@ class UnavailabilityCommands:
                 if (one.line_id, one.whose) not in known
             ]
             await self.outbox.add(tx, now, record, *(events.conflict(one) for one in met))
-        return len(read.spans), read.left_out
+        return CalendarImport(read, replaced=True)
 
     async def extend_recurrences(self) -> None:
         """Expand recurrences and imports again, so that a year lies ahead; one that cannot be read stays as it is."""

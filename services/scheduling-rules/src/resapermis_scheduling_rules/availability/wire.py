@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 from resapermis.scheduling.v1 import availability_pb2 as pb
 from resapermis_kit.errors import malformed
 from resapermis_places.table import zone_of
+from resapermis_scheduling_rules.availability.ical.reader_process import CalendarReading
 from resapermis_scheduling_rules.availability.unavailability import DeclaredUnavailability, Occurrence, Subject
 from resapermis_scheduling_rules.domain.availability import ResourceKind
 from resapermis_scheduling_rules.domain.days import instant
@@ -101,6 +102,17 @@ def occurrence(found: Occurrence) -> pb.Unavailability:
         rrule=found.rrule,
         time_zone=found.time_zone,
         imported=found.imported,
+    )
+
+
+def imported(read: CalendarReading, *, replaced: bool) -> pb.ImportCalendarResponse:
+    """What a calendar brought, or would."""
+    return pb.ImportCalendarResponse(
+        kept=len(read.spans) if replaced else 0,
+        left_out=read.left_out,
+        needs_confirmation=not replaced,
+        would_keep=0 if replaced else len(read.spans),
+        lost=[pb.LostEvent(why=one.why, starts=one.starts, repeats=one.repeats) for one in read.lost],
     )
 
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from resapermis.authz.v1 import options_pb2 as resapermis_dot_authz_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+resapermis/scheduling/v1/availability.proto\x12\x18resapermis.scheduling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!resapermis/authz/v1/options.proto\"J\n\x07Subject\x12\x33\n\x04kind\x18\x01 \x01(\x0e\x32%.resapermis.scheduling.v1.SubjectKind\x12\n\n\x02id\x18\x02 \x01(\t\"\xe0\x01\n\x0eUnavailability\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x07subject\x18\x02 \x01(\x0b\x32!.resapermis.scheduling.v1.Subject\x12-\n\tstarts_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05rrule\x18\x05 \x01(\t\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x10\n\x08imported\x18\x07 \x01(\x08\"p\n\x18\x41\x64\x64UnavailabilityRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12@\n\x0eunavailability\x18\x02 \x01(\x0b\x32(.resapermis.scheduling.v1.Unavailability\"s\n\x19\x41\x64\x64UnavailabilityResponse\x12@\n\x0eunavailability\x18\x01 \x01(\x0b\x32(.resapermis.scheduling.v1.Unavailability\x12\x14\n\x0cmet_line_ids\x18\x02 \x03(\t\")\n\x1bRemoveUnavailabilityRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1e\n\x1cRemoveUnavailabilityResponse\"\xa3\x01\n\x1bListUnavailabilitiesRequest\x12\x32\n\x07subject\x18\x01 \x01(\x0b\x32!.resapermis.scheduling.v1.Subject\x12(\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\x1cListUnavailabilitiesResponse\x12=\n\x0boccurrences\x18\x01 \x03(\x0b\x32(.resapermis.scheduling.v1.Unavailability\"]\n\x15ImportCalendarRequest\x12\x32\n\x07subject\x18\x01 \x01(\x0b\x32!.resapermis.scheduling.v1.Subject\x12\x10\n\x08\x63\x61lendar\x18\x02 \x01(\x0c\"\xa7\x01\n\x16ImportCalendarResponse\x12\x0c\n\x04kept\x18\x01 \x01(\x05\x12O\n\x08left_out\x18\x02 \x03(\x0b\x32=.resapermis.scheduling.v1.ImportCalendarResponse.LeftOutEntry\x1a.\n\x0cLeftOutEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"\'\n\x11\x43reateFeedRequest\x12\x12\n\ntrainer_id\x18\x01 \x01(\t\"#\n\x12\x43reateFeedResponse\x12\r\n\x05token\x18\x01 \x01(\t\"\'\n\x11RevokeFeedRequest\x12\x12\n\ntrainer_id\x18\x01 \x01(\t\"\x14\n\x12RevokeFeedResponse\"\x1f\n\x0eGetFeedRequest\x12\r\n\x05token\x18\x01 \x01(\t\"#\n\x0fGetFeedResponse\x12\x10\n\x08\x63\x61lendar\x18\x01 \x01(\x0c*\x94\x01\n\x0bSubjectKind\x12\x1c\n\x18SUBJECT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16SUBJECT_KIND_CANDIDATE\x10\x01\x12\x18\n\x14SUBJECT_KIND_TRAINER\x10\x02\x12\x18\n\x14SUBJECT_KIND_VEHICLE\x10\x03\x12\x17\n\x13SUBJECT_KIND_SCHOOL\x10\x04\x32\xda\x07\n\x13\x41vailabilityService\x12\x94\x01\n\x11\x41\x64\x64Unavailability\x12\x32.resapermis.scheduling.v1.AddUnavailabilityRequest\x1a\x33.resapermis.scheduling.v1.AddUnavailabilityResponse\"\x16\x8a\xb5\x18\x12\x61vailability.write\x12\x9d\x01\n\x14RemoveUnavailability\x12\x35.resapermis.scheduling.v1.RemoveUnavailabilityRequest\x1a\x36.resapermis.scheduling.v1.RemoveUnavailabilityResponse\"\x16\x8a\xb5\x18\x12\x61vailability.write\x12\x9c\x01\n\x14ListUnavailabilities\x12\x35.resapermis.scheduling.v1.ListUnavailabilitiesRequest\x1a\x36.resapermis.scheduling.v1.ListUnavailabilitiesResponse\"\x15\x8a\xb5\x18\x11\x61vailability.read\x12\x8b\x01\n\x0eImportCalendar\x12/.resapermis.scheduling.v1.ImportCalendarRequest\x1a\x30.resapermis.scheduling.v1.ImportCalendarResponse\"\x16\x8a\xb5\x18\x12\x61vailability.write\x12w\n\nCreateFeed\x12+.resapermis.scheduling.v1.CreateFeedRequest\x1a,.resapermis.scheduling.v1.CreateFeedResponse\"\x0e\x8a\xb5\x18\nfeed.write\x12w\n\nRevokeFeed\x12+.resapermis.scheduling.v1.RevokeFeedRequest\x1a,.resapermis.scheduling.v1.RevokeFeedResponse\"\x0e\x8a\xb5\x18\nfeed.write\x12m\n\x07GetFeed\x12(.resapermis.scheduling.v1.GetFeedRequest\x1a).resapermis.scheduling.v1.GetFeedResponse\"\r\x8a\xb5\x18\tfeed.readb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+resapermis/scheduling/v1/availability.proto\x12\x18resapermis.scheduling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!resapermis/authz/v1/options.proto\"J\n\x07Subject\x12\x33\n\x04kind\x18\x01 \x01(\x0e\x32%.resapermis.scheduling.v1.SubjectKind\x12\n\n\x02id\x18\x02 \x01(\t\"\xe0\x01\n\x0eUnavailability\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x07subject\x18\x02 \x01(\x0b\x32!.resapermis.scheduling.v1.Subject\x12-\n\tstarts_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05rrule\x18\x05 \x01(\t\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x10\n\x08imported\x18\x07 \x01(\x08\"p\n\x18\x41\x64\x64UnavailabilityRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12@\n\x0eunavailability\x18\x02 \x01(\x0b\x32(.resapermis.scheduling.v1.Unavailability\"s\n\x19\x41\x64\x64UnavailabilityResponse\x12@\n\x0eunavailability\x18\x01 \x01(\x0b\x32(.resapermis.scheduling.v1.Unavailability\x12\x14\n\x0cmet_line_ids\x18\x02 \x03(\t\")\n\x1bRemoveUnavailabilityRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1e\n\x1cRemoveUnavailabilityResponse\"\xa3\x01\n\x1bListUnavailabilitiesRequest\x12\x32\n\x07subject\x18\x01 \x01(\x0b\x32!.resapermis.scheduling.v1.Subject\x12(\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\x1cListUnavailabilitiesResponse\x12=\n\x0boccurrences\x18\x01 \x03(\x0b\x32(.resapermis.scheduling.v1.Unavailability\"u\n\x15ImportCalendarRequest\x12\x32\n\x07subject\x18\x01 \x01(\x0b\x32!.resapermis.scheduling.v1.Subject\x12\x10\n\x08\x63\x61lendar\x18\x02 \x01(\x0c\x12\x16\n\x0e\x64\x65spite_losses\x18\x03 \x01(\x08\"\x8a\x02\n\x16ImportCalendarResponse\x12\x0c\n\x04kept\x18\x01 \x01(\x05\x12O\n\x08left_out\x18\x02 \x03(\x0b\x32=.resapermis.scheduling.v1.ImportCalendarResponse.LeftOutEntry\x12\x1a\n\x12needs_confirmation\x18\x03 \x01(\x08\x12\x12\n\nwould_keep\x18\x04 \x01(\x05\x12\x31\n\x04lost\x18\x05 \x03(\x0b\x32#.resapermis.scheduling.v1.LostEvent\x1a.\n\x0cLeftOutEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"9\n\tLostEvent\x12\x0b\n\x03why\x18\x01 \x01(\t\x12\x0e\n\x06starts\x18\x02 \x01(\t\x12\x0f\n\x07repeats\x18\x03 \x01(\x08\"\'\n\x11\x43reateFeedRequest\x12\x12\n\ntrainer_id\x18\x01 \x01(\t\"#\n\x12\x43reateFeedResponse\x12\r\n\x05token\x18\x01 \x01(\t\"\'\n\x11RevokeFeedRequest\x12\x12\n\ntrainer_id\x18\x01 \x01(\t\"\x14\n\x12RevokeFeedResponse\"\x1f\n\x0eGetFeedRequest\x12\r\n\x05token\x18\x01 \x01(\t\"#\n\x0fGetFeedResponse\x12\x10\n\x08\x63\x61lendar\x18\x01 \x01(\x0c*\x94\x01\n\x0bSubjectKind\x12\x1c\n\x18SUBJECT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16SUBJECT_KIND_CANDIDATE\x10\x01\x12\x18\n\x14SUBJECT_KIND_TRAINER\x10\x02\x12\x18\n\x14SUBJECT_KIND_VEHICLE\x10\x03\x12\x17\n\x13SUBJECT_KIND_SCHOOL\x10\x04\x32\xda\x07\n\x13\x41vailabilityService\x12\x94\x01\n\x11\x41\x64\x64Unavailability\x12\x32.resapermis.scheduling.v1.AddUnavailabilityRequest\x1a\x33.resapermis.scheduling.v1.AddUnavailabilityResponse\"\x16\x8a\xb5\x18\x12\x61vailability.write\x12\x9d\x01\n\x14RemoveUnavailability\x12\x35.resapermis.scheduling.v1.RemoveUnavailabilityRequest\x1a\x36.resapermis.scheduling.v1.RemoveUnavailabilityResponse\"\x16\x8a\xb5\x18\x12\x61vailability.write\x12\x9c\x01\n\x14ListUnavailabilities\x12\x35.resapermis.scheduling.v1.ListUnavailabilitiesRequest\x1a\x36.resapermis.scheduling.v1.ListUnavailabilitiesResponse\"\x15\x8a\xb5\x18\x11\x61vailability.read\x12\x8b\x01\n\x0eImportCalendar\x12/.resapermis.scheduling.v1.ImportCalendarRequest\x1a\x30.resapermis.scheduling.v1.ImportCalendarResponse\"\x16\x8a\xb5\x18\x12\x61vailability.write\x12w\n\nCreateFeed\x12+.resapermis.scheduling.v1.CreateFeedRequest\x1a,.resapermis.scheduling.v1.CreateFeedResponse\"\x0e\x8a\xb5\x18\nfeed.write\x12w\n\nRevokeFeed\x12+.resapermis.scheduling.v1.RevokeFeedRequest\x1a,.resapermis.scheduling.v1.RevokeFeedResponse\"\x0e\x8a\xb5\x18\nfeed.write\x12m\n\x07GetFeed\x12(.resapermis.scheduling.v1.GetFeedRequest\x1a).resapermis.scheduling.v1.GetFeedResponse\"\r\x8a\xb5\x18\tfeed.readb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,8 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AVAILABILITYSERVICE'].methods_by_name['RevokeFeed']._serialized_options = b'\212\265\030\nfeed.write'
   _globals['_AVAILABILITYSERVICE'].methods_by_name['GetFeed']._loaded_options = None
   _globals['_AVAILABILITYSERVICE'].methods_by_name['GetFeed']._serialized_options = b'\212\265\030\tfeed.read'
-  _globals['_SUBJECTKIND']._serialized_start=1488
-  _globals['_SUBJECTKIND']._serialized_end=1636
+  _globals['_SUBJECTKIND']._serialized_start=1670
+  _globals['_SUBJECTKIND']._serialized_end=1818
   _globals['_SUBJECT']._serialized_start=141
   _globals['_SUBJECT']._serialized_end=215
   _globals['_UNAVAILABILITY']._serialized_start=218
@@ -68,23 +68,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUNAVAILABILITIESRESPONSE']._serialized_start=916
   _globals['_LISTUNAVAILABILITIESRESPONSE']._serialized_end=1009
   _globals['_IMPORTCALENDARREQUEST']._serialized_start=1011
-  _globals['_IMPORTCALENDARREQUEST']._serialized_end=1104
-  _globals['_IMPORTCALENDARRESPONSE']._serialized_start=1107
-  _globals['_IMPORTCALENDARRESPONSE']._serialized_end=1274
-  _globals['_IMPORTCALENDARRESPONSE_LEFTOUTENTRY']._serialized_start=1228
-  _globals['_IMPORTCALENDARRESPONSE_LEFTOUTENTRY']._serialized_end=1274
-  _globals['_CREATEFEEDREQUEST']._serialized_start=1276
-  _globals['_CREATEFEEDREQUEST']._serialized_end=1315
-  _globals['_CREATEFEEDRESPONSE']._serialized_start=1317
-  _globals['_CREATEFEEDRESPONSE']._serialized_end=1352
-  _globals['_REVOKEFEEDREQUEST']._serialized_start=1354
-  _globals['_REVOKEFEEDREQUEST']._serialized_end=1393
-  _globals['_REVOKEFEEDRESPONSE']._serialized_start=1395
-  _globals['_REVOKEFEEDRESPONSE']._serialized_end=1415
-  _globals['_GETFEEDREQUEST']._serialized_start=1417
-  _globals['_GETFEEDREQUEST']._serialized_end=1448
-  _globals['_GETFEEDRESPONSE']._serialized_start=1450
-  _globals['_GETFEEDRESPONSE']._serialized_end=1485
-  _globals['_AVAILABILITYSERVICE']._serialized_start=1639
-  _globals['_AVAILABILITYSERVICE']._serialized_end=2625
+  _globals['_IMPORTCALENDARREQUEST']._serialized_end=1128
+  _globals['_IMPORTCALENDARRESPONSE']._serialized_start=1131
+  _globals['_IMPORTCALENDARRESPONSE']._serialized_end=1397
+  _globals['_IMPORTCALENDARRESPONSE_LEFTOUTENTRY']._serialized_start=1351
+  _globals['_IMPORTCALENDARRESPONSE_LEFTOUTENTRY']._serialized_end=1397
+  _globals['_LOSTEVENT']._serialized_start=1399
+  _globals['_LOSTEVENT']._serialized_end=1456
+  _globals['_CREATEFEEDREQUEST']._serialized_start=1458
+  _globals['_CREATEFEEDREQUEST']._serialized_end=1497
+  _globals['_CREATEFEEDRESPONSE']._serialized_start=1499
+  _globals['_CREATEFEEDRESPONSE']._serialized_end=1534
+  _globals['_REVOKEFEEDREQUEST']._serialized_start=1536
+  _globals['_REVOKEFEEDREQUEST']._serialized_end=1575
+  _globals['_REVOKEFEEDRESPONSE']._serialized_start=1577
+  _globals['_REVOKEFEEDRESPONSE']._serialized_end=1597
+  _globals['_GETFEEDREQUEST']._serialized_start=1599
+  _globals['_GETFEEDREQUEST']._serialized_end=1630
+  _globals['_GETFEEDRESPONSE']._serialized_start=1632
+  _globals['_GETFEEDRESPONSE']._serialized_end=1667
+  _globals['_AVAILABILITYSERVICE']._serialized_start=1821
+  _globals['_AVAILABILITYSERVICE']._serialized_end=2807
 # @@protoc_insertion_point(module_scope)

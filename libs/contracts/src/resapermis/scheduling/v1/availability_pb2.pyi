@@ -245,8 +245,11 @@ class ImportCalendarRequest(_message.Message):
 
     SUBJECT_FIELD_NUMBER: _builtins.int
     CALENDAR_FIELD_NUMBER: _builtins.int
+    DESPITE_LOSSES_FIELD_NUMBER: _builtins.int
     calendar: _builtins.bytes
     """text/calendar, at most 1 MiB."""
+    despite_losses: _builtins.bool
+    """Replace an earlier import also where that loses something (ImportCalendarResponse.needs_confirmation)."""
     @_builtins.property
     def subject(self) -> Global___Subject: ...
     def __init__(
@@ -254,10 +257,11 @@ class ImportCalendarRequest(_message.Message):
         *,
         subject: Global___Subject | None = ...,
         calendar: _builtins.bytes = ...,
+        despite_losses: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "despite_losses", b"despite_losses", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -289,25 +293,70 @@ class ImportCalendarResponse(_message.Message):
 
     KEPT_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
+    NEEDS_CONFIRMATION_FIELD_NUMBER: _builtins.int
+    WOULD_KEEP_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
     kept: _builtins.int
-    """Occurrences kept, until 12 months from now."""
+    """Occurrences kept, until 12 months from now; 0 while needs_confirmation."""
+    needs_confirmation: _builtins.bool
+    """Nothing was changed: an earlier import would be replaced by less than this file has, or by nothing."""
+    would_keep: _builtins.int
+    """Occurrences that would be kept; set while needs_confirmation."""
     @_builtins.property
     def left_out(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Events left out, by why: "not_busy", "unreadable", "too_many", "past"."""
+        """Events left out, a series counting once, by why: "not_busy", "past", and what may be lost: "unreadable", "too_many";
+        and "not_read": other parts of the file that say when somebody is busy.
+        """
+
+    @_builtins.property
+    def lost(self) -> _containers.RepeatedCompositeFieldContainer[Global___LostEvent]:
+        """The first 20 events that are unreadable or too many."""
 
     def __init__(
         self,
         *,
         kept: _builtins.int = ...,
         left_out: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        needs_confirmation: _builtins.bool = ...,
+        would_keep: _builtins.int = ...,
+        lost: _abc.Iterable[Global___LostEvent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "left_out", b"left_out"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "left_out", b"left_out", "lost", b"lost", "needs_confirmation", b"needs_confirmation", "would_keep", b"would_keep"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportCalendarResponse: _TypeAlias = ImportCalendarResponse  # noqa: Y015
+
+@_typing.final
+class LostEvent(_message.Message):
+    """An event that could not be kept; never what it is about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHY_FIELD_NUMBER: _builtins.int
+    STARTS_FIELD_NUMBER: _builtins.int
+    REPEATS_FIELD_NUMBER: _builtins.int
+    why: _builtins.str
+    """As in left_out."""
+    starts: _builtins.str
+    """When it begins as the file says it, e.g. "2027-01-04T09:00" or "2027-01-04"; empty where that cannot be read."""
+    repeats: _builtins.bool
+    def __init__(
+        self,
+        *,
+        why: _builtins.str = ...,
+        starts: _builtins.str = ...,
+        repeats: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["repeats", b"repeats", "starts", b"starts", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LostEvent: _TypeAlias = LostEvent  # noqa: Y015
 
 @_typing.final
 class CreateFeedRequest(_message.Message):

@@ -98,7 +98,8 @@ class AvailabilityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ImportCalendar(self, request, context):
-        """Read an iCalendar file (RFC 5545): its busy times replace what an earlier import of the same subject brought.
+        """Read an iCalendar file (RFC 5545): its busy times replace what an earlier import of the same subject brought, which is
+        asked about first where something would be lost.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class AvailabilityServiceStub:
     ListUnavailabilities: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListUnavailabilitiesRequest, _availability_pb2.ListUnavailabilitiesResponse]
     """What is declared or imported, occurrence by occurrence, in a window of at most 100 days."""
     ImportCalendar: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ImportCalendarRequest, _availability_pb2.ImportCalendarResponse]
-    """Read an iCalendar file (RFC 5545): its busy times replace what an earlier import of the same subject brought."""
+    """Read an iCalendar file (RFC 5545): its busy times replace what an earlier import of the same subject brought, which is
+    asked about first where something would be lost.
+    """
     CreateFeed: _grpc.UnaryUnaryMultiCallable[_availability_pb2.CreateFeedRequest, _availability_pb2.CreateFeedResponse]
     """Make a private address under which a trainer's exams can be subscribed to; shown once, an earlier one ends."""
     RevokeFeed: _grpc.UnaryUnaryMultiCallable[_availability_pb2.RevokeFeedRequest, _availability_pb2.RevokeFeedResponse]
@@ -60,7 +62,9 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     ListUnavailabilities: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListUnavailabilitiesRequest, _availability_pb2.ListUnavailabilitiesResponse]  # type: ignore[assignment]
     """What is declared or imported, occurrence by occurrence, in a window of at most 100 days."""
     ImportCalendar: _aio.UnaryUnaryMultiCallable[_availability_pb2.ImportCalendarRequest, _availability_pb2.ImportCalendarResponse]  # type: ignore[assignment]
-    """Read an iCalendar file (RFC 5545): its busy times replace what an earlier import of the same subject brought."""
+    """Read an iCalendar file (RFC 5545): its busy times replace what an earlier import of the same subject brought, which is
+    asked about first where something would be lost.
+    """
     CreateFeed: _aio.UnaryUnaryMultiCallable[_availability_pb2.CreateFeedRequest, _availability_pb2.CreateFeedResponse]  # type: ignore[assignment]
     """Make a private address under which a trainer's exams can be subscribed to; shown once, an earlier one ends."""
     RevokeFeed: _aio.UnaryUnaryMultiCallable[_availability_pb2.RevokeFeedRequest, _availability_pb2.RevokeFeedResponse]  # type: ignore[assignment]
@@ -101,7 +105,9 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.ImportCalendarRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.ImportCalendarResponse, _abc.Awaitable[_availability_pb2.ImportCalendarResponse]]:
-        """Read an iCalendar file (RFC 5545): its busy times replace what an earlier import of the same subject brought."""
+        """Read an iCalendar file (RFC 5545): its busy times replace what an earlier import of the same subject brought, which is
+        asked about first where something would be lost.
+        """
 
     @_abc_1.abstractmethod
     def CreateFeed(

@@ -29,6 +29,9 @@ LONGEST_WINDOW_DAYS = 100
 LONGEST_TOKEN = 200
 Kind = Annotated[Literal["candidate", "trainer", "vehicle", "school"], Query(description="Whose.")]
 SubjectId = Annotated[Id | None, Query(alias="subjectId", description="Absent for the school itself.")]
+DespiteLosses = Annotated[
+    bool, Query(alias="despiteLosses", description="Replace an earlier import also where that loses something.")
+]
 CALENDAR_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -106,15 +109,22 @@ async def remove_unavailability(who: Who, unavailability_id: PathId) -> None:
 
 
 @router.post("/unavailabilities/import", openapi_extra=CALENDAR_BODY)
-async def import_calendar(who: Who, request: Request, subject: Kind, subject_id: SubjectId = None) -> ImportView:
-    """Read a calendar: its busy times replace what an earlier import of the same subject brought."""
+async def import_calendar(
+    who: Who, request: Request, subject: Kind, subject_id: SubjectId = None, *, despite_losses: DespiteLosses = False
+) -> ImportView:
+    """Read a calendar: its busy times replace what an earlier import of the same subject brought.
+
+    Where that would lose something nothing is changed, and the answer says what (`needsConfirmation`).
+    """
     command = availability_pb2.ImportCalendarRequest(
-        subject=_subject(subject, subject_id, "subjectId"), calendar=await request.body()
+        subject=_subject(subject, subject_id, "subjectId"),
+        calendar=await request.body(),
+        despite_losses=despite_losses,
     )
     if not command.calendar:
         raise malformed("body", "an iCalendar file")
     answer = await who.ask(who.peers.availability.ImportCalendar, command)
-    return ImportView(kept=answer.kept, left_out=dict(answer.left_out))
+    return ImportView.of(answer)
 
 
 @router.post("/calendar-feeds/{trainer_id}", status_code=201)

@@ -76,11 +76,42 @@ class AddedUnavailabilityView(View):
     met_line_ids: list[str]
 
 
-class ImportView(View):
-    """How many occurrences were kept, and how many events were left out, by why."""
+class LostEventView(View):
+    """An event that could not be kept, or a series with all its parts; never what it is about."""
 
-    kept: int
-    left_out: dict[str, int]
+    why: Annotated[str, Field(description="As in `leftOut`.")]
+    starts: Annotated[str | None, Field(description="As the file says it: a day, or a local time.")] = None
+    repeats: bool
+
+
+class ImportView(View):
+    """How many occurrences were kept, and what was left out; or, when it is to be confirmed first, what would be."""
+
+    kept: Annotated[int, Field(description="Occurrences kept; 0 while `needsConfirmation`.")]
+    left_out: Annotated[
+        dict[str, int],
+        Field(
+            description="Events by why, a series counting once: `not_busy`, `past`; `unreadable`, `too_many`, and `not_read`"
+            " for other parts of the file."
+        ),
+    ]
+    needs_confirmation: Annotated[
+        bool, Field(description="Nothing was changed: an earlier import would be replaced by less than the file has.")
+    ]
+    would_keep: Annotated[int, Field(description="Set while `needsConfirmation`.")]
+    lost: Annotated[list[LostEventView], Field(description="The first twenty that are unreadable or too many.")]
+
+    @classmethod
+    def of(cls, answer: availability_pb2.ImportCalendarResponse) -> "ImportView":
+        """From scheduling.v1.ImportCalendarResponse."""
+        lost = [LostEventView(why=one.why, starts=one.starts or None, repeats=one.repeats) for one in answer.lost]
+        return cls(
+            kept=answer.kept,
+            left_out=dict(answer.left_out),
+            needs_confirmation=answer.needs_confirmation,
+            would_keep=answer.would_keep,
+            lost=lost,
+        )
 
 
 class FeedAddressView(View):

@@ -29,6 +29,7 @@ def main() -> None:
     answer = {
         "spans": [[starts.timestamp(), ends.timestamp()] for starts, ends in found.spans],
         "left_out": found.left_out,
+        "lost": [[one.why, one.starts, one.repeats] for one in found.lost],
         "reduced": reduced.text(found.kept),
     }
     json.dump(answer, sys.stdout)

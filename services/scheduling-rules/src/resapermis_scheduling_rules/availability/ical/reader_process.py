@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import structlog
 
 from resapermis_kit.errors import malformed
-from resapermis_scheduling_rules.availability.ical.recurrence import Span
+from resapermis_scheduling_rules.availability.ical.recurrence import LOSSES, LostEvent, Span
 from resapermis_scheduling_rules.availability.ical.reduced_calendar import LARGEST
 
 AT_ONCE = 2
@@ -22,11 +22,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class CalendarReading:
-    """A calendar's busy times, what was left out by why, and all that is kept of its text."""
+    """A calendar's busy times, what was left out by why, the first events lost, and all that is kept of its text."""
 
     spans: Sequence[Span]
     left_out: Mapping[str, int]
+    lost: Sequence[LostEvent]
     reduced: bytes
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that may make somebody busy was read."""
+        return not LOSSES & self.left_out.keys()
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ class CalendarReader:
         if "refused" in answer:
             raise malformed("calendar", answer["refused"])
         spans = [(datetime.fromtimestamp(a, UTC), datetime.fromtimestamp(b, UTC)) for a, b in answer["spans"]]
-        return CalendarReading(spans, answer["left_out"], answer["reduced"].encode())
+        lost = [LostEvent(*one) for one in answer["lost"]]
+        return CalendarReading(spans, answer["left_out"], lost, answer["reduced"].encode())
 
     def _answer(self, question: bytes) -> bytes:
         """The answer of a process of its own; blocks for `seconds` at most."""

@@ -19,15 +19,21 @@ from icalendar import Calendar
 from icalendar.cal import Component
 
 from resapermis_scheduling_rules.availability.ical.reduced_calendar import Event, ReducedCalendar
+from resapermis_scheduling_rules.availability.ical.until import inclusive_until
 
 MOST = 5000
 """Occurrences of a calendar, and of one series by count."""
 SERIES_SECONDS = 0.5
 EVENTS_AT_ONCE = 100
 SOURCE = "X-SOURCE"
-NOT_BUSY, UNREADABLE, TOO_MANY, PAST = "not_busy", "unreadable", "too_many", "past"
+NOT_BUSY, UNREADABLE, TOO_MANY, PAST, NOT_READ = "not_busy", "unreadable", "too_many", "past", "not_read"
+LOSSES = frozenset({UNREADABLE, TOO_MANY, NOT_READ})
+"""Why something is left out that may well make somebody busy."""
+MOST_NAMED = 20
+"""Lost events that are named one by one."""
 _RULE = re.compile(r"RRULE(?:;[^:]*)?:(.*)", re.IGNORECASE)
 _OFTEN = {"SECONDLY", "MINUTELY", "HOURLY"}
+_FIRST = re.compile(r"DTSTART(?:;[^:]*)?:(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d)?Z?", re.IGNORECASE)
 _FREE = (("STATUS", "CANCELLED"), ("TRANSP", "TRANSPARENT"))
 Span = tuple[datetime, datetime]
 
@@ -38,12 +44,25 @@ class _LeftOutError(Exception):
         self.why = why
 
 
+@dataclass(frozen=True, slots=True)
+class LostEvent:
+    """An event, or a series with all its parts, that could not be kept: when it begins, never what it is about."""
+
+    why: str
+    starts: str
+    """As it is written, e.g. "2027-01-04T09:00" or "2027-01-04"; "" where that cannot be read."""
+    repeats: bool
+
+
 @dataclass
 class BusyTimes:
-    """Busy times, UTC, in order; and events left out, by why."""
+    """Busy times, UTC, in order; and what was left out."""
 
     spans: list[Span] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    """By why: events, each series with its moved parts as one; and components that are not read at all."""
+    lost: list[LostEvent] = field(default_factory=list)
+    """The first of those left out for a reason in LOSSES."""
     kept: list[Event] = field(default_factory=list)
     """What these come from; the rest need not be remembered."""
 
@@ -56,6 +75,8 @@ def expand(reduced: ReducedCalendar, zone: tzinfo, since: datetime, until: datet
     once = [events[0] for events in series.values() if len(events) == 1 and not events[0].recurs()]
     read = _read_at_once(reduced, once)
     found, spans, processor_time = BusyTimes(), set[Span](), _ProcessorTime()
+    if reduced.unread:
+        found.left_out[NOT_READ] = reduced.unread
     for uid, events in series.items():
         try:
             with processor_time.limited():
@@ -65,9 +86,22 @@ def expand(reduced: ReducedCalendar, zone: tzinfo, since: datetime, until: datet
             spans |= brought
             found.kept += events
         except _LeftOutError as left_out:
-            found.left_out[TOO_MANY if processor_time.late else left_out.why] += len(events)
+            why = TOO_MANY if processor_time.late else left_out.why
+            found.left_out[why] += 1
+            if why in LOSSES and len(found.lost) < MOST_NAMED:
+                found.lost.append(_lost(why, events))
     found.spans = sorted(spans)
     return found
+
+
+def _lost(why: str, events: Sequence[Event]) -> LostEvent:
+    lines = [line for event in events for line in event.lines]
+    first = next((found for line in lines if (found := _FIRST.fullmatch(line)) is not None), None)
+    if first is None:
+        return LostEvent(why, "", len(events) > 1 or events[0].recurs())
+    year, month, day, hour, minute = first.groups()
+    starts = f"{year}-{month}-{day}" + (f"T{hour}:{minute}" if hour else "")
+    return LostEvent(why, starts, len(events) > 1 or events[0].recurs())
 
 
 def _read_at_once(reduced: ReducedCalendar, events: Sequence[Event]) -> dict[str, Component]:
@@ -116,7 +150,7 @@ def _series(
     until: datetime,
 ) -> set[Span]:
     for event in events:
-        if event.broken or any(".." in name for name in event.zones()):
+        if event.broken or any(".." in name for name in event.zones):
             raise _LeftOutError(UNREADABLE)
         for line in event.lines:
             _reasonable(line)
@@ -156,6 +190,7 @@ def _spans(text: str, zone: tzinfo, since: datetime, until: datetime) -> set[Spa
     components = calendar.walk("VEVENT")
     for n, component in enumerate(components):
         _understood(component)
+        _include_last_day(component, zone)
         component[SOURCE] = str(n)  # goes along with each occurrence made from it
     if all(_free(component) for component in components):
         raise _LeftOutError(NOT_BUSY)
@@ -228,6 +263,15 @@ def _understood(component: Component) -> None:
             raise _LeftOutError(UNREADABLE)  # given twice
         if "TZID" in value.params and isinstance(value.dt, datetime) and value.dt.tzinfo is None:
             raise _LeftOutError(UNREADABLE)
+
+
+def _include_last_day(component: Component, zone: tzinfo) -> None:
+    """Make the rule's UNTIL of DTSTART's type: the library, like the RFC, compares them as they are."""
+    rules: Any = component.get("RRULE", [])
+    first = _value(component, "DTSTART")
+    for rule in rules if isinstance(rules, list) else [rules]:
+        if "UNTIL" in rule:
+            rule["UNTIL"] = [inclusive_until(until, first, zone) for until in rule["UNTIL"]]
 
 
 def _free(component: Component) -> bool:
