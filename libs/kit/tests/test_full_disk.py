@@ -38,10 +38,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def postgres_there(small_disk: Path) -> Iterator[Postgres]:
     """PostgreSQL on that disk; its log of transactions takes 16 MB pieces."""
-    server = embedded_postgres(small_disk / "data")
-    info = server.get_postmaster_info()
-    yield Postgres(str(info.socket_dir), info.port or 5432)
-    server.cleanup()
+    with embedded_postgres(small_disk / "data") as server:
+        yield server
 
 
 def _fill(disk: Path) -> Path:
