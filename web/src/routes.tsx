@@ -7,6 +7,13 @@ import { ErrorPage } from "./shell/ErrorPage.tsx";
 import { NotFound } from "./shell/NotFound.tsx";
 import { Root } from "./shell/Root.tsx";
 
+type Raw = Record<string, unknown>;
+
+/** What `read` takes of an address and nothing else. The router lays its answer over the raw parameters, which would shine through. */
+function only<T extends object>(read: (search: Raw) => T): (search: Raw) => T {
+  return (search) => ({ ...Object.fromEntries(Object.keys(search).map((name) => [name, undefined])), ...read(search) });
+}
+
 const root = createRootRoute({ component: Root, notFoundComponent: NotFound, errorComponent: ErrorPage });
 
 const home = createRoute({
@@ -18,7 +25,7 @@ const home = createRoute({
 const slots = createRoute({
   getParentRoute: () => root,
   path: "/creneaux",
-  validateSearch: (search: Record<string, unknown>): SlotSearch => readFilters(search),
+  validateSearch: only<SlotSearch>(readFilters),
   component: lazyRouteComponent(() => import("./pages/slots/Slots.tsx"), "Slots"),
 });
 
@@ -37,18 +44,16 @@ const basket = createRoute({
 const bookings = createRoute({
   getParentRoute: () => root,
   path: "/reservations",
-  validateSearch: (search: Record<string, unknown>): { onglet?: "a-confirmer" | "passees" | "resultats" } =>
-    search.onglet === "a-confirmer" || search.onglet === "passees" || search.onglet === "resultats"
-      ? { onglet: search.onglet }
-      : {},
+  validateSearch: only<{ onglet?: "a-confirmer" | "passees" | "resultats" }>(({ onglet }) =>
+    onglet === "a-confirmer" || onglet === "passees" || onglet === "resultats" ? { onglet } : {},
+  ),
   component: lazyRouteComponent(() => import("./pages/bookings/Bookings.tsx"), "Bookings"),
 });
 
 const team = createRoute({
   getParentRoute: () => root,
   path: "/equipe",
-  validateSearch: (search: Record<string, unknown>): { onglet?: TeamTab } =>
-    isTeamTab(search.onglet) ? { onglet: search.onglet } : {},
+  validateSearch: only<{ onglet?: TeamTab }>(({ onglet }) => (isTeamTab(onglet) ? { onglet } : {})),
   component: lazyRouteComponent(() => import("./pages/team/Team.tsx"), "Team"),
 });
 
@@ -79,14 +84,10 @@ const messages = createRoute({
 const journal = createRoute({
   getParentRoute: () => root,
   path: "/journal",
-  validateSearch: (search: Record<string, unknown>): { objet?: string; acte?: string } => ({
-    ...(typeof search.objet === "string" && /^[A-Za-z0-9_.:-]{1,100}$/.test(search.objet)
-      ? { objet: search.objet }
-      : {}),
-    ...(typeof search.acte === "string" && /^[a-z_]{1,40}\.[a-z_]{1,40}$/.test(search.acte)
-      ? { acte: search.acte }
-      : {}),
-  }),
+  validateSearch: only<{ objet?: string; acte?: string }>(({ objet, acte }) => ({
+    ...(typeof objet === "string" && /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$/.test(objet) ? { objet } : {}),
+    ...(typeof acte === "string" && /^[a-z_]{1,40}\.[a-z_]{1,40}$/.test(acte) ? { acte } : {}),
+  })),
   component: lazyRouteComponent(() => import("./pages/journal/Journal.tsx"), "Journal"),
 });
 

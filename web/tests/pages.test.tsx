@@ -36,6 +36,40 @@ function gate(server: Drawn["server"], path: string) {
   return { keys, open };
 }
 
+describe("an address that is wrong in one part", () => {
+  /** What a page asks of `path` when it is opened at `address`. */
+  async function asked(address: string, heading: string, path: string): Promise<URLSearchParams[]> {
+    const queries: URLSearchParams[] = [];
+    const listen = (request: Request) => {
+      const url = new URL(request.url);
+      if (url.pathname === path) queries.push(url.searchParams);
+    };
+    drawn = await draw(address, heading, makeWorld(), listen);
+    await waitFor(() => expect(queries.length).toBeGreaterThan(0));
+    return queries;
+  }
+
+  test("is the page without that part: a search of slots", async () => {
+    const address =
+      "/creneaux?du=2026-13-45&au=demain&de=99&departement=91&categorie=Z&km=7&centres=%3Cb%3E&nom=Martin";
+    for (const query of await asked(address, "Créneaux", "/api/v1/slots")) {
+      expect(query.get("from")).toMatch(/^2\d{3}-\d{2}-\d{2}$/);
+      expect([query.get("department"), query.get("category"), query.get("dayFrom")]).toEqual(["91", "B", null]);
+      expect([...query.keys()]).not.toContain("centre");
+    }
+  });
+
+  test("is the page without that part: bookings", async () => {
+    const [query] = await asked("/reservations?onglet=rien", "Réservations", "/api/v1/bookings");
+    expect(query?.get("filter")).toBe("upcoming");
+  });
+
+  test("is the page without that part: the journal", async () => {
+    const [query] = await asked("/journal?objet=%3Cb%3E&acte=basket.hold", "Journal", "/api/v1/audit/records");
+    expect([query?.get("objectId"), query?.get("action")]).toEqual([null, "basket.hold"]);
+  });
+});
+
 describe("the basket", () => {
   test("an unnamed line blocks validation and shows why, the button stays reachable [R-30]", async () => {
     drawn = await draw("/panier", "Panier");

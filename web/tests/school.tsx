@@ -18,9 +18,15 @@ export interface Drawn {
   server: ReturnType<typeof setupServer>;
 }
 
-/** Shows `path`; returns the school behind it, to be changed and inspected. */
-export async function draw(path: string, heading: string, world: World = makeWorld()): Promise<Drawn> {
+/** Shows `path`; returns the school behind it, to be changed and inspected. `listen` sees each request. */
+export async function draw(
+  path: string,
+  heading: string,
+  world: World = makeWorld(),
+  listen: (request: Request) => void = () => undefined,
+): Promise<Drawn> {
   const server = setupServer(...handlers(world));
+  server.events.on("request:start", ({ request }) => listen(request));
   server.listen({ onUnhandledFrame: "error" });
   window.history.replaceState(null, "", path);
   const client = newQueryClient();
