@@ -1,6 +1,7 @@
 """The same request id twice: one effect, one answer, also while it is being forgotten."""
 
 import asyncio
+import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -82,3 +83,17 @@ async def test_a_command_forgotten_while_its_twin_is_looked_up_is_asked_again_on
     assert basket.rdvpermis.calls.count(act.method) == asked
     assert (await act.repeat(), basket.rdvpermis.calls.count(act.method)) == (True, asked + 1)
     await basket.check()
+
+
+async def test_a_hold_that_release_0_2_0_left_in_doubt_is_answered_by_its_group(basket: Basket) -> None:
+    basket.rdvpermis.after["HoldSlots"] = Failure(Code.CODE_UNKNOWN_OUTCOME, "the answer was lost")
+    asked = await basket.hold("s1", key=KEY)
+    await basket.rows("UPDATE request SET made = NULL RETURNING 1")  # as that release wrote it
+    migration = importlib.import_module("resapermis_basket.migrations.versions.0008_commands")
+    async with transaction(basket.engine) as tx:
+        await tx.execute(sa.text(migration.MADE))
+    await basket.rows("UPDATE basket_line SET next_poll_at = now() RETURNING 1")
+    await settle_doubts(basket.dependencies)
+    again = await basket.hold("s1", key=KEY)
+    assert (again.id, [line.state for line in again.lines]) == (asked.id, [HELD])
+    assert basket.rdvpermis.calls.count("HoldSlots") == 1
