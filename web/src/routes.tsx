@@ -66,6 +66,8 @@ const candidates = createRoute({
 const candidate = createRoute({
   getParentRoute: () => root,
   path: "/candidats/$id",
+  validateSearch: (search: Record<string, unknown>): { fiche?: "corriger" } =>
+    search.fiche === "corriger" ? { fiche: search.fiche } : {},
   component: lazyRouteComponent(() => import("./pages/candidates/CandidatePage.tsx"), "CandidatePage"),
 });
 

@@ -14,17 +14,26 @@ export const candidate = (id: string) =>
     rest.GET("/api/v1/candidates/{candidate_id}", { params: { path: { candidate_id: id } } }),
   ) as Promise<api.Candidate>;
 
-export const searchCandidates = (query: string, signal?: AbortSignal) =>
+export const searchCandidates = (query: string, cursor: string | undefined, signal?: AbortSignal) =>
   ask(() =>
     rest.POST("/api/v1/candidates/search", {
       params: { header: ours() },
-      body: { query },
+      body: { query, cursor: cursor ?? "" },
       ...(signal ? { signal } : {}),
     }),
   ) as Promise<api.CandidatePage>;
 
 export const createCandidate = (body: api.NewCandidate, key: string) =>
   ask(() => rest.POST("/api/v1/candidates", { params: { header: act(key) }, body })) as Promise<api.Candidate>;
+
+/** Corrects the fields that are given. */
+export const correctCandidate = (id: string, body: api.CandidateCorrection, key: string) =>
+  ask(() =>
+    rest.PATCH("/api/v1/candidates/{candidate_id}", {
+      params: { header: act(key), path: { candidate_id: id } },
+      body,
+    }),
+  ) as Promise<api.Candidate>;
 
 export const requestMandate = (body: api.NewMandate, key: string) =>
   ask(() => rest.POST("/api/v1/mandates", { params: { header: act(key) }, body })) as Promise<api.Mandate>;
@@ -73,9 +82,11 @@ export const candidateQuery = (id: string) =>
   queryOptions({ queryKey: [...keys.candidates, "one", id], queryFn: () => candidate(id) });
 
 export const candidateSearchQuery = (query: string) =>
-  queryOptions({
+  infiniteQueryOptions({
     queryKey: [...keys.candidates, "search", query],
-    queryFn: ({ signal }) => searchCandidates(query, signal),
+    queryFn: ({ pageParam, signal }) => searchCandidates(query, pageParam, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.nextCursor ?? undefined,
     enabled: query.length >= 2,
     gcTime: 60_000,
   });

@@ -152,10 +152,20 @@ export function handlers(world: World) {
         id: crypto.randomUUID(),
         createdAt: iso(),
         nephUnusual: false,
+        version: 1,
         mandates: [],
       };
       world.candidates.unshift(made);
       return HttpResponse.json(made, { status: 201 });
+    }),
+    http.patch("*/api/v1/candidates/:id", async ({ request, params }) => {
+      const { version, ...changed } = (await request.json()) as Partial<World["candidates"][number]>;
+      const found = world.candidates.find((one) => one.id === params.id);
+      if (!found) return missing();
+      if (version && version !== found.version) {
+        return HttpResponse.json({ code: "STALE", status: 412 }, { status: 412 });
+      }
+      return HttpResponse.json(Object.assign(found, changed, { version: found.version + 1 }));
     }),
     http.post("*/api/v1/mandates", async ({ request }) => {
       const { candidateId, category } = (await request.json()) as { candidateId: string; category: string };

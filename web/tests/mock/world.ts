@@ -149,6 +149,7 @@ export function makeCandidate(id: string, lastName: string, firstName: string, m
     email: `${firstName.toLowerCase()}@example.test`,
     createdAt: iso(-40 * DAY),
     nephUnusual: false,
+    version: 1,
     mandates: mandates ?? [makeMandate(id)],
   };
 }

@@ -13,6 +13,7 @@ export type Centre = Schemas["CentreView"];
 export type Threshold = Schemas["ThresholdView"];
 export type CandidateName = Schemas["CandidateNameView"];
 export type NewCandidate = Schemas["NewCandidate"];
+export type CandidateCorrection = Schemas["CandidateCorrection"];
 export type NewMandate = Schemas["NewMandate"];
 export type AuditRecord = Schemas["RecordView"];
 export type InclusionClaim = Schemas["ProofView"];

@@ -2,7 +2,7 @@
 
 import { t } from "@lingui/core/macro";
 import { Select } from "@mantine/core";
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { useDeferredValue, useMemo, useState } from "react";
 import { candidateSearchQuery, candidatesQuery } from "../../api/candidates.ts";
 import type { Candidate, CandidateName } from "../../api/contract/types.ts";
@@ -36,9 +36,12 @@ export function CandidatePicker({
   const [typed, setTyped] = useState("");
   const wanted = useDeferredValue(value && typed === value.displayName ? "" : typed.trim());
   const known = useInfiniteQuery(candidatesQuery);
-  const found = useQuery(candidateSearchQuery(wanted));
+  const found = useInfiniteQuery(candidateSearchQuery(wanted));
   const people = useMemo(() => {
-    const all = [...(known.data?.pages.flatMap((page) => page.items) ?? []), ...(found.data?.items ?? [])];
+    const all = [
+      ...(known.data?.pages.flatMap((page) => page.items) ?? []),
+      ...(found.data?.pages.flatMap((page) => page.items) ?? []),
+    ];
     return [...new Map(all.map((candidate) => [candidate.id, candidate])).values()];
   }, [known.data, found.data]);
   const options = useMemo(() => {
@@ -58,6 +61,7 @@ export function CandidatePicker({
     <Select
       {...(hiddenLabel ? { "aria-label": label } : { label })}
       placeholder={t`Nommer le candidat`}
+      description={found.hasNextPage ? t`D'autres portent ce nom : ajoutez le prénom, ou le NEPH.` : undefined}
       data={options}
       value={value?.id ?? null}
       searchable

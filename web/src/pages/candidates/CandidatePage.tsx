@@ -4,10 +4,11 @@ import { t } from "@lingui/core/macro";
 import { Button, NativeSelect } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { candidateQuery, refreshMandate, requestMandate, revokeMandate } from "../../api/candidates.ts";
 import { keys } from "../../api/contract/cache.ts";
 import type { Candidate, Mandate } from "../../api/contract/types.ts";
+import { useSession } from "../../api/session.ts";
 import { ActionButton } from "../../components/ActionButton.tsx";
 import { Age } from "../../components/Age.tsx";
 import { Availability } from "../../components/availability/Availability.tsx";
@@ -18,9 +19,13 @@ import { Notice, ProblemNotice, ReasonDetails } from "../../components/Notice.ts
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { MandateStatus } from "../../components/StatusMark.tsx";
 import { useAct } from "../../live/act.ts";
+import { isDrafted } from "../../live/draft.ts";
 import { refusalText } from "../../rules/answers/refusals.ts";
 import { CATEGORIES } from "../../rules/departments.ts";
 import { instantShort } from "../../time/format.ts";
+import { CorrectionForm, correctionOf } from "./CorrectionForm.tsx";
+import { fieldInDoubt } from "./correctable.ts";
+import type { Identity } from "./IdentityInputs.tsx";
 import { StandingCard } from "./StandingCard.tsx";
 
 const route = getRouteApi("/candidats/$id");
@@ -35,32 +40,39 @@ export function CandidatePage() {
       </p>
       <PageTitle>{query.data ? fullName(query.data) : t`Candidat`}</PageTitle>
       <Loaded query={query} rows={4}>
-        {(candidate) => <Sheet candidate={candidate} />}
+        {(candidate) => <Sheet key={candidate.id} candidate={candidate} />}
       </Loaded>
     </div>
   );
 }
 
 function Sheet({ candidate }: { candidate: Candidate }) {
+  const { fiche } = route.useSearch();
+  const navigate = route.useNavigate();
+  const session = useSession();
+  const [correcting, setCorrecting] = useState<keyof Identity | "first" | undefined>(
+    fiche === "corriger" || isDrafted(session.user.id, correctionOf(candidate.id)) ? "first" : undefined,
+  );
+  const [closed, setClosed] = useState(false);
+  const done = () => {
+    setCorrecting(undefined);
+    setClosed(true);
+    if (fiche) void navigate({ search: {}, replace: true });
+  };
   return (
     <>
       <section className="rp-card" aria-label={t`Identité`}>
         <h2>{t`Identité`}</h2>
-        <dl className="rp-facts">
-          <dt>{t`Nom de naissance`}</dt>
-          <dd>{candidate.lastName}</dd>
-          <dt>{t`Prénom`}</dt>
-          <dd>{candidate.firstName}</dd>
-          <dt>{t`NEPH`}</dt>
-          <dd>
-            {candidate.neph}
-            {candidate.nephUnusual ? (
-              <span className="rp-hint-warning"> {t`forme inhabituelle : vérifiez chaque chiffre`}</span>
-            ) : null}
-          </dd>
-          <dt>{t`Adresse électronique`}</dt>
-          <dd>{candidate.email || <span className="rp-muted">{t`aucune`}</span>}</dd>
-        </dl>
+        {correcting ? (
+          <CorrectionForm
+            key={correcting}
+            candidate={candidate}
+            focus={correcting === "first" ? undefined : correcting}
+            onDone={done}
+          />
+        ) : (
+          <Known candidate={candidate} focused={closed} onCorrect={() => setCorrecting("first")} />
+        )}
       </section>
       <section className="rp-card" aria-label={t`Mandats`}>
         <h2>{t`Mandats`}</h2>
@@ -71,13 +83,13 @@ function Sheet({ candidate }: { candidate: Candidate }) {
         ) : (
           <ul className="rp-plain-list">
             {candidate.mandates.map((mandate) => (
-              <MandateRow key={mandate.id} mandate={mandate} candidate={candidate} />
+              <MandateRow key={mandate.id} mandate={mandate} candidate={candidate} onCorrect={setCorrecting} />
             ))}
           </ul>
         )}
         <AskMandate candidate={candidate} />
       </section>
-      <StandingCard candidateId={candidate.id} name={fullName(candidate)} />
+      <StandingCard candidate={candidate} />
       <section className="rp-card" aria-label={t`Indisponibilités`}>
         <h2>{t`Indisponibilités`}</h2>
         <Availability subject={{ kind: "candidate", id: candidate.id }} name={fullName(candidate)} />
@@ -86,7 +98,56 @@ function Sheet({ candidate }: { candidate: Candidate }) {
   );
 }
 
-function MandateRow({ mandate, candidate }: { mandate: Mandate; candidate: Candidate }) {
+/** What is written down; correcting it is one press away. */
+function Known({
+  candidate,
+  focused,
+  onCorrect,
+}: {
+  candidate: Candidate;
+  /** The form was just left: the focus goes back to what opened it. */
+  focused: boolean;
+  onCorrect: () => void;
+}) {
+  const opener = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (focused) opener.current?.focus();
+  }, [focused]);
+  return (
+    <>
+      <dl className="rp-facts">
+        <dt>{t`Nom de naissance`}</dt>
+        <dd>{candidate.lastName}</dd>
+        <dt>{t`Prénom`}</dt>
+        <dd>{candidate.firstName}</dd>
+        <dt>{t`NEPH`}</dt>
+        <dd>
+          {candidate.neph}
+          {candidate.nephUnusual ? (
+            <span className="rp-hint-warning"> {t`forme inhabituelle : vérifiez chaque chiffre`}</span>
+          ) : null}
+        </dd>
+        <dt>{t`Adresse électronique`}</dt>
+        <dd>{candidate.email || <span className="rp-muted">{t`aucune`}</span>}</dd>
+      </dl>
+      <div>
+        <Button ref={opener} variant="subtle" onClick={onCorrect}>
+          {t`Corriger la fiche…`}
+        </Button>
+      </div>
+    </>
+  );
+}
+
+function MandateRow({
+  mandate,
+  candidate,
+  onCorrect,
+}: {
+  mandate: Mandate;
+  candidate: Candidate;
+  onCorrect: (field: keyof Identity) => void;
+}) {
   const client = useQueryClient();
   const [ending, setEnding] = useState(false);
   const revoke = useAct((id: string, key: string) => revokeMandate(id, key), {
@@ -142,7 +203,7 @@ function MandateRow({ mandate, candidate }: { mandate: Mandate; candidate: Candi
         </p>
       ) : null}
       {poll.error ? <ProblemNotice error={poll.error} /> : null}
-      {mandate.rdvpermisCode ? <Refused code={mandate.rdvpermisCode} /> : null}
+      {mandate.rdvpermisCode ? <Refused code={mandate.rdvpermisCode} onCorrect={onCorrect} /> : null}
       <ConfirmDialog
         opened={ending}
         title={t`Rendre ce mandat ?`}
@@ -161,11 +222,17 @@ function MandateRow({ mandate, candidate }: { mandate: Mandate; candidate: Candi
   );
 }
 
-function Refused({ code }: { code: string }) {
+function Refused({ code, onCorrect }: { code: string; onCorrect: (field: keyof Identity) => void }) {
   const reason = { code: "RDVPERMIS_UNEXPECTED", rdvpermisCode: code };
+  const field = fieldInDoubt(code);
   return (
     <div>
       <p>{refusalText(reason)}</p>
+      {field ? (
+        <Button variant="subtle" onClick={() => onCorrect(field)}>
+          {t`Vérifier ce qui est écrit…`}
+        </Button>
+      ) : null}
       <ReasonDetails reason={reason} />
     </div>
   );

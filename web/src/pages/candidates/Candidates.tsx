@@ -3,9 +3,9 @@
 import { t } from "@lingui/core/macro";
 import { Button, TextInput } from "@mantine/core";
 import { IconSearch, IconUserPlus } from "@tabler/icons-react";
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useDeferredValue, useState } from "react";
+import { type ReactNode, useDeferredValue, useState } from "react";
 import { candidateSearchQuery, candidatesQuery } from "../../api/candidates.ts";
 import type { Candidate } from "../../api/contract/types.ts";
 import { useSession } from "../../api/session.ts";
@@ -16,6 +16,12 @@ import { MandateStatus } from "../../components/StatusMark.tsx";
 import { isDrafted } from "../../live/draft.ts";
 import { NEW_CANDIDATE, NewCandidateForm } from "./NewCandidateForm.tsx";
 
+interface Pages {
+  hasNextPage: boolean;
+  isFetchingNextPage: boolean;
+  fetchNextPage: () => unknown;
+}
+
 export function Candidates() {
   const { user } = useSession();
   const [adding, setAdding] = useState(() => isDrafted(user.id, NEW_CANDIDATE));
@@ -23,7 +29,7 @@ export function Candidates() {
   const wanted = useDeferredValue(typed.trim());
   const searching = wanted.length >= 2;
   const all = useInfiniteQuery(candidatesQuery);
-  const found = useQuery(candidateSearchQuery(wanted));
+  const found = useInfiniteQuery(candidateSearchQuery(wanted));
   return (
     <div className="rp-stack">
       <PageTitle
@@ -53,9 +59,16 @@ export function Candidates() {
       />
       {searching ? (
         <Loaded query={found} rows={3}>
-          {(page) =>
-            page.items.length > 0 ? <People people={page.items} /> : <Nobody onAdd={() => setAdding(true)} />
-          }
+          {(data) => {
+            const people = data.pages.flatMap((page) => page.items);
+            if (people.length === 0) return <Nobody onAdd={() => setAdding(true)} />;
+            return (
+              <>
+                <People people={people} />
+                <More query={found}>{t`D'autres portent ce nom.`}</More>
+              </>
+            );
+          }}
         </Loaded>
       ) : (
         <Loaded query={all} rows={6}>
@@ -65,22 +78,28 @@ export function Candidates() {
             return (
               <>
                 <People people={people} />
-                {all.hasNextPage ? (
-                  <div>
-                    <Button
-                      variant="default"
-                      aria-disabled={all.isFetchingNextPage || undefined}
-                      onClick={() => void all.fetchNextPage()}
-                    >
-                      {t`Afficher la suite`}
-                    </Button>
-                  </div>
-                ) : null}
+                <More query={all} />
               </>
             );
           }}
         </Loaded>
       )}
+    </div>
+  );
+}
+
+function More({ query, children }: { query: Pages; children?: ReactNode }) {
+  if (!query.hasNextPage) return null;
+  return (
+    <div className="rp-row">
+      {children ? <span className="rp-muted">{children}</span> : null}
+      <Button
+        variant="default"
+        aria-disabled={query.isFetchingNextPage || undefined}
+        onClick={() => query.isFetchingNextPage || void query.fetchNextPage()}
+      >
+        {t`Afficher la suite`}
+      </Button>
     </div>
   );
 }

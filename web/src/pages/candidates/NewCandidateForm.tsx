@@ -1,28 +1,26 @@
 /**
- * Only what D-01 allows is asked. An odd NEPH earns a warning, never a refusal; an error keeps all that was typed. Writing down and
- * asking the mandate are one act for the secretary and two requests: each shows its own result.
+ * An error keeps all that was typed. Writing down and asking the mandate are one act for the secretary and two requests: each shows
+ * its own result, and a candidate whom RdvPermis does not know as written can be corrected.
  */
 
 import { t } from "@lingui/core/macro";
-import { Button, NativeSelect, TextInput } from "@mantine/core";
+import { Button, NativeSelect } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { createCandidate, requestMandate } from "../../api/candidates.ts";
 import { keys } from "../../api/contract/cache.ts";
-import { Problem } from "../../api/contract/problem.ts";
 import { ProblemNotice } from "../../components/Notice.tsx";
 import { useAct } from "../../live/act.ts";
 import { useDraft } from "../../live/draft.ts";
 import { toast } from "../../live/toast.ts";
 import { CATEGORIES } from "../../rules/departments.ts";
-import { nephLooksOdd, normaliseNeph } from "../../rules/neph.ts";
+import { normaliseNeph } from "../../rules/neph.ts";
+import { correctable } from "./correctable.ts";
+import { type Identity, IdentityInputs, isWhole } from "./IdentityInputs.tsx";
+import { IdentityProblem } from "./IdentityProblem.tsx";
 
-interface Fields {
-  lastName: string;
-  firstName: string;
-  neph: string;
-  email: string;
+interface Fields extends Identity {
   category: string;
   gearbox: "manual" | "automatic";
 }
@@ -70,92 +68,48 @@ export function NewCandidateForm({ onDone }: { onDone: () => void }) {
     },
   );
   const busy = create.isPending || ask.isPending;
-  const set = (name: keyof Fields) => (event: { currentTarget: { value: string } }) =>
-    setFields({ ...fields, [name]: event.currentTarget.value });
-  const missing = (name: "lastName" | "firstName" | "neph", text: string) =>
-    asked && fields[name].trim() === "" ? text : undefined;
-  const refused = (name: string) =>
-    create.error instanceof Problem && create.error.violations.some(({ field }) => field.endsWith(name))
-      ? t`RdvPermis ou ResaPermis ne peut pas lire ce champ. Vérifiez-le.`
-      : undefined;
+  const set = (next: Partial<Fields>) => setFields({ ...fields, ...next });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setAsked(true);
-    if (busy || create.data || !fields.lastName.trim() || !fields.firstName.trim() || !fields.neph.trim()) return;
+    if (busy || create.data || !isWhole(fields)) return;
     create.mutate(fields);
   };
-  const odd = nephLooksOdd(fields.neph);
   return (
     <form className="rp-card" onSubmit={submit} noValidate>
       <h2>{t`Nouveau candidat`}</h2>
       <div className="rp-form">
-        <TextInput
-          label={t`Nom de naissance`}
-          required
-          autoComplete="off"
-          value={fields.lastName}
-          onChange={set("lastName")}
-          error={missing("lastName", t`Écrivez le nom de naissance.`) ?? refused("lastName")}
-          data-autofocus
+        <IdentityInputs fields={fields} onChange={set} asked={asked} error={create.error} focus="lastName" />
+        <NativeSelect
+          label={t`Permis`}
+          value={fields.category}
+          onChange={(event) => set({ category: event.currentTarget.value })}
+          data={[...CATEGORIES]}
         />
-        <TextInput
-          label={t`Prénom`}
-          required
-          autoComplete="off"
-          value={fields.firstName}
-          onChange={set("firstName")}
-          error={missing("firstName", t`Écrivez le prénom.`) ?? refused("firstName")}
-        />
-        <TextInput
-          label={t`NEPH`}
-          required
-          inputMode="numeric"
-          autoComplete="off"
-          value={fields.neph}
-          onChange={set("neph")}
-          error={missing("neph", t`Écrivez le NEPH, avec ses zéros de tête.`) ?? refused("neph")}
-          description={
-            odd ? (
-              <span className="rp-hint-warning">{t`Un NEPH a d'habitude 12 chiffres. Vérifiez ; vous pouvez continuer.`}</span>
-            ) : (
-              t`12 chiffres d'habitude, zéros de tête compris`
-            )
-          }
-        />
-        <TextInput
-          label={t`Adresse électronique`}
-          type="email"
-          autoComplete="off"
-          description={t`La sienne : RdvPermis lui écrit`}
-          value={fields.email}
-          onChange={set("email")}
-          error={refused("email")}
-        />
-        <NativeSelect label={t`Permis`} value={fields.category} onChange={set("category")} data={[...CATEGORIES]} />
         <NativeSelect
           label={t`Boîte de vitesses`}
           value={fields.gearbox}
-          onChange={(event) =>
-            setFields({ ...fields, gearbox: event.currentTarget.value === "automatic" ? "automatic" : "manual" })
-          }
+          onChange={(event) => set({ gearbox: event.currentTarget.value === "automatic" ? "automatic" : "manual" })}
           data={[
             { value: "manual", label: t`manuelle` },
             { value: "automatic", label: t`automatique` },
           ]}
         />
       </div>
-      {create.error ? (
-        <ProblemNotice error={create.error}>
-          <p>{t`Ce que vous avez écrit est gardé.`}</p>
-        </ProblemNotice>
-      ) : null}
+      <IdentityProblem error={create.error} />
       {create.data && ask.error ? (
         <ProblemNotice error={ask.error}>
           <p>
             {t`Le candidat est inscrit ; son mandat ne l'est pas.`}{" "}
-            <Link to="/candidats/$id" params={{ id: create.data.id }}>
-              {t`Voir sa fiche`}
-            </Link>
+            {correctable(ask.error) ? (
+              <Link to="/candidats/$id" params={{ id: create.data.id }} search={{ fiche: "corriger" }}>
+                {t`Corriger la fiche`}
+              </Link>
+            ) : (
+              <Link to="/candidats/$id" params={{ id: create.data.id }}>
+                {t`Voir sa fiche`}
+              </Link>
+            )}
           </p>
         </ProblemNotice>
       ) : null}

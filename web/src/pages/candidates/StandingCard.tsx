@@ -5,27 +5,28 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { approveWaiver, proposeWaiver, standingQuery } from "../../api/candidates.ts";
 import { keys } from "../../api/contract/cache.ts";
-import type { Restriction, Standing, WaiverReason } from "../../api/contract/types.ts";
+import type { Candidate, Mandate, Restriction, Standing, WaiverReason } from "../../api/contract/types.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
+import { fullName } from "../../components/candidates/CandidatePicker.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { toast } from "../../live/toast.ts";
 import { restrictionReason } from "../../rules/answers/verdicts.ts";
 import { dayFull, parisMoment } from "../../time/format.ts";
 
-export function StandingCard({ candidateId, name }: { candidateId: string; name: string }) {
-  const query = useQuery(standingQuery(candidateId));
+export function StandingCard({ candidate }: { candidate: Candidate }) {
+  const query = useQuery(standingQuery(candidate.id));
+  const name = fullName(candidate);
   return (
     <section className="rp-card" aria-label={t`Réservation possible ?`}>
       <h2>{t`Réservation possible ?`}</h2>
       <Loaded query={query} rows={2}>
         {(standing) =>
           standing.restrictions.length === 0 ? (
-            <p>
-              <StatusMark tone="booked">{t`rien ne l'empêche`}</StatusMark>
-            </p>
+            <Mandated mandates={candidate.mandates} />
           ) : (
             <>
+              {isMandated(candidate.mandates) ? null : <Mandated mandates={candidate.mandates} />}
               <Next standing={standing} />
               <ul className="rp-plain-list">
                 {standing.restrictions.map((restriction) => (
@@ -37,6 +38,32 @@ export function StandingCard({ candidateId, name }: { candidateId: string; name:
         }
       </Loaded>
     </section>
+  );
+}
+
+function isMandated(mandates: readonly Mandate[]): boolean {
+  return mandates.some(({ state }) => state === "active");
+}
+
+/** No rule speaks against a booking: then the mandate decides, as without one nothing can be booked. */
+function Mandated({ mandates }: { mandates: readonly Mandate[] }) {
+  if (isMandated(mandates)) {
+    return (
+      <p>
+        <StatusMark tone="booked">{t`rien ne l'empêche`}</StatusMark>
+      </p>
+    );
+  }
+  const awaited = mandates.some(({ state }) => state === "pending" || state === "draft");
+  return (
+    <div className="rp-row">
+      <StatusMark tone={awaited ? "waiting" : "closed"}>{t`pas encore`}</StatusMark>
+      <span>
+        {awaited
+          ? t`Le mandat est demandé : dès qu'il est actif, vous pouvez réserver.`
+          : t`Aucun mandat n'est actif : demandez-le d'abord.`}
+      </span>
+    </div>
   );
 }
 

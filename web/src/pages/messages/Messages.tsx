@@ -95,7 +95,11 @@ function Row({ notice, onRead }: { notice: Notice; onRead: () => void }) {
         <p className="rp-small rp-muted rp-row">
           {notice.occurredAt ? <time dateTime={notice.occurredAt}>{instantShort(notice.occurredAt)}</time> : null}
           {notice.candidate ? <span>{notice.candidate.displayName}</span> : null}
-          {place ? (
+          {place === "/candidats" && notice.candidate ? (
+            <Link to="/candidats/$id" params={{ id: notice.candidate.id }} onClick={() => notice.readAt || onRead()}>
+              {t`Voir la fiche`}
+            </Link>
+          ) : place ? (
             <Link to={place} onClick={() => notice.readAt || onRead()}>
               {t`Voir`}
             </Link>
