@@ -1,4 +1,4 @@
-"""Acts that stop in the middle of their transaction, with the locks they have, for as long as a test wants."""
+"""Acts that stop in the middle of their transaction, with their locks, as long as a test wants; and lines that break."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from basket_peers import Basket
+from prometheus_client import REGISTRY
 
 from resapermis_kit.database.transaction import transaction
 from resapermis_testing.eventually import eventually
@@ -40,3 +41,21 @@ async def waits_or_ended(basket: Basket, task: "asyncio.Task[Any]", many: int) -
         return task.done() or (await basket.rows(waiting))[0].many >= many
 
     await eventually(stopped)
+
+
+BREAKS = (
+    "CREATE FUNCTION breaks() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''s1 breaks''; END'",
+    "CREATE TRIGGER breaks BEFORE UPDATE ON basket_line FOR EACH ROW WHEN (NEW.slot_id = 's1') EXECUTE FUNCTION breaks()",
+)
+
+
+async def break_s1(basket: Basket) -> None:
+    """From now on no change of the line of s1 can be written."""
+    async with transaction(basket.engine) as tx:
+        for statement in BREAKS:
+            await tx.execute(sa.text(statement))
+
+
+def broken(state: str) -> float:
+    """How many lines were counted as broken, in this state, by this process."""
+    return REGISTRY.get_sample_value("resapermis_basket_lines_broken_total", {"state": state}) or 0.0

@@ -5,10 +5,9 @@ import contextlib
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from basket_peers import Basket, candidate
 from basket_work import LOST, due_now, mandate_ended
-from prometheus_client import REGISTRY
+from paused_acts import break_s1, broken
 from test_process import leader_tasks, wired
 
 from resapermis_basket.domain.line import Line
@@ -18,7 +17,6 @@ from resapermis_basket.reconcile.queries import due_to_poll
 from resapermis_basket.reconcile.release import give_back
 from resapermis_basket.reconcile.school_turns import SchoolTurns
 from resapermis_basket.settings import Settings
-from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_testing.eventually import eventually
 
@@ -130,16 +128,6 @@ async def test_a_school_that_cannot_be_settled_ends_the_round_for_no_other(
     assert read == ["school-2"]
 
 
-BREAKS = (
-    "CREATE FUNCTION breaks() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''s1 breaks''; END'",
-    "CREATE TRIGGER breaks BEFORE UPDATE ON basket_line FOR EACH ROW WHEN (NEW.slot_id = 's1') EXECUTE FUNCTION breaks()",
-)
-
-
-def broken(state: str) -> float:
-    return REGISTRY.get_sample_value("resapermis_basket_lines_broken_total", {"state": state}) or 0.0
-
-
 async def expired(basket: Basket) -> None:
     await basket.hold(("s1", 1), ("s2", 2))
     await basket.rows("UPDATE basket_line SET expires_at = now() - interval '1 s' RETURNING 1")
@@ -168,9 +156,7 @@ async def test_a_line_that_cannot_be_written_stops_none_of_its_schools_others_an
 ) -> None:
     await prepare(basket)
     before = broken(state)
-    async with transaction(basket.engine) as tx:
-        for statement in BREAKS:
-            await tx.execute(sa.text(statement))
+    await break_s1(basket)
     await task(basket.dependencies)
     one, other = await basket.rows("SELECT state, owed FROM basket_line ORDER BY slot_id")
     assert (one.state, other.state, one.owed, other.owed) == wanted

@@ -13,6 +13,7 @@ from basket_peers import MONTH, Basket, LineChanged, Record, candidate
 from basket_work import slot_withdrawn
 from hypothesis import given
 from hypothesis import strategies as st
+from paused_acts import break_s1, broken
 from sqlalchemy.exc import IntegrityError
 from test_line_change import LOST, booked, cancel, replace, settle
 
@@ -173,6 +174,23 @@ async def test_a_swap_by_hand_is_found_as_one(basket: Basket, how: str) -> None:
     assert [to for _, to, _ in await last(basket, 4)] == [pb.LINE_STATE_SWAPPED, pb.LINE_STATE_BOOKED] * 2
     assert await reconciled(basket) == 0
     await basket.check()
+
+
+@pytest.mark.req("R-31")
+async def test_a_booking_that_cannot_be_written_keeps_no_other_from_being_reconciled(basket: Basket) -> None:
+    one, other, third, fourth = await booked(basket, ("s1", 1), ("s2", 2), ("s3", 3), ("s4", 4))
+    for gone in (one, other):
+        del basket.rdvpermis.exams[gone.exam_id]
+    basket.rdvpermis.swap_exams(third.exam_id, fourth.exam_id)
+    await break_s1(basket)
+    before = broken("outside")
+    assert await reconciled(basket) == 5
+    assert await live(basket) == {
+        "s1": (candidate(1), False),
+        "s3": (candidate(4), True),
+        "s4": (candidate(3), True),
+    }
+    assert broken("outside") == before + 1
 
 
 @pytest.mark.req("R-31")

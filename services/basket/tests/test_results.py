@@ -8,6 +8,7 @@ from basket_lines import line as a_line
 from basket_peers import Basket, Record, candidate
 from hypothesis import given
 from hypothesis import strategies as st
+from paused_acts import break_s1, broken
 from test_line_change import booked
 
 from resapermis.audit.v1.events_pb2 import Actor
@@ -86,6 +87,20 @@ async def test_results_are_found_page_by_page_and_published_once(basket: Basket)
     assert len(await basket.published(ResultFound)) == 3
     assert basket.rdvpermis.calls.count("ListStandings") == 8
     await basket.check()
+
+
+@pytest.mark.req("R-22")
+async def test_a_result_that_cannot_be_written_keeps_no_other_from_being_found(basket: Basket) -> None:
+    one, two = await over(basket, ("s1", 1), ("s2", 2))
+    stands(basket, 1, rdv.RdvResult(exam_id=one.exam_id, passed=True))
+    stands(basket, 2, rdv.RdvResult(exam_id=two.exam_id, passed=True))
+    await basket.rows("UPDATE basket_line SET next_poll_at = now() RETURNING 1")
+    await break_s1(basket)
+    before = broken("done")
+    await poll_results(basket.dependencies)
+    shown = await results(basket)
+    assert (shown["s1"], shown["s2"].outcome) == (AWAITED, pb.Result.OUTCOME_PASSED)
+    assert broken("done") == before + 1
 
 
 @pytest.mark.req("R-22")

@@ -21,6 +21,7 @@ from resapermis_basket.booking.queries import due_for_a_result, keep_penalties, 
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.line import Line, by_school
 from resapermis_basket.domain.result import FoundPenalty, FoundResult, next_poll, result_of_exam
+from resapermis_basket.line.breakage import note_broken, write_apart
 from resapermis_basket.line.queries import database_now, reread, update_lines
 from resapermis_basket.peers import on_behalf
 from resapermis_kit.database.transaction import transaction
@@ -51,7 +52,10 @@ async def poll_results(dependencies: Dependencies) -> None:
 
     async def one(school_id: str, category: str, lines: list[Line]) -> None:
         async with free:
-            await _poll(dependencies, school_id, category, lines)
+            try:
+                await _poll(dependencies, school_id, category, lines)
+            except Exception as error:  # noqa: BLE001 - the others go on
+                note_broken(lines, error)
 
     asked = [
         (school_id, category, [line for line in lines if line.slot.category == category])
@@ -90,6 +94,16 @@ async def _write(
     dependencies: Dependencies, lines: Sequence[Line], standings: Mapping[str, CandidateStanding], *, later: bool
 ) -> None:
     """Write what was found; what was not is polled later, or given up."""
+
+    async def write(some: Sequence[Line]) -> int:
+        return await _write_at_once(dependencies, some, standings, later=later)
+
+    await write_apart([[line] for line in lines], write, note_broken)
+
+
+async def _write_at_once(
+    dependencies: Dependencies, lines: Sequence[Line], standings: Mapping[str, CandidateStanding], *, later: bool
+) -> int:
     nothing = CandidateStanding((), ())
     async with transaction(dependencies.engine) as tx:
         now = await database_now(tx)
@@ -109,6 +123,7 @@ async def _write(
                 messages += [events.result_found(after[-1], result), events.result_record(after[-1], result)]
         await update_lines(tx, after)
         await dependencies.outbox.add(tx, now, *messages)
+    return len(after)
 
 
 async def _publish_penalties(

@@ -33,6 +33,24 @@ class OutsideChanges:
     known_better: Sequence[tuple[Line, FoundExam]] = ()
     """The same booking, of which its exam's id or its candidate was not known to us."""
 
+    def slots_apart(self) -> list[frozenset[str]]:
+        """Slots whose changes can be written by themselves; those of bookings that changed places are together."""
+        crossed = frozenset(line.slot.id for line, _ in self.swapped)
+        lines = [*self.gone, *(line for line, _ in [*self.replaced, *self.known_better])]
+        single = [*(line.slot.id for line in lines), *(exam.slot.id for exam in self.found)]
+        return [*([crossed] if crossed else []), *(frozenset({slot_id}) for slot_id in single)]
+
+    def of_slots(self, slots: Collection[str]) -> "OutsideChanges":
+        """Those of these slots."""
+        return OutsideChanges(
+            [line for line in self.gone if line.slot.id in slots],
+            [exam for exam in self.found if exam.slot.id in slots],
+            *(
+                [pair for pair in pairs if pair[0].slot.id in slots]
+                for pairs in (self.replaced, self.swapped, self.known_better)
+            ),
+        )
+
 
 NOTHING = OutsideChanges([], [], [], [], [])
 

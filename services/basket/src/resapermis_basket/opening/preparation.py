@@ -19,6 +19,7 @@ from resapermis_basket.judgement import verdicts
 from resapermis_basket.line.counters import read_counters
 from resapermis_basket.line.queries import ActTime, database_now, find_conflicts
 from resapermis_basket.opening.queries import (
+    Dropped,
     drop_later,
     find_prepared,
     forget_basket,
@@ -42,6 +43,7 @@ READY_FOR = timedelta(minutes=2)
 DROP_BEFORE = timedelta(seconds=20)
 DROP_AGAIN = timedelta(seconds=30)
 DROPS_A_ROUND = 50
+DROPS_AT_ONCE = 4
 _OF_A_CANDIDATE = frozenset({"R-MANDATE", "R-ONE-ACTIVE", "R-PENALTY", "R-RDVPERMIS"})
 """Rules about a candidate whatever the slot; the others answer when slots are chosen."""
 
@@ -205,15 +207,28 @@ async def drop_unused(dependencies: Dependencies) -> None:
         due = await take_to_drop(tx, DROP_BEFORE + BASKET_MARGIN, DROP_AGAIN, DROPS_A_ROUND)
         now = await database_now(tx)
         await forget_prepared(tx)
-    for one in due:
-        request = rdv.DropBasketRequest(on_behalf=on_behalf(one.school_id), basket_id=one.basket_id)
-        try:
-            await dependencies.peers.rdvpermis("DropBasket", request, itself=True)
-        except Failure as failure:
-            if not failure.rdvpermis_code and now < one.expires_at:
-                continue  # tried again; a refusal of theirs says that it is not there
-        async with transaction(dependencies.engine) as tx:
-            await forget_basket(tx, one.basket_id)
+    free = asyncio.Semaphore(DROPS_AT_ONCE)
+
+    async def drop(one: Dropped) -> None:
+        async with free:
+            await _drop(dependencies, one, now)
+
+    for problem in await asyncio.gather(*(drop(one) for one in due), return_exceptions=True):
+        if isinstance(
+            problem, BaseException
+        ):  # tried again later, as it was written down above; the others are dropped
+            log.error("drop.broke", error_type=type(problem).__qualname__)
+
+
+async def _drop(dependencies: Dependencies, one: Dropped, now: datetime) -> None:
+    request = rdv.DropBasketRequest(on_behalf=on_behalf(one.school_id), basket_id=one.basket_id)
+    try:
+        await dependencies.peers.rdvpermis("DropBasket", request, itself=True)
+    except Failure as failure:
+        if not failure.rdvpermis_code and now < one.expires_at:
+            return  # tried again; a refusal of theirs says that it is not there
+    async with transaction(dependencies.engine) as tx:
+        await forget_basket(tx, one.basket_id)
 
 
 def parse_preparation(request: pb.PrepareOpeningRequest) -> list[UUID]:

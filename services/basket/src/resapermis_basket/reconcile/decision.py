@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-import structlog
 from prometheus_client import Counter
 
 from resapermis_basket import events
@@ -12,29 +11,15 @@ from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.answer import give_back_all_or_nothing
 from resapermis_basket.domain.line import Change, Line, State, by_school, in_doubt, inseparable, replacement
 from resapermis_basket.judgement import refusals
+from resapermis_basket.line.breakage import LinesBroke, note_broken, write_apart
 from resapermis_basket.line.counters import lock_school
 from resapermis_basket.line.queries import database_now, find_groups, lines_of_groups, reread, write_changes
 from resapermis_kit.clock import NewId
 from resapermis_kit.database.transaction import Tx, transaction
-from resapermis_kit.errors import Code, Failure
 
 Decide = Callable[[Line, datetime], Line]
 """A line as it shall be at a moment; the same line where nothing is to change."""
 SETTLED = Counter("resapermis_basket_settled_total", "Lines in doubt, by what reading RdvPermis showed", ["state"])
-BROKEN = Counter(
-    "resapermis_basket_lines_broken_total", "Decisions on a line that broke and were left to a later round", ["state"]
-)
-DATABASE_AWAY = frozenset({Code.CODE_UNAVAILABLE, Code.CODE_OVERLOADED})
-log = structlog.get_logger()
-
-
-class LinesBroke(Exception):
-    """Some lines could not be dealt with and stand as they stood; all others were. Each is logged and counted."""
-
-    def __init__(self, line_ids: Sequence[UUID], changed: int = 0) -> None:
-        """`changed`: how many of the others changed."""
-        super().__init__(f"{len(line_ids)} lines broke")
-        self.line_ids, self.changed = line_ids, changed
 
 
 async def decide_by_school(dependencies: Dependencies, due: Iterable[Line], decide: Decide) -> int:
@@ -57,31 +42,19 @@ async def decide_lines(dependencies: Dependencies, school_id: str, due: Sequence
     All in one transaction; where that breaks, each by itself, so that one bad line stops none of the others. LinesBroke
     when they are done; Failure when the database is away, which is no line's fault.
     """
-    try:
-        return await _decide(dependencies, school_id, due, decide)
-    except Exception as error:
-        if isinstance(error, Failure) and error.code in DATABASE_AWAY:
-            raise
-        apart = inseparable(due)
-        if len(apart) == 1:
-            _note(due, error)
-            raise LinesBroke([line.id for line in due]) from error
-    changed, broken = 0, list[UUID]()
-    for lines in apart:
-        try:
-            changed += await decide_lines(dependencies, school_id, lines, decide)
-        except LinesBroke as broke:
-            broken += broke.line_ids
+    broken = list[UUID]()
+
+    def broke(lines: Sequence[Line], error: Exception) -> None:
+        note_broken(lines, error)
+        broken.extend(line.id for line in lines)
+
+    async def write(lines: Sequence[Line]) -> int:
+        return await _decide(dependencies, school_id, lines, decide)
+
+    changed = await write_apart(inseparable(due), write, broke)
     if broken:
         raise LinesBroke(broken, changed)
     return changed
-
-
-def _note(lines: Sequence[Line], error: Exception) -> None:
-    code = error.name if isinstance(error, Failure) else ""
-    for line in lines:
-        BROKEN.labels(line.state).inc()
-        log.error("line.broke", line=str(line.id), state=line.state, error_type=type(error).__qualname__, code=code)
 
 
 async def _decide(dependencies: Dependencies, school_id: str, due: Sequence[Line], decide: Decide) -> int:

@@ -6,7 +6,7 @@ the question. Whatever has moved meanwhile, or is in doubt, is left to the next 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from resapermis_basket import events
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.line import BASKET, Line, Slot, key_of
 from resapermis_basket.domain.reconciliation import NOTHING, FoundExam, changes_for, comparable, compare
+from resapermis_basket.line.breakage import BROKEN, write_apart
 from resapermis_basket.line.counters import lock_school
 from resapermis_basket.line.queries import busy_beside, database_now, reread, write_changes
 from resapermis_basket.peers import on_behalf
@@ -102,6 +103,10 @@ async def _reconcile_and_put_off(dependencies: Dependencies, school: WatchedScho
         else:
             failures = school.failures + 1
             pause = min(every * 2 ** min(school.failures, 8), max(LONGEST_PAUSE, every))
+    except Exception as error:  # noqa: BLE001 - a school whose reconciliation breaks ends the round for no other
+        log.error("reconcile.broke", school=school.school_id, error_type=type(error).__qualname__)
+        BROKEN.labels("outside").inc()
+        failures = school.failures + 1
     async with transaction(autocommit(dependencies.engine)) as tx:
         await schedule_next_reconciliation(tx, school.school_id, pause, failures)
 
@@ -126,10 +131,20 @@ async def reconcile_school(dependencies: Dependencies, school_id: str) -> int:
     usual = [word for word in dependencies.settings.reconcile_categories.split(",") if word]
     categories = sorted({line.slot.category for line in before} | set(usual))
     exams = await _seen(dependencies, school_id, before, categories, department, asked_at)
-    if compare(before, exams, asked_at + MARGIN) == NOTHING:
+    seen = compare(before, exams, asked_at + MARGIN)
+    if seen == NOTHING:
         return 0
     candidates = await _candidates(dependencies, school_id, before, exams)
-    return await _write(dependencies, school_id, asked_at, before, exams, candidates)
+
+    async def write(slots: Sequence[str]) -> int:
+        return await _write(dependencies, school_id, asked_at, before, exams, candidates, slots)
+
+    def broke(slots: Sequence[str], error: Exception) -> None:
+        code = error.name if isinstance(error, Failure) else ""
+        BROKEN.labels("outside").inc(len(slots))
+        log.error("outside_change.broke", slots=slots, error_type=type(error).__qualname__, code=code)
+
+    return await write_apart([sorted(slots) for slots in seen.slots_apart()], write, broke)
 
 
 async def _ask(dependencies: Dependencies, method: str, request: Message) -> Any:
@@ -207,6 +222,7 @@ async def _write(
     before: Sequence[Line],
     exams: Sequence[FoundExam],
     candidates: Mapping[str, UUID],
+    slots: Collection[str],
 ) -> int:
     async with transaction(dependencies.engine) as tx:
         await make_counters(tx, school_id, {BASKET} | {key_of(exam.slot) for exam in exams})
@@ -216,7 +232,7 @@ async def _write(
         fresh = [line for line in await reread(tx, before) if line.version == same[line.id]]
         ours = [line for line in fresh if comparable(line, now + MARGIN)]
         theirs = await _not_ours_to_judge(tx, school_id, asked_at, ours, exams)
-        outside = compare(ours, theirs, now + MARGIN)
+        outside = compare(ours, theirs, now + MARGIN).of_slots(slots)
         ended = {line.id for line in outside.gone} | {line.id for line, _ in [*outside.replaced, *outside.swapped]}
         busy = await busy_beside(tx, candidates.values(), ended)
         new_id = dependencies.new_id

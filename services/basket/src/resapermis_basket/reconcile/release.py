@@ -8,8 +8,9 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.doubt import pause_seconds
 from resapermis_basket.domain.line import Line
+from resapermis_basket.line.breakage import LinesBroke
 from resapermis_basket.peers import on_behalf
-from resapermis_basket.reconcile.decision import LinesBroke, decide_lines
+from resapermis_basket.reconcile.decision import decide_lines
 from resapermis_basket.reconcile.queries import due_to_give_back
 from resapermis_basket.reconcile.school_turns import SchoolTurns
 from resapermis_kit.errors import Failure

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_basket.domain.doubt import pause_seconds
 from resapermis_basket.domain.line import Line
-from resapermis_basket.reconcile.decision import LinesBroke
+from resapermis_basket.line.breakage import LinesBroke
 from resapermis_basket.reconcile.queries import LeftOut
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Failure
