@@ -1,5 +1,6 @@
 """No question of an act or a leader task goes through all lines, whatever PostgreSQL believes of how many live."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,8 +34,9 @@ async def test_kept_plans_look_lines_up_by_an_index(basket: Basket) -> None:
     assert len(about) >= 10
     found = {}
     async with transaction(basket.engine) as tx:
+        # Not by the driver: SQLAlchemy begins the transaction with its own first statement, and LOCAL without one sets nothing.
+        await tx.execute(sa.text("SET LOCAL plan_cache_mode = force_generic_plan"))
         driver: Any = (await tx.get_raw_connection()).driver_connection
-        await driver.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         for place, text in enumerate(about):
             nulls = ", ".join("NULL" for _ in (await driver.prepare(text)).get_parameters())
             await driver.execute(f"PREPARE plan_{place} AS {text}")
@@ -43,6 +45,19 @@ async def test_kept_plans_look_lines_up_by_an_index(basket: Basket) -> None:
             if whole := [node.get("Index Name", "all of it") for node in _nodes(plan) if _reads_all(node)]:
                 found[text] = whole
     assert {text[text.rindex("FROM") :]: plan for text, plan in found.items()} == {}
+
+
+async def test_whether_a_candidate_is_wanted_is_looked_up_by_an_index(basket: Basket) -> None:
+    """Every hold asks it within its one statement, whose plan does not show what the function does."""
+    (found,) = await basket.rows("SELECT prosrc FROM pg_proc WHERE proname = 'candidate_wanted_now'")
+    (query,) = re.findall(r"EXISTS \((.*?)\);", found.prosrc, re.DOTALL)
+    asked = re.sub(r"\bcategory_\b", "$2", re.sub(r"= candidate\b", "= $1", query))
+    async with transaction(basket.engine) as tx:
+        await tx.execute(sa.text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        driver: Any = (await tx.get_raw_connection()).driver_connection
+        await driver.execute(f"PREPARE wanted (uuid, text) AS {asked}")
+        plan = (await driver.fetchval("EXPLAIN (FORMAT JSON) EXECUTE wanted (NULL, NULL)"))[0]["Plan"]
+    assert [node["Index Name"] for node in _nodes(plan) if "Index Cond" in node] == ["basket_line_wanted_idx"]
 
 
 _GROUPS = """
@@ -81,8 +96,8 @@ async def test_leader_tasks_search_for_what_is_due_and_not_through_the_past(bask
             await due(tx, LeftOut())
     found = {}
     async with transaction(basket.engine) as tx:
+        await tx.execute(sa.text("SET LOCAL plan_cache_mode = force_custom_plan"))
         driver: Any = (await tx.get_raw_connection()).driver_connection
-        await driver.execute("SET LOCAL plan_cache_mode = force_custom_plan")
         for place, (text, values) in enumerate(asked.items()):
             await driver.execute(f"PREPARE due_{place} AS {text}")
             execute = f"due_{place}({values})" if values else f"due_{place}"

@@ -110,11 +110,18 @@ async def keep_event(tx: Tx, one: ReceivedEvent) -> None:
 
 _UNDECIDED = sa.and_(ALIVE, lines.c.state != State.BOOKED, sa.or_(lines.c.state != State.HELD, lines.c.changing != ""))
 """Lines in a basket of which RdvPermis is being asked something."""
+
+
+def _undecided_with(*same: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Not EXISTS: beside another condition PostgreSQL may answer it from a hash of every live line."""
+    found = sa.select(lines.c.id).where(_UNDECIDED, *same).limit(1).correlate(received_events).scalar_subquery()
+    return found.is_not(None)
+
+
 _ABOUT_UNDECIDED = sa.or_(
-    sa.exists().where(_UNDECIDED, lines.c.slot_id == received_events.c.slot_id),
+    _undecided_with(lines.c.slot_id == received_events.c.slot_id),
     *(
-        sa.exists().where(
-            _UNDECIDED,
+        _undecided_with(
             lines.c[who] == received_events.c.candidate_id,
             lines.c.school_id == received_events.c.school_id,
             lines.c.category == received_events.c.category,
