@@ -119,6 +119,46 @@ describe("who is not free [R-18]", () => {
     ).toBeTruthy();
   });
 
+  describe("a calendar file that would lose something", () => {
+    const text = [
+      "BEGIN:VCALENDAR",
+      ...["DTSTART;TZID=Nowhere:20270105T090000", "DTSTART:20270106T090000Z"].flatMap((line) => [
+        "BEGIN:VEVENT",
+        line,
+        "END:VEVENT",
+      ]),
+      "END:VCALENDAR",
+      "",
+    ].join("\r\n");
+
+    async function uploaded() {
+      drawn = await draw("/equipe?onglet=disponibilites", "Équipe");
+      const user = userEvent.setup();
+      const file = new File([text], "agenda.ics", { type: "text/calendar" });
+      await user.upload(await screen.findByLabelText("Fichier d'agenda de Auto-école du Pont"), file);
+      const question = await screen.findByRole("alert");
+      return { user, question, world: drawn.world, before: drawn.world.unavailabilities.length };
+    }
+
+    test("is named event by event, and nothing is changed before a person decides", async () => {
+      const { user, question, world, before } = await uploaded();
+      expect(question.textContent).toMatch(
+        /Rien n'est changé.*apporte 1 plage occupée.*perdus : 1 événement illisible\./,
+      );
+      expect(within(question).getByText("5 janvier 2027 à 09:00, répété : illisible")).toBeTruthy();
+      await user.click(within(question).getByRole("button", { name: "Garder l'agenda d'avant" }));
+      expect(screen.queryByRole("alert")).toBeNull();
+      expect(world.unavailabilities).toHaveLength(before);
+    });
+
+    test("replaces the one before once a person says so", async () => {
+      const { user, question, world, before } = await uploaded();
+      await user.click(within(question).getByRole("button", { name: "Remplacer quand même" }));
+      expect(await screen.findByText(/1 plage occupée est gardée\./)).toBeTruthy();
+      expect(world.unavailabilities).toHaveLength(before + 1);
+    });
+  });
+
   test("a trainer's private address is shown once, and ended after a question", async () => {
     drawn = await draw("/equipe?onglet=disponibilites", "Équipe");
     const user = userEvent.setup();

@@ -29,11 +29,11 @@ export const removeUnavailability = (id: string) =>
     }),
   );
 
-/** `calendar`: the text of an iCalendar file. */
-export const importCalendar = (subject: api.Subject, calendar: string) =>
+/** `calendar`: the text of an iCalendar file. Where it would lose something of an earlier one, the answer asks first. */
+export const importCalendar = (subject: api.Subject, calendar: string, despiteLosses: boolean) =>
   ask(() =>
     rest.POST("/api/v1/unavailabilities/import", {
-      params: { header: ours(), query: whose(subject) },
+      params: { header: ours(), query: { ...whose(subject), despiteLosses } },
       body: calendar,
       bodySerializer: (body) => body,
       headers: { "Content-Type": "text/calendar" },

@@ -236,6 +236,17 @@ export function schoolHandlers(world: World) {
         id: query.get("subjectId"),
       };
       const kept = text.split("BEGIN:VEVENT").length - 1;
+      const lost = { why: "unreadable", starts: "2027-01-05T09:00", repeats: true };
+      const unread = text.split("TZID=Nowhere").length - 1;
+      if (unread > 0 && query.get("despiteLosses") !== "true") {
+        return HttpResponse.json({
+          kept: 0,
+          leftOut: { unreadable: unread, past: 1 },
+          needsConfirmation: true,
+          wouldKeep: kept - unread,
+          lost: [lost],
+        });
+      }
       world.unavailabilities.push({
         id: crypto.randomUUID(),
         subject,
@@ -245,7 +256,13 @@ export function schoolHandlers(world: World) {
         timeZone: "Europe/Paris",
         imported: true,
       });
-      return HttpResponse.json({ kept, leftOut: { not_busy: 2, past: 1 } });
+      return HttpResponse.json({
+        kept: kept - unread,
+        leftOut: { not_busy: 2, past: 1 },
+        needsConfirmation: false,
+        wouldKeep: 0,
+        lost: [],
+      });
     }),
     http.post("*/api/v1/calendar-feeds/:id", () =>
       HttpResponse.json({ address: `https://resapermis.test/calendars/${"x".repeat(43)}.ics` }, { status: 201 }),

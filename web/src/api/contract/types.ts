@@ -107,3 +107,4 @@ export type Subject = Schemas["Subject"];
 export type Unavailability = Schemas["UnavailabilityView"];
 export type NewUnavailability = Schemas["NewUnavailability"];
 export type ImportReport = Schemas["ImportView"];
+export type LostEvent = Schemas["LostEventView"];

@@ -1,15 +1,23 @@
-/** Reads a calendar file: only its busy hours are kept, and what was left out is named. A new file replaces the last. */
+/**
+ * Reads a calendar file: only its busy hours are kept, and what was left out is named. A new file replaces the last; where
+ * that would lose something, a person decides first.
+ */
 
 import { plural, t } from "@lingui/core/macro";
 import { Button, FileButton } from "@mantine/core";
 import { IconUpload } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 import { importCalendar } from "../../api/availability.ts";
 import { keys } from "../../api/contract/cache.ts";
-import type { ImportReport, Subject } from "../../api/contract/types.ts";
+import type { ImportReport, LostEvent, Subject } from "../../api/contract/types.ts";
 import { announce } from "../../live/announce.ts";
+import { dayOf, hour, isDay } from "../../time/calendar.ts";
+import { dayDate } from "../../time/format.ts";
 import { Notice, ProblemNotice } from "../Notice.tsx";
 
+/** Why something is left out that may well make somebody busy. */
+const LOSSES = new Set(["unreadable", "too_many", "not_read"]);
 /** The contract's largest file. */
 const LARGEST = 1024 * 1024;
 
@@ -22,29 +30,51 @@ export function leftOutText(reason: string, count: number): string {
     case "unreadable":
       return plural(count, { one: "# événement illisible", other: "# événements illisibles" });
     case "too_many":
-      return plural(count, { one: "# occurrence de trop", other: "# occurrences de trop" });
+      return plural(count, { one: "# événement répété trop souvent", other: "# événements répétés trop souvent" });
+    case "not_read":
+      return plural(count, {
+        one: "# partie du fichier qui n'est pas lue",
+        other: "# parties du fichier qui ne sont pas lues",
+      });
     default:
       return `${count} ${reason}`;
   }
 }
 
+/** "5 janvier 2027 à 09:00, répété : illisible". Its title is not known here. */
+export function lostText({ starts, repeats, why }: LostEvent): string {
+  const day = dayOf(starts ?? "");
+  const from = isDay(day) ? (starts === day ? dayDate(day) : t`${dayDate(day)} à ${hour(starts ?? "")}`) : t`sans date`;
+  const what = repeats ? t`${from}, répété` : from;
+  return why === "too_many" ? t`${what} : trop de répétitions` : t`${what} : illisible`;
+}
+
+interface Import {
+  calendar: string;
+  despiteLosses: boolean;
+}
+
 export function ImportForm({ subject, name }: { subject: Subject; name: string }) {
   const client = useQueryClient();
   const read = useMutation({
-    mutationFn: async (file: File) => {
-      if (file.size > LARGEST) throw new RangeError("too large");
-      return importCalendar(subject, await file.text());
-    },
-    onSuccess: () => announce(t`L'agenda de ${name} est lu.`),
+    mutationFn: ({ calendar, despiteLosses }: Import) => importCalendar(subject, calendar, despiteLosses),
+    onSuccess: ({ needsConfirmation }) =>
+      announce(needsConfirmation ? t`Rien n'est changé. Une décision est à prendre.` : t`L'agenda de ${name} est lu.`),
     onSettled: () => client.invalidateQueries({ queryKey: keys.unavailabilities }),
   });
+  const [tooLarge, setTooLarge] = useState(false);
+  const open = async (file: File) => {
+    read.reset();
+    setTooLarge(file.size > LARGEST);
+    if (file.size <= LARGEST) read.mutate({ calendar: await file.text(), despiteLosses: false });
+  };
   return (
     <div className="rp-stack rp-stack--tight">
       <div className="rp-row">
         <FileButton
           accept=".ics,text/calendar"
           onChange={(file) => {
-            if (file && !read.isPending) read.mutate(file);
+            if (file && !read.isPending) void open(file);
           }}
           inputProps={{ "aria-label": t`Fichier d'agenda de ${name}` }}
         >
@@ -63,15 +93,60 @@ export function ImportForm({ subject, name }: { subject: Subject; name: string }
           {t`Seules les heures occupées sont gardées, sans titre ni lieu. Un nouveau fichier remplace le précédent.`}
         </span>
       </div>
-      {read.error instanceof RangeError ? (
+      {tooLarge ? (
         <Notice level="danger" alert>
           <p>{t`Ce fichier dépasse 1 Mo. Exportez une période plus courte.`}</p>
         </Notice>
       ) : read.error ? (
         <ProblemNotice error={read.error} />
       ) : null}
-      {read.data ? <Report report={read.data} /> : null}
+      {read.data?.needsConfirmation ? (
+        <Decision
+          report={read.data}
+          onReplace={() =>
+            read.variables ? read.mutate({ calendar: read.variables.calendar, despiteLosses: true }) : undefined
+          }
+          onKeep={() => read.reset()}
+        />
+      ) : read.data ? (
+        <Report report={read.data} />
+      ) : null}
     </div>
+  );
+}
+
+/** Nothing is changed yet: what the new file would bring, what would be lost, and the two ways on. */
+function Decision({ report, onReplace, onKeep }: { report: ImportReport; onReplace: () => void; onKeep: () => void }) {
+  const losses = Object.entries(report.leftOut).filter(([reason, count]) => LOSSES.has(reason) && count > 0);
+  const named = report.lost.length;
+  const more = losses.reduce((sum, [reason, count]) => (reason === "not_read" ? sum : sum + count), 0) - named;
+  return (
+    <Notice level="warning" alert>
+      <p>
+        {t`Rien n'est changé : l'agenda importé avant est toujours là.`}{" "}
+        {plural(report.wouldKeep, {
+          0: "Ce fichier n'apporte aucune plage occupée.",
+          one: "Ce fichier apporte # plage occupée.",
+          other: "Ce fichier apporte # plages occupées.",
+        })}{" "}
+        {losses.length > 0
+          ? t`Seraient perdus : ${losses.map(([reason, count]) => leftOutText(reason, count)).join(", ")}.`
+          : null}
+      </p>
+      {named > 0 ? (
+        <ul>
+          {report.lost.map((one, place) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: the list never changes, and two may read alike
+            <li key={place}>{lostText(one)}</li>
+          ))}
+          {more > 0 ? <li>{plural(more, { one: "et # autre", other: "et # autres" })}</li> : null}
+        </ul>
+      ) : null}
+      <div className="rp-row">
+        <Button variant="default" onClick={onKeep}>{t`Garder l'agenda d'avant`}</Button>
+        <Button variant="default" onClick={onReplace}>{t`Remplacer quand même`}</Button>
+      </div>
+    </Notice>
   );
 }
 
