@@ -78,9 +78,17 @@ describe("a refused name, NEPH or address", () => {
     expect(document.activeElement).toBe(screen.getByRole("textbox", { name: field }));
   });
 
-  test("a refusal that no correction settles offers none beside it", async () => {
-    drawn = await draw("/candidats/k-9", "Martim Léa", refused("CANDIDAT_SANS_DEMANDE_ACTIVE"));
-    await screen.findByText(/CANDIDAT_SANS_DEMANDE_ACTIVE/);
+  const before = makeMandate("k-9", { state: "refused", rdvpermisCode: "CANDIDAT_INCONNU" });
+  test.each([
+    ["that no correction settles", refused("CANDIDAT_SANS_DEMANDE_ACTIVE"), /CANDIDAT_SANS_DEMANDE_ACTIVE/],
+    [
+      "asked for again since",
+      schoolOf([makeMandate("k-9", { id: "m-2", state: "pending" }), before]),
+      /CANDIDAT_INCONNU/,
+    ],
+  ])("a refusal %s offers no correction beside it", async (_which, world, code) => {
+    drawn = await draw("/candidats/k-9", "Martim Léa", world);
+    await screen.findByText(code);
     expect(screen.queryByRole("button", { name: "Vérifier ce qui est écrit…" })).toBeNull();
   });
 

@@ -203,7 +203,9 @@ function MandateRow({
         </p>
       ) : null}
       {poll.error ? <ProblemNotice error={poll.error} /> : null}
-      {mandate.rdvpermisCode ? <Refused code={mandate.rdvpermisCode} onCorrect={onCorrect} /> : null}
+      {mandate.rdvpermisCode ? (
+        <Refused code={mandate.rdvpermisCode} settled={isSettled(mandate, candidate)} onCorrect={onCorrect} />
+      ) : null}
       <ConfirmDialog
         opened={ending}
         title={t`Rendre ce mandat ?`}
@@ -222,9 +224,23 @@ function MandateRow({
   );
 }
 
-function Refused({ code, onCorrect }: { code: string; onCorrect: (field: keyof Identity) => void }) {
+/** Asked for again since: what was refused then says nothing of what is written now. */
+function isSettled(refused: Mandate, { mandates }: Candidate): boolean {
+  const open = ["draft", "pending", "active"];
+  return mandates.some((one) => one.category === refused.category && open.includes(one.state));
+}
+
+function Refused({
+  code,
+  settled,
+  onCorrect,
+}: {
+  code: string;
+  settled: boolean;
+  onCorrect: (field: keyof Identity) => void;
+}) {
   const reason = { code: "RDVPERMIS_UNEXPECTED", rdvpermisCode: code };
-  const field = fieldInDoubt(code);
+  const field = settled ? undefined : fieldInDoubt(code);
   return (
     <div>
       <p>{refusalText(reason)}</p>
