@@ -50,6 +50,18 @@ async def test_the_running_service_publishes_it(world: Any) -> None:
         assert (await browser.get("/api/openapi.json")).json() == DOCUMENT
 
 
+async def test_whatever_the_contract_calls_closed_is_closed_to_who_has_no_session(world: Any) -> None:
+    answered = {}
+    async with world.browser() as browser:
+        for path, operations in DOCUMENT["paths"].items():
+            for method, operation in operations.items():
+                answer = await browser.request(method, path.replace("{", "").replace("}", ""))
+                if "security" in operation:
+                    answered[f"{method} {path}"] = answer.status_code
+    assert len(answered) > 40
+    assert {operation: status for operation, status in answered.items() if status != 401} == {}
+
+
 def _cases(operation: Any, mode: GenerationMode) -> list[Any]:
     """A few questions that fit the contract, or break it; none where nothing can."""
     made: list[Any] = []
