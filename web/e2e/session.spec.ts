@@ -18,3 +18,25 @@ test("after a new sign-in in another tab, what was typed in the first is sent at
   await expect(page.getByRole("heading", { level: 1, name: `${person.lastName} ${person.firstName}` })).toBeVisible();
   await expect(page.getByText("RdvPermis demande de vous reconnecter")).toBeHidden();
 });
+
+test("what was typed outlasts a lost session, not a sign-out, and the way back to the callback leads home [S-04]", async ({
+  page,
+  context,
+}) => {
+  await signIn(page, "/candidats");
+  await page.getByRole("button", { name: "Nouveau candidat" }).first().click();
+  await page.getByLabel("Nom de naissance").fill("Essai");
+  // RdvPermis' own session stands: the cookie that goes is ours.
+  await context.clearCookies({ name: "resapermis" });
+  await page.getByLabel("Prénom").fill("Camille");
+  await page.getByRole("textbox", { name: "NEPH" }).fill("260000000000");
+  await page.getByRole("button", { name: "Inscrire et demander le mandat" }).click();
+  await page.getByRole("link", { name: "Se reconnecter" }).click();
+  await expect(page.getByLabel("Nom de naissance")).toHaveValue("Essai");
+  await expect(page.getByRole("textbox", { name: "NEPH" })).toHaveValue("260000000000");
+  const other = await context.newPage();
+  await other.goto("/auth/callback?code=used&state=used");
+  await other.getByRole("button", { name: "Se déconnecter" }).click();
+  await expect(page.getByRole("link", { name: "Se connecter avec RdvPermis" })).toBeVisible();
+  expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+});
