@@ -12,25 +12,11 @@ import sqlalchemy as sa
 
 from resapermis_basket.domain.line import Key
 from resapermis_basket.tables import quota
+from resapermis_kit.database.sql_file import sql_file
 from resapermis_kit.database.transaction import Tx
 
-_GRANT = "LEAST(excluded.granted, GREATEST(excluded.cap - q.taken, 0))"
-_COUNT = sa.text(
-    "INSERT INTO quota AS q (school_id, department, month, category, taken, cap, granted) "  # noqa: S608 - texts of our own
-    "SELECT :school_id, department, month, category, LEAST(asked, cap), cap, LEAST(asked, cap) "
-    "FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) "
-    "AS wanted (department text, month text, category text, asked int, cap int) "
-    "ORDER BY department, month, category "
-    "ON CONFLICT (school_id, department, month, category) DO UPDATE "
-    f"SET taken = q.taken + {_GRANT}, cap = excluded.cap, granted = {_GRANT} "
-    "RETURNING department, month, category, granted"
-)
-_MOVE = sa.text(
-    "UPDATE quota SET taken = taken + moved.by FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) "
-    "AS moved (department text, month text, category text, by int) "
-    "WHERE school_id = :school_id AND quota.department = moved.department AND quota.month = moved.month "
-    "AND quota.category = moved.category"
-)
+_SQL = sql_file("resapermis_basket.line", "statements.sql")
+_COUNT, _MOVE = sa.text(_SQL["take_counters"]), sa.text(_SQL["move_counters"])
 
 
 async def take_counters(tx: Tx, school_id: str, asked: Mapping[Key, tuple[int, int]]) -> dict[Key, int]:

@@ -27,39 +27,14 @@ from resapermis_basket.domain.line import (
 )
 from resapermis_basket.line.counters import lock_school, move_counters
 from resapermis_basket.tables import ALIVE, groups, lines
+from resapermis_kit.database.sql_file import sql_file
 from resapermis_kit.database.transaction import Tx
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 
-_NAMES = lines.c.keys()
-COLUMNS = ", ".join(_NAMES)
-_FIXED = set(_NAMES[: _NAMES.index("state")])
-MUTABLE = [name for name in _NAMES if name not in _FIXED]
-SET_MUTABLE = ", ".join(f"{name} = new.{name}" for name in MUTABLE)
-WANTED_BY_ANOTHER = (
-    "(new.ended_at IS NULL AND new.candidate_id IS NOT NULL AND candidate_wanted_now(new.candidate_id, new.category))"
-)
-"""A change under way would put the new line's candidate on another line: reserved, as if it stood there.
-
-Looked up when the line is written (migration 0005): the statement may have waited for its school's turn since it began.
-"""
-LOCKED_AND_NEW = (
-    f"new AS (SELECT id, {', '.join(MUTABLE)} "  # noqa: S608 - column names of our own table
-    "FROM json_populate_recordset(NULL::basket_line, CAST(CAST(:rows AS text) AS json))), "
-    "locked AS (SELECT line.id FROM basket_line AS line JOIN new USING (id) "
-    "WHERE line.version = new.version - 1 ORDER BY line.slot_id, line.id FOR UPDATE OF line)"
-)
-"""Lines as they shall be, and those of them that still are as they were read, locked in slot order."""
-# Lines travel as one JSON parameter, so that a statement's text (and its plan) is the same for one line and for four.
-_INSERT = sa.text(
-    f"INSERT INTO basket_line ({COLUMNS}) SELECT {COLUMNS} "  # noqa: S608 - as above
-    "FROM json_populate_recordset(NULL::basket_line, CAST(CAST(:rows AS text) AS json)) AS new "
-    f"WHERE NOT {WANTED_BY_ANOTHER} ORDER BY slot_id ON CONFLICT DO NOTHING RETURNING id"
-)
-_UPDATE = sa.text(
-    f"WITH {LOCKED_AND_NEW} UPDATE basket_line AS line SET {SET_MUTABLE} "  # noqa: S608 - as above
-    "FROM new JOIN locked USING (id) WHERE line.id = new.id RETURNING line.id"
-)
+_SQL = sql_file("resapermis_basket.line", "statements.sql")
+_INSERT, _UPDATE = sa.text(_SQL["insert_lines"]), sa.text(_SQL["update_lines"])
+_KEEP, _PASS = sa.text(_SQL["keep_judgements"]), sa.text(_SQL["pass_judgements"])
 
 
 def row_of(line: Line) -> dict[str, Any]:
@@ -308,19 +283,6 @@ def _as_group(row: Any) -> Group:
 def _group(result: sa.CursorResult[Any]) -> Group | None:
     row = result.first()
     return _as_group(row) if row is not None else None
-
-
-# The newest judgement of a purpose stands: a group that RdvPermis was surely not asked to validate is judged again.
-_KEEP = sa.text(
-    "INSERT INTO judgement (line_id, purpose, facts) "
-    "SELECT line_id, :purpose, facts FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) "
-    "AS new (line_id uuid, facts bytea) "
-    "ON CONFLICT (line_id, purpose) DO UPDATE SET facts = excluded.facts, drift = ''"
-)
-_PASS = sa.text(
-    "UPDATE judgement SET line_id = heir.new FROM json_to_recordset(CAST(CAST(:rows AS text) AS json)) "
-    "AS heir (old uuid, new uuid) WHERE line_id = heir.old AND purpose IN ('replace', 'swap')"
-)
 
 
 async def pass_judgements(tx: Tx, heirs: Mapping[UUID, UUID]) -> None:
