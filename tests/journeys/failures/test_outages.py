@@ -215,9 +215,10 @@ def test_a_slot_pressed_for_in_vain_while_egress_was_away_is_to_be_had_once_it_i
     platform.kill("egress")
     try:
         (line,) = school.hold(slots, [person]).json()["results"]
-        assert line["state"] == "asking"
+        assert line["state"] in {"refused", "asking"}  # as no call could leave, or one was on its way when egress fell
         (other,) = school.hold(slots, [person]).json()["results"]
-        assert (other["state"], other["problem"]["code"]) == ("refused", "SLOT_TAKEN")
+        assert other["state"] == "refused"
+        assert line["state"] == "refused" or other["problem"]["code"] == "SLOT_TAKEN"
         # It is published after the refusal: who consumes it has it by now.
         until(lambda: school.records(object_id=other["lineId"]), "the refusal to be recorded")
     finally:
