@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scheduling_peers import NOW
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from resapermis_kit.database.sql_file import sql_file
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
 from resapermis_scheduling_rules.domain.distance import distance_km, within
@@ -24,7 +25,6 @@ from resapermis_scheduling_rules.domain.slots import Centre, Point, School, Slot
 from resapermis_scheduling_rules.domain.snapshot import EvaluationSnapshot, Purpose
 from resapermis_scheduling_rules.evaluation import judge
 from resapermis_scheduling_rules.mirror.tables import centres, slots
-from resapermis_scheduling_rules.search import queries
 from resapermis_scheduling_rules.search.criteria import SearchCriteria, consecutive, hours, minute_of_day
 from resapermis_scheduling_rules.search.page import PageJudge
 from resapermis_scheduling_rules.search.queries import SearchShape
@@ -322,7 +322,8 @@ async def test_a_page_of_a_large_mirror_is_read_from_an_index(
         "each": 201,
         "most": 201,
     }
-    explained = Statement(f"EXPLAIN {queries.text(reading)}")
+    text = sql_file("resapermis_scheduling_rules.search", "statements.sql")[reading.name]
+    explained = Statement(f"EXPLAIN {text}")
     plan = "\n".join(row[0] for row in await explained.run(engine, values))
     index = {
         (False, False): "slot_search_idx",

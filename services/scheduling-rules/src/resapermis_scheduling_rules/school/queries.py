@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from resapermis_kit.database.sql_file import sql_file
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
 from resapermis_scheduling_rules.domain.availability import CountedLine
@@ -18,6 +19,8 @@ from resapermis_scheduling_rules.domain.quota import ComputedFte, SeenThreshold,
 from resapermis_scheduling_rules.domain.slots import School
 from resapermis_scheduling_rules.domain.standing import SchoolStanding
 from resapermis_scheduling_rules.school.tables import lines, published_thresholds, schools, thresholds
+
+_SQL = sql_file("resapermis_scheduling_rules.school", "statements.sql")
 
 
 async def school(tx: Tx, school_id: str) -> tuple[School, datetime] | None:
@@ -124,14 +127,7 @@ _LINE_TIMES = ("starts_at", "ends_at", "booked_at", "changed_at")
 
 _LINE_FACTS = (*_LINE_TEXTS[5:], *_LINE_TIMES)
 
-_KEEP_LINES = sa.text(
-    f"INSERT INTO line ({', '.join((*_LINE_TEXTS, *_LINE_TIMES))}) SELECT * FROM unnest("  # noqa: S608 - our own names
-    + ", ".join([f"CAST(:{name} AS text[])" for name in _LINE_TEXTS])
-    + ", "
-    + ", ".join([f"CAST(:{name} AS timestamptz[])" for name in _LINE_TIMES])
-    + ") ON CONFLICT (id) DO UPDATE SET "
-    + ", ".join([f"{name} = excluded.{name}" for name in _LINE_FACTS])
-)
+_KEEP_LINES, _UNCOUNT_LINES = sa.text(_SQL["keep_lines"]), sa.text(_SQL["uncount_lines"])
 
 
 async def keep_lines(tx: Tx, kept: Iterable[CountedLine]) -> None:
@@ -147,9 +143,6 @@ async def keep_lines(tx: Tx, kept: Iterable[CountedLine]) -> None:
         for name, value in (row | {"changed_at": line.at}).items():
             values[name].append(value)
     await tx.execute(_KEEP_LINES, values)
-
-
-_UNCOUNT_LINES = sa.text("DELETE FROM line WHERE id = ANY(CAST(:ids AS text[]))")
 
 
 async def uncount_lines(tx: Tx, line_ids: Collection[str]) -> None:
@@ -221,34 +214,7 @@ REACHED_HOLDS = timedelta(minutes=10)
 """How long RdvPermis' "threshold reached" on a slot is believed without being seen again."""
 
 
-STANDINGS = """
-SELECT ROW(
-  ROW(school.id, school.department, school.licence_number, school.fte, school.licensed_until, school.latitude, school.longitude),
-  school.seen_at,
-  ARRAY(
-    SELECT ROW(department, month, category, rdvpermis_limit, elsewhere, fte, reached_at, seen_at)
-    FROM threshold WHERE threshold.school_id = school.id
-  ),
-  ARRAY(SELECT ROW(department, category, hundredths, computed_at) FROM fte WHERE fte.school_id = school.id)
-) FROM school WHERE school.id = ANY(CAST((SELECT CAST(:school_ids AS text[])) AS text[]))
-"""
-"""Records that `standing` reads, of those of `school_ids` that are known; part of a larger statement."""
-
-
-_ALONE = Statement(f"SELECT ARRAY({STANDINGS}) AS standings")
-
-
-_WITH_COUNTS = sa.text(f"""
-SELECT ARRAY({STANDINGS}) AS standings,
-  ARRAY(
-    SELECT ROW(school_id, department, month, category, count(*)) FROM line
-    WHERE school_id = ANY(CAST(:school_ids AS text[])) AND month = ANY(CAST(:months AS text[]))
-    GROUP BY school_id, department, month, category
-  ) AS counts,
-  ARRAY(
-    SELECT ROW(name, department, category, value, valid_from) FROM parameter WHERE approved_by IS NOT NULL
-  ) AS parameters
-""")  # noqa: S608 - our own words
+_STANDINGS, _COUNTED_STANDINGS = Statement(_SQL["standings"]), sa.text(_SQL["counted_standings"])
 
 
 Key = tuple[str, ThresholdKey]
@@ -265,7 +231,7 @@ class CountedStandings:
 
 
 def standing(record: Any, now: datetime) -> SchoolStanding:
-    """A record of `STANDINGS` → SchoolStanding as of `now`."""
+    """A record of `standings` (statements.sql) → SchoolStanding as of `now`."""
     school, seen_at, thresholds, ftes = record
     return SchoolStanding(
         School(*school),
@@ -285,7 +251,7 @@ def standing(record: Any, now: datetime) -> SchoolStanding:
 
 async def of_school(engine: AsyncEngine, school_id: str, now: datetime) -> SchoolStanding | None:
     """One school's; None where it was never seen."""
-    (row,) = await _ALONE.run(engine, {"school_ids": [school_id]})
+    (row,) = await _STANDINGS.run(engine, {"school_ids": [school_id]})
     return next((standing(record, now) for record in row.standings), None)
 
 
@@ -295,7 +261,7 @@ async def counted(tx: Tx, keys: Collection[Key], now: datetime) -> CountedStandi
         "school_ids": sorted({school_id for school_id, _ in keys}),
         "months": sorted({place.month for _, place in keys}),
     }
-    row = (await tx.execute(_WITH_COUNTS, values)).one()
+    row = (await tx.execute(_COUNTED_STANDINGS, values)).one()
     counts = {(school_id, ThresholdKey(*place)): count for school_id, *place, count in row.counts}
     known = [standing(record, now) for record in row.standings]
     return CountedStandings(

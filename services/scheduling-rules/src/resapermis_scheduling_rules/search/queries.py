@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from resapermis_kit.database.sql_file import sql_file
 from resapermis_kit.database.statement import Statement
 from resapermis_scheduling_rules.search.criteria import Position, ReadStep, Row
 
@@ -19,32 +19,16 @@ class SearchShape:
     free_only: bool
     kind: bool
 
-
-def text(reading: SearchShape) -> str:
-    """One index scan a stream and part (`slot_search_idx`, `slot_free_idx`, `slot_centre_idx`, `slot_centre_free_idx`).
-
-    Parts of the window come in order and apart, and each is sorted in itself: what the outer LIMIT does not need of later
-    parts is not read at all. (A nested loop over functions keeps their order.)
-    """
-    column = "centre_id" if reading.by_centre else "department"
-    free = " AND status = 'FREE'" if reading.free_only else ""
-    kind = " AND kind = :kind" if reading.kind else ""
-    return (
-        "SELECT part.n, s.id, s.centre_id, s.kind, s.starts_at, s.ends_at, s.published_at, s.status, s.school_id, s.seen_at"  # noqa: S608 - our own words
-        " FROM unnest(CAST(:lows AS timestamptz[]), CAST(:ids AS text[]), CAST(:highs AS timestamptz[]))"
-        " WITH ORDINALITY AS part(low, id, high, n)"
-        " CROSS JOIN LATERAL (SELECT one.* FROM unnest(CAST(:keys AS text[])) AS stream(key)"
-        " CROSS JOIN LATERAL (SELECT id, centre_id, kind, starts_at, ends_at, published_at, status, school_id, seen_at"
-        f" FROM slot WHERE {column} = stream.key AND category = CAST(:category AS text)"
-        " AND (starts_at, id) > (part.low, part.id) AND starts_at < part.high"
-        f" AND withdrawn_at IS NULL{free}{kind} ORDER BY starts_at, id LIMIT CAST(:each AS int)) AS one"
-        " ORDER BY one.starts_at, one.id LIMIT CAST(:most AS int)) AS s LIMIT CAST(:most AS int)"
-    )
+    @property
+    def name(self) -> str:
+        """Of its statement."""
+        parts = ("centre" if self.by_centre else "department", "free" * self.free_only, "kind" * self.kind)
+        return "_".join(filter(None, parts))
 
 
-@lru_cache
-def _statement(reading: SearchShape) -> Statement:
-    return Statement(text(reading))
+_STATEMENTS = {
+    name: Statement(text) for name, text in sql_file("resapermis_scheduling_rules.search", "statements.sql").items()
+}
 
 
 async def read_step(
@@ -61,4 +45,4 @@ async def read_step(
         "most": step.most,
         "kind": kind,
     }
-    return await _statement(reading).run(engine, values)
+    return await _STATEMENTS[reading.name].run(engine, values)
