@@ -50,7 +50,7 @@ class Call(Protocol):
 
 
 def call(command: Sequence[str], folder: Path, environment: Mapping[str, str], *, kept: bool) -> Ended:
-    """Run a command on this machine."""
+    """Run a command in `folder`; its output is kept, with what it wrote as an error, or goes to the terminal."""
     if not kept:
         return Ended(subprocess.run(command, cwd=folder, env=environment, check=False).returncode)
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:

@@ -180,7 +180,7 @@ async def _serve() -> None:
         process.invariants |= invariants.ALWAYS
         process.closers += [rooms.poller.close, rooms.single_flight.close]
         process.every(600, "roll", rooms.unavailabilities.extend_recurrences)
-        process.every(3600, "forget_absences", rooms.unavailabilities.forget)
+        process.every(3600, "forget_unavailabilities", rooms.unavailabilities.forget)
         process.every(60, "fte", rooms.school_tasks.compute)
         process.every(300, "endings", rooms.school_tasks.warn)
         process.every(3600, "forget_hours", rooms.school_tasks.forget)

@@ -79,7 +79,7 @@ class Lines:
         await thresholds.announce(self._outbox, tx, to_publish, self._now())
 
     async def _publish_conflicts(self, tx: Tx, booked: Mapping[str, str]) -> None:
-        """Tell of bookings (line to school) that are new, perhaps made elsewhere, and meet what is declared as not free."""
+        """Publish a conflict for each of these new bookings (line to school) that meets an unavailability; some were made elsewhere."""
         if booked:
             now = self._now()
             met = await conflicts_of_bookings(tx, booked, now)

@@ -76,7 +76,7 @@ class UnavailabilityCommands:
             await queries.add(tx, kept_id, who.school_id, wanted, written_until, who.account_id, now)
             await queries.write(tx, kept_id, who.school_id, wanted.subject, spans)
             await queries.lock_schools(tx, [who.school_id])
-            record = events.absence(who, "availability.add", kept_id, wanted.subject, wire.facts(wanted))
+            record = events.unavailability(who, "availability.add", kept_id, wanted.subject, wire.facts(wanted))
             met = await conflicts_of_unavailability(tx, who.school_id, kept_id, now)
             await self.outbox.add(tx, now, record, *(events.conflict(one) for one in met))
             answer = pb.AddUnavailabilityResponse(
@@ -91,7 +91,9 @@ class UnavailabilityCommands:
             subject = await queries.remove(tx, who.school_id, kept_id)
             if subject is None:
                 raise Failure(Code.CODE_NOT_FOUND, "the school has no unavailability by this id")
-            await self.outbox.add(tx, self.now(), events.absence(who, "availability.remove", kept_id, subject, {}))
+            await self.outbox.add(
+                tx, self.now(), events.unavailability(who, "availability.remove", kept_id, subject, {})
+            )
 
     async def window(
         self, school_id: str, subject: Subject | None, since: datetime, until: datetime
@@ -139,7 +141,7 @@ class UnavailabilityCommands:
             await queries.write(tx, kept_id, who.school_id, subject, read.spans)
             await queries.lock_schools(tx, [who.school_id])
             facts = {"kept": str(len(read.spans))} | {why: str(count) for why, count in read.left_out.items()}
-            record = events.absence(who, "availability.import", kept_id, subject, facts)
+            record = events.unavailability(who, "availability.import", kept_id, subject, facts)
             met = [
                 one
                 for one in await conflicts_of_unavailability(tx, who.school_id, kept_id, now)

@@ -11,7 +11,7 @@ from resapermis_scheduling_rules.availability.unavailability import ConflictingB
 from resapermis_scheduling_rules.domain.availability import ResourceKind
 
 
-def absence(who: Principal, action: str, kept_id: str, subject: Subject, facts: Mapping[str, str]) -> Record:
+def unavailability(who: Principal, action: str, kept_id: str, subject: Subject, facts: Mapping[str, str]) -> Record:
     """A person declared, took back or imported when somebody or something is not free."""
     record = events.person_record(
         who, action, "unavailability", kept_id, {"whose": subject.whose, "subject": subject.id, **facts}

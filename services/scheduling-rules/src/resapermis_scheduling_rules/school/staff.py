@@ -35,7 +35,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Vehicle:
-    """A vehicle used at exams."""
+    """A school's vehicle: its label for people, the categories it is equipped for, its gearbox; a retired one is not offered."""
 
     id: str
     label: str

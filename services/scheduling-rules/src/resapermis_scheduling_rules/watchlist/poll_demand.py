@@ -50,7 +50,7 @@ class PollDemandReader:
 
 @dataclass
 class PollDemands:
-    """Gathers who wants which of the known centres, and why most."""
+    """Which of the known centres are wanted, each with the strongest reason."""
 
     offers: Offers
     payers: dict[CentreGroup, set[str]] = field(default_factory=dict)

@@ -78,7 +78,7 @@ class Discovery:
     userinfo_endpoint: str
     revocation_endpoint: str
     end_session_endpoint: str
-    says_iss: bool
+    sends_iss: bool
     """The provider promises `iss` in its authorization answers (RFC 9207)."""
 
 
@@ -137,7 +137,7 @@ class Provider:
 
     async def check_answer(self, iss: str) -> None:
         """RFC 9207: the answer names the provider that we asked, to the letter; missing is wrong where it is promised."""
-        if iss != self._settings.oidc_issuer and (iss or (await self.discovery()).says_iss):
+        if iss != self._settings.oidc_issuer and (iss or (await self.discovery()).sends_iss):
             raise sign_in_failed("authorization answer from another issuer")
 
     async def redeem(self, code: str, nonce: str, verifier: str) -> SignedIn:
@@ -233,7 +233,7 @@ class Provider:
             userinfo_endpoint=address("userinfo_endpoint"),
             revocation_endpoint=address("revocation_endpoint"),
             end_session_endpoint=address("end_session_endpoint"),
-            says_iss=document.get("authorization_response_iss_parameter_supported") is True,
+            sends_iss=document.get("authorization_response_iss_parameter_supported") is True,
         )
 
     async def _token(self, endpoint: str, code: str, verifier: str) -> Mapping[str, Any]:
