@@ -58,4 +58,4 @@ async def break_s1(basket: Basket) -> None:
 
 def broken(state: str) -> float:
     """How many lines were counted as broken, in this state, by this process."""
-    return REGISTRY.get_sample_value("resapermis_basket_lines_broken_total", {"state": state}) or 0.0
+    return REGISTRY.get_sample_value("resapermis_basket_lines_failed_total", {"state": state}) or 0.0

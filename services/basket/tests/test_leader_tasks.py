@@ -15,7 +15,7 @@ from resapermis_basket.reconcile.doubts import settle_doubts
 from resapermis_basket.reconcile.expiry import expire_holds, finish_begun_exams
 from resapermis_basket.reconcile.queries import due_to_poll
 from resapermis_basket.reconcile.release import give_back
-from resapermis_basket.reconcile.school_turns import SchoolTurns
+from resapermis_basket.reconcile.school_batches import SchoolBatches
 from resapermis_basket.settings import Settings
 from resapermis_kit.errors import Code, Failure
 from resapermis_testing.eventually import eventually
@@ -174,5 +174,5 @@ async def test_no_school_has_a_second_turn_before_each_had_one(basket: Basket) -
         turns.append((school_id, len(lines)))
         return len(lines)
 
-    tried = SchoolTurns(basket.engine, "test", due_to_poll, work, at_once=1, most=3)
+    tried = SchoolBatches(basket.engine, "test", due_to_poll, work, at_once=1, most=3)
     assert (await tried.whole_round(), turns) == (4, [("school-1", 3), ("school-2", 1)])

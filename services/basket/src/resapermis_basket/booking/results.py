@@ -21,7 +21,7 @@ from resapermis_basket.booking.queries import due_for_a_result, keep_penalties, 
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.line import Line, by_school
 from resapermis_basket.domain.result import FoundPenalty, FoundResult, next_poll, result_of_exam
-from resapermis_basket.line.breakage import note_broken, write_apart
+from resapermis_basket.line.failures import note_failed, write_apart
 from resapermis_basket.line.queries import database_now, reread, update_lines
 from resapermis_basket.peers import on_behalf
 from resapermis_kit.database.transaction import transaction
@@ -55,7 +55,7 @@ async def poll_results(dependencies: Dependencies) -> None:
             try:
                 await _poll(dependencies, school_id, category, lines)
             except Exception as error:  # noqa: BLE001 - the others go on
-                note_broken(lines, error)
+                note_failed(lines, error)
 
     asked = [
         (school_id, category, [line for line in lines if line.slot.category == category])
@@ -98,7 +98,7 @@ async def _write(
     async def write(some: Sequence[Line]) -> int:
         return await _write_at_once(dependencies, some, standings, later=later)
 
-    await write_apart([[line] for line in lines], write, note_broken)
+    await write_apart([[line] for line in lines], write, note_failed)
 
 
 async def _write_at_once(

@@ -14,7 +14,7 @@ LARGEST_GROUP = 4
 
 
 class State(StrEnum):
-    """Where a line stands in its life."""
+    """A line's state, as stored and as on the wire: asked, held, being confirmed, booked, done, or one of its ends."""
 
     ASKING = "asking"
     HELD = "held"

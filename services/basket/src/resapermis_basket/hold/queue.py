@@ -17,9 +17,9 @@ STUCK_SECONDS = 1.0
 ASKING_SECONDS = 0.25
 """The same while RdvPermis is asked: when it is slow, those who wait for it hold up nobody for long."""
 BUSY_SECONDS = 0.01
-"""A timer that rings later than this says that all wait for a core, and nobody is slow: then permits are kept."""
+"""A timer that fires later than this says that all wait for a core, and nobody is slow: then permits are kept."""
 FADES = 0.9
-"""What is left of the last lateness when the next timer rings in time."""
+"""What is left of the last lateness when the next timer fires in time."""
 LONGEST_WAIT_SECONDS = 5.0
 """Who waits longer, or as long as their deadline leaves, is refused: too many came."""
 
@@ -96,7 +96,7 @@ class Admission:
             raise Failure(Code.CODE_OVERLOADED, "too many holds at once; nothing was asked") from None
 
     def busy(self, due: float) -> bool:
-        """Whether this process runs late, by a timer that was due then and rings now."""
+        """Whether this process runs late, by a timer that was due then and fires now."""
         late = asyncio.get_running_loop().time() - due
         self._late = max(late, self._late * FADES)
         return self._late > BUSY_SECONDS
@@ -197,7 +197,7 @@ class HoldBatch:
 
 
 class HoldBatches:
-    """The batches of this process: while one is judged the next gathers; who comes when nobody is judged goes at once."""
+    """The batches of this process: while one is judged the next fills; who comes when nobody is judged goes at once."""
 
     def __init__(self) -> None:
         """None is under way."""

@@ -58,7 +58,7 @@ def line_resources_busy() -> Verdict:
 
 
 def against(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Those that refuse."""
+    """The verdicts that refuse, in their order."""
     return [verdict for verdict in verdicts if not verdict.allowed]
 
 

@@ -217,7 +217,7 @@ async def drop_unused(dependencies: Dependencies) -> None:
         if isinstance(
             problem, BaseException
         ):  # tried again later, as it was written down above; the others are dropped
-            log.error("drop.broke", error_type=type(problem).__qualname__)
+            log.error("drop.failed", error_type=type(problem).__qualname__)
 
 
 async def _drop(dependencies: Dependencies, one: Dropped, now: datetime) -> None:

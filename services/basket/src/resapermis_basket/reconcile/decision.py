@@ -11,8 +11,8 @@ from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.answer import give_back_all_or_nothing
 from resapermis_basket.domain.line import Change, Line, State, by_school, in_doubt, inseparable, replacement
 from resapermis_basket.judgement import refusals
-from resapermis_basket.line.breakage import LinesBroke, note_broken, write_apart
 from resapermis_basket.line.counters import lock_school
+from resapermis_basket.line.failures import LinesFailed, note_failed, write_apart
 from resapermis_basket.line.queries import database_now, find_groups, lines_of_groups, reread, write_changes
 from resapermis_kit.clock import NewId
 from resapermis_kit.database.transaction import Tx, transaction
@@ -23,37 +23,37 @@ SETTLED = Counter("resapermis_basket_settled_total", "Lines in doubt, by what re
 
 
 async def decide_by_school(dependencies: Dependencies, due: Iterable[Line], decide: Decide) -> int:
-    """School by school; return how many lines changed. LinesBroke at the end, when all had their turn."""
+    """School by school; return how many lines changed. LinesFailed at the end, when all were tried."""
     changed, broken = 0, list[UUID]()
     for school_id, lines in by_school(due).items():
         try:
             changed += await decide_lines(dependencies, school_id, lines, decide)
-        except LinesBroke as broke:
-            changed += broke.changed
-            broken += broke.line_ids
+        except LinesFailed as some:
+            changed += some.changed
+            broken += some.line_ids
     if broken:
-        raise LinesBroke(broken, changed)
+        raise LinesFailed(broken, changed)
     return changed
 
 
 async def decide_lines(dependencies: Dependencies, school_id: str, due: Sequence[Line], decide: Decide) -> int:
     """With the school locked, decide on the lines as they are now, and write what changed; return how many.
 
-    All in one transaction; where that breaks, each by itself, so that one bad line stops none of the others. LinesBroke
+    All in one transaction; where that fails, each by itself, so that one bad line stops none of the others. LinesFailed
     when they are done; Failure when the database is away, which is no line's fault.
     """
     broken = list[UUID]()
 
-    def broke(lines: Sequence[Line], error: Exception) -> None:
-        note_broken(lines, error)
+    def failed(lines: Sequence[Line], error: Exception) -> None:
+        note_failed(lines, error)
         broken.extend(line.id for line in lines)
 
     async def write(lines: Sequence[Line]) -> int:
         return await _decide(dependencies, school_id, lines, decide)
 
-    changed = await write_apart(inseparable(due), write, broke)
+    changed = await write_apart(inseparable(due), write, failed)
     if broken:
-        raise LinesBroke(broken, changed)
+        raise LinesFailed(broken, changed)
     return changed
 
 

@@ -29,18 +29,18 @@ from resapermis_basket.line.queries import find_line
 from resapermis_basket.peers import on_behalf
 from resapermis_basket.reconcile.decision import decide_lines
 from resapermis_basket.reconcile.queries import LeftOut, count_due_to_poll, doubt_all, due_to_poll
-from resapermis_basket.reconcile.school_turns import SchoolTurns
+from resapermis_basket.reconcile.school_batches import SchoolBatches
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Failure
 
 log = structlog.get_logger()
 DOUBTFUL = Gauge("resapermis_basket_in_doubt", "Lines due to be polled when the reconciler last looked")
 SCHOOLS_AT_ONCE = 8
-LINES_A_TURN = 12
-"""As many as a school's basket has; so many days are read in a turn at most."""
+LINES_A_BATCH = 12
+"""As many as a school's basket has; so many days are read in a batch at most."""
 
 
-def doubts(dependencies: Dependencies) -> SchoolTurns:
+def doubts(dependencies: Dependencies) -> SchoolBatches:
     """The task that reads at RdvPermis what became of lines in doubt, a few schools at a time."""
 
     async def due(tx: Tx, left_out: LeftOut) -> list[Line]:
@@ -50,11 +50,11 @@ def doubts(dependencies: Dependencies) -> SchoolTurns:
     async def settle_school(school_id: str, lines: list[Line]) -> int:
         return await _settle_school(dependencies, school_id, lines)
 
-    return SchoolTurns(dependencies.engine, "settle", due, settle_school, at_once=SCHOOLS_AT_ONCE, most=LINES_A_TURN)
+    return SchoolBatches(dependencies.engine, "settle", due, settle_school, at_once=SCHOOLS_AT_ONCE, most=LINES_A_BATCH)
 
 
 async def settle_doubts(dependencies: Dependencies) -> None:
-    """One round of it."""
+    """Read once at RdvPermis, for every school, what is due to be read, and decide on it."""
     await doubts(dependencies).whole_round()
 
 

@@ -13,7 +13,7 @@ from resapermis_basket.judgement import refusals
 from resapermis_basket.line.queries import database_now
 from resapermis_basket.reconcile.decision import decide_lines
 from resapermis_basket.reconcile.queries import DUE_AT_ONCE, due_to_be_done, due_to_expire, take_warnings
-from resapermis_basket.reconcile.school_turns import SchoolTurns
+from resapermis_basket.reconcile.school_batches import SchoolBatches
 from resapermis_kit.database.transaction import transaction
 
 LATE = Gauge("resapermis_basket_expiry_late_seconds", "How late the last expired hold was")
@@ -21,7 +21,7 @@ SCHOOLS_AT_ONCE = 4
 """So many connections of the pool: a school that is locked by an act of its own is waited for beside the others."""
 
 
-def expiring_holds(dependencies: Dependencies) -> SchoolTurns:
+def expiring_holds(dependencies: Dependencies) -> SchoolBatches:
     """The task that ends every hold whose time has come. Giving back follows by itself."""
 
     def ended(line: Line, now: datetime) -> Line:
@@ -33,11 +33,13 @@ def expiring_holds(dependencies: Dependencies) -> SchoolTurns:
     async def expire(school_id: str, lines: list[Line]) -> int:
         return await decide_lines(dependencies, school_id, lines, ended)
 
-    return SchoolTurns(dependencies.engine, "expire", due_to_expire, expire, at_once=SCHOOLS_AT_ONCE, most=DUE_AT_ONCE)
+    return SchoolBatches(
+        dependencies.engine, "expire", due_to_expire, expire, at_once=SCHOOLS_AT_ONCE, most=DUE_AT_ONCE
+    )
 
 
 async def expire_holds(dependencies: Dependencies) -> int:
-    """One round of it; return how many ended."""
+    """End every hold that is due; return how many ended."""
     return await expiring_holds(dependencies).whole_round()
 
 
@@ -54,7 +56,7 @@ async def warn_of_expiry(dependencies: Dependencies) -> int:
     return len(soon)
 
 
-def begun_exams(dependencies: Dependencies) -> SchoolTurns:
+def begun_exams(dependencies: Dependencies) -> SchoolBatches:
     """The task that ends booked lines whose exam has begun: nothing changes them any more (R-12)."""
 
     def done(line: Line, now: datetime) -> Line:
@@ -66,9 +68,11 @@ def begun_exams(dependencies: Dependencies) -> SchoolTurns:
     async def finish(school_id: str, lines: list[Line]) -> int:
         return await decide_lines(dependencies, school_id, lines, done)
 
-    return SchoolTurns(dependencies.engine, "finish", due_to_be_done, finish, at_once=SCHOOLS_AT_ONCE, most=DUE_AT_ONCE)
+    return SchoolBatches(
+        dependencies.engine, "finish", due_to_be_done, finish, at_once=SCHOOLS_AT_ONCE, most=DUE_AT_ONCE
+    )
 
 
 async def finish_begun_exams(dependencies: Dependencies) -> None:
-    """One round of it."""
+    """Mark as done every booking whose exam has begun."""
     await begun_exams(dependencies).whole_round()

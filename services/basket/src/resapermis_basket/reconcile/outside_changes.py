@@ -21,8 +21,8 @@ from resapermis_basket import events
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.line import BASKET, Line, Slot, key_of
 from resapermis_basket.domain.reconciliation import NOTHING, FoundExam, changes_for, comparable, compare
-from resapermis_basket.line.breakage import BROKEN, write_apart
 from resapermis_basket.line.counters import lock_school
+from resapermis_basket.line.failures import FAILED_LINES, write_apart
 from resapermis_basket.line.queries import busy_beside, database_now, reread, write_changes
 from resapermis_basket.peers import on_behalf
 from resapermis_basket.reconcile.queries import (
@@ -104,8 +104,8 @@ async def _reconcile_and_put_off(dependencies: Dependencies, school: WatchedScho
             failures = school.failures + 1
             pause = min(every * 2 ** min(school.failures, 8), max(LONGEST_PAUSE, every))
     except Exception as error:  # noqa: BLE001 - a school whose reconciliation breaks ends the round for no other
-        log.error("reconcile.broke", school=school.school_id, error_type=type(error).__qualname__)
-        BROKEN.labels("outside").inc()
+        log.error("reconcile.failed", school=school.school_id, error_type=type(error).__qualname__)
+        FAILED_LINES.labels("outside").inc()
         failures = school.failures + 1
     async with transaction(autocommit(dependencies.engine)) as tx:
         await schedule_next_reconciliation(tx, school.school_id, pause, failures)
@@ -139,12 +139,12 @@ async def reconcile_school(dependencies: Dependencies, school_id: str) -> int:
     async def write(slots: Sequence[str]) -> int:
         return await _write(dependencies, school_id, asked_at, before, exams, candidates, slots)
 
-    def broke(slots: Sequence[str], error: Exception) -> None:
+    def failed(slots: Sequence[str], error: Exception) -> None:
         code = error.name if isinstance(error, Failure) else ""
-        BROKEN.labels("outside").inc(len(slots))
-        log.error("outside_change.broke", slots=slots, error_type=type(error).__qualname__, code=code)
+        FAILED_LINES.labels("outside").inc(len(slots))
+        log.error("outside_change.failed", slots=slots, error_type=type(error).__qualname__, code=code)
 
-    return await write_apart([sorted(slots) for slots in seen.slots_apart()], write, broke)
+    return await write_apart([sorted(slots) for slots in seen.slots_apart()], write, failed)
 
 
 async def _ask(dependencies: Dependencies, method: str, request: Message) -> Any:

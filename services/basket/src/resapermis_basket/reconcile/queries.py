@@ -22,7 +22,7 @@ class LeftOut:
     """What a search for due lines leaves out."""
 
     schools: Collection[str] = ()
-    """Those under way, those that had their turn in this round, those that rest."""
+    """Schools with a batch under way or done in this round, and schools and lines that wait after a failure."""
     lines: Collection[UUID] = ()
     """Those that rest."""
 

@@ -56,7 +56,7 @@ async def act_on_events(dependencies: Dependencies) -> None:
     for one in received:
         try:
             await _act(dependencies, one)
-        except Exception as error:  # noqa: BLE001 - raised below, when the others have had their turn
+        except Exception as error:  # noqa: BLE001 - raised below, when the others were tried
             log.warning("received_event.failed", event_id=str(one.id), error_type=type(error).__qualname__)
             errors.append(error)
     if errors:

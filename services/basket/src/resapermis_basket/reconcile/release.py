@@ -8,45 +8,45 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.doubt import pause_seconds
 from resapermis_basket.domain.line import Line
-from resapermis_basket.line.breakage import LinesBroke
+from resapermis_basket.line.failures import LinesFailed
 from resapermis_basket.peers import on_behalf
 from resapermis_basket.reconcile.decision import decide_lines
 from resapermis_basket.reconcile.queries import due_to_give_back
-from resapermis_basket.reconcile.school_turns import SchoolTurns
+from resapermis_basket.reconcile.school_batches import SchoolBatches
 from resapermis_kit.errors import Failure
 
 SCHOOLS_AT_ONCE = 4
-LINES_A_TURN = 12
+LINES_A_BATCH = 12
 """As many as a school's basket has."""
 
 
-def releases(dependencies: Dependencies) -> SchoolTurns:
+def releases(dependencies: Dependencies) -> SchoolBatches:
     """The task that gives back what ended here; it is in no hurry, and takes few places at RdvPermis.
 
-    A turn ends with the first slot that could not be given back: its school's others would wait as long for RdvPermis.
+    A batch ends with the first slot that could not be given back: its school's others would wait as long for RdvPermis.
     """
 
-    async def turn(school_id: str, lines: list[Line]) -> int:
+    async def give_back(school_id: str, lines: list[Line]) -> int:
         given, broken = 0, list[UUID]()
         for line in lines:
             try:
                 if not await _given_back(dependencies, school_id, line):
                     break
-            except LinesBroke as broke:
-                broken += broke.line_ids
+            except LinesFailed as some:
+                broken += some.line_ids
             else:
                 given += 1
         if broken:
-            raise LinesBroke(broken, given)
+            raise LinesFailed(broken, given)
         return given
 
-    return SchoolTurns(
-        dependencies.engine, "give back", due_to_give_back, turn, at_once=SCHOOLS_AT_ONCE, most=LINES_A_TURN
+    return SchoolBatches(
+        dependencies.engine, "give back", due_to_give_back, give_back, at_once=SCHOOLS_AT_ONCE, most=LINES_A_BATCH
     )
 
 
 async def give_back(dependencies: Dependencies) -> None:
-    """One round of it."""
+    """Give back at RdvPermis, once for every school, what is due; what could not be is tried later."""
     await releases(dependencies).whole_round()
 
 
