@@ -80,3 +80,17 @@ tokens = sa.Table(
     sa.Index("token_live_school_id_idx", "school_id", postgresql_where=sa.text("dead_at IS NULL")),
 )
 """`refresh_expires_at` absent: the provider named no end (offline token)."""
+
+rate_counts = sa.Table(
+    "rate_count",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("who", sa.LargeBinary, primary_key=True),
+    sa.Column("moments", ARRAY(MOMENT), nullable=False),
+    sa.Column("over_at", MOMENT, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+"""Requests of one address within one window, at most as many as the limit; `over_at`: when none of them counts any more.
+
+`who` is a keyed hash of the address. Unlogged: a crash of PostgreSQL, or a failover, forgets the counts.
+"""

@@ -23,6 +23,7 @@ from resapermis_kit.rpc.authorization import Authorizer
 
 PACKAGE = "resapermis_auth_gateway"
 OVERDUE_EVERY_SECONDS = 5.0
+FORGET_COUNTS_EVERY_SECONDS = 30.0
 PUBLISHED = (SessionStarted.DESCRIPTOR, SessionEnded.DESCRIPTOR)
 
 
@@ -65,6 +66,7 @@ async def build(process: Process, settings: Settings) -> Dependencies:
     process.workers.append(lambda: _listen(process.bus, dependencies.live))
     process.every(OVERDUE_EVERY_SECONDS, "end overdue sessions", dependencies.sessions.end_overdue)
     process.every(3600, "forget old sessions", dependencies.sessions.forget_old)
+    process.every(FORGET_COUNTS_EVERY_SECONDS, "forget counts of addresses", dependencies.rates.forget)
     server, bound = http_server(app.build(dependencies), settings)
     serving = asyncio.create_task(server.serve(sockets=[bound]))
 

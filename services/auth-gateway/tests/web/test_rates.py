@@ -1,13 +1,21 @@
-"""What a moving window lets through, and what it forgets."""
+"""What a moving window lets through, and what it forgets; what two replicas let through together."""
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_auth_gateway.web.security.rates import Rates, Window
+from resapermis_auth_gateway.tables import rate_counts
+from resapermis_auth_gateway.web.security.rates import Kind, Rates, Window
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
+from resapermis_testing.postgres import MakeEngine
+from resapermis_vault.blind_index import BlindIndex
 
 pytestmark = pytest.mark.req("S-05")
 
@@ -36,10 +44,95 @@ def test_who_asked_a_while_ago_is_forgotten() -> None:
     assert len(window) == 61
 
 
-def test_a_refused_request_learns_when_the_next_is_free() -> None:
-    rates = Rates(sign_in="1/minute", write="2/minute", calendar="1/hour", now=lambda: 1_000_000.0)
-    rates.spend("calendar", "address")
+def rates(engine: AsyncEngine, **limits: Any) -> Rates:
+    """Of one replica."""
+    given_limits = {"sign_in": "5/minute", "write": "2/minute", "calendar": "5/hour"} | limits
+    return Rates(engine, BlindIndex([b"k" * 32]).of, **given_limits)
+
+
+async def hit(replica: Rates, kind: Kind = "sign_in", who: str = "192.0.2.1") -> datetime | None:
+    """None when it passes, else when the next is free."""
+    try:
+        await replica.count(kind, who)
+    except Failure as refused:
+        return refused.retry_at
+    return None
+
+
+async def let_pass(engine: AsyncEngine, seconds: float) -> None:
+    """The counts' time goes on: everything that stands was so much earlier."""
+    earlier = sa.text(
+        "UPDATE rate_count SET over_at = over_at - :by,"
+        " moments = ARRAY(SELECT moment - :by FROM unnest(moments) AS moment)"
+    ).bindparams(sa.bindparam("by", timedelta(seconds=seconds), sa.Interval))
+    async with transaction(engine) as tx:
+        await tx.execute(earlier)
+
+
+async def size(engine: AsyncEngine) -> int:
+    """Rows of the table."""
+    async with engine.connect() as connection:
+        return (await connection.execute(sa.select(sa.func.count()).select_from(rate_counts))).scalar_one()
+
+
+async def test_two_replicas_at_once_let_no_more_through_than_the_limit(make_engine: MakeEngine) -> None:
+    engine = await make_engine("resapermis_auth_gateway")
+    replicas = rates(engine), rates(engine)
+    answers = await asyncio.gather(*(hit(replicas[number % 2]) for number in range(40)))
+    assert answers.count(None) == 5
+    assert await size(engine) == 1
+
+
+async def test_a_window_moves_and_a_refusal_counts_nothing(make_engine: MakeEngine) -> None:
+    engine = await make_engine("resapermis_auth_gateway")
+    one, other = rates(engine, sign_in="2/minute"), rates(engine, sign_in="2/minute")
+    assert await hit(one) is None
+    await let_pass(engine, 40)
+    assert await hit(other) is None
+    free_at = await hit(one)
+    assert free_at
+    assert timedelta(seconds=10) < free_at - datetime.now(UTC) <= timedelta(seconds=20)
+    await let_pass(engine, 21)
+    assert await hit(one) is None
+    assert await hit(other) is not None
+    await let_pass(engine, 40)
+    assert await hit(other) is None
+
+
+async def test_addresses_and_kinds_are_counted_apart_and_none_is_stored(make_engine: MakeEngine) -> None:
+    engine = await make_engine("resapermis_auth_gateway")
+    one = rates(engine, sign_in="1/minute", calendar="1/minute")
+    assert [await hit(one), await hit(one, "calendar"), await hit(one, who="192.0.2.2")] == [None, None, None]
+    async with engine.connect() as connection:
+        stored = (await connection.execute(sa.text("SELECT string_agg(t::text, ' ') FROM rate_count t"))).scalar_one()
+    assert b"192.0.2.1".hex() not in stored
+    assert "192.0.2.1" not in stored
+
+
+async def test_who_came_a_while_ago_is_deleted_and_nobody_else(make_engine: MakeEngine) -> None:
+    engine = await make_engine("resapermis_auth_gateway")
+    one = rates(engine)
+    for number in range(20):
+        await hit(one, who=f"192.0.2.{number}")
+    await hit(one, "calendar")
+    await let_pass(engine, 61)
+    await hit(one, who="192.0.2.1")
+    await one.forget()
+    assert await size(engine) == 2
+
+
+async def test_a_count_waits_for_no_disk(make_engine: MakeEngine) -> None:
+    engine = await make_engine("resapermis_auth_gateway")
+    async with engine.connect() as connection:
+        question = sa.text("SELECT relpersistence::text FROM pg_class WHERE relname = 'rate_count'")
+        assert (await connection.execute(question)).scalar_one() == "u"
+
+
+async def test_a_refused_change_learns_when_the_next_is_free(make_engine: MakeEngine) -> None:
+    engine = await make_engine("resapermis_auth_gateway")
+    one = rates(engine, write="1/hour", now=lambda: 1_000_000.0)
+    one.change("session")
     with pytest.raises(Failure) as refused:
-        rates.spend("calendar", "address")
+        one.change("session")
     at: Any = refused.value.retry_at
     assert at.timestamp() == 1_003_600

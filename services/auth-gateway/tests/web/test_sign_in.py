@@ -392,7 +392,7 @@ async def test_sign_ins_are_counted_for_each_address(make_world: Any) -> None:
     world = await make_world(sign_in_rate="2/minute")
     async with world.browser() as browser:
         statuses = [(await browser.get("/auth/login")).status_code for _ in range(3)]
-        world.clock.at = datetime.now(UTC)  # rates are counted on the machine's clock, however slow it is
+        world.clock.at = datetime.now(UTC)  # rates are counted on the database's clock, however slow it is
         refused = await browser.get("/auth/login")
     assert statuses == [302, 302, 429]
     assert 1 <= int(refused.headers["retry-after"]) <= 61

@@ -116,7 +116,13 @@ def assemble(
         sign_in=SignIn(settings, engine, vault, outbox, provider, profiles, signer, peers.rdvpermis, sessions, now),
         live=live,
         feed=Feed(live, peers.notification, signer, sessions.is_live, now, settings.tick_seconds),
-        rates=Rates(sign_in=settings.sign_in_rate, write=settings.write_rate, calendar=settings.calendar_rate),
+        rates=Rates(
+            engine,
+            vault.blind_index().of,
+            sign_in=settings.sign_in_rate,
+            write=settings.write_rate,
+            calendar=settings.calendar_rate,
+        ),
         health=health,
         now=now,
     )

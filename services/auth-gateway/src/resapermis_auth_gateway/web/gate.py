@@ -130,11 +130,11 @@ class Gate:
             raise bad_request("headers", "too many, or an address too long", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         _refuse_doubles(scope)
         if path in SIGN_IN:
-            self._dependencies.rates.spend("sign_in", counted_as(scope))
+            await self._dependencies.rates.count("sign_in", counted_as(scope))
         if path.startswith(CALENDARS):
-            self._dependencies.rates.spend("calendar", counted_as(scope))
+            await self._dependencies.rates.count("calendar", counted_as(scope))
         if path == REPORTS and method == "POST":
-            self._dependencies.rates.spend("sign_in", counted_as(scope))
+            await self._dependencies.rates.count("sign_in", counted_as(scope))
             return await body.admit(scope, receive, body.REPORT)
         if not path.startswith(("/api/", "/auth/")) or path in OPEN:
             return receive
@@ -146,7 +146,7 @@ class Gate:
             raise Failure(Code.CODE_UNAUTHENTICATED, "no live session")
         if not equal_in_constant_time(_header(scope, TOKEN_HEADER), visitor.csrf_token):
             raise Failure(Code.CODE_CSRF, "the token is missing or another session's")
-        self._dependencies.rates.spend("write", str(visitor.session.id))
+        self._dependencies.rates.change(str(visitor.session.id))
         return await body.admit(scope, receive, body.ACCEPTED.get((method, path), body.JSON))
 
     async def _visitor(self, scope: Scope, language: Language) -> Visitor | None:

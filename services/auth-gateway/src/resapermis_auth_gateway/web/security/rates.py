@@ -1,16 +1,50 @@
-"""Rate limits of this replica: per address for sign-in and private calendars, per session for changes."""
+"""Rate limits: of an address, for sign-in and private calendars, in the database; of a session, for changes, in memory.
+
+What all replicas count together is one statement on a table; changes pass here on the path of every hold, and are
+counted by each replica for itself.
+"""
 
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+import sqlalchemy as sa
 from limits import parse
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from resapermis_auth_gateway.tables import rate_counts
 from resapermis_auth_gateway.web.wire.problem import too_many
+from resapermis_kit.database.statement import Statement
+from resapermis_kit.database.transaction import transaction
 
-Kind = Literal["sign_in", "write", "calendar"]
+Kind = Literal["sign_in", "calendar"]
+"""What is counted for each address."""
+COUNT = """
+WITH passed AS (
+    INSERT INTO rate_count AS counted (kind, who, moments, over_at)
+    VALUES (:kind, :who, ARRAY[statement_timestamp()], statement_timestamp() + CAST(:span AS interval))
+    ON CONFLICT (kind, who) DO UPDATE SET
+        moments = array_append(
+            ARRAY(SELECT moment FROM unnest(counted.moments) AS moment
+                  WHERE moment >= statement_timestamp() - CAST(:span AS interval)),
+            statement_timestamp()),
+        over_at = excluded.over_at
+    WHERE (SELECT count(*) FROM unnest(counted.moments) AS moment
+           WHERE moment >= statement_timestamp() - CAST(:span AS interval)) < CAST(:most AS integer)
+    RETURNING 1
+)
+SELECT EXISTS (SELECT FROM passed) AS passed,
+       (SELECT min(moment) + CAST(:span AS interval)
+        FROM rate_count, unnest(moments) AS moment
+        WHERE kind = :kind AND who = :who AND moment >= statement_timestamp() - CAST(:span AS interval)) AS free_at
+"""
+"""Counts one if there is room, else changes nothing.
+
+The row's lock puts replicas in a line, and each judges what the one before it wrote. The time is the database's, which
+is one for them all. Who is refused in the very moment in which others were counted may find no `free_at`.
+"""
 
 
 class Window:
@@ -47,16 +81,44 @@ class Window:
 
 
 class Rates:
-    """Moving windows in memory: replicas do not share them, so the true limit is at most this one times their number."""
+    """How often an address may come and a session may change something."""
 
-    def __init__(self, *, sign_in: str, write: str, calendar: str, now: Callable[[], float] = time.time) -> None:
-        """Limits in the notation of the library `limits`, e.g. "30/minute"; `now` in seconds since 1970."""
-        limits = {"sign_in": parse(sign_in), "write": parse(write), "calendar": parse(calendar)}
-        self._windows = {kind: Window(limit.amount, limit.get_expiry()) for kind, limit in limits.items()}
-        self._now = now
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        index: Callable[[str, str], bytes],
+        *,
+        sign_in: str,
+        write: str,
+        calendar: str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Limits in the notation of the library `limits`, e.g. "30/minute"; `now` in seconds since 1970, for changes.
 
-    def spend(self, kind: Kind, who: str) -> None:
-        """Count one; refuse with the time at which the next is free."""
-        free_at = self._windows[kind].hit(who, self._now())
+        `index` is the keyed hash of a field's value under which an address is counted: none is stored.
+        """
+        limits = {"sign_in": parse(sign_in), "calendar": parse(calendar)}
+        self._most = {kind: limit.amount for kind, limit in limits.items()}
+        self._span = {kind: timedelta(seconds=limit.get_expiry()) for kind, limit in limits.items()}
+        changes = parse(write)
+        self._changes = Window(changes.amount, changes.get_expiry())
+        self._engine, self._index, self._now = engine, index, now
+        self._count = Statement(COUNT)
+
+    async def count(self, kind: Kind, address: str) -> None:
+        """Count one for all replicas, in one statement; refuse with the time at which the next is free."""
+        values = {"kind": kind, "who": self._index(f"rate.{kind}", address)}
+        (row,) = await self._count.run(self._engine, values | {"span": self._span[kind], "most": self._most[kind]})
+        if not row.passed:
+            raise too_many(row.free_at or datetime.fromtimestamp(self._now(), UTC) + self._span[kind])
+
+    def change(self, session_id: str) -> None:
+        """Count a change of a session, in this replica; refuse with the time at which the next is free."""
+        free_at = self._changes.hit(session_id, self._now())
         if free_at is not None:
             raise too_many(datetime.fromtimestamp(free_at, UTC))
+
+    async def forget(self) -> None:
+        """Delete counts whose window is over, so that the table holds who came lately. Run by one replica."""
+        async with transaction(self._engine) as tx:
+            await tx.execute(sa.delete(rate_counts).where(rate_counts.c.over_at < sa.func.statement_timestamp()))
