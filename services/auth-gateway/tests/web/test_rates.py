@@ -14,6 +14,7 @@ from resapermis_auth_gateway.tables import rate_counts
 from resapermis_auth_gateway.web.security.rates import Kind, Rates, Window
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
+from resapermis_testing.eventually import eventually
 from resapermis_testing.postgres import MakeEngine
 from resapermis_vault.blind_index import BlindIndex
 
@@ -46,7 +47,7 @@ def test_who_asked_a_while_ago_is_forgotten() -> None:
 
 def rates(engine: AsyncEngine, **limits: Any) -> Rates:
     """Of one replica."""
-    given_limits = {"sign_in": "5/minute", "write": "2/minute", "calendar": "5/hour"} | limits
+    given_limits = {"sign_in": "3/minute", "write": "2/minute", "calendar": "5/hour"} | limits
     return Rates(engine, BlindIndex([b"k" * 32]).of, **given_limits)
 
 
@@ -78,8 +79,21 @@ async def size(engine: AsyncEngine) -> int:
 async def test_two_replicas_at_once_let_no_more_through_than_the_limit(make_engine: MakeEngine) -> None:
     engine = await make_engine("resapermis_auth_gateway")
     replicas = rates(engine), rates(engine)
-    answers = await asyncio.gather(*(hit(replicas[number % 2]) for number in range(40)))
-    assert answers.count(None) == 5
+    assert await hit(replicas[0]) is None
+    waiting = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with transaction(engine) as tx:  # all have read the table before the first of them counts
+        await tx.execute(sa.select(rate_counts).with_for_update())
+        hits = [asyncio.create_task(hit(replicas[number % 2])) for number in range(6)]
+
+        async def all_wait() -> bool:
+            await tx.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+            return (await tx.execute(waiting)).scalar_one() == len(hits)
+
+        await eventually(all_wait)
+    answers = await asyncio.gather(*hits)
+    assert answers.count(None) == 2
     assert await size(engine) == 1
 
 
