@@ -17,9 +17,9 @@ from resapermis.booking.v1 import booking_pb2 as booking
 from resapermis_basket.booking.bookings import parse_page
 from resapermis_basket.hold.judgement import parse_hold
 from resapermis_basket.opening.preparation import parse_preparation
-from resapermis_basket.wire import parse_id
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER
+from resapermis_kit.rpc.fields import parse_id
 from resapermis_testing.mutation import mutants
 from resapermis_testing.profile import tries
 

@@ -9,11 +9,11 @@ from resapermis.audit.v1 import audit_pb2 as pb
 from resapermis.audit.v1 import audit_pb2_grpc
 from resapermis_audit import queries, tree
 from resapermis_audit.domain import StoredCheckpoint
-from resapermis_audit.wire import parse_id, proof_message, record_message
+from resapermis_audit.wire import proof_message, record_message
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import caller
-from resapermis_kit.rpc.page import page_limit
+from resapermis_kit.rpc.fields import page_limit, parse_id, parse_optional_id
 from resapermis_vault.kek import KeyEncryption
 
 
@@ -31,7 +31,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             found = await queries.page_entries(
                 tx,
                 caller().school().school_id,
-                parse_id("cursor", request.cursor) if request.cursor else None,
+                parse_optional_id(request.cursor, "cursor"),
                 limit + 1,
                 candidate_id=request.candidate_id,
                 actions=request.actions,
@@ -54,7 +54,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     ) -> pb.GetInclusionProofResponse:
         """Proof of a record of one's own school; UNAVAILABLE for the moment until it is in the tree."""
         async with transaction(self._engine) as tx:
-            entry = await queries.find_entry(tx, parse_id("record_id", request.record_id), caller().school().school_id)
+            entry = await queries.find_entry(tx, parse_id(request.record_id, "record_id"), caller().school().school_id)
             if entry is None:
                 raise Failure(Code.CODE_NOT_FOUND, "no such record")
             newest = await _newest(tx)

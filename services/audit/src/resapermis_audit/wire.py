@@ -8,16 +8,7 @@ from resapermis.audit.v1 import audit_pb2 as pb
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis_audit.domain import NewEntry, StoredCheckpoint, StoredEntry, commitment, sealing_row
 from resapermis_audit.tree import leaf_hash
-from resapermis_kit.errors import malformed
 from resapermis_vault.kek import KeyEncryption
-
-
-def parse_id(field: str, text: str) -> UUID:
-    """A UUID from text; MALFORMED, naming the field, otherwise."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise malformed(field, "not an id") from None
 
 
 def parse_record(record: Record, source: str, salt: bytes, kek: KeyEncryption) -> NewEntry:

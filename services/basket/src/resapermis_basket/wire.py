@@ -9,7 +9,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis_basket.domain.line import Changing, Group, Line, Result, State
-from resapermis_kit.errors import malformed
 from resapermis_kit.rpc.auth import Principal
 
 LONGEST_ID = 255
@@ -19,19 +18,6 @@ _STATES = {state: pb.LineState.Value(f"LINE_STATE_{state.upper()}") for state in
 def caller_key(who: Principal) -> str:
     """Whose request ids these are: nobody is ever given another's answer."""
     return f"{who.school_id}/{who.account_id}"
-
-
-def parse_id(text: str, name: str) -> UUID:
-    """A UUID from text; MALFORMED, naming the field, otherwise."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise malformed(name, "not an id of ours") from None
-
-
-def parse_optional_id(text: str, name: str) -> UUID | None:
-    """A UUID from text, None for ""; MALFORMED, naming the field, otherwise."""
-    return parse_id(text, name) if text else None
 
 
 def line_message(line: Line) -> pb.Line:

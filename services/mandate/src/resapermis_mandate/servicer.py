@@ -18,7 +18,7 @@ from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal, caller
 from resapermis_kit.rpc.batcher import Batcher
-from resapermis_kit.rpc.page import page_limit
+from resapermis_kit.rpc.fields import page_limit, parse_id, parse_optional_id
 from resapermis_mandate import events, queries
 from resapermis_mandate.domain import PURPOSES, Mandate, SealedCandidate, State, fixed_by, new_draft, next_poll
 from resapermis_mandate.identities import FIELDS, Identities
@@ -30,7 +30,6 @@ from resapermis_mandate.wire import (
     parse_category,
     parse_correction,
     parse_gearbox,
-    parse_id,
     parse_identity,
     parse_state,
 )
@@ -81,7 +80,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
     async def UpdateCandidate(self, request: pb.UpdateCandidateRequest, context: Any) -> pb.UpdateCandidateResponse:
         """Correct the fields that are given; refused while a mandate fixes one of them. Nothing is asked of RdvPermis."""
         who = caller().school()
-        candidate_id, values = parse_id("candidate_id", request.candidate_id), parse_correction(request)
+        candidate_id, values = parse_id(request.candidate_id, "candidate_id"), parse_correction(request)
         command = Command(who.account_id, request, pb.UpdateCandidateResponse)
         async with transaction(self._engine) as tx:
             answered = await begin(tx, command, self._now())
@@ -122,7 +121,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
 
     async def GetCandidate(self, request: pb.GetCandidateRequest, context: Any) -> pb.GetCandidateResponse:
         """One candidate with mandates; recorded as a read before it is answered."""
-        wanted = parse_id("candidate_id", request.candidate_id)
+        wanted = parse_id(request.candidate_id, "candidate_id")
         _, opened = await self._read(lambda tx, school: queries.find_candidates(tx, school, [wanted]), request.purpose)
         if not opened:
             raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
@@ -131,7 +130,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
     async def ListCandidates(self, request: pb.ListCandidatesRequest, context: Any) -> pb.ListCandidatesResponse:
         """Newest first; the cursor is the last id of the page before."""
         limit = page_limit(request.limit)
-        before = parse_id("cursor", request.cursor) if request.cursor else None
+        before = parse_optional_id(request.cursor, "cursor")
         found, opened = await self._read(
             lambda tx, school: queries.page_candidates(tx, school, before, limit), request.purpose
         )
@@ -140,7 +139,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
 
     async def SearchCandidates(self, request: pb.SearchCandidatesRequest, context: Any) -> pb.SearchCandidatesResponse:
         """By NEPH or by whole words of the name, newest first, 20 a page; the cursor is the last id of the page before."""
-        before = parse_id("cursor", request.cursor) if request.cursor else None
+        before = parse_optional_id(request.cursor, "cursor")
         try:
             nephs = self._identities.neph_candidates(normalise_neph(request.query))
         except ValueError:
@@ -196,7 +195,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         _check_purpose(request.purpose)
         if len(request.candidate_ids) > MOST_ASKED:
             raise malformed("candidate_ids", f"at most {MOST_ASKED}")
-        ids = {parse_id("candidate_ids", text) for text in request.candidate_ids}
+        ids = {parse_id(text, "candidate_ids") for text in request.candidate_ids}
         found = await queries.names_of(self._engine, who.school_id, ids)
         reads = _reads(events.person(who), who.school_id, [one.id for one in found], NAME_FIELDS, request.purpose)
         await self._box.emit(self._engine, self._now(), *reads)  # recorded before it is answered
@@ -213,7 +212,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         """For notification alone (Cedar); recorded as the system's read."""
         _check_purpose(request.purpose)
         async with transaction(self._engine) as tx:
-            found = await queries.any_candidate(tx, parse_id("candidate_id", request.candidate_id))
+            found = await queries.any_candidate(tx, parse_id(request.candidate_id, "candidate_id"))
             if found is None:
                 raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
             actor = Actor(kind=Actor.KIND_SYSTEM, id=caller().service)
@@ -228,7 +227,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         """Ask RdvPermis; its refusal comes as a Failure with its code, and the mandate is kept as refused."""
         who = caller().school()
         category, gearbox = parse_category(request.category), parse_gearbox(request.gearbox)
-        candidate_id = parse_id("candidate_id", request.candidate_id)
+        candidate_id = parse_id(request.candidate_id, "candidate_id")
         draft = new_draft(self._new_id(), candidate_id, who.school_id, category, gearbox, self._now())
 
         async def as_found(tx: Tx, mandate_id: UUID) -> pb.RequestMandateResponse | None:
@@ -268,7 +267,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         """Mandates of the school, newest first, at most 200 a page; ids and states, no personal data."""
         who = caller().school()
         limit = page_limit(request.limit)
-        before = parse_id("cursor", request.cursor) if request.cursor else None
+        before = parse_optional_id(request.cursor, "cursor")
         async with transaction(self._engine) as tx:
             found = await queries.page_mandates(tx, who.school_id, before, limit, parse_state(request.state))
         cursor = str(found[-1].id) if len(found) == limit else ""
@@ -298,7 +297,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
 
     async def _mandate(self, who: Principal, mandate_id: str) -> Mandate:
         async with transaction(self._engine) as tx:
-            found = await queries.find_mandate(tx, who.school_id, parse_id("mandate_id", mandate_id))
+            found = await queries.find_mandate(tx, who.school_id, parse_id(mandate_id, "mandate_id"))
         if found is None:
             raise Failure(Code.CODE_NOT_FOUND, "no such mandate")
         return found
@@ -311,7 +310,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         school_id = _asking_school(request.school_id)
         if len(request.questions) > MOST_ASKED:
             raise malformed("questions", f"at most {MOST_ASKED}")
-        ours = {parse_id("candidate_id", q.candidate_id) for q in request.questions if not q.rdvpermis_candidate_id}
+        ours = {parse_id(q.candidate_id, "candidate_id") for q in request.questions if not q.rdvpermis_candidate_id}
         theirs = {q.rdvpermis_candidate_id for q in request.questions if q.rdvpermis_candidate_id}
         found = await self._school_mandates.submit((school_id, ours)) if ours else ()
         found_there: list[Mandate] = []

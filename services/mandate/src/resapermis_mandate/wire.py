@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -14,14 +13,6 @@ from resapermis_vault.normalisation import normalise_neph
 
 STATES = {state: pb.MandateState.Value(f"MANDATE_STATE_{state.name}") for state in State}
 BY_NUMBER = {number: state for state, number in STATES.items()}
-
-
-def parse_id(field: str, text: str) -> UUID:
-    """A UUID from text; MALFORMED, naming the field, otherwise."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise malformed(field, "not an id") from None
 
 
 def _neph(text: str) -> str:

@@ -10,10 +10,10 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import caller
-from resapermis_kit.rpc.page import page_limit
+from resapermis_kit.rpc.fields import page_limit, parse_id
 from resapermis_notification import queries
 from resapermis_notification.domain import MANAGERS, Reader
-from resapermis_notification.wire import notice_message, parse_id
+from resapermis_notification.wire import notice_message
 
 
 class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
@@ -51,7 +51,7 @@ class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
 
     async def MarkRead(self, request: pb.MarkReadRequest, context: Any) -> pb.MarkReadResponse:
         """Read by the caller's account alone; the first time counts."""
-        notice_id = parse_id("notice_id", request.notice_id)
+        notice_id = parse_id(request.notice_id, "notice_id")
         async with transaction(self._engine) as tx:
             notice = await queries.mark_read(tx, _reader(), notice_id, self._now())
         if notice is None:
@@ -68,7 +68,7 @@ def _reader() -> Reader:
 async def _number(tx: Tx, reader: Reader, field: str, text: str) -> int | None:
     if not text:
         return None
-    number = await queries.number_of(tx, reader, parse_id(field, text))
+    number = await queries.number_of(tx, reader, parse_id(text, field))
     if number is None:
         raise Failure(Code.CODE_NOT_FOUND, f"{field}: no such notice")
     return number

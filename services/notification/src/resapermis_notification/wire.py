@@ -1,18 +1,7 @@
 """Protobuf ↔ domain: parsed once on the way in, written once on the way out."""
 
-from uuid import UUID
-
 from resapermis.notification.v1 import notification_pb2 as pb
-from resapermis_kit.errors import malformed
 from resapermis_notification.domain import StoredNotice
-
-
-def parse_id(field: str, text: str) -> UUID:
-    """A UUID from text; MALFORMED, naming the field, otherwise."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise malformed(field, "not an id") from None
 
 
 def notice_message(notice: StoredNotice) -> pb.Notice:

@@ -11,9 +11,10 @@ from resapermis_basket.domain.line import Change, Changing, Line, State, in_doub
 from resapermis_basket.judgement import verdicts
 from resapermis_basket.line.change import LineChange, change_lines, line_command, read_line_situation
 from resapermis_basket.peers import line_question
-from resapermis_basket.wire import line_message, parse_id
+from resapermis_basket.wire import line_message
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.fields import parse_id
 
 REASONS = frozenset({"candidate_ill", "not_ready", "school", "other"})
 """Why a booking is cancelled: keywords, so that nobody writes about a person's health in our journal."""

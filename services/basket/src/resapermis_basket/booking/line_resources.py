@@ -16,11 +16,12 @@ from resapermis_basket.line.change import LineSituation, line_command, read_line
 from resapermis_basket.line.counters import lock_school
 from resapermis_basket.line.queries import write_changes
 from resapermis_basket.peers import line_question
-from resapermis_basket.wire import LONGEST_ID, line_message, parse_id
+from resapermis_basket.wire import LONGEST_ID, line_message
 from resapermis_kit.database.idempotency import Command, begin, finish
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.fields import parse_id
 
 ACTION = "basket.set_line_resources"
 """As the journal has it from the first release on."""

@@ -10,10 +10,11 @@ from resapermis_basket.booking.change import CandidateOnLine, judge_change, requ
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.line import Change, Changing, Line, State, move, replacement
 from resapermis_basket.line.change import LineChange, WantedCandidate, change_lines, line_command, read_line_situation
-from resapermis_basket.wire import line_message, parse_id
+from resapermis_basket.wire import line_message
 from resapermis_kit.clock import NewId
 from resapermis_kit.errors import malformed
 from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.fields import parse_id
 
 
 async def replace_candidate(

@@ -24,11 +24,12 @@ from resapermis_basket.line.queries import (
     write_changes,
 )
 from resapermis_basket.peers import line_question
-from resapermis_basket.wire import caller_key, group_message, parse_id
+from resapermis_basket.wire import caller_key, group_message
 from resapermis_kit.database.idempotency import Command, abandon, answer_twin, begin, finish
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.fields import parse_id
 from resapermis_kit.rpc.peers import may_have_acted
 
 Validation = Command[pb.ValidateGroupRequest, pb.ValidateGroupResponse]

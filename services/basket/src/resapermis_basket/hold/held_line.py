@@ -17,9 +17,10 @@ from resapermis_basket.line.change import (
     read_line_situation,
 )
 from resapermis_basket.peers import line_question
-from resapermis_basket.wire import line_message, parse_id, parse_optional_id
+from resapermis_basket.wire import line_message
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.fields import parse_id, parse_optional_id
 
 
 async def name_candidate(

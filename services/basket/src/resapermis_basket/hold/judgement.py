@@ -14,9 +14,10 @@ from resapermis_basket.domain.line import BASKET, LARGEST_GROUP, Key, Line, Refu
 from resapermis_basket.hold.queries import HoldQuestion, HoldSituation
 from resapermis_basket.judgement import refusals, verdicts
 from resapermis_basket.peers import line_question
-from resapermis_basket.wire import LONGEST_ID, caller_key, parse_optional_id
+from resapermis_basket.wire import LONGEST_ID, caller_key
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.fields import parse_optional_id
 
 MOST_EVALUATED = 36
 """More lines than RdvPermis' own basket takes are refused without asking the rules."""

@@ -31,10 +31,11 @@ from resapermis_basket.opening.queries import (
 )
 from resapermis_basket.peers import line_question, on_behalf
 from resapermis_basket.visits import keep_visit
-from resapermis_basket.wire import LONGEST_ID, parse_id
+from resapermis_basket.wire import LONGEST_ID
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure, malformed
 from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.fields import parse_id
 
 log = structlog.get_logger()
 MOST_CANDIDATES = 12

@@ -3,7 +3,7 @@
 import pytest
 
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.rpc.page import page_limit
+from resapermis_kit.rpc.fields import page_limit
 
 
 @pytest.mark.parametrize(
