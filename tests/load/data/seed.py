@@ -18,6 +18,9 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import insert
 
 from resapermis_kit.rpc.auth import Principal
 from resapermis_mandate.domain import Identity
@@ -113,10 +116,9 @@ async def _fill(url: str, tables: Iterator[tuple[str, Rows]]) -> None:
                 await connection.copy_records_to_table(
                     "fresh", records=[tuple(row.values()) for row in records], columns=columns
                 )
-                names = ", ".join(columns)
-                await connection.execute(
-                    f'INSERT INTO "{table}" ({names}) SELECT {names} FROM fresh ON CONFLICT DO NOTHING'  # noqa: S608
-                )
+                into, fresh = (sa.table(name, *map(sa.column, columns)) for name in (table, "fresh"))
+                take_over = insert(into).from_select(columns, sa.select(*fresh.c)).on_conflict_do_nothing()
+                await connection.execute(str(take_over.compile(dialect=postgresql.dialect())))
             await connection.execute(f'ANALYZE "{table}"')
     finally:
         await connection.close()

@@ -108,8 +108,7 @@ def script(statements: Sequence[Statement], digits: str, *, only_prepare: bool =
         sql = " ".join(one.sql.split())
         lines.append(_PLACE.sub(lambda found, values=values: values[int(found[1]) - 1], sql) + ";")  # type: ignore[misc]
     plain = "WITH n AS MATERIALIZED (SELECT :n::text AS plain, encode(convert_to(:n::text, 'UTF8'), 'hex') AS hexed)"
-    making = f"{plain} SELECT {', '.join(makes)} FROM n"  # noqa: S608 - literals as PostgreSQL itself wrote them
-    head = [r"\set i :i + 1", _NUMBER, rf"{making} \gset"]
+    head = [r"\set i :i + 1", _NUMBER, plain, f"SELECT {', '.join(makes)}", r"FROM n \gset"]
     return "\n".join(head + ([] if only_prepare else lines)) + "\n"
 
 

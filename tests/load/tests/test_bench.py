@@ -12,7 +12,8 @@ from uuid import uuid4
 import asyncpg
 import httpx2
 import pytest
-from data import invariants
+from data import invariants, seed
+from data.past import past_bookings, past_lines
 from data.seed import School
 from measure.profile import costs, functions
 from measure.same_statements import Statement, script, transactions
@@ -102,11 +103,7 @@ class Lines:
             "owed": False,
             **more,
         }
-        places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
-        await self.connection.execute(
-            f"INSERT INTO basket_line ({', '.join(row)}) VALUES ({places})",  # noqa: S608 - our own columns
-            *row.values(),
-        )
+        await self.connection.copy_records_to_table("basket_line", records=[tuple(row.values())], columns=list(row))
 
     async def count(self, taken: int, basket: int, school: str = "ecole-1", cap: int = 12) -> None:
         for key, many in ((("94", "2026-12", "B"), taken), (("", "", ""), basket)):
@@ -153,6 +150,23 @@ async def test_counters_that_do_not_count_and_limits_passed_are_seen(lines: Line
         await lines.hold(slot)
     await lines.count(3, 2, cap=2)
     assert await lines.breaches() == {"counters_wrong": 1, "above_limit": 1, "baskets_above_limit": 1}
+
+
+async def test_bookings_of_the_past_break_no_invariant_and_count_where_they_lie(make_database: MakeDatabase) -> None:
+    basket = await asyncpg.connect(await make_database("resapermis_basket"), timeout=10)
+    await past_bookings(basket, 0, 30)
+    await past_bookings(basket, 30, 50)
+    found = await invariants.breaches(basket, basket_limit=seed.BASKET_LIMIT)
+    lines = "SELECT id::text, school_id, department, month, category FROM basket_line WHERE state = 'done' ORDER BY id"
+    done = await basket.fetch(lines)
+    await basket.close()
+    assert not any(found.values()), found
+    assert len(done) == 30
+    rules = await asyncpg.connect(await make_database("resapermis_scheduling_rules"), timeout=10)
+    await past_lines(rules, 0, 50)
+    counted = await rules.fetch("SELECT id, school_id, department, month, category FROM line ORDER BY id")
+    await rules.close()
+    assert counted == done
 
 
 def _log(*texts: str) -> str:
