@@ -21,6 +21,8 @@ from typing import Protocol
 ROOT = Path(__file__).resolve().parents[1]
 FAILED_TESTS = "RESAPERMIS_FAILED_TESTS"
 """Where conftest.py writes which tests failed, one a line."""
+FAILED = 1
+"""What pytest ends with when all was run and some of it failed."""
 STOPPED = {124, 137}
 """What `timeout` ends with when it stopped something, softly or not."""
 LONGEST_SECONDS = "2400"
@@ -122,8 +124,11 @@ class Python:
         return status
 
     def alone(self, status: int) -> tuple[int, list[str]]:
-        """Run what failed once more; the exit status and what passed only now."""
-        if status == 0 or status in STOPPED:
+        """Run what failed once more; the exit status and what passed only now.
+
+        Only after a run that ended by itself: one interrupted, broken within or never begun has tests of which nobody knows.
+        """
+        if status != FAILED:
             return status, []
         print(f"\n{AGAIN}", flush=True)
         command = (*self._pytest, "-n", "0", "--last-failed", "--last-failed-no-failures", "none")

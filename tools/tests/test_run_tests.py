@@ -132,10 +132,13 @@ def test_what_fails_again_is_broken_and_what_passed_beside_it_is_told(
     ]
 
 
-@pytest.mark.parametrize("status", [2, 124, 137])
-def test_a_run_that_did_not_end_passes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int) -> None:
+@pytest.mark.parametrize("status", [2, 3, 4, 5, 124, 137])
+@pytest.mark.parametrize("again", [0, 2])
+def test_a_run_that_did_not_end_passes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int, again: int
+) -> None:
     machine = Machine(tmp_path)
-    machine.first, machine.second = (status, [f"{ANY_TEST}a"]), (2, [])
+    machine.first, machine.second = (status, [f"{ANY_TEST}a"]), (again, [])
     assert machine.run() == 1
     assert last_lines(capsys)[-1] == "Tests that passed only on their second run: 0."
 
