@@ -10,7 +10,8 @@ after its commit and is left out. Printed as JSON, an object per act:
     egress    the way out to RdvPermis, which is the same for every question
     library   files of libs/kit and libs/vault
 
-docs/architecture.md shows the numbers. The exit status is 1 when an act crosses more files of its own than LIMITS.
+The exit status is 1 when an act crosses more files of its own than LIMITS, or when docs/architecture.md shows other
+numbers.
 """
 
 import json
@@ -18,7 +19,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -31,6 +32,14 @@ from resapermis_kit.process.leader import run_forever
 ROOT = Path(__file__).resolve().parents[1]
 RECORDER = ROOT / "tools" / "crossings_recorder"
 LIMITS = {"hold": 35, "search": 20, "create_mandate": 12, "read_audit": 9}
+PAGE = ROOT / "docs" / "architecture.md"
+ROWS = {
+    "hold": "hold two slots",
+    "search": "search slots (already polled)",
+    "create_mandate": "ask for a mandate",
+    "read_audit": "read the journal",
+}
+"""What the page calls each act."""
 EDGE = "session"
 """The act whose files every signed-in request crosses: it asks who is signed in."""
 GATEWAY = "services/auth-gateway/"
@@ -100,7 +109,17 @@ def main() -> int:
     above = [act for act, places in counted.items() if len(places["own"]) > LIMITS[act]]
     if above:
         print(f"crossings: more files than their limit: {', '.join(above)}", file=sys.stderr)
-    return 1 if above else 0
+    page = PAGE.read_text(encoding="utf-8")
+    missing = [row for act, places in counted.items() if (row := shown_as(act, places)) not in page]
+    if missing:
+        print(f"crossings: {PAGE.relative_to(ROOT)} should say\n" + "\n".join(missing), file=sys.stderr)
+    return 1 if above or missing else 0
+
+
+def shown_as(act: str, places: Mapping[str, Sequence[str]]) -> str:
+    """The act's row in the page's table: own files, their limit, then the other places, a dash for none."""
+    others = " | ".join(str(len(places[place]) or "–") for place in ("pure", "edge", "egress", "library"))
+    return f"| {ROWS[act]} | **{len(places['own'])}** | {LIMITS[act]} | {others} |"
 
 
 def _run(stack: Stack, folder: Path, act: Callable[[], object]) -> Run:

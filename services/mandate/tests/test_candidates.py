@@ -12,7 +12,7 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code
 
 
-@pytest.mark.req("D-03")
+@pytest.mark.req("D-03", "D-19")
 async def test_no_name_or_neph_is_stored_in_clear(service: Service) -> None:
     await service.mandate(await service.candidate())
     stored = ""
@@ -25,7 +25,6 @@ async def test_no_name_or_neph_is_stored_in_clear(service: Service) -> None:
         assert repr(secret.encode())[2:-1] not in stored
 
 
-@pytest.mark.req("D-19")
 async def test_without_the_persons_key_what_is_stored_of_them_stays_sealed(service: Service) -> None:
     candidate = await service.candidate()
     other = await service.candidate(neph="987654321098")

@@ -104,6 +104,27 @@ async def test_a_value_is_in_force_from_its_day_on(service: Service) -> None:
     assert (await stub.Evaluate(request, metadata=service.who())).limits.group == 2
 
 
+@pytest.mark.req("R-10")
+async def test_a_departments_rate_revised_for_a_day_moves_its_threshold_from_that_day_on(service: Service) -> None:
+    """The monthly revision: dated, for one department, and no slot polled or held again for it."""
+    revised = NOW + timedelta(days=1)
+    service.state.slot("s1")
+    await service.poll()
+    async with transaction(service.engine) as tx:
+        await tx.execute(
+            sa.insert(parameters).values(row("threshold_rate", 9, department="91", category="B", valid_from=revised))
+        )
+        await tx.execute(sa.insert(parameters).values(row("threshold_rate", 1, department="94", category="B")))
+    limits = []
+    for at in (revised - timedelta(seconds=1), revised + timedelta(seconds=6)):
+        service.clock.at = at
+        question = pb.EvaluateRequest(purpose="hold", lines=[pb.EvaluateLine(slot_id="s1")])
+        (line,) = (await service.stub("basket").Evaluate(question, metadata=service.who())).lines
+        (threshold,) = [dict(verdict.facts) for verdict in line.verdicts if verdict.rule == "R-THRESHOLD"]
+        limits.append((threshold["rate"], threshold["limit"]))
+    assert limits == [("4.5", "9"), ("9", "18")]
+
+
 @pytest.mark.req("R-24")
 async def test_one_proposes_another_approves_and_both_acts_are_recorded(make_database: MakeDatabase) -> None:
     url = await make_database(PACKAGE)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from resapermis.mandate.v1 import mandate_pb2
-from resapermis_auth_gateway.web.wire.candidates import NewCandidate, NewMandate
+from resapermis_auth_gateway.web.routes import candidates, mandates
+from resapermis_auth_gateway.web.wire.candidates import CandidateCorrection, CandidateQuery, NewCandidate, NewMandate
 
 pytestmark = pytest.mark.req("S-05")
 SEARCH = "/api/v1/candidates/search"
@@ -70,6 +71,10 @@ async def test_a_body_of_the_wrong_shape_names_the_field_and_not_the_value(world
 def test_of_a_candidate_nothing_is_asked_but_what_rdvpermis_needs() -> None:
     assert set(NewCandidate.model_fields) == {"last_name", "first_name", "neph", "email"}
     assert set(NewMandate.model_fields) == {"candidate_id", "category", "gearbox"}
+    assert set(CandidateCorrection.model_fields) == {*NewCandidate.model_fields, "version"}
+    routes: list[Any] = [*candidates.router.routes, *mandates.router.routes]
+    asked = {route.body_field.field_info.annotation for route in routes if route.body_field}
+    assert asked == {NewCandidate, CandidateCorrection, CandidateQuery, NewMandate}, "a new body is compared here too"
 
 
 @pytest.mark.req("D-01")
