@@ -9,6 +9,7 @@ from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
 from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.egress.settings import EgressSettings
 from resapermis_auth_gateway.egress.token_store import TokenStore
+from resapermis_auth_gateway.replicas import join_replicas
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
@@ -26,18 +27,15 @@ async def build(process: Process, settings: EgressSettings) -> RdvPermis:
     # The outbox is the database's, and the web face publishes it: records are auth-gateway's.
     outbox = Outbox("auth-gateway")
     token_store = TokenStore(process.engine, Keyset.load(settings.keyset_file), provider, outbox, process.now)
-    share = settings.egress_replicas
-    limits = Limits(
-        settings.rdvpermis_employee_calls // share,
-        settings.rdvpermis_school_calls // share,
-        settings.rdvpermis_background_share,
+    budget = Budget(
+        Limits(settings.rdvpermis_employee_calls, settings.rdvpermis_school_calls, settings.rdvpermis_background_share)
     )
     breaker = Breaker(settings.rdvpermis_failures_to_open, settings.rdvpermis_open_seconds)
     rdvpermis = RdvPermis(
         settings.rdvpermis_url,
         client,
         token_store,
-        Budget(limits),
+        budget,
         breaker,
         process.now,
         call_seconds=settings.rdvpermis_call_seconds,
@@ -49,6 +47,7 @@ async def build(process: Process, settings: EgressSettings) -> RdvPermis:
     )
     process.every(60, "renew ending tokens", token_store.renew_ending)
     process.every(3600, "forget dead tokens", token_store.forget_old)
+    await join_replicas(process, budget.divide, lambda: budget.within(rdvpermis.clock()))
     return rdvpermis
 
 

@@ -94,3 +94,14 @@ rate_counts = sa.Table(
 
 `who` is a keyed hash of the address. Unlogged: a crash of PostgreSQL, or a failover, forgets the counts.
 """
+
+replicas = sa.Table(
+    "replica",
+    metadata,
+    sa.Column("process", sa.Text, primary_key=True),
+    sa.Column("place", sa.Text, primary_key=True),
+    sa.Column("parts", sa.Integer, nullable=False),
+    sa.Column("seen_at", MOMENT, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+"""Replicas of "auth-gateway" (web) and "egress" and where they run; each uses one of `parts` parts of a limit, 0: nothing."""

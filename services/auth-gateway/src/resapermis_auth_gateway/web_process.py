@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from resapermis.iam.v1.events_pb2 import SessionEnded, SessionStarted
 from resapermis.iam.v1.iam_pb2_grpc import add_IamServiceServicer_to_server
 from resapermis_auth_gateway.iam.servicer import IamServicer
+from resapermis_auth_gateway.replicas import join_replicas
 from resapermis_auth_gateway.settings import SERVICE, Settings
 from resapermis_auth_gateway.web import app
 from resapermis_auth_gateway.web.dependencies import Dependencies, Peers, assemble
@@ -67,6 +68,7 @@ async def build(process: Process, settings: Settings) -> Dependencies:
     process.every(OVERDUE_EVERY_SECONDS, "end overdue sessions", dependencies.sessions.end_overdue)
     process.every(3600, "forget old sessions", dependencies.sessions.forget_old)
     process.every(FORGET_COUNTS_EVERY_SECONDS, "forget counts of addresses", dependencies.rates.forget)
+    await join_replicas(process, dependencies.rates.divide, dependencies.rates.within)
     server, bound = http_server(app.build(dependencies), settings)
     serving = asyncio.create_task(server.serve(sockets=[bound]))
 
@@ -83,7 +85,7 @@ async def build(process: Process, settings: Settings) -> Dependencies:
         await dependencies.provider.close()
 
     process.health.checks["web"] = check
-    process.closers.append(close)
+    process.closers.insert(0, close)  # answers what it has before this replica gives up its part of the limits
     return dependencies
 
 

@@ -73,6 +73,49 @@ def test_background_work_leaves_half_to_people():
     assert isinstance(budget.reserve("token", "school", 1, 0, urgent=True), float)
 
 
+@given(attempts, st.lists(st.booleans(), min_size=120, max_size=120), st.floats(0, 1), st.integers(0, 60))
+def test_two_processes_together_stay_within_the_limit_from_the_first_call_of_the_second(asked, seconds, where, joins):
+    limits = Limits(employee=10, school=14, background_share=0.5)
+    first, second, now = Budget(limits), Budget(limits), 1000.0
+    second.divide(0)
+    pending: list[tuple[float, Budget, Reservation]] = []
+    arrivals: list[tuple[float, bool]] = []
+    for number, ((pause, count, urgent, delay), at_second) in enumerate(zip(asked, seconds, strict=False)):
+        now += pause
+        for ended, budget, reservation in sorted((p for p in pending if p[0] <= now), key=lambda p: p[0]):
+            budget.ended(reservation, ended, asked=True)
+        pending = [p for p in pending if p[0] > now]
+        if number >= joins:
+            first.divide(2)
+            if first.within(now):
+                second.divide(2)
+        budget = second if at_second else first
+        found = budget.reserve("token", "school", count, now, urgent=urgent)
+        if isinstance(found, Reservation):
+            found.left = 0
+            pending += [(now + delay, budget, found)] * count
+            arrivals += [(now + delay * where, urgent)] * count
+    arrivals.sort()
+    for index, (end, _) in enumerate(arrivals):
+        minute = [urgent for at, urgent in arrivals[: index + 1] if at > end - 60]
+        assert len(minute) <= 10
+        assert minute.count(False) <= 5
+
+
+def test_a_part_of_a_budget_is_what_is_left_of_it_and_the_whole_comes_back():
+    budget = Budget(Limits(employee=10, school=100))
+    assert isinstance(budget.reserve("token", "school", 6, 0, urgent=True), Reservation)
+    budget.divide(2)
+    assert not budget.within(0)
+    assert budget.left("token", "school", 0, urgent=True) == 0
+    assert budget.left("other", "school", 0, urgent=True) == 5
+    budget.divide(0)
+    assert budget.left("new", "elsewhere", 0, urgent=True) == 0
+    budget.divide(1)
+    assert budget.within(0)
+    assert budget.left("token", "school", 0, urgent=True) == 4
+
+
 def test_employees_of_one_school_share_the_schools_limit():
     budget = Budget(Limits(employee=10, school=12))
     assert isinstance(budget.reserve("a", "school", 10, 0, urgent=True), Reservation)

@@ -45,6 +45,21 @@ def test_who_asked_a_while_ago_is_forgotten() -> None:
     assert len(window) == 61
 
 
+def test_a_window_that_is_divided_lets_its_part_through_and_the_whole_again() -> None:
+    window = Window(4, 60)
+    assert [window.hit("one", float(second)) for second in range(3)] == [None, None, None]
+    window.divide(2)
+    assert not window.within(3.0)
+    assert window.hit("one", 3.0) == 61.0  # when all but one of the three are over
+    assert window.within(61.0)
+    window.divide(0)
+    assert window.hit("other", 61.0) == 121.0
+    window.divide(9)
+    assert [window.hit("other", 61.0), window.hit("other", 62.0)] == [None, 121.0]
+    window.divide(1)
+    assert [window.hit("other", 62.0) for _ in range(4)] == [None, None, None, 121.0]
+
+
 def rates(engine: AsyncEngine, **limits: Any) -> Rates:
     """Of one replica."""
     given_limits = {"sign_in": "3/minute", "write": "2/minute", "calendar": "5/hour"} | limits

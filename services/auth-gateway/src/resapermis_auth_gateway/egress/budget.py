@@ -5,7 +5,8 @@ window and no leaky bucket (GCRA): a bucket that never exceeds n in *any* minute
 of n, and calm openings are bursts. A call counts from when it is admitted until a minute after its answer came, so
 that whatever the network's delay, RdvPermis never sees more than n arrivals in any of its minutes.
 
-Background calls may use a share only; the rest is the reserve for people's acts (R-27).
+Background calls may use a share only; the rest is the reserve for people's acts (R-27). Egress processes at work at
+once each have a part of the limits (`divide`), so that together they stay within them.
 """
 
 from collections import deque
@@ -26,6 +27,12 @@ class Limits:
     employee: int = 210
     school: int = 600
     background_share: float = 0.5
+
+    def part(self, parts: int) -> "Limits":
+        """One part of `parts`, rounded down; 0: nothing."""
+        if not parts:
+            return Limits(0, 0, self.background_share)
+        return Limits(self.employee // parts, self.school // parts, self.background_share)
 
 
 @dataclass
@@ -111,15 +118,36 @@ class Budget:
     """Employee -> until when RdvPermis asked them to wait."""
     strikes: dict[str, int] = field(default_factory=dict)
     """Employee -> 429s in a row without Retry-After."""
+    part: Limits = field(init=False)
+    """Of `limits`, what this process may use."""
     _swept: float = 0.0
 
+    def __post_init__(self) -> None:
+        """All of it, until `divide` says otherwise."""
+        self.part = self.limits
+
+    def divide(self, parts: int) -> None:
+        """Use one part of `parts` of each limit from now on; 0: nothing. What was used counts on."""
+        self.part = self.limits.part(parts)
+        for windows, limit in ((self.employees, self.part.employee), (self.schools, self.part.school)):
+            for window in windows.values():
+                window.limit, window.background_limit = limit, int(limit * self.part.background_share)
+
+    def within(self, now: float) -> bool:
+        """Whether what counts now is within the limits as they were last divided, for everybody."""
+        for window in (*self.employees.values(), *self.schools.values()):
+            background, people = window.used(now)
+            if background + people > window.limit or background > window.background_limit:
+                return False
+        return True
+
     def _windows(self, employee: str, school_id: str) -> tuple[Window, Window]:
-        share = self.limits.background_share
+        share = self.part.background_share
         person = self.employees.get(employee) or self.employees.setdefault(
-            employee, Window(self.limits.employee, int(self.limits.employee * share))
+            employee, Window(self.part.employee, int(self.part.employee * share))
         )
         school = self.schools.get(school_id) or self.schools.setdefault(
-            school_id, Window(self.limits.school, int(self.limits.school * share))
+            school_id, Window(self.part.school, int(self.part.school * share))
         )
         return person, school
 
@@ -172,7 +200,7 @@ class Budget:
 
     def least_left(self, now: float) -> int:
         """Calls left to the employee who has fewest: what an operator watches."""
-        return min((window.left(now, urgent=True) for window in self.employees.values()), default=self.limits.employee)
+        return min((window.left(now, urgent=True) for window in self.employees.values()), default=self.part.employee)
 
     def wait_until(self, employee: str, school_id: str, now: float, *, urgent: bool) -> float:
         """When one call may go; `now` when it may already."""

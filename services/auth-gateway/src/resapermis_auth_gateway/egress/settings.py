@@ -20,8 +20,6 @@ class EgressSettings(Settings):
     """Calls a minute of one school."""
     rdvpermis_background_share: float = Field(default=0.5, gt=0, lt=1)
     """Part of a minute's calls that work nobody asked for may use; the rest waits for people."""
-    egress_replicas: int = Field(default=1, ge=1)
-    """Egress processes at work at once: each counts for itself and takes its part of the calls."""
     rdvpermis_call_seconds: float = 8.0
     """A call ends after so long, whatever drips in."""
     rdvpermis_failures_to_open: int = Field(default=5, ge=1)

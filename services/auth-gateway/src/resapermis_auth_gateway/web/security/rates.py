@@ -1,7 +1,7 @@
 """Rate limits: of an address, for sign-in and private calendars, in the database; of a session, for changes, in memory.
 
 What all replicas count together is one statement on a table; changes pass here on the path of every hold, and are
-counted by each replica for itself.
+counted by each replica for itself, which has its part of the limit (`replicas`).
 """
 
 import time
@@ -57,7 +57,7 @@ class Window:
         """Nobody has asked yet. ValueError for a limit that lets nothing through."""
         if most < 1:
             raise ValueError("a rate limit lets at least one through")
-        self._most, self._seconds = most, seconds
+        self._whole, self._most, self._seconds = most, most, seconds
         self._asked: OrderedDict[str, deque[float]] = OrderedDict()
         """Moments counted, oldest first, by who; who was counted longest ago comes first."""
 
@@ -65,17 +65,30 @@ class Window:
         """How many are remembered."""
         return len(self._asked)
 
+    def divide(self, parts: int) -> None:
+        """Let one part of `parts` through from now on, at least one request; 0: none."""
+        self._most = max(1, self._whole // parts) if parts else 0
+
+    def within(self, now: float) -> bool:
+        """Whether nobody was counted more often lately than may be now."""
+        over = now - self._seconds
+        return all(
+            len(moments) <= self._most or sum(moment >= over for moment in moments) <= self._most
+            for moments in self._asked.values()
+        )
+
     def hit(self, who: str, now: float) -> float | None:
         """Count one at `now`, in seconds; where there were too many, count nothing and return when the next is free."""
         over = now - self._seconds
         while self._asked and next(iter(self._asked.values()))[-1] < over:
             self._asked.popitem(last=False)
-        moments = self._asked.setdefault(who, deque())
+        moments = self._asked.get(who) or deque()
         while moments and moments[0] < over:
             moments.popleft()
         if len(moments) >= self._most:
-            return moments[0] + self._seconds
+            return (moments[-self._most] if self._most else now) + self._seconds
         moments.append(now)
+        self._asked[who] = moments
         self._asked.move_to_end(who)
         return None
 
@@ -117,6 +130,14 @@ class Rates:
         free_at = self._changes.hit(session_id, self._now())
         if free_at is not None:
             raise too_many(datetime.fromtimestamp(free_at, UTC))
+
+    def divide(self, parts: int) -> None:
+        """Let one part of `parts` of a session's changes through in this replica; 0: none."""
+        self._changes.divide(parts)
+
+    def within(self) -> bool:
+        """Whether no session has changed more lately than it may now."""
+        return self._changes.within(self._now())
 
     async def forget(self) -> None:
         """Delete counts whose window is over, so that the table holds who came lately. Run by one replica."""
