@@ -21,6 +21,8 @@ from checks.texts import forbidden_texts
 from checks.unchecked import unchecked_steps
 from checks.versions import unequal_versions
 from compliance import complaints
+from evidence.collected import NotCollected, differences
+from evidence.python_marks import UnreadableMark
 from releases import NoRelease
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -173,6 +175,15 @@ def layers_of_rooms() -> None:
     report(wrong)
 
 
+def tests_that_run() -> None:
+    """Pytest collects what is marked, as it is marked."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            report(differences(ROOT, Path(folder, "collected.json")))
+        except (NotCollected, UnreadableMark) as wrong:
+            raise Wrong(str(wrong)) from None
+
+
 def shell() -> None:
     """Every shell script parses (bash -n)."""
     scripts = [*ROOT.glob("tools/*.sh"), ROOT / ".ci" / "run", *ROOT.glob("deploy/**/*.sh")]
@@ -225,6 +236,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("one version", lambda: report(unequal_versions(ROOT))),
     ("texts that must not be", lambda: report(forbidden_texts(ROOT))),
     ("requirements", lambda: report(complaints(ROOT))),
+    ("requirements as collected", tests_that_run),
     ("links of pages", lambda: report([*dead_links(ROOT), *dead_paths(ROOT)])),
     ("words of the journal", lambda: report(actions_without_text(ROOT))),
     ("rooms", lambda: report([*crowded(ROOT), *tied(ROOT), *unlayered(ROOT)])),

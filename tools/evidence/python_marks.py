@@ -2,7 +2,8 @@
 
 Ids are read where they stand plainly: in a decorator, in `pytestmark`, or in a name that stands there; everywhere else they are
 refused. What skips or is expected to fail is followed through the module's own functions and names, and taken for the whole test
-even if only one of its cases has it. What an imported fixture does is not seen.
+even if only one of its cases has it. What an imported fixture does is not seen; what pytest makes of the marks is seen in
+collected.py.
 """
 
 import ast
@@ -21,11 +22,14 @@ IDLE = {
 }
 """Marks with which a test supports nothing, and why."""
 _LEAVES = ("skip", "xfail", "importorskip")
+_OF_UNITTEST = {"skip", "skipIf", "skipUnless", "expectedFailure", "case"}
 _NOT_BY_ITSELF = {
     "pytest": {"mark", "param", *_LEAVES},
-    "unittest": {"skip", "skipIf", "skipUnless", "expectedFailure"},
+    "unittest": _OF_UNITTEST,
 }
 """What is written in full, so that it is seen."""
+_LATER = {"add_marker", "applymarker"}
+"""What marks a test while it runs already."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -128,7 +132,7 @@ class _Module:
                 name = words.removeprefix("pytest.mark.")
                 if not leaves and name != words and name in IDLE:
                     return IDLE[name]
-                if words in {f"pytest.{leave}" for leave in _LEAVES} or one.attr in {"SkipTest", "skipTest"}:
+                if (one.attr in _LEAVES and name == words) or one.attr in {"SkipTest", "skipTest"}:
                     return f"calls {words}"
             elif isinstance(one, ast.Name | ast.arg):
                 name = one.id if isinstance(one, ast.Name) else one.arg
@@ -196,18 +200,30 @@ class _Module:
             yield argument.value
 
     def _refuse_short_forms(self, node: ast.AST, above: Mapping[ast.AST, ast.AST]) -> None:
+        if isinstance(node, ast.ImportFrom | ast.Import):
+            self._refuse_imports(node)
+        elif isinstance(node, ast.Attribute):
+            words = ast.unparse(node)
+            if words == "pytest.mark" and not isinstance(above[node], ast.Attribute):
+                raise self._unreadable(node, "write marks as they are, pytest.mark.…")
+            if node.attr in _LATER or words in {f"unittest.{name}" for name in _OF_UNITTEST}:
+                raise self._unreadable(node, f"mark a test where it begins, by pytest.mark, not by {words}")
+        elif isinstance(node, ast.Name):
+            if node.id == "pytestmark" and node not in self._read:
+                raise self._unreadable(node, "pytestmark is assigned once, as it is, in a module or a class")
+            if node.id in _NOT_BY_ITSELF and not isinstance(above[node], ast.Attribute):
+                raise self._unreadable(node, f"{node.id} is called {node.id} here, and used in full")
+
+    def _refuse_imports(self, node: ast.ImportFrom | ast.Import) -> None:
+        modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+        if hidden := [name for name in modules if name.startswith(("_pytest", "unittest.case"))]:
+            raise self._unreadable(node, f"write what pytest has for it, not {hidden[0]}")
         if isinstance(node, ast.ImportFrom):
             short = _NOT_BY_ITSELF.get(node.module or "", set()) & {alias.name for alias in node.names}
             if short:
                 raise self._unreadable(node, f"write {node.module}.{min(short)} in full, or it is not seen")
-        elif isinstance(node, ast.Import):
-            if any(alias.name in _NOT_BY_ITSELF and alias.asname for alias in node.names):
-                raise self._unreadable(node, "pytest is called pytest here")
-        elif isinstance(node, ast.Attribute) and ast.unparse(node) == "pytest.mark":
-            if not isinstance(above[node], ast.Attribute):
-                raise self._unreadable(node, "write marks as they are, pytest.mark.…")
-        elif isinstance(node, ast.Name) and node.id == "pytestmark" and node not in self._read:
-            raise self._unreadable(node, "pytestmark is assigned once, as it is, in a module or a class")
+        elif any(alias.name in _NOT_BY_ITSELF and alias.asname for alias in node.names):
+            raise self._unreadable(node, "pytest is called pytest here")
 
     def _unreadable(self, node: ast.stmt | ast.expr, why: str) -> UnreadableMark:
         return UnreadableMark(f"{self._file}:{node.lineno}: {why}")
