@@ -62,9 +62,7 @@ test.fails(
   () => {},
 );
 
-for (const one of [1, 2]) {
-  test(`made ${one} times [N-07]`, () => {});
-}
+test(`made ${"any"} times [N-07]`, () => {});
 """
 REQUIREMENTS = "# R\n\nThere are 3 of them.\n\n## 1 First\n- R-01 [G,M] One thing.\n- R-02 [P] Another.\n\n## 2 Second\n- P-01 A third, of nobody.\n"
 STATES_TEXT = """
@@ -218,7 +216,7 @@ def test_tags_of_web_tests_and_of_what_is_around_them_are_read() -> None:
         "never runs [R-02]": ({"T-03", "R-02"}, "skipped"),
         "outside of it": (set(), ""),
         "expected to fail [R-03]": ({"R-03"}, "expected to fail"),
-        "made ${one} times [N-07]": ({"N-07"}, ""),
+        'made ${"any"} times [N-07]': ({"N-07"}, ""),
     }
 
 
@@ -232,10 +230,24 @@ def test_tags_of_web_tests_and_of_what_is_around_them_are_read() -> None:
         'test("it [R-01]", async () => {\n  test.fail();\n});',
         'test("it [R-01]", async ({ page }) => {\n  test.fixme(true, "later");\n});',
         'test("it [R-01]", { fails: true }, () => {});',
+        'test("it [R-01]", { skip: !process.env.CI }, () => {});',
+        'test("it [R-01]", async ({ page }, testInfo) => {\n  testInfo.skip();\n});',
+        'test("it [R-01]", async ({ skip }) => {\n  skip();\n});',
+        'test("it [R-01]", async (ctx) => {\n  ctx.skip("later");\n});',
+        'test("it [R-01]", async (ctx) => {\n  ctx["skip"]();\n});',
+        'beforeEach((ctx) => ctx.skip());\ntest("it [R-01]", () => {});',
+        'const later = test.skip;\ntest("it [R-01]", () => {});',
+        'test.only("that", () => {});\ntest("it [R-01]", () => {});',
+        'it("it [R-01]");',
+        'it(\n  "it [R-01]",\n);',
+        'if (process.env.CI) {\n  test("it [R-01]", () => {});\n}',
+        'for (const one of []) {\n  test("it [R-01]", () => {});\n}',
+        'describe("all [R-01]", () => {\n  if (never) {\n    test("it", () => {});\n  }\n});',
+        'if (never) {\n  describe("all", () => {\n    test("it [R-01]", () => {});\n  });\n}',
     ],
 )
 def test_a_web_test_in_a_form_that_is_not_understood_is_refused(source: str) -> None:
-    with pytest.raises(web_tags.UnreadableTag, match=r"t\.ts: "):
+    with pytest.raises(web_tags.UnreadableTag, match=r"t\.ts:(\d+:)? "):
         list(web_tags.tests_of(f"{source}\n", "t.ts"))
 
 
@@ -314,6 +326,18 @@ def test_what_claims_more_than_it_shows_is_complained_of(
 ) -> None:
     change(tree, name, old, new)
     assert any(complaint in line for line in compliance.complaints(tree)), compliance.complaints(tree)
+
+
+@pytest.mark.parametrize(
+    "file", ["src/one.test.tsx", "tests/one.test.ts", "e2e/deep/one.spec.ts", "e2e/one.test.ts", "scripts/one.spec.js"]
+)
+def test_a_tag_where_no_runner_looks_is_refused(tree: Path, file: str) -> None:
+    write(tree, f"web/{file}", 'test("it", () => {});\n')
+    write(tree, "web/node_modules/of/one.test.ts", 'test("it [R-01]", () => {});\n')
+    assert compliance.complaints(tree) == []
+    write(tree, f"web/{file}", 'test("it [R-01]", () => {});\n')
+    (line,) = compliance.complaints(tree)
+    assert line.startswith(f"web/{file}: neither Vitest nor Playwright")
 
 
 def test_a_web_test_supports_and_an_unknown_tag_is_told(tree: Path) -> None:
