@@ -328,7 +328,7 @@ async def test_a_page_of_a_large_mirror_is_read_from_an_index(
     index = {
         (False, False): "slot_search_idx",
         (False, True): "slot_free_idx",
-        (True, False): "slot_centre_idx",
+        (True, False): "slot_of_centre_idx",
         (True, True): "slot_centre_free_idx",
     }
     assert index[by_centre, free_only] in plan

@@ -34,7 +34,7 @@ def make_engine(url: str, *, pool: int = 10, name: str = "resapermis") -> AsyncE
                 "idle_in_transaction_session_timeout": "10000",
                 "timezone": "UTC",
                 "jit": "off",  # our statements are short: compiling them costs more than running them
-                # Ours ask by key. A plan made while a table was empty would read it whole, and be kept when it is full.
+                # Ours ask by key. A plan made while a table was empty would read it whole, and be kept when it is full (ADR 27).
                 "enable_seqscan": "off",
             },
         },

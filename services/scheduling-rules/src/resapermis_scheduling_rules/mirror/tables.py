@@ -60,7 +60,15 @@ sa.Index(
     slots.c.id,
     postgresql_where=slots.c.withdrawn_at.is_(None),
 )
-sa.Index("slot_centre_idx", slots.c.centre_id, slots.c.category, slots.c.starts_at, slots.c.id)
+# No column of it is empty: a condition on the first keeps a plan made without slots from looking one up by its id here.
+sa.Index(
+    "slot_of_centre_idx",
+    slots.c.centre_id,
+    slots.c.category,
+    slots.c.starts_at,
+    slots.c.id,
+    postgresql_where=slots.c.centre_id.is_not(None),
+)
 OFFERED = sa.and_(slots.c.status == sa.literal_column("'FREE'"), slots.c.withdrawn_at.is_(None))
 for _name, _where in (("slot_free_idx", slots.c.department), ("slot_centre_free_idx", slots.c.centre_id)):
     sa.Index(_name, _where, slots.c.category, slots.c.starts_at, slots.c.id, postgresql_where=OFFERED)

@@ -1,5 +1,5 @@
 -- Slots of a search: one statement for each way to ask, the same but for the column of `key`, the state and the kind, so that
--- each has its own plan: one index scan a stream and part (slot_search_idx, slot_free_idx, slot_centre_idx, slot_centre_free_idx).
+-- each has its own plan: one index scan a stream and part (slot_search_idx, slot_free_idx, slot_of_centre_idx, slot_centre_free_idx).
 --
 -- Parts of the window come in order and apart, and each is sorted in itself: what the outer LIMIT does not need of later parts is
 -- not read at all. (A nested loop over functions keeps their order.)
