@@ -7,6 +7,8 @@ METRICS_ABOVE_GRPC = 10
 """A service's metrics and health port is its gRPC port plus this."""
 ABOVE_THE_REPLICA_BEFORE = 20
 """A further replica's ports are those of the one before it plus this."""
+PAGES_BESIDE_GRPC = 17
+"""A further web face's HTTP port: the first's plus this, beside the gRPC ports of its replicas."""
 MOST_REPLICAS = 4
 
 
@@ -142,6 +144,10 @@ class Ports:
         """Metrics, health and readiness of a service's replica, plain HTTP."""
         return self.grpc(service, replica) + METRICS_ABOVE_GRPC
 
+    def pages(self, replica: int = 1) -> int:
+        """HTTP of a web face's replica: the first's is what people type, a further one has no address of its own for them."""
+        return self.web if replica == 1 else self.web + PAGES_BESIDE_GRPC + (replica - 1) * ABOVE_THE_REPLICA_BEFORE
+
     def of(self, component: str) -> dict[str, int]:
         """What a component listens on: purpose → port."""
         fixed = {
@@ -157,7 +163,7 @@ class Ports:
             f"{component} gRPC": self.grpc(service, replica),
             f"{component} metrics": self.metrics(service, replica),
         }
-        return {"web and API": self.web, **ports} if service.face == "web" else ports
+        return {"web and API": self.pages(replica), **ports} if service.face == "web" else ports
 
 
 def service_named(name: str) -> Service:
@@ -169,12 +175,9 @@ def service_named(name: str) -> Service:
 
 
 def components_of(service: Service, replicas: int) -> tuple[str, ...]:
-    """The components that run a service: "basket", and "basket-2" and so on for further replicas.
-
-    ValueError for a number that cannot be, and for the web face, whose port people type: it has one address.
-    """
-    if not 1 <= replicas <= (1 if service.face == "web" else MOST_REPLICAS):
-        msg = f"{service.name} cannot run {replicas} times: 1 to {MOST_REPLICAS}, and the web face once"
+    """The components that run a service: "basket", and "basket-2" and so on for further replicas; ValueError for a number that cannot be."""
+    if not 1 <= replicas <= MOST_REPLICAS:
+        msg = f"{service.name} cannot run {replicas} times: 1 to {MOST_REPLICAS}"
         raise ValueError(msg)
     return (service.name, *(f"{service.name}-{number}" for number in range(2, replicas + 1)))
 

@@ -88,7 +88,7 @@ class Settings:
             computed["RESAPERMIS_KEYSET_FILE"] = str(self.secrets / f"keyset-{service.keyset}.json")
         if service.package == "resapermis_auth_gateway":
             computed |= {
-                "RESAPERMIS_WEB_LISTEN": f"127.0.0.1:{self.ports.web}",
+                "RESAPERMIS_WEB_LISTEN": f"127.0.0.1:{self.ports.pages(replica if service.face == 'web' else 1)}",
                 "RESAPERMIS_PUBLIC_URL": self.public_url,
                 "RESAPERMIS_PRINCIPAL_KEY_FILE": str(self.secrets / "principal.jwk.json"),
                 "RESAPERMIS_OIDC_ISSUER": f"{self.sandbox_url}/{REALM}",

@@ -35,12 +35,14 @@ from devstack.settings import Settings
 
 MIGRATIONS_AT_ONCE = 3
 STOP_ORDER: tuple[tuple[str, ...], ...] = (
-    ("auth-gateway",),
-    tuple(
-        component
-        for service in SERVICES
-        if service.face != "web"
-        for component in components_of(service, MOST_REPLICAS)
+    *(
+        tuple(
+            component
+            for service in SERVICES
+            if (service.face == "web") is pages
+            for component in components_of(service, MOST_REPLICAS)
+        )
+        for pages in (True, False)
     ),
     (SANDBOX, MAIL),
     (NATS,),

@@ -16,9 +16,19 @@ import pytest
 import pytest_asyncio
 
 from devstack.background import BackgroundStack
-from devstack.components import MAIL, NATS, POSTGRES, replica_named, replicas_of, service_named
+from devstack.components import (
+    MAIL,
+    MOST_REPLICAS,
+    NATS,
+    POSTGRES,
+    SERVICES,
+    offsets,
+    replica_named,
+    replicas_of,
+    service_named,
+)
 from devstack.probes import http_body, listens
-from devstack.stack import CannotStart, Stack
+from devstack.stack import STOP_ORDER, CannotStart, Stack
 
 TOOLS = Path(__file__).resolve().parents[2]
 COMPONENTS = (POSTGRES, NATS, MAIL)
@@ -200,7 +210,19 @@ def test_a_service_may_run_twice_and_its_callers_know_both_addresses(tmp_path):
     assert len(ports) == len(set(ports))
 
 
-@pytest.mark.parametrize("text", ["nothing=2", "basket", "basket=two", "basket=9", "auth-gateway=2"])
+def test_everything_may_run_four_times_and_no_two_listen_on_one_port(tmp_path):
+    often = {service.name: MOST_REPLICAS for service in SERVICES}
+    stack = Stack(tmp_path / "home", 9000, replicas=often)
+    ports = [port for component in stack.components for port in stack.ports.of(component).values()]
+    assert len(ports) == len(set(ports))
+    assert sorted(ports) == [9000 + offset for offset in offsets(often)]
+    assert set(stack.components) - {POSTGRES} <= {component for layer in STOP_ORDER for component in layer}
+    web = service_named("auth-gateway")
+    listens_on = {stack.settings.service(web, replica)["RESAPERMIS_WEB_LISTEN"] for replica in range(1, 5)}
+    assert listens_on == {"127.0.0.1:9000", "127.0.0.1:9037", "127.0.0.1:9057", "127.0.0.1:9077"}
+
+
+@pytest.mark.parametrize("text", ["nothing=2", "basket", "basket=two", "basket=9", "auth-gateway=5"])
 def test_what_cannot_run_so_often_is_named(tmp_path, text):
     with pytest.raises(ValueError, match=r"basket|auth-gateway|nothing"):
         Stack(tmp_path / "home", 9000, replicas=replicas_of(text))
