@@ -1,5 +1,6 @@
 """Replicas of a process divide its limits: whoever comes, goes, falls or comes back, in sum never more than the whole."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +16,7 @@ from resapermis_auth_gateway.egress.budget import Budget, Limits, Reservation
 from resapermis_auth_gateway.replicas import GONE_SECONDS, USED_SECONDS, Replicas, Sighting, parts_for
 from resapermis_auth_gateway.tables import replicas
 from resapermis_kit.database.transaction import transaction
+from resapermis_testing.eventually import eventually
 from resapermis_testing.postgres import MakeEngine
 
 pytestmark = pytest.mark.req("R-27", "S-05")
@@ -116,6 +118,27 @@ async def test_a_second_begins_with_nothing_and_has_half_when_the_first_has_made
     await first.beat()
     await second.beat()
     assert (one.left(), other.left()) == (5, 5)
+
+
+async def test_of_two_that_enter_in_one_moment_one_sees_the_other(make_engine: MakeEngine) -> None:
+    engine, clock = await make_engine("resapermis_auth_gateway"), Clock()
+    both = Egress(clock), Egress(clock)
+    waiting = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with transaction(engine) as tx:
+        await tx.execute(sa.text("LOCK TABLE replica"))
+        beats = [
+            asyncio.create_task(each.replica(engine, place).beat()) for each, place in zip(both, "ab", strict=True)
+        ]
+
+        async def both_wait() -> bool:
+            await tx.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+            return (await tx.execute(waiting)).scalar_one() == 2
+
+        await eventually(both_wait)
+    await asyncio.gather(*beats)
+    assert sorted(each.left() for each in both) == [0, 10]
 
 
 async def test_two_that_begin_at_once_wait_for_each_other_only_a_beat(make_engine: MakeEngine) -> None:
