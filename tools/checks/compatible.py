@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from releases import NoRelease, commit_of, releases
 
 UNBOUND = "v0.1.0"
+_ALEMBIC = threading.Lock()
+"""What `alembic.op` and `alembic.context` are is the process's, and checks run side by side."""
 _SAY = """
 import sys
 from pathlib import Path
@@ -156,9 +159,12 @@ def as_sql(migrations: Path, known: set[str], until: set[str] | None = None) -> 
     def steps(_revision: object, _context: object) -> list[RevisionStep]:
         return list(script._upgrade_revs(end, base))  # type: ignore[arg-type]  # noqa: SLF001 - None is the beginning; as Alembic's own command does
 
-    with EnvironmentContext(
-        config, script, fn=steps, as_sql=True, starting_rev=base, destination_rev=end
-    ) as environment:
+    with (
+        _ALEMBIC,
+        EnvironmentContext(
+            config, script, fn=steps, as_sql=True, starting_rev=base, destination_rev=end
+        ) as environment,
+    ):
         environment.configure(dialect_name="postgresql", output_buffer=written, transaction_per_migration=True)
         try:
             with environment.begin_transaction():

@@ -1,6 +1,7 @@
 """Checks of `make lint` that are ours: links, rooms, and what a release promised."""
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -424,6 +425,16 @@ def test_only_what_is_new_is_written_as_sql_from_where_the_release_stood(root: P
     assert "SELECT 3" in sql
     assert "SELECT 2" not in sql
     assert "CREATE TABLE one" in compatible.as_sql(folder, set())
+
+
+def test_checks_that_run_side_by_side_write_their_own_migrations(root: Path) -> None:
+    migration(root, "0001", None, FIRST)
+    for number in range(2, 20):
+        migration(root, f"{number:04}", f"{number - 1:04}", f'op.execute("SELECT {number}")')
+    folder = root / "services/one/src/resapermis_one/migrations"
+    alone = compatible.as_sql(folder, set())
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: compatible.as_sql(folder, set()), range(32))) == {alone}
 
 
 def test_a_migration_that_asks_the_database_cannot_be_told_beforehand(root: Path) -> None:
