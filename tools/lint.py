@@ -15,6 +15,7 @@ from checks.compatible import UNBOUND, broken_messages, changed_migrations, dang
 from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
 from checks.layers import contract_files, unlayered
 from checks.links import dead_links, dead_paths
+from checks.packages import imported_by_name, strays, unnamed
 from checks.places import stale
 from checks.rooms import crowded, tied
 from checks.texts import forbidden_texts
@@ -240,6 +241,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("links of pages", lambda: report([*dead_links(ROOT), *dead_paths(ROOT)])),
     ("words of the journal", lambda: report(actions_without_text(ROOT))),
     ("rooms", lambda: report([*crowded(ROOT), *tied(ROOT), *unlayered(ROOT)])),
+    ("packages", lambda: report([*strays(ROOT), *unnamed(ROOT), *imported_by_name(ROOT)])),
     ("shell scripts", shell),
     ("Containerfile (hadolint)", containers),
     ("web (biome, tsc, rooms)", web),

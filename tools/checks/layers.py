@@ -75,4 +75,7 @@ def _ordered(file: Path) -> set[str]:
 def _escapes(root: Path, file: Path) -> list[str]:
     settings = _settings(file)
     there = [("", settings), *((f" in {one.get('id')}", one) for one in settings.get("contracts", []))]
-    return [f"{file.relative_to(root)}: {word}{where}" for where, one in there for word in ESCAPES if word in one]
+    here = file.relative_to(root)
+    wrong = [f"{here}: {word}{where}" for where, one in there for word in ESCAPES if word in one]
+    together = [(where, layer) for where, one in there for layer in one.get("layers", []) if ":" in str(layer)]
+    return wrong + [f'{here}: "{layer}"{where}: ":" lets neighbours import each other' for where, layer in together]

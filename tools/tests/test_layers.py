@@ -73,6 +73,13 @@ def test_a_contract_has_no_exceptions(tmp_path: Path, escape: str) -> None:
     ]
 
 
+def test_neighbours_of_one_layer_do_not_import_each_other(tmp_path: Path) -> None:
+    instead = contract("resapermis_one.hold").replace("layers = []", 'layers = ["command : queries"]')
+    assert service(tmp_path, contract("resapermis_one") + instead) == [
+        'services/one/importlinter.toml: "command : queries" in rooms-one-hold: ":" lets neighbours import each other'
+    ]
+
+
 def test_imports_for_types_only_count_everywhere(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.importlinter]\nexclude_type_checking_imports = true\n")
     assert service(tmp_path, WHOLE) == ["pyproject.toml: exclude_type_checking_imports"]

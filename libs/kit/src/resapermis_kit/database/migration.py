@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from importlib import import_module
-from pathlib import Path
+from importlib.resources import files
 
 import sqlalchemy as sa
 from alembic import command, context
@@ -19,7 +18,7 @@ from resapermis_kit.database.transaction import transaction
 
 def _config(package: str) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(str(import_module(package).__file__)).parent / "migrations"))
+    config.set_main_option("script_location", str(files(package) / "migrations"))
     return config
 
 
