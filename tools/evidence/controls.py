@@ -1,5 +1,7 @@
 """Controls: a line of the product taken away in a copy of the tree, where the test that stands behind it must then fail."""
 
+import ast
+import json
 import os
 import re
 import shutil
@@ -17,6 +19,16 @@ _PROBE = "import importlib, pathlib, sys; print(*(pathlib.Path(importlib.import_
 LONGEST_SECONDS = 900
 _ASSERTED = re.compile(r"assert\b|(\w+\.)*AssertionError\b|Failed: (?!Timeout)")
 """What pytest says first of a failure that was asserted: by `assert`, by `pytest.raises` and by `fail`."""
+
+_STOPS = re.compile(r"\b(raise|throw|assert|AssertionError|exit|_exit|abort|fail)\b")
+"""Words by which a line ends all that comes after it: such a line takes nothing away, it breaks."""
+_BROKEN = re.compile(
+    r"\w\.unexpected\b|CODE_INTERNAL|StatusCode\.INTERNAL\b|see error_id in the logs|\bassert 500\b"
+    r"|error_type=\W?(\w+\.)*(Arithmetic|Assertion|Attribute|Import|Index|Key|Lookup|Name|NotImplemented|Recursion|Runtime|Type"
+    r"|UnboundLocal|Value|ZeroDivision)Error\b"
+)
+"""What a run says when the product broke in another process or task than the test, which then fails by its own `assert`."""
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 class NoControl(Exception):
@@ -52,6 +64,43 @@ def changed(source: str, control: Control) -> str:
     old = lines[found[0]]
     lines[found[0]] = old.replace(control.line, control.instead)
     return "".join(lines)
+
+
+def coarse(source: str, control: Control) -> str:
+    """Why the line put instead breaks the product rather than take something away from it; empty when nothing is seen.
+
+    `source` is the file as it stands. Of Python also names are looked for that the file, so changed, does not have.
+    """
+    new = set(_STOPS.findall(control.instead)) - set(_STOPS.findall(control.line))
+    if new:
+        return f"{control.instead} breaks by {', '.join(sorted(new))}: a control takes something away"
+    if not control.file.endswith(".py"):
+        return ""
+    whole = changed(source, control)
+    try:
+        ast.parse(whole)
+    except SyntaxError as wrong:
+        return f"{control.instead} is no Python there: {wrong.msg}"
+    missing = sorted(_undefined(whole) - _undefined(source))
+    return f"{control.instead} uses what is not there: {'; '.join(missing)}" if missing else ""
+
+
+def _undefined(source: str) -> set[str]:
+    rules = "F821,F822,F823"  # names that nobody defines, exports that are not there, locals before they are
+    command = (
+        Path(sys.executable).with_name("ruff"),
+        "check",
+        "--isolated",
+        "--no-cache",
+        "--ignore-noqa",
+        "--select",
+        rules,
+    )
+    options = ("--output-format", "json", "--stdin-filename", "controlled.py", "-")
+    done = subprocess.run((*command, *options), input=source, capture_output=True, text=True, check=False)
+    if done.returncode not in {0, 1}:
+        raise NoControl(f"ruff cannot tell which names there are: {done.stderr}")
+    return {found["message"] for found in json.loads(done.stdout)}
 
 
 class Copy:
@@ -137,6 +186,8 @@ class Copy:
         file = self.root / control.file
         whole = file.read_text(encoding="utf-8")
         try:
+            if wrong := coarse(whole, control):
+                return wrong
             file.write_text(changed(whole, control), encoding="utf-8")
             ran = self.run(control.test)
         except NoControl as reason:
@@ -145,8 +196,10 @@ class Copy:
             file.write_text(whole, encoding="utf-8")
         if ran.passed:
             return f"{control.test} passes all the same"
-        if not ran.failed:
-            return f"{control.test} does not fail, it breaks: the control is too coarse\n{ran.output[-1500:]}"
+        broken = _BROKEN.search(_COLOURS.sub("", ran.output))
+        if broken or not ran.failed:
+            why = f" ({broken[0]})" if broken else ""
+            return f"{control.test} does not fail, it breaks{why}: the control is too coarse\n{ran.output[-1500:]}"
         return ""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evidence.controls import occurrences
+from evidence.controls import coarse, occurrences
 from evidence.python_marks import python_tests
 from evidence.requirements import CATALOGUE, REQUIREMENTS, Requirement, cases, requirements
 from evidence.states import PARTLY, SHOWN, STATES, Control, State, states
@@ -74,6 +74,8 @@ def _of_control(control: Control, id_: str, nodes: Mapping[str, Named], root: Pa
     elif (many := len(occurrences(file.read_text(encoding="utf-8"), control.line))) != 1:
         where = _elsewhere(control, root)
         yield f"its control's line stands {many} times in {control.file}, not once: {control.line}{where}"
+    elif wrong := coarse(file.read_text(encoding="utf-8"), control):
+        yield f"its control is too coarse: {wrong}"
     if _PRODUCT.fullmatch(control.file) is None:
         yield "a control changes the product, not a test nor a tool"
     if control.test.startswith("web/e2e/"):

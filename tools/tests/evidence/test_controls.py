@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import controls as command
-from evidence.controls import Copy, NoControl, changed, failing
+from evidence.controls import Copy, NoControl, changed, coarse, failing
 from evidence.states import Control
 
 SOURCE = "def is_even(number):\n    if number is None:\n        return False\n    return number % 2 == 0\n"
@@ -87,17 +87,63 @@ def test_a_control_that_nobody_notices_does_not_hold(copy: Copy) -> None:
     assert "passes all the same" in outcome(copy, control("return True", "test_nothing"))
 
 
-@pytest.mark.parametrize("instead", ["return 1 // 0", "return number % gone", "raise TimeoutError"])
+@pytest.mark.parametrize("instead", ["return 1 // 0", "return number.gone", "return number % None"])
 def test_a_control_under_which_its_test_only_crashes_shows_nothing(copy: Copy, instead: str) -> None:
     assert "breaks" in outcome(copy, control(instead))
 
 
+@pytest.mark.parametrize(
+    ("instead", "wrong"),
+    [
+        ("raise AssertionError", "breaks by AssertionError, raise"),
+        ('raise RuntimeError("boom")', "breaks by raise"),
+        ("assert number", "breaks by assert"),
+        ("import sys; sys.exit(1)", "breaks by exit"),
+        ("return number % gone", "uses what is not there: Undefined name `gone`"),
+        ("if gone: return", "uses what is not there: Undefined name `gone`"),
+        ("return later; later = 1", "uses what is not there: Undefined name `later`"),
+        ("return (", "is no Python there"),
+    ],
+)
+def test_a_line_that_breaks_all_that_comes_after_it_takes_nothing_away(copy: Copy, instead: str, wrong: str) -> None:
+    assert wrong in outcome(copy, control(instead))
+
+
+def test_a_line_that_raised_before_may_raise_instead_and_other_languages_have_other_names() -> None:
+    source = "def one(number):\n    raise KeyError(number)\n"
+    assert coarse(source, Control("one.py", "raise KeyError(number)", "raise ValueError(number)", "t")) == ""
+    assert coarse("cap = least", Control("one.sql", "cap = least", "cap = most", "t")) == ""
+    assert "throw" in coarse("return a;", Control("one.ts", "return a;", "throw a;", "t"))
+
+
+SERVED = """
+from evenness import is_even
+
+def answer(number):
+    \"\"\"As a server does, which lives on and says that it broke.\"\"\"
+    try:
+        return is_even(number)
+    except Exception as error:
+        print(SAID.format(type(error).__qualname__))
+        return "INTERNAL"
+
+def test_even():
+    assert answer(2) is True
+    assert answer(3) is False
+"""
+
+
+@pytest.mark.parametrize(
+    "said", ["[error] rpc.unexpected", "worker.broke error_type={}", "\x1b[36merror_type\x1b[0m='{}'"]
+)
+def test_a_crash_within_a_server_is_none_by_what_its_test_asserts(copy: Copy, said: str) -> None:
+    (copy.root / TESTS).write_text(SERVED.replace("SAID", repr(said)), encoding="utf-8")
+    assert "breaks (" in outcome(copy, control("return number.gone % 2 == 0"))
+    assert outcome(copy, control("return True")) == ""
+
+
 def test_an_error_that_did_not_come_is_asserted(copy: Copy) -> None:
     assert outcome(copy, control("return True", "test_refused")) == ""
-
-
-def test_a_control_that_only_breaks_things_shows_nothing(copy: Copy) -> None:
-    assert "nothing was run" in outcome(copy, control("return (")) or "breaks" in outcome(copy, control("return ("))
 
 
 def test_a_test_that_fails_with_nothing_changed_shows_nothing(copy: Copy) -> None:

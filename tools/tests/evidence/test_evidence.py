@@ -291,6 +291,8 @@ def test_what_holds_together_has_no_complaint(tree: Path) -> None:
         (STATES, "file: libs/one/src/one.py", "file: web/src/one.test.ts", "changes the product"),
         (STATES, "libs/one/tests/test_one.py::test_it", "web/e2e/one.spec.ts::it", "wants a browser"),
         (STATES, "return False", "return True", "changes nothing"),
+        (STATES, "return False", "raise AssertionError", "too coarse"),
+        (STATES, "return False", "return gone", "too coarse"),
         (STATES, "::test_it", "::test_that", "does not name it"),
         (STATES, "P-01: {state: open}", "", "P-01 has no state"),
         (STATES, "P-01: {state: open}", "P-01: {state: open}\nP-02: {state: open}", "P-02 is no requirement"),
