@@ -62,7 +62,7 @@ async def test_an_error_before_the_application_is_a_problem_too(world: Any, monk
     def broken(*_: Any) -> None:
         raise RuntimeError("secret of a person")
 
-    monkeypatch.setattr(world.dependencies.rates, "spend", broken)
+    monkeypatch.setattr(world.dependencies.rates, "count", broken)
     async with world.browser() as browser:
         answer = await browser.get("/auth/login")
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
