@@ -141,8 +141,10 @@ def _said(tree: Path, package: str, known: set[str], python: str) -> str:
     return done.stdout
 
 
-def as_sql(migrations: Path, known: set[str], until: set[str] | None = None) -> str:
+def as_sql(migrations: Path, known: set[str], until: set[str] | None = None, written: io.StringIO | None = None) -> str:
     """The SQL of every migration after the known files, up to the newest of the files `until` (all when None).
+
+    `written`, if given, has each statement written to it as it comes, by the very call that a migration makes.
 
     Nothing is connected to. A transaction is begun and committed for each migration, as the kit runs them: what a migration
     does in Alembic's `autocommit_block` stands outside of it.
@@ -154,7 +156,7 @@ def as_sql(migrations: Path, known: set[str], until: set[str] | None = None) -> 
     script = ScriptDirectory.from_config(config)
     base = _head(migrations / "versions", known)
     end = "head" if until is None else _head(migrations / "versions", until)
-    written = io.StringIO()
+    written = written or io.StringIO()
 
     def steps(_revision: object, _context: object) -> list[RevisionStep]:
         return list(script._upgrade_revs(end, base))  # type: ignore[arg-type]  # noqa: SLF001 - None is the beginning; as Alembic's own command does
@@ -169,7 +171,7 @@ def as_sql(migrations: Path, known: set[str], until: set[str] | None = None) -> 
         try:
             with environment.begin_transaction():
                 environment.run_migrations()
-        except (AttributeError, TypeError, CommandError, SQLAlchemyError) as asked:
+        except (AttributeError, TypeError, LookupError, CommandError, SQLAlchemyError) as asked:
             raise ValueError(f"a migration asks the database, say it by op.execute and op.…: {asked}") from asked
     return LIMITS + written.getvalue()
 

@@ -2,102 +2,315 @@
 
 Squawk reads the SQL that a migration writes without a database. It takes a comment's word for what to leave out, looks into no
 block and no function, finds nothing in rows that go or change, and is shown nothing that a migration does only against a real
-database.
+database. So both lists here say what may be, not what may not: of the SQL the definitions that squawk judges, of the Python
+calls of `op`, of SQLAlchemy and of the kit's steps, one after the other. All else wants its reason where it stands.
 """
 
 import ast
+import inspect
 import io
 import re
-import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
 from checks.compatible import VERSIONS, as_sql, released_migrations
 
-UNSEEN: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("squawk-ignore", re.compile(r"squawk-ignore", re.IGNORECASE)),
-    ("a DO block", re.compile(r"\bDO\s+(LANGUAGE\s+\S+\s+)?(\$\w*\$|E?')", re.IGNORECASE)),
-    ("a function", re.compile(r"\bCREATE\s+(OR\s+REPLACE\s+)?(FUNCTION|PROCEDURE)\b", re.IGNORECASE)),
-    (
-        "rows changed or taken away",
-        re.compile(
-            r"\bTRUNCATE\b|\bDELETE\s+FROM\b|\bUPDATE\s+(?!alembic_version\b)\S+\s+SET\b|\.(?:delete|update)\(",
-            re.IGNORECASE,
-        ),
-    ),
-    ("a branch for databases only", re.compile(r"\bis_offline_mode\b|\.as_sql\b")),
-)
-_REASON = re.compile(r"#\s*unchecked:\s*\w\S*\s+\w+")
+KIT_STEPS = "resapermis_kit.database.schema"
+KIT_STEPS_FILE = "libs/kit/src/resapermis_kit/database/schema.py"
 WANTED = "squawk does not see what it does; say it otherwise, or `# unchecked: why it harms nobody` beside it"
+_REASON = re.compile(r"#\s*unchecked:\s*\w\S*\s+\w+")
+
+_NAME = r"[\w.]+"
+_NO_ROWS = r"(?!.*\b(?:DELETE|MERGE|TRUNCATE|UPDATE|USING|SELECT|WITH|EXECUTE)\b)"
+_DEFINITIONS = re.compile(
+    "|".join(
+        (
+            "BEGIN",
+            "COMMIT",
+            r"SET (?:LOCAL )?(?:lock_timeout|statement_timeout) ?(?:=|TO) ?\S+",
+            r"(?:INSERT INTO|UPDATE) alembic_version\b(?!.*\b(?:FROM|SELECT|WITH)\b).*",
+            rf"INSERT INTO {_NAME} ?(?:\([^()]*\) ?)?VALUES\b{_NO_ROWS}.*",
+            rf"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?{_NAME} ?\((?!.*\bAS \(?(?:WITH|SELECT|TABLE|VALUES|EXECUTE)\b).*",
+            rf"CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?{_NAME} ON .*",
+            "CREATE SEQUENCE .*",
+            rf"CREATE TYPE {_NAME} AS ENUM .*",
+            "COMMENT ON .*",
+            "DROP (?:TABLE|INDEX) .*",
+            rf"ALTER INDEX (?:IF EXISTS )?{_NAME} RENAME TO {_NAME}",
+            rf"ALTER TYPE {_NAME} ADD VALUE .*",
+        )
+    ),
+    re.IGNORECASE,
+)
+_ALTER_TABLE = re.compile(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?{_NAME} (?P<actions>.*)", re.IGNORECASE)
+_ACTION = re.compile(
+    r"(?:ADD|DROP COLUMN|DROP CONSTRAINT|VALIDATE CONSTRAINT|RENAME)\b.*"
+    rf"|ALTER (?:COLUMN )?{_NAME} (?:(?:SET|DROP) (?:DEFAULT|NOT NULL)|(?:SET DATA )?TYPE)\b{_NO_ROWS}.*",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(
+    r"""(?P<comment>--[^\n]*) | (?P<block>/\*) | (?P<dollar>\$(?:[A-Za-z_]\w*)?\$) | (?P<escaped>\b[eE]'(?:[^'\\]|''|\\.)*')
+    | (?P<string>'(?:[^']|'')*') | (?P<quoted>"(?:[^"]|"")*") | (?P<end>;) | (?P<other>\w+|\s+|.)""",
+    re.VERBOSE | re.DOTALL,
+)
 
 
 def unchecked_steps(root: Path, commit: str, _program: str) -> list[str]:
-    """Steps without a reason, in migrations that a commit has not; also those that a migration takes from elsewhere."""
+    """Steps without a reason in migrations that a commit has not, and in the kit's steps that they take."""
     released, wrong = released_migrations(root, commit), []
     for versions in sorted((root / "services").glob(VERSIONS)):
         known = released.get(versions.parts[-3], set())
-        new = [file for file in sorted(versions.glob("*.py")) if file.name not in known]
-        sources = {file: file.read_text(encoding="utf-8") for file in new}
-        for file, source in sources.items():
-            wrong += [f"{file.relative_to(root)}:{number}: {what}: {WANTED}" for number, what in of_source(source)]
-        if new:
-            text = "\n".join(sources.values())
+        new = {str(file): file for file in sorted(versions.glob("*.py")) if file.name not in known}
+        for name, file in new.items():
+            source = file.read_text(encoding="utf-8")
+            found = {*steps_of_source(source), *(_steps_of_sql(versions.parent, known, new).get(name, ()))}
             wrong += [
-                f"{versions.parts[-3]}: {what} that stands in none of its new migrations: write it there"
-                for what in _of_sql(versions.parent, known)
-                if not dict(UNSEEN)[what].search(text)
+                f"{file.relative_to(root)}:{number}: {what}: {WANTED}"
+                for number, what in sorted(found)
+                if not has_reason(source, number)
             ]
+    kit = root / KIT_STEPS_FILE
+    if kit.is_file():
+        source = kit.read_text(encoding="utf-8")
+        wrong += [
+            f"{KIT_STEPS_FILE}:{number}: {what}: {WANTED}"
+            for number, what in sorted({*branches(ast.parse(source))})
+            if not has_reason(source, number)
+        ]
     return wrong
 
 
-def of_source(source: str) -> Iterator[tuple[int, str]]:
-    """Line and kind of each step without a reason: on its line, on its statement's first, or right above either."""
-    lines, code = source.splitlines(), _without_comments(source)
-    for what, pattern in UNSEEN:
-        for found in pattern.finditer(code):
-            number = code.count("\n", 0, found.start()) + 1
-            if not _has_reason(lines, number, _statement(source, number)):
-                yield number, what
+# The SQL
 
 
-def _without_comments(source: str) -> str:
-    """The source with Python's comments blank, every line where it was."""
-    lines = source.splitlines(keepends=True)
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column] + lines[row - 1][column + len(token.string) :]
-    return "".join(lines)
+class _Traced(io.StringIO):
+    """Each statement with the line of the migration that wrote it."""
+
+    def __init__(self, migrations: dict[str, Path]) -> None:
+        super().__init__()
+        self._migrations = migrations
+        self.statements: dict[str, set[tuple[int, str]]] = {}
+
+    def write(self, text: str, /) -> int:
+        where = _caller(self._migrations)
+        if where is not None:
+            name, number = where
+            self.statements.setdefault(name, set()).update((number, what) for what in unseen(text))
+        return super().write(text)
 
 
-def _has_reason(lines: list[str], *numbers: int) -> bool:
-    """Whether a reason stands on one of these lines (from 1) or in the comment right above one."""
-    for number in numbers:
-        if _REASON.search(lines[number - 1]):
-            return True
-        above = number - 1
-        while above > 0 and lines[above - 1].lstrip().startswith("#"):
-            if _REASON.search(lines[above - 1]):
+def _caller(migrations: dict[str, Path]) -> tuple[str, int] | None:
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename not in migrations:
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+def _steps_of_sql(folder: Path, known: set[str], new: dict[str, Path]) -> dict[str, set[tuple[int, str]]]:
+    traced = _Traced(new)
+    try:
+        as_sql(folder, known, written=traced)
+    except ValueError:
+        return {}  # told by dangerous_migrations
+    return traced.statements
+
+
+def unseen(sql: str) -> Iterator[str]:
+    """The beginning of each statement that is no definition which squawk judges, without its comments."""
+    if re.search("squawk-ignore", sql, re.IGNORECASE):
+        yield "squawk-ignore"
+    for statement in statements(sql):
+        altered = _ALTER_TABLE.fullmatch(statement)
+        known = (
+            all(_ACTION.fullmatch(action) for action in _parts(altered["actions"]))
+            if altered
+            else _DEFINITIONS.fullmatch(statement)
+        )
+        if not known:
+            yield f"`{statement[:40].strip()}`"
+
+
+def statements(sql: str) -> Iterator[str]:
+    """Each statement on one line: comments gone, strings and bodies empty, quoted names bare."""
+    words: list[str] = []
+    at = 0
+    while (token := _TOKEN.match(sql, at)) is not None:
+        at, kind, text = token.end(), token.lastgroup, token[0]
+        if kind == "comment":
+            text = " "
+        elif kind == "block":
+            at, text = _end_of_comment(sql, at), " "
+        elif kind == "dollar":
+            end = sql.find(text, at)
+            at, text = (len(sql) if end < 0 else end + len(text)), "''"
+        elif kind in {"string", "escaped"}:
+            text = "''"
+        elif kind == "quoted":
+            text = re.sub(r"\W", "_", text[1:-1])
+        if kind == "end":
+            yield from _line(words)
+            words = []
+        else:
+            words.append(text)
+    yield from _line(words)
+
+
+def _line(words: list[str]) -> Iterator[str]:
+    line = " ".join("".join(words).split())
+    if line:
+        yield line
+
+
+def _end_of_comment(sql: str, at: int) -> int:
+    """PostgreSQL's comments stand in one another."""
+    depth = 1
+    for mark in re.compile(r"/\*|\*/").finditer(sql, at):
+        depth += 1 if mark[0] == "/*" else -1
+        if depth == 0:
+            return mark.end()
+    return len(sql)
+
+
+def _parts(actions: str) -> Iterator[str]:
+    """Parted by commas, but not within brackets."""
+    depth, part = 0, ""
+    for sign in actions:
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(sign, 0)
+        if sign == "," and depth == 0:
+            yield part.strip()
+            part = ""
+        else:
+            part += sign
+    yield part.strip()
+
+
+# The Python
+
+
+_BRANCHES = (ast.If, ast.IfExp, ast.BoolOp, ast.While, ast.Try, ast.TryStar, ast.Match, ast.Assert, ast.Raise)
+_BRANCHES_OF_STEPS = (*_BRANCHES, ast.Return, ast.Break, ast.Continue, ast.Delete, ast.Lambda, ast.Yield)
+_OF_VALUES = {"format", "items", "values", "join"}
+"""Methods of what a migration wrote down itself: texts and tables of names."""
+
+
+def steps_of_source(source: str) -> Iterator[tuple[int, str]]:
+    """Line and kind of what is more than one step after the other."""
+    module = ast.parse(source)
+    yield from branches(module)
+    names, steps = _imported(module)
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if not _may_be_imported(node):
+                yield node.lineno, f"`{ast.unparse(node)}`"
+        elif isinstance(node, ast.Call):
+            given = [one for one in (*node.args, *(word.value for word in node.keywords)) if _is_op(one, "get_bind")]
+            if given and not (isinstance(node.func, ast.Name) and node.func.id in steps):
+                yield node.lineno, "`op.get_bind()`"
+            elif not _may_be_called(node, names | steps):
+                yield node.lineno, f"`{ast.unparse(node.func)[:40]}()`"
+    passed = {id(one) for node in ast.walk(module) if isinstance(node, ast.Call) for one in node.args}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and _is_op(node, "get_bind") and id(node) not in passed:
+            yield node.lineno, "`op.get_bind()`"
+        if isinstance(node, ast.Attribute) and node.attr == "get_context" and not _opens_autocommit(module, node):
+            yield node.lineno, "`op.get_context()`"
+
+
+def branches(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and kind of what can make a step differ from what was seen of it."""
+    for node in ast.walk(tree):
+        if isinstance(node, _BRANCHES_OF_STEPS):
+            yield node.lineno, f"a branch (`{ast.unparse(node).splitlines()[0][:40]}`)"
+        elif isinstance(node, ast.comprehension) and node.ifs:
+            yield node.ifs[0].lineno, f"a branch (`if {ast.unparse(node.ifs[0])[:40]}`)"
+
+
+def _imported(module: ast.Module) -> tuple[set[str], set[str]]:
+    """Names of SQLAlchemy's and of `op`; names of the kit's steps."""
+    names: set[str] = set()
+    steps: set[str] = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            names |= {one.asname or one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            (steps if node.module == KIT_STEPS else names).update(one.asname or one.name for one in node.names)
+    return names, steps
+
+
+def _may_be_imported(node: ast.Import | ast.ImportFrom) -> bool:
+    if isinstance(node, ast.Import):
+        return all(one.name == "sqlalchemy" for one in node.names)
+    if node.module == "alembic":
+        return [one.name for one in node.names] == ["op"]
+    return node.module in {KIT_STEPS, "collections.abc"} or (node.module or "").split(".")[0] == "sqlalchemy"
+
+
+def _may_be_called(node: ast.Call, names: set[str]) -> bool:
+    root: ast.expr = node.func
+    while isinstance(root, ast.Attribute | ast.Call):
+        root = root.value if isinstance(root, ast.Attribute) else root.func
+    if isinstance(root, ast.Name) and root.id in names:
+        return True
+    return isinstance(node.func, ast.Attribute) and node.func.attr in _OF_VALUES
+
+
+def _is_op(node: ast.AST, name: str) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == name
+        and isinstance(node.func.value, ast.Name)
+    )
+
+
+def _opens_autocommit(module: ast.Module, context: ast.Attribute) -> bool:
+    """`with op.get_context().autocommit_block():`, which is written as SQL like all else."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.With) and len(node.items) == 1:
+            opened = node.items[0].context_expr
+            if ast.unparse(opened) == "op.get_context().autocommit_block()" and context in ast.walk(opened):
                 return True
-            above -= 1
     return False
 
 
-def _statement(source: str, number: int) -> int:
-    """The first line of the innermost statement that this line belongs to."""
+# The reason
+
+
+def has_reason(source: str, number: int) -> bool:
+    """Whether a reason stands on the line, on its statement's first or right above either; or so beside a constant in it."""
+    lines, module = source.splitlines(), ast.parse(source)
+    statement = _statement(module, number)
+    numbers = {number}
+    if statement is not None:
+        numbers.add(statement.lineno)
+        simple = isinstance(statement, ast.Expr | ast.Assign)
+        used = {node.id for node in ast.walk(statement) if simple and isinstance(node, ast.Name)}
+        numbers |= {
+            node.lineno
+            for node in module.body
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name) and target.id in used
+        }
+    return any(_stands_at(lines, one) for one in numbers)
+
+
+def _stands_at(lines: list[str], number: int) -> bool:
+    if _REASON.search(lines[number - 1]):
+        return True
+    above = number - 1
+    while above > 0 and lines[above - 1].lstrip().startswith("#"):
+        if _REASON.search(lines[above - 1]):
+            return True
+        above -= 1
+    return False
+
+
+def _statement(module: ast.Module, number: int) -> ast.stmt | None:
+    """The innermost statement that a line (from 1) belongs to."""
     around = [
-        node.lineno
-        for node in ast.walk(ast.parse(source))
+        node
+        for node in ast.walk(module)
         if isinstance(node, ast.stmt) and node.lineno <= number <= (node.end_lineno or node.lineno)
     ]
-    return max(around, default=number)
-
-
-def _of_sql(migrations: Path, known: set[str]) -> Iterator[str]:
-    try:
-        sql = as_sql(migrations, known)
-    except ValueError:
-        return  # told by dangerous_migrations
-    for what, pattern in UNSEEN:
-        if pattern.search(sql):
-            yield what
+    return max(around, key=lambda node: node.lineno, default=None)
