@@ -15,6 +15,7 @@ from checks.compatible import UNBOUND, broken_messages, changed_migrations, dang
 from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
 from checks.layers import contract_files, unlayered
 from checks.links import dead_links, dead_paths
+from checks.messages import unstated_breaks
 from checks.packages import imported_by_name, strays, unnamed
 from checks.places import stale
 from checks.rooms import crowded, tied
@@ -225,6 +226,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("house rules (ast-grep)", house_rules),
     ("protos (buf lint)", lambda: tool("buf", "lint", "protos")),
     ("protos (buf breaking)", lambda: since_release(broken_messages, "buf")),
+    ("protos (stated breaks)", lambda: since_release(unstated_breaks, "buf")),
     ("migrations (squawk)", lambda: since_release(dangerous_migrations, "squawk")),
     ("migrations (unchecked)", lambda: since_release(unchecked_steps, "python")),
     ("migrations as released", lambda: since_release(changed_migrations, "python")),

@@ -5,6 +5,7 @@ listed in the changelog.
 """
 
 import ast
+import contextlib
 import difflib
 import io
 import os
@@ -69,12 +70,19 @@ def _number(version: str) -> tuple[int, ...]:
 
 def broken_messages(root: Path, commit: str, buf: str) -> list[str]:
     """What `buf breaking` has against the protos since a commit, by the rules of protos/buf.yaml."""
-    with tempfile.TemporaryDirectory() as folder:
-        archive = _git(root, "archive", "--format=tar", commit, "protos")
-        subprocess.run(("tar", "-x", "-C", folder), input=archive, check=True)
+    with as_released(root, commit, "protos") as folder:
         command = (buf, "breaking", "protos", "--against", f"{folder}/protos")
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     return [] if done.returncode == 0 else (done.stdout + done.stderr).splitlines()
+
+
+@contextlib.contextmanager
+def as_released(root: Path, commit: str, *paths: str) -> Iterator[Path]:
+    """A folder with these paths as a commit has them."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = _git(root, "archive", "--format=tar", commit, *paths)
+        subprocess.run(("tar", "-x", "-C", folder), input=archive, check=True)
+        yield Path(folder)
 
 
 def dangerous_migrations(root: Path, commit: str, squawk: str) -> list[str]:
@@ -93,11 +101,9 @@ def changed_migrations(root: Path, commit: str, python: str) -> list[str]:
     A database that has run them would differ from one that runs them today.
     """
     wrong = []
-    with tempfile.TemporaryDirectory() as folder:
-        archive = _git(root, "archive", "--format=tar", commit, *_there(root, commit, "services", "libs"))
-        subprocess.run(("tar", "-x", "-C", folder), input=archive, check=True)
+    with as_released(root, commit, *_there(root, commit, "services", "libs")) as folder:
         for service, known in sorted(released_migrations(root, commit).items()):
-            then, now = (_said(tree, service, known, python) for tree in (Path(folder), root))
+            then, now = (_said(tree, service, known, python) for tree in (folder, root))
             if then != now:
                 lines = difflib.unified_diff(
                     then.splitlines(), now.splitlines(), commit[:12], "today", n=0, lineterm=""
