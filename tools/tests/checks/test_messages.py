@@ -8,7 +8,7 @@ import yaml
 
 from checks.messages import unstated_breaks
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BUF = str(ROOT / ".venv" / "bin" / "buf")
 AUTHZ = "resapermis/authz/v1/options.proto"
 PROTO = """syntax = "proto3";
