@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "journeys"))
+sys.path[:0] = [str(Path(__file__).parents[1] / "journeys"), str(Path(__file__).parent)]
 
 LAST = "test_a_hold_of_the_old_version_is_validated_and_the_school_goes_on_booking"
 

@@ -2,8 +2,8 @@
 
 `python made_by_v0_1_0.py HOME PORT ANSWER` leaves in HOME what a school had when the power went: a booking with its
 records and proofs, live holds, mandates, a penalty whose lifting was proposed and what else the rules keep, an event that was set aside and one that will be, messages that no consumer has
-handled, rows that were never published. What was there is written to ANSWER as JSON. Then every process dies at once; only the sandbox, which
-is the State and not ours, ends in order.
+handled, rows that were never published. What was there, with every row of every database, is written to ANSWER as JSON. Every
+process dies as it stands; only the sandbox, which is the State and not ours, ends in order.
 
 It is written in the words of v0.1.0 and never changes.
 """
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from journey import CATEGORY, PARIS, DrivingSchool, Person, TheState, exam_day, until
+from journey import CATEGORY, PARIS, DrivingSchool, Person, TheState, exam_day, key, until
+from kept_rows import Tables, kept_rows
 
 from devstack import BackgroundStack, Stack
 from devstack.parts import MAIL, NATS, POSTGRES, SANDBOX, SERVICES, service_named
@@ -45,13 +46,15 @@ class Making:
         school.come_in()
         people = [school.candidate() for _ in range(4)]
         pending = self.pending_mandate()
-        slots = school.slots(8)
+        slots = school.slots(9)
 
         rules = self.rules()
         early = self.booked(slots[0], people[0])
         held = school.held([slots[1]], [people[1]])
         ending = school.held([slots[7]], [people[3]])
         until(lambda: school.notices("booking.confirmed", early), "the notice of the booking")
+        (notice,) = school.notices("booking.confirmed", early)
+        school.act("POST", f"/api/v1/notifications/{notice['id']}/read")
         proofs = self.proofs()
         set_aside = self.poison()
         for consumer in ("notification", "scheduling_rules"):
@@ -62,8 +65,10 @@ class Making:
         self.running.kill("audit")
         late = self.booked(slots[2], people[2])
         several = school.held(slots[3:6])
+        repeatable = self.repeatable(slots[8])
         to_be_set_aside = self.poison()
         until(lambda: not self.unpublished("basket"), "basket's events to be published")
+        until(lambda: self.ask("scheduling_rules", "SELECT slot_id FROM search_match LIMIT 1"), "a match of the search")
 
         # Never published: only the outbox has them.
         self.running.kill(NATS)
@@ -82,6 +87,8 @@ class Making:
             "pending": pending,
             "bookings": {"early": early, "late": late},
             "people": {"held": people[1].id},
+            "found": [{"id": one.id, "by": [one.last_name, one.first_name, one.neph]} for one in people],
+            "repeatable": repeatable,
             "rules": rules,
             "proofs": proofs,
             "poisoned": {"set_aside": set_aside, "to_be_set_aside": to_be_set_aside},
@@ -105,12 +112,54 @@ class Making:
         assert mandate["state"] == "pending", mandate
         return str(mandate["id"])
 
+    def repeatable(self, slot: str) -> list[dict[str, Any]]:
+        """Commands with their keys and what they were answered, one for each service that keeps such answers for schools."""
+        (person,) = self.state.web.get("/candidates/free", params={"group": "B", "count": 1}).json()
+        names = {"lastName": person["last_name"], "firstName": person["first_name"], "neph": person["neph"]}
+        vehicle = {"label": "Clio 2", "categories": [CATEGORY], "gearbox": "automatic"}
+        commands = {
+            "/api/v1/candidates": names,
+            "/api/v1/school/vehicles": vehicle,
+            "/api/v1/basket/items": {"items": [{"slotId": slot}]},
+        }
+        done = []
+        for path, body in commands.items():
+            under = key()
+            answer = self.school.send("POST", path, body, under)
+            assert answer.status_code == 201, answer.text
+            done.append({"path": path, "body": body, "key": under, "answer": answer.json()})
+        return done
+
+    def school_records(self, trainer: str) -> dict[str, Any]:
+        """What a school writes down of itself, and the address of a trainer's calendar, which is shown once."""
+        school = self.school
+        school.act("PUT", "/api/v1/school/licence", {"licensedUntil": "2030-01-31"})
+        vehicle = {"label": "Clio 1", "categories": [CATEGORY], "gearbox": "manual"}
+        school.act("POST", "/api/v1/school/vehicles", vehicle)
+        hours = {
+            "trainerId": trainer,
+            "month": f"{datetime.now(PARIS):%Y-%m}",
+            "category": CATEGORY,
+            "kind": "practical",
+        }
+        school.act("PUT", "/api/v1/school/hours", {"hours": [hours | {"hours": 120.25}]})
+        address = school.act("POST", f"/api/v1/calendar-feeds/{trainer}")["address"]
+        return {
+            "school": school.get("/api/v1/school"),
+            "hours": school.get("/api/v1/school/hours"),
+            "feed": address.removeprefix(self.stack.url),
+        }
+
+    def kept(self) -> dict[str, Tables]:
+        return {service.database: kept_rows(self.stack.database_url(service.database)) for service in SERVICES}
+
     def rules(self) -> dict[str, Any]:
         """What scheduling-rules keeps beside slots and thresholds, as it shows it."""
         school = self.school
         someone = school.get("/api/v1/school/trainers")["others"][0]["id"]
         plan = {"department": school.department, "categories": [CATEGORY], "activeFrom": "2026-01-05"}
         school.act("PUT", f"/api/v1/school/trainers/{someone}", plan)
+        records = self.school_records(someone)
         absence: dict[str, Any] = {
             "startsAt": f"{exam_day()}T18:00",
             "endsAt": f"{exam_day()}T19:00",
@@ -146,6 +195,7 @@ class Making:
         parameters = school.get("/api/v1/rules/parameters")["items"]
         return {
             "trainers": school.get("/api/v1/school/trainers")["items"],
+            "records": records,
             "absence": {"asked": window, "items": school.get("/api/v1/unavailabilities", **window)["items"]},
             "searches": school.get("/api/v1/saved-searches")["items"],
             "favourites": [one["centreId"] for one in school.get("/api/v1/favourite-centres")["items"]],
@@ -242,10 +292,12 @@ def main(home: Path, port: int, answer: Path) -> None:
     try:
         making = Making(running)
         told = making.everything()
-        answer.write_text(json.dumps(told), encoding="utf-8")
         running.stop(SANDBOX)
-        running.kill("basket")
+        for service in SERVICES:
+            running.kill(service.name)
         making.hear(told["ending"]["candidate"])
+        # Read when nobody writes any more, and all that was written is on the disk: the line above waited for it.
+        answer.write_text(json.dumps(told | {"kept": making.kept()}), encoding="utf-8")
     finally:
         for part in (*(service.name for service in SERVICES), POSTGRES, MAIL):
             running.kill(part)

@@ -13,7 +13,10 @@ Each test was seen to fail in a copy of the tree where
   `booking.confirm`; Disproved;
 - scheduling-rules' migration empties `bar`, or forgets the parameter of a department: no restriction is found, and only
   the default of the two values;
-- the gateway's migration deletes tokens: validating an old hold is answered 401 RECONNECT_NEEDED.
+- the gateway's migration deletes tokens: validating an old hold is answered 401 RECONNECT_NEEDED;
+- a migration takes or changes any row: mandate's `candidate_word` (nobody is found by name either) or `request` (a repeat is another
+  command: 409 NEPH_KNOWN), notification's notices of other kinds, basket's `judgement`, `request` or cancelled lines,
+  scheduling-rules' `feed`, `hours` or a value in `vehicle`: the rows are told, each table by name.
 """
 
 import asyncio
@@ -33,14 +36,16 @@ from typing import Any
 import asyncpg
 import pytest
 from journey import DrivingSchool, TheState, until
+from kept_rows import Row, Tables, kept_rows
 
 import releases
 from ctl.addresses import Addresses, of_home
 from ctl.findings import Finding
 from ctl.invariants import check
 from devstack.background import BackgroundStack
-from devstack.components import SERVICES, offsets, service_named
+from devstack.components import POSTGRES, SERVICES, offsets, service_named
 from devstack.probes import free_port
+from devstack.programs import migrate
 from devstack.stack import Stack
 from resapermis.audit.v1 import audit_pb2, audit_pb2_grpc
 from resapermis_audit import verify
@@ -54,11 +59,72 @@ CTL = Path(releases.ROOT, "tools", "resapermisctl.py")
 pytestmark = pytest.mark.timeout(600)  # a machine's first run installs the old release
 
 
+RENAMED = {
+    "basket": {"heard": "received_event"},
+    "scheduling_rules": {
+        "authorisation_said": "authorisation_published",
+        "bar": "restriction",
+        "centre_look": "centre_poll",
+        "favourite_look": "favourite_poll",
+        "look": "poll",
+        "penalty_look": "penalty_poll",
+        "threshold_said": "threshold_published",
+    },
+}
+"""Database → table → its name of today."""
+RENAMED_VALUES = {
+    "inbox": {"facts": "events"},
+    "outbox": {"facts": "events"},
+    "outbox_head": {"facts": "events"},
+    "parameter": {
+        "late_cancel_bar_days": "late_cancel_restriction_days",
+        "look_stale_seconds": "poll_stale_seconds",
+    },
+}
+"""Table → a value of the old release → of today."""
+EMPTY = {
+    "no event or request of its own": (
+        ("audit", "request"),
+        ("auth_gateway", "inbox"),
+        ("auth_gateway", "request"),
+        ("mandate", "inbox"),
+        ("notification", "request"),
+    ),
+    "each keeps dead letters in the same table, of which notification and scheduling-rules have one": (
+        ("audit", "dead_letter"),
+        ("auth_gateway", "dead_letter"),
+        ("basket", "dead_letter"),
+        ("mandate", "dead_letter"),
+    ),
+    "work of minutes, done again": (
+        ("auth_gateway", "sign_in_attempt"),
+        ("basket", "eligibility"),
+        ("basket", "prepared_basket"),
+        ("scheduling_rules", "slot_news"),
+    ),
+    "RdvPermis', asked for again": (("basket", "penalties_seen"), ("scheduling_rules", "penalty_poll")),
+    "of the turn of a month or the end of an authorisation, which do not come while the old release makes its stack": (
+        ("scheduling_rules", "authorisation_published"),
+        ("scheduling_rules", "fte"),
+        ("scheduling_rules", "threshold_published"),
+    ),
+}
+"""Why → tables of which the old release leaves no row, so that nothing shows here whether one would be kept.
+
+Every other table must have one.
+"""
+
+
 @dataclass(frozen=True)
 class Upgraded:
-    """The old release's stack on this version. `was`: what it had, as it said itself (made_by_v0_1_0.py)."""
+    """The old release's stack on this version.
+
+    `was`: what it had, as it said itself (made_by_v0_1_0.py); `migrated`: every row of every database when the migrations had run
+    and no service had started.
+    """
 
     was: dict[str, Any]
+    migrated: dict[str, Tables]
     running: BackgroundStack
     school: DrivingSchool
     state: TheState
@@ -84,11 +150,11 @@ def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
     folder = Path(tempfile.mkdtemp(prefix="resapermis-upgrade-"))
     folder.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
     home, port = folder / "home", free_port(offsets(), start=29_000 + 40 * (os.getpid() % 50), step=40, attempts=80)
-    paths = os.pathsep.join(str(release.root / below) for below in ("tools", "tests/journeys"))
+    paths = [*(str(release.root / below) for below in ("tools", "tests/journeys")), str(MAKER.parent)]
     made = subprocess.run(  # noqa: S603 - no input from outside
         [str(release.python), "-P", str(MAKER), str(home), str(port), str(folder / "was.json")],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": paths},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,
         check=False,
@@ -96,6 +162,7 @@ def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
     )
     assert made.returncode == 0, f"logs in {home}/log\n{made.stdout[-2000:]}{made.stderr[-4000:]}"
     was = json.loads((folder / "was.json").read_text(encoding="utf-8"))
+    migrated = asyncio.run(_migrated(home, port))
     settings = {"basket": {"RESAPERMIS_GRACE_SECONDS": "2"}}
     with BackgroundStack(Stack(home, port, component_settings=settings)) as running:
         state = TheState(running.stack.settings.sandbox_url)
@@ -103,13 +170,45 @@ def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
         # The browser's session is as old as the rest: nobody signs in again.
         school.web.cookies.update(was["cookies"])
         school.csrf = school.get("/auth/session")["csrfToken"]
-        yield Upgraded(was, running, school, state)
+        yield Upgraded(was, migrated, running, school, state)
         school.web.close()
         state.web.close()
     if request.session.testsfailed:
         sys.stderr.write(f"\nlogs of both releases: {home}/log\n")
     else:
         shutil.rmtree(folder)
+
+
+async def _migrated(home: Path, port: int) -> dict[str, Tables]:
+    """Migrate with nothing running but PostgreSQL, and read what is there."""
+    async with Stack(home, port, components=[POSTGRES]) as stack:
+        for service in SERVICES:
+            await migrate(stack.settings, service)
+        urls = {service.database: stack.database_url(service.database) for service in SERVICES}
+        return {database: await asyncio.to_thread(kept_rows, url) for database, url in urls.items()}
+
+
+def test_no_migration_takes_or_changes_a_row(upgraded: Upgraded) -> None:
+    """Every row of every table of every database, value by value; nothing that was there is meant to go."""
+    empty, lost = set(), {}
+    for database, tables in upgraded.was["kept"].items():
+        for old_name, rows in tables.items():
+            name = RENAMED.get(database, {}).get(old_name, old_name)
+            now = upgraded.migrated[database].get(name, [])
+            if not rows:
+                empty.add((database, name))
+            missing = _rows(rows, name, len(rows[0]) if rows else 0) - _rows(now, name, len(rows[0]) if rows else 0)
+            if missing:
+                lost[f"{database}.{name}"] = f"{missing.total()} of {len(rows)}, e.g. {next(iter(missing))}"
+    assert lost == {}
+    may_be_empty = {table for tables in EMPTY.values() for table in tables}
+    assert empty - may_be_empty == set(), "a table without a row shows nothing"
+
+
+def _rows(rows: Sequence[Row], table: str, width: int) -> Counter[tuple[str | None, ...]]:
+    """Rows under today's words, as wide as they were: what has come since stands behind."""
+    today = RENAMED_VALUES.get(table, {})
+    return Counter(tuple(today.get(value, value) if value else value for value in row[:width]) for row in rows)
 
 
 def test_every_hold_booking_candidate_and_mandate_is_there_and_rdvpermis_agrees(upgraded: Upgraded) -> None:
@@ -316,6 +415,52 @@ async def consistency(stack: Stack, first: int, second: int) -> list[bytes]:
         return list(answer.hashes)
     finally:
         await channel.close()
+
+
+def test_a_candidate_is_found_by_name_and_by_neph(upgraded: Upgraded) -> None:
+    for person in upgraded.was["found"]:
+        for query in person["by"]:
+            found = upgraded.school.act("POST", "/api/v1/candidates/search", {"query": query})["items"]
+            assert [one["id"] for one in found] == [person["id"]]
+
+
+def test_a_command_that_is_repeated_is_answered_as_then(upgraded: Upgraded) -> None:
+    for done in upgraded.was["repeatable"]:
+        again = upgraded.school.send("POST", done["path"], done["body"], done["key"])
+        assert again.status_code == 201, again.text
+        assert _ids(again.json()) == _ids(done["answer"]) != []
+        other = upgraded.school.send("POST", done["path"], {**done["body"], **OTHERWISE[done["path"]]}, done["key"])
+        assert (other.status_code, other.json()["code"]) == (422, "KEY_REUSED")
+
+
+OTHERWISE: dict[str, dict[str, Any]] = {
+    "/api/v1/candidates": {"firstName": "Autrement"},
+    "/api/v1/school/vehicles": {"label": "Clio 3"},
+    "/api/v1/basket/items": {"items": [{"slotId": "another"}]},
+}
+
+
+def _ids(answer: Any) -> list[str]:
+    """Every id in an answer, in its order."""
+    if isinstance(answer, list):
+        return [found for each in answer for found in _ids(each)]
+    if isinstance(answer, dict):
+        return [found for name, each in answer.items() for found in ([each] if name == "id" and each else _ids(each))]
+    return []
+
+
+def test_what_a_school_wrote_down_of_itself_is_there(upgraded: Upgraded) -> None:
+    records, school = upgraded.was["rules"]["records"], upgraded.school
+    seen = {"seenAt": None}  # RdvPermis is asked again
+    assert school.get("/api/v1/school") | seen == records["school"] | seen
+    assert records["school"]["licensedUntil"] == "2030-01-31"
+    assert school.get("/api/v1/school/hours")["items"] == records["hours"]["items"]
+    assert [one["hours"] for one in records["hours"]["items"]] == [120.25]
+    labels = sorted(one["label"] for one in school.get("/api/v1/school/vehicles")["items"])
+    assert labels == ["Clio 1", "Clio 2"]
+    calendar = school.web.get(records["feed"])
+    assert calendar.status_code == 200, calendar.text
+    assert calendar.text.startswith("BEGIN:VCALENDAR")
 
 
 def test_a_hold_of_the_old_version_is_validated_and_the_school_goes_on_booking(upgraded: Upgraded) -> None:
