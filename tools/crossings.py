@@ -42,6 +42,8 @@ ROWS = {
 """What the page calls each act."""
 EDGE = "session"
 """The act whose files every signed-in request crosses: it asks who is signed in."""
+OTHERS = ("pure", "edge", "egress", "library")
+"""The page's columns after the limit."""
 GATEWAY = "services/auth-gateway/"
 HTTP = "RequestResponseCycle.run_asgi"
 PURE = frozenset({"domain", "domain.py", "persons", "places", "rules"})
@@ -110,7 +112,7 @@ def main() -> int:
     if above:
         print(f"crossings: more files than their limit: {', '.join(above)}", file=sys.stderr)
     page = PAGE.read_text(encoding="utf-8")
-    missing = [row for act, places in counted.items() if (row := shown_as(act, places)) not in page]
+    missing = [shown_as(act, places) for act, places in counted.items() if not says(page, act, places)]
     if missing:
         print(f"crossings: {PAGE.relative_to(ROOT)} should say\n" + "\n".join(missing), file=sys.stderr)
     return 1 if above or missing else 0
@@ -118,8 +120,18 @@ def main() -> int:
 
 def shown_as(act: str, places: Mapping[str, Sequence[str]]) -> str:
     """The act's row in the page's table: own files, their limit, then the other places, a dash for none."""
-    others = " | ".join(str(len(places[place]) or "–") for place in ("pure", "edge", "egress", "library"))
+    others = " | ".join(str(len(places[place]) or "–") for place in OTHERS)
     return f"| {ROWS[act]} | **{len(places['own'])}** | {LIMITS[act]} | {others} |"
+
+
+def says(page: str, act: str, places: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the page has the act's row, each number within one: what a process remembers for a second is sometimes not asked."""
+    row = next((line for line in page.splitlines() if line.startswith(f"| {ROWS[act]} | ")), "")
+    cells = [
+        0 if cell == "–" else int(cell.strip("*")) for cell in row.split(" | ")[1:] for cell in [cell.rstrip(" |")]
+    ]
+    now = [len(places["own"]), LIMITS[act], *(len(places[place]) for place in OTHERS)]
+    return len(cells) == len(now) and all(abs(cell - number) <= 1 for cell, number in zip(cells, now, strict=True))
 
 
 def _run(stack: Stack, folder: Path, act: Callable[[], object]) -> Run:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crossings import HTTP, NO_TRACE, PAGE, ROWS, crossed, shown_as, sorted_by_place
+from crossings import HTTP, NO_TRACE, PAGE, ROWS, crossed, says, shown_as, sorted_by_place
 
 WEB = "services/auth-gateway/src/resapermis_auth_gateway/web/app.py"
 ROUTE = "services/auth-gateway/src/resapermis_auth_gateway/web/routes/basket.py"
@@ -58,8 +58,13 @@ def test_files_are_sorted_by_what_they_belong_to() -> None:
     }
 
 
-def test_a_row_of_the_page_is_written_as_it_is_looked_for() -> None:
+def test_a_row_of_the_page_says_what_was_counted_within_one() -> None:
     places = {"own": ["a", "b"], "pure": [], "edge": ["c"], "egress": [], "library": ["d"]}
-    assert shown_as("search", places) == "| search slots (already polled) | **2** | 20 | – | 1 | – | 1 |"
+    row = "| search slots (already polled) | **2** | 20 | – | 1 | – | 1 |"
+    assert shown_as("search", places) == row
+    assert says(f"before\n{row}\nafter", "search", places)
+    assert says(row, "search", places | {"own": ["a"]})
+    assert not says(row, "search", places | {"own": []})
+    assert not says("another page", "search", places)
     page = PAGE.read_text(encoding="utf-8")
     assert all(f"| {row} | **" in page for row in ROWS.values())
