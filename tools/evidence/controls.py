@@ -23,7 +23,7 @@ _ASSERTED = re.compile(r"assert\b|(\w+\.)*AssertionError\b|Failed: (?!Timeout)")
 _STOPS = re.compile(r"\b(raise|throw|assert|AssertionError|exit|_exit|abort|fail)\b")
 """Words by which a line ends all that comes after it: such a line takes nothing away, it breaks."""
 _BROKEN = re.compile(
-    r"\w\.unexpected\b|CODE_INTERNAL|StatusCode\.INTERNAL\b|see error_id in the logs|\bassert 500\b"
+    r"\w\.unexpected\b|CODE_INTERNAL|StatusCode\.INTERNAL\b|see error_id in the logs|\bassert 500 == [1-5]\d\d\b"
     r"|error_type=\W?(\w+\.)*(Arithmetic|Assertion|Attribute|Import|Index|Key|Lookup|Name|NotImplemented|Recursion|Runtime|Type"
     r"|UnboundLocal|Value|ZeroDivision)Error\b"
 )

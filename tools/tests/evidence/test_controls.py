@@ -146,6 +146,12 @@ def test_an_error_that_did_not_come_is_asserted(copy: Copy) -> None:
     assert outcome(copy, control("return True", "test_refused")) == ""
 
 
+def test_500_of_something_are_no_answer_of_a_server_that_broke(copy: Copy) -> None:
+    text = "from evenness import is_even\n\ndef test_even():\n    assert sum(map(is_even, (*range(2, 6, 2), *range(1, 997, 2)))) == 2\n"
+    (copy.root / TESTS).write_text(text, encoding="utf-8")
+    assert outcome(copy, control("return True")) == ""
+
+
 def test_a_test_that_fails_with_nothing_changed_shows_nothing(copy: Copy) -> None:
     assert "fails with nothing changed" in outcome(copy, control("return True", "test_wrong"))
 
