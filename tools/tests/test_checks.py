@@ -525,7 +525,7 @@ def test_sql_that_is_no_definition_wants_a_reason(root: Path, sql: str) -> None:
     "step",
     [
         "from alembic import context\n\n    context.config.attributes['connection'].execute('x')",
-        "from os import environ\n\n    environ.clear()",
+        "from os import environ\n\n    environ.get('HOME')",
         "if not op.get_context().as_sql:\n        op.drop_table('one')",
         "op.execute('COMMENT ON TABLE one IS NULL') if op.get_bind() else None",
         "isinstance(op.get_bind(), sa.Connection) and op.drop_table('one')",

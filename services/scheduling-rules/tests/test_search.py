@@ -14,6 +14,7 @@ from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.events.outbox import outbox
+from resapermis_scheduling_rules.domain.polls import Poll
 from resapermis_testing.eventually import eventually
 
 
@@ -173,6 +174,29 @@ async def test_a_failed_poll_of_one_school_is_run_again_with_the_budget_of_anoth
     service.state.gate.set()
     assert (await first).incomplete_reason == "budget"
     await second
+    assert {school for school, _, _ in service.state.asked} == {"school-1", "school-2"}
+
+
+async def test_who_comes_in_the_moment_in_which_anothers_poll_fails_polls_and_stops_nobody(service: Service) -> None:
+    """Waiting for a task that is done lets nobody else run: who waited for it again and again stopped the whole process."""
+    service.state.slot("s1")
+    service.state.school("school-2")
+    service.state.gate = asyncio.Event()
+    service.state.failure = Failure(Code.CODE_RDVPERMIS_BUDGET, "no")
+    poller, wanted = service.rooms.poller, Poll(DAY, "c1", "B", "91")
+    first = asyncio.create_task(service.poll())
+
+    async def under_way() -> bool:
+        return wanted in poller._in_flight
+
+    await eventually(under_way)
+    (running,) = poller._in_flight.values()
+    service.state.gate.set()
+    while not running.done():  # noqa: ASYNC110 - each turn of the loop is looked at
+        await asyncio.sleep(0)
+    assert poller._in_flight == {wanted: running}, "its own end comes in the next turn of the loop"
+    assert await poller.poll(wanted, "school-2") == "budget"
+    assert await first == "budget"
     assert {school for school, _, _ in service.state.asked} == {"school-1", "school-2"}
 
 

@@ -124,7 +124,8 @@ class Poller:
         """Share the running poll of others; when it failed for want of their budget or session, poll oneself."""
         while True:
             running = self._in_flight.get(poll)
-            if running is None:
+            # One that ended just now is still there: waiting for it gives nobody else time, its own end neither.
+            if running is None or running.done():
                 running = self._in_flight[poll] = asyncio.create_task(self._run(poll, asker))
                 running.add_done_callback(lambda task: self._ended(poll, task))
                 return await asyncio.shield(running)
@@ -142,7 +143,8 @@ class Poller:
         return sum(self._ended_polls[centre_id, category] for centre_id in centre_ids)
 
     def _ended(self, poll: Poll, task: asyncio.Task[str]) -> None:
-        self._in_flight.pop(poll, None)
+        if self._in_flight.get(poll) is task:
+            del self._in_flight[poll]
         self._ended_polls[poll.centre_id, poll.category] += 1
         if not task.cancelled():
             task.exception()  # taken note of, also when every waiter has left
