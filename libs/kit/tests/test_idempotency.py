@@ -15,6 +15,7 @@ from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.idempotency import Command, abandon, answer_twin, begin, finish, requests
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_testing.eventually import eventually
 from resapermis_testing.postgres import MakeEngine
 
 CALLER = "account-1"
@@ -120,13 +121,18 @@ async def test_what_a_process_that_died_had_made_is_the_answer_once_it_is_known_
 async def test_a_twin_that_waits_begins_when_the_first_is_given_up(make_engine: MakeEngine) -> None:
     engine, now = await make_engine("kit_sample"), utc_now()
     await begun(engine, now, MADE)
-    waits = sa.text(
+    locks = sa.text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
+
+    async def waits() -> bool:  # in a transaction of its own: within one the view stays as it was first read
+        async with transaction(engine) as other:
+            return bool((await other.execute(locks)).scalar_one())
+
     async with transaction(engine) as tx:
         await abandon(tx, command())
         twin = asyncio.ensure_future(asked(engine, begin, command(), now))
-        while not (await tx.execute(waits)).scalar_one():
-            assert not twin.done()
+        await eventually(waits)
+        assert not twin.done()
     assert await twin is None
     assert await claims(engine) == 1
