@@ -159,8 +159,12 @@ class School:
         called = time.monotonic()
         request = pb.ReleaseLineRequest(request_id=self._id(), line_id=line)
         answer, failure = await self._ask(self._basket.ReleaseLine, request)
-        done = answer is not None and answer.line.state == pb.LINE_STATE_RELEASED
-        self._note(Act.RELEASE, slot, called, OpOutcome.DONE if done else _lost_or_refused(failure), line)
+        outcome = _lost_or_refused(failure)
+        if answer is not None and answer.line.state == pb.LINE_STATE_RELEASED:
+            outcome = OpOutcome.DONE
+        elif answer is not None and answer.line.state == pb.LINE_STATE_EXPIRED:
+            outcome = OpOutcome.REFUSED  # answered, and no release of ours: the line lapsed while it was asked
+        self._note(Act.RELEASE, slot, called, outcome, line)
 
     async def _cancel(self) -> None:
         if not self.booked:
