@@ -21,8 +21,8 @@ demo: setup ## do a driving school's main job on a fresh stack, step by step
 test: setup ## run every test: Python, web units, browser
 	@exec $(PY) tools/run_tests.py $(ARGS)
 
-test-long: setup ## what takes an hour: the long profiles, twenty controls, 100,000 operations, three chaos runs
-	@exec tools/test_long.sh
+test-long: setup ## what takes longer: long profiles, twenty controls, 100,000 operations, chaos (ARGS="linear --seed 7")
+	@exec $(PY) tools/suite/long_tests.py $(ARGS)
 
 lint: setup ## check style, types, layers, contracts, lock files and images
 	@exec $(PY) tools/lint.py $(ARGS)

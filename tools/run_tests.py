@@ -2,8 +2,8 @@
 
 What the web wrote is printed whole once Python has ended. A test that fails beside others runs once more alone: whole
 platforms wait for real things, and all together fill the machine. One that passes only then is listed and counted in the
-last lines, as is what did not run: a browser that was not there, tests that need root.
-ARGS="path -k word" goes to pytest and leaves the rest out.
+last lines, as is what did not run: a browser that was not there, tests that need root. Tests marked `long_only` are left
+to `make test-long`. ARGS="path -k word" goes to pytest and leaves the rest out.
 """
 
 import os
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[1]
+WHOLE = ("-m", "not long_only")
+"""What pytest is asked for when nobody asks for anything else: `make test-long` runs the others."""
 FAILED_TESTS = "RESAPERMIS_FAILED_TESTS"
 """Where conftest.py writes which tests failed, one a line."""
 FAILED = 1
@@ -117,7 +119,7 @@ class Python:
         seconds = self._environment.get("RESAPERMIS_TEST_SECONDS", LONGEST_SECONDS)
         workers = self._environment.get("RESAPERMIS_TEST_WORKERS", "2")
         stop = ("timeout", "--signal=INT", "--kill-after=60", seconds)
-        command = (*stop, *self._pytest, "-n", workers, "--dist", "loadgroup", *self._arguments)
+        command = (*stop, *self._pytest, "-n", workers, "--dist", "loadgroup", *(self._arguments or WHOLE))
         status = self._run(command, ROOT, {**self._environment, FAILED_TESTS: str(self._first)}, kept=False).status
         if status in STOPPED:
             print("\n!!! The Python tests did not end; stopped.", flush=True)

@@ -20,7 +20,7 @@ IDLE = {
     "xfail": "expected to fail",
     "root": "left out without root",
 }
-"""Marks with which a test supports nothing, and why."""
+"""Marks with which a test supports nothing, and why. `long_only` is none of them: .ci/run runs `make test-long` too."""
 _LEAVES = ("skip", "xfail", "importorskip")
 _OF_UNITTEST = {"skip", "skipIf", "skipUnless", "expectedFailure", "case"}
 _NOT_BY_ITSELF = {

@@ -1,1 +1,1 @@
-"""How `make test` runs: how pytest-xdist hands tests to workers."""
+"""How tests are run: how pytest-xdist hands them to workers in `make test`, and the lanes of `make test-long`."""

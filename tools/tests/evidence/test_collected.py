@@ -6,7 +6,7 @@ import pytest
 
 from evidence.collected import NotCollected, differences
 
-SETTINGS = "[pytest]\naddopts = --import-mode=importlib\nmarkers =\n    req: ids\n    root: needs root\n"
+SETTINGS = "[pytest]\naddopts = --import-mode=importlib\nmarkers =\n    req: ids\n    root: needs root\n    long_only: of make test-long\n"
 MARKED = 'import pytest\n\n@pytest.mark.req("R-01")\n'
 PLAIN = "def test_it(): ...\n"
 
@@ -26,7 +26,8 @@ def test_what_is_collected_as_it_is_marked_is_let_pass(tmp_path: Path, monkeypat
     each = "@pytest.mark.parametrize('one', [1, 2])\ndef test_each(one): ...\n"
     late = "@pytest.mark.xfail\ndef test_late(): ...\n"
     inside = 'class TestIt:\n    @pytest.mark.req("R-02")\n    def test_inside(self): ...\n'
-    text = f"{MARKED}{each}{MARKED}{late}{MARKED}{inside}def test_of_nothing(): ...\n"
+    long = "@pytest.mark.long_only\ndef test_long(): ...\n"
+    text = f"{MARKED}{each}{MARKED}{late}{MARKED}{long}{MARKED}{inside}def test_of_nothing(): ...\n"
     assert told(tmp_path, monkeypatch, tests__test_one=text) == []
 
 

@@ -37,6 +37,9 @@ def test_expected_to_fail(): ...
 @pytest.mark.root
 def test_that_mounts(): ...
 
+@pytest.mark.long_only
+def test_that_takes_long(): ...
+
 def test_that_leaves():
     pytest.skip("not here")
 """
@@ -110,6 +113,7 @@ def test_marks_of_functions_classes_and_modules_are_read() -> None:
         "TestDecorated::test_also_inside": (everywhere | {"R-05"}, ""),
         "test_expected_to_fail": (everywhere | {"R-06"}, "expected to fail"),
         "test_that_mounts": (everywhere, "left out without root"),
+        "test_that_takes_long": (everywhere, ""),
         "test_that_leaves": (everywhere, "calls pytest.skip"),
     }
 
