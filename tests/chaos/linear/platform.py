@@ -61,6 +61,11 @@ class Platform:
         while not until() and not ANSWERED.search(await http_body(port, "/metrics")):  # noqa: ASYNC110 - another process answers
             await asyncio.sleep(0.05)
 
+    def errors(self) -> list[str]:
+        """What the replicas logged as errors."""
+        logs = sorted((self.stack.home / "log").glob("basket*.log"))
+        return [line for log in logs for line in log.read_text("utf-8").splitlines() if '"level": "error"' in line]
+
     async def without_guard(self) -> None:
         """Take the index away that keeps a slot to one live line. Nothing brings it back."""
         connection = await asyncpg.connect(self.stack.database_url("basket"), timeout=10)

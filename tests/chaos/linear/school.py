@@ -204,7 +204,8 @@ class School:
             try:
                 return await peers.call(method, request, timeout=15, principal=self._token), None
             except Failure as failure:
-                self.record.tally[failure.name] += 1
+                unexpected = failure.code in {Code.CODE_INTERNAL, Code.CODE_UNSPECIFIED}
+                self.record.tally[f"{failure.name}: {failure.detail}" if unexpected else failure.name] += 1
                 if failure.code not in AGAIN or time.monotonic() >= until:
                     return None, failure
             await asyncio.sleep(0.1)

@@ -89,7 +89,7 @@ async def test_in_a_rolling_restart_under_load_no_answer_is_lost_or_in_doubt(pla
     assert _forgotten(made, await _states(platform)) == []
     assert any(word.startswith("SIGTERM") for word in made.tally)
     lost = [op for op in made.operations if op.outcome is OpOutcome.LOST and op.act is not Act.VALIDATE]
-    assert lost == [], str(dict(made.tally))  # pytest would cut the dict
+    assert lost == [], "\n".join([str(dict(made.tally)), *platform.errors()])  # pytest would cut the dict
     assert judged(made, killed=True)["linearizable"]
 
 
