@@ -8,6 +8,7 @@ import ast
 import contextlib
 import difflib
 import io
+import json
 import os
 import re
 import subprocess
@@ -29,6 +30,7 @@ UNBOUND = "v0.1.0"
 _ALEMBIC = threading.Lock()
 """What `alembic.op` and `alembic.context` are is the process's, and checks run side by side."""
 _SAY = """
+import json
 import sys
 from pathlib import Path
 from sqlalchemy.dialects.postgresql.base import PGCompiler
@@ -44,9 +46,16 @@ def literal_or_value(self, value, type_):
         return repr(value)
 
 PGCompiler.render_literal_value = literal_or_value
-print(as_sql(Path(sys.argv[1]), set(), set(sys.argv[2:])))
+said = {}
+for package, (folder, known) in json.load(sys.stdin).items():
+    try:
+        said[package] = as_sql(Path(folder), set(), set(known))
+    except Exception as wrong:
+        wrong.add_note(folder)
+        raise
+json.dump(said, sys.stdout)
 """
-"""In a process of its own, as each tree has its own kit; a value that SQL has no literal for (bytes) is compared as Python's."""
+"""In one process for each tree, which has its own kit; a value that SQL has no literal for (bytes) is compared as Python's."""
 VERSIONS = "*/src/*/migrations/versions"
 LIMITS = "SET lock_timeout = '4s';\nSET statement_timeout = '5s';\n"
 """With which the kit connects to migrate: a migration that would wait longer undoes itself."""
@@ -100,15 +109,14 @@ def changed_migrations(root: Path, commit: str, python: str) -> list[str]:
 
     A database that has run them would differ from one that runs them today.
     """
-    wrong = []
+    released = released_migrations(root, commit)
     with as_released(root, commit, *_there(root, commit, "services", "libs")) as folder:
-        for service, known in sorted(released_migrations(root, commit).items()):
-            then, now = (_said(tree, service, known, python) for tree in (folder, root))
-            if then != now:
-                lines = difflib.unified_diff(
-                    then.splitlines(), now.splitlines(), commit[:12], "today", n=0, lineterm=""
-                )
-                wrong.append(f"{service}: a released migration has changed:\n" + "\n".join(lines))
+        then, now = (_said(tree, released, python) for tree in (folder, root))
+    wrong = []
+    for service in sorted(service for service in released if then[service] != now[service]):
+        old, new = then[service].splitlines(), now[service].splitlines()
+        lines = difflib.unified_diff(old, new, commit[:12], "today", n=0, lineterm="")
+        wrong.append(f"{service}: a released migration has changed:\n" + "\n".join(lines))
     return wrong
 
 
@@ -126,25 +134,31 @@ def _there(root: Path, commit: str, *folders: str) -> list[str]:
     return _git(root, "ls-tree", "--name-only", commit, *folders).decode().splitlines()
 
 
-def _said(tree: Path, package: str, known: set[str], python: str) -> str:
-    """The SQL of the known migrations as a tree's own code writes it, or why it does not, which is a difference too."""
-    found = next(iter((tree / "services").glob(f"*/src/{package}/migrations")), None)
-    if found is None:
-        return "the service is gone"
-    gone = sorted(name for name in known if not (found / "versions" / name).is_file())
-    if gone:
-        return f"gone: {', '.join(gone)}"
+def _said(tree: Path, released: Mapping[str, set[str]], python: str) -> dict[str, str]:
+    """The SQL of each package's released migrations as a tree's own code writes it, or why it does not: a difference too."""
+    said, asked = {}, {}
+    for package, known in released.items():
+        found = next(iter((tree / "services").glob(f"*/src/{package}/migrations")), None)
+        gone = sorted(name for name in known if found and not (found / "versions" / name).is_file())
+        if found is None:
+            said[package] = "the service is gone"
+        elif gone:
+            said[package] = f"gone: {', '.join(gone)}"
+        else:
+            asked[package] = (str(found), sorted(known))
     paths = [str(Path(__file__).resolve().parents[1]), *map(str, sorted(tree.glob("*/*/src")))]
     done = subprocess.run(
-        (python, "-c", _SAY, str(found), *sorted(known)),
+        (python, "-c", _SAY),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"},
+        input=json.dumps(asked),
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise NoRelease(f"{found}: its migrations cannot be written as SQL:\n{done.stderr[-2000:]}")
-    return done.stdout
+        raise NoRelease(f"{tree}: its migrations cannot be written as SQL:\n{done.stderr[-2000:]}")
+    written: dict[str, str] = json.loads(done.stdout)
+    return said | written
 
 
 def as_sql(migrations: Path, known: set[str], until: set[str] | None = None, written: io.StringIO | None = None) -> str:

@@ -1,5 +1,6 @@
 """Checks of `make lint` that are ours: links, rooms, and what a release promised."""
 
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,10 +62,14 @@ def commit(root: Path) -> str:
     ).stdout.strip()
 
 
+def repository(folder: Path) -> Path:
+    subprocess.run(("git", "init", "-q", str(folder)), check=True)
+    return folder
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    subprocess.run(("git", "init", "-q", str(tmp_path)), check=True)
-    return tmp_path
+    return repository(tmp_path)
 
 
 # Links
@@ -333,9 +338,12 @@ def test_a_whole_package_gone_is_told(root: Path, promised: str) -> None:
     assert 'package "two.v1"' in found
 
 
-def migration(root: Path, revision: str, before: str | None, step: str) -> None:
-    name = f"services/one/src/resapermis_one/migrations/versions/{revision}_x.py"
-    write(root, name, MIGRATION.format(revision=revision, before=before, step=step))
+def versions(root: Path, service: str = "one") -> Path:
+    return root / f"services/{service}/src/resapermis_{service}/migrations/versions"
+
+
+def migration(root: Path, revision: str, before: str | None, step: str, service: str = "one") -> None:
+    write(versions(root, service), f"{revision}_x.py", MIGRATION.format(revision=revision, before=before, step=step))
 
 
 def test_a_migration_since_the_release_that_would_lock_a_live_table_is_told(root: Path) -> None:
@@ -379,41 +387,58 @@ def changed(root: Path, released: str) -> list[str]:
     return compatible.changed_migrations(root, released, str(BIN / "python"))
 
 
-def test_a_released_migration_stays_as_it_was_released(root: Path) -> None:
-    migration(root, "0001", None, FIRST)
-    migration(root, "0002", "0001", 'op.add_column("one", sa.Column("name", sa.Text))')
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Service → what is said of its released migrations, of services that did different things since: compared all at once."""
+    root = repository(tmp_path_factory.mktemp("compared"))
+    step = 'op.execute("SELECT 2")'
+    for service in ("goes_on", "changes", "forgets", "goes", "squeezes"):
+        migration(root, "0001", None, FIRST, service)
+        migration(root, "0002", "0001", step, service)
+    for service, name in (("borrows", "ONE"), ("borrows_other", "OTHER")):
+        migration(root, "0001", None, f"from steps_of_a_kit import {name}\n\n    op.execute({name})", service)
+    write(root, "libs/kit/src/steps_of_a_kit.py", 'ONE = "SELECT 1"\nOTHER = "SELECT 1"\n')
     released = commit(root)
-    migration(root, "0003", "0002", 'op.execute("SELECT 3")')
-    assert changed(root, released) == []
-    migration(root, "0002", "0001", 'op.add_column("one", sa.Column("title", sa.Text))')
-    (found,) = changed(root, released)
-    assert found.startswith("resapermis_one: ")
-    assert "+ALTER TABLE one ADD COLUMN title TEXT" in found
-    (root / "services/one/src/resapermis_one/migrations/versions/0003_x.py").unlink()
-    (root / "services/one/src/resapermis_one/migrations/versions/0002_x.py").unlink()
-    assert "gone: 0002_x.py" in changed(root, released)[0]
+
+    migration(root, "0003", "0002", 'op.execute("SELECT 3")', "goes_on")
+    migration(root, "0002", "0001", 'op.add_column("one", sa.Column("title", sa.Text))', "changes")
+    (versions(root, "forgets") / "0002_x.py").unlink()
+    shutil.rmtree(root / "services" / "goes")
+    migration(root, "0003", "0001", 'op.execute("SELECT 3")', "squeezes")
+    migration(root, "0002", "0003", step, "squeezes")
+    write(root, "libs/kit/src/steps_of_a_kit.py", 'ONE = "SELECT 2"\nOTHER = "SELECT 1"\n')
+    said = (line.split(": ", 1) for line in changed(root, released))
+    return {service.removeprefix("resapermis_"): what for service, what in said}
+
+
+def test_a_released_migration_stays_as_it_was_released(compared: dict[str, str]) -> None:
+    assert "goes_on" not in compared
+    assert "+ALTER TABLE one ADD COLUMN title TEXT" in compared["changes"]
+    assert "-SELECT 2;" in compared["changes"]
+    assert "+gone: 0002_x.py" in compared["forgets"]
+    assert "+the service is gone" in compared["goes"]
+
+
+def test_what_a_released_migration_takes_from_elsewhere_stays_too(compared: dict[str, str]) -> None:
+    assert "+SELECT 2;" in compared["borrows"]
+    assert "borrows_other" not in compared
+
+
+def test_a_migration_put_between_released_ones_is_told(compared: dict[str, str]) -> None:
+    assert "+SELECT 3;" in compared["squeezes"]
+
+
+def test_a_released_migration_that_cannot_be_written_as_sql_any_more_is_named(root: Path) -> None:
+    migration(root, "0001", None, FIRST)
+    released = commit(root)
+    migration(root, "0001", None, 'raise LookupError("not here")')
+    with pytest.raises(NoRelease, match="not here") as told:
+        changed(root, released)
+    assert str(told.value).splitlines()[-1] == str(versions(root).parent)
 
 
 def test_every_migration_of_ours_can_be_compared() -> None:
     assert changed(BIN.parents[1], "HEAD") == []
-
-
-def test_what_a_released_migration_takes_from_elsewhere_stays_too(root: Path) -> None:
-    write(root, "libs/kit/src/steps_of_a_kit.py", 'FIRST = "SELECT 1"\n')
-    migration(root, "0001", None, "from steps_of_a_kit import FIRST\n\n    op.execute(FIRST)")
-    released = commit(root)
-    assert changed(root, released) == []
-    write(root, "libs/kit/src/steps_of_a_kit.py", 'FIRST = "SELECT 2"\n')
-    assert "+SELECT 2;" in changed(root, released)[0]
-
-
-def test_a_migration_put_between_released_ones_is_told(root: Path) -> None:
-    migration(root, "0001", None, FIRST)
-    migration(root, "0002", "0001", 'op.execute("SELECT 2")')
-    released = commit(root)
-    migration(root, "0003", "0001", 'op.execute("SELECT 3")')
-    migration(root, "0002", "0003", 'op.execute("SELECT 2")')
-    assert "+SELECT 3;" in changed(root, released)[0]
 
 
 def test_only_what_is_new_is_written_as_sql_from_where_the_release_stood(root: Path) -> None:
