@@ -106,3 +106,28 @@ async def test_a_task_that_swallows_a_cancellation_is_cancelled_again(monkeypatc
     await asyncio.sleep(0)
     await asyncio.wait_for(leader.cancel_all([task]), 5)
     assert task.done()
+
+
+async def test_a_round_that_never_ends_is_cut_off_and_the_next_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leader, "MOST_SECONDS", 0.01)
+    begun, cut = 0, 0
+
+    async def waits() -> None:
+        nonlocal begun, cut
+        begun += 1
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cut += 1
+            raise
+
+    task = asyncio.create_task(leader.every(0.01, "waits", waits))
+
+    async def thrice() -> bool:
+        return begun >= 3
+
+    await eventually(thrice)
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert cut == begun

@@ -19,6 +19,8 @@ from resapermis_kit.database.engine import async_url
 from resapermis_kit.errors import Failure
 
 BEAT_SECONDS = 1.0
+MOST_SECONDS = 600.0
+"""What any round of a leader task ends in: with a year's work to do after an outage it goes on in the next."""
 LEADS = Gauge(
     "resapermis_leader", "1 while this replica leads: does what one replica does for all; alert when none leads"
 )
@@ -85,10 +87,15 @@ async def _hold(connection: AsyncConnection, name: str, tasks: Sequence[Worker])
 
 
 async def every(seconds: float, name: str, work: Worker) -> None:
-    """Run `work` about every `seconds`; a failure is logged and tried again."""
+    """Run `work` about every `seconds`; a failure is logged and tried again.
+
+    What waits for something that never comes is cancelled after MOST_SECONDS, as it would be if another replica led from now
+    on, and is then a failure like any other.
+    """
     while True:
         try:
-            await work()
+            async with asyncio.timeout(MOST_SECONDS):
+                await work()
         except (Failure, sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("leader_task.failed", task=name, error_type=type(error).__qualname__)
             await asyncio.sleep(min(seconds, 5))
