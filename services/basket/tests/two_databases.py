@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,57 +11,24 @@ from pathlib import Path
 
 import asyncpg
 
-from devstack.postgres import ADMINISTRATOR, BINARIES, Embedded, embedded, prepare
+from devstack.postgres import ADMINISTRATOR, BINARIES, prepare
 from resapermis_testing.eventually import eventually
 from resapermis_testing.memory import data_folder
+from resapermis_testing.postgres import Server
 
 TRUST = "local all all trust\nlocal replication all trust\n"
 """Only this test's own folders lead to the sockets."""
-SMALL = (
-    *("-c", "shared_buffers=32MB", "-c", "max_connections=60", "-c", "max_wal_size=256MB"),
-    *("-c", "log_min_messages=fatal"),
-    *("-c", "fsync=off"),  # a killed process loses nothing that the system has taken from it
-)
+SMALL = {
+    "shared_buffers": "32MB",
+    "max_connections": "60",
+    "max_wal_size": "256MB",
+    "log_min_messages": "fatal",
+    "fsync": "off",  # a killed process loses nothing that the system has taken from it
+}
 
 
-@dataclass
-class Server:
+class DatabaseServer(Server):
     """One PostgreSQL of the two."""
-
-    place: Embedded
-    process: "subprocess.Popen[bytes] | None" = None
-
-    def as_its_user(self, *command: str) -> list[str]:
-        """PostgreSQL refuses root."""
-        account = self.place.account
-        return list(command) if account is None else ["setpriv", *account.setpriv(), *command]
-
-    def start(self) -> None:
-        """Start it, or start it again on its data."""
-        self.process = subprocess.Popen(  # noqa: S603 - words of our own
-            self.as_its_user(*self.place.command(), *SMALL),
-            cwd="/",
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def kill(self) -> None:
-        """As when its machine goes: kill -9 of all of its processes at once; none answers anybody any more.
-
-        The first is stopped before, so that it neither starts nor warns another.
-        """
-        if self.process is None:
-            return
-        pid = self.process.pid
-        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-            os.kill(pid, signal.SIGSTOP)
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-            for one in children:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(one), signal.SIGKILL)
-        self.process.kill()
-        self.process.wait(10)
-        self.process = None
 
     async def ask(self, statement: str) -> object:
         """One value, of the maintenance database."""
@@ -85,12 +51,12 @@ class TwoDatabases:
     """Both servers, and the folder of sockets by which clients find whichever is the database."""
 
     home: Path
-    primary: Server = field(init=False)
-    standby: Server = field(init=False)
+    primary: DatabaseServer = field(init=False)
+    standby: DatabaseServer = field(init=False)
 
     def __post_init__(self) -> None:
         """Name the places; nothing is there yet."""
-        self.primary, self.standby = (Server(embedded(self.home / name)) for name in ("a", "b"))
+        self.primary, self.standby = (DatabaseServer(self.home / name, SMALL) for name in ("a", "b"))
 
     @property
     def url(self) -> str:
@@ -137,7 +103,7 @@ class TwoDatabases:
         assert await self.standby.ask("SELECT pg_promote(true, 20)")
         self._address_is(self.standby)
 
-    def _address_is(self, server: Server) -> None:
+    def _address_is(self, server: DatabaseServer) -> None:
         new = self.home / "db.new"
         new.symlink_to(server.place.socket)
         new.replace(self.home / "db")

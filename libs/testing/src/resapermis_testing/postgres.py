@@ -1,14 +1,15 @@
 """An embedded PostgreSQL for each test process, a fresh migrated database for each test. A pytest plugin."""
 
 import asyncio
+import os
 import shutil
 import signal
 import subprocess
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,38 +49,80 @@ class Postgres:
             await connection.close()
 
 
-@contextmanager
-def embedded_postgres(home: Path) -> Iterator[Postgres]:
-    """An embedded PostgreSQL with its data below this folder, which is deleted after it.
+class Server:
+    """A PostgreSQL on the places of `home`, whose data are prepared beforehand.
 
     It starts as that of `make up` does: as root under another account, wherever the folders lie, and without a change to
     any folder above its own. It ends with this process, however that ends.
     """
+
+    def __init__(self, home: Path, settings: Mapping[str, str]) -> None:
+        """`settings`: what it has otherwise than that of `make up`."""
+        self.place = embedded(home)
+        self.process: subprocess.Popen[bytes] | None = None
+        self._options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+
+    def as_its_user(self, *command: str) -> list[str]:
+        """The command, run as who it runs as (PostgreSQL refuses root), that ends with this process."""
+        account = [] if self.place.account is None else self.place.account.setpriv()
+        return ["setpriv", "--pdeathsig", "QUIT", *account, *command]
+
+    def start(self) -> None:
+        """Start it, or start it again on its data."""
+        self.process = subprocess.Popen(
+            self.as_its_user(*self.place.command(), *self._options),
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stop(self) -> None:
+        """End its clients, roll back, and stop."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(STOP_SECONDS)
+            self.process = None
+
+    def kill(self) -> None:
+        """As when its machine goes: kill -9 of all of its processes at once; none answers anybody any more.
+
+        The first is stopped before, so that it neither starts nor warns another.
+        """
+        if self.process is None:
+            return
+        pid = self.process.pid
+        with suppress(ProcessLookupError, FileNotFoundError):
+            os.kill(pid, signal.SIGSTOP)
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+            for one in children:
+                with suppress(ProcessLookupError):
+                    os.kill(int(one), signal.SIGKILL)
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+        self.process = None
+
+
+@contextmanager
+def embedded_postgres(home: Path) -> Iterator[Postgres]:
+    """An embedded PostgreSQL with its data below this folder, which is deleted after it."""
     home.mkdir(exist_ok=True)
     home.chmod(0o711)  # its account passes through
-    place = embedded(home)
-    prepare(place)
-    options = [word for name, value in UNSAFE.items() for word in ("-c", f"{name}={value}")]
-    account = [] if place.account is None else place.account.setpriv()
-    process = subprocess.Popen(
-        ["setpriv", "--pdeathsig", "QUIT", *account, *place.command(), *options],
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    server = Server(home, UNSAFE)
+    prepare(server.place)
+    server.start()
     try:
-        _wait_for(place.url(ADMINISTRATOR, "postgres"), process)
-        yield Postgres(str(place.socket))
+        _wait_for(server)
+        yield Postgres(str(server.place.socket))
     finally:
-        process.send_signal(signal.SIGINT)  # ends clients and rolls back: what they had is deleted
-        process.wait(STOP_SECONDS)
+        server.stop()
         shutil.rmtree(home)
 
 
-def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for(server: Server) -> None:
     end, pause = time.monotonic() + START_SECONDS, threading.Event()
-    while not asyncio.run(answers(url)):
-        assert process.poll() is None, f"PostgreSQL ended with {process.returncode}"
+    while not asyncio.run(answers(server.place.url(ADMINISTRATOR, "postgres"))):
+        assert server.process is not None
+        assert server.process.poll() is None, f"PostgreSQL ended with {server.process.returncode}"
         assert time.monotonic() < end, f"PostgreSQL did not answer within {START_SECONDS} s"
         pause.wait(0.02)
 
