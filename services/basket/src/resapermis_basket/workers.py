@@ -21,6 +21,8 @@ from resapermis_kit.process import invariants as kit_invariants
 from resapermis_kit.process.process import Process
 
 DAY_SECONDS = 24 * 3600.0
+NIGHT_SECONDS = 4 * 3600.0
+"""For what goes over all lines that ever were and, cut off, would begin with the first again."""
 
 
 def add_workers(process: Process, dependencies: Dependencies, admission: Admission) -> None:
@@ -38,9 +40,11 @@ def add_workers(process: Process, dependencies: Dependencies, admission: Admissi
     process.every(settings.settle_every_seconds, "received events", partial(act_on_events, dependencies))
     process.every(settings.reconcile_round_seconds, "reconcile", reconciliation.round)
     process.every(settings.results_round_seconds, "results", partial(poll_results, dependencies))
-    process.every(settings.compliance_round_seconds, "compliance", partial(check_nightly, dependencies))
+    nightly = partial(check_nightly, dependencies)
+    process.every(settings.compliance_round_seconds, "compliance", nightly, most_seconds=NIGHT_SECONDS)
     process.every(settings.drop_round_seconds, "drop", partial(drop_unused, dependencies))
-    process.every(DAY_SECONDS, "invariants of the past", partial(check_all_lines, process.engine))
+    past = partial(check_all_lines, process.engine)
+    process.every(DAY_SECONDS, "invariants of the past", past, most_seconds=NIGHT_SECONDS)
     process.invariants |= {**invariants.LATELY, **invariants.IN_TIME}
     process.after_restore.append(partial(doubt_everything, dependencies))
     process.consume("scheduling-rules", {SlotWithdrawn: on_slot_withdrawn})

@@ -20,7 +20,7 @@ from resapermis_kit.errors import Failure
 
 BEAT_SECONDS = 1.0
 MOST_SECONDS = 600.0
-"""What any round of a leader task ends in: with a year's work to do after an outage it goes on in the next."""
+"""How long a round of a leader task may take: what it has not come to, after an outage say, is done in the next."""
 LEADS = Gauge(
     "resapermis_leader", "1 while this replica leads: does what one replica does for all; alert when none leads"
 )
@@ -86,15 +86,15 @@ async def _hold(connection: AsyncConnection, name: str, tasks: Sequence[Worker])
         await cancel_all(running)
 
 
-async def every(seconds: float, name: str, work: Worker) -> None:
+async def every(seconds: float, name: str, work: Worker, most_seconds: float = MOST_SECONDS) -> None:
     """Run `work` about every `seconds`; a failure is logged and tried again.
 
-    What waits for something that never comes is cancelled after MOST_SECONDS, as it would be if another replica led from now
-    on, and is then a failure like any other.
+    What waits for something that never comes is cancelled after `most_seconds`, as it would be if another replica led from
+    now on, and is then a failure like any other.
     """
     while True:
         try:
-            async with asyncio.timeout(MOST_SECONDS):
+            async with asyncio.timeout(most_seconds):
                 await work()
         except (Failure, sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("leader_task.failed", task=name, error_type=type(error).__qualname__)

@@ -68,6 +68,9 @@ class Process:
         consumer = Consumer(self.name, handler)
         self.leader_tasks.append(lambda: consumer.run(self.bus))
 
-    def every(self, seconds: float, name: str, work: Worker) -> None:
-        """Run `work` about every `seconds`, in one replica at a time; a failure is logged and tried again."""
-        self.leader_tasks.append(lambda: leader.every(seconds, name, work))
+    def every(self, seconds: float, name: str, work: Worker, *, most_seconds: float = leader.MOST_SECONDS) -> None:
+        """Run `work` about every `seconds`, each time for at most `most_seconds`, in one replica at a time.
+
+        A failure, as of one that takes longer, is logged and tried again.
+        """
+        self.leader_tasks.append(lambda: leader.every(seconds, name, work, most_seconds))
