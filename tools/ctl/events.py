@@ -18,7 +18,7 @@ CONSUMES: Mapping[str, Sequence[tuple[str, str]]] = {
     "scheduling-rules": [("basket", EVENTS)],
     "audit": [(source, RECORDS) for source in SOURCES],
 }
-"""Who consumes whose events; a test compares it with what the services do in their `__main__`."""
+"""Who consumes whose events; a test compares it with what the services do in their `process.py`."""
 
 _STREAMS = """
     SELECT stream, count(number) AS numbered, coalesce(min(number), 0) AS first, coalesce(max(number), 0) AS last,

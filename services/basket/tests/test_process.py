@@ -14,7 +14,7 @@ from basket_peers import Basket
 
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
-from resapermis_basket import __main__ as program
+from resapermis_basket import process as program
 from resapermis_basket.domain.line import Line
 from resapermis_basket.reconcile import expiry
 from resapermis_basket.reconcile.queries import LeftOut, due_to_expire

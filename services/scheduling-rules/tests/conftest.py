@@ -17,8 +17,8 @@ from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
 from resapermis.scheduling.v1.availability_pb2_grpc import add_AvailabilityServiceServicer_to_server
 from resapermis.scheduling.v1.school_pb2_grpc import add_SchoolServiceServicer_to_server
 from resapermis_kit.events.outbox import Outbox
-from resapermis_scheduling_rules.__main__ import assemble
 from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
+from resapermis_scheduling_rules.process import assemble
 from resapermis_scheduling_rules.settings import Settings
 from resapermis_testing.grpc_server import Serve
 from resapermis_testing.postgres import MakeEngine

@@ -17,9 +17,9 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER, caller
-from resapermis_scheduling_rules.__main__ import Rooms
 from resapermis_scheduling_rules.domain.polls import Poll
 from resapermis_scheduling_rules.peers import Asker
+from resapermis_scheduling_rules.process import Rooms
 from resapermis_testing.grpc_server import RunningServer
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

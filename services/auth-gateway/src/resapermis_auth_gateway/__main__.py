@@ -2,11 +2,9 @@
 
 import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
-import uvloop
-
-from resapermis_kit.database.migration import migrate
+from resapermis_kit.process import command
 
 PACKAGE = "resapermis_auth_gateway"
 USAGE = f"usage: python -m {PACKAGE} web | egress | migrate | openapi"
@@ -16,17 +14,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one face until SIGTERM, or do one of the two chores; return the exit status."""
     match list(sys.argv[1:] if arguments is None else arguments):
         case ["web"]:
-            from resapermis_auth_gateway.web_process import serve as web  # noqa: PLC0415 - one face does not load the other
-
-            return _run(web)
+            command.run(_web)
+            return 0
         case ["egress"]:
-            from resapermis_auth_gateway.egress_process import serve as egress  # noqa: PLC0415 - the same
-
-            return _run(egress)
+            command.run(_egress, command.UNUSED)
+            return 0
         case ["migrate"]:
             from resapermis_auth_gateway.settings import Database  # noqa: PLC0415 - needs one setting of them all
 
-            migrate(PACKAGE, Database().database_url)
+            command.migrate(PACKAGE, Database().database_url)
             return 0
         case ["openapi"]:
             from resapermis_auth_gateway.web.openapi import contract  # noqa: PLC0415 - needs no settings
@@ -37,12 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2
 
 
-def _run(serve: Callable[[], Awaitable[None]]) -> int:
-    async def run() -> None:
-        await serve()
+def _web() -> command.Serve:
+    from resapermis_auth_gateway.web_process import serve  # noqa: PLC0415 - one face does not load the other
 
-    uvloop.run(run())
-    return 0
+    return serve
+
+
+def _egress() -> command.Serve:
+    from resapermis_auth_gateway.egress_process import serve  # noqa: PLC0415 - the same
+
+    return serve
 
 
 if __name__ == "__main__":

@@ -5,58 +5,31 @@ import sys
 
 import structlog
 
-from resapermis.basket.v1 import basket_pb2_grpc
-from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, PenaltiesFound, ResultFound
-from resapermis.booking.v1 import booking_pb2_grpc
-from resapermis_basket.booking_servicer import BookingServicer
-from resapermis_basket.compliance import commands
-from resapermis_basket.dependencies import Dependencies
-from resapermis_basket.hold.queue import Admission
-from resapermis_basket.peers import Peers
-from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
-from resapermis_basket.workers import add_workers
-from resapermis_kit.clock import new_id
-from resapermis_kit.process import run_loop
-from resapermis_kit.process.process import Process
+from resapermis_kit.process import command
 
 PACKAGE = "resapermis_basket"
-EVENTS = (LineChanged, GroupExpiring, ResultFound, PenaltiesFound, ComplianceDrifted)
-
-
-async def build(process: Process, settings: Settings) -> None:
-    """Put basket together: the only place where everything meets."""
-    peers = Peers(
-        process.peer("mandate"), process.peer("scheduling-rules"), process.peer("egress"), settings.egress_seconds
-    )
-    dependencies = Dependencies(process.engine, process.outbox, peers, settings, new_id)
-    admission = Admission(settings.holds_at_once)
-    process.server.add(
-        basket_pb2_grpc.add_BasketServiceServicer_to_server,
-        BasketServicer(dependencies, admission),
-        "resapermis.basket.v1.BasketService",
-    )
-    process.server.add(
-        booking_pb2_grpc.add_BookingServiceServicer_to_server,
-        BookingServicer(dependencies),
-        "resapermis.booking.v1.BookingService",
-    )
-    add_workers(process, dependencies, admission)
-
-
-async def serve() -> None:
-    """Run the service until SIGTERM or SIGINT."""
-    settings = Settings()
-    descriptors = [event.DESCRIPTOR for event in EVENTS]
-    await run_loop.serve("basket", PACKAGE, settings, descriptors, lambda process: build(process, settings))
 
 
 def main() -> None:
     """The command line: `compliance-check` and `preview` here, the rest in the kit; exits with its status."""
-    if commands.is_ours(sys.argv[1:]):
+    if len(sys.argv) > 1 and sys.argv[1] != "migrate":
+        _ask(sys.argv[1:])
+    sys.exit(command.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, _load))
+
+
+def _ask(words: list[str]) -> None:
+    from resapermis_basket.compliance import commands  # noqa: PLC0415 - neither serving nor migrating needs them first
+
+    if commands.is_ours(words):
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # the answer alone on the terminal
-        sys.exit(asyncio.run(commands.run(sys.argv[1:], Settings())))
-    sys.exit(run_loop.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, serve))
+        sys.exit(asyncio.run(commands.run(words, Settings())))
+
+
+def _load() -> command.Serve:
+    from resapermis_basket.process import serve  # noqa: PLC0415 - migrating needs none of it
+
+    return serve
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from resapermis_kit.rpc.deadline import remaining_seconds
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What every command is given, made once in `__main__`: engine, outbox, peers, settings, ids."""
+    """What every command is given, made once in `process`: engine, outbox, peers, settings, ids."""
 
     engine: AsyncEngine
     outbox: Outbox

@@ -33,7 +33,7 @@ class Mandates:
         box: Outbox,
         now: Clock,
     ) -> None:
-        """Wired in __main__."""
+        """Wired in process."""
         self._engine, self._egress, self._identities, self._box, self._now = engine, egress, identities, box, now
 
     async def change(self, tx: Tx, actor: Actor, mandate: Mandate, to: State, values: Mapping[str, Any]) -> Mandate:

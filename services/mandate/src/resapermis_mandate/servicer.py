@@ -50,7 +50,7 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
     def __init__(
         self, engine: AsyncEngine, identities: Identities, mandates: Mandates, box: Outbox, now: Clock, new_id: NewId
     ) -> None:
-        """Wired in __main__."""
+        """Wired in process."""
         self._engine, self._identities, self._mandates = engine, identities, mandates
         self._box, self._now, self._new_id = box, now, new_id
         # Schools that ask in one moment share a statement; each is answered of its own candidates alone.

@@ -20,7 +20,7 @@ class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
     """notification.v1: the inbox of the caller's account, read from and marked in its tables."""
 
     def __init__(self, engine: AsyncEngine, now: Clock) -> None:
-        """Wired in __main__."""
+        """Wired in process."""
         self._engine, self._now = engine, now
 
     async def ListNotices(self, request: pb.ListNoticesRequest, context: Any) -> pb.ListNoticesResponse:

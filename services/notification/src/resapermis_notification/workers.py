@@ -97,7 +97,7 @@ class NoticePurge:
     """Deletes notices whose retention has ended; one replica at a time."""
 
     def __init__(self, engine: AsyncEngine, now: Clock) -> None:
-        """Wired in __main__."""
+        """Wired in process."""
         self._engine, self._now = engine, now
 
     async def run(self) -> None:

@@ -7,13 +7,10 @@ from importlib.resources import files
 import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from resapermis_kit.database.engine import async_url
-from resapermis_kit.database.transaction import transaction
 
 
 def _config(package: str) -> Config:
@@ -27,16 +24,6 @@ def migrate(package: str, url: str) -> None:
     config = _config(package)
     config.attributes["url"] = url
     command.upgrade(config, "head")
-
-
-async def require_head(engine: AsyncEngine, package: str) -> None:
-    """Refuse to start on a database that is not at the newest migration (RuntimeError)."""
-    head = ScriptDirectory.from_config(_config(package)).get_current_head()
-    async with transaction(engine) as tx:
-        current = await tx.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
-    if current != head:
-        msg = f"database is at {current}, code wants {head}: run `python -m {package} migrate`"
-        raise RuntimeError(msg)
 
 
 def run_migrations(metadata: Sequence[sa.MetaData]) -> None:

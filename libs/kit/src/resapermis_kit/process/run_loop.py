@@ -3,12 +3,10 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
 
 import structlog
-import uvloop
 from google.protobuf.descriptor import Descriptor
 from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.events.v1 import events_pb2_grpc
 from resapermis_kit.database import durability, idempotency, transaction
 from resapermis_kit.database.engine import make_engine, open_connections
-from resapermis_kit.database.migration import migrate, require_head
+from resapermis_kit.database.revision import require_head
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import backlog, replay
 from resapermis_kit.events.outbox import Outbox
@@ -129,20 +127,3 @@ async def _prune(process: Process) -> None:
     await replay.prune(process.engine, process.now)
     async with transaction.transaction(process.engine) as tx:
         await idempotency.forget_old(tx, process.now())
-
-
-def main(
-    arguments: Sequence[str],
-    package: str,
-    database_url: Callable[[], str],
-    serving: Callable[[], Coroutine[Any, Any, None]],
-) -> int:
-    """Command line of a service: `migrate`, or nothing to serve. Returns the exit status."""
-    if list(arguments) == ["migrate"]:
-        migrate(package, database_url())
-        return 0
-    if arguments:
-        print(f"usage: python -m {package} [migrate]")  # noqa: T201 - a command line speaks on its terminal
-        return 2
-    uvloop.run(serving())
-    return 0

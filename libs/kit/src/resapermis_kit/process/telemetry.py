@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 from opentelemetry import propagate, trace
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -62,6 +61,9 @@ def configure(service: str, settings: ServiceSettings) -> None:
     logging.basicConfig(level=logging.WARNING, format='{"level":"%(levelname)s","logger":"%(name)s","event":"library"}')
     resource = Resource.create({"service.name": service, "service.namespace": "resapermis"})
     if settings.otlp_endpoint:
+        # Loading the exporter is a tenth of a service's start, and few send traces.
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+
         provider = TracerProvider(resource=resource)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint)))
     else:  # nobody receives spans, so none is recorded; trace ids go on, as journal and logs carry them

@@ -66,7 +66,7 @@ class Deliveries:
         now: Clock,
         new_id: NewId,
     ) -> None:
-        """Wired in __main__."""
+        """Wired in process."""
         self._engine, self._server, self._sender = engine, server, sender
         self._addresses, self._box, self._now, self._new_id = addresses, box, now, new_id
 
