@@ -18,9 +18,9 @@ from resapermis.audit.v1 import audit_pb2_grpc as rpc
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis_audit import verify
 from resapermis_audit.checkpoint import verifier_key
+from resapermis_audit.process import Journal
 from resapermis_audit.servicer import AuditServicer
 from resapermis_audit.tables import checkpoints, entries
-from resapermis_audit.workers import Journal
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure

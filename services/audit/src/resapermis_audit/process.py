@@ -1,25 +1,78 @@
-"""The process of audit."""
+"""The process of audit: it takes in the records of every service, and grows and signs the tree; where everything meets."""
 
 import secrets
+from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1 import audit_pb2_grpc
 from resapermis.audit.v1.events_pb2 import CheckpointSigned, Record
-from resapermis_audit import queries
-from resapermis_audit.checkpoint import verifier_key
+from resapermis_audit import events, queries, tree
+from resapermis_audit.checkpoint import Checkpoint, sign, verifier_key
 from resapermis_audit.domain import sealing_row
 from resapermis_audit.servicer import AuditServicer
 from resapermis_audit.settings import Settings
-from resapermis_audit.workers import Journal
-from resapermis_kit.database.transaction import transaction
-from resapermis_kit.events.event import BatchHandler
-from resapermis_kit.events.outbox import RECORDS
+from resapermis_audit.wire import parse_record
+from resapermis_kit.clock import Clock
+from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.events.event import BatchHandler, Event
+from resapermis_kit.events.outbox import RECORDS, Outbox
 from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
+from resapermis_vault.kek import KeyEncryption
 from resapermis_vault.keyset import Keyset
 
 SOURCES = ("auth-gateway", "mandate", "scheduling-rules", "basket", "notification", "audit")
+BATCH = 1000
+SALT_BYTES = 16
+
+
+class Journal:
+    """Stores records and integrates them into the tree; one integrator at a time."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        kek: KeyEncryption,
+        key: Ed25519PrivateKey,
+        origin: str,
+        box: Outbox,
+        now: Clock,
+        randomness: Callable[[int], bytes],
+    ) -> None:
+        """`kek` seals records at rest; `key` signs checkpoints of the log `origin`; `randomness` gives salts."""
+        self._engine, self._kek, self._key, self._origin = engine, kek, key, origin
+        self._box, self._now, self._random = box, now, randomness
+
+    async def on_records(self, tx: Tx, received: Sequence[tuple[Record, Event]]) -> None:
+        """Store the records that a service published; the next round of integration puts them into the tree."""
+        fresh = [parse_record(record, event.source, self._random(SALT_BYTES), self._kek) for record, event in received]
+        await queries.add_entries(tx, fresh)
+
+    async def integrate(self) -> int:
+        """Put waiting records into the tree and sign the new checkpoint, in one commit; return how many."""
+        async with transaction(self._engine) as tx:
+            fresh = await queries.not_integrated(tx, BATCH)
+            if not fresh:
+                return 0
+            newest = await queries.newest_checkpoint(tx)
+            size = newest.size if newest is not None else 0
+            edge = await queries.read_nodes(tx, tree.subtrees(0, size))
+            made = tree.append(edge, size, [tree.leaf_hash(data) for _, data in fresh])
+            grown = size + len(fresh)
+            root = tree.root(edge | made, grown)
+            await queries.add_leaves(tx, {entry_id: size + n for n, (entry_id, _) in enumerate(fresh)}, made)
+            checkpoint = Checkpoint(self._origin, grown, root)
+            note = sign(checkpoint, self._key)
+            await queries.add_checkpoint(tx, grown, root, note, self._now())
+            await self._box.add(tx, self._now(), events.checkpoint_signed(checkpoint))
+        return len(fresh)
+
+    async def integrate_all(self) -> None:
+        """Repeat `integrate` until no record waits outside of the tree."""
+        while await self.integrate() == BATCH:
+            pass
 
 
 async def build(process: Process, settings: Settings) -> None:
