@@ -4,12 +4,15 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from basket_peers import MONTH, Basket, LineChanged, Record, candidate
 
 from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.booking.v1 import booking_pb2
 from resapermis_basket.reconcile.doubts import settle_doubts
+from resapermis_basket.reconcile.expiry import expire_holds
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_testing.eventually import eventually
 
@@ -150,6 +153,23 @@ async def test_a_release_whose_answer_was_lost_is_read(basket: Basket, *, arrive
     assert (await release(basket, line)).changing
     await settle(basket)
     assert await basket.states() == {"s1": state}
+
+
+async def test_a_hold_that_lapses_while_its_release_is_asked_is_answered_as_it_stands(basket: Basket) -> None:
+    line = (await basket.hold("s1")).lines[0]  # the school's only one: what is counted twice falls below none
+    gate = basket.rdvpermis.gates["ReleaseSlot"] = asyncio.Event()
+    releasing = asyncio.create_task(release(basket, line))
+
+    async def asked() -> bool:
+        return "ReleaseSlot" in basket.rdvpermis.calls
+
+    await eventually(asked)
+    async with transaction(basket.engine) as tx:
+        await tx.execute(sa.text("UPDATE basket_line SET expires_at = clock_timestamp()"))
+    assert await expire_holds(basket.dependencies) == 1
+    gate.set()
+    assert (await releasing).state == pb.LINE_STATE_EXPIRED
+    await settle(basket)
 
 
 async def test_rdvpermis_down_keeps_the_hold(basket: Basket) -> None:

@@ -1,8 +1,8 @@
 """What a school has taken: counters of its basket and of each month's threshold.
 
 Order of locks, everywhere: the school's row that counts its basket (`lock_school`, or the first row `take_counters`
-touches), its other counters, then lines in slot order. So two acts of one school take turns, and two schools meet on
-slots only.
+touches), then lines in slot order. So two acts of one school take turns, also on its other counters, and two schools meet
+on slots only.
 """
 
 import json

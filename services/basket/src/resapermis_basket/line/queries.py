@@ -311,16 +311,17 @@ async def write_changes(
     The school is locked when counters move. STALE (nothing written) when a line has moved since it was read.
     """
     moved = deltas(changes)
+    school_id = changes[0].after.school_id if moved else ""
     if moved:
-        school_id = changes[0].after.school_id
         await lock_school(tx, school_id)
-        await move_counters(tx, school_id, moved)
     written = await update_lines(tx, [change.after for change in changes if change.before is not None])
     new = [change.after for change in changes if change.before is None]
     for line in new:
         await insert_group(tx, group_of_replacement(line))
     if new and len(await insert_lines(tx, new)) != len(new):
         raise Failure(Code.CODE_STALE, "the slot or candidate was taken meanwhile")
+    # After the lines: a line that has moved may have been counted off already, and is STALE, no counter below none.
+    await move_counters(tx, school_id, moved)
     heirs = {line.slot.id: line.id for line in new}
     await pass_judgements(tx, {line.id: heirs[line.slot.id] for line in written if line.slot.id in heirs})
     await outbox.add(tx, now, *messages)
