@@ -7,6 +7,7 @@ from crossings import HTTP, NO_TRACE, PAGE, ROWS, crossed, says, shown_as, sorte
 WEB = "services/auth-gateway/src/resapermis_auth_gateway/web/app.py"
 ROUTE = "services/auth-gateway/src/resapermis_auth_gateway/web/routes/basket.py"
 EGRESS = "services/auth-gateway/src/resapermis_auth_gateway/egress/http.py"
+TOKENS = "services/auth-gateway/src/resapermis_auth_gateway/tokens.py"
 SERVICER = "services/basket/src/resapermis_basket/servicer.py"
 JOURNAL = "services/audit/src/resapermis_audit/journal.py"
 RULE = "services/scheduling-rules/src/resapermis_scheduling_rules/rules/basket.py"
@@ -46,25 +47,29 @@ def test_none_or_two_requests_cannot_be_counted_as_one(traces: tuple[str, ...]) 
 
 def test_files_are_sorted_by_what_they_belong_to() -> None:
     places = sorted_by_place(
-        frozenset({WEB, ROUTE, SERVICER, RULE, PLACES, SHARED_RULES, VALUES, KIT, EGRESS}), edge=frozenset({WEB, KIT})
+        frozenset({WEB, ROUTE, SERVICER, RULE, PLACES, SHARED_RULES, VALUES, KIT, EGRESS, TOKENS}),
+        edge=frozenset({WEB, KIT}),
     )
 
     assert places == {
         "own": [ROUTE, SERVICER],
         "pure": [PLACES, SHARED_RULES, VALUES, RULE],
         "edge": [WEB],
-        "egress": [EGRESS],
+        "egress": [EGRESS, TOKENS],
         "library": [KIT],
     }
 
 
-def test_a_row_of_the_page_says_what_was_counted_within_one() -> None:
+def test_a_row_of_the_page_says_what_was_counted_but_for_what_is_sometimes_remembered() -> None:
     places = {"own": ["a", "b"], "pure": [], "edge": ["c"], "egress": [], "library": ["d"]}
     row = "| search slots (already polled) | **2** | 20 | – | 1 | – | 1 |"
     assert shown_as("search", places) == row
     assert says(f"before\n{row}\nafter", "search", places)
     assert says(row, "search", places | {"own": ["a"]})
     assert not says(row, "search", places | {"own": []})
+    assert not says(row.replace("20", "21"), "search", places), "a limit is what it is"
+    assert says(row, "search", places | {"library": ["d", "e", "f"]})
+    assert not says(row, "search", places | {"library": ["d", "e", "f", "g"]})
     assert not says("another page", "search", places)
     page = PAGE.read_text(encoding="utf-8")
     assert all(f"| {row} | **" in page for row in ROWS.values())
