@@ -1,25 +1,6 @@
 /** Everyone can use it: axe on each page in both themes, keyboard alone, 320 px, reduced motion, forced colours (E-06). */
-import AxeBuilder from "@axe-core/playwright";
-import type { Page } from "@playwright/test";
+import { found, overflow } from "./axe.ts";
 import { expect, open, PAGES, signIn, test } from "./school.ts";
-
-/** What axe judges by colours alone: all that a theme can change. */
-const BY_COLOUR = ["color-contrast", "link-in-text-block"];
-
-/** What axe finds in the page as it stands, in both themes, as lines for a person; the rest of the page is the same in both. */
-async function found(page: Page): Promise<string[]> {
-  const lines: string[] = [];
-  for (const colorScheme of ["light", "dark"] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    await expect(page.locator("html")).toHaveAttribute("data-mantine-color-scheme", colorScheme);
-    // No page has frames, so axe need not judge each in a page of its own: a third of the time.
-    const axe = new AxeBuilder({ page }).options({ resultTypes: ["violations"] }).setLegacyMode();
-    const { violations } = await (colorScheme === "light" ? axe : axe.withRules(BY_COLOUR)).analyze();
-    for (const one of violations)
-      lines.push(`${colorScheme}: ${one.id} ${one.nodes.map((node) => node.target.join(" ")).join(", ")}`);
-  }
-  return lines;
-}
 
 test("axe finds a button without a name, and pale words in both themes", async ({ school: page }) => {
   await open(page, "/panier", "Panier");
@@ -65,8 +46,7 @@ test("at 320 px no page scrolls sideways [E-06]", async ({ school: page }) => {
   await page.setViewportSize({ width: 320, height: 640 });
   for (const [path, heading] of [...PAGES, ["/creneaux?vue=calendrier", "Créneaux"] as const]) {
     await open(page, path, heading);
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    expect(over, path).toBeLessThanOrEqual(0);
+    expect(await overflow(page), path).toBeLessThanOrEqual(0);
   }
 });
 

@@ -19,10 +19,11 @@ test("after a new sign-in in another tab, what was typed in the first is sent at
   await expect(page.getByText("RdvPermis demande de vous reconnecter")).toBeHidden();
 });
 
-test("what was typed outlasts a lost session, not a sign-out, and the way back to the callback leads home [S-04]", async ({
+test("what was typed outlasts a lost session, not a sign-out, and the way back to the callback to the page [S-04]", async ({
   page,
   context,
 }) => {
+  const callback = page.waitForRequest((request) => new URL(request.url()).pathname === "/auth/callback");
   await signIn(page, "/candidats");
   await page.getByRole("button", { name: "Nouveau candidat" }).first().click();
   await page.getByLabel("Nom de naissance").fill("Essai");
@@ -35,7 +36,8 @@ test("what was typed outlasts a lost session, not a sign-out, and the way back t
   await expect(page.getByLabel("Nom de naissance")).toHaveValue("Essai");
   await expect(page.getByRole("textbox", { name: "NEPH" })).toHaveValue("260000000000");
   const other = await context.newPage();
-  await other.goto("/auth/callback?code=used&state=used");
+  await other.goto((await callback).url());
+  await expect(other).toHaveURL(/\/candidats$/);
   await other.getByRole("button", { name: "Se déconnecter" }).click();
   await expect(page.getByRole("link", { name: "Se connecter avec RdvPermis" })).toBeVisible();
   expect(await page.evaluate(() => sessionStorage.length)).toBe(0);

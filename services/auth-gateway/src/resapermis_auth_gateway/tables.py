@@ -51,9 +51,11 @@ attempts = sa.Table(
     sa.Column("browser_hash", sa.LargeBinary, nullable=False),
     sa.Column("return_to", sa.Text, nullable=False),
     sa.Column("started_at", MOMENT, nullable=False),
+    sa.Column("used_at", MOMENT),
     sa.Index("sign_in_attempt_started_at_idx", "started_at"),
+    sa.Index("sign_in_attempt_open_idx", "started_at", postgresql_where=sa.text("used_at IS NULL")),
 )
-"""A sign-in under way. Nonce and PKCE verifier are not stored: they derive from the browser's pre-login cookie."""
+"""A sign-in under way; once used, where it led, for who comes back to its callback. Nonce and PKCE verifier are not stored: they derive from the browser's pre-login cookie."""
 
 tokens = sa.Table(
     "token",

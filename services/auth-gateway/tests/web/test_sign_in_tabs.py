@@ -30,18 +30,29 @@ async def test_of_two_tabs_that_sign_in_both_succeed(with_egress: Any, order: tu
     assert await _refusals(with_egress) == []
 
 
-async def test_going_back_to_the_callback_leads_to_the_page(with_egress: Any) -> None:
+@pytest.mark.parametrize(("asked", "page"), [("/panier", "/panier"), ("https://evil.test/panier", "/")])
+async def test_going_back_to_the_callback_leads_to_the_page(with_egress: Any, asked: str, page: str) -> None:
     async with with_egress.browser(headers=PAGE) as browser:
-        out = await browser.get("/auth/login", params={"returnTo": "/panier"})
+        out = await browser.get("/auth/login", params={"returnTo": asked})
         address = with_egress.provider.sign_in(out.headers["location"])
         await browser.get(address)
         cookie = browser.cookies[with_egress.cookie]
         again = await browser.get(address)
-        assert again.status_code in {302, 303}
-        assert again.headers["location"] in {"/panier", "/"}
+        assert (again.status_code, again.headers["location"]) == (302, page)
         assert browser.cookies[with_egress.cookie] == cookie
         assert (await browser.get("/auth/session")).status_code == 200
     assert with_egress.provider.calls.count("token") == 1, "a code is redeemed once"
+
+
+async def test_going_back_in_each_tab_leads_to_its_own_page(with_egress: Any) -> None:
+    pages = ("/creneaux?departement=94", "/panier")
+    async with with_egress.browser(headers=PAGE) as browser:
+        out = [(await browser.get("/auth/login", params={"returnTo": page})).headers["location"] for page in pages]
+        back = [with_egress.provider.sign_in(one) for one in out]
+        for address in back:
+            await browser.get(address)
+        again = [(await browser.get(address)).headers["location"] for address in back]
+    assert again == list(pages)
 
 
 async def test_going_back_to_the_callback_writes_no_refusal(with_egress: Any) -> None:
@@ -53,16 +64,30 @@ async def test_going_back_to_the_callback_writes_no_refusal(with_egress: Any) ->
     assert await _refusals(with_egress) == []
 
 
-async def test_going_back_after_the_sign_in_is_forgotten_leads_home(with_egress: Any) -> None:
+async def test_the_page_is_known_as_long_as_a_session_may_last_and_then_it_is_home(with_egress: Any) -> None:
     async with with_egress.browser(headers=PAGE) as browser:
-        out = await browser.get("/auth/login")
+        out = await browser.get("/auth/login", params={"returnTo": "/panier"})
         address = with_egress.provider.sign_in(out.headers["location"])
         await browser.get(address)
         with_egress.clock.pass_(minutes=11)
         del browser.cookies["__Host-resapermis-sign-in"]  # its ten minutes are over
+        await with_egress.sign_in(browser)  # forgets what is over
+        assert (await browser.get(address)).headers["location"] == "/panier"
+        with_egress.clock.pass_(hours=7, minutes=50)
+        await with_egress.sign_in(browser)
         again = await browser.get(address)
         assert (again.status_code, again.headers["location"]) == (302, "/")
     assert await _refusals(with_egress) == []
+
+
+async def test_a_sign_in_that_nobody_came_back_from_is_forgotten_after_ten_minutes(with_egress: Any) -> None:
+    async with with_egress.browser() as browser:
+        out = await browser.get("/auth/login", params={"returnTo": "/panier"})
+        with_egress.clock.pass_(minutes=10, seconds=1)
+        await with_egress.sign_in(browser)
+        assert await with_egress.count(tables.attempts) == 1
+        again = await browser.get(with_egress.provider.sign_in(out.headers["location"]))
+        assert (again.status_code, again.headers["location"]) == (302, "/")
 
 
 @pytest.mark.req("S-01")

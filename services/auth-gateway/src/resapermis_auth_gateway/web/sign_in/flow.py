@@ -67,7 +67,14 @@ class SignIn:
         state = new_secret()
         url = await self.provider.authorization_url(state, _nonce(browser, state), _verifier(browser, state))
         async with transaction(self.engine) as tx:
-            await queries.begin_attempt(tx, digest(state), digest(browser), safe_return_to(return_to), self.now())
+            await queries.begin_attempt(
+                tx,
+                digest(state),
+                digest(browser),
+                safe_return_to(return_to),
+                self.now(),
+                keep=self.sessions.limits.absolute,
+            )
         response = RedirectResponse(url, status_code=302)
         cookie.set(response, browser)
         return response
@@ -84,9 +91,10 @@ class SignIn:
 
     async def _finish(self, request: Request, answer: Answer, place: str) -> Response:
         browser = sign_in_cookie(self.settings.secure).read(request.scope)
-        return_to = await self._take_attempt(answer.state, browser)
+        return_to = await self._use_attempt(answer.state, browser)
         if return_to is None and await self._is_signed_in(request):
-            return RedirectResponse(HOME, status_code=302)  # the browser's way back: nothing is redeemed or ended
+            # The browser's way back: nothing is redeemed or ended.
+            return RedirectResponse(await self._page_of(answer.state), status_code=302)
         if return_to is None:
             raise sign_in_failed("no sign-in under way for this state and browser")
         await self.provider.check_answer(answer.iss)
@@ -103,12 +111,17 @@ class SignIn:
         # The sign-in's own cookie stays its ten minutes: another tab may be under way with it, and each state counts once.
         return response
 
-    async def _take_attempt(self, state: str, browser: str) -> str | None:
+    async def _use_attempt(self, state: str, browser: str) -> str | None:
         """Where the person wanted to go, once for a state and the browser that left with it; else None."""
         if not browser or not state:
             return None
         async with transaction(self.engine) as tx:
-            return await queries.take_attempt(tx, digest(state), digest(browser), self.now())
+            return await queries.use_attempt(tx, digest(state), digest(browser), self.now())
+
+    async def _page_of(self, state: str) -> str:
+        """The page that a used sign-in led to: a path of ours, as it was judged when the sign-in began."""
+        async with transaction(self.engine) as tx:
+            return await queries.used_attempt(tx, digest(state)) or HOME
 
     async def _is_signed_in(self, request: Request) -> bool:
         """Whether the browser already has a session that acts for a school."""

@@ -34,26 +34,41 @@ class Session:
     profile: bytes
 
 
-async def begin_attempt(tx: Tx, state_hash: bytes, browser_hash: bytes, return_to: str, now: datetime) -> None:
-    """Remember a sign-in that leaves for the provider; forget those nobody came back from."""
-    await tx.execute(sa.delete(attempts).where(attempts.c.started_at < now - ATTEMPT_LIVES))
+async def begin_attempt(
+    tx: Tx, state_hash: bytes, browser_hash: bytes, return_to: str, now: datetime, keep: timedelta
+) -> None:
+    """Remember a sign-in that leaves for the provider; forget those nobody came back from, and the used after `keep`."""
+    unused = attempts.c.used_at.is_(None) & (attempts.c.started_at < now - ATTEMPT_LIVES)
+    await tx.execute(sa.delete(attempts).where(unused | (attempts.c.started_at < now - keep)))
     await tx.execute(
         insert(attempts).values(state_hash=state_hash, browser_hash=browser_hash, return_to=return_to, started_at=now)
     )
 
 
-async def take_attempt(tx: Tx, state_hash: bytes, browser_hash: bytes, now: datetime) -> str | None:
+async def use_attempt(tx: Tx, state_hash: bytes, browser_hash: bytes, now: datetime) -> str | None:
     """Use up the attempt of this state and this browser, once; return where the person wanted to go."""
     statement = (
-        sa.delete(attempts)
+        sa.update(attempts)
         .where(
             attempts.c.state_hash == state_hash,
             attempts.c.browser_hash == browser_hash,
             attempts.c.started_at >= now - ATTEMPT_LIVES,
+            attempts.c.used_at.is_(None),
         )
+        .values(used_at=now)
         .returning(attempts.c.return_to)
     )
-    return (await tx.execute(statement)).scalar()
+    page: str | None = (await tx.execute(statement)).scalar()
+    return page
+
+
+async def used_attempt(tx: Tx, state_hash: bytes) -> str | None:
+    """Where the sign-in of this state led, while that is kept. Asks for no browser: its cookie is gone by then."""
+    statement = sa.select(attempts.c.return_to).where(
+        attempts.c.state_hash == state_hash, attempts.c.used_at.is_not(None)
+    )
+    page: str | None = (await tx.execute(statement)).scalar()
+    return page
 
 
 async def start_session(tx: Tx, cookie_hash: bytes, session: Session) -> None:
