@@ -25,7 +25,6 @@ COMPONENT_SETTINGS = {
     # A poll may come sooner than on the internet: RdvPermis is on this machine.
     "basket": {
         "RESAPERMIS_GRACE_SECONDS": "2",
-        "RESAPERMIS_RECONCILE_EVERY_SECONDS": "10",
         "RESAPERMIS_RECONCILE_ROUND_SECONDS": "1",
         "RESAPERMIS_RESULTS_ROUND_SECONDS": "1",
         "RESAPERMIS_RESULTS_EVERY_SECONDS": "1",
