@@ -25,6 +25,8 @@ from resapermis_testing.memory import data_folder
 UNSAFE = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "checkpoint_timeout": "1d"}
 """Nothing here outlives the run, and no table lives long enough to be cleaned."""
 START_SECONDS, STOP_SECONDS = 30, 10
+USED_AT_MOST = 16
+"""Databases of ended tests that are dropped together: each by itself costs a connection more than it."""
 
 
 @dataclass
@@ -38,13 +40,14 @@ class Postgres:
         """postgresql:// address of one of its databases."""
         return f"postgresql://{ADMINISTRATOR}@/{database}?host={self.socket_dir}&port={self.port}"
 
-    async def execute(self, statement: str) -> None:
-        """Run a statement outside of any transaction, on the maintenance database."""
+    async def execute(self, *statements: str) -> None:
+        """Run statements one after another, each outside of any transaction, on the maintenance database."""
         connection = await asyncpg.connect(
             host=self.socket_dir, port=self.port, user=ADMINISTRATOR, database="postgres", timeout=10
         )
         try:
-            await connection.execute(statement)
+            for statement in statements:
+                await connection.execute(statement)
         finally:
             await connection.close()
 
@@ -140,11 +143,19 @@ def _templates() -> dict[str, str]:
     return {}
 
 
+@pytest.fixture(scope="session")
+def _used() -> list[str]:
+    """Databases of ended tests; what is left of them at the end goes with the server."""
+    return []
+
+
 MakeDatabase = Callable[[str], Awaitable[str]]
 
 
 @pytest.fixture
-async def make_database(postgres: Postgres, _templates: dict[str, str]) -> AsyncIterator[MakeDatabase]:
+async def make_database(
+    postgres: Postgres, _templates: dict[str, str], _used: list[str]
+) -> AsyncIterator[MakeDatabase]:
     """Function: package name -> URL of a fresh migrated database (cloned from a template migrated once)."""
     made: list[str] = []
 
@@ -156,13 +167,16 @@ async def make_database(postgres: Postgres, _templates: dict[str, str]) -> Async
             _templates[package] = template
         name = f"test_{uuid.uuid4().hex}"
         # Copying files takes half as long as logging each page: the default is kind to a server that others use.
-        await postgres.execute(f'CREATE DATABASE "{name}" TEMPLATE "{_templates[package]}" STRATEGY file_copy')
+        create = f'CREATE DATABASE "{name}" TEMPLATE "{_templates[package]}" STRATEGY file_copy'
         made.append(name)
+        drop = [f'DROP DATABASE IF EXISTS "{one}" WITH (FORCE)' for one in _used] if len(_used) >= USED_AT_MOST else []
+        await postgres.execute(create, *drop)
+        if drop:
+            _used.clear()
         return postgres.url(name)
 
     yield make
-    for name in made:
-        await postgres.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    _used += made
 
 
 MakeEngine = Callable[[str], Awaitable[AsyncEngine]]
