@@ -1,7 +1,7 @@
 """A control holds only when the copy without its line makes its test fail by what it asserts."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,8 +62,21 @@ def control(instead: str, test: str = "test_even", line: str = LINE) -> Control:
     return Control(FILE, line, instead, f"{TESTS}::{test}")
 
 
-def outcome(copy: Copy, one: Control) -> str:
-    return failing(copy, {"R-01": one}).get(one.test) or copy.controlled(one)
+@pytest.fixture(scope="module")
+def unchanged() -> dict[tuple[str, str], str]:
+    """Text of the tests, one of them → what is said of it while nothing is changed: the same for each control of it."""
+    return {}
+
+
+@pytest.fixture
+def outcome(copy: Copy, unchanged: dict[tuple[str, str], str]) -> Callable[[Control], str]:
+    def of(one: Control) -> str:
+        text = (copy.root / TESTS).read_text(encoding="utf-8")
+        if (text, one.test) not in unchanged:
+            unchanged[text, one.test] = failing(copy, {"R-01": one}).get(one.test, "")
+        return unchanged[text, one.test] or copy.controlled(one)
+
+    return of
 
 
 def test_a_line_is_replaced_as_deep_as_it_stood() -> None:
@@ -78,18 +91,20 @@ def test_the_copy_has_what_is_new_too_and_nothing_that_git_ignores(copy: Copy) -
     assert not (copy.root / "noise.log").exists()
 
 
-def test_a_control_that_its_test_notices_holds(copy: Copy) -> None:
+def test_a_control_that_its_test_notices_holds(outcome: Callable[[Control], str], copy: Copy) -> None:
     copy.require_own_sources()
-    assert outcome(copy, control("return True")) == ""
+    assert outcome(control("return True")) == ""
 
 
-def test_a_control_that_nobody_notices_does_not_hold(copy: Copy) -> None:
-    assert "passes all the same" in outcome(copy, control("return True", "test_nothing"))
+def test_a_control_that_nobody_notices_does_not_hold(outcome: Callable[[Control], str]) -> None:
+    assert "passes all the same" in outcome(control("return True", "test_nothing"))
 
 
 @pytest.mark.parametrize("instead", ["return 1 // 0", "return number.gone", "return number % None"])
-def test_a_control_under_which_its_test_only_crashes_shows_nothing(copy: Copy, instead: str) -> None:
-    assert "breaks" in outcome(copy, control(instead))
+def test_a_control_under_which_its_test_only_crashes_shows_nothing(
+    outcome: Callable[[Control], str], instead: str
+) -> None:
+    assert "breaks" in outcome(control(instead))
 
 
 @pytest.mark.parametrize(
@@ -105,8 +120,10 @@ def test_a_control_under_which_its_test_only_crashes_shows_nothing(copy: Copy, i
         ("return (", "is no Python there"),
     ],
 )
-def test_a_line_that_breaks_all_that_comes_after_it_takes_nothing_away(copy: Copy, instead: str, wrong: str) -> None:
-    assert wrong in outcome(copy, control(instead))
+def test_a_line_that_breaks_all_that_comes_after_it_takes_nothing_away(
+    outcome: Callable[[Control], str], instead: str, wrong: str
+) -> None:
+    assert wrong in outcome(control(instead))
 
 
 def test_a_line_that_raised_before_may_raise_instead_and_other_languages_have_other_names() -> None:
@@ -116,44 +133,56 @@ def test_a_line_that_raised_before_may_raise_instead_and_other_languages_have_ot
     assert "throw" in coarse("return a;", Control("one.ts", "return a;", "throw a;", "t"))
 
 
-SERVED = """
+SAID = ("[error] rpc.unexpected", "worker.broke error_type={}", "\x1b[36merror_type\x1b[0m='{}'")
+SERVED = f"""
 from evenness import is_even
 
-def answer(number):
+SAID = {SAID!r}
+
+def answer(number, way):
     \"\"\"As a server does, which lives on and says that it broke.\"\"\"
     try:
         return is_even(number)
     except Exception as error:
-        print(SAID.format(type(error).__qualname__))
+        print(SAID[way].format(type(error).__qualname__))
         return "INTERNAL"
-
-def test_even():
-    assert answer(2) is True
-    assert answer(3) is False
+""" + "".join(
+    f"""
+def test_said_{way}():
+    assert answer(2, {way}) is True
+    assert answer(3, {way}) is False
 """
-
-
-@pytest.mark.parametrize(
-    "said", ["[error] rpc.unexpected", "worker.broke error_type={}", "\x1b[36merror_type\x1b[0m='{}'"]
+    for way in range(len(SAID))
 )
-def test_a_crash_within_a_server_is_none_by_what_its_test_asserts(copy: Copy, said: str) -> None:
-    (copy.root / TESTS).write_text(SERVED.replace("SAID", repr(said)), encoding="utf-8")
-    assert "breaks (" in outcome(copy, control("return number.gone % 2 == 0"))
-    assert outcome(copy, control("return True")) == ""
 
 
-def test_an_error_that_did_not_come_is_asserted(copy: Copy) -> None:
-    assert outcome(copy, control("return True", "test_refused")) == ""
+@pytest.mark.parametrize("way", range(len(SAID)), ids=SAID)
+def test_a_crash_within_a_server_is_none_by_what_its_test_asserts(
+    outcome: Callable[[Control], str], copy: Copy, way: int
+) -> None:
+    (copy.root / TESTS).write_text(SERVED, encoding="utf-8")
+    assert "breaks (" in outcome(control("return number.gone % 2 == 0", f"test_said_{way}"))
 
 
-def test_500_of_something_are_no_answer_of_a_server_that_broke(copy: Copy) -> None:
+def test_a_server_that_answers_something_else_is_what_its_test_asserts(
+    outcome: Callable[[Control], str], copy: Copy
+) -> None:
+    (copy.root / TESTS).write_text(SERVED, encoding="utf-8")
+    assert outcome(control("return True", "test_said_0")) == ""
+
+
+def test_an_error_that_did_not_come_is_asserted(outcome: Callable[[Control], str]) -> None:
+    assert outcome(control("return True", "test_refused")) == ""
+
+
+def test_500_of_something_are_no_answer_of_a_server_that_broke(outcome: Callable[[Control], str], copy: Copy) -> None:
     text = "from evenness import is_even\n\ndef test_even():\n    assert sum(map(is_even, (*range(2, 6, 2), *range(1, 997, 2)))) == 2\n"
     (copy.root / TESTS).write_text(text, encoding="utf-8")
-    assert outcome(copy, control("return True")) == ""
+    assert outcome(control("return True")) == ""
 
 
-def test_a_test_that_fails_with_nothing_changed_shows_nothing(copy: Copy) -> None:
-    assert "fails with nothing changed" in outcome(copy, control("return True", "test_wrong"))
+def test_a_test_that_fails_with_nothing_changed_shows_nothing(outcome: Callable[[Control], str]) -> None:
+    assert "fails with nothing changed" in outcome(control("return True", "test_wrong"))
 
 
 def test_a_test_that_only_a_browser_runs_is_no_controls(copy: Copy) -> None:

@@ -23,6 +23,7 @@ async def parts(stack: Stack) -> dict[str, list[int]]:
     return {row["process"]: row["parts"] for row in rows}
 
 
+@pytest.mark.long_only  # in `make test`: services/auth-gateway/tests/test_replicas.py and web/test_rates.py, without processes
 @pytest.mark.req("S-05", "R-27")
 async def test_two_web_faces_count_sign_ins_together_and_replicas_divide_the_rest(tmp_path):
     settings = {"auth-gateway": {"RESAPERMIS_SIGN_IN_RATE": f"{LIMIT}/hour"}}

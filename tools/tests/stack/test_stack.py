@@ -71,6 +71,12 @@ async def stack(tmp_path_factory, a_port):
         yield it
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """For one stack after the other: its database cluster is made once."""
+    return tmp_path_factory.mktemp("one-after-the-other") / "home"
+
+
 async def test_a_busy_port_is_named_with_who_wanted_it_and_nothing_starts(tmp_path, a_port):
     port = a_port()
     with socket.socket() as other:
@@ -86,10 +92,10 @@ def test_ports_that_were_given_out_are_not_given_out_again_before_anything_liste
     assert min(abs(one - other) for one, other in combinations(given, 2)) >= 6
 
 
-async def test_the_end_leaves_no_process(tmp_path, a_port):
-    async with Stack(tmp_path / "home", a_port(), components=COMPONENTS):
-        assert len(processes_of(tmp_path)) >= len(COMPONENTS)
-    assert processes_of(tmp_path) == []
+async def test_the_end_leaves_no_process(home, a_port):
+    async with Stack(home, a_port(), components=COMPONENTS):
+        assert len(processes_of(home)) >= len(COMPONENTS)
+    assert processes_of(home) == []
 
 
 @on_the_stack
@@ -126,10 +132,10 @@ async def test_each_service_has_its_own_role_and_database(stack):
         await asyncpg.connect(stack.database_url("basket").replace("/basket?", "/audit?"))
 
 
-async def test_data_survive_a_stop(tmp_path, a_port):
+async def test_data_survive_a_stop(home, a_port):
     port = a_port()
     for start in range(2):
-        async with Stack(tmp_path / "home", port, components=(POSTGRES,)) as stack:
+        async with Stack(home, port, components=(POSTGRES,)) as stack:
             connection = await asyncpg.connect(stack.database_url("mandate"))
             try:
                 await connection.execute("CREATE TABLE IF NOT EXISTS kept (start int)")
@@ -172,13 +178,13 @@ def up_until(number, environment):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-async def test_no_signal_to_make_up_leaves_a_process(tmp_path, number, a_port):
-    environment = {**os.environ, "RESAPERMIS_PORT": str(a_port()), "RESAPERMIS_HOME": str(tmp_path / "home")}
+async def test_no_signal_to_make_up_leaves_a_process(home, number, a_port):
+    environment = {**os.environ, "RESAPERMIS_PORT": str(a_port()), "RESAPERMIS_HOME": str(home)}
     environment["RESAPERMIS_COMPONENTS"] = ",".join(COMPONENTS)
     status = await asyncio.to_thread(up_until, number, environment)
 
     async def gone():
-        return not processes_of(tmp_path)
+        return not processes_of(home)
 
     await until(gone)
     assert status == (-signal.SIGKILL if number is signal.SIGKILL else 0)
