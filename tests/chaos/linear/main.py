@@ -18,7 +18,8 @@ from history import Act, Op, OpOutcome
 from linear.platform import Platform, started
 from linear.school import Record, School
 
-SCHOOLS, PEOPLE, SLOTS = 12, 2, 96
+SCHOOLS, PEOPLE, SLOTS = 12, 2, 8
+"""How many there are, people at once in each, and slots for each of them: schools go for those of all."""
 MUTANTS = 60
 UNGUARDED = 4_000
 """Operations without the index: it takes a few hundred until a slot is sold twice."""
@@ -37,23 +38,32 @@ class Outages:
     every: float
     components: tuple[str, ...] = ("basket", "basket-2")
     softly: bool = False
+    once: bool = False
+    """Each component in turn, and no more: the record goes on until then."""
 
 
-async def record(platform: Platform, seed: int, operations: int, outages: Outages | None = None) -> Record:
-    """Let all schools work until `operations` were conclusive, while components fall.
+async def record(
+    platform: Platform,
+    seed: int,
+    operations: int,
+    outages: Outages | None = None,
+    schools: int = SCHOOLS,
+    pause: float = 0,
+) -> Record:
+    """Let all schools work until `operations` were conclusive, while components fall, each person `pause` seconds after an answer.
 
     In a rolling restart callers do as the gateway does: while nobody answers they ask again with the same request id.
     """
     number = next(_records)
-    slots = [f"s{number}-{slot:03d}" for slot in range(SLOTS)]
+    slots = [f"s{number}-{slot:03d}" for slot in range(SLOTS * schools)]
     made = Record(operations)
-    rngs = [Random(f"{seed} {number} {school}") for school in range(SCHOOLS)]  # noqa: S311 - repeatable on purpose
+    rngs = [Random(f"{seed} {number} {school}") for school in range(schools)]  # noqa: S311 - repeatable on purpose
     patient = outages is not None and outages.softly
-    schools = [School(n, platform, slots, made, rng, patient) for n, rng in enumerate(rngs)]
+    working = [School(n, platform, slots, made, rng, patient, pause) for n, rng in enumerate(rngs)]
     striking = asyncio.create_task(_cause_outages(platform, Random(f"{seed} outages"), outages, made))  # noqa: S311
     try:
         async with asyncio.TaskGroup() as group:
-            for school in schools:
+            for school in working:
                 for _ in range(PEOPLE):
                     group.create_task(school.work())
     finally:
@@ -63,9 +73,17 @@ async def record(platform: Platform, seed: int, operations: int, outages: Outage
 
 
 async def _cause_outages(platform: Platform, rng: Random, outages: Outages | None, made: Record) -> None:
-    while outages is not None and not made.full:
+    if outages is None:
+        return
+    enough, falling = made.wanted, iter(outages.components)
+    if outages.once:
+        made.wanted = sys.maxsize
+    while not made.full:
+        component = next(falling, None) if outages.once else rng.choice(outages.components)
+        if component is None:
+            made.wanted = enough
+            return
         await asyncio.sleep(outages.every * rng.uniform(0.5, 1.5))
-        component = rng.choice(outages.components)
         await (platform.stack.stop_component if outages.softly else platform.stack.kill)(component)
         await platform.stack.start_component(component)
         if outages.softly:  # as minReadySeconds in Kubernetes: the next goes when callers have found this one again
@@ -132,9 +150,9 @@ def mutants(operations: Sequence[Op], seed: int, many: int) -> list[list[Op]]:
     return made
 
 
-def caught(operations: Sequence[Op], seed: int) -> dict[str, int]:
-    """How many mutants there are, and how many the checker refuses."""
-    made = mutants(operations, seed, MUTANTS)
+def caught(operations: Sequence[Op], seed: int, many: int) -> dict[str, int]:
+    """How many mutants there are, of `many`, and how many the checker refuses."""
+    made = mutants(operations, seed, many)
     verdicts = [history.explain("mutant", ops) for ops in made]
     return {"made": len(made), "caught": sum(not one.explained and one.decided for one in verdicts)}
 
@@ -149,7 +167,7 @@ async def linear(asked: argparse.Namespace) -> dict[str, Any]:
         say(f"{made.telling} operations in {seconds:.0f} s; judging")
         report: dict[str, Any] = {"replicas": asked.replicas, "seconds": round(seconds, 1)}
         report["history"] = judged(made, killed=False)
-        report["mutants"] = caught(made.operations, asked.seed)
+        report["mutants"] = caught(made.operations, asked.seed, MUTANTS)
         if asked.kills:
             struck = await record(platform, asked.seed, asked.operations // 10, Outages(asked.kills))
             report["history_under_kill"] = judged(struck, killed=True)

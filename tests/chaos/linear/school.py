@@ -77,6 +77,8 @@ class School:
     rng: Random
     patient: bool = False
     """Ask again, with the same request id, while nobody answers."""
+    pause: float = 0
+    """Seconds from an answer to the next act of the same person."""
     held: dict[str, tuple[str, str]] = field(default_factory=dict)
     """line → (group, slot), as this school believes."""
     booked: dict[str, str] = field(default_factory=dict)
@@ -97,7 +99,7 @@ class School:
         acts = {name: getattr(self, f"_{name}") for name in ACTS}
         while not self.record.full:
             await acts[self.rng.choices(ACTS, WEIGHTS)[0]]()
-            await asyncio.sleep(0)
+            await asyncio.sleep(self.pause)
 
     # Acts
 
