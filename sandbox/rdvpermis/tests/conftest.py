@@ -1,4 +1,6 @@
 import re
+from copy import copy
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from urllib.parse import parse_qs, urlsplit
@@ -95,16 +97,24 @@ class Actor:
 
 @pytest.fixture(scope="session")
 def made():
-    """One sandbox, reset for each test. A day's slots are made once: they never change, and a country of them takes a second."""
+    """One sandbox, reset for each test. Its people and a day's slots are made once: they never change, and take a second."""
     serial, make, days = count(), seed.day_slots, {}
+    build, countries = seed.world, {}
 
     def day_slots(centres, day):
         if day not in days:
             days[day] = make(centres, day)
         return days[day]
 
+    def world(number, schools):
+        if (number, schools) not in countries:
+            countries[number, schools] = build(number, schools)
+        made = countries[number, schools]
+        return replace(made, **{one.name: copy(getattr(made, one.name)) for one in fields(made)})
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seed, "day_slots", day_slots)
+        patch.setattr(seed, "world", world)
         yield Sandbox(Settings(), lambda: NOW, lambda: f"secret-{next(serial)}-" + "x" * 24)
 
 
