@@ -64,35 +64,23 @@ def steps(seed: int) -> tuple[Step, ...]:
     """All steps, in the order in which lanes take them: the longest first, so that both end at about the same time."""
     python = sys.executable
     drawn = (f"--randomly-seed={seed}", f"--hypothesis-seed={seed}")
-    pytest = (
-        "env",
-        "HYPOTHESIS_PROFILE=long",
-        python,
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        "0",
-        "-p",
-        "no:cacheprovider",
-        *drawn,
-    )
+    pytest = ("env", "HYPOTHESIS_PROFILE=long", python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *drawn)
     first = 1 + seed % (CHAOS_SEEDS - CHAOS_SEEDS_AT_ONCE + 1)
     chaos = (python, "tests/chaos/chaos.py")
     return (
         # a hundred thousand operations of two replicas judged, a tenth under kill -9, and without the index
         Step("linear", (*chaos, "linear", "--seed", str(seed)), 2400),
         # basket against a model of a few lines, ten thousand steps
-        Step("model", (*pytest, "services/basket/tests/test_model.py"), 1500),
+        Step("model", (*pytest, "-n", "0", "services/basket/tests/test_model.py"), 1500),
         # a hundred thousand bent messages a kind
-        Step("bent-messages", (*pytest, "services/basket/tests/test_bad_input.py"), 900),
-        # every other test that has a long profile, or runs here only
-        Step("long-tests", (*pytest, "-m", f"long or {ONLY_HERE}"), 1800),
+        Step("bent-messages", (*pytest, "-n", "0", "services/basket/tests/test_bad_input.py"), 900),
+        # every other test that has a long profile, or runs here only; by one worker, which keeps those on one platform together
+        Step("long-tests", (*pytest, "-n", "1", "--dist", "loadgroup", "-m", f"long or {ONLY_HERE}"), 1800),
         # shown requirements without the line behind each
         Step("controls", (python, "tools/controls.py", "--random", "20", "--seed", str(seed)), 1800),
         Step("chaos", (*chaos, "run", "--seed", str(first), "--seeds", str(CHAOS_SEEDS_AT_ONCE)), 1200),
         # two hundred calendars read beside gRPC
-        Step("calendars", (*pytest, "services/scheduling-rules/tests/test_reader_process.py"), 600),
+        Step("calendars", (*pytest, "-n", "0", "services/scheduling-rules/tests/test_reader_process.py"), 600),
         # the files that a request crosses
         Step("crossings", (python, "tools/crossings.py"), 600),
     )
