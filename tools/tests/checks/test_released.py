@@ -1,4 +1,4 @@
-"""Checks of `make lint` that are ours: links, rooms, and what a release promised."""
+"""What a release promised: messages and migrations stay compatible with the last one."""
 
 import shutil
 import subprocess
@@ -10,13 +10,11 @@ import pytest
 import lint
 import releases
 from checks import compatible
-from checks.links import anchors, dead_links, dead_paths
-from checks.rooms import crowded, tied, ties
 from checks.unchecked import KIT_STEPS_FILE, unchecked_steps
 from releases import NoRelease
 
-BIN = Path(__file__).resolve().parents[2] / ".venv" / "bin"
-OUR_RULES = Path(__file__).resolve().parents[2] / "protos" / "buf.yaml"
+BIN = Path(__file__).resolve().parents[3] / ".venv" / "bin"
+OUR_RULES = Path(__file__).resolve().parents[3] / "protos" / "buf.yaml"
 PROTO = """syntax = "proto3";
 package one.v1;
 
@@ -70,195 +68,6 @@ def repository(folder: Path) -> Path:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return repository(tmp_path)
-
-
-# Links
-
-
-def test_links_to_files_and_headings_are_followed(root: Path) -> None:
-    write(
-        root,
-        "docs/one.md",
-        "# One's `x` page\n\n## Two words\n\n## Two words\n\n[here](#two-words-1) [top](#ones-x-page)\n",
-    )
-    write(
-        root,
-        "README.md",
-        "[a](docs/one.md) [b](docs/one.md#two-words) [c](docs/) [d](https://x.example/#y) `[e](gone.md)`\n",
-    )
-    subprocess.run(("git", "-C", str(root), "add", "-A"), check=True)
-    assert dead_links(root) == []
-    write(
-        root,
-        "README.md",
-        '[a](docs/gone.md) [b](docs/one.md#three) ![c](gone.png "c")\n\n[d]: docs/two.md\n```\n[e](f.md)\n```\n',
-    )
-    write(root, "docs/one.md", "[up](../../etc/passwd) [out](../..)\n[self](#nothing)\n")
-    found = dead_links(root)
-    assert [line.split(": ")[1].split()[0] for line in found if line.startswith("README")] == [
-        "docs/gone.md",
-        "docs/one.md#three",
-        "gone.png",
-        "docs/two.md",
-    ]
-    assert len([line for line in found if line.startswith("docs")]) == 3
-
-
-def test_anchors_are_those_of_github() -> None:
-    text = "# A [link](x.md), and more!\n## R-14 · shown\n```\n# no heading\n```\n### A_b-c (d)\n"
-    assert anchors(text) == {"a-link-and-more", "r-14--shown", "a_b-c-d"}
-
-
-@pytest.fixture
-def named(root: Path) -> Path:
-    """A repository with files to name."""
-    for name in ("services/one/src/resapermis_one/hold/command.py", "tools/lint.py", "docs/adr/0001.md", "web/a.tsx"):
-        write(root, name, "")
-    return root
-
-
-def dead_in(root: Path, text: str, page: str = "docs/page.md") -> list[str]:
-    write(root, page, text)
-    subprocess.run(("git", "-C", str(root), "add", "-A"), check=True)
-    return [line.split("`")[1] for line in dead_paths(root)]
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "tools/lint.py",
-        "hold/command.py",
-        "hold/",
-        "command.py",
-        "docs/adr",
-        "services/<name>/src/",
-        "services/*/src/*/hold/*.py",
-        "tools/lint.py:12",
-        "command.py::test_it",
-        "ONE/hold/command.py",
-        ".venv/bin/python tools/lint.py",
-    ],
-)
-def test_a_path_in_backticks_is_a_committed_one_or_the_end_of_one(named: Path, path: str) -> None:
-    assert dead_in(named, f"See `{path}`.\n") == []
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "tools/gone.py",
-        "hold/gone.py",
-        "old/command.py",
-        "gone/",
-        "mand.py",
-        "gone.tsx",
-        "docs/gone",
-        "services/<name>/gone/",
-        "services/*/gone/*.py",
-        "tools/gone.py:12",
-        "ONE/gone.py",
-    ],
-)
-def test_a_path_in_backticks_that_is_gone_is_told(named: Path, path: str) -> None:
-    assert dead_in(named, f"See `{path}`.\n") == [path.partition(":")[0]]
-
-
-def test_a_path_within_a_command_is_looked_for_from_the_top(named: Path) -> None:
-    assert dead_in(named, "`python tools/gone.py one/gone.py`\n") == ["tools/gone.py"]
-
-
-def test_what_is_no_path_of_the_repository_is_let_be(named: Path) -> None:
-    elsewhere = "`/api/v1/holds` `@mantine/core` `booking.v1` `log/x.log` `.proto` `*.md` `a/b` `.resapermis/` `x.find`"
-    assert dead_in(named, f"{elsewhere}\n```\ntools/gone.py `tools/gone.py`\n```\n") == []
-
-
-@pytest.mark.parametrize("page", ["CHANGELOG.md", "docs/adr/0002.md", "docs/compliance.md"])
-def test_pages_that_tell_of_their_day_may_name_what_is_gone(named: Path, page: str) -> None:
-    assert dead_in(named, "`tools/gone.py`\n", page) == []
-    assert dead_in(named, "`tools/gone.py`\n") == ["tools/gone.py"]
-
-
-# Rooms
-
-
-def package(root: Path, files: dict[str, str]) -> Path:
-    folder = root / "services" / "one" / "src" / "resapermis_one"
-    for name, text in files.items():
-        write(folder, name, text)
-        for parent in [folder / Path(name).parent, folder]:
-            (parent / "__init__.py").touch()
-    return folder
-
-
-def ties_in(folder: Path) -> list[str]:
-    return ties(folder, folder.parent)
-
-
-def test_two_rooms_that_import_each_other_are_told_with_both_ways(tmp_path: Path) -> None:
-    there = {"hold/queue.py": "from resapermis_one.booking.swap import Swap\n", "booking/swap.py": ""}
-    assert ties_in(package(tmp_path, there)) == []
-    back = "def late():\n    from ..hold import queue\n"
-    (found,) = ties_in(package(tmp_path, there | {"booking/swap.py": back}))
-    assert found.startswith(
-        "resapermis_one.booking and resapermis_one.hold import each other: resapermis_one.booking.swap imports"
-    )
-    assert found.endswith("resapermis_one.hold.queue imports resapermis_one.booking.swap.Swap")
-    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import resapermis_one.hold.queue\n"
-    assert len(ties_in(package(tmp_path, there | {"booking/swap.py": typed}))) == 1
-
-
-def test_what_lies_below_a_room_belongs_to_it_and_floors_are_not_rooms(tmp_path: Path) -> None:
-    files = {
-        "web/routes/one.py": "from resapermis_one.web import app\nfrom resapermis_one import settings\n",
-        "web/app.py": "",
-        "settings.py": "",
-        "__main__.py": "from resapermis_one.web import app\n",
-        "iam/deep/one.py": "import resapermis_one.web.routes.one\n",
-    }
-    assert ties_in(package(tmp_path, files)) == []
-    back = {"web/app.py": "from resapermis_one.web.routes import one\n"}
-    (found,) = ties_in(package(tmp_path, files | back))
-    assert found.startswith("resapermis_one.web.app and resapermis_one.web.routes import each other")
-    package(tmp_path, files)
-    deep = {"web/routes/one.py": "from resapermis_one.iam.deep.one import x\n"}
-    assert len(ties_in(package(tmp_path, files | deep))) == 1
-
-
-def test_a_folder_has_twelve_modules_at_most(tmp_path: Path) -> None:
-    package(tmp_path, {f"room/m{n}.py": "" for n in range(12)} | {f"migrations/versions/{n}.py": "" for n in range(20)})
-    assert crowded(tmp_path) == []
-    package(tmp_path, {"room/m12.py": ""})
-    assert crowded(tmp_path) == ["services/one/src/resapermis_one/room: 13 modules in one folder, 12 at most"]
-
-
-def test_tools_and_the_platforms_tests_have_rooms_too(tmp_path: Path) -> None:
-    write(tmp_path, "tools/ctl/events.py", "from devstack.ports import free\n")
-    write(tmp_path, "tools/devstack/ports.py", "import lint\n")
-    write(tmp_path, "tools/lint.py", "from ctl import events\n")
-    write(tmp_path, "tests/load/rush/main.py", "from data import seed\n")
-    write(tmp_path, "tests/load/data/seed.py", "import ctl.events\n")
-    assert tied(tmp_path) == []
-    write(tmp_path, "tools/devstack/ports.py", "from ctl.events import read\n")
-    write(tmp_path, "tests/load/data/seed.py", "def late():\n    import rush.main\n")
-    assert tied(tmp_path) == [
-        "data and rush import each other: data.seed imports rush.main; rush.main imports data.seed",
-        "ctl and devstack import each other: ctl.events imports devstack.ports.free; devstack.ports imports ctl.events.read",
-    ]
-    for n in range(12):
-        write(tmp_path, f"tools/m{n}.py", "")
-    assert crowded(tmp_path) == ["tools: 13 modules in one folder, 12 at most"]
-
-
-def test_a_folder_of_the_interface_has_twelve_modules_at_most_beside_their_tests(tmp_path: Path) -> None:
-    for n in range(12):
-        write(tmp_path, f"web/src/room/m{n}.ts", "")
-        write(tmp_path, f"web/src/room/m{n}.test.ts", "")
-    assert crowded(tmp_path) == []
-    write(tmp_path, "web/src/room/M12.tsx", "")
-    assert crowded(tmp_path) == ["web/src/room: 13 modules in one folder, 12 at most"]
-
-
-# What a release promised
 
 
 def test_the_first_release_is_not_compared_with_and_the_last_one_is(
