@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -160,7 +161,7 @@ class Web:
         passed = True
         for name, ended, again, failed in (
             ("web units", units, self._units, UNIT_FAILED),
-            ("browser", seen, self._seen, BROWSER_FAILED),
+            ("browser", seen, partial(self._seen, E2E_TRACE="1"), BROWSER_FAILED),
         ):
             if ended is None:
                 continue
@@ -180,8 +181,8 @@ class Web:
     def _units(self) -> Ended:
         return self._run(("npm", "run", "--silent", "test"), ROOT / "web", self._environment, kept=True)
 
-    def _seen(self) -> Ended:
-        return self._run((sys.executable, "tools/e2e.py"), ROOT, self._environment, kept=True)
+    def _seen(self, **more: str) -> Ended:
+        return self._run((sys.executable, "tools/e2e.py"), ROOT, {**self._environment, **more}, kept=True)
 
 
 def main(arguments: Sequence[str], run: Call = call, environment: Mapping[str, str] = os.environ) -> int:

@@ -23,7 +23,9 @@ export default defineConfig({
     locale: "fr-FR",
     timezoneId: "Europe/Paris",
     viewport: { width: 1280, height: 860 },
-    trace: "retain-on-failure",
+    // Drawing each step into a trace is a large part of a run, and what failed runs once more: then it is drawn (tools/run_tests.py).
+    trace: process.env.E2E_TRACE ? "retain-on-failure" : "off",
+    screenshot: "only-on-failure",
     launchOptions: {
       executablePath: process.env.RESAPERMIS_CHROMIUM ?? "/usr/bin/chromium",
       args: [

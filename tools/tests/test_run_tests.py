@@ -28,6 +28,8 @@ class Machine:
 
     def __init__(self, tmp_path: Path, *, browser: bool = True, ci: bool = False) -> None:
         self.asked: list[str] = []
+        self.traced: list[bool] = []
+        """Of each run of the browser, whether its steps are drawn into a trace."""
         self.first: tuple[int, list[str]] = (0, [])
         self.second: tuple[int, list[str]] = (0, [])
         self.web = [run_tests.Ended(0, "the units")]
@@ -46,6 +48,8 @@ class Machine:
         words = " ".join(command)
         self.asked.append(words)
         assert kept is ("pytest" not in words), "the web's output is kept, that of Python is shown"
+        if "e2e.py" in words:
+            self.traced.append("E2E_TRACE" in environment)
         for part, answers in (("npm", self.web), ("e2e.py", self.seen)):
             if part in words:
                 return answers.pop(0) if len(answers) > 1 else answers[0]
@@ -148,6 +152,13 @@ def test_the_interface_fails_it_too(tmp_path: Path, part: str) -> None:
     machine = Machine(tmp_path)
     setattr(machine, part, [run_tests.Ended(1)])
     assert machine.run() == 1
+
+
+def test_what_failed_in_the_browser_is_traced_when_it_runs_once_more(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.seen = [run_tests.Ended(1, PLAYWRIGHT), run_tests.Ended(0)]
+    assert machine.run() == 0
+    assert machine.traced == [False, True]
 
 
 @pytest.mark.parametrize(
