@@ -230,10 +230,10 @@ async def test_a_peer_that_answers_nonsense_or_not_all_is_a_failure(
     running: RunningServer, batched: BatchedCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def nonsense(request: object, **_: float) -> AsyncIterator[batch_pb2.ExecuteResponse]:
-        yield batch_pb2.ExecuteResponse(answers=[batch_pb2.Result(call=0, answer=b"\xff\xff")])
+        yield batch_pb2.ExecuteResponse(results=[batch_pb2.Result(call=0, answer=b"\xff\xff")])
 
     async def silence(request: object, **_: float) -> AsyncIterator[batch_pb2.ExecuteResponse]:
-        yield batch_pb2.ExecuteResponse(answers=[batch_pb2.Result(call=99, answer=b"")])
+        yield batch_pb2.ExecuteResponse(results=[batch_pb2.Result(call=99, answer=b"")])
 
     for how in (nonsense, silence):
         monkeypatch.setattr(batched, "_call", how)

@@ -22,7 +22,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis.scheduling.v1 import scheduling_pb2_grpc
 from resapermis_basket.booking_servicer import BookingServicer
 from resapermis_basket.dependencies import Dependencies
-from resapermis_basket.hold.queue import Admission
+from resapermis_basket.hold.command import HoldCommand
 from resapermis_basket.peers import Peers
 from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
@@ -40,7 +40,7 @@ class Basket:
 
     engine: AsyncEngine
     dependencies: Dependencies
-    admission: Admission
+    holds: HoldCommand
     world: World
     rdvpermis: RdvPermis
     running: RunningServer
@@ -160,13 +160,13 @@ async def basket(serve: Any, make_engine: Any, settings_for: Callable[..., Setti
     ]
     engine = await make_engine("resapermis_basket")
     settings = settings_for(Settings, "basket", grace_seconds=0.05, give_back_seconds=0.05, egress_seconds=5.0)
-    admission = Admission()
     dependencies = Dependencies(engine, Outbox("basket"), Peers(*channels, settings.egress_seconds), settings, new_id)
+    holds = HoldCommand(dependencies)
     running = await serve(
         "basket",
         (
             basket_pb2_grpc.add_BasketServiceServicer_to_server,
-            BasketServicer(dependencies, admission),
+            BasketServicer(dependencies, holds),
             "resapermis.basket.v1.BasketService",
         ),
         (
@@ -180,7 +180,7 @@ async def basket(serve: Any, make_engine: Any, settings_for: Callable[..., Setti
     yield Basket(
         engine,
         dependencies,
-        admission,
+        holds,
         world,
         state,
         running,

@@ -1,5 +1,7 @@
 """What basket's peers know, and small servicers of mandate and scheduling-rules that answer by it; tests change it."""
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,6 +41,10 @@ class World:
     """What R-PENALTY says of a cancellation."""
     strangers: set[str] = field(default_factory=set)
     """RdvPermis' ids of candidates that mandate does not know."""
+    waits: dict[str, asyncio.Event] = field(default_factory=dict)
+    """What is waited for by a peer that is asked about this candidate (mandate) or slot (rules)."""
+    left_out: set[str] = field(default_factory=set)
+    """Candidates whose question mandate leaves without its answer."""
     drifted: dict[str, list[str]] = field(default_factory=dict)
     """Rules that judge a kept snapshot otherwise now, by slot id."""
     would_refuse: set[str] = field(default_factory=set)
@@ -46,6 +52,11 @@ class World:
     rejudged: list[scheduling_pb2.RejudgeRequest] = field(default_factory=list)
     explained: list[scheduling_pb2.EvaluateRequest] = field(default_factory=list)
     evaluated: list[scheduling_pb2.EvaluateRequest] = field(default_factory=list)
+
+    async def wait(self, asked: Iterable[str]) -> None:
+        for each in asked:
+            if each in self.waits:
+                await self.waits[each].wait()
 
     def slot(self, slot_id: str) -> scheduling_pb2.Slot:
         slot = scheduling_pb2.Slot(
@@ -70,6 +81,9 @@ class Mandates(mandate_pb2_grpc.MandateServiceServicer):
     ) -> mandate_pb2.CheckMandatesResponse:
         answers = []
         for question in request.questions:
+            if question.candidate_id in self.world.left_out:
+                continue
+            await self.world.wait([question.candidate_id])
             if question.rdvpermis_candidate_id:
                 assert caller().person is None
                 answers.append(self.found(question, request.school_id))
@@ -106,6 +120,7 @@ class Rules(scheduling_pb2_grpc.SchedulingServiceServicer):
     async def Evaluate(self, request: scheduling_pb2.EvaluateRequest, context: Any) -> scheduling_pb2.EvaluateResponse:
         world = self.world
         world.evaluated.append(request)
+        await world.wait(line.slot_id for line in request.lines)
         response = scheduling_pb2.EvaluateResponse(limits=scheduling_pb2.Limits(**world.limits))
         asked = len(request.lines)
         response.action_verdicts.add(

@@ -321,6 +321,6 @@ async def test_a_slot_that_is_forgotten_between_two_reads_is_judged_like_any_oth
     basket: Basket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await basket.hold(("s1", 1))
-    monkeypatch.setattr("resapermis_basket.hold.queue.SlotRequests.seen_taken", lambda *_: None)
+    monkeypatch.setattr("resapermis_basket.hold.queue.HoldQueue.seen_taken", lambda *_: [])
     late = await basket.hold(("s1", 2), school="school-2")
     assert late.lines[0].refusal.code == Code.CODE_SLOT_TAKEN

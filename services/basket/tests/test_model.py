@@ -33,7 +33,6 @@ from resapermis_basket.booking.validation import validate_group
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.hold.command import HoldCommand
 from resapermis_basket.hold.held_line import name_candidate, release_line
-from resapermis_basket.hold.queue import Admission
 from resapermis_basket.peers import Peers
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
@@ -213,7 +212,7 @@ class Model(RuleBasedStateMachine):
         request = pb.HoldSlotsRequest(request_id=self.basket.key())
         for slot, who in wanted:
             request.lines.add(slot_id=slot, candidate_id=candidate(who) if who else "")
-        self._act(school, lambda one, who: HoldCommand(one, Admission()).hold(who, request), after, dies)
+        self._act(school, lambda one, who: HoldCommand(one).hold(who, request), after, dies)
 
     @precondition(lambda self: self.some(booked=False))
     @rule(data=st.data(), who=st.sampled_from((*CANDIDATES, None)), dies=FATES)

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from resapermis.audit.v1.events_pb2 import Actor
 from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis_basket.domain.line import State
 from resapermis_basket.domain.reconciliation import FoundExam, changes_for, compare
+from resapermis_basket.hold.queue import HoldQueue
 from resapermis_basket.reconcile import outside_changes
 from resapermis_basket.reconcile.outside_changes import Reconciliation, reconcile_school
 from resapermis_basket.reconcile.received_events import act_on_events
@@ -255,7 +257,7 @@ async def test_a_slot_that_another_school_of_ours_had_is_first_reconciled_there(
     del basket.rdvpermis.exams[line.exam_id]
     basket.rdvpermis.put_exam("e2", "school-2", "s1", "rdv-002")
     assert await reconciled(basket, "school-2") == 0
-    await Reconciliation(basket.dependencies, basket.admission.idle).round()
+    await Reconciliation(basket.dependencies, basket.holds.queue.idle).round()
     assert await live(basket) == {}
     assert await reconciled(basket, "school-2") == 1
     assert await live(basket) == {"s1": (candidate(2), True)}
@@ -278,7 +280,7 @@ async def test_without_a_token_an_answer_or_budget_nothing_is_concluded(basket: 
         basket.rdvpermis.before["ListExams"] = Failure(Code.CODE_RDVPERMIS_BUDGET, "none left")
     else:
         await basket.peer_servers["mandate"].server.stop(0)
-    await Reconciliation(basket.dependencies, basket.admission.idle).round()
+    await Reconciliation(basket.dependencies, basket.holds.queue.idle).round()
     assert await live(basket) == {"s1": (candidate(1), False)}
     (row,) = await basket.rows("SELECT failures, next_reconciliation_at - now() AS wait FROM watched")
     soon = why == "budget"  # people went first, and it fills again by the minute
@@ -291,13 +293,13 @@ async def test_each_school_is_reconciled_within_the_interval(basket: Basket) -> 
     await booked(basket, ("s1", 1))
     await basket.bookings("school-2")  # somebody is here, without any booking
     basket.rdvpermis.put_exam("e5", "school-2", "s5", "rdv-005")
-    await Reconciliation(basket.dependencies, basket.admission.idle).round()
+    await Reconciliation(basket.dependencies, basket.holds.queue.idle).round()
     assert set(await live(basket)) == {"s1", "s5"}
     rows = await basket.rows("SELECT school_id, next_reconciliation_at - now() AS wait FROM watched")
     assert {row.school_id for row in rows} == {"school-1", "school-2"}
     assert all(timedelta(minutes=9) < row.wait <= timedelta(minutes=10) for row in rows)
     before = list(basket.rdvpermis.calls)
-    await Reconciliation(basket.dependencies, basket.admission.idle).round()
+    await Reconciliation(basket.dependencies, basket.holds.queue.idle).round()
     assert basket.rdvpermis.calls == before
 
 
@@ -305,17 +307,23 @@ async def test_each_school_is_reconciled_within_the_interval(basket: Basket) -> 
 async def test_holds_go_first_for_half_a_minute_and_no_longer(basket: Basket) -> None:
     await booked(basket, ("s1", 1))
     basket.rdvpermis.put_exam("e5", "school-1", "s5", "rdv-005")
-    async with basket.admission.admit():
-        reconciling = asyncio.ensure_future(Reconciliation(basket.dependencies, basket.admission.idle).round())
+    queue: HoldQueue[str, None] = HoldQueue(nobody_judges)
+    reconciliation = Reconciliation(basket.dependencies, queue.idle)
+    async with queue.enter("at work", []):
+        reconciling = asyncio.ensure_future(reconciliation.round())
         await basket.bookings()  # time enough for a poll
         assert set(await live(basket)) == {"s1"}
     await reconciling
     assert set(await live(basket)) == {"s1", "s5"}
     basket.rdvpermis.put_exam("e6", "school-1", "s6", "rdv-006")
     await basket.rows("UPDATE watched SET next_reconciliation_at = now() - interval '31 seconds' RETURNING 1")
-    async with basket.admission.admit(), asyncio.timeout(5):
-        await Reconciliation(basket.dependencies, basket.admission.idle).round()
+    async with queue.enter("at work", []), asyncio.timeout(5):
+        await Reconciliation(basket.dependencies, queue.idle).round()
     assert set(await live(basket)) == {"s1", "s5", "s6"}
+
+
+async def nobody_judges(batch: Sequence[object]) -> None:
+    """The holds of this queue are at work as long as the test wants."""
 
 
 async def test_two_reconciliations_at_once_find_a_booking_once(basket: Basket) -> None:

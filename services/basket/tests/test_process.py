@@ -16,6 +16,7 @@ from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis_basket import process as program
 from resapermis_basket.domain.line import Line
+from resapermis_basket.hold.command import HoldCommand
 from resapermis_basket.reconcile import expiry
 from resapermis_basket.reconcile.queries import LeftOut, due_to_expire
 from resapermis_basket.servicer import BasketServicer
@@ -119,7 +120,7 @@ async def test_two_replicas_sell_a_slot_once(basket: Basket, serve: Any) -> None
         "basket",
         (
             basket_pb2_grpc.add_BasketServiceServicer_to_server,
-            BasketServicer(basket.dependencies, basket.admission),
+            BasketServicer(basket.dependencies, HoldCommand(basket.dependencies)),
             "resapermis.basket.v1.BasketService",
         ),
     )

@@ -2,9 +2,9 @@
 
 import functools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import grpc
@@ -19,7 +19,7 @@ from resapermis_basket.domain.answer import Eligibility
 from resapermis_basket.domain.line import BASKET, Key, Line
 from resapermis_kit.errors import Failure
 from resapermis_kit.rpc import peers
-from resapermis_kit.rpc.batched_calls import BatchedCalls
+from resapermis_kit.rpc.batched_calls import Act, BatchedCalls
 
 ASKED = Histogram(
     "resapermis_basket_peer_seconds",
@@ -32,6 +32,7 @@ _MANDATE = mandate_pb2.DESCRIPTOR.services_by_name["MandateService"]
 _SCHEDULING = scheduling_pb2.DESCRIPTOR.services_by_name["SchedulingService"]
 _RDVPERMIS = rdv.DESCRIPTOR.services_by_name["RdvPermisService"]
 
+A = TypeVar("A", bound=Act)
 MOST_QUESTIONS = 100
 PATIENCE_SECONDS = 5.0
 """Seconds, for what nobody waits for."""
@@ -55,9 +56,10 @@ class Peers:
     ) -> None:
         """`egress_seconds`: the longest that one act waits for RdvPermis."""
         self._mandate = mandate_pb2_grpc.MandateServiceStub(mandate)
-        # What every hold asks, of as many holds as ask in the same moment.
-        self._check_mandates = BatchedCalls(mandate, _MANDATE).method("CheckMandates")
-        self._evaluate = BatchedCalls(scheduling, _SCHEDULING).method("Evaluate")
+        self._mandate_calls = BatchedCalls(mandate, _MANDATE)
+        self._scheduling_calls = BatchedCalls(scheduling, _SCHEDULING)
+        self._check_mandates = self._mandate_calls.method("CheckMandates")
+        self._evaluate = self._scheduling_calls.method("Evaluate")
         self._hold_slots = BatchedCalls(egress, _RDVPERMIS, patience_seconds=0).method("HoldSlots")
         self._scheduling = scheduling_pb2_grpc.SchedulingServiceStub(scheduling)
         self.egress = rdvpermis_pb2_grpc.RdvPermisServiceStub(egress)
@@ -69,14 +71,16 @@ class Peers:
         """Mandate facts for (candidate, category) pairs, in their order. Category "": the candidate's active mandate."""
         if not questions:
             return []
-        request = mandate_pb2.CheckMandatesRequest(
-            questions=[
-                mandate_pb2.MandateQuestion(candidate_id=candidate, category=category)
-                for candidate, category in questions
-            ]
-        )
-        answer = await _timed("mandate", "CheckMandates", peers.ask(self._check_mandates, request))
+        answer = await _timed("mandate", "CheckMandates", peers.ask(self._check_mandates, _of_candidates(questions)))
         return list(answer.answers)
+
+    def all_mandates(
+        self, asked: Mapping[A, Sequence[tuple[str, str]]]
+    ) -> AsyncIterator[dict[A, mandate_pb2.CheckMandatesResponse | Exception]]:
+        """`mandates` for many acts in one message, each in its own name: the answers of one moment, as they come."""
+        requests = {one: _of_candidates(questions) if questions else None for one, questions in asked.items()}
+        nothing = mandate_pb2.CheckMandatesResponse()
+        return _ask_all("mandate", "CheckMandates", self._mandate_calls, requests, nothing)
 
     async def known_candidates(self, school_id: str, theirs: Sequence[tuple[str, str]]) -> dict[str, UUID]:
         """Our ids of (RdvPermis' candidate id, category), among the school's own; unknown ones are left out."""
@@ -103,17 +107,35 @@ class Peers:
         counted: dict[Key, int],
         allowance: rdv.GetReplacementsResponse | None = None,
     ) -> scheduling_pb2.EvaluateResponse:
-        """Verdicts of all rules on these lines for the caller's school, of a hold those against it; `counted`: its counters."""
+        """Verdicts of all rules on these lines for the caller's school; `counted`: its counters."""
         request = evaluation(lines, purpose, counted, allowance)
-        # Nothing is done with the rest, at an opening hundreds of times a second.
-        request.against_only = purpose == "hold"
         answer: scheduling_pb2.EvaluateResponse = await _timed(
             "scheduling-rules", "Evaluate", peers.ask(self._evaluate, request)
         )
+        self._note_limits(answer)
+        return answer
+
+    async def all_evaluations(
+        self, asked: Mapping[A, scheduling_pb2.EvaluateRequest | None]
+    ) -> AsyncIterator[dict[A, scheduling_pb2.EvaluateResponse | Exception]]:
+        """`evaluate` for many holds in one message, each in its own name: the answers of one moment, as they come.
+
+        Verdicts against a hold alone: nothing is done with the rest. Empty for whom nothing is asked.
+        """
+        for request in asked.values():
+            if request is not None:
+                request.against_only = True
+        nothing = scheduling_pb2.EvaluateResponse()
+        async for some in _ask_all("scheduling-rules", "Evaluate", self._scheduling_calls, asked, nothing):
+            for answer in some.values():
+                if isinstance(answer, scheduling_pb2.EvaluateResponse):
+                    self._note_limits(answer)
+            yield some
+
+    def _note_limits(self, answer: scheduling_pb2.EvaluateResponse) -> None:
         if answer.HasField("limits"):
             limits = answer.limits
             self.limits = Limits(limits.group, limits.basket, limits.hold_ttl_seconds, limits.notice_seconds)
-        return answer
 
     async def explain(
         self, lines: Iterable[scheduling_pb2.EvaluateLine], purpose: str, counted: dict[Key, int]
@@ -210,6 +232,14 @@ def usage(counted: dict[Key, int]) -> list[scheduling_pb2.Usage]:
     ]
 
 
+def _of_candidates(questions: Sequence[tuple[str, str]]) -> mandate_pb2.CheckMandatesRequest:
+    return mandate_pb2.CheckMandatesRequest(
+        questions=[
+            mandate_pb2.MandateQuestion(candidate_id=candidate, category=category) for candidate, category in questions
+        ]
+    )
+
+
 def on_behalf(school_id: str) -> rdv.OnBehalf:
     """Whose token, for what basket asks unasked."""
     return rdv.OnBehalf(school_id=school_id)
@@ -224,3 +254,20 @@ async def _timed(peer: str, method: str, call: Any) -> Any:
         raise
     finally:
         _asked(peer, method, code).observe(time.monotonic() - started)
+
+
+async def _ask_all(
+    peer: str, method: str, calls: BatchedCalls, asked: Mapping[A, Message | None], nothing: Message
+) -> AsyncIterator[dict[A, Any]]:
+    """Ask for all, in one message; `nothing`, with the first answers, is the answer to whom nothing is asked."""
+    started = time.monotonic()
+    requests = {one: request for one, request in asked.items() if request is not None}
+    rest = {one: nothing for one in asked if one not in requests}
+    async for some in calls.ask_all(method, requests):
+        for answer in some.values():
+            code = answer.name if isinstance(answer, Failure) else "INTERNAL" if isinstance(answer, Exception) else "OK"
+            _asked(peer, method, code).observe(time.monotonic() - started)
+        yield some | rest
+        rest = {}
+    if rest:
+        yield rest

@@ -1,5 +1,6 @@
 """The process of basket: where everything meets, and what it does unasked (leader tasks, consumed events)."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,7 +15,7 @@ from resapermis_basket.booking.results import poll_results
 from resapermis_basket.booking_servicer import BookingServicer
 from resapermis_basket.compliance.check import check_nightly
 from resapermis_basket.dependencies import Dependencies
-from resapermis_basket.hold.queue import Admission
+from resapermis_basket.hold.command import HoldCommand
 from resapermis_basket.opening.preparation import drop_unused
 from resapermis_basket.peers import Peers
 from resapermis_basket.reconcile.doubts import doubt_everything, doubts
@@ -42,10 +43,10 @@ async def build(process: Process, settings: Settings) -> None:
         process.peer("mandate"), process.peer("scheduling-rules"), process.peer("egress"), settings.egress_seconds
     )
     dependencies = Dependencies(process.engine, process.outbox, peers, settings, new_id)
-    admission = Admission(settings.holds_at_once)
+    holds = HoldCommand(dependencies)
     process.server.add(
         basket_pb2_grpc.add_BasketServiceServicer_to_server,
-        BasketServicer(dependencies, admission),
+        BasketServicer(dependencies, holds),
         "resapermis.basket.v1.BasketService",
     )
     process.server.add(
@@ -53,7 +54,7 @@ async def build(process: Process, settings: Settings) -> None:
         BookingServicer(dependencies),
         "resapermis.booking.v1.BookingService",
     )
-    add_workers(process, dependencies, admission)
+    add_workers(process, dependencies, holds.queue.idle)
 
 
 async def serve() -> None:
@@ -63,10 +64,10 @@ async def serve() -> None:
     await run_loop.serve("basket", PACKAGE, settings, descriptors, lambda process: build(process, settings))
 
 
-def add_workers(process: Process, dependencies: Dependencies, admission: Admission) -> None:
-    """Have `process` run them: each task in one replica at a time, each event once."""
+def add_workers(process: Process, dependencies: Dependencies, idle: Callable[[float], Awaitable[None]]) -> None:
+    """Have `process` run them: each task in one replica at a time, each event once. `idle` waits until no hold is at work."""
     settings = dependencies.settings
-    reconciliation = Reconciliation(dependencies, admission.idle)
+    reconciliation = Reconciliation(dependencies, idle)
     # Each by itself, so that what waits for RdvPermis, or for a lock, holds up none of the others.
     process.leader_tasks += [
         partial(expiring_holds(dependencies).run, settings.expire_every_seconds),

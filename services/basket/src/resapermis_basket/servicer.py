@@ -11,7 +11,6 @@ from resapermis_basket.hold.basket import basket_of, usage_of
 from resapermis_basket.hold.check import check_hold
 from resapermis_basket.hold.command import HoldCommand
 from resapermis_basket.hold.held_line import name_candidate, release_line
-from resapermis_basket.hold.queue import Admission
 from resapermis_basket.opening.preparation import prepare_opening
 from resapermis_basket.visits import Visits
 from resapermis_kit.rpc.auth import caller
@@ -20,11 +19,11 @@ from resapermis_kit.rpc.auth import caller
 class BasketServicer(basket_pb2_grpc.BasketServiceServicer):
     """Holding, naming, releasing and validating slots for the caller's school."""
 
-    def __init__(self, dependencies: Dependencies, admission: Admission) -> None:
-        """`admission`: of holds, one in a process."""
+    def __init__(self, dependencies: Dependencies, holds: HoldCommand) -> None:
+        """`holds`: one in a process."""
         self._dependencies = dependencies
         self._visits = Visits()
-        self._holds = HoldCommand(dependencies, admission)
+        self._holds = holds
 
     async def HoldSlots(self, request: pb.HoldSlotsRequest, context: Any) -> pb.HoldSlotsResponse:
         """Ask RdvPermis for what our rules and our own schools leave free; keep what it grants."""

@@ -1,14 +1,16 @@
-"""The asking side: calls of one moment to the same service travel in one message, each with its own principal.
+"""The asking side: calls of many acts to the same service travel in one message, each with its own principal.
 
 A message between two services costs a third of a millisecond of either, whatever is in it; at an opening hundreds of
-acts ask the same peers the same things. Who asks alone calls as ever.
+acts ask the same peers the same things. Who has a list asks with it (`ask_all`); of those who ask one by one, the calls of
+one moment go together (`method`). Who asks alone calls as ever.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from google.protobuf import message_factory
@@ -20,12 +22,16 @@ from resapermis.batch.v1 import batch_pb2_grpc
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER
 from resapermis_kit.rpc.batcher import PATIENCE_SECONDS, Batcher
+from resapermis_kit.rpc.peers import is_away, sent_along
 
 LARGEST_BATCH = 24
 """Calls. A longer batch would have its first wait for its last."""
 ALONE_SECONDS = 60.0
 """How long a peer that knows no batches is called one by one before it is asked again: it may be of a newer release by then."""
 TRACE = "traceparent"
+UNANSWERED = Failure(Code.CODE_INTERNAL, "a peer left a call without an answer")
+PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4)
+"""Between the tries of a list, while the peer is away: as often and as long as `peers.ask` tries."""
 
 
 class UnaryCall(Protocol):
@@ -36,21 +42,39 @@ class UnaryCall(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """A call that waits for its batch."""
+class _Method:
+    """A unary method of the service."""
 
     path: str
     single: UnaryCall
+    read: Callable[[bytes], Message]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call that waits for its batch."""
+
+    method: _Method
     request: Message
     until: float
     """time.monotonic() until which its caller waits."""
     metadata: Mapping[str, str]
-    read: Callable[[bytes], Message]
 
     @property
     def seconds(self) -> float:
         """How long its caller still waits."""
         return max(0.0, self.until - time.monotonic())
+
+
+class Act(Protocol):
+    """Somebody who asks, among others."""
+
+    @property
+    def context(self) -> Context:
+        """Theirs: whose principal, deadline and trace go along with the question."""
+
+
+K = TypeVar("K", bound=Act)
 
 
 class BatchedCalls:
@@ -63,21 +87,17 @@ class BatchedCalls:
         self._service, self._channel = service, channel
         self._call = batch_pb2_grpc.BatchServiceStub(channel).Execute
         self._batcher = Batcher(self._batch, most=LARGEST_BATCH, patience_seconds=patience_seconds)
+        self._methods: dict[str, _Method] = {}
         self._reading: set[asyncio.Task[None]] = set()
         self._alone_until = 0.0
         """Until then (time.monotonic()) the peer is taken for one of a release that knows no batches."""
 
     def method(self, name: str) -> UnaryCall:
         """Calls of this method, to be used as the stub's own: with `peers.call` and `peers.ask`."""
-        method = self._service.methods_by_name[name]
-        path = f"/{self._service.full_name}/{name}"
-        read = message_factory.GetMessageClass(method.output_type).FromString
-        single: UnaryCall = self._channel.unary_unary(
-            path, request_serializer=lambda request: request.SerializeToString(), response_deserializer=read
-        )
+        known = self._method(name)
 
         async def call(request: Any, *, timeout: float, metadata: Sequence[tuple[str, str]]) -> Any:  # noqa: ASYNC109 - a stub's
-            asked = _Call(path, single, request, time.monotonic() + timeout, dict(metadata), read)
+            asked = _Call(known, request, time.monotonic() + timeout, dict(metadata))
             try:
                 async with asyncio.timeout(timeout):
                     return await (await self._batcher.submit(asked))
@@ -86,58 +106,115 @@ class BatchedCalls:
 
         return call
 
+    async def ask_all(self, name: str, asked: Mapping[K, Message]) -> AsyncIterator[dict[K, Any]]:
+        """Ask as `peers.ask` does, for all of them in one message, each in its own context.
+
+        Yields, as they come, the answers of one moment: of each act its own, or its Failure. At most 24 at once.
+        """
+        rest, away = asked, dict[K, Any]()
+        for pause in (*PAUSES_SECONDS, None):
+            calls, answered = dict[K, _Call](), dict[K, Any]()
+            for one, request in rest.items():
+                try:
+                    seconds, metadata = one.context.run(sent_along)
+                    calls[one] = _Call(self._method(name), request, time.monotonic() + seconds, metadata)
+                except Failure as too_late:
+                    answered[one] = away.get(one, too_late)
+            if answered:
+                yield answered
+            away = {}
+            asking = list(calls)
+            async for some in self._execute(list(calls.values())):
+                answered = {asking[n]: answer for n, answer in some}
+                if pause is not None:
+                    away |= {one: answer for one, answer in answered.items() if is_away(answer)}
+                    answered = {one: answer for one, answer in answered.items() if one not in away}
+                if answered:
+                    yield answered
+            if pause is None or not away:
+                return
+            rest = {one: asked[one] for one in away}
+            await asyncio.sleep(pause)
+
+    def _method(self, name: str) -> _Method:
+        known = self._methods.get(name)
+        if known is None:
+            method = self._service.methods_by_name[name]
+            path = f"/{self._service.full_name}/{name}"
+            read = message_factory.GetMessageClass(method.output_type).FromString
+            single: UnaryCall = self._channel.unary_unary(
+                path, request_serializer=lambda request: request.SerializeToString(), response_deserializer=read
+            )
+            known = self._methods[name] = _Method(path, single, read)
+        return known
+
     async def _batch(self, asked: Sequence[_Call]) -> Sequence[asyncio.Future[Any]]:
         """Send them; return once the first answers are there, with what will be each one's answer."""
         loop = asyncio.get_running_loop()
         answers: list[asyncio.Future[Any]] = [loop.create_future() for _ in asked]
-        if len(asked) == 1:
-            await _alone(asked[0], answers[0])
-            return answers
-        if time.monotonic() < self._alone_until:
-            await asyncio.gather(*map(_alone, asked, answers))
-            return answers
         began = asyncio.Event()
-        task = asyncio.create_task(self._read(asked, answers, began))
+        task = asyncio.create_task(self._settle(asked, answers, began))
         self._reading.add(task)
         task.add_done_callback(self._reading.discard)
         await began.wait()
         return answers
 
-    async def _read(self, asked: Sequence[_Call], answers: Sequence[asyncio.Future[Any]], began: asyncio.Event) -> None:
-        failure = Failure(Code.CODE_INTERNAL, "a peer left a call without an answer")
+    async def _settle(
+        self, asked: Sequence[_Call], answers: Sequence[asyncio.Future[Any]], began: asyncio.Event
+    ) -> None:
         try:
-            request = pb.ExecuteRequest(calls=[_wired(one) for one in asked])
-            async for response in self._call(request, timeout=max(one.seconds for one in asked)):
-                for one in response.results:
-                    _settle(answers[one.call], asked[one.call], one)
+            async for some in self._execute(asked):
+                for n, answer in some:
+                    _answer(answers[n], answer)
                 began.set()
-        except grpc.aio.AioRpcError as error:
-            failure = from_rpc_error(error)
-            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                self._alone_until = time.monotonic() + ALONE_SECONDS
-                await asyncio.gather(*map(_alone, asked, answers))
-        except (DecodeError, IndexError):
-            pass
         finally:
-            for answer in answers:
-                _refuse(answer, failure)
+            for one in answers:
+                _answer(one, UNANSWERED)
             began.set()
 
+    async def _execute(self, asked: Sequence[_Call]) -> AsyncIterator[list[tuple[int, Any]]]:
+        """Send them; yields the answers of one moment as they come: each call's place, and its answer or failure, once."""
+        missing = set(range(len(asked)))
+        failure = UNANSWERED
+        alone = len(asked) <= 1 or time.monotonic() < self._alone_until
+        try:
+            if not alone:
+                request = pb.ExecuteRequest(calls=[_wired(one) for one in asked])
+                async for response in self._call(request, timeout=max(one.seconds for one in asked)):
+                    some = [(one.call, _read(asked[one.call], one)) for one in response.results if one.call in missing]
+                    missing.difference_update(n for n, _ in some)
+                    yield some
+        except grpc.aio.AioRpcError as error:
+            failure = from_rpc_error(error)
+            alone = error.code() is grpc.StatusCode.UNIMPLEMENTED
+            if alone:
+                self._alone_until = time.monotonic() + ALONE_SECONDS
+        except DecodeError:
+            pass
+        if len(asked) == 1:
+            yield [(0, await _alone(asked[0]))]
+        elif alone:
+            tasks = {asyncio.ensure_future(_alone(asked[n])): n for n in sorted(missing)}
+            while tasks:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                yield [(tasks.pop(one), one.result()) for one in done]
+        elif missing:
+            yield [(n, failure) for n in sorted(missing)]
 
-async def _alone(asked: _Call, answer: asyncio.Future[Any]) -> None:
-    """Make one call by itself, with its own deadline and metadata; its answer or error goes to whoever waits."""
+
+async def _alone(asked: _Call) -> Any:
+    """Make one call by itself, with its own deadline and metadata: its answer, or its error to whoever waits."""
     try:
-        response = await asked.single(asked.request, timeout=asked.seconds, metadata=tuple(asked.metadata.items()))
+        return await asked.method.single(asked.request, timeout=asked.seconds, metadata=tuple(asked.metadata.items()))
+    except grpc.aio.AioRpcError as error:
+        return from_rpc_error(error)
     except Exception as error:  # noqa: BLE001 - whoever waits gets it as their own
-        _refuse(answer, error)
-    else:
-        if not answer.done():
-            answer.set_result(response)
+        return error
 
 
 def _wired(asked: _Call) -> pb.Call:
     return pb.Call(
-        method=asked.path,
+        method=asked.method.path,
         request=asked.request.SerializeToString(),
         principal=asked.metadata.get(HEADER, ""),
         traceparent=asked.metadata.get(TRACE, ""),
@@ -145,14 +222,15 @@ def _wired(asked: _Call) -> pb.Call:
     )
 
 
-def _settle(answer: asyncio.Future[Any], asked: _Call, result: pb.Result) -> None:
-    if result.HasField("refusal"):
-        _refuse(answer, Failure.from_proto(result.refusal))
-    elif not answer.done():
-        answer.set_result(asked.read(result.answer))
+def _read(asked: _Call, result: pb.Result) -> Any:
+    return Failure.from_proto(result.refusal) if result.HasField("refusal") else asked.method.read(result.answer)
 
 
-def _refuse(answer: asyncio.Future[Any], error: Exception) -> None:
-    if not answer.done():
-        answer.set_exception(error)
-        answer.exception()  # retrieved, also where the asker has gone
+def _answer(waiting: asyncio.Future[Any], answer: Any) -> None:
+    if waiting.done():
+        return
+    if isinstance(answer, Exception):
+        waiting.set_exception(answer)
+        waiting.exception()  # retrieved, also where the asker has gone
+    else:
+        waiting.set_result(answer)

@@ -59,19 +59,28 @@ async def call(method: Any, request: Message, *, timeout: float | None = None, p
     The deadline is what is left of ours less 20 ms, at most `timeout` seconds. `principal` is a signed token;
     by default that of the RPC being answered; "" calls as this service itself.
     """
-    left = remaining_seconds() - SPENT_ON_THE_WAY_SECONDS
-    seconds = left if timeout is None else min(left, timeout)
-    if seconds < LEAST_USEFUL_SECONDS:
-        raise Failure(Code.CODE_DEADLINE, "too little time left to ask a peer", reached=False)
-    carrier: dict[str, str] = {}
-    inject(carrier)
-    token = current_token.get() if principal is None else principal
-    if token:
-        carrier[HEADER] = token
+    seconds, metadata = sent_along(timeout, principal)
     try:
-        return await method(request, timeout=seconds, metadata=tuple(carrier.items()))
+        return await method(request, timeout=seconds, metadata=tuple(metadata.items()))
     except grpc.aio.AioRpcError as error:
         raise from_rpc_error(error) from None
+
+
+def sent_along(seconds: float | None = None, principal: str | None = None) -> tuple[float, dict[str, str]]:
+    """Seconds until the deadline, and metadata, of a call made now by the act that is being answered.
+
+    Both as `call` has them; DEADLINE, surely without a call, where less than the least useful time is left.
+    """
+    left = remaining_seconds() - SPENT_ON_THE_WAY_SECONDS
+    seconds = left if seconds is None else min(left, seconds)
+    if seconds < LEAST_USEFUL_SECONDS:
+        raise Failure(Code.CODE_DEADLINE, "too little time left to ask a peer", reached=False)
+    metadata: dict[str, str] = {}
+    inject(metadata)
+    token = current_token.get() if principal is None else principal
+    if token:
+        metadata[HEADER] = token
+    return seconds, metadata
 
 
 async def ask(method: Any, request: Message, *, timeout: float | None = None, principal: str | None = None) -> Any:  # noqa: ASYNC109
@@ -83,11 +92,11 @@ async def ask(method: Any, request: Message, *, timeout: float | None = None, pr
     try:
         return await call(method, request, timeout=timeout, principal=principal)
     except Failure as failure:
-        if not _is_away(failure):
+        if not is_away(failure):
             raise
         first = failure
     async for attempt in stamina.retry_context(
-        on=_is_away,
+        on=is_away,
         attempts=5,
         timeout=max(remaining_seconds() - SPENT_ON_THE_WAY_SECONDS, 0.0),
         wait_initial=0.05,
@@ -113,5 +122,6 @@ def may_have_acted(failure: Failure) -> bool:
     return not failure.rdvpermis_code and failure.code in _OPEN
 
 
-def _is_away(error: Exception) -> bool:
+def is_away(error: Exception) -> bool:
+    """Whether a question may be asked again: the peer, or what it needs itself, did not answer."""
     return isinstance(error, Failure) and error.code == Code.CODE_UNAVAILABLE

@@ -5,26 +5,25 @@ import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from time import monotonic
 from uuid import UUID
 
 from google.protobuf.message import Message
 from prometheus_client import Counter
 
 from resapermis.basket.v1 import basket_pb2 as pb
-from resapermis.mandate.v1.mandate_pb2 import MandateAnswer
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_basket import events
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.answer import UNKNOWN, Answer, AnswerOutcome, give_back_all_or_nothing, held
-from resapermis_basket.domain.line import LARGEST_GROUP, NO_REFUSAL, Change, Group, Line, Slot, State, deltas, in_doubt
-from resapermis_basket.hold.intention import HoldRequest, Intentions, WrittenHold
-from resapermis_basket.hold.judgement import WantedLine, hold_question, judge_hold, lines_of_taken_slots, parse_hold
-from resapermis_basket.hold.queries import HoldAnswer, HoldQuestion, HoldSituation, read_situations, write_answers
-from resapermis_basket.hold.queue import Admission, HoldBatches, SlotRequests
+from resapermis_basket.domain.line import NO_REFUSAL, Change, Group, Line, Slot, State, deltas, in_doubt
+from resapermis_basket.hold.batch import HoldJudge, Judged, Waiting
+from resapermis_basket.hold.intention import IntendedHold, group_of, write_carefully
+from resapermis_basket.hold.judgement import Hold, hold_question, largest_action, lines_of_taken_slots, parse_hold
+from resapermis_basket.hold.queries import HoldAnswer, HoldSituation, write_answers
+from resapermis_basket.hold.queue import HoldQueue
 from resapermis_basket.hold.taken_slots import TakenSlotsHold, TakenSlotsOutcome, refuse_taken_slots
 from resapermis_basket.judgement import refusals
-from resapermis_basket.line.queries import ActTime, find_groups, lines_of_groups, write_changes
+from resapermis_basket.line.queries import find_groups, lines_of_groups, write_changes
 from resapermis_basket.wire import caller_key, group_message
 from resapermis_kit.database.idempotency import Command, answer_twin, finish
 from resapermis_kit.database.transaction import Tx, transaction
@@ -43,139 +42,94 @@ MOST_REFUSED = 50
 class HoldCommand:
     """Asks RdvPermis for what our rules and our own schools leave free."""
 
-    def __init__(self, dependencies: Dependencies, admission: Admission) -> None:
-        """One in a process: it knows who asks for which slot now."""
-        self._dependencies, self._admission = dependencies, admission
-        self._intentions = Intentions(dependencies)
-        # What comes in the same moment is one statement: at an opening, of many schools.
+    def __init__(self, dependencies: Dependencies) -> None:
+        """One in a process: its queue knows who asks for which slot now."""
+        self._dependencies, self._judge = dependencies, HoldJudge(dependencies)
+        self.queue: HoldQueue[Hold, Judged] = HoldQueue(self._judge.judge, dependencies.settings.holds_at_once)
+        # RdvPermis' answers, and those who are too late, come one by one; what comes in the same moment is one statement.
         engine = dependencies.engine
-        self._situations: Batcher[HoldQuestion, HoldSituation] = Batcher(lambda batch: read_situations(engine, batch))
         self._answers: Batcher[HoldAnswer, bool] = Batcher(lambda batch: write_answers(engine, batch))
         self._refusals: Batcher[TakenSlotsHold, TakenSlotsOutcome] = Batcher(
             lambda batch: refuse_taken_slots(engine, batch), most=MOST_REFUSED
         )
-        self._requests, self._batches = SlotRequests(monotonic), HoldBatches()
-        self._time: ActTime | None = None
-        """The newest that the database answered."""
 
     async def hold(self, who: Principal, request: pb.HoldSlotsRequest) -> pb.HoldSlotsResponse:
         """Hold one to four slots; what was obtained is kept, line by line."""
         wanted = parse_hold(request)
         command = Command(caller_key(who), request, pb.HoldSlotsResponse, _as_found)
+        hold = Hold(who, command, wanted, hold_question(who, wanted, command.request_id))
         slot_ids = [line.slot_id for line in wanted]
+        if len(slot_ids) > largest_action(self._dependencies):
+            slot_ids = []  # the rules refuse it, whoever has them
         while True:
-            taken = self._seen_taken(slot_ids)
-            if taken:
-                answer = await self._late(who, command, wanted, taken)
-                if answer is not None:
+            taken, time = self.queue.seen_taken(slot_ids), self._judge.time
+            if taken and time is not None:
+                outcome, answer = await self._refuse_taken(hold, taken, time.now)
+                if outcome is TakenSlotsOutcome.REFUSED:
                     return answer
-                self._requests.forget(slot_ids)
-            async with self._admission.admit() as permit:
-                async with self._requests.coalesced(slot_ids):
-                    if self._seen_taken(slot_ids):
-                        continue  # somebody was faster while we waited
-                    async with self._batches.join():
-                        group, time, intended = await self._intend(who, command, wanted)
-                if intended.answer is None:
+                if outcome is TakenSlotsOutcome.FREE:
+                    self.queue.forget(slot_ids)
+                else:
+                    slot_ids = []  # its twin has the answer, whoever has them
+            async with self.queue.enter(hold, slot_ids) as waiting:
+                found = await self._found(waiting)
+                if isinstance(found, IntendedHold) and found.answer is None:
                     # The caller may go away; what RdvPermis answers is written down all the same.
-                    permit.calls_rdvpermis()
-                    asking = self._ask(who, command, group, intended, time)
-                    return await asyncio.shield(asyncio.ensure_future(asking))
-            _lines_that("refused_by_us").inc(len(intended.answer.group.lines))
-            return intended.answer
+                    return await asyncio.shield(asyncio.ensure_future(self._ask(hold, found)))
+            if isinstance(found, pb.HoldSlotsResponse):
+                return found
+            if found is not None and found.answer is not None:
+                _lines_that("refused_by_us").inc(len(found.lines))
+                return found.answer
 
-    def _seen_taken(self, slot_ids: Sequence[str]) -> list[Slot]:
-        """The slots, if all were seen taken lately: worth a question to the database before anything else is asked."""
-        slots = [slot for slot_id in slot_ids if (slot := self._requests.seen_taken(slot_id)) is not None]
-        whole = 1 <= len(slot_ids) <= min(self._dependencies.peers.limits.group, LARGEST_GROUP)
-        return slots if whole and len(slots) == len(slot_ids) else []
-
-    async def _late(
-        self, who: Principal, command: HoldRequest, wanted: Sequence[WantedLine], taken: Sequence[Slot]
-    ) -> pb.HoldSlotsResponse | None:
-        """Refuse slots that are taken, by what our own database says; None: not all of them are."""
-        if self._time is None:
-            return None
-        now = self._time.now
-        group = self._group(who, command, now)
-        lines = lines_of_taken_slots(self._dependencies, who, wanted, taken, now, group.id)
+    async def _refuse_taken(
+        self, hold: Hold, taken: Sequence[Slot], now: datetime
+    ) -> tuple[TakenSlotsOutcome, pb.HoldSlotsResponse]:
+        """Refuse slots that are taken, if our own database says so too; the answer counts in that case alone."""
+        group = group_of(self._dependencies, hold, now)
+        lines = lines_of_taken_slots(self._dependencies, hold, taken, now, group.id)
         answer = pb.HoldSlotsResponse(group=group_message(group, lines))
-        claim = command.claim(now, answer)
         changes = [Change(None, line) for line in lines]
-        messages = self._dependencies.outbox.values(now, events.of_changes(changes, events.person(who), who.account_id))
-        outcome = await self._refusals.submit(TakenSlotsHold(claim, group, lines, messages))
+        messages = events.of_changes(changes, events.person(hold.who), group.account_id)
+        values = self._dependencies.outbox.values(now, messages)
+        outcome = await self._refusals.submit(TakenSlotsHold(hold.command.claim(now, answer), group, lines, values))
         self._dependencies.outbox.wake_up.notify()
-        if outcome is TakenSlotsOutcome.TWIN:
-            async with self._admission.admit():
-                return await self._twin(command, now)
-        if outcome is TakenSlotsOutcome.FREE:
-            return None
-        _lines_that("refused_by_us").inc(len(lines))
-        return answer
+        if outcome is TakenSlotsOutcome.REFUSED:
+            _lines_that("refused_by_us").inc(len(lines))
+        return outcome, answer
 
-    async def _intend(
-        self, who: Principal, command: HoldRequest, wanted: Sequence[WantedLine]
-    ) -> tuple[Group, ActTime, WrittenHold]:
-        """What is known, what the rules say of it, and the intention, committed."""
-        situation, mandates = await self._facts(who, command, wanted)
-        time = self._time = situation.time
-        group = self._group(who, command, time.now)
-        if situation.asked_before:
-            answered = await self._twin(command, time.now)
-            if answered is not None:
-                return group, time, WrittenHold(answer=answered)
-            mandates = await self._mandates(wanted)  # forgotten between the two statements: it is begun anew
-        judged = await judge_hold(self._dependencies, who, wanted, situation, mandates, group.id)
-        intended = await self._intentions.write(who, command, group, judged, time.now)
-        for line in intended.lines:
-            if line.live or line.refusal == SLOT_TAKEN:
-                self._requests.note_taken(line.slot)
-        return group, time, intended
+    async def _found(self, waiting: Waiting) -> IntendedHold | pb.HoldSlotsResponse | None:
+        """The intention, committed, or a twin's answer; what concerns this hold alone is done here, beside other batches.
 
-    async def _twin(self, command: HoldRequest, now: datetime) -> pb.HoldSlotsResponse | None:
-        async with transaction(self._dependencies.engine) as tx:
-            return await answer_twin(tx, command, now)
-
-    async def _facts(
-        self, who: Principal, command: HoldRequest, wanted: Sequence[WantedLine]
-    ) -> tuple[HoldSituation, list[MandateAnswer]]:
-        """Our own facts and mandate's, side by side. A twin is answered although mandate may be away."""
-        asked = asyncio.ensure_future(self._mandates(wanted))
+        None: all its slots are taken meanwhile, or its twin is forgotten: it begins anew.
+        """
+        hold, dependencies = waiting.hold, self._dependencies
         try:
-            question = hold_question(who, wanted, command.request_id)
-            situation = await self._situations.submit(question)
-            return situation, [] if situation.asked_before else await asked
-        finally:
-            if not asked.done():
-                asked.cancel()
-            elif not asked.cancelled():
-                asked.exception()  # looked at, whether or not it mattered
+            found = await waiting.judged
+        except Failure as failure:
+            if failure.verdicts and (time := self._judge.time) is not None:
+                what = ("basket.hold", "school", hold.who.school_id)
+                raise await refusals.record_refusal(dependencies, hold.who, *what, failure, time.now) from None
+            raise
+        if isinstance(found, HoldSituation):
+            async with transaction(dependencies.engine) as tx:
+                return await answer_twin(tx, hold.command, found.time.now)
+        if found is not None and found.basket_id is None:
+            carefully = await write_carefully(dependencies, hold, found)
+            if isinstance(carefully, pb.HoldSlotsResponse):
+                return carefully
+            found = carefully
+        if found is not None:
+            lines = [line for line in found.lines if line.live or line.refusal == SLOT_TAKEN]
+            self.queue.intended(waiting, [line.slot for line in lines])
+        return found
 
-    async def _mandates(self, wanted: Sequence[WantedLine]) -> list[MandateAnswer]:
-        return await self._dependencies.peers.mandates(
-            [(str(line.candidate_id), "") for line in wanted if line.candidate_id]
-        )
-
-    def _group(self, who: Principal, command: HoldRequest, now: datetime) -> Group:
-        return Group(
-            id=self._dependencies.new_id(),
-            school_id=who.school_id,
-            account_id=who.account_id,
-            session_id=who.session_id,
-            all_or_nothing=command.request.all_or_nothing,
-            request_caller=command.caller,
-            request_id=command.request_id,
-            created_at=now,
-        )
-
-    async def _ask(
-        self, who: Principal, command: HoldRequest, group: Group, intended: WrittenHold, time: ActTime
-    ) -> pb.HoldSlotsResponse:
+    async def _ask(self, hold: Hold, intended: IntendedHold) -> pb.HoldSlotsResponse:
         """Call RdvPermis and write down its answer. Where none came, lines stay asking: the reconciler reads."""
-        lines = intended.lines
+        group, lines = intended.group, intended.lines
         asking = [line for line in lines if line.state is State.ASKING]
-        answers = await self._call(asking, intended.basket_id)
-        now = time.now
+        answers = await self._call(asking, intended.basket_id or "")
+        now = intended.time.now
         after = [held(line, answers.get(line.slot.id, UNKNOWN), now) for line in asking]
         if group.all_or_nothing:
             after = give_back_all_or_nothing(after, refusals.all_or_nothing_failed(), now)
@@ -188,16 +142,16 @@ class HoldCommand:
         shown = {line.id: line for line in lines} | {line.id: line for line in after}
         response = pb.HoldSlotsResponse(group=group_message(group, list(shown.values())))
         moved = [change for change in changes if change.after.state is not State.ASKING]
-        messages = events.of_changes(moved, events.person(who), who.account_id)
+        messages = events.of_changes(moved, events.person(hold.who), group.account_id)
         known = None if any(in_doubt(line) for line in after) else response
-        if not await self._written(command, group, changes, messages, known, now):
+        if not await self._written(hold, group, changes, messages, known, now):
             async with transaction(self._dependencies.engine) as tx:  # the reconciler was faster: what it found stands
                 return pb.HoldSlotsResponse(group=group_message(group, await lines_of_groups(tx, [group.id])))
         return response
 
     async def _written(
         self,
-        command: HoldRequest,
+        hold: Hold,
         group: Group,
         changes: Sequence[Change],
         messages: Sequence[Message],
@@ -207,7 +161,7 @@ class HoldCommand:
         """Write what RdvPermis' answer changed, and the answer to twins if it is known; False: a line has moved."""
         if not deltas(changes):
             values = self._dependencies.outbox.values(now, messages)
-            answered = HoldAnswer(command.claim(now, known), group, [change.after for change in changes], values)
+            answered = HoldAnswer(hold.command.claim(now, known), group, [change.after for change in changes], values)
             written = await self._answers.submit(answered)
             self._dependencies.outbox.wake_up.notify()
             return written
@@ -215,7 +169,7 @@ class HoldCommand:
             async with transaction(self._dependencies.engine) as tx:  # counters move: the school is locked
                 await write_changes(tx, self._dependencies.outbox, changes, messages, now)
                 if known is not None:
-                    await finish(tx, command, known)
+                    await finish(tx, hold.command, known)
         except Failure as failure:
             if failure.code != Code.CODE_STALE:
                 raise

@@ -1,7 +1,7 @@
 """The intention of a hold: what RdvPermis is about to be asked, committed before it is asked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -12,11 +12,12 @@ from resapermis_basket import events
 from resapermis_basket.dependencies import Dependencies
 from resapermis_basket.domain.answer import Answer, AnswerOutcome, held, refuse_all_or_nothing
 from resapermis_basket.domain.line import BASKET, Change, Group, Key, Line, Refusal, State, admit, deltas
-from resapermis_basket.hold.judgement import JudgedHold
-from resapermis_basket.hold.queries import HoldIntention, take_prepared, write_intentions
+from resapermis_basket.hold.judgement import Hold, JudgedHold
+from resapermis_basket.hold.queries import HoldIntention, take_prepared
 from resapermis_basket.judgement import refusals
 from resapermis_basket.line.counters import move_counters, take_counters
 from resapermis_basket.line.queries import (
+    ActTime,
     Conflicts,
     find_conflicts,
     insert_group,
@@ -25,112 +26,108 @@ from resapermis_basket.line.queries import (
     update_lines,
 )
 from resapermis_basket.wire import group_message
-from resapermis_kit.database.idempotency import Command, begin, finish
+from resapermis_kit.database.idempotency import begin, finish
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.rpc.auth import Principal
-from resapermis_kit.rpc.batcher import Batcher
-
-HoldRequest = Command[pb.HoldSlotsRequest, pb.HoldSlotsResponse]
-"""A hold as its caller asks it."""
 
 
 @dataclass(frozen=True)
-class WrittenHold:
-    """What was committed of a hold before RdvPermis is asked: its lines, and the prepared basket that it takes."""
+class IntendedHold:
+    """What RdvPermis is about to be asked for a hold, or that it is not."""
 
-    lines: Sequence[Line] = ()
-    answer: pb.HoldSlotsResponse | None = None
-    """Where RdvPermis is not to be asked: every line was refused, or a twin of the command had this answer."""
-    basket_id: str = ""
-    """RdvPermis' empty basket that was prepared for this hold, and is now its own."""
-
-
-class Intentions:
-    """Writes down what RdvPermis is about to be asked. Counters and indexes refuse what others were faster with."""
-
-    def __init__(self, dependencies: Dependencies) -> None:
-        """Intentions of one moment are one statement: at an opening, of many schools."""
-        self._dependencies = dependencies
-        self._writing: Batcher[HoldIntention, str | None] = Batcher(
-            lambda batch: write_intentions(dependencies.engine, batch)
-        )
-
-    async def write(
-        self, who: Principal, command: HoldRequest, group: Group, judged: JudgedHold, now: datetime
-    ) -> WrittenHold:
-        """At once where all of it fits; else carefully, line by line."""
-        lines: Sequence[Line] = judged.lines
-        if group.all_or_nothing:
-            lines = refuse_all_or_nothing(lines, refusals.all_or_nothing_failed(), now)
-        at_once = await self._at_once(who, command, group, judged, lines, now)
-        if at_once is not None:
-            return at_once
-        async with transaction(self._dependencies.engine) as tx:
-            answered = await begin(tx, command, now, made=group.id)
-            if answered is not None:
-                return WrittenHold(answer=answered)
-            lines = await self._carefully(tx, who, group, judged, lines, now)
-            answer = refused_answer(group, lines)
-            if answer is not None:
-                await finish(tx, command, answer)
-            basket_id = await take_prepared(tx, who.school_id, who.account_id) if answer is None else ""
-        return WrittenHold(lines, answer, basket_id)
-
-    async def _at_once(
-        self,
-        who: Principal,
-        command: HoldRequest,
-        group: Group,
-        judged: JudgedHold,
-        lines: Sequence[Line],
-        now: datetime,
-    ) -> WrittenHold | None:
-        """All or nothing, in one statement; None: nothing was written."""
-        asking = [line for line in lines if line.state is State.ASKING]
-        answer = refused_answer(group, lines)
-        intention = HoldIntention(
-            command.claim(now, answer),
-            group,
-            {key: (many, judged.caps[key]) for key, many in _asked(asking).items()},
-            lines,
-            {line.id: judged.snapshots[line.id] for line in asking if judged.snapshots[line.id]},
-            self._dependencies.outbox.values(now, _messages(who, judged, lines)),
-        )
-        basket_id = await self._writing.submit(intention)
-        if basket_id is None:
-            return None
-        self._dependencies.outbox.wake_up.notify()
-        return WrittenHold(lines, answer, basket_id)
-
-    async def _carefully(
-        self, tx: Tx, who: Principal, group: Group, judged: JudgedHold, lines: Sequence[Line], now: datetime
-    ) -> list[Line]:
-        """What fits is kept, and what does not is refused with why."""
-        asking = [line for line in lines if line.state is State.ASKING]
-        asked = _asked(asking)
-        granted = {}
-        if asked:
-            granted = await take_counters(tx, who.school_id, {k: (n, judged.caps[k]) for k, n in asked.items()})
-        admitted, late = admit(asking, granted)
-        await insert_group(tx, group)
-        added = await insert_lines(tx, admitted) if admitted else set()
-        await keep_judgements(tx, "hold", {line_id: judged.snapshots[line_id] for line_id in added})
-        clashing = [line for line in admitted if line.id not in added]
-        why = {line.id: _too_late(granted, asked) for line in late} | await _clashes(tx, clashing)
-        lines = [
-            held(line, Answer(AnswerOutcome.REFUSED, why[line.id]), now) if line.id in why else line for line in lines
-        ]
-        if group.all_or_nothing:
-            lines = refuse_all_or_nothing(lines, refusals.all_or_nothing_failed(), now)
-        await update_lines(tx, [line for line in lines if line.id in added and line.state is State.REFUSED])
-        await insert_lines(tx, [line for line in lines if line.id not in added])
-        kept = _asked(lines)
-        await move_counters(tx, who.school_id, {k: kept.get(k, 0) - n for k, n in granted.items()})
-        await self._dependencies.outbox.add(tx, now, *_messages(who, judged, lines))
-        return list(lines)
+    group: Group
+    time: ActTime
+    judged: JudgedHold
+    lines: Sequence[Line]
+    answer: pb.HoldSlotsResponse | None
+    """Where RdvPermis is not to be asked, because every line was refused."""
+    basket_id: str | None = None
+    """RdvPermis' empty basket that was prepared for this hold ("" without one); None: nothing is committed yet."""
 
 
-def refused_answer(group: Group, lines: Sequence[Line]) -> pb.HoldSlotsResponse | None:
+def group_of(dependencies: Dependencies, hold: Hold, now: datetime) -> Group:
+    """The booking action that a hold opens."""
+    return Group(
+        id=dependencies.new_id(),
+        school_id=hold.who.school_id,
+        account_id=hold.who.account_id,
+        session_id=hold.who.session_id,
+        all_or_nothing=hold.command.request.all_or_nothing,
+        request_caller=hold.command.caller,
+        request_id=hold.command.request_id,
+        created_at=now,
+    )
+
+
+def intend(
+    dependencies: Dependencies, hold: Hold, group: Group, time: ActTime, judged: JudgedHold
+) -> tuple[IntendedHold, HoldIntention]:
+    """The intention of a hold that was judged, and what `write_intentions` takes of it, to write all of it or nothing."""
+    now = time.now
+    lines: Sequence[Line] = judged.lines
+    if group.all_or_nothing:
+        lines = refuse_all_or_nothing(lines, refusals.all_or_nothing_failed(), now)
+    answer = _refused(group, lines)
+    asking = [line for line in lines if line.state is State.ASKING]
+    whole = HoldIntention(
+        hold.command.claim(now, answer),
+        group,
+        {key: (many, judged.caps[key]) for key, many in _asked(asking).items()},
+        lines,
+        {line.id: judged.snapshots[line.id] for line in asking if judged.snapshots[line.id]},
+        dependencies.outbox.values(now, _messages(hold.who, judged, lines)),
+    )
+    return IntendedHold(group, time, judged, lines, answer), whole
+
+
+async def write_carefully(
+    dependencies: Dependencies, hold: Hold, intended: IntendedHold
+) -> IntendedHold | pb.HoldSlotsResponse:
+    """Write, line by line, what did not fit as a whole: what fits is kept, and what does not is refused with why.
+
+    Or the answer of a twin, if one was here.
+    """
+    group, now = intended.group, intended.time.now
+    async with transaction(dependencies.engine) as tx:
+        answer = await begin(tx, hold.command, now, made=group.id)
+        if answer is not None:
+            return answer
+        lines = await _carefully(dependencies, tx, hold.who, intended)
+        answer = _refused(group, lines)
+        if answer is not None:
+            await finish(tx, hold.command, answer)
+        basket_id = await take_prepared(tx, group.school_id, group.account_id) if answer is None else ""
+    return replace(intended, lines=lines, answer=answer, basket_id=basket_id)
+
+
+async def _carefully(dependencies: Dependencies, tx: Tx, who: Principal, intended: IntendedHold) -> list[Line]:
+    group, judged, now = intended.group, intended.judged, intended.time.now
+    asking = [line for line in intended.lines if line.state is State.ASKING]
+    asked = _asked(asking)
+    granted = {}
+    if asked:
+        granted = await take_counters(tx, who.school_id, {k: (n, judged.caps[k]) for k, n in asked.items()})
+    admitted, late = admit(asking, granted)
+    await insert_group(tx, group)
+    added = await insert_lines(tx, admitted) if admitted else set()
+    await keep_judgements(tx, "hold", {line_id: judged.snapshots[line_id] for line_id in added})
+    clashing = [line for line in admitted if line.id not in added]
+    why = {line.id: _too_late(granted, asked) for line in late} | await _clashes(tx, clashing)
+    lines = [
+        held(line, Answer(AnswerOutcome.REFUSED, why[line.id]), now) if line.id in why else line
+        for line in intended.lines
+    ]
+    if group.all_or_nothing:
+        lines = refuse_all_or_nothing(lines, refusals.all_or_nothing_failed(), now)
+    await update_lines(tx, [line for line in lines if line.id in added and line.state is State.REFUSED])
+    await insert_lines(tx, [line for line in lines if line.id not in added])
+    kept = _asked(lines)
+    await move_counters(tx, who.school_id, {k: kept.get(k, 0) - n for k, n in granted.items()})
+    await dependencies.outbox.add(tx, now, *_messages(who, judged, lines))
+    return list(lines)
+
+
+def _refused(group: Group, lines: Sequence[Line]) -> pb.HoldSlotsResponse | None:
     """The whole answer where every line is refused already."""
     if any(line.state is not State.REFUSED for line in lines):
         return None

@@ -1,6 +1,6 @@
 """What the rules say of a hold before RdvPermis is asked: every reason at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -13,8 +13,9 @@ from resapermis_basket.domain.answer import Answer, AnswerOutcome, held
 from resapermis_basket.domain.line import BASKET, LARGEST_GROUP, Key, Line, Refusal, Slot, State, key_of, unseen_slot
 from resapermis_basket.hold.queries import HoldQuestion, HoldSituation
 from resapermis_basket.judgement import refusals, verdicts
-from resapermis_basket.peers import line_question
+from resapermis_basket.peers import evaluation, line_question
 from resapermis_basket.wire import LONGEST_ID, caller_key
+from resapermis_kit.database.idempotency import Command
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import Principal
 from resapermis_kit.rpc.fields import parse_optional_id
@@ -51,11 +52,32 @@ def parse_hold(request: pb.HoldSlotsRequest | pb.CheckHoldRequest) -> list[Wante
     return wanted
 
 
+MandateQuestions = Mapping[str, tuple[str, str]]
+"""By slot: candidate and category as mandate is asked about them; category "": that of the candidate's active mandate."""
+Mandates = Mapping[str, MandateAnswer]
+"""Mandate's answers, by slot."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A hold as its caller asks it."""
+
+    who: Principal
+    command: Command[pb.HoldSlotsRequest, pb.HoldSlotsResponse]
+    wanted: Sequence[WantedLine]
+    question: HoldQuestion
+
+
 def hold_question(who: Principal, wanted: Sequence[WantedLine], request_id: str) -> HoldQuestion:
     """What to look up in our own database before anybody else is asked."""
     slots = frozenset(line.slot_id for line in wanted)
     candidates = frozenset(line.candidate_id for line in wanted if line.candidate_id)
     return HoldQuestion(who.school_id, caller_key(who), request_id, slots, candidates)
+
+
+def mandate_questions(wanted: Sequence[WantedLine]) -> MandateQuestions:
+    """What to ask mandate before the slots' categories are known."""
+    return {line.slot_id: (str(line.candidate_id), "") for line in wanted if line.candidate_id}
 
 
 def slot_of(message: scheduling_pb2.Slot, month: str) -> Slot:
@@ -96,36 +118,50 @@ class JudgedHold:
     """What the rules looked at, by line, to be kept with it."""
 
 
-async def judge_hold(
+def evaluation_of(hold: Hold, situation: HoldSituation, mandates: Mandates) -> scheduling_pb2.EvaluateRequest | None:
+    """What the rules are asked about a hold; None: it has too many lines to be asked about."""
+    if len(hold.wanted) > MOST_EVALUATED:
+        return None
+    return evaluation(_questions(hold.wanted, situation, mandates), "hold", situation.counted)
+
+
+def judge_hold(
     dependencies: Dependencies,
-    who: Principal,
-    wanted: Sequence[WantedLine],
+    hold: Hold,
     situation: HoldSituation,
-    mandates: list[MandateAnswer],
+    mandates: Mandates,
+    evaluated: scheduling_pb2.EvaluateResponse,
     group_id: UUID,
 ) -> JudgedHold:
-    """Have every rule answer; refuse here the action as a whole, leave refused lines to the answer."""
-    peers, counted = dependencies.peers, situation.counted
-    evaluated = scheduling_pb2.EvaluateResponse()
-    answers = dict(zip((line.slot_id for line in wanted if line.candidate_id), mandates, strict=True))
-    if len(wanted) <= MOST_EVALUATED:
-        evaluated = await peers.evaluate(_questions(wanted, situation, answers), "hold", counted)
-        other = _of_another_category(wanted, evaluated, answers)
-        if other:
-            answers |= dict(zip(other, await peers.mandates(list(other.values())), strict=True))
-            evaluated = await peers.evaluate(_questions(wanted, situation, answers), "hold", counted)
+    """What the rules' answer means: refuse here the action as a whole, leave refused lines to the answer."""
     against = verdicts.against(evaluated.action_verdicts)
-    limit = min(peers.limits.group, LARGEST_GROUP)
-    if not 1 <= len(wanted) <= limit and all(verdict.rule != "R-GROUP" for verdict in against):
-        against.append(verdicts.group_limit(len(wanted), limit))
+    asked, limit = len(hold.wanted), largest_action(dependencies)
+    if not 1 <= asked <= limit and all(verdict.rule != "R-GROUP" for verdict in against):
+        against.append(verdicts.group_limit(asked, limit))
     if against:
-        for line in evaluated.lines:
-            against += [verdicts.about(one, slot=line.slot_id) for one in verdicts.against(line.verdicts)]
+        for refused in evaluated.lines:
+            against += [verdicts.about(one, slot=refused.slot_id) for one in verdicts.against(refused.verdicts)]
         failure = refusals.of_rules(against)
-        failure = Failure(Code.CODE_RULE_REFUSED, failure.detail, verdicts=against, retry_at=failure.retry_at)
-        now = situation.time.now
-        raise await refusals.record_refusal(dependencies, who, "basket.hold", "school", who.school_id, failure, now)
-    return _judged(dependencies, who, wanted, situation, evaluated, answers, group_id)
+        raise Failure(Code.CODE_RULE_REFUSED, failure.detail, verdicts=against, retry_at=failure.retry_at)
+    now = situation.time.now
+    judged = JudgedHold([], {BASKET: dependencies.peers.limits.basket}, {}, {})
+    for position, (line, verdict) in enumerate(zip(hold.wanted, evaluated.lines, strict=True)):
+        slot = _slot_of(verdict)
+        refusal = _refusal(line, verdict, situation)
+        if refusal is not None and not verdict.allowed:
+            judged.rules[line.slot_id] = [one.rule for one in verdicts.against(verdict.verdicts)]
+        judged.caps[key_of(slot)] = verdict.quota_limit
+        mandate = mandates.get(line.slot_id)
+        theirs = mandate.rdvpermis_candidate_id if mandate is not None else ""
+        new = _new_line(dependencies, hold.who, line, position, slot, now, group_id, theirs)
+        judged.snapshots[new.id] = verdict.snapshot.SerializeToString(deterministic=True)
+        judged.lines.append(new if refusal is None else held(new, Answer(AnswerOutcome.REFUSED, refusal), now))
+    return judged
+
+
+def largest_action(dependencies: Dependencies) -> int:
+    """Lines that one action may have."""
+    return min(dependencies.peers.limits.group, LARGEST_GROUP)
 
 
 async def explain_hold(
@@ -133,9 +169,9 @@ async def explain_hold(
 ) -> scheduling_pb2.ExplainResponse:
     """What would have to change for these lines to be allowed; asked as a hold asks, with no effect."""
     peers, counted = dependencies.peers, situation.counted
-    answers = dict(zip((line.slot_id for line in wanted if line.candidate_id), mandates, strict=True))
+    answers = dict(zip(mandate_questions(wanted), mandates, strict=True))
     explained = await peers.explain(_questions(wanted, situation, answers), "hold", counted)
-    other = _of_another_category(wanted, explained.verdicts, answers)
+    other = of_another_category(wanted, explained.verdicts, answers)
     if other:
         answers |= dict(zip(other, await peers.mandates(list(other.values())), strict=True))
         explained = await peers.explain(_questions(wanted, situation, answers), "hold", counted)
@@ -143,18 +179,13 @@ async def explain_hold(
 
 
 def lines_of_taken_slots(
-    dependencies: Dependencies,
-    who: Principal,
-    wanted: Sequence[WantedLine],
-    taken: Sequence[Slot],
-    now: datetime,
-    group_id: UUID,
+    dependencies: Dependencies, hold: Hold, taken: Sequence[Slot], now: datetime, group_id: UUID
 ) -> list[Line]:
     """The refused lines of an action whose slots are all taken; `taken`: what they are, in the lines' order."""
     refused = Answer(AnswerOutcome.REFUSED, refusals.slot_taken())
     return [
-        held(_new_line(dependencies, who, line, position, as_taken(slot), now, group_id), refused, now)
-        for position, (line, slot) in enumerate(zip(wanted, taken, strict=True))
+        held(_new_line(dependencies, hold.who, line, position, as_taken(slot), now, group_id), refused, now)
+        for position, (line, slot) in enumerate(zip(hold.wanted, taken, strict=True))
     ]
 
 
@@ -187,7 +218,7 @@ def _new_line(
 
 
 def _questions(
-    wanted: Sequence[WantedLine], situation: HoldSituation, answers: dict[str, MandateAnswer]
+    wanted: Sequence[WantedLine], situation: HoldSituation, answers: Mandates
 ) -> list[scheduling_pb2.EvaluateLine]:
     questions = []
     for line in wanted:
@@ -209,9 +240,9 @@ def _questions(
     return questions
 
 
-def _of_another_category(
-    wanted: Sequence[WantedLine], evaluated: scheduling_pb2.EvaluateResponse, answers: dict[str, MandateAnswer]
-) -> dict[str, tuple[str, str]]:
+def of_another_category(
+    wanted: Sequence[WantedLine], evaluated: scheduling_pb2.EvaluateResponse, answers: Mandates
+) -> MandateQuestions:
     """Questions to ask again: mandate answered about a category that the slot turned out not to be of."""
     categories = {line.slot_id: line.slot.category for line in evaluated.lines if line.HasField("slot")}
     return {
@@ -221,31 +252,6 @@ def _of_another_category(
         and line.slot_id in categories
         and answers[line.slot_id].category not in {"", categories[line.slot_id]}
     }
-
-
-def _judged(
-    dependencies: Dependencies,
-    who: Principal,
-    wanted: Sequence[WantedLine],
-    situation: HoldSituation,
-    evaluated: scheduling_pb2.EvaluateResponse,
-    answers: dict[str, MandateAnswer],
-    group_id: UUID,
-) -> JudgedHold:
-    now = situation.time.now
-    judged = JudgedHold([], {BASKET: dependencies.peers.limits.basket}, {}, {})
-    for position, (line, verdict) in enumerate(zip(wanted, evaluated.lines, strict=True)):
-        slot = _slot_of(verdict)
-        refusal = _refusal(line, verdict, situation)
-        if refusal is not None and not verdict.allowed:
-            judged.rules[line.slot_id] = [one.rule for one in verdicts.against(verdict.verdicts)]
-        judged.caps[key_of(slot)] = verdict.quota_limit
-        mandate = answers.get(line.slot_id)
-        theirs = mandate.rdvpermis_candidate_id if mandate is not None else ""
-        new = _new_line(dependencies, who, line, position, slot, now, group_id, theirs)
-        judged.snapshots[new.id] = verdict.snapshot.SerializeToString(deterministic=True)
-        judged.lines.append(new if refusal is None else held(new, Answer(AnswerOutcome.REFUSED, refusal), now))
-    return judged
 
 
 def _refusal(line: WantedLine, verdict: scheduling_pb2.LineVerdict, situation: HoldSituation) -> Refusal | None:
