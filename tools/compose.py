@@ -13,6 +13,9 @@ from devstack import certificates, keys, nats
 from devstack.components import NATS, OPERATOR, SERVICES
 from devstack.settings import ROOT
 
+SECRETS = {"principal.jwk.json": "web", "oidc-client-secret": "egress"}
+"""Which process has which secret: who signs principals reaches no other site, who reaches RdvPermis signs none."""
+
 
 def once(file: Path) -> str:
     """The password in `file`, drawn and written at the first call."""
@@ -38,18 +41,22 @@ def main() -> None:
     once(place / "postgres-password")
     statements = []
     for service in SERVICES:
-        if not service.migrates:
-            continue
         own = place / "keys" / service.name
         own.mkdir(mode=0o700, parents=True, exist_ok=True)
         role, password = service.database, once(kept / f"postgres-{service.database}")
-        statements.append(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{password}';")
-        statements.append(f'CREATE DATABASE "{role}" OWNER "{role}";\nREVOKE ALL ON DATABASE "{role}" FROM PUBLIC;')
+        if service.migrates:
+            statements.append(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{password}';")
+            statements.append(f'CREATE DATABASE "{role}" OWNER "{role}";\nREVOKE ALL ON DATABASE "{role}" FROM PUBLIC;')
         certificates.write_secret(own / "database-url", f"postgresql://{role}:{password}@postgres/{role}".encode())
         if service.keyset:
             shutil.copy(kept / f"keyset-{service.keyset}.json", own / "keyset.json")
-    for name in ("principal.jwk.json", "oidc-client-secret"):
-        shutil.copy(kept / name, place / "keys" / "auth-gateway" / name)
+    for name, owner in SECRETS.items():
+        for service in SERVICES:
+            own_copy = place / "keys" / service.name / name
+            if service.face == owner:
+                shutil.copy(kept / name, own_copy)
+            else:
+                own_copy.unlink(missing_ok=True)  # earlier releases gave both to both
     # The image's entry point of PostgreSQL reads it as another account.
     (place / "databases.sql").write_text("\n".join(statements) + "\n", encoding="utf-8")
     lines = (

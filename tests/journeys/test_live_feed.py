@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from journey import TICK_SECONDS, DrivingSchool, problem, until
 
-from resapermis_auth_gateway.settings import Settings
+from resapermis_auth_gateway.web.settings import WebSettings
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -86,7 +86,7 @@ def is_notice(kind: str, object_id: str = "") -> Callable[[Event], bool]:
 
 @pytest.mark.req("N-04", "R-15")
 async def test_the_feed_says_the_servers_time_at_once_and_every_ten_seconds(school: DrivingSchool) -> None:
-    assert Settings.model_fields["tick_seconds"].default == 10  # this stack's are shorter
+    assert WebSettings.model_fields["tick_seconds"].default == 10  # this stack's are shorter
     async with feed(school) as live:
         first, second = await live.until(lambda event: event.kind == "tick", TICK_SECONDS + 1, 2)
     assert (second.came_at - first.came_at).total_seconds() > TICK_SECONDS / 2

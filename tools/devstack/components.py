@@ -61,7 +61,7 @@ SERVICES: tuple[Service, ...] = (
         "auth_gateway",
         publishes=("iam", "rdvpermis"),
         face="egress",
-        keyset="auth-gateway",
+        keyset="egress",
         migrates=False,
     ),
     Service(

@@ -11,6 +11,9 @@ from joserfc.jwk import KeyParameters, OKPKey
 from devstack.certificates import write_secret
 from devstack.components import KEYSETS
 
+PART_OF = {"egress": "auth-gateway"}
+"""Keyset → the one that sealed for its process until release 0.2.0."""
+
 
 def ensure_keys(folder: Path) -> None:
     """Write what is missing in `folder`: principal.jwk.json, principal.jwks.json, oidc-client-secret."""
@@ -27,24 +30,40 @@ def ensure_keys(folder: Path) -> None:
 
 
 def ensure_keysets(folder: Path) -> None:
-    """Have the vault write the keysets that are missing: each service that seals has its own."""
-    missing = [folder / f"keyset-{name}.json" for name in KEYSETS if not (folder / f"keyset-{name}.json").exists()]
-    making = [
-        (
-            file,
-            subprocess.Popen(
-                [sys.executable, "-P", "-m", "resapermis_vault", "new-keyset", str(file)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            ),
-        )
-        for file in missing
-    ]
-    for file, process in making:
+    """Have the vault write the keysets that are missing: each service that seals has its own.
+
+    One that was part of another's until a release keeps reading what that one sealed, and seals under a key of its own.
+    """
+    missing = [name for name in KEYSETS if not _keyset(folder, name).exists()]
+    making = []
+    for name in missing:
+        fresh = folder / f"keyset-{name}.new"
+        parent = _keyset(folder, PART_OF[name]) if name in PART_OF else None
+        fresh.unlink(missing_ok=True)
+        if parent is not None and parent.exists():
+            write_secret(fresh, parent.read_bytes())
+            command = "rotate"
+        else:
+            command = "new-keyset"
+        making.append((name, fresh, _vault(command, fresh)))
+    for name, fresh, process in making:
         output, _ = process.communicate(timeout=60)
-        if process.returncode != 0 or not file.exists():
-            msg = f"the vault made no keyset {file.name}:\n{output[-1500:]}"
+        if process.returncode != 0 or not fresh.exists():
+            msg = f"the vault made no keyset {name}:\n{output[-1500:]}"
             raise RuntimeError(msg)
-        file.chmod(0o600)
+        fresh.chmod(0o600)
+        fresh.replace(_keyset(folder, name))
+
+
+def _keyset(folder: Path, name: str) -> Path:
+    return folder / f"keyset-{name}.json"
+
+
+def _vault(command: str, file: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "resapermis_vault", command, str(file)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )

@@ -82,7 +82,7 @@ async def migrate(settings: Settings, service: Service) -> None:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env=settings.service(service),
+        env=settings.migration(service),
         cwd=settings.home,
     )
     try:

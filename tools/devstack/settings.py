@@ -21,6 +21,8 @@ INHERITED = (
     "COVERAGE_PROCESS_START",
 )
 CLIENT_ID = "resapermis"
+GATEWAY = "resapermis_auth_gateway"
+"""The package whose processes have secrets that the others of it must not have."""
 REALM = "realms/formation"
 
 
@@ -86,16 +88,22 @@ class Settings:
         }
         if service.keyset:
             computed["RESAPERMIS_KEYSET_FILE"] = str(self.secrets / f"keyset-{service.keyset}.json")
-        if service.package == "resapermis_auth_gateway":
+        if service.package == GATEWAY:
             computed |= {
-                "RESAPERMIS_WEB_LISTEN": f"127.0.0.1:{self.ports.pages(replica if service.face == 'web' else 1)}",
                 "RESAPERMIS_PUBLIC_URL": self.public_url,
-                "RESAPERMIS_PRINCIPAL_KEY_FILE": str(self.secrets / "principal.jwk.json"),
                 "RESAPERMIS_OIDC_ISSUER": f"{self.sandbox_url}/{REALM}",
+            }
+        if service.face == "web":
+            computed |= {
+                "RESAPERMIS_WEB_LISTEN": f"127.0.0.1:{self.ports.pages(replica)}",
+                "RESAPERMIS_WEB_ROOT": str(ROOT / "web" / "dist"),
+                "RESAPERMIS_PRINCIPAL_KEY_FILE": str(self.secrets / "principal.jwk.json"),
+            }
+        if service.face == "egress":
+            computed |= {
                 "RESAPERMIS_OIDC_CLIENT_ID": CLIENT_ID,
                 "RESAPERMIS_OIDC_CLIENT_SECRET_FILE": str(self.secrets / "oidc-client-secret"),
                 "RESAPERMIS_RDVPERMIS_URL": self.sandbox_url,
-                "RESAPERMIS_WEB_ROOT": str(ROOT / "web" / "dist"),
             }
         if service.name == "notification":
             computed |= {
@@ -104,6 +112,12 @@ class Settings:
                 "RESAPERMIS_PUBLIC_URL": self.public_url,
             }
         return computed | self.base(service.name)
+
+    def migration(self, service: Service) -> dict[str, str]:
+        """Environment variables of a service's `migrate`. The gateway's has the right to its database, and no secret."""
+        if service.package != GATEWAY:
+            return self.service(service)
+        return {"RESAPERMIS_DATABASE_URL": self.databases[service.database]} | self.base(service.name)
 
     def sandbox(self) -> dict[str, str]:
         """Environment variables of the RdvPermis sandbox's process (RDVPERMIS_*)."""

@@ -98,7 +98,7 @@ async def write(schools: Sequence[School], databases: Databases, secrets: Path, 
     now = datetime.now(UTC)
     await _fill(databases.scheduling_rules, _scheduling(schools, contested, now))
     await _fill(databases.mandate, _mandate(schools, Keyset.load(secrets / "keyset-mandate.json"), now))
-    await _fill(databases.auth_gateway, _gateway(schools, Keyset.load(secrets / "keyset-auth-gateway.json"), now))
+    await _fill(databases.auth_gateway, _gateway(schools, secrets, now))
 
 
 Rows = Iterable[Mapping[str, Any]]
@@ -201,8 +201,9 @@ def _mandate(schools: Sequence[School], keyset: Keyset, now: datetime) -> Iterat
     )
 
 
-def _gateway(schools: Sequence[School], keyset: Keyset, now: datetime) -> Iterator[tuple[str, Rows]]:
-    """An account, a session and a fresh access token for each school."""
+def _gateway(schools: Sequence[School], secrets: Path, now: datetime) -> Iterator[tuple[str, Rows]]:
+    """An account, a session and a fresh access token for each school: people under one face's keyset, tokens under the other's."""
+    people, egress = Keyset.load(secrets / "keyset-auth-gateway.json"), Keyset.load(secrets / "keyset-egress.json")
     yield (
         "account",
         (
@@ -212,7 +213,7 @@ def _gateway(schools: Sequence[School], keyset: Keyset, now: datetime) -> Iterat
                 "subject": school.digits,
                 "school_id": school.id,
                 "roles": ["school_manager"],
-                "person_key": new_person_key(keyset, str(school.uuid(1)))[0],
+                "person_key": new_person_key(people, str(school.uuid(1)))[0],
                 "profile": b"",
                 "created_at": now,
                 "signed_in_at": now,
@@ -247,10 +248,10 @@ def _gateway(schools: Sequence[School], keyset: Keyset, now: datetime) -> Iterat
                 "session_id": school.uuid(2),
                 "account_id": school.uuid(1),
                 "school_id": school.id,
-                "access": seal_secret(keyset, f"access-{school.digits}", row=row_of("token", "access", school.uuid(3))),
+                "access": seal_secret(egress, f"access-{school.digits}", row=row_of("token", "access", school.uuid(3))),
                 "access_expires_at": ends,
                 "refresh": seal_secret(
-                    keyset, f"refresh-{school.digits}", row=row_of("token", "refresh", school.uuid(3))
+                    egress, f"refresh-{school.digits}", row=row_of("token", "refresh", school.uuid(3))
                 ),
                 "refresh_expires_at": ends,
                 "created_at": now,

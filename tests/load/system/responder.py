@@ -12,9 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import uvloop
+from joserfc.jwk import ECKey
 
 BASE = "/api/v2/auto-ecole"
 REALM = "/realms/formation"
+KEY = ECKey.generate_key("P-256").as_dict(private=False)
+"""It signs nothing."""
 _LENGTH = re.compile(rb"(?im)^content-length:\s*(\d+)")
 _SLOTS = re.compile(rf"{BASE}/paniers/([^/]+)/creneaux-multiples")
 _NAME = re.compile(rf"{BASE}/paniers/[^/]+/creneaux/[^/]+/candidat")
@@ -44,9 +47,18 @@ class Answers:
 
     def _provider(self, method: str, path: str) -> tuple[int, Any]:
         if (method, path) == ("GET", f"{REALM}/.well-known/openid-configuration"):
-            return 200, {"issuer": self._origin + REALM, "token_endpoint": f"{self._origin}{REALM}/token"}
+            endpoints = {"authorization_endpoint": "auth", "token_endpoint": "token", "jwks_uri": "certs"}
+            addresses = {name: f"{self._origin}{REALM}/{path}" for name, path in endpoints.items()}
+            return 200, {"issuer": self._origin + REALM, **addresses}
+        if (method, path) == ("GET", f"{REALM}/certs"):
+            return 200, {"keys": [KEY]}
         if (method, path) == ("POST", f"{REALM}/token"):
-            return 200, {"access_token": "renewed", "expires_in": 300, "refresh_token": "rotated"}
+            return 200, {
+                "access_token": "renewed",
+                "expires_in": 300,
+                "refresh_token": "rotated",
+                "token_type": "Bearer",
+            }
         return 404, {"erreur": "INCONNU"}
 
 

@@ -10,8 +10,10 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 
 from devstack.certificates import LEAF_LIFE, RENEW_BEFORE, ensure_certificates
 from devstack.components import ALL_COMPONENTS, SERVICES, Ports
-from devstack.keys import ensure_keys
+from devstack.keys import ensure_keys, ensure_keysets
 from devstack.nats import configuration
+from resapermis_vault.errors import Unreadable
+from resapermis_vault.keyset import Keyset
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -45,6 +47,24 @@ def test_the_public_keys_hold_no_private_part(tmp_path):
     private = json.loads((tmp_path / "principal.jwk.json").read_text())
     assert "d" not in public
     assert public["kid"] == private["kid"]
+
+
+@pytest.mark.req("S-02")
+def test_egress_has_a_keyset_of_its_own_and_reads_what_was_sealed_before_it_had(tmp_path):
+    ensure_keysets(tmp_path)
+    egress = tmp_path / "keyset-egress.json"
+    web, fresh = Keyset.load(tmp_path / "keyset-auth-gateway.json"), Keyset.load(egress)
+    sealed = web.wrap(b"token", "row")
+    with pytest.raises(Unreadable):
+        fresh.unwrap(sealed, "row")
+    egress.unlink()  # as release 0.2.0 left a home
+    ensure_keysets(tmp_path)
+    upgraded = Keyset.load(egress)
+    assert upgraded.unwrap(sealed, "row") == b"token"
+    with pytest.raises(Unreadable):
+        web.unwrap(upgraded.wrap(b"token", "row"), "row")
+    assert stat.S_IMODE(egress.stat().st_mode) == 0o600
+    assert sorted(file.name for file in tmp_path.glob("*.new")) == []
 
 
 def test_no_service_may_publish_in_the_name_of_another(tmp_path):

@@ -29,6 +29,12 @@ async def account_of(tx: Tx, issuer: str, subject: str) -> Account | None:
     return None if row is None else Account(row.id, row.school_id, tuple(row.roles), row.person_key, row.profile)
 
 
+async def subject_of(tx: Tx, account_id: UUID) -> str:
+    """The `sub` of an account; "" for one that is not there."""
+    statement = sa.select(accounts.c.subject).where(accounts.c.id == account_id)
+    return (await tx.execute(statement)).scalar() or ""
+
+
 async def lock_school(tx: Tx, school_id: str) -> None:
     """Let one sign-in of a school at a time decide who is its first account."""
     await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"school {school_id}", 0))))

@@ -1,11 +1,15 @@
 """The egress process: `python -m resapermis_auth_gateway egress`. The only place where its rooms meet."""
 
+from resapermis.oidc.v1.oidc_pb2_grpc import add_ProviderServiceServicer_to_server
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import add_RdvPermisServiceServicer_to_server
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
 from resapermis_auth_gateway.egress.http import Client
-from resapermis_auth_gateway.egress.provider import Provider
+from resapermis_auth_gateway.egress.oidc.client_auth import Credentials, read_key
+from resapermis_auth_gateway.egress.oidc.provider import Provider, Registration
+from resapermis_auth_gateway.egress.provider_servicer import ProviderServicer
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
+from resapermis_auth_gateway.egress.revocations import Revocations
 from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.egress.settings import EgressSettings
 from resapermis_auth_gateway.egress.token_store import TokenStore
@@ -16,17 +20,37 @@ from resapermis_kit.process.process import Process
 from resapermis_vault.keyset import Keyset
 
 PACKAGE = "resapermis_auth_gateway"
+REVOKE_EVERY_SECONDS = 1.0
+
+
+def registration(settings: EgressSettings) -> Registration:
+    """What we are to the provider; ValueError for a key that is none."""
+    return Registration(
+        issuer=settings.oidc_issuer,
+        credentials=Credentials(
+            settings.oidc_client_id,
+            settings.oidc_client_secret.get_secret_value(),
+            read_key(settings.oidc_client_key_file) if settings.oidc_client_key_file else None,
+            settings.oidc_client_auth,
+        ),
+        redirect_uri=f"{settings.public_url}/auth/callback",
+        home=f"{settings.public_url}/",
+        scopes=settings.oidc_scopes,
+        prompt=settings.oidc_prompt,
+        max_age_seconds=settings.oidc_max_age_seconds,
+        call_seconds=settings.oidc_timeout_seconds,
+    )
 
 
 async def build(process: Process, settings: EgressSettings) -> RdvPermis:
     """Wire the client, the servicer and the two workers into the process."""
     client = Client(settings.rdvpermis_ca_file, settings.rdvpermis_connections)
     process.closers.append(client.close)
-    secret = settings.oidc_client_secret.get_secret_value()
-    provider = Provider(client, settings.oidc_issuer, settings.oidc_client_id, secret, process.now)
+    provider = Provider(client, registration(settings), process.now)
+    vault = Keyset.load(settings.keyset_file)
     # The outbox is the database's, and the web face publishes it: records are auth-gateway's.
     outbox = Outbox("auth-gateway")
-    token_store = TokenStore(process.engine, Keyset.load(settings.keyset_file), provider, outbox, process.now)
+    token_store = TokenStore(process.engine, vault, provider, outbox, process.now)
     budget = Budget(
         Limits(settings.rdvpermis_employee_calls, settings.rdvpermis_school_calls, settings.rdvpermis_background_share)
     )
@@ -45,6 +69,13 @@ async def build(process: Process, settings: EgressSettings) -> RdvPermis:
         RdvPermisServicer(rdvpermis, process.now),
         "resapermis.rdvpermis.v1.RdvPermisService",
     )
+    process.server.add(
+        add_ProviderServiceServicer_to_server,
+        ProviderServicer(provider, vault),
+        "resapermis.oidc.v1.ProviderService",
+    )
+    revocations = Revocations(process.engine, vault, provider, process.now)
+    process.every(REVOKE_EVERY_SECONDS, "revoke ended tokens", revocations.revoke_due)
     process.every(60, "renew ending tokens", token_store.renew_ending)
     process.every(3600, "forget dead tokens", token_store.forget_old)
     await join_replicas(process, budget.divide, lambda: budget.within(rdvpermis.clock()))

@@ -83,6 +83,21 @@ tokens = sa.Table(
 )
 """`refresh_expires_at` absent: the provider named no end (offline token)."""
 
+revocations = sa.Table(
+    "revocation",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("token_id", sa.Uuid, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("due_at", MOMENT, nullable=False),
+    sa.Column("ends_at", MOMENT, nullable=False),
+    sa.CheckConstraint("kind IN ('access', 'refresh')", name="kind"),
+    sa.Index("revocation_due_at_idx", "due_at"),
+)
+"""Tokens that the provider is still to revoke, sealed as they were in the row `token_id`; at `ends_at` they end by themselves."""
+
 rate_counts = sa.Table(
     "rate_count",
     metadata,

@@ -1,10 +1,11 @@
 """RdvPermis' tokens at rest: sealed, one row a session or grant, renewed by whoever holds the row's lease.
 
-Both faces use this: the web face keeps tokens at sign-in and drops them at sign-out, the egress face uses and renews
-them. A dead row keeps its history and loses its secrets. Nothing here is logged.
+Egress alone seals, opens and renews them. The web face writes rows at sign-in and ends them at sign-out, and has no key
+to what stands in them. A dead row keeps its history and loses its secrets; what the provider is to revoke moves to a
+table of its own until it did. Nothing here is logged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -14,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_auth_gateway.tables import sessions, tokens
+from resapermis_auth_gateway.tables import revocations, sessions, tokens
+from resapermis_kit.clock import new_id
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
 from resapermis_vault.kek import KeyEncryption
@@ -23,7 +25,9 @@ from resapermis_vault.secret import open_secret, seal_secret
 
 Kind = Literal["session", "grant"]
 LEASE = timedelta(seconds=15)
-"""Longer than a refresh may take; a process that dies with a lease frees it so."""
+"""Longer than a refresh may take. A lease that ran out is of a process that died with it: nobody knows what came of it."""
+OFFLINE_REVOKED_FOR = timedelta(days=30)
+"""So long the revocation of a token without an end of its own is tried."""
 KEPT = timedelta(days=365)
 
 LIVE = tokens.c.dead_at.is_(None)
@@ -41,6 +45,17 @@ class TokenPair:
 
 
 @dataclass(frozen=True)
+class SealedPair:
+    """A pair as it is kept: sealed for the row `token_id` and no other."""
+
+    token_id: UUID
+    access: bytes = field(repr=False)
+    access_expires_at: datetime
+    refresh: bytes | None = field(repr=False)
+    refresh_expires_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Token:
     """A token row that lives; `access` and `refresh` are sealed under the key-encryption key."""
 
@@ -53,6 +68,11 @@ class Token:
     access_expires_at: datetime
     refresh: bytes | None = field(repr=False)
     refresh_expires_at: datetime | None
+    lease_until: datetime | None
+
+    def lost(self, now: datetime) -> bool:
+        """Whether somebody began a refresh whose outcome nobody wrote down: the refresh token must not be sent again."""
+        return self.lease_until is not None and self.lease_until <= now
 
     def renewable(self, now: datetime) -> bool:
         """Whether there is a refresh token that has not ended at `now`; the provider may still have revoked it."""
@@ -78,61 +98,113 @@ def open_refresh(vault: KeyEncryption, token: Token) -> str:
     return open_secret(vault, token.refresh, row=_row(token.id, "refresh")).reveal()
 
 
-def _sealed(vault: KeyEncryption, token_id: UUID, pair: TokenPair) -> dict[str, object]:
-    refresh = seal_secret(vault, pair.refresh, row=_row(token_id, "refresh")) if pair.refresh else None
+def seal(vault: KeyEncryption, token_id: UUID, pair: TokenPair) -> SealedPair:
+    """Seal a pair for the row that keeps it."""
+    return SealedPair(
+        token_id,
+        seal_secret(vault, pair.access, row=_row(token_id, "access")),
+        pair.access_expires_at,
+        seal_secret(vault, pair.refresh, row=_row(token_id, "refresh")) if pair.refresh else None,
+        pair.refresh_expires_at,
+    )
+
+
+def _columns(sealed: SealedPair) -> dict[str, object]:
     return {
-        "access": seal_secret(vault, pair.access, row=_row(token_id, "access")),
-        "access_expires_at": pair.access_expires_at,
-        "refresh": refresh,
-        "refresh_expires_at": pair.refresh_expires_at,
+        "access": sealed.access,
+        "access_expires_at": sealed.access_expires_at,
+        "refresh": sealed.refresh,
+        "refresh_expires_at": sealed.refresh_expires_at,
     }
 
 
 async def store(
     tx: Tx,
-    vault: KeyEncryption,
-    pair: TokenPair,
+    sealed: SealedPair,
     *,
-    token_id: UUID,
     account_id: UUID,
     school_id: str,
     now: datetime,
     session_id: UUID | None = None,
 ) -> None:
-    """Seal and insert a sign-in's tokens: of a session, or (without one) a grant for background work."""
+    """Insert a sign-in's tokens: of a session, or (without one) a grant for background work."""
     await tx.execute(
         insert(tokens).values(
-            id=token_id,
+            id=sealed.token_id,
             kind="session" if session_id is not None else "grant",
             session_id=session_id,
             account_id=account_id,
             school_id=school_id,
             created_at=now,
-            **_sealed(vault, token_id, pair),
+            **_columns(sealed),
         )
     )
 
 
-async def end_tokens(
-    tx: Tx,
-    vault: KeyEncryption,
-    *,
-    reason: str,
-    now: datetime,
-    session_id: UUID | None = None,
-    account_id: UUID | None = None,
-) -> list[str]:
-    """End the tokens of a session, or all of an account; return what is to be revoked at the provider after commit."""
-    if (session_id is None) == (account_id is None):
-        msg = "name a session or an account"
-        raise ValueError(msg)
-    whose = tokens.c.session_id == session_id if session_id is not None else tokens.c.account_id == account_id
-    found = [
-        Token(**row._asdict()) for row in await tx.execute(sa.select(*_COLUMNS).where(whose, LIVE).with_for_update())
-    ]
-    for token in found:
+async def end_tokens(tx: Tx, *, session_id: UUID, reason: str, now: datetime) -> None:
+    """End the tokens of a session; the provider is to revoke them from now on. Nothing is opened for it."""
+    whose = tokens.c.session_id == session_id
+    statement = sa.select(*_COLUMNS).where(whose, LIVE).with_for_update()
+    for token in [Token(**row._asdict()) for row in await tx.execute(statement)]:
         await end_token(tx, token.id, reason, now)
-    return [open_refresh(vault, token) or open_access(vault, token) for token in found]
+        kept = SealedPair(token.id, token.access, token.access_expires_at, token.refresh, token.refresh_expires_at)
+        await revoke_later(tx, kept, now)
+
+
+async def revoke_later(tx: Tx, sealed: SealedPair, now: datetime) -> None:
+    """Have the provider revoke a pair: the refresh token, with which the access token goes, else the access token."""
+    by_refresh = sealed.refresh is not None
+    ends_at = sealed.refresh_expires_at if by_refresh else sealed.access_expires_at
+    await tx.execute(
+        insert(revocations).values(
+            id=new_id(),
+            token_id=sealed.token_id,
+            kind="refresh" if by_refresh else "access",
+            sealed=sealed.refresh if by_refresh else sealed.access,
+            tries=0,
+            due_at=now,
+            ends_at=ends_at or now + OFFLINE_REVOKED_FOR,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """A token that the provider is to revoke."""
+
+    id: UUID
+    token_id: UUID
+    kind: Literal["access", "refresh"]
+    sealed: bytes = field(repr=False)
+    tries: int
+    due_at: datetime
+    ends_at: datetime
+
+    def open(self, vault: KeyEncryption) -> str:
+        """The token in clear; Unreadable when its key is gone."""
+        return open_secret(vault, self.sealed, row=_row(self.token_id, self.kind)).reveal()
+
+
+async def take_revocation(tx: Tx, now: datetime, pause: Callable[[int], timedelta]) -> Revocation | None:
+    """The revocation that is due longest; it is due again after `pause(tries)` unless it is forgotten meanwhile."""
+    statement = (
+        sa.select(revocations)
+        .where(revocations.c.due_at <= now)
+        .order_by(revocations.c.due_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    row = (await tx.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    again = {"tries": row.tries + 1, "due_at": now + pause(row.tries)}
+    await tx.execute(sa.update(revocations).where(revocations.c.id == row.id).values(again))
+    return Revocation(**row._asdict())
+
+
+async def forget_revocation(tx: Tx, revocation_id: UUID) -> None:
+    """The provider took it, or it has ended by itself."""
+    await tx.execute(sa.delete(revocations).where(revocations.c.id == revocation_id))
 
 
 async def set_school(tx: Tx, session_id: UUID, school_id: str) -> None:
@@ -188,7 +260,7 @@ async def expiring(tx: Tx, before: datetime, now: datetime) -> list[Token]:
 
 
 async def lease(tx: Tx, token: Token, now: datetime) -> datetime | None:
-    """Become the only one who renews this row, unless somebody does or just did; return the lease's end."""
+    """Become the only one who renews this row, unless somebody does, did, or died of it; return the lease's end."""
     until = now + LEASE
     statement = (
         sa.update(tokens)
@@ -196,7 +268,7 @@ async def lease(tx: Tx, token: Token, now: datetime) -> datetime | None:
             tokens.c.id == token.id,
             LIVE,
             tokens.c.access_expires_at == token.access_expires_at,
-            sa.or_(tokens.c.lease_until.is_(None), tokens.c.lease_until <= now),
+            tokens.c.lease_until.is_(None),
         )
         .values(lease_until=until)
         .returning(tokens.c.id)
@@ -204,19 +276,19 @@ async def lease(tx: Tx, token: Token, now: datetime) -> datetime | None:
     return until if (await tx.execute(statement)).scalar() is not None else None
 
 
-async def renewed(tx: Tx, vault: KeyEncryption, token_id: UUID, leased: datetime, pair: TokenPair) -> bool:
+async def renewed(tx: Tx, sealed: SealedPair, leased: datetime) -> bool:
     """Write the new pair; False when the row died meanwhile or the lease went to another, and nothing is written."""
     statement = (
         sa.update(tokens)
-        .where(tokens.c.id == token_id, LIVE, tokens.c.lease_until == leased)
-        .values(lease_until=None, **_sealed(vault, token_id, pair))
+        .where(tokens.c.id == sealed.token_id, LIVE, tokens.c.lease_until == leased)
+        .values(lease_until=None, **_columns(sealed))
         .returning(tokens.c.id)
     )
     return (await tx.execute(statement)).scalar() is not None
 
 
 async def release(tx: Tx, token_id: UUID, leased: datetime) -> None:
-    """Give the lease back: the provider could not be asked."""
+    """Give the lease back: the refresh token was surely not used."""
     await tx.execute(
         sa.update(tokens).where(tokens.c.id == token_id, tokens.c.lease_until == leased).values(lease_until=None)
     )

@@ -11,11 +11,11 @@ from resapermis.iam.v1.events_pb2 import SessionEnded, SessionStarted
 from resapermis.iam.v1.iam_pb2_grpc import add_IamServiceServicer_to_server
 from resapermis_auth_gateway.iam.servicer import IamServicer
 from resapermis_auth_gateway.replicas import join_replicas
-from resapermis_auth_gateway.settings import SERVICE, Settings
+from resapermis_auth_gateway.settings import SERVICE
 from resapermis_auth_gateway.web import app
 from resapermis_auth_gateway.web.dependencies import Dependencies, Peers, assemble
 from resapermis_auth_gateway.web.feed.live import Live
-from resapermis_auth_gateway.web.sign_in.oidc import Provider
+from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.process import run_loop
 from resapermis_kit.process.http import HttpServer, bind
@@ -28,7 +28,7 @@ FORGET_COUNTS_EVERY_SECONDS = 30.0
 PUBLISHED = (SessionStarted.DESCRIPTOR, SessionEnded.DESCRIPTOR)
 
 
-def http_server(application: ASGIApp, settings: Settings) -> tuple[HttpServer, socket.socket]:
+def http_server(application: ASGIApp, settings: WebSettings) -> tuple[HttpServer, socket.socket]:
     """A server and its bound socket; OSError for a busy port."""
     bound = bind(settings.web_listen)
     config = uvicorn.Config(
@@ -47,14 +47,13 @@ def http_server(application: ASGIApp, settings: Settings) -> tuple[HttpServer, s
     return HttpServer(config), bound
 
 
-async def build(process: Process, settings: Settings) -> Dependencies:
+async def build(process: Process, settings: WebSettings) -> Dependencies:
     """Wire servicer, feeds, workers and the HTTP server into the process."""
     dependencies = assemble(
         settings,
         process.engine,
         process.outbox,
         Peers.over(process.peer),
-        Provider(settings, process.now),
         Authorizer(settings.policies),
         process.health,
         process.now,
@@ -80,9 +79,6 @@ async def build(process: Process, settings: Settings) -> Dependencies:
         dependencies.live.close()
         server.should_exit = True
         await serving
-        if dependencies.sessions.background:
-            await asyncio.wait(dependencies.sessions.background, timeout=1)
-        await dependencies.provider.close()
 
     process.health.checks["web"] = check
     process.closers.insert(0, close)  # answers what it has before this replica gives up its part of the limits
@@ -105,7 +101,7 @@ async def _listen(bus: Client, live: Live) -> None:
 
 async def serve() -> None:
     """Run the web face until SIGTERM or SIGINT, with the relay of the shared database."""
-    settings = Settings()
+    settings = WebSettings()
     _ = settings.secure  # refuses plain http beyond loopback before anything listens
 
     async def wire(process: Process) -> None:

@@ -1,16 +1,17 @@
 """The egress face over real gRPC and a real database, before a RdvPermis that answers as a test sets."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import grpc
 import pytest
 import sqlalchemy as sa
+from joserfc.jwk import ECKey
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,8 +23,10 @@ from resapermis_auth_gateway import tables, tokens
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
 from resapermis_auth_gateway.egress.http import Client
-from resapermis_auth_gateway.egress.provider import Provider
+from resapermis_auth_gateway.egress.oidc.client_auth import Credentials
+from resapermis_auth_gateway.egress.oidc.provider import Provider, Registration
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
+from resapermis_auth_gateway.egress.revocations import Revocations
 from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.egress.token_store import TokenStore
 from resapermis_auth_gateway.tokens import TokenPair
@@ -35,88 +38,13 @@ from resapermis_kit.rpc.auth import HEADER
 from resapermis_testing.grpc_server import RunningServer
 from resapermis_vault.keyset import Keyset, new_keyset
 
+from .hostile_provider import Clock, HostileProvider, RelyingParty, registration
+from .responder import Responder
+
 PACKAGE = "resapermis_auth_gateway"
-BASE = "/api/v2/auto-ecole"
 INVENTED = "invented"
-
-
-@dataclass
-class ReceivedRequest:
-    """A request as the responder saw it."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass
-class Raw:
-    """Bytes on the wire; the connection closes after them."""
-
-    data: bytes
-
-
-Reply = tuple[int, Any] | tuple[int, Any, dict[str, str]] | Raw
-Answering = Callable[[ReceivedRequest], Awaitable[Reply] | Reply]
-CUT = Raw(b"")
-
-
-@dataclass
-class Responder:
-    """An HTTP server that answers what a test puts in `replies` ("METHOD path" -> reply, or a function)."""
-
-    port: int = 0
-    replies: dict[str, Reply | Answering] = field(default_factory=dict)
-    asked: list[ReceivedRequest] = field(default_factory=list)
-    open_writers: set[asyncio.StreamWriter] = field(default_factory=set)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def calls(self, start: str = "") -> list[ReceivedRequest]:
-        return [asked for asked in self.asked if f"{asked.method} {asked.path}".startswith(start)]
-
-    def on(self, method: str, path: str, reply: Reply | Answering) -> None:
-        self.replies[f"{method} {BASE}{path}"] = reply
-
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.open_writers.add(writer)
-        try:
-            while await self._exchange(reader, writer):
-                pass
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            self.open_writers.discard(writer)
-            writer.close()
-
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        method, target, _ = head[0].split(" ")
-        headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
-        asked = ReceivedRequest(method, target, headers, body)
-        self.asked.append(asked)
-        reply = self.replies.get(f"{method} {target.partition('?')[0]}", (404, {"erreur": "ROUTE_ABSENTE"}))
-        if callable(reply):
-            answer = reply(asked)
-            reply = await answer if isinstance(answer, Awaitable) else answer
-        if isinstance(reply, Raw):
-            writer.write(reply.data)
-            await writer.drain()
-            return False
-        status, content, *more = reply
-        data = b"" if content is None else content if isinstance(content, bytes) else json.dumps(content).encode()
-        extra = "".join(f"{k}: {v}\r\n" for k, v in (more[0] if more else {}).items())
-        writer.write(f"HTTP/1.1 {status} x\r\ncontent-length: {len(data)}\r\n{extra}\r\n".encode() + data)
-        await writer.drain()
-        return True
+KEY = ECKey.generate_key("P-256").as_dict(private=False)
+"""It signs nothing."""
 
 
 @pytest.fixture
@@ -128,10 +56,14 @@ async def responder() -> AsyncIterator[Responder]:
         200,
         {
             "issuer": f"{found.url}/realm",
+            "authorization_endpoint": f"{found.url}/auth",
             "token_endpoint": f"{found.url}/token",
+            "jwks_uri": f"{found.url}/certs",
             "revocation_endpoint": f"{found.url}/revoke",
+            "token_endpoint_auth_methods_supported": ["client_secret_post"],
         },
     )
+    found.replies["GET /certs"] = (200, {"keys": [KEY]})
     found.replies["POST /revoke"] = (200, None)
     yield found
     server.close()
@@ -150,6 +82,7 @@ class World:
     token_store: TokenStore
     rdvpermis: RdvPermis
     provider: Provider
+    revocations: Revocations
     running: RunningServer | None = None
 
     async def sign_in(
@@ -161,6 +94,7 @@ class World:
         refresh_seconds: float | None = 1800,
         *,
         grant: bool = False,
+        subject: str = "",
     ) -> UUID:
         """Keep tokens as the web face does at sign-in; return the session's id."""
         now, account_id, session_id = utc_now(), new_id(), new_id()
@@ -171,16 +105,14 @@ class World:
             None if refresh_seconds is None else now + timedelta(seconds=refresh_seconds),
         )
         async with transaction(self.engine) as tx:
-            account = {"id": account_id, "subject": str(account_id), "school_id": school_id}
+            account = {"id": account_id, "subject": subject or str(account_id), "school_id": school_id}
             session = {"id": session_id, "account_id": account_id, "school_id": school_id}
             session["cookie_hash"] = session_id.bytes
             await tx.execute(sa.insert(tables.accounts).values(filled(tables.accounts, account)))
             await tx.execute(sa.insert(tables.sessions).values(filled(tables.sessions, session)))
             await tokens.store(
                 tx,
-                self.vault,
-                pair,
-                token_id=new_id(),
+                tokens.seal(self.vault, new_id(), pair),
                 account_id=account_id,
                 school_id=school_id,
                 now=now,
@@ -226,26 +158,39 @@ def filled(table: sa.Table, values: dict[str, Any]) -> dict[str, Any]:
 
 
 MakeWorld = Callable[..., Awaitable[World]]
+MakeParty = Callable[..., RelyingParty]
 
 
 @pytest.fixture
-async def make_world(make_engine, serve) -> AsyncIterator[MakeWorld]:
+async def make_world(make_engine, serve, tls) -> AsyncIterator[MakeWorld]:
     worlds: list[World] = []
 
     async def make(
         api: str, issuer: str, *, client_id="resapermis", secret=INVENTED, engine=None, vault=None, **more: Any
     ) -> World:
+        """A replica; `engine` and `vault` of another one make it the second."""
         engine = engine or await make_engine(PACKAGE)
         vault = vault or new_keyset()
-        client = Client()
-        provider = Provider(client, issuer, client_id, secret, utc_now)
+        client = Client(tls / "egress" / "ca.pem")  # the system's authorities take a third of a second to read
+        ours = Registration(
+            issuer, Credentials(client_id, secret), "https://resapermis.test/auth/callback", "", "openid"
+        )
+        provider = Provider(client, ours, utc_now)
         token_store = TokenStore(engine, vault, provider, Outbox("auth-gateway"), utc_now)
         budget = Budget(more.get("limits") or Limits())
         breaker = more.get("breaker") or Breaker(threshold=5, first_pause=2)
         rdvpermis = RdvPermis(
             api, client, token_store, budget, breaker, utc_now, call_seconds=more.get("call_seconds", 8.0)
         )
-        world = World(engine, vault, client, token_store, rdvpermis, provider)
+        world = World(
+            engine,
+            vault,
+            client,
+            token_store,
+            rdvpermis,
+            provider,
+            Revocations(engine, vault, provider, utc_now),
+        )
         worlds.append(world)
         servicer = RdvPermisServicer(rdvpermis, utc_now)
         name = "resapermis.rdvpermis.v1.RdvPermisService"
@@ -260,3 +205,25 @@ async def make_world(make_engine, serve) -> AsyncIterator[MakeWorld]:
 @pytest.fixture
 async def world(make_world: MakeWorld, responder: Responder) -> World:
     return await make_world(responder.url, f"{responder.url}/realm")
+
+
+@pytest.fixture
+async def make_party(responder: Responder, tls: Path) -> AsyncIterator[MakeParty]:
+    """Function: (**what is ours at the provider) -> a client of a hostile provider."""
+    opened: list[Client] = []
+
+    def make(**more: Any) -> RelyingParty:
+        http = Client(tls / "egress" / "ca.pem")
+        opened.append(http)
+        hostile = HostileProvider(responder, Clock())
+        ours = registration(more.pop("issuer", hostile.issuer), **more)
+        return RelyingParty(hostile, http, Provider(http, ours, hostile.clock))
+
+    yield make
+    for http in opened:
+        await http.close()
+
+
+@pytest.fixture
+async def party(make_party: MakeParty) -> RelyingParty:
+    return make_party()

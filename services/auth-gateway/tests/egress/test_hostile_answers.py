@@ -9,7 +9,7 @@ from resapermis_auth_gateway.egress.budget import Limits
 from resapermis_auth_gateway.egress.refusals import TABLE
 from resapermis_kit.errors import Code
 
-from .conftest import BASE, CUT, Raw
+from .responder import BASE, CUT, Raw
 
 PLANNING = pb.SearchPlanningRequest(category="B", centre_id="c-1", date="2026-12-09")
 VALIDATE = pb.ValidateBasketRequest(basket_id="b-1")

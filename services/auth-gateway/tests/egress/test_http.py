@@ -16,7 +16,7 @@ from resapermis_auth_gateway.egress.http import (
     RequestNotSent,
 )
 
-from .conftest import CUT, Raw
+from .responder import CUT, Raw
 
 HEAD = b"HTTP/1.1 200 x\r\ncontent-length: 10\r\n"
 

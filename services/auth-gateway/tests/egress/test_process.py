@@ -33,7 +33,6 @@ async def test_it_starts_serves_says_its_health_and_drains(
         "TLS_DIR": tls / "egress",
         "GRPC_LISTEN": f"127.0.0.1:{grpc_port}",
         "METRICS_LISTEN": f"127.0.0.1:{metrics_port}",
-        "PRINCIPAL_KEY_FILE": principal_keys[0],
         "PRINCIPAL_JWKS": principal_keys[1],
         "POLICIES": POLICIES,
         "KEYSET_FILE": tmp_path / "keyset.json",

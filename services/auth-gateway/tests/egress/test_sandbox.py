@@ -1,6 +1,8 @@
 """Against the sandbox over a real socket: the happy paths, the 207s, the limits and the faults of the State's service."""
 
 import asyncio
+import base64
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -124,7 +126,8 @@ async def desk(sandbox: Any, schools: Iterator[Any], make_world) -> AsyncIterato
     async with sandbox.http() as http:
         school = next(schools)
         given = await authorize(http, sandbox.settings, f"gerant.{school.id.removeprefix('ae-')}")
-        session = await world.sign_in(school.id, given["access_token"], given["refresh_token"])
+        claims = json.loads(base64.urlsafe_b64decode(given["id_token"].split(".")[1] + "=="))
+        session = await world.sign_in(school.id, given["access_token"], given["refresh_token"], subject=claims["sub"])
         yield Desk(world, http, session, school.id, school.department.removeprefix("0"))
 
 
@@ -445,6 +448,7 @@ async def test_a_token_that_ends_is_renewed_at_the_provider_unnoticed(desk):
     await desk.control(
         "POST", "clock", {"advance_seconds": 400}
     )  # the sandbox's access tokens are over, ours think not
+    desk.world.provider._now = lambda: NOW + timedelta(seconds=400)  # an ID token of that moment comes along
     assert (await desk.ask("GetSchool", pb.GetSchoolRequest())).school_id == desk.school_id
     await desk.control("POST", "clock", {"advance_seconds": 4000})  # and now the refresh token too
     assert (await desk.refused("GetSchool", pb.GetSchoolRequest())).code == Code.CODE_RECONNECT_NEEDED

@@ -1,15 +1,12 @@
 """A gateway of one test: real database, real gRPC peers where a test starts them, a provider that can misbehave."""
 
-import base64
-import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import UUID, uuid4
 
 import grpc
@@ -17,7 +14,6 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 from google.protobuf import descriptor_pool, message_factory
-from joserfc import jwk, jws
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
@@ -26,16 +22,16 @@ from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis.booking.v1 import booking_pb2_grpc
 from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.notification.v1 import notification_pb2_grpc
+from resapermis.oidc.v1 import oidc_pb2, oidc_pb2_grpc
 from resapermis.rdvpermis.v1 import rdvpermis_pb2, rdvpermis_pb2_grpc
 from resapermis.scheduling.v1 import availability_pb2_grpc, scheduling_pb2_grpc, school_pb2_grpc
 from resapermis_auth_gateway import accounts, tokens
 from resapermis_auth_gateway.profile import Profile
-from resapermis_auth_gateway.settings import Settings
 from resapermis_auth_gateway.web import app
 from resapermis_auth_gateway.web.dependencies import Dependencies, Peers, assemble
+from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret
-from resapermis_auth_gateway.web.sign_in.oidc import Provider
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
@@ -49,7 +45,6 @@ from resapermis_vault.keyset import new_document
 
 PUBLIC = "https://resapermis.test"
 ISSUER = "https://idp.test/realms/formation"
-CLIENT, SECRET = "resapermis", "client-secret-of-tests"
 COOKIE = "__Host-resapermis"
 
 
@@ -66,119 +61,55 @@ class Clock:
         self.at += timedelta(**duration)
 
 
-Change = Callable[[dict[str, Any]], Any]
+class Provider(oidc_pb2_grpc.ProviderServiceServicer):
+    """Egress' way to the OpenID provider, played: a code counts once, and for the browser that left for it."""
 
-
-@dataclass
-class Hostile:
-    """An OpenID provider whose every answer a test may change."""
-
-    clock: Clock
-    keys: list[Any] = field(default_factory=lambda: [_rsa("one")])
-    discovery: dict[str, Any] = field(default_factory=dict)
-    claims: Change = lambda _: None
-    header: dict[str, Any] = field(default_factory=dict)
-    answer: dict[str, Any] = field(default_factory=dict)
-    sign_with: Any = None
-    tamper: Callable[[str], str] = lambda token: token
-    userinfo: dict[str, Any] = field(default_factory=dict)
-    published: list[dict[str, Any]] | None = None
-    status: dict[str, int] = field(default_factory=dict)
-    raw: dict[str, bytes] = field(default_factory=dict)
-    codes: dict[str, dict[str, str]] = field(default_factory=dict)
-    calls: list[str] = field(default_factory=list)
-    forms: list[dict[str, str]] = field(default_factory=list)
-    revoked: list[str] = field(default_factory=list)
-    callback_iss: str | None = ISSUER
-
-    def transport(self) -> httpx2.MockTransport:
-        return httpx2.MockTransport(self.handle)
-
-    def handle(self, request: httpx2.Request) -> httpx2.Response:
-        name = request.url.path.rsplit("/", 1)[-1]
-        self.calls.append(name)
-        if name in self.raw:
-            return httpx2.Response(self.status.get(name, 200), content=self.raw[name])
-        if name in self.status:
-            return httpx2.Response(self.status[name], json={"error": "server_error"})
-        answers = {
-            "openid-configuration": self.document,
-            "certs": lambda _: {"keys": self.published or [key.as_dict(private=False) for key in self.keys]},
-            "token": self.token,
-            "userinfo": lambda _: self.userinfo,
-            "revoke": self.revoke,
-        }
-        found = answers[name](request)
-        status = 400 if "error" in found else 200
-        return httpx2.Response(status, json=found)
-
-    def document(self, _: httpx2.Request) -> dict[str, Any]:
-        connect = f"{ISSUER}/protocol/openid-connect"
-        return {
-            "issuer": ISSUER,
-            "authorization_endpoint": f"{connect}/auth",
-            "token_endpoint": f"{connect}/token",
-            "jwks_uri": f"{connect}/certs",
-            "userinfo_endpoint": f"{connect}/userinfo",
-            "revocation_endpoint": f"{connect}/revoke",
-            "end_session_endpoint": f"{connect}/logout",
-            "authorization_response_iss_parameter_supported": True,
-        } | self.discovery
-
-    def token(self, request: httpx2.Request) -> dict[str, Any]:
-        form = dict(parse_qsl(request.content.decode()))
-        self.forms.append(form)
-        asked = self.codes.pop(form.get("code", ""), None)
-        right = form.get("client_id") == CLIENT and form.get("client_secret") == SECRET
-        if asked is None or not right or form.get("redirect_uri") != asked["redirect_uri"]:
-            return {"error": "invalid_grant"}
-        challenge = base64.urlsafe_b64encode(sha256(form["code_verifier"].encode()).digest()).rstrip(b"=").decode()
-        if not hmac.compare_digest(challenge, asked["code_challenge"]):
-            return {"error": "invalid_grant"}
-        access = f"access-{uuid4()}"
-        return {
-            "access_token": access,
-            "refresh_token": f"refresh-{uuid4()}",
-            "token_type": "Bearer",
-            "expires_in": 300,
-            "refresh_expires_in": 1800,
-            "id_token": self.id_token(asked),
-        } | self.answer
-
-    def id_token(self, asked: dict[str, str]) -> str:
-        now = int(self.clock().timestamp())
-        claims: dict[str, Any] = {
-            "iss": ISSUER,
-            "aud": CLIENT,
-            "sub": asked["subject"],
-            "iat": now,
-            "exp": now + 300,
-            "nonce": asked["nonce"],
-            "sid": "provider-session-1",
-            "name": "Camille Martin",
-            "email": "camille@ecole.test",
-        }
-        self.claims(claims)
-        key = self.sign_with or self.keys[0]
-        header = {"alg": "RS256", "kid": key.kid} | self.header
-        header = {name: value for name, value in header.items() if value is not None}
-        return self.tamper(jws.serialize_compact(header, json.dumps(claims), key, algorithms=[str(header["alg"])]))
-
-    def revoke(self, request: httpx2.Request) -> dict[str, Any]:
-        self.revoked.append(dict(parse_qsl(request.content.decode()))["token"])
-        return {}
+    def __init__(self, clock: Clock) -> None:
+        """A test may set `failure`."""
+        self.clock = clock
+        self.failure: Failure | None = None
+        self.begun: dict[str, oidc_pb2.BeginSignInRequest] = {}
+        self.codes: dict[str, tuple[oidc_pb2.BeginSignInRequest, str]] = {}
+        self.redeemed: list[oidc_pb2.RedeemCodeRequest] = []
 
     def sign_in(self, location: str, subject: str = "employee-1") -> str:
         """What a person does there: return the callback's path and query."""
-        query = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
-        code = str(uuid4())
-        self.codes[code] = query | {"subject": subject}
-        back = {"code": code, "state": query["state"]} | ({"iss": self.callback_iss} if self.callback_iss else {})
-        return f"/auth/callback?{urlencode(back)}"
+        state, code = parse_qs(urlsplit(location).query)["state"][0], str(uuid4())
+        self.codes[code] = self.begun[state], subject
+        return f"/auth/callback?{urlencode({'code': code, 'state': state, 'iss': ISSUER})}"
 
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
 
-def _rsa(kid: str) -> Any:
-    return jwk.RSAKey.generate_key(2048, parameters={"kid": kid, "use": "sig"}, private=True)
+    async def BeginSignIn(self, request: oidc_pb2.BeginSignInRequest, context: Any) -> oidc_pb2.BeginSignInResponse:
+        self._fail()
+        self.begun[request.state] = request
+        return oidc_pb2.BeginSignInResponse(authorization_url=f"{ISSUER}/auth?{urlencode({'state': request.state})}")
+
+    async def RedeemCode(self, request: oidc_pb2.RedeemCodeRequest, context: Any) -> oidc_pb2.RedeemCodeResponse:
+        self.redeemed.append(request)
+        self._fail()
+        begun, subject = self.codes.pop(request.code, (None, ""))
+        if begun is None or (begun.nonce, begun.code_verifier) != (request.nonce, request.code_verifier):
+            raise Failure(Code.CODE_SIGN_IN_FAILED, "another browser's, or used")
+        sealed = oidc_pb2.SealedTokens(token_id=str(uuid4()), access=b"sealed access", refresh=b"sealed refresh")
+        sealed.access_expires_at.FromDatetime(self.clock() + timedelta(minutes=5))
+        sealed.refresh_expires_at.FromDatetime(self.clock() + timedelta(minutes=30))
+        person = oidc_pb2.Person(
+            subject=subject,
+            provider_session_id="provider-session-1",
+            display_name="Camille Martin",
+            email="camille@ecole.test",
+            locale="fr",
+        )
+        return oidc_pb2.RedeemCodeResponse(person=person, tokens=sealed)
+
+    async def GetSignOutUrl(
+        self, request: oidc_pb2.GetSignOutUrlRequest, context: Any
+    ) -> oidc_pb2.GetSignOutUrlResponse:
+        self._fail()
+        return oidc_pb2.GetSignOutUrlResponse(url=f"{ISSUER}/logout?sid={request.provider_session_id}")
 
 
 class Egress(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
@@ -201,14 +132,9 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(scope="session")
-def signing_key() -> Any:
-    return _rsa("one")
-
-
 @pytest.fixture
-def provider(clock: Clock, signing_key: Any) -> Hostile:
-    return Hostile(clock, keys=[signing_key])
+def provider(clock: Clock) -> Provider:
+    return Provider(clock)
 
 
 @pytest.fixture(scope="session")
@@ -232,19 +158,16 @@ def web_root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(
-    settings_for: Callable[..., Settings], principal_keys: tuple[Path, Path], keyset_file: Path, web_root: Path
-) -> Settings:
+    settings_for: Callable[..., WebSettings], principal_keys: tuple[Path, Path], keyset_file: Path, web_root: Path
+) -> WebSettings:
     return settings_for(
-        Settings,
+        WebSettings,
         "auth-gateway",
         principal_key_file=principal_keys[0],
         keyset_file=keyset_file,
         public_url=PUBLIC,
         web_root=web_root,
         oidc_issuer=ISSUER,
-        oidc_client_id=CLIENT,
-        oidc_client_secret=SECRET,
-        rdvpermis_url="https://rdvpermis.test",
         tick_seconds=0.1,
         sign_in_rate="1000/minute",
         write_rate="1000/minute",
@@ -258,7 +181,7 @@ class World:
 
     dependencies: Dependencies
     app: ASGIApp
-    provider: Hostile
+    provider: Provider
     clock: Clock
     running: dict[str, RunningServer] = field(default_factory=dict)
     public: str = PUBLIC
@@ -284,14 +207,12 @@ class World:
             account = accounts.Account(account_id, school, (role,), key, profile)
             await accounts.save_account(tx, ISSUER, str(account_id), account, now)
             await queries.start_session(tx, digest(cookie), session)
-            pair = tokens.TokenPair(
-                "access-1", now + timedelta(minutes=5), f"refresh-{cookie}", now + timedelta(minutes=30)
+            sealed = tokens.SealedPair(
+                new_id(), b"access", now + timedelta(minutes=5), b"refresh", now + timedelta(minutes=30)
             )
             await tokens.store(
                 tx,
-                self.dependencies.sessions.vault,
-                pair,
-                token_id=new_id(),
+                sealed,
                 account_id=account_id,
                 school_id=school,
                 session_id=session.id,
@@ -341,10 +262,9 @@ MakeWorld = Callable[..., Awaitable[World]]
 
 @pytest.fixture
 async def make_world(
-    make_engine: MakeEngine, settings: Settings, provider: Hostile, clock: Clock, tls: Path, authorizer: Authorizer
+    make_engine: MakeEngine, settings: WebSettings, provider: Provider, clock: Clock, tls: Path, authorizer: Authorizer
 ) -> AsyncIterator[MakeWorld]:
-    """Function: (running peers by name, engine, clock and transport to the provider, **changed settings) -> a gateway."""
-    made: list[World] = []
+    """Function: (running peers by name, engine, clock, **changed settings) -> a gateway."""
     channels: list[grpc.aio.Channel] = []
 
     async def make(
@@ -352,7 +272,6 @@ async def make_world(
         *,
         engine: AsyncEngine | None = None,
         now: Any = clock,
-        transport: Any = None,
         **changed: Any,
     ) -> World:
         started = running or {}
@@ -369,19 +288,13 @@ async def make_world(
             engine or await make_engine("resapermis_auth_gateway"),
             Outbox("auth-gateway"),
             Peers.over(channel),
-            Provider(changed_settings, now, transport or provider.transport()),
             authorizer,
             Health(),
             now,
         )
-        made.append(World(dependencies, app.build(dependencies), provider, clock, started))
-        return made[-1]
+        return World(dependencies, app.build(dependencies), provider, clock, started)
 
     yield make
-    for world in made:
-        await world.dependencies.provider.close()
-        for task in list(world.dependencies.sessions.background):
-            await task
     for opened in channels:
         await opened.close()
 
@@ -400,7 +313,10 @@ ADDERS = {
         ("resapermis.basket.v1.BasketService", basket_pb2_grpc.add_BasketServiceServicer_to_server),
         ("resapermis.booking.v1.BookingService", booking_pb2_grpc.add_BookingServiceServicer_to_server),
     ],
-    "egress": [("resapermis.rdvpermis.v1.RdvPermisService", rdvpermis_pb2_grpc.add_RdvPermisServiceServicer_to_server)],
+    "egress": [
+        ("resapermis.rdvpermis.v1.RdvPermisService", rdvpermis_pb2_grpc.add_RdvPermisServiceServicer_to_server),
+        ("resapermis.oidc.v1.ProviderService", oidc_pb2_grpc.add_ProviderServiceServicer_to_server),
+    ],
     "audit": [("resapermis.audit.v1.AuditService", audit_pb2_grpc.add_AuditServiceServicer_to_server)],
     "notification": [
         (
@@ -477,8 +393,8 @@ def egress() -> Egress:
 
 
 @pytest.fixture
-async def with_egress(make_world: MakeWorld, serve: Serve, egress: Egress) -> World:
-    """A gateway that can ask which school it is."""
+async def make_with_egress(make_world: MakeWorld, serve: Serve, egress: Egress, provider: Provider) -> MakeWorld:
+    """As `make_world`: a gateway that can sign people in and ask which school it is."""
     running = await serve(
         "egress",
         (
@@ -486,5 +402,16 @@ async def with_egress(make_world: MakeWorld, serve: Serve, egress: Egress) -> Wo
             egress,
             "resapermis.rdvpermis.v1.RdvPermisService",
         ),
+        (oidc_pb2_grpc.add_ProviderServiceServicer_to_server, provider, "resapermis.oidc.v1.ProviderService"),
     )
-    return await make_world({"egress": running})
+
+    async def make(**more: Any) -> World:
+        return await make_world({"egress": running}, **more)
+
+    return make
+
+
+@pytest.fixture
+async def with_egress(make_with_egress: MakeWorld) -> World:
+    """That, as it is set by default."""
+    return await make_with_egress()

@@ -139,8 +139,6 @@ async def test_signing_out_closes_the_feed_within_a_second(live_world: Any) -> N
         kinds = await feed.rest()
         assert time.monotonic() - began < 1
     assert kinds[-1] == "signed-out"
-    for task in list(live_world.dependencies.sessions.background):
-        await task
 
 
 async def test_a_session_that_ends_on_another_replica_closes_the_feed_within_a_second(

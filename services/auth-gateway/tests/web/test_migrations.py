@@ -5,9 +5,10 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-import resapermis_auth_gateway.tokens  # noqa: F401 - its table belongs to the package's
 from resapermis_auth_gateway import tables
+from resapermis_kit.database import idempotency
 from resapermis_kit.database.metadata import KIT
+from resapermis_kit.events import inbox, numbering, outbox
 from resapermis_testing.postgres import MakeEngine
 
 
@@ -16,6 +17,7 @@ async def test_the_database_is_what_the_tables_say(make_engine: MakeEngine) -> N
     engine = await make_engine("resapermis_auth_gateway")
 
     def differences(connection: sa.Connection) -> list[object]:
+        assert {idempotency.requests, inbox.inbox, numbering.heads, outbox.outbox} <= set(KIT.tables.values())
         kit = set(KIT.tables)
 
         def ours(_item: object, name: str | None, kind: str, *_: object) -> bool:

@@ -2,23 +2,26 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from html import unescape
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 import sqlalchemy as sa
-from pydantic import SecretStr
 
+from resapermis.oidc.v1 import oidc_pb2_grpc
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis_auth_gateway import tables, tokens
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
 from resapermis_auth_gateway.egress.http import Client
-from resapermis_auth_gateway.egress.provider import Provider as Refresher
+from resapermis_auth_gateway.egress.oidc.client_auth import Credentials
+from resapermis_auth_gateway.egress.oidc.provider import Provider, Registration
+from resapermis_auth_gateway.egress.provider_servicer import ProviderServicer
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
+from resapermis_auth_gateway.egress.revocations import Revocations
 from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.egress.token_store import TokenStore
 from resapermis_kit.clock import utc_now
@@ -26,22 +29,35 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events.outbox import Outbox
 from resapermis_testing.grpc_server import Serve
 from resapermis_testing.postgres import MakeEngine
-from resapermis_vault.keyset import Keyset
+from resapermis_vault.keyset import Keyset, new_keyset
 
 pytestmark = pytest.mark.req("S-01", "S-02", "S-03")
 
 
+@dataclass
+class School:
+    """The web face, and the egress that alone knows the sandbox."""
+
+    world: Any
+    vault: Keyset
+    revocations: Revocations
+
+
 @pytest.fixture
-async def school(
-    make_world: Any, make_engine: MakeEngine, serve: Serve, keyset_file: Path, sandbox: Any
-) -> AsyncIterator[Any]:
-    """A gateway whose provider and RdvPermis are the sandbox."""
+async def school(make_world: Any, make_engine: MakeEngine, serve: Serve, sandbox: Any) -> AsyncIterator[School]:
+    """A gateway whose provider and RdvPermis are the sandbox. Each face has its own keyset."""
     await sandbox.begin(utc_now(), frozen=False)
-    secret = sandbox.settings.client_secret
-    engine, vault = await make_engine("resapermis_auth_gateway"), Keyset.load(keyset_file)
+    engine, vault = await make_engine("resapermis_auth_gateway"), new_keyset()
     client = Client()
-    refresher = Refresher(client, sandbox.issuer, "resapermis", secret, utc_now)
-    token_store = TokenStore(engine, vault, refresher, Outbox("auth-gateway"), utc_now)
+    ours = Registration(
+        sandbox.issuer,
+        Credentials("resapermis", sandbox.settings.client_secret),
+        "https://resapermis.test/auth/callback",
+        "https://resapermis.test/",
+        "openid rdvpermis",
+    )
+    provider = Provider(client, ours, utc_now)
+    token_store = TokenStore(engine, vault, provider, Outbox("auth-gateway"), utc_now)
     rdvpermis = RdvPermis(
         sandbox.url, client, token_store, Budget(Limits(210, 600, 0.5)), Breaker(5, 2.0), utc_now, call_seconds=8.0
     )
@@ -52,16 +68,14 @@ async def school(
             RdvPermisServicer(rdvpermis, utc_now),
             "resapermis.rdvpermis.v1.RdvPermisService",
         ),
+        (
+            oidc_pb2_grpc.add_ProviderServiceServicer_to_server,
+            ProviderServicer(provider, vault),
+            "resapermis.oidc.v1.ProviderService",
+        ),
     )
-    yield await make_world(
-        {"egress": running},
-        engine=engine,
-        now=utc_now,
-        transport=httpx2.AsyncHTTPTransport(),
-        oidc_issuer=sandbox.issuer,
-        oidc_client_secret=SecretStr(secret),
-        rdvpermis_url=sandbox.url,
-    )
+    world = await make_world({"egress": running}, engine=engine, now=utc_now, oidc_issuer=sandbox.issuer)
+    yield School(world, vault, Revocations(engine, vault, provider, utc_now))
     await client.close()
 
 
@@ -76,14 +90,14 @@ async def _at_the_provider(sandbox: Any, location: str, username: str) -> str:
     return f"{parts.path}?{parts.query}"
 
 
-async def _refresh_token(school: Any) -> str:
+async def _refresh_token(school: School) -> str:
     """The one that the gateway keeps of its only session."""
-    sessions = school.dependencies.sessions
-    async with transaction(sessions.engine) as tx:
+    engine = school.world.dependencies.sessions.engine
+    async with transaction(engine) as tx:
         ids = (await tx.execute(sa.select(tables.sessions.c.id))).scalars().all()
-    (token,) = await tokens.of_sessions(sessions.engine, ids)
+    (token,) = await tokens.of_sessions(engine, ids)
     assert token
-    return tokens.open_refresh(sessions.vault, token)
+    return tokens.open_refresh(school.vault, token)
 
 
 async def _renewed(sandbox: Any, refresh_token: str) -> httpx2.Response:
@@ -94,9 +108,9 @@ async def _renewed(sandbox: Any, refresh_token: str) -> httpx2.Response:
         return await http.post(address, data=form | {"client_secret": sandbox.settings.client_secret})
 
 
-async def test_an_employee_signs_in_and_out_at_the_sandbox(school: Any, sandbox: Any) -> None:
+async def test_an_employee_signs_in_and_out_at_the_sandbox(school: School, sandbox: Any) -> None:
     known = next(iter(sandbox.schools.values()))
-    async with school.browser() as browser:
+    async with school.world.browser() as browser:
         out = await browser.get("/auth/login?returnTo=/creneaux")
         username = f"gerant.{known.id.removeprefix('ae-')}"
         back = await browser.get(await _at_the_provider(sandbox, out.headers["location"], username))
@@ -109,15 +123,14 @@ async def test_an_employee_signs_in_and_out_at_the_sandbox(school: Any, sandbox:
         gone = await browser.post("/auth/logout", headers={"X-CSRF-Token": session["csrfToken"]})
         assert gone.json()["redirect"].startswith(f"{sandbox.issuer}/protocol/openid-connect/logout?")
         assert (await browser.get("/auth/session")).status_code == 401
-    for task in list(school.dependencies.sessions.background):
-        await task
+    await school.revocations.revoke_due()
     refused = await _renewed(sandbox, kept)
     assert refused.status_code == 400
     assert refused.json() == {"error": "invalid_grant", "error_description": "Token is not active"}  # not a used one
 
 
-async def test_a_wrong_password_signs_nobody_in(school: Any, sandbox: Any) -> None:
-    async with school.browser() as browser, sandbox.http() as there:
+async def test_a_wrong_password_signs_nobody_in(school: School, sandbox: Any) -> None:
+    async with school.world.browser() as browser, sandbox.http() as there:
         out = await browser.get("/auth/login")
         form = re.search(r'action="([^"]+)"', (await there.get(out.headers["location"])).text)
         assert form

@@ -41,7 +41,7 @@ class AnswerLost(Exception):
 
 
 class InvalidAnswer(ValueError):
-    """What came is no HTTP answer, or a body past LARGEST_ANSWER."""
+    """What came is no HTTP answer, or a body past the largest that was allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,18 @@ class Client:
         )
 
     async def exchange(
-        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        *,
+        largest: int = LARGEST_ANSWER,
     ) -> HttpAnswer:
-        """Ask once and read the whole answer. NotAsked, Cut, Lost or Nonsense when none comes; TimeoutError is the caller's own."""
+        """Ask once and read the whole answer. RequestNotSent, ConnectionCut, AnswerLost or InvalidAnswer when none comes.
+
+        `largest`: bytes of a body, as it reads once it is unpacked. How long it may take is the caller's to say.
+        """
         await self._take_connection()
         try:
             async with self._session.request(
@@ -87,7 +96,7 @@ class Client:
                 skip_auto_headers=_NO_TYPE if body is None else None,
                 allow_redirects=False,
             ) as response:
-                return HttpAnswer(response.status, response.headers, await _whole(response))
+                return HttpAnswer(response.status, response.headers, await _whole(response, largest))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise RequestNotSent from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
@@ -125,13 +134,13 @@ async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
         raise ConnectionCut from error
 
 
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
+async def _whole(response: aiohttp.ClientResponse, largest: int) -> bytes:
     """Read a body, as far as it is reasonable; a connection with more in it is not used again."""
     body = bytearray()
-    if (response.content_length or 0) <= LARGEST_ANSWER:
+    if (response.content_length or 0) <= largest:
         async for piece in response.content.iter_any():
             body += piece
-            if len(body) > LARGEST_ANSWER:
+            if len(body) > largest:
                 break
         else:
             return bytes(body)

@@ -1,15 +1,36 @@
 """Settings of the egress process, on top of those both faces share."""
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
-from resapermis_auth_gateway.settings import Settings
+from resapermis_auth_gateway.settings import SIGNING_KEY, Settings, http_address
 
 
 class EgressSettings(Settings):
-    """How RdvPermis is asked. The defaults are RdvPermis' published limits."""
+    """How RdvPermis and its provider are asked. The defaults are RdvPermis' published limits."""
 
+    of_another_process = (SIGNING_KEY,)
+
+    oidc_client_id: str
+    """Our name at the provider."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """Our secret there; better as RESAPERMIS_OIDC_CLIENT_SECRET_FILE. Empty where a key alone is registered."""
+    oidc_client_key_file: Path | None = None
+    """Our private key there as JWK (RSA or P-256), for private_key_jwt."""
+    oidc_client_auth: Literal["", "private_key_jwt", "client_secret_basic", "client_secret_post"] = ""
+    """How we prove who we are there; empty: the strongest of these that the provider's document lists and we have."""
+    oidc_scopes: str = "openid rdvpermis"
+    """Asked at sign-in. `offline_access` keeps background work going after people have left; where a provider gives no name without `profile`, that too."""
+    oidc_prompt: str = ""
+    """`prompt` of each sign-in, e.g. "consent" where a provider gives no refresh token otherwise; empty: none."""
+    oidc_max_age_seconds: int = Field(default=0, ge=0)
+    """So long ago a person may have proved at the provider who they are (`max_age`, `auth_time`); 0: whenever."""
+    oidc_timeout_seconds: float = Field(default=5.0, gt=0, le=6)
+    """How long the provider may take for one whole answer."""
+    rdvpermis_url: str
+    """Base address of RdvPermis' API."""
     rdvpermis_ca_file: Path | None = None
     """Authorities (PEM) believed for RdvPermis and its provider instead of the system's. TLS is always verified."""
     rdvpermis_connections: int = Field(default=64, ge=1, le=1000)
@@ -26,3 +47,13 @@ class EgressSettings(Settings):
     """Calls without answer, in a row, after which the circuit opens."""
     rdvpermis_open_seconds: float = 2.0
     """First pause of an open circuit; pauses double to 30 s."""
+
+    @field_validator("rdvpermis_url")
+    @classmethod
+    def _is_an_api_address(cls, value: str) -> str:
+        return http_address(value).rstrip("/")
+
+    @field_validator("oidc_client_secret", mode="before")
+    @classmethod
+    def _without_line_end(cls, value: object) -> object:
+        return value.strip() if isinstance(value, str) else value

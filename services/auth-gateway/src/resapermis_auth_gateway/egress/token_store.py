@@ -20,15 +20,15 @@ from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_FAILED, Actor, Record
-from resapermis_auth_gateway import tokens
-from resapermis_auth_gateway.egress.provider import InvalidGrant, Provider
+from resapermis_auth_gateway import accounts, tokens
+from resapermis_auth_gateway.egress.oidc.provider import Provider, RefreshEnded
 from resapermis_auth_gateway.tokens import Token, TokenPair
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.batcher import Batcher
-from resapermis_kit.rpc.deadline import remaining_seconds
+from resapermis_kit.rpc.deadline import deadline, remaining_seconds
 from resapermis_vault.errors import Unreadable
 from resapermis_vault.kek import KeyEncryption
 
@@ -38,6 +38,8 @@ STILL_GOOD = timedelta(seconds=5)
 """While another renews it, a token is used until so long before its end."""
 RENEW_BEFORE = timedelta(minutes=10)
 """A refresh token nobody used is traded so long before its end, so that a session outlives a quiet half hour."""
+REFRESH_SECONDS = 12.0
+"""For a whole refresh, whoever waits for it: shorter than the row's lease, so that its end can still be written."""
 REMEMBERED_SECONDS = 0.9
 REMEMBERED_MOST = 20_000
 log = structlog.get_logger()
@@ -179,6 +181,9 @@ class TokenStore:
                 access = self._open(current)
                 if self._fresh(access, refused):
                     return access
+                if current.lost(self._now()):
+                    await self._end(current, "answer_lost")
+                    raise _reconnect()
                 async with transaction(self._engine) as tx:
                     leased = await tokens.lease(tx, current, self._now())
                 if leased is not None:
@@ -210,7 +215,7 @@ class TokenStore:
 
     async def _renew_whatever_happens(self, token: Token, leased: datetime, refused: str) -> Access:
         """A caller that gives up must not lose the pair which the provider is about to hand out."""
-        task = asyncio.create_task(self._renew(token, leased, refused))
+        task = asyncio.create_task(self._renew_patiently(token, leased, refused))
         self._refreshing.add(task)
         task.add_done_callback(self._forget)
         return await asyncio.shield(task)
@@ -220,14 +225,21 @@ class TokenStore:
         if not task.cancelled():
             task.exception()  # whoever waited has it; nobody may be left
 
+    async def _renew_patiently(self, token: Token, leased: datetime, refused: str) -> Access:
+        """In a task of its own: an answer that came too late for a hurried caller would be a lost one."""
+        deadline.set(time.monotonic() + REFRESH_SECONDS)
+        return await self._renew(token, leased, refused)
+
     async def _renew(self, token: Token, leased: datetime, refused: str) -> Access:
         if not token.renewable(self._now()):
             await self._end(token, "refresh_expired")
             raise _reconnect()
+        async with transaction(self._engine) as tx:
+            subject = await accounts.subject_of(tx, token.account_id)
         try:
-            pair = await self._provider.refresh(tokens.open_refresh(self._vault, token))
-        except InvalidGrant:
-            await self._end(token, "invalid_grant")
+            pair = await self._provider.refresh(tokens.open_refresh(self._vault, token), subject)
+        except RefreshEnded as ended:
+            await self._end(token, ended.reason, ended.left_over)
             raise _reconnect() from None
         except Failure:
             REFRESHES.labels("failed").inc()
@@ -237,28 +249,34 @@ class TokenStore:
             if access.value != refused and access.expires_at - self._now() > STILL_GOOD:
                 return access  # the provider fails, the token still holds
             raise
-        if not await self._written(
-            token.id, leased, pair
-        ):  # signed out meanwhile: what was just handed out must not outlive the session
-            await self._provider.revoke(pair.refresh)
+        if not await self._written(token.id, leased, pair):
             raise _reconnect()
         REFRESHES.labels("renewed").inc()
         self._schools.pop(token.school_id, None)
         return Access(token.id, str(token.account_id), token.school_id, pair.access, pair.access_expires_at)
 
     async def _written(self, token_id: UUID, leased: datetime, pair: TokenPair) -> bool:
-        """Write the new pair down, trying until the lease ends: the provider never hands it out again."""
+        """Write the new pair down, trying until the lease ends: the provider never hands it out again.
+
+        False where the session ended meanwhile: what was just handed out must not outlive it.
+        """
+        sealed = tokens.seal(self._vault, token_id, pair)
         while True:
             try:
                 async with transaction(self._engine) as tx:
-                    return await tokens.renewed(tx, self._vault, token_id, leased, pair)
+                    written = await tokens.renewed(tx, sealed, leased)
+                    if not written:
+                        await tokens.revoke_later(tx, sealed, self._now())
             except Failure as failure:
                 log.warning("token.not_written", code=failure.name)
                 if self._now() >= leased:
                     raise
                 await asyncio.sleep(0.2)
+            else:
+                return written
 
-    async def _end(self, token: Token, reason: str) -> None:
+    async def _end(self, token: Token, reason: str, left_over: str = "") -> None:
+        """End a token once, with its record; `left_over` came instead of it and is to be revoked."""
         REFRESHES.labels(reason).inc()
         self._schools.pop(token.school_id, None)
         record = Record(
@@ -274,6 +292,9 @@ class TokenStore:
         async with transaction(self._engine) as tx:
             if await tokens.end_token(tx, token.id, reason, now):
                 await self._outbox.add(tx, now, record)
+            if left_over:
+                pair = TokenPair("", now, left_over, None)
+                await tokens.revoke_later(tx, tokens.seal(self._vault, token.id, pair), now)
         log.warning("rdvpermis.reconnect_needed", reason=reason, kind=token.kind)
 
     async def renew_ending(self) -> None:

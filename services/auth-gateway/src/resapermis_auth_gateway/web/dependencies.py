@@ -16,17 +16,18 @@ from resapermis.booking.v1.booking_pb2_grpc import BookingServiceStub
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis.mandate.v1.mandate_pb2_grpc import MandateServiceStub
 from resapermis.notification.v1.notification_pb2_grpc import NotificationServiceStub
+from resapermis.oidc.v1.oidc_pb2_grpc import ProviderServiceStub
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
 from resapermis.scheduling.v1.availability_pb2_grpc import AvailabilityServiceStub
 from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceStub
 from resapermis.scheduling.v1.school_pb2_grpc import SchoolServiceStub
 from resapermis_auth_gateway.profile import Profiles
-from resapermis_auth_gateway.settings import SERVICE, Settings
+from resapermis_auth_gateway.settings import SERVICE
 from resapermis_auth_gateway.web.feed.live import Live
 from resapermis_auth_gateway.web.feed.stream import Feed, Viewer
 from resapermis_auth_gateway.web.security.rates import Rates
+from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in.flow import SignIn
-from resapermis_auth_gateway.web.sign_in.oidc import Provider
 from resapermis_auth_gateway.web.sign_in.queries import Session
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions
 from resapermis_auth_gateway.web.texts.sentences import Language
@@ -55,6 +56,7 @@ class Peers:
     audit: Any
     notification: Any
     rdvpermis: Any
+    provider: Any
 
     @classmethod
     def over(cls, channel: Any) -> "Peers":
@@ -69,6 +71,7 @@ class Peers:
             audit=AuditServiceStub(channel("audit")),
             notification=NotificationServiceStub(channel("notification")),
             rdvpermis=RdvPermisServiceStub(channel("egress")),
+            provider=ProviderServiceStub(channel("egress")),
         )
 
 
@@ -76,12 +79,11 @@ class Peers:
 class Dependencies:
     """What routes and the gate are given, made once a process by `assemble`."""
 
-    settings: Settings
+    settings: WebSettings
     signer: Signer
     authorizer: Authorizer
     peers: Peers
     profiles: Profiles
-    provider: Provider
     sessions: Sessions
     sign_in: SignIn
     live: Live
@@ -92,11 +94,10 @@ class Dependencies:
 
 
 def assemble(
-    settings: Settings,
+    settings: WebSettings,
     engine: AsyncEngine,
     outbox: Outbox,
     peers: Peers,
-    provider: Provider,
     authorizer: Authorizer,
     health: Health,
     now: Clock,
@@ -104,16 +105,15 @@ def assemble(
     """Wire the rooms; reads the keys that `settings` names."""
     signer, vault = Signer(settings.principal_key_file), Keyset.load(settings.keyset_file)
     live, profiles = Live(), Profiles(vault)
-    sessions = Sessions(settings, engine, vault, outbox, provider, live.end, now)
+    sessions = Sessions(settings, engine, outbox, live.end, now)
     return Dependencies(
         settings=settings,
         signer=signer,
         authorizer=authorizer,
         peers=peers,
         profiles=profiles,
-        provider=provider,
         sessions=sessions,
-        sign_in=SignIn(settings, engine, vault, outbox, provider, profiles, signer, peers.rdvpermis, sessions, now),
+        sign_in=SignIn(settings, engine, outbox, peers.provider, profiles, signer, peers.rdvpermis, sessions, now),
         live=live,
         feed=Feed(live, peers.notification, signer, sessions.is_live, now, settings.tick_seconds),
         rates=Rates(

@@ -49,6 +49,8 @@ class _CodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Code.ValueType],
     """RdvPermis wants the employee to sign in again"""
     CODE_STEP_UP_NEEDED: _Code.ValueType  # 14
     CODE_SIGN_IN_FAILED: _Code.ValueType  # 15
+    CODE_SIGN_IN_INCOMPLETE: _Code.ValueType  # 16
+    """the provider does not say who signed in, or of which school: its settings must"""
     CODE_RULE_REFUSED: _Code.ValueType  # 20
     """Our rules (verdicts[] say which, with source and opensAt)."""
     CODE_SLOT_TAKEN: _Code.ValueType  # 21
@@ -127,6 +129,8 @@ CODE_RECONNECT_NEEDED: Code.ValueType  # 13
 """RdvPermis wants the employee to sign in again"""
 CODE_STEP_UP_NEEDED: Code.ValueType  # 14
 CODE_SIGN_IN_FAILED: Code.ValueType  # 15
+CODE_SIGN_IN_INCOMPLETE: Code.ValueType  # 16
+"""the provider does not say who signed in, or of which school: its settings must"""
 CODE_RULE_REFUSED: Code.ValueType  # 20
 """Our rules (verdicts[] say which, with source and opensAt)."""
 CODE_SLOT_TAKEN: Code.ValueType  # 21

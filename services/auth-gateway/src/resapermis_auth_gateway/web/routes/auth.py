@@ -40,7 +40,7 @@ async def callback(request: Request, code: Word = "", state: Word = "", iss: Wor
 async def logout(who: Who) -> Response:
     """End the session here, at once, and its tokens at RdvPermis; then the browser goes to `redirect`."""
     await who.dependencies.sessions.end(who.session, "signed_out", by_system=False, place=who.place)
-    redirect = await who.dependencies.provider.end_session_url(who.session.provider_sid)
+    redirect = await who.dependencies.sign_in.sign_out_url(who.session)
     response = JSONResponse(SignedOutView(redirect=redirect).model_dump(mode="json", by_alias=True))
     session_cookie(who.dependencies.settings.secure).clear(response)
     response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'

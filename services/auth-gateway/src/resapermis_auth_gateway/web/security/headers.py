@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from resapermis_auth_gateway.settings import Settings
+from resapermis_auth_gateway.web.settings import WebSettings
 
 API_POLICY = "default-src 'none'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; sandbox"
 REPORTS = "/csp-reports"
@@ -28,7 +28,7 @@ DENIED_FEATURES = (
 )
 
 
-def page_policy(nonce: str, settings: Settings) -> str:
+def page_policy(nonce: str, settings: WebSettings) -> str:
     """CSP of the interface. The nonce stands for styles as well: Mantine makes <style> elements that carry it."""
     issuer = urlsplit(settings.oidc_issuer)
     return (
@@ -39,7 +39,7 @@ def page_policy(nonce: str, settings: Settings) -> str:
     )
 
 
-def security_headers(settings: Settings) -> Mapping[str, str]:
+def security_headers(settings: WebSettings) -> Mapping[str, str]:
     """Headers of all answers; Content-Security-Policy and Cache-Control only where an answer has none of its own."""
     denied = ", ".join([*(f"{feature}=()" for feature in DENIED_FEATURES), "publickey-credentials-get=(self)"])
     fixed = {

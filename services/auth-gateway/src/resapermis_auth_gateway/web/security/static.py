@@ -7,8 +7,8 @@ from fastapi import Request, Response
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
-from resapermis_auth_gateway.settings import Settings
 from resapermis_auth_gateway.web.security.headers import REPORTS, page_policy
+from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_kit.errors import Code, Failure
 
 HASHED = "assets/"
@@ -20,7 +20,7 @@ PLACEHOLDER = "__CSP_NONCE__"
 class Files:
     """What answers where no route does. Only files that stood in the folder at the start are ever opened."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WebSettings) -> None:
         """List the folder."""
         root = settings.web_root.resolve()
         files = [path for path in root.rglob("*") if path.is_file()] if root.is_dir() else []
@@ -55,7 +55,7 @@ def _file(path: Path, name: str) -> Response:
     return FileResponse(path, headers={"Cache-Control": lasts})
 
 
-def _page(page: Path, settings: Settings) -> Response:
+def _page(page: Path, settings: WebSettings) -> Response:
     nonce = secrets.token_urlsafe(18)
     return Response(
         page.read_text(encoding="utf-8").replace(PLACEHOLDER, nonce),

@@ -1,8 +1,9 @@
 """Signing in: the way out to RdvPermis, the way back, and the session that it opens."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from typing import Any
+from uuid import UUID
 
 import structlog
 from fastapi import Request, Response
@@ -11,26 +12,28 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1 import events_pb2 as audit
 from resapermis.iam.v1.events_pb2 import SessionStarted
+from resapermis.oidc.v1 import oidc_pb2
 from resapermis.rdvpermis.v1 import rdvpermis_pb2
 from resapermis_auth_gateway import accounts, tokens
 from resapermis_auth_gateway.profile import Profile, Profiles
-from resapermis_auth_gateway.settings import SERVICE, Settings
+from resapermis_auth_gateway.settings import SERVICE
+from resapermis_auth_gateway.tokens import SealedPair
 from resapermis_auth_gateway.web.security.address import place_of
+from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret, session_cookie, sign_in_cookie
-from resapermis_auth_gateway.web.sign_in.oidc import Provider, SignedIn, sign_in_failed
 from resapermis_auth_gateway.web.sign_in.return_to import HOME, safe_return_to
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions, record
 from resapermis_kit.clock import Clock, new_id
 from resapermis_kit.database.transaction import Tx, transaction
-from resapermis_kit.errors import Failure
+from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Principal, Signer
-from resapermis_vault.kek import KeyEncryption
 
 ADMIN, MANAGER = "school_admin", "school_manager"
-LONGEST_NAME, LONGEST_EMAIL = 200, 254
+SIGN_OUT_URL_SECONDS = 2.0
+"""A sign-out waits no longer for where to go on."""
 log = structlog.get_logger()
 
 
@@ -48,11 +51,11 @@ class Answer:
 class SignIn:
     """The way out to the provider and the way back."""
 
-    settings: Settings
+    settings: WebSettings
     engine: AsyncEngine
-    vault: KeyEncryption
     outbox: Outbox
-    provider: Provider
+    provider: Any
+    """Stub of ProviderService: egress asks the provider."""
     profiles: Profiles
     signer: Signer
     rdvpermis: Any
@@ -65,7 +68,10 @@ class SignIn:
         cookie = sign_in_cookie(self.settings.secure)
         browser = cookie.read(request.scope) or new_secret()
         state = new_secret()
-        url = await self.provider.authorization_url(state, _nonce(browser, state), _verifier(browser, state))
+        question = oidc_pb2.BeginSignInRequest(
+            state=state, nonce=_nonce(browser, state), code_verifier=_verifier(browser, state)
+        )
+        answer = await peers.ask(self.provider.BeginSignIn, question, principal="")
         async with transaction(self.engine) as tx:
             await queries.begin_attempt(
                 tx,
@@ -75,7 +81,7 @@ class SignIn:
                 self.now(),
                 keep=self.sessions.limits.absolute,
             )
-        response = RedirectResponse(url, status_code=302)
+        response = RedirectResponse(answer.authorization_url, status_code=302)
         cookie.set(response, browser)
         return response
 
@@ -96,13 +102,17 @@ class SignIn:
             # The browser's way back: nothing is redeemed or ended.
             return RedirectResponse(await self._page_of(answer.state), status_code=302)
         if return_to is None:
-            raise sign_in_failed("no sign-in under way for this state and browser")
-        await self.provider.check_answer(answer.iss)
+            raise _failed("no sign-in under way for this state and browser")
         if answer.error or not answer.code:
-            raise sign_in_failed("the provider refused")
-        signed_in = await self.provider.redeem(
-            answer.code, _nonce(browser, answer.state), _verifier(browser, answer.state)
+            raise _failed("the provider refused")
+        question = oidc_pb2.RedeemCodeRequest(
+            code=answer.code,
+            iss=answer.iss,
+            nonce=_nonce(browser, answer.state),
+            code_verifier=_verifier(browser, answer.state),
         )
+        # Once, whatever becomes of it: a code that is sent twice costs the tokens that it gave.
+        signed_in = await peers.call(self.provider.RedeemCode, question, principal="")
         cookie = session_cookie(self.settings.secure)
         value = new_secret()
         await self._open(signed_in, new_cookie=value, old_cookie=cookie.read(request.scope), place=place)
@@ -129,17 +139,31 @@ class SignIn:
         session = await self.sessions.find(digest(value), act=True) if value else None
         return session is not None and session.school_id != ""
 
-    async def _open(self, signed_in: SignedIn, *, new_cookie: str, old_cookie: str, place: str) -> None:
+    async def sign_out_url(self, session: queries.Session) -> str:
+        """Where the browser goes to sign out of the provider as well; home where it offers nothing, or nobody answers."""
+        question = oidc_pb2.GetSignOutUrlRequest(provider_session_id=session.provider_sid)
+        try:
+            answer = await peers.call(self.provider.GetSignOutUrl, question, timeout=SIGN_OUT_URL_SECONDS, principal="")
+        except Failure as failure:
+            log.warning("sign_out.provider_kept", error_code=failure.name)
+            return self._home  # signed out here all the same
+        return str(answer.url) or self._home
+
+    @property
+    def _home(self) -> str:
+        return f"{self.settings.public_url}/"
+
+    async def _open(
+        self, signed_in: oidc_pb2.RedeemCodeResponse, *, new_cookie: str, old_cookie: str, place: str
+    ) -> None:
         """Write the session without a school, ask RdvPermis which school it is, then let it act for that school."""
-        subject = str(signed_in.claims["sub"])
-        profile = await self._profile(signed_in, subject)
-        session, counted_for = await self._begin_session(signed_in, subject, profile, digest(new_cookie))
+        subject = signed_in.person.subject
+        session, counted_for = await self._begin_session(signed_in, digest(new_cookie))
         try:
             school = await self._school(session, counted_for, place)
         except Failure:
             await self.sessions.end(session, "provider", by_system=True)
             raise
-        old: list[str] = []
         async with transaction(self.engine) as tx:
             await accounts.lock_school(tx, school.school_id)
             roles = await self._roles(tx, session, subject, school.school_id)
@@ -149,20 +173,20 @@ class SignIn:
             await queries.set_session_school(tx, session.id, school.school_id, school.name, school.department)
             await tokens.set_school(tx, session.id, school.school_id)
             if old_cookie and (previous := await queries.live_session(tx, digest(old_cookie))) is not None:
-                old = await self.sessions.end_in(tx, previous, "signed_out", by_system=False, place=place)
+                await self.sessions.end_in(tx, previous, "signed_out", by_system=False, place=place)
             placed = replace(session, school_id=school.school_id, roles=roles)
             started = SessionStarted(
                 session_id=str(session.id), account_id=str(session.account_id), school_id=school.school_id
             )
             await self.outbox.add(tx, now, started, record("session.start", placed, place=place))
-        self.sessions.revoke_soon(old)
 
     async def _begin_session(
-        self, signed_in: SignedIn, subject: str, profile: Profile, cookie_hash: bytes
+        self, signed_in: oidc_pb2.RedeemCodeResponse, cookie_hash: bytes
     ) -> tuple[queries.Session, str]:
         """Write account, session and tokens; return the session and the school that its first call counts for."""
         issuer, now = self.settings.oidc_issuer, self.now()
-        sid = signed_in.claims.get("sid")
+        person, subject = signed_in.person, signed_in.person.subject
+        profile = Profile(person.display_name, person.email, person.locale)
         async with transaction(self.engine) as tx:
             known = await accounts.account_of(tx, issuer, subject)
             account_id = known.id if known else new_id()
@@ -181,7 +205,7 @@ class SignIn:
                 school_id="",
                 school_name="",
                 department="",
-                provider_sid=sid[:LONGEST_NAME] if isinstance(sid, str) else "",
+                provider_sid=person.provider_session_id,
                 created_at=now,
                 seen_at=now,
                 roles=account.roles,
@@ -191,9 +215,7 @@ class SignIn:
             await queries.start_session(tx, cookie_hash, session)
             await tokens.store(
                 tx,
-                self.vault,
-                signed_in.pair,
-                token_id=new_id(),
+                _sealed(signed_in.tokens),
                 account_id=account_id,
                 school_id=_provisional(account),
                 session_id=session.id,
@@ -210,13 +232,20 @@ class SignIn:
             roles=(MANAGER,),
             place=place,
         )
-        answer: rdvpermis_pb2.GetSchoolResponse = await peers.ask(
-            self.rdvpermis.GetSchool,
-            rdvpermis_pb2.GetSchoolRequest(),
-            principal=self.signer.sign(principal),
-        )
+        try:
+            answer: rdvpermis_pb2.GetSchoolResponse = await peers.ask(
+                self.rdvpermis.GetSchool,
+                rdvpermis_pb2.GetSchoolRequest(),
+                principal=self.signer.sign(principal),
+            )
+        except Failure as failure:
+            if (
+                failure.code == Code.CODE_RECONNECT_NEEDED
+            ):  # it was just signed in: doing so again would lead here again
+                raise _incomplete("token", "RdvPermis does not take the provider's token") from failure
+            raise
         if not answer.school_id:
-            raise sign_in_failed("RdvPermis names no school for this employee")
+            raise _incomplete("school", "RdvPermis names no school for this employee")
         return answer
 
     async def _roles(self, tx: Tx, session: queries.Session, subject: str, school_id: str) -> tuple[str, ...]:
@@ -228,17 +257,6 @@ class SignIn:
         if known is not None and known.school_id == school_id and known.roles:
             return known.roles
         return (MANAGER,) if await accounts.school_has_admin(tx, school_id, session.account_id) else (ADMIN,)
-
-    async def _profile(self, signed_in: SignedIn, subject: str) -> Profile:
-        claims: Mapping[str, Any] = signed_in.claims
-        if not _name(claims):
-            claims = {**await self.provider.userinfo(signed_in.pair.access, subject), **claims}
-        locale = _text(claims, "locale", 10)
-        return Profile(
-            display_name=_name(claims),
-            email=_text(claims, "email", LONGEST_EMAIL),
-            locale="en" if locale.lower().startswith("en") else "fr",
-        )
 
     async def _record_refusal(self, failure: Failure, place: str) -> None:
         refused = audit.Record(
@@ -268,15 +286,23 @@ def _provisional(account: accounts.Account) -> str:
     return account.school_id or f"account {account.id}"
 
 
-def _name(claims: Mapping[str, Any]) -> str:
-    parts = [_text(claims, "given_name", LONGEST_NAME), _text(claims, "family_name", LONGEST_NAME)]
-    return (
-        _text(claims, "name", LONGEST_NAME)
-        or " ".join(part for part in parts if part)
-        or _text(claims, "preferred_username", LONGEST_NAME)
+def _sealed(message: oidc_pb2.SealedTokens) -> SealedPair:
+    return SealedPair(
+        token_id=UUID(message.token_id),
+        access=message.access,
+        access_expires_at=message.access_expires_at.ToDatetime(UTC),
+        refresh=message.refresh if message.HasField("refresh") else None,
+        refresh_expires_at=(
+            message.refresh_expires_at.ToDatetime(UTC) if message.HasField("refresh_expires_at") else None
+        ),
     )
 
 
-def _text(claims: Mapping[str, Any], name: str, longest: int) -> str:
-    value = claims.get(name)
-    return value.strip()[:longest] if isinstance(value, str) else ""
+def _incomplete(missing: str, detail: str) -> Failure:
+    """What RdvPermis does not say of who signed in; another sign-in would change nothing."""
+    return Failure(Code.CODE_SIGN_IN_INCOMPLETE, detail, violations=[(missing, "not stated")])
+
+
+def _failed(detail: str) -> Failure:
+    """A refusal of a sign-in; `detail` for the logs."""
+    return Failure(Code.CODE_SIGN_IN_FAILED, detail)

@@ -1,14 +1,31 @@
 """A refusal for a person who is between two sites and has no page of ours to show it: one sentence, one way on."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from html import escape
 
 from fastapi import Request, Response
 
-from resapermis_auth_gateway.web.texts.sentences import language_of
+from resapermis_auth_gateway.web.texts.sentences import Language, language_of
 from resapermis_auth_gateway.web.wire.problem import body_of, headers_of, status_of
-from resapermis_kit.errors import Failure
+from resapermis_kit.errors import Code, Failure
 
+MISSING = {
+    "name": {
+        "fr": "Il manque votre nom : ResaPermis doit le demander à RdvPermis (portée « profile »).",
+        "en": "Your name is missing: ResaPermis must ask RdvPermis for it (scope “profile”).",
+    },
+    "school": {
+        "fr": "Il manque votre auto-école : RdvPermis ne vous connaît dans aucune.",
+        "en": "Your driving school is missing: RdvPermis knows you in none.",
+    },
+    "token": {
+        "fr": "Il manque l'accès : RdvPermis ne reconnaît pas cette connexion.",
+        "en": "Access is missing: RdvPermis does not recognise this sign-in.",
+    },
+}
+"""What a sign-in lacks, by the field that the refusal names."""
+REFERENCE = {"fr": "Référence :", "en": "Reference:"}
 AGAIN = {"fr": "Recommencer la connexion", "en": "Sign in again"}
 
 
@@ -18,14 +35,17 @@ def accepts_html(request: Request) -> bool:
 
 
 def render(failure: Failure, request: Request, now: datetime) -> Response:
-    """The refusal as an HTML page in the reader's language, with its status and a link to sign in again."""
+    """The refusal as an HTML page in the reader's language, with its status, what is missing, and a link to sign in again.
+
+    There is no link where signing in again would lead here again.
+    """
     language = language_of(request.headers.get("accept-language", ""))
     problem = body_of(failure, language)
     html = (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(problem.title)} · ResaPermis</title>'
         f"<main><h1>{escape(problem.title)}</h1><p>{escape(problem.detail)}</p>"
-        f'<p><a href="/auth/login">{AGAIN[language]}</a></p></main></html>'
+        f"{''.join(_paragraphs(failure, language))}</main></html>"
     )
     return Response(
         html,
@@ -33,3 +53,13 @@ def render(failure: Failure, request: Request, now: datetime) -> Response:
         media_type="text/html",
         headers=headers_of(failure, language, now),
     )
+
+
+def _paragraphs(failure: Failure, language: Language) -> Iterator[str]:
+    for field, _ in failure.violations:
+        if field in MISSING:
+            yield f"<p>{MISSING[field][language]}</p>"
+    if reference := failure.error_id or failure.rdvpermis_code:
+        yield f"<p>{REFERENCE[language]} {escape(reference)}</p>"
+    if failure.code != Code.CODE_SIGN_IN_INCOMPLETE:
+        yield f'<p><a href="/auth/login">{AGAIN[language]}</a></p>'

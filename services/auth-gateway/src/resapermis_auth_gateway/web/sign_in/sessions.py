@@ -1,30 +1,22 @@
 """A session's life: opened at sign-in, used, ended by the person, by time, or by the provider."""
 
-import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1 import events_pb2 as audit
 from resapermis.iam.v1.events_pb2 import SessionEnded
 from resapermis_auth_gateway import tokens
-from resapermis_auth_gateway.settings import Settings
+from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in import queries
-from resapermis_auth_gateway.web.sign_in.oidc import Provider
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
-from resapermis_kit.errors import Failure
 from resapermis_kit.events.outbox import Outbox
-from resapermis_vault.kek import KeyEncryption
 
 TOUCH_EVERY = timedelta(minutes=1)
-REVOCATION_PAUSES = (0.0, 1.0, 5.0, 25.0)
-"""Seconds before each try to revoke a token at the provider; beyond, the token's own end must do."""
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -35,7 +27,7 @@ class Limits:
     absolute: timedelta
 
     @classmethod
-    def of(cls, settings: Settings) -> "Limits":
+    def of(cls, settings: WebSettings) -> "Limits":
         """From `session_idle_seconds` and `session_absolute_seconds`."""
         return cls(
             timedelta(seconds=settings.session_idle_seconds), timedelta(seconds=settings.session_absolute_seconds)
@@ -82,20 +74,16 @@ def record(
     )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sessions:
     """The sessions of this database; tokens end with them."""
 
-    settings: Settings
+    settings: WebSettings
     engine: AsyncEngine
-    vault: KeyEncryption
     outbox: Outbox
-    provider: Provider
     close_feeds: Callable[[str], None]
     """Closes the live feeds that a session has on this replica; others close theirs when the event arrives."""
     now: Clock
-    background: set[asyncio.Task[None]] = field(default_factory=set)
-    """Revocations that outlive their request; held so that they are not collected."""
 
     @property
     def limits(self) -> Limits:
@@ -119,27 +107,23 @@ class Sessions:
         now, limits = self.now(), self.limits
         return await queries.is_live(self.engine, session_id, now - limits.idle, now - limits.absolute)
 
-    async def end_in(
-        self, tx: Tx, session: queries.Session, cause: str, *, by_system: bool, place: str = ""
-    ) -> list[str]:
-        """End a session in the caller's transaction; return the tokens to revoke after its commit."""
+    async def end_in(self, tx: Tx, session: queries.Session, cause: str, *, by_system: bool, place: str = "") -> None:
+        """End a session in the caller's transaction; egress has its tokens revoked afterwards."""
         now = self.now()
         if not await queries.end_session(tx, session.id, cause, now):
-            return []
-        secrets = await tokens.end_tokens(tx, self.vault, reason=cause, now=now, session_id=session.id)
+            return
+        await tokens.end_tokens(tx, session_id=session.id, reason=cause, now=now)
         ended = SessionEnded(
             session_id=str(session.id), account_id=str(session.account_id), school_id=session.school_id, cause=cause
         )
         recorded = record("session.end", session, by_system=by_system, place=place, cause=cause)
         await self.outbox.add(tx, now, ended, recorded)
-        return secrets
 
     async def end(self, session: queries.Session, cause: str, *, by_system: bool, place: str = "") -> None:
         """End a session here and everywhere: its row, its tokens, its feeds."""
         async with transaction(self.engine) as tx:
-            secrets = await self.end_in(tx, session, cause, by_system=by_system, place=place)
+            await self.end_in(tx, session, cause, by_system=by_system, place=place)
         self.close_feeds(str(session.id))  # this replica does not wait for the bus
-        self.revoke_soon(secrets)
 
     async def end_overdue(self) -> None:
         """End the sessions whose time is over. Run every few seconds by one replica."""
@@ -149,24 +133,6 @@ class Sessions:
             late = await queries.overdue(tx, now - limits.idle, now - limits.absolute)
         for session in late:
             await self.end(session, limits.cause(session), by_system=True)
-
-    def revoke_soon(self, secrets: Sequence[str]) -> None:
-        """Revoke at the provider in the background: a person's sign-out does not wait for it."""
-        for secret in secrets:
-            task = asyncio.create_task(self._revoke(secret))
-            self.background.add(task)
-            task.add_done_callback(self.background.discard)
-
-    async def _revoke(self, secret: str) -> None:
-        for pause in REVOCATION_PAUSES:
-            await asyncio.sleep(pause)
-            try:
-                await self.provider.revoke(secret)
-            except Failure as failure:
-                log.warning("session.revocation_delayed", error_code=failure.name)
-            else:
-                return
-        log.error("session.not_revoked")
 
     async def forget_old(self) -> None:
         """Delete sessions that ended a year ago."""

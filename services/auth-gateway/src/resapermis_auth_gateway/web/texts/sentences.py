@@ -48,6 +48,10 @@ FRENCH: dict[str, tuple[str, str]] = {
         "Cet acte demande de confirmer votre identité. Reconnectez-vous, puis recommencez.",
     ),
     "SIGN_IN_FAILED": ("Connexion refusée", "La connexion n'a pas abouti. Recommencez depuis la page de connexion."),
+    "SIGN_IN_INCOMPLETE": (
+        "Compte incomplet",
+        "RdvPermis ne dit pas tout ce qu'il faut de vous. Se reconnecter n'y change rien : transmettez cette page à votre responsable.",
+    ),
     "RULE_REFUSED": (
         "Refusé par une règle",
         "Une règle ne le permet pas maintenant. Chaque règle dit pourquoi, et quand elle s'ouvre.",
@@ -189,6 +193,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "RECONNECT_NEEDED": ("Sign in again", "RdvPermis asks you to sign in again. Your work is kept."),
     "STEP_UP_NEEDED": ("Confirmation needed", "This act needs you to confirm who you are. Sign in again, then retry."),
     "SIGN_IN_FAILED": ("Sign-in refused", "Signing in did not succeed. Start again from the sign-in page."),
+    "SIGN_IN_INCOMPLETE": (
+        "Account incomplete",
+        "RdvPermis does not say all that is needed about you. Signing in again changes nothing: pass this page on to your manager.",
+    ),
     "RULE_REFUSED": ("Refused by a rule", "A rule does not allow it now. Each rule says why, and when it opens."),
     "SLOT_TAKEN": ("Slot taken", _GONE_EN),
     "CANDIDATE_BUSY": ("Candidate busy", "This candidate is already on a line or booked. Choose another one."),

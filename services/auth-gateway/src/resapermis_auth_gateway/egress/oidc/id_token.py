@@ -33,11 +33,16 @@ class UnknownKey(IdTokenRefused):
 
 @dataclass(frozen=True)
 class Expected:
-    """What an ID token must agree with: its issuer, its audience (our client id), the sign-in's nonce."""
+    """What an ID token must agree with, besides its issuer and audience (our client id)."""
 
     issuer: str
     client_id: str
-    nonce: str = field(repr=False)
+    nonce: str = field(default="", repr=False)
+    """Of a sign-in: the one that it left with."""
+    subject: str = ""
+    """Of a refresh: whom the tokens were given for."""
+    max_age_seconds: int = 0
+    """Of a sign-in: so long ago the person may have proved who they are; 0: whenever."""
 
 
 def usable_keys(document: Any) -> list[Key]:
@@ -96,7 +101,29 @@ def _number(claims: Mapping[str, Any], name: str) -> float:
 
 
 def verify(token: str, access_token: str, keys: Sequence[Key], expected: Expected, now: float) -> Mapping[str, Any]:
-    """The claims of an ID token that passes every check; else IdTokenRefused. `now` in seconds since 1970."""
+    """The claims of a sign-in's ID token that passes every check; else IdTokenRefused. `now` in seconds since 1970."""
+    claims = _verified(token, access_token, keys, expected, now)
+    nonce = claims.get("nonce")
+    if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), expected.nonce.encode()):
+        raise IdTokenRefused("nonce")
+    if expected.max_age_seconds:
+        proved = _number(claims, "auth_time")
+        if not now - expected.max_age_seconds - LEEWAY_SECONDS <= proved <= now + LEEWAY_SECONDS:
+            raise IdTokenRefused("proved who they are too long ago")
+    return claims
+
+
+def verify_refreshed(token: str, access_token: str, keys: Sequence[Key], expected: Expected, now: float) -> None:
+    """Check the ID token of a refresh (Core 12.2): as at the sign-in and of the same person; else IdTokenRefused.
+
+    A nonce is not asked for: of the sign-in's nothing is kept.
+    """
+    claims = _verified(token, access_token, keys, expected, now)
+    if claims["sub"] != expected.subject:
+        raise IdTokenRefused("subject: another person's")
+
+
+def _verified(token: str, access_token: str, keys: Sequence[Key], expected: Expected, now: float) -> Mapping[str, Any]:
     claims = _claims(token, keys)
     if claims.get("iss") != expected.issuer:
         raise IdTokenRefused("issuer")
@@ -105,9 +132,7 @@ def verify(token: str, access_token: str, keys: Sequence[Key], expected: Expecte
     if claims.get("azp", expected.client_id) != expected.client_id:
         raise IdTokenRefused("authorised party")
     _check_times(claims, now)
-    nonce, subject = claims.get("nonce"), claims.get("sub")
-    if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), expected.nonce.encode()):
-        raise IdTokenRefused("nonce")
+    subject = claims.get("sub")
     if not isinstance(subject, str) or not 1 <= len(subject) <= LONGEST_SUBJECT:
         raise IdTokenRefused("subject")
     if "at_hash" in claims and not _hashes(access_token, claims["at_hash"]):

@@ -1,0 +1,388 @@
+"""The OpenID provider: sign-in, refresh, revocation, sign-out, as the one confidential client that we are.
+
+Authlib builds what we send and joserfc reads what is signed; egress' one HTTP client carries it (ADR 28). Every exchange
+is bounded in time and in size, whatever drips or swells.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import structlog
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from resapermis_auth_gateway.egress.http import (
+    AnswerLost,
+    Client,
+    ConnectionCut,
+    HttpAnswer,
+    InvalidAnswer,
+    RequestNotSent,
+    base_of,
+    parse,
+)
+from resapermis_auth_gateway.egress.oidc import metadata
+from resapermis_auth_gateway.egress.oidc.client_auth import Credentials
+from resapermis_auth_gateway.egress.oidc.id_token import (
+    Expected,
+    IdTokenRefused,
+    Key,
+    UnknownKey,
+    usable_keys,
+    verify,
+    verify_refreshed,
+)
+from resapermis_auth_gateway.egress.oidc.metadata import Metadata
+from resapermis_auth_gateway.egress.oidc.person import Person, name_in, person_of
+from resapermis_auth_gateway.tokens import TokenPair
+from resapermis_kit.clock import Clock
+from resapermis_kit.errors import Code, Failure
+from resapermis_kit.rpc.deadline import remaining_seconds
+
+T = TypeVar("T")
+METADATA_LIVES = timedelta(hours=1)
+METADATA_SERVES = timedelta(minutes=1)
+"""So much longer an old copy serves each time that the provider's document cannot be read anew."""
+KEYS_LIVE = timedelta(hours=1)
+KEYS_REST = timedelta(seconds=30)
+"""After keys were fetched for an unknown kid and it was not among them, no other unknown kid fetches for so long."""
+LARGEST_ANSWER = 512 * 1024
+log = structlog.get_logger()
+
+
+class RefreshEnded(Exception):
+    """The grant is over. `reason` is a word for the journal; `left_over` a token that is to be revoked, or ""."""
+
+    def __init__(self, reason: str, left_over: str = "") -> None:
+        """The text is the reason alone."""
+        super().__init__(reason)
+        self.reason, self.left_over = reason, left_over
+
+
+class TokenAnswer(BaseModel):
+    """A token answer (RFC 6749, 5.1); unknown members are left aside."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    access_token: str = Field(pattern=r"^[!-~]+$", repr=False)
+    token_type: str
+    expires_in: int = Field(default=300, gt=0, le=10**9)
+    refresh_token: str = Field("", repr=False)
+    refresh_expires_in: int = Field(0, ge=0, le=10**9)
+    """Absent or 0: no end was named (offline token)."""
+    id_token: str = Field("", repr=False)
+
+    @field_validator("token_type")
+    @classmethod
+    def _bearer(cls, value: str) -> str:
+        if value.lower() != "bearer":
+            raise ValueError("a token of another type")
+        return value
+
+    def pair(self, asked_at: datetime, refresh: str) -> TokenPair:
+        """The pair; `refresh` where the answer has none of its own."""
+        lasts = timedelta(seconds=self.refresh_expires_in)
+        return TokenPair(
+            access=self.access_token,
+            access_expires_at=asked_at + timedelta(seconds=self.expires_in),
+            refresh=self.refresh_token or refresh,
+            refresh_expires_at=asked_at + lasts if lasts else None,
+        )
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What we are to the provider, and how we ask it."""
+
+    issuer: str
+    """To the letter as its document states it, a slash at its end included."""
+    credentials: Credentials
+    redirect_uri: str
+    home: str
+    """Where a browser goes after it signed out there."""
+    scopes: str
+    prompt: str = ""
+    """`prompt` of each sign-in; empty: none."""
+    max_age_seconds: int = 0
+    """`max_age` of each sign-in, which the ID token's `auth_time` must then show; 0: none."""
+    call_seconds: float = 5.0
+    """For one answer, from the first byte out to the last in."""
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Who signed in, and their tokens."""
+
+    person: Person
+    pair: TokenPair = field(repr=False)
+
+
+class _Unknown(Exception):
+    """The request may have been executed, and no answer of the provider's came."""
+
+
+class Provider:
+    """One provider; its document and keys are remembered for an hour."""
+
+    def __init__(self, http: Client, registration: Registration, now: Clock) -> None:
+        """Nothing is asked yet. ValueError for an issuer to which no secret may be sent."""
+        base_of(registration.issuer)
+        self._http, self._ours, self._now = http, registration, now
+        self._known: Metadata | None = None
+        self._known_at = self._keyed_at = self._fruitless_at = now() - timedelta(days=1)
+        self._keys: list[Key] = []
+        self._fetching = asyncio.Lock()
+
+    async def authorization_url(self, state: str, nonce: str, verifier: str) -> str:
+        """Where a browser goes to sign in. Pushed first where the provider offers that; if that fails there is no other way."""
+        known = await self._metadata()
+        asked = {
+            "redirect_uri": self._ours.redirect_uri,
+            "scope": self._ours.scopes,
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": create_s256_code_challenge(verifier),
+            "code_challenge_method": "S256",
+        }
+        asked |= {"prompt": self._ours.prompt} if self._ours.prompt else {}
+        asked |= {"max_age": str(self._ours.max_age_seconds)} if self._ours.max_age_seconds else {}
+        client_id, endpoint = self._ours.credentials.client_id, known.authorization_endpoint
+        if not known.pushed_authorization_request_endpoint:
+            return str(prepare_grant_uri(endpoint, client_id, "code", **asked))
+        pushed = {"response_type": "code", "client_id": client_id, **asked}
+        answer = await self._post(known.pushed_authorization_request_endpoint, pushed)
+        found = _object(answer.body)
+        request_uri = found.get("request_uri")
+        if answer.status not in {HTTPStatus.CREATED, HTTPStatus.OK} or not isinstance(request_uri, str):
+            raise _down("the provider did not take a pushed authorization request")
+        return f"{endpoint}{_joint(endpoint)}{urlencode({'client_id': client_id, 'request_uri': request_uri})}"
+
+    async def redeem(self, code: str, iss: str, nonce: str, verifier: str) -> SignedIn:
+        """Trade the code for tokens, once, and believe the ID token or not. `iss` as the provider's answer had it ("": not)."""
+        known = await self._metadata()
+        if iss != self._ours.issuer and (iss or known.sends_iss):
+            raise sign_in_failed("authorization answer from another issuer")
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
+        asked_at = self._now()
+        answer = await self._post(known.token_endpoint, form | {"redirect_uri": self._ours.redirect_uri})
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise _down("the token endpoint failed")
+        if answer.status != HTTPStatus.OK:
+            raise sign_in_failed("the provider refused the code")
+        try:
+            granted = TokenAnswer.model_validate(parse(answer.body))
+        except ValueError:
+            raise sign_in_failed("the token answer does not fit") from None
+        expected = Expected(
+            self._ours.issuer,
+            self._ours.credentials.client_id,
+            nonce,
+            max_age_seconds=self._ours.max_age_seconds,
+        )
+        try:
+            claims = await self._believed(
+                lambda keys: verify(granted.id_token, granted.access_token, keys, expected, self._now().timestamp())
+            )
+        except IdTokenRefused as refused:
+            raise sign_in_failed(f"ID token: {refused}") from refused
+        if not name_in(claims):
+            claims = {**await self._userinfo(known, granted.access_token, str(claims["sub"])), **claims}
+        person = person_of(claims)
+        if not person.display_name:
+            raise Failure(
+                Code.CODE_SIGN_IN_INCOMPLETE,
+                "the provider states no name: the scope `profile` may be missing",
+                violations=[("name", "not stated")],
+            )
+        return SignedIn(person, granted.pair(asked_at, ""))
+
+    async def refresh(self, refresh_token: str, subject: str) -> TokenPair:
+        """Trade a refresh token of this person for a new pair.
+
+        RefreshEnded when it is over, or when nobody can know whether it was used: it is never sent again then.
+        RDVPERMIS_DOWN when the provider surely has not used it: it may be tried again.
+        """
+        known = await self._metadata()
+        await self._signing_keys()  # what fails until here has used nothing up
+        if remaining_seconds() < self._ours.call_seconds:
+            raise _down("too little time left for a refresh; the provider was not asked")
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        asked_at = self._now()
+        try:
+            answer = await self._send(known.token_endpoint, form)
+        except _Unknown:
+            raise RefreshEnded("answer_lost") from None
+        if answer.status == HTTPStatus.OK:
+            return await self._renewed(answer, refresh_token, subject, asked_at)
+        error = _object(answer.body).get("error")
+        if answer.status == HTTPStatus.BAD_REQUEST and error == "invalid_grant":
+            raise RefreshEnded("invalid_grant")
+        log.error(
+            "provider.refused",
+            status=answer.status,
+            code=error if error in {"invalid_client", "unauthorized_client"} else "",
+        )
+        if answer.status in _NOT_EXECUTED or HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise _down("the provider did not refresh")
+        raise RefreshEnded("answer_lost")
+
+    async def _renewed(self, answer: HttpAnswer, refresh_token: str, subject: str, asked_at: datetime) -> TokenPair:
+        try:
+            granted = TokenAnswer.model_validate(parse(answer.body))
+        except ValueError:
+            raise RefreshEnded("answer_lost") from None
+        if granted.id_token:
+            expected = Expected(self._ours.issuer, self._ours.credentials.client_id, subject=subject)
+            seconds = self._now().timestamp()
+            check = partial(verify_refreshed, granted.id_token, granted.access_token, expected=expected, now=seconds)
+            try:
+                await self._believed(check)
+            except (IdTokenRefused, Failure) as refused:
+                log.error("provider.id_token_refused", why=str(refused))
+                raise RefreshEnded("id_token_refused", granted.refresh_token or granted.access_token) from None
+        return granted.pair(asked_at, refresh_token)
+
+    async def revoke(self, token: str) -> None:
+        """Revoke a token (RFC 7009); RDVPERMIS_DOWN when the provider did not take it."""
+        endpoint = (await self._metadata()).revocation_endpoint
+        if endpoint and (await self._post(endpoint, {"token": token})).status != HTTPStatus.OK:
+            raise _down("the provider did not revoke")
+
+    async def sign_out_url(self, sid: str) -> str:
+        """Where a browser goes to sign out there as well; "" when the provider offers nothing.
+
+        The ID token would be a hint with a name in an address; the client's name and the provider's session id do.
+        """
+        endpoint = (await self._metadata()).end_session_endpoint
+        if not endpoint:
+            return ""
+        query = {"client_id": self._ours.credentials.client_id, "post_logout_redirect_uri": self._ours.home}
+        if sid:
+            query["logout_hint"] = sid
+        return f"{endpoint}{_joint(endpoint)}{urlencode(query)}"
+
+    async def _metadata(self) -> Metadata:
+        """Read again every hour; an old copy serves while the provider is away."""
+        if self._known is None or self._now() - self._known_at > METADATA_LIVES:
+            try:
+                document = await self._document(metadata.address_of(self._ours.issuer))
+                found = metadata.read(document, self._ours.issuer)
+                self._ours.credentials.method_among(found.token_auth_methods)
+            except (Failure, ValueError) as error:
+                if self._known is not None:
+                    self._known_at = self._now() - METADATA_LIVES + METADATA_SERVES
+                    return self._known
+                raise _down("the provider's discovery document is missing or does not fit") from error
+            self._known, self._known_at = found, self._now()
+        return self._known
+
+    async def _believed(self, check: Callable[[Sequence[Key]], T]) -> T:
+        """What `check` answers with the provider's keys; a kid that is not among them is looked for once more."""
+        keys = await self._signing_keys()
+        try:
+            return check(keys)
+        except UnknownKey:
+            newer = await self._newer_keys(keys)
+            answer = check(newer)
+            self._fruitless_at = self._now() - KEYS_REST  # it had one more: it may have another one soon
+            return answer
+
+    async def _signing_keys(self) -> list[Key]:
+        if not self._fresh_keys():
+            async with self._fetching:
+                if not self._fresh_keys():
+                    await self._fetch_keys()
+        return self._keys
+
+    def _fresh_keys(self) -> bool:
+        return bool(self._keys) and self._now() - self._keyed_at <= KEYS_LIVE
+
+    async def _newer_keys(self, than: Sequence[Key]) -> list[Key]:
+        async with self._fetching:
+            if self._keys is than and self._now() - self._fruitless_at >= KEYS_REST:
+                self._fruitless_at = self._now()
+                await self._fetch_keys()
+            return self._keys
+
+    async def _fetch_keys(self) -> None:
+        found = usable_keys(await self._document((await self._metadata()).jwks_uri))
+        if not found:
+            raise _down("the provider publishes no key that we can use")
+        self._keys, self._keyed_at = found, self._now()
+
+    async def _userinfo(self, known: Metadata, access_token: str, subject: str) -> Mapping[str, Any]:
+        """Who it is, where the ID token does not state it; an answer about somebody else ends the sign-in."""
+        if not known.userinfo_endpoint:
+            return {}
+        answer = await self._document(known.userinfo_endpoint, {"Authorization": f"Bearer {access_token}"})
+        if answer.get("sub") != subject:
+            raise sign_in_failed("userinfo is about somebody else")
+        return answer
+
+    async def _document(self, url: str, headers: Mapping[str, str] | None = None) -> Mapping[str, Any]:
+        try:
+            answer = await self._exchange("GET", url, headers)
+        except _Unknown as error:
+            raise _down("the provider does not answer") from error
+        found = _object(answer.body)
+        if answer.status != HTTPStatus.OK or not found:
+            raise _down("the provider's answer is an error, or no JSON object")
+        return found
+
+    async def _post(self, url: str, form: Mapping[str, str]) -> HttpAnswer:
+        """Send a form with our proof; RDVPERMIS_DOWN when no answer comes, whatever became of it."""
+        try:
+            return await self._send(url, form)
+        except _Unknown as error:
+            raise _down("the provider does not answer") from error
+
+    async def _send(self, url: str, form: Mapping[str, str]) -> HttpAnswer:
+        """As `_post`, but _Unknown when the form may have arrived and no answer came."""
+        accepted = (await self._metadata()).token_auth_methods
+        headers, body = self._ours.credentials.prove(form, accepted, self._ours.issuer, self._now().timestamp())
+        return await self._exchange("POST", url, headers, body)
+
+    async def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> HttpAnswer:
+        """RDVPERMIS_DOWN when nothing was sent; _Unknown when no answer came that is one."""
+        try:
+            async with asyncio.timeout(min(self._ours.call_seconds, remaining_seconds())):
+                return await self._http.exchange(method, url, headers, body, largest=LARGEST_ANSWER)
+        except RequestNotSent as error:
+            raise _down("the provider cannot be reached") from error
+        except (ConnectionCut, AnswerLost, InvalidAnswer, TimeoutError) as error:
+            raise _Unknown from error
+
+
+_NOT_EXECUTED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+"""Answers of who has not begun."""
+
+
+def sign_in_failed(detail: str) -> Failure:
+    """A refusal of a sign-in; `detail` for the logs."""
+    return Failure(Code.CODE_SIGN_IN_FAILED, detail)
+
+
+def _down(detail: str) -> Failure:
+    return Failure(Code.CODE_RDVPERMIS_DOWN, detail)
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    """A JSON object; empty for anything else."""
+    try:
+        found = parse(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _joint(endpoint: str) -> str:
+    return "&" if "?" in endpoint else "?"

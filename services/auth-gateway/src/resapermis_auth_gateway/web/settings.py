@@ -1,0 +1,46 @@
+"""Settings of the web process, on top of those both faces share. It has no secret of RdvPermis' and no address there."""
+
+from pathlib import Path
+
+from resapermis_auth_gateway.settings import CLIENT_SECRETS, Settings
+
+
+class WebSettings(Settings):
+    """What browsers meet."""
+
+    of_another_process = CLIENT_SECRETS
+
+    # Where the services that this one calls are: see ServiceSettings.peer for what an address may be.
+    peer_mandate: str = ""
+    peer_scheduling_rules: str = ""
+    peer_basket: str = ""
+    peer_audit: str = ""
+    peer_notification: str = ""
+    peer_egress: str = ""
+
+    principal_key_file: Path
+    """Private Ed25519 JWK with which it is signed for the services who is asking."""
+    web_listen: str = "127.0.0.1:8080"
+    """host:port for browsers."""
+    web_root: Path = Path("web/dist")
+    """Folder of the built interface; index.html holds __CSP_NONCE__ where a nonce belongs."""
+    trusted_proxies: str = ""
+    """Addresses, with commas, whose X-Forwarded-For is believed; empty: nobody's."""
+
+    session_idle_seconds: int = 15 * 60
+    """A session ends when nobody asked anything for so long; live feeds and inbox polling are no acts."""
+    session_absolute_seconds: int = 8 * 3600
+    """A session ends so long after sign-in, whatever happens."""
+    school_admins: str = ""
+    """Subjects (`sub`), with commas, who are administrators of their school at sign-in, besides each school's first."""
+
+    request_seconds: float = 8.0
+    """Deadline of a request of a browser; peers get what is left."""
+    sign_in_rate: str = "60/minute"
+    """Requests of /auth/login and /auth/callback for each client address (limits' notation); a sign-in makes two."""
+    write_rate: str = "120/minute"
+    """Changes for each session."""
+    calendar_rate: str = "60/minute"
+    """Reads of private calendar addresses for each client address; programs ask every quarter of an hour or less."""
+    tick_seconds: float = 10.0
+    """How often a live feed sends the server's time, and reads again whether its session lives."""

@@ -1,0 +1,76 @@
+"""What ended is revoked at the provider: once it takes it, restarts and outages included."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+import sqlalchemy as sa
+
+from resapermis_auth_gateway import tables, tokens
+from resapermis_auth_gateway.egress.revocations import LONGEST_PAUSE_SECONDS, Revocations, pause
+from resapermis_kit.clock import utc_now
+from resapermis_kit.database.transaction import transaction
+
+from .hostile_provider import Clock
+from .responder import Responder
+
+pytestmark = pytest.mark.req("S-02")
+
+
+async def _sign_out(world: Any, **tokens_of: Any) -> None:
+    session = await world.sign_in(**tokens_of)
+    async with transaction(world.engine) as tx:
+        await tokens.end_tokens(tx, session_id=session, reason="signed_out", now=utc_now())
+
+
+def _revoked(responder: Responder) -> list[str]:
+    return [parse_qs(asked.body.decode())["token"][0] for asked in responder.calls("POST /revoke")]
+
+
+async def _waiting(world: Any) -> int:
+    async with transaction(world.engine) as tx:
+        return int((await tx.execute(sa.select(sa.func.count()).select_from(tables.revocations))).scalar_one())
+
+
+async def test_the_refresh_token_is_revoked_else_the_access_token_and_then_forgotten(
+    world: Any, responder: Responder
+) -> None:
+    await _sign_out(world)
+    await _sign_out(world, refresh="")
+    await world.revocations.revoke_due()
+    assert _revoked(responder) == ["refresh-1", "access-1"]
+    await world.revocations.revoke_due()
+    assert (len(_revoked(responder)), await _waiting(world)) == (2, 0)
+
+
+async def test_while_the_provider_is_away_it_is_kept_and_tried_again_later(world: Any, responder: Responder) -> None:
+    await _sign_out(world)
+    clock = Clock(utc_now())
+    revocations = Revocations(world.engine, world.vault, world.provider, clock)
+    for answer in ((503, None), (500, None), (401, None), (302, None)):
+        responder.replies["POST /revoke"] = answer
+        await revocations.revoke_due()
+        await revocations.revoke_due()  # not due again yet
+        clock.pass_(minutes=3)
+    assert len(_revoked(responder)) == 4
+    responder.replies["POST /revoke"] = (200, None)
+    await revocations.revoke_due()
+    assert await _waiting(world) == 0
+
+
+async def test_one_that_cannot_be_opened_or_has_ended_stops_no_other(world: Any, responder: Responder) -> None:
+    for refresh in ("broken", "ended", "good"):
+        await _sign_out(world, refresh=refresh)
+    rows = tables.revocations
+    async with transaction(world.engine) as tx:
+        first, second, _ = (await tx.execute(sa.select(rows.c.id).order_by(rows.c.due_at))).scalars().all()
+        await tx.execute(sa.update(rows).where(rows.c.id == first).values(sealed=b"dust"))
+        await tx.execute(sa.update(rows).where(rows.c.id == second).values(ends_at=utc_now()))
+    await world.revocations.revoke_due()
+    assert (_revoked(responder), await _waiting(world)) == (["good"], 0)
+
+
+def test_pauses_grow_to_an_hour() -> None:
+    assert [pause(tries).total_seconds() for tries in (0, 1, 2)] == [15, 30, 60]
+    assert pause(1000) == timedelta(seconds=LONGEST_PAUSE_SECONDS)
