@@ -1,6 +1,6 @@
 """The OpenID provider: sign-in, refresh, revocation, sign-out, as the one confidential client that we are.
 
-Authlib builds what we send and joserfc reads what is signed; egress' one HTTP client carries it (ADR 28). Every exchange
+Authlib builds what we send and joserfc reads what is signed; egress' one HTTP client carries it (ADR 29). Every exchange
 is bounded in time and in size, whatever drips or swells.
 """
 
