@@ -87,7 +87,7 @@ async def test_while_postgresql_is_away_nothing_is_asked_and_all_comes_back(bask
     name = basket.engine.url.database
     await basket.hold("s1")
     await postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-    await postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608 - the test's own
+    await postgres.cut_off(str(name))
     with pytest.raises(Failure) as refused:
         await basket.hold("s2")
     assert refused.value.code == Code.CODE_UNAVAILABLE

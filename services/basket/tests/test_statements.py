@@ -14,11 +14,12 @@ from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
 
 HOLD, LINE = (sql_file(f"resapermis_basket.{room}", "statements.sql") for room in ("hold", "line"))
+INVARIANTS = sql_file("resapermis_basket", "invariants.sql")
 NAMES = lines.c.keys()
 FIXED = NAMES[: NAMES.index("state")]
 
 
-@pytest.mark.parametrize("statements", [HOLD, LINE], ids=["hold", "line"])
+@pytest.mark.parametrize("statements", [HOLD, LINE, INVARIANTS], ids=["hold", "line", "invariants"])
 async def test_postgresql_plans_each(basket: Basket, statements: dict[str, str]) -> None:
     async with transaction(basket.engine) as tx:
         await tx.execute(sa.text("SET LOCAL plan_cache_mode = force_generic_plan"))
@@ -27,7 +28,7 @@ async def test_postgresql_plans_each(basket: Basket, statements: dict[str, str])
             sql = Statement(text).sql
             nulls = ", ".join("NULL" for _ in (await driver.prepare(sql)).get_parameters())
             await driver.execute(f"PREPARE {name} AS {sql}")
-            assert await driver.fetch(f"EXPLAIN EXECUTE {name} ({nulls})")
+            assert await driver.fetch(f"EXPLAIN EXECUTE {name} ({nulls})" if nulls else f"EXPLAIN EXECUTE {name}")
 
 
 @pytest.mark.parametrize("text", [HOLD["intend"], HOLD["refuse_taken_slots"], LINE["insert_lines"]])

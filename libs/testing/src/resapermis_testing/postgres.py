@@ -9,9 +9,10 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -42,12 +43,24 @@ class Postgres:
 
     async def execute(self, *statements: str) -> None:
         """Run statements one after another, each outside of any transaction, on the maintenance database."""
+        async with self._connected() as connection:
+            for statement in statements:
+                await connection.execute(statement)
+
+    async def cut_off(self, database: str) -> None:
+        """End every connection to this database."""
+        async with self._connected() as connection:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", database
+            )
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Any]:
         connection = await asyncpg.connect(
             host=self.socket_dir, port=self.port, user=ADMINISTRATOR, database="postgres", timeout=10
         )
         try:
-            for statement in statements:
-                await connection.execute(statement)
+            yield connection
         finally:
             await connection.close()
 
