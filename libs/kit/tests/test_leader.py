@@ -33,9 +33,7 @@ async def replicas(
 
     tasks = [asyncio.create_task(leader.lead(engine, "sample", [task(n)])) for n, engine in enumerate(engines)]
     yield at_work, rounds, tasks
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await leader.cancel_all(tasks)
     for engine in engines:
         await engine.dispose()
 

@@ -40,9 +40,7 @@ async def leader_tasks(process: Process) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await leader.cancel_all(tasks)
 
 
 async def wired(basket: Basket, settings: Settings, make_bus: Any) -> Process:

@@ -31,6 +31,7 @@ from resapermis_kit.events import streams
 from resapermis_kit.events.consumer import Consumer
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.stream_handler import StreamHandler
+from resapermis_kit.process import leader
 from resapermis_testing.eventually import eventually
 
 HELD, ASKING, CONFIRMING, BOOKED = (
@@ -361,9 +362,7 @@ async def test_events_come_over_the_bus(basket: Basket, make_engine: Any, make_b
     await eventually(received)
     await act_on_events(basket.dependencies)
     await settled(basket, s1="withdrawn")
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await leader.cancel_all(tasks)
 
 
 # Exams that have begun
