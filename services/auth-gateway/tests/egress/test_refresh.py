@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from joserfc.jwk import OctKey
 
 from resapermis.audit.v1.events_pb2 import Record
+from resapermis.iam.v1.events_pb2 import SessionEnded
 from resapermis_auth_gateway import tables, tokens
 from resapermis_auth_gateway.egress.oidc.provider import RefreshEnded
-from resapermis_auth_gateway.egress.token_store import TokenOwner
+from resapermis_auth_gateway.egress.token_store import REFRESHES, TokenOwner
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
@@ -131,8 +132,17 @@ async def _ended(world: Any) -> tuple[Any, list[str]]:
     """The one token row, and why the journal says that it ended."""
     async with transaction(world.engine) as tx:
         (row,) = (await tx.execute(sa.select(tables.tokens))).all()
-        payloads = (await tx.execute(sa.select(kit_outbox.outbox.c.payload))).scalars().all()
-    return row, [Record.FromString(payload).facts["reason"] for payload in payloads]
+    return row, [one.facts["reason"] for one in await _records(world) if one.action == "token.refresh"]
+
+
+async def _records(world: Any) -> list[Record]:
+    return [Record.FromString(payload) for payload in await _published(world, Record)]
+
+
+async def _published(world: Any, kind: Any) -> list[bytes]:
+    statement = sa.select(kit_outbox.outbox.c.payload).where(kit_outbox.outbox.c.type == kind.DESCRIPTOR.full_name)
+    async with transaction(world.engine) as tx:
+        return list((await tx.execute(statement)).scalars())
 
 
 def _used(responder: Responder) -> list[str]:
@@ -186,3 +196,71 @@ async def test_another_persons_tokens_end_the_grant_and_are_revoked(world: Any, 
     assert (row.access, row.refresh, reasons) == (None, None, ["id_token_refused"])
     await world.revocations.revoke_due()
     assert [parse_qs(asked.body.decode())["token"] for asked in responder.calls("POST /revoke")] == [["refresh-2"]]
+
+
+def _count(reason: str) -> float:
+    (metric,) = REFRESHES.collect()
+    return next(one.value for one in metric.samples if one.labels == {"outcome": reason} and "total" in one.name)
+
+
+DEAD: dict[str, Any] = {
+    "invalid_grant": (400, {"error": "invalid_grant"}),  # revoked there, or sent twice by a thief and by us
+    "answer_lost": CUT,
+    "id_token_refused": (
+        200,
+        {"access_token": "a", "token_type": "Bearer", "refresh_token": "r", "id_token": "not.a.token"},
+    ),
+    "refresh_expired": None,
+}
+
+
+@pytest.mark.req("S-04")
+@pytest.mark.parametrize("reason", DEAD)
+async def test_a_session_ends_with_its_grant_everywhere_and_is_counted(
+    world: Any, responder: Responder, reason: str
+) -> None:
+    responder.replies["POST /token"] = DEAD[reason]
+    counted = _count(reason)
+    session = await world.sign_in(access_seconds=-1, refresh_seconds=-1 if reason == "refresh_expired" else 1800)
+    other = await world.sign_in(school_id="school-2")
+    for _ in range(2):
+        with pytest.raises(Failure):
+            await world.token_store.access(TokenOwner(session, "school-1"), lambda _: 1)
+    async with transaction(world.engine) as tx:
+        rows = {row.id: row for row in await tx.execute(sa.select(tables.sessions))}
+    assert (rows[session].end_cause, rows[other].ended_at) == ("grant", None)
+    assert rows[session].ended_at is not None
+    (event,) = [SessionEnded.FromString(payload) for payload in await _published(world, SessionEnded)]
+    assert (event.session_id, event.account_id) == (str(session), str(rows[session].account_id))
+    assert (event.school_id, event.cause) == ("school-1", "grant")
+    ended, token = sorted(await _records(world), key=lambda one: one.action)
+    assert (ended.action, ended.object_id, ended.actor.id) == ("session.end", str(session), "egress")
+    assert dict(ended.facts) == {"cause": "grant", "reason": reason}
+    assert (token.action, token.facts["reason"]) == ("token.refresh", reason)
+    assert _count(reason) == counted + 1
+
+
+async def test_a_session_that_was_signed_out_meanwhile_ends_once(world: Any, responder: Responder) -> None:
+    session = await world.sign_in(access_seconds=-1)
+
+    async def sign_out(asked: Any) -> Any:
+        ending = sa.update(tables.sessions).where(tables.sessions.c.id == session)
+        async with transaction(world.engine) as tx:
+            await tx.execute(ending.values(ended_at=utc_now(), end_cause="signed_out"))
+        return 400, {"error": "invalid_grant"}
+
+    responder.replies["POST /token"] = sign_out
+    with pytest.raises(Failure):
+        await world.token_store.access(TokenOwner(session, "school-1"), lambda _: 1)
+    assert await _published(world, SessionEnded) == []
+    async with transaction(world.engine) as tx:
+        assert (await tx.execute(sa.select(tables.sessions.c.end_cause))).scalar() == "signed_out"
+
+
+async def test_a_grant_without_a_session_ends_nobodys(world: Any, responder: Responder) -> None:
+    responder.replies["POST /token"] = (400, {"error": "invalid_grant"})
+    await world.sign_in(access_seconds=-1, grant=True)
+    with pytest.raises(Failure):
+        await world.token_store.access(TokenOwner(None, "school-1"), lambda _: 1)
+    assert await _published(world, SessionEnded) == []
+    assert [one.action for one in await _records(world)] == ["token.refresh"]

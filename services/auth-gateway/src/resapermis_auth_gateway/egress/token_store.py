@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.audit.v1.events_pb2 import OUTCOME_FAILED, Actor, Record
 from resapermis_auth_gateway import accounts, tokens
 from resapermis_auth_gateway.egress.oidc.provider import Provider, RefreshEnded
+from resapermis_auth_gateway.session_end import end_session
 from resapermis_auth_gateway.tokens import Token, TokenPair
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
@@ -44,6 +45,8 @@ REMEMBERED_SECONDS = 0.9
 REMEMBERED_MOST = 20_000
 log = structlog.get_logger()
 REFRESHES = Counter("resapermis_token_refreshes_total", "Refreshes of RdvPermis tokens", ["outcome"])
+for _outcome in ("renewed", "failed", "refresh_expired", "invalid_grant", "answer_lost", "id_token_refused"):
+    REFRESHES.labels(_outcome)  # there from the start, at 0: Prometheus sees no increase in what begins at 1
 
 
 @dataclass(frozen=True)
@@ -276,11 +279,14 @@ class TokenStore:
                 return written
 
     async def _end(self, token: Token, reason: str, left_over: str = "") -> None:
-        """End a token once, with its record; `left_over` came instead of it and is to be revoked."""
+        """End a token once, with its record, and the session that acted with it; `left_over` came instead and is to be revoked."""
         REFRESHES.labels(reason).inc()
         self._schools.pop(token.school_id, None)
+        if token.session_id is not None:
+            self._opened.pop(token.session_id, None)
+        egress = Actor(kind=Actor.KIND_SYSTEM, id="egress", on_behalf_of=token.school_id)
         record = Record(
-            actor=Actor(kind=Actor.KIND_SYSTEM, id="egress", on_behalf_of=token.school_id),
+            actor=egress,
             action="token.refresh",
             object_kind="token",
             object_id=str(token.id),
@@ -290,6 +296,8 @@ class TokenStore:
         )
         now = self._now()
         async with transaction(self._engine) as tx:
+            if token.session_id is not None:  # before the token, as a sign-out does it
+                await end_session(tx, self._outbox, token.session_id, "grant", now, actor=egress, reason=reason)
             if await tokens.end_token(tx, token.id, reason, now):
                 await self._outbox.add(tx, now, record)
             if left_over:

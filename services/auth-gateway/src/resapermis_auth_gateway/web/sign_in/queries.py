@@ -154,17 +154,6 @@ async def touch(tx: Tx, session_id: UUID, now: datetime) -> None:
     await tx.execute(sa.update(sessions).where(sessions.c.id == session_id, LIVE).values(seen_at=now))
 
 
-async def end_session(tx: Tx, session_id: UUID, cause: str, now: datetime) -> bool:
-    """End a session once; False when somebody already did."""
-    statement = (
-        sa.update(sessions)
-        .where(sessions.c.id == session_id, LIVE)
-        .values(ended_at=now, end_cause=cause)
-        .returning(sessions.c.id)
-    )
-    return (await tx.execute(statement)).scalar() is not None
-
-
 async def overdue(tx: Tx, idle_since: datetime, created_since: datetime) -> list[Session]:
     """Live sessions whose time is over, at most a hundred."""
     late = sa.or_(sessions.c.seen_at <= idle_since, sessions.c.created_at <= created_since)

@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1 import events_pb2 as audit
-from resapermis.iam.v1.events_pb2 import SessionEnded
 from resapermis_auth_gateway import tokens
+from resapermis_auth_gateway.session_end import end_session
+from resapermis_auth_gateway.settings import SERVICE
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_kit.clock import Clock
@@ -42,29 +43,33 @@ class Limits:
         return "expired" if session.created_at + self.absolute <= session.seen_at + self.idle else "idle"
 
 
+def person(session: queries.Session, place: str) -> audit.Actor:
+    """Who acts in a session, from `place` (the network that they come from)."""
+    return audit.Actor(
+        kind=audit.Actor.KIND_PERSON,
+        id=str(session.account_id),
+        roles=session.roles,
+        on_behalf_of=session.school_id,
+        place=place,
+    )
+
+
+def system(session: queries.Session) -> audit.Actor:
+    """This service, which ends a session by itself."""
+    return audit.Actor(kind=audit.Actor.KIND_SYSTEM, id=SERVICE, on_behalf_of=session.school_id)
+
+
 def record(
     action: str,
     session: queries.Session,
     *,
     outcome: audit.Outcome.ValueType = audit.OUTCOME_DONE,
-    by_system: bool = False,
     place: str = "",
     **facts: str,
 ) -> audit.Record:
     """What the journal keeps of a session."""
-    actor = (
-        audit.Actor(kind=audit.Actor.KIND_SYSTEM, id="auth-gateway", on_behalf_of=session.school_id)
-        if by_system
-        else audit.Actor(
-            kind=audit.Actor.KIND_PERSON,
-            id=str(session.account_id),
-            roles=session.roles,
-            on_behalf_of=session.school_id,
-            place=place,
-        )
-    )
     return audit.Record(
-        actor=actor,
+        actor=person(session, place),
         action=action,
         object_kind="session",
         object_id=str(session.id),
@@ -110,14 +115,9 @@ class Sessions:
     async def end_in(self, tx: Tx, session: queries.Session, cause: str, *, by_system: bool, place: str = "") -> None:
         """End a session in the caller's transaction; egress has its tokens revoked afterwards."""
         now = self.now()
-        if not await queries.end_session(tx, session.id, cause, now):
-            return
-        await tokens.end_tokens(tx, session_id=session.id, reason=cause, now=now)
-        ended = SessionEnded(
-            session_id=str(session.id), account_id=str(session.account_id), school_id=session.school_id, cause=cause
-        )
-        recorded = record("session.end", session, by_system=by_system, place=place, cause=cause)
-        await self.outbox.add(tx, now, ended, recorded)
+        actor = system(session) if by_system else person(session, place)
+        if await end_session(tx, self.outbox, session.id, cause, now, actor=actor):
+            await tokens.end_tokens(tx, session_id=session.id, reason=cause, now=now)
 
     async def end(self, session: queries.Session, cause: str, *, by_system: bool, place: str = "") -> None:
         """End a session here and everywhere: its row, its tokens, its feeds."""

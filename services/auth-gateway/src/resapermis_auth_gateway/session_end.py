@@ -1,0 +1,47 @@
+"""How a session ends, whichever process ends it: row, event and record in the caller's transaction.
+
+The web face ends sessions for people, time and the provider's sign-out; egress those whose grant is dead.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, Actor, Record
+from resapermis.iam.v1.events_pb2 import SessionEnded
+from resapermis_auth_gateway.tables import sessions
+from resapermis_kit.database.transaction import Tx
+from resapermis_kit.events.outbox import Outbox
+
+
+async def end_session(
+    tx: Tx, outbox: Outbox, session_id: UUID, cause: str, now: datetime, *, actor: Actor, **facts: str
+) -> bool:
+    """End a session once, for `cause` (a word of SessionEnded); False when somebody already did.
+
+    Its tokens are the caller's to end, after this: whoever ends both takes the session's row first.
+    """
+    statement = (
+        sa.update(sessions)
+        .where(sessions.c.id == session_id, sessions.c.ended_at.is_(None))
+        .values(ended_at=now, end_cause=cause)
+        .returning(sessions.c.account_id, sessions.c.school_id)
+    )
+    row = (await tx.execute(statement)).one_or_none()
+    if row is None:
+        return False
+    ended = SessionEnded(
+        session_id=str(session_id), account_id=str(row.account_id), school_id=row.school_id, cause=cause
+    )
+    record = Record(
+        actor=actor,
+        action="session.end",
+        object_kind="session",
+        object_id=str(session_id),
+        school_id=row.school_id,
+        outcome=OUTCOME_DONE,
+        facts={"cause": cause, **facts},
+    )
+    await outbox.add(tx, now, ended, record)
+    return True
