@@ -57,7 +57,7 @@ class SessionEnded(_message.Message):
     account_id: _builtins.str
     school_id: _builtins.str
     cause: _builtins.str
-    """"signed_out", "idle", "expired", "suspicious", "provider"."""
+    """"signed_out", "idle", "expired", "suspicious", "provider", "grant" (what it acted with at RdvPermis is over)."""
     def __init__(
         self,
         *,
