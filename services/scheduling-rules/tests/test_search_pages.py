@@ -102,6 +102,49 @@ def searches(draw: st.DrawFn) -> SearchCriteria:
     return SearchCriteria(department, "B", since, filters.pop("until"), limit=limit, **filters)
 
 
+OPENINGS: list[dict[str, Any]] = [{"open_now": True}, {"opens_before": NOW + timedelta(hours=1)}, {}]
+
+
+@st.composite
+def crowded_days(draw: st.DrawFn) -> tuple[list[Slot], list[SearchCriteria]]:
+    """Days of slots one after the other, most of them open, and searches for several in a row, of any or of open ones.
+
+    Their pages end within a day, and what is not open cuts rows: `searches` and `mirrors` hardly ever draw all of that.
+    """
+    first = datetime(2026, 12, 1, 8, tzinfo=UTC)
+    mirror = [
+        Slot(
+            f"{centre}-{day}-{n:02d}",
+            CENTRES[centre],
+            starts,
+            starts + timedelta(minutes=32),
+            "B",
+            "CIRCULATION",
+            NOW - timedelta(hours=draw(st.sampled_from([100, 100, 100, 100, -2]))),
+            draw(st.sampled_from([Status.FREE] * 6 + [Status.TAKEN])),
+            NOW,
+        )
+        for day in range(draw(st.integers(1, 2)))
+        for centre in ("c1", "c2")
+        for n in range(draw(st.integers(3, 8)))
+        for starts in [first + timedelta(days=day, minutes=32 * n)]
+    ]
+    searches = [
+        SearchCriteria(
+            "91",
+            "B",
+            NOW,
+            NOW + timedelta(days=56),
+            limit=draw(st.integers(1, 4)),
+            centre_ids=draw(st.sampled_from([(), ("c1",)])),
+            consecutive=consecutive,
+            **draw(st.sampled_from(OPENINGS)),
+        )
+        for consecutive in (2, 3)
+    ]
+    return mirror, searches
+
+
 def naively(wanted: SearchCriteria, mirror: list[Slot]) -> list[str]:
     """What a search means, without any index: one condition after the other on every slot."""
     found = []
@@ -222,12 +265,18 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
     monkeypatch.setattr("resapermis_scheduling_rules.search.criteria.MOST_INDEX_RANGES", 9)
     examples: list[tuple[list[Slot], list[SearchCriteria]]] = []
 
-    @settings(max_examples=30, database=None)
+    @settings(max_examples=24, database=None)
     @given(mirrors(), st.lists(searches(), min_size=4, max_size=8))
     def generate(mirror: list[Slot], wanted: list[SearchCriteria]) -> None:
         examples.append((mirror, wanted))
 
+    @settings(max_examples=10, database=None)
+    @given(crowded_days())
+    def generate_crowded(days: tuple[list[Slot], list[SearchCriteria]]) -> None:
+        examples.append(days)
+
     generate()
+    generate_crowded()
     turned = 0
     for mirror, wanteds in examples:
         async with transaction(engine) as tx:
