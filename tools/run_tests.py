@@ -24,8 +24,6 @@ WHOLE = ("-m", "not long_only")
 """What pytest is asked for when nobody asks for anything else: `make test-long` runs the others."""
 FAILED_TESTS = "RESAPERMIS_FAILED_TESTS"
 """Where conftest.py writes which tests failed, one a line."""
-WORKERS = "3"
-"""How many tests run at once: on the two cores that it is to be quick on, one or two of them wait for a platform."""
 FAILED = 1
 """What pytest ends with when all was run and some of it failed."""
 STOPPED = {124, 137}
@@ -118,9 +116,9 @@ class Python:
         self._pytest = (sys.executable, "-m", "pytest")
 
     def beside(self) -> int:
-        """Run all, several at once; the exit status."""
+        """Run all, two at once; the exit status."""
         seconds = self._environment.get("RESAPERMIS_TEST_SECONDS", LONGEST_SECONDS)
-        workers = self._environment.get("RESAPERMIS_TEST_WORKERS", WORKERS)
+        workers = self._environment.get("RESAPERMIS_TEST_WORKERS", "2")
         stop = ("timeout", "--signal=INT", "--kill-after=60", seconds)
         command = (*stop, *self._pytest, "-n", workers, "--dist", "loadgroup", *(self._arguments or WHOLE))
         status = self._run(command, ROOT, {**self._environment, FAILED_TESTS: str(self._first)}, kept=False).status
