@@ -30,9 +30,16 @@ export default defineConfig(({ command }) => ({
       },
       {
         extends: true,
+        resolve: {
+          alias: [
+            { find: /^.*\/live\/trusted-event\.ts$/, replacement: `${import.meta.dirname}/tests/trusted-event.ts` },
+          ],
+        },
+        // One window and one evaluation of the product for all: tests/setup.ts takes away what a test leaves.
         test: {
           name: "pages",
           environment: "jsdom",
+          isolate: false,
           include: ["tests/**/*.test.tsx"],
           setupFiles: ["tests/texts.ts", "tests/setup.ts"],
         },
@@ -41,6 +48,6 @@ export default defineConfig(({ command }) => ({
     restoreMocks: true,
     maxWorkers: 2,
     // Pages in jsdom on a machine that also runs the platform: waiting is by condition, the limit only ends what hangs.
-    testTimeout: 30_000,
+    testTimeout: 120_000,
   },
 }));

@@ -7,8 +7,6 @@ import type { Mandate } from "../src/api/contract/types.ts";
 import { makeCandidate, makeMandate, makeWorld, type World } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
 
-vi.mock("../src/live/trusted-event.ts", () => ({ isTrusted: () => true, ignoreKeyRepeat: () => undefined }));
-
 let drawn: Drawn | undefined;
 afterEach(() => {
   drawn?.server.close();

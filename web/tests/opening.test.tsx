@@ -1,21 +1,17 @@
 import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { setWishes } from "../src/pages/openings/wishes.ts";
 import { openingOf } from "../src/rules/opening/opening.ts";
 import { makeWorld, type World } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
-
-// Testing Library's events are not trusted; that only trusted ones count is tested in the browser (e2e) and in pages.test.tsx.
-const hand = vi.hoisted(() => ({ human: true }));
-vi.mock("../src/live/trusted-event.ts", () => ({ isTrusted: () => hand.human, ignoreKeyRepeat: () => undefined }));
+import { hand } from "./trusted-event.ts";
 
 let drawn: Drawn | undefined;
 afterEach(() => {
   drawn?.server.close();
   drawn = undefined;
-  hand.human = true;
 });
 
 const opened = openingOf("94", "B", Date.now() - 60_000);

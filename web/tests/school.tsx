@@ -9,7 +9,7 @@ import { render, screen } from "@testing-library/react";
 import { setupServer } from "msw/node";
 import { newQueryClient } from "../src/api/contract/cache.ts";
 import { newRouter } from "../src/routes.tsx";
-import { cssVariablesResolver, theme } from "../src/theme.ts";
+import { theme } from "../src/theme.ts";
 import { handlers } from "./mock/handlers.ts";
 import { makeWorld, type World } from "./mock/world.ts";
 
@@ -32,7 +32,8 @@ export async function draw(
   const client = newQueryClient();
   const router = newRouter(client);
   render(
-    <MantineProvider theme={theme} cssVariablesResolver={cssVariablesResolver} env="test">
+    // Without its style sheet, which jsdom reads anew for each element whose style is asked for: looks are the browser tests'.
+    <MantineProvider theme={theme} withCssVariables={false} withGlobalClasses={false} env="test">
       <I18nProvider i18n={i18n}>
         <QueryClientProvider client={client}>
           <RouterProvider router={router} />

@@ -8,8 +8,6 @@ import { signedOut } from "../src/live/feed.ts";
 import { iso, makeWorld } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
 
-vi.mock("../src/live/trusted-event.ts", () => ({ isTrusted: () => true, ignoreKeyRepeat: () => undefined }));
-
 let drawn: Drawn | undefined;
 beforeEach(() => {
   // As main.tsx does.

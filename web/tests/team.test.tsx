@@ -1,11 +1,9 @@
 import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { http } from "msw";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { makeWorld } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
-
-vi.mock("../src/live/trusted-event.ts", () => ({ isTrusted: () => true, ignoreKeyRepeat: () => undefined }));
 
 let drawn: Drawn | undefined;
 afterEach(() => {
