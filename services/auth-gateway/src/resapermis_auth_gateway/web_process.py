@@ -1,7 +1,10 @@
 """The web process: `python -m resapermis_auth_gateway web`. Where its rooms meet."""
 
 import asyncio
+import resource
 import socket
+from functools import partial
+from typing import cast
 
 import uvicorn
 from nats.aio.client import Client
@@ -15,6 +18,7 @@ from resapermis_auth_gateway.settings import SERVICE
 from resapermis_auth_gateway.web import app
 from resapermis_auth_gateway.web.dependencies import Dependencies, Peers, assemble
 from resapermis_auth_gateway.web.feed.live import Live
+from resapermis_auth_gateway.web.security.connection import BoundedProtocol, Bounds
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.process import run_loop
@@ -25,15 +29,18 @@ from resapermis_kit.rpc.authorization import Authorizer
 PACKAGE = "resapermis_auth_gateway"
 OVERDUE_EVERY_SECONDS = 5.0
 FORGET_COUNTS_EVERY_SECONDS = 30.0
+OWN_FILES = 512
+"""Files that the process has open beside its browsers' connections: pages, database, bus, peers; with room to spare."""
 PUBLISHED = (SessionStarted.DESCRIPTOR, SessionEnded.DESCRIPTOR)
 
 
 def http_server(application: ASGIApp, settings: WebSettings) -> tuple[HttpServer, socket.socket]:
     """A server and its bound socket; OSError for a busy port."""
     bound = bind(settings.web_listen)
+    bounds = Bounds.of(settings, _connections(settings.connections))
     config = uvicorn.Config(
         application,
-        http="httptools",
+        http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, bounds)),  # uvicorn only calls it
         ws="none",
         lifespan="off",
         log_config=None,
@@ -41,10 +48,20 @@ def http_server(application: ASGIApp, settings: WebSettings) -> tuple[HttpServer
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or "",
-        timeout_keep_alive=30,
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=int(settings.drain_seconds),
     )
     return HttpServer(config), bound
+
+
+def _connections(wanted: int) -> int:
+    """So many of `wanted` as this process may open files for, beside its own; its limit is raised as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + OWN_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - OWN_FILES))
 
 
 async def build(process: Process, settings: WebSettings) -> Dependencies:

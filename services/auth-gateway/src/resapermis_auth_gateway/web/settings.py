@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import PositiveFloat, PositiveInt
+
 from resapermis_auth_gateway.settings import CLIENT_SECRETS, Settings
 
 
@@ -33,6 +35,23 @@ class WebSettings(Settings):
     """A session ends so long after sign-in, whatever happens."""
     school_admins: str = ""
     """Subjects (`sub`), with commas, who are administrators of their school at sign-in, besides each school's first."""
+
+    head_bytes: PositiveInt = 32 * 1024
+    """Bytes of a request until its headers end; 414 for an address, 431 for headers that go on."""
+    head_seconds: PositiveFloat = 10.0
+    """Time until they end, from a connection's beginning or a later request's first byte; 408."""
+    body_bytes: PositiveInt = 2 * 1024 * 1024
+    """Bytes of a body, read or not; 413. Each route takes less, 64 KiB or a calendar of 1 MiB, and refuses by itself."""
+    body_seconds: PositiveFloat = 15.0
+    """Time until a body ends, read or not; 408. More than the 8 s after which a route refuses by itself."""
+    keep_alive_seconds: PositiveInt = 30
+    """A connection that asks nothing more is closed after this."""
+    unread_seconds: PositiveFloat = 30.0
+    """A connection whose client takes nothing of an answer for so long is cut."""
+    connections: PositiveInt = 8000
+    """Open connections of this process; further ones are cut at once. Less where it may not open so many files."""
+    address_connections: PositiveInt = 256
+    """Open connections of one address (IPv6: /64) to this process; 503. Trusted proxies have no such limit."""
 
     request_seconds: float = 8.0
     """Deadline of a request of a browser; peers get what is left."""

@@ -25,7 +25,12 @@ def _network(text: str) -> str:
 
 def counted_as(scope: Scope) -> str:
     """What rate limits count: an IPv4 address, or the /64 that one IPv6 subscriber has whole."""
-    text = address_of(scope)
+    return counted(address_of(scope))
+
+
+@lru_cache(maxsize=4096)
+def counted(text: str) -> str:
+    """The same of an address that a connection comes from."""
     address = _parsed(text)
     if address is None:
         return text
