@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.process import telemetry
 from resapermis_kit.process.http import serving_probes
 from resapermis_kit.process.telemetry import Health
+from resapermis_testing.eventually import eventually
 from resapermis_testing.ports import free_port
 
 Ask = Callable[[str], Awaitable[tuple[int, str]]]
@@ -46,6 +48,27 @@ async def test_a_process_is_ready_once_it_has_started_and_each_check_passes(heal
     assert await ask("/readyz") == (503, "database\n")
     health.checks.clear()
     assert await ask("/readyz") == (200, "ready\n")
+
+
+async def test_what_is_watched_is_known_without_asking(health: Health, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "CHECK_SECONDS", 0)
+    health.started = True
+    away = True
+
+    async def check() -> None:
+        if away:
+            await _fails()
+
+    health.checks["database"] = check
+    watching = asyncio.create_task(health.watch())
+
+    async def known(expected: list[str]) -> bool:
+        return health.known() == expected
+
+    await eventually(lambda: known(["database"]))
+    away = False
+    await eventually(lambda: known([]))
+    watching.cancel()
 
 
 async def test_a_process_that_is_not_ready_is_alive(ask: Ask) -> None:

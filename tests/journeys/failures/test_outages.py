@@ -81,7 +81,7 @@ def test_while_postgresql_is_away_everything_says_so_and_afterwards_nothing_is_m
             answer = school.web.get(path)
             problem(answer, 503, "UNAVAILABLE")
             assert int(answer.headers["retry-after"]) >= 1, path
-        assert school.web.get("/readyz").status_code == 503
+        until(lambda: school.web.get("/readyz").status_code == 503, "the web face to know that it is not ready")
         assert school.web.get("/healthz").status_code == 200
     finally:
         platform.start(POSTGRES)

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from resapermis_kit.errors import Code, Failure
+
 pytestmark = pytest.mark.req("S-05")
 FIXED = {
     "strict-transport-security": "max-age=63072000; includeSubDomains; preload",
@@ -128,6 +130,21 @@ async def test_readiness_names_what_is_missing(world: Any) -> None:
         after = await browser.get("/readyz")
     assert (before.status_code, before.text) == (503, "starting\n")
     assert (after.status_code, after.text) == (200, "ready\n")
+
+
+async def test_readiness_is_answered_from_memory(world: Any) -> None:
+    health, made = world.dependencies.health, 0
+
+    async def away() -> None:
+        nonlocal made
+        made += 1
+        raise Failure(Code.CODE_UNAVAILABLE, "away")
+
+    health.started, health.checks["database"] = True, away
+    await health.check()
+    async with world.browser() as browser:
+        answers = {(await browser.get("/readyz")).text for _ in range(20)}
+    assert (answers, made) == ({"database\n"}, 1)
 
 
 async def test_browsers_may_report_what_they_blocked(world: Any) -> None:

@@ -88,6 +88,8 @@ async def serve(
         tasks.append(asyncio.create_task(open_connections(engine, settings.database_pool)))
         tasks.append(asyncio.create_task(connect_bus(bus, settings, name)))
         tasks.append(asyncio.create_task(leader.lead(locks, name, process.leader_tasks)))
+        await health.check()
+        tasks.append(asyncio.create_task(leader.run_forever(health.watch)))
         health.started = True
         log.info("ready", grpc=settings.grpc_listen)
         await stop.wait()

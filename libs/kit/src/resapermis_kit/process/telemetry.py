@@ -21,6 +21,8 @@ FORBIDDEN_KEYS = re.compile(
     r"name|nom|prenom|neph|numero|mail|token|secret|password|cookie|authorization|code$", re.IGNORECASE
 )
 ALLOWED_KEYS = frozenset({"centre_name", "error_code", "rdvpermis_code", "code", "table_name"})
+CHECK_SECONDS = 1.0
+"""Between two rounds of a process's checks."""
 LOOKS_PERSONAL = re.compile(r"[\w.+-]+@[\w-]+\.\w+|\b\d{12,14}\b|\beyJ[\w-]{10,}|\bBearer\s+\S+", re.IGNORECASE)
 
 
@@ -79,13 +81,30 @@ class Health:
         """Not ready yet."""
         self.started = False
         self.checks: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._failed: list[str] = []
+        """Names of the checks that failed when they were last made."""
 
     async def problems(self) -> list[str]:
-        """Names of what is not ready; each check has two seconds."""
-        found = [] if self.started else ["starting"]
+        """Names of what is not ready now; each check is made, and has two seconds."""
+        await self.check()
+        return self.known()
+
+    def known(self) -> list[str]:
+        """The same as it was last found, for who may ask as often as they like."""
+        return ([] if self.started else ["starting"]) + self._failed
+
+    async def check(self) -> None:
+        """Make each check."""
+        failed = []
         for name, check in self.checks.items():
             try:
                 await asyncio.wait_for(check(), 2)
             except (Failure, OSError, TimeoutError):
-                found.append(name)
-        return found
+                failed.append(name)
+        self._failed = failed
+
+    async def watch(self) -> None:
+        """Make each check about once a second, for ever."""
+        while True:
+            await self.check()
+            await asyncio.sleep(CHECK_SECONDS)

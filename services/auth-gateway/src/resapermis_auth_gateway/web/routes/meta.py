@@ -24,8 +24,8 @@ async def alive() -> str:
 
 @router.get("/readyz", response_class=PlainTextResponse, responses={503: {"description": "Names what is missing."}})
 async def ready(request: Request) -> Response:
-    """Say whether the process can do its work."""
-    problems = await dependencies_of(request).health.problems()
+    """Say whether the process can do its work, as it was last found: about once a second, however often it is asked."""
+    problems = dependencies_of(request).health.known()
     return PlainTextResponse((", ".join(problems) or "ready") + "\n", status_code=503 if problems else 200)
 
 
