@@ -51,7 +51,7 @@ async def consistency(stack: Stack, first: int, second: int) -> list[bytes]:
     channel = peers.channel(address, stack.settings.tls / "auth-gateway", "audit")
     try:
         someone = Principal("a-person", "a-session", "ae-094-1", ("school_manager",))
-        token = Signer(stack.settings.secrets / "principal.jwk.json").sign(someone)
+        token = Signer(stack.settings.secrets / "principal.jwk.json").sign(someone, "audit")
         question = audit_pb2.GetConsistencyProofRequest(first_size=first, second_size=second)
         stub = audit_pb2_grpc.AuditServiceStub(channel)
         answer = await peers.ask(stub.GetConsistencyProof, question, timeout=5, principal=token)

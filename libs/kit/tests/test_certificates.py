@@ -23,7 +23,8 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 @pytest.fixture
 async def server(tmp_path: Path, principal_keys: tuple[Path, Path]) -> AsyncIterator[Server]:
     make_certificates(tmp_path, NAMES)
-    started = Server("127.0.0.1:0", tmp_path / "mandate", Verifier(principal_keys[1]), Authorizer(POLICIES))
+    verifier = Verifier(principal_keys[1], "mandate")
+    started = Server("127.0.0.1:0", tmp_path / "mandate", verifier, Authorizer(POLICIES))
     await started.start()
     yield started
     await started.stop(0)

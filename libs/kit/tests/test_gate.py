@@ -9,13 +9,14 @@ import grpc
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
+from prometheus_client import REGISTRY
 
 from resapermis.errors.v1 import errors_pb2
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
 from resapermis_kit.errors import RENDERINGS, Code, Failure, from_rpc_error, to_status
 from resapermis_kit.rpc import peers
-from resapermis_kit.rpc.auth import ALGORITHMS, AUDIENCE, HEADER, ISSUER, caller
+from resapermis_kit.rpc.auth import ALGORITHMS, AUDIENCE_OF_0_2_0, HEADER, ISSUER, Principal, caller
 from resapermis_kit.rpc.authorization import permissions
 from resapermis_kit.rpc.deadline import remaining_seconds
 from resapermis_testing.certificates import make_certificates
@@ -75,20 +76,26 @@ async def test_a_principal_with_another_services_certificate_is_refused(running:
     assert (await _refusal(running, running.principal(), as_service="notification")).code == Code.CODE_FORBIDDEN
 
 
+CHANGED: dict[str, dict[str, Any]] = {
+    "expired": {"exp": int(time.time()) - 10},
+    "audience": {"aud": "elsewhere"},
+    "audiences": {"aud": ["basket", "egress"]},
+    "no audience": {"aud": []},
+    "odd audience": {"aud": {"mandate": "mandate"}},
+    "issuer": {"iss": "mandate"},
+    "claims": {"roles": None},
+}
+
+
 def _forged(running: RunningServer, keys: tuple[Path, Path], how: str) -> str:
     good = json.loads(keys[0].read_text())
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "a", "sid": "s", "school": "x", "place": ""}
+    claims = {"iss": ISSUER, "aud": ["mandate", "egress"], "sub": "a", "sid": "s", "school": "x", "place": ""}
     claims |= {"roles": ["school_manager"], "iat": int(time.time()), "exp": int(time.time()) + 60}
     key: Any = OKPKey.import_key(good)
     header = {"alg": ALGORITHMS[0], "kid": good["kid"]}
     algorithms = ALGORITHMS
-    if how == "expired":
-        claims["exp"] = int(time.time()) - 10
-    elif how == "audience":
-        claims["aud"] = "elsewhere"
-    elif how == "issuer":
-        claims["iss"] = "mandate"
-    elif how == "key":
+    claims |= CHANGED.get(how, {})
+    if how == "key":
         key = OKPKey.generate_key("Ed25519", parameters={"kid": good["kid"]})
     elif how == "kid":
         key = OKPKey.generate_key("Ed25519", parameters={"kid": "other"})
@@ -98,18 +105,42 @@ def _forged(running: RunningServer, keys: tuple[Path, Path], how: str) -> str:
         header["alg"], algorithms = "HS256", ["HS256"]
     elif how == "none":
         return running.principal().split(".")[1].join(["eyJhbGciOiJub25lIn0.", "."])
-    elif how == "claims":
-        claims["roles"] = None
     elif how == "garbage":
         return "not.a.token"
     return jwt.encode(header, claims, key, algorithms=algorithms)
 
 
-@pytest.mark.parametrize("how", ["expired", "audience", "issuer", "key", "kid", "hs256", "none", "claims", "garbage"])
+@pytest.mark.parametrize("how", [*CHANGED, "key", "kid", "hs256", "none", "garbage"])
 async def test_a_forged_principal_is_unauthenticated(
     running: RunningServer, principal_keys: tuple[Path, Path], how: str
 ) -> None:
     assert (await _refusal(running, _forged(running, principal_keys, how))).code == Code.CODE_UNAUTHENTICATED
+
+
+@pytest.mark.req("Z10")
+async def test_a_principal_signed_for_another_service_is_unauthenticated_and_counted(
+    running: RunningServer, capsys: Any
+) -> None:
+    """What notification was asked with, in the gateway's own hands even: mandate does not take it."""
+    who = Principal("account-1", "session-1", "school-1", ("school_manager",))
+    before = REGISTRY.get_sample_value("resapermis_principals_refused_total", {"reason": "audience"}) or 0
+    refused = await _refusal(running, running.signer.sign(who, "notification"))
+    assert refused.code == Code.CODE_UNAUTHENTICATED
+    assert REGISTRY.get_sample_value("resapermis_principals_refused_total", {"reason": "audience"}) == before + 1
+    assert "principal.refused" in capsys.readouterr().out
+
+
+async def test_a_principal_that_basket_passes_on_is_answered(running: RunningServer) -> None:
+    who = Principal("account-1", "session-1", "school-1", ("school_manager",))
+    assert (await _ask(running, running.signer.sign(who, "basket"))).startswith("school-1 ")
+
+
+async def test_a_principal_of_the_gateway_before_is_answered(
+    running: RunningServer, principal_keys: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a gateway of 0.2.0 still runs beside newer services."""
+    monkeypatch.setitem(CHANGED, "of 0.2.0", {"aud": AUDIENCE_OF_0_2_0})
+    assert (await _ask(running, _forged(running, principal_keys, "of 0.2.0"))).startswith("x ")
 
 
 async def test_two_principals_in_one_call_are_refused(running: RunningServer) -> None:

@@ -325,7 +325,7 @@ class Model(RuleBasedStateMachine):
     async def _in_person(self, school: str, act: Act, fate: Fate) -> Any:
         who = Principal(f"account-{school}", "session", school, ("school_manager",))
         current_caller.set(Caller("auth-gateway", who))
-        current_token.set(self.basket.running.signer.sign(who))
+        current_token.set(self.basket.running.signer.sign(who, "basket"))
         deadline.set(time.monotonic() + 30)
         return await act(self._dependencies(fate), who)
 

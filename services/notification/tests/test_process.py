@@ -101,7 +101,7 @@ async def test_a_booking_published_on_the_bus_is_in_the_inbox_and_in_the_mail(
         await kit_relay.relay_round(engine, bus.jetstream(), "basket", utc_now)
         announced = await asyncio.wait_for(posted.get(), 20)
         channel = peers.channel(f"127.0.0.1:{grpc}", tls / "auth-gateway", "notification")
-        who = signer.sign(Principal("account-1", "session-1", "school-1", ("school_manager",)))
+        who = signer.sign(Principal("account-1", "session-1", "school-1", ("school_manager",)), "notification")
         stub = rpc.NotificationServiceStub(channel)
         listed = await peers.call(stub.ListNotices, pb.ListNoticesRequest(), principal=who)
         assert [notice.id for notice in listed.notices] == [announced.notice_id]

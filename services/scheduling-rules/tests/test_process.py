@@ -75,7 +75,7 @@ async def test_it_starts_consumes_and_drains(
         await eventually(lambda: _counted(ours), seconds=20)
         await ours.dispose()
         channel = peers.channel(f"127.0.0.1:{ports['grpc']}", tls / "basket", "scheduling-rules")
-        who = signer.sign(Principal("account-1", "session-1", "school-1", ("school_manager",)))
+        who = signer.sign(Principal("account-1", "session-1", "school-1", ("school_manager",)), "scheduling-rules")
         with pytest.raises(grpc.aio.AioRpcError) as caught:  # egress is away and the school was never seen
             await grpc_.SchedulingServiceStub(channel).Evaluate(
                 pb.EvaluateRequest(purpose="hold"), metadata=((HEADER, who),), timeout=5

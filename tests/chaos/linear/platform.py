@@ -98,7 +98,7 @@ async def started(replicas: int = 2) -> AsyncIterator[Platform]:
         state = RdvPermis(world)
         world.limits |= {"basket": 36, "hold_ttl_seconds": HOLD_SECONDS}
         state.owner, state.lasts = Nobodys(), timedelta(minutes=5)
-        verifier = Verifier(stack.settings.secrets / "principal.jwks.json")
+        keys = stack.settings.secrets / "principal.jwks.json"
         authorizer = Authorizer(ROOT / "policies")
         for name, add, servicer, full in (
             ("mandate", mandate_pb2_grpc.add_MandateServiceServicer_to_server, Mandates(world), "mandate.v1.Mandate"),
@@ -111,7 +111,7 @@ async def started(replicas: int = 2) -> AsyncIterator[Platform]:
             ("egress", rdvpermis_pb2_grpc.add_RdvPermisServiceServicer_to_server, state, "rdvpermis.v1.RdvPermis"),
         ):
             address = f"127.0.0.1:{stack.ports.grpc(service_named(name))}"
-            server = Server(address, stack.settings.tls / name, verifier, authorizer)
+            server = Server(address, stack.settings.tls / name, Verifier(keys, name), authorizer)
             server.add(add, servicer, f"{PACKAGE}.{full}Service")
             await server.start()
             leaving.push_async_callback(server.stop, 0.0)

@@ -88,7 +88,7 @@ class School:
         """Sign in."""
         self.id = f"ae-{self.number}"
         principal = Principal(f"account-{self.number}", f"session-{self.number}", self.id, ("school_manager",))
-        self._token = self.platform.signer.sign(principal)
+        self._token = self.platform.signer.sign(principal, "basket")
         self._signed = time.monotonic()
         self._principal = principal
         self._basket = basket_pb2_grpc.BasketServiceStub(self.platform.channel)
@@ -200,7 +200,7 @@ class School:
 
     async def _ask(self, method: Any, request: Any) -> tuple[Any, Failure | None]:
         if time.monotonic() - self._signed > 20:
-            self._token, self._signed = self.platform.signer.sign(self._principal), time.monotonic()
+            self._token, self._signed = self.platform.signer.sign(self._principal, "basket"), time.monotonic()
         until = time.monotonic() + (PATIENCE_SECONDS if self.patient else 0)
         while True:
             try:

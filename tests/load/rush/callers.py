@@ -56,7 +56,7 @@ class Platform:
 
     async def prepare(self, school: School) -> None:
         """What a school's page does before the opening: a basket at RdvPermis waits for its first hold."""
-        token = self._signer.sign(school.principal)
+        token = self._signer.sign(school.principal, "basket")
         request = pb.PrepareOpeningRequest(category=CATEGORY, department=DEPARTMENT)
         await peers.call(self._stub.PrepareOpening, request, principal=token)
 
@@ -73,7 +73,7 @@ class Platform:
         )
         started = time.monotonic()
         try:
-            token = self._signer.sign(school.principal)
+            token = self._signer.sign(school.principal, "basket")
             answer: pb.HoldSlotsResponse = await peers.call(self._stub.HoldSlots, request, principal=token)
         except Failure as failure:
             seen.failures[failure.name] += 1

@@ -108,7 +108,7 @@ class Bench:
     async def ask(self, request: pb.SearchSlotsRequest, school: School) -> tuple[float, pb.SearchSlotsResponse]:
         """One search as the gateway asks it: seconds and answer."""
         who = Principal("compte-1", "session-1", school.id, ("school_manager",), "192.0.2.0/24")
-        token = self._signer.sign(who)
+        token = self._signer.sign(who, "scheduling-rules")
         since = time.perf_counter()
         answer: pb.SearchSlotsResponse = await peers.call(self._stub.SearchSlots, request, principal=token)
         return time.perf_counter() - since, answer

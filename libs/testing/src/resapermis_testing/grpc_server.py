@@ -36,6 +36,7 @@ def _grpc_stays_up() -> None:
 class RunningServer:
     """A service's gRPC server of this test and channels to it."""
 
+    service: str
     server: Server
     tls: Path
     signer: Signer
@@ -62,14 +63,14 @@ class RunningServer:
         await self.server.stop(0)
 
     def principal(self, **overrides: Any) -> str:
-        """A signed token; by default a manager of school-1."""
+        """A token signed for this service; by default a manager of school-1."""
         claims: dict[str, Any] = {
             "account_id": "account-1",
             "session_id": "session-1",
             "school_id": "school-1",
             "roles": ("school_manager",),
         }
-        return self.signer.sign(Principal(**(claims | overrides)))
+        return self.signer.sign(Principal(**(claims | overrides)), self.service)
 
 
 Serve = Callable[..., Awaitable[RunningServer]]
@@ -89,11 +90,11 @@ async def serve(
     running: list[RunningServer] = []
 
     async def start(service: str, *servicers: tuple[Any, object, str]) -> RunningServer:
-        server = Server("127.0.0.1:0", tls / service, Verifier(principal_keys[1]), authorizer)
+        server = Server("127.0.0.1:0", tls / service, Verifier(principal_keys[1], service), authorizer)
         for add, servicer, name in servicers:
             server.add(add, servicer, name)
         await server.start()
-        running.append(RunningServer(server, tls, signer))
+        running.append(RunningServer(service, server, tls, signer))
         return running[-1]
 
     yield start

@@ -51,7 +51,7 @@ async def test_it_starts_serves_says_its_health_and_drains(
             while json.loads(await process.stdout.readline())["event"] != "ready":
                 pass
         channel = peers.channel(f"127.0.0.1:{grpc_port}", tls / "basket", "egress")
-        principal = signer.sign(Principal("account-1", str(new_id()), "school-1", ("school_manager",)))
+        principal = signer.sign(Principal("account-1", str(new_id()), "school-1", ("school_manager",)), "egress")
         asking = RdvPermisServiceStub(channel).GetSchool
         with pytest.raises(Failure) as refused:
             await peers.call(asking, pb.GetSchoolRequest(), principal=principal)

@@ -62,9 +62,8 @@ async def serve(
         await durability.require_synced(settings.nats_monitor)
         bus = Client()
         stack.push_async_callback(bus.close)
-        server = Server(
-            settings.grpc_listen, settings.tls_dir, Verifier(settings.principal_jwks), Authorizer(settings.policies)
-        )
+        verifier = Verifier(settings.principal_jwks, name)
+        server = Server(settings.grpc_listen, settings.tls_dir, verifier, Authorizer(settings.policies))
         process = Process(name, settings, engine, bus, Outbox(name), server, health)
         server.add(
             events_pb2_grpc.add_EventsServiceServicer_to_server,

@@ -3,6 +3,7 @@
 import json
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +11,25 @@ from pathlib import Path
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
+from prometheus_client import Counter
 
 from resapermis_kit.errors import Code, Failure
 
 HEADER = "x-resapermis-principal"
-AUDIENCE = "resapermis"
+PASSED_ON: Mapping[str, tuple[str, ...]] = {
+    "mandate": ("egress",),
+    "scheduling-rules": ("egress",),
+    "basket": ("mandate", "scheduling-rules", "egress"),
+}
+"""To whom a service passes on the principal that it was asked with. A token is for these and for who is asked, for nobody else."""
+AUDIENCE_OF_0_2_0 = "resapermis"
+"""Until release 0.2.0 every token was for every service: taken for one release more, while its gateway is replaced (ADR 30)."""
 ISSUER = "auth-gateway"
 LIFETIME_SECONDS = 60
 REUSED_SECONDS = 20
 """How long the same person of the same session gets the same token: each service then checks its signature once."""
 ALGORITHMS = ["Ed25519"]
+REFUSED = Counter("resapermis_principals_refused_total", "Principals that this service refused", ["reason"])
 
 
 @dataclass(frozen=True)
@@ -69,24 +79,24 @@ class Signer:
     def __init__(self, key_file: Path) -> None:
         """Read the private Ed25519 JWK."""
         self._key = OKPKey.import_key(json.loads(key_file.read_text(encoding="utf-8")))
-        self._signed: OrderedDict[Principal, tuple[str, int]] = OrderedDict()
+        self._signed: OrderedDict[tuple[Principal, str], tuple[str, int]] = OrderedDict()
 
-    def sign(self, principal: Principal, now: float | None = None) -> str:
-        """Return a compact JWT that is good for 40 seconds at least."""
-        at = int(time.time() if now is None else now)
-        token, issued = self._signed.get(principal, ("", 0))
+    def sign(self, principal: Principal, service: str, now: float | None = None) -> str:
+        """Return a compact JWT with which to ask `service`; it is good for 40 seconds at least, there and where it is passed on."""
+        at, key = int(time.time() if now is None else now), (principal, service)
+        token, issued = self._signed.get(key, ("", 0))
         if not token or not 0 <= at - issued < REUSED_SECONDS:
-            token = self._new(principal, at)
-            self._signed[principal] = (token, at)
-            self._signed.move_to_end(principal)
+            token = self._new(principal, service, at)
+            self._signed[key] = (token, at)
+            self._signed.move_to_end(key)
             if len(self._signed) > self._REMEMBERED:
                 self._signed.popitem(last=False)
         return token
 
-    def _new(self, principal: Principal, issued: int) -> str:
+    def _new(self, principal: Principal, service: str, issued: int) -> str:
         claims = {
             "iss": ISSUER,
-            "aud": AUDIENCE,
+            "aud": [service, *PASSED_ON.get(service, ())],
             "sub": principal.account_id,
             "sid": principal.session_id,
             "school": principal.school_id,
@@ -104,9 +114,9 @@ class Verifier:
     _LEEWAY_SECONDS = 5
     _REMEMBERED = 4096
 
-    def __init__(self, jwks_file: Path) -> None:
-        """Read the gateway's public keys; they are read again when an unknown kid comes."""
-        self._file = jwks_file
+    def __init__(self, jwks_file: Path, service: str) -> None:
+        """Read the gateway's public keys; they are read again when an unknown kid comes. `service` is who we are."""
+        self._file, self._audiences = jwks_file, frozenset({service, AUDIENCE_OF_0_2_0})
         self._keys = self._load()
         self._seen: OrderedDict[str, tuple[Principal, int]] = OrderedDict()
 
@@ -124,7 +134,7 @@ class Verifier:
                 self._seen.popitem(last=False)
         principal, expires = known
         if at > expires + self._LEEWAY_SECONDS:
-            raise Failure(Code.CODE_UNAUTHENTICATED, "the principal has expired")
+            raise _refusal("expired", "the principal has expired")
         return principal
 
     def _read(self, token: str) -> tuple[Principal, int]:
@@ -135,8 +145,10 @@ class Verifier:
                 self._keys = self._load()  # the gateway may have a new key
                 decoded = jwt.decode(token, self._keys, algorithms=ALGORITHMS)
             claims = decoded.claims
-            if claims["iss"] != ISSUER or claims["aud"] != AUDIENCE:
-                raise Failure(Code.CODE_UNAUTHENTICATED, "the principal was made for somebody else")
+            audience = claims["aud"]
+            named = audience if isinstance(audience, list) else [audience]
+            if claims["iss"] != ISSUER or self._audiences.isdisjoint(named):
+                raise _refusal("audience", "the principal was made for somebody else")
             person = Principal(
                 account_id=str(claims["sub"]),
                 session_id=str(claims["sid"]),
@@ -146,4 +158,9 @@ class Verifier:
             )
             return person, int(claims["exp"])
         except (JoseError, ValueError, KeyError, TypeError) as error:
-            raise Failure(Code.CODE_UNAUTHENTICATED, "the principal cannot be believed") from error
+            raise _refusal("forged", "the principal cannot be believed") from error
+
+
+def _refusal(reason: str, words: str) -> Failure:
+    REFUSED.labels(reason).inc()
+    return Failure(Code.CODE_UNAUTHENTICATED, words)

@@ -17,7 +17,7 @@ from prometheus_client import Histogram
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import Collided
 from resapermis_kit.errors import Code, Failure, malformed, to_status
-from resapermis_kit.rpc.auth import HEADER, Caller, Verifier, current_caller, current_token
+from resapermis_kit.rpc.auth import HEADER, REFUSED, Caller, Verifier, current_caller, current_token
 from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_kit.rpc.deadline import DEFAULT_DEADLINE_SECONDS, LEAST_USEFUL_SECONDS, deadline
 from resapermis_kit.rpc.message_checks import Unreadable, checked
@@ -154,10 +154,15 @@ class Gate(grpc.aio.ServerInterceptor):
                 _answered(short, name).observe(time.monotonic() - started)
 
     def _who(self, incoming: IncomingCall) -> Caller:
-        if incoming.twice:
-            raise Failure(Code.CODE_UNAUTHENTICATED, "two principals in one call")
-        token = incoming.metadata.get(HEADER)
-        return Caller(incoming.service, self._verifier.verify(token) if token else None)
+        try:
+            if incoming.twice:
+                REFUSED.labels("twice").inc()
+                raise Failure(Code.CODE_UNAUTHENTICATED, "two principals in one call")  # noqa: TRY301
+            token = incoming.metadata.get(HEADER)
+            return Caller(incoming.service, self._verifier.verify(token) if token else None)
+        except Failure as refusal:
+            log.warning("principal.refused", caller=incoming.service, reason=refusal.detail)
+            raise
 
 
 def _certified(context: grpc.aio.ServicerContext[Any, Any]) -> str:

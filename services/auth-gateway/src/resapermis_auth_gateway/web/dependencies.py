@@ -1,6 +1,6 @@
 """What routes are given: the dependencies, made once at the start; and who is asking, made for each request."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, Header, Request
+from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1.audit_pb2_grpc import AuditServiceStub
@@ -40,6 +41,17 @@ from resapermis_kit.rpc.auth import Caller, Principal, Signer
 from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_vault.keyset import Keyset
 
+ANSWERS: Mapping[str, str] = {
+    "resapermis.mandate.v1": "mandate",
+    "resapermis.scheduling.v1": "scheduling-rules",
+    "resapermis.basket.v1": "basket",
+    "resapermis.booking.v1": "basket",
+    "resapermis.audit.v1": "audit",
+    "resapermis.notification.v1": "notification",
+    "resapermis.rdvpermis.v1": "egress",
+    "resapermis.oidc.v1": "egress",
+}
+"""Which service answers the questions of a protobuf package: a principal is signed for it alone."""
 log = structlog.get_logger()
 
 
@@ -138,7 +150,7 @@ class Visitor:
     place: str
     language: Language
 
-    @property
+    @cached_property
     def principal(self) -> Principal:
         """The person as peers get them: ids of account, session and school, roles, and the network they come from."""
         return Principal(
@@ -154,11 +166,6 @@ class Visitor:
         """The stubs of `Dependencies`, for `ask`."""
         return self.dependencies.peers
 
-    @cached_property
-    def token(self) -> str:
-        """The signed principal (a JWT of one minute), made at its first use in a request."""
-        return self.dependencies.signer.sign(self.principal)
-
     @property
     def viewer(self) -> Viewer:
         """Session and principal, for a live feed that goes on after this request."""
@@ -170,7 +177,8 @@ class Visitor:
 
     async def ask(self, method: Any, request: Any) -> Any:
         """Ask a service in this person's name; its refusal comes as a Failure."""
-        return await peers.ask(method, request, principal=self.token)
+        token = self.dependencies.signer.sign(self.principal, asked_of(request))
+        return await peers.ask(method, request, principal=token)
 
     async def names(self, candidate_ids: Iterable[str], purpose: str) -> dict[str, str]:
         """Return "L. Martin" for each candidate whom this person may see, in one call.
@@ -187,6 +195,11 @@ class Visitor:
             log.warning("names.missing", error_code=failure.name)
             return {}
         return {one.candidate_id: short_name(one.first_name, one.last_name) for one in answer.names}
+
+
+def asked_of(question: Message) -> str:
+    """The service that answers a question, by the question's package; KeyError for one that none of ours does."""
+    return ANSWERS[question.DESCRIPTOR.file.package]
 
 
 def short_name(first: str, last: str) -> str:

@@ -101,7 +101,7 @@ class Feed:
         """Ask with a principal of now: the one of the request that opened the feed is over after a minute."""
         deadline.set(time.monotonic() + CALL_SECONDS)
         answer: notification_pb2.ListNoticesResponse = await peers.ask(
-            self.notification.ListNotices, question, principal=self.signer.sign(viewer.principal)
+            self.notification.ListNotices, question, principal=self.signer.sign(viewer.principal, "notification")
         )
         return answer
 

@@ -236,7 +236,7 @@ class SignIn:
             answer: rdvpermis_pb2.GetSchoolResponse = await peers.ask(
                 self.rdvpermis.GetSchool,
                 rdvpermis_pb2.GetSchoolRequest(),
-                principal=self.signer.sign(principal),
+                principal=self.signer.sign(principal, "egress"),
             )
         except Failure as failure:
             if (
