@@ -23,6 +23,50 @@ describe("who accompanies", () => {
     await user.selectOptions(field, "Hugo Petit");
     await waitFor(() => expect(screen.queryByText(/Pas libre à cette heure/)).toBeNull());
   });
+
+  test("is sent once the candidate of the same line is answered, as a line that is being asked about is not changed", async () => {
+    drawn = await draw("/panier", "Panier");
+    const user = userEvent.setup();
+    const seen: string[] = [];
+    let answer: () => void = () => undefined;
+    drawn.server.use(
+      http.put("*/api/v1/basket/items/:id/candidate", async () => {
+        seen.push("candidate asked");
+        await new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+        seen.push("candidate answered");
+        return HttpResponse.json({});
+      }),
+      http.put("*/api/v1/basket/items/:id/accompaniment", async ({ request }) => {
+        const chosen = (await request.json()) as Record<string, string | null>;
+        seen.push(
+          Object.keys(chosen)
+            .filter((name) => chosen[name])
+            .sort()
+            .join(" and "),
+        );
+        return HttpResponse.json({});
+      }),
+    );
+    const [field] = await screen.findAllByRole("combobox", { name: /^Accompagné par, / });
+    const line = field?.closest("li");
+    if (!field || !line) throw new Error("nobody to accompany");
+    await user.click(within(line).getByRole("combobox", { name: /^Candidat/ }));
+    const [person] = await screen.findAllByRole("option", { name: /Diallo/ });
+    if (!person) throw new Error("nobody to name");
+    await user.click(person);
+    await waitFor(() => expect(seen).toEqual(["candidate asked"]));
+    await user.selectOptions(field, "Chloé Bernard");
+    expect((field as HTMLSelectElement).selectedOptions[0]?.textContent).toBe("Chloé Bernard");
+    const car = within(line).getByRole("combobox", { name: /^Véhicule/ }) as HTMLSelectElement;
+    await user.selectOptions(car, car.options[1]?.value ?? "");
+    expect(seen).toEqual(["candidate asked"]);
+    answer();
+    await waitFor(() =>
+      expect(seen).toEqual(["candidate asked", "candidate answered", "trainerId", "trainerId and vehicleId"]),
+    );
+  });
 });
 
 describe("a booking", () => {

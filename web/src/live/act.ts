@@ -15,7 +15,12 @@ function unsettled(error: unknown): boolean {
 
 export function useAct<V, R>(
   run: (variables: V, idempotencyKey: string) => Promise<R>,
-  options: { onSuccess?: (result: R, variables: V) => void; onSettled?: () => unknown } = {},
+  options: {
+    /** Acts of one subject are sent one after the other: the next when the last was answered, and what it changed read again. */
+    subject?: string;
+    onSuccess?: (result: R, variables: V) => void;
+    onSettled?: () => unknown;
+  } = {},
 ) {
   const pending = useRef<Pending | undefined>(undefined);
   return useMutation<R, Error, V>({
@@ -31,6 +36,7 @@ export function useAct<V, R>(
         throw error;
       }
     },
+    ...(options.subject ? { scope: { id: options.subject } } : {}),
     ...(options.onSuccess ? { onSuccess: options.onSuccess } : {}),
     ...(options.onSettled ? { onSettled: options.onSettled } : {}),
   });

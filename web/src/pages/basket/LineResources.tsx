@@ -24,6 +24,7 @@ export function LineResources({ line, when }: { line: Line; when: string }) {
   const trainers = useQuery(trainersQuery);
   const vehicles = useQuery(vehiclesQuery);
   const assign = useAct((chosen: Resources, key: string) => setLineResources(line.id, chosen, key), {
+    subject: line.id, // the candidate of whom RdvPermis is being asked first: a line is not changed meanwhile
     onSuccess: () => toast(t`L'accompagnement est noté.`),
     onSettled: () => client.invalidateQueries({ queryKey: keys.basket }),
   });
@@ -39,7 +40,7 @@ export function LineResources({ line, when }: { line: Line; when: string }) {
   );
   if (people.length === 0 && cars.length === 0) return null;
   const change = (next: Partial<Resources>) => {
-    if (online && !assign.isPending) assign.mutate({ ...now, ...next });
+    if (online) assign.mutate({ ...now, ...next });
   };
   return (
     <div className="rp-line__with">

@@ -30,12 +30,14 @@ export function LineRow({ line, named }: { line: Line; named: readonly string[] 
   const name = useAct(
     (candidate: CandidateName | null, key: string) => basketApi.nameCandidate(line.id, candidate?.id ?? null, key),
     {
+      subject: line.id,
       onSettled: refresh,
       onSuccess: (_answer, candidate) =>
         toast(candidate ? t`${candidate.displayName} est sur cette ligne.` : t`Le nom est retiré.`),
     },
   );
   const release = useAct((id: string, key: string) => basketApi.release(id, key), {
+    subject: line.id,
     onSuccess: () => setGiving(false),
     onSettled: () => Promise.all([refresh(), client.invalidateQueries({ queryKey: keys.slots })]),
   });
