@@ -5,9 +5,10 @@ import contextlib
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from basket_peers import Basket, candidate
 from basket_work import LOST, due_now, mandate_ended
-from paused_acts import break_s1, broken
+from paused_acts import break_s1, broken, waits_or_ended
 from test_process import leader_tasks, wired
 
 from resapermis_basket.domain.line import Line
@@ -17,6 +18,7 @@ from resapermis_basket.reconcile.queries import due_to_poll
 from resapermis_basket.reconcile.release import give_back
 from resapermis_basket.reconcile.school_batches import SchoolBatches
 from resapermis_basket.settings import Settings
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_testing.eventually import eventually
 
@@ -161,6 +163,21 @@ async def test_a_line_that_cannot_be_written_stops_none_of_its_schools_others_an
     one, other = await basket.rows("SELECT state, owed FROM basket_line ORDER BY slot_id")
     assert (one.state, other.state, one.owed, other.owed) == wanted
     assert broken(state) == before + 1
+
+
+async def test_a_line_that_another_act_moves_meanwhile_is_no_failure_and_is_dealt_with_next(basket: Basket) -> None:
+    await basket.hold("s1")
+    failures = broken("held")
+    async with transaction(basket.engine) as tx:
+        await tx.execute(sa.text("UPDATE basket_line SET expires_at = clock_timestamp()"))
+    async with transaction(basket.engine) as other:
+        await other.execute(sa.text("UPDATE basket_line SET version = version + 1"))
+        expiring = asyncio.create_task(expire_holds(basket.dependencies))
+        await waits_or_ended(basket, expiring, 1)
+        assert not expiring.done()
+    assert await expiring == 0
+    assert broken("held") == failures
+    assert await expire_holds(basket.dependencies) == 1
 
 
 async def test_no_school_has_a_second_turn_before_each_had_one(basket: Basket) -> None:

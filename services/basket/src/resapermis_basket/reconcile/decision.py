@@ -16,6 +16,7 @@ from resapermis_basket.line.failures import LinesFailed, note_failed, write_apar
 from resapermis_basket.line.queries import database_now, find_groups, lines_of_groups, reread, write_changes
 from resapermis_kit.clock import NewId
 from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.errors import Code, Failure
 
 Decide = Callable[[Line, datetime], Line]
 """A line as it shall be at a moment; the same line where nothing is to change."""
@@ -49,6 +50,13 @@ async def decide_lines(dependencies: Dependencies, school_id: str, due: Sequence
         broken.extend(line.id for line in lines)
 
     async def write(lines: Sequence[Line]) -> int:
+        try:
+            return await _decide(dependencies, school_id, lines, decide)
+        except Failure as failure:
+            if failure.code != Code.CODE_STALE:
+                raise
+        # Another act moved a line after we had read it: it drops out now, and the next round has it. Where the line would
+        # take what another live line has, this fails too.
         return await _decide(dependencies, school_id, lines, decide)
 
     changed = await write_apart(inseparable(due), write, failed)
