@@ -22,7 +22,7 @@ from resapermis.batch.v1 import batch_pb2_grpc
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER
 from resapermis_kit.rpc.batcher import PATIENCE_SECONDS, Batcher
-from resapermis_kit.rpc.peers import is_away, sent_along
+from resapermis_kit.rpc.peers import is_away, sent_along, tries_while_away
 
 LARGEST_BATCH = 24
 """Calls. A longer batch would have its first wait for its last."""
@@ -30,8 +30,6 @@ ALONE_SECONDS = 60.0
 """How long a peer that knows no batches is called one by one before it is asked again: it may be of a newer release by then."""
 TRACE = "traceparent"
 UNANSWERED = Failure(Code.CODE_INTERNAL, "a peer left a call without an answer")
-PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4)
-"""Between the tries of a list, while the peer is away: as often and as long as `peers.ask` tries."""
 
 
 class UnaryCall(Protocol):
@@ -111,30 +109,47 @@ class BatchedCalls:
 
         Yields, as they come, the answers of one moment: of each act its own, or its Failure. At most 24 at once.
         """
-        rest, away = asked, dict[K, Any]()
-        for pause in (*PAUSES_SECONDS, None):
-            calls, answered = dict[K, _Call](), dict[K, Any]()
-            for one, request in rest.items():
-                try:
-                    seconds, metadata = one.context.run(sent_along)
-                    calls[one] = _Call(self._method(name), request, time.monotonic() + seconds, metadata)
-                except Failure as too_late:
-                    answered[one] = away.get(one, too_late)
+        away = dict[K, Failure]()
+        async for answered in self._try(name, asked, away):
+            yield answered
+        if not away:
+            return
+        try:
+            async for attempt in tries_while_away():
+                with attempt:
+                    if attempt.num > 1:
+                        async for answered in self._try(name, {one: asked[one] for one in away}, away):
+                            yield answered
+                    if away:
+                        raise next(iter(away.values()))
+        except Failure as failure:
+            if not is_away(failure):
+                raise
+            yield dict(away)
+
+    async def _try(self, name: str, asked: Mapping[K, Message], away: dict[K, Failure]) -> AsyncIterator[dict[K, Any]]:
+        """Ask once; yields answers as they come, and leaves in `away` the failures of those to be asked again.
+
+        Who has no time left is answered with what kept `away` from an answer before, or else with their deadline.
+        """
+        before = dict(away)
+        away.clear()
+        calls, late = dict[K, _Call](), dict[K, Any]()
+        for one, request in asked.items():
+            try:
+                seconds, metadata = one.context.run(sent_along)
+                calls[one] = _Call(self._method(name), request, time.monotonic() + seconds, metadata)
+            except Failure as too_late:
+                late[one] = before.get(one, too_late)
+        if late:
+            yield late
+        asking = list(calls)
+        async for some in self._execute(list(calls.values())):
+            answered = dict[K, Any]()
+            for n, answer in some:
+                (away if is_away(answer) else answered)[asking[n]] = answer
             if answered:
                 yield answered
-            away = {}
-            asking = list(calls)
-            async for some in self._execute(list(calls.values())):
-                answered = {asking[n]: answer for n, answer in some}
-                if pause is not None:
-                    away |= {one: answer for one, answer in answered.items() if is_away(answer)}
-                    answered = {one: answer for one, answer in answered.items() if one not in away}
-                if answered:
-                    yield answered
-            if pause is None or not away:
-                return
-            rest = {one: asked[one] for one in away}
-            await asyncio.sleep(pause)
 
     def _method(self, name: str) -> _Method:
         known = self._methods.get(name)

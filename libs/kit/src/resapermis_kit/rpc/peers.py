@@ -1,5 +1,6 @@
 """Calling other services: one channel each, the caller's deadline, principal and trace go along."""
 
+from collections.abc import AsyncIterable
 from pathlib import Path
 from typing import Any
 
@@ -95,19 +96,22 @@ async def ask(method: Any, request: Message, *, timeout: float | None = None, pr
         if not is_away(failure):
             raise
         first = failure
-    async for attempt in stamina.retry_context(
-        on=is_away,
-        attempts=5,
-        timeout=max(remaining_seconds() - SPENT_ON_THE_WAY_SECONDS, 0.0),
-        wait_initial=0.05,
-        wait_max=0.5,
-        wait_jitter=0.05,
-    ):
+    async for attempt in tries_while_away(max(remaining_seconds() - SPENT_ON_THE_WAY_SECONDS, 0.0)):
         with attempt:
             if attempt.num == 1:
                 raise first
             return await call(method, request, timeout=timeout, principal=principal)
     raise AssertionError  # stamina either returns or raises
+
+
+def tries_while_away(seconds: float | None = None) -> AsyncIterable[stamina.Attempt]:
+    """How a question is asked again: at most five tries in about a second, or in `seconds`, each after UNAVAILABLE.
+
+    The first attempt is the one that has failed already: whoever asks raises its failure in it.
+    """
+    return stamina.retry_context(
+        on=is_away, attempts=5, timeout=seconds, wait_initial=0.05, wait_max=0.5, wait_jitter=0.05
+    )
 
 
 def may_have_acted(failure: Failure) -> bool:
