@@ -12,9 +12,8 @@ from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from resapermis_kit.process.settings import PREFIX, SecretFiles, ServiceSettings
+from resapermis_kit.process.settings import PREFIX, ProcessSettings, ServiceSettings
 
 SERVICE = "auth-gateway"
 """Our name in principals, records and events."""
@@ -24,26 +23,11 @@ SIGNING_KEY = "principal_key_file"
 """With which it is signed who is asking: the web process's own."""
 
 
-class _OwnOnly(BaseSettings):
+class _OwnOnly(ProcessSettings):
     """Settings of one process, which refuses those of another."""
 
-    # A refusal names settings; it never shows the values that came along.
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
     of_another_process: ClassVar[tuple[str, ...]] = ()
     """Settings that this process does not start with."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then the environment, then *_FILE, as for every service."""
-        del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, SecretFiles(settings_cls)
 
     @model_validator(mode="after")
     def _refuse_what_is_anothers(self) -> Self:

@@ -25,10 +25,30 @@ class SecretFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value is not None}
 
 
-class ServiceSettings(BaseSettings):
-    """What a deployment sets for any service process, as RESAPERMIS_<NAME>."""
+class ProcessSettings(BaseSettings):
+    """What a deployment sets for any process, as RESAPERMIS_<NAME>, or in a file that RESAPERMIS_<NAME>_FILE names.
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    A refusal (ValidationError) names settings and never shows the values that came along.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then *_FILE."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, SecretFiles(settings_cls)
+
+
+class ServiceSettings(ProcessSettings):
+    """What a deployment sets for any process of a service that serves gRPC."""
 
     database_url: str
     """postgresql://role@host/db of this service alone; a unix socket as ?host=/dir."""
@@ -56,19 +76,6 @@ class ServiceSettings(BaseSettings):
     log_level: str = "info"
     drain_seconds: float = 10.0
     """How long calls under way may go on after SIGTERM."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then the environment, then *_FILE."""
-        del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, SecretFiles(settings_cls)
 
     def peer(self, name: str) -> str:
         """Address of a peer by its service name: the field `peer_<name>` of the service's own settings.
