@@ -14,7 +14,7 @@ from checks.actions import actions_without_text
 from checks.compatible import UNBOUND, broken_messages, changed_migrations, dangerous_migrations, last_release
 from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
 from checks.layers import contract_files, unlayered
-from checks.links import dead_links, dead_paths
+from checks.links import dead_links, dead_paths, misnumbered_decisions
 from checks.messages import unstated_breaks
 from checks.packages import imported_by_name, strays, unnamed
 from checks.places import stale
@@ -240,7 +240,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("texts that must not be", lambda: report(forbidden_texts(ROOT))),
     ("requirements", lambda: report(complaints(ROOT))),
     ("requirements as collected", tests_that_run),
-    ("links of pages", lambda: report([*dead_links(ROOT), *dead_paths(ROOT)])),
+    ("links of pages", lambda: report([*dead_links(ROOT), *dead_paths(ROOT), *misnumbered_decisions(ROOT)])),
     ("words of the journal", lambda: report(actions_without_text(ROOT))),
     ("rooms", lambda: report([*crowded(ROOT), *tied(ROOT), *unlayered(ROOT)])),
     ("packages", lambda: report([*strays(ROOT), *unnamed(ROOT), *imported_by_name(ROOT)])),

@@ -1,4 +1,7 @@
-"""Links of the committed pages lead somewhere: files exist, anchors are headings; so do the paths that they name."""
+"""Links of the committed pages lead somewhere: files exist, anchors are headings; so do the paths that they name.
+
+Decisions are named by their number, so each has its own.
+"""
 
 import re
 import subprocess
@@ -43,6 +46,7 @@ SOURCE = {
 """How names of the repository's files end; another ending may be anything, such as a log or an address."""
 MADE = {".resapermis", ".venv", "node_modules", "dist", "__pycache__"}
 """Folders that no commit has."""
+_DECISION = re.compile(r"docs/adr/(\d{4})-[^/]*\.md")
 AS_IT_WAS = ("CHANGELOG.md", "docs/adr/", "docs/compliance.md")
 """Pages that tell of their day, and one that is generated, with lines of code in it."""
 
@@ -69,6 +73,23 @@ def dead_paths(root: Path) -> list[str]:
         for path in dict.fromkeys(_paths((root / name).read_text(encoding="utf-8"), tops))
         if not _is_there(path, known)
     ]
+
+
+def misnumbered_decisions(root: Path) -> list[str]:
+    """Decisions under docs/adr whose number another has too, or whose heading has another number than their file."""
+    wrong, names = [], dict[str, str]()
+    for name in _committed(root):
+        found = _DECISION.fullmatch(name)
+        if found is None or not (root / name).is_file():
+            continue
+        number = found[1]
+        first = (root / name).read_text(encoding="utf-8").partition("\n")[0]
+        if not first.startswith(f"# {int(number)}. "):
+            wrong.append(f"{name}: its heading should begin with {int(number)}")
+        if number in names:
+            wrong.append(f"{name}: {names[number]} has this number; take the next one")
+        names.setdefault(number, name)
+    return wrong
 
 
 def _committed(root: Path) -> list[str]:

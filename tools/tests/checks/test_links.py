@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.links import anchors, dead_links, dead_paths
+from checks.links import anchors, dead_links, dead_paths, misnumbered_decisions
 
 
 def write(root: Path, name: str, text: str) -> None:
@@ -120,3 +120,16 @@ def test_what_is_no_path_of_the_repository_is_let_be(named: Path) -> None:
 def test_pages_that_tell_of_their_day_may_name_what_is_gone(named: Path, page: str) -> None:
     assert dead_in(named, "`tools/gone.py`\n", page) == []
     assert dead_in(named, "`tools/gone.py`\n") == ["tools/gone.py"]
+
+
+def test_two_decisions_have_two_numbers_each_that_of_its_heading(root: Path) -> None:
+    write(root, "docs/adr/0001-one.md", "# 1. One\n")
+    write(root, "docs/adr/0002-two.md", "# 2. Two\n")
+    subprocess.run(("git", "add", "-A"), cwd=root, check=True)
+    assert misnumbered_decisions(root) == []
+    write(root, "docs/adr/0002-three.md", "# 3. Three\n")
+    subprocess.run(("git", "add", "-A"), cwd=root, check=True)
+    assert misnumbered_decisions(root) == [
+        "docs/adr/0002-three.md: its heading should begin with 2",
+        "docs/adr/0002-two.md: docs/adr/0002-three.md has this number; take the next one",
+    ]

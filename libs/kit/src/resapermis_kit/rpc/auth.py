@@ -23,7 +23,7 @@ PASSED_ON: Mapping[str, tuple[str, ...]] = {
 }
 """To whom a service passes on the principal that it was asked with. A token is for these and for who is asked, for nobody else."""
 AUDIENCE_OF_0_2_0 = "resapermis"
-"""Until release 0.2.0 every token was for every service: taken for one release more, while its gateway is replaced (ADR 30)."""
+"""Until release 0.2.0 every token was for every service: taken for one release more, while its gateway is replaced (ADR 31)."""
 ISSUER = "auth-gateway"
 LIFETIME_SECONDS = 60
 REUSED_SECONDS = 20
