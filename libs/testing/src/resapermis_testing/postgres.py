@@ -7,11 +7,11 @@ import signal
 import subprocess
 import threading
 import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -19,15 +19,16 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devstack.postgres import ADMINISTRATOR, answers, embedded, prepare
-from resapermis_kit.database.engine import make_engine as new_engine
-from resapermis_kit.database.migration import migrate
+from resapermis_testing.databases import Administrator, Clone, Databases
 from resapermis_testing.memory import data_folder
 
 UNSAFE = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "checkpoint_timeout": "1d"}
 """Nothing here outlives the run, and no table lives long enough to be cleaned."""
 START_SECONDS, STOP_SECONDS = 30, 10
-USED_AT_MOST = 16
-"""Databases of ended tests that are dropped together: each by itself costs a connection more than it."""
+FIRST_OID_OF_OURS = 16_384
+"""What has a lower one is part of PostgreSQL itself, and the same in every database."""
+NOTHING_ASKED = SimpleNamespace(name="none")
+"""For asyncpg, which prepares its statement again where it has asked with another without a name meanwhile."""
 
 
 @dataclass
@@ -54,11 +55,15 @@ class Postgres:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", database
             )
 
+    async def connect(self, database: str) -> Any:
+        """A new connection of the administrator's to one of its databases."""
+        return await asyncpg.connect(
+            host=self.socket_dir, port=self.port, user=ADMINISTRATOR, database=database, timeout=10
+        )
+
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:
-        connection = await asyncpg.connect(
-            host=self.socket_dir, port=self.port, user=ADMINISTRATOR, database="postgres", timeout=10
-        )
+        connection = await self.connect("postgres")
         try:
             yield connection
         finally:
@@ -151,57 +156,74 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def _templates() -> dict[str, str]:
-    return {}
+@pytest.fixture(scope="session", autouse=True)
+def _built_in_types() -> Iterator[None]:
+    """Learn PostgreSQL's own types once a test process: else each new connection reads the catalog for each array of them."""
+    connections: Any = asyncpg.Connection
+    learn = connections._introspect_types  # noqa: SLF001 - asyncpg keeps what it learns by connection alone
+    learnt: dict[frozenset[int], Any] = {}
+
+    async def known(self: Any, oids: Iterable[int], timeout: float) -> Any:  # noqa: ASYNC109 - asyncpg's own signature
+        asked = frozenset(oids)
+        if max(asked) >= FIRST_OID_OF_OURS:
+            return await learn(self, asked, timeout)
+        if asked in learnt:
+            return learnt[asked], NOTHING_ASKED
+        learnt[asked], statement = await learn(self, asked, timeout)
+        return learnt[asked], statement
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connections, "_introspect_types", known)
+        yield
 
 
 @pytest.fixture(scope="session")
-def _used() -> list[str]:
-    """Databases of ended tests; what is left of them at the end goes with the server."""
-    return []
+def databases(postgres: Postgres) -> Iterator[Databases]:
+    """Its databases for tests; what is left of them at the end goes with the server."""
+    administrator = Administrator(postgres.connect)
+    yield Databases(administrator, postgres.url)
+    administrator.close()
+
+
+MakeClone = Callable[[str], Awaitable[Clone]]
+
+
+@pytest.fixture
+async def _make_clone(databases: Databases) -> AsyncIterator[MakeClone]:
+    made: list[Clone] = []
+
+    async def make(package: str) -> Clone:
+        made.append(await databases.take(package))
+        return made[-1]
+
+    yield make
+    for clone in made:
+        databases.give_back(clone)
 
 
 MakeDatabase = Callable[[str], Awaitable[str]]
 
 
 @pytest.fixture
-async def make_database(
-    postgres: Postgres, _templates: dict[str, str], _used: list[str]
-) -> AsyncIterator[MakeDatabase]:
-    """Function: package name -> URL of a fresh migrated database (cloned from a template migrated once)."""
-    made: list[str] = []
+async def make_database(_make_clone: MakeClone) -> MakeDatabase:
+    """Function: package name -> URL of a fresh migrated database."""
 
     async def make(package: str) -> str:
-        if package not in _templates:
-            template = f"template_{package}"
-            await postgres.execute(f'CREATE DATABASE "{template}"')
-            await asyncio.to_thread(migrate, package, postgres.url(template))
-            _templates[package] = template
-        name = f"test_{uuid.uuid4().hex}"
-        # Copying files takes half as long as logging each page: the default is kind to a server that others use.
-        create = f'CREATE DATABASE "{name}" TEMPLATE "{_templates[package]}" STRATEGY file_copy'
-        made.append(name)
-        drop = [f'DROP DATABASE IF EXISTS "{one}" WITH (FORCE)' for one in _used] if len(_used) >= USED_AT_MOST else []
-        await postgres.execute(create, *drop)
-        if drop:
-            _used.clear()
-        return postgres.url(name)
+        return (await _make_clone(package)).url
 
-    yield make
-    _used += made
+    return make
 
 
 MakeEngine = Callable[[str], Awaitable[AsyncEngine]]
 
 
 @pytest.fixture
-async def make_engine(make_database: MakeDatabase) -> AsyncIterator[MakeEngine]:
+async def make_engine(_make_clone: MakeClone) -> AsyncIterator[MakeEngine]:
     """Function: package name -> engine on a fresh migrated database."""
     engines: list[AsyncEngine] = []
 
     async def make(package: str) -> AsyncEngine:
-        engines.append(new_engine(await make_database(package), pool=10, name=package))
+        engines.append((await _make_clone(package)).take_engine())
         return engines[-1]
 
     yield make
