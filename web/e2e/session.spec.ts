@@ -16,7 +16,7 @@ test("after a new sign-in in another tab, what was typed in the first is sent at
   await signInAgain(await context.newPage());
   await page.getByRole("button", { name: "Inscrire et demander le mandat" }).click();
   await expect(page.getByRole("heading", { level: 1, name: `${person.lastName} ${person.firstName}` })).toBeVisible();
-  await expect(page.getByText("RdvPermis demande de vous reconnecter")).toBeHidden();
+  await expect(page.getByRole("heading", { name: "Votre session est terminée" })).toBeHidden();
 });
 
 test("what was typed outlasts a lost session, not a sign-out, and the way back to the callback to the page [S-04]", async ({

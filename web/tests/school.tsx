@@ -16,6 +16,7 @@ import { makeWorld, type World } from "./mock/world.ts";
 export interface Drawn {
   world: World;
   server: ReturnType<typeof setupServer>;
+  client: ReturnType<typeof newQueryClient>;
 }
 
 /** Shows `path`; returns the school behind it, to be changed and inspected. `listen` sees each request. */
@@ -42,5 +43,5 @@ export async function draw(
     </MantineProvider>,
   );
   await screen.findByRole("heading", { level: 1, name: heading }, { timeout: 5000 });
-  return { world, server };
+  return { world, server, client };
 }

@@ -4,6 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { forgetSession, whenSignedInAgain, whenSignedOut } from "../src/api/contract/client.ts";
+import { actHeader, REPORT_EVERY, watchActs } from "../src/api/contract/presence.ts";
 import { signedOut } from "../src/live/feed.ts";
 import { iso, makeWorld } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
@@ -100,20 +101,18 @@ describe("after a new sign-in in another tab", () => {
     const { registrations } = signedInElsewhere(drawn, "u-2");
     const user = await writeCandidate();
     await user.click(screen.getByRole("button", { name: "Inscrire et demander le mandat" }));
-    expect(await screen.findByText("Ce que vous avez écrit est gardé.")).toBeTruthy();
+    expect(await screen.findByRole("link", { name: "Se reconnecter" })).toBeTruthy();
     expect(registrations.map(({ token }) => token)).toEqual(["t"]);
-    expect(screen.getByRole("link", { name: "Se reconnecter" })).toBeTruthy();
-    expect(screen.getByText("Auto-école du Pont")).toBeTruthy();
   });
 
   test("a tab that was shown as signed out goes on once another has signed in", async () => {
     drawn = await draw("/candidats", "Candidats");
     const { registrations } = signedInElsewhere(drawn);
     signedOut.set(true);
-    const banner = await screen.findByText(/RdvPermis demande de vous reconnecter/);
+    const ended = await screen.findByRole("heading", { level: 1, name: "Votre session est terminée" });
     const other = new BroadcastChannel("resapermis-feed");
     other.postMessage({ event: "signed-in", data: "" });
-    await waitForElementToBeRemoved(banner);
+    await waitForElementToBeRemoved(ended);
     other.close();
     const user = await writeCandidate();
     await user.click(screen.getByRole("button", { name: "Inscrire et demander le mandat" }));
@@ -121,15 +120,16 @@ describe("after a new sign-in in another tab", () => {
     expect(registrations.map(({ token }) => token)).toEqual(["the new session's"]);
   });
 
-  test("a session that is gone when it is read leaves the page and what was written", async () => {
+  test("a session that is gone when it is read leaves what was written, and not on the page", async () => {
     drawn = await draw("/candidats", "Candidats");
     await writeCandidate();
     drawn.world.signedIn = false;
     const other = new BroadcastChannel("resapermis-feed");
     other.postMessage({ event: "signed-in", data: "" });
-    expect(await screen.findByText(/RdvPermis demande de vous reconnecter/)).toBeTruthy();
+    expect(await screen.findByRole("heading", { level: 1, name: "Votre session est terminée" })).toBeTruthy();
     other.close();
-    expect((await lastName()).value).toBe("Martin");
+    expect(JSON.stringify(sessionStorage)).toContain("Martin");
+    expect(document.body.innerHTML).not.toMatch(/Martin|Auto-école du Pont/);
   });
 });
 
@@ -217,8 +217,9 @@ describe("« Votre travail est gardé »", () => {
     );
     const user = await writeCandidate();
     await user.click(screen.getByRole("button", { name: "Inscrire et demander le mandat" }));
-    const banner = await screen.findByText(/RdvPermis demande de vous reconnecter\. Votre travail est gardé\./);
-    const link = within(banner).getByRole("link", { name: "Se reconnecter" });
+    expect((await screen.findByRole("alert")).textContent).toMatch(/ce que vous aviez écrit est gardé/);
+    const link = screen.getByRole("link", { name: "Se reconnecter" });
+    expect(document.activeElement).toBe(link);
     expect(link.getAttribute("href")).toBe("/auth/login?returnTo=%2Fcandidats");
   });
 
@@ -296,5 +297,84 @@ describe("« Votre travail est gardé »", () => {
     await waitFor(() => expect(assign).toHaveBeenCalledWith("/"));
     other.close();
     expect(sessionStorage).toHaveLength(0);
+  });
+});
+
+describe("the end of a session", () => {
+  /** Requests for the session so far, and whether each says that a person acted. */
+  async function drawWatched(expiresIn: () => number) {
+    const acts: (string | null)[] = [];
+    drawn = await draw("/candidats", "Candidats");
+    drawn.server.use(
+      http.get("*/auth/session", ({ request }) => {
+        acts.push(request.headers.get("X-Resapermis-Act"));
+        return HttpResponse.json({
+          user: { id: "u-1", displayName: "Camille Roux" },
+          school: { id: "s-1", name: "Auto-école du Pont", department: "94" },
+          roles: [],
+          csrfToken: "t",
+          expiresAt: iso(expiresIn()),
+        });
+      }),
+    );
+    return acts;
+  }
+  const readSessionAgain = () => {
+    const other = new BroadcastChannel("resapermis-feed");
+    other.postMessage({ event: "signed-in", data: "" });
+    return other;
+  };
+
+  test("is announced two minutes before, and one key of the person moves it", async () => {
+    let seconds = 119;
+    const acts = await drawWatched(() => seconds * 1000);
+    const other = readSessionAgain();
+    const dialog = await screen.findByRole("dialog", { name: "Votre session se termine bientôt" }, { timeout: 5000 });
+    await waitFor(() => expect(acts.length).toBeGreaterThanOrEqual(2));
+    expect(new Set(acts)).toEqual(new Set([null])); // what the page reads by itself is no act
+    seconds = 900;
+    fireEvent.click(within(dialog).getByText("Rester connecté"));
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull(), { timeout: 5000 });
+    expect(acts.filter((one) => one !== null)).toEqual(["1"]);
+    other.close();
+  });
+
+  test("blanks the page: nothing of the school in the document or in memory", async () => {
+    await drawWatched(() => 1000);
+    await screen.findAllByText("Auto-école du Pont");
+    const other = readSessionAgain();
+    await screen.findByRole("heading", { level: 1, name: "Votre session est terminée" }, { timeout: 4000 });
+    other.close();
+    expect(document.body.innerHTML).not.toMatch(/Auto-école du Pont|Martin|Petit/);
+    expect(document.title).toBe("ResaPermis");
+    await waitFor(() => expect(drawn?.client.getQueryCache().getAll()).toEqual([]));
+  });
+});
+
+describe("what counts as an act", () => {
+  test("clicks, keys and forms of a person, one report a minute; no held key, no script", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    const report = vi.fn(() => void actHeader());
+    let trusted = true;
+    const stop = watchActs(report, () => trusted);
+    vi.advanceTimersByTime(24 * 60 * REPORT_EVERY); // long after what tests before this one reported
+    const count = (event: Event) => {
+      window.dispatchEvent(event);
+      vi.advanceTimersByTime(REPORT_EVERY);
+      return report.mock.calls.length;
+    };
+    const key = (init: KeyboardEventInit) => new KeyboardEvent("keydown", { key: "a", ...init });
+    expect(count(key({}))).toBe(1);
+    expect(count(key({ repeat: true }))).toBe(1);
+    expect(count(new Event("mousemove"))).toBe(1);
+    expect(count(new Event("pointerdown"))).toBe(2);
+    expect(count(new Event("submit"))).toBe(3);
+    trusted = false;
+    expect(count(new Event("pointerdown"))).toBe(3);
+    expect(actHeader()).toEqual({});
+    stop();
+    trusted = true;
+    expect(count(new Event("pointerdown"))).toBe(3);
+    vi.useRealTimers();
   });
 });

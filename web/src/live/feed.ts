@@ -4,6 +4,7 @@
  */
 import type { QueryClient } from "@tanstack/react-query";
 import { keys } from "../api/contract/cache.ts";
+import { sessionQuery } from "../api/session.ts";
 import { serverClock } from "../time/clock.ts";
 import { announce } from "./announce.ts";
 import { type FeedEvent, follow } from "./sse.ts";
@@ -11,7 +12,7 @@ import { store, useStore } from "./store.ts";
 
 const STREAM = "/api/v1/notifications/stream";
 const NAME = "resapermis-feed";
-/** Between tabs: one has opened with a session, perhaps a new one; one was signed out by hand, and so is the browser. */
+/** Between tabs: one has opened with a session, perhaps a new one, or extended it; one was signed out by hand, and so is the browser. */
 const SIGNED_IN = "signed-in";
 const LEFT = "left";
 /** Without a tick for this long, what is shown may be old (rule 7). */
@@ -25,7 +26,7 @@ export interface Pulse {
 }
 
 const pulse = store<Pulse>({ at: 0, server: undefined });
-/** The session, or RdvPermis' token behind it, is gone: work stays on screen, sign-in is asked. */
+/** The session, or RdvPermis' token behind it, is gone: the page is blanked, sign-in is asked. */
 export const signedOut = store(false);
 
 export function usePulse(): Pulse {
@@ -86,10 +87,31 @@ function textOf(data: string): string {
 
 let others: BroadcastChannel | undefined;
 
+/** Reads the session anew, here and in the other tabs: what a person did in one keeps it for all. */
+export async function extendSession(client: QueryClient): Promise<void> {
+  await client.refetchQueries({ queryKey: keys.session });
+  others?.postMessage({ event: SIGNED_IN, data: "" } satisfies FeedEvent);
+}
+
 /** Forgets what this browser's tabs keep, once signed out by hand. */
 export function leaveEverywhere(): void {
   sessionStorage.clear();
   others?.postMessage({ event: LEFT, data: "" } satisfies FeedEvent);
+}
+
+/** Hears what this browser's other tabs do, without a stream of its own: one of them may sign in again. The answer stops. */
+export function followTabs(client: QueryClient): () => void {
+  const channel = new BroadcastChannel(NAME);
+  others = channel; // the page's own is closed, and whoever signs out by hand may see the session end before the answer
+  channel.onmessage = ({ data }: MessageEvent<FeedEvent>) => {
+    if (data.event === SIGNED_IN) {
+      client.fetchQuery(sessionQuery).then(
+        (found) => found && signedOut.set(false),
+        () => undefined,
+      );
+    } else if (data.event === LEFT) handle(data, client);
+  };
+  return () => channel.close();
 }
 
 /** Starts following; the answer stops. */

@@ -17,9 +17,12 @@ pytestmark = pytest.mark.req("S-04")
 ENDED, RECORD = SessionEnded.DESCRIPTOR.full_name, Record.DESCRIPTOR.full_name
 
 
-async def _alive(world: Any, signed: Any, path: str = "/auth/session") -> bool:
+ACT = {"X-Resapermis-Act": "1"}
+
+
+async def _alive(world: Any, signed: Any, path: str = "/auth/session", *, act: bool = False) -> bool:
     async with world.browser(signed) as browser:
-        return (await browser.get(path)).status_code != 401
+        return (await browser.get(path, headers=ACT if act else {})).status_code != 401
 
 
 @pytest.mark.parametrize(("seconds", "alive"), [(899, True), (900, False), (901, False)])
@@ -35,26 +38,64 @@ async def test_a_session_ends_eight_hours_after_sign_in_however_busy(world: Any,
     for _ in range(40):
         world.clock.pass_(minutes=12)
         if world.clock() - signed.session.created_at < world.dependencies.sessions.limits.absolute:
-            assert await _alive(world, signed)
+            assert await _alive(world, signed, act=True)
     world.clock.at = signed.session.created_at
     world.clock.pass_(hours=8, seconds=seconds)
     assert await _alive(world, signed) is alive
 
 
-@pytest.mark.parametrize("path", ["/api/v1/notifications", "/api/v1/notifications?limit=5"])
-async def test_polling_the_inbox_keeps_no_session_alive(world: Any, path: str) -> None:
+@pytest.mark.req("S-12")
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/api/v1/notifications", {}),
+        ("/api/v1/basket", {}),
+        ("/auth/session", {}),
+        ("/auth/session", {"X-Resapermis-Act": "0"}),
+        ("/auth/session", {"X-Resapermis-Act": "yes"}),
+        ("/auth/callback?state=x&code=y", {}),
+    ],
+)
+async def test_what_a_page_reads_by_itself_keeps_no_session_alive(
+    world: Any, path: str, headers: dict[str, str]
+) -> None:
+    signed = await world.session()
+    async with world.browser(signed) as browser:
+        for _ in range(3):
+            world.clock.pass_(minutes=4, seconds=59)
+            assert (await browser.get(path, headers=headers)).status_code != 401
+        world.clock.pass_(seconds=3)
+        assert (await browser.get("/auth/session", headers=ACT)).status_code == 401
+
+
+@pytest.mark.req("S-12")
+@pytest.mark.parametrize(
+    ("headers", "lives"),
+    [
+        ({}, True),  # whoever changes something is there
+        ({"X-Resapermis-Act": "0"}, False),  # but the page knows better
+        ({"X-CSRF-Token": "another's"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+    ],
+)
+async def test_a_change_that_is_a_persons_keeps_a_session_alive(
+    world: Any, headers: dict[str, str], *, lives: bool
+) -> None:
     signed = await world.session()
     world.clock.pass_(minutes=10)
-    assert await _alive(world, signed, path)
-    world.clock.pass_(minutes=5)
-    assert not await _alive(world, signed)
+    async with world.browser(signed) as browser:
+        await browser.post("/api/v1/basket", json={}, headers=headers)
+    world.clock.pass_(minutes=10)
+    assert await _alive(world, signed) is lives
 
 
 async def test_an_act_moves_the_end_and_says_when(world: Any) -> None:
     signed = await world.session()
     world.clock.pass_(minutes=10)
     async with world.browser(signed) as browser:
-        answer = (await browser.get("/auth/session")).json()
+        read = (await browser.get("/auth/session")).json()
+        answer = (await browser.get("/auth/session", headers=ACT)).json()
+    assert (datetime.fromisoformat(read["expiresAt"]) - world.clock()).total_seconds() == 300
     assert (datetime.fromisoformat(answer["expiresAt"]) - world.clock()).total_seconds() == 900
     world.clock.pass_(minutes=10)
     assert await _alive(world, signed)
@@ -66,7 +107,7 @@ async def test_the_end_is_written_down_at_most_once_a_minute(world: Any) -> None
     moments = []
     for seconds in (59, 1):
         world.clock.pass_(seconds=seconds)
-        await _alive(world, signed)
+        await _alive(world, signed, act=True)
         async with world.dependencies.sessions.engine.connect() as connection:
             moments.append((await connection.execute(seen)).scalar())
     assert moments == [signed.session.seen_at, world.clock()]

@@ -1,12 +1,13 @@
 /** How a request reaches the gateway: same origin, cookie, CSRF token, Idempotency-Key, and every failure a `Problem`. */
 import createClient from "openapi-fetch";
 import { serverClock } from "../../time/clock.ts";
+import { actHeader } from "./presence.ts";
 import { networkProblem, Problem } from "./problem.ts";
 import type { paths } from "./schema.d.ts";
 import type { Session } from "./types.ts";
 
 /** Whose page this is, and the token that goes with whatever changes something. */
-let signedIn: Pick<Session, "user" | "school" | "csrfToken"> | undefined;
+let signedIn: { readonly userId: string; readonly schoolId: string; readonly csrfToken: string } | undefined;
 let onSignedOut: () => void = () => undefined;
 let onSignedInAgain: () => void = () => undefined;
 
@@ -16,11 +17,11 @@ let onSignedInAgain: () => void = () => undefined;
  */
 export function adopt(session: Session): boolean {
   const before = signedIn;
-  if (before && (before.user.id !== session.user.id || before.school.id !== session.school.id)) {
+  if (before && (before.userId !== session.user.id || before.schoolId !== session.school.id)) {
     onSignedOut();
     return false;
   }
-  signedIn = session;
+  signedIn = { userId: session.user.id, schoolId: session.school.id, csrfToken: session.csrfToken };
   if (before && before.csrfToken !== session.csrfToken) onSignedInAgain();
   return true;
 }
@@ -49,7 +50,10 @@ export const rest = createClient<paths>({
   baseUrl: globalThis.location.origin,
   credentials: "same-origin",
   // Looked up at each request: tests replace it later.
-  fetch: (request) => globalThis.fetch(request),
+  fetch: (request) => {
+    for (const [name, value] of Object.entries(actHeader())) request.headers.set(name, value);
+    return globalThis.fetch(request);
+  },
 });
 
 /** Header of what changes something of ours. */

@@ -1057,7 +1057,7 @@ export interface paths {
         };
         /**
          * Session
-         * @description Say who is signed in; asking counts as an act and extends the session.
+         * @description Say who is signed in, and until when; asking extends nothing unless `X-Resapermis-Act: 1` says that a person acted.
          */
         get: operations["session"];
         put?: never;

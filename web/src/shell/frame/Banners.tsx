@@ -1,10 +1,8 @@
-/** What is true of the whole page: offline, not up to date, signed out, a wrong device clock. */
+/** What is true of the whole page: offline, not up to date, a wrong device clock. */
 import { t } from "@lingui/core/macro";
 import { IconClockExclamation, IconPlugConnectedX, IconWifiOff } from "@tabler/icons-react";
-import { useRouterState } from "@tanstack/react-router";
-import { STALE_AFTER, signedOut, usePulse } from "../../live/feed.ts";
+import { STALE_AFTER, usePulse } from "../../live/feed.ts";
 import { useOnline } from "../../live/online.ts";
-import { useStore } from "../../live/store.ts";
 import { serverClock } from "../../time/clock.ts";
 import { clockSeconds, duration } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
@@ -23,26 +21,17 @@ export function Banners() {
   const pulse = usePulse();
   const online = useOnline();
   const stale = useStale();
-  const out = useStore(signedOut);
-  const here = useRouterState({ select: (state) => state.location.href });
   const error = serverClock.deviceError();
   const since = clockSeconds(pulse.server ?? serverClock.now() - (performance.now() - pulse.at));
   return (
     <>
-      {out ? (
-        <div className="rp-banner rp-banner--danger" role="alert">
-          <IconPlugConnectedX size={20} aria-hidden />
-          {t`RdvPermis demande de vous reconnecter. Votre travail est gardé.`}
-          <a href={`/auth/login?returnTo=${encodeURIComponent(here)}`}>{t`Se reconnecter`}</a>
-        </div>
-      ) : null}
       {online ? null : (
         <div className="rp-banner rp-banner--waiting" role="status">
           <IconWifiOff size={20} aria-hidden />
           {t`Hors ligne. Vous pouvez lire ; rien ne part vers RdvPermis.`}
         </div>
       )}
-      {stale && online && !out ? (
+      {stale && online ? (
         <div className="rp-banner rp-banner--waiting" role="status">
           <IconPlugConnectedX size={20} aria-hidden />
           {t`Affichage non à jour depuis ${since}`}

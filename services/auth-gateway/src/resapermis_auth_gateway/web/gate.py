@@ -26,8 +26,6 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.deadline import deadline
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-NO_ACT = frozenset({"/api/v1/notifications", "/api/v1/notifications/stream"})
-"""Reading these by itself, as an open page does, keeps no session alive."""
 PROBES = frozenset({"/healthz", "/readyz"})
 """Nobody reads traces of these."""
 OPEN = frozenset({"/auth/login", "/auth/callback", "/api/openapi.json"}) | PROBES
@@ -39,6 +37,8 @@ CALENDARS = "/calendars/"
 LISTS = frozenset({"centre", "weekdays"})
 """Query parameters that may come more than once."""
 TOKEN_HEADER = b"x-csrf-token"
+ACT_HEADER = b"x-resapermis-act"
+"""The page's word: "1" when a person pressed something since it last said so, "0" for a change that nobody pressed."""
 MOST_HEADERS, LARGEST_QUERY = 100, 8 * 1024
 log = structlog.get_logger()
 tracer = trace.get_tracer("resapermis.http")
@@ -153,11 +153,11 @@ class Gate:
         value = self._cookie.read(scope)
         if not value:
             return None
-        act = not (scope["method"] in SAFE and scope["path"] in NO_ACT)
-        session = await self._dependencies.sessions.find(digest(value), act=act)
+        token = derive(value, "csrf")
+        session = await self._dependencies.sessions.find(digest(value), act=_is_act(scope, token))
         if session is None or not session.school_id:
             return None
-        visitor = Visitor(self._dependencies, session, derive(value, "csrf"), place_of(scope), language)
+        visitor = Visitor(self._dependencies, session, token, place_of(scope), language)
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state["visitor"] = visitor
         return visitor
@@ -178,6 +178,14 @@ def _header(scope: Scope, name: bytes) -> str:
     """The one value of a header; empty when absent or doubled."""
     found = [value for key, value in scope["headers"] if key == name]
     return found[0].decode("latin-1") if len(found) == 1 else ""
+
+
+def _is_act(scope: Scope, token: str) -> bool:
+    """Whether a person is behind a request: the page says so, or it changes something. What is merely read never is."""
+    stated = _header(scope, ACT_HEADER)
+    if scope["method"] in SAFE:
+        return stated == "1"
+    return stated != "0" and equal_in_constant_time(_header(scope, TOKEN_HEADER), token)
 
 
 def _trace_of(scope: Scope) -> Context:

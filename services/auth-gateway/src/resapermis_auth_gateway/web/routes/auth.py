@@ -49,7 +49,7 @@ async def logout(who: Who) -> Response:
 
 @router.get("/session")
 async def session(who: Who) -> SessionView:
-    """Say who is signed in; asking counts as an act and extends the session."""
+    """Say who is signed in, and until when; asking extends nothing unless `X-Resapermis-Act: 1` says that a person acted."""
     profile = who.dependencies.profiles.open(who.session.account_id, who.session.person_key, who.session.profile)
     return SessionView(
         user=UserView(id=str(who.session.account_id), display_name=profile.display_name),

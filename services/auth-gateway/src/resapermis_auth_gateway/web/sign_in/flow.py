@@ -136,7 +136,7 @@ class SignIn:
     async def _is_signed_in(self, request: Request) -> bool:
         """Whether the browser already has a session that acts for a school."""
         value = session_cookie(self.settings.secure).read(request.scope)
-        session = await self.sessions.find(digest(value), act=True) if value else None
+        session = await self.sessions.find(digest(value), act=False) if value else None
         return session is not None and session.school_id != ""
 
     async def sign_out_url(self, session: queries.Session) -> str:
