@@ -26,10 +26,15 @@ export function sandboxUrl(baseURL: string): string {
 export async function signIn(page: Page, path = "/"): Promise<void> {
   await page.goto(path);
   await page.getByRole("link", { name: "Se connecter avec RdvPermis" }).click();
+  await typePassword(page);
+  await expect(page.getByRole("navigation", { name: "Pages" }).first()).toBeVisible();
+}
+
+/** At RdvPermis' own form. */
+export async function typePassword(page: Page): Promise<void> {
   await page.locator("[name=username]").fill(USERNAME);
   await page.locator("[name=password]").fill(PASSWORD);
   await page.locator("[name=password]").press("Enter");
-  await expect(page.getByRole("navigation", { name: "Pages" }).first()).toBeVisible();
 }
 
 /** As the banner of a lost session leads to: a new session of ours; RdvPermis' own still stands and asks nothing. */

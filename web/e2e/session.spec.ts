@@ -1,5 +1,5 @@
 /** A session that is replaced while somebody is at work, in a real browser whose tabs share one cookie. */
-import { expect, signIn, signInAgain, test } from "./school.ts";
+import { expect, sandboxUrl, signIn, signInAgain, test, typePassword } from "./school.ts";
 
 test("after a new sign-in in another tab, what was typed in the first is sent at its first press", async ({
   page,
@@ -41,4 +41,41 @@ test("what was typed outlasts a lost session, not a sign-out, and the way back t
   await other.getByRole("button", { name: "Se déconnecter" }).click();
   await expect(page.getByRole("link", { name: "Se connecter avec RdvPermis" })).toBeVisible();
   expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+});
+
+test("back from a provider on another site one is signed in, and the session before is over [S-05]", async ({
+  page,
+  context,
+  browser,
+  baseURL,
+}) => {
+  // Hosts, not ports, make sites: RdvPermis is asked at 127.0.0.1, and sends the browser back to localhost.
+  const elsewhere = sandboxUrl(baseURL ?? "").replace("localhost", "127.0.0.1");
+  const leaveFor = (address: string) => page.evaluate((to) => window.location.assign(to), address);
+  const signInFromElsewhere = async (withPassword: boolean) => {
+    const out = await page.request.get("/auth/login?returnTo=%2Fcandidats", { maxRedirects: 0 });
+    const there = (out.headers().location ?? "").replace(sandboxUrl(baseURL ?? ""), elsewhere);
+    expect(there).toMatch(/^http:\/\/127\.0\.0\.1:/);
+    const arrival = page.waitForRequest((request) => new URL(request.url()).pathname === "/auth/callback");
+    await page.goto(`${elsewhere}/swagger`);
+    await leaveFor(there);
+    if (withPassword) await typePassword(page);
+    expect((await (await arrival).allHeaders())["sec-fetch-site"]).toBe("cross-site");
+    await expect(page.getByRole("heading", { level: 1, name: "Candidats" })).toBeVisible();
+    await expect(page).toHaveURL(/\/candidats$/);
+    const found = (await context.cookies(baseURL)).find(({ name }) => name === "resapermis");
+    expect(found?.sameSite).toBe("Strict");
+    return found;
+  };
+  const first = await signInFromElsewhere(true);
+  const second = await signInFromElsewhere(false);
+  expect(second?.value).not.toBe(first?.value);
+  const thief = await browser.newContext({ baseURL });
+  if (first) await thief.addCookies([first]);
+  expect((await thief.request.get("/auth/session")).status()).toBe(401);
+  await thief.close();
+  // Led here by a link on another site, our page is signed in: what it asks is its own.
+  await page.goto(`${elsewhere}/swagger`);
+  await leaveFor(`${baseURL}/candidats`);
+  await expect(page.getByRole("heading", { level: 1, name: "Candidats" })).toBeVisible();
 });

@@ -997,7 +997,7 @@ export interface paths {
         };
         /**
          * Callback
-         * @description Where RdvPermis sends the browser back; opens a session.
+         * @description Where RdvPermis sends the browser back; opens a session. From another site a page (200) leads here once more.
          */
         get: operations["callback"];
         put?: never;
@@ -4310,6 +4310,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description From another site: a page that leads here once more. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
             /** @description Successful Response */
             302: {
                 headers: {

@@ -18,6 +18,7 @@ from resapermis_auth_gateway.web.dependencies import Dependencies, Visitor
 from resapermis_auth_gateway.web.security import body
 from resapermis_auth_gateway.web.security.address import counted_as, place_of
 from resapermis_auth_gateway.web.security.headers import DEFAULTS, REPORTS, security_headers
+from resapermis_auth_gateway.web.sign_in.arrival import from_elsewhere
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, equal_in_constant_time, session_cookie
 from resapermis_auth_gateway.web.texts.sentences import Language, language_of
 from resapermis_auth_gateway.web.wire.problem import bad_request, response_of
@@ -129,7 +130,7 @@ class Gate:
         if len(scope["headers"]) > MOST_HEADERS or len(scope["query_string"]) > LARGEST_QUERY:
             raise bad_request("headers", "too many, or an address too long", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         _refuse_doubles(scope)
-        if path in SIGN_IN:
+        if path in SIGN_IN and not from_elsewhere(scope):  # which only leads to what is counted
             await self._dependencies.rates.count("sign_in", counted_as(scope))
         if path.startswith(CALENDARS):
             await self._dependencies.rates.count("calendar", counted_as(scope))

@@ -1,18 +1,22 @@
 """Sign in, sign out, who am I."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from resapermis_auth_gateway.web.dependencies import Who, dependencies_of, now_of
-from resapermis_auth_gateway.web.sign_in import page
+from resapermis_auth_gateway.web.sign_in import arrival, page
 from resapermis_auth_gateway.web.sign_in.cookies import session_cookie
 from resapermis_auth_gateway.web.sign_in.flow import Answer
+from resapermis_auth_gateway.web.texts.sentences import language_of
 from resapermis_auth_gateway.web.wire.session import SchoolView, SessionView, SignedOutView, UserView
 from resapermis_kit.errors import Failure
 
 router = APIRouter(prefix="/auth", tags=["session"])
+ONWARD: dict[int | str, dict[str, Any]] = {
+    200: {"description": "From another site: a page that leads here once more.", "content": {"text/html": {}}}
+}
 Word = Annotated[str, Query(max_length=4096)]
 
 
@@ -24,9 +28,12 @@ async def login(
     return await dependencies_of(request).sign_in.begin(request, return_to)
 
 
-@router.get("/callback", status_code=302, response_class=RedirectResponse)
+@router.get("/callback", status_code=302, response_class=RedirectResponse, responses=ONWARD)
 async def callback(request: Request, code: Word = "", state: Word = "", iss: Word = "", error: Word = "") -> Response:
-    """Where RdvPermis sends the browser back; opens a session."""
+    """Where RdvPermis sends the browser back; opens a session. From another site a page (200) leads here once more."""
+    if arrival.from_elsewhere(request.scope):
+        language = language_of(request.headers.get("accept-language", ""))
+        return arrival.page({"code": code, "state": state, "iss": iss, "error": error}, language)
     answer = Answer(code=code, state=state, iss=iss, error=error)
     try:
         return await dependencies_of(request).sign_in.finish(request, answer)

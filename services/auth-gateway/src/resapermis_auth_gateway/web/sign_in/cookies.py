@@ -6,6 +6,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal
 
 from starlette.responses import Response
 from starlette.types import Scope
@@ -19,6 +20,8 @@ class Cookie:
 
     base: str
     secure: bool
+    same_site: Literal["strict", "lax"]
+    """"strict": no request that another site began carries it; "lax": a person's way here from there does."""
     max_age: int | None = None
 
     @property
@@ -27,14 +30,14 @@ class Cookie:
         return f"__Host-{self.base}" if self.secure else self.base
 
     def set(self, response: Response, value: str) -> None:
-        """Add Set-Cookie: HttpOnly, SameSite=Lax, Path=/, Secure as configured, Max-Age where it has one."""
+        """Add Set-Cookie: HttpOnly, Path=/, SameSite and Secure as configured, Max-Age where it has one."""
         response.set_cookie(
-            self.name, value, max_age=self.max_age, path="/", secure=self.secure, httponly=True, samesite="lax"
+            self.name, value, max_age=self.max_age, path="/", secure=self.secure, httponly=True, samesite=self.same_site
         )
 
     def clear(self, response: Response) -> None:
         """Add a Set-Cookie that deletes it, with the attributes it was set with."""
-        response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="lax")
+        response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite=self.same_site)
 
     def read(self, scope: Scope) -> str:
         """Its value; empty when absent, doubled, or not one that we made."""
@@ -50,13 +53,13 @@ class Cookie:
 
 
 def session_cookie(secure: bool) -> Cookie:  # noqa: FBT001 - the one fact it depends on
-    """Opens a session; lives as long as the browser."""
-    return Cookie("resapermis", secure)
+    """Opens a session; lives as long as the browser, and goes with nothing that another site began."""
+    return Cookie("resapermis", secure, "strict")
 
 
 def sign_in_cookie(secure: bool) -> Cookie:  # noqa: FBT001 - the same
-    """Binds a sign-in to the browser that began it, for ten minutes."""
-    return Cookie("resapermis-sign-in", secure, 600)
+    """Binds a sign-in to the browser that began it, for ten minutes; it must come along from the provider's site."""
+    return Cookie("resapermis-sign-in", secure, "lax", 600)
 
 
 def new_secret() -> str:
