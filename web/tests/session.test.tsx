@@ -301,10 +301,13 @@ describe("« Votre travail est gardé »", () => {
 });
 
 describe("the end of a session", () => {
-  /** Requests for the session so far, and whether each says that a person acted. */
+  /** What each request for the session so far says of a person's acts, and each request of the page. */
   async function drawWatched(expiresIn: () => number) {
     const acts: (string | null)[] = [];
-    drawn = await draw("/candidats", "Candidats");
+    const all: (string | null)[] = [];
+    drawn = await draw("/candidats", "Candidats", makeWorld(), (request) =>
+      all.push(request.headers.get("X-Resapermis-Act")),
+    );
     drawn.server.use(
       http.get("*/auth/session", ({ request }) => {
         acts.push(request.headers.get("X-Resapermis-Act"));
@@ -317,7 +320,7 @@ describe("the end of a session", () => {
         });
       }),
     );
-    return acts;
+    return { acts, all };
   }
   const readSessionAgain = () => {
     const other = new BroadcastChannel("resapermis-feed");
@@ -326,16 +329,17 @@ describe("the end of a session", () => {
   };
 
   test("is announced two minutes before, and one key of the person moves it", async () => {
-    let seconds = 119;
-    const acts = await drawWatched(() => seconds * 1000);
+    let seconds = 110;
+    const { acts, all } = await drawWatched(() => seconds * 1000);
     const other = readSessionAgain();
     const dialog = await screen.findByRole("dialog", { name: "Votre session se termine bientôt" }, { timeout: 5000 });
     await waitFor(() => expect(acts.length).toBeGreaterThanOrEqual(2));
-    expect(new Set(acts)).toEqual(new Set([null])); // what the page reads by itself is no act
+    expect(new Set(all)).toEqual(new Set([null])); // what the page reads by itself is no act
     seconds = 900;
     fireEvent.click(within(dialog).getByText("Rester connecté"));
     await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull(), { timeout: 5000 });
-    expect(acts.filter((one) => one !== null)).toEqual(["1"]);
+    // Once, by whichever request leaves first; a read that was under way may have closed the dialog before.
+    await waitFor(() => expect(all.filter((one) => one !== null)).toEqual(["1"]));
     other.close();
   });
 

@@ -62,6 +62,15 @@ async def test_revocation_and_sign_out_end_a_grant(actor):
     assert (await actor.refresh(given["refresh_token"])).status_code == 400
 
 
+@pytest.mark.parametrize("hint", [{}, {"id_token_hint": "not.a.token"}, {"id_token_hint": "no token at all"}])
+async def test_one_signs_out_by_the_browsers_session_without_a_hint(actor, hint):
+    given = await actor.sign_in("gerant.094-1")
+    back = {"client_id": "resapermis", "post_logout_redirect_uri": "http://localhost:8080/"}
+    left = await actor.http.get(f"{CONNECT}/logout", params=back | hint)
+    assert (left.status_code, left.headers["location"]) == (302, "http://localhost:8080/")
+    assert (await actor.refresh(given["refresh_token"])).status_code == 400
+
+
 async def test_prompt_none_needs_a_session_and_the_redirect_uri_is_exact(actor):
     asked = {"client_id": "resapermis", "redirect_uri": "http://localhost:8080/auth/callback", "response_type": "code"}
     asked |= {"scope": "openid", "prompt": "none"}

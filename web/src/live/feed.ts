@@ -85,46 +85,64 @@ function textOf(data: string): string {
   return text?.[document.documentElement.lang] ?? "";
 }
 
-let others: BroadcastChannel | undefined;
+/** One for as long as the page lives: closed and opened anew, it would miss what another tab does in between. */
+let tabs: BroadcastChannel | undefined;
+let listener: (event: FeedEvent) => void = () => undefined;
+
+function channel(): BroadcastChannel {
+  if (!tabs) {
+    tabs = new BroadcastChannel(NAME);
+    tabs.onmessage = ({ data }: MessageEvent<FeedEvent>) => listener(data);
+  }
+  return tabs;
+}
+
+function tellTabs(event: FeedEvent): void {
+  channel().postMessage(event);
+}
+
+/** What other tabs do goes to `react` from now on; the answer stops. */
+function hearTabs(react: (event: FeedEvent) => void): () => void {
+  channel();
+  listener = react;
+  return () => {
+    if (listener === react) listener = () => undefined;
+  };
+}
 
 /** Reads the session anew, here and in the other tabs: what a person did in one keeps it for all. */
 export async function extendSession(client: QueryClient): Promise<void> {
   await client.refetchQueries({ queryKey: keys.session });
-  others?.postMessage({ event: SIGNED_IN, data: "" } satisfies FeedEvent);
+  tellTabs({ event: SIGNED_IN, data: "" });
 }
 
 /** Forgets what this browser's tabs keep, once signed out by hand. */
 export function leaveEverywhere(): void {
   sessionStorage.clear();
-  others?.postMessage({ event: LEFT, data: "" } satisfies FeedEvent);
+  tellTabs({ event: LEFT, data: "" });
 }
 
 /** Hears what this browser's other tabs do, without a stream of its own: one of them may sign in again. The answer stops. */
 export function followTabs(client: QueryClient): () => void {
-  const channel = new BroadcastChannel(NAME);
-  others = channel; // the page's own is closed, and whoever signs out by hand may see the session end before the answer
-  channel.onmessage = ({ data }: MessageEvent<FeedEvent>) => {
-    if (data.event === SIGNED_IN) {
+  return hearTabs((event) => {
+    if (event.event === SIGNED_IN) {
       client.fetchQuery(sessionQuery).then(
         (found) => found && signedOut.set(false),
         () => undefined,
       );
-    } else if (data.event === LEFT) handle(data, client);
-  };
-  return () => channel.close();
+    } else if (event.event === LEFT) handle(event, client);
+  });
 }
 
 /** Starts following; the answer stops. */
 export function startFeed(client: QueryClient): () => void {
   const leaving = new AbortController();
-  const channel = new BroadcastChannel(NAME);
-  others = channel;
-  channel.postMessage({ event: SIGNED_IN, data: "" } satisfies FeedEvent);
+  const deaf = hearTabs((event) => handle(event, client));
+  tellTabs({ event: SIGNED_IN, data: "" });
   pulse.set({ at: performance.now(), server: undefined });
-  channel.onmessage = ({ data }: MessageEvent<FeedEvent>) => handle(data, client);
   const lead = () =>
     follow(STREAM, leaving.signal, (event) => {
-      channel.postMessage(event);
+      tellTabs(event);
       handle(event, client);
     });
   const done = "locks" in navigator ? navigator.locks.request(NAME, { signal: leaving.signal }, lead) : lead();
@@ -133,6 +151,6 @@ export function startFeed(client: QueryClient): () => void {
   });
   return () => {
     leaving.abort();
-    channel.close();
+    deaf();
   };
 }

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
 from rdvpermis_sandbox.domain.model import Access, Code, Employee, Grant, Refresh, Session
@@ -73,7 +74,7 @@ class Tokens:
         for private in self.state.truth.keys:
             try:
                 return dict(jwt.decode(token, self._key(private), algorithms=["RS256"]).claims)
-            except ValueError:
+            except (ValueError, JoseError):
                 continue
         return None
 
