@@ -1117,7 +1117,7 @@ export interface paths {
         };
         /**
          * Ready
-         * @description Say whether the process can do its work.
+         * @description Say whether the process can do its work, as it was last found: about once a second, however often it is asked.
          */
         get: operations["ready"];
         put?: never;
