@@ -48,7 +48,11 @@ SETTLED_SECONDS = 90.0
 MOST_SEEN = 500
 """Slots of a centre's day in one page of the search; each seed adds eighteen."""
 COMPONENT_SETTINGS = {
-    "auth-gateway": {"RESAPERMIS_SIGN_IN_RATE": "6000/minute", "RESAPERMIS_WRITE_RATE": "60000/minute"},
+    "auth-gateway": {
+        "RESAPERMIS_SIGN_IN_RATE": "6000/minute",
+        "RESAPERMIS_READ_RATE": "60000/minute",
+        "RESAPERMIS_WRITE_RATE": "60000/minute",
+    },
     "egress": {"RESAPERMIS_RDVPERMIS_EMPLOYEE_CALLS": "20000", "RESAPERMIS_RDVPERMIS_SCHOOL_CALLS": "20000"},
     "basket": {
         "RESAPERMIS_GRACE_SECONDS": "2",

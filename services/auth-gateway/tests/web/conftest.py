@@ -170,7 +170,9 @@ def settings(
         oidc_issuer=ISSUER,
         tick_seconds=0.1,
         sign_in_rate="1000/minute",
+        read_rate="1000/minute",
         write_rate="1000/minute",
+        report_rate="1000/minute",
         calendar_rate="1000/minute",
     )
 

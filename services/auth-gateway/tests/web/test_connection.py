@@ -44,7 +44,10 @@ def refused(why: str) -> float:
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Says ok; reads a body first where one was posted; /large is more than sockets hold."""
+    """Says ok; reads a body first where one was posted; /large is more than sockets hold; /waits until nobody listens."""
+    while scope["path"] == "/waits":
+        if (await receive())["type"] == "http.disconnect":
+            return
     more = scope["method"] == "POST"
     while more:
         message = await receive()
@@ -218,7 +221,7 @@ async def test_a_head_that_drips_is_refused_when_its_time_is_over(serve_http: Se
 
 
 async def test_a_later_head_has_its_time_from_its_first_byte(serve_http: Serve) -> None:
-    port = await serve_http(head_seconds=0.4)
+    port = await serve_http(head_seconds=1.2, keep_alive_seconds=1)
     async with connected(port) as client:
         await client.send(ALIVE)
         assert (await client.answer())[0] == 200
@@ -259,6 +262,13 @@ async def test_what_is_no_http_is_a_problem_with_our_headers(serve_http: Serve, 
     async with connected(port) as client:
         await client.send(data)
         told(await client.rest(), 400)
+
+
+async def test_what_is_no_http_is_not_answered_in_another_requests_place(serve_http: Serve) -> None:
+    port = await serve_http()
+    async with connected(port) as client:
+        await client.send(b"GET /waits HTTP/1.1\r\n\r\n" + b"\x00")
+        assert await client.rest() == b""
 
 
 async def test_a_refusal_is_in_english_where_that_was_asked_for_already(serve_http: Serve) -> None:

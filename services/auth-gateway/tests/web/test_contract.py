@@ -45,6 +45,18 @@ def test_it_is_openapi_3_1_and_every_operation_says_how_it_refuses() -> None:
                 assert "X-CSRF-Token" in [one["name"] for one in operation["parameters"]]
 
 
+def test_what_is_limited_says_what_it_tells_of_it() -> None:
+    uncounted = {"/healthz", "/readyz", "/auth/logout"}
+    for path, operations in DOCUMENT["paths"].items():
+        for operation in operations.values():
+            assert ("429" in operation["responses"]) == (path not in uncounted), path
+            for status, response in operation["responses"].items():
+                expected = {"RateLimit-Policy", "RateLimit"} if status[0] in "23" and path not in uncounted else set()
+                expected |= {"RateLimit-Policy", "RateLimit", "Retry-After"} if status == "429" else set()
+                assert set(response.get("headers", {})) == expected, path
+    assert set(DOCUMENT["components"]["headers"]) == {"RateLimit-Policy", "RateLimit", "Retry-After"}
+
+
 async def test_the_running_service_publishes_it(world: Any) -> None:
     async with world.browser() as browser:
         assert (await browser.get("/api/openapi.json")).json() == DOCUMENT

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_auth_gateway.tables import rate_counts
-from resapermis_auth_gateway.web.security.rates import Kind, Rates, Window
+from resapermis_auth_gateway.web.security.rates import Headers, Kind, Rates, Window
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Failure
 from resapermis_testing.eventually import eventually
@@ -62,14 +62,20 @@ def test_a_window_that_is_divided_lets_its_part_through_and_the_whole_again() ->
 
 def rates(engine: AsyncEngine, **limits: Any) -> Rates:
     """Of one replica."""
-    given_limits = {"sign_in": "3/minute", "write": "2/minute", "calendar": "5/hour"} | limits
+    given_limits = {
+        "sign_in": "3/minute",
+        "calendar": "5/hour",
+        "read": "4/minute",
+        "write": "2/minute",
+        "report": "2/minute",
+    } | limits
     return Rates(engine, BlindIndex([b"k" * 32]).of, **given_limits)
 
 
-async def hit(replica: Rates, kind: Kind = "sign_in", who: str = "192.0.2.1") -> datetime | None:
+async def hit(replica: Rates, kind: Kind = "login", who: str = "192.0.2.1") -> datetime | None:
     """None when it passes, else when the next is free."""
     try:
-        await replica.count(kind, who)
+        await replica.count(kind, who, [])
     except Failure as refused:
         return refused.retry_at
     return None
@@ -157,11 +163,70 @@ async def test_a_count_waits_for_no_disk(make_engine: MakeEngine) -> None:
         assert (await connection.execute(question)).scalar_one() == "u"
 
 
+def told(headers: Headers) -> dict[str, str]:
+    """The RateLimit fields."""
+    return {name.decode(): value.decode() for name, value in headers}
+
+
 async def test_a_refused_change_learns_when_the_next_is_free(make_engine: MakeEngine) -> None:
     engine = await make_engine("resapermis_auth_gateway")
     one = rates(engine, write="1/hour", now=lambda: 1_000_000.0)
-    one.change("session")
+    first: Headers = []
+    one.spend("write", "account", first)
+    assert told(first) == {"ratelimit-policy": '"write";q=1;w=3600', "ratelimit": '"write";r=0;t=3600'}
     with pytest.raises(Failure) as refused:
-        one.change("session")
+        one.spend("write", "account", [])
     at: Any = refused.value.retry_at
     assert at.timestamp() == 1_003_600
+
+
+async def test_each_budget_is_its_own_and_tells_what_is_left(make_engine: MakeEngine) -> None:
+    now = 1_000_000.0
+    one = rates(await make_engine("resapermis_auth_gateway"), now=lambda: now)
+    left = []
+    for second in range(4):
+        now, headers = 1_000_000.0 + second, Headers()
+        one.spend("read", "account", headers)
+        left.append(told(headers)["ratelimit"])
+    assert left == ['"read";r=3;t=60', '"read";r=2;t=59', '"read";r=1;t=58', '"read";r=0;t=57']
+    refused: Headers = []
+    with pytest.raises(Failure):
+        one.spend("read", "account", refused)
+    assert told(refused) == {"ratelimit-policy": '"read";q=4;w=60', "ratelimit": '"read";r=0;t=57'}
+    for _ in range(2):
+        one.spend("write", "account", [])
+        one.spend("report", "192.0.2.1", [])
+        one.spend("read", "another account", [])
+
+
+async def test_replicas_divide_every_budget_and_give_way_when_one_used_more(make_engine: MakeEngine) -> None:
+    one = rates(await make_engine("resapermis_auth_gateway"), now=lambda: 1_000_000.0)
+    for _ in range(3):
+        one.spend("read", "account", [])
+    one.divide(2)
+    assert not one.within()
+    headers: Headers = []
+    with pytest.raises(Failure):
+        one.spend("read", "account", headers)
+    assert told(headers)["ratelimit-policy"] == '"read";q=4;w=60', "the policy is of all replicas together"
+    one.spend("write", "account", [])
+    with pytest.raises(Failure):
+        one.spend("write", "account", [])
+    one.divide(1)
+    assert one.within()
+
+
+async def test_an_address_is_told_what_is_left_of_its_sign_ins(make_engine: MakeEngine) -> None:
+    one = rates(await make_engine("resapermis_auth_gateway"))
+    left = []
+    for _ in range(3):
+        headers: Headers = []
+        await one.count("login", "192.0.2.1", headers)
+        assert told(headers)["ratelimit-policy"] == '"login";q=3;w=60'
+        left.append(told(headers)["ratelimit"].partition(";t=")[0])
+    assert left == ['"login";r=2', '"login";r=1', '"login";r=0']
+    refused: Headers = []
+    with pytest.raises(Failure):
+        await one.count("login", "192.0.2.1", refused)
+    assert told(refused)["ratelimit"].startswith('"login";r=0;t=')
+    assert await hit(one, "callback") is None

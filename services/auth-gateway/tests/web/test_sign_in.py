@@ -234,6 +234,57 @@ async def test_sign_ins_are_counted_for_each_address(make_with_egress: Any) -> N
     assert statuses == [302, 302, 429]
     assert 1 <= int(refused.headers["retry-after"]) <= 61
     assert refused.json()["code"] == "OVERLOADED"
+    assert refused.headers["ratelimit-policy"] == '"login";q=2;w=60'
+    assert refused.headers["ratelimit"].startswith('"login";r=0;t=')
+
+
+async def test_a_person_who_signs_in_too_often_is_shown_a_page(make_with_egress: Any) -> None:
+    world = await make_with_egress(sign_in_rate="1/minute")
+    async with world.browser(headers={"Accept": "text/html"}) as browser:
+        await browser.get("/auth/login")
+        refused = await browser.get("/auth/login")
+    assert refused.status_code == 429
+    assert refused.headers["content-type"].startswith("text/html")
+    assert "Trop de demandes" in refused.text
+    assert refused.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_leaving_coming_back_and_reports_are_counted_apart(make_with_egress: Any) -> None:
+    world = await make_with_egress(sign_in_rate="1/minute", report_rate="2/minute")
+    report = {"content": b"[]", "headers": {"Content-Type": "application/reports+json"}}
+    async with world.browser() as browser:
+        reports = [(await browser.post("/csp-reports", **report)).status_code for _ in range(4)]
+        out = await browser.get("/auth/login")
+        back = await browser.get(world.provider.sign_in(out.headers["location"]))
+    assert reports == [204, 204, 429, 429]
+    assert (out.status_code, back.status_code) == (302, 302)
+
+
+@pytest.mark.parametrize(
+    "embedded",
+    [
+        {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+        {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+        {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+        {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Purpose": "prefetch;prerender"},
+    ],
+)
+async def test_a_page_full_of_pictures_of_our_sign_in_locks_nobody_out(
+    make_with_egress: Any, embedded: dict[str, str]
+) -> None:
+    world = await make_with_egress(sign_in_rate="2/minute")
+    opened = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    async with world.browser(headers=opened) as browser:
+        for path in ("/auth/login", "/auth/callback"):
+            for _ in range(3):
+                picture = await browser.get(path, headers=embedded)
+                assert (picture.status_code, picture.json()["code"]) == (403, "CSRF")
+        out = await browser.get("/auth/login")
+        assert out.status_code == 302
+        back = await browser.get(
+            world.provider.sign_in(out.headers["location"]), headers={"Sec-Fetch-Site": "same-origin"}
+        )
+        assert back.status_code == 302
 
 
 @pytest.mark.parametrize(

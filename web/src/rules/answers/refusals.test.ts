@@ -23,6 +23,15 @@ describe("refusals in words", () => {
     ).toBe("Changement impossible : plus de remplacement ce mois-ci. Autre choix : annuler.");
   });
 
+  test("who asks too often learns that, and when to go on", () => {
+    expect(refusalText({ code: "OVERLOADED" })).toBe(
+      "Trop de demandes à la fois. Attendez un instant, puis recommencez.",
+    );
+    expect(refusalText({ code: "OVERLOADED", retryAt: "2026-12-09T09:30:00Z" })).toMatch(
+      /^Trop de demandes à la fois\. Réessayez à \d\d:30, rien n'est perdu\.$/,
+    );
+  });
+
   test("an unknown outcome asks not to repeat the request [R-16]", () => {
     expect(refusalText({ code: "UNKNOWN_OUTCOME" })).toMatch(/^En cours de confirmation.*Ne refaites pas la demande/);
   });

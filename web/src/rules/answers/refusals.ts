@@ -157,6 +157,9 @@ function ours(reason: Reason): string | undefined {
     case "RDVPERMIS_BUDGET":
       return waiting(retryAt);
     case "OVERLOADED":
+      return retryAt
+        ? t`Trop de demandes à la fois. Réessayez à ${clockTime(retryAt)}, rien n'est perdu.`
+        : t`Trop de demandes à la fois. Attendez un instant, puis recommencez.`;
     case "UNAVAILABLE":
     case "DEADLINE":
       return retryAt

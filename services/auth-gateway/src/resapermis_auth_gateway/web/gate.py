@@ -1,8 +1,8 @@
 """What happens around every request, in one place and in this order: span, site, session, token, rate, body; answer, headers."""
 
 import time
-from collections.abc import MutableMapping
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,12 +12,16 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.propagate import extract
 from prometheus_client import Histogram
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resapermis_auth_gateway.web.dependencies import Dependencies, Visitor
 from resapermis_auth_gateway.web.security import body
 from resapermis_auth_gateway.web.security.address import counted_as, place_of
 from resapermis_auth_gateway.web.security.headers import DEFAULTS, REPORTS, security_headers
+from resapermis_auth_gateway.web.security.rates import Headers, Kind
+from resapermis_auth_gateway.web.sign_in import page
 from resapermis_auth_gateway.web.sign_in.arrival import from_elsewhere
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, equal_in_constant_time, session_cookie
 from resapermis_auth_gateway.web.texts.sentences import Language, language_of
@@ -31,12 +35,15 @@ PROBES = frozenset({"/healthz", "/readyz"})
 """Nobody reads traces of these."""
 OPEN = frozenset({"/auth/login", "/auth/callback", "/api/openapi.json"}) | PROBES
 """Nobody's session is asked for here."""
-SIGN_IN = frozenset({"/auth/login", "/auth/callback"})
-"""Counted for each address."""
+SIGN_IN: Mapping[str, Kind] = {"/auth/login": "login", "/auth/callback": "callback"}
+"""Pages that a person opens and nothing embeds; counted for each address."""
+SIGN_OUT = "/auth/logout"
 CALENDARS = "/calendars/"
 """Private addresses: who knows one needs no session. The token in it stands in no log and no trace."""
 LISTS = frozenset({"centre", "weekdays"})
 """Query parameters that may come more than once."""
+OPENED = {b"sec-fetch-mode": b"navigate", b"sec-fetch-dest": b"document"}
+"""What a browser states of an address that somebody opens."""
 TOKEN_HEADER = b"x-csrf-token"
 ACT_HEADER = b"x-resapermis-act"
 """The page's word: "1" when a person pressed something since it last said so, "0" for a change that nobody pressed."""
@@ -56,7 +63,9 @@ class _Answering:
     """Adds headers to an answer and remembers how it went."""
 
     send: Send
-    fixed: list[tuple[bytes, bytes]]
+    fixed: Headers
+    told: Headers = field(default_factory=list)
+    """What is left of a limit that this request counted for."""
     status: int = 0
 
     async def __call__(self, message: Message) -> None:
@@ -64,7 +73,7 @@ class _Answering:
             self.status = message["status"]
             present = {key.lower() for key, _ in message["headers"]}
             headers = [pair for pair in message["headers"] if pair[0].lower() != b"server"]
-            headers += self.fixed
+            headers += self.fixed + self.told
             headers += [
                 (name.lower().encode(), value.encode())
                 for name, value in DEFAULTS.items()
@@ -113,42 +122,59 @@ class Gate:
         language = language_of(_header(scope, b"accept-language"))
         refusal: Failure | None = None
         try:
-            receive = await self._admit(scope, receive, language)
+            receive = await self._admit(scope, receive, language, answering.told)
             await self._app(scope, receive, answering)
         except Failure as failure:
             refusal = failure
         except Exception as error:  # noqa: BLE001 - the one place where the unexpected becomes INTERNAL
             refusal = unexpected(error)
         if refusal is not None and not answering.status:
-            await response_of(refusal, language, self._dependencies.now())(scope, receive, answering)
+            await self._refused(refusal, scope, language)(scope, receive, answering)
         route = getattr(scope.get("route"), "path", "")
         ANSWERED.labels(route, _known(scope["method"]), str(answering.status)).observe(time.monotonic() - started)
         return answering.status, route
 
-    async def _admit(self, scope: Scope, receive: Receive, language: Language) -> Receive:
+    def _refused(self, refusal: Failure, scope: Scope, language: Language) -> Response:
+        """A problem body; a page for a person who is on the way to sign in."""
+        request, now = Request(scope), self._dependencies.now()
+        if scope["path"] in SIGN_IN and page.accepts_html(request):
+            return page.render(refusal, request, now)
+        return response_of(refusal, language, now)
+
+    async def _admit(self, scope: Scope, receive: Receive, language: Language, told: Headers) -> Receive:
         path, method = scope["path"], scope["method"]
         if len(scope["headers"]) > MOST_HEADERS or len(scope["query_string"]) > LARGEST_QUERY:
             raise bad_request("headers", "too many, or an address too long", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         _refuse_doubles(scope)
-        if path in SIGN_IN and not from_elsewhere(scope):  # which only leads to what is counted
-            await self._dependencies.rates.count("sign_in", counted_as(scope))
-        if path.startswith(CALENDARS):
-            await self._dependencies.rates.count("calendar", counted_as(scope))
+        await self._count_address(scope, told)
+        rates = self._dependencies.rates
         if path == REPORTS and method == "POST":
-            await self._dependencies.rates.count("sign_in", counted_as(scope))
+            rates.spend("report", counted_as(scope), told)
             return await body.admit(scope, receive, body.REPORT)
         if not path.startswith(("/api/", "/auth/")) or path in OPEN:
             return receive
         _check_site(scope, self._dependencies.settings.public_origin)
         visitor = await self._visitor(scope, language)
         if method in SAFE:
+            if visitor is not None:
+                rates.spend("read", str(visitor.session.account_id), told)
             return receive
         if visitor is None:
             raise Failure(Code.CODE_UNAUTHENTICATED, "no live session")
         if not equal_in_constant_time(_header(scope, TOKEN_HEADER), visitor.csrf_token):
             raise Failure(Code.CODE_CSRF, "the token is missing or another session's")
-        self._dependencies.rates.change(str(visitor.session.id))
+        if path != SIGN_OUT:
+            rates.spend("write", str(visitor.session.account_id), told)
         return await body.admit(scope, receive, body.ACCEPTED.get((method, path), body.JSON))
+
+    async def _count_address(self, scope: Scope, told: Headers) -> None:
+        path = scope["path"]
+        if path in SIGN_IN:
+            _check_opened(scope)
+            if not from_elsewhere(scope):  # which only leads to what is counted
+                await self._dependencies.rates.count(SIGN_IN[path], counted_as(scope), told)
+        elif path.startswith(CALENDARS):
+            await self._dependencies.rates.count("calendar", counted_as(scope), told)
 
     async def _visitor(self, scope: Scope, language: Language) -> Visitor | None:
         value = self._cookie.read(scope)
@@ -207,6 +233,17 @@ def _check_site(scope: Scope, own_origin: str) -> None:
     origin = received.get(b"origin")
     if (origin is None and not safe) or (origin is not None and origin != own_origin):
         raise Failure(Code.CODE_CSRF, "asked from another origin")
+
+
+def _check_opened(scope: Scope) -> None:
+    """A person opens the way to sign in; pictures, frames and prefetches of other sites' pages are no sign-ins, and count as none.
+
+    Else any page with sixty pictures of that address locks everybody out who shares its reader's. What states nothing of
+    itself comes from no such page: browsers do state it (Fetch Metadata).
+    """
+    stated = {key: value for key, value in scope["headers"] if key in OPENED or key == b"sec-purpose"}
+    if b"sec-purpose" in stated or any(stated.get(key, value) != value for key, value in OPENED.items()):
+        raise Failure(Code.CODE_CSRF, "asked as a part of a page")
 
 
 def _refuse_doubles(scope: Scope) -> None:

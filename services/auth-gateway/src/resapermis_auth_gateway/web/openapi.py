@@ -35,6 +35,17 @@ OPEN = frozenset({"/auth/login", "/auth/callback", "/healthz", "/readyz", "/cale
 SOME_REQUEST = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
 
 
+UNCOUNTED = frozenset({"/healthz", "/readyz", "/auth/logout"})
+"""What has no limit."""
+COUNTED = {
+    "RateLimit-Policy": 'The limit that a request counts for: `"NAME";q=HOW MANY;w=SECONDS`; `login`, `callback` and '
+    "`calendar` for each address, `read` and `write` for each account (draft-ietf-httpapi-ratelimit-headers).",
+    "RateLimit": 'What is left of it: `"NAME";r=HOW MANY;t=SECONDS` until there are more.',
+}
+"""Headers of every answer to what has a limit."""
+RETRY_AFTER = {"description": "Seconds until the next request is accepted.", "schema": {"type": "integer"}}
+
+
 def include_routes(app: FastAPI) -> None:
     """Every route of the contract, each router by itself: FastAPI looks through nested ones again at each level.
 
@@ -132,14 +143,32 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
             "description": "Set by /auth/callback.",
         }
     }
+    document["components"]["headers"] = {
+        name: {"description": text, "schema": {"type": "string"}} for name, text in COUNTED.items()
+    } | {"Retry-After": RETRY_AFTER}
     refused = {"description": "A refusal: why, and what to do.", "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM}}}}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = refused
+            if path not in UNCOUNTED:
+                _count(operation)
             if path in OPEN:
                 continue
             operation["security"] = [{SESSION: []}]
             if method != "get":
                 operation.setdefault("parameters", []).append(TOKEN)
     return document
+
+
+def _count(operation: dict[str, Any]) -> None:
+    """Say that an operation has a limit: what every answer tells of it, and the refusal."""
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in COUNTED}
+    for status, response in operation["responses"].items():
+        if status.startswith(("2", "3")):
+            response["headers"] = headers
+    operation["responses"]["429"] = {
+        "description": "Too many requests: when to come again, and why.",
+        "headers": headers | {"Retry-After": {"$ref": "#/components/headers/Retry-After"}},
+        "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM}}},
+    }

@@ -56,9 +56,13 @@ class WebSettings(Settings):
     request_seconds: float = 8.0
     """Deadline of a request of a browser; peers get what is left."""
     sign_in_rate: str = "60/minute"
-    """Requests of /auth/login and /auth/callback for each client address (limits' notation); a sign-in makes two."""
+    """Requests of /auth/login, and by themselves of /auth/callback, for each client address (limits' notation)."""
+    read_rate: str = "1200/minute"
+    """Reads of the API for each account; a page makes about ten, and more where others of the school change something."""
     write_rate: str = "120/minute"
-    """Changes for each session."""
+    """Changes for each account; signing out is not counted."""
+    report_rate: str = "60/minute"
+    """Reports of what browsers blocked, for each client address."""
     calendar_rate: str = "60/minute"
     """Reads of private calendar addresses for each client address; programs ask every quarter of an hour or less."""
     tick_seconds: float = 10.0

@@ -152,7 +152,7 @@ class _TooMuchError(Exception):
 class BoundedProtocol(HttpToolsProtocol):
     """One connection: uvicorn's, with what it may cost bounded.
 
-    Bytes are counted before the parser gets them, in pieces no longer than a head may be. In a message's head and in its
+    Bytes are counted before the parser gets them. In a message's head and in its
     body a timer runs that no byte sets back; a request that comes whole never starts one. Between messages uvicorn's
     keep-alive timer runs.
     """
@@ -195,7 +195,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         at = 0
         while at < len(data) and not self._over:
-            piece = data[at : at + min(self._left, self._bounds.head_bytes)]
+            piece = data[at : at + self._left]
             at += len(piece)
             self._count += len(piece)
             try:
