@@ -52,23 +52,31 @@ async def inbox() -> Inbox:
 
 
 @pytest.fixture
-async def live_world(make_world: Any, serve: Serve, inbox: Inbox) -> AsyncIterator[Any]:
-    """A gateway behind a real uvicorn."""
+async def make_live(make_world: Any, serve: Serve, inbox: Inbox) -> AsyncIterator[Callable[..., Any]]:
+    """Function: changed settings -> a gateway behind a real uvicorn."""
     add = notification_pb2_grpc.add_NotificationServiceServicer_to_server
-    running = await serve("notification", (add, inbox, "resapermis.notification.v1.NotificationService"))
-    port = free_port()
-    world = await make_world(
-        {"notification": running},
-        public_url=f"http://localhost:{port}",
-        web_listen=f"127.0.0.1:{port}",
-        drain_seconds=2,
-    )
-    server, bound = http_server(world.app, world.dependencies.settings)
-    serving = asyncio.create_task(server.serve(sockets=[bound]))
-    yield world
-    world.dependencies.live.close()
-    server.should_exit = True
-    await asyncio.wait_for(serving, 5)
+    peer = await serve("notification", (add, inbox, "resapermis.notification.v1.NotificationService"))
+    running = []
+
+    async def make(**changed: Any) -> Any:
+        port = free_port()
+        address = {"public_url": f"http://localhost:{port}", "web_listen": f"127.0.0.1:{port}"}
+        world = await make_world({"notification": peer}, drain_seconds=2, **address, **changed)
+        server, bound = http_server(world.app, world.dependencies.settings)
+        running.append((world, server, asyncio.create_task(server.serve(sockets=[bound]))))
+        return world
+
+    yield make
+    for world, server, serving in running:
+        world.dependencies.live.close()
+        server.should_exit = True
+        await asyncio.wait_for(serving, 5)
+
+
+@pytest.fixture
+async def live_world(make_live: Callable[..., Any]) -> Any:
+    """That, as it is set by default."""
+    return await make_live()
 
 
 class Feed:
@@ -249,6 +257,32 @@ async def test_a_closed_browser_leaves_nothing_behind(live_world: Any) -> None:
         return not live_world.dependencies.live._streams
 
     await eventually(gone)
+
+
+@pytest.mark.parametrize("limit", ["session_feeds", "account_feeds", "address_feeds"])
+async def test_feeds_beyond_the_limit_are_refused_until_one_ends(make_live: Any, limit: str) -> None:
+    world = await make_live(**{limit: 2})
+    signed = await world.session()
+    async with _open(world, signed):
+        async with _open(world, signed), world.browser(signed) as browser:
+            refused = await browser.get(FEED)
+            assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (
+                429,
+                "OVERLOADED",
+                "5",
+            )
+
+        async def one_left() -> bool:
+            return len(world.dependencies.live._streams) == 1
+
+        await eventually(one_left)
+        async with _open(world, signed):
+            pass
+
+    async def none_left() -> bool:
+        return len(world.dependencies.feed.open) == 0
+
+    await eventually(none_left)
 
 
 async def test_nobody_without_session_follows(live_world: Any) -> None:

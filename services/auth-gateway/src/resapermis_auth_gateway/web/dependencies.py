@@ -26,6 +26,7 @@ from resapermis_auth_gateway.profile import Profiles
 from resapermis_auth_gateway.settings import SERVICE
 from resapermis_auth_gateway.web.feed.live import Live
 from resapermis_auth_gateway.web.feed.stream import Feed, Viewer
+from resapermis_auth_gateway.web.security.concurrency import Concurrency
 from resapermis_auth_gateway.web.security.rates import Rates
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in.flow import SignIn
@@ -101,6 +102,8 @@ class Dependencies:
     live: Live
     feed: Feed
     rates: Rates
+    under_way: Concurrency
+    """Requests of each session and account."""
     health: Health
     now: Clock
 
@@ -117,6 +120,12 @@ def assemble(
     """Wire the rooms; reads the keys that `settings` names."""
     signer, vault = Signer(settings.principal_key_file), Keyset.load(settings.keyset_file)
     live, profiles = Live(), Profiles(vault)
+    most_feeds = {
+        "session": settings.session_feeds,
+        "account": settings.account_feeds,
+        "address": settings.address_feeds,
+    }
+    open_feeds = Concurrency("feed", most_feeds, now)
     sessions = Sessions(settings, engine, outbox, live.end, now)
     return Dependencies(
         settings=settings,
@@ -127,7 +136,10 @@ def assemble(
         sessions=sessions,
         sign_in=SignIn(settings, engine, outbox, peers.provider, profiles, signer, peers.rdvpermis, sessions, now),
         live=live,
-        feed=Feed(live, peers.notification, signer, sessions.is_live, now, settings.tick_seconds),
+        feed=Feed(live, peers.notification, signer, sessions.is_live, now, settings.tick_seconds, open_feeds),
+        under_way=Concurrency(
+            "request", {"session": settings.session_requests, "account": settings.account_requests}, now
+        ),
         rates=Rates(
             engine,
             vault.blind_index().of,
@@ -168,10 +180,9 @@ class Visitor:
         """The stubs of `Dependencies`, for `ask`."""
         return self.dependencies.peers
 
-    @property
-    def viewer(self) -> Viewer:
-        """Session and principal, for a live feed that goes on after this request."""
-        return Viewer(self.session.id, self.principal)
+    def viewer(self, address: str) -> Viewer:
+        """Session, principal and `address`, for a live feed that goes on after this request."""
+        return Viewer(self.session.id, self.principal, address)
 
     def may(self, permission: str) -> None:
         """Refuse what the gateway answers by itself and policy does not allow."""

@@ -1,5 +1,6 @@
 """What happens around every request, in one place and in this order: span, site, session, token, rate, body; answer, headers."""
 
+import contextlib
 import time
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -122,8 +123,9 @@ class Gate:
         language = language_of(_header(scope, b"accept-language"))
         refusal: Failure | None = None
         try:
-            receive = await self._admit(scope, receive, language, answering.told)
-            await self._app(scope, receive, answering)
+            with contextlib.ExitStack() as held:
+                receive = await self._admit(scope, receive, language, answering.told, held)
+                await self._app(scope, receive, answering)
         except Failure as failure:
             refusal = failure
         except Exception as error:  # noqa: BLE001 - the one place where the unexpected becomes INTERNAL
@@ -141,7 +143,10 @@ class Gate:
             return page.render(refusal, request, now)
         return response_of(refusal, language, now)
 
-    async def _admit(self, scope: Scope, receive: Receive, language: Language, told: Headers) -> Receive:
+    async def _admit(
+        self, scope: Scope, receive: Receive, language: Language, told: Headers, held: contextlib.ExitStack
+    ) -> Receive:
+        """What the route then reads its body from; what the request has until its end stands in `held`."""
         path, method = scope["path"], scope["method"]
         if len(scope["headers"]) > MOST_HEADERS or len(scope["query_string"]) > LARGEST_QUERY:
             raise bad_request("headers", "too many, or an address too long", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -154,7 +159,7 @@ class Gate:
         if not path.startswith(("/api/", "/auth/")) or path in OPEN:
             return receive
         _check_site(scope, self._dependencies.settings.public_origin)
-        visitor = await self._visitor(scope, language)
+        visitor = await self._visitor(scope, language, held)
         if method in SAFE:
             if visitor is not None:
                 rates.spend("read", str(visitor.session.account_id), told)
@@ -176,7 +181,7 @@ class Gate:
         elif path.startswith(CALENDARS):
             await self._dependencies.rates.count("calendar", counted_as(scope), told)
 
-    async def _visitor(self, scope: Scope, language: Language) -> Visitor | None:
+    async def _visitor(self, scope: Scope, language: Language, held: contextlib.ExitStack) -> Visitor | None:
         value = self._cookie.read(scope)
         if not value:
             return None
@@ -184,6 +189,9 @@ class Gate:
         session = await self._dependencies.sessions.find(digest(value), act=_is_act(scope, token))
         if session is None or not session.school_id:
             return None
+        if scope["path"] != SIGN_OUT:
+            owners = {"session": str(session.id), "account": str(session.account_id)}
+            held.enter_context(self._dependencies.under_way.held(owners))
         visitor = Visitor(self._dependencies, session, token, place_of(scope), language)
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state["visitor"] = visitor

@@ -53,6 +53,17 @@ class WebSettings(Settings):
     address_connections: PositiveInt = 256
     """Open connections of one address (IPv6: /64) to this process; 503. Trusted proxies have no such limit."""
 
+    session_requests: PositiveInt = 100
+    """Requests of one session under way at once in this process, feeds among them; 429."""
+    account_requests: PositiveInt = 200
+    """The same of one account."""
+    session_feeds: PositiveInt = 12
+    """Live feeds of one session in this process, one for each open page; 429."""
+    account_feeds: PositiveInt = 24
+    """The same of one account."""
+    address_feeds: PositiveInt = 240
+    """The same of one address (IPv6: /64), the one that a trusted proxy forwards."""
+
     request_seconds: float = 8.0
     """Deadline of a request of a browser; peers get what is left."""
     sign_in_rate: str = "60/minute"

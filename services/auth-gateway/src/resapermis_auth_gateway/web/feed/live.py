@@ -10,6 +10,7 @@ import structlog
 from google.protobuf.message import DecodeError
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from prometheus_client import Gauge
 
 from resapermis.basket.v1.basket_pb2 import LineState
 from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged
@@ -30,6 +31,7 @@ BASKET_STATES = frozenset(
         LineState.LINE_STATE_RELEASED,
     }
 )
+FEEDS = Gauge("resapermis_http_feeds", "Open live feeds of browsers")
 log = structlog.get_logger()
 
 
@@ -98,10 +100,12 @@ class Live:
         if self._closing:
             opened.put(End(signed_out=False))
         self._streams.add(opened)
+        FEEDS.set(len(self._streams))
         try:
             yield opened
         finally:
             self._streams.discard(opened)
+            FEEDS.set(len(self._streams))
 
     def send(self, school_id: str, message: Message) -> None:
         """Queue a message for all feeds of a school."""

@@ -11,9 +11,11 @@ from uuid import UUID
 
 import structlog
 from fastapi.sse import EventSourceResponse, format_sse_event
+from starlette.types import Receive, Scope, Send
 
 from resapermis.notification.v1 import notification_pb2
 from resapermis_auth_gateway.web.feed.live import Change, End, Live, Message, Notice, Stream
+from resapermis_auth_gateway.web.security.concurrency import Concurrency
 from resapermis_auth_gateway.web.wire.notifications import NoticeView
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Failure
@@ -39,6 +41,29 @@ class Viewer:
 
     session_id: UUID
     principal: Principal
+    address: str
+    """Where the browser is, as limits count it."""
+
+    @property
+    def owners(self) -> dict[str, str]:
+        """Whose feed it is, by kind."""
+        return {"session": str(self.session_id), "account": self.principal.account_id, "address": self.address}
+
+
+class FeedResponse(EventSourceResponse):
+    """A feed's answer; `ended` is called at its end, whether it ever began or not."""
+
+    def __init__(self, events: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
+        """No proxy may buffer or store it."""
+        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
 
 
 @dataclass(frozen=True)
@@ -53,13 +78,14 @@ class Feed:
     """Whether a session still lives."""
     now: Clock
     tick_seconds: float
+    open: Concurrency
+    """The feeds of each session, account and address."""
 
-    def response(self, viewer: Viewer, last_event_id: str) -> EventSourceResponse:
-        """A streaming answer (text/event-stream) of `events`, which no proxy may buffer or store."""
-        return EventSourceResponse(
-            self.events(viewer, last_event_id),
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+    def response(self, viewer: Viewer, last_event_id: str) -> FeedResponse:
+        """A streaming answer (text/event-stream) of `events`; refused where there are too many."""
+        owners = viewer.owners
+        self.open.enter(owners)
+        return FeedResponse(self.events(viewer, last_event_id), lambda: self.open.leave(owners))
 
     async def events(self, viewer: Viewer, last_event_id: str) -> AsyncIterator[bytes]:
         """A tick at once and every ten seconds, what happens in between, until the session or this process ends."""

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from resapermis.notification.v1 import notification_pb2
 from resapermis_auth_gateway.web.dependencies import Visitor, Who, now_of
+from resapermis_auth_gateway.web.security.address import counted_as
 from resapermis_auth_gateway.web.wire.base import Cursor, Limit, PathId
 from resapermis_auth_gateway.web.wire.notifications import NoticePage, NoticeView
 
@@ -45,11 +46,11 @@ async def list_notices(
 
 @router.get("/stream", response_class=StreamingResponse, responses=STREAM)
 async def stream(
-    who: Who, last_event_id: Annotated[str, Header(alias="Last-Event-ID", max_length=100)] = ""
+    request: Request, who: Who, last_event_id: Annotated[str, Header(alias="Last-Event-ID", max_length=100)] = ""
 ) -> StreamingResponse:
     """Follow live: closed within a second of the session's end."""
     who.may("notice.read")
-    return who.dependencies.feed.response(who.viewer, last_event_id)
+    return who.dependencies.feed.response(who.viewer(counted_as(request.scope)), last_event_id)
 
 
 @router.post("/{notice_id}/read")
