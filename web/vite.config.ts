@@ -35,13 +35,15 @@ export default defineConfig(({ command }) => ({
             { find: /^.*\/live\/trusted-event\.ts$/, replacement: `${import.meta.dirname}/tests/trusted-event.ts` },
           ],
         },
+        // React as it is delivered (tests/react.ts), and modules that ask where they run as in a page that is being developed.
         // One window and one evaluation of the product for all: tests/setup.ts takes away what a test leaves.
         test: {
           name: "pages",
           environment: "jsdom",
           isolate: false,
           include: ["tests/**/*.test.tsx"],
-          setupFiles: ["tests/texts.ts", "tests/setup.ts"],
+          execArgv: ["--conditions=development"],
+          setupFiles: ["tests/react.ts", "tests/texts.ts", "tests/setup.ts"],
         },
       },
     ],
