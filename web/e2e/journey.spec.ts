@@ -1,5 +1,5 @@
 /** The main job, as a secretary does it, on the running platform and the sandbox behind it. */
-import { expect, lookUntil, open, test, workingDay } from "./school.ts";
+import { expect, lookUntil, open, test, turnTo, workingDay } from "./school.ts";
 
 test.describe.configure({ mode: "serial" });
 
@@ -30,7 +30,7 @@ test("a school registers a candidate, holds two slots, names, validates and is n
   });
 
   await test.step("search and hold: one result per line", async () => {
-    await open(page, `/creneaux?du=${day}&au=${day}&de=6&a=7`, "Créneaux");
+    await turnTo(page, `/creneaux?du=${day}&au=${day}&de=6&a=7`, "Créneaux");
     const open610 = page.getByRole("button", { name: /6 heures 10, .*, ouvert$/ });
     await lookUntil(page, open610);
     await open610.first().click();
@@ -69,17 +69,17 @@ test("a school registers a candidate, holds two slots, names, validates and is n
   });
 
   await test.step("the booking, notified and proved", async () => {
-    await open(page, "/reservations", "Réservations");
+    await turnTo(page, "/reservations", "Réservations");
     const row = page.getByRole("listitem").filter({ hasText: "06:10" }).filter({ hasText: "Réservé" });
     await expect(row.first()).toBeVisible();
-    await open(page, "/messages", "Messages");
+    await turnTo(page, "/messages", "Messages");
     await expect(
       page
         .getByRole("listitem")
         .filter({ hasText: /6 h 10|06:10/ })
         .first(),
     ).toBeVisible();
-    await open(page, "/journal", "Journal");
+    await turnTo(page, "/journal", "Journal");
     const verify = page.getByRole("button", { name: /Vérifier la preuve/ }).first();
     await verify.click();
     await expect(page.getByText("La preuve tient", { exact: false })).toBeVisible();

@@ -1,5 +1,5 @@
 /** The main job without a mouse, while another window of the same browser follows it live. */
-import { expect, open, registered, test, workingDay } from "./school.ts";
+import { expect, open, registered, test, turnTo, workingDay } from "./school.ts";
 
 test("hold, name and validate by keyboard alone; another window follows it without reloading [E-06] [N-03] [N-04]", async ({
   school: page,
@@ -14,7 +14,7 @@ test("hold, name and validate by keyboard alone; another window follows it witho
   await open(other, "/messages", "Messages");
   await page.bringToFront();
 
-  await open(page, `/creneaux?du=${day}&au=${day}&de=6&a=7`, "Créneaux");
+  await turnTo(page, `/creneaux?du=${day}&au=${day}&de=6&a=7`, "Créneaux");
   const cell = page.getByRole("button", { name: /6 heures 10, .*, ouvert$/ });
   await expect(async () => {
     if (await cell.first().isVisible()) return;

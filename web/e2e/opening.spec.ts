@@ -1,5 +1,5 @@
 /** The opening room on the running platform: it prepares, proposes, and leaves the one press to a person. */
-import { expect, lookUntil, open, registered, test, workingDay } from "./school.ts";
+import { expect, lookUntil, open, registered, test, turnTo, workingDay } from "./school.ts";
 
 /** The address of the opening of B in the Val-de-Marne, this many minutes from now. */
 function opening(minutes: number): string {
@@ -11,7 +11,7 @@ test("before the hour: wishes and preparation, nothing to send [R-20]", async ({
   test.setTimeout(240_000);
   await open(page, "/", "Accueil");
   const person = await registered(page, sandbox);
-  await open(page, opening(9), "Ouverture B, Val-de-Marne");
+  await turnTo(page, opening(9), "Ouverture B, Val-de-Marne");
   // The basket's own deadline may stand in the header: the room's is in the page.
   await expect(page.getByRole("main").getByRole("timer")).toContainText(/dans \d+ min/);
   const picker = page.getByRole("combobox", { name: "Ajouter un candidat" });
@@ -44,7 +44,7 @@ test("after the hour: it fills by itself, asks nothing by itself, and one truste
   page.on("request", (request) => {
     if (request.method() === "POST" && request.url().endsWith("/basket/items")) asked += 1;
   });
-  await open(page, opening(-1), "Ouverture B, Val-de-Marne");
+  await turnTo(page, opening(-1), "Ouverture B, Val-de-Marne");
   await page.getByRole("combobox", { name: "Ajouter un candidat" }).click();
   await page.keyboard.type(person.lastName);
   await page.getByRole("option", { name: person.lastName }).click();

@@ -1,5 +1,5 @@
 /** The school's own pages on the running platform: trainers, vehicles, hours, unavailability; and what follows on a held line. */
-import { expect, lookUntil, open, registered, test, workingDay } from "./school.ts";
+import { expect, lookUntil, open, registered, test, turnTo, workingDay } from "./school.ts";
 
 test.describe.configure({ mode: "serial" });
 
@@ -54,18 +54,20 @@ test("a trainer who is not free is named on the held line before validation [R-1
   await form.getByRole("button", { name: "Noter l'indisponibilité" }).click();
   await expect(page.getByText(/03:00 – 07:00/).first()).toBeVisible();
 
-  await open(page, `/creneaux?du=${day}&au=${day}&de=4&a=5`, "Créneaux");
+  await turnTo(page, `/creneaux?du=${day}&au=${day}&de=4&a=5`, "Créneaux");
   const cell = page.getByRole("button", { name: /4 heures 10, .*, ouvert$/ });
   await lookUntil(page, cell);
   await cell.first().click();
   await page.getByRole("button", { name: "Retenir ce créneau" }).click();
   await expect(page.getByRole("heading", { name: "1 retenu" })).toBeVisible();
 
-  await open(page, "/panier", "Panier");
+  await turnTo(page, "/panier", "Panier");
   const line = page.getByRole("listitem").filter({ hasText: "04:10" }).first();
   await line.getByRole("combobox", { name: /^Candidat/ }).click();
   await page.keyboard.type(person.lastName);
   await page.getByRole("option", { name: person.lastName }).click();
+  // The toast, not the live region that has the same text: one change of a line after the other.
+  await expect(page.locator("span").filter({ hasText: /est sur cette ligne/ })).toBeVisible();
   await line.getByLabel(/^Accompagné par/).selectOption({ label: trainer });
   await expect(line.getByText("Pas libre à cette heure : l'accompagnateur.", { exact: false })).toBeVisible();
   await line.getByLabel(/^Accompagné par/).selectOption("");
