@@ -198,6 +198,7 @@ export const PAGES: readonly { path: string; heading: string; tab?: string | Reg
   { path: "/ouvertures/94-B-20990105T1400Z", heading: "Ouverture B, Val-de-Marne" },
   { path: "/messages", heading: "Messages" },
   { path: "/journal", heading: "Journal" },
+  { path: "/compte", heading: "Mon compte" },
 ];
 
 /** The page is drawn and its questions are answered. */

@@ -1,4 +1,5 @@
 /** A session that is replaced while somebody is at work, in a real browser whose tabs share one cookie. */
+import { found, overflow } from "./axe.ts";
 import { expect, sandboxUrl, signIn, signInAgain, test, typePassword } from "./school.ts";
 
 test("after a new sign-in in another tab, what was typed in the first is sent at its first press", async ({
@@ -63,9 +64,9 @@ test("back from a provider on another site one is signed in, and the session bef
     expect((await (await arrival).allHeaders())["sec-fetch-site"]).toBe("cross-site");
     await expect(page.getByRole("heading", { level: 1, name: "Candidats" })).toBeVisible();
     await expect(page).toHaveURL(/\/candidats$/);
-    const found = (await context.cookies(baseURL)).find(({ name }) => name === "resapermis");
-    expect(found?.sameSite).toBe("Strict");
-    return found;
+    const cookie = (await context.cookies(baseURL)).find(({ name }) => name === "resapermis");
+    expect(cookie?.sameSite).toBe("Strict");
+    return cookie;
   };
   const first = await signInFromElsewhere(true);
   const second = await signInFromElsewhere(false);
@@ -78,4 +79,34 @@ test("back from a provider on another site one is signed in, and the session bef
   await page.goto(`${elsewhere}/swagger`);
   await leaveFor(`${baseURL}/candidats`);
   await expect(page.getByRole("heading", { level: 1, name: "Candidats" })).toBeVisible();
+});
+
+test("from the account page one ends a session elsewhere, by keyboard and at 320 px [S-04] [E-06]", async ({
+  page,
+  browser,
+  baseURL,
+}) => {
+  const elsewhere = await browser.newContext({ baseURL, locale: "fr-FR" });
+  const there = await elsewhere.newPage();
+  await signIn(there, "/candidats");
+  await signIn(page, "/compte");
+  await expect(page.getByRole("heading", { level: 1, name: "Mon compte" })).toBeVisible();
+  await expect(page.getByText("cette session", { exact: true })).toBeVisible();
+  expect(await found(page)).toEqual([]);
+  await page.setViewportSize({ width: 320, height: 640 });
+  expect(await overflow(page)).toBeLessThanOrEqual(0);
+  // By last act: the one that was just opened comes first.
+  await page
+    .getByRole("button", { name: /^Mettre fin à la session Chrome, Linux/ })
+    .first()
+    .focus();
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: "Mettre fin à cette session ?" });
+  await expect(dialog.getByRole("button", { name: "Garder" })).toBeFocused();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await expect(there.getByRole("heading", { level: 1, name: "Votre session est terminée" })).toBeVisible();
+  await expect(dialog).toBeHidden();
+  await expect(page.getByRole("heading", { level: 1, name: "Mon compte" })).toBeVisible();
+  await elsewhere.close();
 });

@@ -93,6 +93,12 @@ const journal = createRoute({
   component: lazyRouteComponent(() => import("./pages/journal/Journal.tsx"), "Journal"),
 });
 
+const account = createRoute({
+  getParentRoute: () => root,
+  path: "/compte",
+  component: lazyRouteComponent(() => import("./pages/account/Account.tsx"), "Account"),
+});
+
 const TEAM_TABS = ["vehicules", "heures", "agrement", "disponibilites"] as const;
 type TeamTab = (typeof TEAM_TABS)[number];
 function isTeamTab(value: unknown): value is TeamTab {
@@ -111,6 +117,7 @@ const tree = root.addChildren([
   team,
   messages,
   journal,
+  account,
 ]);
 
 export function newRouter(client: QueryClient) {

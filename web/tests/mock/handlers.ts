@@ -42,6 +42,12 @@ export function handlers(world: World) {
           })
         : HttpResponse.json({ code: "UNAUTHENTICATED", status: 401 }, { status: 401 }),
     ),
+    http.get("*/api/v1/me/sessions", () => HttpResponse.json({ items: world.ownSessions, serverTime: iso() })),
+    http.delete("*/api/v1/me/sessions/:id", ({ params }) => {
+      const before = world.ownSessions.length;
+      world.ownSessions = world.ownSessions.filter((one) => one.id !== params.id);
+      return world.ownSessions.length < before ? new HttpResponse(null, { status: 204 }) : missing();
+    }),
     http.get("*/auth/login", ({ request }) => {
       const returnTo = new URL(request.url).searchParams.get("returnTo") ?? "/";
       return HttpResponse.html(

@@ -14,6 +14,7 @@ import type {
   Line,
   Mandate,
   Notice,
+  OwnSession,
   Parameter,
   ResultCount,
   SavedSearch,
@@ -188,6 +189,7 @@ export interface World {
   signedIn: boolean;
   userId: string;
   roles: string[];
+  ownSessions: OwnSession[];
   slots: Slot[];
   candidates: Candidate[];
   basket: Basket;
@@ -436,6 +438,18 @@ export function makeWorld(): World {
     signedIn: true,
     userId: "u-1",
     roles: ["school_admin", "school_manager"],
+    ownSessions: [
+      { id: "o-1", startedAt: iso(-DAY / 4), lastActAt: iso(), browser: "firefox", system: "linux", current: true },
+      {
+        id: "o-2",
+        startedAt: iso(-DAY / 8),
+        lastActAt: iso(-MINUTE),
+        browser: "safari",
+        system: "ios",
+        current: false,
+      },
+      { id: "o-3", startedAt: iso(-DAY / 9), lastActAt: iso(-MINUTE), browser: null, system: null, current: false },
+    ],
     slots,
     candidates,
     basket: {

@@ -39,10 +39,12 @@ sessions = sa.Table(
     sa.Column("seen_at", MOMENT, nullable=False),
     sa.Column("ended_at", MOMENT),
     sa.Column("end_cause", sa.Text),
+    sa.Column("browser", sa.Text, nullable=False, server_default=""),
+    sa.Column("system", sa.Text, nullable=False, server_default=""),
     sa.Index("session_live_idx", "seen_at", postgresql_where=sa.text("ended_at IS NULL")),
     sa.Index("session_account_id_idx", "account_id"),
 )
-"""`cookie_hash` is SHA-256 of the cookie: a stolen database opens no session."""
+"""`cookie_hash` is SHA-256 of the cookie: a stolen database opens no session. `browser` and `system` are words of a closed list."""
 
 attempts = sa.Table(
     "sign_in_attempt",

@@ -32,6 +32,7 @@ from resapermis_auth_gateway.web.dependencies import Dependencies, Peers, assemb
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret
+from resapermis_auth_gateway.web.sign_in.device import Device
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
@@ -195,20 +196,28 @@ class World:
         out = await browser.get("/auth/login", params={"returnTo": to})
         return await browser.get(self.provider.sign_in(out.headers["location"], subject))
 
-    async def session(self, *, school: str = "school-1", role: str = "school_manager") -> "Signed":
+    async def session(
+        self,
+        *,
+        school: str = "school-1",
+        role: str = "school_manager",
+        account_id: UUID | None = None,
+        device: Device = Device("firefox", "linux"),  # noqa: B008 - frozen
+        sid: str = "sid-1",
+    ) -> "Signed":
         """A live session, as sign-in leaves it, without going through sign-in."""
-        account_id, cookie, now = new_id(), new_secret(), self.clock()
+        account_id, cookie, now = account_id or new_id(), new_secret(), self.clock()
         key = self.dependencies.profiles.new_key(account_id)
         profile = self.dependencies.profiles.seal(
             account_id, key, Profile("Camille Martin", "camille@ecole.test", "fr")
         )
         session = queries.Session(
-            new_id(), account_id, school, "École du Test", "94", "sid-1", now, now, (role,), key, profile
+            new_id(), account_id, school, "École du Test", "94", sid, now, now, (role,), key, profile
         )
         async with transaction(self.dependencies.sessions.engine) as tx:
             account = accounts.Account(account_id, school, (role,), key, profile)
             await accounts.save_account(tx, ISSUER, str(account_id), account, now)
-            await queries.start_session(tx, digest(cookie), session)
+            await queries.start_session(tx, digest(cookie), session, device)
             sealed = tokens.SealedPair(
                 new_id(), b"access", now + timedelta(minutes=5), b"refresh", now + timedelta(minutes=30)
             )

@@ -23,6 +23,7 @@ WRITES = [
     ("POST", "/api/v1/bookings/b-1/cancellation"),
     ("POST", "/api/v1/bookings/b-1/replacement"),
     ("POST", "/api/v1/notifications/n-1/read"),
+    ("DELETE", "/api/v1/me/sessions/019a0000-0000-7000-8000-000000000000"),
 ]
 
 

@@ -4,6 +4,7 @@ import { Problem } from "./problem.ts";
 
 export const keys = {
   session: ["session"],
+  ownSessions: ["own-sessions"],
   slots: ["slots"],
   basket: ["basket"],
   bookings: ["bookings"],

@@ -8,6 +8,8 @@ type Schemas = components["schemas"];
 type Narrow<T, N> = Omit<T, keyof N> & N;
 
 export type Session = Schemas["SessionView"];
+export type OwnSession = Schemas["OwnSessionView"];
+export type OwnSessionPage = Schemas["OwnSessionPage"];
 export type Verdict = Schemas["VerdictView"];
 export type Centre = Schemas["CentreView"];
 export type Threshold = Schemas["ThresholdView"];

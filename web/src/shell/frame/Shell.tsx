@@ -14,6 +14,7 @@ import {
   IconKeyboard,
   IconLogout2,
   IconSteeringWheel,
+  IconUserCircle,
   IconUsers,
 } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -59,6 +60,15 @@ function JournalLink({ className, size }: { className: string; size: number }) {
     <Link to="/journal" className={className}>
       <IconBook2 size={size} aria-hidden />
       {t`Journal`}
+    </Link>
+  );
+}
+
+function AccountLink({ className, size }: { className: string; size: number }) {
+  return (
+    <Link to="/compte" className={className}>
+      <IconUserCircle size={size} aria-hidden />
+      {t`Mon compte`}
     </Link>
   );
 }
@@ -136,6 +146,7 @@ export function Shell({ session }: { session: Session }) {
               {t`Raccourcis`}
             </UnstyledButton>
             <LanguageSwitch />
+            <AccountLink className="rp-tool" size={20} />
             <UnstyledButton className="rp-tool" onClick={leave}>
               <IconLogout2 size={20} aria-hidden />
               {t`Se déconnecter`}
@@ -186,6 +197,7 @@ export function Shell({ session }: { session: Session }) {
           <MessagesLink className="" />
           <JournalLink className="" size={22} />
           <LanguageSwitch className="" />
+          <AccountLink className="" size={22} />
           <UnstyledButton onClick={leave}>
             <IconLogout2 size={22} aria-hidden />
             {t`Se déconnecter`}

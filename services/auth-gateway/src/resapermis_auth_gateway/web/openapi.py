@@ -14,6 +14,7 @@ from resapermis_auth_gateway.web.routes import (
     bookings,
     candidates,
     mandates,
+    me,
     meta,
     notifications,
     school,
@@ -62,6 +63,7 @@ def include_routes(app: FastAPI) -> None:
         availability.router,
         notifications.router,
         audit.router,
+        me.router,
         candidates.restrictions,
     ):
         app.include_router(router, prefix="/api/v1")

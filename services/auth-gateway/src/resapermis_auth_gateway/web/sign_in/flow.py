@@ -22,6 +22,7 @@ from resapermis_auth_gateway.web.security.address import place_of
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret, session_cookie, sign_in_cookie
+from resapermis_auth_gateway.web.sign_in.device import Device, device_of
 from resapermis_auth_gateway.web.sign_in.return_to import HOME, safe_return_to
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions, record
 from resapermis_kit.clock import Clock, new_id
@@ -115,7 +116,8 @@ class SignIn:
         signed_in = await peers.call(self.provider.RedeemCode, question, principal="")
         cookie = session_cookie(self.settings.secure)
         value = new_secret()
-        await self._open(signed_in, new_cookie=value, old_cookie=cookie.read(request.scope), place=place)
+        device = device_of(request.headers.get("user-agent", ""))
+        await self._open(signed_in, device, new_cookie=value, old_cookie=cookie.read(request.scope), place=place)
         response = RedirectResponse(return_to, status_code=302)
         cookie.set(response, value)
         # The sign-in's own cookie stays its ten minutes: another tab may be under way with it, and each state counts once.
@@ -154,11 +156,11 @@ class SignIn:
         return f"{self.settings.public_url}/"
 
     async def _open(
-        self, signed_in: oidc_pb2.RedeemCodeResponse, *, new_cookie: str, old_cookie: str, place: str
+        self, signed_in: oidc_pb2.RedeemCodeResponse, device: Device, *, new_cookie: str, old_cookie: str, place: str
     ) -> None:
         """Write the session without a school, ask RdvPermis which school it is, then let it act for that school."""
         subject = signed_in.person.subject
-        session, counted_for = await self._begin_session(signed_in, digest(new_cookie))
+        session, counted_for = await self._begin_session(signed_in, device, digest(new_cookie))
         try:
             school = await self._school(session, counted_for, place)
         except Failure:
@@ -181,7 +183,7 @@ class SignIn:
             await self.outbox.add(tx, now, started, record("session.start", placed, place=place))
 
     async def _begin_session(
-        self, signed_in: oidc_pb2.RedeemCodeResponse, cookie_hash: bytes
+        self, signed_in: oidc_pb2.RedeemCodeResponse, device: Device, cookie_hash: bytes
     ) -> tuple[queries.Session, str]:
         """Write account, session and tokens; return the session and the school that its first call counts for."""
         issuer, now = self.settings.oidc_issuer, self.now()
@@ -212,7 +214,7 @@ class SignIn:
                 person_key=person_key,
                 profile=account.profile,
             )
-            await queries.start_session(tx, cookie_hash, session)
+            await queries.start_session(tx, cookie_hash, session, device)
             await tokens.store(
                 tx,
                 _sealed(signed_in.tokens),

@@ -9,12 +9,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_auth_gateway.tables import accounts, attempts, sessions
+from resapermis_auth_gateway.web.sign_in.device import Device
 from resapermis_kit.database.statement import Row, Statement
 from resapermis_kit.database.transaction import Tx
 
 ATTEMPT_LIVES = timedelta(minutes=10)
 KEPT = timedelta(days=365)
 LIVE = sessions.c.ended_at.is_(None)
+MOST_OWN = 100
+"""Sessions shown to their owner, at most."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,17 @@ async def used_attempt(tx: Tx, state_hash: bytes) -> str | None:
     return page
 
 
-async def start_session(tx: Tx, cookie_hash: bytes, session: Session) -> None:
+@dataclass(frozen=True)
+class OwnSession:
+    """A live session as its owner sees it in a list."""
+
+    id: UUID
+    created_at: datetime
+    seen_at: datetime
+    device: Device
+
+
+async def start_session(tx: Tx, cookie_hash: bytes, session: Session, device: Device) -> None:
     """Insert a session under the hash of its cookie; the cookie itself is nowhere stored."""
     await tx.execute(
         insert(sessions).values(
@@ -84,6 +97,8 @@ async def start_session(tx: Tx, cookie_hash: bytes, session: Session) -> None:
             provider_sid=session.provider_sid,
             created_at=session.created_at,
             seen_at=session.seen_at,
+            browser=device.browser,
+            system=device.system,
         )
     )
 
@@ -138,6 +153,32 @@ async def is_live(engine: AsyncEngine, session_id: UUID, idle_since: datetime, c
     """Whether a session still stands: not ended, not idle, not too old. Every open page asks at each tick: one round trip."""
     values = {"session_id": session_id, "idle_since": idle_since, "created_since": created_since}
     return bool(await _IS_LIVE.run(engine, values))
+
+
+async def sessions_of(tx: Tx, account_id: UUID, idle_since: datetime, created_since: datetime) -> list[OwnSession]:
+    """The sessions of an account whose time is not over and that act for a school, by last act, at most a hundred."""
+    columns = (sessions.c[name] for name in ("id", "created_at", "seen_at", "browser", "system"))
+    statement = (
+        sa.select(*columns)
+        .where(
+            sessions.c.account_id == account_id,
+            LIVE,
+            sessions.c.school_id != "",
+            sessions.c.seen_at > idle_since,
+            sessions.c.created_at > created_since,
+        )
+        .order_by(sessions.c.seen_at.desc(), sessions.c.id.desc())
+        .limit(MOST_OWN)
+    )
+    rows = await tx.execute(statement)
+    return [OwnSession(row.id, row.created_at, row.seen_at, Device(row.browser, row.system)) for row in rows]
+
+
+async def live_session_of(tx: Tx, account_id: UUID, session_id: UUID) -> Session | None:
+    """A session that has not ended, if it is this account's."""
+    ours = (sessions.c.id == session_id, sessions.c.account_id == account_id, LIVE)
+    row = (await tx.execute(_whole().where(*ours))).one_or_none()
+    return None if row is None else _session(row)
 
 
 async def set_session_school(tx: Tx, session_id: UUID, school_id: str, school_name: str, department: str) -> None:

@@ -15,6 +15,7 @@ from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 
 TOUCH_EVERY = timedelta(minutes=1)
@@ -124,6 +125,25 @@ class Sessions:
         async with transaction(self.engine) as tx:
             await self.end_in(tx, session, cause, by_system=by_system, place=place)
         self.close_feeds(str(session.id))  # this replica does not wait for the bus
+
+    async def of_owner(self, session: queries.Session) -> list[queries.OwnSession]:
+        """The sessions of whoever has this one: it comes first, the others by last act."""
+        now, limits = self.now(), self.limits
+        async with transaction(self.engine) as tx:
+            found = await queries.sessions_of(tx, session.account_id, now - limits.idle, now - limits.absolute)
+        return sorted(found, key=lambda one: one.id != session.id)
+
+    async def end_own(self, session: queries.Session, session_id: UUID, *, place: str) -> None:
+        """End the session `session_id` of whoever has `session`; NOT_FOUND, and recorded, where it is none of theirs."""
+        async with transaction(self.engine) as tx:
+            found = await queries.live_session_of(tx, session.account_id, session_id)
+            if found is None:
+                refused = record("session.end", session, outcome=audit.OUTCOME_REFUSED, place=place, code="NOT_FOUND")
+                refused.object_id = str(session_id)
+                await self.outbox.add(tx, self.now(), refused)
+        if found is None:
+            raise Failure(Code.CODE_NOT_FOUND, "no live session of this person")
+        await self.end(found, "signed_out", by_system=False, place=place)
 
     async def end_overdue(self) -> None:
         """End the sessions whose time is over. Run every few seconds by one replica."""

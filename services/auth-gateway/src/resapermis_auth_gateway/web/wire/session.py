@@ -1,8 +1,14 @@
 """Who is signed in."""
 
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from resapermis_auth_gateway.web.wire.base import View
+
+Browser = Annotated[str, Field(json_schema_extra={"enum": ["edge", "opera", "samsung", "firefox", "chrome", "safari"]})]
+System = Annotated[str, Field(json_schema_extra={"enum": ["android", "ios", "windows", "chromeos", "macos", "linux"]})]
 
 
 class UserView(View):
@@ -28,6 +34,24 @@ class SessionView(View):
     roles: list[str]
     csrf_token: str
     expires_at: datetime
+    server_time: datetime
+
+
+class OwnSessionView(View):
+    """One of the asker's own sessions; browser and system as it was opened with, null where they were not known."""
+
+    id: str
+    started_at: datetime
+    last_act_at: datetime
+    browser: Browser | None = None
+    system: System | None = None
+    current: bool
+
+
+class OwnSessionPage(View):
+    """The asker's sessions, a hundred at most; `current` is the one that asks."""
+
+    items: list[OwnSessionView]
     server_time: datetime
 
 
