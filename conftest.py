@@ -1,11 +1,14 @@
-"""Fixtures for every suite: real PostgreSQL, NATS and gRPC; and which tests share a worker."""
+"""Fixtures for every suite: real PostgreSQL, NATS and gRPC; how long properties are tried; which tests share a worker."""
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from resapermis_testing.profile import tries
 from run_tests import FAILED_TESTS
 from suite.distribution import ByPlatform, longest_first
 
@@ -17,6 +20,30 @@ pytest_plugins = [
     "resapermis_testing.nats",
     "resapermis_testing.grpc_server",
 ]
+EXAMPLES = tries(briefly=30, long=300)
+"""Of a property that asks for no number of its own."""
+# What is shown does not depend on how busy the machine is. In CI hypothesis adds that it draws the same each time.
+settings.register_profile(
+    "resapermis",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=EXAMPLES,
+)
+settings.load_profile("resapermis")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A property that asks for no number of examples of its own is tried longer in `make test-long`: it is marked so."""
+    test = getattr(item, "obj", None)
+    if getattr(test, "is_hypothesis_test", False):
+        asked: Any = test._hypothesis_internal_use_settings  # type: ignore[union-attr] # noqa: SLF001 - told nowhere else
+        if asked.max_examples == EXAMPLES:
+            item.add_marker("long")
+
+
+def pytest_collection_finish() -> None:
+    """What collecting has made stays: nobody need look through it for garbage again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -24,9 +23,6 @@ from resapermis_testing.grpc_server import Serve
 from resapermis_testing.postgres import MakeEngine
 
 PACKAGE = "resapermis_scheduling_rules"
-# What is proved does not depend on how busy the machine is.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")
 
 
 @pytest.fixture

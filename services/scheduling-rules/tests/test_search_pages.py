@@ -30,6 +30,7 @@ from resapermis_scheduling_rules.search.page import PageJudge
 from resapermis_scheduling_rules.search.queries import SearchShape
 from resapermis_scheduling_rules.search.search import Finder
 from resapermis_testing.postgres import MakeEngine
+from resapermis_testing.profile import tries
 
 PACKAGE = "resapermis_scheduling_rules"
 SCHOOL = School("school-1", "91", latitude=48.6, longitude=2.4)
@@ -289,6 +290,8 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
     assert turned > 2 * sum(len(wanted) for _, wanted in examples)  # most searches had pages to turn
 
 
+@pytest.mark.long
+@settings(max_examples=tries(briefly=30, long=100))
 @given(mirrors(), st.integers(2, 5))
 def test_consecutive_slots_are_the_chains_that_can_be_walked(mirror: list[Slot], many: int) -> None:
     ordered = sorted(mirror, key=lambda slot: (slot.starts_at, slot.id))
