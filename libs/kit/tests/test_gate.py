@@ -89,7 +89,14 @@ CHANGED: dict[str, dict[str, Any]] = {
 
 def _forged(running: RunningServer, keys: tuple[Path, Path], how: str) -> str:
     good = json.loads(keys[0].read_text())
-    claims = {"iss": ISSUER, "aud": ["mandate", "egress"], "sub": "a", "sid": "s", "school": "x", "place": ""}
+    claims: dict[str, Any] = {
+        "iss": ISSUER,
+        "aud": ["mandate", "egress"],
+        "sub": "a",
+        "sid": "s",
+        "school": "x",
+        "place": "",
+    }
     claims |= {"roles": ["school_manager"], "iat": int(time.time()), "exp": int(time.time()) + 60}
     key: Any = OKPKey.import_key(good)
     header = {"alg": ALGORITHMS[0], "kid": good["kid"]}
