@@ -8,15 +8,16 @@ import asyncpg
 
 from ctl.findings import Finding, of
 from devstack.components import service_named
+from devstack.settings import ROOT
+from resapermis_kit.events.names import RECORDS
+from resapermis_kit.events.topology import Topology
 
-EVENTS, RECORDS = "events", "records"
 SOURCES = ("auth-gateway", "mandate", "scheduling-rules", "basket", "notification", "audit")
 """Services with an outbox; egress writes into auth-gateway's."""
+_TOPOLOGY = Topology.load(ROOT / "policies")
 CONSUMES: Mapping[str, Sequence[tuple[str, str]]] = {
-    "basket": [("scheduling-rules", EVENTS), ("mandate", EVENTS)],
-    "notification": [("basket", EVENTS), ("mandate", EVENTS), ("scheduling-rules", EVENTS)],
-    "scheduling-rules": [("basket", EVENTS)],
-    "audit": [(source, RECORDS) for source in SOURCES],
+    name: [(one.source, one.stream) for one in _TOPOLOGY.durables if one.service == name]
+    for name in dict.fromkeys(one.service for one in _TOPOLOGY.durables)
 }
 """Who consumes whose events; a test compares it with what the services do in their `process.py`."""
 

@@ -17,17 +17,14 @@ class Service:
     """One service process.
 
     `name` is its certificate's common name and DNS name, and how others call it. `grpc` is its gRPC port above the
-    stack's port. `database` is its database and role; processes of one package share it. `publishes` are the contexts whose
-    events it may publish on the bus; a process that shares a database may also relay for its twin. `subscribes` are the
-    contexts whose events it may listen to without a consumer: live feeds, which may miss some.
+    stack's port. `database` is its database and role; processes of one package share it. What it may do on the bus stands in
+    `policies/bus.toml`.
     """
 
     name: str
     package: str
     grpc: int
     database: str
-    publishes: tuple[str, ...]
-    subscribes: tuple[str, ...] = ()
     face: str = ""
     keyset: str = ""
     migrates: bool = True
@@ -49,8 +46,6 @@ SERVICES: tuple[Service, ...] = (
         "resapermis_auth_gateway",
         10,
         "auth_gateway",
-        publishes=("iam", "rdvpermis"),
-        subscribes=("iam", "notification", "basket", "mandate"),
         face="web",
         keyset="auth-gateway",
     ),
@@ -59,7 +54,6 @@ SERVICES: tuple[Service, ...] = (
         "resapermis_auth_gateway",
         11,
         "auth_gateway",
-        publishes=("iam", "rdvpermis"),
         face="egress",
         keyset="egress",
         migrates=False,
@@ -69,7 +63,6 @@ SERVICES: tuple[Service, ...] = (
         "resapermis_mandate",
         12,
         "mandate",
-        publishes=("mandate",),
         keyset="mandate",
     ),
     Service(
@@ -77,32 +70,30 @@ SERVICES: tuple[Service, ...] = (
         "resapermis_scheduling_rules",
         13,
         "scheduling_rules",
-        publishes=("scheduling",),
     ),
     Service(
         "basket",
         "resapermis_basket",
         14,
         "basket",
-        publishes=("basket", "booking"),
     ),
-    Service("audit", "resapermis_audit", 15, "audit", publishes=("audit",), keyset="audit"),
+    Service("audit", "resapermis_audit", 15, "audit", keyset="audit"),
     Service(
         "notification",
         "resapermis_notification",
         16,
         "notification",
-        publishes=("notification",),
     ),
 )
 
-POSTGRES, NATS, MAIL, SANDBOX = "postgres", "nats", "mail", "rdvpermis"
-FOUNDATION: tuple[str, ...] = (POSTGRES, NATS, MAIL, SANDBOX)
+POSTGRES, NATS, BUS_ADMIN, MAIL, SANDBOX = "postgres", "nats", "bus-admin", "mail", "rdvpermis"
+FOUNDATION: tuple[str, ...] = (POSTGRES, NATS, BUS_ADMIN, MAIL, SANDBOX)
+"""BUS_ADMIN is there wherever NATS is: without it no service has a stream."""
 ALL_COMPONENTS: tuple[str, ...] = (*FOUNDATION, *(service.name for service in SERVICES))
 
 KEYSETS: tuple[str, ...] = tuple(sorted({service.keyset for service in SERVICES if service.keyset}))
 OPERATOR = "operator"
-"""A certificate for tools and tests that must see the whole bus; no service has it."""
+"""A certificate for bus-admin, and for tools and tests that must see the whole bus; no service has it."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +127,11 @@ class Ports:
         """Where NATS answers how it is set, plain HTTP."""
         return self.web + 5
 
+    @property
+    def bus_admin(self) -> int:
+        """bus-admin's metrics and readiness, plain HTTP."""
+        return self.web + 6
+
     def grpc(self, service: Service, replica: int = 1) -> int:
         """gRPC of a service's replica, mTLS only."""
         return self.web + service.grpc + (replica - 1) * ABOVE_THE_REPLICA_BEFORE
@@ -153,6 +149,7 @@ class Ports:
         fixed = {
             POSTGRES: {},
             NATS: {"NATS": self.nats, "NATS monitor": self.nats_monitor},
+            BUS_ADMIN: {"bus-admin metrics": self.bus_admin},
             MAIL: {"mail page": self.mail_web, "SMTP": self.smtp},
             SANDBOX: {"RdvPermis sandbox": self.sandbox},
         }

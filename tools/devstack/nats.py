@@ -1,21 +1,23 @@
-"""The configuration of nats-server: TLS both ways, the certificate is the user, each user its own subjects."""
+"""The configuration of nats-server: TLS both ways, the certificate is the user, each service an account of its own.
+
+An account is a room of its own: a subject in it is nobody else's. What leads out are exports of the bus' account to this one
+account: its own subjects, its own durables, its own streams to read. So neither a subject nor the reply that the server sends
+for a service can be another's; permissions bind what a user publishes, and not where the server answers (ADR 31).
+"""
 
 import json
 from pathlib import Path
 
-from devstack.components import OPERATOR, SERVICES, Service
+from devstack.components import OPERATOR
+from devstack.settings import ROOT
+from resapermis_kit.events.names import API, EVENTS, RECORDS, stream_name, subjects_of
+from resapermis_kit.events.topology import Topology
 
-JETSTREAM = (
-    "$JS.API.INFO",
-    "$JS.API.STREAM.INFO.*",
-    "$JS.API.STREAM.NAMES",
-    "$JS.API.STREAM.MSG.GET.*",
-    "$JS.API.DIRECT.GET.>",
-    "$JS.API.CONSUMER.>",
-    "$JS.ACK.>",
-    "$JS.FC.>",
-)
-"""What a service may ask of JetStream, besides making its own streams. Nothing deletes or purges events: age does (7 days)."""
+BUS = "bus"
+"""The account that has the streams; its one user is the operator."""
+JETSTREAM = "$JS.API"
+Exported = tuple[str, str, str]
+"""Kind ("service", "stream", or "answers": a service with any number of them), subject, and its name in the service's account."""
 
 
 def configuration(listen: str, monitor: str, store: Path, tls: Path, name: str = "resapermis-local") -> str:
@@ -23,7 +25,6 @@ def configuration(listen: str, monitor: str, store: Path, tls: Path, name: str =
 
     `monitor` is where it answers how it is set, in clear and to anybody: loopback, or a network of services only.
     """
-    users = ",\n".join("    " + json.dumps(user) for user in [*map(_user, SERVICES), {"user": OPERATOR}])
     return f"""# Written by devstack; changes are lost at the next start.
 listen: {json.dumps(listen)}
 http: {json.dumps(monitor)}
@@ -44,29 +45,63 @@ tls {{
   handshake_first: true
   timeout: 5
 }}
-authorization {{
-  users = [
-{users}
-  ]
+accounts {{
+{accounts(Topology.load(ROOT / "policies"))}
 }}
 """
 
 
-def _user(service: Service) -> dict[str, object]:
-    """A service publishes its own events and audit records and reads by pulling; none publishes in another's name."""
-    # One `*` is one word: audit publishes resapermis.audit.v1.CheckpointSigned, not resapermis.audit.v1.Record.basket.
-    events = [f"resapermis.{context}.v1.*" for context in service.publishes]
-    twins = [twin.name for twin in SERVICES if twin.database == service.database]
-    records = [f"resapermis.audit.v1.Record.{twin}" for twin in twins]
-    # Release 0.1.0 called the stream so; its source replaces it at the first start (events.streams.ensure_streams).
-    renamed = f"$JS.API.STREAM.DELETE.facts-{service.name}"
-    own = [
-        f"$JS.API.STREAM.{act}.{name}-{service.name}" for act in ("CREATE", "UPDATE") for name in ("events", "records")
-    ]
-    return {
-        "user": service.name,
-        "permissions": {
-            "publish": {"allow": [*events, *records, *JETSTREAM, *own, renamed]},
-            "subscribe": ["_INBOX.>", *(f"resapermis.{context}.v1.*" for context in service.subscribes)],
-        },
-    }
+def accounts(topology: Topology) -> str:
+    """The bus' account and one for each service, a line each."""
+    given = {service: _given(topology, service) for service in topology.services}
+    exports = [_export(one, service) for service, all_of in given.items() for one in all_of]
+    lines = {BUS: {"jetstream": "enabled", "users": [{"user": OPERATOR}], "exports": exports}}
+    for service, all_of in given.items():
+        heard = [(topology.owner(context), context) for context in topology.listens.get(service, ())]
+        lines[service] = {
+            "users": [{"user": service}],
+            "exports": [
+                {"stream": subjects_of(context), "accounts": [listener]}
+                for listener, contexts in topology.listens.items()
+                for context in contexts
+                if topology.owner(context) == service
+            ],
+            "imports": [
+                *(_import(one) for one in all_of),
+                *({"stream": {"account": owner, "subject": subjects_of(context)}} for owner, context in heard),
+            ],
+        }
+    return "\n".join(f"  {json.dumps(name)}: {json.dumps(account)}" for name, account in lines.items())
+
+
+def _given(topology: Topology, service: str) -> list[Exported]:
+    """All that a service has of the bus' account."""
+    given: list[Exported] = []
+    for stream in (EVENTS, RECORDS) if service in topology.publishes else ():
+        name = stream_name(stream, service)
+        given += [("service", subject, subject) for subject in topology.subjects(stream, service)]
+        given += [_api("service", f"STREAM.INFO.{name}"), _api("service", f"STREAM.MSG.GET.{name}")]
+        given += [_api("answers", f"DIRECT.GET.{name}")]
+    for durable in topology.durables:
+        if durable.service == service:
+            name = f"{durable.stream_name}.{durable.name}"
+            acknowledged = f"$JS.ACK.{name}.>"
+            given += [_api("service", f"CONSUMER.INFO.{name}"), _api("answers", f"CONSUMER.MSG.NEXT.{name}")]
+            given += [("service", acknowledged, acknowledged)]
+    return given
+
+
+def _api(kind: str, request: str) -> Exported:
+    """Under another name than the server's own: under that, an account without streams is told that it has none."""
+    return kind, f"{JETSTREAM}.{request}", f"{API}.{request}"
+
+
+def _export(one: Exported, service: str) -> dict[str, object]:
+    kind, subject, _ = one
+    many = {"response_type": "stream"} if kind == "answers" else {}
+    return {"service": subject, "accounts": [service], **many}
+
+
+def _import(one: Exported) -> dict[str, object]:
+    _, subject, local = one
+    return {"service": {"account": BUS, "subject": subject}, **({"to": local} if local != subject else {})}

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from devstack import nats, postgres
-from devstack.components import MAIL, NATS, POSTGRES, SANDBOX, Service, replica_named
+from devstack.components import BUS_ADMIN, MAIL, NATS, POSTGRES, SANDBOX, Service, replica_named
 from devstack.probes import http_ok, listens
 from devstack.processes import Program, Ready
 from devstack.settings import ROOT, Settings
@@ -41,6 +41,15 @@ def program(settings: Settings, component: str, *, mails_to_console: bool) -> Pr
         file.write_text(nats.configuration(listen, monitor, store, settings.nats_tls), encoding="utf-8")
         server = (str(Path(sys.executable).parent / "nats-server"), "-c", str(file))
         return _simple(settings, NATS, server, lambda: listens(settings.ports.nats))
+    if component == BUS_ADMIN:
+        return Program(
+            BUS_ADMIN,
+            (*PYTHON, "-m", "resapermis_kit.process.bus_admin"),
+            settings.bus_admin(),
+            _log(settings, BUS_ADMIN),
+            _http(settings.ports.bus_admin, "/readyz"),
+            directory=settings.home,
+        )
     if component == MAIL:
         ports = settings.ports
         listen_smtp, listen_web = f"127.0.0.1:{ports.smtp}", f"127.0.0.1:{ports.mail_web}"

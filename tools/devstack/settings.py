@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devstack.components import NATS, SANDBOX, SERVICES, Ports, Service
+from devstack.components import BUS_ADMIN, NATS, OPERATOR, SANDBOX, SERVICES, Ports, Service
 
 ROOT = Path(__file__).resolve().parents[2]
 INHERITED = (
@@ -72,6 +72,16 @@ class Settings:
         """Where the others find a service: every replica, as a headless Service's name resolves in Kubernetes."""
         replicas = range(1, self.replicas.get(service.name, 1) + 1)
         return ",".join(f"127.0.0.1:{self.ports.grpc(service, replica)}" for replica in replicas)
+
+    def bus_admin(self) -> dict[str, str]:
+        """Environment variables of bus-admin's process: the bus, the operator's certificate, nothing else."""
+        computed = {
+            "RESAPERMIS_NATS_URL": f"tls://127.0.0.1:{self.ports.nats}",
+            "RESAPERMIS_TLS_DIR": str(self.tls / OPERATOR),
+            "RESAPERMIS_METRICS_LISTEN": f"127.0.0.1:{self.ports.bus_admin}",
+            "RESAPERMIS_POLICIES": str(ROOT / "policies"),
+        }
+        return computed | self.base(BUS_ADMIN)
 
     def service(self, service: Service, replica: int = 1) -> dict[str, str]:
         """Environment variables of a service's process (RESAPERMIS_*), those of one replica."""

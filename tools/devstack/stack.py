@@ -15,6 +15,7 @@ from typing import IO, Self
 from devstack import certificates, keys, postgres
 from devstack.components import (
     ALL_COMPONENTS,
+    BUS_ADMIN,
     FOUNDATION,
     MAIL,
     MOST_REPLICAS,
@@ -44,7 +45,7 @@ STOP_ORDER: tuple[tuple[str, ...], ...] = (
         )
         for pages in (True, False)
     ),
-    (SANDBOX, MAIL),
+    (SANDBOX, MAIL, BUS_ADMIN),
     (NATS,),
     (POSTGRES,),
 )
@@ -88,7 +89,8 @@ class Stack:
         self.ports = Ports(port)
         often = dict(replicas or {})
         running = {service.name: components_of(service, often.get(service.name, 1)) for service in SERVICES}
-        asked = [component for component in ALL_COMPONENTS if component in set(components)]
+        wanted = {*components, *((BUS_ADMIN,) if NATS in components else ())}
+        asked = [component for component in ALL_COMPONENTS if component in wanted]
         self.components = tuple(each for component in asked for each in running.get(component, (component,)))
         self.absent: dict[str, str] = {}
         self.settings = Settings(
@@ -138,11 +140,10 @@ class Stack:
             self._claim_ports(wanted)
             await asyncio.to_thread(self._prepare)
             async with asyncio.TaskGroup() as group:
-                ready = {
-                    component: group.create_task(self.start_component(component))
-                    for component in wanted
-                    if component in FOUNDATION
-                }
+                ready: dict[str, asyncio.Task[None]] = {}
+                for component in (component for component in wanted if component in FOUNDATION):
+                    needs = [ready.get(NATS)] if component == BUS_ADMIN else []
+                    ready[component] = group.create_task(self._start_after(component, needs))
                 migrated: dict[str, asyncio.Task[None]] = {}
                 for component in (component for component in wanted if component not in FOUNDATION):
                     service, _ = replica_named(component)

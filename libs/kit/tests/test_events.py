@@ -29,22 +29,23 @@ from resapermis.mandate.v1.events_pb2 import CandidateCreated
 from resapermis_kit.clock import NewId, utc_now
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events import consumer as kit_consumer
-from resapermis_kit.events import inbox, numbering, replay, stream_handler, streams, wire
+from resapermis_kit.events import inbox, numbering, replay, stream_handler, wire
 from resapermis_kit.events import outbox as kit_outbox
 from resapermis_kit.events import relay as kit_relay
 from resapermis_kit.events.event import BatchHandler, Event
+from resapermis_kit.events.names import EVENTS, RECORDS, stream_name, subject_of
 from resapermis_kit.events.numbering import NumberedRow
-from resapermis_kit.events.outbox import EVENTS, RECORDS, Outbox
+from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.process import invariants
 from resapermis_testing.eventually import eventually
-from resapermis_testing.nats import Nats
+from resapermis_testing.nats import Nats, make_streams
 from resapermis_testing.postgres import MakeEngine
 
 
 @pytest.mark.req("P-01")
 async def test_an_event_goes_from_commit_to_handler_once(make_engine: MakeEngine, make_bus: Any) -> None:
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     box = Outbox(SOURCE)
     async with running(kit_relay.relay(source, bus, box, utc_now), consumer(sink, source).run(bus)):
         await publish(source, box, "a", "b")
@@ -256,7 +257,7 @@ async def test_events_of_one_type_travel_as_a_batch_and_are_handled_one_by_one(
     make_engine: MakeEngine, make_bus: Any
 ) -> None:
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     ids = [f"{n:03d}" for n in range(wire.LARGEST_BATCH + 2)]
     await publish(source, Outbox(SOURCE), *ids)
     received: list[str] = []
@@ -270,7 +271,7 @@ async def test_events_of_one_type_travel_as_a_batch_and_are_handled_one_by_one(
     async with running(consumer(sink, source).run(bus)):
         await kit_relay.relay_round(source, bus.jetstream(), SOURCE, utc_now)
         await eventually(lambda: has(sink, ids))
-    stream = await bus.jetstream().stream_info(streams.stream_name(EVENTS, SOURCE))
+    stream = await bus.jetstream().stream_info(stream_name(EVENTS, SOURCE))
     assert stream.state.messages == 2
     assert received == ids
 
@@ -280,13 +281,13 @@ async def test_a_message_of_several_events_that_did_not_keep_is_none_and_its_sou
     make_engine: MakeEngine, make_bus: Any
 ) -> None:
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     await publish(source, Outbox(SOURCE), "a", "b")
     rows = [row for row in await _waiting(source) if row.stream == EVENTS]
     headers, payload = wire._batched(SOURCE, rows)
     with pytest.raises(ValueError, match="batch"):
         wire.payloads(headers, b"\xff" + payload)
-    await bus.jetstream().publish(wire.subject_of(SOURCE, EVENT_TYPE), b"\xff" + payload, headers=headers)
+    await bus.jetstream().publish(subject_of(SOURCE, EVENT_TYPE), b"\xff" + payload, headers=headers)
     await _published(source, rows, {row.id for row in rows})
     await publish(source, Outbox(SOURCE), "c")
     async with running(consumer(sink, source).run(bus)):
@@ -332,7 +333,7 @@ async def test_events_wait_while_nats_is_stopped(
 ) -> None:
     monkeypatch.setattr(kit_consumer, "FETCH_SECONDS", 0.5)
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     box = Outbox(SOURCE)
     async with running(kit_relay.relay(source, bus, box, utc_now), consumer(sink, source).run(bus)):
         nats_server.stop()

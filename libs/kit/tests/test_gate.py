@@ -124,7 +124,7 @@ async def test_a_forged_principal_is_unauthenticated(
     assert (await _refusal(running, _forged(running, principal_keys, how))).code == Code.CODE_UNAUTHENTICATED
 
 
-@pytest.mark.req("Z10")
+@pytest.mark.req("S-07")
 async def test_a_principal_signed_for_another_service_is_unauthenticated_and_counted(
     running: RunningServer, capsys: Any
 ) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from events_world import EVENT_TYPE, SOURCE, consumer, handler, has, publish, running, stopped_and_started, waiting
+from events_world import SOURCE, consumer, handler, has, publish, running, stopped_and_started, waiting
 from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,29 +16,29 @@ from resapermis.events.v1 import events_pb2 as pb
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database import durability
 from resapermis_kit.database.transaction import transaction
-from resapermis_kit.events import numbering, recovery, replay, streams
+from resapermis_kit.events import numbering, recovery, replay
 from resapermis_kit.events import outbox as kit_outbox
 from resapermis_kit.events import relay as kit_relay
-from resapermis_kit.events.outbox import EVENTS, Outbox
+from resapermis_kit.events.names import EVENTS
+from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.wire import event_of
+from resapermis_kit.process.bus_admin import Keeper
 from resapermis_testing.eventually import eventually
-from resapermis_testing.nats import Nats
+from resapermis_testing.nats import Nats, make_streams, topology_of
 from resapermis_testing.ports import free_port
 from resapermis_testing.postgres import MakeEngine
 
 pytestmark = pytest.mark.timeout(180)  # what is shown does not depend on how busy the machine is
 
 
-def _preparing(engine: AsyncEngine, bus: Any) -> Any:
+async def _relay(engine: AsyncEngine, bus: Any) -> None:
+    """A source's relay, and bus-admin beside it."""
+
     async def prepare() -> None:
-        await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
         await recovery.align(engine, bus, SOURCE)
 
-    return prepare
-
-
-def _relay(engine: AsyncEngine, bus: Any) -> Any:
-    return kit_relay.relay(engine, bus, Outbox(SOURCE), utc_now, _preparing(engine, bus))
+    async with running(Keeper(bus, topology_of(SOURCE, "audit"), 1).run()):
+        await kit_relay.relay(engine, bus, Outbox(SOURCE), utc_now, prepare)
 
 
 async def _all_published(engine: AsyncEngine) -> None:
@@ -182,7 +182,7 @@ async def test_a_restore_is_reported_to_whoever_must_read_again(make_engine: Mak
 @pytest.mark.req("E9")
 async def test_a_relay_that_died_before_its_mark_is_no_restore(make_engine: MakeEngine, make_bus: Any) -> None:
     source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     await publish(source, Outbox(SOURCE), "a", "b")
     async with transaction(source) as tx:
         rows = await numbering.number_unpublished(tx)
@@ -197,7 +197,7 @@ async def test_what_was_promised_in_a_past_that_came_back_had_been_published_the
     make_engine: MakeEngine, make_bus: Any
 ) -> None:
     source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     await publish(source, Outbox(SOURCE), "a", "b")
     async with transaction(source) as tx:
         rows = [row for row in await numbering.number_unpublished(tx) if row.stream == EVENTS]
@@ -226,7 +226,7 @@ async def test_after_a_restore_the_highest_number_in_the_stream_counts_also_wher
     make_engine: MakeEngine, make_bus: Any
 ) -> None:
     source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     await publish(source, Outbox(SOURCE), "a", "b", "c")
     async with transaction(source) as tx:
         rows = [row for row in await numbering.number_unpublished(tx) if row.stream == EVENTS]
@@ -239,54 +239,27 @@ async def test_after_a_restore_the_highest_number_in_the_stream_counts_also_wher
     assert [(one.had, one.now) for one in await recovery.align(source, bus, SOURCE) if one.stream == EVENTS] == [(1, 3)]
 
 
-@pytest.mark.req("E9")
-async def test_a_restore_is_found_in_the_stream_under_its_name_of_release_0_1_0(
-    make_engine: MakeEngine, make_bus: Any
-) -> None:
-    source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
-    await _under_the_old_name(bus, source, "a", "b", "c")
-    await _restored(source, 1)
-    assert [(one.stream, one.had, one.now) for one in await recovery.align(source, bus, SOURCE)] == [(EVENTS, 1, 3)]
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
-    assert await recovery.align(source, bus, SOURCE) == []
-
-
 @pytest.mark.req("P-01")
-async def test_what_was_not_acknowledged_in_the_stream_of_release_0_1_0_is_handled_once(
+async def test_what_lay_unhandled_in_streams_that_are_no_more_is_handled_once(
     make_engine: MakeEngine, make_bus: Any
 ) -> None:
+    """As at the upgrade to accounts (ADR 31): the new streams begin empty, the sources have all that was published."""
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
-    await _under_the_old_name(bus, source, "a", "b", "c")
+    ids = [f"candidate-{n:04d}" for n in range(2 * numbering.BATCH + 1)]
+    await publish(source, Outbox(SOURCE), *ids)
+    while await _published_elsewhere(source):
+        pass
     async with transaction(source) as tx:
         kept = await replay.replay(tx, SOURCE, pb.ReplayRequest(stream=EVENTS, first_number=1, last_number=3))
-    await handler(sink, source).handle([event_of(envelope) for envelope in kept.envelopes[:1]])
-    js = bus.jetstream()
-    pulled = await js.pull_subscribe("", durable="audit-facts-mandate", stream="facts-mandate")
-    await (await pulled.fetch(1))[0].ack()
-    assert len(await pulled.fetch(1)) == 1  # b is never acknowledged, c not even fetched
-
-    async def prepare() -> None:
-        assert await recovery.align(source, bus, SOURCE) == []
-        await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
-
-    box = Outbox(SOURCE)
-    async with running(kit_relay.relay(source, bus, box, utc_now, prepare), consumer(sink, source).run(bus)):
-        await eventually(lambda: has(sink, ["a", "b", "c"]))
-        await publish(source, box, "d")
-        await eventually(lambda: has(sink, ["a", "b", "c", "d"]))
-    names = [info.config.name for info in await js.streams_info()]
-    assert sorted(names) == ["events-mandate", "records-mandate"]
+    await handler(sink, source).handle([event_of(envelope) for envelope in kept.envelopes])
+    async with running(_relay(source, bus), consumer(sink, source).run(bus)):
+        await publish(source, Outbox(SOURCE), "after")
+        await eventually(lambda: has(sink, [*ids, "after"]), seconds=90)
 
 
-async def _under_the_old_name(bus: Any, engine: AsyncEngine, *ids: str) -> None:
-    """Events published by release 0.1.0: the stream is called facts-mandate."""
-    js = bus.jetstream()
-    await js.add_stream(name="facts-mandate", subjects=[EVENT_TYPE])
-    await publish(engine, Outbox(SOURCE), *ids)
+async def _published_elsewhere(engine: AsyncEngine) -> bool:
+    """A round of a relay whose bus is not this one; False when nothing was left."""
     async with transaction(engine) as tx:
         rows = await numbering.number_unpublished(tx)
-    events = [row for row in rows if row.stream == EVENTS]
-    for row in events:
-        await kit_relay._publish(js, SOURCE, [row])
-    async with transaction(engine) as tx:
-        await numbering.mark_published(tx, events, [row.id for row in events], utc_now())
+        await numbering.mark_published(tx, rows, {row.id for row in rows}, utc_now())
+    return bool(rows)

@@ -25,12 +25,13 @@ from prometheus_client import REGISTRY
 
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database.transaction import Tx
-from resapermis_kit.events import backlog, numbering, streams, wire
+from resapermis_kit.events import backlog, numbering, wire
 from resapermis_kit.events import relay as kit_relay
 from resapermis_kit.events.event import Event
+from resapermis_kit.events.names import stream_name
 from resapermis_kit.events.outbox import Outbox
 from resapermis_testing.eventually import eventually
-from resapermis_testing.nats import Nats
+from resapermis_testing.nats import Nats, make_streams
 from resapermis_testing.postgres import MakeEngine
 
 pytestmark = pytest.mark.timeout(180)  # what is shown does not depend on how busy the machine is
@@ -46,7 +47,7 @@ async def test_a_relay_killed_anywhere_publishes_everything_once_in_effect(
     make_engine: MakeEngine, make_bus: Any, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     await publish(source, Outbox(SOURCE), "a", "b", "c")
     publisher = bus.jetstream()
 
@@ -76,9 +77,9 @@ async def test_an_event_stored_twice_after_the_duplicate_window_is_handled_once(
     make_engine: MakeEngine, make_bus: Any
 ) -> None:
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     js = bus.jetstream()
-    stream = streams.stream_name("events", SOURCE)
+    stream = stream_name("events", SOURCE)
     config = (await js.stream_info(stream)).config
     config.duplicate_window = 0.1
     await js.update_stream(config)
@@ -147,9 +148,9 @@ async def test_a_full_stream_makes_the_outbox_wait_and_loses_nothing(
     monkeypatch.setattr(kit_relay, "ACKNOWLEDGED_WITHIN_SECONDS", 1.0)
     monkeypatch.setattr(wire, "LARGEST_BATCH", 1)
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     js = bus.jetstream()
-    config = (await js.stream_info(streams.stream_name("events", SOURCE))).config
+    config = (await js.stream_info(stream_name("events", SOURCE))).config
     config.max_msgs = 2
     await js.update_stream(config)
     ids = [f"{n}" for n in range(6)]
@@ -159,7 +160,7 @@ async def test_a_full_stream_makes_the_outbox_wait_and_loses_nothing(
     assert await waiting(source) == 4  # what was stored is marked, events and records alike
     await backlog.measure(source)
     assert REGISTRY.get_sample_value("resapermis_outbox_backlog") == 4
-    assert (await js.stream_info(streams.stream_name("events", SOURCE))).state.messages == 2
+    assert (await js.stream_info(stream_name("events", SOURCE))).state.messages == 2
     config.max_msgs = -1
     await js.update_stream(config)
     async with running(kit_relay.relay(source, bus, Outbox(SOURCE), utc_now), consumer(sink, source).run(bus)):
@@ -171,7 +172,7 @@ async def test_what_is_no_event_at_all_is_passed_over_and_the_rest_flows(
     make_engine: MakeEngine, make_bus: Any
 ) -> None:
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     js = bus.jetstream()
     await js.publish(EVENT_TYPE, b"\xff\xff\xff")
     await js.publish(EVENT_TYPE, b"", headers={"ce-id": "x", "ce-source": SOURCE, "resapermis-number": "many"})
@@ -216,7 +217,7 @@ async def test_while_nats_is_cut_writes_go_on_and_the_backlog_is_seen(
     make_engine: MakeEngine, make_bus: Any, nats_server: Nats
 ) -> None:
     source, bus = await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     nats_server.stop()
     async with running(kit_relay.relay(source, bus, Outbox(SOURCE), utc_now)):
         for n in range(5):

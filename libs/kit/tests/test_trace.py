@@ -3,16 +3,17 @@
 from typing import Any
 
 import pytest
-from events_world import EVENT_TYPE, SOURCE, consumer, has, publish, running
+from events_world import SOURCE, consumer, has, publish, running
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from resapermis_kit.clock import utc_now
 from resapermis_kit.events import relay as kit_relay
-from resapermis_kit.events import stream_handler, streams
+from resapermis_kit.events import stream_handler
 from resapermis_kit.events.outbox import Outbox
 from resapermis_testing.eventually import eventually
+from resapermis_testing.nats import make_streams
 from resapermis_testing.postgres import MakeEngine
 
 
@@ -34,7 +35,7 @@ async def test_a_handler_goes_on_with_the_trace_of_the_act_that_published(
 ) -> None:
     made, exporter = provider
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
-    await streams.ensure_streams(bus, SOURCE, [EVENT_TYPE], 1)
+    await make_streams(bus, SOURCE, "audit")
     box = Outbox(SOURCE)
     async with running(kit_relay.relay(source, bus, box, utc_now), consumer(sink, source).run(bus)):
         acts = []

@@ -18,14 +18,14 @@ from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis_basket.reconcile.received_events import act_on_events, on_mandate_changed
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import Tx, transaction
-from resapermis_kit.events import numbering, replay, streams, wire
-from resapermis_kit.events import outbox as kit_outbox
+from resapermis_kit.events import names, numbering, replay, wire
 from resapermis_kit.events import relay as kit_relay
 from resapermis_kit.events.consumer import Consumer
 from resapermis_kit.events.event import Event
 from resapermis_kit.events.stream_handler import StreamHandler
 from resapermis_kit.process import leader
 from resapermis_testing.eventually import eventually
+from resapermis_testing.nats import make_streams
 from resapermis_testing.postgres import MakeEngine
 
 pytestmark = pytest.mark.req("E17")
@@ -65,7 +65,7 @@ def ended(number: int, to: int = mandate_pb2.MANDATE_STATE_REVOKED) -> bytes:
 
 
 def row(number: int, kind: str, payload: bytes) -> numbering.NumberedRow:
-    return numbering.NumberedRow(new_id(), kit_outbox.EVENTS, kind, payload, "", utc_now(), number)
+    return numbering.NumberedRow(new_id(), names.EVENTS, kind, payload, "", utc_now(), number)
 
 
 async def test_sources_that_publish_what_we_do_not_know_and_events_alone_or_batched_are_understood(
@@ -73,7 +73,7 @@ async def test_sources_that_publish_what_we_do_not_know_and_events_alone_or_batc
 ) -> None:
     await basket.hold(*((f"s{n}", n) for n in range(1, 5)))
     theirs, ours = await make_bus("mandate"), await make_bus("basket")
-    await streams.ensure_streams(theirs, "mandate", [MANDATE_CHANGED, OF_A_LATER_RELEASE], 1)
+    await make_streams(theirs, "mandate", "basket")
     state_of_a_later_release = 77
     assert state_of_a_later_release not in mandate_pb2.MandateState.values()
     for published in (
@@ -119,7 +119,7 @@ async def test_a_consumer_that_knows_no_event_batches_has_them_repeated_and_hand
     basket: Basket, make_bus: Any, make_engine: MakeEngine
 ) -> None:
     theirs, ours = await make_bus("audit"), await make_bus("basket")
-    await streams.ensure_streams(ours, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
+    await make_streams(ours, "basket", "audit")
     sink = await make_engine("resapermis_basket")
     received: list[tuple[int, UUID]] = []
     repeated: list[tuple[int, int]] = []

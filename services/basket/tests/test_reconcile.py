@@ -27,12 +27,12 @@ from resapermis_kit.clock import utc_now
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events import relay as kit_relay
-from resapermis_kit.events import streams
 from resapermis_kit.events.consumer import Consumer
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.stream_handler import StreamHandler
 from resapermis_kit.process import leader
 from resapermis_testing.eventually import eventually
+from resapermis_testing.nats import make_streams
 
 HELD, ASKING, CONFIRMING, BOOKED = (
     pb.LINE_STATE_HELD,
@@ -341,7 +341,7 @@ async def test_events_come_over_the_bus(basket: Basket, make_engine: Any, make_b
     assert states(held) == [HELD]
     basket.rdvpermis.baskets["basket-1"].candidates.pop("s1")
     source, bus = await make_engine("resapermis_basket"), await make_bus("scheduling-rules")
-    await streams.ensure_streams(bus, "scheduling-rules", [SlotWithdrawn.DESCRIPTOR.full_name], 1)
+    await make_streams(bus, "scheduling-rules", "basket")
     box = Outbox("scheduling-rules")
 
     async def repeat(*_: Any) -> events_pb2.ReplayResponse:

@@ -22,13 +22,12 @@ from resapermis.notification.v1.events_pb2 import NoticePosted
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events import relay as kit_relay
-from resapermis_kit.events import streams
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Principal, Signer
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import POLICIES, Serve
-from resapermis_testing.nats import Nats
+from resapermis_testing.nats import Nats, make_all_streams
 from resapermis_testing.ports import free_port
 from resapermis_testing.postgres import MakeDatabase, MakeEngine
 
@@ -80,19 +79,20 @@ async def test_a_booking_published_on_the_bus_is_in_the_inbox_and_in_the_mail(
         "RESAPERMIS_MAIL_FROM": "ResaPermis <no-reply@resapermis.example>",
         "RESAPERMIS_DELIVER_SECONDS": "0.05",
     }
+    bus = await make_bus("basket")
+    await make_all_streams(bus)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", MODULE, env=environment, stdout=asyncio.subprocess.PIPE
     )
     try:
         await eventually(lambda: asyncio.to_thread(_ready, metrics), seconds=30)
-        engine, bus = await make_engine(MODULE), await make_bus("basket")
+        engine = await make_engine(MODULE)
         posted: asyncio.Queue[NoticePosted] = asyncio.Queue()
 
         async def on_message(message: Any) -> None:
             posted.put_nowait(NoticePosted.FromString(message.data))
 
         await bus.subscribe(NoticePosted.DESCRIPTOR.full_name, cb=on_message)
-        await streams.ensure_streams(bus, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
         async with transaction(engine) as tx:
             event = LineChanged(
                 line_id="l1", school_id="school-1", candidate_id="c1", category="B", to=LineState.LINE_STATE_BOOKED

@@ -21,14 +21,13 @@ from resapermis_kit.clock import utc_now
 from resapermis_kit.database.engine import make_engine as new_engine
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events import relay as kit_relay
-from resapermis_kit.events import streams
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import HEADER, Principal, Signer
 from resapermis_scheduling_rules.school.tables import lines
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import POLICIES
-from resapermis_testing.nats import Nats
+from resapermis_testing.nats import Nats, make_all_streams
 from resapermis_testing.ports import free_port
 from resapermis_testing.postgres import MakeDatabase, MakeEngine
 
@@ -58,13 +57,14 @@ async def test_it_starts_consumes_and_drains(
         "RESAPERMIS_PEER_EGRESS": f"127.0.0.1:{ports['nobody']}",
         "RESAPERMIS_PEER_BASKET": f"127.0.0.1:{ports['nobody']}",
     }
+    bus = await make_bus("basket")
+    await make_all_streams(bus)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", MODULE, env=environment, stdout=asyncio.subprocess.DEVNULL
     )
     try:
         await eventually(lambda: asyncio.to_thread(_ready, ports["metrics"]), seconds=30)
-        said_by, bus = await make_engine(MODULE), await make_bus("basket")
-        await streams.ensure_streams(bus, "basket", [LineChanged.DESCRIPTOR.full_name], 1)
+        said_by = await make_engine(MODULE)
         box = Outbox("basket")
         async with transaction(said_by) as tx:
             event = LineChanged(line_id="line-1", school_id="school-1", slot_id="s1", to=basket.LINE_STATE_HELD)

@@ -11,7 +11,9 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from devstack.certificates import LEAF_LIFE, RENEW_BEFORE, ensure_certificates
 from devstack.components import ALL_COMPONENTS, SERVICES, Ports
 from devstack.keys import ensure_keys, ensure_keysets
-from devstack.nats import configuration
+from devstack.nats import accounts
+from devstack.settings import ROOT
+from resapermis_kit.events.topology import Topology
 from resapermis_vault.errors import Unreadable
 from resapermis_vault.keyset import Keyset
 
@@ -67,16 +69,20 @@ def test_egress_has_a_keyset_of_its_own_and_reads_what_was_sealed_before_it_had(
     assert sorted(file.name for file in tmp_path.glob("*.new")) == []
 
 
-def test_no_service_may_publish_in_the_name_of_another(tmp_path):
-    users = [
-        json.loads(line.strip().rstrip(","))
-        for line in configuration("x:1", "x:2", tmp_path, tmp_path).splitlines()
-        if '"user"' in line
-    ]
-    allowed = {user["user"]: user["permissions"]["publish"]["allow"] for user in users if "permissions" in user}
-    basket = {subject for subject in allowed["basket"] if subject.startswith("resapermis.")}
+def test_no_subject_is_given_to_two_services():
+    """What the bus' account gives away, tried on a server in test_bus_accounts.py."""
+    exports = json.loads(accounts(Topology.load(ROOT / "policies")).splitlines()[0].partition(": ")[2])["exports"]
+    given = {one["service"]: one["accounts"] for one in exports}
+    assert len(given) == len(exports)
+    basket = {
+        subject for subject, owners in given.items() if owners == ["basket"] and subject.startswith("resapermis.")
+    }
     assert basket == {"resapermis.basket.v1.*", "resapermis.booking.v1.*", "resapermis.audit.v1.Record.basket"}
-    assert not any("resapermis.>" in subjects for subjects in allowed.values())
+    assert all(len(owners) == 1 for owners in given.values())
+
+
+def test_every_service_stands_in_the_table_of_the_bus():
+    assert set(Topology.load(ROOT / "policies").services) == {service.name for service in SERVICES}
 
 
 def test_no_two_components_want_the_same_port():

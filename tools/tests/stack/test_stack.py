@@ -89,7 +89,7 @@ async def test_a_busy_port_is_named_with_who_wanted_it_and_nothing_starts(tmp_pa
 
 def test_ports_that_were_given_out_are_not_given_out_again_before_anything_listens(a_port):
     given = [a_port() for _ in range(3)]
-    assert min(abs(one - other) for one, other in combinations(given, 2)) >= 6
+    assert min(abs(one - other) for one, other in combinations(given, 2)) >= 7
 
 
 async def test_the_end_leaves_no_process(home, a_port):

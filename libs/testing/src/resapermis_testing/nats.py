@@ -12,9 +12,14 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
+from resapermis_kit.events.names import API, EVENTS
 from resapermis_kit.events.streams import connect
+from resapermis_kit.events.topology import Durable, Topology
+from resapermis_kit.process.bus_admin import ensure
 from resapermis_testing.memory import data_folder
 from resapermis_testing.ports import free_port
+
+POLICIES = Path(__file__).parents[4] / "policies"
 
 
 @dataclass
@@ -58,12 +63,31 @@ async def nats_server(tls: Path, tmp_path: Path) -> AsyncIterator[Nats]:
         f'jetstream {{ store_dir: "{store}", sync_interval: always }}\n'
         f'tls {{ cert_file: "{certificate}/tls.pem", key_file: "{certificate}/tls.key", '
         f'ca_file: "{certificate}/ca.pem", verify: true, handshake_first: true }}\n'
+        f'mappings {{ "{API}.>": "$JS.API.>" }}\n'  # what each service's account imports under that name
     )
     server = Nats(port, store, config)
     server.start()
     yield server
     server.stop()
     shutil.rmtree(store, ignore_errors=True)  # a test may have taken it away
+
+
+async def make_streams(bus: Client, source: str, *services: str) -> None:
+    """A source's streams as bus-admin makes them, and durables of these services on its events."""
+    await ensure(bus.jetstream(), topology_of(source, *services), 1)
+
+
+def topology_of(source: str, *services: str) -> Topology:
+    """What `policies/bus.toml` says of one source, and of these services that handle its events."""
+    whole = Topology.load(POLICIES)
+    return Topology(
+        (source,), {source: whole.publishes[source]}, {}, [Durable(one, EVENTS, source) for one in services]
+    )
+
+
+async def make_all_streams(bus: Client) -> None:
+    """All that bus-admin makes."""
+    await ensure(bus.jetstream(), Topology.load(POLICIES), 1)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1 import audit_pb2_grpc
-from resapermis.audit.v1.events_pb2 import CheckpointSigned, Record
+from resapermis.audit.v1.events_pb2 import Record
 from resapermis_audit import events, queries, tree
 from resapermis_audit.checkpoint import Checkpoint, sign, verifier_key
 from resapermis_audit.domain import sealing_row
@@ -17,7 +17,8 @@ from resapermis_audit.wire import parse_record
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events.event import BatchHandler, Event
-from resapermis_kit.events.outbox import RECORDS, Outbox
+from resapermis_kit.events.names import RECORDS
+from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
 from resapermis_vault.kek import KeyEncryption
@@ -95,6 +96,4 @@ async def build(process: Process, settings: Settings) -> None:
 async def serve() -> None:
     """Run the service until SIGTERM or SIGINT."""
     settings = Settings()
-    await run_loop.serve(
-        "audit", "resapermis_audit", settings, [CheckpointSigned.DESCRIPTOR], lambda process: build(process, settings)
-    )
+    await run_loop.serve("audit", "resapermis_audit", settings, lambda process: build(process, settings))

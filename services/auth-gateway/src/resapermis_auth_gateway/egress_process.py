@@ -89,4 +89,4 @@ async def serve() -> None:
     async def wire(process: Process) -> None:
         await build(process, settings)
 
-    await run_loop.serve("egress", PACKAGE, settings, [], wire, relay=False)
+    await run_loop.serve("egress", PACKAGE, settings, wire, relay=False)

@@ -10,7 +10,6 @@ import uvicorn
 from nats.aio.client import Client
 from starlette.types import ASGIApp
 
-from resapermis.iam.v1.events_pb2 import SessionEnded, SessionStarted
 from resapermis.iam.v1.iam_pb2_grpc import add_IamServiceServicer_to_server
 from resapermis_auth_gateway.iam.servicer import IamServicer
 from resapermis_auth_gateway.replicas import join_replicas
@@ -31,7 +30,6 @@ OVERDUE_EVERY_SECONDS = 5.0
 FORGET_COUNTS_EVERY_SECONDS = 30.0
 OWN_FILES = 512
 """Files that the process has open beside its browsers' connections: pages, database, bus, peers; with room to spare."""
-PUBLISHED = (SessionStarted.DESCRIPTOR, SessionEnded.DESCRIPTOR)
 
 
 def http_server(application: ASGIApp, settings: WebSettings) -> tuple[HttpServer, socket.socket]:
@@ -124,4 +122,4 @@ async def serve() -> None:
     async def wire(process: Process) -> None:
         await build(process, settings)
 
-    await run_loop.serve(SERVICE, PACKAGE, settings, PUBLISHED, wire)
+    await run_loop.serve(SERVICE, PACKAGE, settings, wire)

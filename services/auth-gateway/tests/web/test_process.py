@@ -14,7 +14,7 @@ import pytest
 
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import POLICIES
-from resapermis_testing.nats import Nats
+from resapermis_testing.nats import Nats, make_all_streams
 from resapermis_testing.ports import free_port
 
 pytestmark = pytest.mark.req("S-04", "S-05")
@@ -25,7 +25,7 @@ async def process(
     make_world: Any, nats_server: Nats, make_bus: Callable[..., Any], tls: Path, principal_keys: tuple[Path, Path]
 ) -> AsyncIterator[tuple[Any, asyncio.subprocess.Process, int]]:
     """(the world whose database it uses, the process, its metrics port)."""
-    await make_bus("auth-gateway")  # NATS listens now
+    await make_all_streams(await make_bus("auth-gateway"))
     port, metrics = free_port(), free_port()
     world = await make_world(public_url=f"http://localhost:{port}")
     settings = world.dependencies.settings

@@ -6,7 +6,6 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.basket.v1 import basket_pb2_grpc
-from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, PenaltiesFound, ResultFound
 from resapermis.booking.v1 import booking_pb2_grpc
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
@@ -31,7 +30,6 @@ from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
 
 PACKAGE = "resapermis_basket"
-EVENTS = (LineChanged, GroupExpiring, ResultFound, PenaltiesFound, ComplianceDrifted)
 DAY_SECONDS = 24 * 3600.0
 NIGHT_SECONDS = 4 * 3600.0
 """For what goes over all lines that ever were and, cut off, would begin with the first again."""
@@ -60,8 +58,7 @@ async def build(process: Process, settings: Settings) -> None:
 async def serve() -> None:
     """Run the service until SIGTERM or SIGINT."""
     settings = Settings()
-    descriptors = [event.DESCRIPTOR for event in EVENTS]
-    await run_loop.serve("basket", PACKAGE, settings, descriptors, lambda process: build(process, settings))
+    await run_loop.serve("basket", PACKAGE, settings, lambda process: build(process, settings))
 
 
 def add_workers(process: Process, dependencies: Dependencies, idle: Callable[[float], Awaitable[None]]) -> None:

@@ -3,7 +3,6 @@
 import time
 
 from resapermis.mandate.v1 import mandate_pb2_grpc
-from resapermis.mandate.v1.events_pb2 import CandidateCreated, CandidateUpdated, MandateChanged
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis_kit.clock import new_id
 from resapermis_kit.process import run_loop
@@ -42,5 +41,4 @@ async def build(process: Process, settings: Settings) -> None:
 async def serve() -> None:
     """Run the service until SIGTERM or SIGINT."""
     settings = Settings()
-    published = [one.DESCRIPTOR for one in (MandateChanged, CandidateCreated, CandidateUpdated)]
-    await run_loop.serve("mandate", PACKAGE, settings, published, lambda process: build(process, settings))
+    await run_loop.serve("mandate", PACKAGE, settings, lambda process: build(process, settings))

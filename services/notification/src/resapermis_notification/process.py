@@ -5,7 +5,6 @@ from resapermis.iam.v1 import iam_pb2_grpc
 from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.notification.v1 import notification_pb2_grpc
-from resapermis.notification.v1.events_pb2 import NoticePosted
 from resapermis.scheduling.v1.events_pb2 import (
     AuthorisationEnding,
     ConflictFound,
@@ -64,5 +63,4 @@ async def build(process: Process, settings: Settings) -> None:
 async def serve() -> None:
     """Run the service until SIGTERM or SIGINT."""
     settings = Settings()
-    published = [NoticePosted.DESCRIPTOR]
-    await run_loop.serve("notification", PACKAGE, settings, published, lambda process: build(process, settings))
+    await run_loop.serve("notification", PACKAGE, settings, lambda process: build(process, settings))

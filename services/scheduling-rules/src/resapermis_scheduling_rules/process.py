@@ -18,7 +18,7 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
 from resapermis_kit.rpc.batcher import Batcher
-from resapermis_scheduling_rules import events, invariants
+from resapermis_scheduling_rules import invariants
 from resapermis_scheduling_rules.availability.commands import UnavailabilityCommands
 from resapermis_scheduling_rules.availability.ical.reader_process import CalendarReader
 from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
@@ -170,4 +170,4 @@ async def serve() -> None:
             process.every(settings.plan_seconds, "plan", rooms.planner.round)
             process.every(FAVOURITES_SECONDS, "favourites", rooms.favourites.round)
 
-    await run_loop.serve(NAME, PACKAGE, settings, events.EVENTS, build)
+    await run_loop.serve(NAME, PACKAGE, settings, build)

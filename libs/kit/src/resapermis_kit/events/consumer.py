@@ -4,16 +4,17 @@ import asyncio
 from collections.abc import Mapping
 
 import nats.errors
+import nats.js.errors
 import sqlalchemy as sa
 import structlog
 from nats.aio.client import Client
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import inbox
 from resapermis_kit.events.event import Event
+from resapermis_kit.events.names import durable_name, stream_name
 from resapermis_kit.events.stream_handler import StreamHandler
-from resapermis_kit.events.streams import stream_name
+from resapermis_kit.events.streams import jetstream
 from resapermis_kit.events.wire import events_of
 
 BATCH = 200
@@ -33,7 +34,8 @@ class Consumer:
     def __init__(self, service: str, handler: StreamHandler) -> None:
         """`service` is who consumes: its durable consumer is e.g. "basket-events-mandate"."""
         self._handler = handler
-        self._name = f"{service}-{handler.stream}-{handler.source}"
+        self.stream = stream_name(handler.stream, handler.source)
+        self.durable = durable_name(service, handler.stream, handler.source)
 
     async def run(self, bus: Client) -> None:
         """Consume for ever; one replica of the service at a time. Survives both the bus and the database."""
@@ -42,6 +44,9 @@ class Consumer:
                 await asyncio.sleep(0.5)
             try:
                 await self._pull(bus)
+            except nats.js.errors.NotFoundError:
+                log.warning("consumer.waits_for_bus_admin", durable=self.durable)
+                await asyncio.sleep(0.5)
             except (Failure, sa.exc.SQLAlchemyError, nats.errors.Error, OSError, TimeoutError) as error:
                 log.warning(
                     "consumer.paused",
@@ -52,15 +57,9 @@ class Consumer:
                 await asyncio.sleep(0.5)
 
     async def _pull(self, bus: Client) -> None:
-        config = ConsumerConfig(
-            durable_name=self._name,
-            deliver_policy=DeliverPolicy.ALL,
-            ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=30,
-            max_ack_pending=PULLED * 10,
-        )
-        stream = stream_name(self._handler.stream, self._handler.source)
-        subscription = await bus.jetstream().pull_subscribe("", durable=self._name, stream=stream, config=config)
+        js = jetstream(bus)
+        await js.consumer_info(self.stream, self.durable)  # NotFoundError until bus-admin made it
+        subscription = await js.pull_subscribe_bind(self.durable, self.stream)
         silent = 0
         try:
             await self._handler.catch_up()

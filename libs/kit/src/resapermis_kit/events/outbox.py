@@ -20,9 +20,7 @@ from resapermis_kit.clock import NewId, new_id
 from resapermis_kit.database.metadata import KIT
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx, after_commit
-
-EVENTS, RECORDS = "events", "records"
-"""The two streams of a source: what happened, and the journal of who did it."""
+from resapermis_kit.events.names import EVENTS, RECORDS
 
 outbox = sa.Table(
     "outbox",

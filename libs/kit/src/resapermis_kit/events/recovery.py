@@ -6,15 +6,13 @@ after the newest number in it. A stream that lost its tail shows no gap by itsel
 to time whether it published more than they have.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import nats.js.errors
 import sqlalchemy as sa
 import structlog
 from nats.aio.client import Client
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from prometheus_client import Counter, Gauge
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,9 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.events.v1 import events_pb2 as pb
 from resapermis_kit import clock
 from resapermis_kit.database.transaction import transaction
+from resapermis_kit.events import streams
+from resapermis_kit.events.names import EVENTS, RECORDS, stream_name
 from resapermis_kit.events.numbering import heads, keep_promise
-from resapermis_kit.events.outbox import EVENTS, RECORDS
-from resapermis_kit.events.streams import stream_names
 from resapermis_kit.events.wire import NUMBER
 
 log = structlog.get_logger()
@@ -36,7 +34,6 @@ AHEAD = Gauge(
 )
 EARLIER = timedelta(minutes=2)
 """A round of publishing, and how far the clocks of a replica and of the bus may be apart."""
-FETCHED, FETCH_SECONDS = 1000, 5.0
 _NEWEST_PUBLISHED = sa.text(
     "SELECT coalesce(published_at, occurred_at) FROM outbox WHERE stream = :stream AND number IS NOT NULL "
     "ORDER BY number DESC LIMIT 1"
@@ -63,7 +60,7 @@ async def align(engine: AsyncEngine, bus: Client, source: str) -> Sequence[Reali
         async with transaction(engine) as tx:
             published_at = (await tx.execute(_NEWEST_PUBLISHED, {"stream": stream})).scalar()
         since = published_at - EARLIER if published_at is not None else None
-        newest = max([await _highest(bus, name, since) for name in stream_names(stream, source)])
+        newest = await _highest(bus, stream_name(stream, source), since)
         async with transaction(engine) as tx:
             head = heads.c
             statement = sa.select(head.last_number, head.promised).where(head.stream == stream).with_for_update()
@@ -83,37 +80,33 @@ async def align(engine: AsyncEngine, bus: Client, source: str) -> Sequence[Reali
 
 
 async def _highest(bus: Client, stream: str, since: datetime | None) -> int:
-    """The highest number in what a stream of the bus stored since a moment (None: ever); 0 where there is none.
+    """The highest number in what a stream of the bus stored since a moment (None: ever); NotFoundError while there is no stream.
 
     Not its last message's: one whose acknowledgement was lost is published again behind those with higher numbers.
     """
-    js = bus.jetstream()
-    try:
-        last = (await js.stream_info(stream)).state.last_seq
-    except nats.js.errors.NotFoundError:
+    js = streams.jetstream(bus)
+    state = (await js.stream_info(stream)).state
+    if not state.messages:
         return 0
-    config = ConsumerConfig(
-        deliver_policy=DeliverPolicy.ALL if since is None else DeliverPolicy.BY_START_TIME,
-        opt_start_time=since,
-        ack_policy=AckPolicy.NONE,
-        headers_only=True,
-        mem_storage=True,
-        inactive_threshold=60,
-    )
-    subscription = await js.pull_subscribe("", stream=stream, config=config)
-    try:
-        waiting = (await subscription.consumer_info()).num_pending or 0
-        highest, read = 0, 0
-        while waiting and read < last:
-            messages = await subscription.fetch(min(waiting, FETCHED), timeout=FETCH_SECONDS)
-            for message in messages:
-                number = (message.headers or {}).get(NUMBER, "")
-                highest = max(highest, int(number) if number.isdecimal() else 0)
-            waiting -= len(messages)
-            read = messages[-1].metadata.sequence.stream
+    # The last is the leader's word; of the rest any replica's, asked until it has come so far.
+    last = await js.get_msg(stream, seq=state.last_seq)
+    highest, read = _number(last.headers), 0
+    if since is not None and (last.time is None or last.time < since):
         return highest
-    finally:
-        await subscription.unsubscribe()
+    begin: dict[str, object] = {"seq": 1} if since is None else {"start_time": since.isoformat()}
+    while read < state.last_seq:
+        messages = await streams.read(bus, stream, begin)
+        if not messages:
+            raise TimeoutError(f"a replica of {stream} is behind its leader")
+        highest = max([highest, *(_number(message.headers) for message in messages)])
+        read = int((messages[-1].headers or {})["Nats-Sequence"])
+        begin = {"seq": read + 1}
+    return highest
+
+
+def _number(headers: Mapping[str, str] | None) -> int:
+    number = (headers or {}).get(NUMBER, "")
+    return int(number) if number.isdecimal() else 0
 
 
 def source_was_restored(source: str, stream: str, position: int, answer: pb.ReplayResponse) -> bool:

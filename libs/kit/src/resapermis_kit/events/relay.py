@@ -31,7 +31,7 @@ async def relay(
 ) -> None:
     """Publish the outbox for ever. Survives both the bus and the database. One replica of the service at a time.
 
-    `prepare` makes streams and numbers fit each other: before the first number, and when a stream is found missing.
+    `prepare` makes numbers fit the streams: before the first number, and when a stream is found missing.
     """
     publisher = bus.jetstream()  # one for ever: each has a subscription for its acknowledgements
     prepared = prepare is None
@@ -49,6 +49,9 @@ async def relay(
             if not full:
                 await box.wake_up.wait(0.5)
                 await asyncio.sleep(ACCUMULATE_SECONDS)
+        except nats.js.errors.NotFoundError:
+            log.warning("relay.waits_for_bus_admin", source=box.source)
+            await asyncio.sleep(0.5)
         except (Failure, sa.exc.SQLAlchemyError, nats.errors.Error, OSError, TimeoutError) as error:
             log.warning("relay.paused", error_type=type(error).__qualname__)
             prepared = prepared and (prepare is None or not isinstance(error, nats.js.errors.NoStreamResponseError))

@@ -23,7 +23,7 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import inbox, numbering, recovery
 from resapermis_kit.events.event import BatchHandler, Event, Handler
-from resapermis_kit.events.outbox import EVENTS
+from resapermis_kit.events.names import EVENTS
 from resapermis_kit.events.wire import event_of
 
 ATTEMPTS = 5
@@ -56,20 +56,24 @@ class StreamHandler:
 
     async def catch_up(self) -> None:
         """Handle what the source published and the bus will never bring: a stream that lost its tail shows no gap."""
-        async with transaction(self._engine) as tx:
-            position = await self._position(tx)
-        question = pb.ReplayRequest(
-            stream=self.stream, first_number=max(position, 1), last_number=position + numbering.BATCH - 1
-        )
-        try:
-            answer = await self._repeat(self.source, question)
-        except Failure as failure:
-            log.info("consumer.cannot_catch_up", source=self.source, code=failure.name)
-            return
-        if not recovery.source_was_restored(self.source, self.stream, position, answer):
+        while True:
+            async with transaction(self._engine) as tx:
+                position = await self._position(tx)
+            question = pb.ReplayRequest(
+                stream=self.stream, first_number=max(position, 1), last_number=position + numbering.BATCH - 1
+            )
+            try:
+                answer = await self._repeat(self.source, question)
+            except Failure as failure:
+                log.info("consumer.cannot_catch_up", source=self.source, code=failure.name)
+                return
+            if recovery.source_was_restored(self.source, self.stream, position, answer):
+                return
             fresh = [event_of(one) for one in answer.envelopes if one.number > position]
             MISSED.labels(self.source, self.stream).inc(len(fresh))
             await self.handle(fresh)
+            if len(answer.envelopes) < numbering.BATCH:  # no more than one question holds: that was all
+                return
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Handle what is new among `events`, fetch what is missing, set aside what keeps failing."""

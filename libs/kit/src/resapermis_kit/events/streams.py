@@ -1,22 +1,20 @@
-"""NATS JetStream: the connection, and the two streams of a source."""
+"""NATS JetStream: the connection, and what a service may ask of its streams. bus-admin alone makes and changes them."""
 
+import json
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nats.js.errors
 import structlog
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, StorageType, StreamConfig
 
-from resapermis.audit.v1.events_pb2 import Record
-from resapermis_kit.events.outbox import EVENTS, RECORDS
-from resapermis_kit.events.wire import subject_of
+from resapermis_kit.events.names import API
 
-KEPT_SECONDS = 7 * 24 * 3600
-NAMED_BEFORE = {EVENTS: "facts"}
-"""What release 0.1.0 called a stream."""
+READ_AT_ONCE, BYTES_AT_ONCE, READ_SECONDS = 500, 8 * 1024 * 1024, 5.0
+END_OF_BATCH, NO_MESSAGES = "204", "404"
 log = structlog.get_logger()
 
 
@@ -37,6 +35,7 @@ async def connect(
     await connected.connect(
         url.split(","),
         name=name,
+        inbox_prefix=f"_INBOX.{name}",  # nobody else's answers
         tls=context,
         tls_handshake_first=True,  # nothing in clear; and an upgraded asyncio transport never says that it closed
         allow_reconnect=True,
@@ -49,48 +48,46 @@ async def connect(
     return connected
 
 
-def stream_name(stream: str, source: str) -> str:
-    """One stream of the bus for each stream of a source, e.g. "events-basket"."""
-    return f"{stream}-{source}"
+def jetstream(bus: Client) -> JetStreamContext:
+    """JetStream as a service has it: its own streams and durables, nothing else."""
+    return bus.jetstream(prefix=API)
 
 
-def stream_names(stream: str, source: str) -> list[str]:
-    """Its name, and the one that an earlier release gave it."""
-    return [stream_name(name, source) for name in (stream, NAMED_BEFORE.get(stream)) if name is not None]
-
-
-async def ensure_streams(bus: Client, source: str, events: Sequence[str], replicas: int) -> None:
-    """Create or update this service's streams; `events` are the full names of the events that it publishes.
-
-    A stream under its earlier name goes first: two cannot have the same subjects. What it held and nobody had handled yet
-    is in the outbox still, where consumers catch up. Call `recovery.align` before.
-    """
-    js = bus.jetstream()
-    wanted = {RECORDS: [subject_of(source, Record.DESCRIPTOR.full_name)], EVENTS: list(events)}
-    for stream, subjects in wanted.items():
-        name, *earlier = stream_names(stream, source)
-        for old in earlier:
-            await _delete(js, old)
-        if not subjects:
-            continue
-        config = StreamConfig(
-            name=name,
-            subjects=subjects,
-            max_age=KEPT_SECONDS,
-            storage=StorageType.FILE,
-            discard=DiscardPolicy.NEW,  # a full stream makes the outbox wait instead of losing events
-            num_replicas=replicas,
-            duplicate_window=120,
-        )
+async def missing(bus: Client, streams: Sequence[str], durables: Sequence[tuple[str, str]]) -> list[str]:
+    """Names of what bus-admin has not made yet: streams, and durables given as (stream, durable)."""
+    js, absent = jetstream(bus), []
+    for stream in streams:
         try:
-            await js.add_stream(config)
-        except nats.js.errors.BadRequestError:
-            await js.update_stream(config)
+            await js.stream_info(stream)
+        except nats.js.errors.NotFoundError:
+            absent.append(stream)
+    for stream, durable in durables:
+        try:
+            await js.consumer_info(stream, durable)
+        except nats.js.errors.NotFoundError:
+            absent.append(durable)
+    return absent
 
 
-async def _delete(js: JetStreamContext, name: str) -> None:
+async def read(bus: Client, stream: str, begin: Mapping[str, object]) -> list[Msg]:
+    """Some messages of our own stream, in order, from `begin` on: {"seq": number} or {"start_time": RFC 3339}; [] behind the last.
+
+    Each has the header Nats-Sequence. Any replica answers, also one that is behind: ask again for what must be there.
+    """
+    inbox = bus.new_inbox()
+    subscription = await bus.subscribe(inbox)
     try:
-        await js.delete_stream(name)
-    except nats.js.errors.NotFoundError:
-        return
-    log.info("stream.renamed", earlier=name)
+        question = {"batch": READ_AT_ONCE, "max_bytes": BYTES_AT_ONCE, **begin}
+        await bus.publish(f"{API}.DIRECT.GET.{stream}", json.dumps(question).encode(), reply=inbox)
+        found: list[Msg] = []
+        while True:
+            message = await subscription.next_msg(timeout=READ_SECONDS)
+            status = (message.headers or {}).get("Status")
+            if status is None:
+                found.append(message)
+            elif status in {END_OF_BATCH, NO_MESSAGES}:
+                return found
+            else:
+                nats.js.errors.APIError.from_msg(message)
+    finally:
+        await subscription.unsubscribe()

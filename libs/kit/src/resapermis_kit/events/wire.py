@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from google.protobuf.message import DecodeError
 
-from resapermis.audit.v1.events_pb2 import Record
 from resapermis.events.v1 import events_pb2 as pb
 from resapermis_kit.events.event import Event
+from resapermis_kit.events.names import subject_of
 from resapermis_kit.events.numbering import NumberedRow
 
 BATCH_SIZE = "resapermis-batch-size"
@@ -20,11 +20,6 @@ LARGEST_BATCH = 64
 LARGEST_BATCH_BYTES = 256 * 1024
 Message = tuple[str, dict[str, str], bytes]
 """Subject, headers, payload."""
-
-
-def subject_of(source: str, row_type: str) -> str:
-    """The bus subject: the type's full name; records carry their source, so that the server's permissions can tell publishers apart."""
-    return f"{row_type}.{source}" if row_type == Record.DESCRIPTOR.full_name else row_type
 
 
 def in_batches(rows: Sequence[NumberedRow]) -> list[list[NumberedRow]]:

@@ -1,6 +1,6 @@
 """What every process of a service has, made once and handed to the service's `build`."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import grpc
@@ -12,7 +12,8 @@ from resapermis.events.v1 import events_pb2, events_pb2_grpc
 from resapermis_kit.clock import Clock, utc_now
 from resapermis_kit.events.consumer import Consumer
 from resapermis_kit.events.event import BatchHandler, Handler
-from resapermis_kit.events.outbox import EVENTS, Outbox
+from resapermis_kit.events.names import EVENTS
+from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.stream_handler import StreamHandler
 from resapermis_kit.process import invariants, leader
 from resapermis_kit.process.leader import Worker
@@ -42,6 +43,12 @@ class Process:
     """Queries of what breaks an invariant of this service's database, by name; see `process.invariants`."""
     after_restore: list[Worker] = field(default_factory=list)
     """Done once when the database is found to have been restored to the past, before anything more is published."""
+    own_streams: list[str] = field(default_factory=list)
+    """Names of the streams of the bus that this process publishes to."""
+    durables: list[tuple[str, str]] = field(default_factory=list)
+    """Streams of the bus that this process handles, and its durable consumer of each."""
+    absent: Sequence[str] = ()
+    """Those of both that bus-admin had not made when they were last looked for, at the start."""
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
 
@@ -66,6 +73,7 @@ class Process:
         """Handle the events of a stream of `source`, each once, in one replica at a time."""
         handler = StreamHandler(self.engine, source, handlers, self.repeat, self.now, stream)
         consumer = Consumer(self.name, handler)
+        self.durables.append((consumer.stream, consumer.durable))
         self.leader_tasks.append(lambda: consumer.run(self.bus))
 
     def every(self, seconds: float, name: str, work: Worker, *, most_seconds: float = leader.MOST_SECONDS) -> None:

@@ -3,11 +3,10 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import structlog
-from google.protobuf.descriptor import Descriptor
 from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,10 +16,11 @@ from resapermis_kit.database.engine import make_engine, open_connections
 from resapermis_kit.database.revision import require_head
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import backlog, replay
+from resapermis_kit.events.names import EVENTS, RECORDS, stream_name
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.relay import relay as relay_outbox
 from resapermis_kit.process import invariants, leader
-from resapermis_kit.process.bus import connect_bus, prepare_streams
+from resapermis_kit.process.bus import check_found, join_bus, prepare_numbers
 from resapermis_kit.process.http import serving_probes
 from resapermis_kit.process.process import Process
 from resapermis_kit.process.settings import ServiceSettings
@@ -38,7 +38,6 @@ async def serve(
     name: str,
     package: str,
     settings: ServiceSettings,
-    events: Sequence[Descriptor],
     build: Callable[[Process], Awaitable[None]],
     *,
     relay: bool = True,
@@ -71,21 +70,23 @@ async def serve(
             "resapermis.events.v1.EventsService",
         )
         if relay:
+            process.own_streams += [stream_name(stream, name) for stream in (EVENTS, RECORDS)]
             process.leader_tasks.append(
-                lambda: relay_outbox(engine, bus, process.outbox, process.now, lambda: prepare_streams(process, events))
+                lambda: relay_outbox(engine, bus, process.outbox, process.now, lambda: prepare_numbers(process))
             )
             process.every(5, "backlog", lambda: backlog.measure(engine))
             process.every(invariants.EVERY_SECONDS, "invariants", lambda: invariants.check(engine, process.invariants))
             process.every(600, "prune", lambda: _prune(process))
         await build(process)
         health.checks["database"] = lambda: transaction.check(engine)
+        health.checks["bus"] = lambda: check_found(process)
         await server.start()
         freeze_startup_objects()
         locks = leader.lock_engine(settings.database_url, name)
         stack.push_async_callback(locks.dispose)
         tasks = [asyncio.create_task(leader.run_forever(worker)) for worker in process.workers]
         tasks.append(asyncio.create_task(open_connections(engine, settings.database_pool)))
-        tasks.append(asyncio.create_task(connect_bus(bus, settings, name)))
+        tasks.append(asyncio.create_task(join_bus(process)))
         tasks.append(asyncio.create_task(leader.lead(locks, name, process.leader_tasks)))
         await health.check()
         tasks.append(asyncio.create_task(leader.run_forever(health.watch)))

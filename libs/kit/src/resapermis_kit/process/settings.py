@@ -47,33 +47,38 @@ class ProcessSettings(BaseSettings):
         return init_settings, env_settings, SecretFiles(settings_cls)
 
 
-class ServiceSettings(ProcessSettings):
+class BusSettings(ProcessSettings):
+    """What a deployment sets for any process that is on the bus."""
+
+    nats_url: str
+    """tls://host:port; several with commas."""
+    nats_replicas: int = 1
+    """Copies of each stream; 3 in production. bus-admin's alone."""
+    tls_dir: Path
+    """Folder with ca.pem, tls.pem, tls.key; the certificate's common name is the service's name, or the operator's."""
+    metrics_listen: str
+    """host:port for /metrics, /healthz and /readyz."""
+    policies: Path
+    """Folder of Cedar policies and their schema, and of who publishes and handles what on the bus."""
+    otlp_endpoint: str = ""
+    """Where traces go; empty: nowhere."""
+    log_level: str = "info"
+
+
+class ServiceSettings(BusSettings):
     """What a deployment sets for any process of a service that serves gRPC."""
 
     database_url: str
     """postgresql://role@host/db of this service alone; a unix socket as ?host=/dir."""
     database_pool: int = 10
     """Connections kept; more callers than this queue for at most two seconds."""
-    nats_url: str
-    """tls://host:port; several with commas."""
     nats_monitor: str = ""
     """URLs of the NATS servers' monitoring ports, with commas. A service does not start on a bus that acknowledges what
     is not on its disk; empty: it cannot ask, `resapermisctl invariants --nats-monitor` must."""
-    nats_replicas: int = 1
-    """Copies of each stream; 3 in production."""
-    tls_dir: Path
-    """Folder with ca.pem, tls.pem, tls.key; the certificate's common name is the service's name."""
     grpc_listen: str
     """host:port for gRPC."""
-    metrics_listen: str
-    """host:port for /metrics, /healthz and /readyz."""
     principal_jwks: Path
     """Public keys with which the gateway signs who is asking."""
-    policies: Path
-    """Folder of Cedar policies and their schema."""
-    otlp_endpoint: str = ""
-    """Where traces go; empty: nowhere."""
-    log_level: str = "info"
     drain_seconds: float = 10.0
     """How long calls under way may go on after SIGTERM."""
 
