@@ -13,8 +13,8 @@ from prometheus_client import REGISTRY
 from resapermis_kit.events import streams
 from resapermis_kit.events.names import EVENTS, RECORDS, durable_name, stream_name
 from resapermis_kit.events.topology import Topology
-from resapermis_kit.process import bus_admin
-from resapermis_kit.process.bus_admin import Keeper, ensure
+from resapermis_kit.process import bus_keeper
+from resapermis_kit.process.bus_keeper import Keeper, ensure
 from resapermis_testing.eventually import eventually
 from resapermis_testing.nats import POLICIES, Nats, topology_of
 
@@ -63,8 +63,8 @@ def _stream(js: Any) -> Any:
 async def test_what_is_lost_is_made_again(
     make_bus: Any, monkeypatch: pytest.MonkeyPatch, lose: Callable[[Any], Any]
 ) -> None:
-    assert bus_admin.ROUND_SECONDS <= 10
-    monkeypatch.setattr(bus_admin, "ROUND_SECONDS", 0.05)
+    assert bus_keeper.ROUND_SECONDS <= 10
+    monkeypatch.setattr(bus_keeper, "ROUND_SECONDS", 0.05)
     bus = await make_bus("auth-gateway")
 
     async def whole() -> bool:
@@ -79,8 +79,8 @@ async def test_what_is_lost_is_made_again(
 async def test_it_is_ready_once_all_is_there_and_not_while_the_bus_is_away(
     make_bus: Any, nats_server: Nats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bus_admin, "ROUND_SECONDS", 0.05)
-    monkeypatch.setattr(bus_admin, "AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(bus_keeper, "ROUND_SECONDS", 0.05)
+    monkeypatch.setattr(bus_keeper, "AGAIN_SECONDS", 0.05)
     keeper = Keeper(await make_bus("auth-gateway"), TOPOLOGY, 1)
 
     async def is_ready() -> bool:

@@ -22,7 +22,7 @@ from resapermis_kit.events import relay as kit_relay
 from resapermis_kit.events.names import EVENTS
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.wire import event_of
-from resapermis_kit.process.bus_admin import Keeper
+from resapermis_kit.process.bus_keeper import Keeper
 from resapermis_testing.eventually import eventually
 from resapermis_testing.nats import Nats, make_streams, topology_of
 from resapermis_testing.ports import free_port

@@ -24,7 +24,7 @@ from devstack.settings import ROOT
 from resapermis_kit.events.names import API
 from resapermis_kit.events.streams import connect, jetstream, missing, read
 from resapermis_kit.events.topology import Topology
-from resapermis_kit.process import bus_admin
+from resapermis_kit.process import bus_keeper
 from resapermis_testing.eventually import eventually
 from resapermis_testing.nats import Nats
 from resapermis_testing.ports import free_port
@@ -76,7 +76,7 @@ async def connected(server: tuple[Nats, Path]) -> AsyncIterator[Connect]:
 async def operator(connected: Connect) -> Client:
     """The operator, who has made all that must be."""
     bus = await connected(OPERATOR)
-    assert await bus_admin.ensure(bus.jetstream(), TOPOLOGY, 1) == []
+    assert await bus_keeper.ensure(bus.jetstream(), TOPOLOGY, 1) == []
     return bus
 
 
@@ -202,9 +202,9 @@ async def test_a_service_gets_nothing_of_jetstream_that_is_not_its_own(
 
     await asyncio.gather(*map(ask, ASKED))
     assert (await stored(operator), await consumer(operator)) == before
-    made = bus_admin.MADE.labels("consumer")._value.get(), bus_admin.CHANGED.labels("consumer")._value.get()
-    assert await bus_admin.ensure(operator.jetstream(), TOPOLOGY, 1) == []
-    assert made == (bus_admin.MADE.labels("consumer")._value.get(), bus_admin.CHANGED.labels("consumer")._value.get())
+    made = bus_keeper.MADE.labels("consumer")._value.get(), bus_keeper.CHANGED.labels("consumer")._value.get()
+    assert await bus_keeper.ensure(operator.jetstream(), TOPOLOGY, 1) == []
+    assert made == (bus_keeper.MADE.labels("consumer")._value.get(), bus_keeper.CHANGED.labels("consumer")._value.get())
 
 
 @pytest.mark.req("P-01")
@@ -314,7 +314,7 @@ async def test_without_accounts_the_servers_answers_purge_and_write_anothers_str
                         await client.connect(url, inbox_prefix=f"_INBOX.{name}", allow_reconnect=False)
                     await asyncio.sleep(0.02)  # the server binds its port within some 20 ms
         operator, basket = clients
-        assert await bus_admin.ensure(operator.jetstream(), TOPOLOGY, 1) == []
+        assert await bus_keeper.ensure(operator.jetstream(), TOPOLOGY, 1) == []
         await operator.jetstream().publish(MANDATE, b"theirs")
         await basket.publish(
             "$JS.API.DIRECT.GET.events-basket", b'{"seq": 9}', reply="$JS.API.STREAM.PURGE.events-mandate"
