@@ -9,8 +9,8 @@ import asyncpg
 from ctl.findings import Finding, of
 from devstack.components import service_named
 from devstack.settings import ROOT
-from resapermis_kit.events.names import RECORDS
-from resapermis_kit.events.topology import Topology
+from resapermis_kit.events.streams import RECORDS
+from resapermis_kit.process.topology import Topology
 
 SOURCES = ("auth-gateway", "mandate", "scheduling-rules", "basket", "notification", "audit")
 """Services with an outbox; egress writes into auth-gateway's."""

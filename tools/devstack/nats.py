@@ -2,7 +2,7 @@
 
 An account is a room of its own: a subject in it is nobody else's. What leads out are exports of the bus' account to this one
 account: its own subjects, its own durables, its own streams to read. So neither a subject nor the reply that the server sends
-for a service can be another's; permissions bind what a user publishes, and not where the server answers (ADR 31).
+for a service can be another's; permissions bind what a user publishes, and not where the server answers (ADR 33).
 """
 
 import json
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from devstack.components import OPERATOR
 from devstack.settings import ROOT
-from resapermis_kit.events.names import API, EVENTS, RECORDS, stream_name, subjects_of
-from resapermis_kit.events.topology import Topology
+from resapermis_kit.events.streams import API, EVENTS, RECORDS, stream_name, subjects_of
+from resapermis_kit.process.topology import Topology
 
 BUS = "bus"
 """The account that has the streams; its one user is the operator."""

@@ -18,9 +18,9 @@ from resapermis_kit.events import numbering, replay
 from resapermis_kit.events import outbox as kit_outbox
 from resapermis_kit.events.consumer import Consumer
 from resapermis_kit.events.event import Event
-from resapermis_kit.events.names import EVENTS
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.stream_handler import StreamHandler
+from resapermis_kit.events.streams import EVENTS
 from resapermis_kit.process import leader
 from resapermis_testing.eventually import eventually
 from resapermis_testing.nats import Nats

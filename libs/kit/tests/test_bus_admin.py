@@ -11,10 +11,10 @@ from nats.js.api import ConsumerConfig, DeliverPolicy, StorageType, StreamConfig
 from prometheus_client import REGISTRY
 
 from resapermis_kit.events import streams
-from resapermis_kit.events.names import EVENTS, RECORDS, durable_name, stream_name
-from resapermis_kit.events.topology import Topology
+from resapermis_kit.events.streams import EVENTS, RECORDS, durable_name, stream_name
 from resapermis_kit.process import bus_keeper
 from resapermis_kit.process.bus_keeper import Keeper, ensure
+from resapermis_kit.process.topology import Topology
 from resapermis_testing.eventually import eventually
 from resapermis_testing.nats import POLICIES, Nats, topology_of
 

@@ -33,9 +33,9 @@ from resapermis_kit.events import inbox, numbering, replay, stream_handler, wire
 from resapermis_kit.events import outbox as kit_outbox
 from resapermis_kit.events import relay as kit_relay
 from resapermis_kit.events.event import BatchHandler, Event
-from resapermis_kit.events.names import EVENTS, RECORDS, stream_name, subject_of
 from resapermis_kit.events.numbering import NumberedRow
 from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.events.streams import EVENTS, RECORDS, stream_name, subject_of
 from resapermis_kit.process import invariants
 from resapermis_testing.eventually import eventually
 from resapermis_testing.nats import Nats, make_streams

@@ -19,8 +19,8 @@ from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events import numbering, recovery, replay
 from resapermis_kit.events import outbox as kit_outbox
 from resapermis_kit.events import relay as kit_relay
-from resapermis_kit.events.names import EVENTS
 from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.events.streams import EVENTS
 from resapermis_kit.events.wire import event_of
 from resapermis_kit.process.bus_keeper import Keeper
 from resapermis_testing.eventually import eventually
@@ -243,7 +243,7 @@ async def test_after_a_restore_the_highest_number_in_the_stream_counts_also_wher
 async def test_what_lay_unhandled_in_streams_that_are_no_more_is_handled_once(
     make_engine: MakeEngine, make_bus: Any
 ) -> None:
-    """As at the upgrade to accounts (ADR 31): the new streams begin empty, the sources have all that was published."""
+    """As at the upgrade to accounts (ADR 33): the new streams begin empty, the sources have all that was published."""
     source, sink, bus = await make_engine("kit_sample"), await make_engine("kit_sample"), await make_bus(SOURCE)
     ids = [f"candidate-{n:04d}" for n in range(2 * numbering.BATCH + 1)]
     await publish(source, Outbox(SOURCE), *ids)

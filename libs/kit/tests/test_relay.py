@@ -28,8 +28,8 @@ from resapermis_kit.database.transaction import Tx
 from resapermis_kit.events import backlog, numbering, wire
 from resapermis_kit.events import relay as kit_relay
 from resapermis_kit.events.event import Event
-from resapermis_kit.events.names import stream_name
 from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.events.streams import stream_name
 from resapermis_testing.eventually import eventually
 from resapermis_testing.nats import Nats, make_streams
 from resapermis_testing.postgres import MakeEngine

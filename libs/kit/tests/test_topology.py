@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from resapermis_kit.events.topology import Durable, Topology
+from resapermis_kit.process.topology import Durable, Topology
 from resapermis_testing.nats import POLICIES
 
 

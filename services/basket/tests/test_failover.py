@@ -23,7 +23,7 @@ from resapermis_kit.database.engine import make_engine as new_engine
 from resapermis_kit.database.migration import migrate
 from resapermis_kit.database.transaction import check, transaction
 from resapermis_kit.errors import Code, Failure, from_rpc_error
-from resapermis_kit.events import names, numbering
+from resapermis_kit.events import numbering, streams
 from resapermis_kit.process import invariants
 from resapermis_testing.eventually import eventually
 from resapermis_testing.postgres import MakeEngine
@@ -223,7 +223,7 @@ async def test_after_a_failover_all_that_was_answered_is_there_and_the_rest_is_f
     assert agrees(basket, await basket.states())
     await basket.check()
     assert await broken(basket) == {}
-    for stream in (names.EVENTS, names.RECORDS):
+    for stream in (streams.EVENTS, streams.RECORDS):
         given = sorted(number for of, number in relay.seen if of == stream)
         assert given == list(range(1, len(given) + 1))
     assert {(row.stream, row.number): row.id for row in await basket.rows("SELECT * FROM outbox")} == relay.seen

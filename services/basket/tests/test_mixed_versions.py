@@ -18,7 +18,7 @@ from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis_basket.reconcile.received_events import act_on_events, on_mandate_changed
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import Tx, transaction
-from resapermis_kit.events import names, numbering, replay, wire
+from resapermis_kit.events import numbering, replay, streams, wire
 from resapermis_kit.events import relay as kit_relay
 from resapermis_kit.events.consumer import Consumer
 from resapermis_kit.events.event import Event
@@ -65,7 +65,7 @@ def ended(number: int, to: int = mandate_pb2.MANDATE_STATE_REVOKED) -> bytes:
 
 
 def row(number: int, kind: str, payload: bytes) -> numbering.NumberedRow:
-    return numbering.NumberedRow(new_id(), names.EVENTS, kind, payload, "", utc_now(), number)
+    return numbering.NumberedRow(new_id(), streams.EVENTS, kind, payload, "", utc_now(), number)
 
 
 async def test_sources_that_publish_what_we_do_not_know_and_events_alone_or_batched_are_understood(

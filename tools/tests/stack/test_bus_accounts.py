@@ -21,10 +21,9 @@ from devstack import nats as configured
 from devstack.certificates import ensure_certificates
 from devstack.components import NATS, OPERATOR, SERVICES
 from devstack.settings import ROOT
-from resapermis_kit.events.names import API
-from resapermis_kit.events.streams import connect, jetstream, missing, read
-from resapermis_kit.events.topology import Topology
+from resapermis_kit.events.streams import API, connect, jetstream, missing, read
 from resapermis_kit.process import bus_keeper
+from resapermis_kit.process.topology import Topology
 from resapermis_testing.eventually import eventually
 from resapermis_testing.nats import Nats
 from resapermis_testing.ports import free_port

@@ -13,7 +13,7 @@ from devstack.components import ALL_COMPONENTS, SERVICES, Ports
 from devstack.keys import ensure_keys, ensure_keysets
 from devstack.nats import accounts
 from devstack.settings import ROOT
-from resapermis_kit.events.topology import Topology
+from resapermis_kit.process.topology import Topology
 from resapermis_vault.errors import Unreadable
 from resapermis_vault.keyset import Keyset
 

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from resapermis_kit.events.names import API, EVENTS
-from resapermis_kit.events.streams import connect
-from resapermis_kit.events.topology import Durable, Topology
+from resapermis_kit.events.streams import API, EVENTS, connect
 from resapermis_kit.process.bus_keeper import ensure
+from resapermis_kit.process.topology import Durable, Topology
 from resapermis_testing.memory import data_folder
 from resapermis_testing.ports import free_port
 

@@ -17,8 +17,8 @@ from resapermis_audit.wire import parse_record
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events.event import BatchHandler, Event
-from resapermis_kit.events.names import RECORDS
 from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.events.streams import RECORDS
 from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
 from resapermis_vault.kek import KeyEncryption

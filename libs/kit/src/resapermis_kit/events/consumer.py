@@ -12,9 +12,8 @@ from nats.aio.client import Client
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import inbox
 from resapermis_kit.events.event import Event
-from resapermis_kit.events.names import durable_name, stream_name
 from resapermis_kit.events.stream_handler import StreamHandler
-from resapermis_kit.events.streams import jetstream
+from resapermis_kit.events.streams import durable_name, jetstream, stream_name
 from resapermis_kit.events.wire import events_of
 
 BATCH = 200

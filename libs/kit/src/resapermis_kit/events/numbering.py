@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from resapermis_kit.database.metadata import KIT
 from resapermis_kit.database.transaction import Tx
-from resapermis_kit.events.names import EVENTS, RECORDS
+from resapermis_kit.events.streams import EVENTS, RECORDS
 
 BATCH = 500
 """Rows numbered at once."""

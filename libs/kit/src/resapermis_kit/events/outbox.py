@@ -20,7 +20,7 @@ from resapermis_kit.clock import NewId, new_id
 from resapermis_kit.database.metadata import KIT
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx, after_commit
-from resapermis_kit.events.names import EVENTS, RECORDS
+from resapermis_kit.events.streams import EVENTS, RECORDS
 
 outbox = sa.Table(
     "outbox",

@@ -21,8 +21,8 @@ from resapermis.events.v1 import events_pb2 as pb
 from resapermis_kit import clock
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events import streams
-from resapermis_kit.events.names import EVENTS, RECORDS, stream_name
 from resapermis_kit.events.numbering import heads, keep_promise
+from resapermis_kit.events.streams import EVENTS, RECORDS, stream_name
 from resapermis_kit.events.wire import NUMBER
 
 log = structlog.get_logger()

@@ -10,9 +10,9 @@ from resapermis.events.v1 import events_pb2 as pb
 from resapermis.events.v1 import events_pb2_grpc
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
-from resapermis_kit.events.names import EVENTS, RECORDS
 from resapermis_kit.events.numbering import BATCH, NumberedRow
 from resapermis_kit.events.outbox import outbox
+from resapermis_kit.events.streams import EVENTS, RECORDS
 from resapermis_kit.events.wire import fill_envelope
 
 KEPT = timedelta(days=7)

@@ -23,7 +23,7 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import inbox, numbering, recovery
 from resapermis_kit.events.event import BatchHandler, Event, Handler
-from resapermis_kit.events.names import EVENTS
+from resapermis_kit.events.streams import EVENTS
 from resapermis_kit.events.wire import event_of
 
 ATTEMPTS = 5

@@ -7,8 +7,8 @@ from google.protobuf.message import DecodeError
 
 from resapermis.events.v1 import events_pb2 as pb
 from resapermis_kit.events.event import Event
-from resapermis_kit.events.names import subject_of
 from resapermis_kit.events.numbering import NumberedRow
+from resapermis_kit.events.streams import subject_of
 
 BATCH_SIZE = "resapermis-batch-size"
 """The header of a message with several events: how many."""

@@ -19,10 +19,10 @@ from nats.js.api import ConsumerConfig, StreamConfig
 from prometheus_client import Counter, Gauge
 
 from resapermis_kit.events.streams import connect
-from resapermis_kit.events.topology import Durable, Topology
 from resapermis_kit.process.http import serving_probes
-from resapermis_kit.process.settings import ProcessSettings
+from resapermis_kit.process.settings import BusSettings
 from resapermis_kit.process.telemetry import Health, configure
+from resapermis_kit.process.topology import Durable, Topology
 
 NAME = "bus-admin"
 ROUND_SECONDS, AGAIN_SECONDS = 10.0, 1.0
@@ -120,7 +120,7 @@ class Keeper:
             await asyncio.sleep(AGAIN_SECONDS if self._problem else ROUND_SECONDS)
 
 
-async def _join_and_keep(bus: Client, settings: ProcessSettings, keeper: Keeper) -> None:
+async def _join_and_keep(bus: Client, settings: BusSettings, keeper: Keeper) -> None:
     while True:
         try:
             await connect(settings.nats_url, settings.tls_dir, NAME, bus)
@@ -133,7 +133,7 @@ async def _join_and_keep(bus: Client, settings: ProcessSettings, keeper: Keeper)
 
 async def serve() -> None:
     """Keep the bus until SIGTERM or SIGINT; ready once all is as it must be."""
-    settings = ProcessSettings()
+    settings = BusSettings()
     configure(NAME, settings)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -12,9 +12,9 @@ from resapermis.events.v1 import events_pb2, events_pb2_grpc
 from resapermis_kit.clock import Clock, utc_now
 from resapermis_kit.events.consumer import Consumer
 from resapermis_kit.events.event import BatchHandler, Handler
-from resapermis_kit.events.names import EVENTS
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.stream_handler import StreamHandler
+from resapermis_kit.events.streams import EVENTS
 from resapermis_kit.process import invariants, leader
 from resapermis_kit.process.leader import Worker
 from resapermis_kit.process.settings import ServiceSettings

@@ -16,9 +16,9 @@ from resapermis_kit.database.engine import make_engine, open_connections
 from resapermis_kit.database.revision import require_head
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import backlog, replay
-from resapermis_kit.events.names import EVENTS, RECORDS, stream_name
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.relay import relay as relay_outbox
+from resapermis_kit.events.streams import EVENTS, RECORDS, stream_name
 from resapermis_kit.process import invariants, leader
 from resapermis_kit.process.bus import check_found, join_bus, prepare_numbers
 from resapermis_kit.process.http import serving_probes

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from resapermis_kit.errors import Failure
-from resapermis_kit.process.settings import ProcessSettings
+from resapermis_kit.process.settings import BusSettings
 
 FORBIDDEN_KEYS = re.compile(
     r"name|nom|prenom|neph|numero|mail|token|secret|password|cookie|authorization|code$", re.IGNORECASE
@@ -43,7 +43,7 @@ def _trace_id(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
     return event
 
 
-def configure(service: str, settings: ProcessSettings) -> None:
+def configure(service: str, settings: BusSettings) -> None:
     """Set up JSON logs on standard output and traces to OTLP where an endpoint is set. Once a process."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     structlog.configure(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy, StorageType, StreamConfig
 
-from resapermis_kit.events.names import EVENTS, RECORD, RECORDS, durable_name, stream_name, subject_of, subjects_of
+from resapermis_kit.events.streams import EVENTS, RECORD, RECORDS, durable_name, stream_name, subject_of, subjects_of
 
 FILE = "bus.toml"
 KEPT_SECONDS = 7 * 24 * 3600
