@@ -2,7 +2,7 @@
 
 `rush`: an opening, and holds beside what PostgreSQL could do. `hot`: 500 schools on one slot. `http`: through the
 gateway. `growth`: with years of bookings behind. `replicas`: one basket process and two. `search`: a million slots. `planner`:
-how old answers are, simulated beside round-robin.
+how old answers are, simulated beside round-robin. `flood`: a person beside 2,000 hostile connections.
 Each takes options (`ARGS="rush --callers 16"`, `--help`), prints JSON, and ends with 1 when something is not as it must be.
 """
 
@@ -21,6 +21,7 @@ BENCHES = {
     "replicas": "rush.replicas",
     "search": "search.main",
     "planner": "planner.main",
+    "flood": "flood.main",
 }
 """Word → the module whose `main` takes the words that follow and returns an exit status."""
 

@@ -1,0 +1,1 @@
+"""A person's answers while thousands of hostile connections are open."""
