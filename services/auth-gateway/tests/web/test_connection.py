@@ -16,7 +16,7 @@ from resapermis_auth_gateway.web_process import http_server
 from resapermis_testing.eventually import eventually
 from resapermis_testing.ports import free_port
 
-pytestmark = pytest.mark.req("S-05")
+pytestmark = pytest.mark.req("S-05", "B7")
 ALIVE = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
 MORE = b"a" * 8192
 FIXED = {

@@ -95,7 +95,7 @@ async def test_nobody_is_signed_out_by_a_link(world: Any, method: str) -> None:
         assert (await browser.get("/auth/session")).status_code == 200
 
 
-async def test_changes_are_counted_for_each_session(make_world: Any) -> None:
+async def test_changes_are_counted_for_each_account(make_world: Any) -> None:
     world = await make_world(write_rate="2/minute")
     busy, calm = await world.session(), await world.session()
     async with world.browser(busy) as browser:
