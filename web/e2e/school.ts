@@ -1,14 +1,6 @@
 /** A school at work: signing in at the sandbox's own form, and what only the sandbox can do (its control API). */
 import { randomInt, randomUUID } from "node:crypto";
-import {
-  type APIRequestContext,
-  type Browser,
-  type BrowserContext,
-  test as base,
-  expect,
-  type Locator,
-  type Page,
-} from "@playwright/test";
+import { type APIRequestContext, type Browser, test as base, expect, type Locator, type Page } from "@playwright/test";
 
 const USERNAME = process.env.E2E_USERNAME ?? "gerant.094-1";
 const PASSWORD = process.env.E2E_PASSWORD ?? "sandbox";
@@ -118,32 +110,34 @@ interface Fixtures {
   school: Page;
 }
 
-let signedIn: BrowserContext | undefined;
+let shared: Page | undefined;
 
 /**
- * One sign-in for all tests of a worker, in one context whose pages read the product once: the tests of signing in have their own.
- * What a test leaves there is a session of the same person; a page has its own sessionStorage, and what all share goes with it.
+ * One sign-in and one page for all tests of a worker: a window costs the browser more than most of what is done in it, and the
+ * product is read and compiled once. The tests of signing in have their own. What a test leaves there is a session of the same person.
  */
-async function sharedContext(browser: Browser, baseURL: string): Promise<BrowserContext> {
-  if (signedIn) return signedIn;
+async function sharedPage(browser: Browser, baseURL: string): Promise<Page> {
+  if (shared && !shared.isClosed()) return shared;
   const context = await browser.newContext({ baseURL });
-  const page = await context.newPage();
-  await signIn(page);
-  await page.close();
-  signedIn = context;
-  return context;
+  shared = await context.newPage();
+  await signIn(shared);
+  return shared;
 }
 
 export const test = base.extend<Fixtures>({
   sandbox: async ({ request, baseURL }, use) => {
     await use(new Sandbox(request, baseURL ?? ""));
   },
-  school: async ({ browser, baseURL }, use) => {
-    const context = await sharedContext(browser, baseURL ?? "");
-    const page = await context.newPage();
+  school: async ({ browser, baseURL, viewport }, use) => {
+    const page = await sharedPage(browser, baseURL ?? "");
     await use(page);
-    await page.evaluate(() => localStorage.clear());
-    for (const opened of context.pages()) await opened.close();
+    for (const opened of page.context().pages()) if (opened !== page) await opened.close();
+    await page.evaluate(() => {
+      localStorage.clear();
+      sessionStorage.clear();
+    });
+    await page.emulateMedia({ colorScheme: null, reducedMotion: null, forcedColors: null });
+    if (viewport) await page.setViewportSize(viewport);
   },
 });
 
