@@ -24,6 +24,8 @@ TICK_SECONDS = 2
 """How often the feed of the journeys' stack says the time."""
 SETTLED_SECONDS = 20.0
 """A doubt is settled by then: the reconciler's grace, one poll, one turn of its loop."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
+"""Seconds between two askings of `until`."""
 DEPARTMENTS = ("094", "075", "069", "092", "013", "033", "059", "031", "044", "067", "034", "035", "038", "006")
 NUMBERS = range(1, 8)
 """School 8 of a department is an online one, 9 declared no trainer."""
@@ -32,9 +34,12 @@ Found = TypeVar("Found")
 
 
 def until(
-    ask: Callable[[], Found | None], what: str, seconds: float = SETTLED_SECONDS, pause_seconds: float = 0.1
+    ask: Callable[[], Found | None], what: str, seconds: float = SETTLED_SECONDS, pause_seconds: float = FIRST_PAUSE
 ) -> Found:
-    """Ask again until the answer is true; fail after `seconds`, with the last answer."""
+    """Ask again until the answer is true; fail after `seconds`, with the last answer.
+
+    What comes at once is found at once; what takes longer is asked for less often: each asking is work for the platform.
+    """
     end = time.monotonic() + seconds
     pause = threading.Event()
     while True:
@@ -44,6 +49,7 @@ def until(
         if time.monotonic() >= end:
             raise AssertionError(f"waited {seconds:.0f} s in vain for {what}; last seen: {found!r}")
         pause.wait(pause_seconds)
+        pause_seconds = max(pause_seconds, min(LONGEST_PAUSE, 1.5 * pause_seconds))
 
 
 @dataclass(frozen=True)
@@ -286,11 +292,13 @@ class DrivingSchool(School):
 
 
 class Schools:
-    """Hands out schools that no other test of this run has."""
+    """Hands out schools that no other test of this run has; two that follow each other are of different departments."""
 
     def __init__(self, stack: Stack, state: TheState) -> None:
         self._stack, self._state = stack, state
-        self._free = ((department, number) for number in NUMBERS for department in DEPARTMENTS)
+        # Two departments until their schools are used up: each that is watched is polled again and again.
+        pairs = zip(DEPARTMENTS[::2], DEPARTMENTS[1::2], strict=True)
+        self._free = ((department, number) for pair in pairs for number in NUMBERS for department in pair)
         self.opened: list[DrivingSchool] = []
 
     def new(self) -> DrivingSchool:
