@@ -320,7 +320,9 @@ def test_a_batch_as_release_0_1_0_published_it_is_read_event_by_event() -> None:
     headers = {"Nats-Msg-Id": "id-7+2", "ce-source": "basket", "ce-type": "t", "resapermis-number": "8"}
     headers["resapermis-facts"] = "2"
 
-    assert [(event.number, event.payload) for event in wire.events_of(headers, batch.SerializeToString())] == [
+    assert [
+        (event.number, event.payload) for event in wire.events_of("basket", headers, batch.SerializeToString())
+    ] == [
         (7, b"a"),
         (8, b"b"),
     ]

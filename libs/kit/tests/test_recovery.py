@@ -251,7 +251,7 @@ async def test_what_lay_unhandled_in_streams_that_are_no_more_is_handled_once(
         pass
     async with transaction(source) as tx:
         kept = await replay.replay(tx, SOURCE, pb.ReplayRequest(stream=EVENTS, first_number=1, last_number=3))
-    await handler(sink, source).handle([event_of(envelope) for envelope in kept.envelopes])
+    await handler(sink, source).handle([event_of(SOURCE, envelope) for envelope in kept.envelopes])
     async with running(_relay(source, bus), consumer(sink, source).run(bus)):
         await publish(source, Outbox(SOURCE), "after")
         await eventually(lambda: has(sink, [*ids, "after"]), seconds=90)

@@ -82,7 +82,7 @@ class Consumer:
     def _read(self, headers: Mapping[str, str], payload: bytes) -> list[Event]:
         """A message's events. One that has none is not of our relay, or did not keep: the source repeats its numbers."""
         try:
-            return events_of(headers, payload)
+            return events_of(self._handler.source, headers, payload)
         except (KeyError, ValueError):
             inbox.DEAD.labels(self._handler.source, "unreadable").inc()
             log.error("consumer.unreadable", source=self._handler.source, stream=self._handler.stream)

@@ -10,7 +10,7 @@ from resapermis.events.v1 import events_pb2 as pb
 from resapermis.events.v1 import events_pb2_grpc
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
-from resapermis_kit.events.numbering import BATCH, NumberedRow
+from resapermis_kit.events.numbering import BATCH, NumberedRow, heads
 from resapermis_kit.events.outbox import outbox
 from resapermis_kit.events.streams import EVENTS, RECORDS
 from resapermis_kit.events.wire import fill_envelope
@@ -43,10 +43,15 @@ class EventsServicer(events_pb2_grpc.EventsServiceServicer):
 
 
 async def replay(tx: Tx, source: str, request: pb.ReplayRequest) -> pb.ReplayResponse:
-    """Read what `EventsService.Replay` answers: at most 500 events, and the oldest number that is still there (0: none)."""
+    """Read what `EventsService.Replay` answers: at most 500 events, the oldest number that is still there (0: none), the newest given."""
     kept = sa.select(sa.func.min(outbox.c.number)).where(outbox.c.stream == request.stream)
     values = {"stream": request.stream, "first": request.first_number, "last": request.last_number, "most": BATCH}
-    response = pb.ReplayResponse(oldest_number=(await tx.execute(kept)).scalar() or 0)
+    head = sa.select(heads.c.last_number + sa.func.cardinality(heads.c.promised)).where(
+        heads.c.stream == request.stream
+    )
+    response = pb.ReplayResponse(
+        oldest_number=(await tx.execute(kept)).scalar() or 0, last_number=(await tx.execute(head)).scalar() or 0
+    )
     for row in await tx.execute(_KEPT_ROWS, values):  # its columns are those of `NumberedRow`
         fill_envelope(response.envelopes.add(), source, NumberedRow(*row))
     return response

@@ -32,8 +32,20 @@ FIRST_PAUSE_SECONDS = 0.2
 log = structlog.get_logger()
 tracer = trace.get_tracer("resapermis.bus")
 MISSED = Counter("resapermis_bus_gaps_total", "Events that the bus lost and the source repeated", ["source", "stream"])
+UNCONFIRMED = Counter(
+    "resapermis_bus_unconfirmed_total", "Events with a number that their source has not given", ["source", "stream"]
+)
 Repeat = Callable[[str, pb.ReplayRequest], Awaitable[pb.ReplayResponse]]
 """Asks a source, by its name, to repeat some of its numbers."""
+
+
+class Unconfirmed(Exception):
+    """An event's number is beyond the newest that its source has given."""
+
+    def __init__(self, given: int) -> None:
+        """`given`: the newest one."""
+        super().__init__(f"the source has given no number beyond {given}")
+        self.given = given
 
 
 class StreamHandler:
@@ -69,7 +81,7 @@ class StreamHandler:
                 return
             if recovery.source_was_restored(self.source, self.stream, position, answer):
                 return
-            fresh = [event_of(one) for one in answer.envelopes if one.number > position]
+            fresh = [event_of(self.source, one) for one in answer.envelopes if one.number > position]
             MISSED.labels(self.source, self.stream).inc(len(fresh))
             await self.handle(fresh)
             if len(answer.envelopes) < numbering.BATCH:  # no more than one question holds: that was all
@@ -84,6 +96,12 @@ class StreamHandler:
                 await self._handle_batch(waiting)
             except Failure as failure:
                 log.warning("consumer.waits", source=self.source, code=failure.name)
+            except Unconfirmed as jump:
+                # A source that was restored learns its numbers from its stream within seconds: asked as often as a handler.
+                log.warning("consumer.jump_not_confirmed", source=self.source, stream=self.stream, given=jump.given)
+                if attempt >= ATTEMPTS:
+                    waiting, attempt = self._without_unconfirmed(waiting, jump.given), 0
+                attempt += 1
             except Exception as error:  # noqa: BLE001 - a poisoned event must not stop the rest
                 if attempt >= ATTEMPTS:
                     await self._one_by_one(waiting)
@@ -94,6 +112,12 @@ class StreamHandler:
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, 10)
+
+    def _without_unconfirmed(self, events: Sequence[Event], given: int) -> list[Event]:
+        """Drop what claims a number that was not given: the source has it by another, or it is none of its."""
+        kept = [event for event in events if event.number <= given]
+        UNCONFIRMED.labels(self.source, self.stream).inc(len(events) - len(kept))
+        return kept
 
     async def _handle_batch(self, events: Sequence[Event], *, complete: bool = False) -> None:
         """Handle what is new in one transaction, with the position moved once; `complete`: nothing more is to be had."""
@@ -110,7 +134,10 @@ class StreamHandler:
         await self._handle_batch(await self._completed(position, fresh), complete=True)
 
     async def _completed(self, position: int, events: Sequence[Event]) -> Sequence[Event]:
-        """Return `events` with what is missing between our position and the last of them."""
+        """Return `events` with what is missing between our position and the last of them.
+
+        A number beyond the next is the source's only if the source says that it has come so far: Unconfirmed otherwise.
+        """
         complete: list[Event] = []
         for event in events:
             if event.number > position + 1:
@@ -134,16 +161,21 @@ class StreamHandler:
                 inbox.report_dead(event)
 
     async def _missing(self, first: int, last: int) -> list[Event]:
-        """Ask the source for what the bus did not bring; what it no longer has (over 7 days) is logged and passed over."""
+        """Ask the source for what the bus did not bring before a number `last` + 1, which it must have given.
+
+        What it no longer has (over 7 days) is logged and passed over.
+        """
         found: list[Event] = []
         while first <= last:
             answer = await self._repeat(
                 self.source, pb.ReplayRequest(stream=self.stream, first_number=first, last_number=last)
             )
+            if answer.HasField("last_number") and answer.last_number <= last:
+                raise Unconfirmed(answer.last_number)
             if not answer.envelopes:
                 log.warning("consumer.gap_not_kept", source=self.source, first=first, last=last)
                 break
-            found += [event_of(envelope) for envelope in answer.envelopes]
+            found += [event_of(self.source, envelope) for envelope in answer.envelopes]
             first = answer.envelopes[-1].number + 1
         MISSED.labels(self.source, self.stream).inc(len(found))
         return found

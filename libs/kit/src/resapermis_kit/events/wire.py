@@ -16,6 +16,7 @@ BATCH_SIZE_OF_0_1_0 = "resapermis-facts"
 """What release 0.1.0 called it: its batches wait in the records' streams for as long as streams keep."""
 NUMBER = "resapermis-number"
 """The header with the event's number in its stream; of a batch the last one's."""
+LARGEST_NUMBER = 2**63 - 1
 LARGEST_BATCH = 64
 LARGEST_BATCH_BYTES = 256 * 1024
 Message = tuple[str, dict[str, str], bytes]
@@ -88,14 +89,17 @@ def fill_envelope(envelope: pb.Envelope, source: str, row: NumberedRow) -> None:
     envelope.occurred_at.FromDatetime(row.occurred_at)
 
 
-def events_of(headers: Mapping[str, str], payload: bytes) -> list[Event]:
-    """A message's events; KeyError or ValueError where it is none of our relay's, or is broken."""
+def events_of(source: str, headers: Mapping[str, str], payload: bytes) -> list[Event]:
+    """A message's events; KeyError or ValueError where it is none of our relay's, or is broken.
+
+    `source` is whose stream brought it: what the message says of itself anybody could write.
+    """
     if _is_batch(headers):
-        return [event_of(envelope) for envelope in _envelopes(payload)]
+        return [event_of(source, envelope) for envelope in _envelopes(payload)]
     event = Event(
         id=headers["ce-id"],
-        source=headers["ce-source"],
-        number=int(headers[NUMBER]),
+        source=source,
+        number=_number(int(headers[NUMBER])),
         type=headers["ce-type"],
         occurred_at=datetime.fromisoformat(headers["ce-time"]),
         payload=payload,
@@ -104,17 +108,23 @@ def events_of(headers: Mapping[str, str], payload: bytes) -> list[Event]:
     return [event]
 
 
-def event_of(envelope: pb.Envelope) -> Event:
-    """An envelope of a batch or a replay as an Event."""
+def event_of(source: str, envelope: pb.Envelope) -> Event:
+    """An envelope of a batch or a replay of `source` as an Event; ValueError for a number that is none."""
     return Event(
         id=envelope.id,
-        source=envelope.source,
-        number=envelope.number,
+        source=source,
+        number=_number(envelope.number),
         type=envelope.type,
         occurred_at=envelope.occurred_at.ToDatetime(UTC),
         payload=envelope.payload,
         traceparent=envelope.traceparent,
     )
+
+
+def _number(number: int) -> int:
+    if not 0 < number <= LARGEST_NUMBER:
+        raise ValueError("not a number of a stream")
+    return number
 
 
 def payloads(headers: Mapping[str, str] | None, data: bytes) -> list[bytes]:

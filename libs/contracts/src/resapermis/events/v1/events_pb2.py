@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from resapermis.authz.v1 import options_pb2 as resapermis_dot_authz_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!resapermis/events/v1/events.proto\x12\x14resapermis.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!resapermis/authz/v1/options.proto\"J\n\rReplayRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x14\n\x0c\x66irst_number\x18\x02 \x01(\x03\x12\x13\n\x0blast_number\x18\x03 \x01(\x03\"Z\n\x0eReplayResponse\x12\x31\n\tenvelopes\x18\x01 \x03(\x0b\x32\x1e.resapermis.events.v1.Envelope\x12\x15\n\roldest_number\x18\x02 \x01(\x03\"?\n\nEventBatch\x12\x31\n\tenvelopes\x18\x01 \x03(\x0b\x32\x1e.resapermis.events.v1.Envelope\"\xab\x01\n\x08\x45nvelope\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x03\x12\x0c\n\x04type\x18\x05 \x01(\t\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07payload\x18\x07 \x01(\x0c\x12\x13\n\x0btraceparent\x18\x08 \x01(\t2w\n\rEventsService\x12\x66\n\x06Replay\x12#.resapermis.events.v1.ReplayRequest\x1a$.resapermis.events.v1.ReplayResponse\"\x11\x8a\xb5\x18\revents.replayb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!resapermis/events/v1/events.proto\x12\x14resapermis.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!resapermis/authz/v1/options.proto\"J\n\rReplayRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x14\n\x0c\x66irst_number\x18\x02 \x01(\x03\x12\x13\n\x0blast_number\x18\x03 \x01(\x03\"\x84\x01\n\x0eReplayResponse\x12\x31\n\tenvelopes\x18\x01 \x03(\x0b\x32\x1e.resapermis.events.v1.Envelope\x12\x15\n\roldest_number\x18\x02 \x01(\x03\x12\x18\n\x0blast_number\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_last_number\"?\n\nEventBatch\x12\x31\n\tenvelopes\x18\x01 \x03(\x0b\x32\x1e.resapermis.events.v1.Envelope\"\xab\x01\n\x08\x45nvelope\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x03\x12\x0c\n\x04type\x18\x05 \x01(\t\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07payload\x18\x07 \x01(\x0c\x12\x13\n\x0btraceparent\x18\x08 \x01(\t2w\n\rEventsService\x12\x66\n\x06Replay\x12#.resapermis.events.v1.ReplayRequest\x1a$.resapermis.events.v1.ReplayResponse\"\x11\x8a\xb5\x18\revents.replayb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,12 +37,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTSSERVICE'].methods_by_name['Replay']._serialized_options = b'\212\265\030\revents.replay'
   _globals['_REPLAYREQUEST']._serialized_start=127
   _globals['_REPLAYREQUEST']._serialized_end=201
-  _globals['_REPLAYRESPONSE']._serialized_start=203
-  _globals['_REPLAYRESPONSE']._serialized_end=293
-  _globals['_EVENTBATCH']._serialized_start=295
-  _globals['_EVENTBATCH']._serialized_end=358
-  _globals['_ENVELOPE']._serialized_start=361
-  _globals['_ENVELOPE']._serialized_end=532
-  _globals['_EVENTSSERVICE']._serialized_start=534
-  _globals['_EVENTSSERVICE']._serialized_end=653
+  _globals['_REPLAYRESPONSE']._serialized_start=204
+  _globals['_REPLAYRESPONSE']._serialized_end=336
+  _globals['_EVENTBATCH']._serialized_start=338
+  _globals['_EVENTBATCH']._serialized_end=401
+  _globals['_ENVELOPE']._serialized_start=404
+  _globals['_ENVELOPE']._serialized_end=575
+  _globals['_EVENTSSERVICE']._serialized_start=577
+  _globals['_EVENTSSERVICE']._serialized_end=696
 # @@protoc_insertion_point(module_scope)

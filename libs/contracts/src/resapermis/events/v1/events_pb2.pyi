@@ -53,8 +53,13 @@ class ReplayResponse(_message.Message):
 
     ENVELOPES_FIELD_NUMBER: _builtins.int
     OLDEST_NUMBER_FIELD_NUMBER: _builtins.int
+    LAST_NUMBER_FIELD_NUMBER: _builtins.int
     oldest_number: _builtins.int
     """The oldest number still kept (rows stay 7 days); smaller ones are gone."""
+    last_number: _builtins.int
+    """The newest number given so far, 0 before the first: a message of the bus with a greater one is none of this source.
+    Unset by releases that did not say it.
+    """
     @_builtins.property
     def envelopes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Envelope]: ...
     def __init__(
@@ -62,12 +67,15 @@ class ReplayResponse(_message.Message):
         *,
         envelopes: _abc.Iterable[Global___Envelope] | None = ...,
         oldest_number: _builtins.int = ...,
+        last_number: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_number", b"_last_number", "last_number", b"last_number"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelopes", b"envelopes", "oldest_number", b"oldest_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_number", b"_last_number", "envelopes", b"envelopes", "last_number", b"last_number", "oldest_number", b"oldest_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__last_number: _TypeAlias = _typing.Literal["last_number"]  # noqa: Y015
+    _WhichOneofArgType__last_number: _TypeAlias = _typing.Literal["_last_number", b"_last_number"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_number) -> _WhichOneofReturnType__last_number | None: ...
 
 Global___ReplayResponse: _TypeAlias = ReplayResponse  # noqa: Y015
 
