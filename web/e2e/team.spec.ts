@@ -66,8 +66,7 @@ test("a trainer who is not free is named on the held line before validation [R-1
   await line.getByRole("combobox", { name: /^Candidat/ }).click();
   await page.keyboard.type(person.lastName);
   await page.getByRole("option", { name: person.lastName }).click();
-  // The toast, not the live region that has the same text: one change of a line after the other.
-  await expect(page.locator("span").filter({ hasText: /est sur cette ligne/ })).toBeVisible();
+  // At once: the page sends one change of a line after the other.
   await line.getByLabel(/^Accompagné par/).selectOption({ label: trainer });
   await expect(line.getByText("Pas libre à cette heure : l'accompagnateur.", { exact: false })).toBeVisible();
   await line.getByLabel(/^Accompagné par/).selectOption("");
