@@ -13,6 +13,7 @@ from run import answers, schedule
 
 from ctl import events
 from devstack.components import FOUNDATION, SERVICES, service_named
+from resapermis_kit.events.streams import EVENTS, RECORDS
 
 ROOT = Path(__file__).resolve().parents[3]
 SEEDS = st.integers(0, 10_000)
@@ -116,9 +117,9 @@ def test_the_ctl_knows_who_consumes_whose_events() -> None:
                 for file in (ROOT / "services" / service.name / "src").rglob("*.py")
                 if "process.consume(" in file.read_text(encoding="utf-8")
             )
-            found = {(source, events.EVENTS) for source in re.findall(r'process\.consume\(\s*"([a-z-]+)"', text)}
+            found = {(source, EVENTS) for source in re.findall(r'process\.consume\(\s*"([a-z-]+)"', text)}
             if "stream=RECORDS" in text:
-                found |= {(source, events.RECORDS) for source in events.SOURCES}
+                found |= {(source, RECORDS) for source in events.SOURCES}
             consumed |= {service.name: found} if found else {}
     assert consumed == {name: set(sources) for name, sources in events.CONSUMES.items()}
     assert all(service_named(name) for name in events.SOURCES)
