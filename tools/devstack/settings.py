@@ -137,6 +137,7 @@ class Settings:
             "RDVPERMIS_CLIENT_ID": CLIENT_ID,
             "RDVPERMIS_CLIENT_SECRET": (self.secrets / "oidc-client-secret").read_text(encoding="utf-8"),
             "RDVPERMIS_REDIRECT_URIS": f"{self.public_url}/auth/callback",
+            "RDVPERMIS_BACKCHANNEL_LOGOUT_URI": f"{self.public_url}/auth/backchannel-logout",
             "RDVPERMIS_SMTP_URL": self.smtp_url,
             "RDVPERMIS_STATE_FILE": str(self.home / "rdvpermis.state"),
         }

@@ -110,3 +110,16 @@ test("from the account page one ends a session elsewhere, by keyboard and at 320
   await expect(page.getByRole("heading", { level: 1, name: "Mon compte" })).toBeVisible();
   await elsewhere.close();
 });
+
+test("who signs out at RdvPermis itself is signed out here, and the page is blanked [S-02]", async ({
+  page,
+  context,
+  baseURL,
+}) => {
+  await signIn(page, "/candidats");
+  const there = await context.newPage();
+  await there.goto(`${sandboxUrl(baseURL ?? "")}/realms/formation/protocol/openid-connect/logout?client_id=resapermis`);
+  await expect(there.getByText("Vous êtes déconnecté.")).toBeVisible();
+  await expect(page.getByRole("heading", { level: 1, name: "Votre session est terminée" })).toBeVisible();
+  expect((await page.request.get("/auth/session")).status()).toBe(401);
+});

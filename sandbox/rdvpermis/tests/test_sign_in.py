@@ -5,6 +5,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from rdvpermis_sandbox.identity import oidc
+
 pytestmark = pytest.mark.req("P-06")
 CONNECT = "/realms/formation/protocol/openid-connect"
 
@@ -69,6 +71,35 @@ async def test_one_signs_out_by_the_browsers_session_without_a_hint(actor, hint)
     left = await actor.http.get(f"{CONNECT}/logout", params=back | hint)
     assert (left.status_code, left.headers["location"]) == (302, "http://localhost:8080/")
     assert (await actor.refresh(given["refresh_token"])).status_code == 400
+
+
+async def test_a_client_is_told_once_of_a_session_that_ended(actor, monkeypatch):
+    told = []
+    monkeypatch.setattr(oidc, "tell_client", lambda address, token: told.append((address, token)))
+    monkeypatch.setattr(type(actor.sandbox.settings), "backchannel_logout_uri", "https://client.test/logout")
+    given = await actor.sign_in("gerant.094-1")
+    keys = KeySet.import_key_set((await actor.http.get(f"{CONNECT}/certs")).json())
+    person = jwt.decode(given["id_token"], keys).claims
+    for _ in range(2):
+        await actor.http.get(f"{CONNECT}/logout", params={"client_id": "resapermis"})
+    ((address, token),) = told
+    signed = jwt.decode(token, keys)
+    assert address == "https://client.test/logout"
+    assert (signed.header["typ"], "nonce" in signed.claims) == ("logout+jwt", False)
+    assert signed.claims["events"] == {"http://schemas.openid.net/event/backchannel-logout": {}}
+    assert {name: signed.claims[name] for name in ("iss", "aud", "sub", "sid")} == {
+        name: person[name] for name in ("iss", "aud", "sub", "sid")
+    }
+    assert signed.claims["exp"] - signed.claims["iat"] == 120
+    assert signed.claims["jti"]
+    document = (await actor.http.get("/realms/formation/.well-known/openid-configuration")).json()
+    assert (document["backchannel_logout_supported"], document["backchannel_logout_session_supported"]) == (True, True)
+
+
+def test_a_client_that_is_away_keeps_nobody_signed_in(caplog):
+    oidc.tell_client("http://127.0.0.1:9/logout", "token")
+    assert "not delivered" in caplog.text
+    assert "token " not in caplog.text.replace("logout token ", "")
 
 
 async def test_prompt_none_needs_a_session_and_the_redirect_uri_is_exact(actor):

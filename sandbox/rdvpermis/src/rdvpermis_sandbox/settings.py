@@ -14,6 +14,8 @@ class Settings:
     client_id: str = "resapermis"
     client_secret: str = "sandbox-secret"  # noqa: S105 - invented, printed in the README
     redirect_uris: tuple[str, ...] = ("http://localhost:8080/auth/callback",)
+    backchannel_logout_uri: str = ""
+    """Where the client wants to be told that somebody signed out here; empty: nowhere."""
     smtp_url: str = ""
     seed: int = 1
     schools: int = 1000
@@ -40,6 +42,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         environment.get("RDVPERMIS_CLIENT_ID", plain.client_id),
         environment.get("RDVPERMIS_CLIENT_SECRET", plain.client_secret),
         tuple(each.strip() for each in redirects.split(",") if each.strip()) or plain.redirect_uris,
+        environment.get("RDVPERMIS_BACKCHANNEL_LOGOUT_URI", ""),
         environment.get("RDVPERMIS_SMTP_URL", ""),
         int(environment.get("RDVPERMIS_SEED", plain.seed)),
         int(environment.get("RDVPERMIS_SCHOOLS", plain.schools)),

@@ -43,8 +43,17 @@ sessions = sa.Table(
     sa.Column("system", sa.Text, nullable=False, server_default=""),
     sa.Index("session_live_idx", "seen_at", postgresql_where=sa.text("ended_at IS NULL")),
     sa.Index("session_account_id_idx", "account_id"),
+    sa.Index("session_live_provider_sid_idx", "provider_sid", postgresql_where=sa.text("ended_at IS NULL")),
 )
 """`cookie_hash` is SHA-256 of the cookie: a stolen database opens no session. `browser` and `system` are words of a closed list."""
+
+logout_tokens = sa.Table(
+    "logout_token",
+    metadata,
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("counts_until", MOMENT, nullable=False),
+)
+"""Logout tokens of the provider that came, by the SHA-256 of their id: each counts once, while it would still be believed."""
 
 attempts = sa.Table(
     "sign_in_attempt",

@@ -35,7 +35,7 @@ from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secr
 from resapermis_auth_gateway.web.sign_in.device import Device
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import transaction
-from resapermis_kit.errors import Code, Failure
+from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.process.telemetry import Health
 from resapermis_kit.rpc.auth import caller
@@ -72,6 +72,7 @@ class Provider(oidc_pb2_grpc.ProviderServiceServicer):
         self.begun: dict[str, oidc_pb2.BeginSignInRequest] = {}
         self.codes: dict[str, tuple[oidc_pb2.BeginSignInRequest, str]] = {}
         self.redeemed: list[oidc_pb2.RedeemCodeRequest] = []
+        self.logout_tokens: dict[str, oidc_pb2.CheckLogoutTokenResponse] = {}
 
     def sign_in(self, location: str, subject: str = "employee-1") -> str:
         """What a person does there: return the callback's path and query."""
@@ -105,6 +106,16 @@ class Provider(oidc_pb2_grpc.ProviderServiceServicer):
             locale="fr",
         )
         return oidc_pb2.RedeemCodeResponse(person=person, tokens=sealed)
+
+    async def CheckLogoutToken(
+        self, request: oidc_pb2.CheckLogoutTokenRequest, context: Any
+    ) -> oidc_pb2.CheckLogoutTokenResponse:
+        self._fail()
+        found = self.logout_tokens.get(request.logout_token)
+        if found is None:
+            raise malformed("logout_token", "not believed")
+        found.counts_until.FromDatetime(self.clock() + timedelta(minutes=11))
+        return found
 
     async def GetSignOutUrl(
         self, request: oidc_pb2.GetSignOutUrlRequest, context: Any
@@ -174,6 +185,7 @@ def settings(
         read_rate="1000/minute",
         write_rate="1000/minute",
         report_rate="1000/minute",
+        provider_rate="1000/minute",
         calendar_rate="1000/minute",
     )
 

@@ -68,6 +68,7 @@ def rates(engine: AsyncEngine, **limits: Any) -> Rates:
         "read": "4/minute",
         "write": "2/minute",
         "report": "2/minute",
+        "provider": "2/minute",
     } | limits
     return Rates(engine, BlindIndex([b"k" * 32]).of, **given_limits)
 

@@ -1,11 +1,15 @@
 """The OpenID provider over HTTP: `/realms/formation`, with Keycloak's paths and spellings."""
 
+import asyncio
 import base64
 import binascii
 import hmac
+import logging
 from collections.abc import Callable
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote, urlencode, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -20,6 +24,8 @@ from rdvpermis_sandbox.settings import Settings
 COOKIE = "rdvpermis_sandbox_session"
 REALM = "/realms/formation"
 CONNECT = f"{REALM}/protocol/openid-connect"
+TELL_SECONDS = 2.0
+LOG = logging.getLogger("rdvpermis_sandbox")
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -56,7 +62,25 @@ def discovery(issuer: str) -> dict[str, Any]:
         ],
         "prompt_values_supported": ["none", "login"],
         "authorization_response_iss_parameter_supported": True,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
     }
+
+
+def tell_client(address: str, logout_token: str) -> None:
+    """Send a logout token, once, for two seconds at most; whether it was taken is logged. Blocks."""
+    url = urlsplit(address)
+    connection = (HTTPSConnection if url.scheme == "https" else HTTPConnection)(url.netloc, timeout=TELL_SECONDS)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    try:
+        connection.request("POST", url.path or "/", urlencode({"logout_token": logout_token}), headers)
+        status = connection.getresponse().status
+        if status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
+            LOG.warning("a logout token was answered with %s", status)
+    except (OSError, HTTPException) as failure:
+        LOG.warning("a logout token was not delivered: %s", type(failure).__name__)
+    finally:
+        connection.close()
 
 
 def router(settings: Settings, state: State, tokens: Tokens, clock: Clock) -> APIRouter:  # noqa: C901, PLR0915 - a list of endpoints
@@ -200,7 +224,10 @@ def router(settings: Settings, state: State, tokens: Tokens, clock: Clock) -> AP
         session = tokens.session(request.cookies.get(COOKIE), clock.now())
         known = claims is not None or asked.get("client_id") == settings.client_id
         ended = str(claims["sid"]) if claims else session.id if session else ""
+        notice = tokens.logout_token(ended, settings.client_id, clock.now()) if settings.backchannel_logout_uri else ""
         tokens.close_session(ended)
+        if notice:
+            await asyncio.to_thread(tell_client, settings.backchannel_logout_uri, notice)
         target = asked.get("post_logout_redirect_uri", "")
         if target and not (known and any(_same_site(target, each) for each in settings.redirect_uris)):
             return pages.problem("Adresse de retour non enregistrée (post_logout_redirect_uri).")

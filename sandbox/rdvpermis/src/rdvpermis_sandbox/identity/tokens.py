@@ -17,6 +17,8 @@ from rdvpermis_sandbox.domain.model import Access, Code, Employee, Grant, Refres
 from rdvpermis_sandbox.domain.state import State
 
 CODE, ACCESS, REFRESH = timedelta(seconds=60), timedelta(seconds=300), timedelta(seconds=1800)
+LOGOUT_SECONDS = 120
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 OFFLINE, SESSION = timedelta(days=30), timedelta(hours=10)
 SCOPES = (
     "openid",
@@ -89,6 +91,24 @@ class Tokens:
         """The session that a cookie opens; None when it is unknown or has ended."""
         found = self.state.truth.sessions.get(cookie or "")
         return found if found and found.expires > now else None
+
+    def logout_token(self, session_id: str, client: str, now: datetime) -> str:
+        """What a client is told of a session that ends (OpenID Connect Back-Channel Logout 1.0, 2.4); "" for none it was in."""
+        grants = [one for one in self.state.truth.grants.values() if one.session == session_id and one.client == client]
+        if not grants:
+            return ""
+        issued = int(now.timestamp())
+        claims = {
+            "iss": self.issuer,
+            "aud": client,
+            "iat": issued,
+            "exp": issued + LOGOUT_SECONDS,
+            "jti": self._secret(),
+            "sub": grants[0].employee,
+            "sid": session_id,
+            "events": {LOGOUT_EVENT: {}},
+        }
+        return self.sign(claims, "logout+jwt")
 
     def close_session(self, session_id: str) -> None:
         """Sign out: the session goes, and every grant of it that is not offline."""

@@ -1,5 +1,6 @@
 """ProviderService: what the web face asks of the OpenID provider. No token leaves egress but sealed."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from resapermis.oidc.v1 import oidc_pb2 as pb
@@ -47,8 +48,20 @@ class ProviderServicer(ProviderServiceServicer):
         """The end-session endpoint with our name, the way back and the provider's own session id."""
         return pb.GetSignOutUrlResponse(url=await self._provider.sign_out_url(request.provider_session_id))
 
+    async def CheckLogoutToken(
+        self, request: pb.CheckLogoutTokenRequest, context: Context
+    ) -> pb.CheckLogoutTokenResponse:
+        """Who signed out at the provider; whether the token came before, the caller keeps."""
+        _need(request, "logout_token")
+        found = await self._provider.signed_out(request.logout_token)
+        answer = pb.CheckLogoutTokenResponse(
+            subject=found.subject, provider_session_id=found.provider_session_id, token_id=found.token_id
+        )
+        answer.counts_until.FromDatetime(datetime.fromtimestamp(found.counts_until, UTC))
+        return answer
 
-def _need(request: pb.BeginSignInRequest | pb.RedeemCodeRequest, *fields: str) -> None:
+
+def _need(request: pb.BeginSignInRequest | pb.RedeemCodeRequest | pb.CheckLogoutTokenRequest, *fields: str) -> None:
     for name in fields:
         if not getattr(request, name):
             raise malformed(name, "needed")

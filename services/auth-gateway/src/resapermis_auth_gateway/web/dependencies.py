@@ -30,6 +30,7 @@ from resapermis_auth_gateway.web.security.concurrency import Concurrency
 from resapermis_auth_gateway.web.security.rates import Rates
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in.flow import SignIn
+from resapermis_auth_gateway.web.sign_in.provider_logout import ProviderLogout
 from resapermis_auth_gateway.web.sign_in.queries import Session
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions
 from resapermis_auth_gateway.web.texts.sentences import Language
@@ -99,6 +100,7 @@ class Dependencies:
     profiles: Profiles
     sessions: Sessions
     sign_in: SignIn
+    provider_logout: ProviderLogout
     live: Live
     feed: Feed
     rates: Rates
@@ -135,6 +137,7 @@ def assemble(
         profiles=profiles,
         sessions=sessions,
         sign_in=SignIn(settings, engine, outbox, peers.provider, profiles, signer, peers.rdvpermis, sessions, now),
+        provider_logout=ProviderLogout(settings.oidc_issuer, engine, outbox, peers.provider, sessions, now),
         live=live,
         feed=Feed(live, peers.notification, signer, sessions.is_live, now, settings.tick_seconds, open_feeds),
         under_way=Concurrency(
@@ -148,6 +151,7 @@ def assemble(
             read=settings.read_rate,
             write=settings.write_rate,
             report=settings.report_rate,
+            provider=settings.provider_rate,
         ),
         health=health,
         now=now,

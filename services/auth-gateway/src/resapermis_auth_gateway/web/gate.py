@@ -39,6 +39,8 @@ OPEN = frozenset({"/auth/login", "/auth/callback", "/api/openapi.json"}) | PROBE
 SIGN_IN: Mapping[str, Kind] = {"/auth/login": "login", "/auth/callback": "callback"}
 """Pages that a person opens and nothing embeds; counted for each address."""
 SIGN_OUT = "/auth/logout"
+PROVIDER_LOGOUT = "/auth/backchannel-logout"
+"""The provider itself asks here, without cookie, token or site: what it sends is signed."""
 CALENDARS = "/calendars/"
 """Private addresses: who knows one needs no session. The token in it stands in no log and no trace."""
 LISTS = frozenset({"centre", "weekdays"})
@@ -156,6 +158,9 @@ class Gate:
         if path == REPORTS and method == "POST":
             rates.spend("report", counted_as(scope), told)
             return await body.admit(scope, receive, body.REPORT)
+        if path == PROVIDER_LOGOUT and method == "POST":
+            rates.spend("provider", counted_as(scope), told)
+            return await body.admit(scope, receive, body.FORM)
         if not path.startswith(("/api/", "/auth/")) or path in OPEN:
             return receive
         _check_site(scope, self._dependencies.settings.public_origin)

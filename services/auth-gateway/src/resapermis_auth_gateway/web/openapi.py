@@ -14,7 +14,6 @@ from resapermis_auth_gateway.web.routes import (
     bookings,
     candidates,
     mandates,
-    me,
     meta,
     notifications,
     school,
@@ -32,7 +31,9 @@ TOKEN = {
     "schema": {"type": "string"},
     "description": "`csrfToken` of GET /auth/session.",
 }
-OPEN = frozenset({"/auth/login", "/auth/callback", "/healthz", "/readyz", "/calendars/{token}.ics"})
+OPEN = frozenset(
+    {"/auth/login", "/auth/callback", "/auth/backchannel-logout", "/healthz", "/readyz", "/calendars/{token}.ics"}
+)
 SOME_REQUEST = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
 
 
@@ -63,7 +64,7 @@ def include_routes(app: FastAPI) -> None:
         availability.router,
         notifications.router,
         audit.router,
-        me.router,
+        auth.me,
         candidates.restrictions,
     ):
         app.include_router(router, prefix="/api/v1")

@@ -74,6 +74,8 @@ class WebSettings(Settings):
     """Changes for each account; signing out is not counted."""
     report_rate: str = "60/minute"
     """Reports of what browsers blocked, for each client address."""
+    provider_rate: str = "600/minute"
+    """Sign-outs that the provider sends by itself, for each address that they come from."""
     calendar_rate: str = "60/minute"
     """Reads of private calendar addresses for each client address; programs ask every quarter of an hour or less."""
     tick_seconds: float = 10.0

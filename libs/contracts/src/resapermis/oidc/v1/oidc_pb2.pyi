@@ -230,3 +230,58 @@ class GetSignOutUrlResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSignOutUrlResponse: _TypeAlias = GetSignOutUrlResponse  # noqa: Y015
+
+@_typing.final
+class CheckLogoutTokenRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGOUT_TOKEN_FIELD_NUMBER: _builtins.int
+    logout_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        logout_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["logout_token", b"logout_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckLogoutTokenRequest: _TypeAlias = CheckLogoutTokenRequest  # noqa: Y015
+
+@_typing.final
+class CheckLogoutTokenResponse(_message.Message):
+    """One of subject and provider_session_id is always stated."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    PROVIDER_SESSION_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    COUNTS_UNTIL_FIELD_NUMBER: _builtins.int
+    subject: _builtins.str
+    """Empty: the session alone is named."""
+    provider_session_id: _builtins.str
+    """Empty: every session of the subject."""
+    token_id: _builtins.str
+    """`jti`."""
+    @_builtins.property
+    def counts_until(self) -> _timestamp_pb2.Timestamp:
+        """From then on the token is refused for its age."""
+
+    def __init__(
+        self,
+        *,
+        subject: _builtins.str = ...,
+        provider_session_id: _builtins.str = ...,
+        token_id: _builtins.str = ...,
+        counts_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counts_until", b"counts_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts_until", b"counts_until", "provider_session_id", b"provider_session_id", "subject", b"subject", "token_id", b"token_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckLogoutTokenResponse: _TypeAlias = CheckLogoutTokenResponse  # noqa: Y015

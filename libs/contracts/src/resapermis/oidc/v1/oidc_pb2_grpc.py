@@ -53,6 +53,11 @@ class ProviderServiceStub:
                 request_serializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.GetSignOutUrlRequest.SerializeToString,
                 response_deserializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.GetSignOutUrlResponse.FromString,
                 _registered_method=True)
+        self.CheckLogoutToken = channel.unary_unary(
+                '/resapermis.oidc.v1.ProviderService/CheckLogoutToken',
+                request_serializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.CheckLogoutTokenRequest.SerializeToString,
+                response_deserializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.CheckLogoutTokenResponse.FromString,
+                _registered_method=True)
 
 
 class ProviderServiceServicer:
@@ -83,6 +88,14 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckLogoutToken(self, request, context):
+        """Who signed out at the provider, by a logout token that it sent (OpenID Connect Back-Channel Logout 1.0). MALFORMED when it is not
+        to be believed. Whether the token came before, the caller knows: it counts once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProviderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -100,6 +113,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.GetSignOutUrl,
                     request_deserializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.GetSignOutUrlRequest.FromString,
                     response_serializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.GetSignOutUrlResponse.SerializeToString,
+            ),
+            'CheckLogoutToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckLogoutToken,
+                    request_deserializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.CheckLogoutTokenRequest.FromString,
+                    response_serializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.CheckLogoutTokenResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -187,6 +205,33 @@ class ProviderService:
             '/resapermis.oidc.v1.ProviderService/GetSignOutUrl',
             resapermis_dot_oidc_dot_v1_dot_oidc__pb2.GetSignOutUrlRequest.SerializeToString,
             resapermis_dot_oidc_dot_v1_dot_oidc__pb2.GetSignOutUrlResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckLogoutToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.oidc.v1.ProviderService/CheckLogoutToken',
+            resapermis_dot_oidc_dot_v1_dot_oidc__pb2.CheckLogoutTokenRequest.SerializeToString,
+            resapermis_dot_oidc_dot_v1_dot_oidc__pb2.CheckLogoutTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,10 @@ class ProviderServiceStub:
     """Trades a code for tokens, once, and checks the ID token. Never repeated blindly: a code counts once."""
     GetSignOutUrl: _grpc.UnaryUnaryMultiCallable[_oidc_pb2.GetSignOutUrlRequest, _oidc_pb2.GetSignOutUrlResponse]
     """The address at which a browser signs out of the provider as well."""
+    CheckLogoutToken: _grpc.UnaryUnaryMultiCallable[_oidc_pb2.CheckLogoutTokenRequest, _oidc_pb2.CheckLogoutTokenResponse]
+    """Who signed out at the provider, by a logout token that it sent (OpenID Connect Back-Channel Logout 1.0). MALFORMED when it is not
+    to be believed. Whether the token came before, the caller knows: it counts once.
+    """
 
 @_typing.type_check_only
 class ProviderServiceAsyncStub(ProviderServiceStub):
@@ -59,6 +63,10 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """Trades a code for tokens, once, and checks the ID token. Never repeated blindly: a code counts once."""
     GetSignOutUrl: _aio.UnaryUnaryMultiCallable[_oidc_pb2.GetSignOutUrlRequest, _oidc_pb2.GetSignOutUrlResponse]  # type: ignore[assignment]
     """The address at which a browser signs out of the provider as well."""
+    CheckLogoutToken: _aio.UnaryUnaryMultiCallable[_oidc_pb2.CheckLogoutTokenRequest, _oidc_pb2.CheckLogoutTokenResponse]  # type: ignore[assignment]
+    """Who signed out at the provider, by a logout token that it sent (OpenID Connect Back-Channel Logout 1.0). MALFORMED when it is not
+    to be believed. Whether the token came before, the caller knows: it counts once.
+    """
 
 class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Signing in at RdvPermis' OpenID provider. Egress answers: it alone keeps the client's secret, speaks HTTP and opens tokens.
@@ -90,5 +98,15 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_oidc_pb2.GetSignOutUrlResponse, _abc.Awaitable[_oidc_pb2.GetSignOutUrlResponse]]:
         """The address at which a browser signs out of the provider as well."""
+
+    @_abc_1.abstractmethod
+    def CheckLogoutToken(
+        self,
+        request: _oidc_pb2.CheckLogoutTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_oidc_pb2.CheckLogoutTokenResponse, _abc.Awaitable[_oidc_pb2.CheckLogoutTokenResponse]]:
+        """Who signed out at the provider, by a logout token that it sent (OpenID Connect Back-Channel Logout 1.0). MALFORMED when it is not
+        to be believed. Whether the token came before, the caller knows: it counts once.
+        """
 
 def add_ProviderServiceServicer_to_server(servicer: ProviderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -76,7 +76,8 @@ def _key_for(header: Mapping[str, Any], keys: Sequence[Key]) -> Key:
     raise UnknownKey("signed by a key that is not published")
 
 
-def _claims(token: str, keys: Sequence[Key]) -> Mapping[str, Any]:
+def signed_claims(token: str, keys: Sequence[Key], kind: str = "") -> Mapping[str, Any]:
+    """The claims of a JWT that one of these keys signed, of this `typ` where one is asked for; else IdTokenRefused."""
     if len(token) > LARGEST_TOKEN:
         raise IdTokenRefused("larger than any ID token")
     try:
@@ -84,6 +85,8 @@ def _claims(token: str, keys: Sequence[Key]) -> Mapping[str, Any]:
         algorithm = header.get("alg")
         if algorithm not in ALGORITHMS:
             raise IdTokenRefused("algorithm not on our list")
+        if kind and str(header.get("typ", "")).lower().removeprefix("application/") != kind:
+            raise IdTokenRefused("of another type")
         payload = jws.deserialize_compact(token, _key_for(header, keys), algorithms=list(ALGORITHMS)).payload
         claims = json.loads(payload or b"")
     except (JoseError, ValueError, TypeError, RecursionError) as error:
@@ -124,14 +127,14 @@ def verify_refreshed(token: str, access_token: str, keys: Sequence[Key], expecte
 
 
 def _verified(token: str, access_token: str, keys: Sequence[Key], expected: Expected, now: float) -> Mapping[str, Any]:
-    claims = _claims(token, keys)
+    claims = signed_claims(token, keys)
     if claims.get("iss") != expected.issuer:
         raise IdTokenRefused("issuer")
     if claims.get("aud") not in (expected.client_id, [expected.client_id]):
         raise IdTokenRefused("audience: not us, or not us alone")
     if claims.get("azp", expected.client_id) != expected.client_id:
         raise IdTokenRefused("authorised party")
-    _check_times(claims, now)
+    check_times(claims, now)
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 1 <= len(subject) <= LONGEST_SUBJECT:
         raise IdTokenRefused("subject")
@@ -140,7 +143,8 @@ def _verified(token: str, access_token: str, keys: Sequence[Key], expected: Expe
     return claims
 
 
-def _check_times(claims: Mapping[str, Any], now: float) -> None:
+def check_times(claims: Mapping[str, Any], now: float) -> None:
+    """IdTokenRefused for a token that has ended, is of the future, or older than ten minutes."""
     if _number(claims, "exp") <= now - LEEWAY_SECONDS:
         raise IdTokenRefused("expired")
     issued = _number(claims, "iat")

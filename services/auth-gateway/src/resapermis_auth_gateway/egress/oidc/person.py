@@ -33,11 +33,16 @@ def person_of(claims: Mapping[str, Any]) -> Person:
     """Read claims whose `sub` was checked."""
     return Person(
         subject=str(claims["sub"]),
-        provider_session_id=_text(claims, "sid", LONGEST_SESSION),
+        provider_session_id=session_of(claims),
         display_name=name_in(claims),
         email=_text(claims, "email", LONGEST_EMAIL),
         locale="en" if _text(claims, "locale", 10).lower().startswith("en") else "fr",
     )
+
+
+def session_of(claims: Mapping[str, Any]) -> str:
+    """The provider's name for its session (`sid`), as it is kept and looked for; "" where it has none."""
+    return _text(claims, "sid", LONGEST_SESSION)
 
 
 def _text(claims: Mapping[str, Any], name: str, longest: int) -> str:

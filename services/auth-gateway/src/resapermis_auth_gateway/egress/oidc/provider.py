@@ -39,11 +39,12 @@ from resapermis_auth_gateway.egress.oidc.id_token import (
     verify,
     verify_refreshed,
 )
+from resapermis_auth_gateway.egress.oidc.logout_token import SignedOut, verify_logout
 from resapermis_auth_gateway.egress.oidc.metadata import Metadata
 from resapermis_auth_gateway.egress.oidc.person import Person, name_in, person_of
 from resapermis_auth_gateway.tokens import TokenPair
 from resapermis_kit.clock import Clock
-from resapermis_kit.errors import Code, Failure
+from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.deadline import remaining_seconds
 
 T = TypeVar("T")
@@ -267,6 +268,17 @@ class Provider:
         if sid:
             query["logout_hint"] = sid
         return f"{endpoint}{_joint(endpoint)}{urlencode(query)}"
+
+    async def signed_out(self, logout_token: str) -> SignedOut:
+        """Who signed out there, as the provider states it by itself; MALFORMED, with the check, for what is not believed."""
+        ours, seconds = self._ours, self._now().timestamp()
+        check = partial(
+            verify_logout, logout_token, issuer=ours.issuer, client_id=ours.credentials.client_id, now=seconds
+        )
+        try:
+            return await self._believed(check)
+        except IdTokenRefused as refused:
+            raise malformed("logout_token", str(refused)) from refused
 
     async def _metadata(self) -> Metadata:
         """Read again every hour; an old copy serves while the provider is away."""

@@ -1,21 +1,58 @@
-"""Sign in, sign out, who am I."""
+"""Sign in, sign out, who am I, and where."""
 
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from resapermis_auth_gateway.web.dependencies import Who, dependencies_of, now_of
+from resapermis_auth_gateway.web.security.address import place_of
 from resapermis_auth_gateway.web.sign_in import arrival, page
 from resapermis_auth_gateway.web.sign_in.cookies import session_cookie
 from resapermis_auth_gateway.web.sign_in.flow import Answer
 from resapermis_auth_gateway.web.texts.sentences import language_of
-from resapermis_auth_gateway.web.wire.session import SchoolView, SessionView, SignedOutView, UserView
-from resapermis_kit.errors import Failure
+from resapermis_auth_gateway.web.wire.session import (
+    OwnSessionPage,
+    OwnSessionView,
+    SchoolView,
+    SessionView,
+    SignedOutView,
+    UserView,
+)
+from resapermis_kit.errors import Code, Failure
 
 router = APIRouter(prefix="/auth", tags=["session"])
+me = APIRouter(prefix="/me", tags=["session"])
+"""Of the API: one's own account."""
 ONWARD: dict[int | str, dict[str, Any]] = {
     200: {"description": "From another site: a page that leads here once more.", "content": {"text/html": {}}}
+}
+MOST_FIELDS = 20
+FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"logout_token": {"type": "string"}},
+                    "required": ["logout_token"],
+                }
+            }
+        },
+    }
+}
+REFUSED: dict[int | str, dict[str, Any]] = {
+    400: {
+        "description": "Not believed, or not done.",
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+            }
+        },
+    }
 }
 Word = Annotated[str, Query(max_length=4096)]
 
@@ -54,6 +91,27 @@ async def logout(who: Who) -> Response:
     return response
 
 
+@router.post("/backchannel-logout", status_code=200, response_class=Response, responses=REFUSED, openapi_extra=FORM)
+async def provider_logout(request: Request) -> Response:
+    """Where RdvPermis says by itself that somebody signed out there (OpenID Connect Back-Channel Logout 1.0).
+
+    `sid` ends that session, `sub` alone every session of the person. Reads no cookie; a token counts once.
+    """
+    try:
+        fields = parse_qsl((await request.body()).decode(), max_num_fields=MOST_FIELDS)
+    except ValueError:
+        fields = []
+    found = [value for name, value in fields if name == "logout_token"]
+    try:
+        await dependencies_of(request).provider_logout.receive(
+            found[0] if len(found) == 1 else "", place_of(request.scope)
+        )
+    except Failure as failure:  # 400 whatever the reason: the standard knows no other answer
+        error = "invalid_request" if failure.code == Code.CODE_MALFORMED else "temporarily_unavailable"
+        return JSONResponse({"error": error}, status_code=400)
+    return Response(status_code=200)
+
+
 @router.get("/session")
 async def session(who: Who) -> SessionView:
     """Say who is signed in, and until when; asking extends nothing unless `X-Resapermis-Act: 1` says that a person acted."""
@@ -66,3 +124,34 @@ async def session(who: Who) -> SessionView:
         expires_at=who.dependencies.sessions.limits.ends_at(who.session),
         server_time=now_of(who),
     )
+
+
+@me.get("/sessions")
+async def list_own_sessions(who: Who) -> OwnSessionPage:
+    """Where this person is signed in: this session first, then by last act. Of other people nothing is shown."""
+    found = await who.dependencies.sessions.of_owner(who.session)
+    return OwnSessionPage(
+        items=[
+            OwnSessionView(
+                id=str(one.id),
+                started_at=one.created_at,
+                last_act_at=one.seen_at,
+                browser=one.device.browser or None,
+                system=one.device.system or None,
+                current=one.id == who.session.id,
+            )
+            for one in found
+        ],
+        server_time=now_of(who),
+    )
+
+
+@me.delete("/sessions/{session_id}", status_code=204)
+async def end_own_session(who: Who, session_id: UUID) -> Response:
+    """End one of one's own sessions at once, everywhere, with its tokens; another's is not found. This one: signed out."""
+    await who.dependencies.sessions.end_own(who.session, session_id, place=who.place)
+    response = Response(status_code=204)
+    if session_id == who.session.id:
+        session_cookie(who.dependencies.settings.secure).clear(response)
+        response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+    return response

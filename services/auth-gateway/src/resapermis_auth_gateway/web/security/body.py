@@ -128,6 +128,7 @@ def check_text(body: bytes) -> None:
 
 JSON = Accepted(("application/json",), 64 * 1024, check_json)
 REPORT = Accepted(("application/reports+json", "application/csp-report"), 64 * 1024, check_json)
+FORM = Accepted(("application/x-www-form-urlencoded",), 64 * 1024, check_text)
 CALENDAR = Accepted(("text/calendar",), 1024 * 1024, check_text)
 ACCEPTED: Mapping[tuple[str, str], Accepted] = {("POST", "/api/v1/unavailabilities/import"): CALENDAR}
 """Routes that take something else than JSON."""

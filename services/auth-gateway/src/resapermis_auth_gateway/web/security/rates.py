@@ -24,8 +24,8 @@ from resapermis_kit.database.transaction import transaction
 
 Kind = Literal["login", "callback", "calendar"]
 """What is counted for each address, by all replicas together. Each by itself."""
-Budget = Literal["read", "write", "report"]
-"""What each replica counts: reads and changes for each account, reports for each address."""
+Budget = Literal["read", "write", "report", "provider"]
+"""What each replica counts: reads and changes for each account, reports and the provider's own sign-outs for each address."""
 Headers = list[tuple[bytes, bytes]]
 """Of an answer."""
 COUNT = """
@@ -132,6 +132,7 @@ class Rates:
         read: str,
         write: str,
         report: str,
+        provider: str,
         now: Callable[[], float] = time.time,
     ) -> None:
         """Limits in the notation of the library `limits`, e.g. "30/minute"; `now` in seconds since 1970, for what is in memory.
@@ -141,7 +142,7 @@ class Rates:
         limits = {"login": parse(sign_in), "callback": parse(sign_in), "calendar": parse(calendar)}
         self._most = {kind: limit.amount for kind, limit in limits.items()}
         self._span = {kind: timedelta(seconds=limit.get_expiry()) for kind, limit in limits.items()}
-        own = {"read": parse(read), "write": parse(write), "report": parse(report)}
+        own = {"read": parse(read), "write": parse(write), "report": parse(report), "provider": parse(provider)}
         self._windows = {budget: Window(limit.amount, limit.get_expiry()) for budget, limit in own.items()}
         self._engine, self._index, self._now = engine, index, now
         self._count = Statement(COUNT)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_auth_gateway.tables import accounts, attempts, sessions
+from resapermis_auth_gateway.tables import accounts, attempts, logout_tokens, sessions
 from resapermis_auth_gateway.web.sign_in.device import Device
 from resapermis_kit.database.statement import Row, Statement
 from resapermis_kit.database.transaction import Tx
@@ -181,6 +181,28 @@ async def live_session_of(tx: Tx, account_id: UUID, session_id: UUID) -> Session
     return None if row is None else _session(row)
 
 
+async def use_logout_token(tx: Tx, token_hash: bytes, counts_until: datetime) -> bool:
+    """Remember a logout token as long as it would be believed; False when it came before."""
+    statement = insert(logout_tokens).values(token_hash=token_hash, counts_until=counts_until)
+    rows = await tx.execute(statement.on_conflict_do_nothing().returning(logout_tokens.c.token_hash))
+    return rows.scalar() is not None
+
+
+async def sessions_at_provider(tx: Tx, issuer: str, subject: str, provider_sid: str) -> list[Session]:
+    """The sessions that have not ended of a person, or opened in a session of the provider's; "" leaves one open.
+
+    ValueError where nothing is named: that would be everybody's.
+    """
+    if not subject and not provider_sid:
+        raise ValueError("neither a person nor a session")
+    statement = _whole().where(LIVE, accounts.c.issuer == issuer)
+    if subject:
+        statement = statement.where(accounts.c.subject == subject)
+    if provider_sid:
+        statement = statement.where(sessions.c.provider_sid == provider_sid)
+    return [_session(row) for row in await tx.execute(statement)]
+
+
 async def set_session_school(tx: Tx, session_id: UUID, school_id: str, school_name: str, department: str) -> None:
     """Set for which school a session that is being opened acts."""
     await tx.execute(
@@ -202,5 +224,6 @@ async def overdue(tx: Tx, idle_since: datetime, created_since: datetime) -> list
 
 
 async def forget_old(tx: Tx, now: datetime) -> None:
-    """Delete sessions that ended a year ago: the journal keeps what must be kept longer."""
+    """Delete sessions that ended a year ago (the journal keeps what must be kept longer), and logout tokens past belief."""
+    await tx.execute(sa.delete(logout_tokens).where(logout_tokens.c.counts_until < now))
     await tx.execute(sa.delete(sessions).where(sessions.c.ended_at < now - KEPT))
