@@ -5,10 +5,11 @@ Each test was seen to fail in a copy of the tree where
 - basket's migration deletes rows of the outbox that were never published: they are not kept;
 - consumers take what the new stream brings and ask its source for nothing before it: what the old stream still held is
   lost, thresholds and notices lack it, and the unreadable event is set aside nowhere;
-- streams of 0.1.0 are left beside the new ones: nothing new can be published, the same tests fail;
 - positions or heads of the outbox stay under the old name of their stream: found by name alone, as handlers bear what
   comes twice and a source without a head goes on after its newest message;
 - notification's migration empties its dead letters: only half of them are listed.
+
+Streams of 0.1.0 stay in the account that it had on the bus (ADR 33): whatever they held comes from their sources.
 """
 
 import asyncio
