@@ -72,13 +72,13 @@ async def test_what_is_kept_is_sealed_and_bound_to_its_row(world):
     assert "access-1" not in repr(token)
 
 
-async def test_fifty_callers_on_two_replicas_refresh_once(make_world, responder):
+async def test_two_hundred_callers_on_two_replicas_refresh_once(make_world, responder):
     provider = TokenEndpoint(responder)
     first = await make_world(responder.url, f"{responder.url}/realm")
     second = await make_world(responder.url, f"{responder.url}/realm", engine=first.engine, vault=first.vault)
     session = await first.sign_in(access_seconds=20)
     who = TokenOwner(session, "school-1")
-    asking = [world.token_store.access(who, lambda _: 1) for world in (first, second) for _ in range(25)]
+    asking = [world.token_store.access(who, lambda _: 1) for world in (first, second) for _ in range(100)]
     got = {access.value for access in await asyncio.gather(*asking)}
     assert provider.refreshes == 1
     assert got <= {"access-1", "access-2"}  # the other replica may use what still stands
@@ -336,3 +336,20 @@ async def test_an_unreadable_token_harms_nobody_who_asks_beside_it(world):
     )
     assert one.code == Code.CODE_RECONNECT_NEEDED
     assert other.value == "access-1"
+
+
+async def test_one_that_nobody_can_open_ends_and_stops_no_other_from_being_renewed(world, responder):
+    provider = TokenEndpoint(responder)
+    broken, whole = await world.sign_in(refresh_seconds=200), await world.sign_in("school-2", refresh_seconds=300)
+    async with transaction(world.engine) as tx:
+        await tx.execute(sa.update(tables.tokens).where(tables.tokens.c.session_id == broken).values(refresh=b"dust"))
+    await world.token_store.renew_ending()
+    assert provider.refreshes == 1
+    one, other = await tokens.of_sessions(world.engine, [broken, whole])
+    assert one is None
+    assert tokens.open_access(world.vault, other) == "access-2"
+    async with transaction(world.engine) as tx:
+        ended = (
+            await tx.execute(sa.select(tables.sessions.c.end_cause).where(tables.sessions.c.id == broken))
+        ).scalar()
+    assert ended == "grant"

@@ -45,7 +45,15 @@ REMEMBERED_SECONDS = 0.9
 REMEMBERED_MOST = 20_000
 log = structlog.get_logger()
 REFRESHES = Counter("resapermis_token_refreshes_total", "Refreshes of RdvPermis tokens", ["outcome"])
-for _outcome in ("renewed", "failed", "refresh_expired", "invalid_grant", "answer_lost", "id_token_refused"):
+for _outcome in (
+    "renewed",
+    "failed",
+    "refresh_expired",
+    "invalid_grant",
+    "answer_lost",
+    "id_token_refused",
+    "unreadable",
+):
     REFRESHES.labels(_outcome)  # there from the start, at 0: Prometheus sees no increase in what begins at 1
 
 
@@ -240,7 +248,13 @@ class TokenStore:
         async with transaction(self._engine) as tx:
             subject = await accounts.subject_of(tx, token.account_id)
         try:
-            pair = await self._provider.refresh(tokens.open_refresh(self._vault, token), subject)
+            refresh_token = tokens.open_refresh(self._vault, token)
+        except Unreadable:  # nothing can ever renew it
+            log.error("token.unreadable", kind=token.kind)
+            await self._end(token, "unreadable")
+            raise _reconnect() from None
+        try:
+            pair = await self._provider.refresh(refresh_token, subject)
         except RefreshEnded as ended:
             await self._end(token, ended.reason, ended.left_over)
             raise _reconnect() from None
