@@ -29,6 +29,7 @@ from resapermis_auth_gateway import accounts
 from resapermis_auth_gateway.profile import Profile, Profiles
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_auth_gateway.web.sign_in.cookies import digest, new_secret, session_cookie
+from resapermis_auth_gateway.web.sign_in.device import Device
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.engine import make_engine
 from resapermis_kit.database.transaction import transaction
@@ -84,7 +85,7 @@ async def signed_in(stack: Stack) -> str:
         await accounts.save_account(
             tx, "bench", str(account_id), accounts.Account(account_id, "ecole-1", roles, key, profile), now
         )
-        await queries.start_session(tx, digest(cookie), session)
+        await queries.start_session(tx, digest(cookie), session, Device())
     await engine.dispose()
     return cookie
 

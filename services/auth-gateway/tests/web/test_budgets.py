@@ -1,12 +1,14 @@
 """What an account may read and change in a minute, in whatever sessions, and how its programs learn of it."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret
+from resapermis_auth_gateway.web.sign_in.device import Device
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import transaction
 
@@ -19,7 +21,7 @@ async def again(world: Any, signed: Any) -> Any:
     cookie = new_secret()
     session = replace(signed.session, id=new_id())
     async with transaction(world.dependencies.sessions.engine) as tx:
-        await queries.start_session(tx, digest(cookie), session)
+        await queries.start_session(tx, digest(cookie), session, Device())
     return type(signed)(cookie, derive(cookie, "csrf"), session)
 
 
@@ -29,6 +31,7 @@ async def test_all_sessions_of_an_account_read_from_one_budget_and_are_told_what
     other, stranger = await again(world, one), await world.session()
     answers = []
     for signed in (one, other, one, other):
+        world.clock.at = datetime.now(UTC)  # budgets are counted on the machine's clock, however slow it is
         async with world.browser(signed) as browser:
             answers.append(await browser.get("/auth/session"))
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
