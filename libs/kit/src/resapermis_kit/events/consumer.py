@@ -61,14 +61,14 @@ class Consumer:
         subscription = await js.pull_subscribe_bind(self.durable, self.stream)
         silent = 0
         try:
-            await self._handler.catch_up()
+            caught_up = await self._handler.catch_up()
             while True:
                 try:
                     messages = await subscription.fetch(PULLED, timeout=FETCH_SECONDS)
                 except (TimeoutError, nats.errors.TimeoutError):
                     silent += 1
-                    if silent % CATCH_UP_AFTER_SILENT_FETCHES == 0:
-                        await self._handler.catch_up()
+                    if not caught_up or silent % CATCH_UP_AFTER_SILENT_FETCHES == 0:
+                        caught_up = await self._handler.catch_up()
                     continue
                 events = [event for message in messages for event in self._read(message.headers or {}, message.data)]
                 events.sort(key=lambda event: event.number)

@@ -66,8 +66,11 @@ class StreamHandler:
         self._types = {kind.DESCRIPTOR.full_name: (kind, handle) for kind, handle in handlers.items()}
         self._repeat, self._now = repeat, now
 
-    async def catch_up(self) -> None:
-        """Handle what the source published and the bus will never bring: a stream that lost its tail shows no gap."""
+    async def catch_up(self) -> bool:
+        """Handle what the source published and the bus will never bring: a stream that lost its tail shows no gap.
+
+        False where the source did not answer: to be asked again soon.
+        """
         while True:
             async with transaction(self._engine) as tx:
                 position = await self._position(tx)
@@ -78,14 +81,14 @@ class StreamHandler:
                 answer = await self._repeat(self.source, question)
             except Failure as failure:
                 log.info("consumer.cannot_catch_up", source=self.source, code=failure.name)
-                return
+                return False
             if recovery.source_was_restored(self.source, self.stream, position, answer):
-                return
+                return True
             fresh = [event_of(self.source, one) for one in answer.envelopes if one.number > position]
             MISSED.labels(self.source, self.stream).inc(len(fresh))
             await self.handle(fresh)
             if len(answer.envelopes) < numbering.BATCH:  # no more than one question holds: that was all
-                return
+                return True
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Handle what is new among `events`, fetch what is missing, set aside what keeps failing."""
