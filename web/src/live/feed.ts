@@ -9,6 +9,7 @@ import { serverClock } from "../time/clock.ts";
 import { announce } from "./announce.ts";
 import { type FeedEvent, follow } from "./sse.ts";
 import { store, useStore } from "./store.ts";
+import { touched } from "./touched.ts";
 
 const STREAM = "/api/v1/notifications/stream";
 const NAME = "resapermis-feed";
@@ -31,25 +32,6 @@ export const signedOut = store(false);
 
 export function usePulse(): Pulse {
   return useStore(pulse);
-}
-
-/** What an event makes old. Unknown kinds refresh the inbox: a new kind is better late than lost. */
-export function touched(event: FeedEvent): readonly (readonly string[])[] {
-  const kind = `${event.event} ${kindOf(event.data)}`;
-  const hit: (readonly string[])[] = [keys.notices];
-  if (/basket|line|hold|booking|exam/.test(kind)) hit.push(keys.basket, keys.slots, keys.thresholds);
-  if (/booking|exam|result/.test(kind)) hit.push(keys.bookings, keys.audit, keys.standings);
-  if (/mandate|candidate/.test(kind)) hit.push(keys.candidates);
-  if (/slot|threshold|rule|search/.test(kind)) hit.push(keys.slots, keys.thresholds);
-  if (/rule/.test(kind)) hit.push(keys.parameters);
-  if (/search/.test(kind)) hit.push(keys.searches);
-  if (/authorisation/.test(kind)) hit.push(keys.school);
-  return hit;
-}
-
-function kindOf(data: string): string {
-  const found = /"(?:kind|topic)"\s*:\s*"([^"]*)"/.exec(data);
-  return found?.[1] ?? "";
 }
 
 function handle(event: FeedEvent, client: QueryClient): void {

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import { touched } from "./feed.ts";
 import { backOff, type FeedEvent, follow, SseParser } from "./sse.ts";
+import { touched } from "./touched.ts";
 
 describe("the live stream [N-04]", () => {
   test("events come whole from any slices", () => {
