@@ -145,12 +145,12 @@ def test_basket_killed_in_the_middle_of_many_holds_sells_nothing_twice_and_ends_
 ) -> None:
     crowd = schools.several(schools_at_once)
     wanted = [(school, slot, key()) for school in crowd for slot in school.slots(4)]
-    slow = state.faults({"kind": "latency", "latency_ms": 300, "path": "/creneaux"})
+    slow = state.faults({"kind": "latency", "latency_ms": 1000, "path": "/creneaux"})
     with ThreadPoolExecutor(len(wanted)) as pool, slow:
         holds: list[Future[httpx2.Response]] = [
             pool.submit(school.hold, [slot], (), press) for school, slot, press in wanted
         ]
-        until(lambda: any(state.held(school.id) for school in crowd), "RdvPermis to have been asked for one")
+        until(state.struck, "RdvPermis to have been asked for one, which it answers a second later")
         platform.kill("basket")
         wait(holds)
         platform.start("basket")
