@@ -1,6 +1,7 @@
 """A database that was emptied after a test is as one that was just made, or no other test gets it."""
 
 import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -208,3 +209,18 @@ async def test_an_engine_that_somebody_listens_to_is_not_given_again(databases: 
     sa.event.listen(engine.sync_engine, "before_cursor_execute", print)
     assert clone.take_engine() is not engine
     databases.give_back(clone)
+
+
+@pytest.fixture
+async def left_open() -> AsyncIterator[list[Any]]:
+    """Connections that the test does not close: set up before the databases, it ends after them."""
+    connections: list[Any] = []
+    yield connections
+    assert connections
+    assert all(connection.is_closed() for connection in connections)
+
+
+async def test_no_connection_outlives_its_test(left_open: list[Any], make_engine: Any) -> None:
+    engine = await make_engine("kit_sample")
+    url = engine.url.set(drivername="postgresql").render_as_string()
+    left_open.append(await asyncpg.connect(url, timeout=10))
