@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1 import audit_pb2 as pb
@@ -18,14 +19,18 @@ from resapermis.audit.v1 import audit_pb2_grpc as rpc
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis_audit import verify
 from resapermis_audit.checkpoint import verifier_key
-from resapermis_audit.process import Journal
+from resapermis_audit.process import SOURCES, Journal
 from resapermis_audit.servicer import AuditServicer
 from resapermis_audit.tables import checkpoints, entries
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.events.event import Event
+from resapermis_kit.events import stream_handler
+from resapermis_kit.events.event import BatchHandler, Event
+from resapermis_kit.events.inbox import dead_letters
 from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.events.stream_handler import StreamHandler
+from resapermis_kit.events.streams import RECORDS
 from resapermis_kit.rpc import peers
 from resapermis_testing.grpc_server import RunningServer, Serve
 from resapermis_testing.postgres import MakeEngine
@@ -34,6 +39,7 @@ from resapermis_vault.keyset import Keyset, new_document
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 KNOWN = verifier_key("resapermis/journal", KEY.public_key())
 PACKAGE = "resapermis_audit"
+_DEAD = {"source": "basket", "type": Record.DESCRIPTOR.full_name}
 
 
 @pytest.fixture
@@ -62,7 +68,8 @@ async def running(serve: Serve, engine: AsyncEngine, keyset: Keyset) -> RunningS
 
 
 def _record(school: str = "school-1", **more: Any) -> Record:
-    record = Record(id=str(new_id()), action="basket.hold", school_id=school, object_kind="line", **more)
+    given = {"action": "basket.hold", "object_kind": "line", "source": "basket", **more}
+    record = Record(id=str(new_id()), school_id=school, **given)
     record.occurred_at.FromDatetime(utc_now())
     return record
 
@@ -226,4 +233,44 @@ async def test_a_record_received_twice_is_stored_once(engine: Any, journal: Jour
     record = _record()
     await _store(engine, journal, record)
     await _store(engine, journal, record)
+    assert await journal.integrate() == 1
+
+
+@pytest.mark.req("T-02")
+async def test_a_record_that_names_another_source_is_set_aside_and_the_others_kept(
+    engine: Any, journal: Journal, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """A service that was taken over writes into its own stream only, and there only in its own name (ADR 33)."""
+    monkeypatch.setattr(stream_handler, "FIRST_PAUSE_SECONDS", 0)
+    before = REGISTRY.get_sample_value("resapermis_dead_letters_total", _DEAD) or 0
+
+    async def repeat(source: str, question: Any) -> Any:
+        raise AssertionError("nothing is missing")
+
+    handler = StreamHandler(engine, "basket", {Record: BatchHandler(journal.on_records)}, repeat, utc_now, RECORDS)
+    records = [_record(), _record(source="auth-gateway", action="session.start"), _record(source=""), _record()]
+    kind = Record.DESCRIPTOR.full_name
+    await handler.handle(
+        [
+            Event(record.id, "basket", number, kind, utc_now(), record.SerializeToString(), "")
+            for number, record in enumerate(records, 1)
+        ]
+    )
+    async with transaction(engine) as tx:
+        kept = set((await tx.execute(sa.select(entries.c.id))).scalars())
+        aside = (await tx.execute(sa.select(dead_letters).order_by(dead_letters.c.id))).all()
+    assert kept == {UUID(records[0].id), UUID(records[3].id)}
+    assert [(letter.id, letter.error) for letter in aside] == [
+        (UUID(record.id), "ForeignSource") for record in records[1:3]
+    ]
+    assert Record.FromString(aside[0].payload) == records[1], "kept whole, for who looks into it"
+    assert REGISTRY.get_sample_value("resapermis_dead_letters_total", _DEAD) == before + 2
+    assert "consumer.dead_letter" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_what_a_source_records_in_its_own_name_is_kept(engine: Any, journal: Journal, source: str) -> None:
+    record = _record(source=source)
+    async with transaction(engine) as tx:
+        await journal.on_records(tx, [(record, Event(record.id, source, 1, "", utc_now(), b"", ""))])
     assert await journal.integrate() == 1

@@ -29,6 +29,10 @@ BATCH = 1000
 SALT_BYTES = 16
 
 
+class ForeignSource(Exception):
+    """A record that names another source than the one whose stream brought it: nobody but that one can have written it."""
+
+
 class Journal:
     """Stores records and integrates them into the tree; one integrator at a time."""
 
@@ -47,7 +51,13 @@ class Journal:
         self._box, self._now, self._random = box, now, randomness
 
     async def on_records(self, tx: Tx, received: Sequence[tuple[Record, Event]]) -> None:
-        """Store the records that a service published; the next round of integration puts them into the tree."""
+        """Store the records that a service published; the next round of integration puts them into the tree.
+
+        ForeignSource where one says that another service wrote it: every release wrote its own name into each.
+        """
+        for record, event in received:
+            if record.source != event.source:
+                raise ForeignSource
         fresh = [parse_record(record, event.source, self._random(SALT_BYTES), self._kek) for record, event in received]
         await queries.add_entries(tx, fresh)
 
