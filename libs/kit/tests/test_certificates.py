@@ -24,7 +24,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 async def server(tmp_path: Path, principal_keys: tuple[Path, Path]) -> AsyncIterator[Server]:
     make_certificates(tmp_path, NAMES)
     verifier = Verifier(principal_keys[1], "mandate")
-    started = Server("127.0.0.1:0", tmp_path / "mandate", verifier, Authorizer(POLICIES))
+    started = Server("127.0.0.1:0", tmp_path / "mandate", verifier, Authorizer(POLICIES), lambda _: None)
     await started.start()
     yield started
     await started.stop(0)

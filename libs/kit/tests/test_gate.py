@@ -1,26 +1,39 @@
 """Around every RPC: certificates, principals, rights, deadlines, errors."""
 
+import asyncio
 import json
 import time
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+import sqlalchemy as sa
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 from prometheus_client import REGISTRY
 
+from resapermis.audit.v1.events_pb2 import Record
+from resapermis.batch.v1 import batch_pb2, batch_pb2_grpc
 from resapermis.errors.v1 import errors_pb2
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
+from resapermis_kit.clock import utc_now
+from resapermis_kit.denials.denial import Denial
+from resapermis_kit.denials.journal import DenialJournal
 from resapermis_kit.errors import RENDERINGS, Code, Failure, from_rpc_error, to_status
+from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.rpc import peers
-from resapermis_kit.rpc.auth import ALGORITHMS, AUDIENCE_OF_0_2_0, HEADER, ISSUER, Principal, caller
-from resapermis_kit.rpc.authorization import permissions
+from resapermis_kit.rpc.auth import ALGORITHMS, AUDIENCE_OF_0_2_0, HEADER, ISSUER, Principal, Signer, Verifier, caller
+from resapermis_kit.rpc.authorization import Authorizer, permissions
 from resapermis_kit.rpc.deadline import remaining_seconds
+from resapermis_kit.rpc.server import Server
 from resapermis_testing.certificates import make_certificates
+from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import RunningServer, Serve
+from resapermis_testing.postgres import MakeEngine
 
 SERVICE = "resapermis.mandate.v1.MandateService"
 SECRET = "Dupont 012345678901"
@@ -35,6 +48,9 @@ class Mandates(rpc.MandateServiceServicer):
             raise RuntimeError(SECRET)
         if request.cursor == "refuse":
             raise Failure(Code.CODE_NO_MANDATE, "no mandate", rdvpermis_code="CANDIDAT_PAS_SOUS_MANDAT")
+        if request.cursor == "forbidden by a peer":
+            own = Failure(Code.CODE_FORBIDDEN, "not among your rights", denied="no_right")
+            raise Failure.from_proto(own.to_proto())
         return pb.ListMandatesResponse(next_cursor=f"{caller().school().school_id} {remaining_seconds():.0f}")
 
 
@@ -202,3 +218,128 @@ def test_every_code_has_its_two_statuses(code: Any) -> None:
     assert RENDERINGS[code].http >= 200
     assert to_status(failure).code == RENDERINGS[code].grpc
     assert Failure.from_proto(failure.to_proto()).violations == (("a", "b"),)
+
+
+REASONS = {"expired": "principal_expired", "audience": "principal_audience", "audiences": "principal_audience"}
+REASONS |= {"no audience": "principal_audience", "issuer": "principal_audience"}
+RPC = "mandate.v1.MandateService/ListMandates"
+
+
+@pytest.mark.req("S-14")
+@pytest.mark.parametrize("how", [*CHANGED, "key", "kid", "hs256", "none", "garbage"])
+async def test_a_principal_that_is_not_believed_is_reported_with_its_carrier(
+    running: RunningServer, principal_keys: tuple[Path, Path], how: str
+) -> None:
+    """And with nothing that it says of itself."""
+    await _refusal(running, _forged(running, principal_keys, how), as_service="notification")
+    assert running.denied == [Denial(REASONS.get(how, "principal_forged"), "rpc", RPC, carrier="notification")]
+
+
+@pytest.mark.req("S-14")
+async def test_two_principals_and_none_are_reported(running: RunningServer) -> None:
+    async with running.channel("mandate") as channel:
+        stub, twice = rpc.MandateServiceStub(channel), [(HEADER, running.principal())] * 2
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.ListMandates(pb.ListMandatesRequest(), timeout=5, metadata=twice)
+    await _refusal(running, "")
+    found = [(denial.reason, denial.who) for denial in running.denied]
+    assert found == [("principal_twice", "auth-gateway"), ("no_person", "auth-gateway")]
+
+
+@pytest.mark.req("S-14")
+async def test_a_right_that_is_missing_is_reported_with_who_lacks_it(running: RunningServer) -> None:
+    token = running.principal(roles=("trainer",), place="192.0.2.0/24")
+    await _refusal(running, token)
+    await _refusal(running, running.principal(school_id=""))
+    lacks, schoolless = running.denied
+    assert lacks == Denial(
+        "no_right",
+        "rpc",
+        RPC,
+        account_id="account-1",
+        session_id="session-1",
+        school_id="school-1",
+        roles=("trainer",),
+        place="192.0.2.0/24",
+        carrier="auth-gateway",
+    )
+    assert schoolless.reason == "no_school"
+
+
+@pytest.mark.req("S-14")
+async def test_a_call_in_a_message_of_many_is_reported_like_any_other(running: RunningServer) -> None:
+    batch = batch_pb2.ExecuteRequest()
+    for token in ("not.a.token", running.principal(roles=())):
+        batch.calls.add(method=f"/{SERVICE}/ListMandates", principal=token, left_milliseconds=5000)
+    async with running.channel("mandate", "basket") as channel:
+        stub = batch_pb2_grpc.BatchServiceStub(channel)
+        answered = [one async for one in stub.Execute(batch, timeout=5)]
+    assert sum(len(one.results) for one in answered) == 2
+    assert {denial.reason for denial in running.denied} == {"principal_forged", "no_right"}
+    running.denied.clear()
+    async with running.channel("mandate", "notification") as channel:
+        with pytest.raises(grpc.aio.AioRpcError):
+            [one async for one in batch_pb2_grpc.BatchServiceStub(channel).Execute(batch, timeout=5)]
+    assert [(denial.reason, denial.carrier) for denial in running.denied] == [("no_person", "notification")]
+
+
+@pytest.mark.req("S-14")
+async def test_what_is_refused_for_another_reason_or_by_another_service_is_no_refused_access(
+    running: RunningServer,
+) -> None:
+    await _refusal(running, running.principal(), cursor="refuse")
+    await _refusal(running, running.principal(), cursor="forbidden by a peer")
+    await _refusal(running, running.principal(), cursor="break")
+    await _ask(running, running.principal())
+    assert running.denied == []
+
+
+@pytest.mark.req("S-14")
+async def test_a_flood_of_forged_principals_is_two_records_of_the_services_own_outbox(
+    make_engine: MakeEngine, tls: Path, principal_keys: tuple[Path, Path], signer: Signer, authorizer: Authorizer
+) -> None:
+    """Over gRPC with the real gate: the first at once, those after it as one number."""
+    engine, at, statements = await make_engine("kit_sample"), [utc_now()], [0]
+
+    async def write(records: Sequence[Record]) -> None:
+        statements[0] += 1
+        await Outbox("mandate").emit(engine, at[0], *records)
+
+    journal = DenialJournal(write, lambda: at[0], "mandate")
+    server = Server("127.0.0.1:0", tls / "mandate", Verifier(principal_keys[1], "mandate"), authorizer, journal.add)
+    server.add(rpc.add_MandateServiceServicer_to_server, Mandates(), SERVICE)
+    await server.start()
+    started = RunningServer("mandate", server, tls, signer)
+    stub = rpc.MandateServiceStub(started.shared_channel("mandate", "notification"))
+    task = asyncio.create_task(journal.run())
+
+    async def forge() -> None:
+        with pytest.raises(Failure):
+            await peers.call(stub.ListMandates, pb.ListMandatesRequest(), principal="not.a.token")
+
+    async def records() -> list[Record]:
+        async with engine.connect() as connection:
+            rows = await connection.execute(sa.select(outbox.c.payload).order_by(outbox.c.sequence))
+            return [Record.FromString(row.payload) for row in rows]
+
+    async def first() -> bool:
+        return len(await records()) == 1
+
+    await forge()
+    await eventually(first)
+    for _ in range(10):
+        await asyncio.gather(*(forge() for _ in range(50)))
+    at[0] += timedelta(seconds=61)
+
+    async def second() -> bool:
+        return len(await records()) == 2
+
+    await eventually(second)
+    task.cancel()
+    await asyncio.wait({task})
+    await started.stop()
+    assert [record.facts["count"] for record in await records()] == ["1", "500"]
+    assert statements == [2]
+    assert {(record.source, record.action, record.actor.id) for record in await records()} == {
+        ("mandate", "access.denied", "notification")
+    }

@@ -22,8 +22,10 @@ from resapermis_basket.reconcile.queries import LeftOut, due_to_expire
 from resapermis_basket.servicer import BasketServicer
 from resapermis_basket.settings import Settings
 from resapermis_basket.tables import metadata
+from resapermis_kit.clock import utc_now
 from resapermis_kit.database.migration import migrate
 from resapermis_kit.database.transaction import Tx
+from resapermis_kit.denials.journal import DenialJournal
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.process import leader
 from resapermis_kit.process.process import Process
@@ -46,7 +48,8 @@ async def leader_tasks(process: Process) -> AsyncIterator[None]:
 async def wired(basket: Basket, settings: Settings, make_bus: Any) -> Process:
     """What `run.serve` makes, wired by `build`, with the peers of this test."""
     bus, outbox, server = await make_bus("basket"), basket.dependencies.outbox, basket.running.server
-    process = Process("basket", settings, basket.engine, bus, outbox, server, Health())
+    denials = DenialJournal(lambda records: outbox.emit(basket.engine, utc_now(), *records), utc_now, "basket")
+    process = Process("basket", settings, basket.engine, bus, outbox, server, Health(), denials)
     process.channels = dict(basket.peer_channels)
     await program.build(process, settings)
     return process

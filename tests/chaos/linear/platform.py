@@ -111,7 +111,7 @@ async def started(replicas: int = 2) -> AsyncIterator[Platform]:
             ("egress", rdvpermis_pb2_grpc.add_RdvPermisServiceServicer_to_server, state, "rdvpermis.v1.RdvPermis"),
         ):
             address = f"127.0.0.1:{stack.ports.grpc(service_named(name))}"
-            server = Server(address, stack.settings.tls / name, Verifier(keys, name), authorizer)
+            server = Server(address, stack.settings.tls / name, Verifier(keys, name), authorizer, lambda _: None)
             server.add(add, servicer, f"{PACKAGE}.{full}Service")
             await server.start()
             leaving.push_async_callback(server.stop, 0.0)

@@ -85,11 +85,14 @@ class Failure(Exception):
         error_id: str = "",
         object_id: str = "",
         reached: bool | None = None,
+        denied: str = "",
     ) -> None:
         """Make a refusal; `violations` are (field path, what is wrong) pairs, `object_id` is what the code says it is of.
 
         `reached`: of a call that ended without an answer, whether it may have come to the peer; None: it was answered, or
         there was no call. It does not travel further.
+        `denied`: why access is refused, as the journal names it; whoever answers the request records it. It does not travel
+        either: a refusal is recorded where it is decided.
         """
         super().__init__(detail)
         self.code = code
@@ -101,6 +104,7 @@ class Failure(Exception):
         self.error_id = error_id
         self.object_id = object_id
         self.reached = reached
+        self.denied = denied
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from resapermis_kit.denials.denial import Denial
 from resapermis_kit.process.settings import ServiceSettings
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Principal, Signer, Verifier
@@ -40,6 +41,8 @@ class RunningServer:
     server: Server
     tls: Path
     signer: Signer
+    denied: list[Denial] = field(default_factory=list)
+    """Refusals that the gate reported."""
     _shared: dict[tuple[str, str], grpc.aio.Channel] = field(default_factory=dict)
 
     def channel(self, service: str, caller: str = "auth-gateway") -> grpc.aio.Channel:
@@ -90,11 +93,13 @@ async def serve(
     running: list[RunningServer] = []
 
     async def start(service: str, *servicers: tuple[Any, object, str]) -> RunningServer:
-        server = Server("127.0.0.1:0", tls / service, Verifier(principal_keys[1], service), authorizer)
+        denied: list[Denial] = []
+        verifier = Verifier(principal_keys[1], service)
+        server = Server("127.0.0.1:0", tls / service, verifier, authorizer, denied.append)
         for add, servicer, name in servicers:
             server.add(add, servicer, name)
         await server.start()
-        running.append(RunningServer(service, server, tls, signer))
+        running.append(RunningServer(service, server, tls, signer, denied))
         return running[-1]
 
     yield start

@@ -14,7 +14,6 @@ from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.egress.settings import EgressSettings
 from resapermis_auth_gateway.egress.token_store import TokenStore
 from resapermis_auth_gateway.replicas import join_replicas
-from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.process import run_loop
 from resapermis_kit.process.process import Process
 from resapermis_vault.keyset import Keyset
@@ -48,9 +47,7 @@ async def build(process: Process, settings: EgressSettings) -> RdvPermis:
     process.closers.append(client.close)
     provider = Provider(client, registration(settings), process.now)
     vault = Keyset.load(settings.keyset_file)
-    # The outbox is the database's, and the web face publishes it: records are auth-gateway's.
-    outbox = Outbox("auth-gateway")
-    token_store = TokenStore(process.engine, vault, provider, outbox, process.now)
+    token_store = TokenStore(process.engine, vault, provider, process.outbox, process.now)
     budget = Budget(
         Limits(settings.rdvpermis_employee_calls, settings.rdvpermis_school_calls, settings.rdvpermis_background_share)
     )
@@ -83,10 +80,10 @@ async def build(process: Process, settings: EgressSettings) -> RdvPermis:
 
 
 async def serve() -> None:
-    """Run until SIGTERM. The relay of the shared database is the web face's (`relay=False`)."""
+    """Run until SIGTERM. The outbox of the shared database is auth-gateway's, which publishes it."""
     settings = EgressSettings()
 
     async def wire(process: Process) -> None:
         await build(process, settings)
 
-    await run_loop.serve("egress", PACKAGE, settings, wire, relay=False)
+    await run_loop.serve("egress", PACKAGE, settings, wire, source="auth-gateway")

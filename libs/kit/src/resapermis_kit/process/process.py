@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.events.v1 import events_pb2, events_pb2_grpc
 from resapermis_kit.clock import Clock, utc_now
+from resapermis_kit.denials.journal import DenialJournal
 from resapermis_kit.events.consumer import Consumer
 from resapermis_kit.events.event import BatchHandler, Handler
 from resapermis_kit.events.outbox import Outbox
@@ -34,6 +35,8 @@ class Process:
     outbox: Outbox
     server: Server
     health: Health
+    denials: DenialJournal
+    """Refusals of access, on their way to the outbox."""
     now: Clock = utc_now
     workers: list[Worker] = field(default_factory=list)
     """What each replica does."""

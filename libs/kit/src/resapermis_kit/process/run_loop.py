@@ -11,9 +11,11 @@ from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.events.v1 import events_pb2_grpc
+from resapermis_kit.clock import utc_now
 from resapermis_kit.database import durability, idempotency, transaction
 from resapermis_kit.database.engine import make_engine, open_connections
 from resapermis_kit.database.revision import require_head
+from resapermis_kit.denials.journal import DenialJournal
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import backlog, replay
 from resapermis_kit.events.outbox import Outbox
@@ -40,11 +42,11 @@ async def serve(
     settings: ServiceSettings,
     build: Callable[[Process], Awaitable[None]],
     *,
-    relay: bool = True,
+    source: str = "",
 ) -> None:
     """Run the service until SIGTERM or SIGINT. `build` adds servicers, consumers and workers to the process.
 
-    `relay=False` for a second process on a database whose outbox another process publishes (egress).
+    `source`: whose outbox the database's is, where another process publishes it (egress: auth-gateway's).
     """
     configure(name, settings)
     stop = asyncio.Event()
@@ -61,15 +63,9 @@ async def serve(
         await durability.require_synced(settings.nats_monitor)
         bus = Client()
         stack.push_async_callback(bus.close)
-        verifier = Verifier(settings.principal_jwks, name)
-        server = Server(settings.grpc_listen, settings.tls_dir, verifier, Authorizer(settings.policies))
-        process = Process(name, settings, engine, bus, Outbox(name), server, health)
-        server.add(
-            events_pb2_grpc.add_EventsServiceServicer_to_server,
-            replay.EventsServicer(engine, name),
-            "resapermis.events.v1.EventsService",
-        )
-        if relay:
+        process = _made(name, settings, engine, bus, Outbox(source or name), health)
+        server, denials = process.server, process.denials
+        if not source:
             process.own_streams += [stream_name(stream, name) for stream in (EVENTS, RECORDS)]
             process.leader_tasks.append(
                 lambda: relay_outbox(engine, bus, process.outbox, process.now, lambda: prepare_numbers(process))
@@ -78,6 +74,7 @@ async def serve(
             process.every(invariants.EVERY_SECONDS, "invariants", lambda: invariants.check(engine, process.invariants))
             process.every(600, "prune", lambda: _prune(process))
         await build(process)
+        process.closers.append(denials.close)  # last: what closes may refuse
         health.checks["database"] = lambda: transaction.check(engine)
         health.checks["bus"] = lambda: check_found(process)
         await server.start()
@@ -102,6 +99,23 @@ async def serve(
         for opened in process.channels.values():
             await opened.close()
     log.info("stopped")
+
+
+def _made(
+    name: str, settings: ServiceSettings, engine: AsyncEngine, bus: Client, outbox: Outbox, health: Health
+) -> Process:
+    """The process with its gRPC server, which repeats the outbox and has what it refuses recorded there."""
+    denials = DenialJournal(lambda records: outbox.emit(engine, utc_now(), *records), utc_now, name)
+    verifier, authorizer = Verifier(settings.principal_jwks, name), Authorizer(settings.policies)
+    server = Server(settings.grpc_listen, settings.tls_dir, verifier, authorizer, denials.add)
+    server.add(
+        events_pb2_grpc.add_EventsServiceServicer_to_server,
+        replay.EventsServicer(engine, name),
+        "resapermis.events.v1.EventsService",
+    )
+    process = Process(name, settings, engine, bus, outbox, server, health, denials)
+    process.workers.append(denials.run)
+    return process
 
 
 def freeze_startup_objects() -> None:

@@ -54,7 +54,7 @@ class Caller:
     def school(self) -> Principal:
         """The person, who must act for a school (FORBIDDEN otherwise)."""
         if self.person is None or not self.person.school_id:
-            raise Failure(Code.CODE_FORBIDDEN, "this is done by a person of a school")
+            raise Failure(Code.CODE_FORBIDDEN, "this is done by a person of a school", denied="no_school")
         return self.person
 
 
@@ -163,4 +163,4 @@ class Verifier:
 
 def _refusal(reason: str, words: str) -> Failure:
     REFUSED.labels(reason).inc()
-    return Failure(Code.CODE_UNAUTHENTICATED, words)
+    return Failure(Code.CODE_UNAUTHENTICATED, words, denied=f"principal_{reason}")

@@ -72,5 +72,5 @@ class Authorizer:
         if self.allows(who, permission):
             return
         if who.person is None:
-            raise Failure(Code.CODE_UNAUTHENTICATED, f"{permission} needs a person")
-        raise Failure(Code.CODE_FORBIDDEN, f"{permission} is not among your rights")
+            raise Failure(Code.CODE_UNAUTHENTICATED, f"{permission} needs a person", denied="no_person")
+        raise Failure(Code.CODE_FORBIDDEN, f"{permission} is not among your rights", denied="no_right")

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -16,6 +16,7 @@ from prometheus_client import Histogram
 
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import Collided
+from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Code, Failure, malformed, to_status
 from resapermis_kit.rpc.auth import HEADER, REFUSED, Caller, Verifier, current_caller, current_token
 from resapermis_kit.rpc.authorization import Authorizer
@@ -52,12 +53,13 @@ class IncomingCall:
 class Gate(grpc.aio.ServerInterceptor):
     """What happens around every RPC, in one place and in this order."""
 
-    def __init__(self, verifier: Verifier, authorizer: Authorizer) -> None:
-        """Guard the methods of `needed`."""
+    def __init__(self, verifier: Verifier, authorizer: Authorizer, denied: Callable[[Denial], None]) -> None:
+        """Guard the methods of `needed`; `denied` is told of each refusal."""
         self.needed: dict[str, str] = {}
         """The permission that each method needs, by its path."""
         self._verifier = verifier
         self._authorizer = authorizer
+        self._denied = denied
         self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(
@@ -115,6 +117,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 async for answers in inner(request, service):
                     yield answers
             except Failure as refusal:
+                self._note(refusal, method, Caller(service, None))
                 await context.abort_with_status(to_status(refusal))
 
         return answer
@@ -122,7 +125,7 @@ class Gate(grpc.aio.ServerInterceptor):
     async def pass_in(self, method: str, inner: Handler, incoming: IncomingCall, context: Any) -> Message:
         """Answer a call, or raise why not: always a Failure. In a task of its own: what it sets is the call's."""
         started, short = time.monotonic(), method.rpartition(".")[2]
-        metadata = incoming.metadata
+        metadata, who = incoming.metadata, Caller(incoming.service, None)
         with tracer.start_as_current_span(short, context=extract(metadata), kind=trace.SpanKind.SERVER) as span:
             name = "OK"
             try:
@@ -140,6 +143,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 return answered  # noqa: TRY300 - the exceptions below are inner's
             except Failure as failure:
                 name = failure.name
+                self._note(failure, method, who)
                 raise
             except asyncio.CancelledError:
                 name = "CANCELLED"
@@ -153,11 +157,27 @@ class Gate(grpc.aio.ServerInterceptor):
                 span.set_attribute("resapermis.code", name)
                 _answered(short, name).observe(time.monotonic() - started)
 
+    def _note(self, refusal: Failure, method: str, who: Caller) -> None:
+        """Have a refusal recorded that was decided here; another service's has been, by that one."""
+        if not refusal.denied:
+            return
+        denial = Denial(refusal.denied, "rpc", method.removeprefix("/resapermis."), carrier=who.service)
+        if who.person is not None:
+            denial = replace(
+                denial,
+                account_id=who.person.account_id,
+                session_id=who.person.session_id,
+                school_id=who.person.school_id,
+                roles=who.person.roles,
+                place=who.person.place,
+            )
+        self._denied(denial)
+
     def _who(self, incoming: IncomingCall) -> Caller:
         try:
             if incoming.twice:
                 REFUSED.labels("twice").inc()
-                raise Failure(Code.CODE_UNAUTHENTICATED, "two principals in one call")  # noqa: TRY301
+                raise Failure(Code.CODE_UNAUTHENTICATED, "two principals in one call", denied="principal_twice")  # noqa: TRY301
             token = incoming.metadata.get(HEADER)
             return Caller(incoming.service, self._verifier.verify(token) if token else None)
         except Failure as refusal:

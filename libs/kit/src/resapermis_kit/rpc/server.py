@@ -12,6 +12,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from resapermis.batch.v1 import batch_pb2_grpc
+from resapermis_kit.denials.denial import Denial
 from resapermis_kit.rpc import batch_servicer
 from resapermis_kit.rpc.auth import Verifier
 from resapermis_kit.rpc.authorization import Authorizer, permissions
@@ -61,10 +62,17 @@ def server_credentials(tls_dir: Path) -> grpc.ServerCredentials:
 class Server:
     """A gRPC server with the gate in front of every RPC."""
 
-    def __init__(self, listen: str, tls_dir: Path, verifier: Verifier, authorizer: Authorizer) -> None:
-        """Prepare; servicers are added before `start`."""
+    def __init__(
+        self,
+        listen: str,
+        tls_dir: Path,
+        verifier: Verifier,
+        authorizer: Authorizer,
+        denied: Callable[[Denial], None],
+    ) -> None:
+        """Prepare; servicers are added before `start`. `denied` is told of each refused principal and permission."""
         self._listen, self._tls_dir = listen, tls_dir
-        self._verifier, self._authorizer = verifier, authorizer
+        self._verifier, self._authorizer, self._denied = verifier, authorizer, denied
         self._adds: list[tuple[ServiceDescriptor, Callable[[grpc.aio.Server], None]]] = []
         self._methods: dict[str, batch_servicer.Method] = {}
         self._server: grpc.aio.Server | None = None
@@ -79,7 +87,7 @@ class Server:
 
     async def start(self) -> None:
         """Bind and serve; ValueError for an RPC without permission, RuntimeError for a busy port."""
-        gate = Gate(self._verifier, self._authorizer)
+        gate = Gate(self._verifier, self._authorizer, self._denied)
         self.add(
             batch_pb2_grpc.add_BatchServiceServicer_to_server,
             batch_servicer.BatchServicer(gate, self._methods),

@@ -34,7 +34,9 @@ def _session(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise Failure(Code.CODE_UNAUTHENTICATED, "the principal's session is none of ours") from None
+        raise Failure(
+            Code.CODE_UNAUTHENTICATED, "the principal's session is none of ours", denied="no_session"
+        ) from None
 
 
 class RdvPermisServicer(RdvPermisServiceServicer):

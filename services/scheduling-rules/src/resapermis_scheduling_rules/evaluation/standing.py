@@ -74,7 +74,7 @@ class CandidateStandings:
                 await restriction_queries.approve_waiver(tx, wanted, who.account_id, now)
                 await self.outbox.add(tx, now, _record("penalty.approve", who, kept))
         except sa.exc.IntegrityError as error:
-            raise Failure(Code.CODE_FORBIDDEN, "another person approves") from error
+            raise Failure(Code.CODE_FORBIDDEN, "another person approves", denied="own_proposal") from error
 
     async def _restriction(self, tx: Tx, who: Principal, restriction_id: UUID) -> KeptRestriction:
         kept = await restriction_queries.restriction_of(tx, who.school_id, restriction_id)
