@@ -4,11 +4,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import structlog
-from cachetools import TLRUCache
+from cachetools import LRUCache
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_kit.clock import Clock
@@ -55,24 +55,22 @@ class TtlCache(Generic[V]):
 
     def __init__(self, now: Clock, seconds: float) -> None:
         """`seconds` is how late a change elsewhere may be seen here."""
-        self._now = now
-        self._values: TLRUCache[object, tuple[datetime, V]] = TLRUCache(
-            REMEMBERED, lambda _key, known, _now: known[0].timestamp() + seconds, lambda: now().timestamp()
-        )
+        self._now, self._lasts = now, timedelta(seconds=seconds)
+        self._values: LRUCache[object, tuple[datetime, V]] = LRUCache(REMEMBERED)
 
     async def get(self, key: object, read: Callable[[], Awaitable[V]]) -> V:
         """Return what is remembered under `key` and still fresh, or read and remember it; whatever `read` raises."""
         now = self._now()
-        if self.has(key):
-            return self._values[key][1]
+        known = self._fresh(key, now)
+        if known is not None:
+            return known[1]
         value = await read()
         self.keep(key, value, now)
         return value
 
     def has(self, key: object) -> bool:
         """Whether `key` is remembered and still fresh."""
-        known = self._values.get(key)
-        return known is not None and known[0] <= self._now()  # a clock that was set back makes nothing last longer
+        return self._fresh(key, self._now()) is not None
 
     def keep(self, key: object, value: V, read_at: datetime) -> None:
         """Remember what was read along with something else."""
@@ -81,6 +79,11 @@ class TtlCache(Generic[V]):
     def forget(self, key: object) -> None:
         """Drop `key`, remembered or not: the next `get` reads again."""
         self._values.pop(key, None)
+
+    def _fresh(self, key: object, now: datetime) -> tuple[datetime, V] | None:
+        known = self._values.get(key)
+        # Neither older than it may be nor from the future: a clock that was set back makes nothing last longer.
+        return known if known is not None and now - self._lasts < known[0] <= now else None
 
 
 class SingleFlight:

@@ -170,8 +170,10 @@ class TokenStore:
 
     async def renew(self, refused: Access) -> Access:
         """RdvPermis answered 401 to this token: return another, or RECONNECT_NEEDED."""
-        for session_id in [key for key, kept in self._opened.items() if kept.token_id == refused.token_id]:
-            self._opened.pop(session_id, None)
+        for session_id in list(self._opened):  # by key: an entry may expire between any two looks at the clock
+            kept = self._opened.get(session_id)
+            if kept is not None and kept.token_id == refused.token_id:
+                self._opened.pop(session_id, None)
         self._schools.pop(refused.school_id, None)
         async with transaction(self._engine) as tx:
             token = await tokens.by_id(tx, refused.token_id)
