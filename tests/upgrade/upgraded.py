@@ -107,7 +107,6 @@ def upgraded(failed: Callable[[], bool]) -> Iterator[Upgraded]:
 async def _migrated(home: Path, port: int) -> dict[str, Tables]:
     """Migrate with nothing running but PostgreSQL, and read what is there."""
     async with Stack(home, port, components=[POSTGRES]) as stack:
-        for service in SERVICES:
-            await migrate(stack.settings, service)
+        await migrate(stack.settings, [service for service in SERVICES if service.migrates])
         urls = {service.database: stack.database_url(service.database) for service in SERVICES}
         return {database: await asyncio.to_thread(kept_rows, url) for database, url in urls.items()}

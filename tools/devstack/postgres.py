@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
-from devstack.accounts import Account
+from devstack.processes import Account
 
 
 def _binaries() -> Path:

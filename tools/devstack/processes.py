@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devstack.accounts import Account
-
 LOG_KEPT_BYTES = 20 * 1024 * 1024
 """A component's log is set aside as `.1` at the next start beyond this."""
 GRACE_SECONDS = 15.0
@@ -21,6 +19,27 @@ HEALTHY_AFTER_SECONDS = 20.0
 READY_POLL_SECONDS = 0.05
 
 Ready = Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Another account of the operating system, which root may start programs under (setpriv: Linux only).
+
+    `reads_all`: its programs also enter folders and read files that are closed to it, for a clone in a folder that only root may enter.
+    """
+
+    uid: int
+    gid: int
+    reads_all: bool = False
+
+    def setpriv(self) -> list[str]:
+        """What the command setpriv needs to drop root for this account."""
+        options = ["--reuid", str(self.uid), "--regid", str(self.gid), "--clear-groups"]
+        if self.reads_all:
+            # access(2) disregards capabilities of any other user than root unless no_setuid_fixup is set, and initdb asks it.
+            options += ["--securebits", "+no_setuid_fixup"]
+            options += ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
+        return options
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """How each component is started: its command, its environment, and how one sees that it is ready."""
 
 import asyncio
+import json
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from devstack import nats, postgres
@@ -78,30 +80,33 @@ def program(settings: Settings, component: str, *, mails_to_console: bool) -> Pr
     )
 
 
-async def migrate(settings: Settings, service: Service) -> None:
-    """Bring a service's database to head by its own `migrate`; RuntimeError with its words when it fails."""
+async def migrate(settings: Settings, services: Sequence[Service]) -> None:
+    """Bring the databases of services to head, each by its own `migrate`; RuntimeError with its words when one fails."""
+    wanted = [{"package": service.package, "environment": settings.migration(service)} for service in services]
     child = await asyncio.create_subprocess_exec(
         "setpriv",
         "--pdeathsig",
         "KILL",
         *PYTHON,
-        "-m",
-        service.package,
-        "migrate",
-        stdin=asyncio.subprocess.DEVNULL,
+        str(Path(__file__).with_name("migrate_all.py")),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=settings.migration(service),
+        stderr=asyncio.subprocess.PIPE,
+        env=settings.base(POSTGRES),
         cwd=settings.home,
     )
     try:
-        output, _ = await child.communicate()
+        orders = "".join(f"{json.dumps(one)}\n" for one in wanted)
+        done, errors = await child.communicate(orders.encode())
     finally:
         if child.returncode is None:
             child.kill()
             await child.wait()
     if child.returncode != 0:
-        msg = f"{service.name}: migrate ended with status {child.returncode}:\n{output.decode('utf-8', 'replace')[-3000:]}"
+        at_head = set(done.decode("utf-8", "replace").split())
+        failed = next((service.name for service in services if service.package not in at_head), "the last of them")
+        words = errors.decode("utf-8", "replace")[-3000:]
+        msg = f"{failed}: migrate ended with status {child.returncode}:\n{words}"
         raise RuntimeError(msg)
 
 

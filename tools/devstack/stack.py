@@ -34,7 +34,6 @@ from devstack.processes import Announce, NotReady, Process
 from devstack.programs import migrate, postgres_program, program
 from devstack.settings import Settings
 
-MIGRATIONS_AT_ONCE = 3
 STOP_ORDER: tuple[tuple[str, ...], ...] = (
     *(
         tuple(
@@ -102,7 +101,6 @@ class Stack:
         self._processes: dict[str, Process] = {}
         self._lock: IO[str] | None = None
         self._server = postgres.embedded(self.home)
-        self._migrating = asyncio.Semaphore(MIGRATIONS_AT_ONCE)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -144,12 +142,13 @@ class Stack:
                 for component in (component for component in wanted if component in FOUNDATION):
                     needs = [ready.get(NATS)] if component == BUS_ADMIN else []
                     ready[component] = group.create_task(self._start_after(component, needs))
-                migrated: dict[str, asyncio.Task[None]] = {}
-                for component in (component for component in wanted if component not in FOUNDATION):
-                    service, _ = replica_named(component)
-                    if service.database not in migrated:
-                        migrated[service.database] = group.create_task(self._migrate(service, ready.get(POSTGRES)))
-                    group.create_task(self._start_after(component, [migrated[service.database], ready.get(NATS)]))
+                running = [component for component in wanted if component not in FOUNDATION]
+                databases: dict[str, Service] = {}
+                for service, _ in map(replica_named, running):
+                    databases.setdefault(service.database, service)
+                migrated = group.create_task(self._migrate(databases.values(), ready.get(POSTGRES)))
+                for component in running:
+                    group.create_task(self._start_after(component, [migrated, ready.get(NATS)]))
         except BaseException as failure:
             await self.stop()
             if isinstance(failure, ExceptionGroup):
@@ -250,21 +249,27 @@ class Stack:
         self.settings.databases.update(await postgres.ensure_databases(self.admin_url, names, passwords))
         return note
 
-    async def _migrate(self, service: Service, postgres_ready: asyncio.Task[None] | None) -> None:
-        """Run the service's migrations, unless its database is where the very same files left it."""
+    async def _migrate(self, services: Iterable[Service], postgres_ready: asyncio.Task[None] | None) -> None:
+        """Run the services' migrations, but of those whose database is where the very same files left it."""
         if postgres_ready is not None:
             await postgres_ready
-        stamp = self.home / "migrated" / service.database
-        url = self.settings.databases[service.database]
-        digest = _migrations_digest(service.package)
-        if stamp.exists() and stamp.read_text(encoding="utf-8") == f"{digest} {await postgres.revision(url)}":
+        stamps = self.home / "migrated"
+        digests = {service: _migrations_digest(service.package) for service in services}
+        wanted = []
+        for service, digest in digests.items():
+            stamp, url = stamps / service.database, self.settings.databases[service.database]
+            if not stamp.exists() or stamp.read_text(encoding="utf-8") != f"{digest} {await postgres.revision(url)}":
+                wanted.append(service)
+        if not wanted:
             return
-        async with self._migrating:
-            since = time.monotonic()
-            await migrate(self.settings, service)
-            self._say(service.name, f"database brought to head in {time.monotonic() - since:.1f} s")
-        stamp.parent.mkdir(exist_ok=True)
-        stamp.write_text(f"{digest} {await postgres.revision(url)}", encoding="utf-8")
+        since = time.monotonic()
+        await migrate(self.settings, wanted)
+        names = ", ".join(service.database for service in wanted)
+        self._say(POSTGRES, f"databases brought to head in {time.monotonic() - since:.1f} s: {names}")
+        stamps.mkdir(exist_ok=True)
+        for service in wanted:
+            revision = await postgres.revision(self.settings.databases[service.database])
+            (stamps / service.database).write_text(f"{digests[service]} {revision}", encoding="utf-8")
 
     async def _start_after(self, component: str, needs: Iterable[asyncio.Task[None] | None]) -> None:
         for need in needs:

@@ -12,8 +12,8 @@ import uvloop
 
 Serve = Callable[[], Coroutine[Any, Any, None]]
 """Runs a service until SIGTERM or SIGINT."""
-UNUSED = ("rich",)
-"""Optional imports of our libraries that no service uses: structlog's coloured traces."""
+UNUSED = ("rich", "psutil")
+"""Optional imports of our libraries that no service uses: structlog's coloured traces, OpenTelemetry's owner of a process."""
 WEBSOCKETS = "aiohttp"
 """The same of nats-py, of whose transports we use TCP. Egress calls RdvPermis with it."""
 
