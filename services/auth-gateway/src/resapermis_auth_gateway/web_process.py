@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import socket
+from collections.abc import Callable
 from functools import partial
 from typing import cast
 
@@ -19,6 +20,7 @@ from resapermis_auth_gateway.web.dependencies import Dependencies, Peers, assemb
 from resapermis_auth_gateway.web.feed.live import Live
 from resapermis_auth_gateway.web.security.connection import BoundedProtocol, Bounds
 from resapermis_auth_gateway.web.settings import WebSettings
+from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.process import run_loop
 from resapermis_kit.process.http import HttpServer, bind
@@ -32,10 +34,12 @@ OWN_FILES = 512
 """Files that the process has open beside its browsers' connections: pages, database, bus, peers; with room to spare."""
 
 
-def http_server(application: ASGIApp, settings: WebSettings) -> tuple[HttpServer, socket.socket]:
-    """A server and its bound socket; OSError for a busy port."""
+def http_server(
+    application: ASGIApp, settings: WebSettings, denied: Callable[[Denial], None]
+) -> tuple[HttpServer, socket.socket]:
+    """A server and its bound socket; OSError for a busy port. `denied` is told of connections that are refused."""
     bound = bind(settings.web_listen)
-    bounds = Bounds.of(settings, _connections(settings.connections))
+    bounds = Bounds.of(settings, _connections(settings.connections), denied)
     config = uvicorn.Config(
         application,
         http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, bounds)),  # uvicorn only calls it
@@ -70,6 +74,7 @@ async def build(process: Process, settings: WebSettings) -> Dependencies:
         process.outbox,
         Peers.over(process.peer),
         Authorizer(settings.policies),
+        process.denials,
         process.health,
         process.now,
     )
@@ -83,7 +88,7 @@ async def build(process: Process, settings: WebSettings) -> Dependencies:
     process.every(3600, "forget old sessions", dependencies.sessions.forget_old)
     process.every(FORGET_COUNTS_EVERY_SECONDS, "forget counts of addresses", dependencies.rates.forget)
     await join_replicas(process, dependencies.rates.divide, dependencies.rates.within)
-    server, bound = http_server(app.build(dependencies), settings)
+    server, bound = http_server(app.build(dependencies), settings, process.denials.add)
     serving = asyncio.create_task(server.serve(sockets=[bound]))
 
     async def check() -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
 from resapermis.audit.v1 import audit_pb2_grpc
+from resapermis.audit.v1.events_pb2 import Record
 from resapermis.basket.v1 import basket_pb2_grpc
 from resapermis.booking.v1 import booking_pb2_grpc
 from resapermis.mandate.v1 import mandate_pb2_grpc
@@ -35,6 +36,7 @@ from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secr
 from resapermis_auth_gateway.web.sign_in.device import Device
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import transaction
+from resapermis_kit.denials.journal import DenialJournal
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.process.telemetry import Health
@@ -262,6 +264,12 @@ class World:
             rows = await connection.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.id))
             return [(row.type, row.payload) for row in rows]
 
+    async def records(self) -> list[Record]:
+        """All records so far, oldest first, of what was refused among them."""
+        await self.dependencies.denials.write()
+        kind = Record.DESCRIPTOR.full_name
+        return [Record.FromString(payload) for name, payload in await self.published() if name == kind]
+
     async def count(self, table: sa.Table, *where: Any) -> int:
         async with self.dependencies.sessions.engine.connect() as connection:
             return (await connection.execute(sa.select(sa.func.count()).select_from(table).where(*where))).scalar() or 0
@@ -306,12 +314,14 @@ async def make_world(
             return opened
 
         changed_settings = settings.model_copy(update=changed)
+        database, box = engine or await make_engine("resapermis_auth_gateway"), Outbox("auth-gateway")
         dependencies = assemble(
             changed_settings,
-            engine or await make_engine("resapermis_auth_gateway"),
-            Outbox("auth-gateway"),
+            database,
+            box,
             Peers.over(channel),
             authorizer,
+            DenialJournal(lambda records: box.emit(database, now(), *records), now, "auth-gateway"),
             Health(),
             now,
         )

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from prometheus_client import REGISTRY
@@ -13,6 +14,7 @@ from prometheus_client import REGISTRY
 from resapermis_auth_gateway.web.security import connection
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web_process import http_server
+from resapermis_kit.denials.denial import Denial
 from resapermis_testing.eventually import eventually
 from resapermis_testing.ports import free_port
 
@@ -61,14 +63,19 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def serve_http(settings: WebSettings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
-    """Function: changed settings -> the port of the real server, in front of `application`."""
+    """Function: changed settings -> the port of the real server, in front of `application`.
+
+    At its end: each refusal that was counted was handed to the journal, with its reason and the masked network.
+    """
     monkeypatch.setattr(connection, "LINGER_SECONDS", 0.2)
     running = []
+    denied = list[Denial]()
+    before = {why: refused(why) for why in get_args(connection.Why)}
 
     async def start(**changed: Any) -> int:
         port = free_port()
         changed = {"web_listen": f"127.0.0.1:{port}", "drain_seconds": 1} | changed
-        server, bound = http_server(application, settings.model_copy(update=changed))
+        server, bound = http_server(application, settings.model_copy(update=changed), denied.append)
         running.append((server, asyncio.create_task(server.serve(sockets=[bound]))))
         return port
 
@@ -76,6 +83,11 @@ async def serve_http(settings: WebSettings, monkeypatch: pytest.MonkeyPatch) -> 
     for server, serving in running:
         server.should_exit = True
         await asyncio.wait_for(serving, 5)
+    counted_here = {why: refused(why) - count for why, count in before.items() if why not in {"silent", "unread"}}
+    assert Counter(denial.reason for denial in denied) == {why: many for why, many in counted_here.items() if many}
+    assert {(denial.object_kind, denial.object_id, denial.place) for denial in denied} <= {
+        ("connection", "", "127.0.0.0/24")
+    }
 
 
 class Client:

@@ -43,7 +43,7 @@ async def test_a_person_is_answered_beside_hostile_connections_and_all_of_those_
         body_seconds=1.0,
         read_rate="100000/minute",
     )
-    server, bound = http_server(world.app, world.dependencies.settings)
+    server, bound = http_server(world.app, world.dependencies.settings, world.dependencies.denials.add)
     serving = asyncio.create_task(server.serve(sockets=[bound]))
     cookie = {"Cookie": f"resapermis={(await world.session()).cookie}"}
     hostile = [asyncio.create_task(attack(port, begin)) for begin in ATTACKS * OF_EACH_KIND]

@@ -62,7 +62,7 @@ async def make_live(make_world: Any, serve: Serve, inbox: Inbox) -> AsyncIterato
         port = free_port()
         address = {"public_url": f"http://localhost:{port}", "web_listen": f"127.0.0.1:{port}"}
         world = await make_world({"notification": peer}, drain_seconds=2, **address, **changed)
-        server, bound = http_server(world.app, world.dependencies.settings)
+        server, bound = http_server(world.app, world.dependencies.settings, world.dependencies.denials.add)
         running.append((world, server, asyncio.create_task(server.serve(sockets=[bound]))))
         return world
 

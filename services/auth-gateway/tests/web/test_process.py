@@ -116,6 +116,47 @@ async def test_a_sign_out_on_one_replica_reaches_another_through_the_outbox(proc
             assert any(["signed-out" in text async for text in texts])
 
 
+async def _refuse(address: str, times: int) -> None:
+    async with httpx2.AsyncClient(base_url=address, trust_env=False) as browser:
+        for _ in range(times):
+            assert (await browser.get("/api/v1/basket")).status_code == 401
+
+
+async def _refusals(world: Any) -> list[int]:
+    records = [record for record in await world.records() if record.action == "access.denied"]
+    return [int(record.facts["count"]) for record in records]
+
+
+@pytest.mark.req("S-14")
+async def test_what_it_refused_is_recorded_to_the_last_when_it_stops(process: tuple[Any, Any, int]) -> None:
+    world, started, _ = process
+    await _ready(started)
+    await _refuse(world.dependencies.settings.public_url, 20)
+    started.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(10):
+        assert await started.wait() == 0
+    counts = await _refusals(world)
+    assert (sum(counts), len(counts) <= 2) == (20, True)
+
+
+@pytest.mark.req("S-14")
+async def test_what_it_refused_first_is_recorded_although_it_is_killed(process: tuple[Any, Any, int]) -> None:
+    """ADR 35: what followed within the minute is lost with it; that somebody was refused is not."""
+    world, started, _ = process
+    await _ready(started)
+    address = world.dependencies.settings.public_url
+    await _refuse(address, 1)
+
+    async def there() -> bool:
+        return await _refusals(world) == [1]
+
+    await eventually(there)
+    await _refuse(address, 5)
+    started.kill()
+    await started.wait()
+    assert await _refusals(world) == [1]
+
+
 async def test_plain_http_beyond_loopback_and_missing_settings_stop_it_at_once(tmp_path: Path) -> None:
     for arguments in (["web"], ["nothing"], []):
         started = await asyncio.create_subprocess_exec(

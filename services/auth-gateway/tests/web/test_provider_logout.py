@@ -35,11 +35,6 @@ async def _alive(world: Any, *signed: Any) -> list[bool]:
     return found
 
 
-async def _records(world: Any) -> list[Record]:
-    name = Record.DESCRIPTOR.full_name
-    return [Record.FromString(payload) for kind, payload in await world.published() if kind == name]
-
-
 async def test_a_session_of_the_provider_ends_ours_with_event_record_and_tokens(with_egress: Any) -> None:
     here, other = await with_egress.session(sid="a"), await with_egress.session(sid="b")
     _says(with_egress, "t", provider_session_id="a")
@@ -104,7 +99,7 @@ async def test_a_token_counts_once(with_egress: Any) -> None:
         "no-store",
     )
     assert await _alive(with_egress, again) == [True]
-    assert [one.outcome for one in await _records(with_egress)] == [OUTCOME_DONE, OUTCOME_REFUSED]
+    assert [one.outcome for one in await with_egress.records()] == [OUTCOME_DONE, OUTCOME_REFUSED]
 
 
 async def test_tokens_are_forgotten_once_they_would_not_be_believed(with_egress: Any) -> None:
@@ -132,7 +127,7 @@ async def test_what_is_refused_ends_nothing_and_is_recorded(make_with_egress: An
     assert (answer.status_code, answer.headers["cache-control"]) == (400, "no-store")
     assert set(answer.json()) == {"error"}
     assert await world.count(tables.sessions, queries.LIVE) == 1
-    (record,) = await _records(world)
+    (record,) = await world.records()
     assert (record.action, record.outcome, record.facts["cause"]) == ("session.end", OUTCOME_REFUSED, "provider")
 
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import sqlalchemy as sa
 
-from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_REFUSED, Record
+from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_REFUSED, Record
 from resapermis.iam.v1.events_pb2 import SessionStarted
 from resapermis_auth_gateway import tables, tokens
 from resapermis_auth_gateway.web.sign_in import queries
@@ -28,8 +28,10 @@ async def test_a_person_who_comes_back_from_rdvpermis_has_a_session(with_egress:
     assert session["school"] == {"id": "school-1", "name": "École du Test", "department": "94"}
     assert session["roles"] == ["school_admin"]
     published = await with_egress.published()
-    assert [kind for kind, _ in published] == [STARTED, RECORD]
-    record = Record.FromString(published[1][1])
+    assert [kind for kind, _ in published] == [RECORD, STARTED, RECORD]
+    granted, record = Record.FromString(published[0][1]), Record.FromString(published[2][1])
+    assert (granted.action, granted.outcome, granted.actor.id) == ("token.grant", OUTCOME_DONE, record.actor.id)
+    assert (granted.facts["kind"], granted.facts["session"]) == ("code", record.object_id)
     assert (record.action, record.outcome, record.school_id) == ("session.start", OUTCOME_DONE, "school-1")
     assert record.actor.place == "127.0.0.0/24"
 
@@ -97,8 +99,12 @@ async def test_who_is_not_believed_gets_no_session_and_it_is_recorded(
     assert "set-cookie" not in answer.headers
     assert await with_egress.count(tables.sessions) == 0
     assert egress.calls == 0
-    published = await with_egress.published()
-    assert [Record.FromString(payload).outcome for _, payload in published] == [OUTCOME_REFUSED]
+    believed = code in {Code.CODE_SIGN_IN_FAILED, Code.CODE_SIGN_IN_INCOMPLETE}
+    assert [(one.action, one.outcome, one.facts["reason"]) for one in await with_egress.records()] == [
+        ("token.grant", OUTCOME_REFUSED if believed else OUTCOME_FAILED, Code.Name(code).removeprefix("CODE_")),
+        ("session.start", OUTCOME_REFUSED, Code.Name(code).removeprefix("CODE_")),
+        ("access.denied", OUTCOME_REFUSED, "no_session"),
+    ]
 
 
 async def test_an_answer_on_its_way_that_is_lost_is_asked_for_once(with_egress: Any) -> None:

@@ -28,6 +28,8 @@ class Denial:
     """The network that they come from, /24 or /48."""
     carrier: str = ""
     """The service whose certificate carried the request."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What else is known of it, words of closed lists."""
     action: str = ACTION
     outcome: Outcome.ValueType = OUTCOME_REFUSED
 
@@ -44,7 +46,7 @@ class Denial:
 
 def record_of(denial: Denial, count: int, first: float, last: float, service: str) -> Record:
     """The journal's record of `count` equal refusals between two moments, in seconds since 1970, by `service`."""
-    facts = {"reason": denial.reason, "count": str(count)}
+    facts = {"reason": denial.reason, "count": str(count), **dict(denial.facts)}
     if count > 1:
         facts |= {"first": _moment(first), "last": _moment(last)}
     facts |= {

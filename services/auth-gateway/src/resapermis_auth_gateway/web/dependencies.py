@@ -10,6 +10,7 @@ import structlog
 from fastapi import Depends, Header, Request
 from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import Scope
 
 from resapermis.audit.v1.audit_pb2_grpc import AuditServiceStub
 from resapermis.basket.v1.basket_pb2_grpc import BasketServiceStub
@@ -35,6 +36,7 @@ from resapermis_auth_gateway.web.sign_in.queries import Session
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions
 from resapermis_auth_gateway.web.texts.sentences import Language
 from resapermis_kit.clock import Clock
+from resapermis_kit.denials.journal import DenialJournal
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.process.telemetry import Health
@@ -106,6 +108,8 @@ class Dependencies:
     rates: Rates
     under_way: Concurrency
     """Requests of each session and account."""
+    denials: DenialJournal
+    """Refusals of access, on their way to the journal."""
     health: Health
     now: Clock
 
@@ -116,6 +120,7 @@ def assemble(
     outbox: Outbox,
     peers: Peers,
     authorizer: Authorizer,
+    denials: DenialJournal,
     health: Health,
     now: Clock,
 ) -> Dependencies:
@@ -128,7 +133,7 @@ def assemble(
         "address": settings.address_feeds,
     }
     open_feeds = Concurrency("feed", most_feeds, now)
-    sessions = Sessions(settings, engine, outbox, live.end, now)
+    sessions = Sessions(settings, engine, outbox, denials.add, live.end, now)
     return Dependencies(
         settings=settings,
         signer=signer,
@@ -137,7 +142,7 @@ def assemble(
         profiles=profiles,
         sessions=sessions,
         sign_in=SignIn(settings, engine, outbox, peers.provider, profiles, signer, peers.rdvpermis, sessions, now),
-        provider_logout=ProviderLogout(settings.oidc_issuer, engine, outbox, peers.provider, sessions, now),
+        provider_logout=ProviderLogout(settings.oidc_issuer, engine, peers.provider, sessions, now),
         live=live,
         feed=Feed(live, peers.notification, signer, sessions.is_live, now, settings.tick_seconds, open_feeds),
         under_way=Concurrency(
@@ -153,6 +158,7 @@ def assemble(
             report=settings.report_rate,
             provider=settings.provider_rate,
         ),
+        denials=denials,
         health=health,
         now=now,
     )
@@ -230,11 +236,17 @@ def dependencies_of(request: Request) -> Dependencies:
     return found
 
 
+def no_session(scope: Scope) -> Failure:
+    """Nobody is signed in; whether a session's cookie came all the same, which opens none any more, is for the journal."""
+    ended = scope.get("state", {}).get("ended", False)
+    return Failure(Code.CODE_UNAUTHENTICATED, "no live session", denied="session_ended" if ended else "no_session")
+
+
 async def visitor(request: Request) -> Visitor:
     """The person whom the gate let in. A coroutine, because FastAPI would send a plain function to a thread."""
     found: Visitor | None = getattr(request.state, "visitor", None)
     if found is None:
-        raise Failure(Code.CODE_UNAUTHENTICATED, "no live session")
+        raise no_session(request.scope)
     return found
 
 

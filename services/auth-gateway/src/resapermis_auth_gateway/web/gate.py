@@ -2,8 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from resapermis_auth_gateway.web.dependencies import Dependencies, Visitor
+from resapermis_auth_gateway.web.dependencies import Dependencies, Visitor, no_session
 from resapermis_auth_gateway.web.security import body
 from resapermis_auth_gateway.web.security.address import counted_as, place_of
 from resapermis_auth_gateway.web.security.headers import DEFAULTS, REPORTS, security_headers
@@ -25,9 +25,11 @@ from resapermis_auth_gateway.web.security.rates import Headers, Kind
 from resapermis_auth_gateway.web.sign_in import page
 from resapermis_auth_gateway.web.sign_in.arrival import from_elsewhere
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, equal_in_constant_time, session_cookie
+from resapermis_auth_gateway.web.sign_in.sessions import denial_of
 from resapermis_auth_gateway.web.texts.sentences import Language, language_of
 from resapermis_auth_gateway.web.wire.problem import bad_request, response_of
 from resapermis_kit.clock import new_id
+from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.deadline import deadline
 
@@ -89,9 +91,9 @@ class _Answering:
 class Gate:
     """ASGI middleware around every route; an answer of its own where session, token, rate or body refuse."""
 
-    def __init__(self, app: ASGIApp, dependencies: Dependencies) -> None:
-        """`app` answers what is let in."""
-        self._app, self._dependencies = app, dependencies
+    def __init__(self, app: ASGIApp, dependencies: Dependencies, pattern_of: Callable[[str, str], str]) -> None:
+        """`app` answers what is let in; `pattern_of` a method and a path is their route's, "" where there is none."""
+        self._app, self._dependencies, self._pattern_of = app, dependencies, pattern_of
         self._cookie = session_cookie(dependencies.settings.secure)
         self._fixed = [
             (name.lower().encode(), value.encode()) for name, value in security_headers(dependencies.settings).items()
@@ -134,9 +136,21 @@ class Gate:
             refusal = unexpected(error)
         if refusal is not None and not answering.status:
             await self._refused(refusal, scope, language)(scope, receive, answering)
+        denied = refusal.denied if refusal is not None else scope.get("denied", "")
+        if denied:
+            self._dependencies.denials.add(self._denial(denied, scope))
         route = getattr(scope.get("route"), "path", "")
         ANSWERED.labels(route, _known(scope["method"]), str(answering.status)).observe(time.monotonic() - started)
         return answering.status, route
+
+    def _denial(self, reason: str, scope: Scope) -> Denial:
+        """What is recorded of a refused request: its pattern, since addresses hold codes, states, calendars' tokens."""
+        method = _known(scope["method"])
+        route = f"{method} {self._pattern_of(method, scope['path'])}".rstrip()
+        visitor: Visitor | None = scope.get("state", {}).get("visitor")
+        place = place_of(scope)
+        denial = Denial(reason, place=place) if visitor is None else denial_of(reason, visitor.session, place)
+        return replace(denial, object_kind="route", object_id=route)
 
     def _refused(self, refusal: Failure, scope: Scope, language: Language) -> Response:
         """A problem body; a page for a person who is on the way to sign in."""
@@ -151,7 +165,12 @@ class Gate:
         """What the route then reads its body from; what the request has until its end stands in `held`."""
         path, method = scope["path"], scope["method"]
         if len(scope["headers"]) > MOST_HEADERS or len(scope["query_string"]) > LARGEST_QUERY:
-            raise bad_request("headers", "too many, or an address too long", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            raise bad_request(
+                "headers",
+                "too many, or an address too long",
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                denied="large_head",
+            )
         _refuse_doubles(scope)
         await self._count_address(scope, told)
         rates = self._dependencies.rates
@@ -170,9 +189,9 @@ class Gate:
                 rates.spend("read", str(visitor.session.account_id), told)
             return receive
         if visitor is None:
-            raise Failure(Code.CODE_UNAUTHENTICATED, "no live session")
+            raise no_session(scope)
         if not equal_in_constant_time(_header(scope, TOKEN_HEADER), visitor.csrf_token):
-            raise Failure(Code.CODE_CSRF, "the token is missing or another session's")
+            raise Failure(Code.CODE_CSRF, "the token is missing or another session's", denied="csrf_token")
         if path != SIGN_OUT:
             rates.spend("write", str(visitor.session.account_id), told)
         return await body.admit(scope, receive, body.ACCEPTED.get((method, path), body.JSON))
@@ -192,14 +211,15 @@ class Gate:
             return None
         token = derive(value, "csrf")
         session = await self._dependencies.sessions.find(digest(value), act=_is_act(scope, token))
+        state: MutableMapping[str, Any] = scope.setdefault("state", {})
         if session is None or not session.school_id:
+            state["ended"] = True
             return None
+        visitor = Visitor(self._dependencies, session, token, place_of(scope), language)
+        state["visitor"] = visitor
         if scope["path"] != SIGN_OUT:
             owners = {"session": str(session.id), "account": str(session.account_id)}
             held.enter_context(self._dependencies.under_way.held(owners))
-        visitor = Visitor(self._dependencies, session, token, place_of(scope), language)
-        state: MutableMapping[str, Any] = scope.setdefault("state", {})
-        state["visitor"] = visitor
         return visitor
 
 
@@ -238,14 +258,14 @@ def _check_site(scope: Scope, own_origin: str) -> None:
     safe = scope["method"] in SAFE
     headers = [(key, value) for key, value in scope["headers"] if key in {b"sec-fetch-site", b"origin"}]
     if len({key for key, _ in headers}) != len(headers):
-        raise Failure(Code.CODE_CSRF, "a doubled header")
+        raise Failure(Code.CODE_CSRF, "a doubled header", denied="cross_site")
     received = {key: value.decode("latin-1") for key, value in headers}
     site = received.get(b"sec-fetch-site")
     if site not in {None, "same-origin", "none"} or (site == "none" and not safe):
-        raise Failure(Code.CODE_CSRF, "asked from another site")
+        raise Failure(Code.CODE_CSRF, "asked from another site", denied="cross_site")
     origin = received.get(b"origin")
     if (origin is None and not safe) or (origin is not None and origin != own_origin):
-        raise Failure(Code.CODE_CSRF, "asked from another origin")
+        raise Failure(Code.CODE_CSRF, "asked from another origin", denied="cross_site")
 
 
 def _check_opened(scope: Scope) -> None:
@@ -256,7 +276,7 @@ def _check_opened(scope: Scope) -> None:
     """
     stated = {key: value for key, value in scope["headers"] if key in OPENED or key == b"sec-purpose"}
     if b"sec-purpose" in stated or any(stated.get(key, value) != value for key, value in OPENED.items()):
-        raise Failure(Code.CODE_CSRF, "asked as a part of a page")
+        raise Failure(Code.CODE_CSRF, "asked as a part of a page", denied="embedded")
 
 
 def _refuse_doubles(scope: Scope) -> None:

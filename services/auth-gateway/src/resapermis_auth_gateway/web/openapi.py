@@ -1,10 +1,11 @@
 """The REST contract as a document: FastAPI's, with our problem bodies, cookie and tokens said for every operation."""
 
+import re
 from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route, compile_path
 
 from resapermis_auth_gateway.web.routes import (
     audit,
@@ -48,29 +49,51 @@ COUNTED = {
 RETRY_AFTER = {"description": "Seconds until the next request is accepted.", "schema": {"type": "integer"}}
 
 
+API = "/api/v1"
+ROUTERS = (
+    (basket.router, API),
+    (slots.router, API),
+    (candidates.router, API),
+    (mandates.router, API),
+    (watchlist.router, API),
+    (bookings.router, API),
+    (school.router, API),
+    (availability.router, API),
+    (notifications.router, API),
+    (audit.router, API),
+    (auth.me, API),
+    (candidates.restrictions, API),
+    (meta.router, ""),
+    (auth.router, ""),
+    (availability.open_router, ""),
+)
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], frozenset[str], str], ...]:
+    """Of each route: what its paths match, its methods, and its pattern with the prefix, which FastAPI keeps to itself."""
+    found = []
+    for router, prefix in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, Route):
+                expression, _, _ = compile_path(prefix + route.path)
+                found.append((expression, frozenset(route.methods or ()), prefix + route.path))
+    return tuple(found)
+
+
+def pattern_of(method: str, path: str) -> str:
+    """The pattern of the route that a path is, else of one that takes other methods; "" where there is none."""
+    matching = [(methods, pattern) for expression, methods, pattern in _patterns() if expression.match(path)]
+    return next((pattern for methods, pattern in matching if method in methods), matching[0][1] if matching else "")
+
+
 def include_routes(app: FastAPI) -> None:
     """Every route of the contract, each router by itself: FastAPI looks through nested ones again at each level.
 
     It tries them in this order, 3 µs each: what an opening waits for comes first.
     """
-    for router in (
-        basket.router,
-        slots.router,
-        candidates.router,
-        mandates.router,
-        watchlist.router,
-        bookings.router,
-        school.router,
-        availability.router,
-        notifications.router,
-        audit.router,
-        auth.me,
-        candidates.restrictions,
-    ):
-        app.include_router(router, prefix="/api/v1")
-    app.include_router(meta.router)
-    app.include_router(auth.router)
-    app.include_router(availability.open_router)
+    for router, prefix in ROUTERS:
+        app.include_router(router, prefix=prefix)
 
 
 def _app() -> FastAPI:

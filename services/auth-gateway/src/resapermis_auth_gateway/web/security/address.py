@@ -14,11 +14,12 @@ def address_of(scope: Scope) -> str:
 
 def place_of(scope: Scope) -> str:
     """The client's network: /24 for IPv4, /48 for IPv6; empty when unknown."""
-    return _network(address_of(scope))
+    return network(address_of(scope))
 
 
 @lru_cache(maxsize=4096)
-def _network(text: str) -> str:
+def network(text: str) -> str:
+    """The same of an address that a connection comes from."""
     address = _parsed(text)
     return "" if address is None else str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
 

@@ -57,7 +57,8 @@ def _is(kind: str, types: tuple[str, ...]) -> bool:
 
 def _too_large(accepted: Accepted) -> Failure:
     return EdgeFailure(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Failure(Code.CODE_PAYLOAD_TOO_LARGE, f"more than {accepted.largest} bytes")
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        Failure(Code.CODE_PAYLOAD_TOO_LARGE, f"more than {accepted.largest} bytes", denied="large_body"),
     )
 
 
@@ -75,7 +76,7 @@ async def _read(receive: Receive, accepted: Accepted) -> bytes:
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
-        raise bad_request("body", "came too slowly", HTTPStatus.REQUEST_TIMEOUT) from None
+        raise bad_request("body", "came too slowly", HTTPStatus.REQUEST_TIMEOUT, denied="slow_body") from None
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -34,7 +34,7 @@ class Concurrency:
         keys = list(owners.items())
         if any(self._has.get(key, 0) >= self._most[key[0]] for key in keys):
             CROWDED.labels(self._what).inc()
-            raise too_many(self._now() + AGAIN)
+            raise too_many(self._now() + AGAIN, f"crowded_{self._what}")
         for key in keys:
             self._has[key] = self._has.get(key, 0) + 1
 

@@ -17,11 +17,12 @@ from prometheus_client import Counter, Gauge
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from resapermis_auth_gateway.web.security.address import counted
+from resapermis_auth_gateway.web.security.address import counted, network
 from resapermis_auth_gateway.web.security.headers import DEFAULTS, security_headers
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.texts.sentences import Language, language_of
 from resapermis_auth_gateway.web.wire.problem import MEDIA_TYPE, EdgeFailure, bad_request, body_of, headers_of
+from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Code, Failure
 
 Why = Literal[
@@ -38,6 +39,8 @@ Why = Literal[
     "unread",
 ]
 """Why a connection is served no further, as metrics count it."""
+_NOTHING_REFUSED: frozenset[Why] = frozenset({"silent", "unread"})
+"""Who asked nothing, or takes no answer, was refused nothing: browsers open connections ahead, phones lose their network."""
 LARGEST_ADDRESS = 10 * 1024
 """Bytes of a path and its query: the longest query that a route takes is 8 KiB."""
 MOST_PIPELINED = 8
@@ -91,12 +94,14 @@ class Bounds:
     body_seconds: float
     unread_seconds: float
     crowd: Crowd
+    denied: Callable[[Denial], None]
+    """Is told of each connection that is refused."""
     answers: Mapping[tuple[Why, Language], tuple[bytes, bytes]]
     """Status line, and the rest of an answer; what is not here is cut without one."""
 
     @classmethod
-    def of(cls, settings: WebSettings, connections: int) -> "Bounds":
-        """As the settings say, with at most so many connections."""
+    def of(cls, settings: WebSettings, connections: int, denied: Callable[[Denial], None]) -> "Bounds":
+        """As the settings say, with at most so many connections; `denied` is told of each refusal."""
         proxies = ProxyHeadersMiddleware(_nobody, settings.trusted_proxies).trusted_hosts
         languages: tuple[Language, ...] = ("fr", "en")
         return cls(
@@ -106,6 +111,7 @@ class Bounds:
             settings.body_seconds,
             settings.unread_seconds,
             Crowd(connections, settings.address_connections, lambda client: client in proxies),
+            denied,
             {(why, one): _answer(failure, one, settings) for why, failure in _FAILURES.items() for one in languages},
         )
 
@@ -294,6 +300,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_timer()
         self._unset_keepalive_if_required()
         REFUSED.labels(why).inc()
+        if why not in _NOTHING_REFUSED:
+            self._bounds.denied(Denial(why, "connection", place=network(self._client)))
         answer = self._bounds.answers.get((why, self._language()))
         answered = bool(self.cycle) and self.cycle.response_complete
         under_way = bool(self.cycle) and not answered

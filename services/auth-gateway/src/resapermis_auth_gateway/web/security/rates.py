@@ -161,7 +161,7 @@ class Rates:
         headers += fields(kind, most, int(span.total_seconds()), left, (free_at - now).total_seconds())
         if row.used is None:
             LIMITED.labels(kind).inc()
-            raise too_many(free_at)
+            raise too_many(free_at, f"rate_{kind}")
 
     def spend(self, budget: Budget, who: str, headers: Headers) -> None:
         """Count one in this replica; refuse with the time at which the next is free. Either way `headers` get what is left."""
@@ -171,7 +171,7 @@ class Rates:
         headers += fields(budget, window.whole, window.seconds, left, more_in if free_at is None else free_at - now)
         if free_at is not None:
             LIMITED.labels(budget).inc()
-            raise too_many(datetime.fromtimestamp(free_at, UTC))
+            raise too_many(datetime.fromtimestamp(free_at, UTC), f"rate_{budget}")
 
     def divide(self, parts: int) -> None:
         """Let one part of `parts` of each budget through in this replica; 0: none."""

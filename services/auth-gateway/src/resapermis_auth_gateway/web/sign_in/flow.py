@@ -16,7 +16,6 @@ from resapermis.oidc.v1 import oidc_pb2
 from resapermis.rdvpermis.v1 import rdvpermis_pb2
 from resapermis_auth_gateway import accounts, tokens
 from resapermis_auth_gateway.profile import Profile, Profiles
-from resapermis_auth_gateway.settings import SERVICE
 from resapermis_auth_gateway.tokens import SealedPair
 from resapermis_auth_gateway.web.security.address import place_of
 from resapermis_auth_gateway.web.settings import WebSettings
@@ -24,9 +23,10 @@ from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret, session_cookie, sign_in_cookie
 from resapermis_auth_gateway.web.sign_in.device import Device, device_of
 from resapermis_auth_gateway.web.sign_in.return_to import HOME, safe_return_to
-from resapermis_auth_gateway.web.sign_in.sessions import Sessions, record
+from resapermis_auth_gateway.web.sign_in.sessions import Sessions, person, record
 from resapermis_kit.clock import Clock, new_id
 from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
@@ -93,7 +93,7 @@ class SignIn:
             return await self._finish(request, answer, place)
         except Failure as failure:
             log.warning("sign_in.refused", error_code=failure.name, why=failure.detail)
-            await self._record_refusal(failure, place)
+            self.sessions.denied(Denial(failure.name, "session", place=place, action="session.start"))
             raise
 
     async def _finish(self, request: Request, answer: Answer, place: str) -> Response:
@@ -113,7 +113,11 @@ class SignIn:
             code_verifier=_verifier(browser, answer.state),
         )
         # Once, whatever becomes of it: a code that is sent twice costs the tokens that it gave.
-        signed_in = await peers.call(self.provider.RedeemCode, question, principal="")
+        try:
+            signed_in = await peers.call(self.provider.RedeemCode, question, principal="")
+        except Failure as failure:
+            self.sessions.denied(_not_granted(failure, place))
+            raise
         cookie = session_cookie(self.settings.secure)
         value = new_secret()
         device = device_of(request.headers.get("user-agent", ""))
@@ -160,7 +164,7 @@ class SignIn:
     ) -> None:
         """Write the session without a school, ask RdvPermis which school it is, then let it act for that school."""
         subject = signed_in.person.subject
-        session, counted_for = await self._begin_session(signed_in, device, digest(new_cookie))
+        session, counted_for = await self._begin_session(signed_in, device, digest(new_cookie), place)
         try:
             school = await self._school(session, counted_for, place)
         except Failure:
@@ -183,7 +187,7 @@ class SignIn:
             await self.outbox.add(tx, now, started, record("session.start", placed, place=place))
 
     async def _begin_session(
-        self, signed_in: oidc_pb2.RedeemCodeResponse, device: Device, cookie_hash: bytes
+        self, signed_in: oidc_pb2.RedeemCodeResponse, device: Device, cookie_hash: bytes, place: str
     ) -> tuple[queries.Session, str]:
         """Write account, session and tokens; return the session and the school that its first call counts for."""
         issuer, now = self.settings.oidc_issuer, self.now()
@@ -223,6 +227,7 @@ class SignIn:
                 session_id=session.id,
                 now=now,
             )
+            await self.outbox.add(tx, now, _granted(session, signed_in.tokens.token_id, place))
         return session, _provisional(account)
 
     async def _school(self, session: queries.Session, counted_for: str, place: str) -> rdvpermis_pb2.GetSchoolResponse:
@@ -260,19 +265,29 @@ class SignIn:
             return known.roles
         return (MANAGER,) if await accounts.school_has_admin(tx, school_id, session.account_id) else (ADMIN,)
 
-    async def _record_refusal(self, failure: Failure, place: str) -> None:
-        refused = audit.Record(
-            actor=audit.Actor(kind=audit.Actor.KIND_SYSTEM, id=SERVICE, place=place),
-            action="session.start",
-            object_kind="session",
-            outcome=audit.OUTCOME_REFUSED,
-            facts={"code": failure.name},
-        )
-        try:
-            async with transaction(self.engine) as tx:
-                await self.outbox.add(tx, self.now(), refused)
-        except Failure as unwritten:
-            log.error("sign_in.refusal_not_recorded", error_code=unwritten.name)
+
+def _granted(session: queries.Session, token_id: str, place: str) -> audit.Record:
+    """The provider traded a code for tokens; which school acts with them is not known yet."""
+    return audit.Record(
+        actor=person(session, place),
+        action="token.grant",
+        object_kind="token",
+        object_id=token_id,
+        outcome=audit.OUTCOME_DONE,
+        facts={"kind": "code", "session": str(session.id)},
+    )
+
+
+def _not_granted(failure: Failure, place: str) -> Denial:
+    refused = failure.code in {Code.CODE_SIGN_IN_FAILED, Code.CODE_SIGN_IN_INCOMPLETE}
+    return Denial(
+        failure.name,
+        "token",
+        place=place,
+        facts=(("kind", "code"),),
+        action="token.grant",
+        outcome=audit.OUTCOME_REFUSED if refused else audit.OUTCOME_FAILED,
+    )
 
 
 def _nonce(browser: str, state: str) -> str:

@@ -7,16 +7,14 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis.audit.v1 import events_pb2 as audit
 from resapermis.oidc.v1 import oidc_pb2
-from resapermis_auth_gateway.settings import SERVICE
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_auth_gateway.web.sign_in.cookies import digest
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
+from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Failure, malformed
-from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 
 CAUSE = "provider"
@@ -29,7 +27,6 @@ class ProviderLogout:
 
     issuer: str
     engine: AsyncEngine
-    outbox: Outbox
     provider: Any
     """Stub of ProviderService: egress knows whether a token is to be believed."""
     sessions: Sessions
@@ -41,7 +38,8 @@ class ProviderLogout:
             await self._receive(logout_token)
         except Failure as failure:
             log.warning("provider_logout.refused", error_code=failure.name, why=failure.detail)
-            await self._record_refusal(failure, place)
+            facts = (("cause", CAUSE),)
+            self.sessions.denied(Denial(failure.name, "session", place=place, facts=facts, action="session.end"))
             raise
 
     async def _receive(self, logout_token: str) -> None:
@@ -61,17 +59,3 @@ class ProviderLogout:
                 await self.sessions.end_in(tx, session, CAUSE, by_system=True)
         for session in found:
             self.sessions.close_feeds(str(session.id))
-
-    async def _record_refusal(self, failure: Failure, place: str) -> None:
-        refused = audit.Record(
-            actor=audit.Actor(kind=audit.Actor.KIND_SYSTEM, id=SERVICE, place=place),
-            action="session.end",
-            object_kind="session",
-            outcome=audit.OUTCOME_REFUSED,
-            facts={"cause": CAUSE, "code": failure.name},
-        )
-        try:
-            async with transaction(self.engine) as tx:
-                await self.outbox.add(tx, self.now(), refused)
-        except Failure as unwritten:
-            log.error("provider_logout.refusal_not_recorded", error_code=unwritten.name)

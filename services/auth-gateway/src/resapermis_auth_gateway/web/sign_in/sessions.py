@@ -15,6 +15,7 @@ from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 
@@ -60,14 +61,19 @@ def system(session: queries.Session) -> audit.Actor:
     return audit.Actor(kind=audit.Actor.KIND_SYSTEM, id=SERVICE, on_behalf_of=session.school_id)
 
 
-def record(
-    action: str,
-    session: queries.Session,
-    *,
-    outcome: audit.Outcome.ValueType = audit.OUTCOME_DONE,
-    place: str = "",
-    **facts: str,
-) -> audit.Record:
+def denial_of(reason: str, session: queries.Session, place: str) -> Denial:
+    """What a session was refused; the caller says what that was."""
+    return Denial(
+        reason,
+        account_id=str(session.account_id),
+        session_id=str(session.id),
+        school_id=session.school_id,
+        roles=session.roles,
+        place=place,
+    )
+
+
+def record(action: str, session: queries.Session, *, place: str = "", **facts: str) -> audit.Record:
     """What the journal keeps of a session."""
     return audit.Record(
         actor=person(session, place),
@@ -75,7 +81,7 @@ def record(
         object_kind="session",
         object_id=str(session.id),
         school_id=session.school_id,
-        outcome=outcome,
+        outcome=audit.OUTCOME_DONE,
         facts=facts,
     )
 
@@ -87,6 +93,8 @@ class Sessions:
     settings: WebSettings
     engine: AsyncEngine
     outbox: Outbox
+    denied: Callable[[Denial], None]
+    """Is told of what is refused, for the journal."""
     close_feeds: Callable[[str], None]
     """Closes the live feeds that a session has on this replica; others close theirs when the event arrives."""
     now: Clock
@@ -137,11 +145,9 @@ class Sessions:
         """End the session `session_id` of whoever has `session`; NOT_FOUND, and recorded, where it is none of theirs."""
         async with transaction(self.engine) as tx:
             found = await queries.live_session_of(tx, session.account_id, session_id)
-            if found is None:
-                refused = record("session.end", session, outcome=audit.OUTCOME_REFUSED, place=place, code="NOT_FOUND")
-                refused.object_id = str(session_id)
-                await self.outbox.add(tx, self.now(), refused)
         if found is None:
+            refused = denial_of("not_found", session, place)
+            self.denied(replace(refused, action="session.end", object_kind="session", object_id=str(session_id)))
             raise Failure(Code.CODE_NOT_FOUND, "no live session of this person")
         await self.end(found, "signed_out", by_system=False, place=place)
 

@@ -48,21 +48,31 @@ class EdgeFailure(Failure):
 
     def __init__(self, status: HTTPStatus, failure: Failure) -> None:
         """As `failure`, with its own status."""
-        super().__init__(failure.code, failure.detail, violations=failure.violations, retry_at=failure.retry_at)
+        super().__init__(
+            failure.code,
+            failure.detail,
+            violations=failure.violations,
+            retry_at=failure.retry_at,
+            denied=failure.denied,
+        )
         self.status = status
 
 
-def bad_request(field: str, description: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> EdgeFailure:
-    """A refusal of the request itself, naming the field; 400 unless another status says more."""
+def bad_request(
+    field: str, description: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, *, denied: str = ""
+) -> EdgeFailure:
+    """A refusal of the request itself, naming the field; 400 unless another status says more. `denied`: of a limit, which."""
+    violations = [(field, description)]
     return EdgeFailure(
-        status, Failure(Code.CODE_MALFORMED, f"{field}: {description}", violations=[(field, description)])
+        status, Failure(Code.CODE_MALFORMED, f"{field}: {description}", violations=violations, denied=denied)
     )
 
 
-def too_many(retry_at: datetime) -> EdgeFailure:
-    """OVERLOADED with status 429, and from when on the next request is accepted."""
+def too_many(retry_at: datetime, denied: str) -> EdgeFailure:
+    """OVERLOADED with status 429, and from when on the next request is accepted; `denied`: which limit, for the journal."""
     return EdgeFailure(
-        HTTPStatus.TOO_MANY_REQUESTS, Failure(Code.CODE_OVERLOADED, "too many requests", retry_at=retry_at)
+        HTTPStatus.TOO_MANY_REQUESTS,
+        Failure(Code.CODE_OVERLOADED, "too many requests", retry_at=retry_at, denied=denied),
     )
 
 
