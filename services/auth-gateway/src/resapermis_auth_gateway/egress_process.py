@@ -4,6 +4,7 @@ from resapermis.oidc.v1.oidc_pb2_grpc import add_ProviderServiceServicer_to_serv
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import add_RdvPermisServiceServicer_to_server
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
+from resapermis_auth_gateway.egress.call_journal import CallJournal
 from resapermis_auth_gateway.egress.http import Client
 from resapermis_auth_gateway.egress.oidc.client_auth import Credentials, read_key
 from resapermis_auth_gateway.egress.oidc.provider import Provider, Registration
@@ -42,22 +43,26 @@ def registration(settings: EgressSettings) -> Registration:
 
 
 async def build(process: Process, settings: EgressSettings) -> RdvPermis:
-    """Wire the client, the servicer and the two workers into the process."""
+    """Wire the client, the servicers, the workers and the journal of calls into the process."""
     client = Client(settings.rdvpermis_ca_file, settings.rdvpermis_connections)
     process.closers.append(client.close)
     provider = Provider(client, registration(settings), process.now)
     vault = Keyset.load(settings.keyset_file)
-    token_store = TokenStore(process.engine, vault, provider, process.outbox, process.now)
+    token_store = TokenStore(process.engine, vault, provider, process.outbox, process.denials.add, process.now)
     budget = Budget(
         Limits(settings.rdvpermis_employee_calls, settings.rdvpermis_school_calls, settings.rdvpermis_background_share)
     )
     breaker = Breaker(settings.rdvpermis_failures_to_open, settings.rdvpermis_open_seconds)
+    calls = CallJournal(lambda records: process.outbox.emit(process.engine, process.now(), *records), process.now)
+    process.workers.append(calls.run)
+    process.closers.append(calls.close)
     rdvpermis = RdvPermis(
         settings.rdvpermis_url,
         client,
         token_store,
         budget,
         breaker,
+        calls,
         process.now,
         call_seconds=settings.rdvpermis_call_seconds,
     )
@@ -71,7 +76,7 @@ async def build(process: Process, settings: EgressSettings) -> RdvPermis:
         ProviderServicer(provider, vault),
         "resapermis.oidc.v1.ProviderService",
     )
-    revocations = Revocations(process.engine, vault, provider, process.now)
+    revocations = Revocations(process.engine, vault, provider, process.outbox, process.denials.add, process.now)
     process.every(REVOKE_EVERY_SECONDS, "revoke ended tokens", revocations.revoke_due)
     process.every(60, "renew ending tokens", token_store.renew_ending)
     process.every(3600, "forget dead tokens", token_store.forget_old)

@@ -15,6 +15,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from resapermis.audit.v1.events_pb2 import Record
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import (
     RdvPermisServiceStub,
     add_RdvPermisServiceServicer_to_server,
@@ -22,6 +23,7 @@ from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import (
 from resapermis_auth_gateway import tables, tokens
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
+from resapermis_auth_gateway.egress.call_journal import CallJournal
 from resapermis_auth_gateway.egress.http import Client
 from resapermis_auth_gateway.egress.oidc.client_auth import Credentials
 from resapermis_auth_gateway.egress.oidc.provider import Provider, Registration
@@ -32,8 +34,9 @@ from resapermis_auth_gateway.egress.token_store import TokenStore
 from resapermis_auth_gateway.tokens import TokenPair
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import transaction
+from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Failure, from_rpc_error
-from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.rpc.auth import HEADER
 from resapermis_testing.grpc_server import RunningServer
 from resapermis_vault.keyset import Keyset, new_keyset
@@ -83,6 +86,9 @@ class World:
     rdvpermis: RdvPermis
     provider: Provider
     revocations: Revocations
+    calls: CallJournal
+    denied: list[Denial]
+    """Of grants: what failed and is tried again."""
     running: RunningServer | None = None
 
     async def sign_in(
@@ -143,6 +149,13 @@ class World:
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from None
 
+    async def records(self, action: str) -> list[Record]:
+        """The records of an action so far, oldest first."""
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.sequence))
+            found = [Record.FromString(row.payload) for row in rows if row.type == Record.DESCRIPTOR.full_name]
+        return [one for one in found if one.action == action]
+
     async def refused(self, *arguments: Any, **more: Any) -> Failure:
         """The Failure that `ask` must raise."""
         with pytest.raises(Failure) as caught:
@@ -176,11 +189,13 @@ async def make_world(make_engine, serve, tls) -> AsyncIterator[MakeWorld]:
             issuer, Credentials(client_id, secret), "https://resapermis.test/auth/callback", "", "openid"
         )
         provider = Provider(client, ours, utc_now)
-        token_store = TokenStore(engine, vault, provider, Outbox("auth-gateway"), utc_now)
+        box, denied = Outbox("auth-gateway"), list[Denial]()
+        token_store = TokenStore(engine, vault, provider, box, denied.append, utc_now)
+        calls = CallJournal(lambda records: box.emit(engine, utc_now(), *records), utc_now)
         budget = Budget(more.get("limits") or Limits())
         breaker = more.get("breaker") or Breaker(threshold=5, first_pause=2)
         rdvpermis = RdvPermis(
-            api, client, token_store, budget, breaker, utc_now, call_seconds=more.get("call_seconds", 8.0)
+            api, client, token_store, budget, breaker, calls, utc_now, call_seconds=more.get("call_seconds", 8.0)
         )
         world = World(
             engine,
@@ -189,7 +204,9 @@ async def make_world(make_engine, serve, tls) -> AsyncIterator[MakeWorld]:
             token_store,
             rdvpermis,
             provider,
-            Revocations(engine, vault, provider, utc_now),
+            Revocations(engine, vault, provider, box, denied.append, utc_now),
+            calls,
+            denied,
         )
         worlds.append(world)
         servicer = RdvPermisServicer(rdvpermis, utc_now)

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from joserfc.jwk import OctKey
 
-from resapermis.audit.v1.events_pb2 import Record
+from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_FAILED, Record
 from resapermis.iam.v1.events_pb2 import SessionEnded
 from resapermis_auth_gateway import tables, tokens
 from resapermis_auth_gateway.egress.oidc.provider import RefreshEnded
@@ -264,3 +264,31 @@ async def test_a_grant_without_a_session_ends_nobodys(world: Any, responder: Res
         await world.token_store.access(TokenOwner(None, "school-1"), lambda _: 1)
     assert await _published(world, SessionEnded) == []
     assert [one.action for one in await _records(world)] == ["token.refresh"]
+
+
+@pytest.mark.req("S-14")
+async def test_a_refresh_is_recorded_with_the_pair_that_it_brought(world: Any, responder: Responder) -> None:
+    answer = {"access_token": "access-2", "token_type": "Bearer", "refresh_token": "refresh-2"}
+    responder.replies["POST /token"] = (200, answer)
+    session = await world.sign_in(access_seconds=-1)
+    await world.token_store.access(TokenOwner(session, "school-1"), lambda _: 1)
+    (token,) = await tokens.of_sessions(world.engine, [session])
+    (record,) = await world.records("token.refresh")
+    assert (record.outcome, record.object_id, record.actor.on_behalf_of) == (OUTCOME_DONE, str(token.id), "school-1")
+    assert dict(record.facts) == {"kind": "session", "account": str(token.account_id)}
+    assert "access-2" not in str(record)
+
+
+@pytest.mark.req("S-14")
+@pytest.mark.parametrize("why", ["busy", "not its client"])
+async def test_a_refresh_that_failed_and_may_be_tried_again_is_reported(
+    world: Any, responder: Responder, why: str
+) -> None:
+    path, reply = NOT_USED[why]
+    responder.replies[path] = reply
+    session = await world.sign_in(access_seconds=-1)
+    with pytest.raises(Failure):
+        await world.token_store.access(TokenOwner(session, "school-1"), lambda _: 1)
+    (denied,) = world.denied
+    assert (denied.action, denied.outcome, denied.reason) == ("token.refresh", OUTCOME_FAILED, "RDVPERMIS_DOWN")
+    assert await world.records("token.refresh") == []

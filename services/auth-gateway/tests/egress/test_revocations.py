@@ -7,15 +7,18 @@ from urllib.parse import parse_qs
 import pytest
 import sqlalchemy as sa
 
+from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_FAILED
 from resapermis_auth_gateway import tables, tokens
 from resapermis_auth_gateway.egress.revocations import LONGEST_PAUSE_SECONDS, Revocations, pause
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database.transaction import transaction
+from resapermis_kit.denials.denial import Denial
+from resapermis_kit.events.outbox import Outbox
 
 from .hostile_provider import Clock
 from .responder import Responder
 
-pytestmark = pytest.mark.req("S-02")
+pytestmark = pytest.mark.req("S-02", "S-14")
 
 
 async def _sign_out(world: Any, **tokens_of: Any) -> None:
@@ -42,18 +45,40 @@ async def test_the_refresh_token_is_revoked_else_the_access_token_and_then_forgo
     assert _revoked(responder) == ["refresh-1", "access-1"]
     await world.revocations.revoke_due()
     assert (len(_revoked(responder)), await _waiting(world)) == (2, 0)
+    recorded = await world.records("token.revoke")
+    assert [(one.outcome, one.facts["kind"], one.object_kind) for one in recorded] == [
+        (OUTCOME_DONE, "refresh", "token"),
+        (OUTCOME_DONE, "access", "token"),
+    ]
+
+
+async def test_a_provider_that_offers_no_revocation_is_not_said_to_have_taken_one(
+    world: Any, responder: Responder
+) -> None:
+    _, document = responder.replies["GET /realm/.well-known/openid-configuration"]
+    responder.replies["GET /realm/.well-known/openid-configuration"] = 200, {**document, "revocation_endpoint": None}
+    await _sign_out(world)
+    await world.revocations.revoke_due()
+    (recorded,) = await world.records("token.revoke")
+    assert (recorded.outcome, recorded.facts["reason"]) == (OUTCOME_FAILED, "not_offered")
+    assert (_revoked(responder), await _waiting(world)) == ([], 0)
 
 
 async def test_while_the_provider_is_away_it_is_kept_and_tried_again_later(world: Any, responder: Responder) -> None:
     await _sign_out(world)
     clock = Clock(utc_now())
-    revocations = Revocations(world.engine, world.vault, world.provider, clock)
+    box, denied = Outbox("auth-gateway"), list[Denial]()
+    revocations = Revocations(world.engine, world.vault, world.provider, box, denied.append, clock)
     for answer in ((503, None), (500, None), (401, None), (302, None)):
         responder.replies["POST /revoke"] = answer
         await revocations.revoke_due()
         await revocations.revoke_due()  # not due again yet
         clock.pass_(minutes=3)
     assert len(_revoked(responder)) == 4
+    assert [(one.action, one.outcome, one.reason) for one in denied] == [
+        ("token.revoke", OUTCOME_FAILED, "RDVPERMIS_DOWN")
+    ] * 4
+    assert await world.records("token.revoke") == []
     responder.replies["POST /revoke"] = (200, None)
     await revocations.revoke_due()
     assert await _waiting(world) == 0
@@ -69,6 +94,9 @@ async def test_one_that_cannot_be_opened_or_has_ended_stops_no_other(world: Any,
         await tx.execute(sa.update(rows).where(rows.c.id == second).values(ends_at=utc_now()))
     await world.revocations.revoke_due()
     assert (_revoked(responder), await _waiting(world)) == (["good"], 0)
+    recorded = await world.records("token.revoke")
+    assert [one.facts["reason"] for one in recorded] == ["unreadable", "given_up", ""]
+    assert [one.outcome for one in recorded] == [OUTCOME_FAILED, OUTCOME_FAILED, OUTCOME_DONE]
 
 
 def test_pauses_grow_to_an_hour() -> None:

@@ -16,6 +16,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc
 from resapermis_auth_gateway import tables, tokens
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
+from resapermis_auth_gateway.egress.call_journal import CallJournal
 from resapermis_auth_gateway.egress.http import Client
 from resapermis_auth_gateway.egress.oidc.client_auth import Credentials
 from resapermis_auth_gateway.egress.oidc.provider import Provider, Registration
@@ -57,9 +58,18 @@ async def school(make_world: Any, make_engine: MakeEngine, serve: Serve, sandbox
         "openid rdvpermis",
     )
     provider = Provider(client, ours, utc_now)
-    token_store = TokenStore(engine, vault, provider, Outbox("auth-gateway"), utc_now)
+    box = Outbox("auth-gateway")
+    token_store = TokenStore(engine, vault, provider, box, lambda _: None, utc_now)
+    calls = CallJournal(lambda records: box.emit(engine, utc_now(), *records), utc_now)
     rdvpermis = RdvPermis(
-        sandbox.url, client, token_store, Budget(Limits(210, 600, 0.5)), Breaker(5, 2.0), utc_now, call_seconds=8.0
+        sandbox.url,
+        client,
+        token_store,
+        Budget(Limits(210, 600, 0.5)),
+        Breaker(5, 2.0),
+        calls,
+        utc_now,
+        call_seconds=8.0,
     )
     running = await serve(
         "egress",
@@ -75,7 +85,7 @@ async def school(make_world: Any, make_engine: MakeEngine, serve: Serve, sandbox
         ),
     )
     world = await make_world({"egress": running}, engine=engine, now=utc_now, oidc_issuer=sandbox.issuer)
-    yield School(world, vault, Revocations(engine, vault, provider, utc_now))
+    yield School(world, vault, Revocations(engine, vault, provider, box, lambda _: None, utc_now))
     await client.close()
 
 

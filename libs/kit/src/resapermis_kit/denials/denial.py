@@ -40,7 +40,7 @@ class Denial:
 
     def coarser(self) -> Sequence["Denial"]:
         """The same with less told, for when there are too many kinds: without where, then without who. The last is one of few."""
-        nowhere = replace(self, object_kind="", object_id="", session_id="")
+        nowhere = replace(self, object_kind="", object_id="", session_id="", facts=())
         return nowhere, Denial(self.reason, action=self.action, outcome=self.outcome)
 
 

@@ -21,6 +21,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Reservation, retry_after_seconds
+from resapermis_auth_gateway.egress.call_journal import CallJournal, Owner
 from resapermis_auth_gateway.egress.http import (
     AnswerLost,
     Client,
@@ -152,6 +153,7 @@ class RdvPermis:
         token_store: TokenStore,
         budget: Budget,
         breaker: Breaker,
+        calls: CallJournal,
         now: Clock,
         *,
         call_seconds: float = 8.0,
@@ -159,7 +161,7 @@ class RdvPermis:
     ) -> None:
         """Ask nothing yet."""
         self._url, self._client, self.token_store = base_of(url), client, token_store
-        self.budget, self.breaker = budget, breaker
+        self.budget, self.breaker, self._journal = budget, breaker, calls
         self._now, self.clock, self._call_seconds = now, clock, call_seconds
         CIRCUIT.set_function(lambda: float(breaker.state(clock())))
         LEAST_LEFT.set_function(lambda: float(budget.least_left(clock())))
@@ -218,6 +220,8 @@ class RdvPermis:
                 self.breaker.not_asked()
             self.budget.ended(reservation, ended, asked=asked)
             _calls(call.operation, _label(word)).inc()
+            owner = Owner(access.employee, access.school_id, reservation.urgent)
+            self._journal.add(owner, call.operation, _label(word))
             _seconds(call.operation).observe(ended - started)
             # What went well is in the metrics; at an opening a line a call would cost more than reading the answer.
             write = log.debug if word == "ok" and ended - started < SLOW_SECONDS else log.info

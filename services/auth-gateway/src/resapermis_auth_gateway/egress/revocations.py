@@ -1,16 +1,20 @@
 """Tokens that ended are revoked at the provider (RFC 7009), tried until it took them or they have ended by themselves."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_FAILED, Actor, Record
 from resapermis_auth_gateway import tokens
 from resapermis_auth_gateway.egress.oidc.provider import Provider
 from resapermis_auth_gateway.tokens import Revocation
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
+from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Failure
+from resapermis_kit.events.outbox import Outbox
 from resapermis_vault.errors import Unreadable
 from resapermis_vault.kek import KeyEncryption
 
@@ -27,9 +31,18 @@ def pause(tries: int) -> timedelta:
 class Revocations:
     """What the table `revocation` holds, done. Run by one replica at a time."""
 
-    def __init__(self, engine: AsyncEngine, vault: KeyEncryption, provider: Provider, now: Clock) -> None:
-        """Revoke nothing yet."""
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        vault: KeyEncryption,
+        provider: Provider,
+        outbox: Outbox,
+        denied: Callable[[Denial], None],
+        now: Clock,
+    ) -> None:
+        """Revoke nothing yet. `denied` is told of what the provider did not take, and is tried again."""
         self._engine, self._vault, self._provider, self._now = engine, vault, provider, now
+        self._outbox, self._denied = outbox, denied
 
     async def revoke_due(self) -> None:
         """Revoke what is due; where the provider does not take one, the others wait for the next round."""
@@ -39,20 +52,43 @@ class Revocations:
             if found is None:
                 return
             try:
-                await self._revoke(found)
+                reason = await self._revoke(found)
             except Failure as failure:
+                self._denied(
+                    Denial(
+                        failure.name,
+                        "token",
+                        str(found.token_id),
+                        facts=(("kind", found.kind),),
+                        action="token.revoke",
+                        outcome=OUTCOME_FAILED,
+                    )
+                )
                 log.warning("revocation.delayed", error_code=failure.name, tries=found.tries + 1)
                 return
             async with transaction(self._engine) as tx:
                 await tokens.forget_revocation(tx, found.id)
+                await self._outbox.add(tx, self._now(), _record(found, reason))
 
-    async def _revoke(self, revocation: Revocation) -> None:
+    async def _revoke(self, revocation: Revocation) -> str:
+        """Why there is nothing more to be done, "" where the provider took it; Failure where it is to be tried again."""
         if revocation.ends_at <= self._now():
             log.error("revocation.given_up", tries=revocation.tries)
-            return
+            return "given_up"
         try:
             secret = revocation.open(self._vault)
         except Unreadable:
             log.error("revocation.unreadable")
-            return
-        await self._provider.revoke(secret)
+            return "unreadable"
+        return "" if await self._provider.revoke(secret) else "not_offered"
+
+
+def _record(revocation: Revocation, reason: str) -> Record:
+    return Record(
+        actor=Actor(kind=Actor.KIND_SYSTEM, id="egress"),
+        action="token.revoke",
+        object_kind="token",
+        object_id=str(revocation.token_id),
+        outcome=OUTCOME_FAILED if reason else OUTCOME_DONE,
+        facts={"kind": revocation.kind} | ({"reason": reason} if reason else {}),
+    )

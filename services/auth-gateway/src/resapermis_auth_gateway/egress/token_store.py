@@ -19,13 +19,14 @@ from cachetools import TTLCache
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis.audit.v1.events_pb2 import OUTCOME_FAILED, Actor, Record
+from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_FAILED, Actor, Outcome, Record
 from resapermis_auth_gateway import accounts, tokens
 from resapermis_auth_gateway.egress.oidc.provider import Provider, RefreshEnded
 from resapermis_auth_gateway.session_end import end_session
 from resapermis_auth_gateway.tokens import Token, TokenPair
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import transaction
+from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.batcher import Batcher
@@ -91,11 +92,12 @@ class TokenStore:
         vault: KeyEncryption,
         provider: Provider,
         outbox: Outbox,
+        denied: Callable[[Denial], None],
         now: Clock,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Remember nothing yet."""
-        self._engine, self._vault, self._provider = engine, vault, provider
+        """Remember nothing yet. `denied` is told of refreshes that failed and may be tried again."""
+        self._engine, self._vault, self._provider, self._denied = engine, vault, provider, denied
         self._outbox, self._now, self._clock = outbox, now, clock
         # Read after they ask, one batch for those who ask in the same moment: what ended before is not found.
         self._of_sessions: Batcher[UUID, Token | None] = Batcher(partial(tokens.of_sessions, engine))
@@ -260,32 +262,45 @@ class TokenStore:
         except RefreshEnded as ended:
             await self._end(token, ended.reason, ended.left_over)
             raise _reconnect() from None
-        except Failure:
+        except Failure as failure:
             REFRESHES.labels("failed").inc()
+            facts = (("kind", token.kind), ("account", str(token.account_id)))
+            self._denied(
+                Denial(
+                    failure.name,
+                    "token",
+                    str(token.id),
+                    facts=facts,
+                    action="token.refresh",
+                    outcome=OUTCOME_FAILED,
+                )
+            )
             async with transaction(self._engine) as tx:
                 await tokens.release(tx, token.id, leased)
             access = self._open(token)
             if access.value != refused and access.expires_at - self._now() > STILL_GOOD:
                 return access  # the provider fails, the token still holds
             raise
-        if not await self._written(token.id, leased, pair):
+        if not await self._written(token, leased, pair):
             raise _reconnect()
         REFRESHES.labels("renewed").inc()
         self._schools.pop(token.school_id, None)
         return Access(token.id, str(token.account_id), token.school_id, pair.access, pair.access_expires_at)
 
-    async def _written(self, token_id: UUID, leased: datetime, pair: TokenPair) -> bool:
+    async def _written(self, token: Token, leased: datetime, pair: TokenPair) -> bool:
         """Write the new pair down, trying until the lease ends: the provider never hands it out again.
 
         False where the session ended meanwhile: what was just handed out must not outlive it.
         """
-        sealed = tokens.seal(self._vault, token_id, pair)
+        sealed, now = tokens.seal(self._vault, token.id, pair), self._now()
         while True:
             try:
                 async with transaction(self._engine) as tx:
                     written = await tokens.renewed(tx, sealed, leased)
-                    if not written:
-                        await tokens.revoke_later(tx, sealed, self._now())
+                    if written:
+                        await self._outbox.add(tx, now, _refresh_record(token, OUTCOME_DONE))
+                    else:
+                        await tokens.revoke_later(tx, sealed, now)
             except Failure as failure:
                 log.warning("token.not_written", code=failure.name)
                 if self._now() >= leased:
@@ -300,20 +315,12 @@ class TokenStore:
         self._schools.pop(token.school_id, None)
         if token.session_id is not None:
             self._opened.pop(token.session_id, None)
-        egress = Actor(kind=Actor.KIND_SYSTEM, id="egress", on_behalf_of=token.school_id)
-        record = Record(
-            actor=egress,
-            action="token.refresh",
-            object_kind="token",
-            object_id=str(token.id),
-            school_id=token.school_id,
-            outcome=OUTCOME_FAILED,
-            facts={"reason": reason, "kind": token.kind, "account": str(token.account_id)},
-        )
+        record = _refresh_record(token, OUTCOME_FAILED, reason=reason)
+        record.school_id = token.school_id  # its people sign in again
         now = self._now()
         async with transaction(self._engine) as tx:
             if token.session_id is not None:  # before the token, as a sign-out does it
-                await end_session(tx, self._outbox, token.session_id, "grant", now, actor=egress, reason=reason)
+                await end_session(tx, self._outbox, token.session_id, "grant", now, actor=record.actor, reason=reason)
             if await tokens.end_token(tx, token.id, reason, now):
                 await self._outbox.add(tx, now, record)
             if left_over:
@@ -336,6 +343,17 @@ class TokenStore:
         """Rows that died a year ago go."""
         async with transaction(self._engine) as tx:
             await tokens.forget_old(tx, self._now())
+
+
+def _refresh_record(token: Token, outcome: Outcome.ValueType, **facts: str) -> Record:
+    return Record(
+        actor=Actor(kind=Actor.KIND_SYSTEM, id="egress", on_behalf_of=token.school_id),
+        action="token.refresh",
+        object_kind="token",
+        object_id=str(token.id),
+        outcome=outcome,
+        facts={"kind": token.kind, "account": str(token.account_id), **facts},
+    )
 
 
 def _reconnect() -> Failure:

@@ -250,11 +250,12 @@ class Provider:
                 raise RefreshEnded("id_token_refused", granted.refresh_token or granted.access_token) from None
         return granted.pair(asked_at, refresh_token)
 
-    async def revoke(self, token: str) -> None:
-        """Revoke a token (RFC 7009); RDVPERMIS_DOWN when the provider did not take it."""
+    async def revoke(self, token: str) -> bool:
+        """Revoke a token (RFC 7009), True; False where the provider offers no such thing, RDVPERMIS_DOWN when it did not take it."""
         endpoint = (await self._metadata()).revocation_endpoint
         if endpoint and (await self._post(endpoint, {"token": token})).status != HTTPStatus.OK:
             raise _down("the provider did not revoke")
+        return bool(endpoint)
 
     async def sign_out_url(self, sid: str) -> str:
         """Where a browser goes to sign out there as well; "" when the provider offers nothing.
