@@ -23,7 +23,19 @@ accounts = sa.Table(
     sa.UniqueConstraint("issuer", "subject"),
     sa.Index("account_school_id_idx", "school_id"),
 )
-"""A person at one provider. `profile` (display name, e-mail address, language) is sealed under the wrapped `person_key`."""
+"""A person at one provider. `profile` (display name, e-mail address, language) is sealed under the wrapped `person_key`.
+
+`school_id` is where RdvPermis last said that they work. `roles`, those there, is for replicas of release 0.2.0: `account_role` counts.
+"""
+
+account_roles = sa.Table(
+    "account_role",
+    metadata,
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("account.id"), primary_key=True),
+    sa.Column("school_id", sa.Text, primary_key=True),
+    sa.Column("roles", ARRAY(sa.Text), nullable=False),
+)
+"""What a person may at a school. Of a school that they left the row stays, and opens nothing: a session acts for one school."""
 
 sessions = sa.Table(
     "session",

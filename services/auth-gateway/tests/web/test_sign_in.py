@@ -8,14 +8,18 @@ import pytest
 import sqlalchemy as sa
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_REFUSED, Record
-from resapermis.iam.v1.events_pb2 import SessionStarted
-from resapermis_auth_gateway import tables, tokens
+from resapermis.iam.v1.events_pb2 import SessionEnded, SessionStarted
+from resapermis.rdvpermis.v1 import rdvpermis_pb2
+from resapermis_auth_gateway import accounts, tables, tokens
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_auth_gateway.web.sign_in.return_to import safe_return_to
+from resapermis_kit.clock import new_id
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 
 pytestmark = pytest.mark.req("S-01")
 RECORD, STARTED = Record.DESCRIPTOR.full_name, SessionStarted.DESCRIPTOR.full_name
+ENDED = SessionEnded.DESCRIPTOR.full_name
 
 
 @pytest.mark.req("S-01", "S-02", "S-14")
@@ -76,6 +80,76 @@ async def test_the_first_of_a_school_administers_it_and_later_ones_manage(with_e
             roles.append((await browser.get("/auth/session")).json()["roles"])
     assert roles == [["school_admin"], ["school_manager"], ["school_admin"]]
     assert await with_egress.count(tables.accounts) == 2
+
+
+async def _signed_in_at(with_egress: Any, egress: Any, school: str, subject: str, browser: Any) -> list[str]:
+    egress.school = rdvpermis_pb2.GetSchoolResponse(school_id=school, name=school, department="94")
+    await with_egress.sign_in(browser, subject)
+    roles: list[str] = (await browser.get("/auth/session")).json()["roles"]
+    return roles
+
+
+@pytest.mark.req("S-04")
+async def test_roles_belong_to_a_person_at_a_school(with_egress: Any, egress: Any) -> None:
+    roles = []
+    for school, subject in (
+        ("school-1", "first"),
+        ("school-2", "other"),
+        ("school-2", "first"),  # another administers it
+        ("school-1", "second"),  # nobody administers it any more
+        ("school-1", "first"),  # back
+        ("school-2", "other"),
+    ):
+        async with with_egress.browser() as browser:
+            roles.append((await _signed_in_at(with_egress, egress, school, subject, browser))[0])
+    assert roles == ["school_admin", "school_admin", "school_manager", "school_admin", "school_admin", "school_admin"]
+
+
+@pytest.mark.req("S-04", "S-14")
+async def test_who_signs_in_for_another_school_is_signed_out_of_the_first_everywhere(
+    with_egress: Any, egress: Any
+) -> None:
+    async with with_egress.browser() as before, with_egress.browser() as same, with_egress.browser() as after:
+        await _signed_in_at(with_egress, egress, "school-1", "first", before)
+        await _signed_in_at(with_egress, egress, "school-1", "first", same)
+        assert (await before.get("/auth/session")).status_code == 200  # two sessions of one school stand side by side
+        await _signed_in_at(with_egress, egress, "school-2", "first", after)
+        answers = [await browser.get("/auth/session") for browser in (before, same, after)]
+    assert [answer.status_code for answer in answers] == [401, 401, 200]
+    ended = [SessionEnded.FromString(body) for kind, body in await with_egress.published() if kind == ENDED]
+    assert [(one.school_id, one.cause) for one in ended] == [("school-1", "other_school")] * 2
+    async with with_egress.dependencies.sessions.engine.connect() as connection:
+        held = await connection.execute(sa.select(tables.tokens))
+        dead = {row.school_id: (row.dead_at is not None, row.access is None, row.refresh is None) for row in held}
+    assert dead == {"school-1": (True, True, True), "school-2": (False, False, False)}
+
+
+async def test_a_session_has_the_roles_of_its_own_school_alone(world: Any) -> None:
+    """As a session of release 0.2.0, which did not end when its owner went: where they may less, it may not more."""
+    signed = await world.session(role="school_manager")
+    engine = world.dependencies.sessions.engine
+    moved = accounts.Account(
+        signed.session.account_id, "school-2", ("school_admin",), signed.session.person_key, signed.session.profile
+    )
+    async with transaction(engine) as tx:
+        await accounts.save_account(tx, world.issuer, str(moved.id), moved, world.clock())
+    async with world.browser(signed) as browser:
+        assert (await browser.get("/auth/session")).json()["roles"] == ["school_manager"]
+    async with transaction(engine) as tx:
+        await tx.execute(sa.delete(tables.account_roles))
+    async with world.browser(signed) as browser:
+        assert (await browser.get("/auth/session")).json()["roles"] == []
+
+
+async def test_what_a_replica_of_0_2_0_writes_counts_at_the_accounts_own_school(world: Any) -> None:
+    signed = await world.session(role="school_admin")
+    async with transaction(world.dependencies.sessions.engine) as tx:
+        await tx.execute(sa.delete(tables.account_roles))
+        assert await accounts.roles_at(tx, signed.session.account_id, "school-1") == ("school_admin",)
+        assert await accounts.roles_at(tx, signed.session.account_id, "school-2") == ()
+        assert await accounts.school_has_admin(tx, "school-1", new_id())
+    async with world.browser(signed) as browser:
+        assert (await browser.get("/auth/session")).json()["roles"] == ["school_admin"]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,9 @@ class SessionEnded(_message.Message):
     account_id: _builtins.str
     school_id: _builtins.str
     cause: _builtins.str
-    """"signed_out", "idle", "expired", "suspicious", "provider", "grant" (what it acted with at RdvPermis is over)."""
+    """"signed_out", "idle", "expired", "suspicious", "provider", "grant" (what it acted with at RdvPermis is over),
+    "other_school" (its owner signed in for another one).
+    """
     def __init__(
         self,
         *,

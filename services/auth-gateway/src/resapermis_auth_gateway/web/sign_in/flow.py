@@ -33,6 +33,8 @@ from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Principal, Signer
 
 ADMIN, MANAGER = "school_admin", "school_manager"
+OTHER_SCHOOL = "other_school"
+"""Why a session ends whose owner now works elsewhere."""
 SIGN_OUT_URL_SECONDS = 2.0
 """A sign-out waits no longer for where to go on."""
 log = structlog.get_logger()
@@ -180,11 +182,16 @@ class SignIn:
             await tokens.set_school(tx, session.id, school.school_id)
             if old_cookie and (previous := await queries.live_session(tx, digest(old_cookie))) is not None:
                 await self.sessions.end_in(tx, previous, "signed_out", by_system=False, place=place)
+            elsewhere = await queries.sessions_elsewhere(tx, session.account_id, school.school_id)
+            for one in elsewhere:
+                await self.sessions.end_in(tx, one, OTHER_SCHOOL, by_system=True)
             placed = replace(session, school_id=school.school_id, roles=roles)
             started = SessionStarted(
                 session_id=str(session.id), account_id=str(session.account_id), school_id=school.school_id
             )
             await self.outbox.add(tx, now, started, record("session.start", placed, place=place))
+        for one in elsewhere:
+            self.sessions.close_feeds(str(one.id))
 
     async def _begin_session(
         self, signed_in: oidc_pb2.RedeemCodeResponse, device: Device, cookie_hash: bytes, place: str
@@ -214,7 +221,7 @@ class SignIn:
                 provider_sid=person.provider_session_id,
                 created_at=now,
                 seen_at=now,
-                roles=account.roles,
+                roles=(),  # none before it acts for a school
                 person_key=person_key,
                 profile=account.profile,
             )
@@ -260,9 +267,9 @@ class SignIn:
         named = {one.strip() for one in self.settings.school_admins.split(",") if one.strip()}
         if subject in named:
             return (ADMIN,)
-        known = await accounts.account_of(tx, self.settings.oidc_issuer, subject)
-        if known is not None and known.school_id == school_id and known.roles:
-            return known.roles
+        known = await accounts.roles_at(tx, session.account_id, school_id)
+        if known:
+            return known
         return (MANAGER,) if await accounts.school_has_admin(tx, school_id, session.account_id) else (ADMIN,)
 
 

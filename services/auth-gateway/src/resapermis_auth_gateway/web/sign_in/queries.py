@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_auth_gateway.tables import accounts, attempts, logout_tokens, sessions
+from resapermis_auth_gateway.accounts import at_school, roles_of
+from resapermis_auth_gateway.tables import account_roles, accounts, attempts, logout_tokens, sessions
 from resapermis_auth_gateway.web.sign_in.device import Device
 from resapermis_kit.database.statement import Row, Statement
 from resapermis_kit.database.transaction import Tx
@@ -22,7 +23,7 @@ MOST_OWN = 100
 
 @dataclass(frozen=True)
 class Session:
-    """A session that has not ended, with its account's roles and sealed profile."""
+    """A session that has not ended, with its account's roles at its school and sealed profile."""
 
     id: UUID
     account_id: UUID
@@ -113,10 +114,14 @@ def _whole() -> sa.Select[tuple[object, ...]]:
         sessions.c.provider_sid,
         sessions.c.created_at,
         sessions.c.seen_at,
-        accounts.c.roles,
+        roles_of(sessions.c.school_id),
         accounts.c.person_key,
         accounts.c.profile,
-    ).join(accounts, accounts.c.id == sessions.c.account_id)
+    ).select_from(
+        sessions.join(accounts, accounts.c.id == sessions.c.account_id).outerjoin(
+            account_roles, at_school(sessions.c.school_id)
+        )
+    )
 
 
 def _session(row: sa.Row[tuple[object, ...]] | Row) -> Session:
@@ -201,6 +206,13 @@ async def sessions_at_provider(tx: Tx, issuer: str, subject: str, provider_sid: 
     if provider_sid:
         statement = statement.where(sessions.c.provider_sid == provider_sid)
     return [_session(row) for row in await tx.execute(statement)]
+
+
+async def sessions_elsewhere(tx: Tx, account_id: UUID, school_id: str) -> list[Session]:
+    """The sessions of an account that have not ended and act for another school than this one."""
+    elsewhere = sessions.c.school_id.not_in(["", school_id])
+    rows = await tx.execute(_whole().where(sessions.c.account_id == account_id, LIVE, elsewhere))
+    return [_session(row) for row in rows]
 
 
 async def set_session_school(tx: Tx, session_id: UUID, school_id: str, school_name: str, department: str) -> None:
