@@ -1,4 +1,5 @@
 import re
+from collections import defaultdict
 from copy import copy
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -97,9 +98,10 @@ class Actor:
 
 @pytest.fixture(scope="session")
 def made():
-    """One sandbox, reset for each test. Its people and a day's slots are made once: they never change, and take a second."""
+    """One sandbox, reset for each test. Its people and slots are made and indexed once: they never change, and take a second."""
     serial, make, days = count(), seed.day_slots, {}
     build, countries = seed.world, {}
+    grow, grown = seed.World.grow, {}
 
     def day_slots(centres, day):
         if day not in days:
@@ -112,9 +114,23 @@ def made():
         made = countries[number, schools]
         return replace(made, **{one.name: copy(getattr(made, one.name)) for one in fields(made)})
 
+    def grow_as_before(self, start, now):
+        if self.until is not None:
+            grow(self, start, now)
+        elif (self.number, start, now) not in grown:
+            grow(self, start, now)
+            grown[self.number, start, now] = self.slots.copy(), copies(self.index), self.until
+        else:
+            slots, index, self.until = grown[self.number, start, now]
+            self.slots, self.index = slots.copy(), copies(index)
+
+    def copies(index):
+        return defaultdict(list, {key: found.copy() for key, found in index.items()})
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seed, "day_slots", day_slots)
         patch.setattr(seed, "world", world)
+        patch.setattr(seed.World, "grow", grow_as_before)
         yield Sandbox(Settings(), lambda: NOW, lambda: f"secret-{next(serial)}-" + "x" * 24)
 
 
