@@ -116,6 +116,32 @@ async def test_an_emptied_database_is_as_one_just_made(databases: Databases, pac
     databases.give_back(clone)
 
 
+@pytest.mark.parametrize("rows", [1, 5_000])
+async def test_the_planner_believes_of_an_emptied_table_what_it_does_of_a_new_one(
+    databases: Databases, rows: int
+) -> None:
+    clone = await databases.take("kit_sample")
+    connection = await asyncpg.connect(clone.url, timeout=10)
+
+    async def believed() -> str:
+        return "\n".join(row[0] for row in await connection.fetch("EXPLAIN SELECT * FROM request"))
+
+    fresh = await believed()
+    await connection.execute(
+        "INSERT INTO request (caller, request_id, digest, created_at)"
+        " SELECT 'x', n::text, 'x', now() FROM generate_series(1, $1::int) n",
+        rows,
+    )
+    assert rows == 1 or await believed() != fresh
+    await connection.close()
+    assert await databases.empty(clone)
+    connection = await asyncpg.connect(clone.url, timeout=10)
+    assert await believed() == fresh
+    assert await connection.fetch("SELECT FROM request") == []
+    await connection.close()
+    databases.give_back(clone)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
