@@ -42,7 +42,16 @@ def run(folder: Path, workers: int) -> str:
     return ended.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize(("workers", "before", "after"), [(1, 0, 1), (1, 9, 1), (2, 6, 6)])
+@pytest.mark.parametrize(
+    ("workers", "before", "after"),
+    [
+        (1, 0, 1),
+        pytest.param(
+            1, 9, 1, marks=pytest.mark.long_only
+        ),  # each a run with workers of its own, a second and a half of CPU
+        pytest.param(2, 6, 6, marks=pytest.mark.long_only),  # in `make test`: two workers in the test below
+    ],
+)
 def test_a_dead_worker_costs_one_test(tmp_path: Path, workers: int, before: int, after: int) -> None:
     text = "".join(GOOD.format(number) for number in range(before)) + DEADLY
     (tmp_path / "test_any.py").write_text(text + "".join(GOOD.format(before + number) for number in range(after)))

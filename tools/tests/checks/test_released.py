@@ -196,10 +196,8 @@ def changed(root: Path, released: str) -> list[str]:
     return compatible.changed_migrations(root, released, str(BIN / "python"))
 
 
-@pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Service → what is said of its released migrations, of services that did different things since: compared all at once."""
-    root = repository(tmp_path_factory.mktemp("compared"))
+def test_a_released_migration_stays_as_it_was_released(root: Path) -> None:
+    """Of services that did different things since: compared all at once, since it takes two processes a second of CPU."""
     step = 'op.execute("SELECT 2")'
     for service in ("goes_on", "changes", "forgets", "goes", "squeezes"):
         migration(root, "0001", None, FIRST, service)
@@ -217,24 +215,17 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     migration(root, "0002", "0003", step, "squeezes")
     write(root, "libs/kit/src/steps_of_a_kit.py", 'ONE = "SELECT 2"\nOTHER = "SELECT 1"\n')
     said = (line.split(": ", 1) for line in changed(root, released))
-    return {service.removeprefix("resapermis_"): what for service, what in said}
+    compared = {service.removeprefix("resapermis_"): what for service, what in said}
 
-
-def test_a_released_migration_stays_as_it_was_released(compared: dict[str, str]) -> None:
     assert "goes_on" not in compared
     assert "+ALTER TABLE one ADD COLUMN title TEXT" in compared["changes"]
     assert "-SELECT 2;" in compared["changes"]
     assert "+gone: 0002_x.py" in compared["forgets"]
     assert "+the service is gone" in compared["goes"]
-
-
-def test_what_a_released_migration_takes_from_elsewhere_stays_too(compared: dict[str, str]) -> None:
+    # One put between released ones, and what a released one takes from elsewhere.
+    assert "+SELECT 3;" in compared["squeezes"]
     assert "+SELECT 2;" in compared["borrows"]
     assert "borrows_other" not in compared
-
-
-def test_a_migration_put_between_released_ones_is_told(compared: dict[str, str]) -> None:
-    assert "+SELECT 3;" in compared["squeezes"]
 
 
 def test_a_released_migration_that_cannot_be_written_as_sql_any_more_is_named(root: Path) -> None:
@@ -246,6 +237,7 @@ def test_a_released_migration_that_cannot_be_written_as_sql_any_more_is_named(ro
     assert str(told.value).splitlines()[-1] == str(versions(root).parent)
 
 
+@pytest.mark.long_only  # `make lint` compares them with the release at each commit
 def test_every_migration_of_ours_can_be_compared() -> None:
     assert changed(BIN.parents[1], "HEAD") == []
 

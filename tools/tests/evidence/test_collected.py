@@ -34,33 +34,33 @@ def test_what_is_collected_as_it_is_marked_is_let_pass(tmp_path: Path, monkeypat
 SHARED = 'import pytest\n\nneeded = pytest.mark.req("R-99")\n'
 
 
-@pytest.mark.parametrize(
-    ("file", "text", "said"),
-    [
-        ("build__test_one", MARKED + PLAIN, "does not collect it"),
-        ("tests__test_one", MARKED + PLAIN + "test_it.__test__ = False\n", "does not collect it"),
-        (
-            "tests__test_one",
-            f"{MARKED}class TestIt:\n    __test__ = False\n    def test_it(self): ...\n",
-            "not collect it",
-        ),
-        ("tests__test_one", f"{MARKED}{PLAIN}del test_it\n", "does not collect it"),
-        (
-            "tests__test_one",
-            f"{MARKED}@pytest.mark.parametrize('one', [])\ndef test_it(one): ...\n",
-            "collects it: skipped",
-        ),
-        ("tests__test_one", f"from shared import needed\n@needed\n{PLAIN}", "names R-99 as pytest collects it"),
-        ("tests__test_one", f"{MARKED}@__import__('shared').needed\n{PLAIN}", "R-01 by its source, R-01, R-99 as"),
-    ],
-)
-def test_what_pytest_sees_otherwise_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str, said: str
-) -> None:
+SEEN_OTHERWISE = {
+    "build__test_one": (MARKED + PLAIN, "does not collect it"),
+    "tests__test_unset": (MARKED + PLAIN + "test_it.__test__ = False\n", "does not collect it"),
+    "tests__test_class": (
+        f"{MARKED}class TestIt:\n    __test__ = False\n    def test_it(self): ...\n",
+        "not collect it",
+    ),
+    "tests__test_gone": (f"{MARKED}{PLAIN}del test_it\n", "does not collect it"),
+    "tests__test_empty": (
+        f"{MARKED}@pytest.mark.parametrize('one', [])\ndef test_it(one): ...\n",
+        "collects it: skipped",
+    ),
+    "tests__test_named": (f"from shared import needed\n@needed\n{PLAIN}", "names R-99 as pytest collects it"),
+    "tests__test_both": (f"{MARKED}@__import__('shared').needed\n{PLAIN}", "R-01 by its source, R-01, R-99 as"),
+}
+"""Module → its text, and what is told of the one test in it."""
+
+
+def test_what_pytest_sees_otherwise_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shared.py").write_text(SHARED, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (line,) = told(tmp_path, monkeypatch, **{file: text, "tests__test_other": "def test_other(): ...\n"})
-    assert said in line
+    texts = {file: text for file, (text, _) in SEEN_OTHERWISE.items()}
+    lines = told(tmp_path, monkeypatch, **texts, tests__test_other="def test_other(): ...\n")
+    assert len(lines) == len(SEEN_OTHERWISE)
+    for file, (_, said) in SEEN_OTHERWISE.items():
+        (line,) = (line for line in lines if f"/{file.rpartition('__')[2]}.py::" in line)
+        assert said in line
 
 
 def test_a_mark_that_comes_from_elsewhere_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,14 @@ def test_a_control_that_nobody_notices_does_not_hold(outcome: Callable[[Control]
     assert "passes all the same" in outcome(control("return True", "test_nothing"))
 
 
-@pytest.mark.parametrize("instead", ["return 1 // 0", "return number.gone", "return number % None"])
+@pytest.mark.parametrize(
+    "instead",
+    [
+        "return 1 // 0",
+        pytest.param("return number.gone", marks=pytest.mark.long_only),  # a run of pytest each
+        pytest.param("return number % None", marks=pytest.mark.long_only),
+    ],
+)
 def test_a_control_under_which_its_test_only_crashes_shows_nothing(
     outcome: Callable[[Control], str], instead: str
 ) -> None:
@@ -156,7 +163,10 @@ def test_said_{way}():
 )
 
 
-@pytest.mark.parametrize("way", range(len(SAID)), ids=SAID)
+@pytest.mark.parametrize(
+    "way",
+    [pytest.param(way, id=said, marks=[pytest.mark.long_only] if way else []) for way, said in enumerate(SAID)],
+)
 def test_a_crash_within_a_server_is_none_by_what_its_test_asserts(
     outcome: Callable[[Control], str], copy: Copy, way: int
 ) -> None:
