@@ -274,3 +274,72 @@ async def test_what_a_source_records_in_its_own_name_is_kept(engine: Any, journa
     async with transaction(engine) as tx:
         await journal.on_records(tx, [(record, Event(record.id, source, 1, "", utc_now(), b"", ""))])
     assert await journal.integrate() == 1
+
+
+SECURITY = pb.ListSecurityRecordsRequest
+
+
+def _security_records() -> list[Record]:
+    return [
+        _record("", action="access.denied", source="mandate"),
+        _record("", action="rdvpermis.call", source="auth-gateway"),
+        _record("school-1", action="access.denied", source="auth-gateway"),
+        _record("school-1", action="session.start", source="auth-gateway"),
+        _record("school-1", action="basket.hold"),
+        _record("school-2", action="access.denied"),
+        _record("", action="parameter.propose", source="scheduling-rules"),
+    ]
+
+
+async def _store_each(engine: AsyncEngine, journal: Journal, records: list[Record]) -> None:
+    async with transaction(engine) as tx:
+        for record in records:
+            await journal.on_records(tx, [(record, Event(record.id, record.source, 1, "", utc_now(), b"", ""))])
+
+
+@pytest.mark.req("S-14")
+@pytest.mark.parametrize("role", ["security_officer", "auditor"])
+async def test_who_watches_over_security_reads_it_of_nobody_and_of_any_school_and_no_other_act(
+    engine: Any, journal: Journal, running: RunningServer, role: str
+) -> None:
+    records = _security_records()
+    await _store_each(engine, journal, records)
+
+    async def read(**asked: Any) -> list[str]:
+        page = await _call(running, "ListSecurityRecords", SECURITY(**asked), roles=(role,), school_id="school-9")
+        return [entry.record.id for entry in page.records]
+
+    ids = [record.id for record in records]
+    assert await read() == [ids[1], ids[0]]
+    assert await read(actions=["access.denied"]) == [ids[0]]
+    assert await read(school_id="school-1") == [ids[3], ids[2]]
+    assert await read(school_id="school-1", actions=["basket.hold"]) == []
+    assert await read(actions=["parameter.propose"]) == []
+    first = await _call(running, "ListSecurityRecords", SECURITY(limit=1), roles=(role,))
+    second = await _call(running, "ListSecurityRecords", SECURITY(limit=1, cursor=first.next_cursor), roles=(role,))
+    assert [page.records[0].record.id for page in (first, second)] == [ids[1], ids[0]]
+    assert second.next_cursor == ""
+
+
+@pytest.mark.req("S-14")
+@pytest.mark.parametrize("role", ["school_admin", "school_manager", "trainer", "candidate"])
+async def test_a_school_reads_no_security_but_the_refusals_of_its_own_people(
+    engine: Any, journal: Journal, running: RunningServer, role: str
+) -> None:
+    records = _security_records()
+    await _store_each(engine, journal, records)
+    with pytest.raises(Failure) as caught:
+        await _call(running, "ListSecurityRecords", SECURITY(), roles=(role,))
+    assert caught.value.code == Code.CODE_FORBIDDEN
+    assert [denial.reason for denial in running.denied] == ["no_right"]
+    if role in {"school_admin", "school_manager"}:
+        page = await _call(running, "ListRecords", pb.ListRecordsRequest(actions=["access.denied"]), roles=(role,))
+        assert [entry.record.id for entry in page.records] == [records[2].id]
+
+
+@pytest.mark.req("S-14")
+async def test_only_the_gateway_carries_who_watches_over_security(running: RunningServer) -> None:
+    stub = rpc.AuditServiceStub(running.shared_channel("audit", "basket"))
+    with pytest.raises(Failure) as caught:
+        await peers.call(stub.ListSecurityRecords, SECURITY(), principal=running.principal(roles=("auditor",)))
+    assert caught.value.code == Code.CODE_FORBIDDEN

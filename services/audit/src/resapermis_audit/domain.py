@@ -5,6 +5,17 @@ from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
+SECURITY_ACTIONS = (
+    "access.denied",
+    "session.start",
+    "session.end",
+    "token.grant",
+    "token.refresh",
+    "token.revoke",
+    "rdvpermis.call",
+)
+"""What is about security, and what a security officer reads of a school: none of its people's acts."""
+
 
 @dataclass(frozen=True)
 class NewEntry:

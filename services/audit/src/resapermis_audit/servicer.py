@@ -1,4 +1,4 @@
-"""What audit answers: records of one's own school, checkpoints, proofs."""
+"""What audit answers: records of one's own school, security to those who watch over it, checkpoints, proofs."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.audit.v1 import audit_pb2 as pb
 from resapermis.audit.v1 import audit_pb2_grpc
 from resapermis_audit import queries, tree
-from resapermis_audit.domain import StoredCheckpoint
+from resapermis_audit.domain import SECURITY_ACTIONS, StoredCheckpoint
 from resapermis_audit.wire import proof_message, record_message
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
@@ -18,7 +18,7 @@ from resapermis_vault.kek import KeyEncryption
 
 
 class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
-    """audit.v1 for the caller's own school, read from the journal's tables; nothing is written here."""
+    """audit.v1, for the caller's own school unless it says otherwise, read from the journal's tables; nothing is written here."""
 
     def __init__(self, engine: AsyncEngine, kek: KeyEncryption, verifier_key: str) -> None:
         """`kek` opens records; `verifier_key` is the C2SP form of the signing key's public half."""
@@ -39,6 +39,30 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
             )
         shown = found[:limit]
         return pb.ListRecordsResponse(
+            records=[record_message(entry, self._kek) for entry in shown],
+            next_cursor=str(shown[-1].id) if len(found) > limit else "",
+        )
+
+    async def ListSecurityRecords(
+        self, request: pb.ListSecurityRecordsRequest, context: Any
+    ) -> pb.ListSecurityRecordsResponse:
+        """The same of a school's security, or of no school's, whatever the caller's own school."""
+        limit = page_limit(request.limit)
+        wanted = [action for action in SECURITY_ACTIONS if not request.actions or action in request.actions]
+        if not wanted:
+            return pb.ListSecurityRecordsResponse()
+        async with transaction(self._engine) as tx:
+            found = await queries.page_entries(
+                tx,
+                request.school_id,
+                parse_optional_id(request.cursor, "cursor"),
+                limit + 1,
+                candidate_id="",
+                actions=wanted,
+                object_id="",
+            )
+        shown = found[:limit]
+        return pb.ListSecurityRecordsResponse(
             records=[record_message(entry, self._kek) for entry in shown],
             next_cursor=str(shown[-1].id) if len(found) > limit else "",
         )

@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from resapermis.audit.v1 import audit_pb2
 from resapermis.audit.v1.events_pb2 import OUTCOME_REFUSED, Actor, Record
 from resapermis.notification.v1 import notification_pb2
 from resapermis_auth_gateway.web.security import body
@@ -318,3 +319,34 @@ async def test_a_flood_of_refused_requests_is_two_records_two_statements_and_in_
     assert {record.facts["reason"] for record in records} == {"cross_site"}
     assert written == [1, 1]
     assert len(journal) == 0
+
+
+async def test_an_officer_reads_refusals_over_rest_with_what_is_known_of_them(over: Any) -> None:
+    record = Record(
+        id="r-1",
+        source="mandate",
+        action="access.denied",
+        object_kind="rpc",
+        object_id="mandate.v1.MandateService/ListMandates",
+        outcome=OUTCOME_REFUSED,
+        actor=Actor(kind=Actor.KIND_SYSTEM, id="notification"),
+        facts={"reason": "principal_forged", "count": "500"},
+    )
+    answer = audit_pb2.ListSecurityRecordsResponse(records=[audit_pb2.LoggedRecord(record=record)], next_cursor="r-1")
+    world, manager, services = await over(audit={"ListSecurityRecords": answer})
+    path = "/api/v1/audit/security-records"
+    async with manager:
+        assert (await manager.get(path)).status_code == 403
+    async with world.browser(await world.session(role="security_officer")) as browser:
+        page = (await browser.get(path, params={"action": "access.denied", "schoolId": "school-2"})).json()
+        await browser.get(path)
+    (item,) = page["items"]
+    assert (item["action"], item["outcome"], item["actor"]) == (
+        "access.denied",
+        "refused",
+        {"kind": "system", "id": "notification", "roles": []},
+    )
+    assert item["facts"] == {"reason": "principal_forged", "count": "500"}
+    assert page["nextCursor"] == "r-1"
+    asked = [(list(one.actions), one.school_id, one.limit) for one in services["audit"].asked]
+    assert asked == [(["access.denied"], "school-2", 50), ([], "", 50)]

@@ -406,3 +406,18 @@ def test_nobody_is_sent_elsewhere(evil: str) -> None:
 )
 def test_pages_of_ours_are_returned_to(good: str) -> None:
     assert safe_return_to(good) == good
+
+
+@pytest.mark.req("S-14")
+async def test_who_watches_over_security_is_named_by_the_deployment_and_no_longer_than_it_does(
+    make_with_egress: Any,
+) -> None:
+    named = await make_with_egress(security_officers="employee-2, employee-1")
+    after = await make_with_egress(engine=named.dependencies.sessions.engine)
+    roles = []
+    for world in (named, named, after):
+        async with world.browser() as browser:
+            await world.sign_in(browser)
+            roles.append((await browser.get("/auth/session")).json()["roles"])
+    both = ["school_admin", "security_officer"]
+    assert roles == [both, both, ["school_admin"]]

@@ -35,6 +35,8 @@ class WebSettings(Settings):
     """A session ends so long after sign-in, whatever happens."""
     school_admins: str = ""
     """Subjects (`sub`), with commas, who are administrators of their school at sign-in, besides each school's first."""
+    security_officers: str = ""
+    """Subjects (`sub`), with commas, who read the journal's security records from their next sign-in on, until they are named no more."""
 
     head_bytes: PositiveInt = 32 * 1024
     """Bytes of a request until its headers end; 414 for an address, 431 for headers that go on."""

@@ -26,7 +26,7 @@ from resapermis.audit.v1 import events_pb2 as resapermis_dot_audit_dot_v1_dot_ev
 from resapermis.authz.v1 import options_pb2 as resapermis_dot_authz_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fresapermis/audit/v1/audit.proto\x12\x13resapermis.audit.v1\x1a resapermis/audit/v1/events.proto\x1a!resapermis/authz/v1/options.proto\"m\n\x12ListRecordsRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x14\n\x0c\x63\x61ndidate_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\x04 \x03(\t\x12\x11\n\tobject_id\x18\x05 \x01(\t\"c\n\x0cLoggedRecord\x12+\n\x06record\x18\x01 \x01(\x0b\x32\x1b.resapermis.audit.v1.Record\x12\x17\n\nleaf_index\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\r\n\x0b_leaf_index\"^\n\x13ListRecordsResponse\x12\x32\n\x07records\x18\x01 \x03(\x0b\x32!.resapermis.audit.v1.LoggedRecord\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\x16\n\x14GetCheckpointRequest\";\n\x15GetCheckpointResponse\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x14\n\x0cverifier_key\x18\x02 \x01(\t\"-\n\x18GetInclusionProofRequest\x12\x11\n\trecord_id\x18\x01 \x01(\t\"\xab\x01\n\x19GetInclusionProofResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\x12\x11\n\ttree_size\x18\x02 \x01(\x03\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06hashes\x18\x04 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x05 \x01(\t\x12\x11\n\tleaf_data\x18\x06 \x01(\x0c\x12\x0c\n\x04salt\x18\x07 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x08 \x01(\x0c\"E\n\x1aGetConsistencyProofRequest\x12\x12\n\nfirst_size\x18\x01 \x01(\x03\x12\x13\n\x0bsecond_size\x18\x02 \x01(\x03\"-\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\x32\x95\x04\n\x0c\x41uditService\x12p\n\x0bListRecords\x12\'.resapermis.audit.v1.ListRecordsRequest\x1a(.resapermis.audit.v1.ListRecordsResponse\"\x0e\x8a\xb5\x18\naudit.read\x12|\n\rGetCheckpoint\x12).resapermis.audit.v1.GetCheckpointRequest\x1a*.resapermis.audit.v1.GetCheckpointResponse\"\x14\x8a\xb5\x18\x10\x61udit.checkpoint\x12\x83\x01\n\x11GetInclusionProof\x12-.resapermis.audit.v1.GetInclusionProofRequest\x1a..resapermis.audit.v1.GetInclusionProofResponse\"\x0f\x8a\xb5\x18\x0b\x61udit.prove\x12\x8e\x01\n\x13GetConsistencyProof\x12/.resapermis.audit.v1.GetConsistencyProofRequest\x1a\x30.resapermis.audit.v1.GetConsistencyProofResponse\"\x14\x8a\xb5\x18\x10\x61udit.checkpointb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fresapermis/audit/v1/audit.proto\x12\x13resapermis.audit.v1\x1a resapermis/audit/v1/events.proto\x1a!resapermis/authz/v1/options.proto\"m\n\x12ListRecordsRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x14\n\x0c\x63\x61ndidate_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\x04 \x03(\t\x12\x11\n\tobject_id\x18\x05 \x01(\t\"c\n\x0cLoggedRecord\x12+\n\x06record\x18\x01 \x01(\x0b\x32\x1b.resapermis.audit.v1.Record\x12\x17\n\nleaf_index\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\r\n\x0b_leaf_index\"^\n\x13ListRecordsResponse\x12\x32\n\x07records\x18\x01 \x03(\x0b\x32!.resapermis.audit.v1.LoggedRecord\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"_\n\x1aListSecurityRecordsRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0f\n\x07\x61\x63tions\x18\x03 \x03(\t\x12\x11\n\tschool_id\x18\x04 \x01(\t\"f\n\x1bListSecurityRecordsResponse\x12\x32\n\x07records\x18\x01 \x03(\x0b\x32!.resapermis.audit.v1.LoggedRecord\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\x16\n\x14GetCheckpointRequest\";\n\x15GetCheckpointResponse\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x14\n\x0cverifier_key\x18\x02 \x01(\t\"-\n\x18GetInclusionProofRequest\x12\x11\n\trecord_id\x18\x01 \x01(\t\"\xab\x01\n\x19GetInclusionProofResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\x12\x11\n\ttree_size\x18\x02 \x01(\x03\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06hashes\x18\x04 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x05 \x01(\t\x12\x11\n\tleaf_data\x18\x06 \x01(\x0c\x12\x0c\n\x04salt\x18\x07 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x08 \x01(\x0c\"E\n\x1aGetConsistencyProofRequest\x12\x12\n\nfirst_size\x18\x01 \x01(\x03\x12\x13\n\x0bsecond_size\x18\x02 \x01(\x03\"-\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\x32\xa4\x05\n\x0c\x41uditService\x12p\n\x0bListRecords\x12\'.resapermis.audit.v1.ListRecordsRequest\x1a(.resapermis.audit.v1.ListRecordsResponse\"\x0e\x8a\xb5\x18\naudit.read\x12\x8c\x01\n\x13ListSecurityRecords\x12/.resapermis.audit.v1.ListSecurityRecordsRequest\x1a\x30.resapermis.audit.v1.ListSecurityRecordsResponse\"\x12\x8a\xb5\x18\x0e\x61udit.security\x12|\n\rGetCheckpoint\x12).resapermis.audit.v1.GetCheckpointRequest\x1a*.resapermis.audit.v1.GetCheckpointResponse\"\x14\x8a\xb5\x18\x10\x61udit.checkpoint\x12\x83\x01\n\x11GetInclusionProof\x12-.resapermis.audit.v1.GetInclusionProofRequest\x1a..resapermis.audit.v1.GetInclusionProofResponse\"\x0f\x8a\xb5\x18\x0b\x61udit.prove\x12\x8e\x01\n\x13GetConsistencyProof\x12/.resapermis.audit.v1.GetConsistencyProofRequest\x1a\x30.resapermis.audit.v1.GetConsistencyProofResponse\"\x14\x8a\xb5\x18\x10\x61udit.checkpointb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListRecords']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListRecords']._serialized_options = b'\212\265\030\naudit.read'
+  _globals['_AUDITSERVICE'].methods_by_name['ListSecurityRecords']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['ListSecurityRecords']._serialized_options = b'\212\265\030\016audit.security'
   _globals['_AUDITSERVICE'].methods_by_name['GetCheckpoint']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['GetCheckpoint']._serialized_options = b'\212\265\030\020audit.checkpoint'
   _globals['_AUDITSERVICE'].methods_by_name['GetInclusionProof']._loaded_options = None
@@ -47,18 +49,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGGEDRECORD']._serialized_end=335
   _globals['_LISTRECORDSRESPONSE']._serialized_start=337
   _globals['_LISTRECORDSRESPONSE']._serialized_end=431
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=433
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=455
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=457
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=516
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=518
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=563
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=566
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=737
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=739
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=808
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=810
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=855
-  _globals['_AUDITSERVICE']._serialized_start=858
-  _globals['_AUDITSERVICE']._serialized_end=1391
+  _globals['_LISTSECURITYRECORDSREQUEST']._serialized_start=433
+  _globals['_LISTSECURITYRECORDSREQUEST']._serialized_end=528
+  _globals['_LISTSECURITYRECORDSRESPONSE']._serialized_start=530
+  _globals['_LISTSECURITYRECORDSRESPONSE']._serialized_end=632
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=634
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=656
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=658
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=717
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=719
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=764
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=767
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=938
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=940
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1009
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=1011
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=1056
+  _globals['_AUDITSERVICE']._serialized_start=1059
+  _globals['_AUDITSERVICE']._serialized_end=1735
 # @@protoc_insertion_point(module_scope)

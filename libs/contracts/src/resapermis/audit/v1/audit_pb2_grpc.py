@@ -40,6 +40,11 @@ class AuditServiceStub:
                 request_serializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.ListRecordsRequest.SerializeToString,
                 response_deserializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.ListRecordsResponse.FromString,
                 _registered_method=True)
+        self.ListSecurityRecords = channel.unary_unary(
+                '/resapermis.audit.v1.AuditService/ListSecurityRecords',
+                request_serializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.ListSecurityRecordsRequest.SerializeToString,
+                response_deserializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.ListSecurityRecordsResponse.FromString,
+                _registered_method=True)
         self.GetCheckpoint = channel.unary_unary(
                 '/resapermis.audit.v1.AuditService/GetCheckpoint',
                 request_serializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.GetCheckpointRequest.SerializeToString,
@@ -63,6 +68,13 @@ class AuditServiceServicer:
 
     def ListRecords(self, request, context):
         """Records of the caller's school, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSecurityRecords(self, request, context):
+        """What a security officer or an auditor reads: refused access, sessions, token grants, calls of RdvPermis; newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +108,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ListRecords,
                     request_deserializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.ListRecordsRequest.FromString,
                     response_serializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.ListRecordsResponse.SerializeToString,
+            ),
+            'ListSecurityRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSecurityRecords,
+                    request_deserializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.ListSecurityRecordsRequest.FromString,
+                    response_serializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.ListSecurityRecordsResponse.SerializeToString,
             ),
             'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCheckpoint,
@@ -141,6 +158,33 @@ class AuditService:
             '/resapermis.audit.v1.AuditService/ListRecords',
             resapermis_dot_audit_dot_v1_dot_audit__pb2.ListRecordsRequest.SerializeToString,
             resapermis_dot_audit_dot_v1_dot_audit__pb2.ListRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSecurityRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.audit.v1.AuditService/ListSecurityRecords',
+            resapermis_dot_audit_dot_v1_dot_audit__pb2.ListSecurityRecordsRequest.SerializeToString,
+            resapermis_dot_audit_dot_v1_dot_audit__pb2.ListSecurityRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class AuditServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     ListRecords: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListRecordsRequest, _audit_pb2.ListRecordsResponse]
     """Records of the caller's school, newest first."""
+    ListSecurityRecords: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListSecurityRecordsRequest, _audit_pb2.ListSecurityRecordsResponse]
+    """What a security officer or an auditor reads: refused access, sessions, token grants, calls of RdvPermis; newest first."""
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetCheckpointRequest, _audit_pb2.GetCheckpointResponse]
     """The newest signed checkpoint."""
     GetInclusionProof: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetInclusionProofRequest, _audit_pb2.GetInclusionProofResponse]
@@ -49,6 +51,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListRecords: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListRecordsRequest, _audit_pb2.ListRecordsResponse]  # type: ignore[assignment]
     """Records of the caller's school, newest first."""
+    ListSecurityRecords: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListSecurityRecordsRequest, _audit_pb2.ListSecurityRecordsResponse]  # type: ignore[assignment]
+    """What a security officer or an auditor reads: refused access, sessions, token grants, calls of RdvPermis; newest first."""
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetCheckpointRequest, _audit_pb2.GetCheckpointResponse]  # type: ignore[assignment]
     """The newest signed checkpoint."""
     GetInclusionProof: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetInclusionProofRequest, _audit_pb2.GetInclusionProofResponse]  # type: ignore[assignment]
@@ -66,6 +70,14 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ListRecordsResponse, _abc.Awaitable[_audit_pb2.ListRecordsResponse]]:
         """Records of the caller's school, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListSecurityRecords(
+        self,
+        request: _audit_pb2.ListSecurityRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListSecurityRecordsResponse, _abc.Awaitable[_audit_pb2.ListSecurityRecordsResponse]]:
+        """What a security officer or an auditor reads: refused access, sessions, token grants, calls of RdvPermis; newest first."""
 
     @_abc_1.abstractmethod
     def GetCheckpoint(

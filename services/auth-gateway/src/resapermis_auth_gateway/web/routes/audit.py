@@ -38,6 +38,22 @@ async def list_records(
     return RecordPage(items=[RecordView.of(one) for one in answer.records], next_cursor=answer.next_cursor or None)
 
 
+@router.get("/security-records")
+async def list_security_records(
+    who: Who,
+    cursor: Cursor = "",
+    limit: Limit = 50,
+    action: Action | None = None,
+    school_id: Annotated[Id | None, Query(alias="schoolId", description="Absent: records of no school.")] = None,
+) -> RecordPage:
+    """List refused access, sessions, token grants and calls of RdvPermis, newest first: for security officers and auditors."""
+    question = audit_pb2.ListSecurityRecordsRequest(
+        cursor=cursor, limit=limit, actions=[action] if action else [], school_id=school_id or ""
+    )
+    answer = await who.ask(who.peers.audit.ListSecurityRecords, question)
+    return RecordPage(items=[RecordView.of(one) for one in answer.records], next_cursor=answer.next_cursor or None)
+
+
 @router.get("/checkpoint", response_model=CheckpointView, responses=NOTE)
 async def get_checkpoint(
     who: Who, accept: Annotated[str, Header(max_length=500, include_in_schema=False)] = "application/json"

@@ -32,7 +32,7 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Principal, Signer
 
-ADMIN, MANAGER = "school_admin", "school_manager"
+ADMIN, MANAGER, OFFICER = "school_admin", "school_manager", "security_officer"
 OTHER_SCHOOL = "other_school"
 """Why a session ends whose owner now works elsewhere."""
 SIGN_OUT_URL_SECONDS = 2.0
@@ -263,14 +263,23 @@ class SignIn:
         return answer
 
     async def _roles(self, tx: Tx, session: queries.Session, subject: str, school_id: str) -> tuple[str, ...]:
+        """Their role at this school, and that of who watches over security where the deployment names them, no longer than it does."""
+        own = await self._role(tx, session, subject, school_id)
+        return (*own, OFFICER) if subject in _named(self.settings.security_officers) else own
+
+    async def _role(self, tx: Tx, session: queries.Session, subject: str, school_id: str) -> tuple[str, ...]:
         """Keep the roles an account has at this school; the first of a school administers it, later ones manage."""
-        named = {one.strip() for one in self.settings.school_admins.split(",") if one.strip()}
-        if subject in named:
+        if subject in _named(self.settings.school_admins):
             return (ADMIN,)
         known = await accounts.roles_at(tx, session.account_id, school_id)
-        if known:
-            return known
+        kept = tuple(role for role in known if role != OFFICER)
+        if kept:
+            return kept
         return (MANAGER,) if await accounts.school_has_admin(tx, school_id, session.account_id) else (ADMIN,)
+
+
+def _named(subjects: str) -> frozenset[str]:
+    return frozenset(one.strip() for one in subjects.split(",") if one.strip())
 
 
 def _granted(session: queries.Session, token_id: str, place: str) -> audit.Record:
