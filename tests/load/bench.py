@@ -2,7 +2,8 @@
 
 `rush`: an opening, and holds beside what PostgreSQL could do. `hot`: 500 schools on one slot. `http`: through the
 gateway. `growth`: with years of bookings behind. `replicas`: one basket process and two. `search`: a million slots. `planner`:
-how old answers are, simulated beside round-robin. `flood`: a person beside 2,000 hostile connections.
+how old answers are, simulated beside round-robin. `flood`: a person beside 2,000 hostile connections. `gateway`: what the web
+face adds to a call, and 2,000 open pages.
 Each takes options (`ARGS="rush --callers 16"`, `--help`), prints JSON, and ends with 1 when something is not as it must be.
 """
 
@@ -22,6 +23,7 @@ BENCHES = {
     "search": "search.main",
     "planner": "planner.main",
     "flood": "flood.main",
+    "gateway": "gateway.main",
 }
 """Word → the module whose `main` takes the words that follow and returns an exit status."""
 

@@ -5,35 +5,24 @@ Every other time over a new connection. The exit status is 1 when an answer fail
 
 import argparse
 import asyncio
-import contextlib
 import json
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import uvloop
 from measure.hops import cpu_seconds
+from measure.terminal import say
 from rush.web import Connection
+from system import components
 
-from devstack.components import NATS, POSTGRES, service_named
-from devstack.probes import free_port
+from devstack.components import service_named
 from devstack.stack import CannotStart, Stack
-from resapermis_auth_gateway import accounts
-from resapermis_auth_gateway.profile import Profile, Profiles
-from resapermis_auth_gateway.web.sign_in import queries
-from resapermis_auth_gateway.web.sign_in.cookies import digest, new_secret, session_cookie
-from resapermis_auth_gateway.web.sign_in.device import Device
-from resapermis_kit.clock import new_id
 from resapermis_kit.database.engine import make_engine
-from resapermis_kit.database.transaction import transaction
-from resapermis_vault.keyset import Keyset
 
 COMPONENT = "auth-gateway"
 EVERY_SECONDS = 0.1
@@ -41,53 +30,6 @@ MOST_P99_MS = 500
 SETTLED_SECONDS = 3.0
 """So long hostile connections open before the person is timed: the first of them are cut after ten seconds, within the slice."""
 REFUSED = "resapermis_http_refused_total"
-
-
-def say(line: str) -> None:
-    """Progress, for whoever waits; standard output is for the figures."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - a bench speaks on its terminal
-
-
-@contextlib.asynccontextmanager
-async def started() -> AsyncIterator[Stack]:
-    """PostgreSQL, NATS and the web face, in a home of their own."""
-    home = await asyncio.to_thread(_home)
-    stack = Stack(
-        home,
-        free_port(range(30), start=25_000),
-        components=(POSTGRES, NATS, COMPONENT),
-        component_settings={COMPONENT: {"RESAPERMIS_READ_RATE": "60000/minute"}},
-        say=lambda component, line: say(f"{component}: {line}"),
-    )
-    try:
-        async with stack:
-            yield stack
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _home() -> Path:
-    home = Path(tempfile.mkdtemp(prefix="resapermis-flood-"))
-    home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
-    return home
-
-
-async def signed_in(stack: Stack) -> str:
-    """The cookie of a live session, as sign-in leaves it."""
-    profiles = Profiles(Keyset.load(stack.settings.secrets / f"keyset-{COMPONENT}.json"))
-    account_id, cookie, now = new_id(), new_secret(), datetime.now(UTC)
-    key = profiles.new_key(account_id)
-    profile = profiles.seal(account_id, key, Profile("Camille Martin", "camille@ecole.test", "fr"))
-    roles = ("school_manager",)
-    session = queries.Session(new_id(), account_id, "ecole-1", "École", "94", "sid", now, now, roles, key, profile)
-    engine = make_engine(stack.database_url("auth_gateway"), pool=1, name="flood")
-    async with transaction(engine) as tx:
-        await accounts.save_account(
-            tx, "bench", str(account_id), accounts.Account(account_id, "ecole-1", roles, key, profile), now
-        )
-        await queries.start_session(tx, digest(cookie), session, Device())
-    await engine.dispose()
-    return cookie
 
 
 @dataclass(frozen=True)
@@ -100,10 +42,12 @@ class Person:
     @classmethod
     async def of(cls, stack: Stack) -> "Person":
         """Sign somebody in."""
-        origin = f"http://localhost:{stack.ports.pages()}"
-        name = session_cookie(origin.startswith("https")).name
-        head = f"GET /auth/session HTTP/1.1\r\nHost: {origin.partition('://')[2]}\r\nSec-Fetch-Site: same-origin\r\n"
-        return cls(stack, f"{head}Cookie: {name}={await signed_in(stack)}\r\n\r\n".encode())
+        engine = make_engine(stack.database_url("auth_gateway"), pool=1, name="flood")
+        try:
+            who = await components.visitor(engine, components.profiles_of(stack), "ecole-1")
+        finally:
+            await engine.dispose()
+        return cls(stack, who.get(stack, "/auth/session"))
 
     async def _connect(self) -> tuple[asyncio.Transport, Connection]:
         return await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", self.stack.ports.pages())
@@ -154,7 +98,7 @@ class Person:
 
 async def measure(many: int, seconds: float) -> dict[str, Any]:
     """A slice alone, and one beside the hostile connections."""
-    async with started() as stack:
+    async with components.started("flood", 25_000, {COMPONENT: {"RESAPERMIS_READ_RATE": "60000/minute"}}) as stack:
         person = await Person.of(stack)
         alone = await person.slice(seconds)
         say(f"alone: p99 {alone['p99_ms']} ms")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from data.seed import School
+from measure.terminal import say
 
 from rush import run
 
@@ -26,7 +27,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             for size in sizes:
                 await session.grow(there, size)
                 there = size
-                run.say(f"{size} past bookings")
+                say(f"{size} past bookings")
                 slices = [
                     await session.slice(platform, each, arguments.callers, arguments.seconds) for _ in range(ROUNDS)
                 ]

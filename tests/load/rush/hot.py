@@ -6,6 +6,7 @@ from typing import Any
 
 from data.seed import School
 from measure import hops
+from measure.terminal import say
 
 from rush import run
 from rush.opening import hot
@@ -27,7 +28,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
                 before = await session.read()
                 found = await hot(platform, crowd, slots[number], str(number))
                 found |= {"cpu_ms_per_action": hops.shares([(before, await session.read())], 0.0)["cpu_ms_per_action"]}
-                run.say(
+                say(
                     f"{many} schools, one slot: {found['winners']} won, the last answer after {found['all']['slowest_ms']} ms"
                 )
                 rounds.append(found)

@@ -6,6 +6,7 @@ from typing import Any
 
 from data.seed import School
 from measure import hops
+from measure.terminal import say
 
 from rush import run
 from rush.opening import opening, prepared
@@ -25,13 +26,13 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         await session.seed([*crowd, *map(School, range(1, many + 1))], slots)
         platform = session.web()
         await prepared(platform, crowd, arguments.callers)
-        run.say(f"{len(crowd)} schools are prepared")
+        say(f"{len(crowd)} schools are prepared")
         await session.until_published()
         before = await session.read()
         opened = await opening(platform, crowd, slots, arguments.callers, "web")
         shares = hops.shares([(before, await session.read())], 0.0)
         opened |= {part: shares[part] for part in ("cpu_ms_per_action", "machine_percent")}
-        run.say(f"opening over HTTP: {opened['actions_per_second']} actions/s, p99 {opened['all']['p99_ms']} ms")
+        say(f"opening over HTTP: {opened['actions_per_second']} actions/s, p99 {opened['all']['p99_ms']} ms")
         own = [await session.slice(platform, schools, arguments.callers, arguments.seconds) for _ in range(ROUNDS)]
         return {"opening": opened, "own_slots": own, "invariants": await session.breaches()}
 

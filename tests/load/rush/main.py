@@ -19,6 +19,7 @@ from data import seed
 from data.seed import School
 from measure import hops, profile
 from measure.same_statements import Pgbench, Statement, script, transactions
+from measure.terminal import say
 
 from rush import run
 from rush.callers import Crowd, Platform, Seen, contest, rush_of
@@ -64,7 +65,7 @@ class Rush:
             opened = await self._open(platform, won, lost)
             hot = [slot for number in range(4) for slot in School(CONTESTED + number).slots[:2]]
             contested = await contest(platform, self._contestants, hot)
-            run.say(f"contest: {contested}")
+            say(f"contest: {contested}")
         broken = await self._session.breaches()
         kinds = {
             name: Counter(" ".join(one.sql.split())[:110] for one in each)
@@ -115,7 +116,7 @@ class Rush:
         found = [transactions(log, "basket", school.digits) for school in (sample, loser)]
         # What is won: what stands for and against it, and its intention. What is lost: one read and refusal.
         for name, each, least in zip(("won", "lost"), found, (2, 1), strict=True):
-            run.say(f"four actions {name} are {len(each)} transactions, {sum(map(len, each))} statements")
+            say(f"four actions {name} are {len(each)} transactions, {sum(map(len, each))} statements")
             if len(each) < least * len(seed.ACTIONS):
                 msg = "PostgreSQL's log does not show what stands for and against each action and its intention"
                 raise RuntimeError(msg)
@@ -138,7 +139,7 @@ class Rush:
             used = hops.database_cpu(self._stack) - used
             net = len(seed.ACTIONS) / (1 / gross - making)
             costs.append(used * 1000 / (net * seconds))
-            run.say(f"{callers} callers: {hold['actions_per_second']} holds/s, pgbench {net:.1f}/s")
+            say(f"{callers} callers: {hold['actions_per_second']} holds/s, pgbench {net:.1f}/s")
             rounds.append((hold, net))
         middle = sorted(rounds, key=lambda one: one[0]["actions_per_second"])[ROUNDS // 2][0]
         cost = median(costs)
@@ -155,7 +156,7 @@ class Rush:
         """The opening, and pgbench with as many actions won and lost as it had."""
         callers = max(self._arguments.callers)
         await prepared(platform, self._openers, callers)
-        run.say(f"{len(self._openers)} schools are prepared")
+        say(f"{len(self._openers)} schools are prepared")
         await self._session.until_published()
         before = await self._session.read()
         opened = await opening(platform, self._openers, self._open_slots, callers, "grpc")
@@ -170,9 +171,7 @@ class Rush:
             {text: many for text, many in scripts.items() if many}, callers, seconds, next(self._runs)
         )
         net = len(seed.ACTIONS) * rate
-        run.say(
-            f"opening: {opened['actions_per_second']} actions/s, p99 {opened['all']['p99_ms']} ms, pgbench {net:.1f}/s"
-        )
+        say(f"opening: {opened['actions_per_second']} actions/s, p99 {opened['all']['p99_ms']} ms, pgbench {net:.1f}/s")
         return opened | {
             "pgbench_actions_per_second": round(net, 1),
             "ratio": round(opened["actions_per_second"] / net, 4),
@@ -191,7 +190,7 @@ class Rush:
         found: dict[str, dict[str, float]] = await profile.record(pids, max(2, round(self._arguments.seconds)), folder)
         crowd.stop()
         await going
-        run.say(f"stacks of each service: {folder}")
+        say(f"stacks of each service: {folder}")
         return found
 
 

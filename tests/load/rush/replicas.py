@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from data.seed import School
+from measure.terminal import say
 
 from rush import run
 from rush.callers import contest
@@ -31,7 +32,7 @@ async def _with(baskets: int, arguments: argparse.Namespace) -> dict[str, Any]:
             own = [await session.slice(platform, each, arguments.callers, arguments.seconds) for _ in range(2)]
             contested = await contest(platform, rivals, wanted[:8])
             one = await hot(platform, rivals, wanted[8], "replicas")
-        run.say(f"{baskets} replicas: contest {contested['slots_held']} of 8 held, {one['winners']} won the ninth")
+        say(f"{baskets} replicas: contest {contested['slots_held']} of 8 held, {one['winners']} won the ninth")
         return {"own_slots": own, "contest": contested, "hot": one, "invariants": await session.breaches()}
 
 

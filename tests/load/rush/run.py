@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import platform as machine
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from data import invariants, seed
 from data.past import past_bookings, past_lines
 from data.seed import School
 from measure import hops
+from measure.terminal import say
 from system.stack import System, started
 
 from devstack.components import service_named
@@ -33,11 +33,6 @@ PAST = 10_000
 """Bookings behind every measure."""
 WARM_UP = 0.35
 """Seconds of warm-up for each second of a slice."""
-
-
-def say(line: str) -> None:
-    """Progress, for whoever waits; standard output is for the figures."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - a bench speaks on its terminal
 
 
 @dataclass(frozen=True)

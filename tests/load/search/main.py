@@ -2,27 +2,23 @@
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import random
-import shutil
-import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import quantiles
 from typing import Any
 from unittest import mock
 
 import uvloop
 from measure.hops import cpu_seconds
+from measure.terminal import say
 from sqlalchemy.ext.asyncio import AsyncEngine
+from system import components
 
-from devstack.components import NATS, POSTGRES, service_named
-from devstack.probes import free_port
+from devstack.components import POSTGRES, service_named
 from devstack.stack import CannotStart, Stack
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceStub
@@ -44,35 +40,6 @@ from search.seed import World
 COMPONENT = "scheduling-rules"
 SIDE_BY_SIDE = 4
 WARM_UP = 20
-
-
-def say(line: str) -> None:
-    """Progress, for whoever waits; standard output is for the figures."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - a bench speaks on its terminal
-
-
-@contextlib.asynccontextmanager
-async def started() -> AsyncIterator[Stack]:
-    """PostgreSQL, NATS and scheduling-rules, in a home of their own; RdvPermis is not asked anything."""
-    home = await asyncio.to_thread(_home)
-    stack = Stack(
-        home,
-        free_port(range(30), start=24_500),
-        components=(POSTGRES, NATS, COMPONENT),
-        component_settings={COMPONENT: {"RESAPERMIS_PLAN_SECONDS": "0"}},
-        say=lambda component, line: say(f"{component}: {line}"),
-    )
-    try:
-        async with stack:
-            yield stack
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _home() -> Path:
-    home = Path(tempfile.mkdtemp(prefix="resapermis-search-"))
-    home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
-    return home
 
 
 class Timed:
@@ -208,7 +175,7 @@ def figures(times: Sequence[float]) -> dict[str, float]:
 
 async def _bench(arguments: argparse.Namespace) -> dict[str, Any]:
     load = os.getloadavg()[0]
-    async with started() as stack:
+    async with components.started("search", 24_500, {COMPONENT: {"RESAPERMIS_PLAN_SECONDS": "0"}}) as stack:
         since = time.monotonic()
         world = await seed.write(stack.database_url("scheduling_rules"), arguments.slots, datetime.now(UTC))
         say(f"seeded {arguments.slots} slots in {time.monotonic() - since:.1f} s")
