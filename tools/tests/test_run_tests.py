@@ -196,6 +196,13 @@ def test_what_the_interface_fails_again_is_not_told_as_passed(
     assert last_lines(capsys)[-1] == "Tests that passed only on their second run: 0."
 
 
+def test_the_engine_without_a_window_is_taken_before_the_whole_browser(tmp_path: Path) -> None:
+    for name in ("chromium", "chromium-headless-shell", "mine"):
+        (tmp_path / name).touch(0o755)
+        found = run_tests.chromium({"PATH": str(tmp_path), "RESAPERMIS_CHROMIUM": "mine"})
+        assert found == str(tmp_path / name)
+
+
 def test_what_a_command_writes_is_shown_or_kept(capfd: pytest.CaptureFixture[str]) -> None:
     command = (sys.executable, "-c", "import sys; print('out', flush=True); print('err', file=sys.stderr); sys.exit(3)")
     assert run_tests.call(command, ROOT, os.environ, kept=True) == run_tests.Ended(3, "out\nerr\n")

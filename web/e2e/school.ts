@@ -17,6 +17,11 @@ export function sandboxUrl(baseURL: string): string {
 
 export async function signIn(page: Page, path = "/"): Promise<void> {
   await page.goto(path);
+  await signInHere(page);
+}
+
+/** From our page that asks for it, back to it. */
+export async function signInHere(page: Page): Promise<void> {
   await page.getByRole("link", { name: "Se connecter avec RdvPermis" }).click();
   await typePassword(page);
   await expect(page.getByRole("navigation", { name: "Pages" }).first()).toBeVisible();
@@ -173,11 +178,14 @@ export function workingDay(weeksAhead: number): string {
   return date.toISOString().slice(0, 10);
 }
 
+/** A week has nothing that a day has not, and takes axe four times as long. */
+const ONE_DAY = `du=${workingDay(1)}&au=${workingDay(1)}`;
+
 /** The pages of a school, by their address; of each part of a page, the tab that leads to it. */
 export const PAGES: readonly { path: string; heading: string; tab?: string | RegExp }[] = [
   { path: "/", heading: "Accueil" },
-  { path: "/creneaux", heading: "Créneaux" },
-  { path: "/creneaux?vue=liste", heading: "Créneaux", tab: "Liste" },
+  { path: `/creneaux?${ONE_DAY}`, heading: "Créneaux" },
+  { path: `/creneaux?${ONE_DAY}&vue=liste`, heading: "Créneaux", tab: "Liste" },
   { path: "/panier", heading: "Panier" },
   { path: "/reservations", heading: "Réservations", tab: "À venir" },
   { path: "/reservations?onglet=a-confirmer", heading: "Réservations", tab: /^À confirmer/ },

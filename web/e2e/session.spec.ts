@@ -1,20 +1,19 @@
 /** A session that is replaced while somebody is at work, in a real browser whose tabs share one cookie. */
 import { found, overflow } from "./axe.ts";
-import { expect, sandboxUrl, signIn, signInAgain, test, typePassword } from "./school.ts";
+import { expect, open, sandboxUrl, signIn, signInAgain, test, typePassword } from "./school.ts";
 
 test("after a new sign-in in another tab, what was typed in the first is sent at its first press", async ({
-  page,
-  context,
+  school: page,
   sandbox,
 }) => {
   const person = await sandbox.person();
-  await signIn(page, "/candidats");
+  await open(page, "/candidats", "Candidats");
   await page.getByRole("button", { name: "Nouveau candidat" }).first().click();
   await page.getByLabel("Nom de naissance").fill(person.lastName);
   await page.getByLabel("Prénom").fill(person.firstName);
   await page.getByRole("textbox", { name: "NEPH" }).fill(person.neph);
   await page.getByLabel("Adresse électronique").fill(person.email);
-  await signInAgain(await context.newPage());
+  await signInAgain(await page.context().newPage());
   await page.getByRole("button", { name: "Inscrire et demander le mandat" }).click();
   await expect(page.getByRole("heading", { level: 1, name: `${person.lastName} ${person.firstName}` })).toBeVisible();
   await expect(page.getByRole("heading", { name: "Votre session est terminée" })).toBeHidden();
@@ -82,17 +81,16 @@ test("back from a provider on another site one is signed in, and the session bef
 });
 
 test("from the account page one ends a session elsewhere, by keyboard and at 320 px [S-04] [E-06]", async ({
-  page,
+  school: page,
   browser,
   baseURL,
 }) => {
   const elsewhere = await browser.newContext({ baseURL, locale: "fr-FR" });
   const there = await elsewhere.newPage();
   await signIn(there, "/candidats");
-  await signIn(page, "/compte");
-  await expect(page.getByRole("heading", { level: 1, name: "Mon compte" })).toBeVisible();
+  await open(page, "/compte", "Mon compte");
   await expect(page.getByText("cette session", { exact: true })).toBeVisible();
-  expect(await found(page)).toEqual([]);
+  expect(await found(page, { dark: "main" })).toEqual([]);
   await page.setViewportSize({ width: 320, height: 640 });
   expect(await overflow(page)).toBeLessThanOrEqual(0);
   // By last act: the one that was just opened comes first.
