@@ -153,10 +153,18 @@ async def _withdraw(basket: Basket, line_id: str, other_id: str) -> None:
 
 
 ACTS: Acts = {"cancel": _cancel, "replace": _replace, "swap": _swap, "start": _start, "withdraw": _withdraw}
+IN_ORDER = set(combinations(ACTS, 2))
 
 
 @pytest.mark.req("C13")
-@pytest.mark.parametrize("pair", list(permutations(ACTS, 2)), ids="+".join)
+@pytest.mark.parametrize(
+    "pair",
+    # In the other order only in `make test-long`: both are begun at once.
+    [
+        pytest.param(pair, id="+".join(pair), marks=[pytest.mark.long_only] if pair[::-1] in IN_ORDER else [])
+        for pair in permutations(ACTS, 2)
+    ],
+)
 async def test_of_any_two_acts_on_a_booking_the_states_go_their_way_and_rdvpermis_agrees(
     basket: Basket, pair: tuple[str, str]
 ) -> None:

@@ -26,6 +26,7 @@ from resapermis_basket.judgement import refusals
 from resapermis_basket.reconcile.expiry import finish_begun_exams
 from resapermis_basket.reconcile.outside_changes import reconcile_school
 from resapermis_kit.errors import Code, Failure
+from resapermis_testing.profile import tries
 
 WHY = SettlingRefusals(refusals.answer_lost(), refusals.hold_gone(), refusals.basket_gone())
 
@@ -215,10 +216,11 @@ ACTS: dict[str, Act] = {
 LEGAL = {"booked", "cancelled", "replaced", "swapped", "done"}
 
 
+@pytest.mark.long
 @pytest.mark.req("R-13", "R-26", "C13")
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations_with_replacement(ACTS, 2)))
 async def test_of_two_acts_at_once_one_wins(basket: Basket, first: str, second: str) -> None:
-    for turn in range(3):
+    for turn in range(tries(briefly=1, long=5)):
         one, other = await booked(basket, (f"a{turn}", 10 * turn + 1), (f"b{turn}", 10 * turn + 2))
         results = await asyncio.gather(
             ACTS[first](basket, one, other), ACTS[second](basket, one, other), return_exceptions=True

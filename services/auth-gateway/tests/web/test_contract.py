@@ -106,10 +106,12 @@ def _valid(operation: str, status: int, body: Any) -> None:
         jsonschema_rs.validate({**schema, "components": DOCUMENT["components"]}, body)
 
 
-PARTS = 4
+PARTS = tries(briefly=1, long=4)
+"""Each process that has one loads schemathesis, which takes a second and more."""
 
 
 @pytest.mark.long
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_nothing_makes_it_fall(over_empty: Any, part: int) -> None:
     world, browser, _ = await over_empty()
