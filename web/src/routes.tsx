@@ -86,9 +86,10 @@ const messages = createRoute({
 const journal = createRoute({
   getParentRoute: () => root,
   path: "/journal",
-  validateSearch: only<{ objet?: string; acte?: string }>(({ objet, acte }) => ({
+  validateSearch: only<{ objet?: string; acte?: string; journal?: "securite" }>(({ objet, acte, journal }) => ({
     ...(typeof objet === "string" && /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$/.test(objet) ? { objet } : {}),
     ...(typeof acte === "string" && /^[a-z_]{1,40}\.[a-z_]{1,40}$/.test(acte) ? { acte } : {}),
+    ...(journal === "securite" ? { journal } : {}),
   })),
   component: lazyRouteComponent(() => import("./pages/journal/Journal.tsx"), "Journal"),
 });

@@ -205,6 +205,38 @@ describe("around the pages", () => {
     expect(await screen.findByText(/La preuve tient/)).toBeTruthy();
   });
 
+  test("a school sees who of its own was refused what, why and how often [S-14]", async () => {
+    const world = makeWorld();
+    const [first] = world.records;
+    if (first) {
+      world.records = [
+        {
+          ...first,
+          action: "access.denied",
+          outcome: "refused",
+          facts: { reason: "csrf_token", count: "37" },
+          object: { kind: "route", id: "POST /api/v1/mandates" },
+        },
+      ];
+    }
+    drawn = await draw("/journal?journal=securite", "Journal", world);
+    expect(await screen.findByText(/jeton de page absent ou périmé, 37 fois : POST \/api\/v1\/mandates/)).toBeTruthy();
+    expect(screen.queryByLabelText("Journal lu")).toBeNull();
+  });
+
+  test("who watches over security reads its journal beside the school's [S-14]", async () => {
+    const world = makeWorld();
+    world.roles = ["school_manager", "security_officer"];
+    drawn = await draw("/journal", "Journal", world);
+    const user = userEvent.setup();
+    await screen.findByText("Réservation confirmée");
+    await user.selectOptions(screen.getByLabelText("Journal lu"), "securite");
+    expect(await screen.findByText(/identité falsifiée, 500 fois/)).toBeTruthy();
+    expect(screen.queryByText("Réservation confirmée")).toBeNull();
+    expect(screen.queryByRole("button", { name: /Vérifier la preuve/ })).toBeNull();
+    expect(within(screen.getByLabelText("Actes")).getByText("Appels à RdvPermis")).toBeTruthy();
+  });
+
   test.each([
     ["search.matched", "/creneaux"],
     ["rule.changed", "/seuils"],

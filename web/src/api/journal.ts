@@ -15,6 +15,13 @@ export const auditRecords = (
     }),
   );
 
+const securityRecords = (action: string | undefined, cursor: string | undefined) =>
+  ask(() =>
+    rest.GET("/api/v1/audit/security-records", {
+      params: { query: { ...(action ? { action } : {}), ...(cursor ? { cursor } : {}) } },
+    }),
+  );
+
 /** The note with its key: the contract gives the bare note only where text/plain is asked. */
 export const checkpoint = () =>
   ask(() => rest.GET("/api/v1/audit/checkpoint")) as Promise<{ note: string; verifierKey: string }>;
@@ -22,10 +29,12 @@ export const checkpoint = () =>
 export const inclusionProof = (id: string) =>
   ask(() => rest.GET("/api/v1/audit/records/{record_id}/proof", { params: { path: { record_id: id } } }));
 
-export const auditQuery = (filter: { objectId?: string; action?: string }) =>
+/** `security`: what is about the platform's security instead of the school's acts, for who may read it. */
+export const auditQuery = (filter: { objectId?: string; action?: string; security?: boolean }) =>
   infiniteQueryOptions({
     queryKey: [...keys.audit, "records", filter],
-    queryFn: ({ pageParam }) => auditRecords(filter, pageParam),
+    queryFn: ({ pageParam }) =>
+      filter.security ? securityRecords(filter.action, pageParam) : auditRecords(filter, pageParam),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.nextCursor ?? undefined,
   });

@@ -220,6 +220,7 @@ export function handlers(world: World) {
       return new HttpResponse(body, { headers: { "Content-Type": "text/event-stream" } });
     }),
     http.get("*/api/v1/audit/records", () => page(world.records)),
+    http.get("*/api/v1/audit/security-records", () => page(world.securityRecords)),
     http.get("*/api/v1/audit/checkpoint", () =>
       HttpResponse.json({ note: journal.note, verifierKey: journal.verifierKey }),
     ),

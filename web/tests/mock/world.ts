@@ -197,6 +197,7 @@ export interface World {
   thresholds: Threshold[];
   notices: Notice[];
   records: AuditRecord[];
+  securityRecords: AuditRecord[];
   favourites: FavouriteCentre[];
   searches: SavedSearch[];
   school: School;
@@ -558,5 +559,21 @@ export function makeWorld(): World {
         leafIndex: index === 0 ? null : 5 - index,
       }),
     ),
+    securityRecords: [
+      {
+        id: "s-1",
+        occurredAt: iso(-MINUTE),
+        action: "access.denied",
+        service: "mandate",
+        outcome: "refused",
+        actor: { kind: "system", id: "notification", roles: [] },
+        facts: { reason: "principal_forged", count: "500" },
+        object: { kind: "rpc", id: "mandate.v1.MandateService/ListMandates" },
+        candidateId: null,
+        correlationId: null,
+        purpose: null,
+        leafIndex: 3,
+      },
+    ],
   };
 }

@@ -12,16 +12,23 @@ import { parseCheckpoint, toHex } from "../../audit/merkle.ts";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { instantExact } from "../../time/format.ts";
-import { ACTIONS, actionText } from "./actions.ts";
+import { ACTIONS, actionText, reasonText, SECURITY_ACTIONS } from "./actions.ts";
 import { ProofDialog } from "./ProofDialog.tsx";
 
 const route = getRouteApi("/journal");
 
 export function Journal() {
-  const { objet, acte } = route.useSearch();
+  const { objet, acte, journal } = route.useSearch();
   const navigate = route.useNavigate();
+  const { roles } = useSession();
+  const watches = roles.includes("security_officer") || roles.includes("auditor");
+  const security = watches && journal === "securite";
   const query = useInfiniteQuery(
-    auditQuery({ ...(objet ? { objectId: objet } : {}), ...(acte ? { action: acte } : {}) }),
+    auditQuery({
+      ...(objet ? { objectId: objet } : {}),
+      ...(acte ? { action: acte } : {}),
+      ...(security ? { security } : {}),
+    }),
   );
   const checkpoint = useQuery(checkpointQuery);
   const [proving, setProving] = useState<AuditRecord>();
@@ -43,6 +50,21 @@ export function Journal() {
           </dl>
         </section>
       ) : null}
+      {watches ? (
+        <NativeSelect
+          className="rp-narrow"
+          label={t`Journal lu`}
+          value={security ? "securite" : ""}
+          onChange={(event) => {
+            const wanted = event.currentTarget.value;
+            void navigate({ search: wanted === "securite" ? { journal: wanted } : {}, replace: true });
+          }}
+          data={[
+            { value: "", label: t`celui de l'école` },
+            { value: "securite", label: t`celui de la sécurité` },
+          ]}
+        />
+      ) : null}
       <NativeSelect
         data-search
         className="rp-narrow"
@@ -57,7 +79,7 @@ export function Journal() {
         }}
         data={[
           { value: "", label: t`tous` },
-          ...ACTIONS.map((action) => ({ value: action, label: actionText(action) })),
+          ...(security ? SECURITY_ACTIONS : ACTIONS).map((action) => ({ value: action, label: actionText(action) })),
         ]}
       />
       {objet ? (
@@ -90,7 +112,7 @@ export function Journal() {
                   </thead>
                   <tbody>
                     {records.map((record) => (
-                      <Row key={record.id} record={record} onProve={() => setProving(record)} />
+                      <Row key={record.id} record={record} provable={!security} onProve={() => setProving(record)} />
                     ))}
                   </tbody>
                 </table>
@@ -123,9 +145,19 @@ function actorText(record: AuditRecord, reader: string): string {
   return t`un collègue (…${record.actor.id.slice(-4)})`;
 }
 
-function Row({ record, onProve }: { record: AuditRecord; onProve: () => void }) {
+/** What was refused, why and how often: refusals of one kind in a minute are one record. */
+function deniedText(record: AuditRecord): string | undefined {
+  if (record.action !== "access.denied") return undefined;
+  const { reason, count } = record.facts;
+  const why = reasonText(reason ?? "");
+  const where = record.object?.id ?? "";
+  return count && count !== "1" ? t`${why}, ${count} fois : ${where}` : t`${why} : ${where}`;
+}
+
+function Row({ record, provable, onProve }: { record: AuditRecord; provable: boolean; onProve: () => void }) {
   const session = useSession();
   const text = actionText(record.action);
+  const denied = deniedText(record);
   return (
     <tr>
       <td data-label={t`Quand`} className="rp-small">
@@ -133,11 +165,12 @@ function Row({ record, onProve }: { record: AuditRecord; onProve: () => void }) 
       </td>
       <th scope="row" data-label={t`Acte`}>
         {text}
+        {denied ? <span className="rp-small rp-muted"> {denied}</span> : null}
       </th>
       <td data-label={t`Par`}>{actorText(record, session.user.id)}</td>
       <td data-label={t`Issue`}>{outcomeText(record.outcome)}</td>
       <td data-label={t`Preuve`}>
-        {record.leafIndex === null || record.leafIndex === undefined ? (
+        {!provable ? null : record.leafIndex === null || record.leafIndex === undefined ? (
           <span className="rp-small rp-muted">{t`au prochain point de contrôle`}</span>
         ) : (
           <Button variant="default" size="compact-sm" onClick={onProve} aria-label={t`Vérifier la preuve : ${text}`}>

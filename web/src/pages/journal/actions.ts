@@ -14,6 +14,18 @@ export const ACTIONS = [
   "booking.confirm",
   "booking.cancel",
   "booking.replace",
+  "access.denied",
+] as const;
+
+/** The actions that a security officer may ask for one by one. */
+export const SECURITY_ACTIONS = [
+  "access.denied",
+  "session.start",
+  "session.end",
+  "token.grant",
+  "token.refresh",
+  "token.revoke",
+  "rdvpermis.call",
 ] as const;
 
 /** What an action's stable word means; an unknown word is shown as it stands. */
@@ -21,6 +33,10 @@ export function actionText(action: string): string {
   const texts: Record<string, () => string> = {
     "session.start": () => t`Connexion`,
     "session.end": () => t`Déconnexion`,
+    "access.denied": () => t`Accès refusé`,
+    "token.grant": () => t`Accès à RdvPermis obtenu`,
+    "token.revoke": () => t`Accès à RdvPermis rendu`,
+    "rdvpermis.call": () => t`Appels à RdvPermis`,
     "token.refresh": () => t`Accès à RdvPermis renouvelé`,
     "candidate.create": () => t`Candidat inscrit`,
     "candidate.update": () => t`Candidat corrigé`,
@@ -68,4 +84,28 @@ export function actionText(action: string): string {
     erased: () => t`Contenu effacé`,
   };
   return texts[action]?.() ?? action;
+}
+
+/** Why access was refused; a word without a text (a limit, a code of a sign-in) is shown as it stands. */
+export function reasonText(reason: string): string {
+  const texts: Record<string, () => string> = {
+    cross_site: () => t`demandé depuis un autre site`,
+    csrf_token: () => t`jeton de page absent ou périmé`,
+    embedded: () => t`demandé par une partie d'une page`,
+    no_session: () => t`sans connexion`,
+    session_ended: () => t`connexion terminée`,
+    no_right: () => t`droit manquant`,
+    no_school: () => t`sans école`,
+    no_person: () => t`sans personne`,
+    own_proposal: () => t`sa propre proposition`,
+    principal_forged: () => t`identité falsifiée`,
+    principal_audience: () => t`identité destinée à un autre service`,
+    principal_expired: () => t`identité périmée`,
+    principal_twice: () => t`deux identités à la fois`,
+  };
+  const found = texts[reason]?.();
+  if (found !== undefined) return found;
+  if (reason.startsWith("rate_")) return t`trop de demandes par minute`;
+  if (reason.startsWith("crowded")) return t`trop de demandes à la fois`;
+  return reason;
 }
