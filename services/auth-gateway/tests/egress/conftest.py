@@ -149,12 +149,12 @@ class World:
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from None
 
-    async def records(self, action: str) -> list[Record]:
-        """The records of an action so far, oldest first."""
+    async def records(self, action: str = "") -> list[Record]:
+        """The records of an action so far ("": of any), oldest first."""
         async with self.engine.connect() as connection:
             rows = await connection.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.sequence))
             found = [Record.FromString(row.payload) for row in rows if row.type == Record.DESCRIPTOR.full_name]
-        return [one for one in found if one.action == action]
+        return [one for one in found if action in {"", one.action}]
 
     async def refused(self, *arguments: Any, **more: Any) -> Failure:
         """The Failure that `ask` must raise."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -11,24 +12,26 @@ import pytest
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
 from resapermis_kit.clock import new_id
+from resapermis_kit.database.engine import make_engine
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import HEADER, Principal
 from resapermis_testing.grpc_server import POLICIES
 from resapermis_testing.ports import free_port
+from resapermis_vault.keyset import Keyset
 from resapermis_vault.operator import files
 
-from .conftest import INVENTED, PACKAGE
+from .conftest import INVENTED, PACKAGE, World
 
 
-@pytest.mark.req("S-03")
+@pytest.mark.req("S-03", "S-14")
 async def test_it_starts_serves_says_its_health_and_drains(
     make_database, nats_server, make_bus, responder, tls, principal_keys, signer, tmp_path
 ):
     files.write_new(tmp_path / "keyset.json")
-    grpc_port, metrics_port = free_port(), free_port()
+    grpc_port, metrics_port, database = free_port(), free_port(), await make_database(PACKAGE)
     settings = {
-        "DATABASE_URL": await make_database(PACKAGE),
+        "DATABASE_URL": database,
         "NATS_URL": nats_server.url,
         "TLS_DIR": tls / "egress",
         "GRPC_LISTEN": f"127.0.0.1:{grpc_port}",
@@ -56,6 +59,14 @@ async def test_it_starts_serves_says_its_health_and_drains(
         with pytest.raises(Failure) as refused:
             await peers.call(asking, pb.GetSchoolRequest(), principal=principal)
         assert refused.value.code == Code.CODE_RECONNECT_NEEDED
+        with pytest.raises(Failure):
+            await peers.call(asking, pb.GetSchoolRequest(), principal="not.a.token")
+        engine = make_engine(database, pool=1, name="test")
+        signed_in = SimpleNamespace(engine=engine, vault=Keyset.load(tmp_path / "keyset.json"))
+        session = await World.sign_in(signed_in)
+        responder.on("GET", "/paniers", (200, []))
+        principal = signer.sign(Principal("account-1", str(session), "school-1", ("school_manager",)), "egress")
+        await peers.call(RdvPermisServiceStub(channel).ListBaskets, pb.ListBasketsRequest(), principal=principal)
         await channel.close()
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{metrics_port}", trust_env=False) as http:
             assert (await http.get("/readyz")).text == "ready\n"
@@ -68,6 +79,15 @@ async def test_it_starts_serves_says_its_health_and_drains(
         )  # facts and records of this database are the web face's to say
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 15) == 0
+        denied, called = sorted(await World.records(signed_in), key=lambda one: one.action)
+        assert (denied.action, denied.facts["reason"], denied.actor.id) == (
+            "access.denied",
+            "principal_forged",
+            "basket",
+        )
+        assert (called.action, called.facts["paniers.liste.ok"]) == ("rdvpermis.call", "1")
+        assert {denied.source, called.source} == {"auth-gateway"}, "whose outbox it is"
+        await engine.dispose()
     finally:
         if process.returncode is None:
             process.kill()
