@@ -139,7 +139,7 @@ async def test_an_import_that_would_lose_something_is_answered_with_what_and_con
         (IMPORT, "text/calendar", b"", 422),
         (IMPORT, None, b"x", 415),
         ("/api/v1/unavailabilities", "text/calendar", b"BEGIN:VCALENDAR", 415),
-        ("/api/v1/unavailabilities/import/", "text/calendar", b"BEGIN:VCALENDAR", 415),
+        ("/api/v1/unavailabilities/import/", "text/calendar", b"BEGIN:VCALENDAR", 404),
         ("/api/v1/candidates/search", "text/calendar", b"BEGIN:VCALENDAR", 415),
     ],
 )

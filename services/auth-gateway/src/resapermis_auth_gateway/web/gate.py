@@ -91,9 +91,11 @@ class _Answering:
 class Gate:
     """ASGI middleware around every route; an answer of its own where session, token, rate or body refuse."""
 
-    def __init__(self, app: ASGIApp, dependencies: Dependencies, pattern_of: Callable[[str, str], str]) -> None:
-        """`app` answers what is let in; `pattern_of` a method and a path is their route's, "" where there is none."""
-        self._app, self._dependencies, self._pattern_of = app, dependencies, pattern_of
+    def __init__(
+        self, app: ASGIApp, dependencies: Dependencies, patterns_of: Callable[[str], Mapping[str, str]]
+    ) -> None:
+        """`app` answers what is let in; `patterns_of` a path are its routes', by method."""
+        self._app, self._dependencies, self._patterns_of = app, dependencies, patterns_of
         self._cookie = session_cookie(dependencies.settings.secure)
         self._fixed = [
             (name.lower().encode(), value.encode()) for name, value in security_headers(dependencies.settings).items()
@@ -126,6 +128,8 @@ class Gate:
         answering = _Answering(send, self._fixed)
         language = language_of(_header(scope, b"accept-language"))
         refusal: Failure | None = None
+        if scope["method"] == "HEAD" and "HEAD" in self._patterns_of(scope["path"]):
+            scope = {**scope, "method": "GET"}  # answered as if it were read; the server sends the headers alone
         try:
             with contextlib.ExitStack() as held:
                 receive = await self._admit(scope, receive, language, answering.told, held)
@@ -146,7 +150,8 @@ class Gate:
     def _denial(self, reason: str, scope: Scope) -> Denial:
         """What is recorded of a refused request: its pattern, since addresses hold codes, states, calendars' tokens."""
         method = _known(scope["method"])
-        route = f"{method} {self._pattern_of(method, scope['path'])}".rstrip()
+        patterns = self._patterns_of(scope["path"])
+        route = f"{method} {patterns.get(method) or next(iter(patterns.values()), '')}".rstrip()
         visitor: Visitor | None = scope.get("state", {}).get("visitor")
         place = place_of(scope)
         denial = Denial(reason, place=place) if visitor is None else denial_of(reason, visitor.session, place)
@@ -194,7 +199,16 @@ class Gate:
             raise Failure(Code.CODE_CSRF, "the token is missing or another session's", denied="csrf_token")
         if path != SIGN_OUT:
             rates.spend("write", str(visitor.session.account_id), told)
-        return await body.admit(scope, receive, body.ACCEPTED.get((method, path), body.JSON))
+        return await self._admit_body(scope, receive)
+
+    async def _admit_body(self, scope: Scope, receive: Receive) -> Receive:
+        path, method = scope["path"], scope["method"]
+        try:
+            return await body.admit(scope, receive, body.ACCEPTED.get((method, path), body.JSON))
+        except Failure:
+            if method in self._patterns_of(path):
+                raise
+            return receive  # no such route, or none for this method: the answer says so, and nobody reads the body
 
     async def _count_address(self, scope: Scope, told: Headers) -> None:
         path = scope["path"]
@@ -285,6 +299,8 @@ def _refuse_doubles(scope: Scope) -> None:
     except UnicodeDecodeError:
         raise bad_request("query", "percent-encoded ASCII") from None
     names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+    if "" in names:
+        raise bad_request("query", "a parameter without a name")
     once = [name for name in names if name not in LISTS]
     if len(set(once)) != len(once):
         raise bad_request("query", "a parameter came twice")

@@ -50,6 +50,7 @@ RETRY_AFTER = {"description": "Seconds until the next request is accepted.", "sc
 
 
 API = "/api/v1"
+ENDLESS = f"{API}/notifications/stream"
 ROUTERS = (
     (basket.router, API),
     (slots.router, API),
@@ -81,10 +82,16 @@ def _patterns() -> tuple[tuple[re.Pattern[str], frozenset[str], str], ...]:
     return tuple(found)
 
 
-def pattern_of(method: str, path: str) -> str:
-    """The pattern of the route that a path is, else of one that takes other methods; "" where there is none."""
-    matching = [(methods, pattern) for expression, methods, pattern in _patterns() if expression.match(path)]
-    return next((pattern for methods, pattern in matching if method in methods), matching[0][1] if matching else "")
+def patterns_of(path: str) -> dict[str, str]:
+    """The patterns of the routes that a path may be, by method: HEAD too where it is read; empty where there is none."""
+    found: dict[str, str] = {}
+    for expression, methods, pattern in _patterns():
+        if expression.match(path):
+            found = dict.fromkeys(methods, pattern) | found
+    # To begin a sign-in is more than reading about it, and a stream has no length.
+    if "GET" in found and not path.startswith("/auth/") and path != ENDLESS:
+        found["HEAD"] = found["GET"]
+    return found
 
 
 def include_routes(app: FastAPI) -> None:

@@ -18,7 +18,7 @@ from resapermis_auth_gateway.web.wire.availability import (
     UnavailabilityPage,
     UnavailabilityView,
 )
-from resapermis_auth_gateway.web.wire.base import Id, PathId
+from resapermis_auth_gateway.web.wire.base import Id, PathId, QueryFlag
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc import peers
 from resapermis_places.table import zone_of
@@ -30,7 +30,7 @@ LONGEST_TOKEN = 200
 Kind = Annotated[Literal["candidate", "trainer", "vehicle", "school"], Query(description="Whose.")]
 SubjectId = Annotated[Id | None, Query(alias="subjectId", description="Absent for the school itself.")]
 DespiteLosses = Annotated[
-    bool, Query(alias="despiteLosses", description="Replace an earlier import also where that loses something.")
+    QueryFlag, Query(alias="despiteLosses", description="Replace an earlier import also where that loses something.")
 ]
 CALENDAR_BODY: dict[str, Any] = {
     "requestBody": {

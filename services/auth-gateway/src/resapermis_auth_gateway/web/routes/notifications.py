@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from resapermis.notification.v1 import notification_pb2
 from resapermis_auth_gateway.web.dependencies import Visitor, Who, now_of
 from resapermis_auth_gateway.web.security.address import counted_as
-from resapermis_auth_gateway.web.wire.base import Cursor, Limit, PathId
+from resapermis_auth_gateway.web.wire.base import Cursor, Limit, PathId, QueryFlag
 from resapermis_auth_gateway.web.wire.notifications import NoticePage, NoticeView
 
 router = APIRouter(prefix="/notifications", tags=["notifications"])
@@ -30,7 +30,7 @@ async def list_notices(
     who: Who,
     cursor: Cursor = "",
     limit: Limit = 50,
-    unread_only: Annotated[bool, Query(alias="unreadOnly")] = False,  # noqa: FBT002 - a query parameter
+    unread_only: Annotated[QueryFlag, Query(alias="unreadOnly")] = False,  # noqa: FBT002 - a query parameter
 ) -> NoticePage:
     """Notices of the school's inbox, newest first, with the number of unread ones."""
     question = notification_pb2.ListNoticesRequest(cursor=cursor, limit=limit, unread_only=unread_only)

@@ -17,6 +17,7 @@ from resapermis_auth_gateway.web.wire.base import (
     Department,
     Id,
     Kind,
+    QueryFlag,
     Weekday,
     optional_instant,
 )
@@ -53,7 +54,7 @@ async def search_slots(
     consecutive: Annotated[
         int, Query(alias="consecutive", ge=1, le=8, description="At least this many free slots one after the other.")
     ] = 1,
-    open_now: Annotated[bool, Query(alias="openNow", description="Only what the school may take now.")] = False,  # noqa: FBT002 - a query parameter
+    open_now: Annotated[QueryFlag, Query(alias="openNow", description="Only what the school may take now.")] = False,  # noqa: FBT002 - a query parameter
     opens_before: Annotated[
         AwareDatetime | None, Query(alias="opensBefore", description="Only what is open, or opens by itself, before.")
     ] = None,
@@ -61,7 +62,7 @@ async def search_slots(
     weekdays: Annotated[list[Weekday] | None, Query(max_length=7, description="Monday is 1; all if absent.")] = None,
     cursor: Cursor = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 200,
-    poll_now: Annotated[bool, Query(alias="pollNow", description="Poll RdvPermis again; spends calls.")] = False,  # noqa: FBT002 - a query parameter
+    poll_now: Annotated[QueryFlag, Query(alias="pollNow", description="Poll RdvPermis again; spends calls.")] = False,  # noqa: FBT002 - a query parameter
 ) -> SlotPage:
     """Search slots; each with its age and with what every rule says of it for this school."""
     place = department or who.session.department

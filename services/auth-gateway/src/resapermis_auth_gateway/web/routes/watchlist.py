@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from resapermis.scheduling.v1 import scheduling_pb2
 from resapermis_auth_gateway.web.dependencies import Key, Who, now_of
-from resapermis_auth_gateway.web.wire.base import PathId, optional_instant
+from resapermis_auth_gateway.web.wire.base import PathId, QueryFlag, optional_instant
 from resapermis_auth_gateway.web.wire.watchlist import (
     Favourites,
     FavouritesView,
@@ -25,7 +25,7 @@ router = APIRouter(tags=["slots"])
 @router.get("/favourite-centres")
 async def list_favourites(
     who: Who,
-    poll_now: Annotated[bool, Query(alias="pollNow", description="Read RdvPermis again; spends a call.")] = False,  # noqa: FBT002 - a query parameter
+    poll_now: Annotated[QueryFlag, Query(alias="pollNow", description="Read RdvPermis again; spends a call.")] = False,  # noqa: FBT002 - a query parameter
 ) -> FavouritesView:
     """List the centres that the school prefers, as RdvPermis keeps them."""
     question = scheduling_pb2.ListFavouriteCentresRequest(poll_now=poll_now)

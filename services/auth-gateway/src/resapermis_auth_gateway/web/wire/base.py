@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import Path, Query
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic.alias_generators import to_camel
 
 from resapermis.errors.v1 import errors_pb2
@@ -31,6 +31,16 @@ def _no_control(value: str) -> str:
     return value
 
 
+def _one_of_two(value: object) -> object:
+    if value not in {"true", "false"}:
+        raise ValueError("true or false")
+    return value
+
+
+Flag = Annotated[bool, Strict()]
+"""Of a body: true or false, and no number or word that pydantic would take for one of them."""
+QueryFlag = Annotated[bool, BeforeValidator(_one_of_two)]
+"""Of an address: the words true and false."""
 Text = Annotated[str, AfterValidator(_no_control), AfterValidator(written_line)]
 """One line as somebody typed it, in its one written form."""
 PersonName = Annotated[Text, AfterValidator(written_name)]

@@ -15,6 +15,7 @@ from resapermis_auth_gateway.web.wire.base import (
     CandidateNameView,
     Category,
     Department,
+    Flag,
     Id,
     Names,
     ReasonView,
@@ -44,7 +45,7 @@ class Hold(Body):
     """One action. How many slots it may have, R-GROUP decides; the limit here only bounds the work of checking it."""
 
     items: Annotated[list[Item], Field(min_length=1, max_length=50)]
-    all_or_nothing: bool = False
+    all_or_nothing: Flag = False
 
 
 class Check(Body):

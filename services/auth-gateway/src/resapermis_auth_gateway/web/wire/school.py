@@ -13,6 +13,7 @@ from resapermis_auth_gateway.web.wire.base import (
     Body,
     Category,
     Department,
+    Flag,
     Id,
     Label,
     Month,
@@ -45,7 +46,7 @@ class VehiclePlan(Body):
     label: Label
     categories: Annotated[list[Category], Field(max_length=20)]
     gearbox: Literal["manual", "automatic"]
-    retired: bool = False
+    retired: Flag = False
 
 
 class DeclaredHours(Body):

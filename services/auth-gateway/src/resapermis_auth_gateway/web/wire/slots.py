@@ -12,6 +12,7 @@ from resapermis_auth_gateway.web.wire.base import (
     Category,
     Clock,
     Department,
+    Flag,
     Id,
     Kind,
     VerdictView,
@@ -39,7 +40,7 @@ class Search(Body):
     day_from: Clock | None = None
     day_to: Clock | None = None
     consecutive: Annotated[int, Field(ge=1, le=8)] = 1
-    open_now: bool = False
+    open_now: Flag = False
     opens_before: AwareDatetime | None = None
     kind: Kind | None = None
     weekdays: list[Weekday] = Field(default=[], max_length=7)

@@ -10,6 +10,7 @@ from resapermis_auth_gateway.web.days import clock_of
 from resapermis_auth_gateway.web.wire.base import (
     Body,
     Category,
+    Flag,
     Id,
     Label,
     View,
@@ -39,7 +40,7 @@ class NewSavedSearch(Body):
 
     label: Label
     search: Search
-    alert: bool = True
+    alert: Flag = True
 
 
 class FavouriteView(View):
