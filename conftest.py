@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.add_marker("long")
 
 
-def pytest_collection_finish() -> None:
-    """What collecting has made stays: nobody need look through it for garbage again."""
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What importing and collecting make stays: it is not looked through for garbage meanwhile, nor ever again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
