@@ -2,7 +2,11 @@
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +20,10 @@ from resapermis.scheduling.v1 import scheduling_pb2_grpc as grpc_
 from resapermis.scheduling.v1.availability_pb2_grpc import add_AvailabilityServiceServicer_to_server
 from resapermis.scheduling.v1.school_pb2_grpc import add_SchoolServiceServicer_to_server
 from resapermis_kit.events.outbox import Outbox
+from resapermis_scheduling_rules import process
+from resapermis_scheduling_rules.availability.ical.__main__ import answer as calendar_answer
+from resapermis_scheduling_rules.availability.ical.reader_process import CalendarReader
 from resapermis_scheduling_rules.availability_servicer import AvailabilityServicer
-from resapermis_scheduling_rules.process import assemble
 from resapermis_scheduling_rules.settings import Settings
 from resapermis_testing.grpc_server import Serve
 from resapermis_testing.postgres import MakeEngine
@@ -25,9 +31,31 @@ from resapermis_testing.postgres import MakeEngine
 PACKAGE = "resapermis_scheduling_rules"
 
 
+class _Inside(ThreadPoolExecutor):
+    """Does at once, where it is asked, what it is asked for."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> "Future[Any]":
+        done: Future[Any] = Future()
+        done.set_result(work(*arguments, **named))
+        return done
+
+
+@dataclass(frozen=True)
+class ReaderInside(CalendarReader):
+    """Reads calendars in this process: one of its own takes a fifth of a second of CPU (test_ical.py, test_reader_process.py)."""
+
+    _threads: ThreadPoolExecutor = field(default_factory=_Inside)
+
+    def _answer(self, question: bytes) -> bytes:
+        return calendar_answer(BytesIO(question)).encode()
+
+
 @pytest.fixture
-async def make_service(make_engine: MakeEngine, serve: Serve) -> AsyncIterator[MakeService]:
+async def make_service(
+    make_engine: MakeEngine, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[MakeService]:
     """Function: (first_poll_seconds, per_minute, most) -> running service."""
+    monkeypatch.setattr(process, "CalendarReader", ReaderInside)
     closers: list[Callable[[], Awaitable[None]]] = []
 
     async def make(*, first_poll_seconds: float = 5.0, per_minute: int = 1000, most: int = 20) -> Service:
@@ -44,7 +72,7 @@ async def make_service(make_engine: MakeEngine, serve: Serve) -> AsyncIterator[M
         options = Settings.model_construct(
             first_poll_seconds=first_poll_seconds, polls_per_minute=per_minute, plan_polls=most, calendar_seconds=50
         )
-        rooms = assemble(engine, stub, Outbox("scheduling-rules"), clock, options)
+        rooms = process.assemble(engine, stub, Outbox("scheduling-rules"), clock, options)
         running = await serve(
             "scheduling-rules",
             (
