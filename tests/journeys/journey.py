@@ -18,6 +18,7 @@ import httpx2
 
 from demo import School
 from devstack.stack import Stack
+from resapermis_testing.authorities import NOBODY
 
 CATEGORY = "B"
 TICK_SECONDS = 2
@@ -80,7 +81,7 @@ class TheState:
     """RdvPermis' truth and its switches (`/control` of the sandbox)."""
 
     def __init__(self, url: str) -> None:
-        self.web = httpx2.Client(base_url=f"{url}/control", timeout=20)
+        self.web = httpx2.Client(base_url=f"{url}/control", timeout=20, verify=NOBODY)
         self.people: list[Person] = []
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
@@ -188,7 +189,7 @@ class DrivingSchool(School):
 
     def again(self) -> httpx2.Client:
         """Another browser of the school with the same session, for another thread."""
-        return httpx2.Client(base_url=self.web.base_url, cookies=dict(self.web.cookies), timeout=20)
+        return httpx2.Client(base_url=self.web.base_url, cookies=dict(self.web.cookies), timeout=20, verify=NOBODY)
 
     def candidate(self) -> Person:
         """Written down here, with an active mandate."""

@@ -13,6 +13,7 @@ import pytest
 from journey import TICK_SECONDS, DrivingSchool, problem, until
 
 from resapermis_auth_gateway.web.settings import WebSettings
+from resapermis_testing.authorities import NOBODY
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -62,7 +63,7 @@ async def feed(school: DrivingSchool, last_event_id: str = "") -> AsyncIterator[
     headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
     cookies, opened = dict(school.web.cookies), Feed()
     async with (
-        httpx2.AsyncClient(base_url=school.web.base_url, cookies=cookies, timeout=30) as browser,
+        httpx2.AsyncClient(base_url=school.web.base_url, cookies=cookies, timeout=30, verify=NOBODY) as browser,
         browser.stream("GET", "/api/v1/notifications/stream", headers=headers) as answer,
     ):
         assert answer.status_code == 200

@@ -6,6 +6,7 @@ from journey import until
 
 from devstack.components import SERVICES, Service
 from devstack.stack import Stack
+from resapermis_testing.authorities import NOBODY
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 @pytest.mark.req("P-01", "P-04")
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_each_service_answers_its_metrics_and_that_it_is_ready(stack: Stack, service: Service) -> None:
-    with httpx2.Client(base_url=f"http://127.0.0.1:{stack.ports.metrics(service)}", timeout=5) as port:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{stack.ports.metrics(service)}", timeout=5, verify=NOBODY) as port:
         assert port.get("/healthz").status_code == 200
         until(lambda: port.get("/readyz").status_code == 200, f"{service.name} to be ready")
         metrics = port.get("/metrics")

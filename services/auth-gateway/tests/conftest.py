@@ -14,6 +14,7 @@ import pytest
 from rdvpermis_sandbox.domain import seed
 from rdvpermis_sandbox.domain.model import School
 from rdvpermis_sandbox.settings import Settings
+from resapermis_testing.authorities import NOBODY
 from resapermis_testing.eventually import eventually
 from resapermis_testing.ports import free_port
 
@@ -45,7 +46,7 @@ class SandboxProcess:
 
     def http(self) -> httpx2.AsyncClient:
         """For a browser at its pages, or a hand at its switches."""
-        return httpx2.AsyncClient(base_url=self.url, trust_env=False)
+        return httpx2.AsyncClient(base_url=self.url, trust_env=False, verify=NOBODY)
 
     async def begin(self, now: datetime, *, frozen: bool) -> None:
         """From here on it is this moment there, nothing fails on purpose, and nobody has called yet."""

@@ -21,6 +21,7 @@ from rush.callers import Done, slice_of
 from system import responder
 
 from resapermis_auth_gateway.egress.wire import answers, calls
+from resapermis_testing.authorities import NOBODY
 from resapermis_testing.ports import free_port
 
 DIGITS = School(7_777_700_001).digits
@@ -32,7 +33,7 @@ async def rdvpermis():
     port = free_port()
     command = [sys.executable, str(Path(responder.__file__)), str(port), "0.001"]
     process = await asyncio.create_subprocess_exec(*command)
-    async with httpx2.AsyncClient(base_url=f"http://localhost:{port}", trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=f"http://localhost:{port}", trust_env=False, verify=NOBODY) as client:
         async with asyncio.timeout(15):
             while True:
                 try:

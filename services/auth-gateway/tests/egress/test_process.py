@@ -16,6 +16,7 @@ from resapermis_kit.database.engine import make_engine
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import HEADER, Principal
+from resapermis_testing.authorities import NOBODY
 from resapermis_testing.grpc_server import POLICIES
 from resapermis_testing.ports import free_port
 from resapermis_vault.keyset import Keyset
@@ -68,7 +69,9 @@ async def test_it_starts_serves_says_its_health_and_drains(
         principal = signer.sign(Principal("account-1", str(session), "school-1", ("school_manager",)), "egress")
         await peers.call(RdvPermisServiceStub(channel).ListBaskets, pb.ListBasketsRequest(), principal=principal)
         await channel.close()
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{metrics_port}", trust_env=False) as http:
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{metrics_port}", trust_env=False, verify=NOBODY
+        ) as http:
             assert (await http.get("/readyz")).text == "ready\n"
             metrics = (await http.get("/metrics")).text
         assert "resapermis_rdvpermis_circuit 0.0" in metrics

@@ -15,6 +15,7 @@ from resapermis.notification.v1 import notification_pb2
 from resapermis_auth_gateway.web.security import body
 from resapermis_auth_gateway.web_process import http_server
 from resapermis_kit.errors import Code, Failure
+from resapermis_testing.authorities import NOBODY
 from resapermis_testing.eventually import eventually
 from resapermis_testing.ports import free_port
 from resapermis_testing.profile import tries
@@ -37,7 +38,9 @@ class Served:
         sent = {"Origin": self.world.dependencies.settings.public_origin, "Sec-Fetch-Site": "same-origin"}
         if signed is not None:
             sent |= {"Cookie": f"resapermis={signed.cookie}", "X-CSRF-Token": signed.csrf}
-        return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=sent | headers, trust_env=False)
+        return httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.port}", headers=sent | headers, trust_env=False, verify=NOBODY
+        )
 
     async def denied(self, many: int = 1) -> list[Record]:
         """So many records of refused access, once they are there."""

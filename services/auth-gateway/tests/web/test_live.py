@@ -22,6 +22,7 @@ from resapermis_auth_gateway.web.feed.live import Change, End, Notice, Resync, S
 from resapermis_auth_gateway.web_process import http_server
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.wire import BATCH_SIZE
+from resapermis_testing.authorities import NOBODY
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import Serve
 from resapermis_testing.ports import free_port
@@ -115,7 +116,7 @@ async def _open(world: Any, signed: Any, **headers: str) -> AsyncIterator[Feed]:
     address = world.dependencies.settings.public_url
     cookie = {"Cookie": f"resapermis={signed.cookie}", "Sec-Fetch-Site": "same-origin"}
     async with (
-        httpx2.AsyncClient(base_url=address, headers=cookie | headers, trust_env=False) as browser,
+        httpx2.AsyncClient(base_url=address, headers=cookie | headers, trust_env=False, verify=NOBODY) as browser,
         browser.stream("GET", FEED) as response,
     ):
         assert response.status_code == 200

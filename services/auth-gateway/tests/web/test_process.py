@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from resapermis_testing.authorities import NOBODY
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import POLICIES
 from resapermis_testing.nats import Nats, make_all_streams
@@ -76,7 +77,7 @@ async def test_it_serves_until_sigterm_and_then_drains(process: tuple[Any, Any, 
     signed = await world.session()
     cookie = {"Cookie": f"resapermis={signed.cookie}"}
     address = world.dependencies.settings.public_url
-    async with httpx2.AsyncClient(base_url=address, trust_env=False, headers=cookie) as browser:
+    async with httpx2.AsyncClient(base_url=address, trust_env=False, verify=NOBODY, headers=cookie) as browser:
         assert (await browser.get("/readyz")).text == "ready\n"
         assert (await browser.get("/auth/session")).json()["user"]["displayName"] == "Camille Martin"
         async with browser.stream("GET", "/api/v1/notifications/stream") as feed:
@@ -105,7 +106,7 @@ async def test_a_sign_out_on_one_replica_reaches_another_through_the_outbox(proc
     address = world.dependencies.settings.public_url
     cookie = {"Cookie": f"resapermis={signed.cookie}"}
     async with (
-        httpx2.AsyncClient(base_url=address, trust_env=False, headers=cookie) as browser,
+        httpx2.AsyncClient(base_url=address, trust_env=False, verify=NOBODY, headers=cookie) as browser,
         browser.stream("GET", "/api/v1/notifications/stream") as feed,
     ):
         texts = feed.aiter_text()
@@ -117,7 +118,7 @@ async def test_a_sign_out_on_one_replica_reaches_another_through_the_outbox(proc
 
 
 async def _refuse(address: str, times: int) -> None:
-    async with httpx2.AsyncClient(base_url=address, trust_env=False) as browser:
+    async with httpx2.AsyncClient(base_url=address, trust_env=False, verify=NOBODY) as browser:
         for _ in range(times):
             assert (await browser.get("/api/v1/basket")).status_code == 401
 
