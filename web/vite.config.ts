@@ -48,7 +48,8 @@ export default defineConfig(({ command }) => ({
       },
     ],
     restoreMocks: true,
-    maxWorkers: 2,
+    // One: a second would load the product and make its window again, a quarter of all this work, and other tests run beside.
+    maxWorkers: 1,
     // Pages in jsdom on a machine that also runs the platform: waiting is by condition, the limit only ends what hangs.
     testTimeout: 120_000,
   },
