@@ -17,7 +17,9 @@ from resapermis_testing.profile import tries
 
 pytestmark = pytest.mark.req("S-05")
 PUBLISHED = Path(__file__).parents[4] / "web" / "openapi.json"
-EXAMPLES = tries(briefly=2, long=12)
+EXAMPLES = tries(briefly=2, long=40)
+"""Of each operation, once as the contract says and once against it: over 5,000 requests where they are tried at length."""
+PROBES = {"/healthz", "/readyz"}
 ENDLESS = "/api/v1/notifications/stream"
 OURS = {"cookie", "x-csrf-token", "origin", "sec-fetch-site", "host", "content-length", "connection", "user-agent"}
 DOCUMENT = json.loads(PUBLISHED.read_text(encoding="utf-8"))
@@ -42,10 +44,21 @@ def test_it_is_openapi_3_1_and_every_operation_says_how_it_refuses() -> None:
     assert DOCUMENT["openapi"].startswith("3.1")
     for path, operations in DOCUMENT["paths"].items():
         for method, operation in operations.items():
-            assert "application/problem+json" in operation["responses"]["default"]["content"], path
+            named = operation["responses"]
+            assert "default" not in named, path  # any status would then be said
+            refusals = {status for status, response in named.items() if response.get("$ref", "").endswith("/Refusal")}
+            assert "400" in named, path
+            least = {"408", "414", "431"} | ({"503", "504"} if path not in PROBES else set())
+            assert least <= refusals, path
+            assert ("415" in refusals) == (method != "get"), path
             assert ("security" in operation) == path.startswith(("/api/", "/auth/logout", "/auth/session"))
             if method != "get" and "security" in operation:
                 assert "X-CSRF-Token" in [one["name"] for one in operation["parameters"]]
+
+
+def test_a_refusal_is_a_problem() -> None:
+    refusal = DOCUMENT["components"]["responses"]["Refusal"]
+    assert refusal["content"] == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 def test_what_is_limited_says_what_it_tells_of_it() -> None:
@@ -100,8 +113,10 @@ def _cases(operation: Any, mode: Any) -> list[Any]:
 
 def _valid(operation: str, status: int, body: Any) -> None:
     method, path = operation.split(" ")
-    responses = DOCUMENT["paths"][path][method.lower()]["responses"]
-    content = responses.get(str(status), responses["default"]).get("content", {})
+    named = DOCUMENT["paths"][path][method.lower()]["responses"]
+    assert str(status) in named, f"{operation} answered {status}, which the contract does not name"
+    response = named[str(status)]
+    content = (DOCUMENT["components"]["responses"]["Refusal"] if "$ref" in response else response).get("content", {})
     for schema in (one["schema"] for kind, one in content.items() if kind.endswith("json")):
         jsonschema_rs.validate({**schema, "components": DOCUMENT["components"]}, body)
 

@@ -1,7 +1,9 @@
 """The REST contract as a document: FastAPI's, with our problem bodies, cookie and tokens said for every operation."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,6 +24,7 @@ from resapermis_auth_gateway.web.routes import (
     watchlist,
 )
 from resapermis_auth_gateway.web.wire.problem import MEDIA_TYPE, ProblemView
+from resapermis_kit.errors import RENDERINGS
 
 VERSION = "1.0.0"
 SESSION, PROBLEM = "session", "#/components/schemas/Problem"
@@ -38,6 +41,20 @@ OPEN = frozenset(
 SOME_REQUEST = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
 
 
+REFUSAL = "Refusal"
+UNREADABLE = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.REQUEST_URI_TOO_LONG,
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    }
+)
+"""Of a request that is not taken in whole (web/security/connection.py)."""
+BODY = frozenset({HTTPStatus.UNSUPPORTED_MEDIA_TYPE})
+PROBES = frozenset({"/healthz", "/readyz"})
+UNKNOWN = {"description": "It is not known yet what became of it; nothing need be repeated."}
 UNCOUNTED = frozenset({"/healthz", "/readyz", "/auth/logout"})
 """What has no limit."""
 COUNTED = {
@@ -179,11 +196,12 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     document["components"]["headers"] = {
         name: {"description": text, "schema": {"type": "string"}} for name, text in COUNTED.items()
     } | {"Retry-After": RETRY_AFTER}
-    refused = {"description": "A refusal: why, and what to do.", "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM}}}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": PROBLEM}}}
+    refusal = {"description": "A refusal: why, and what to do.", "content": content}
+    document["components"]["responses"] = {REFUSAL: refusal}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = refused
+            _say_refusals(operation, path, method, content)
             if path not in UNCOUNTED:
                 _count(operation)
             if path in OPEN:
@@ -192,6 +210,29 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
             if method != "get":
                 operation.setdefault("parameters", []).append(TOKEN)
     return document
+
+
+def refusals(path: str, method: str) -> Sequence[int]:
+    """The statuses with which an operation may be refused, in order: what no route can refuse, and what this one may.
+
+    Of a probe those alone with which a request is refused before it is whole.
+    """
+    found = set(UNREADABLE)
+    if path not in PROBES:
+        found |= {rendering.http for rendering in RENDERINGS.values()} - {HTTPStatus.ACCEPTED}
+    if method != "get":
+        found |= BODY
+    return sorted(map(int, found))
+
+
+def _say_refusals(operation: dict[str, Any], path: str, method: str, content: dict[str, Any]) -> None:
+    """Name each status with which an operation may be refused, and that of an outcome that is not known yet."""
+    named = operation["responses"]
+    named.pop("422", None)  # FastAPI's, which is never sent
+    for status in refusals(path, method):
+        named.setdefault(str(status), {"$ref": f"#/components/responses/{REFUSAL}"})
+    if method != "get" and path.startswith(API):
+        named.setdefault(str(int(HTTPStatus.ACCEPTED)), UNKNOWN | {"content": content})
 
 
 def _count(operation: dict[str, Any]) -> None:
