@@ -172,6 +172,29 @@ def test_after_sign_out_the_cookie_opens_nothing(schools: Schools, state: TheSta
     assert state.truth(school.id)["baskets"] == []
 
 
+@pytest.mark.req("S-14")
+def test_what_a_school_was_refused_stands_in_its_journal_and_in_no_other(schools: Schools) -> None:
+    """From the web face through outbox, bus and audit back to a page, with its place in the tree."""
+    school, stranger = schools.new(), schools.new()
+    headers = {"X-CSRF-Token": stranger.csrf, "Origin": str(school.web.base_url).rstrip("/"), "Idempotency-Key": key()}
+    for _ in range(3):
+        problem(school.web.post("/api/v1/candidates", json={}, headers=headers), 403, "CSRF")
+
+    def recorded() -> list[dict[str, Any]]:
+        return [one for one in school.records("access.denied") if one["leafIndex"] is not None]
+
+    (first,) = until(recorded, "the record of a refusal")
+    assert (first["outcome"], first["service"], first["object"]) == (
+        "refused",
+        "auth-gateway",
+        {"kind": "route", "id": "POST /api/v1/candidates"},
+    )
+    assert first["facts"]["reason"] == "csrf_token"
+    assert first["actor"]["kind"] == "person"
+    assert stranger.records("access.denied") == []
+    problem(school.web.get("/api/v1/audit/security-records"), 403, "FORBIDDEN")
+
+
 @pytest.mark.req("R-04")
 def test_what_is_another_schools_is_answered_as_if_it_did_not_exist(shop: Shop) -> None:
     stranger, theirs = shop.stranger, shop.person.id

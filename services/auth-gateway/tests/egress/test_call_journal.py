@@ -126,7 +126,9 @@ async def test_calls_by_people_and_unasked_are_recorded_with_what_became_of_them
     await world.refused("ListBaskets", pb.ListBasketsRequest(), session)
     assert await world.records("rdvpermis.call") == []
     await world.calls.write()
-    asked, unasked = await world.records("rdvpermis.call")
+    found = await world.records("rdvpermis.call")
+    assert len(found) == 2
+    asked, unasked = found
     assert {word: many for word, many in asked.facts.items() if word not in TIMES} == {
         "paniers.liste.ok": "1",
         "examens.annuler.refused": "1",
