@@ -12,13 +12,16 @@ from devstack.background import BackgroundStack
 from devstack.settings import ROOT
 from devstack.stack import CannotStart, Stack
 
+COMPONENT_SETTINGS = {"scheduling-rules": {"RESAPERMIS_PLAN_POLLS": "2"}}
+"""People at work in the tests poll what they ask for; few polls by plan beside them are enough."""
+
 
 def main(arguments: list[str]) -> int:
     """Run Playwright with `arguments`; returns its exit status, 1 when the stack cannot start."""
     home = Path(tempfile.mkdtemp(prefix="resapermis-e2e-"))
     home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
     try:
-        with BackgroundStack(Stack(home, free_base())) as background:
+        with BackgroundStack(Stack(home, free_base(), component_settings=COMPONENT_SETTINGS)) as background:
             stack = background.stack
             environment = os.environ | {
                 "E2E_BASE_URL": stack.url,
