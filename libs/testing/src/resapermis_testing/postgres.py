@@ -23,8 +23,17 @@ from devstack.postgres import ADMINISTRATOR, answers, embedded, prepare
 from resapermis_testing.databases import Administrator, Clone, Databases
 from resapermis_testing.memory import data_folder
 
-UNSAFE = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "checkpoint_timeout": "1d"}
-"""Nothing here outlives the run, and no table lives long enough to be cleaned."""
+SETTINGS = {
+    # Nothing here outlives the run, and no table lives long enough to be cleaned.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "checkpoint_timeout": "1d",
+    # Connections of a test are young: each would plan a statement anew the first five times, where a service's have long come to
+    # the plan for any parameters. Who holds plans against each other says which ones (SET LOCAL).
+    "plan_cache_mode": "force_generic_plan",
+}
+"""What the server of tests has otherwise than that of `make up`."""
 START_SECONDS, STOP_SECONDS = 30, 10
 FIRST_OID_OF_OURS = 16_384
 """What has a lower one is part of PostgreSQL itself, and the same in every database."""
@@ -129,7 +138,7 @@ def embedded_postgres(home: Path) -> Iterator[Postgres]:
     """An embedded PostgreSQL with its data below this folder, which is deleted after it."""
     home.mkdir(exist_ok=True)
     home.chmod(0o711)  # its account passes through
-    server = Server(home, UNSAFE)
+    server = Server(home, SETTINGS)
     prepare(server.place)
     server.start()
     try:
