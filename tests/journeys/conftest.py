@@ -18,7 +18,7 @@ from devstack.background import BackgroundStack
 from devstack.components import ALL_COMPONENTS, Ports
 from devstack.probes import free_port
 from devstack.stack import Stack
-from resapermis_testing.authorities import NOBODY
+from resapermis_testing.certificates import NOBODY
 
 COMPONENT_SETTINGS = {
     # Sixty schools sign in from one address here.

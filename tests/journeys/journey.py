@@ -18,7 +18,7 @@ import httpx2
 
 from demo import School
 from devstack.stack import Stack
-from resapermis_testing.authorities import NOBODY
+from resapermis_testing.certificates import NOBODY
 
 CATEGORY = "B"
 TICK_SECONDS = 2

@@ -13,7 +13,7 @@ import pytest
 from journey import TICK_SECONDS, DrivingSchool, problem, until
 
 from resapermis_auth_gateway.web.settings import WebSettings
-from resapermis_testing.authorities import NOBODY
+from resapermis_testing.certificates import NOBODY
 
 pytestmark = pytest.mark.xdist_group("stack")
 

@@ -6,7 +6,7 @@ from journey import until
 
 from devstack.components import SERVICES, Service
 from devstack.stack import Stack
-from resapermis_testing.authorities import NOBODY
+from resapermis_testing.certificates import NOBODY
 
 pytestmark = pytest.mark.xdist_group("stack")
 

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from journey import CATEGORY, PARIS, DrivingSchool, exam_day, problem, until
 
-from resapermis_testing.authorities import NOBODY
+from resapermis_testing.certificates import NOBODY
 
 pytestmark = pytest.mark.xdist_group("stack")
 CALENDAR = """BEGIN:VCALENDAR\r

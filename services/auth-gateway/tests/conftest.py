@@ -14,7 +14,7 @@ import pytest
 from rdvpermis_sandbox.domain import seed
 from rdvpermis_sandbox.domain.model import School
 from rdvpermis_sandbox.settings import Settings
-from resapermis_testing.authorities import NOBODY
+from resapermis_testing.certificates import NOBODY
 from resapermis_testing.eventually import eventually
 from resapermis_testing.ports import free_port
 

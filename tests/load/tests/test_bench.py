@@ -21,7 +21,7 @@ from rush.callers import Done, slice_of
 from system import responder
 
 from resapermis_auth_gateway.egress.wire import answers, calls
-from resapermis_testing.authorities import NOBODY
+from resapermis_testing.certificates import NOBODY
 from resapermis_testing.ports import free_port
 
 DIGITS = School(7_777_700_001).digits

@@ -16,7 +16,7 @@ from resapermis_kit.database.engine import make_engine
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import HEADER, Principal
-from resapermis_testing.authorities import NOBODY
+from resapermis_testing.certificates import NOBODY
 from resapermis_testing.grpc_server import POLICIES
 from resapermis_testing.ports import free_port
 from resapermis_vault.keyset import Keyset

@@ -15,7 +15,7 @@ from resapermis.notification.v1 import notification_pb2
 from resapermis_auth_gateway.web.security import body
 from resapermis_auth_gateway.web_process import http_server
 from resapermis_kit.errors import Code, Failure
-from resapermis_testing.authorities import NOBODY
+from resapermis_testing.certificates import NOBODY
 from resapermis_testing.eventually import eventually
 from resapermis_testing.ports import free_port
 from resapermis_testing.profile import tries

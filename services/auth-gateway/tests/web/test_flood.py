@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from resapermis_auth_gateway.web_process import http_server
-from resapermis_testing.authorities import NOBODY
+from resapermis_testing.certificates import NOBODY
 from resapermis_testing.eventually import eventually
 from resapermis_testing.ports import free_port
 

@@ -22,7 +22,7 @@ from resapermis_auth_gateway.web.feed.live import Change, End, Notice, Resync, S
 from resapermis_auth_gateway.web_process import http_server
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.wire import BATCH_SIZE
-from resapermis_testing.authorities import NOBODY
+from resapermis_testing.certificates import NOBODY
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import Serve
 from resapermis_testing.ports import free_port

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from resapermis_testing.authorities import NOBODY
+from resapermis_testing.certificates import NOBODY
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import POLICIES
 from resapermis_testing.nats import Nats, make_all_streams
