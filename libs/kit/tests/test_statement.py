@@ -49,6 +49,32 @@ async def test_a_connection_cut_by_the_server_is_away_and_replaced(make_database
     await engine.dispose()
 
 
+GOODBYE = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+
+
+@pytest.mark.parametrize("way", ["statement", "transaction"])
+async def test_a_connection_on_which_the_server_said_goodbye_is_away_before_its_end_is_read(
+    make_database: MakeDatabase, way: str
+) -> None:
+    engine = make_engine(await make_database("kit_sample"), pool=1)
+
+    async def ask() -> int:
+        if way == "statement":
+            return int((await Statement("SELECT pg_backend_pid() AS pid").run(engine, {}))[0]["pid"])
+        async with transaction(engine) as tx:
+            return int((await tx.execute(sa.text("SELECT pg_backend_pid()"))).scalar_one())
+
+    before = await ask()
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+    driver._protocol.data_received(b"E" + (len(GOODBYE) + 4).to_bytes(4, "big") + GOODBYE)
+    with pytest.raises(Failure) as refused:
+        await ask()
+    assert refused.value.code == Code.CODE_UNAVAILABLE
+    assert await ask() != before
+    await engine.dispose()
+
+
 async def test_a_full_pool_is_overload_and_no_database_is_away(make_database: MakeDatabase) -> None:
     engine = make_engine(await make_database("kit_sample"), pool=1)
     wait = Statement("SELECT pg_sleep(3)")

@@ -46,7 +46,8 @@ class Statement:
     async def run(self, engine: AsyncEngine, values: Mapping[str, Any]) -> Sequence[Row]:
         """Execute on a connection of the pool; committed at the return.
 
-        Failures as `transaction` raises them; what a constraint refuses comes as asyncpg's own error, and then
+        Failures as `transaction` raises them (a connection on which the server has said goodbye is away, and so dropped, before
+        its end is read: the driver then refuses to send); what a constraint refuses comes as asyncpg's own error, and then
         nothing was written.
         """
         arguments = [values[name] for name in self._names]
@@ -60,6 +61,9 @@ class Statement:
             if failure is None:
                 raise
             raise failure from error
+        except asyncpg.InternalClientError as error:
+            driver.terminate()
+            raise Failure(Code.CODE_UNAVAILABLE, AWAY) from error
         except (asyncpg.InterfaceError, OSError) as error:
             raise Failure(Code.CODE_UNAVAILABLE, AWAY) from error
         finally:
