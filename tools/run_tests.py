@@ -2,8 +2,8 @@
 
 What the web wrote is printed whole once Python has ended. A test that fails beside others runs once more alone: whole
 platforms wait for real things, and all together fill the machine. One that passes only then is listed and counted in the
-last lines, as is what did not run: a browser that was not there, tests that need root. Tests marked `long_only` are left
-to `make test-long`. ARGS="path -k word" goes to pytest and leaves the rest out.
+last lines, as is what did not run: a browser that was not there, tests that need root. Tests marked `long_only`, in the
+browser tagged @long, are left to `make test-long`. ARGS="path -k word" goes to pytest and leaves the rest out.
 """
 
 import os
@@ -22,6 +22,10 @@ from typing import Protocol
 ROOT = Path(__file__).resolve().parents[1]
 WHOLE = ("-m", "not long_only")
 """What pytest is asked for when nobody asks for anything else: `make test-long` runs the others."""
+LONG_IN_BROWSER = "@long"
+"""The tag of browser tests that `make test-long` runs."""
+WORKERS = (os.cpu_count() or 1) + 1
+"""Tests at once: one more than cores, for each waits for another process much of its time (with two on two, a fifth of the machine idled)."""
 FAILED_TESTS = "RESAPERMIS_FAILED_TESTS"
 """Where conftest.py writes which tests failed, one a line."""
 FAILED = 1
@@ -117,9 +121,9 @@ class Python:
         self._pytest = (sys.executable, "-m", "pytest")
 
     def beside(self) -> int:
-        """Run all, two at once; the exit status."""
+        """Run all, WORKERS at once; the exit status."""
         seconds = self._environment.get("RESAPERMIS_TEST_SECONDS", LONGEST_SECONDS)
-        workers = self._environment.get("RESAPERMIS_TEST_WORKERS", "2")
+        workers = self._environment.get("RESAPERMIS_TEST_WORKERS", str(WORKERS))
         stop = ("timeout", "--signal=INT", "--kill-after=60", seconds)
         command = (*stop, *self._pytest, "-n", workers, "--dist", "loadgroup", *(self._arguments or WHOLE))
         status = self._run(command, ROOT, {**self._environment, FAILED_TESTS: str(self._first)}, kept=False).status
@@ -183,7 +187,12 @@ class Web:
         return self._run(("npm", "run", "--silent", "test"), ROOT / "web", self._environment, kept=True)
 
     def _seen(self, **more: str) -> Ended:
-        return self._run((sys.executable, "tools/e2e.py"), ROOT, {**self._environment, **more}, kept=True)
+        return self._run(
+            (sys.executable, "tools/e2e.py", "--grep-invert", LONG_IN_BROWSER),
+            ROOT,
+            {**self._environment, **more},
+            kept=True,
+        )
 
 
 def main(arguments: Sequence[str], run: Call = call, environment: Mapping[str, str] = os.environ) -> int:

@@ -19,8 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from run_tests import LONG_IN_BROWSER, chromium
+
 ROOT = Path(__file__).resolve().parents[2]
 LANES = 2
+BROWSER = "browser"
 ONLY_HERE = "long_only"
 """The mark of tests that `make test` leaves out (pyproject.toml)."""
 CHAOS_SEEDS, CHAOS_SEEDS_AT_ONCE = 20, 3
@@ -77,6 +80,8 @@ def steps(seed: int) -> tuple[Step, ...]:
         # every other test that has a long profile, or runs here only; by one worker, which keeps those on one platform together
         Step("long-tests", (*pytest, "-n", "1", "--dist", "loadgroup", "-m", f"long or {ONLY_HERE}"), 1800),
         # shown requirements without the line behind each
+        # the browser tests that are not among the main acts
+        Step(BROWSER, (python, "tools/e2e.py", "--grep", LONG_IN_BROWSER), 900),
         Step("controls", (python, "tools/controls.py", "--random", "20", "--seed", str(seed)), 1800),
         Step("chaos", (*chaos, "run", "--seed", str(first), "--seeds", str(CHAOS_SEEDS_AT_ONCE)), 1200),
         # two hundred calendars read beside gRPC
@@ -173,6 +178,10 @@ def main(arguments: Sequence[str], call: Call | None = None, environment: Mappin
     if unknown := set(asked.names) - {step.name for step in picked}:
         parser.error(f"no such step: {', '.join(sorted(unknown))}")
     environment = {**environment, "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{environment.get('PATH', '')}"}
+    browser = chromium(environment)
+    environment |= {"NO_COLOR": "1", "RESAPERMIS_CHROMIUM": browser or ""}
+    if unseen := [step for step in picked if step.name == BROWSER and browser is None]:
+        picked = [step for step in picked if step not in unseen]
     # Some containers set it: each process here would compile all our modules.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     say(f'test-long: {len(picked)} steps, {LANES} lanes; the same again by ARGS="--seed {asked.seed}"')
@@ -188,6 +197,9 @@ def main(arguments: Sequence[str], call: Call | None = None, environment: Mappin
             raise
     say("\n" + "\n".join(table(zip(picked, ended, strict=True))))
     failed = [step.name for step, end in zip(picked, ended, strict=True) if end.status != 0]
+    if unseen:
+        say("!!! test-long: there is no Chromium here: the longer browser tests DID NOT RUN.")
+        failed += [BROWSER] if environment.get("CI") else []
     took = f"in {time.monotonic() - since:.0f} s"
     say(f"!!! test-long: not passed: {', '.join(failed)} ({took})" if failed else f"test-long: all passed {took}")
     return 1 if failed else 0

@@ -19,6 +19,8 @@ from suite.long_tests import Ended, Processes, Step
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [step.name for step in long_tests.steps(0)]
+WITH_BROWSER = {"RESAPERMIS_CHROMIUM": sys.executable}
+"""Any program will do where nothing is run."""
 
 
 class Machine:
@@ -42,7 +44,7 @@ def rows(output: str) -> dict[str, tuple[str, str]]:
 
 def test_all_that_passes_is_all_well_and_told_shortly(capsys: pytest.CaptureFixture[str]) -> None:
     machine = Machine()
-    assert long_tests.main(["--seed", "7"], machine, {"PYTHONDONTWRITEBYTECODE": "1"}) == 0
+    assert long_tests.main(["--seed", "7"], machine, WITH_BROWSER | {"PYTHONDONTWRITEBYTECODE": "1"}) == 0
     output = capsys.readouterr().out
     assert list(machine.asked) == NAMES
     assert "PYTHONDONTWRITEBYTECODE" not in machine.environment
@@ -55,7 +57,7 @@ def test_all_that_passes_is_all_well_and_told_shortly(capsys: pytest.CaptureFixt
 def test_all_run_when_some_fail_and_what_these_wrote_is_printed_whole(capsys: pytest.CaptureFixture[str]) -> None:
     said = "".join(f"line {number}\n" for number in range(1_000))
     machine = Machine(linear=Ended(3, said, 5), controls=Ended(None, "it hangs here\n", 60))
-    assert long_tests.main([], machine, {}) == 1
+    assert long_tests.main([], machine, WITH_BROWSER) == 1
     output = capsys.readouterr().out
     assert list(machine.asked) == NAMES
     assert said in output
@@ -76,8 +78,7 @@ def test_two_steps_run_beside_each_other() -> None:
         at_once.wait(20)  # one after the other, the first would never end
         return Ended(0)
 
-    assert len(NAMES) % 2 == 0
-    assert long_tests.main([], call, {}) == 0
+    assert long_tests.main(["linear", "model"], call, {}) == 0
 
 
 def test_some_steps_are_run_by_name_and_an_unknown_one_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +95,7 @@ def test_a_seed_draws_the_same_again_and_another_draws_otherwise() -> None:
     assert long_tests.steps(5) == long_tests.steps(5)
     commands = {seed: {step.name: step.command for step in long_tests.steps(seed)} for seed in (5, 6)}
     same = [name for name in NAMES if commands[5][name] == commands[6][name]]
-    assert same == ["crossings"], "whatever is drawn is drawn by the seed"
+    assert same == ["browser", "crossings"], "whatever is drawn is drawn by the seed"
 
 
 def test_each_seed_tries_some_of_the_seeds_of_make_chaos() -> None:
@@ -116,6 +117,21 @@ def test_what_make_test_leaves_out_runs_here_and_both_run_in_ci() -> None:
     targets = re.search(r"^for target in (.+); do$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
     assert targets is not None
     assert {"test", "test-long"} <= set(targets[1].split())
+
+
+def test_browser_tests_that_make_test_leaves_out_run_here() -> None:
+    browser = next(step.command for step in long_tests.steps(0) if step.name == "browser")
+    assert browser[-2:] == ("--grep", run_tests.LONG_IN_BROWSER)
+
+
+@pytest.mark.parametrize("in_ci", [False, True])
+def test_without_a_browser_that_step_is_left_out_and_ci_fails(
+    capsys: pytest.CaptureFixture[str], *, in_ci: bool
+) -> None:
+    machine = Machine()
+    assert long_tests.main([], machine, {"PATH": "", **({"CI": "1"} if in_ci else {})}) == int(in_ci)
+    assert list(machine.asked) == [name for name in NAMES if name != "browser"]
+    assert "browser tests DID NOT RUN" in capsys.readouterr().out
 
 
 def python(text: str, most_seconds: float = 30) -> Step:

@@ -74,7 +74,7 @@ def last_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_all_that_passes_is_all_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     machine = Machine(tmp_path, ci=True)
     assert machine.run() == 0
-    assert sorted(words.split()[-1] for words in machine.asked) == ["long_only", "test", "tools/e2e.py"]
+    assert sorted(words.split()[-1] for words in machine.asked) == ["@long", "long_only", "test"]
     assert last_lines(capsys) == ["the units", "the browser", "", "Tests that passed only on their second run: 0."]
 
 
@@ -177,7 +177,7 @@ def test_what_the_interface_passes_only_alone_is_listed_too(
     setattr(machine, part, [run_tests.Ended(1, output), run_tests.Ended(0)])
     assert machine.run() == 0
     alone = [words.split()[-1] for words in machine.asked[3:]]
-    assert alone == ["none", {"web": "test", "seen": "tools/e2e.py"}[part]], "Python first, each when nothing else runs"
+    assert alone == ["none", {"web": "test", "seen": "@long"}[part]], "Python first, each when nothing else runs"
     lines = last_lines(capsys)
     assert output.strip().splitlines()[-1] in lines
     assert lines[-3:] == [

@@ -2,7 +2,7 @@
 import { found, overflow } from "./axe.ts";
 import { expect, open, PAGES, signInHere, test, turnTo, workingDay } from "./school.ts";
 
-test("axe finds a button without a name, and pale words in both themes", async ({ school: page }) => {
+test("axe finds a button without a name, and pale words in both themes", { tag: "@long" }, async ({ school: page }) => {
   await open(page, "/panier", "Panier");
   await page.evaluate(() => {
     const pale = document.createElement("p");
@@ -30,7 +30,7 @@ test("axe finds nothing on any page, light or dark, and at 320 px none scrolls s
   expect(await overflow(page)).toBeLessThanOrEqual(0);
 });
 
-test("axe finds nothing in the dialogs [E-06]", async ({ school: page }) => {
+test("axe finds nothing in the dialogs [E-06]", { tag: "@long" }, async ({ school: page }) => {
   // Each over a page with little beneath it: pages are judged by themselves above.
   await open(page, "/panier", "Panier");
   await page.getByRole("button", { name: "Raccourcis" }).click();
@@ -46,7 +46,9 @@ test("axe finds nothing in the dialogs [E-06]", async ({ school: page }) => {
   expect(await found(page, { dark: "[role=dialog]" })).toEqual([]);
 });
 
-test("on a phone the bottom bar has four pages and the rest behind Plus [E-06]", async ({ school: page }) => {
+test("on a phone the bottom bar has four pages and the rest behind Plus [E-06]", { tag: "@long" }, async ({
+  school: page,
+}) => {
   await page.setViewportSize({ width: 390, height: 800 });
   await open(page, "/", "Accueil");
   const bar = page.locator(".rp-bottom");
@@ -94,7 +96,9 @@ test("by keyboard alone: pages, grid, choice, dialog; focus is always seen [E-06
   await expect(page.getByRole("dialog", { name: "Raccourcis clavier" })).toBeVisible();
 });
 
-test("many slots draw at most sixty rows, and the table counts them all [E-06]", async ({ school: page }) => {
+test("many slots draw at most sixty rows, and the table counts them all [E-06]", { tag: "@long" }, async ({
+  school: page,
+}) => {
   await open(page, "/creneaux", "Créneaux");
   const grid = page.getByRole("grid");
   await expect(grid).toBeVisible();
@@ -102,7 +106,7 @@ test("many slots draw at most sixty rows, and the table counts them all [E-06]",
   expect(await grid.locator("tbody tr").count()).toBeLessThanOrEqual(60);
 });
 
-test("reduced motion and forced colours lose nothing [E-06]", async ({ school: page }) => {
+test("reduced motion and forced colours lose nothing [E-06]", { tag: "@long" }, async ({ school: page }) => {
   await page.emulateMedia({ reducedMotion: "reduce", forcedColors: "active" });
   await open(page, "/panier", "Panier");
   const slow = await page.evaluate(
@@ -111,7 +115,7 @@ test("reduced motion and forced colours lose nothing [E-06]", async ({ school: p
   expect(slow).toBe(0);
 });
 
-test("French first, English by a switch that is kept [N-07]", async ({ school: page }) => {
+test("French first, English by a switch that is kept [N-07]", { tag: "@long" }, async ({ school: page }) => {
   await open(page, "/", "Accueil");
   await page.getByRole("button", { name: "English" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Home" })).toBeVisible();
@@ -122,9 +126,9 @@ test("French first, English by a switch that is kept [N-07]", async ({ school: p
   await expect(page.getByRole("heading", { level: 1, name: "Accueil" })).toBeVisible();
 });
 
-test("axe finds nothing on the page before signing in, which brings back to the page that was asked; signing out ends the session [E-06] [S-01] [S-04]", async ({
-  page,
-}) => {
+test("axe finds nothing on the page before signing in, which brings back to the page that was asked; signing out ends the session [E-06] [S-01] [S-04]", {
+  tag: "@long",
+}, async ({ page }) => {
   await page.goto("/seuils");
   await expect(page.getByRole("link", { name: "Se connecter avec RdvPermis" })).toBeVisible();
   expect(await found(page)).toEqual([]);

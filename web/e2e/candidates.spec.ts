@@ -2,10 +2,9 @@
 import { found, overflow } from "./axe.ts";
 import { expect, test } from "./school.ts";
 
-test("a candidate written down wrongly is corrected by keyboard, over a lost session, and the mandate follows [E-06]", async ({
-  school: page,
-  sandbox,
-}) => {
+test("a candidate written down wrongly is corrected by keyboard, over a lost session, and the mandate follows [E-06]", {
+  tag: "@long",
+}, async ({ school: page, sandbox }) => {
   const person = await sandbox.person();
   const right = `${person.lastName} ${person.firstName}`;
   const form = page.getByRole("form", { name: "Corriger la fiche" });

@@ -7,7 +7,10 @@ function opening(minutes: number): string {
   return `/ouvertures/94-B-${stamp}Z`;
 }
 
-test("before the hour: wishes and preparation, nothing to send [R-20]", async ({ school: page, sandbox }) => {
+test("before the hour: wishes and preparation, nothing to send [R-20]", { tag: "@long" }, async ({
+  school: page,
+  sandbox,
+}) => {
   test.setTimeout(240_000);
   await open(page, "/", "Accueil");
   const person = await registered(page, sandbox);

@@ -19,10 +19,9 @@ test("after a new sign-in in another tab, what was typed in the first is sent at
   await expect(page.getByRole("heading", { name: "Votre session est terminée" })).toBeHidden();
 });
 
-test("what was typed outlasts a lost session, not a sign-out, and the way back to the callback to the page [S-04]", async ({
-  page,
-  context,
-}) => {
+test("what was typed outlasts a lost session, not a sign-out, and the way back to the callback to the page [S-04]", {
+  tag: "@long",
+}, async ({ page, context }) => {
   const callback = page.waitForRequest((request) => new URL(request.url()).pathname === "/auth/callback");
   await signIn(page, "/candidats");
   await page.getByRole("button", { name: "Nouveau candidat" }).first().click();
@@ -43,12 +42,9 @@ test("what was typed outlasts a lost session, not a sign-out, and the way back t
   expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
 });
 
-test("back from a provider on another site one is signed in, and the session before is over [S-05]", async ({
-  page,
-  context,
-  browser,
-  baseURL,
-}) => {
+test("back from a provider on another site one is signed in, and the session before is over [S-05]", {
+  tag: "@long",
+}, async ({ page, context, browser, baseURL }) => {
   // Hosts, not ports, make sites: RdvPermis is asked at 127.0.0.1, and sends the browser back to localhost.
   const elsewhere = sandboxUrl(baseURL ?? "").replace("localhost", "127.0.0.1");
   const leaveFor = (address: string) => page.evaluate((to) => window.location.assign(to), address);
@@ -80,11 +76,9 @@ test("back from a provider on another site one is signed in, and the session bef
   await expect(page.getByRole("heading", { level: 1, name: "Candidats" })).toBeVisible();
 });
 
-test("from the account page one ends a session elsewhere, by keyboard and at 320 px [S-04] [E-06]", async ({
-  school: page,
-  browser,
-  baseURL,
-}) => {
+test("from the account page one ends a session elsewhere, by keyboard and at 320 px [S-04] [E-06]", {
+  tag: "@long",
+}, async ({ school: page, browser, baseURL }) => {
   const elsewhere = await browser.newContext({ baseURL, locale: "fr-FR" });
   const there = await elsewhere.newPage();
   await signIn(there, "/candidats");

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from basket_peers import Basket
 from basket_work import expire_and_warn, settle_and_give_back
@@ -73,6 +74,7 @@ FROM basket_line AS line, generate_series(1, 12000) AS n WHERE line.slot_id = 's
 """
 
 
+@pytest.mark.long_only
 async def test_leader_tasks_search_for_what_is_due_and_not_through_the_past(basket: Basket) -> None:
     """Asked in another order than their index's, the first two hundred would be looked for in that order."""
     await basket.hold(("s1", 1))

@@ -57,6 +57,7 @@ async def test_a_short_record_of_two_replicas_is_linearizable_and_each_lie_about
     assert caught(made.operations, 1, 10) == {"made": 10, "caught": 10}
 
 
+@pytest.mark.long_only
 @on_the_platform
 @pytest.mark.req("E17")
 async def test_while_each_replica_is_restarted_once_no_answer_is_lost_or_in_doubt(platform: Platform) -> None:

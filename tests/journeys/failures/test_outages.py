@@ -12,10 +12,10 @@ from devstack.background import BackgroundStack
 from devstack.components import NATS, POSTGRES, SERVICES
 
 pytestmark = pytest.mark.xdist_group("stack")
-SHOWN_AT_ONCE = {"auth-gateway", "mandate"}
-"""One that people reach and one that is asked within a hold; each of the others falls in `make test-long`.
+SHOWN_AT_ONCE = {"auth-gateway"}
+"""The one that people reach; each of the others falls in `make test-long`.
 
-Egress falls in two tests of its own here, and what audit and notification miss while they are away is shown with NATS away.
+Basket falls in the middle of holds here, and what audit and notification miss while they are away is shown with NATS away.
 """
 READS = (
     "/auth/session",
@@ -58,6 +58,7 @@ def _tried(act: Any) -> Any:
         return None if type(error).__name__ == "Broken" else pytest.fail(f"{type(error).__name__}: {error}")
 
 
+@pytest.mark.long_only
 @pytest.mark.req("P-04")
 def test_while_postgresql_is_away_everything_says_so_and_afterwards_nothing_is_missing(
     platform: BackgroundStack, school: DrivingSchool, state: TheState
@@ -220,6 +221,7 @@ def test_a_service_that_was_killed_is_refused_for_meanwhile_and_works_again_once
     school.agrees()
 
 
+@pytest.mark.long_only
 @pytest.mark.req("P-04", "R-11")
 def test_a_slot_pressed_for_in_vain_while_egress_was_away_is_to_be_had_once_it_is_back(
     platform: BackgroundStack, school: DrivingSchool

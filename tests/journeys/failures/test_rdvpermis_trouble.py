@@ -68,6 +68,7 @@ def test_while_rdvpermis_is_down_what_is_known_is_shown_and_holds_say_so(
     school.agrees()
 
 
+@pytest.mark.long_only
 @pytest.mark.req("R-16")
 def test_rdvpermis_failing_with_5xx_is_an_unknown_outcome_that_settles_to_refused(
     school: DrivingSchool, state: TheState
@@ -106,6 +107,7 @@ def test_a_line_cut_after_rdvpermis_committed_is_found_held_and_never_asked_twic
     school.agrees()
 
 
+@pytest.mark.long_only
 @pytest.mark.req("R-16", "R-30", "C10")
 def test_a_validation_cut_after_rdvpermis_booked_is_found_booked_and_never_asked_twice(
     school: DrivingSchool, state: TheState
@@ -128,6 +130,7 @@ def test_a_validation_cut_after_rdvpermis_booked_is_found_booked_and_never_asked
     school.agrees()
 
 
+@pytest.mark.long_only
 @pytest.mark.req("R-16")
 def test_a_call_cut_before_rdvpermis_acted_ends_as_it_stands_there_and_can_be_tried_again(
     schools: Schools, state: TheState
@@ -153,6 +156,7 @@ def test_a_call_cut_before_rdvpermis_acted_ends_as_it_stands_there_and_can_be_tr
     confirming.agrees()
 
 
+@pytest.mark.long_only
 @pytest.mark.req("R-16", "R-30")
 def test_a_naming_cut_after_rdvpermis_named_is_found_and_the_line_can_be_booked(
     school: DrivingSchool, state: TheState
@@ -194,6 +198,7 @@ def test_when_rdvpermis_asks_to_wait_the_person_is_told_until_when_and_nothing_i
     school.agrees()
 
 
+@pytest.mark.long_only
 @pytest.mark.req("R-16")
 def test_a_slow_rdvpermis_is_waited_for(school: DrivingSchool, state: TheState) -> None:
     slots = school.slots(1)

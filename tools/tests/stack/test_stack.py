@@ -132,6 +132,7 @@ async def test_each_service_has_its_own_role_and_database(stack):
         await asyncpg.connect(stack.database_url("basket").replace("/basket?", "/audit?"))
 
 
+@pytest.mark.long_only
 async def test_data_survive_a_stop(home, a_port):
     port = a_port()
     for start in range(2):
@@ -181,7 +182,7 @@ def up_until(number, environment):
     ("number", "components"),
     [
         (signal.SIGINT, COMPONENTS),
-        (signal.SIGKILL, COMPONENTS),
+        pytest.param(signal.SIGKILL, COMPONENTS, marks=pytest.mark.long_only),
         # who asked it to leave makes no difference to those that it has started
         (signal.SIGTERM, (MAIL,)),
         (signal.SIGHUP, (MAIL,)),
@@ -199,6 +200,7 @@ async def test_no_signal_to_make_up_leaves_a_process(home, number, components, a
     assert status == (-signal.SIGKILL if number is signal.SIGKILL else 0)
 
 
+@pytest.mark.long_only
 @pytest.mark.root
 def test_root_may_keep_everything_in_a_folder_that_only_root_may_enter(tmp_path, a_port):
     home = tmp_path / "root"
