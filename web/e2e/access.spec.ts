@@ -14,9 +14,9 @@ test("axe finds a button without a name, and pale words in both themes", { tag: 
   expect(rules).toEqual(["light: button-name", "light: color-contrast", "dark: color-contrast"]);
 });
 
-test("axe finds nothing on any page, light or dark, and at 320 px none scrolls sideways [E-06]", async ({
-  school: page,
-}) => {
+test("axe finds nothing on any page, light or dark, and at 320 px none scrolls sideways [E-06]", {
+  tag: "@long",
+}, async ({ school: page }) => {
   test.setTimeout(600_000);
   await open(page, "/seuils", "Seuils");
   for (const { path, heading, tab } of PAGES) {

@@ -253,7 +253,8 @@ async def pages(engine: AsyncEngine, wanted: SearchCriteria) -> list[list[str]]:
         wanted = replace(wanted, after=page.next)
 
 
-@pytest.mark.timeout(180)  # thousands of pages, on a machine that does other things too
+@pytest.mark.long
+@pytest.mark.timeout(300)  # thousands of pages, on a machine that does other things too
 @pytest.mark.req("R-09", "R-34")
 async def test_pages_are_the_naive_answer_cut_in_pieces(
     make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
@@ -266,12 +267,12 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
     monkeypatch.setattr("resapermis_scheduling_rules.search.criteria.MOST_INDEX_RANGES", 9)
     examples: list[tuple[list[Slot], list[SearchCriteria]]] = []
 
-    @settings(max_examples=24, database=None)
+    @settings(max_examples=tries(briefly=12, long=48), database=None)
     @given(mirrors(), st.lists(searches(), min_size=4, max_size=8))
     def generate(mirror: list[Slot], wanted: list[SearchCriteria]) -> None:
         examples.append((mirror, wanted))
 
-    @settings(max_examples=10, database=None)
+    @settings(max_examples=tries(briefly=6, long=20), database=None)
     @given(crowded_days())
     def generate_crowded(days: tuple[list[Slot], list[SearchCriteria]]) -> None:
         examples.append(days)
