@@ -22,7 +22,7 @@ test: setup ## run every test: Python, web units, browser
 	@exec $(PY) tools/run_tests.py $(ARGS)
 
 test-long: setup ## what takes longer: long profiles, twenty controls, 100,000 operations, chaos (ARGS="linear --seed 7")
-	@exec $(PY) tools/suite/long_tests.py $(ARGS)
+	@cd tools && exec ../$(PY) -m suite.long_tests $(ARGS)
 
 lint: setup ## check style, types, layers, contracts, lock files and images
 	@exec $(PY) tools/lint.py $(ARGS)

@@ -119,6 +119,15 @@ def test_what_make_test_leaves_out_runs_here_and_both_run_in_ci() -> None:
     assert {"test", "test-long"} <= set(targets[1].split())
 
 
+def test_make_begins_it_as_it_can_be_begun() -> None:
+    begun = subprocess.run(
+        ["make", "-n", "test-long", "ARGS=--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    command = begun.stdout.splitlines()[-1].removeprefix("@")
+    shown = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "usage: make test-long" in shown.stdout
+
+
 def test_browser_tests_that_make_test_leaves_out_run_here() -> None:
     browser = next(step.command for step in long_tests.steps(0) if step.name == "browser")
     assert browser[-2:] == ("--grep", run_tests.LONG_IN_BROWSER)
