@@ -78,16 +78,17 @@ test("back from a provider on another site one is signed in, and the session bef
 
 test("from the account page one ends a session elsewhere, by keyboard and at 320 px [S-04] [E-06]", {
   tag: "@long",
-}, async ({ school: page, browser, baseURL }) => {
+}, async ({ page, browser, baseURL }) => {
   const elsewhere = await browser.newContext({ baseURL, locale: "fr-FR" });
   const there = await elsewhere.newPage();
   await signIn(there, "/candidats");
+  await signIn(page, "/compte");
   await open(page, "/compte", "Mon compte");
   await expect(page.getByText("cette session", { exact: true })).toBeVisible();
   expect(await found(page, { dark: "main" })).toEqual([]);
   await page.setViewportSize({ width: 320, height: 640 });
   expect(await overflow(page)).toBeLessThanOrEqual(0);
-  // By last act: the one that was just opened comes first.
+  // By last act: after this one, the one that was opened before it comes first.
   await page
     .getByRole("button", { name: /^Mettre fin à la session Chrome, Linux/ })
     .first()
@@ -100,6 +101,39 @@ test("from the account page one ends a session elsewhere, by keyboard and at 320
   await expect(there.getByRole("heading", { level: 1, name: "Votre session est terminée" })).toBeVisible();
   await expect(dialog).toBeHidden();
   await expect(page.getByRole("heading", { level: 1, name: "Mon compte" })).toBeVisible();
+  await elsewhere.close();
+});
+
+test("who must confirm who they are does so at RdvPermis, comes back to the page, and may then [S-06]", {
+  tag: "@long",
+}, async ({ page, context, browser, baseURL }) => {
+  const elsewhere = await browser.newContext({ baseURL, locale: "fr-FR" });
+  const there = await elsewhere.newPage();
+  await signIn(there, "/candidats");
+  await signIn(page, "/compte");
+  const before = (await context.cookies(baseURL)).find(({ name }) => name === "resapermis")?.value;
+  // As the gateway answers who proved it more than five minutes ago.
+  await page.route("**/api/v1/me/sessions/*", (route) =>
+    route.fulfill({
+      status: 403,
+      contentType: "application/problem+json",
+      body: JSON.stringify({ code: "STEP_UP_NEEDED", status: 403 }),
+    }),
+  );
+  const end = page.getByRole("button", { name: /^Mettre fin à la session Chrome, Linux/ }).first();
+  const dialog = page.getByRole("dialog", { name: "Mettre fin à cette session ?" });
+  await end.click();
+  await dialog.getByRole("button", { name: "Mettre fin" }).click();
+  await page.unroute("**/api/v1/me/sessions/*");
+  await dialog.getByRole("link", { name: "Confirmer mon identité" }).click();
+  // RdvPermis' own session stands, and it asks all the same.
+  await typePassword(page);
+  await expect(page).toHaveURL(/\/compte$/);
+  await expect(page.getByRole("heading", { level: 1, name: "Mon compte" })).toBeVisible();
+  expect((await context.cookies(baseURL)).find(({ name }) => name === "resapermis")?.value).not.toBe(before);
+  await end.click();
+  await dialog.getByRole("button", { name: "Mettre fin" }).click();
+  await expect(there.getByRole("heading", { level: 1, name: "Votre session est terminée" })).toBeVisible();
   await elsewhere.close();
 });
 

@@ -44,6 +44,24 @@ describe("my sessions [S-04]", () => {
     expect(screen.getAllByText("Session terminée : Safari, iOS.").length).toBeGreaterThan(0);
   });
 
+  test("where it must be confirmed who is there, a link leads to RdvPermis and back here", async () => {
+    drawn = await draw("/compte", "Mon compte");
+    drawn.server.use(
+      http.delete("*/api/v1/me/sessions/:id", () =>
+        HttpResponse.json({ code: "STEP_UP_NEEDED", status: 403 }, { status: 403 }),
+      ),
+    );
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("button", { name: /^Mettre fin à la session Safari/ }));
+    const dialog = await screen.findByRole("dialog");
+    await user.click(within(dialog).getByRole("button", { name: "Mettre fin" }));
+    const refused = await within(dialog).findByRole("alert");
+    expect(refused.textContent).toContain("confirmer votre identité chez RdvPermis");
+    const link = within(refused).getByRole("link", { name: "Confirmer mon identité" });
+    expect(link.getAttribute("href")).toBe("/auth/login?fresh=true&returnTo=%2Fcompte");
+    expect(screen.queryByRole("heading", { name: "Votre session est terminée" })).toBeNull();
+  });
+
   test("one that is over already says so and goes from the list", async () => {
     drawn = await draw("/compte", "Mon compte");
     await userEvent.setup().click(await screen.findByRole("button", { name: /^Mettre fin à la session Safari/ }));

@@ -112,6 +112,19 @@ async def test_prompt_none_needs_a_session_and_the_redirect_uri_is_exact(actor):
     assert "code=" in (await actor.http.get(f"{CONNECT}/auth", params=asked)).headers["location"]
 
 
+async def test_who_proved_who_they_are_longer_ago_than_was_asked_proves_it_again(actor):
+    asked = {"client_id": "resapermis", "redirect_uri": "http://localhost:8080/auth/callback", "response_type": "code"}
+    asked |= {"scope": "openid"}
+    await actor.sign_in("gerant.094-1")
+    await actor.control("/clock", {"advance_seconds": 61})
+    for more, status in (({}, 302), ({"max_age": "61"}, 302), ({"max_age": "60"}, 200), ({"prompt": "login"}, 200)):
+        assert (await actor.http.get(f"{CONNECT}/auth", params=asked | more)).status_code == status, more
+    none = await actor.http.get(f"{CONNECT}/auth", params=asked | {"max_age": "60", "prompt": "none"})
+    assert "error=login_required" in none.headers["location"]
+    wrong = await actor.http.get(f"{CONNECT}/auth", params=asked | {"max_age": "soon"})
+    assert "error=invalid_request" in wrong.headers["location"]
+
+
 async def test_a_wrong_client_secret_is_invalid_client(actor):
     answer = await actor.http.post(f"{CONNECT}/token", data={"client_id": "resapermis", "client_secret": "no"})
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")

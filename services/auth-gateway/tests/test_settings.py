@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from resapermis_auth_gateway.egress.settings import EgressSettings
+from resapermis_auth_gateway.egress_process import registration
 from resapermis_auth_gateway.settings import Database, Settings
 from resapermis_auth_gateway.web.settings import WebSettings
 
@@ -72,6 +73,16 @@ def test_none_starts_with_anothers_secret_and_no_value_is_shown(
         kind()  # type: ignore[call-arg] - from the environment
     assert f"RESAPERMIS_{secret}" in str(refused.value)
     assert "a-password" not in str(refused.value)
+
+
+def test_claims_that_are_mapped_wrongly_stop_the_start_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, EGRESS | {"OIDC_CLAIMS": "display_name=given_name usual_name, email=mail"})
+    mapped = registration(EgressSettings()).claims  # type: ignore[call-arg] - from the environment
+    assert (mapped.display_name, mapped.email) == (("given_name", "usual_name"), "mail")
+    _set(monkeypatch, {"OIDC_CLAIMS": "name=full_name"})
+    with pytest.raises(ValidationError, match="not one of display_name=<claim>") as refused:
+        EgressSettings()  # type: ignore[call-arg] - from the environment
+    assert "oidc_claims" in str(refused.value)
 
 
 def test_no_field_of_one_is_a_secret_of_the_other() -> None:

@@ -84,7 +84,7 @@ async def visitor(engine: AsyncEngine, profiles: Profiles, school_id: str) -> Vi
     account_id, cookie, now = new_id(), new_secret(), datetime.now(UTC)
     key = profiles.new_key(account_id)
     profile = profiles.seal(account_id, key, Profile("Camille Martin", "camille@ecole.test", "fr"))
-    session = queries.Session(new_id(), account_id, school_id, "École", "94", "sid", now, now, ROLES, key, profile)
+    session = queries.Session(new_id(), account_id, school_id, "École", "94", "sid", now, now, ROLES, key, profile, now)
     account = accounts.Account(account_id, school_id, ROLES, key, profile)
     async with transaction(engine) as tx:
         await accounts.save_account(tx, "bench", str(account_id), account, now)

@@ -1,6 +1,7 @@
 /** Notices within a page: what happened, why, what to do. `danger` alone is an alert, for loss. */
 import { t } from "@lingui/core/macro";
 import { IconAlertTriangle, IconCircleCheck, IconCircleX, IconInfoCircle } from "@tabler/icons-react";
+import { useRouterState } from "@tanstack/react-router";
 import type { ReactNode, Ref } from "react";
 import { Problem } from "../api/contract/problem.ts";
 import type { Reason } from "../api/contract/types.ts";
@@ -53,11 +54,22 @@ export function ReasonDetails({ reason }: { reason: Reason }) {
   );
 }
 
+/** Where an act asks who is there: RdvPermis asks anew, then leads back here. What was typed stays in this tab's storage. */
+function ConfirmIdentity() {
+  const here = useRouterState({ select: (state) => state.location.href });
+  return (
+    <p>
+      <a href={`/auth/login?fresh=true&returnTo=${encodeURIComponent(here)}`}>{t`Confirmer mon identité`}</a>
+    </p>
+  );
+}
+
 export function ProblemNotice({ error, children }: { error: unknown; children?: ReactNode }) {
   const reason: Reason = error instanceof Problem ? error : { code: "INTERNAL", verdicts: [] };
   return (
     <Notice level={error instanceof Problem && (error.lost || error.status >= 500) ? "warning" : "danger"} alert>
       <p>{refusalText(reason)}</p>
+      {reason.code === "STEP_UP_NEEDED" ? <ConfirmIdentity /> : null}
       {children}
       <ReasonDetails reason={reason} />
     </Notice>

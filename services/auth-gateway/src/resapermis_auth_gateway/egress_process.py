@@ -5,6 +5,7 @@ from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import add_RdvPermisServiceServi
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Limits
 from resapermis_auth_gateway.egress.call_journal import CallJournal
+from resapermis_auth_gateway.egress.claim_names import ClaimNames
 from resapermis_auth_gateway.egress.http import Client
 from resapermis_auth_gateway.egress.oidc.client_auth import Credentials, read_key
 from resapermis_auth_gateway.egress.oidc.provider import Provider, Registration
@@ -36,6 +37,7 @@ def registration(settings: EgressSettings) -> Registration:
         redirect_uri=f"{settings.public_url}/auth/callback",
         home=f"{settings.public_url}/",
         scopes=settings.oidc_scopes,
+        claims=ClaimNames.parse(settings.oidc_claims),
         prompt=settings.oidc_prompt,
         max_age_seconds=settings.oidc_max_age_seconds,
         call_seconds=settings.oidc_timeout_seconds,

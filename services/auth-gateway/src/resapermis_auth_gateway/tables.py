@@ -53,11 +53,15 @@ sessions = sa.Table(
     sa.Column("end_cause", sa.Text),
     sa.Column("browser", sa.Text, nullable=False, server_default=""),
     sa.Column("system", sa.Text, nullable=False, server_default=""),
+    sa.Column("authenticated_at", MOMENT),
     sa.Index("session_live_idx", "seen_at", postgresql_where=sa.text("ended_at IS NULL")),
     sa.Index("session_account_id_idx", "account_id"),
     sa.Index("session_live_provider_sid_idx", "provider_sid", postgresql_where=sa.text("ended_at IS NULL")),
 )
-"""`cookie_hash` is SHA-256 of the cookie: a stolen database opens no session. `browser` and `system` are words of a closed list."""
+"""`cookie_hash` is SHA-256 of the cookie: a stolen database opens no session. `browser` and `system` are words of a closed list.
+
+`authenticated_at`: when the person proved at the provider who they are; absent: it does not say.
+"""
 
 logout_tokens = sa.Table(
     "logout_token",
@@ -75,10 +79,14 @@ attempts = sa.Table(
     sa.Column("return_to", sa.Text, nullable=False),
     sa.Column("started_at", MOMENT, nullable=False),
     sa.Column("used_at", MOMENT),
+    sa.Column("max_age_seconds", sa.Integer, nullable=False, server_default="0"),
     sa.Index("sign_in_attempt_started_at_idx", "started_at"),
     sa.Index("sign_in_attempt_open_idx", "started_at", postgresql_where=sa.text("used_at IS NULL")),
 )
-"""A sign-in under way; once used, where it led, for who comes back to its callback. Nonce and PKCE verifier are not stored: they derive from the browser's pre-login cookie."""
+"""A sign-in under way; once used, where it led, for who comes back to its callback. Nonce and PKCE verifier are not stored: they derive from the browser's pre-login cookie.
+
+`max_age_seconds`: how recent a proof it asked for; 0: none. Here, where no browser can change it.
+"""
 
 tokens = sa.Table(
     "token",

@@ -192,13 +192,14 @@ class RelyingParty:
     http: Client
     provider: Provider
 
-    async def begin(self) -> str:
-        return await self.provider.authorization_url(STATE, NONCE, VERIFIER)
+    async def begin(self, max_age_seconds: int = 0) -> str:
+        return await self.provider.authorization_url(STATE, NONCE, VERIFIER, max_age_seconds)
 
-    async def sign_in(self, iss: str | None = None) -> SignedIn:
+    async def sign_in(self, iss: str | None = None, max_age_seconds: int = 0) -> SignedIn:
         """The whole way."""
-        code = self.hostile.sign_in(await self.begin())
-        return await self.provider.redeem(code, self.hostile.issuer if iss is None else iss, NONCE, VERIFIER)
+        code = self.hostile.sign_in(await self.begin(max_age_seconds))
+        stated = self.hostile.issuer if iss is None else iss
+        return await self.provider.redeem(code, stated, NONCE, VERIFIER, max_age_seconds)
 
 
 def registration(issuer: str, **more: Any) -> Registration:

@@ -117,6 +117,18 @@ async def test_only_the_providers_signature_counts(party: RelyingParty, by: str)
     assert refused.value.code == Code.CODE_MALFORMED
 
 
+async def test_a_thousand_unknown_keys_cost_one_look(party: RelyingParty) -> None:
+    """Anybody may send these, and as many as they like: whose key it is is asked before any signature."""
+    claims = _token(party, {}).split(".")[1]
+    for number in range(1000):
+        header = json.dumps({"alg": "RS256", "typ": "logout+jwt", "kid": f"k-{number}"}).encode()
+        forged = f"{base64.urlsafe_b64encode(header).rstrip(b'=').decode()}.{claims}.AAAA"
+        with pytest.raises(Failure) as refused:
+            await party.provider.signed_out(forged)
+        assert refused.value.code == Code.CODE_MALFORMED
+    assert party.hostile.calls("certs") == 2
+
+
 async def test_without_the_providers_keys_nobody_is_believed_and_it_may_come_again(party: RelyingParty) -> None:
     replies = party.hostile.responder.replies
     good, replies["GET /certs"] = replies["GET /certs"], CUT

@@ -4,7 +4,9 @@ import asyncio
 import base64
 import gzip
 import json
+import re
 from collections.abc import Callable
+from datetime import UTC, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +15,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from resapermis.oidc.v1 import oidc_pb2 as pb
 from resapermis.oidc.v1.oidc_pb2_grpc import ProviderServiceStub, add_ProviderServiceServicer_to_server
+from resapermis_auth_gateway.egress.claim_names import ClaimNames
 from resapermis_auth_gateway.egress.oidc.client_auth import Credentials
 from resapermis_auth_gateway.egress.oidc.provider import LARGEST_ANSWER
 from resapermis_auth_gateway.egress.provider_servicer import ProviderServicer
@@ -123,9 +126,10 @@ BAD_CLAIMS = {
 
 @pytest.mark.parametrize("bad", BAD_CLAIMS)
 async def test_an_id_token_that_says_the_wrong_thing_is_refused(party: RelyingParty, bad: str) -> None:
-    party.hostile.claims = BAD_CLAIMS[bad]
+    party.hostile.claims = lambda claims: [claims.pop("name"), BAD_CLAIMS[bad](claims)]
+    party.hostile.userinfo = {"sub": "employee-1", "name": "Camille Martin"}
     await refused(party)
-    assert party.hostile.calls("userinfo") == 0
+    assert party.hostile.calls("userinfo") == 0, "a name is missing, and nobody is asked for it"
 
 
 @pytest.mark.parametrize("seconds", [60, -600])
@@ -162,6 +166,15 @@ FORGED: dict[str, Callable[[HostileProvider], dict[str, Any]]] = {
         "header": {"kid": "one", "jwk": OTHER.as_dict(private=False)},
         "sign_with": OTHER,
     },
+    "by a key of which it brings the address along": lambda hostile: {
+        "header": {"kid": "one", "jku": f"{hostile.responder.url}/evil", "x5u": f"{hostile.responder.url}/evil"},
+        "sign_with": OTHER,
+    },
+    "by another key, on a curve": lambda _: {
+        "header": {"alg": "ES256"},
+        "keys": [ECKey.generate_key("P-256", {"kid": "ec"})],
+        "sign_with": ECKey.generate_key("P-256", {"kid": "ec"}),
+    },
     "without kid, of two keys": lambda hostile: {"header": {"kid": None}, "keys": [*hostile.keys, OTHER]},
 }
 
@@ -171,6 +184,7 @@ async def test_an_id_token_that_nobody_vouches_for_is_refused(party: RelyingPart
     for name, value in FORGED[forged](party.hostile).items():
         setattr(party.hostile, name, value)
     await refused(party)
+    assert party.hostile.calls("evil") == 0
 
 
 async def test_without_kid_one_key_is_the_key(party: RelyingParty) -> None:
@@ -204,7 +218,17 @@ async def test_unknown_keys_do_not_make_us_ask_again_and_again(party: RelyingPar
     assert party.hostile.calls("certs") == 3
 
 
-@pytest.mark.parametrize("change", [lambda iss: iss + "/", str.upper, lambda _: "https://evil.test", lambda _: ""])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda iss: iss + "/",
+        lambda iss: iss.replace("/realm", "/%72ealm"),
+        lambda iss: iss.replace("127.0.0.1", "127.0.0.1."),
+        str.upper,
+        lambda _: "https://evil.test",
+        lambda _: "",
+    ],
+)
 async def test_an_answer_of_another_issuer_costs_no_token_request(
     party: RelyingParty, change: Callable[[str], str]
 ) -> None:
@@ -311,6 +335,58 @@ async def test_without_a_name_anywhere_the_sign_in_is_incomplete_and_says_so(
     assert [field for field, _ in failure.violations] == ["name"]
 
 
+async def test_where_a_provider_names_its_claims_otherwise_settings_say_so(make_party: MakeParty) -> None:
+    mapped = (
+        "display_name=given_name usual_name, email=mail,locale=https://idp.test/lang,provider_session_id=session_state"
+    )
+    party = make_party(claims=ClaimNames.parse(mapped))
+    stated = {"given_name": "Ada", "usual_name": "Diallo", "mail": "ada@ecole.test", "https://idp.test/lang": "en-GB"}
+    party.hostile.claims = lambda claims: claims.update(stated | {"session_state": "theirs"})
+    person = (await party.sign_in()).person
+    assert (person.display_name, person.email, person.locale) == ("Ada Diallo", "ada@ecole.test", "en")
+    assert (person.subject, person.provider_session_id) == ("employee-1", "theirs")
+    party.hostile.claims = lambda _: None  # with the standard's claims, which count no longer
+    party.hostile.userinfo = {"sub": "employee-1"}
+    failure = await refused(party, Code.CODE_SIGN_IN_INCOMPLETE)
+    assert [field for field, _ in failure.violations] == ["name"]
+    party.hostile.userinfo = {"sub": "employee-1", **stated}
+    assert (await party.sign_in()).person.display_name == "Ada Diallo"
+
+
+@pytest.mark.parametrize(("scopes", "asked"), [("openid profile email", 1), ("openid profile", 0)])
+async def test_an_address_that_was_asked_for_is_looked_for_in_userinfo(
+    make_party: MakeParty, scopes: str, asked: int
+) -> None:
+    party = make_party(scopes=scopes)
+    party.hostile.claims = lambda claims: claims.pop("email")
+    party.hostile.userinfo = {"sub": "employee-1", "name": "not this one", "email": "camille@ecole.test"}
+    person = (await party.sign_in()).person
+    assert (person.display_name, person.email) == ("Camille Martin", "camille@ecole.test" if asked else "")
+    assert party.hostile.calls("userinfo") == asked
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("subject=uid", "the subject is `sub`"),
+        ("name=full_name", "not one of display_name=<claim>, email=<claim>"),
+        ("display_name", "not one of"),
+        ("email=", "one claim is needed"),
+        ("email=mail address", "one claim is needed"),
+        ("email=mail,email=address", "mapped twice"),
+        ("locale=langué", "not the name of a claim"),
+        ("display_name=" + "x" * 201, "not the name of a claim"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_says_why(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        ClaimNames.parse(text)
+
+
+def test_without_a_mapping_the_standard_counts() -> None:
+    assert ClaimNames.parse(" ") == ClaimNames.parse("email=email,") == ClaimNames()
+
+
 EC = ECKey.generate_key("P-256", {"kid": "ours"})
 RSA = RSAKey.generate_key(2048, {"kid": "ours"})
 BOTH = Credentials(CLIENT_ID, SECRET, EC)
@@ -377,6 +453,40 @@ async def test_prompt_and_max_age_are_asked_and_auth_time_is_looked_at(make_part
         party.hostile.claims = _ahead("auth_time", seconds)
         await (party.sign_in() if good else refused(party))
     party.hostile.claims = lambda _: None
+    failure = await refused(party, Code.CODE_SIGN_IN_INCOMPLETE)
+    assert [field for field, _ in failure.violations] == ["auth_time"]
+
+
+@pytest.mark.parametrize(
+    ("always", "asked", "sent"),
+    [(0, 300, "300"), (120, 300, "120"), (900, 300, "300")],
+)
+async def test_one_sign_in_may_want_a_proof_more_recent_than_others(
+    make_party: MakeParty, always: int, asked: int, sent: str
+) -> None:
+    party = make_party(prompt="consent", max_age_seconds=always)
+    query = parse_qs(urlsplit(await party.begin(asked)).query)
+    assert (query["prompt"], query["max_age"]) == (["login consent"], [sent])
+    for seconds, good in ((0, True), (-int(sent) - 60, True), (-int(sent) - 61, False)):
+        party.hostile.claims = _ahead("auth_time", seconds)
+        await (party.sign_in(max_age_seconds=asked) if good else refused(party, max_age_seconds=asked))
+    party.hostile.claims = lambda _: None
+    await refused(party, Code.CODE_SIGN_IN_INCOMPLETE, max_age_seconds=asked)
+
+
+async def test_when_a_person_proved_who_they_are_is_told_where_the_provider_states_it(party: RelyingParty) -> None:
+    assert (await party.sign_in()).authenticated_at is None
+    now = party.hostile.clock()
+    for seconds, told in ((-3600, now - timedelta(hours=1)), (60, now)):
+        party.hostile.claims = _ahead("auth_time", seconds)
+        assert (await party.sign_in()).authenticated_at == told
+
+
+@pytest.mark.parametrize("bad", [_ahead("auth_time", 61), _claim("auth_time", "now"), _claim("auth_time", True)])
+async def test_a_time_of_proof_that_cannot_be_is_refused_even_where_none_was_asked_for(
+    party: RelyingParty, bad: Any
+) -> None:
+    party.hostile.claims = bad
     await refused(party)
 
 
@@ -405,6 +515,14 @@ async def test_an_old_document_serves_while_the_provider_is_away(party: RelyingP
     assert party.hostile.calls("openid-configuration") == 2, "once more, then it is left alone for a minute"
 
 
+async def test_a_document_of_another_issuer_is_no_newer_one(party: RelyingParty, responder: Responder) -> None:
+    await party.begin()
+    party.hostile.discovery = {"issuer": "https://evil.test", "token_endpoint": f"{responder.url}/evil"}
+    party.hostile.clock.pass_(hours=2)
+    assert (await party.sign_in()).person.subject == "employee-1"
+    assert (party.hostile.calls("openid-configuration"), party.hostile.calls("evil")) == (2, 0)
+
+
 @pytest.mark.req("S-01", "S-02")
 async def test_the_web_face_gets_who_it_is_and_tokens_that_it_cannot_open(party: RelyingParty, serve: Any) -> None:
     vault = new_keyset()
@@ -428,6 +546,20 @@ async def test_the_web_face_gets_who_it_is_and_tokens_that_it_cannot_open(party:
     assert b"refresh-1" not in wire
     row = row_of("token", "refresh", answer.tokens.token_id)
     assert open_secret(vault, answer.tokens.refresh, row=row).reveal() == "refresh-1"
+    assert not answer.HasField("authenticated_at")
+    party.hostile.claims = _ahead("auth_time", -30)
+    begin.max_age_seconds = redeem.max_age_seconds = 300
+    begun = await peers.call(stub.BeginSignIn, begin, principal="")
+    assert parse_qs(urlsplit(begun.authorization_url).query)["max_age"] == ["300"]
+    redeem.code = party.hostile.sign_in(begun.authorization_url)
+    answer = await peers.call(stub.RedeemCode, redeem, principal="")
+    assert answer.authenticated_at.ToDatetime(UTC) == party.hostile.clock() - timedelta(seconds=30)
+    for method, question in ((stub.BeginSignIn, begin), (stub.RedeemCode, redeem)):
+        question.max_age_seconds = -1
+        with pytest.raises(Failure) as caught:
+            await peers.call(method, question, principal="")
+        assert caught.value.code == Code.CODE_MALFORMED
+        question.max_age_seconds = 0
     for field in ("state", "nonce", "code_verifier"):
         lacking = pb.BeginSignInRequest()
         lacking.CopyFrom(begin)
@@ -443,4 +575,4 @@ async def test_the_web_face_gets_who_it_is_and_tokens_that_it_cannot_open(party:
         with pytest.raises(Failure) as caught:
             await peers.call(other.RedeemCode, redeem, principal=principal)
         assert caught.value.code == code_
-    assert party.hostile.calls("token") == 1
+    assert party.hostile.calls("token") == 2

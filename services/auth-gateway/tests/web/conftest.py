@@ -71,6 +71,8 @@ class Provider(oidc_pb2_grpc.ProviderServiceServicer):
         """A test may set `failure`."""
         self.clock = clock
         self.failure: Failure | None = None
+        self.states_time = True
+        """Whether it says when people proved who they are."""
         self.begun: dict[str, oidc_pb2.BeginSignInRequest] = {}
         self.codes: dict[str, tuple[oidc_pb2.BeginSignInRequest, str]] = {}
         self.redeemed: list[oidc_pb2.RedeemCodeRequest] = []
@@ -107,7 +109,10 @@ class Provider(oidc_pb2_grpc.ProviderServiceServicer):
             email="camille@ecole.test",
             locale="fr",
         )
-        return oidc_pb2.RedeemCodeResponse(person=person, tokens=sealed)
+        answer = oidc_pb2.RedeemCodeResponse(person=person, tokens=sealed)
+        if self.states_time:
+            answer.authenticated_at.FromDatetime(self.clock())
+        return answer
 
     async def CheckLogoutToken(
         self, request: oidc_pb2.CheckLogoutTokenRequest, context: Any
@@ -226,7 +231,7 @@ class World:
             account_id, key, Profile("Camille Martin", "camille@ecole.test", "fr")
         )
         session = queries.Session(
-            new_id(), account_id, school, "École du Test", "94", sid, now, now, (role,), key, profile
+            new_id(), account_id, school, "École du Test", "94", sid, now, now, (role,), key, profile, now
         )
         async with transaction(self.dependencies.sessions.engine) as tx:
             account = accounts.Account(account_id, school, (role,), key, profile)

@@ -1,5 +1,6 @@
 """Signing in: who is let in, and everything that is not."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -207,6 +208,38 @@ async def test_a_code_is_redeemed_once_however_often_the_callback_comes(with_egr
         browser.cookies.delete(with_egress.cookie)
         assert (await browser.get(back)).status_code == 401
     assert len(with_egress.provider.redeemed) == 1
+
+
+async def test_of_callbacks_on_two_replicas_at_once_one_redeems(make_with_egress: Any) -> None:
+    here = await make_with_egress()
+    there = await make_with_egress(engine=here.dependencies.sessions.engine)
+    async with here.browser() as browser, there.browser() as same:
+        out = await browser.get("/auth/login")
+        same.cookies.update(browser.cookies)
+        back = here.provider.sign_in(out.headers["location"])
+        answers = await asyncio.gather(browser.get(back), same.get(back))
+    assert sorted(answer.status_code for answer in answers) == [302, 401]
+    assert len(here.provider.redeemed) == 1
+
+
+@pytest.mark.parametrize("state", ["", "<script>", "A" * 43])
+async def test_without_the_state_that_it_left_with_nobody_is_signed_in(with_egress: Any, state: str) -> None:
+    async with with_egress.browser() as browser:
+        out = await browser.get("/auth/login")
+        query = parse_qs(urlsplit(with_egress.provider.sign_in(out.headers["location"])).query)
+        back = {"code": query["code"][0], "iss": with_egress.issuer} | ({"state": state} if state else {})
+        assert (await browser.get("/auth/callback", params=back)).status_code == 401
+    assert with_egress.provider.redeemed == []
+
+
+@pytest.mark.parametrize("name", ["iss", "state", "code"])
+async def test_an_answer_that_says_something_twice_is_none(with_egress: Any, name: str) -> None:
+    async with with_egress.browser() as browser:
+        out = await browser.get("/auth/login")
+        back = with_egress.provider.sign_in(out.headers["location"])
+        assert (await browser.get(f"{back}&{name}=twice")).status_code == 400
+        assert with_egress.provider.redeemed == []
+        assert (await browser.get(back)).status_code == 302, "and uses nothing up"
 
 
 async def test_a_failed_answer_uses_the_state_up(with_egress: Any) -> None:

@@ -623,6 +623,9 @@ export interface paths {
         /**
          * End Own Session
          * @description End one of one's own sessions at once, everywhere, with its tokens; another's is not found. This one: signed out.
+         *
+         *     Another one than this is ended by who proved lately who they are (STEP_UP_NEEDED): whoever found a page open, or stole
+         *     its cookie, does not lock its owner out (ASVS 7.5.2).
          */
         delete: operations["end_own_session"];
         options?: never;
@@ -6184,6 +6187,8 @@ export interface operations {
     login: {
         parameters: {
             query?: {
+                /** @description RdvPermis asks anew who it is, as an act wants that answers STEP_UP_NEEDED. */
+                fresh?: boolean;
                 returnTo?: string;
             };
             header?: never;

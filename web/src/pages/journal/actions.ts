@@ -94,6 +94,7 @@ export function reasonText(reason: string): string {
     embedded: () => t`demandé par une partie d'une page`,
     no_session: () => t`sans connexion`,
     session_ended: () => t`connexion terminée`,
+    step_up: () => t`identité à confirmer`,
     no_right: () => t`droit manquant`,
     no_school: () => t`sans école`,
     no_person: () => t`sans personne`,

@@ -144,8 +144,9 @@ function ours(reason: Reason): string | undefined {
       return t`Votre session est terminée. Reconnectez-vous : votre travail est gardé.`;
     case "RECONNECT_NEEDED":
       return t`RdvPermis demande de vous reconnecter. Votre travail est gardé.`;
-    case "FORBIDDEN":
     case "STEP_UP_NEEDED":
+      return t`Cet acte demande de confirmer votre identité chez RdvPermis. Ce que vous avez écrit est gardé.`;
+    case "FORBIDDEN":
       return t`Votre rôle ne le permet pas. Demandez-le à votre responsable.`;
     case "CSRF":
       return t`La page est trop ancienne. Rechargez-la, puis recommencez.`;

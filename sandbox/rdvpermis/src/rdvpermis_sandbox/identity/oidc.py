@@ -5,7 +5,9 @@ import base64
 import binascii
 import hmac
 import logging
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
@@ -104,8 +106,10 @@ def router(settings: Settings, state: State, tokens: Tokens, clock: Clock) -> AP
         if unknown or "openid" not in asked.get("scope", "").split():
             return back(asked, {"error": "invalid_scope"})
         challenge = asked.get("code_challenge", "")
-        if (challenge and asked.get("code_challenge_method") != "S256") or (challenge and len(challenge) != 43):
-            return back(asked, {"error": "invalid_request", "error_description": "PKCE S256 expected"})
+        pkce = not challenge or (asked.get("code_challenge_method") == "S256" and len(challenge) == 43)
+        if not pkce or not re.fullmatch(r"[0-9]{1,9}", asked.get("max_age", "0")):
+            expected = "max_age in seconds expected" if pkce else "PKCE S256 expected"
+            return back(asked, {"error": "invalid_request", "error_description": expected})
         return None
 
     def form(asked: dict[str, str], *, failed: bool) -> Response:
@@ -127,7 +131,9 @@ def router(settings: Settings, state: State, tokens: Tokens, clock: Clock) -> AP
             return wrong
         now = clock.now()
         session, prompts = tokens.session(request.cookies.get(COOKIE), now), asked.get("prompt", "").split()
-        if session and "login" not in prompts:
+        oldest = int(asked["max_age"]) if "max_age" in asked else None
+        recent = session is not None and (oldest is None or now - session.auth_time <= timedelta(seconds=oldest))
+        if session and recent and "login" not in prompts:
             return back(asked, {"code": tokens.new_code(session, asked, now), "session_state": session.id})
         if "none" in prompts:
             return back(asked, {"error": "login_required"})

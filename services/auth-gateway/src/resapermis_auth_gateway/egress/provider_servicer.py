@@ -25,15 +25,19 @@ class ProviderServicer(ProviderServiceServicer):
     async def BeginSignIn(self, request: pb.BeginSignInRequest, context: Context) -> pb.BeginSignInResponse:
         """The address of the authorization endpoint, with all that binds its answer to this request."""
         _need(request, "state", "nonce", "code_verifier")
-        url = await self._provider.authorization_url(request.state, request.nonce, request.code_verifier)
+        url = await self._provider.authorization_url(
+            request.state, request.nonce, request.code_verifier, _max_age(request)
+        )
         return pb.BeginSignInResponse(authorization_url=url)
 
     async def RedeemCode(self, request: pb.RedeemCodeRequest, context: Context) -> pb.RedeemCodeResponse:
         """Who signed in, and their tokens sealed for a row that the caller writes."""
         _need(request, "code", "nonce", "code_verifier")
-        signed_in = await self._provider.redeem(request.code, request.iss, request.nonce, request.code_verifier)
+        signed_in = await self._provider.redeem(
+            request.code, request.iss, request.nonce, request.code_verifier, _max_age(request)
+        )
         who = signed_in.person
-        return pb.RedeemCodeResponse(
+        answer = pb.RedeemCodeResponse(
             person=pb.Person(
                 subject=who.subject,
                 provider_session_id=who.provider_session_id,
@@ -43,6 +47,9 @@ class ProviderServicer(ProviderServiceServicer):
             ),
             tokens=_message(tokens.seal(self._vault, new_id(), signed_in.pair)),
         )
+        if signed_in.authenticated_at is not None:
+            answer.authenticated_at.FromDatetime(signed_in.authenticated_at)
+        return answer
 
     async def GetSignOutUrl(self, request: pb.GetSignOutUrlRequest, context: Context) -> pb.GetSignOutUrlResponse:
         """The end-session endpoint with our name, the way back and the provider's own session id."""
@@ -65,6 +72,12 @@ def _need(request: pb.BeginSignInRequest | pb.RedeemCodeRequest | pb.CheckLogout
     for name in fields:
         if not getattr(request, name):
             raise malformed(name, "needed")
+
+
+def _max_age(request: pb.BeginSignInRequest | pb.RedeemCodeRequest) -> int:
+    if request.max_age_seconds < 0:
+        raise malformed("max_age_seconds", "0 or more")
+    return request.max_age_seconds
 
 
 def _message(sealed: SealedPair) -> pb.SealedTokens:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from resapermis_auth_gateway.egress.claim_names import ClaimNames
 from resapermis_auth_gateway.settings import SIGNING_KEY, Settings, http_address
 
 
@@ -23,6 +24,9 @@ class EgressSettings(Settings):
     """How we prove who we are there; empty: the strongest of these that the provider's document lists and we have."""
     oidc_scopes: str = "openid rdvpermis"
     """Asked at sign-in. `offline_access` keeps background work going after people have left; where a provider gives no name without `profile`, that too."""
+    oidc_claims: str = ""
+    """Where the provider states what we use of a person, if not as the standard has it (`name`, `email`, `locale`, `sid`): with commas
+    display_name=, email=, locale=, provider_session_id= and its claim; several for a name, e.g. "display_name=given_name usual_name,email=mail"."""
     oidc_prompt: str = ""
     """`prompt` of each sign-in, e.g. "consent" where a provider gives no refresh token otherwise; empty: none."""
     oidc_max_age_seconds: int = Field(default=0, ge=0)
@@ -52,6 +56,12 @@ class EgressSettings(Settings):
     @classmethod
     def _is_an_api_address(cls, value: str) -> str:
         return http_address(value).rstrip("/")
+
+    @field_validator("oidc_claims")
+    @classmethod
+    def _maps_claims(cls, value: str) -> str:
+        ClaimNames.parse(value)
+        return value
 
     @field_validator("oidc_client_secret", mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -248,6 +248,13 @@ async def visitor(request: Request) -> Visitor:
     if found is None:
         raise no_session(request.scope)
     return found
+
+
+def require_recent_proof(who: Visitor) -> None:
+    """STEP_UP_NEEDED, recorded, unless the person proved lately at the provider who they are (`step_up_seconds`)."""
+    proved, lasts = who.session.authenticated_at, timedelta(seconds=who.dependencies.settings.step_up_seconds)
+    if proved is None or now_of(who) - proved > lasts:
+        raise Failure(Code.CODE_STEP_UP_NEEDED, "proved who they are too long ago", denied="step_up")
 
 
 def now_of(who: Visitor) -> datetime:

@@ -33,6 +33,8 @@ class WebSettings(Settings):
     """A session ends when nobody asked anything for so long; live feeds and inbox polling are no acts."""
     session_absolute_seconds: int = 8 * 3600
     """A session ends so long after sign-in, whatever happens."""
+    step_up_seconds: PositiveInt = 5 * 60
+    """For an act that asks who is there: so long ago they may have proved it at the provider (`auth_time`)."""
     school_admins: str = ""
     """Subjects (`sub`), with commas, who are administrators of their school at sign-in, besides each school's first."""
     security_officers: str = ""

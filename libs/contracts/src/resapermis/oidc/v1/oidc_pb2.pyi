@@ -24,20 +24,26 @@ class BeginSignInRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     NONCE_FIELD_NUMBER: _builtins.int
     CODE_VERIFIER_FIELD_NUMBER: _builtins.int
+    MAX_AGE_SECONDS_FIELD_NUMBER: _builtins.int
     state: _builtins.str
     """Comes back with the answer; the ID token repeats the nonce; only who has the verifier may redeem the code."""
     nonce: _builtins.str
     code_verifier: _builtins.str
+    max_age_seconds: _builtins.int
+    """So long ago the person may have proved who they are (`max_age`), and they are asked to do so anew (`prompt=login`); 0: as in
+    every sign-in.
+    """
     def __init__(
         self,
         *,
         state: _builtins.str = ...,
         nonce: _builtins.str = ...,
         code_verifier: _builtins.str = ...,
+        max_age_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_verifier", b"code_verifier", "nonce", b"nonce", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_verifier", b"code_verifier", "max_age_seconds", b"max_age_seconds", "nonce", b"nonce", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -70,11 +76,14 @@ class RedeemCodeRequest(_message.Message):
     ISS_FIELD_NUMBER: _builtins.int
     NONCE_FIELD_NUMBER: _builtins.int
     CODE_VERIFIER_FIELD_NUMBER: _builtins.int
+    MAX_AGE_SECONDS_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     iss: _builtins.str
     """As it stood in the provider's answer (RFC 9207); empty: it did not."""
     nonce: _builtins.str
     code_verifier: _builtins.str
+    max_age_seconds: _builtins.int
+    """As it was asked for; what was proved before that, or not stated, is refused."""
     def __init__(
         self,
         *,
@@ -82,10 +91,11 @@ class RedeemCodeRequest(_message.Message):
         iss: _builtins.str = ...,
         nonce: _builtins.str = ...,
         code_verifier: _builtins.str = ...,
+        max_age_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "code_verifier", b"code_verifier", "iss", b"iss", "nonce", b"nonce"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "code_verifier", b"code_verifier", "iss", b"iss", "max_age_seconds", b"max_age_seconds", "nonce", b"nonce"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -97,19 +107,25 @@ class RedeemCodeResponse(_message.Message):
 
     PERSON_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
+    AUTHENTICATED_AT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def person(self) -> Global___Person: ...
     @_builtins.property
     def tokens(self) -> Global___SealedTokens: ...
+    @_builtins.property
+    def authenticated_at(self) -> _timestamp_pb2.Timestamp:
+        """When the person proved who they are (`auth_time`); absent: not stated."""
+
     def __init__(
         self,
         *,
         person: Global___Person | None = ...,
         tokens: Global___SealedTokens | None = ...,
+        authenticated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authenticated_at", b"authenticated_at", "person", b"person", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authenticated_at", b"authenticated_at", "person", b"person", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

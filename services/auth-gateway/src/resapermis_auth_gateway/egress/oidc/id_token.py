@@ -31,6 +31,10 @@ class UnknownKey(IdTokenRefused):
     """Signed by a key that the provider may have published meanwhile."""
 
 
+class TimeNotStated(IdTokenRefused):
+    """`max_age` was asked for, and the provider does not say when the person proved who they are."""
+
+
 @dataclass(frozen=True)
 class Expected:
     """What an ID token must agree with, besides its issuer and audience (our client id)."""
@@ -42,7 +46,7 @@ class Expected:
     subject: str = ""
     """Of a refresh: whom the tokens were given for."""
     max_age_seconds: int = 0
-    """Of a sign-in: so long ago the person may have proved who they are; 0: whenever."""
+    """Of a sign-in: so long ago the person may have proved who they are; 0: whenever, and it need not be stated."""
 
 
 def usable_keys(document: Any) -> list[Key]:
@@ -109,11 +113,21 @@ def verify(token: str, access_token: str, keys: Sequence[Key], expected: Expecte
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), expected.nonce.encode()):
         raise IdTokenRefused("nonce")
-    if expected.max_age_seconds:
-        proved = _number(claims, "auth_time")
-        if not now - expected.max_age_seconds - LEEWAY_SECONDS <= proved <= now + LEEWAY_SECONDS:
-            raise IdTokenRefused("proved who they are too long ago")
+    _check_proof(claims, expected.max_age_seconds, now)
     return claims
+
+
+def _check_proof(claims: Mapping[str, Any], max_age_seconds: int, now: float) -> None:
+    """`auth_time`: whenever it is stated it is a time that has been; where an age was asked for, a recent one."""
+    if "auth_time" not in claims:
+        if max_age_seconds:
+            raise TimeNotStated("auth_time is missing, although max_age was asked for")
+        return
+    proved = _number(claims, "auth_time")
+    if proved > now + LEEWAY_SECONDS:
+        raise IdTokenRefused("proved who they are in the future")
+    if max_age_seconds and proved < now - max_age_seconds - LEEWAY_SECONDS:
+        raise IdTokenRefused("proved who they are too long ago")
 
 
 def verify_refreshed(token: str, access_token: str, keys: Sequence[Key], expected: Expected, now: float) -> None:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-LONGEST_NAME, LONGEST_EMAIL, LONGEST_SESSION = 200, 254, 200
+from resapermis_auth_gateway.egress.claim_names import ClaimNames, text_in
+
+LONGEST_SESSION, LONGEST_LOCALE = 200, 10
 
 
 @dataclass(frozen=True)
@@ -19,32 +21,17 @@ class Person:
     """ "fr" or "en"."""
 
 
-def name_in(claims: Mapping[str, Any]) -> str:
-    """The name to show: `name`, else given and family name, else the one they sign in by."""
-    parts = [_text(claims, "given_name", LONGEST_NAME), _text(claims, "family_name", LONGEST_NAME)]
-    return (
-        _text(claims, "name", LONGEST_NAME)
-        or " ".join(part for part in parts if part)
-        or _text(claims, "preferred_username", LONGEST_NAME)
-    )
-
-
-def person_of(claims: Mapping[str, Any]) -> Person:
+def person_of(claims: Mapping[str, Any], names: ClaimNames) -> Person:
     """Read claims whose `sub` was checked."""
     return Person(
         subject=str(claims["sub"]),
-        provider_session_id=session_of(claims),
-        display_name=name_in(claims),
-        email=_text(claims, "email", LONGEST_EMAIL),
-        locale="en" if _text(claims, "locale", 10).lower().startswith("en") else "fr",
+        provider_session_id=text_in(claims, names.provider_session_id, LONGEST_SESSION),
+        display_name=names.name_in(claims),
+        email=names.email_in(claims),
+        locale="en" if text_in(claims, names.locale, LONGEST_LOCALE).lower().startswith("en") else "fr",
     )
 
 
 def session_of(claims: Mapping[str, Any]) -> str:
-    """The provider's name for its session (`sid`), as it is kept and looked for; "" where it has none."""
-    return _text(claims, "sid", LONGEST_SESSION)
-
-
-def _text(claims: Mapping[str, Any], name: str, longest: int) -> str:
-    value = claims.get(name)
-    return value.strip()[:longest] if isinstance(value, str) else ""
+    """The provider's name for its session in a logout token: `sid`, whatever its ID tokens call it; "" where it has none."""
+    return text_in(claims, "sid", LONGEST_SESSION)

@@ -7,7 +7,7 @@ is bounded in time and in size, whatever drips or swells.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from resapermis_auth_gateway.egress.claim_names import STANDARD, ClaimNames
 from resapermis_auth_gateway.egress.http import (
     AnswerLost,
     Client,
@@ -34,6 +35,7 @@ from resapermis_auth_gateway.egress.oidc.id_token import (
     Expected,
     IdTokenRefused,
     Key,
+    TimeNotStated,
     UnknownKey,
     usable_keys,
     verify,
@@ -41,7 +43,7 @@ from resapermis_auth_gateway.egress.oidc.id_token import (
 )
 from resapermis_auth_gateway.egress.oidc.logout_token import SignedOut, verify_logout
 from resapermis_auth_gateway.egress.oidc.metadata import Metadata
-from resapermis_auth_gateway.egress.oidc.person import Person, name_in, person_of
+from resapermis_auth_gateway.egress.oidc.person import Person, person_of
 from resapermis_auth_gateway.tokens import TokenPair
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Code, Failure, malformed
@@ -113,6 +115,8 @@ class Registration:
     """`prompt` of each sign-in; empty: none."""
     max_age_seconds: int = 0
     """`max_age` of each sign-in, which the ID token's `auth_time` must then show; 0: none."""
+    claims: ClaimNames = STANDARD
+    """Where the provider states what we use of a person."""
     call_seconds: float = 5.0
     """For one answer, from the first byte out to the last in."""
 
@@ -123,6 +127,8 @@ class SignedIn:
 
     person: Person
     pair: TokenPair = field(repr=False)
+    authenticated_at: datetime | None = None
+    """When they proved who they are, as the provider states it; None: not stated."""
 
 
 class _Unknown(Exception):
@@ -141,8 +147,11 @@ class Provider:
         self._keys: list[Key] = []
         self._fetching = asyncio.Lock()
 
-    async def authorization_url(self, state: str, nonce: str, verifier: str) -> str:
-        """Where a browser goes to sign in. Pushed first where the provider offers that; if that fails there is no other way."""
+    async def authorization_url(self, state: str, nonce: str, verifier: str, max_age_seconds: int = 0) -> str:
+        """Where a browser goes to sign in. Pushed first where the provider offers that; if that fails there is no other way.
+
+        With `max_age_seconds` the person proves anew who they are, also where a session of the provider's still stands.
+        """
         known = await self._metadata()
         asked = {
             "redirect_uri": self._ours.redirect_uri,
@@ -152,8 +161,7 @@ class Provider:
             "code_challenge": create_s256_code_challenge(verifier),
             "code_challenge_method": "S256",
         }
-        asked |= {"prompt": self._ours.prompt} if self._ours.prompt else {}
-        asked |= {"max_age": str(self._ours.max_age_seconds)} if self._ours.max_age_seconds else {}
+        asked |= self._proof_asked(max_age_seconds)
         client_id, endpoint = self._ours.credentials.client_id, known.authorization_endpoint
         if not known.pushed_authorization_request_endpoint:
             return str(prepare_grant_uri(endpoint, client_id, "code", **asked))
@@ -165,8 +173,23 @@ class Provider:
             raise _down("the provider did not take a pushed authorization request")
         return f"{endpoint}{_joint(endpoint)}{urlencode({'client_id': client_id, 'request_uri': request_uri})}"
 
-    async def redeem(self, code: str, iss: str, nonce: str, verifier: str) -> SignedIn:
-        """Trade the code for tokens, once, and believe the ID token or not. `iss` as the provider's answer had it ("": not)."""
+    def _proof_asked(self, max_age_seconds: int) -> dict[str, str]:
+        """`max_age` and `prompt`: `login` too where an age was asked for, since some providers ask nobody for `max_age` alone."""
+        prompts = [*(["login"] if max_age_seconds else []), *self._ours.prompt.split()]
+        age = self._max_age(max_age_seconds)
+        return ({"prompt": " ".join(dict.fromkeys(prompts))} if prompts else {}) | (
+            {"max_age": str(age)} if age else {}
+        )
+
+    def _max_age(self, asked: int) -> int:
+        """The shorter one of what a sign-in asks for and what every one must show, in seconds; 0: neither."""
+        return min((age for age in (asked, self._ours.max_age_seconds) if age), default=0)
+
+    async def redeem(self, code: str, iss: str, nonce: str, verifier: str, max_age_seconds: int = 0) -> SignedIn:
+        """Trade the code for tokens, once, and believe the ID token or not. `iss` as the provider's answer had it ("": not).
+
+        `max_age_seconds` as the sign-in began with; SIGN_IN_INCOMPLETE where the provider does not state what shows it.
+        """
         known = await self._metadata()
         if iss != self._ours.issuer and (iss or known.sends_iss):
             raise sign_in_failed("authorization answer from another issuer")
@@ -185,24 +208,29 @@ class Provider:
             self._ours.issuer,
             self._ours.credentials.client_id,
             nonce,
-            max_age_seconds=self._ours.max_age_seconds,
+            max_age_seconds=self._max_age(max_age_seconds),
         )
         try:
             claims = await self._believed(
                 lambda keys: verify(granted.id_token, granted.access_token, keys, expected, self._now().timestamp())
             )
+        except TimeNotStated as refused:
+            raise _incomplete("auth_time", f"ID token: {refused}") from refused
         except IdTokenRefused as refused:
             raise sign_in_failed(f"ID token: {refused}") from refused
-        if not name_in(claims):
+        authenticated_at = _moment(claims.get("auth_time"), asked_at)
+        if self._lacks(claims):
             claims = {**await self._userinfo(known, granted.access_token, str(claims["sub"])), **claims}
-        person = person_of(claims)
+        person = person_of(claims, self._ours.claims)
         if not person.display_name:
-            raise Failure(
-                Code.CODE_SIGN_IN_INCOMPLETE,
-                "the provider states no name: the scope `profile` may be missing",
-                violations=[("name", "not stated")],
-            )
-        return SignedIn(person, granted.pair(asked_at, ""))
+            raise _incomplete("name", "no name stated: scope `profile` missing, or it stands in claims not declared")
+        return SignedIn(person, granted.pair(asked_at, ""), authenticated_at)
+
+    def _lacks(self, claims: Mapping[str, Any]) -> bool:
+        """Whether userinfo may add what we use: the name, and the address where its scope was asked for."""
+        names = self._ours.claims
+        asked = "email" in self._ours.scopes.split()
+        return not names.name_in(claims) or (asked and not names.email_in(claims))
 
     async def refresh(self, refresh_token: str, subject: str) -> TokenPair:
         """Trade a refresh token of this person for a new pair.
@@ -382,6 +410,16 @@ _NOT_EXECUTED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAV
 def sign_in_failed(detail: str) -> Failure:
     """A refusal of a sign-in; `detail` for the logs."""
     return Failure(Code.CODE_SIGN_IN_FAILED, detail)
+
+
+def _incomplete(missing: str, detail: str) -> Failure:
+    """What the provider does not state; another sign-in would change nothing."""
+    return Failure(Code.CODE_SIGN_IN_INCOMPLETE, detail, violations=[(missing, "not stated")])
+
+
+def _moment(stated: float | None, now: datetime) -> datetime | None:
+    """A time that a verified token states, never later than `now`: clocks may differ by a minute."""
+    return None if stated is None else min(datetime.fromtimestamp(stated, UTC), now)
 
 
 def _down(detail: str) -> Failure:

@@ -7,12 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from resapermis_auth_gateway.web.dependencies import Who, dependencies_of, now_of
+from resapermis_auth_gateway.web.dependencies import Who, dependencies_of, now_of, require_recent_proof
 from resapermis_auth_gateway.web.security.address import place_of
 from resapermis_auth_gateway.web.sign_in import arrival, page
 from resapermis_auth_gateway.web.sign_in.cookies import session_cookie
 from resapermis_auth_gateway.web.sign_in.flow import Answer
 from resapermis_auth_gateway.web.texts.sentences import language_of
+from resapermis_auth_gateway.web.wire.base import QueryFlag
 from resapermis_auth_gateway.web.wire.session import (
     OwnSessionPage,
     OwnSessionView,
@@ -59,10 +60,15 @@ Word = Annotated[str, Query(max_length=4096)]
 
 @router.get("/login", status_code=302, response_class=RedirectResponse)
 async def login(
-    request: Request, return_to: Annotated[str, Query(alias="returnTo", max_length=2000)] = "/"
+    request: Request,
+    return_to: Annotated[str, Query(alias="returnTo", max_length=2000)] = "/",
+    *,
+    fresh: Annotated[
+        QueryFlag, Query(description="RdvPermis asks anew who it is, as an act wants that answers STEP_UP_NEEDED.")
+    ] = False,
 ) -> Response:
     """Send the browser to RdvPermis; afterwards it comes back to `returnTo`, a path of ours."""
-    return await dependencies_of(request).sign_in.begin(request, return_to)
+    return await dependencies_of(request).sign_in.begin(request, return_to, fresh=fresh)
 
 
 @router.get("/callback", status_code=302, response_class=RedirectResponse, responses=ONWARD)
@@ -148,7 +154,13 @@ async def list_own_sessions(who: Who) -> OwnSessionPage:
 
 @me.delete("/sessions/{session_id}", status_code=204)
 async def end_own_session(who: Who, session_id: UUID) -> Response:
-    """End one of one's own sessions at once, everywhere, with its tokens; another's is not found. This one: signed out."""
+    """End one of one's own sessions at once, everywhere, with its tokens; another's is not found. This one: signed out.
+
+    Another one than this is ended by who proved lately who they are (STEP_UP_NEEDED): whoever found a page open, or stole
+    its cookie, does not lock its owner out (ASVS 7.5.2).
+    """
+    if session_id != who.session.id:
+        require_recent_proof(who)
     await who.dependencies.sessions.end_own(who.session, session_id, place=who.place)
     response = Response(status_code=204)
     if session_id == who.session.id:

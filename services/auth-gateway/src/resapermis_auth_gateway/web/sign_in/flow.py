@@ -1,7 +1,7 @@
 """Signing in: the way out to RdvPermis, the way back, and the session that it opens."""
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -66,13 +66,17 @@ class SignIn:
     sessions: Sessions
     now: Clock
 
-    async def begin(self, request: Request, return_to: str) -> Response:
-        """Send the browser to the provider, bound to this browser by a cookie."""
+    async def begin(self, request: Request, return_to: str, *, fresh: bool = False) -> Response:
+        """Send the browser to the provider, bound to this browser by a cookie; `fresh`: to prove anew who they are."""
         cookie = sign_in_cookie(self.settings.secure)
         browser = cookie.read(request.scope) or new_secret()
         state = new_secret()
+        attempt = queries.Attempt(safe_return_to(return_to), self.settings.step_up_seconds if fresh else 0)
         question = oidc_pb2.BeginSignInRequest(
-            state=state, nonce=_nonce(browser, state), code_verifier=_verifier(browser, state)
+            state=state,
+            nonce=_nonce(browser, state),
+            code_verifier=_verifier(browser, state),
+            max_age_seconds=attempt.max_age_seconds,
         )
         answer = await peers.ask(self.provider.BeginSignIn, question, principal="")
         async with transaction(self.engine) as tx:
@@ -80,7 +84,7 @@ class SignIn:
                 tx,
                 digest(state),
                 digest(browser),
-                safe_return_to(return_to),
+                attempt,
                 self.now(),
                 keep=self.sessions.limits.absolute,
             )
@@ -100,11 +104,11 @@ class SignIn:
 
     async def _finish(self, request: Request, answer: Answer, place: str) -> Response:
         browser = sign_in_cookie(self.settings.secure).read(request.scope)
-        return_to = await self._use_attempt(answer.state, browser)
-        if return_to is None and await self._is_signed_in(request):
+        attempt = await self._use_attempt(answer.state, browser)
+        if attempt is None and await self._is_signed_in(request):
             # The browser's way back: nothing is redeemed or ended.
             return RedirectResponse(await self._page_of(answer.state), status_code=302)
-        if return_to is None:
+        if attempt is None:
             raise _failed("no sign-in under way for this state and browser")
         if answer.error or not answer.code:
             raise _failed("the provider refused")
@@ -113,6 +117,7 @@ class SignIn:
             iss=answer.iss,
             nonce=_nonce(browser, answer.state),
             code_verifier=_verifier(browser, answer.state),
+            max_age_seconds=attempt.max_age_seconds,
         )
         # Once, whatever becomes of it: a code that is sent twice costs the tokens that it gave.
         try:
@@ -124,13 +129,13 @@ class SignIn:
         value = new_secret()
         device = device_of(request.headers.get("user-agent", ""))
         await self._open(signed_in, device, new_cookie=value, old_cookie=cookie.read(request.scope), place=place)
-        response = RedirectResponse(return_to, status_code=302)
+        response = RedirectResponse(attempt.return_to, status_code=302)
         cookie.set(response, value)
         # The sign-in's own cookie stays its ten minutes: another tab may be under way with it, and each state counts once.
         return response
 
-    async def _use_attempt(self, state: str, browser: str) -> str | None:
-        """Where the person wanted to go, once for a state and the browser that left with it; else None."""
+    async def _use_attempt(self, state: str, browser: str) -> queries.Attempt | None:
+        """What the sign-in began with, once for a state and the browser that left with it; else None."""
         if not browser or not state:
             return None
         async with transaction(self.engine) as tx:
@@ -224,6 +229,7 @@ class SignIn:
                 roles=(),  # none before it acts for a school
                 person_key=person_key,
                 profile=account.profile,
+                authenticated_at=_proved_at(signed_in),
             )
             await queries.start_session(tx, cookie_hash, session, device)
             await tokens.store(
@@ -312,6 +318,10 @@ def _nonce(browser: str, state: str) -> str:
 
 def _verifier(browser: str, state: str) -> str:
     return derive(browser, f"verifier {state}")
+
+
+def _proved_at(signed_in: oidc_pb2.RedeemCodeResponse) -> datetime | None:
+    return signed_in.authenticated_at.ToDatetime(UTC) if signed_in.HasField("authenticated_at") else None
 
 
 def _provisional(account: accounts.Account) -> str:

@@ -15,6 +15,10 @@ MISSING = {
         "fr": "Il manque votre nom : ResaPermis doit le demander à RdvPermis (portée « profile »).",
         "en": "Your name is missing: ResaPermis must ask RdvPermis for it (scope “profile”).",
     },
+    "auth_time": {
+        "fr": "Il manque l'heure à laquelle vous avez prouvé votre identité : RdvPermis ne la donne pas (« auth_time »).",
+        "en": "The time when you proved who you are is missing: RdvPermis does not state it (“auth_time”).",
+    },
     "school": {
         "fr": "Il manque votre auto-école : RdvPermis ne vous connaît dans aucune.",
         "en": "Your driving school is missing: RdvPermis knows you in none.",

@@ -36,21 +36,37 @@ class Session:
     roles: tuple[str, ...]
     person_key: bytes
     profile: bytes
+    authenticated_at: datetime | None
+    """When its owner proved at the provider who they are; None: it does not say."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A sign-in under way: where the person wanted to go, and how recent a proof was asked for (0: none)."""
+
+    return_to: str
+    max_age_seconds: int = 0
 
 
 async def begin_attempt(
-    tx: Tx, state_hash: bytes, browser_hash: bytes, return_to: str, now: datetime, keep: timedelta
+    tx: Tx, state_hash: bytes, browser_hash: bytes, attempt: Attempt, now: datetime, keep: timedelta
 ) -> None:
     """Remember a sign-in that leaves for the provider; forget those nobody came back from, and the used after `keep`."""
     unused = attempts.c.used_at.is_(None) & (attempts.c.started_at < now - ATTEMPT_LIVES)
     await tx.execute(sa.delete(attempts).where(unused | (attempts.c.started_at < now - keep)))
     await tx.execute(
-        insert(attempts).values(state_hash=state_hash, browser_hash=browser_hash, return_to=return_to, started_at=now)
+        insert(attempts).values(
+            state_hash=state_hash,
+            browser_hash=browser_hash,
+            return_to=attempt.return_to,
+            max_age_seconds=attempt.max_age_seconds,
+            started_at=now,
+        )
     )
 
 
-async def use_attempt(tx: Tx, state_hash: bytes, browser_hash: bytes, now: datetime) -> str | None:
-    """Use up the attempt of this state and this browser, once; return where the person wanted to go."""
+async def use_attempt(tx: Tx, state_hash: bytes, browser_hash: bytes, now: datetime) -> Attempt | None:
+    """Use up the attempt of this state and this browser, once; None where there is none."""
     statement = (
         sa.update(attempts)
         .where(
@@ -60,10 +76,10 @@ async def use_attempt(tx: Tx, state_hash: bytes, browser_hash: bytes, now: datet
             attempts.c.used_at.is_(None),
         )
         .values(used_at=now)
-        .returning(attempts.c.return_to)
+        .returning(attempts.c.return_to, attempts.c.max_age_seconds)
     )
-    page: str | None = (await tx.execute(statement)).scalar()
-    return page
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else Attempt(row.return_to, row.max_age_seconds)
 
 
 async def used_attempt(tx: Tx, state_hash: bytes) -> str | None:
@@ -98,6 +114,7 @@ async def start_session(tx: Tx, cookie_hash: bytes, session: Session, device: De
             provider_sid=session.provider_sid,
             created_at=session.created_at,
             seen_at=session.seen_at,
+            authenticated_at=session.authenticated_at,
             browser=device.browser,
             system=device.system,
         )
@@ -117,6 +134,7 @@ def _whole() -> sa.Select[tuple[object, ...]]:
         roles_of(sessions.c.school_id),
         accounts.c.person_key,
         accounts.c.profile,
+        sessions.c.authenticated_at,
     ).select_from(
         sessions.join(accounts, accounts.c.id == sessions.c.account_id).outerjoin(
             account_roles, at_school(sessions.c.school_id)

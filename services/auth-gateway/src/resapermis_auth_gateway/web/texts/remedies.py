@@ -36,6 +36,10 @@ REMEDIES: Mapping[str, tuple[str, str]] = {
         "Choose another trainer or another vehicle.",
     ),
     "choose_another_vehicle": ("Choisissez un autre véhicule.", "Choose another vehicle."),
+    "confirm_identity": (
+        "Confirmez votre identité chez RdvPermis, puis recommencez.",
+        "Confirm who you are at RdvPermis, then retry.",
+    ),
     "declare_trainers": (
         "Votre responsable déclare ses formateurs chez RdvPermis.",
         "Your manager declares trainers at RdvPermis.",
@@ -77,6 +81,7 @@ OF_CODE: Mapping[str, str] = {
     "ILLEGAL_TRANSITION": "read_again",
     "RECONNECT_NEEDED": "sign_in_again",
     "UNAUTHENTICATED": "sign_in_again",
+    "STEP_UP_NEEDED": "confirm_identity",
     "ALL_OR_NOTHING_FAILED": "choose_another_slot",
     "NEPH_KNOWN": "see_candidate",
     "CANDIDATE_MANDATED": "give_mandate_back",
