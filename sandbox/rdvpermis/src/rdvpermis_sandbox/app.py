@@ -25,7 +25,7 @@ from rdvpermis_sandbox.domain import rules
 from rdvpermis_sandbox.domain.model import Mail, Mandate, Refused
 from rdvpermis_sandbox.domain.refusals import STATUS
 from rdvpermis_sandbox.domain.state import State
-from rdvpermis_sandbox.identity import oidc
+from rdvpermis_sandbox.identity import introspection, oidc
 from rdvpermis_sandbox.identity.tokens import Tokens
 from rdvpermis_sandbox.limits import Limits
 from rdvpermis_sandbox.settings import Settings
@@ -58,7 +58,8 @@ class Sandbox:
 
     def _wire(self) -> None:
         state, app = self.state, self.app
-        gate = gate_of(state, self.tokens, self.limits, self.clock)
+        elsewhere = introspection.elsewhere(self.settings, state)
+        gate = gate_of(state, self.tokens, elsewhere, self.limits, self.clock)
         app.include_router(oidc.router(self.settings, state, self.tokens, self.clock))
         app.include_router(school.router(state, gate, self.mail_request))
         app.include_router(baskets.router(state, gate))

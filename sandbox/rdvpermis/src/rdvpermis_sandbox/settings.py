@@ -16,6 +16,10 @@ class Settings:
     redirect_uris: tuple[str, ...] = ("http://localhost:8080/auth/callback",)
     backchannel_logout_uri: str = ""
     """Where the client wants to be told that somebody signed out here; empty: nowhere."""
+    introspection_url: str = ""
+    """Where another provider tells what its tokens are worth (RFC 7662); empty: only our own are known."""
+    introspection_client_id: str = "rdvpermis"
+    introspection_client_secret: str = ""
     smtp_url: str = ""
     seed: int = 1
     schools: int = 1000
@@ -43,6 +47,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         environment.get("RDVPERMIS_CLIENT_SECRET", plain.client_secret),
         tuple(each.strip() for each in redirects.split(",") if each.strip()) or plain.redirect_uris,
         environment.get("RDVPERMIS_BACKCHANNEL_LOGOUT_URI", ""),
+        environment.get("RDVPERMIS_INTROSPECTION_URL", ""),
+        environment.get("RDVPERMIS_INTROSPECTION_CLIENT_ID", plain.introspection_client_id),
+        environment.get("RDVPERMIS_INTROSPECTION_CLIENT_SECRET", ""),
         environment.get("RDVPERMIS_SMTP_URL", ""),
         int(environment.get("RDVPERMIS_SEED", plain.seed)),
         int(environment.get("RDVPERMIS_SCHOOLS", plain.schools)),

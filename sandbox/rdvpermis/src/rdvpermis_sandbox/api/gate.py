@@ -9,6 +9,7 @@ from fastapi import Request
 from rdvpermis_sandbox.clock import Clock
 from rdvpermis_sandbox.domain.model import Employee, School
 from rdvpermis_sandbox.domain.state import State
+from rdvpermis_sandbox.identity.introspection import Elsewhere
 from rdvpermis_sandbox.identity.tokens import Tokens
 from rdvpermis_sandbox.limits import Limits
 
@@ -30,13 +31,15 @@ class Caller:
         self.employee, self.school, self.now = employee, school, now
 
 
-def gate_of(state: State, tokens: Tokens, limits: Limits, clock: Clock) -> Callable[[Request], Any]:
+def gate_of(
+    state: State, tokens: Tokens, elsewhere: Elsewhere, limits: Limits, clock: Clock
+) -> Callable[[Request], Any]:
     """The dependency before every call: it checks token and budget, counts the call and lets time pass."""
 
     async def admit(request: Request) -> Caller:
         now = clock.now()
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        found = tokens.access(token, now) if scheme.casefold() == "bearer" else None
+        found = (tokens.access(token, now) or await elsewhere(token)) if scheme.casefold() == "bearer" else None
         if found is None:
             raise NotAdmitted(401, "NON_AUTHENTIFIE", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
         if "rdvpermis" not in found.scope.split():
