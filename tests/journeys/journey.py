@@ -187,6 +187,25 @@ class DrivingSchool(School):
         session = self.sign_in(f"gerant.{self.name}", "sandbox")
         assert (session["school"]["id"], session["school"]["department"]) == (self.id, self.department)
 
+    def leave(self) -> None:
+        """Sign out; of this school nobody is signed in any more, if it was the only one."""
+        self.act("POST", "/auth/logout")
+
+    def give_grant(self, answer: str = "accepter") -> str:
+        """Go to the State and answer there whether work may go on without anybody; the outcome's word."""
+        place = str(self.act("POST", "/api/v1/me/grant")["authorizationUrl"])
+        for _ in range(6):
+            response = self.web.get(place)
+            if response.status_code == 200:
+                form = re.search(r'<form[^>]*action="([^"]*)"', response.text)
+                assert form, response.text[:300]
+                asked = response.url.join(form[1].replace("&amp;", "&"))
+                response = self.web.post(str(asked), data={"reponse": answer})
+            place = str(response.url.join(response.headers["location"]))
+            if "/compte" in place:
+                return place.partition("grant=")[2]
+        raise AssertionError(f"no way back from {place.partition('?')[0]}")
+
     def again(self) -> httpx2.Client:
         """Another browser of the school with the same session, for another thread."""
         return httpx2.Client(base_url=self.web.base_url, cookies=dict(self.web.cookies), timeout=20, verify=NOBODY)

@@ -1,5 +1,7 @@
 import base64
 import hashlib
+import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from joserfc import jwt
@@ -128,3 +130,24 @@ async def test_who_proved_who_they_are_longer_ago_than_was_asked_proves_it_again
 async def test_a_wrong_client_secret_is_invalid_client(actor):
     answer = await actor.http.post(f"{CONNECT}/token", data={"client_id": "resapermis", "client_secret": "no"})
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
+async def test_what_goes_beyond_a_session_is_agreed_to_by_itself(actor):
+    asked = {"client_id": "resapermis", "redirect_uri": "http://localhost:8080/auth/callback", "response_type": "code"}
+    asked |= {"scope": "openid rdvpermis offline_access", "prompt": "consent"}
+    given = await actor.sign_in("gerant.094-1")
+    page = await actor.http.get(f"{CONNECT}/auth", params=asked)
+    assert (page.status_code, "location" in page.headers) == (200, False)
+    address = re.search(r'action="([^"]+)"', page.text)[1].replace("&amp;", "&")
+    refused = await actor.http.post(address, data={"reponse": "refuser"})
+    assert "error=access_denied" in refused.headers["location"]
+    agreed = await actor.http.post(address, data={"reponse": "accepter"})
+    code = parse_qs(urlsplit(agreed.headers["location"]).query)["code"][0]
+    offline = (await actor.exchange(code)).json()
+    assert offline["refresh_expires_in"] == 0
+    await actor.http.get(f"{CONNECT}/logout", params={"client_id": "resapermis"})
+    assert (await actor.refresh(given["refresh_token"])).status_code == 400
+    assert (await actor.refresh(offline["refresh_token"])).status_code == 200, "it outlives the session"
+    actor.http.cookies.clear()
+    again = await actor.http.post(address, data={"reponse": "accepter"})
+    assert "location" not in again.headers, "nobody is signed in who could agree"

@@ -37,6 +37,17 @@ def login(action: str, *, failed: bool) -> HTMLResponse:
     )
 
 
+def consent(action: str) -> HTMLResponse:
+    """What a client asks beyond a session, posted to `action` with the person's answer."""
+    buttons = """<button name="reponse" value="accepter">Autoriser</button>
+<button name="reponse" value="refuser">Refuser</button>"""
+    return page(
+        "Accès demandé",
+        f"""<p>ResaPermis demande un accès à RdvPermis en votre nom, qui reste quand vous êtes déconnecté.</p>
+<form method="post" action="{escape(action)}">{buttons}</form>""",
+    )
+
+
 def problem(text: str, status: int = 400) -> HTMLResponse:
     """Something is wrong and nobody can be sent back."""
     return page("Demande impossible", f'<p role="alert">{escape(text)}</p>', status)

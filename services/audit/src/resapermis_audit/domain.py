@@ -12,6 +12,9 @@ SECURITY_ACTIONS = (
     "token.grant",
     "token.refresh",
     "token.revoke",
+    "grant.give",
+    "grant.withdraw",
+    "grant.end",
     "rdvpermis.call",
 )
 """What is about security, and what a security officer reads of a school: none of its people's acts."""

@@ -39,6 +39,7 @@ def registration(settings: EgressSettings) -> Registration:
         scopes=settings.oidc_scopes,
         claims=ClaimNames.parse(settings.oidc_claims),
         prompt=settings.oidc_prompt,
+        grant_prompt=settings.oidc_grant_prompt,
         max_age_seconds=settings.oidc_max_age_seconds,
         call_seconds=settings.oidc_timeout_seconds,
     )
@@ -75,12 +76,13 @@ async def build(process: Process, settings: EgressSettings) -> RdvPermis:
     )
     process.server.add(
         add_ProviderServiceServicer_to_server,
-        ProviderServicer(provider, vault),
+        ProviderServicer(provider, vault, process.engine, rdvpermis, process.now),
         "resapermis.oidc.v1.ProviderService",
     )
     revocations = Revocations(process.engine, vault, provider, process.outbox, process.denials.add, process.now)
     process.every(REVOKE_EVERY_SECONDS, "revoke ended tokens", revocations.revoke_due)
     process.every(60, "renew ending tokens", token_store.renew_ending)
+    process.every(60, "end grants that ran out", token_store.end_run_out)
     process.every(3600, "forget dead tokens", token_store.forget_old)
     await join_replicas(process, budget.divide, lambda: budget.within(rdvpermis.clock()))
     return rdvpermis

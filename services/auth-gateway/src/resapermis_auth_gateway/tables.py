@@ -80,12 +80,14 @@ attempts = sa.Table(
     sa.Column("started_at", MOMENT, nullable=False),
     sa.Column("used_at", MOMENT),
     sa.Column("max_age_seconds", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("grant_session_id", sa.Uuid),
     sa.Index("sign_in_attempt_started_at_idx", "started_at"),
     sa.Index("sign_in_attempt_open_idx", "started_at", postgresql_where=sa.text("used_at IS NULL")),
 )
 """A sign-in under way; once used, where it led, for who comes back to its callback. Nonce and PKCE verifier are not stored: they derive from the browser's pre-login cookie.
 
 `max_age_seconds`: how recent a proof it asked for; 0: none. Here, where no browser can change it.
+`grant_session_id`: not a sign-in, but the way to a grant for background work, begun in that session.
 """
 
 tokens = sa.Table(
@@ -104,15 +106,31 @@ tokens = sa.Table(
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("dead_at", MOMENT),
     sa.Column("reason", sa.Text),
+    sa.Column("ends_at", MOMENT),
+    sa.Column("used_at", MOMENT),
+    sa.Column("refused_at", MOMENT),
+    sa.Column("warned_days", sa.Integer),
     sa.CheckConstraint("kind IN ('session', 'grant')", name="kind"),
     sa.CheckConstraint("(kind = 'session') = (session_id IS NOT NULL)", name="session"),
     sa.CheckConstraint("dead_at IS NULL OR (access IS NULL AND refresh IS NULL)", name="dead_has_no_secret"),
+    sa.CheckConstraint("(kind = 'grant') = (ends_at IS NOT NULL)", name="grant_ends"),
     sa.Index("token_session_id_idx", "session_id"),
     sa.Index("token_account_id_idx", "account_id"),
     sa.Index("token_one_live_a_session_idx", "session_id", unique=True, postgresql_where=sa.text("dead_at IS NULL")),
     sa.Index("token_live_school_id_idx", "school_id", postgresql_where=sa.text("dead_at IS NULL")),
+    sa.Index(
+        "token_one_live_grant_idx",
+        "account_id",
+        "school_id",
+        unique=True,
+        postgresql_where=sa.text("kind = 'grant' AND dead_at IS NULL"),
+    ),
 )
-"""`refresh_expires_at` absent: the provider named no end (offline token)."""
+"""`refresh_expires_at` absent: the provider named no end (offline token).
+
+Of grants: `ends_at`, until when its owner gave it; `used_at`, the hour of its last use; `refused_at`, since when RdvPermis takes it no longer;
+`warned_days`, how many days before its end that was last said.
+"""
 
 revocations = sa.Table(
     "revocation",

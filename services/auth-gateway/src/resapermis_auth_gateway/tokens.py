@@ -29,6 +29,10 @@ LEASE = timedelta(seconds=15)
 OFFLINE_REVOKED_FOR = timedelta(days=30)
 """So long the revocation of a token without an end of its own is tried."""
 KEPT = timedelta(days=365)
+UNADOPTED = timedelta(minutes=1)
+"""So long after the provider handed them out tokens wait for the row that keeps them, before they are revoked. More than a request lasts."""
+UNUSED = timedelta(days=1)
+"""A grant that was not renewed for so long is: the provider ends what nobody uses, and whether it ended one is known within a day."""
 
 LIVE = tokens.c.dead_at.is_(None)
 
@@ -69,6 +73,11 @@ class Token:
     refresh: bytes | None = field(repr=False)
     refresh_expires_at: datetime | None
     lease_until: datetime | None
+
+    @property
+    def sealed(self) -> SealedPair:
+        """What is kept of it, as it stands."""
+        return SealedPair(self.id, self.access, self.access_expires_at, self.refresh, self.refresh_expires_at)
 
     def lost(self, now: datetime) -> bool:
         """Whether somebody began a refresh whose outcome nobody wrote down: the refresh token must not be sent again."""
@@ -126,8 +135,9 @@ async def store(
     school_id: str,
     now: datetime,
     session_id: UUID | None = None,
+    ends_at: datetime | None = None,
 ) -> None:
-    """Insert a sign-in's tokens: of a session, or (without one) a grant for background work."""
+    """Insert tokens: of a session, or (without one) of a grant for background work until `ends_at`."""
     await tx.execute(
         insert(tokens).values(
             id=sealed.token_id,
@@ -136,6 +146,7 @@ async def store(
             account_id=account_id,
             school_id=school_id,
             created_at=now,
+            ends_at=ends_at,
             **_columns(sealed),
         )
     )
@@ -147,8 +158,7 @@ async def end_tokens(tx: Tx, *, session_id: UUID, reason: str, now: datetime) ->
     statement = sa.select(*_COLUMNS).where(whose, LIVE).with_for_update()
     for token in [Token(**row._asdict()) for row in await tx.execute(statement)]:
         await end_token(tx, token.id, reason, now)
-        kept = SealedPair(token.id, token.access, token.access_expires_at, token.refresh, token.refresh_expires_at)
-        await revoke_later(tx, kept, now)
+        await revoke_later(tx, token.sealed, now)
 
 
 async def revoke_later(tx: Tx, sealed: SealedPair, now: datetime) -> None:
@@ -166,6 +176,23 @@ async def revoke_later(tx: Tx, sealed: SealedPair, now: datetime) -> None:
             ends_at=ends_at or now + OFFLINE_REVOKED_FOR,
         )
     )
+
+
+async def keep_unadopted(tx: Tx, sealed: SealedPair, now: datetime) -> None:
+    """Have a pair revoked unless somebody adopts it soon: an answer that is lost on its way leaves nothing alive."""
+    await revoke_later(tx, sealed, now + UNADOPTED)
+
+
+async def adopt(tx: Tx, token_id: UUID) -> bool:
+    """Take fresh tokens over, in the transaction that keeps them; False where they are not there, or being revoked."""
+    fresh = (revocations.c.token_id == token_id, revocations.c.tries == 0)
+    rows = await tx.execute(sa.delete(revocations).where(*fresh).returning(revocations.c.id))
+    return rows.scalar() is not None
+
+
+async def hasten(tx: Tx, token_id: UUID, now: datetime) -> None:
+    """Nobody will adopt these tokens: revoke them now."""
+    await tx.execute(sa.update(revocations).where(revocations.c.token_id == token_id).values(due_at=now))
 
 
 @dataclass(frozen=True)
@@ -226,15 +253,19 @@ async def of_sessions(engine: AsyncEngine, session_ids: Sequence[UUID]) -> Seque
 
 _OF_SCHOOL = Statement(
     sa.select(*_COLUMNS)
-    .where(tokens.c.school_id == sa.bindparam("school_id"), LIVE)
-    .order_by(tokens.c.id.desc())
+    .where(
+        tokens.c.school_id == sa.bindparam("school_id"),
+        LIVE,
+        sa.or_(tokens.c.ends_at.is_(None), tokens.c.ends_at > sa.bindparam("now", type_=sa.DateTime(timezone=True))),
+    )
+    .order_by((tokens.c.kind == sa.literal_column("'grant'")).desc(), tokens.c.id.desc())
     .limit(sa.literal_column("20"))
 )
 
 
-async def of_school(engine: AsyncEngine, school_id: str) -> list[Token]:
-    """Live tokens of a school, newest first, at most twenty."""
-    return [Token(**row) for row in await _OF_SCHOOL.run(engine, {"school_id": school_id})]
+async def of_school(engine: AsyncEngine, school_id: str, now: datetime) -> list[Token]:
+    """Live tokens of a school, grants before sessions', newest first, at most twenty."""
+    return [Token(**row) for row in await _OF_SCHOOL.run(engine, {"school_id": school_id, "now": now})]
 
 
 async def by_id(tx: Tx, token_id: UUID) -> Token | None:
@@ -244,15 +275,15 @@ async def by_id(tx: Tx, token_id: UUID) -> Token | None:
 
 
 async def expiring(tx: Tx, before: datetime, now: datetime) -> list[Token]:
-    """Live tokens of grants and open sessions whose refresh token ends before `before`, at most a hundred."""
+    """Live tokens of grants and open sessions whose refresh token ends before `before`, and grants long unused; at most a hundred."""
     open_session = sa.exists().where(sessions.c.id == tokens.c.session_id, sessions.c.ended_at.is_(None))
+    ends = tokens.c.refresh_expires_at.between(now, before)
+    grant = sa.and_(
+        tokens.c.kind == "grant", tokens.c.ends_at > now, sa.or_(ends, tokens.c.access_expires_at < now - UNUSED)
+    )
     statement = (
         sa.select(*_COLUMNS)
-        .where(
-            LIVE,
-            tokens.c.refresh_expires_at.between(now, before),
-            sa.or_(tokens.c.kind == "grant", open_session),
-        )
+        .where(LIVE, sa.or_(grant, sa.and_(ends, open_session)))
         .order_by(tokens.c.refresh_expires_at)
         .limit(100)
     )

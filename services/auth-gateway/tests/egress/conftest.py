@@ -30,7 +30,7 @@ from resapermis_auth_gateway.egress.oidc.provider import Provider, Registration
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
 from resapermis_auth_gateway.egress.revocations import Revocations
 from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
-from resapermis_auth_gateway.egress.token_store import TokenStore
+from resapermis_auth_gateway.egress.token_store import Access, TokenOwner, TokenStore
 from resapermis_auth_gateway.tokens import TokenPair
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import transaction
@@ -68,6 +68,7 @@ async def responder() -> AsyncIterator[Responder]:
     )
     found.replies["GET /certs"] = (200, {"keys": [KEY]})
     found.replies["POST /revoke"] = (200, None)
+    found.on("GET", "/moi", (200, {"id": "school-1", "nom": "École du Test"}))
     yield found
     server.close()
     for writer in list(found.open_writers):
@@ -100,6 +101,7 @@ class World:
         refresh_seconds: float | None = 1800,
         *,
         grant: bool = False,
+        grant_seconds: float = 365 * 86400,
         subject: str = "",
     ) -> UUID:
         """Keep tokens as the web face does at sign-in; return the session's id."""
@@ -123,8 +125,14 @@ class World:
                 school_id=school_id,
                 now=now,
                 session_id=None if grant else session_id,
+                ends_at=now + timedelta(seconds=grant_seconds) if grant else None,
             )
         return session_id
+
+    async def access(self, who: TokenOwner) -> Access:
+        """The token of a person's session."""
+        assert who.session_id is not None
+        return await self.token_store.of_session(who.session_id, who.school_id)
 
     async def ask(
         self,

@@ -21,7 +21,7 @@ from .responder import CUT, Responder
 pytestmark = pytest.mark.req("S-14")
 NOW = datetime(2026, 11, 30, 8, tzinfo=UTC)
 OWNERS = [Owner(account, "school-1", urgent) for account in ("a", "b") for urgent in (True, False)]
-TIMES = {"since", "until", "account"}
+TIMES = {"since", "until", "account", "kind"}
 
 
 class Written:
@@ -94,6 +94,7 @@ async def test_the_calls_of_an_employee_are_one_record_a_round_with_their_times(
         "add_slots.ok": "1000",
         "add_slots.lost": "1",
         "account": "a",
+        "kind": "session",
         "since": "2026-11-30T08:00:00.000Z",
         "until": "2026-11-30T08:01:00.000Z",
     }
@@ -134,9 +135,12 @@ async def test_calls_by_people_and_unasked_are_recorded_with_what_became_of_them
         "examens.annuler.refused": "1",
         "paniers.liste.lost": "2",
     }
-    assert {word: many for word, many in unasked.facts.items() if word not in TIMES} == {"paniers.liste.ok": "1"}
+    assert {word: many for word, many in unasked.facts.items() if word not in TIMES} == {
+        "moi.ok": "1",
+        "paniers.liste.ok": "1",
+    }
     assert (asked.source, asked.school_id, asked.actor.on_behalf_of) == ("auth-gateway", "", "school-1")
-    assert len(responder.calls("GET /api")) + len(responder.calls("DELETE")) == 5
+    assert len(responder.calls("GET /api")) + len(responder.calls("DELETE")) == 6
 
 
 async def test_a_process_that_stops_records_the_calls_that_it_made(world: Any, responder: Responder) -> None:

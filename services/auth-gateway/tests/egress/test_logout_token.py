@@ -12,6 +12,7 @@ from resapermis.oidc.v1 import oidc_pb2 as pb
 from resapermis.oidc.v1.oidc_pb2_grpc import ProviderServiceStub, add_ProviderServiceServicer_to_server
 from resapermis_auth_gateway.egress.oidc.logout_token import EVENT
 from resapermis_auth_gateway.egress.provider_servicer import ProviderServicer
+from resapermis_kit.clock import utc_now
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
 from resapermis_testing.grpc_server import Serve
@@ -140,9 +141,9 @@ async def test_without_the_providers_keys_nobody_is_believed_and_it_may_come_aga
     assert (await party.provider.signed_out(token)).subject == "employee-1"
 
 
-async def test_egress_answers_auth_gateway(party: RelyingParty, serve: Serve) -> None:
+async def test_egress_answers_auth_gateway(party: RelyingParty, world: Any, serve: Serve) -> None:
     name = "resapermis.oidc.v1.ProviderService"
-    servicer = ProviderServicer(party.provider, new_keyset())
+    servicer = ProviderServicer(party.provider, new_keyset(), world.engine, world.rdvpermis, utc_now)
     running = await serve("egress", (add_ProviderServiceServicer_to_server, servicer, name))
     stub = ProviderServiceStub(running.shared_channel("egress", "auth-gateway"))
     asked = pb.CheckLogoutTokenRequest(logout_token=_token(party, {}))

@@ -19,6 +19,7 @@ from resapermis_auth_gateway.egress.claim_names import ClaimNames
 from resapermis_auth_gateway.egress.oidc.client_auth import Credentials
 from resapermis_auth_gateway.egress.oidc.provider import LARGEST_ANSWER
 from resapermis_auth_gateway.egress.provider_servicer import ProviderServicer
+from resapermis_kit.clock import utc_now
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
 from resapermis_vault.keyset import new_keyset
@@ -524,13 +525,15 @@ async def test_a_document_of_another_issuer_is_no_newer_one(party: RelyingParty,
 
 
 @pytest.mark.req("S-01", "S-02")
-async def test_the_web_face_gets_who_it_is_and_tokens_that_it_cannot_open(party: RelyingParty, serve: Any) -> None:
+async def test_the_web_face_gets_who_it_is_and_tokens_that_it_cannot_open(
+    party: RelyingParty, world: Any, serve: Any
+) -> None:
     vault = new_keyset()
     running = await serve(
         "egress",
         (
             add_ProviderServiceServicer_to_server,
-            ProviderServicer(party.provider, vault),
+            ProviderServicer(party.provider, vault, world.engine, world.rdvpermis, utc_now),
             "resapermis.oidc.v1.ProviderService",
         ),
     )

@@ -78,11 +78,11 @@ async def test_two_hundred_callers_on_two_replicas_refresh_once(make_world, resp
     second = await make_world(responder.url, f"{responder.url}/realm", engine=first.engine, vault=first.vault)
     session = await first.sign_in(access_seconds=20)
     who = TokenOwner(session, "school-1")
-    asking = [world.token_store.access(who, lambda _: 1) for world in (first, second) for _ in range(100)]
+    asking = [world.access(who) for world in (first, second) for _ in range(100)]
     got = {access.value for access in await asyncio.gather(*asking)}
     assert provider.refreshes == 1
     assert got <= {"access-1", "access-2"}  # the other replica may use what still stands
-    assert (await first.token_store.access(who, lambda _: 1)).value == "access-2"
+    assert (await first.access(who)).value == "access-2"
     assert len(responder.calls("POST /token")) == 1
 
 
@@ -92,9 +92,9 @@ async def test_an_expired_token_is_waited_for_by_the_other_replica(make_world, r
     first = await make_world(responder.url, f"{responder.url}/realm")
     second = await make_world(responder.url, f"{responder.url}/realm", engine=first.engine, vault=first.vault)
     who = TokenOwner(await first.sign_in(access_seconds=-1), "school-1")
-    one = asyncio.create_task(first.token_store.access(who, lambda _: 1))
+    one = asyncio.create_task(first.access(who))
     await provider.entered.wait()
-    two = asyncio.create_task(second.token_store.access(who, lambda _: 1))
+    two = asyncio.create_task(second.access(who))
     provider.gate.set()
     assert [(await one).value, (await two).value] == ["access-2", "access-2"]
     assert provider.refreshes == 1
@@ -153,7 +153,7 @@ async def test_background_work_takes_a_grant_first_and_never_another_schools_tok
     await world.sign_in(access="elsewhere", school_id="school-2", grant=True)
     responder.on("GET", "/paniers", (200, []))
     await world.ask("ListBaskets", pb.ListBasketsRequest(on_behalf=BEHALF))
-    assert [asked.headers["authorization"] for asked in responder.asked] == ["Bearer of-a-grant"]
+    assert {asked.headers["authorization"] for asked in responder.asked} == {"Bearer of-a-grant"}
 
 
 async def test_a_dead_grant_gives_way_to_the_next_token_of_the_school(world, responder):
@@ -198,7 +198,7 @@ async def test_a_sign_out_during_a_refresh_wins_and_the_new_token_is_revoked(wor
     provider = TokenEndpoint(responder)
     provider.gate.clear()
     session = await world.sign_in(access_seconds=-1)
-    waiting = asyncio.create_task(world.token_store.access(TokenOwner(session, "school-1"), lambda _: 1))
+    waiting = asyncio.create_task(world.access(TokenOwner(session, "school-1")))
     await provider.entered.wait()
     async with transaction(world.engine) as tx:
         await tokens.end_tokens(tx, session_id=session, reason="signed_out", now=utc_now())
@@ -215,13 +215,13 @@ async def test_a_caller_who_gives_up_does_not_lose_the_rotated_token(world, resp
     provider = TokenEndpoint(responder)
     provider.gate.clear()
     who = TokenOwner(await world.sign_in(access_seconds=-1), "school-1")
-    impatient = asyncio.create_task(world.token_store.access(who, lambda _: 1))
+    impatient = asyncio.create_task(world.access(who))
     await provider.entered.wait()
     impatient.cancel()
     with pytest.raises(asyncio.CancelledError):
         await impatient
     provider.gate.set()
-    assert (await world.token_store.access(who, lambda _: 1)).value == "access-2"
+    assert (await world.access(who)).value == "access-2"
     assert provider.refreshes == 1
 
 
@@ -236,20 +236,20 @@ async def test_a_pair_is_not_lost_while_the_database_restarts(world, responder, 
 
     monkeypatch.setattr(tokens, "renewed", renewed)
     who = TokenOwner(await world.sign_in(access_seconds=-1), "school-1")
-    assert (await world.token_store.access(who, lambda _: 1)).value == "access-2"
+    assert (await world.access(who)).value == "access-2"
     assert (provider.refreshes, away) == (1, [])
 
 
 async def test_while_the_provider_stumbles_a_standing_token_serves_and_an_ended_one_is_down(world, responder):
     responder.replies["POST /token"] = (503, b"<html>")
     standing, ended = await world.sign_in(access_seconds=20), await world.sign_in(access_seconds=-1)
-    assert (await world.token_store.access(TokenOwner(standing, "school-1"), lambda _: 1)).value == "access-1"
+    assert (await world.access(TokenOwner(standing, "school-1"))).value == "access-1"
     with pytest.raises(Failure) as refused:
-        await world.token_store.access(TokenOwner(ended, "school-1"), lambda _: 1)
+        await world.access(TokenOwner(ended, "school-1"))
     assert refused.value.code == Code.CODE_RDVPERMIS_DOWN
     assert [row.dead_at for row in await rows(world)] == [None, None]
     TokenEndpoint(responder)
-    assert (await world.token_store.access(TokenOwner(ended, "school-1"), lambda _: 1)).value == "access-2"
+    assert (await world.access(TokenOwner(ended, "school-1"))).value == "access-2"
 
 
 async def test_a_session_outlives_a_quiet_half_hour(world, responder):
@@ -295,7 +295,7 @@ async def test_sessions_of_one_moment_share_a_statement_and_each_has_its_own_tok
         TokenOwner(new_id(), "school-1"),
         TokenOwner(sessions[2], "school-2"),
     ]
-    got = await asyncio.gather(*(world.token_store.access(who, lambda _: 1) for who in asked), return_exceptions=True)
+    got = await asyncio.gather(*(world.access(who) for who in asked), return_exceptions=True)
     assert [one.value for one in (*got[:4], got[6])] == ["access-0", "access-1", "access-2", "access-3", "access-2"]
     assert [one.code for one in got[4:6]] == [Code.CODE_RECONNECT_NEEDED] * 2  # another school's session; nobody's
     assert len(ran) <= 2  # who waits for a sibling of the same session asks once it is through
@@ -313,11 +313,11 @@ async def test_who_signed_out_while_others_were_looked_up_is_not_found(world, mo
 
     early, late = await world.sign_in(), await world.sign_in("school-2")
     monkeypatch.setattr(Statement, "run", held_up)
-    first = asyncio.create_task(world.token_store.access(TokenOwner(early, "school-1"), lambda _: 1))
+    first = asyncio.create_task(world.access(TokenOwner(early, "school-1")))
     await began.wait()
     async with transaction(world.engine) as tx:
         await tokens.end_tokens(tx, reason="sign_out", now=utc_now(), session_id=late)
-    second = asyncio.create_task(world.token_store.access(TokenOwner(late, "school-2"), lambda _: 1))
+    second = asyncio.create_task(world.access(TokenOwner(late, "school-2")))
     await asyncio.sleep(0)
     gate.set()
     assert (await first).value == "access-1"
@@ -331,9 +331,7 @@ async def test_an_unreadable_token_harms_nobody_who_asks_beside_it(world):
     async with transaction(world.engine) as tx:
         await tx.execute(sa.update(tables.tokens).where(tables.tokens.c.session_id == broken).values(access=b"dust"))
     asked = (TokenOwner(broken, "school-1"), TokenOwner(whole, "school-2"))
-    one, other = await asyncio.gather(
-        *(world.token_store.access(who, lambda _: 1) for who in asked), return_exceptions=True
-    )
+    one, other = await asyncio.gather(*(world.access(who) for who in asked), return_exceptions=True)
     assert one.code == Code.CODE_RECONNECT_NEEDED
     assert other.value == "access-1"
 

@@ -34,6 +34,7 @@ from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret
 from resapermis_auth_gateway.web.sign_in.device import Device
+from resapermis_auth_gateway.web.sign_in.grant import sealed_of
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.denials.journal import DenialJournal
@@ -75,7 +76,11 @@ class Provider(oidc_pb2_grpc.ProviderServiceServicer):
         """Whether it says when people proved who they are."""
         self.begun: dict[str, oidc_pb2.BeginSignInRequest] = {}
         self.codes: dict[str, tuple[oidc_pb2.BeginSignInRequest, str]] = {}
-        self.redeemed: list[oidc_pb2.RedeemCodeRequest] = []
+        self.redeemed: list[oidc_pb2.RedeemCodeRequest | oidc_pb2.RedeemGrantRequest] = []
+        self.engine: AsyncEngine | None = None
+        """Where egress writes down what is revoked unless it is adopted; None: as a release that did not."""
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        """What happens while a grant's code is being redeemed."""
         self.logout_tokens: dict[str, oidc_pb2.CheckLogoutTokenResponse] = {}
 
     def sign_in(self, location: str, subject: str = "employee-1") -> str:
@@ -99,8 +104,7 @@ class Provider(oidc_pb2_grpc.ProviderServiceServicer):
         begun, subject = self.codes.pop(request.code, (None, ""))
         if begun is None or (begun.nonce, begun.code_verifier) != (request.nonce, request.code_verifier):
             raise Failure(Code.CODE_SIGN_IN_FAILED, "another browser's, or used")
-        sealed = oidc_pb2.SealedTokens(token_id=str(uuid4()), access=b"sealed access", refresh=b"sealed refresh")
-        sealed.access_expires_at.FromDatetime(self.clock() + timedelta(minutes=5))
+        sealed = await self._sealed(adopted=request.adopts)
         sealed.refresh_expires_at.FromDatetime(self.clock() + timedelta(minutes=30))
         person = oidc_pb2.Person(
             subject=subject,
@@ -113,6 +117,28 @@ class Provider(oidc_pb2_grpc.ProviderServiceServicer):
         if self.states_time:
             answer.authenticated_at.FromDatetime(self.clock())
         return answer
+
+    async def RedeemGrant(self, request: oidc_pb2.RedeemGrantRequest, context: Any) -> oidc_pb2.RedeemGrantResponse:
+        self.redeemed.append(request)
+        self._fail()
+        begun, subject = self.codes.pop(request.code, (None, ""))
+        if begun is None or (begun.nonce, begun.code_verifier) != (request.nonce, request.code_verifier):
+            raise Failure(Code.CODE_SIGN_IN_FAILED, "another browser's, or used")
+        if begun.purpose != oidc_pb2.PURPOSE_GRANT:
+            raise Failure(Code.CODE_GRANT_NOT_OFFERED, "a sign-in's")
+        if subject != request.subject:
+            raise Failure(Code.CODE_GRANT_OTHER_PERSON, "another person's")
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        return oidc_pb2.RedeemGrantResponse(tokens=await self._sealed(adopted=True))
+
+    async def _sealed(self, *, adopted: bool) -> oidc_pb2.SealedTokens:
+        sealed = oidc_pb2.SealedTokens(token_id=str(uuid4()), access=b"sealed access", refresh=b"sealed refresh")
+        sealed.access_expires_at.FromDatetime(self.clock() + timedelta(minutes=5))
+        if adopted and self.engine is not None:
+            async with transaction(self.engine) as tx:
+                await tokens.keep_unadopted(tx, sealed_of(sealed), self.clock())
+        return sealed
 
     async def CheckLogoutToken(
         self, request: oidc_pb2.CheckLogoutTokenRequest, context: Any
@@ -137,13 +163,14 @@ class Egress(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
     def __init__(self) -> None:
         self.school = rdvpermis_pb2.GetSchoolResponse(school_id="school-1", name="École du Test", department="94")
         self.failure: Failure | None = None
+        self.answer: Callable[..., Awaitable[rdvpermis_pb2.GetSchoolResponse]] | None = None
         self.calls = 0
 
     async def GetSchool(self, request: rdvpermis_pb2.GetSchoolRequest, context: Any) -> rdvpermis_pb2.GetSchoolResponse:
         self.calls += 1
         if self.failure is not None:
             raise self.failure
-        return self.school
+        return self.school if self.answer is None else await self.answer(request, context)
 
 
 @pytest.fixture
@@ -320,6 +347,7 @@ async def make_world(
 
         changed_settings = settings.model_copy(update=changed)
         database, box = engine or await make_engine("resapermis_auth_gateway"), Outbox("auth-gateway")
+        provider.engine = database
         dependencies = assemble(
             changed_settings,
             database,

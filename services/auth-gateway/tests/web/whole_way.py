@@ -83,7 +83,7 @@ async def whole_way(
             ),
             (
                 oidc_pb2_grpc.add_ProviderServiceServicer_to_server,
-                ProviderServicer(provider, vault),
+                ProviderServicer(provider, vault, engine, rdvpermis, utc_now),
                 "resapermis.oidc.v1.ProviderService",
             ),
         )

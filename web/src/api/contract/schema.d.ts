@@ -590,6 +590,37 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/grant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Own Grant
+         * @description Show the asker's grant for background work at their school: until when, when it was last used, or why it ended.
+         */
+        get: operations["get_own_grant"];
+        put?: never;
+        /**
+         * Begin Own Grant
+         * @description Begin to give a grant for background work: the page goes to `authorizationUrl`, and comes back to its own account.
+         *
+         *     There the address says what came of it (`/compte?grant=`): given, refused, other_person, other_school, not_offered,
+         *     signed_out, no_right, unavailable or failed.
+         */
+        post: operations["begin_own_grant"];
+        /**
+         * Withdraw Own Grant
+         * @description Withdraw the asker's grant at their school, at once, if there is one; the provider is told as soon as it answers.
+         */
+        delete: operations["withdraw_own_grant"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/sessions": {
         parameters: {
             query?: never;
@@ -809,6 +840,26 @@ export interface paths {
          * @description The asker's school as RdvPermis describes it, and until when it is licensed.
          */
         get: operations["get_school"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/school/background-work": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Background Work
+         * @description Say whether work goes on while nobody of the school is signed in, on a grant that one of its people gave; else what waits.
+         */
+        get: operations["get_background_work"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1236,6 +1287,18 @@ export interface components {
             unavailability: components["schemas"]["UnavailabilityView"];
         };
         /**
+         * BackgroundWorkView
+         * @description Whether work goes on while nobody of the school is signed in: how many gave a grant, until when, and what waits without.
+         */
+        BackgroundWorkView: {
+            employees: number;
+            endsAt: string | null;
+            granted: boolean;
+            /** Format: date-time */
+            serverTime: string;
+            waits: ("reconciliation" | "results" | "polls" | "mandates")[];
+        };
+        /**
          * BasketView
          * @description The school's groups that have a line in its basket, newest first, and the limits in force.
          */
@@ -1423,6 +1486,16 @@ export interface components {
             id: string;
         };
         /**
+         * EndedGrantView
+         * @description The grant that ended last, and why: by the person, by time, by the provider or RdvPermis, or by what changed here.
+         */
+        EndedGrantView: {
+            /** Format: date-time */
+            endedAt: string;
+            /** @enum {string} */
+            reason: "withdrawn" | "run_out" | "refused" | "lost" | "other_school" | "no_right";
+        };
+        /**
          * Favourite
          * @description A centre that the school prefers; 0 is the first choice.
          */
@@ -1477,6 +1550,36 @@ export interface components {
             firstMonth: string;
             fte: number;
             lastMonth: string;
+        };
+        /**
+         * GrantPage
+         * @description The asker's grant at their school: the one that stands, else the one that ended last; both null where none was given.
+         */
+        GrantPage: {
+            ended: components["schemas"]["EndedGrantView"] | null;
+            grant: components["schemas"]["GrantView"] | null;
+            mayGive: boolean;
+            /** Format: date-time */
+            serverTime: string;
+            uses: ("reconciliation" | "results" | "polls" | "mandates")[];
+        };
+        /**
+         * GrantStartView
+         * @description Where the browser goes: the provider asks the person whether they agree.
+         */
+        GrantStartView: {
+            authorizationUrl: string;
+        };
+        /**
+         * GrantView
+         * @description A grant for background work that stands; `lastUsedAt` to the hour, null where it was not used yet.
+         */
+        GrantView: {
+            /** Format: date-time */
+            endsAt: string;
+            /** Format: date-time */
+            givenAt: string;
+            lastUsedAt: string | null;
         };
         /**
          * GroupOutcomeView
@@ -4497,6 +4600,178 @@ export interface operations {
             504: components["responses"]["Refusal"];
         };
     };
+    get_own_grant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantPage"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            404: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            409: components["responses"]["Refusal"];
+            412: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+            504: components["responses"]["Refusal"];
+        };
+    };
+    begin_own_grant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantStartView"];
+                };
+            };
+            /** @description It is not known yet what became of it; nothing need be repeated. */
+            202: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            404: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            409: components["responses"]["Refusal"];
+            412: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+            504: components["responses"]["Refusal"];
+        };
+    };
+    withdraw_own_grant: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is not known yet what became of it; nothing need be repeated. */
+            202: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            404: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            409: components["responses"]["Refusal"];
+            412: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+            504: components["responses"]["Refusal"];
+        };
+    };
     list_own_sessions: {
         parameters: {
             query?: never;
@@ -5153,6 +5428,54 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SchoolProfileView"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            404: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            409: components["responses"]["Refusal"];
+            412: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+            504: components["responses"]["Refusal"];
+        };
+    };
+    get_background_work: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackgroundWorkView"];
                 };
             };
             400: components["responses"]["Refusal"];

@@ -25,6 +25,9 @@ export const SECURITY_ACTIONS = [
   "token.grant",
   "token.refresh",
   "token.revoke",
+  "grant.give",
+  "grant.withdraw",
+  "grant.end",
   "rdvpermis.call",
 ] as const;
 
@@ -36,6 +39,9 @@ export function actionText(action: string): string {
     "access.denied": () => t`Accès refusé`,
     "token.grant": () => t`Accès à RdvPermis obtenu`,
     "token.revoke": () => t`Accès à RdvPermis rendu`,
+    "grant.give": () => t`Travail en arrière-plan autorisé`,
+    "grant.withdraw": () => t`Travail en arrière-plan : autorisation retirée`,
+    "grant.end": () => t`Travail en arrière-plan : autorisation terminée`,
     "rdvpermis.call": () => t`Appels à RdvPermis`,
     "token.refresh": () => t`Accès à RdvPermis renouvelé`,
     "candidate.create": () => t`Candidat inscrit`,

@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from rdvpermis_sandbox import pages
 from rdvpermis_sandbox.clock import Clock
+from rdvpermis_sandbox.domain.model import Session
 from rdvpermis_sandbox.domain.seed import PASSWORD
 from rdvpermis_sandbox.domain.state import State
 from rdvpermis_sandbox.identity.tokens import SCOPES, Denied, Tokens, person
@@ -62,7 +63,7 @@ def discovery(issuer: str) -> dict[str, Any]:
             "auth_time",
             "acr",
         ],
-        "prompt_values_supported": ["none", "login"],
+        "prompt_values_supported": ["none", "login", "consent"],
         "authorization_response_iss_parameter_supported": True,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
@@ -112,6 +113,12 @@ def router(settings: Settings, state: State, tokens: Tokens, clock: Clock) -> AP
             return back(asked, {"error": "invalid_request", "error_description": expected})
         return None
 
+    def admitted(asked: dict[str, str], session: Session) -> Response:
+        """The code, or first the question whether the person agrees, where that is asked for."""
+        if "consent" in asked.get("prompt", "").split():
+            return pages.consent(f"{REALM}/login-actions/consent?{urlencode(asked)}")
+        return back(asked, {"code": tokens.new_code(session, asked, clock.now()), "session_state": session.id})
+
     def form(asked: dict[str, str], *, failed: bool) -> Response:
         return pages.login(f"{REALM}/login-actions/authenticate?{urlencode(asked)}", failed=failed)
 
@@ -134,7 +141,7 @@ def router(settings: Settings, state: State, tokens: Tokens, clock: Clock) -> AP
         oldest = int(asked["max_age"]) if "max_age" in asked else None
         recent = session is not None and (oldest is None or now - session.auth_time <= timedelta(seconds=oldest))
         if session and recent and "login" not in prompts:
-            return back(asked, {"code": tokens.new_code(session, asked, now), "session_state": session.id})
+            return admitted(asked, session)
         if "none" in prompts:
             return back(asked, {"error": "login_required"})
         return form(asked, failed=False)
@@ -151,10 +158,23 @@ def router(settings: Settings, state: State, tokens: Tokens, clock: Clock) -> AP
         now = clock.now()
         cookie = tokens.open_session(employee, now)
         session = state.truth.sessions[cookie]
-        answer = back(asked, {"code": tokens.new_code(session, asked, now), "session_state": session.id})
+        answer = admitted(asked, session)
         secure = settings.public_url.startswith("https:")
         answer.set_cookie(COOKIE, cookie, path=REALM, httponly=True, samesite="lax", secure=secure)
         return answer
+
+    @routes.post(f"{REALM}/login-actions/consent")
+    async def consent(request: Request) -> Response:
+        asked, typed = dict(request.query_params), await request.form()
+        wrong = wrong_request(asked)
+        session = tokens.session(request.cookies.get(COOKIE), clock.now())
+        if wrong is not None:
+            return wrong
+        if session is None:
+            return form(asked, failed=False)
+        if typed.get("reponse") != "accepter":
+            return back(asked, {"error": "access_denied"})
+        return back(asked, {"code": tokens.new_code(session, asked, clock.now()), "session_state": session.id})
 
     def client(request: Request, typed: dict[str, str]) -> str:
         name, secret = typed.get("client_id", ""), typed.get("client_secret", "")

@@ -31,6 +31,8 @@ class Owner:
     school_id: str
     urgent: bool
     """A person waits; else it is work that nobody asked for, on the token of somebody of the school."""
+    kind: str = "session"
+    """What they act with: a "session", or a "grant" for background work."""
 
 
 class CallJournal:
@@ -50,7 +52,7 @@ class CallJournal:
     def add(self, owner: Owner, operation: str, outcome: str, many: int = 1) -> None:
         """Count a call that was made; `operation` and `outcome` are words of closed lists."""
         if owner not in self._counts and len(self._counts) >= MOST_OWNERS:
-            owner = Owner("", "", owner.urgent)
+            owner = Owner("", "", owner.urgent, "")
         self._counts.setdefault(owner, Counter())[f"{operation}.{outcome}"] += many
 
     async def run(self) -> None:
@@ -93,9 +95,12 @@ class CallJournal:
 
 
 def _record(owner: Owner, counts: Counter[str], since: datetime, until: datetime) -> Record:
-    """Of nobody's school: a school reads its acts, who looks after the platform reads these."""
+    """Of nobody's school: a school reads its acts, who looks after the platform reads these.
+
+    Work that nobody asked for is the system's act for the school; with whose token, and that it is a grant's, are facts.
+    """
     facts = {word: str(many) for word, many in counts.items()}
-    facts |= {"since": _moment(since), "until": _moment(until), "account": owner.account_id}
+    facts |= {"since": _moment(since), "until": _moment(until), "account": owner.account_id, "kind": owner.kind}
     return Record(
         actor=Actor(
             kind=Actor.KIND_PERSON if owner.urgent and owner.account_id else Actor.KIND_SYSTEM,

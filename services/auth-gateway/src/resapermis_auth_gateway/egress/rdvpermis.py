@@ -15,10 +15,14 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlencode
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
+from cachetools import TTLCache
 from prometheus_client import Counter, Gauge, Histogram
 
+from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis_auth_gateway.egress.breaker import Breaker
 from resapermis_auth_gateway.egress.budget import Budget, Reservation, retry_after_seconds
 from resapermis_auth_gateway.egress.call_journal import CallJournal, Owner
@@ -34,9 +38,9 @@ from resapermis_auth_gateway.egress.http import (
     parse,
 )
 from resapermis_auth_gateway.egress.refusals import code_of
-from resapermis_auth_gateway.egress.token_store import Access, TokenOwner, TokenStore
-from resapermis_auth_gateway.egress.wire.answers import read_refusal
-from resapermis_auth_gateway.egress.wire.calls import Call
+from resapermis_auth_gateway.egress.token_store import Access, TokenOwner, TokenStore, reconnect
+from resapermis_auth_gateway.egress.wire.answers import read_refusal, read_school
+from resapermis_auth_gateway.egress.wire.calls import Call, get_school
 from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.deadline import remaining_seconds
@@ -46,6 +50,9 @@ SLOW_SECONDS = 1.0
 """A call that took longer is logged although it went well."""
 LEAST_SECONDS = 0.2
 """With less left of the caller's deadline a call does not begin."""
+OWNER_SECONDS = 600.0
+"""So long it is remembered for which school RdvPermis counts the owner of a token that works unasked."""
+OWNERS_MOST = 20_000
 log = structlog.get_logger()
 CALLS = Counter("resapermis_rdvpermis_calls_total", "Calls of RdvPermis", ["operation", "outcome"])
 SECONDS = Histogram(
@@ -57,6 +64,10 @@ SECONDS = Histogram(
 CIRCUIT = Gauge("resapermis_rdvpermis_circuit", "Circuit to RdvPermis: 0 closed, 1 half open, 2 open")
 LEAST_LEFT = Gauge("resapermis_rdvpermis_budget_left", "Calls left this minute to the employee who has fewest")
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+_ANOTHER_MAY_SERVE = frozenset({Code.CODE_RECONNECT_NEEDED, Code.CODE_RDVPERMIS_BUDGET, Code.CODE_RDVPERMIS_UNEXPECTED})
+"""What one token cannot and another of the school perhaps can."""
 
 
 @cache
@@ -163,6 +174,8 @@ class RdvPermis:
         self._url, self._client, self.token_store = base_of(url), client, token_store
         self.budget, self.breaker, self._journal = budget, breaker, calls
         self._now, self.clock, self._call_seconds = now, clock, call_seconds
+        self._owners: TTLCache[UUID, bool] = TTLCache(OWNERS_MOST, OWNER_SECONDS, timer=clock)
+        self._asking: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         CIRCUIT.set_function(lambda: float(breaker.state(clock())))
         LEAST_LEFT.set_function(lambda: float(budget.least_left(clock())))
 
@@ -173,14 +186,77 @@ class RdvPermis:
     @asynccontextmanager
     async def action(self, who: TokenOwner, calls: int = 1) -> AsyncIterator["Action"]:
         """Several calls on one token, all of them set aside in its budget before the first goes."""
-        access = await self.token_store.access(
-            who, lambda employee: self.budget.left(employee, who.school_id, self.clock(), urgent=who.urgent)
-        )
+        if who.session_id is not None:
+            access = await self.token_store.of_session(who.session_id, who.school_id)
+        else:
+            access = await self._unasked(who.school_id, calls)
         reservation = self.reserve(access, calls, urgent=who.urgent)
         try:
             yield Action(self, access, reservation)
         finally:
             self.budget.give_back(reservation, self.clock())
+
+    async def _unasked(self, school_id: str, calls: int) -> Access:
+        """A token of a school for work that nobody asked for, of somebody whom RdvPermis still counts to it.
+
+        RECONNECT_NEEDED where there is none; what keeps one from being asked about is raised where no other serves.
+        """
+
+        def left(employee: str) -> int:
+            return self.budget.left(employee, school_id, self.clock(), urgent=False)
+
+        trouble: Failure | None = None
+        for token in await self.token_store.by_turn(school_id, left, calls):
+            try:
+                access = await self._of_its_school(await self.token_store.ready(token))
+            except Failure as failure:
+                if failure.code not in _ANOTHER_MAY_SERVE:
+                    raise
+                if failure.code != Code.CODE_RECONNECT_NEEDED:
+                    trouble = trouble or failure
+                continue
+            if access is not None:
+                return access
+        raise trouble or reconnect()
+
+    async def _of_its_school(self, access: Access) -> Access | None:
+        """The token, renewed perhaps, if RdvPermis counts its owner to the school that it is kept for; asked every ten minutes.
+
+        None where it counts them to another, and then the token is over, or takes them no longer.
+        """
+        lock = self._asking.get(access.token_id)
+        if lock is None:
+            lock = self._asking[access.token_id] = asyncio.Lock()
+        async with lock:
+            known = self._owners.get(access.token_id)
+            if known is not None:
+                return access if known else None
+            try:
+                school, renewed = await self.school_of(access, urgent=False)
+            except Failure as failure:
+                if failure.code != Code.CODE_RECONNECT_NEEDED and not failure.rdvpermis_code:
+                    raise
+                log.warning("token.not_taken", kind=access.kind, code=failure.rdvpermis_code or failure.name)
+                await self.token_store.not_taken(access)
+                self._owners[access.token_id] = False
+                return None
+            if school.school_id != access.school_id:
+                log.warning("token.elsewhere", kind=access.kind)
+                await self.token_store.elsewhere(access)
+                return None
+            await self.token_store.confirmed(access)
+            self._owners[access.token_id] = True
+            return renewed
+
+    async def school_of(self, access: Access, *, urgent: bool) -> tuple[pb.GetSchoolResponse, Access]:
+        """Which school RdvPermis counts the owner of a token to (GET /moi), and the token, which may have been renewed."""
+        reservation = self.reserve(access, 1, urgent=urgent)
+        action = Action(self, access, reservation)
+        try:
+            school = await action.ask(get_school(), lambda answer: read_school(answer.payload))
+        finally:
+            self.budget.give_back(reservation, self.clock())
+        return school, action.access
 
     async def ask(self, call: Call, who: TokenOwner, read: Callable[[Answer], T]) -> T:
         """Make one call and read its answer; `read` raises ValueError for one that does not fit."""
@@ -220,7 +296,7 @@ class RdvPermis:
                 self.breaker.not_asked()
             self.budget.ended(reservation, ended, asked=asked)
             _calls(call.operation, _label(word)).inc()
-            owner = Owner(access.employee, access.school_id, reservation.urgent)
+            owner = Owner(access.employee, access.school_id, reservation.urgent, access.kind)
             self._journal.add(owner, call.operation, _label(word))
             _seconds(call.operation).observe(ended - started)
             # What went well is in the metrics; at an opening a line a call would cost more than reading the answer.
@@ -298,6 +374,11 @@ class Action:
     def __init__(self, client: RdvPermis, access: Access, reservation: Reservation) -> None:
         """Begin nothing yet."""
         self._client, self._access, self._reservation = client, access, reservation
+
+    @property
+    def access(self) -> Access:
+        """The token as it stands: renewed, where RdvPermis refused the one that it began with."""
+        return self._access
 
     async def ask(self, call: Call, read: Callable[[Answer], T]) -> T:
         """Make one call. A refused token is renewed once; a read cut off before any byte is asked once more."""

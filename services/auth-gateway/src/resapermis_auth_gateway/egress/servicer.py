@@ -284,11 +284,13 @@ class RdvPermisServicer(RdvPermisServiceServicer):
         mine = await client.token_store.employees(who)
         left = {one: budget.left(one, who.school_id, now, urgent=who.urgent) for one in mine}
         best = max(left, key=lambda one: left[one], default="")
+        held = await client.token_store.of_school(who.school_id)
         response = pb.GetBudgetResponse(
             calls_left=left.get(best, 0),
             calls_per_minute=budget.limits.employee,
             reachable=client.breaker.state(now) is not State.OPEN,
-            connected=bool(await client.token_store.of_school(who.school_id)),
+            connected=bool(held),
+            granted=any(token.kind == "grant" for token in held),
         )
         until = budget.wait_until(best, who.school_id, now, urgent=who.urgent) if best else now
         if until > now:

@@ -23,12 +23,14 @@ class EgressSettings(Settings):
     oidc_client_auth: Literal["", "private_key_jwt", "client_secret_basic", "client_secret_post"] = ""
     """How we prove who we are there; empty: the strongest of these that the provider's document lists and we have."""
     oidc_scopes: str = "openid rdvpermis"
-    """Asked at sign-in. `offline_access` keeps background work going after people have left; where a provider gives no name without `profile`, that too."""
+    """Asked at sign-in; where a provider gives no name without `profile`, that too. A grant for background work is asked `offline_access` besides."""
     oidc_claims: str = ""
     """Where the provider states what we use of a person, if not as the standard has it (`name`, `email`, `locale`, `sid`): with commas
     display_name=, email=, locale=, provider_session_id= and its claim; several for a name, e.g. "display_name=given_name usual_name,email=mail"."""
     oidc_prompt: str = ""
     """`prompt` of each sign-in, e.g. "consent" where a provider gives no refresh token otherwise; empty: none."""
+    oidc_grant_prompt: str = "consent"
+    """`prompt` where a grant for background work is asked for, so that a person agrees to that by itself; empty: none."""
     oidc_max_age_seconds: int = Field(default=0, ge=0)
     """So long ago a person may have proved at the provider who they are (`max_age`, `auth_time`); 0: whenever."""
     oidc_timeout_seconds: float = Field(default=5.0, gt=0, le=6)

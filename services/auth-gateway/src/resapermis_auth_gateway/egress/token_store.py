@@ -14,18 +14,20 @@ from functools import partial
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+import sqlalchemy as sa
 import structlog
 from cachetools import TTLCache
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_FAILED, Actor, Outcome, Record
-from resapermis_auth_gateway import accounts, tokens
+from resapermis_auth_gateway import accounts, grants, tokens
 from resapermis_auth_gateway.egress.oidc.provider import Provider, RefreshEnded
 from resapermis_auth_gateway.session_end import end_session
-from resapermis_auth_gateway.tokens import Token, TokenPair
+from resapermis_auth_gateway.tables import tokens as rows
+from resapermis_auth_gateway.tokens import Kind, Token, TokenPair
 from resapermis_kit.clock import Clock
-from resapermis_kit.database.transaction import transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
@@ -42,6 +44,11 @@ RENEW_BEFORE = timedelta(minutes=10)
 """A refresh token nobody used is traded so long before its end, so that a session outlives a quiet half hour."""
 REFRESH_SECONDS = 12.0
 """For a whole refresh, whoever waits for it: shorter than the row's lease, so that its end can still be written."""
+REFUSED_LONG = timedelta(days=1)
+"""A grant that RdvPermis refuses for so long is over; less may be RdvPermis' own trouble, and it is not used meanwhile."""
+OTHER_SCHOOL = "other_school"
+"""Why a session ends whose owner RdvPermis counts to another school."""
+SYSTEM = Actor.KIND_SYSTEM
 REMEMBERED_SECONDS = 0.9
 REMEMBERED_MOST = 20_000
 log = structlog.get_logger()
@@ -81,6 +88,7 @@ class Access:
     school_id: str
     value: str = field(repr=False)
     expires_at: datetime
+    kind: Kind = "session"
 
 
 class TokenStore:
@@ -112,23 +120,20 @@ class TokenStore:
             lock = self._locks[key] = asyncio.Lock()
         return lock
 
-    async def access(self, who: TokenOwner, calls_left: Callable[[str], int]) -> Access:
-        """Return a token good for half a minute or more; RECONNECT_NEEDED when there is none.
+    async def by_turn(self, school_id: str, calls_left: Callable[[str], int], calls: int) -> list[Token]:
+        """Live tokens of a school, in the order in which work that nobody asked for uses them; none is opened.
 
-        For a school: grants first, then the employee with most of their budget left.
+        Whose owner has `calls` left goes first: grants, then whoever has most. Who has too few comes last, to be waited for.
         """
-        if who.session_id is not None:
-            return await self._of_session(who.session_id, who.school_id)
-        held = await self.of_school(who.school_id)
-        for token in sorted(held, key=lambda t: (t.kind != "grant", -calls_left(str(t.account_id)))):
-            try:
-                return await self._ready(token)
-            except Failure as failure:
-                if failure.code != Code.CODE_RECONNECT_NEEDED:
-                    raise
-        raise _reconnect()
 
-    async def _of_session(self, session_id: UUID, school_id: str) -> Access:
+        def turn(token: Token) -> tuple[bool, bool, int]:
+            left = calls_left(str(token.account_id))
+            return left < calls, token.kind != "grant", -left
+
+        return sorted(await self.of_school(school_id), key=turn)
+
+    async def of_session(self, session_id: UUID, school_id: str) -> Access:
+        """A session's token, good for half a minute or more; RECONNECT_NEEDED when it has none for this school."""
         found = self._remembered(session_id, school_id)
         if found is not None:
             return found
@@ -138,8 +143,8 @@ class TokenStore:
                 return found
             token = await self._of_sessions.submit(session_id)
             if token is None or token.school_id != school_id:
-                raise _reconnect()
-            access = await self._ready(token)
+                raise reconnect()
+            access = await self.ready(token)
             self._opened[session_id] = access
             return access
 
@@ -157,7 +162,7 @@ class TokenStore:
         async with self._lock(school_id):
             held = self._schools.get(school_id)
             if held is None:
-                held = self._schools[school_id] = await tokens.of_school(self._engine, school_id)
+                held = self._schools[school_id] = await tokens.of_school(self._engine, school_id, self._now())
             return held
 
     async def employees(self, who: TokenOwner) -> list[str]:
@@ -180,12 +185,17 @@ class TokenStore:
         async with transaction(self._engine) as tx:
             token = await tokens.by_id(tx, refused.token_id)
         if token is None:
-            raise _reconnect()
-        return await self._ready(token, refused.value)
+            raise reconnect()
+        return await self.ready(token, refused.value)
 
-    async def _ready(self, token: Token, refused: str = "") -> Access:
-        """Open what is fresh enough; else renew it, or wait for whoever does."""
-        access = self._open(token)
+    async def ready(self, token: Token, refused: str = "") -> Access:
+        """Open what is fresh enough; else renew it, or wait for whoever does. RECONNECT_NEEDED where it is over."""
+        try:
+            access = self._open(token)
+        except Failure:
+            if token.kind == "grant":  # no sign-in would ever replace it
+                await self._end(token, "unreadable")
+            raise
         if self._fresh(access, refused):
             return access
         async with self._lock(token.id):
@@ -198,7 +208,7 @@ class TokenStore:
                     return access
                 if current.lost(self._now()):
                     await self._end(current, "answer_lost")
-                    raise _reconnect()
+                    raise reconnect()
                 async with transaction(self._engine) as tx:
                     leased = await tokens.lease(tx, current, self._now())
                 if leased is not None:
@@ -217,7 +227,7 @@ class TokenStore:
         async with transaction(self._engine) as tx:
             token = await tokens.by_id(tx, token_id)
         if token is None:
-            raise _reconnect()
+            raise reconnect()
         return token
 
     def _open(self, token: Token) -> Access:
@@ -225,8 +235,8 @@ class TokenStore:
             value = tokens.open_access(self._vault, token)
         except Unreadable:
             log.error("token.unreadable", kind=token.kind)
-            raise _reconnect() from None
-        return Access(token.id, str(token.account_id), token.school_id, value, token.access_expires_at)
+            raise reconnect() from None
+        return Access(token.id, str(token.account_id), token.school_id, value, token.access_expires_at, token.kind)
 
     async def _renew_whatever_happens(self, token: Token, leased: datetime, refused: str) -> Access:
         """A caller that gives up must not lose the pair which the provider is about to hand out."""
@@ -248,7 +258,7 @@ class TokenStore:
     async def _renew(self, token: Token, leased: datetime, refused: str) -> Access:
         if not token.renewable(self._now()):
             await self._end(token, "refresh_expired")
-            raise _reconnect()
+            raise reconnect()
         async with transaction(self._engine) as tx:
             subject = await accounts.subject_of(tx, token.account_id)
         try:
@@ -256,12 +266,12 @@ class TokenStore:
         except Unreadable:  # nothing can ever renew it
             log.error("token.unreadable", kind=token.kind)
             await self._end(token, "unreadable")
-            raise _reconnect() from None
+            raise reconnect() from None
         try:
             pair = await self._provider.refresh(refresh_token, subject)
         except RefreshEnded as ended:
             await self._end(token, ended.reason, ended.left_over)
-            raise _reconnect() from None
+            raise reconnect() from None
         except Failure as failure:
             REFRESHES.labels("failed").inc()
             facts = (("kind", token.kind), ("account", str(token.account_id)))
@@ -282,10 +292,10 @@ class TokenStore:
                 return access  # the provider fails, the token still holds
             raise
         if not await self._written(token, leased, pair):
-            raise _reconnect()
+            raise reconnect()
         REFRESHES.labels("renewed").inc()
         self._schools.pop(token.school_id, None)
-        return Access(token.id, str(token.account_id), token.school_id, pair.access, pair.access_expires_at)
+        return Access(token.id, str(token.account_id), token.school_id, pair.access, pair.access_expires_at, token.kind)
 
     async def _written(self, token: Token, leased: datetime, pair: TokenPair) -> bool:
         """Write the new pair down, trying until the lease ends: the provider never hands it out again.
@@ -323,21 +333,74 @@ class TokenStore:
                 await end_session(tx, self._outbox, token.session_id, "grant", now, actor=record.actor, reason=reason)
             if await tokens.end_token(tx, token.id, reason, now):
                 await self._outbox.add(tx, now, record)
+                if token.kind == "grant":
+                    await grants.say_ended(tx, self._outbox, token, reason, now, actor=record.actor)
+                    if reason == "answer_lost":  # what the provider answered may live for a month
+                        await tokens.revoke_later(tx, token.sealed, now)
             if left_over:
                 pair = TokenPair("", now, left_over, None)
                 await tokens.revoke_later(tx, tokens.seal(self._vault, token.id, pair), now)
         log.warning("rdvpermis.reconnect_needed", reason=reason, kind=token.kind)
 
+    async def confirmed(self, access: Access) -> None:
+        """RdvPermis counts the owner of this token to its school: what is kept of a grant's use says so, to the hour."""
+        if access.kind == "grant":
+            async with transaction(self._engine) as tx:
+                await grants.used(tx, access.token_id, self._now())
+
+    async def not_taken(self, access: Access) -> None:
+        """RdvPermis refuses whoever has this token; a grant that it refuses for a day ends."""
+        if access.kind != "grant":
+            return
+        now = self._now()
+        async with transaction(self._engine) as tx:
+            since = await grants.refused(tx, access.token_id, now)
+            if since is not None and now - since >= REFUSED_LONG:
+                await self._end_grants(tx, rows.c.id == access.token_id, reason=grants.RDVPERMIS)
+
+    async def elsewhere(self, access: Access) -> None:
+        """RdvPermis counts the owner of this token to another school: the grant, or the session that acts with it, ends."""
+        self._schools.pop(access.school_id, None)
+        now, actor = self._now(), Actor(kind=SYSTEM, id="egress", on_behalf_of=access.school_id)
+        async with transaction(self._engine) as tx:
+            token = await tokens.by_id(tx, access.token_id)
+            if token is None:
+                return
+            if token.session_id is None:
+                await self._end_grants(tx, rows.c.id == token.id, reason=grants.OTHER_SCHOOL)
+                return
+            await end_session(tx, self._outbox, token.session_id, OTHER_SCHOOL, now, actor=actor)
+            await tokens.end_tokens(tx, session_id=token.session_id, reason=OTHER_SCHOOL, now=now)
+            self._opened.pop(token.session_id, None)
+
+    async def end_run_out(self) -> None:
+        """End grants whose time is over, and say which run out soon. Run every minute by one replica; what is over is not used before that."""
+        now = self._now()
+        async with transaction(self._engine) as tx:
+            await self._end_grants(tx, rows.c.ends_at <= now, reason=grants.RUN_OUT)
+            await grants.warn(tx, self._outbox, now)
+
+    async def _end_grants(self, tx: Tx, which: sa.ColumnElement[bool], *, reason: str) -> None:
+        actor = Actor(kind=SYSTEM, id="egress")
+        await grants.end(tx, self._outbox, which, reason=reason, now=self._now(), actor=actor)
+
     async def renew_ending(self) -> None:
-        """Trade refresh tokens that end soon, one after the other; one that fails does not stop the rest."""
+        """Trade refresh tokens that end soon, or that nobody used for a day, one after the other; one that fails does not stop the rest."""
         now = self._now()
         async with transaction(self._engine) as tx:
             soon = await tokens.expiring(tx, now + RENEW_BEFORE, now)
         for token in soon:
             try:
-                await self._ready(token, self._open(token).value)
+                await self._renew_now(token)
             except Failure as failure:
                 log.info("token.not_renewed", code=failure.name)
+
+    async def _renew_now(self, token: Token) -> None:
+        try:
+            held = self._open(token).value
+        except Failure:
+            held = ""  # `ready` finds the same, and ends what only it can
+        await self.ready(token, held)
 
     async def forget_old(self) -> None:
         """Rows that died a year ago go."""
@@ -356,5 +419,6 @@ def _refresh_record(token: Token, outcome: Outcome.ValueType, **facts: str) -> R
     )
 
 
-def _reconnect() -> Failure:
+def reconnect() -> Failure:
+    """No token of the school, or of the session, that RdvPermis takes."""
     return Failure(Code.CODE_RECONNECT_NEEDED, "RdvPermis wants an employee of the school to sign in again")

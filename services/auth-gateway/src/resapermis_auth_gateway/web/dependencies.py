@@ -31,6 +31,7 @@ from resapermis_auth_gateway.web.security.concurrency import Concurrency
 from resapermis_auth_gateway.web.security.rates import Rates
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in.flow import SignIn
+from resapermis_auth_gateway.web.sign_in.grant import Grants
 from resapermis_auth_gateway.web.sign_in.provider_logout import ProviderLogout
 from resapermis_auth_gateway.web.sign_in.queries import Session
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions
@@ -102,6 +103,7 @@ class Dependencies:
     profiles: Profiles
     sessions: Sessions
     sign_in: SignIn
+    grants: Grants
     provider_logout: ProviderLogout
     live: Live
     feed: Feed
@@ -134,6 +136,7 @@ def assemble(
     }
     open_feeds = Concurrency("feed", most_feeds, now)
     sessions = Sessions(settings, engine, outbox, denials.add, live.end, now)
+    grants = Grants(settings, engine, outbox, peers.provider, sessions, authorizer.allows, now)
     return Dependencies(
         settings=settings,
         signer=signer,
@@ -141,7 +144,10 @@ def assemble(
         peers=peers,
         profiles=profiles,
         sessions=sessions,
-        sign_in=SignIn(settings, engine, outbox, peers.provider, profiles, signer, peers.rdvpermis, sessions, now),
+        sign_in=SignIn(
+            settings, engine, outbox, peers.provider, profiles, signer, peers.rdvpermis, sessions, grants, now
+        ),
+        grants=grants,
         provider_logout=ProviderLogout(settings.oidc_issuer, engine, peers.provider, sessions, now),
         live=live,
         feed=Feed(live, peers.notification, signer, sessions.is_live, now, settings.tick_seconds, open_feeds),

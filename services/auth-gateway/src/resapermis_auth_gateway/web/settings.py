@@ -35,6 +35,8 @@ class WebSettings(Settings):
     """A session ends so long after sign-in, whatever happens."""
     step_up_seconds: PositiveInt = 5 * 60
     """For an act that asks who is there: so long ago they may have proved it at the provider (`auth_time`)."""
+    grant_days: PositiveInt = 365
+    """A grant for background work ends so long after it was given, whatever the provider says."""
     school_admins: str = ""
     """Subjects (`sub`), with commas, who are administrators of their school at sign-in, besides each school's first."""
     security_officers: str = ""

@@ -51,6 +51,12 @@ class _CodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Code.ValueType],
     CODE_SIGN_IN_FAILED: _Code.ValueType  # 15
     CODE_SIGN_IN_INCOMPLETE: _Code.ValueType  # 16
     """the provider does not say who signed in, or of which school: its settings must"""
+    CODE_GRANT_OTHER_PERSON: _Code.ValueType  # 17
+    """somebody else is signed in at the provider than here"""
+    CODE_GRANT_OTHER_SCHOOL: _Code.ValueType  # 18
+    """RdvPermis names another school than the session's"""
+    CODE_GRANT_NOT_OFFERED: _Code.ValueType  # 19
+    """the provider gives no token that outlives a session"""
     CODE_RULE_REFUSED: _Code.ValueType  # 20
     """Our rules (verdicts[] say which, with source and opensAt)."""
     CODE_SLOT_TAKEN: _Code.ValueType  # 21
@@ -131,6 +137,12 @@ CODE_STEP_UP_NEEDED: Code.ValueType  # 14
 CODE_SIGN_IN_FAILED: Code.ValueType  # 15
 CODE_SIGN_IN_INCOMPLETE: Code.ValueType  # 16
 """the provider does not say who signed in, or of which school: its settings must"""
+CODE_GRANT_OTHER_PERSON: Code.ValueType  # 17
+"""somebody else is signed in at the provider than here"""
+CODE_GRANT_OTHER_SCHOOL: Code.ValueType  # 18
+"""RdvPermis names another school than the session's"""
+CODE_GRANT_NOT_OFFERED: Code.ValueType  # 19
+"""the provider gives no token that outlives a session"""
 CODE_RULE_REFUSED: Code.ValueType  # 20
 """Our rules (verdicts[] say which, with source and opensAt)."""
 CODE_SLOT_TAKEN: Code.ValueType  # 21

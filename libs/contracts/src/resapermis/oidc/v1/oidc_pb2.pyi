@@ -6,6 +6,7 @@ isort:skip_file
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,6 +18,26 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Purpose:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Purpose.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PURPOSE_UNSPECIFIED: _Purpose.ValueType  # 0
+    """A session: they end with it."""
+    PURPOSE_GRANT: _Purpose.ValueType  # 1
+    """Work while nobody is signed in (`offline_access`): the person consents to it by itself."""
+
+class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
+    """What the tokens are asked for."""
+
+PURPOSE_UNSPECIFIED: Purpose.ValueType  # 0
+"""A session: they end with it."""
+PURPOSE_GRANT: Purpose.ValueType  # 1
+"""Work while nobody is signed in (`offline_access`): the person consents to it by itself."""
+Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
+
 @_typing.final
 class BeginSignInRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -25,6 +46,7 @@ class BeginSignInRequest(_message.Message):
     NONCE_FIELD_NUMBER: _builtins.int
     CODE_VERIFIER_FIELD_NUMBER: _builtins.int
     MAX_AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     state: _builtins.str
     """Comes back with the answer; the ID token repeats the nonce; only who has the verifier may redeem the code."""
     nonce: _builtins.str
@@ -33,6 +55,7 @@ class BeginSignInRequest(_message.Message):
     """So long ago the person may have proved who they are (`max_age`), and they are asked to do so anew (`prompt=login`); 0: as in
     every sign-in.
     """
+    purpose: Global___Purpose.ValueType
     def __init__(
         self,
         *,
@@ -40,10 +63,11 @@ class BeginSignInRequest(_message.Message):
         nonce: _builtins.str = ...,
         code_verifier: _builtins.str = ...,
         max_age_seconds: _builtins.int = ...,
+        purpose: Global___Purpose.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_verifier", b"code_verifier", "max_age_seconds", b"max_age_seconds", "nonce", b"nonce", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_verifier", b"code_verifier", "max_age_seconds", b"max_age_seconds", "nonce", b"nonce", "purpose", b"purpose", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -77,6 +101,7 @@ class RedeemCodeRequest(_message.Message):
     NONCE_FIELD_NUMBER: _builtins.int
     CODE_VERIFIER_FIELD_NUMBER: _builtins.int
     MAX_AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    ADOPTS_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     iss: _builtins.str
     """As it stood in the provider's answer (RFC 9207); empty: it did not."""
@@ -84,6 +109,10 @@ class RedeemCodeRequest(_message.Message):
     code_verifier: _builtins.str
     max_age_seconds: _builtins.int
     """As it was asked for; what was proved before that, or not stated, is refused."""
+    adopts: _builtins.bool
+    """The caller takes the tokens out of table `revocation` in the transaction that keeps them: an answer that is lost leaves nothing
+    alive. Unset by releases that did not.
+    """
     def __init__(
         self,
         *,
@@ -92,10 +121,11 @@ class RedeemCodeRequest(_message.Message):
         nonce: _builtins.str = ...,
         code_verifier: _builtins.str = ...,
         max_age_seconds: _builtins.int = ...,
+        adopts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "code_verifier", b"code_verifier", "iss", b"iss", "max_age_seconds", b"max_age_seconds", "nonce", b"nonce"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopts", b"adopts", "code", b"code", "code_verifier", b"code_verifier", "iss", b"iss", "max_age_seconds", b"max_age_seconds", "nonce", b"nonce"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -130,6 +160,67 @@ class RedeemCodeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RedeemCodeResponse: _TypeAlias = RedeemCodeResponse  # noqa: Y015
+
+@_typing.final
+class RedeemGrantRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    ISS_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    CODE_VERIFIER_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    iss: _builtins.str
+    """As RedeemCodeRequest has it."""
+    nonce: _builtins.str
+    code_verifier: _builtins.str
+    account_id: _builtins.str
+    """Who asks, and for which school: the grant must be theirs, there."""
+    subject: _builtins.str
+    school_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        iss: _builtins.str = ...,
+        nonce: _builtins.str = ...,
+        code_verifier: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        school_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "code", b"code", "code_verifier", b"code_verifier", "iss", b"iss", "nonce", b"nonce", "school_id", b"school_id", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RedeemGrantRequest: _TypeAlias = RedeemGrantRequest  # noqa: Y015
+
+@_typing.final
+class RedeemGrantResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKENS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tokens(self) -> Global___SealedTokens:
+        """The caller takes them out of table `revocation` in the transaction that keeps them."""
+
+    def __init__(
+        self,
+        *,
+        tokens: Global___SealedTokens | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RedeemGrantResponse: _TypeAlias = RedeemGrantResponse  # noqa: Y015
 
 @_typing.final
 class Person(_message.Message):

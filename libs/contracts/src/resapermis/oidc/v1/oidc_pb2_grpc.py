@@ -48,6 +48,11 @@ class ProviderServiceStub:
                 request_serializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.RedeemCodeRequest.SerializeToString,
                 response_deserializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.RedeemCodeResponse.FromString,
                 _registered_method=True)
+        self.RedeemGrant = channel.unary_unary(
+                '/resapermis.oidc.v1.ProviderService/RedeemGrant',
+                request_serializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.RedeemGrantRequest.SerializeToString,
+                response_deserializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.RedeemGrantResponse.FromString,
+                _registered_method=True)
         self.GetSignOutUrl = channel.unary_unary(
                 '/resapermis.oidc.v1.ProviderService/GetSignOutUrl',
                 request_serializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.GetSignOutUrlRequest.SerializeToString,
@@ -81,6 +86,15 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RedeemGrant(self, request, context):
+        """Trades a code for a grant for background work (BeginSignIn with PURPOSE_GRANT), once, and only if it is what was asked: of this
+        person (GRANT_OTHER_PERSON), with a refresh token (GRANT_NOT_OFFERED), at this school as RdvPermis says (GRANT_OTHER_SCHOOL).
+        What does not fit is revoked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSignOutUrl(self, request, context):
         """The address at which a browser signs out of the provider as well.
         """
@@ -108,6 +122,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.RedeemCode,
                     request_deserializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.RedeemCodeRequest.FromString,
                     response_serializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.RedeemCodeResponse.SerializeToString,
+            ),
+            'RedeemGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedeemGrant,
+                    request_deserializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.RedeemGrantRequest.FromString,
+                    response_serializer=resapermis_dot_oidc_dot_v1_dot_oidc__pb2.RedeemGrantResponse.SerializeToString,
             ),
             'GetSignOutUrl': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSignOutUrl,
@@ -178,6 +197,33 @@ class ProviderService:
             '/resapermis.oidc.v1.ProviderService/RedeemCode',
             resapermis_dot_oidc_dot_v1_dot_oidc__pb2.RedeemCodeRequest.SerializeToString,
             resapermis_dot_oidc_dot_v1_dot_oidc__pb2.RedeemCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RedeemGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.oidc.v1.ProviderService/RedeemGrant',
+            resapermis_dot_oidc_dot_v1_dot_oidc__pb2.RedeemGrantRequest.SerializeToString,
+            resapermis_dot_oidc_dot_v1_dot_oidc__pb2.RedeemGrantResponse.FromString,
             options,
             channel_credentials,
             insecure,

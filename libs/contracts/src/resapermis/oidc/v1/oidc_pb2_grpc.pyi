@@ -41,6 +41,11 @@ class ProviderServiceStub:
     """The address that a browser leaves for (RFC 6749 4.1.1, PKCE with S256); pushed to the provider first where it offers that (RFC 9126)."""
     RedeemCode: _grpc.UnaryUnaryMultiCallable[_oidc_pb2.RedeemCodeRequest, _oidc_pb2.RedeemCodeResponse]
     """Trades a code for tokens, once, and checks the ID token. Never repeated blindly: a code counts once."""
+    RedeemGrant: _grpc.UnaryUnaryMultiCallable[_oidc_pb2.RedeemGrantRequest, _oidc_pb2.RedeemGrantResponse]
+    """Trades a code for a grant for background work (BeginSignIn with PURPOSE_GRANT), once, and only if it is what was asked: of this
+    person (GRANT_OTHER_PERSON), with a refresh token (GRANT_NOT_OFFERED), at this school as RdvPermis says (GRANT_OTHER_SCHOOL).
+    What does not fit is revoked.
+    """
     GetSignOutUrl: _grpc.UnaryUnaryMultiCallable[_oidc_pb2.GetSignOutUrlRequest, _oidc_pb2.GetSignOutUrlResponse]
     """The address at which a browser signs out of the provider as well."""
     CheckLogoutToken: _grpc.UnaryUnaryMultiCallable[_oidc_pb2.CheckLogoutTokenRequest, _oidc_pb2.CheckLogoutTokenResponse]
@@ -61,6 +66,11 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """The address that a browser leaves for (RFC 6749 4.1.1, PKCE with S256); pushed to the provider first where it offers that (RFC 9126)."""
     RedeemCode: _aio.UnaryUnaryMultiCallable[_oidc_pb2.RedeemCodeRequest, _oidc_pb2.RedeemCodeResponse]  # type: ignore[assignment]
     """Trades a code for tokens, once, and checks the ID token. Never repeated blindly: a code counts once."""
+    RedeemGrant: _aio.UnaryUnaryMultiCallable[_oidc_pb2.RedeemGrantRequest, _oidc_pb2.RedeemGrantResponse]  # type: ignore[assignment]
+    """Trades a code for a grant for background work (BeginSignIn with PURPOSE_GRANT), once, and only if it is what was asked: of this
+    person (GRANT_OTHER_PERSON), with a refresh token (GRANT_NOT_OFFERED), at this school as RdvPermis says (GRANT_OTHER_SCHOOL).
+    What does not fit is revoked.
+    """
     GetSignOutUrl: _aio.UnaryUnaryMultiCallable[_oidc_pb2.GetSignOutUrlRequest, _oidc_pb2.GetSignOutUrlResponse]  # type: ignore[assignment]
     """The address at which a browser signs out of the provider as well."""
     CheckLogoutToken: _aio.UnaryUnaryMultiCallable[_oidc_pb2.CheckLogoutTokenRequest, _oidc_pb2.CheckLogoutTokenResponse]  # type: ignore[assignment]
@@ -90,6 +100,17 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_oidc_pb2.RedeemCodeResponse, _abc.Awaitable[_oidc_pb2.RedeemCodeResponse]]:
         """Trades a code for tokens, once, and checks the ID token. Never repeated blindly: a code counts once."""
+
+    @_abc_1.abstractmethod
+    def RedeemGrant(
+        self,
+        request: _oidc_pb2.RedeemGrantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_oidc_pb2.RedeemGrantResponse, _abc.Awaitable[_oidc_pb2.RedeemGrantResponse]]:
+        """Trades a code for a grant for background work (BeginSignIn with PURPOSE_GRANT), once, and only if it is what was asked: of this
+        person (GRANT_OTHER_PERSON), with a refresh token (GRANT_NOT_OFFERED), at this school as RdvPermis says (GRANT_OTHER_SCHOOL).
+        What does not fit is revoked.
+        """
 
     @_abc_1.abstractmethod
     def GetSignOutUrl(

@@ -1777,12 +1777,15 @@ class GetBudgetResponse(_message.Message):
     WAIT_UNTIL_FIELD_NUMBER: _builtins.int
     REACHABLE_FIELD_NUMBER: _builtins.int
     CONNECTED_FIELD_NUMBER: _builtins.int
+    GRANTED_FIELD_NUMBER: _builtins.int
     calls_left: _builtins.int
     calls_per_minute: _builtins.int
     reachable: _builtins.bool
     """RdvPermis answers (circuit closed)."""
     connected: _builtins.bool
-    """The school has a token for background work."""
+    """The school has a token for background work: a grant, or somebody is signed in."""
+    granted: _builtins.bool
+    """It has a grant: background work goes on when nobody is."""
     @_builtins.property
     def wait_until(self) -> _timestamp_pb2.Timestamp:
         """When a person's call may go again; absent when now."""
@@ -1795,10 +1798,11 @@ class GetBudgetResponse(_message.Message):
         wait_until: _timestamp_pb2.Timestamp | None = ...,
         reachable: _builtins.bool = ...,
         connected: _builtins.bool = ...,
+        granted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["wait_until", b"wait_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_left", b"calls_left", "calls_per_minute", b"calls_per_minute", "connected", b"connected", "reachable", b"reachable", "wait_until", b"wait_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_left", b"calls_left", "calls_per_minute", b"calls_per_minute", "connected", b"connected", "granted", b"granted", "reachable", b"reachable", "wait_until", b"wait_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ if _version_not_supported:
 class RdvPermisServiceStub:
     """The only way out to RdvPermis (egress). Each RPC is one call of theirs unless it says otherwise; none is retried blindly.
     The caller's signed principal names the session whose token is used; a service that calls for itself (no principal)
-    names the school, and a token of an employee of it who connected is used.
+    names the school, and a token of an employee of it is used: a grant's first, else of somebody who is signed in.
     Errors: UNKNOWN_OUTCOME when a change was asked and the answer was lost; RDVPERMIS_DOWN when it surely was not asked.
     """
 
@@ -178,7 +178,7 @@ class RdvPermisServiceStub:
 class RdvPermisServiceServicer:
     """The only way out to RdvPermis (egress). Each RPC is one call of theirs unless it says otherwise; none is retried blindly.
     The caller's signed principal names the session whose token is used; a service that calls for itself (no principal)
-    names the school, and a token of an employee of it who connected is used.
+    names the school, and a token of an employee of it is used: a grant's first, else of somebody who is signed in.
     Errors: UNKNOWN_OUTCOME when a change was asked and the answer was lost; RDVPERMIS_DOWN when it surely was not asked.
     """
 
@@ -521,7 +521,7 @@ def add_RdvPermisServiceServicer_to_server(servicer, server):
 class RdvPermisService:
     """The only way out to RdvPermis (egress). Each RPC is one call of theirs unless it says otherwise; none is retried blindly.
     The caller's signed principal names the session whose token is used; a service that calls for itself (no principal)
-    names the school, and a token of an employee of it who connected is used.
+    names the school, and a token of an employee of it is used: a grant's first, else of somebody who is signed in.
     Errors: UNKNOWN_OUTCOME when a change was asked and the answer was lost; RDVPERMIS_DOWN when it surely was not asked.
     """
 

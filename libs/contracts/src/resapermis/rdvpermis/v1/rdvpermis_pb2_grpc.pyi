@@ -29,7 +29,7 @@ GRPC_VERSION: str
 class RdvPermisServiceStub:
     """The only way out to RdvPermis (egress). Each RPC is one call of theirs unless it says otherwise; none is retried blindly.
     The caller's signed principal names the session whose token is used; a service that calls for itself (no principal)
-    names the school, and a token of an employee of it who connected is used.
+    names the school, and a token of an employee of it is used: a grant's first, else of somebody who is signed in.
     Errors: UNKNOWN_OUTCOME when a change was asked and the answer was lost; RDVPERMIS_DOWN when it surely was not asked.
     """
 
@@ -98,7 +98,7 @@ class RdvPermisServiceStub:
 class RdvPermisServiceAsyncStub(RdvPermisServiceStub):
     """The only way out to RdvPermis (egress). Each RPC is one call of theirs unless it says otherwise; none is retried blindly.
     The caller's signed principal names the session whose token is used; a service that calls for itself (no principal)
-    names the school, and a token of an employee of it who connected is used.
+    names the school, and a token of an employee of it is used: a grant's first, else of somebody who is signed in.
     Errors: UNKNOWN_OUTCOME when a change was asked and the answer was lost; RDVPERMIS_DOWN when it surely was not asked.
     """
 
@@ -163,7 +163,7 @@ class RdvPermisServiceAsyncStub(RdvPermisServiceStub):
 class RdvPermisServiceServicer(metaclass=_abc_1.ABCMeta):
     """The only way out to RdvPermis (egress). Each RPC is one call of theirs unless it says otherwise; none is retried blindly.
     The caller's signed principal names the session whose token is used; a service that calls for itself (no principal)
-    names the school, and a token of an employee of it who connected is used.
+    names the school, and a token of an employee of it is used: a grant's first, else of somebody who is signed in.
     Errors: UNKNOWN_OUTCOME when a change was asked and the answer was lost; RDVPERMIS_DOWN when it surely was not asked.
     """
 

@@ -5,7 +5,7 @@ is bounded in time and in size, whatever drips or swells.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -50,6 +50,8 @@ from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.deadline import remaining_seconds
 
 T = TypeVar("T")
+OFFLINE = "offline_access"
+"""The scope of refresh tokens that outlive the provider's session (OpenID Connect Core 1.0, 11)."""
 METADATA_LIVES = timedelta(hours=1)
 METADATA_SERVES = timedelta(minutes=1)
 """So much longer an old copy serves each time that the provider's document cannot be read anew."""
@@ -80,6 +82,8 @@ class TokenAnswer(BaseModel):
     refresh_token: str = Field("", repr=False)
     refresh_expires_in: int = Field(0, ge=0, le=10**9)
     """Absent or 0: no end was named (offline token)."""
+    scope: str = ""
+    """What was granted; absent: what was asked."""
     id_token: str = Field("", repr=False)
 
     @field_validator("token_type")
@@ -113,6 +117,8 @@ class Registration:
     scopes: str
     prompt: str = ""
     """`prompt` of each sign-in; empty: none."""
+    grant_prompt: str = "consent"
+    """`prompt` where a grant for background work is asked for; empty: none."""
     max_age_seconds: int = 0
     """`max_age` of each sign-in, which the ID token's `auth_time` must then show; 0: none."""
     claims: ClaimNames = STANDARD
@@ -131,6 +137,20 @@ class SignedIn:
     """When they proved who they are, as the provider states it; None: not stated."""
 
 
+@dataclass(frozen=True)
+class Granted:
+    """Whose grant for background work it is (`sub`), and its tokens."""
+
+    subject: str
+    pair: TokenPair = field(repr=False)
+    offline: bool
+    """Whether there is a refresh token that outlives the provider's session."""
+
+
+Keep = Callable[[TokenPair], Awaitable[None]]
+"""Is given tokens as soon as the provider handed them out, before anything is believed of them."""
+
+
 class _Unknown(Exception):
     """The request may have been executed, and no answer of the provider's came."""
 
@@ -147,21 +167,27 @@ class Provider:
         self._keys: list[Key] = []
         self._fetching = asyncio.Lock()
 
-    async def authorization_url(self, state: str, nonce: str, verifier: str, max_age_seconds: int = 0) -> str:
-        """Where a browser goes to sign in. Pushed first where the provider offers that; if that fails there is no other way.
+    async def authorization_url(
+        self, state: str, nonce: str, verifier: str, max_age_seconds: int = 0, *, grant: bool = False
+    ) -> str:
+        """Where a browser goes to sign in, or to give a `grant` for background work, to which the person consents.
 
+        Pushed first where the provider offers that; if that fails there is no other way.
         With `max_age_seconds` the person proves anew who they are, also where a session of the provider's still stands.
         """
         known = await self._metadata()
+        scopes, prompt = self._ours.scopes, self._ours.grant_prompt if grant else self._ours.prompt
+        if grant and OFFLINE not in scopes.split():
+            scopes = f"{scopes} {OFFLINE}"
         asked = {
             "redirect_uri": self._ours.redirect_uri,
-            "scope": self._ours.scopes,
+            "scope": scopes,
             "state": state,
             "nonce": nonce,
             "code_challenge": create_s256_code_challenge(verifier),
             "code_challenge_method": "S256",
         }
-        asked |= self._proof_asked(max_age_seconds)
+        asked |= self._proof_asked(prompt, max_age_seconds)
         client_id, endpoint = self._ours.credentials.client_id, known.authorization_endpoint
         if not known.pushed_authorization_request_endpoint:
             return str(prepare_grant_uri(endpoint, client_id, "code", **asked))
@@ -173,9 +199,9 @@ class Provider:
             raise _down("the provider did not take a pushed authorization request")
         return f"{endpoint}{_joint(endpoint)}{urlencode({'client_id': client_id, 'request_uri': request_uri})}"
 
-    def _proof_asked(self, max_age_seconds: int) -> dict[str, str]:
+    def _proof_asked(self, prompt: str, max_age_seconds: int) -> dict[str, str]:
         """`max_age` and `prompt`: `login` too where an age was asked for, since some providers ask nobody for `max_age` alone."""
-        prompts = [*(["login"] if max_age_seconds else []), *self._ours.prompt.split()]
+        prompts = [*(["login"] if max_age_seconds else []), *prompt.split()]
         age = self._max_age(max_age_seconds)
         return ({"prompt": " ".join(dict.fromkeys(prompts))} if prompts else {}) | (
             {"max_age": str(age)} if age else {}
@@ -185,11 +211,38 @@ class Provider:
         """The shorter one of what a sign-in asks for and what every one must show, in seconds; 0: neither."""
         return min((age for age in (asked, self._ours.max_age_seconds) if age), default=0)
 
-    async def redeem(self, code: str, iss: str, nonce: str, verifier: str, max_age_seconds: int = 0) -> SignedIn:
+    async def redeem(
+        self, code: str, iss: str, nonce: str, verifier: str, max_age_seconds: int = 0, keep: Keep | None = None
+    ) -> SignedIn:
         """Trade the code for tokens, once, and believe the ID token or not. `iss` as the provider's answer had it ("": not).
 
         `max_age_seconds` as the sign-in began with; SIGN_IN_INCOMPLETE where the provider does not state what shows it.
         """
+        known, granted, pair, claims = await self._trade(code, iss, nonce, verifier, max_age_seconds, keep)
+        authenticated_at = _moment(claims.get("auth_time"), self._now())
+        if self._lacks(claims):
+            claims = {**await self._userinfo(known, granted.access_token, str(claims["sub"])), **claims}
+        person = person_of(claims, self._ours.claims)
+        if not person.display_name:
+            raise _incomplete("name", "no name stated: scope `profile` missing, or it stands in claims not declared")
+        return SignedIn(person, pair, authenticated_at)
+
+    def _lacks(self, claims: Mapping[str, Any]) -> bool:
+        """Whether userinfo may add what we use: the name, and the address where its scope was asked for."""
+        names = self._ours.claims
+        asked = "email" in self._ours.scopes.split()
+        return not names.name_in(claims) or (asked and not names.email_in(claims))
+
+    async def redeem_grant(self, code: str, iss: str, nonce: str, verifier: str, keep: Keep) -> Granted:
+        """The same where a grant was asked for. Whether it is this person's, and one at all, the caller judges."""
+        _, granted, pair, claims = await self._trade(code, iss, nonce, verifier, 0, keep)
+        offline = bool(pair.refresh) and (not granted.scope or OFFLINE in granted.scope.split())
+        return Granted(str(claims["sub"]), pair, offline)
+
+    async def _trade(
+        self, code: str, iss: str, nonce: str, verifier: str, max_age_seconds: int, keep: Keep | None
+    ) -> tuple[Metadata, TokenAnswer, TokenPair, Mapping[str, Any]]:
+        """What the provider offers, its answer to the code, the tokens in it, and the claims of an ID token that is believed."""
         known = await self._metadata()
         if iss != self._ours.issuer and (iss or known.sends_iss):
             raise sign_in_failed("authorization answer from another issuer")
@@ -204,6 +257,9 @@ class Provider:
             granted = TokenAnswer.model_validate(parse(answer.body))
         except ValueError:
             raise sign_in_failed("the token answer does not fit") from None
+        pair = granted.pair(asked_at, "")
+        if keep is not None:
+            await keep(pair)
         expected = Expected(
             self._ours.issuer,
             self._ours.credentials.client_id,
@@ -218,19 +274,7 @@ class Provider:
             raise _incomplete("auth_time", f"ID token: {refused}") from refused
         except IdTokenRefused as refused:
             raise sign_in_failed(f"ID token: {refused}") from refused
-        authenticated_at = _moment(claims.get("auth_time"), asked_at)
-        if self._lacks(claims):
-            claims = {**await self._userinfo(known, granted.access_token, str(claims["sub"])), **claims}
-        person = person_of(claims, self._ours.claims)
-        if not person.display_name:
-            raise _incomplete("name", "no name stated: scope `profile` missing, or it stands in claims not declared")
-        return SignedIn(person, granted.pair(asked_at, ""), authenticated_at)
-
-    def _lacks(self, claims: Mapping[str, Any]) -> bool:
-        """Whether userinfo may add what we use: the name, and the address where its scope was asked for."""
-        names = self._ours.claims
-        asked = "email" in self._ours.scopes.split()
-        return not names.name_in(claims) or (asked and not names.email_in(claims))
+        return known, granted, pair, claims
 
     async def refresh(self, refresh_token: str, subject: str) -> TokenPair:
         """Trade a refresh token of this person for a new pair.

@@ -10,11 +10,14 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from resapermis_auth_gateway.web.dependencies import Who, dependencies_of, now_of, require_recent_proof
 from resapermis_auth_gateway.web.security.address import place_of
 from resapermis_auth_gateway.web.sign_in import arrival, page
-from resapermis_auth_gateway.web.sign_in.cookies import session_cookie
+from resapermis_auth_gateway.web.sign_in.cookies import session_cookie, sign_in_cookie
 from resapermis_auth_gateway.web.sign_in.flow import Answer
+from resapermis_auth_gateway.web.sign_in.grant import USES
 from resapermis_auth_gateway.web.texts.sentences import language_of
 from resapermis_auth_gateway.web.wire.base import QueryFlag
 from resapermis_auth_gateway.web.wire.session import (
+    GrantPage,
+    GrantStartView,
     OwnSessionPage,
     OwnSessionView,
     SchoolView,
@@ -167,3 +170,32 @@ async def end_own_session(who: Who, session_id: UUID) -> Response:
         session_cookie(who.dependencies.settings.secure).clear(response)
         response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
     return response
+
+
+@me.get("/grant")
+async def get_own_grant(who: Who) -> GrantPage:
+    """Show the asker's grant for background work at their school: until when, when it was last used, or why it ended."""
+    grants = who.dependencies.grants
+    may_give = grants.may_give(who.session.roles)
+    return GrantPage.of(await grants.of(who.session), now_of(who), may_give=may_give, uses=USES)
+
+
+@me.post("/grant", response_model=GrantStartView)
+async def begin_own_grant(request: Request, who: Who) -> Response:
+    """Begin to give a grant for background work: the page goes to `authorizationUrl`, and comes back to its own account.
+
+    There the address says what came of it (`/compte?grant=`): given, refused, other_person, other_school, not_offered,
+    signed_out, no_right, unavailable or failed.
+    """
+    cookie = sign_in_cookie(who.dependencies.settings.secure)
+    leaving = await who.dependencies.grants.begin(who.session, cookie.read(request.scope))
+    response = JSONResponse(GrantStartView(authorization_url=leaving.url).model_dump(mode="json", by_alias=True))
+    cookie.set(response, leaving.browser)
+    return response
+
+
+@me.delete("/grant", status_code=204)
+async def withdraw_own_grant(who: Who) -> Response:
+    """Withdraw the asker's grant at their school, at once, if there is one; the provider is told as soon as it answers."""
+    await who.dependencies.grants.withdraw(who.session, who.place)
+    return Response(status_code=204)

@@ -6,7 +6,8 @@ from fastapi import APIRouter
 from resapermis.rdvpermis.v1 import rdvpermis_pb2
 from resapermis.scheduling.v1 import school_pb2
 from resapermis_auth_gateway.web.days import end_of, midnight, plausible_day
-from resapermis_auth_gateway.web.dependencies import Key, Visitor, Who
+from resapermis_auth_gateway.web.dependencies import Key, Visitor, Who, now_of
+from resapermis_auth_gateway.web.sign_in.grant import USES
 from resapermis_auth_gateway.web.wire.base import PathId
 from resapermis_auth_gateway.web.wire.school import (
     DeclaredHours,
@@ -22,6 +23,7 @@ from resapermis_auth_gateway.web.wire.school import (
     VehiclePlan,
     VehicleView,
 )
+from resapermis_auth_gateway.web.wire.session import BackgroundWorkView
 from resapermis_kit.errors import Failure, malformed
 
 router = APIRouter(prefix="/school", tags=["school"])
@@ -47,6 +49,20 @@ async def get_school(who: Who) -> SchoolProfileView:
     """The asker's school as RdvPermis describes it, and until when it is licensed."""
     answer = await who.ask(who.peers.school.GetSchool, school_pb2.GetSchoolRequest())
     return _profile(who, answer.school)
+
+
+@router.get("/background-work")
+async def get_background_work(who: Who) -> BackgroundWorkView:
+    """Say whether work goes on while nobody of the school is signed in, on a grant that one of its people gave; else what waits."""
+    who.may("school.read")
+    found = await who.dependencies.grants.of_school(who.session.school_id)
+    return BackgroundWorkView(
+        granted=found.count > 0,
+        employees=found.count,
+        ends_at=found.ends_at,
+        waits=[] if found.count else list(USES),
+        server_time=now_of(who),
+    )
 
 
 @router.put("/licence")

@@ -16,12 +16,12 @@ from resapermis.oidc.v1 import oidc_pb2
 from resapermis.rdvpermis.v1 import rdvpermis_pb2
 from resapermis_auth_gateway import accounts, tokens
 from resapermis_auth_gateway.profile import Profile, Profiles
-from resapermis_auth_gateway.tokens import SealedPair
 from resapermis_auth_gateway.web.security.address import place_of
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in import queries
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret, session_cookie, sign_in_cookie
 from resapermis_auth_gateway.web.sign_in.device import Device, device_of
+from resapermis_auth_gateway.web.sign_in.grant import PAGE, Grants, ProviderAnswer, sealed_of
 from resapermis_auth_gateway.web.sign_in.return_to import HOME, safe_return_to
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions, person, record
 from resapermis_kit.clock import Clock, new_id
@@ -64,6 +64,7 @@ class SignIn:
     rdvpermis: Any
     """Stub of RdvPermisService: answers which school an employee belongs to."""
     sessions: Sessions
+    grants: Grants
     now: Clock
 
     async def begin(self, request: Request, return_to: str, *, fresh: bool = False) -> Response:
@@ -105,11 +106,15 @@ class SignIn:
     async def _finish(self, request: Request, answer: Answer, place: str) -> Response:
         browser = sign_in_cookie(self.settings.secure).read(request.scope)
         attempt = await self._use_attempt(answer.state, browser)
-        if attempt is None and await self._is_signed_in(request):
+        if attempt is None and await self._live(request) is not None:
             # The browser's way back: nothing is redeemed or ended.
             return RedirectResponse(await self._page_of(answer.state), status_code=302)
         if attempt is None:
             raise _failed("no sign-in under way for this state and browser")
+        if attempt.grant_session_id is not None:
+            came = ProviderAnswer(answer.code, answer.state, answer.iss, answer.error, browser)
+            outcome = await self.grants.finish(came, attempt.grant_session_id, await self._live(request), place)
+            return RedirectResponse(f"{PAGE}?grant={outcome}", status_code=302)
         if answer.error or not answer.code:
             raise _failed("the provider refused")
         question = oidc_pb2.RedeemCodeRequest(
@@ -118,6 +123,7 @@ class SignIn:
             nonce=_nonce(browser, answer.state),
             code_verifier=_verifier(browser, answer.state),
             max_age_seconds=attempt.max_age_seconds,
+            adopts=True,
         )
         # Once, whatever becomes of it: a code that is sent twice costs the tokens that it gave.
         try:
@@ -135,7 +141,7 @@ class SignIn:
         return response
 
     async def _use_attempt(self, state: str, browser: str) -> queries.Attempt | None:
-        """What the sign-in began with, once for a state and the browser that left with it; else None."""
+        """What was under way, once for a state and the browser that left with it; else None."""
         if not browser or not state:
             return None
         async with transaction(self.engine) as tx:
@@ -146,11 +152,11 @@ class SignIn:
         async with transaction(self.engine) as tx:
             return await queries.used_attempt(tx, digest(state)) or HOME
 
-    async def _is_signed_in(self, request: Request) -> bool:
-        """Whether the browser already has a session that acts for a school."""
+    async def _live(self, request: Request) -> queries.Session | None:
+        """The session that the browser already has, if it acts for a school."""
         value = session_cookie(self.settings.secure).read(request.scope)
         session = await self.sessions.find(digest(value), act=False) if value else None
-        return session is not None and session.school_id != ""
+        return session if session is not None and session.school_id else None
 
     async def sign_out_url(self, session: queries.Session) -> str:
         """Where the browser goes to sign out of the provider as well; home where it offers nothing, or nobody answers."""
@@ -191,6 +197,7 @@ class SignIn:
             for one in elsewhere:
                 await self.sessions.end_in(tx, one, OTHER_SCHOOL, by_system=True)
             placed = replace(session, school_id=school.school_id, roles=roles)
+            await self.grants.end_unfit(tx, placed)
             started = SessionStarted(
                 session_id=str(session.id), account_id=str(session.account_id), school_id=school.school_id
             )
@@ -232,16 +239,18 @@ class SignIn:
                 authenticated_at=_proved_at(signed_in),
             )
             await queries.start_session(tx, cookie_hash, session, device)
+            sealed = sealed_of(signed_in.tokens)
+            await tokens.adopt(tx, sealed.token_id)  # not there where egress is older: nothing waits to be revoked then
             await tokens.store(
                 tx,
-                _sealed(signed_in.tokens),
+                sealed,
                 account_id=account_id,
-                school_id=_provisional(account),
+                school_id=_no_school(account_id),
                 session_id=session.id,
                 now=now,
             )
             await self.outbox.add(tx, now, _granted(session, signed_in.tokens.token_id, place))
-        return session, _provisional(account)
+        return session, _no_school(account_id)
 
     async def _school(self, session: queries.Session, counted_for: str, place: str) -> rdvpermis_pb2.GetSchoolResponse:
         """Ask in the new session's name; nothing but this question is ever signed before the school is known."""
@@ -324,21 +333,9 @@ def _proved_at(signed_in: oidc_pb2.RedeemCodeResponse) -> datetime | None:
     return signed_in.authenticated_at.ToDatetime(UTC) if signed_in.HasField("authenticated_at") else None
 
 
-def _provisional(account: accounts.Account) -> str:
-    """The school known from last time, else a word that is no school's: calls are counted for it until RdvPermis answers."""
-    return account.school_id or f"account {account.id}"
-
-
-def _sealed(message: oidc_pb2.SealedTokens) -> SealedPair:
-    return SealedPair(
-        token_id=UUID(message.token_id),
-        access=message.access,
-        access_expires_at=message.access_expires_at.ToDatetime(UTC),
-        refresh=message.refresh if message.HasField("refresh") else None,
-        refresh_expires_at=(
-            message.refresh_expires_at.ToDatetime(UTC) if message.HasField("refresh_expires_at") else None
-        ),
-    )
+def _no_school(account_id: UUID) -> str:
+    """A word that is no school's: until RdvPermis answered, a fresh token serves no school, whichever it was last time."""
+    return f"account {account_id}"
 
 
 def _incomplete(missing: str, detail: str) -> Failure:

@@ -42,10 +42,14 @@ class Session:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A sign-in under way: where the person wanted to go, and how recent a proof was asked for (0: none)."""
+    """A sign-in under way: where the person wanted to go, and how recent a proof was asked for (0: none).
+
+    `grant_session_id`: it is no sign-in, but the way to a grant for background work, and began in that session.
+    """
 
     return_to: str
     max_age_seconds: int = 0
+    grant_session_id: UUID | None = None
 
 
 async def begin_attempt(
@@ -60,6 +64,7 @@ async def begin_attempt(
             browser_hash=browser_hash,
             return_to=attempt.return_to,
             max_age_seconds=attempt.max_age_seconds,
+            grant_session_id=attempt.grant_session_id,
             started_at=now,
         )
     )
@@ -76,10 +81,10 @@ async def use_attempt(tx: Tx, state_hash: bytes, browser_hash: bytes, now: datet
             attempts.c.used_at.is_(None),
         )
         .values(used_at=now)
-        .returning(attempts.c.return_to, attempts.c.max_age_seconds)
+        .returning(attempts.c.return_to, attempts.c.max_age_seconds, attempts.c.grant_session_id)
     )
     row = (await tx.execute(statement)).one_or_none()
-    return None if row is None else Attempt(row.return_to, row.max_age_seconds)
+    return None if row is None else Attempt(row.return_to, row.max_age_seconds, row.grant_session_id)
 
 
 async def used_attempt(tx: Tx, state_hash: bytes) -> str | None:

@@ -52,6 +52,18 @@ FRENCH: dict[str, tuple[str, str]] = {
         "Compte incomplet",
         "RdvPermis ne dit pas tout ce qu'il faut de vous. Se reconnecter n'y change rien : transmettez cette page à votre responsable.",
     ),
+    "GRANT_OTHER_PERSON": (
+        "Autre personne",
+        "Une autre personne est connectée chez RdvPermis. Déconnectez-la là-bas, puis recommencez.",
+    ),
+    "GRANT_OTHER_SCHOOL": (
+        "Autre auto-école",
+        "RdvPermis vous connaît dans une autre auto-école. Reconnectez-vous pour elle.",
+    ),
+    "GRANT_NOT_OFFERED": (
+        "Accès non proposé",
+        "RdvPermis ne donne pas d'accès hors connexion. Transmettez cette page à votre responsable.",
+    ),
     "RULE_REFUSED": (
         "Refusé par une règle",
         "Une règle ne le permet pas maintenant. Chaque règle dit pourquoi, et quand elle s'ouvre.",
@@ -199,6 +211,18 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "SIGN_IN_INCOMPLETE": (
         "Account incomplete",
         "RdvPermis does not say all that is needed about you. Signing in again changes nothing: pass this page on to your manager.",
+    ),
+    "GRANT_OTHER_PERSON": (
+        "Another person",
+        "Another person is signed in at RdvPermis. Sign them out there, then try again.",
+    ),
+    "GRANT_OTHER_SCHOOL": (
+        "Another school",
+        "RdvPermis knows you in another driving school. Sign in again for that one.",
+    ),
+    "GRANT_NOT_OFFERED": (
+        "Access not offered",
+        "RdvPermis gives no access beyond a session. Pass this page on to your manager.",
     ),
     "RULE_REFUSED": ("Refused by a rule", "A rule does not allow it now. Each rule says why, and when it opens."),
     "SLOT_TAKEN": ("Slot taken", _GONE_EN),

@@ -1,10 +1,12 @@
 """Who is signed in."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
+from resapermis_auth_gateway.grants import RUN_OUT, Grant
 from resapermis_auth_gateway.web.wire.base import View
 
 Browser = Annotated[str, Field(json_schema_extra={"enum": ["edge", "opera", "samsung", "firefox", "chrome", "safari"]})]
@@ -52,6 +54,66 @@ class OwnSessionPage(View):
     """The asker's sessions, a hundred at most; `current` is the one that asks."""
 
     items: list[OwnSessionView]
+    server_time: datetime
+
+
+Use = Annotated[str, Field(json_schema_extra={"enum": ["reconciliation", "results", "polls", "mandates"]})]
+GrantEnd = Annotated[
+    str,
+    Field(json_schema_extra={"enum": ["withdrawn", "run_out", "refused", "lost", "other_school", "no_right"]}),
+]
+
+
+class GrantStartView(View):
+    """Where the browser goes: the provider asks the person whether they agree."""
+
+    authorization_url: str
+
+
+class GrantView(View):
+    """A grant for background work that stands; `lastUsedAt` to the hour, null where it was not used yet."""
+
+    given_at: datetime
+    ends_at: datetime
+    last_used_at: datetime | None = None
+
+
+class EndedGrantView(View):
+    """The grant that ended last, and why: by the person, by time, by the provider or RdvPermis, or by what changed here."""
+
+    ended_at: datetime
+    reason: GrantEnd
+
+
+class GrantPage(View):
+    """The asker's grant at their school: the one that stands, else the one that ended last; both null where none was given."""
+
+    grant: GrantView | None = None
+    ended: EndedGrantView | None = None
+    may_give: bool
+    uses: list[Use]
+    server_time: datetime
+
+    @classmethod
+    def of(cls, found: Grant | None, now: datetime, *, may_give: bool, uses: Sequence[str]) -> "GrantPage":
+        """From the grant that stands or was given last; one whose time is over has ended, swept or not."""
+        standing = ended = None
+        if found is not None and found.ended_at is not None:
+            ended = EndedGrantView(ended_at=found.ended_at, reason=found.reason)
+        elif found is not None and found.ends_at <= now:
+            ended = EndedGrantView(ended_at=found.ends_at, reason=RUN_OUT)
+        elif found is not None:
+            standing = GrantView(given_at=found.given_at, ends_at=found.ends_at, last_used_at=found.used_at)
+        return cls(grant=standing, ended=ended, may_give=may_give, uses=list(uses), server_time=now)
+
+
+class BackgroundWorkView(View):
+    """Whether work goes on while nobody of the school is signed in: how many gave a grant, until when, and what waits without."""
+
+    granted: bool
+    employees: int
+    ends_at: datetime | None = None
+    waits: list[Use]
     server_time: datetime
 
 

@@ -1,0 +1,198 @@
+"""Grants for background work: how one begins and ends, whichever process ends it: row, secrets, event and record together.
+
+A grant is a row of `token`: an employee's tokens for one school, for work while nobody is signed in (ADR 36). All of it is in
+the caller's transaction. The web face gives and withdraws; egress ends what ran out, is refused or is another school's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, Actor, Record
+from resapermis.iam.v1.events_pb2 import GrantEnded, GrantEnding, GrantGiven
+from resapermis_auth_gateway import tokens
+from resapermis_auth_gateway.tables import accounts
+from resapermis_auth_gateway.tables import tokens as rows
+from resapermis_auth_gateway.tokens import LIVE, SealedPair
+from resapermis_kit.database.transaction import Tx
+from resapermis_kit.events.outbox import Outbox
+
+WITHDRAWN, REPLACED, RUN_OUT, OTHER_SCHOOL, NO_RIGHT = "withdrawn", "replaced", "run_out", "other_school", "no_right"
+RDVPERMIS = "rdvpermis"
+"""RdvPermis took it no longer, for longer than a disturbance lasts."""
+REFUSED = frozenset({RDVPERMIS, "invalid_grant", "refresh_expired", "id_token_refused"})
+LOST = frozenset({"answer_lost", "unreadable"})
+WARNED_DAYS = (30, 7)
+"""So many days before a grant runs out that is said, each once."""
+AT_ONCE = 100
+GRANT = rows.c.kind == "grant"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A grant as its owner and school see it; ended where `ended_at` says so, for `reason`."""
+
+    id: UUID
+    given_at: datetime
+    ends_at: datetime
+    used_at: datetime | None
+    ended_at: datetime | None
+    reason: str
+    """As the event GrantEnded names it; "" while it lives."""
+
+
+@dataclass(frozen=True)
+class OfSchool:
+    """What a school has: how many live grants, and when the last of them runs out."""
+
+    count: int
+    ends_at: datetime | None
+
+
+def public_reason(reason: str) -> str:
+    """Why a grant ended, in the words of GrantEnded: how it was found out is for the journal."""
+    return "refused" if reason in REFUSED else "lost" if reason in LOST else reason
+
+
+async def give(
+    tx: Tx,
+    outbox: Outbox,
+    sealed: SealedPair,
+    *,
+    account_id: UUID,
+    school_id: str,
+    ends_at: datetime,
+    now: datetime,
+    actor: Actor,
+) -> bool:
+    """Keep fresh tokens as the account's grant at the school, in place of one that it has; False, and nothing, where they are being revoked.
+
+    The caller has locked the account (`lock_owner`).
+    """
+    if not await tokens.adopt(tx, sealed.token_id):
+        return False
+    for old in await _live(tx, rows.c.account_id == account_id, rows.c.school_id == school_id):
+        await _kill(tx, old, REPLACED, now)
+        await outbox.add(tx, now, _record("grant.end", old.id, school_id, actor, reason=REPLACED))
+    await tokens.store(tx, sealed, account_id=account_id, school_id=school_id, now=now, ends_at=ends_at)
+    given = GrantGiven(grant_id=str(sealed.token_id), account_id=str(account_id), school_id=school_id)
+    given.ends_at.FromDatetime(ends_at)
+    record = _record("grant.give", sealed.token_id, school_id, actor, ends_at=ends_at.date().isoformat())
+    await outbox.add(tx, now, given, record)
+    return True
+
+
+async def lock_owner(tx: Tx, account_id: UUID) -> None:
+    """Let one act at a time decide what an account's grants are: a sign-in writes the same row first."""
+    await tx.execute(sa.select(accounts.c.id).where(accounts.c.id == account_id).with_for_update(key_share=True))
+
+
+async def end(
+    tx: Tx,
+    outbox: Outbox,
+    *whose: sa.ColumnElement[bool],
+    reason: str,
+    now: datetime,
+    actor: Actor,
+    action: str = "grant.end",
+) -> int:
+    """End the live grants that fit `whose`, at most a hundred, and have them revoked; return how many."""
+    found = await _live(tx, *whose)
+    for one in found:
+        await _kill(tx, one, reason, now)
+        await say_ended(tx, outbox, one, reason, now, actor=actor, action=action)
+    return len(found)
+
+
+async def say_ended(
+    tx: Tx, outbox: Outbox, grant: tokens.Token, reason: str, now: datetime, *, actor: Actor, action: str = "grant.end"
+) -> None:
+    """Event and record of a grant whose row has just been ended."""
+    left = (await of_school(tx, grant.school_id, now)).count
+    ended = GrantEnded(
+        grant_id=str(grant.id),
+        account_id=str(grant.account_id),
+        school_id=grant.school_id,
+        reason=public_reason(reason),
+        left=left,
+    )
+    facts = {"reason": reason, "account": str(grant.account_id)}
+    await outbox.add(tx, now, ended, _record(action, grant.id, grant.school_id, actor, **facts))
+
+
+async def warn(tx: Tx, outbox: Outbox, now: datetime) -> None:
+    """Say of grants that run out soon that they do: once 30 and once 7 days before, of a hundred at most."""
+    for days in reversed(WARNED_DAYS):  # of one that was never warned of, the nearer warning alone
+        unsaid = sa.or_(rows.c.warned_days.is_(None), rows.c.warned_days > days)
+        for one in await _live(tx, rows.c.ends_at.between(now, now + timedelta(days=days)), unsaid):
+            said = sa.update(rows).where(rows.c.id == one.id).values(warned_days=days).returning(rows.c.ends_at)
+            ending = GrantEnding(grant_id=str(one.id), account_id=str(one.account_id), school_id=one.school_id)
+            ending.ends_at.FromDatetime((await tx.execute(said)).scalar_one())
+            await outbox.add(tx, now, ending)
+
+
+async def newest(tx: Tx, account_id: UUID, school_id: str) -> Grant | None:
+    """The account's grant at the school: the live one, else the one that was given last; None: never."""
+    statement = (
+        sa.select(rows)
+        .where(GRANT, rows.c.account_id == account_id, rows.c.school_id == school_id)
+        .order_by(LIVE.desc(), rows.c.created_at.desc())
+        .limit(1)
+    )
+    row = (await tx.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    reason = public_reason(row.reason or "")
+    return Grant(row.id, row.created_at, row.ends_at, row.used_at, row.dead_at, reason)
+
+
+async def of_school(tx: Tx, school_id: str, now: datetime) -> OfSchool:
+    """What background work of a school has at `now`."""
+    live = (GRANT, LIVE, rows.c.school_id == school_id, rows.c.ends_at > now)
+    row = (await tx.execute(sa.select(sa.func.count(), sa.func.max(rows.c.ends_at)).where(*live))).one()
+    return OfSchool(int(row[0]), row[1])
+
+
+async def used(tx: Tx, grant_id: UUID, now: datetime) -> None:
+    """Note the hour in which a grant was used, once in it, and that RdvPermis takes it."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    news = sa.or_(rows.c.used_at.is_(None), rows.c.used_at < hour, rows.c.refused_at.is_not(None))
+    await tx.execute(sa.update(rows).where(rows.c.id == grant_id, LIVE, news).values(used_at=hour, refused_at=None))
+
+
+async def refused(tx: Tx, grant_id: UUID, now: datetime) -> datetime | None:
+    """Note that RdvPermis does not take a grant; return since when, None where it is no live grant."""
+    statement = (
+        sa.update(rows)
+        .where(rows.c.id == grant_id, GRANT, LIVE)
+        .values(refused_at=sa.func.coalesce(rows.c.refused_at, now))
+        .returning(rows.c.refused_at)
+    )
+    since: datetime | None = (await tx.execute(statement)).scalar()
+    return since
+
+
+async def _live(tx: Tx, *whose: sa.ColumnElement[bool]) -> Sequence[tokens.Token]:
+    columns = [rows.c[name] for name in tokens.Token.__dataclass_fields__]
+    statement = sa.select(*columns).where(GRANT, LIVE, *whose).order_by(rows.c.id).limit(AT_ONCE).with_for_update()
+    return [tokens.Token(**row._asdict()) for row in await tx.execute(statement)]
+
+
+async def _kill(tx: Tx, grant: tokens.Token, reason: str, now: datetime) -> None:
+    await tokens.end_token(tx, grant.id, reason, now)
+    await tokens.revoke_later(tx, grant.sealed, now)
+
+
+def _record(action: str, grant_id: UUID, school_id: str, actor: Actor, **facts: str) -> Record:
+    return Record(
+        actor=actor,
+        action=action,
+        object_kind="grant",
+        object_id=str(grant_id),
+        school_id=school_id,
+        outcome=OUTCOME_DONE,
+        facts=facts,
+    )
