@@ -17,7 +17,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_rpc
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import transaction
-from resapermis_kit.errors import Failure
+from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Caller, Principal, current_caller, current_token
@@ -41,6 +41,10 @@ class Egress(rdv_rpc.RdvPermisServiceServicer):
         self.requests: list[rdv.CreateMandateRequest] = []
         self.refusal: Failure | None = None
         self.known: list[rdv.RdvMandate] = []
+        self.unconnected: set[str] = set()
+        """Schools of which nobody is signed in, nor gave a grant."""
+        self.searched: list[str] = []
+        """The school of each search of mandates, in order."""
 
     @property
     def asked(self) -> int:
@@ -57,6 +61,9 @@ class Egress(rdv_rpc.RdvPermisServiceServicer):
         return rdv.CreateMandateResponse(mandate=self.known[-1])
 
     async def SearchMandates(self, request: rdv.SearchMandatesRequest, context: Any) -> rdv.SearchMandatesResponse:
+        self.searched.append(request.on_behalf.school_id)
+        if request.on_behalf.school_id in self.unconnected:
+            raise Failure(Code.CODE_RECONNECT_NEEDED, "nobody of the school is connected")
         return rdv.SearchMandatesResponse(mandates=self.known)
 
 
@@ -71,6 +78,7 @@ class Service:
     identities: Identities
     later: timedelta = field(default_factory=timedelta)
     """How far the clock of what is polled is ahead."""
+    polls_at_once: int = 10
     dialogue: Mandates = field(init=False)
 
     def __post_init__(self) -> None:
@@ -125,7 +133,7 @@ class Service:
     async def poll(self, *, minutes: float) -> int:
         """Read RdvPermis for what is due these minutes from the test's start."""
         self.later = timedelta(minutes=minutes)
-        return await MandatePolls(self.engine, self.dialogue, self.now, most=10).poll_due()
+        return await MandatePolls(self.engine, self.dialogue, self.now, most=self.polls_at_once).poll_due()
 
     async def records(self, action: str) -> list[Record]:
         async with transaction(self.engine) as tx:

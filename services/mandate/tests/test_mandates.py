@@ -61,6 +61,29 @@ async def test_a_draft_that_rdvpermis_never_had_ends(service: Service) -> None:
     assert [(m.id, m.state) for m in listed] == [(mandate.id, pb.MANDATE_STATE_CANCELLED)]
 
 
+@pytest.mark.req("R-03", "S-24")
+async def test_a_school_that_nobody_connected_is_asked_for_once_and_keeps_no_other_waiting(service: Service) -> None:
+    for number in range(4):
+        candidate = await service.candidate(neph=f"01234567890{number}")
+        await service.mandate(candidate)
+    request = pb.CreateCandidateRequest(
+        request_id=str(new_id()), last_name="Diallo", first_name="Awa", neph="012345678999"
+    )
+    other = (await service.call("CreateCandidate", request, school_id="school-2")).candidate.id
+    await service.mandate(other, school_id="school-2")
+    service.egress.unconnected.add("school-1")
+    service.polls_at_once = 2
+    assert await service.poll(minutes=6) == 2
+    assert service.egress.searched == ["school-1", "school-2"]
+    service.egress.searched.clear()
+    await service.poll(minutes=10.9)
+    assert "school-1" not in service.egress.searched
+    service.egress.unconnected.clear()
+    service.polls_at_once = 10
+    await service.poll(minutes=11.1)  # five minutes later, whoever connected meanwhile
+    assert service.egress.searched.count("school-1") == 4
+
+
 @pytest.mark.req("R-03")
 async def test_a_mandate_revoked_at_rdvpermis_is_seen_within_a_quarter_of_an_hour(service: Service) -> None:
     candidate = await service.candidate()

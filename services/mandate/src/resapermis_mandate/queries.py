@@ -266,3 +266,9 @@ async def due_mandates(tx: Tx, now: datetime, limit: int) -> list[Mandate]:
 async def postpone_poll(tx: Tx, mandate_id: UUID, next_poll_at: datetime) -> None:
     """Poll later: RdvPermis could not be read."""
     await tx.execute(sa.update(mandates).where(mandates.c.id == mandate_id).values(next_poll_at=next_poll_at))
+
+
+async def postpone_polls(tx: Tx, school_id: str, next_poll_at: datetime) -> None:
+    """Poll none of a school's mandates before `next_poll_at`: nobody of it can be read for."""
+    earlier = (mandates.c.school_id == school_id, mandates.c.next_poll_at < next_poll_at)
+    await tx.execute(sa.update(mandates).where(*earlier).values(next_poll_at=next_poll_at))
