@@ -30,7 +30,7 @@ class NoticePosted(_message.Message):
     school_id: _builtins.str
     kind: _builtins.str
     topic: _builtins.str
-    """What changed, so that pages refetch: "basket", "booking", "mandate", "slot"."""
+    """What changed, so that pages refetch: "basket", "booking", "mandate", "slot", "grant"."""
     def __init__(
         self,
         *,
