@@ -56,6 +56,10 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         """Exams missing from a long list, though they are there."""
         self.ineligible: dict[str, str] = {}
         self.connected = self.reachable = True
+        self.granted = False
+        """Whether a grant for background work stands."""
+        self.unconnected: set[str] = set()
+        """Schools of which nobody is signed in, nor gave a grant."""
         self.fixed: set[str] = set()
         """Exams that may not be changed."""
         self.lasts = timedelta(minutes=20)
@@ -74,6 +78,8 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
                 await gate.wait()
         if method in self.before:
             raise self.before[method]
+        if person is None and method != "GetBudget" and school in self.unconnected:
+            raise Failure(Code.CODE_RECONNECT_NEEDED, "nobody of the school is connected")
         return school
 
     def _end(self, method: str) -> None:
@@ -269,9 +275,13 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         )
 
     async def GetBudget(self, request: rdv.GetBudgetRequest, context: Any) -> rdv.GetBudgetResponse:
-        await self._begin("GetBudget", request)
+        school = await self._begin("GetBudget", request)
         return rdv.GetBudgetResponse(
-            calls_left=100, calls_per_minute=210, reachable=self.reachable, connected=self.connected
+            calls_left=100,
+            calls_per_minute=210,
+            reachable=self.reachable,
+            connected=self.connected and school not in self.unconnected,
+            granted=self.granted,
         )
 
     async def GetSchool(self, request: rdv.GetSchoolRequest, context: Any) -> rdv.GetSchoolResponse:

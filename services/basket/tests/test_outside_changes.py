@@ -24,7 +24,13 @@ from resapermis_basket.domain.line import State
 from resapermis_basket.domain.reconciliation import FoundExam, changes_for, compare
 from resapermis_basket.hold.queue import HoldQueue
 from resapermis_basket.reconcile import outside_changes
-from resapermis_basket.reconcile.outside_changes import Reconciliation, reconcile_school
+from resapermis_basket.reconcile.outside_changes import (
+    LONGEST_PAUSE,
+    YIELDS,
+    Reconciliation,
+    next_pause,
+    reconcile_school,
+)
 from resapermis_basket.reconcile.received_events import act_on_events
 from resapermis_kit.errors import Code, Failure
 
@@ -289,8 +295,59 @@ async def test_without_a_token_an_answer_or_budget_nothing_is_concluded(basket: 
     assert await live(basket) == {"s1": (candidate(1), False)}
     (row,) = await basket.rows("SELECT failures, next_reconciliation_at - now() AS wait FROM watched")
     soon = why == "budget"  # people went first, and it fills again by the minute
-    assert row.failures == (0 if soon else 1)
+    assert row.failures == (0 if soon or why == "disconnected" else 1)
     assert timedelta() < row.wait <= (timedelta(minutes=1) if soon else timedelta(minutes=10))
+
+
+@pytest.mark.req("R-31", "S-24")
+async def test_a_school_that_nobody_connected_waits_alone_and_is_reconciled_once_a_grant_stands(basket: Basket) -> None:
+    rdvpermis, reconciliation = basket.rdvpermis, Reconciliation(basket.dependencies, basket.holds.queue.idle)
+    await booked(basket, ("s1", 1))
+    await basket.bookings("school-2")
+    rdvpermis.unconnected.add("school-1")
+    rdvpermis.put_exam("e5", "school-2", "s5", "rdv-005")
+    rdvpermis.put_exam("e6", "school-1", "s6", "rdv-006")
+    before = broken("outside")
+    for _ in range(4):  # a night of it
+        await basket.rows("UPDATE watched SET next_reconciliation_at = now() RETURNING 1")
+        await reconciliation.round()
+    assert set(await live(basket)) == {"s1", "s5"}  # the other school did not wait
+    assert broken("outside") == before  # and nothing alerts
+    (row,) = await basket.rows(
+        "SELECT failures, next_reconciliation_at - now() AS wait FROM watched WHERE school_id = 'school-1'"
+    )
+    assert row.failures == 0
+    assert row.wait <= timedelta(minutes=10)
+    rdvpermis.unconnected.clear()
+    await basket.rows("UPDATE watched SET next_reconciliation_at = now() RETURNING 1")
+    await reconciliation.round()
+    assert set(await live(basket)) == {"s1", "s5", "s6"}
+
+
+@pytest.mark.req("R-31", "S-24")
+@pytest.mark.parametrize("granted", [False, True])
+async def test_while_its_grant_stands_a_school_is_watched_though_nobody_comes(basket: Basket, granted: bool) -> None:  # noqa: FBT001
+    await basket.bookings("school-2")
+    basket.rdvpermis.granted = granted
+    reconciliation = Reconciliation(basket.dependencies, basket.holds.queue.idle)
+    for _ in range(2):
+        await basket.rows(
+            "UPDATE watched SET seen_at = seen_at - interval '29 days', next_reconciliation_at = now() RETURNING 1"
+        )
+        await reconciliation.round()
+    (row,) = await basket.rows("SELECT now() - seen_at AS since, next_reconciliation_at > now() AS later FROM watched")
+    assert (row.since < timedelta(days=1), row.later) == (granted, granted)
+
+
+@pytest.mark.req("R-31")
+async def test_a_round_goes_on_until_nothing_is_due(basket: Basket, monkeypatch: Any) -> None:
+    monkeypatch.setattr(outside_changes, "A_ROUND", 2)
+    basket.rdvpermis.connected = False
+    for number in range(5):
+        await basket.bookings(f"school-{number}")
+    await Reconciliation(basket.dependencies, basket.holds.queue.idle).round()
+    rows = await basket.rows("SELECT next_reconciliation_at > now() AS later FROM watched")
+    assert [row.later for row in rows] == [True] * 5
 
 
 @pytest.mark.req("R-31")
@@ -339,6 +396,21 @@ async def test_two_reconciliations_at_once_find_a_booking_once(basket: Basket) -
 
 
 # Pure
+
+
+@pytest.mark.req("R-31")
+@given(st.lists(st.sampled_from(list(Code.values())), max_size=30))
+def test_what_can_be_read_is_read_within_the_interval_whatever_was_before_at_any_hour(codes: list[Any]) -> None:
+    every, failures = timedelta(minutes=10), 0
+    for code in codes:
+        pause, failures = next_pause(every, failures, code)
+        if code in {Code.CODE_UNSPECIFIED, Code.CODE_RECONNECT_NEEDED, Code.CODE_RDVPERMIS_BUDGET}:
+            # With what a school may wait for holds.
+            assert pause + every * YIELDS <= every
+            assert failures == 0
+        else:
+            assert pause <= LONGEST_PAUSE
+            assert failures > 0
 
 
 @pytest.mark.req("R-31")

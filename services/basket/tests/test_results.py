@@ -140,19 +140,37 @@ async def test_a_result_is_polled_after_the_exam_then_seldomer_then_given_up(bas
 
 
 @pytest.mark.req("R-22")
-@pytest.mark.parametrize("who", ["egress", "mandate"])
+@pytest.mark.parametrize("who", ["egress", "nobody", "mandate"])
 async def test_while_it_cannot_be_read_a_result_waits(basket: Basket, who: str) -> None:
     (line,) = await over(basket, ("s1", 1), hours=21 * 24 + 1)
     stands(basket, 1, rdv.RdvResult(exam_id=line.exam_id, passed=True))
     stands(basket, 7)  # of whom only mandate knows who they are
-    if who == "egress":
-        basket.rdvpermis.before["ListStandings"] = Failure(Code.CODE_RDVPERMIS_BUDGET, "none left")
+    failure = {"egress": Code.CODE_RDVPERMIS_BUDGET, "nobody": Code.CODE_RECONNECT_NEEDED}.get(who)
+    if failure is not None:
+        basket.rdvpermis.before["ListStandings"] = Failure(failure, "none")
     else:
         await basket.peer_servers["mandate"].server.stop(0)
+    before = broken("done")
     await poll_now(basket)
-    (row,) = await basket.rows("SELECT outcome, next_poll_at > now() AS later FROM basket_line")
-    assert (row.outcome, row.later) == ("", True)
+    (row,) = await basket.rows("SELECT outcome, next_poll_at - now() AS wait FROM basket_line")
+    # However long it waits it is not given up, and nothing alerts.
+    assert (row.outcome, timedelta() < row.wait <= timedelta(minutes=15)) == ("", True)
+    assert broken("done") == before
     assert not await basket.published(ResultFound)
+
+
+@pytest.mark.req("R-22", "S-24")
+async def test_a_school_that_nobody_connected_keeps_no_other_from_its_results(basket: Basket) -> None:
+    one, two = await over(basket, ("s1", 1), ("s2", 2))
+    await basket.rows("UPDATE basket_line SET school_id = 'school-2' WHERE slot_id = 's2' RETURNING 1")
+    basket.rdvpermis.unconnected.add("school-1")
+    stands(basket, 1, rdv.RdvResult(exam_id=one.exam_id, passed=True))
+    stands(basket, 2, rdv.RdvResult(exam_id=two.exam_id, passed=True), school="school-2")
+    await poll_now(basket)
+    assert [event.line_id for event in await basket.published(ResultFound)] == [two.id]
+    basket.rdvpermis.unconnected.clear()
+    await poll_now(basket)
+    assert {event.line_id for event in await basket.published(ResultFound)} == {one.id, two.id}
 
 
 @pytest.mark.req("R-21", "R-22")

@@ -22,13 +22,13 @@ class Settings(ServiceSettings):
     give_back_seconds: float = 2.0
     """First pause before giving a slot back is tried again; doubles, at most a minute."""
     reconcile_every_seconds: float = 600.0
-    """How often a school's coming exams are reconciled with RdvPermis' own (R-31); doubles while it cannot be read."""
+    """How often a school's coming exams are reconciled with RdvPermis' own (R-31); doubles while RdvPermis cannot be read."""
     reconcile_round_seconds: float = 5.0
     """Pause between two searches for schools whose reconciliation is due."""
     reconcile_hint_seconds: float = 60.0
     """How soon a school is reconciled after a poll of a booked slot seemed to show that the State took it back."""
     reconcile_active_days: int = 30
-    """A school without any coming booking is reconciled for so long after somebody of it was last here."""
+    """A school without any coming booking is reconciled for so long after somebody of it was last here, or its grant ended."""
     reconcile_categories: str = "B,A"
     """Category groups read at RdvPermis beside those of a school's own lines; each costs a call a reconciliation."""
     results_round_seconds: float = 60.0

@@ -214,7 +214,7 @@ watched = sa.Table(
     sa.Column("next_reconciliation_at", MOMENT, nullable=False),
     sa.Column("failures", sa.Integer, nullable=False),
 )
-"""Schools whose exams at RdvPermis are reconciled with ours; `seen_at`: when somebody of it was last here."""
+"""Schools whose exams at RdvPermis are reconciled with ours; `seen_at`: when somebody of it, or a grant, was last here."""
 sa.Index("watched_next_reconciliation_at_idx", watched.c.next_reconciliation_at)
 
 allowances = sa.Table(

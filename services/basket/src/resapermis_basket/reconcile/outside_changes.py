@@ -1,7 +1,8 @@
 """What was booked, cancelled, replaced or swapped at RdvPermis without us, found by reading (R-31).
 
-A school's coming exams are read on behalf of an employee who connected, and compared with its lines as they were before
-the question. Whatever has moved meanwhile, or is in doubt, is left to the next time: nothing here undoes an act of ours.
+A school's coming exams are read on behalf of an employee who is signed in, or who gave a grant for background work, and
+compared with its lines as they were before the question. Whatever has moved meanwhile, or is in doubt, is left to the next
+time: nothing here undoes an act of ours.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ from resapermis_basket.reconcile.queries import (
     department_of_school,
     departments_of_centres,
     due_to_reconcile,
+    keep_watching,
     lines_touched,
     make_counters,
     reconcile_soon,
@@ -49,6 +51,8 @@ OVERDUE = Gauge(
     "resapermis_basket_reconciliations_due", "Schools whose reconciliation with RdvPermis was due in the last round"
 )
 AT_ONCE, A_ROUND = 8, 64
+ROUND_SECONDS = 60.0
+"""So long a round goes on to the next schools that are due, before it pauses."""
 SEARCH_EVERY_SECONDS = 60.0
 """How often schools with bookings that are not watched yet are searched for: it reads every live booking."""
 MARGIN = timedelta(minutes=5)
@@ -70,7 +74,13 @@ class Reconciliation:
         self._searched_at = -SEARCH_EVERY_SECONDS
 
     async def round(self) -> None:
-        """One round over the schools that are due."""
+        """One round over the schools that are due: those that nobody connected are many at night, and each takes a moment."""
+        began = time.monotonic()
+        while await self._some() == A_ROUND and time.monotonic() - began < ROUND_SECONDS:
+            pass
+
+    async def _some(self) -> int:
+        """Reconcile the schools that are due longest; return how many."""
         dependencies, settings = self._dependencies, self._dependencies.settings
         async with transaction(dependencies.engine) as tx:
             if time.monotonic() - self._searched_at >= SEARCH_EVERY_SECONDS:
@@ -89,20 +99,32 @@ class Reconciliation:
                 await _reconcile_and_put_off(dependencies, school)
 
         await asyncio.gather(*(one(school) for school in due))
+        return len(due)
+
+
+def next_pause(
+    every: timedelta, failures: int = 0, code: Code.ValueType = Code.CODE_UNSPECIFIED
+) -> tuple[timedelta, int]:
+    """Until when a school is due again, and its failures in a row then; `failures`: those before, `code`: why it failed now.
+
+    Whether anybody of a school connected is known without RdvPermis: it is asked about as often as ever, so that a school
+    is reconciled within the interval of a sign-in or a grant, however long there was none.
+    """
+    if code in {Code.CODE_UNSPECIFIED, Code.CODE_RECONNECT_NEEDED}:
+        return every * (1 - YIELDS), 0
+    if code == Code.CODE_RDVPERMIS_BUDGET:  # people went first; it fills again within the minute
+        return min(every, BUDGET_PAUSE), 0
+    return min(every * 2 ** min(failures, 8), max(LONGEST_PAUSE, every)), failures + 1
 
 
 async def _reconcile_and_put_off(dependencies: Dependencies, school: WatchedSchool) -> None:
-    every, failures = timedelta(seconds=dependencies.settings.reconcile_every_seconds), 0
-    pause = every * (1 - YIELDS)
+    every = timedelta(seconds=dependencies.settings.reconcile_every_seconds)
+    pause, failures = next_pause(every)
     try:
         await reconcile_school(dependencies, school.school_id)
     except Failure as failure:
         log.info("reconcile.waits", school=school.school_id, code=failure.name)
-        if failure.code == Code.CODE_RDVPERMIS_BUDGET:  # people went first; it fills again within the minute
-            pause = min(every, BUDGET_PAUSE)
-        else:
-            failures = school.failures + 1
-            pause = min(every * 2 ** min(school.failures, 8), max(LONGEST_PAUSE, every))
+        pause, failures = next_pause(every, school.failures, failure.code)
     except Exception as error:  # noqa: BLE001 - a school whose reconciliation breaks ends the round for no other
         log.error("reconcile.failed", school=school.school_id, error_type=type(error).__qualname__)
         FAILED_LINES.labels("outside").inc()
@@ -122,6 +144,8 @@ async def reconcile_school(dependencies: Dependencies, school_id: str) -> int:
     if not budget.reachable:
         raise Failure(Code.CODE_RDVPERMIS_DOWN, "RdvPermis does not answer")
     async with transaction(dependencies.engine) as tx:
+        if budget.granted:
+            await keep_watching(tx, school_id)
         asked_at = await database_now(tx)
         before = await coming_lines(tx, school_id)
         department = await department_of_school(tx, school_id)

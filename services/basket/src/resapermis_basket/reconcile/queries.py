@@ -182,7 +182,7 @@ async def watch_schools_with_bookings(tx: Tx) -> None:
 
 
 async def due_to_reconcile(tx: Tx, quiet_after: timedelta, most: int) -> list[WatchedSchool]:
-    """Schools whose time has come, longest due first: with a coming booking, or somebody here lately."""
+    """Schools whose time has come, longest due first: with a coming booking, a grant, or somebody here lately."""
     booked = sa.exists().where(lines.c.school_id == watched.c.school_id, ALIVE, in_state(State.BOOKED))
     overdue = sa.func.extract("epoch", sa.func.now() - watched.c.next_reconciliation_at)
     lately = watched.c.seen_at > sa.func.now() - sa.literal(quiet_after, sa.Interval)
@@ -193,6 +193,12 @@ async def due_to_reconcile(tx: Tx, quiet_after: timedelta, most: int) -> list[Wa
         .limit(most)
     )
     return [WatchedSchool(row.school_id, row.failures, float(row.overdue)) for row in await tx.execute(statement)]
+
+
+async def keep_watching(tx: Tx, school_id: str) -> None:
+    """A grant of the school stands: it is watched whether or not anybody of it is here. Written down once a day."""
+    old = watched.c.seen_at < sa.func.now() - sa.literal(timedelta(days=1), sa.Interval)
+    await tx.execute(sa.update(watched).where(watched.c.school_id == school_id, old).values(seen_at=sa.func.now()))
 
 
 async def schedule_next_reconciliation(tx: Tx, school_id: str, pause: timedelta, failures: int) -> None:
