@@ -16,6 +16,7 @@ from resapermis_scheduling_rules.domain.slots import Centre
 from resapermis_scheduling_rules.mirror import queries
 from resapermis_scheduling_rules.mirror.planner import PollPlanner
 from resapermis_scheduling_rules.peers import Asker
+from resapermis_scheduling_rules.school.queries import note_granted
 from resapermis_scheduling_rules.watchlist import queries as watchlist
 from resapermis_scheduling_rules.watchlist.poll_demand import PollDemandReader
 from resapermis_testing.eventually import eventually
@@ -147,10 +148,35 @@ async def test_a_new_replica_knows_what_others_saw(service: Service) -> None:
     service.clock.move(seconds=30)
     service.state.asked.clear()
     other = PollPlanner(
-        service.engine, service.egress, service.rooms.poller, service.clock, PollDemandReader(service.engine), most=20
+        service.engine,
+        service.egress,
+        service.rooms.poller,
+        service.clock,
+        PollDemandReader(service.engine),
+        note_granted,
+        most=20,
     )
     await other.round()
     assert ("school-1", "c1", DAY.isoformat()) not in service.state.asked
+
+
+@pytest.mark.req("R-20", "S-24")
+@pytest.mark.parametrize("granted", [False, True])
+async def test_with_a_grant_a_saved_search_is_followed_for_weeks_without_anybody(
+    service: Service,
+    granted: bool,  # noqa: FBT001
+) -> None:
+    await service.poll()  # the department's centres are known
+    search = pb.SearchSlotsRequest(department="91", category="B")
+    saving = pb.SaveSearchRequest(request_id="r1", label="Mardi", alert=True, search=search)
+    await service.stub().SaveSearch(saving, metadata=service.who())
+    connect(service)
+    service.state.budget.granted = granted
+    for _ in range(7):
+        service.clock.move(days=1)
+        service.state.asked.clear()
+        await service.rooms.planner.round()
+    assert {school for school, _, _ in service.state.asked} == ({"school-1"} if granted else set())
 
 
 async def test_favourites_are_read_for_connected_schools_and_tried_again_half_a_day_later(service: Service) -> None:

@@ -22,7 +22,7 @@ from resapermis_scheduling_rules.mirror.poll_schedule import (
     PollSchedule,
     Publication,
 )
-from resapermis_scheduling_rules.mirror.tokens import Tokens
+from resapermis_scheduling_rules.mirror.tokens import UNCONNECTED_RESTS, Tokens
 from resapermis_scheduling_rules.watchlist.poll_demand import poll_demands_of
 from resapermis_scheduling_rules.watchlist.queries import Scope
 
@@ -215,10 +215,33 @@ def test_unknown_tokens_are_asked_about_once_and_the_unconnected_not_for_a_while
     assert known.choose(["s1", "s2"], now) is None
     assert (list(known.to_ask(1)), list(known.to_ask(9)), list(known.to_ask(9))) == (["s1"], ["s2"], [])
     known.update("s1", now, connected=False, calls_left=0, calls_per_minute=0)
-    assert known.choose(["s1"], now + 299) is None
+    assert known.choose(["s1"], now + 239) is None
     assert list(known.to_ask(9)) == []
-    known.choose(["s1"], now + 300)
+    known.choose(["s1"], now + 240)
     assert list(known.to_ask(9)) == ["s1"]
+
+
+@pytest.mark.req("R-20", "S-24")
+def test_a_school_without_a_token_is_asked_about_again_within_the_age_of_what_it_follows() -> None:
+    assert UNCONNECTED_RESTS <= OLD_AFTER[PollReason.SAVED] <= OLD_AFTER[PollReason.REST]
+    known, now = tokens("s1"), NOW.timestamp()
+    known.refused("s1", now, reconnect=True)
+    assert known.choose(["s1"], now + UNCONNECTED_RESTS) is None
+    assert list(known.to_ask(9)) == ["s1"]
+    known.update("s1", now + UNCONNECTED_RESTS, connected=True, calls_left=210, calls_per_minute=210)
+    assert known.choose(["s1"], now + UNCONNECTED_RESTS) == "s1"
+
+
+@pytest.mark.req("R-20", "S-24")
+def test_with_a_grant_what_a_school_asked_to_be_followed_is_though_nobody_of_it_was_here() -> None:
+    centres = {("91", "B"): [Centre(f"c{n}", "C", "91", 48.0 + n, 2.0) for n in range(3)]}
+    saved = [("away", Scope("B", "91", "c1"), None, None), ("gone", Scope("B", "91"), None, None)]
+    favourites = [("away", "B", "c0"), ("gone", "B", "c2")]
+    demands = poll_demands_of(centres, {}, favourites, saved, [], {"away"})
+    assert {centre: (one.why, sorted(one.payers)) for (centre, _), one in demands.items()} == {
+        "c0": (PollReason.FAVOURITE, ["away"]),
+        "c1": (PollReason.SAVED, ["away"]),
+    }
 
 
 def test_a_round_for_a_thousand_schools_is_planned_in_far_less_than_a_tenth_of_a_second() -> None:

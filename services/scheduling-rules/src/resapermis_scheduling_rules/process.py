@@ -30,7 +30,7 @@ from resapermis_scheduling_rules.mirror.planner import PollPlanner
 from resapermis_scheduling_rules.mirror.poller import Poller
 from resapermis_scheduling_rules.parameters.queries import Rulebooks
 from resapermis_scheduling_rules.peers import SingleFlight
-from resapermis_scheduling_rules.school.queries import note_reached
+from resapermis_scheduling_rules.school.queries import note_granted, note_reached
 from resapermis_scheduling_rules.school.schools import Schools
 from resapermis_scheduling_rules.school.staff_commands import SchoolTasks, StaffCommands
 from resapermis_scheduling_rules.school_servicer import SchoolServicer
@@ -121,7 +121,9 @@ def assemble(
         schools=schools,
         centres=centres,
         poller=poller,
-        planner=PollPlanner(engine, egress, poller, now, PollDemandReader(engine), most=settings.plan_polls),
+        planner=PollPlanner(
+            engine, egress, poller, now, PollDemandReader(engine), note_granted, most=settings.plan_polls
+        ),
         favourites=favourites,
         matcher=Matcher(engine, outbox, schools, rulebooks, now),
         unavailabilities=unavailabilities,

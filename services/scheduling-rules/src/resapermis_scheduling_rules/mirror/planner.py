@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_kit.clock import Clock
-from resapermis_kit.database.transaction import transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.rpc import peers
 from resapermis_scheduling_rules.domain.polls import PlaceInterest, Poll
@@ -47,6 +47,8 @@ SearchCriteria = Callable[
     Awaitable[tuple[Mapping[CentreGroup, PollDemand], Mapping[tuple[str, str], Publication]]],
 ]
 """Says which centres are wanted beside what people look at, and when slots of a department and category group go on line."""
+NoteGranted = Callable[[Tx, str, datetime], Awaitable[None]]
+"""Remembers that a school's grant for background work stands at a moment."""
 
 
 class PollPlanner:
@@ -59,11 +61,12 @@ class PollPlanner:
         poller: Poller,
         now: Clock,
         wanted: SearchCriteria,
+        note_granted: NoteGranted,
         *,
         most: int,
     ) -> None:
         """At most `most` polls a round."""
-        self._wanted = wanted
+        self._wanted, self._note_granted = wanted, note_granted
         self._engine, self._egress, self._poller, self._now, self._most = engine, egress, poller, now, most
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._schedule, self._tokens = PollSchedule(), Tokens()
@@ -131,6 +134,9 @@ class PollPlanner:
                 calls_left=answer.calls_left,
                 calls_per_minute=answer.calls_per_minute,
             )
+            if answer.granted:
+                async with transaction(self._reader) as tx:
+                    await self._note_granted(tx, school_id, now)
 
         await asyncio.gather(*(ask(one) for one in unknown))
         return bool(unknown)

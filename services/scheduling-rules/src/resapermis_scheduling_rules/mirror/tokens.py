@@ -10,8 +10,9 @@ USUAL_CALLS = 210
 """Calls a minute of an employee, until egress states otherwise."""
 BELIEVED = 600.0
 """Seconds for which egress' word on a token is believed."""
-UNCONNECTED_RESTS = 300.0
-"""Seconds for which a school without a token is not asked about again."""
+UNCONNECTED_RESTS = 240.0
+"""Seconds for which a school without a token is not asked about again: whoever signs in, or gives a grant, has what they
+follow polled no later than a poll of it is old."""
 SHORTEST_REST, LONGEST_REST = 5.0, 60.0
 
 

@@ -57,6 +57,17 @@ async def home_departments(tx: Tx, since: datetime) -> dict[str, str]:
     return {row.id: row.department for row in await tx.execute(statement.order_by(schools.c.id))}
 
 
+async def granted_schools(tx: Tx, since: datetime) -> set[str]:
+    """Schools of which a grant for background work stood since."""
+    return set((await tx.execute(sa.select(schools.c.id).where(schools.c.granted_at >= since))).scalars())
+
+
+async def note_granted(tx: Tx, school_id: str, at: datetime) -> None:
+    """A grant of the school stands at `at`; written down once an hour."""
+    stale = sa.or_(schools.c.granted_at.is_(None), schools.c.granted_at < at - timedelta(hours=1))
+    await tx.execute(sa.update(schools).where(schools.c.id == school_id, stale).values(granted_at=at))
+
+
 async def seen_places(tx: Tx, school_id: str, since_month: str) -> set[ThresholdKey]:
     """Thresholds of a school that RdvPermis stated something of, from a month on."""
     columns = thresholds.c.department, thresholds.c.month, thresholds.c.category

@@ -20,7 +20,9 @@ schools = sa.Table(
     sa.Column("latitude", sa.Float),
     sa.Column("longitude", sa.Float),
     sa.Column("fte_computed_at", TIME),
+    sa.Column("granted_at", TIME),
 )
+"""`seen_at`: when RdvPermis last described it; `granted_at`: when egress last stated that a grant for background work stands."""
 sa.Index("school_licensed_idx", schools.c.licensed_until, postgresql_where=schools.c.licensed_until.is_not(None))
 thresholds = sa.Table(
     "threshold",

@@ -1,6 +1,6 @@
 """Which centres somebody wants watched, whose tokens may pay for it, and when new slots come there: handed to the planner."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,12 +14,13 @@ from resapermis_scheduling_rules.domain.slots import Centre, Point
 from resapermis_scheduling_rules.mirror.centres import all_offers
 from resapermis_scheduling_rules.mirror.poll_schedule import CentreGroup, PollDemand, PollReason, Publication
 from resapermis_scheduling_rules.parameters.queries import approved_parameters
+from resapermis_scheduling_rules.school.queries import granted_schools
 from resapermis_scheduling_rules.school.queries import home_departments as homes_since
 from resapermis_scheduling_rules.watchlist import queries
 from resapermis_scheduling_rules.watchlist.queries import Scope
 
 AT_HOME = timedelta(days=2)
-"""A school whose people were here this lately has its own department, favourites and searches polled."""
+"""A school whose people were here this lately has its own department, favourites and searches polled; with a grant the latter two."""
 Offers = Mapping[tuple[str, str], Sequence[Centre]]
 
 
@@ -36,6 +37,7 @@ class PollDemandReader:
         """Which centres are wanted, and when new slots of each department and category group go on line."""
         async with transaction(self._reader) as tx:
             homes = await homes_since(tx, now - AT_HOME)
+            granted = await granted_schools(tx, now - AT_HOME)
             offers = await all_offers(tx)
             favourites = await queries.all_favourites(tx)
             saved = await queries.wanted_places(tx)
@@ -45,7 +47,7 @@ class PollDemandReader:
             for place in offers
             for parameters in (rules.at(now, *place),)
         }
-        return poll_demands_of(offers, homes, favourites, saved, interests), publications
+        return poll_demands_of(offers, homes, favourites, saved, interests, granted), publications
 
 
 @dataclass
@@ -83,12 +85,14 @@ def poll_demands_of(
     favourites: Sequence[tuple[str, str, str]],
     saved: Sequence[tuple[str, Scope, float | None, float | None]],
     interests: Sequence[PlaceInterest],
+    granted: Collection[str] = (),
 ) -> dict[CentreGroup, PollDemand]:
     """Say which centres are wanted: as a favourite, else by a saved search, else for being at home there.
 
-    `homes`: department of each school that was active lately; only these are polled. The department of a person's
-    search is wanted while they look.
+    `homes`: department of each school that was active lately; only these are polled, and of schools with a grant for
+    background work (`granted`) what they asked to be followed. The department of a person's search is wanted while they look.
     """
+    followed = homes.keys() | set(granted)
     known = {(centre.id, place[1]): place[0] for place, centres in offers.items() for centre in centres}
     demands = PollDemands(offers)
     at_home: dict[str, list[CentreGroup]] = {}
@@ -99,10 +103,10 @@ def poll_demands_of(
     for one in interests:
         demands.want(demands.open_in(one.department, one.category), one.school_id, PollReason.REST)
     for school, category, centre_id in favourites:
-        if school in homes and (centre_id, category) in known:
+        if school in followed and (centre_id, category) in known:
             demands.want([(centre_id, category)], school, PollReason.FAVOURITE)
     for school, scope, latitude, longitude in saved:
-        if school in homes:
+        if school in followed:
             demands.want(demands.reached(scope, latitude, longitude), school, PollReason.SAVED)
     return {
         centre: PollDemand(known[centre], why, frozenset(demands.payers[centre]))

@@ -104,12 +104,12 @@ async def _polled(tx: Tx, school_id: str, at: datetime, seen_at: datetime | None
 
 
 async def favourites_due(tx: Tx, before: datetime, active_since: datetime, most: int) -> list[str]:
-    """Schools, active lately, whose favourites were not asked for since `before`; those never asked first."""
+    """Schools, active lately or with a grant, whose favourites were not asked for since `before`; those never asked first."""
     statement = (
         sa.select(schools.c.id)
         .select_from(schools.outerjoin(favourite_polls, favourite_polls.c.school_id == schools.c.id))
         .where(
-            schools.c.seen_at >= active_since,
+            sa.or_(schools.c.seen_at >= active_since, schools.c.granted_at >= active_since),
             sa.or_(favourite_polls.c.tried_at.is_(None), favourite_polls.c.tried_at < before),
         )
         .order_by(favourite_polls.c.tried_at.nulls_first(), schools.c.id)
