@@ -14,8 +14,10 @@ from notification_peers import SENDER, Notification
 from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1.basket_pb2 import LineState, Result
 from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged, ResultFound
+from resapermis.iam.v1.events_pb2 import GrantEnded, GrantEnding
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.mandate.v1.mandate_pb2 import MandateState
+from resapermis.notification.v1 import notification_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import AuthorisationEnding, SearchMatched
 from resapermis_kit.clock import new_id, utc_now
 from resapermis_notification.mails import ics
@@ -91,6 +93,29 @@ async def test_what_is_for_managers_is_mailed_to_them_alone(notification: Notifi
     (only,) = notification.mail_server.mails
     assert (only[0], only[1]["Subject"]) == (ONE, "Une autorisation prend fin")
     assert await notification.outcomes() == {("school", ""): "spread", ("account", "account-1"): "sent"}
+
+
+@pytest.mark.req("S-24", "N-03")
+async def test_the_end_of_the_last_grant_is_mailed_to_managers_once_and_a_reminder_to_who_gave_it(
+    notification: Notification,
+) -> None:
+    last = GrantEnded(grant_id="g1", school_id="school-1", account_id="account-2", reason="run_out", left=0)
+    event_id = str(new_id())
+    for _ in range(2):  # the bus may bring it again
+        await notification.receive(last, event_id)
+    ending = GrantEnding(grant_id="g2", school_id="school-1", account_id="account-2")
+    ending.ends_at.FromDatetime(STARTS)
+    await notification.receive(ending)
+    await notification.deliveries.drain()
+    (waits,), (soon,) = notification.mail_server.to(ONE), notification.mail_server.to(TWO)
+    assert (waits["Subject"], soon["Subject"]) == ("Le travail en arrière-plan attend", "Your grant ends soon")
+    assert all("https://resapermis.example/compte" in part(mail, "plain") for mail in (waits, soon))
+    kinds = {
+        account: [notice.kind for notice in listed.notices]
+        for account in ("account-1", "account-2")
+        if (listed := await notification.call("ListNotices", pb.ListNoticesRequest(), account_id=account))
+    }
+    assert kinds == {"account-1": ["grant.none_left"], "account-2": ["grant.ending", "grant.none_left"]}
 
 
 @pytest.mark.req("R-20")

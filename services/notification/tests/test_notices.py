@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from resapermis.basket.v1.basket_pb2 import LineState, Result
 from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, ResultFound
+from resapermis.iam.v1.events_pb2 import GrantEnded, GrantEnding
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.mandate.v1.mandate_pb2 import MandateState
 from resapermis.scheduling.v1.events_pb2 import (
@@ -23,7 +24,7 @@ from resapermis.scheduling.v1.events_pb2 import (
 )
 from resapermis_notification.domain import EVERYBODY, Notice
 from resapermis_notification.mails import message
-from resapermis_notification.notices import lines, mandates, phrases, school, vocabulary
+from resapermis_notification.notices import grants, lines, mandates, phrases, school, vocabulary
 
 STARTS = datetime(2026, 12, 9, 7, 32, tzinfo=UTC)
 NOTICED = {"HELD", "REFUSED", "EXPIRED", "WITHDRAWN", "REJECTED", "BOOKED", "CANCELLED", "REPLACED", "SWAPPED", "DONE"}
@@ -54,7 +55,7 @@ def sound(notice: Notice) -> None:
     assert notice.text_en
     assert "{" not in notice.text_fr + notice.text_en
     assert notice.level in LEVELS
-    assert notice.topic in {"basket", "booking", "mandate", "slot"}
+    assert notice.topic in {"basket", "booking", "mandate", "slot", "grant"}
     assert notice.facts.keys() <= phrases.FACT_KEYS
     assert all(notice.facts.values())
 
@@ -273,6 +274,46 @@ def test_a_drift_names_the_rules_and_a_difference_both_figures() -> None:
     assert differs.managers_only
 
 
+@pytest.mark.req("S-24", "N-03")
+@pytest.mark.parametrize(
+    "reason", ["withdrawn", "run_out", "refused", "lost", "other_school", "no_right", "Zoé, tomorrow"]
+)
+def test_when_the_last_grant_ends_managers_are_told_what_waits_and_why(reason: str) -> None:
+    event = GrantEnded(grant_id="g1", account_id="a1", school_id="s", reason=reason, left=0)
+    notice = grants.grant_ended(event)
+    assert notice is not None
+    sound(notice)
+    assert (notice.kind, notice.school_id, notice.account_id) == ("grant.none_left", "s", "")
+    assert (notice.managers_only, notice.mail_school) == (True, True)
+    assert "les résultats, les mandats et les recherches gardées attendent" in notice.text_fr
+    assert (" a pris fin : " in notice.text_fr, " has ended: " in notice.text_en) == ((reason[:3] != "Zoé"),) * 2
+    assert notice.facts.get("reason", "") == ("" if reason[:3] == "Zoé" else reason)
+    assert "Zoé" not in str(notice)
+
+
+@pytest.mark.req("S-24", "N-03")
+def test_while_others_stand_only_who_did_not_end_it_by_themselves_is_told() -> None:
+    for reason in ("run_out", "refused", "lost", "no_right"):
+        notice = grants.grant_ended(GrantEnded(grant_id="g1", account_id="a1", school_id="s", reason=reason, left=1))
+        assert notice is not None
+        sound(notice)
+        assert (notice.kind, notice.account_id, notice.mail_school) == ("grant.ended", "a1", False)
+    for reason, account in (("withdrawn", "a1"), ("other_school", "a1"), ("lost", "")):
+        assert grants.grant_ended(GrantEnded(account_id=account, school_id="s", reason=reason, left=2)) is None
+
+
+@pytest.mark.req("S-24", "N-03")
+def test_who_gave_a_grant_is_reminded_of_its_last_day() -> None:
+    notice = grants.grant_ending(_sent(GrantEnding(grant_id="g1", account_id="a1", school_id="s"), "ends_at"))
+    assert notice is not None
+    sound(notice)
+    assert (notice.kind, notice.account_id, notice.object_id) == ("grant.ending", "a1", "g1")
+    assert "prend fin le mercredi 9 décembre 2026. Renouvelez-la" in notice.text_fr
+    assert "ends on Wednesday 9 December 2026. Renew" in notice.text_en
+    assert grants.grant_ending(GrantEnding(account_id="a1", school_id="s")) is None
+    assert grants.grant_ending(_sent(GrantEnding(school_id="s"), "ends_at")) is None
+
+
 @pytest.mark.req("N-07")
 def test_every_notice_that_is_mailed_has_its_own_subject() -> None:
     found = [
@@ -283,6 +324,9 @@ def test_every_notice_that_is_mailed_has_its_own_subject() -> None:
         school.search_matched(SearchMatched(account_id="a1")),
         school.authorisation_ending(_sent(AuthorisationEnding(), "ends_at"), STARTS),
         school.authorisation_ending(AuthorisationEnding(), STARTS),
+        grants.grant_ended(GrantEnded()),
+        grants.grant_ended(GrantEnded(account_id="a1", left=1)),
+        grants.grant_ending(_sent(GrantEnding(account_id="a1"), "ends_at")),
     ]
     for notice in found:
         assert notice is not None

@@ -42,6 +42,9 @@ _SCHOOL_SUBJECTS: dict[str, tuple[str, str]] = {
     "authorisation.ending": ("Une autorisation prend fin", "An authorisation ends"),
     "authorisation.ended": ("Une autorisation a pris fin", "An authorisation has ended"),
     "search.matched": ("Votre recherche a trouvé", "Your search found"),
+    "grant.none_left": ("Le travail en arrière-plan attend", "Background work waits"),
+    "grant.ended": ("Votre autorisation a pris fin", "Your grant has ended"),
+    "grant.ending": ("Votre autorisation prend fin bientôt", "Your grant ends soon"),
     "booking.cancelled": ("Réservation annulée", "Booking cancelled"),
     "booking.replaced": ("Candidat remplacé", "Candidate replaced"),
     "booking.swapped": ("Réservation échangée", "Booking swapped"),
@@ -114,6 +117,7 @@ _PAGES = {
     "slot": "/creneaux",
     "search": "/creneaux",
     "authorisation": "/equipe",
+    "grant": "/compte",
 }
 
 

@@ -105,17 +105,27 @@ def zone(name: str) -> ZoneInfo | None:
         return None
 
 
-def moment_fr(at: datetime, where: ZoneInfo) -> str:
-    """A moment on the clock of `where`: "mercredi 9 décembre 2026 à 8 h 32"."""
+def day_fr(at: datetime, where: ZoneInfo) -> str:
+    """A day on the calendar of `where`: "mercredi 9 décembre 2026"."""
     local = at.astimezone(where)
     day = "1er" if local.day == 1 else str(local.day)
-    return f"{_DAYS_FR[local.weekday()]} {day} {_MONTHS_FR[local.month - 1]} {local.year} à {hour_fr(at, where)}"
+    return f"{_DAYS_FR[local.weekday()]} {day} {_MONTHS_FR[local.month - 1]} {local.year}"
+
+
+def day_en(at: datetime, where: ZoneInfo) -> str:
+    """A day on the calendar of `where`: "Wednesday 9 December 2026"."""
+    local = at.astimezone(where)
+    return f"{_DAYS_EN[local.weekday()]} {local.day} {_MONTHS_EN[local.month - 1]} {local.year}"
+
+
+def moment_fr(at: datetime, where: ZoneInfo) -> str:
+    """A moment on the clock of `where`: "mercredi 9 décembre 2026 à 8 h 32"."""
+    return f"{day_fr(at, where)} à {hour_fr(at, where)}"
 
 
 def moment_en(at: datetime, where: ZoneInfo) -> str:
     """A moment on the clock of `where`: "Wednesday 9 December 2026 at 08:32"."""
-    local = at.astimezone(where)
-    return f"{_DAYS_EN[local.weekday()]} {local.day} {_MONTHS_EN[local.month - 1]} {local.year} at {local:%H:%M}"
+    return f"{day_en(at, where)} at {hour_en(at, where)}"
 
 
 def short_moment(at: datetime, where: ZoneInfo) -> str:
