@@ -69,6 +69,7 @@ function provider(keys) {
       rpInitiatedLogout: { enabled: true },
       backchannelLogout: { enabled: true },
       revocation: { enabled: true },
+      jwtUserinfo: { enabled: true },
       introspection: { enabled: true, allowedPolicy: async () => true },
     },
     pkce: { required: () => true },

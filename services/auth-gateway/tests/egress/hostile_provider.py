@@ -162,6 +162,10 @@ class HostileProvider:
             "email": "camille@ecole.test",
         } | ({"nonce": nonce} if nonce else {})
         self.claims(claims)
+        return self.signed(claims)
+
+    def signed(self, claims: dict[str, Any]) -> str:
+        """A JWT of these claims, however a test wants it signed."""
         key = self.sign_with or self.keys[0]
         header = {"alg": "RS256", "kid": key.kid} | self.header
         header = {name: value for name, value in header.items() if value is not None}

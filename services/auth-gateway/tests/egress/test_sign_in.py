@@ -324,6 +324,51 @@ async def test_userinfo_names_the_person_where_the_id_token_does_not(party: Rely
     assert (await party.sign_in()).person.display_name == "Ada Diallo"
 
 
+def _signed_userinfo(party: RelyingParty, responder: Responder, **changed: Any) -> None:
+    """The provider signs what it states there, and the ID token has no name."""
+    hostile = party.hostile
+    claims = {"iss": hostile.issuer, "aud": CLIENT_ID, "sub": "employee-1", "name": "Ada Diallo"} | changed
+    token = hostile.signed({name: value for name, value in claims.items() if value is not None})
+    jwt = {"content-type": "application/jwt; charset=utf-8"}
+    responder.replies["GET /userinfo"] = (200, token.encode(), jwt)
+    hostile.claims = lambda claims: claims.pop("name")
+
+
+async def test_userinfo_may_be_signed(party: RelyingParty, responder: Responder) -> None:
+    _signed_userinfo(party, responder)
+    assert (await party.sign_in()).person.display_name == "Ada Diallo"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"iss": "https://evil.test"},
+        {"iss": None},
+        {"aud": "somebody-else"},
+        {"aud": [CLIENT_ID, "somebody-else"]},
+        {"aud": None},
+        {"sub": "employee-2"},
+        {"sub": None},
+    ],
+)
+async def test_signed_userinfo_of_or_for_somebody_else_is_refused(
+    party: RelyingParty, responder: Responder, changed: dict[str, Any]
+) -> None:
+    _signed_userinfo(party, responder, **changed)
+    await refused(party)
+
+
+@pytest.mark.parametrize("forged", ["by another key", "unsigned", "garbage"])
+async def test_userinfo_that_nobody_vouches_for_is_refused(
+    party: RelyingParty, responder: Responder, forged: str
+) -> None:
+    for name, value in FORGED[forged](party.hostile).items():
+        setattr(party.hostile, name, value)
+    _signed_userinfo(party, responder)
+    party.hostile.sign_with, party.hostile.tamper = None, lambda token: token
+    await refused(party)
+
+
 @pytest.mark.parametrize("userinfo", [True, False])
 async def test_without_a_name_anywhere_the_sign_in_is_incomplete_and_says_so(
     party: RelyingParty,

@@ -105,6 +105,7 @@ def _clients(port: int) -> list[dict[str, Any]]:
             "token_endpoint_auth_method": "private_key_jwt",
             "token_endpoint_auth_signing_alg": "ES256",
             "jwks": {"keys": [KEY.as_dict(private=False)]},
+            "userinfo_signed_response_alg": "RS256",
         },
         {
             "client_id": "rdvpermis",
@@ -285,6 +286,22 @@ async def test_an_act_that_asks_who_is_there_has_the_provider_ask(
         assert ours.cookies["__Host-resapermis"] != cookie
         csrf = (await ours.get("/auth/session")).json()["csrfToken"]
         assert (await ours.delete(unknown, headers={"X-CSRF-Token": csrf})).json()["code"] == "NOT_FOUND"
+
+
+async def test_who_turns_back_there_is_signed_in_nowhere_and_may_begin_again(
+    foreign: Foreign, make_whole_way: MakeWholeWay
+) -> None:
+    way = await make_whole_way(**foreign.registered())
+    async with way.world.browser() as ours, browser_there() as there:
+        out = await ours.get("/auth/login")
+        page = await there.get(out.headers["location"])
+        visit = await follow(there, await there.get(f"{urljoin(str(page.url), page.headers['location'])}/abort"))
+        assert parse_qs(urlsplit(visit.back).query)["error"] == ["access_denied"]
+        back = await ours.get(visit.back, headers={"Accept": "text/html"})
+        assert back.status_code == 401
+        assert "Recommencer la connexion" in back.text
+        assert (await ours.get("/auth/session")).status_code == 401
+        assert (await _sign_in(ours, there))[0].status_code == 302
 
 
 async def test_keys_change_while_people_sign_in(

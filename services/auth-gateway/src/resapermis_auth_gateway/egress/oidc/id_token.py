@@ -140,12 +140,16 @@ def verify_refreshed(token: str, access_token: str, keys: Sequence[Key], expecte
         raise IdTokenRefused("subject: another person's")
 
 
+def verify_userinfo(token: str, keys: Sequence[Key], expected: Expected) -> Mapping[str, Any]:
+    """The claims of a signed userinfo answer (Core 5.3.2), the issuer's and for us; else IdTokenRefused. Whom it is about, the caller compares."""
+    claims = signed_claims(token, keys)
+    _check_parties(claims, expected)
+    return claims
+
+
 def _verified(token: str, access_token: str, keys: Sequence[Key], expected: Expected, now: float) -> Mapping[str, Any]:
     claims = signed_claims(token, keys)
-    if claims.get("iss") != expected.issuer:
-        raise IdTokenRefused("issuer")
-    if claims.get("aud") not in (expected.client_id, [expected.client_id]):
-        raise IdTokenRefused("audience: not us, or not us alone")
+    _check_parties(claims, expected)
     if claims.get("azp", expected.client_id) != expected.client_id:
         raise IdTokenRefused("authorised party")
     check_times(claims, now)
@@ -155,6 +159,13 @@ def _verified(token: str, access_token: str, keys: Sequence[Key], expected: Expe
     if "at_hash" in claims and not _hashes(access_token, claims["at_hash"]):
         raise IdTokenRefused("access token of another answer")
     return claims
+
+
+def _check_parties(claims: Mapping[str, Any], expected: Expected) -> None:
+    if claims.get("iss") != expected.issuer:
+        raise IdTokenRefused("issuer")
+    if claims.get("aud") not in (expected.client_id, [expected.client_id]):
+        raise IdTokenRefused("audience: not us, or not us alone")
 
 
 def check_times(claims: Mapping[str, Any], now: float) -> None:

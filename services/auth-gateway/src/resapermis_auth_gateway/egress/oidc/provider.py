@@ -40,6 +40,7 @@ from resapermis_auth_gateway.egress.oidc.id_token import (
     usable_keys,
     verify,
     verify_refreshed,
+    verify_userinfo,
 )
 from resapermis_auth_gateway.egress.oidc.logout_token import SignedOut, verify_logout
 from resapermis_auth_gateway.egress.oidc.metadata import Metadata
@@ -357,7 +358,7 @@ class Provider:
         """Read again every hour; an old copy serves while the provider is away."""
         if self._known is None or self._now() - self._known_at > METADATA_LIVES:
             try:
-                document = await self._document(metadata.address_of(self._ours.issuer))
+                document = _document(await self._get(metadata.address_of(self._ours.issuer)))
                 found = metadata.read(document, self._ours.issuer)
                 self._ours.credentials.method_among(found.token_auth_methods)
             except (Failure, ValueError) as error:
@@ -397,7 +398,7 @@ class Provider:
             return self._keys
 
     async def _fetch_keys(self) -> None:
-        found = usable_keys(await self._document((await self._metadata()).jwks_uri))
+        found = usable_keys(_document(await self._get((await self._metadata()).jwks_uri)))
         if not found:
             raise _down("the provider publishes no key that we can use")
         self._keys, self._keyed_at = found, self._now()
@@ -406,20 +407,27 @@ class Provider:
         """Who it is, where the ID token does not state it; an answer about somebody else ends the sign-in."""
         if not known.userinfo_endpoint:
             return {}
-        answer = await self._document(known.userinfo_endpoint, {"Authorization": f"Bearer {access_token}"})
-        if answer.get("sub") != subject:
+        answer = await self._get(known.userinfo_endpoint, {"Authorization": f"Bearer {access_token}"})
+        claims = await self._signed_userinfo(answer) if _is_jwt(answer) else _document(answer)
+        if claims.get("sub") != subject:
             raise sign_in_failed("userinfo is about somebody else")
-        return answer
+        return claims
 
-    async def _document(self, url: str, headers: Mapping[str, str] | None = None) -> Mapping[str, Any]:
+    async def _signed_userinfo(self, answer: HttpAnswer) -> Mapping[str, Any]:
+        """Some providers sign it for every client that registers so, and some (ProConnect) for all."""
+        expected = Expected(self._ours.issuer, self._ours.credentials.client_id)
+        token = answer.body.decode("ascii", "replace").strip()
         try:
-            answer = await self._exchange("GET", url, headers)
+            return await self._believed(lambda keys: verify_userinfo(token, keys, expected))
+        except IdTokenRefused as refused:
+            raise sign_in_failed(f"userinfo: {refused}") from refused
+
+    async def _get(self, url: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+        """RDVPERMIS_DOWN when no answer comes."""
+        try:
+            return await self._exchange("GET", url, headers)
         except _Unknown as error:
             raise _down("the provider does not answer") from error
-        found = _object(answer.body)
-        if answer.status != HTTPStatus.OK or not found:
-            raise _down("the provider's answer is an error, or no JSON object")
-        return found
 
     async def _post(self, url: str, form: Mapping[str, str]) -> HttpAnswer:
         """Send a form with our proof; RDVPERMIS_DOWN when no answer comes, whatever became of it."""
@@ -468,6 +476,19 @@ def _moment(stated: float | None, now: datetime) -> datetime | None:
 
 def _down(detail: str) -> Failure:
     return Failure(Code.CODE_RDVPERMIS_DOWN, detail)
+
+
+def _is_jwt(answer: HttpAnswer) -> bool:
+    media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return answer.status == HTTPStatus.OK and media_type == "application/jwt"
+
+
+def _document(answer: HttpAnswer) -> Mapping[str, Any]:
+    """The JSON object of a good answer; RDVPERMIS_DOWN for anything else."""
+    found = _object(answer.body)
+    if answer.status != HTTPStatus.OK or not found:
+        raise _down("the provider's answer is an error, or no JSON object")
+    return found
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
