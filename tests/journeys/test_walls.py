@@ -12,6 +12,7 @@ HAS = {
     "auth-gateway": {"principal.jwk.json", "keyset-auth-gateway.json"},
     "egress": {"oidc-client-secret", "keyset-egress.json"},
     "mandate": {"keyset-mandate.json"},
+    "scheduling-rules": {"keyset-scheduling-rules.json"},
     "audit": {"keyset-audit.json"},
     "rdvpermis": {"oidc-client-secret"},
 }

@@ -17,8 +17,9 @@ class Service:
     """One service process.
 
     `name` is its certificate's common name and DNS name, and how others call it. `grpc` is its gRPC port above the
-    stack's port. `database` is its database and role; processes of one package share it. What it may do on the bus stands in
-    `policies/bus.toml`.
+    stack's port. `database` is its database and role; processes of one package share it. `calls` are the services that it
+    asks, or has events repeated by: it is told their addresses, and a network that both are in (docker-compose.yml). What it
+    may do on the bus stands in `policies/bus.toml`.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Service:
     face: str = ""
     keyset: str = ""
     migrates: bool = True
+    calls: tuple[str, ...] = ()
 
     @property
     def peer_variable(self) -> str:
@@ -48,6 +50,7 @@ SERVICES: tuple[Service, ...] = (
         "auth_gateway",
         face="web",
         keyset="auth-gateway",
+        calls=("egress", "mandate", "scheduling-rules", "basket", "audit", "notification"),
     ),
     Service(
         "egress",
@@ -64,25 +67,37 @@ SERVICES: tuple[Service, ...] = (
         12,
         "mandate",
         keyset="mandate",
+        calls=("egress",),
     ),
     Service(
         "scheduling-rules",
         "resapermis_scheduling_rules",
         13,
         "scheduling_rules",
+        keyset="scheduling-rules",
+        calls=("egress", "basket"),
     ),
     Service(
         "basket",
         "resapermis_basket",
         14,
         "basket",
+        calls=("egress", "mandate", "scheduling-rules"),
     ),
-    Service("audit", "resapermis_audit", 15, "audit", keyset="audit"),
+    Service(
+        "audit",
+        "resapermis_audit",
+        15,
+        "audit",
+        keyset="audit",
+        calls=("auth-gateway", "mandate", "scheduling-rules", "basket", "notification", "audit"),
+    ),
     Service(
         "notification",
         "resapermis_notification",
         16,
         "notification",
+        calls=("auth-gateway", "mandate", "scheduling-rules", "basket"),
     ),
 )
 

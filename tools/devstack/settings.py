@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devstack.components import BUS_ADMIN, NATS, OPERATOR, SANDBOX, SERVICES, Ports, Service
+from devstack.components import BUS_ADMIN, NATS, OPERATOR, SANDBOX, Ports, Service, service_named
 
 ROOT = Path(__file__).resolve().parents[2]
 INHERITED = (
@@ -94,7 +94,7 @@ class Settings:
             "RESAPERMIS_METRICS_LISTEN": f"127.0.0.1:{self.ports.metrics(service, replica)}",
             "RESAPERMIS_PRINCIPAL_JWKS": str(self.secrets / "principal.jwks.json"),
             "RESAPERMIS_POLICIES": str(ROOT / "policies"),
-            **{peer.peer_variable: self.address(peer) for peer in SERVICES},
+            **{service_named(name).peer_variable: self.address(service_named(name)) for name in service.calls},
         }
         if service.keyset:
             computed["RESAPERMIS_KEYSET_FILE"] = str(self.secrets / f"keyset-{service.keyset}.json")
@@ -124,9 +124,7 @@ class Settings:
         return computed | self.base(service.name)
 
     def migration(self, service: Service) -> dict[str, str]:
-        """Environment variables of a service's `migrate`. The gateway's has the right to its database, and no secret."""
-        if service.package != GATEWAY:
-            return self.service(service)
+        """Environment variables of a service's `migrate`: the right to its database, no key, no certificate, no peer."""
         return {"RESAPERMIS_DATABASE_URL": self.databases[service.database]} | self.base(service.name)
 
     def sandbox(self) -> dict[str, str]:

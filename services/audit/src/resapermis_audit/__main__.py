@@ -2,7 +2,6 @@
 
 import sys
 
-from resapermis_audit.settings import Settings
 from resapermis_kit.process import command
 
 PACKAGE = "resapermis_audit"
@@ -14,7 +13,7 @@ def main() -> None:
         from resapermis_audit import verify  # noqa: PLC0415 - needs none of the rest, nor the rest it
 
         sys.exit(verify.main(sys.argv[2:]))
-    sys.exit(command.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, _load))
+    sys.exit(command.main(sys.argv[1:], PACKAGE, _load))
 
 
 def _load() -> command.Serve:

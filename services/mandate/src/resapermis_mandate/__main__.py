@@ -3,14 +3,13 @@
 import sys
 
 from resapermis_kit.process import command
-from resapermis_mandate.settings import Settings
 
 PACKAGE = "resapermis_mandate"
 
 
 def main() -> None:
     """The command line; ends the process with its exit status."""
-    sys.exit(command.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, _load))
+    sys.exit(command.main(sys.argv[1:], PACKAGE, _load))
 
 
 def _load() -> command.Serve:

@@ -3,14 +3,13 @@
 import sys
 
 from resapermis_kit.process import command
-from resapermis_kit.process.settings import ServiceSettings
 
 PACKAGE = "resapermis_notification"
 
 
 def main() -> None:
-    """Entry point. Migrating needs no mail server."""
-    sys.exit(command.main(sys.argv[1:], PACKAGE, lambda: ServiceSettings().database_url, _load))
+    """The command line; ends the process with its exit status."""
+    sys.exit(command.main(sys.argv[1:], PACKAGE, _load))
 
 
 def _load() -> command.Serve:

@@ -4,7 +4,6 @@ import asyncio
 import sys
 
 from resapermis_kit.process import command
-from resapermis_scheduling_rules.settings import Settings
 
 PACKAGE = "resapermis_scheduling_rules"
 
@@ -13,7 +12,7 @@ def main() -> int:
     """Command line: `migrate`, `parameter …` (see parameters/change.py), or nothing to serve."""
     if sys.argv[1:2] == ["parameter"]:
         return _parameter(sys.argv[2:])
-    return command.main(sys.argv[1:], PACKAGE, lambda: Settings().database_url, _load)
+    return command.main(sys.argv[1:], PACKAGE, _load)
 
 
 def _load() -> command.Serve:
@@ -24,11 +23,12 @@ def _load() -> command.Serve:
 
 def _parameter(words: list[str]) -> int:
     from resapermis_kit.errors import Failure  # noqa: PLC0415 - as above
+    from resapermis_kit.process.settings import Database  # noqa: PLC0415 - as above
     from resapermis_scheduling_rules.evaluation import preview  # noqa: PLC0415 - as above
     from resapermis_scheduling_rules.parameters import change  # noqa: PLC0415 - as above
 
     try:
-        print(asyncio.run(change.command(words, Settings().database_url, preview.preview)))  # noqa: T201 - a command line speaks
+        print(asyncio.run(change.command(words, Database().database_url, preview.preview)))  # noqa: T201 - a command line speaks
     except Failure as failure:
         print(f"{failure.name}: {failure.detail}", file=sys.stderr)  # noqa: T201
         return 1

@@ -18,10 +18,12 @@ WEBSOCKETS = "aiohttp"
 """The same of nats-py, of whose transports we use TCP. Egress calls RdvPermis with it."""
 
 
-def main(arguments: Sequence[str], package: str, database_url: Callable[[], str], load: Callable[[], Serve]) -> int:
+def main(arguments: Sequence[str], package: str, load: Callable[[], Serve]) -> int:
     """Do `migrate`, or serve where nothing is asked; return the exit status. `load` imports the service and returns its `serve`."""
     if list(arguments) == ["migrate"]:
-        migrate(package, database_url())
+        from resapermis_kit.process.settings import Database  # noqa: PLC0415 - who serves has settings of its own
+
+        migrate(package, Database().database_url)
         return 0
     if arguments:
         print(f"usage: python -m {package} [migrate]")  # noqa: T201 - a command line speaks on its terminal

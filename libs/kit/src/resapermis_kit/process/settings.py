@@ -47,6 +47,13 @@ class ProcessSettings(BaseSettings):
         return init_settings, env_settings, SecretFiles(settings_cls)
 
 
+class Database(ProcessSettings):
+    """All that `migrate` is given: it needs no key, no certificate and no peer."""
+
+    database_url: str
+    """postgresql://role@host/db of one service."""
+
+
 class BusSettings(ProcessSettings):
     """What a deployment sets for any process that is on the bus."""
 
