@@ -1,12 +1,14 @@
 """A server's certificates: renewed while it runs, and read by as many callers at once as come."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import REGISTRY
 
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Verifier
@@ -67,3 +69,61 @@ async def test_many_who_connect_at_the_same_moment_are_all_answered(server: Serv
     """Given its certificates anew at each connection, gRPC ends the process here: it frees what another handshake uses."""
     for _ in range(tries(briefly=3, long=40)):
         assert set(await asyncio.gather(*(answer(server, tmp_path) for _ in range(64)))) == {SERVING}
+
+
+def handshakes() -> float:
+    return REGISTRY.get_sample_value("resapermis_rpc_handshakes_total") or 0.0
+
+
+async def greeted(server: Server, folder: Path, version: ssl.TLSVersion, *, with_certificate: bool = True) -> str:
+    """The protocol that a client of this version agrees on with the server, and may go on with; SSLError where it may not."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.load_verify_locations(folder / "ca.pem")
+    if with_certificate:
+        context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
+    context.set_ciphers("ALL:@SECLEVEL=0")  # what our own library would refuse is for the server to refuse
+    context.set_alpn_protocols(["h2"])
+    context.minimum_version = context.maximum_version = version
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
+    try:
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))  # HTTP/2's first words
+        await reader.readexactly(9)
+        return str(writer.get_extra_info("ssl_object").version())
+    finally:
+        writer.transport.abort()
+
+
+@pytest.mark.req("S-17")
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+async def test_nothing_older_than_tls_1_2_is_spoken(server: Server, tmp_path: Path) -> None:
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        assert await greeted(server, tmp_path / "auth-gateway", version) == version.name.replace("_", ".")
+    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        with pytest.raises((ConnectionError, ssl.SSLError)) as refused:
+            await greeted(server, tmp_path / "auth-gateway", version)
+        if isinstance(refused.value, ssl.SSLError):  # said by the server, not by the library that would ask
+            assert "ALERT" in (refused.value.reason or "")
+
+
+@pytest.mark.req("S-14", "S-17")
+async def test_handshakes_are_counted_those_that_fail_among_them(server: Server, tmp_path: Path) -> None:
+    before = handshakes()
+    assert await answer(server, tmp_path) == SERVING
+    assert handshakes() == before + 1
+    make_certificates(tmp_path / "elsewhere", NAMES)
+    with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+        await greeted(server, tmp_path / "auth-gateway", ssl.TLSVersion.TLSv1_3, with_certificate=False)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(
+        tmp_path / "elsewhere" / "auth-gateway" / "tls.pem", tmp_path / "elsewhere" / "auth-gateway" / "tls.key"
+    )
+    context.set_alpn_protocols(["h2"])
+    with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
+        try:
+            await reader.readexactly(9)
+        finally:
+            writer.transport.abort()
+    assert handshakes() == before + 3

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scheduling_peers import NOW, Service
 
-from resapermis.audit.v1.events_pb2 import Record
+from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_REFUSED, Record
 from resapermis.scheduling.v1 import events_pb2
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import RuleChanged
@@ -149,11 +149,13 @@ async def test_one_proposes_another_approves_and_both_acts_are_recorded(make_dat
     assert (announced.name, announced.old_value, announced.new_value) == ("threshold_rate", "4.5", "5.1")
     assert (announced.department, announced.category, announced.parameter_id) == ("91", "", proposal)
     assert announced.valid_from.ToDatetime(UTC) == datetime.fromisoformat(day)
-    assert [(one.action, one.actor.id) for one in records] == [
-        ("parameter.propose", "account-1"),
-        ("parameter.approve", "account-2"),
+    assert [(one.action, one.actor.id, one.outcome) for one in records] == [
+        ("parameter.propose", "account-1", OUTCOME_DONE),
+        ("access.denied", "account-1", OUTCOME_REFUSED),
+        ("parameter.approve", "account-2", OUTCOME_DONE),
     ]
-    assert records[1].facts["value"] == "5.1"
+    assert (records[1].facts["reason"], records[1].object_id) == ("own_proposal", proposal)
+    assert records[2].facts["value"] == "5.1"
     with pytest.raises(Failure, match="no proposal"):
         await change.command(["approve", "account-3", proposal], url, preview.preview)
 

@@ -181,6 +181,9 @@ async def test_two_persons_waive_a_restriction_and_both_acts_are_in_the_journal(
     approve = school_pb2.ApproveWaiverRequest(restriction_id=restriction_id)
     with refusal(Code.CODE_FORBIDDEN):
         await desk.school.ApproveWaiver(approve, metadata=desk.who())
+    assert [(one.reason, one.object_id, one.account_id, one.school_id) for one in desk.running.denied] == [
+        ("own_proposal", "scheduling.v1.SchoolService/ApproveWaiver", "account-1", "school-1")
+    ]
     assert not (await standing(desk)).restrictions[0].waived
     await desk.school.ApproveWaiver(approve, metadata=desk.who(account_id="account-2"))
     known = await standing(desk)

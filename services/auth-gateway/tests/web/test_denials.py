@@ -13,6 +13,7 @@ from resapermis.audit.v1 import audit_pb2
 from resapermis.audit.v1.events_pb2 import OUTCOME_REFUSED, Actor, Record
 from resapermis.notification.v1 import notification_pb2
 from resapermis_auth_gateway.web.security import body
+from resapermis_auth_gateway.web.security.connection import MORE_THAN_BROWSERS
 from resapermis_auth_gateway.web_process import http_server
 from resapermis_kit.errors import Code, Failure
 from resapermis_testing.certificates import NOBODY
@@ -143,6 +144,64 @@ async def test_what_nobody_we_know_is_refused_is_recorded_with_the_network_and_t
     assert (record.object_kind, record.object_id, record.school_id) == ("route", route, "")
     assert record.actor == Actor(kind=Actor.KIND_SYSTEM, id="auth-gateway", place=PLACE)
     assert SECRET not in str(record)
+
+
+async def test_connections_that_ask_nothing_are_counted_and_whose_they_are_is_told_beyond_what_browsers_open(
+    served: Serve,
+) -> None:
+    gateway, many = await served(head_seconds=0.3), MORE_THAN_BROWSERS + 3
+    opened = [await asyncio.open_connection("127.0.0.1", gateway.port) for _ in range(many)]
+    assert [await reader.read() for reader, _ in opened] == [b""] * many
+    for _, writer in opened:
+        writer.close()
+    gateway.world.clock.pass_(seconds=61)
+    counts: dict[str, int] = {}
+
+    async def all_counted() -> bool:
+        counts.clear()
+        for one in await gateway.world.records():
+            assert (one.action, one.object_kind, one.facts["reason"]) == ("access.denied", "connection", "silent")
+            counts[one.actor.place] = counts.get(one.actor.place, 0) + int(one.facts["count"])
+        return sum(counts.values()) == many
+
+    await eventually(all_counted)
+    assert counts[PLACE] >= 3  # as many as were too many, or more where several end in one moment
+
+
+FORGED = {
+    "X-Forwarded-For": "203.0.113.9",
+    "Forwarded": "for=203.0.113.9;proto=https;host=evil.test",
+    "X-Real-IP": "203.0.113.9",
+    "X-Forwarded-Host": "evil.test",
+    "X-Forwarded-Proto": "https",
+    "X-User-Id": "0",
+    "X-Resapermis-Principal": "eyJhbGciOiJub25lIn0.e30.",
+    "X-Original-URL": "/api/v1/basket",
+    "X-HTTP-Method-Override": "DELETE",
+    "Grpc-Timeout": "1n",
+}
+
+
+@pytest.mark.parametrize(
+    ("trusted", "said", "place"),
+    [
+        ("", "203.0.113.9", PLACE),
+        ("192.0.2.1", "203.0.113.9", PLACE),
+        ("127.0.0.1", "203.0.113.9", "203.0.113.0/24"),
+        ("127.0.0.1", "198.51.100.7, 203.0.113.9", "203.0.113.0/24"),  # what a browser says before its proxy does
+    ],
+)
+async def test_where_a_request_is_from_and_who_asks_is_believed_of_a_trusted_proxy_alone(
+    served: Serve, trusted: str, said: str, place: str
+) -> None:
+    gateway = await served(trusted_proxies=trusted)
+    async with gateway.browser(**FORGED | {"X-Forwarded-For": said}) as browser:
+        answer = await browser.get("/api/v1/basket")
+        away = await browser.get("/auth/login")
+    assert answer.status_code == 401
+    assert "evil.test" not in str(away.headers) + away.text
+    (record,) = await gateway.denied()
+    assert record.actor == Actor(kind=Actor.KIND_SYSTEM, id="auth-gateway", place=place)
 
 
 async def _with_a_wrong_token(gateway: Served, browser: httpx2.AsyncClient) -> httpx2.Response:

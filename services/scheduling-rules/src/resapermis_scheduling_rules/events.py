@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from google.protobuf.message import Message
 
@@ -15,6 +16,7 @@ from resapermis.scheduling.v1.events_pb2 import (
     ThresholdDiffers,
     ThresholdReached,
 )
+from resapermis_kit.denials.denial import Denial, record_of
 from resapermis_kit.rpc.auth import Principal
 from resapermis_scheduling_rules.domain.days import instant
 from resapermis_scheduling_rules.domain.parameters import Parameter, Proposal, plain_number
@@ -126,6 +128,12 @@ def parameter_record(action: str, by: str, proposal: Proposal) -> Record:
             "validFrom": instant(proposal.valid_from),
         },
     )
+
+
+def own_proposal(by: str, proposal: UUID, now: datetime) -> Record:
+    """A person approved what they had proposed themselves, and was refused."""
+    denial = Denial("own_proposal", "parameter", str(proposal), account_id=by)
+    return record_of(denial, 1, now.timestamp(), now.timestamp(), "scheduling-rules")
 
 
 def rule_changed(proposal: Proposal, old_value: str) -> RuleChanged:

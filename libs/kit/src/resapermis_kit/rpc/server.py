@@ -10,6 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
+from prometheus_client import Counter
 
 from resapermis.batch.v1 import batch_pb2_grpc
 from resapermis_kit.denials.denial import Denial
@@ -18,6 +19,11 @@ from resapermis_kit.rpc.auth import Verifier
 from resapermis_kit.rpc.authorization import Authorizer, permissions
 from resapermis_kit.rpc.gate import Gate
 from resapermis_kit.rpc.message_checks import LARGEST_MESSAGE
+
+
+HANDSHAKES = Counter(
+    "resapermis_rpc_handshakes", "Handshakes that others began with this server; of those that fail nothing else is known"
+)
 
 
 class CertificateFiles:
@@ -42,6 +48,7 @@ class CertificateFiles:
         A server asks at each new connection, and must not be given the same again: gRPC then frees what another
         connection's handshake is about to use (grpc/grpc#36693), and many callers at once end the process.
         """
+        HANDSHAKES.inc()
         found = self._read()
         if found == self._known:
             return None

@@ -71,13 +71,15 @@ class ParameterChanges:
             waiting = await parameter_queries.pending_proposal(tx, proposal)
             if waiting is None:
                 raise Failure(Code.CODE_NOT_FOUND, "no proposal waits by this id")
-            if waiting.proposed_by == by:
-                raise Failure(Code.CODE_FORBIDDEN, "another person approves")
-            approved = replace(waiting, valid_from=max(waiting.valid_from, now + ANNOUNCED), approved_by=by)
-            before = value_before(await parameter_queries.approved_parameters(tx), approved)
-            await parameter_queries.approve(tx, proposal, by, now, approved.valid_from)
-            record = events.parameter_record("parameter.approve", by, approved)
-            await self.outbox.add(tx, now, events.rule_changed(approved, before), record)
+            if waiting.proposed_by != by:
+                approved = replace(waiting, valid_from=max(waiting.valid_from, now + ANNOUNCED), approved_by=by)
+                before = value_before(await parameter_queries.approved_parameters(tx), approved)
+                await parameter_queries.approve(tx, proposal, by, now, approved.valid_from)
+                record = events.parameter_record("parameter.approve", by, approved)
+                await self.outbox.add(tx, now, events.rule_changed(approved, before), record)
+                return
+            await self.outbox.add(tx, now, events.own_proposal(by, proposal, now))
+        raise Failure(Code.CODE_FORBIDDEN, "another person approves", denied="own_proposal")
 
 
 def value_before(rows: Sequence[DatedValue], proposal: Proposal) -> str:

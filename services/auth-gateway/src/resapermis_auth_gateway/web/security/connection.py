@@ -39,8 +39,10 @@ Why = Literal[
     "unread",
 ]
 """Why a connection is served no further, as metrics count it."""
-_NOTHING_REFUSED: frozenset[Why] = frozenset({"silent", "unread"})
-"""Who asked nothing, or takes no answer, was refused nothing: browsers open connections ahead, phones lose their network."""
+_EVERYBODYS: frozenset[Why] = frozenset({"silent", "unread"})
+"""What any browser leaves now and then: it opens connections ahead of need, a phone loses its network."""
+MORE_THAN_BROWSERS = 16
+"""Connections of one address beyond which it is told whose silent ones are: else every school's network would be, for nothing."""
 LARGEST_ADDRESS = 10 * 1024
 """Bytes of a path and its query: the longest query that a route takes is 8 KiB."""
 MOST_PIPELINED = 8
@@ -63,10 +65,13 @@ class Crowd:
         self._of: dict[str, int] = {}
         """Connections of each address that has any."""
 
+    def holds(self, client: str) -> int:
+        """Connections that the address of `client` has now; 0 for a proxy, whose they are not."""
+        return 0 if self._is_proxy(client) else self._of.get(counted(client), 0)
+
     def enter(self, client: str) -> Why | None:
         """Count one, unless there is no room at all ("full"); "crowded" is counted too, as long as it is told so."""
-        address = counted(client)
-        has = 0 if self._is_proxy(client) else self._of.get(address, 0)
+        address, has = counted(client), self.holds(client)
         if self._total >= self._most or has >= 2 * self._of_address:
             return "full"
         self._total += 1
@@ -300,8 +305,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_timer()
         self._unset_keepalive_if_required()
         REFUSED.labels(why).inc()
-        if why not in _NOTHING_REFUSED:
-            self._bounds.denied(Denial(why, "connection", place=network(self._client)))
+        told = why not in _EVERYBODYS or self._bounds.crowd.holds(self._client) > MORE_THAN_BROWSERS
+        self._bounds.denied(Denial(why, "connection", place=network(self._client) if told else ""))
         answer = self._bounds.answers.get((why, self._language()))
         answered = bool(self.cycle) and self.cycle.response_complete
         under_way = bool(self.cycle) and not answered
