@@ -233,7 +233,9 @@ describe("around the pages", () => {
     await user.selectOptions(screen.getByLabelText("Journal lu"), "securite");
     expect(await screen.findByText(/identité falsifiée, 500 fois/)).toBeTruthy();
     expect(screen.queryByText("Réservation confirmée")).toBeNull();
-    expect(screen.queryByRole("button", { name: /Vérifier la preuve/ })).toBeNull();
+    const [verify] = screen.getAllByRole("button", { name: /Vérifier la preuve : accès refusé/i });
+    await user.click(verify as HTMLElement);
+    expect(await screen.findByText(/La preuve tient/)).toBeTruthy();
     expect(within(screen.getByLabelText("Actes")).getByText("Appels à RdvPermis")).toBeTruthy();
   });
 

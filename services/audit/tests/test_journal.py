@@ -19,6 +19,7 @@ from resapermis.audit.v1 import audit_pb2_grpc as rpc
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis_audit import verify
 from resapermis_audit.checkpoint import verifier_key
+from resapermis_audit.domain import SECURITY_ACTIONS
 from resapermis_audit.process import SOURCES, Journal
 from resapermis_audit.servicer import AuditServicer
 from resapermis_audit.tables import checkpoints, entries
@@ -335,6 +336,37 @@ async def test_a_school_reads_no_security_but_the_refusals_of_its_own_people(
     if role in {"school_admin", "school_manager"}:
         page = await _call(running, "ListRecords", pb.ListRecordsRequest(actions=["access.denied"]), roles=(role,))
         assert [entry.record.id for entry in page.records] == [records[2].id]
+
+
+@pytest.mark.req("S-14")
+@pytest.mark.parametrize("role", ["security_officer", "auditor"])
+async def test_who_watches_over_security_proves_each_record_of_it_and_no_other(
+    engine: Any, journal: Journal, running: RunningServer, role: str
+) -> None:
+    records = _security_records()
+    await _store_each(engine, journal, records)
+    assert await journal.integrate() == len(records)
+
+    async def proof(record: Record, method: str, request: type[Any]) -> Any:
+        return await _call(running, method, request(record_id=record.id), roles=(role,), school_id="school-1")
+
+    about, others = [one for one in records if one.action in SECURITY_ACTIONS], records[4::2]
+    assert len(about) == 5
+    for record in about:
+        found = (await proof(record, "GetSecurityInclusionProof", pb.GetSecurityInclusionProofRequest)).proof
+        assert verify.check(_as_file(found), KNOWN).size == len(records)
+        assert Record.FromString(found.content) == record
+        with pytest.raises(Failure) as caught:
+            await proof(record, "GetInclusionProof", pb.GetInclusionProofRequest)
+        assert caught.value.code == Code.CODE_FORBIDDEN
+    for record in (*others, _record()):
+        with pytest.raises(Failure) as caught:
+            await proof(record, "GetSecurityInclusionProof", pb.GetSecurityInclusionProofRequest)
+        assert caught.value.code == Code.CODE_NOT_FOUND
+    with pytest.raises(Failure) as caught:
+        request = pb.GetSecurityInclusionProofRequest(record_id=records[2].id)
+        await _call(running, "GetSecurityInclusionProof", request, roles=("school_admin",), school_id="school-1")
+    assert caught.value.code == Code.CODE_FORBIDDEN
 
 
 @pytest.mark.req("S-14")

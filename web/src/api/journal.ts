@@ -26,8 +26,14 @@ const securityRecords = (action: string | undefined, cursor: string | undefined)
 export const checkpoint = () =>
   ask(() => rest.GET("/api/v1/audit/checkpoint")) as Promise<{ note: string; verifierKey: string }>;
 
-export const inclusionProof = (id: string) =>
-  ask(() => rest.GET("/api/v1/audit/records/{record_id}/proof", { params: { path: { record_id: id } } }));
+/** `security`: of a record about security, for who may read it. */
+export const inclusionProof = (id: string, security: boolean) =>
+  ask(() =>
+    rest.GET(
+      security ? "/api/v1/audit/security-records/{record_id}/proof" : "/api/v1/audit/records/{record_id}/proof",
+      { params: { path: { record_id: id } } },
+    ),
+  );
 
 /** `security`: what is about the platform's security instead of the school's acts, for who may read it. */
 export const auditQuery = (filter: { objectId?: string; action?: string; security?: boolean }) =>

@@ -228,5 +228,9 @@ export function handlers(world: World) {
       const record = world.records.find((one) => one.id === params.id);
       return record?.leafIndex ? HttpResponse.json(journal.claim(record.leafIndex)) : missing();
     }),
+    http.get("*/api/v1/audit/security-records/:id/proof", ({ params }) => {
+      const record = world.securityRecords.find((one) => one.id === params.id);
+      return record?.leafIndex ? HttpResponse.json(journal.claim(record.leafIndex)) : missing();
+    }),
   ];
 }

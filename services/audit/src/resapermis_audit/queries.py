@@ -89,6 +89,13 @@ async def find_entry(tx: Tx, entry_id: UUID, school_id: str) -> StoredEntry | No
     return None if row is None else StoredEntry(*row)
 
 
+async def find_entry_of(tx: Tx, entry_id: UUID, actions: Sequence[str]) -> StoredEntry | None:
+    """A record of one of these actions, of whatever school; None when absent or of another action."""
+    statement = _columns().where(entries.c.id == entry_id, entries.c.action.in_(actions))
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else StoredEntry(*row)
+
+
 def _columns() -> sa.Select[Any]:
     return sa.select(entries.c.id, entries.c.leaf_index, entries.c.leaf_data, entries.c.salt, entries.c.content)
 

@@ -1,6 +1,6 @@
 """What audit answers: records of one's own school, security to those who watch over it, checkpoints, proofs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.audit.v1 import audit_pb2 as pb
 from resapermis.audit.v1 import audit_pb2_grpc
 from resapermis_audit import queries, tree
-from resapermis_audit.domain import SECURITY_ACTIONS, StoredCheckpoint
+from resapermis_audit.domain import SECURITY_ACTIONS, StoredCheckpoint, StoredEntry
 from resapermis_audit.wire import proof_message, record_message
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import caller
-from resapermis_kit.rpc.fields import page_limit, parse_id, parse_optional_id
+from resapermis_kit.rpc.fields import cut, page_limit, parse_id, parse_optional_id
 from resapermis_vault.kek import KeyEncryption
 
 
@@ -37,11 +37,8 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
                 actions=request.actions,
                 object_id=request.object_id,
             )
-        shown = found[:limit]
-        return pb.ListRecordsResponse(
-            records=[record_message(entry, self._kek) for entry in shown],
-            next_cursor=str(shown[-1].id) if len(found) > limit else "",
-        )
+        shown, cursor = cut(found, limit)
+        return pb.ListRecordsResponse(records=self._shown(shown), next_cursor=cursor)
 
     async def ListSecurityRecords(
         self, request: pb.ListSecurityRecordsRequest, context: Any
@@ -61,11 +58,8 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
                 actions=wanted,
                 object_id="",
             )
-        shown = found[:limit]
-        return pb.ListSecurityRecordsResponse(
-            records=[record_message(entry, self._kek) for entry in shown],
-            next_cursor=str(shown[-1].id) if len(found) > limit else "",
-        )
+        shown, cursor = cut(found, limit)
+        return pb.ListSecurityRecordsResponse(records=self._shown(shown), next_cursor=cursor)
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:
         """The newest note; NOT_FOUND before the first record."""
@@ -77,16 +71,30 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         self, request: pb.GetInclusionProofRequest, context: Any
     ) -> pb.GetInclusionProofResponse:
         """Proof of a record of one's own school; UNAVAILABLE for the moment until it is in the tree."""
+        entry_id, school_id = parse_id(request.record_id, "record_id"), caller().school().school_id
         async with transaction(self._engine) as tx:
-            entry = await queries.find_entry(tx, parse_id(request.record_id, "record_id"), caller().school().school_id)
-            if entry is None:
-                raise Failure(Code.CODE_NOT_FOUND, "no such record")
-            newest = await _newest(tx)
-            if entry.leaf_index is None or entry.leaf_index >= newest.size:
-                raise Failure(Code.CODE_UNAVAILABLE, "the record is not in the tree yet; ask again in a second")
-            ranges = tree.inclusion_ranges(entry.leaf_index, newest.size)
-            hashes = await _hashes(tx, ranges)
+            return await self._proof(tx, await queries.find_entry(tx, entry_id, school_id))
+
+    async def GetSecurityInclusionProof(
+        self, request: pb.GetSecurityInclusionProofRequest, context: Any
+    ) -> pb.GetSecurityInclusionProofResponse:
+        """The same of a record that ListSecurityRecords answers, and of no other."""
+        entry_id = parse_id(request.record_id, "record_id")
+        async with transaction(self._engine) as tx:
+            proof = await self._proof(tx, await queries.find_entry_of(tx, entry_id, SECURITY_ACTIONS))
+        return pb.GetSecurityInclusionProofResponse(proof=proof)
+
+    async def _proof(self, tx: Tx, entry: StoredEntry | None) -> pb.GetInclusionProofResponse:
+        if entry is None:
+            raise Failure(Code.CODE_NOT_FOUND, "no such record")
+        newest = await _newest(tx)
+        if entry.leaf_index is None or entry.leaf_index >= newest.size:
+            raise Failure(Code.CODE_UNAVAILABLE, "the record is not in the tree yet; ask again in a second")
+        hashes = await _hashes(tx, tree.inclusion_ranges(entry.leaf_index, newest.size))
         return proof_message(entry, entry.leaf_index, newest, hashes, self._kek)
+
+    def _shown(self, found: Sequence[StoredEntry]) -> list[pb.LoggedRecord]:
+        return [record_message(entry, self._kek) for entry in found]
 
     async def GetConsistencyProof(
         self, request: pb.GetConsistencyProofRequest, context: Any

@@ -272,18 +272,22 @@ async def test_records_and_proofs_come_with_all_that_verifies_them(over: Any) ->
         salt=b"s",
         content=b"c",
     )
-    _, browser, _ = await over(
+    world, browser, _ = await over(
         audit={
             "ListRecords": audit_pb2.ListRecordsResponse(records=[audit_pb2.LoggedRecord(record=record, leaf_index=0)]),
             "GetInclusionProof": proof,
+            "GetSecurityInclusionProof": audit_pb2.GetSecurityInclusionProofResponse(proof=proof),
             "GetCheckpoint": audit_pb2.GetCheckpointResponse(note="resapermis/journal\n9\n", verifier_key="k"),
         }
     )
     async with browser:
         shown = (await browser.get("/api/v1/audit/records?action=basket.hold")).json()["items"][0]
         proved = (await browser.get("/api/v1/audit/records/r-1/proof")).json()
+        assert (await browser.get("/api/v1/audit/security-records/r-1/proof")).status_code == 403
         as_json = await browser.get("/api/v1/audit/checkpoint", headers={"Accept": "application/json"})
         as_note = await browser.get("/api/v1/audit/checkpoint", headers={"Accept": "text/plain"})
+    async with world.browser(await world.session(role="security_officer")) as officer:
+        assert (await officer.get("/api/v1/audit/security-records/r-1/proof")).json() == proved
     assert (shown["leafIndex"], shown["outcome"], shown["actor"]["kind"]) == (0, "done", "person")
     assert base64.b64decode(proved["hashes"][0]) == b"\x02" * 32
     assert as_json.json() == {"note": "resapermis/journal\n9\n", "verifierKey": "k"}

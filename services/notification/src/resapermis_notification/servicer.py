@@ -10,7 +10,7 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import caller
-from resapermis_kit.rpc.fields import page_limit, parse_id
+from resapermis_kit.rpc.fields import cut, page_limit, parse_id
 from resapermis_notification import queries
 from resapermis_notification.domain import MANAGERS, Reader
 from resapermis_notification.wire import notice_message
@@ -42,10 +42,10 @@ class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
                 unread_only=request.unread_only,
             )
             unread = await queries.count_unread(tx, reader)
-        shown = found[:limit]
+        shown, cursor = cut(found, limit)
         return pb.ListNoticesResponse(
             notices=[notice_message(notice) for notice in shown],
-            next_cursor=str(shown[-1].id) if len(found) > limit else "",
+            next_cursor=cursor,
             unread=unread,
         )
 

@@ -112,7 +112,7 @@ export function Journal() {
                   </thead>
                   <tbody>
                     {records.map((record) => (
-                      <Row key={record.id} record={record} provable={!security} onProve={() => setProving(record)} />
+                      <Row key={record.id} record={record} onProve={() => setProving(record)} />
                     ))}
                   </tbody>
                 </table>
@@ -132,7 +132,7 @@ export function Journal() {
           );
         }}
       </Loaded>
-      <ProofDialog record={proving} onClose={() => setProving(undefined)} />
+      <ProofDialog record={proving} security={security} onClose={() => setProving(undefined)} />
     </div>
   );
 }
@@ -154,7 +154,7 @@ function deniedText(record: AuditRecord): string | undefined {
   return count && count !== "1" ? t`${why}, ${count} fois : ${where}` : t`${why} : ${where}`;
 }
 
-function Row({ record, provable, onProve }: { record: AuditRecord; provable: boolean; onProve: () => void }) {
+function Row({ record, onProve }: { record: AuditRecord; onProve: () => void }) {
   const session = useSession();
   const text = actionText(record.action);
   const denied = deniedText(record);
@@ -170,7 +170,7 @@ function Row({ record, provable, onProve }: { record: AuditRecord; provable: boo
       <td data-label={t`Par`}>{actorText(record, session.user.id)}</td>
       <td data-label={t`Issue`}>{outcomeText(record.outcome)}</td>
       <td data-label={t`Preuve`}>
-        {!provable ? null : record.leafIndex === null || record.leafIndex === undefined ? (
+        {record.leafIndex === null || record.leafIndex === undefined ? (
           <span className="rp-small rp-muted">{t`au prochain point de contrôle`}</span>
         ) : (
           <Button variant="default" size="compact-sm" onClick={onProve} aria-label={t`Vérifier la preuve : ${text}`}>

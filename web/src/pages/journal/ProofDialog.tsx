@@ -12,24 +12,30 @@ import { StatusMark } from "../../components/StatusMark.tsx";
 import { instantExact } from "../../time/format.ts";
 import { actionText } from "./actions.ts";
 
-export function ProofDialog({ record, onClose }: { record: AuditRecord | undefined; onClose: () => void }) {
+interface Asked {
+  /** From the list of what is about security. */
+  security: boolean;
+  onClose: () => void;
+}
+
+export function ProofDialog({ record, ...asked }: Asked & { record: AuditRecord | undefined }) {
   return (
     <Modal
       opened={record !== undefined}
-      onClose={onClose}
+      onClose={asked.onClose}
       title={record ? t`Preuve : ${actionText(record.action)}` : ""}
       closeButtonProps={{ "aria-label": t`Fermer` }}
     >
-      {record ? <Body record={record} onClose={onClose} /> : null}
+      {record ? <Body record={record} {...asked} /> : null}
     </Modal>
   );
 }
 
-function Body({ record, onClose }: { record: AuditRecord; onClose: () => void }) {
+function Body({ record, security, onClose }: Asked & { record: AuditRecord }) {
   const proof = useQuery({
     queryKey: ["audit", "proof", record.id],
     queryFn: async () => {
-      const [claim, { verifierKey }] = await Promise.all([inclusionProof(record.id), checkpoint()]);
+      const [claim, { verifierKey }] = await Promise.all([inclusionProof(record.id, security), checkpoint()]);
       return { claim, result: await verifyInclusion(claim, verifierKey) };
     },
     staleTime: 0,

@@ -55,6 +55,11 @@ class AuditServiceStub:
                 request_serializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.GetInclusionProofRequest.SerializeToString,
                 response_deserializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.GetInclusionProofResponse.FromString,
                 _registered_method=True)
+        self.GetSecurityInclusionProof = channel.unary_unary(
+                '/resapermis.audit.v1.AuditService/GetSecurityInclusionProof',
+                request_serializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.GetSecurityInclusionProofRequest.SerializeToString,
+                response_deserializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.GetSecurityInclusionProofResponse.FromString,
+                _registered_method=True)
         self.GetConsistencyProof = channel.unary_unary(
                 '/resapermis.audit.v1.AuditService/GetConsistencyProof',
                 request_serializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.GetConsistencyProofRequest.SerializeToString,
@@ -94,6 +99,13 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSecurityInclusionProof(self, request, context):
+        """The same of a record that ListSecurityRecords answers, of whatever school or of none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetConsistencyProof(self, request, context):
         """Proof that one tree is the beginning of another.
         """
@@ -123,6 +135,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.GetInclusionProof,
                     request_deserializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.GetInclusionProofRequest.FromString,
                     response_serializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.GetInclusionProofResponse.SerializeToString,
+            ),
+            'GetSecurityInclusionProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSecurityInclusionProof,
+                    request_deserializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.GetSecurityInclusionProofRequest.FromString,
+                    response_serializer=resapermis_dot_audit_dot_v1_dot_audit__pb2.GetSecurityInclusionProofResponse.SerializeToString,
             ),
             'GetConsistencyProof': grpc.unary_unary_rpc_method_handler(
                     servicer.GetConsistencyProof,
@@ -239,6 +256,33 @@ class AuditService:
             '/resapermis.audit.v1.AuditService/GetInclusionProof',
             resapermis_dot_audit_dot_v1_dot_audit__pb2.GetInclusionProofRequest.SerializeToString,
             resapermis_dot_audit_dot_v1_dot_audit__pb2.GetInclusionProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSecurityInclusionProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.audit.v1.AuditService/GetSecurityInclusionProof',
+            resapermis_dot_audit_dot_v1_dot_audit__pb2.GetSecurityInclusionProofRequest.SerializeToString,
+            resapermis_dot_audit_dot_v1_dot_audit__pb2.GetSecurityInclusionProofResponse.FromString,
             options,
             channel_credentials,
             insecure,

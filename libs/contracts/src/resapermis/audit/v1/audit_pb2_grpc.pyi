@@ -41,6 +41,8 @@ class AuditServiceStub:
     """The newest signed checkpoint."""
     GetInclusionProof: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetInclusionProofRequest, _audit_pb2.GetInclusionProofResponse]
     """Proof that a record is in the tree of the newest checkpoint."""
+    GetSecurityInclusionProof: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetSecurityInclusionProofRequest, _audit_pb2.GetSecurityInclusionProofResponse]
+    """The same of a record that ListSecurityRecords answers, of whatever school or of none."""
     GetConsistencyProof: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetConsistencyProofRequest, _audit_pb2.GetConsistencyProofResponse]
     """Proof that one tree is the beginning of another."""
 
@@ -57,6 +59,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """The newest signed checkpoint."""
     GetInclusionProof: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetInclusionProofRequest, _audit_pb2.GetInclusionProofResponse]  # type: ignore[assignment]
     """Proof that a record is in the tree of the newest checkpoint."""
+    GetSecurityInclusionProof: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetSecurityInclusionProofRequest, _audit_pb2.GetSecurityInclusionProofResponse]  # type: ignore[assignment]
+    """The same of a record that ListSecurityRecords answers, of whatever school or of none."""
     GetConsistencyProof: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetConsistencyProofRequest, _audit_pb2.GetConsistencyProofResponse]  # type: ignore[assignment]
     """Proof that one tree is the beginning of another."""
 
@@ -94,6 +98,14 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.GetInclusionProofResponse, _abc.Awaitable[_audit_pb2.GetInclusionProofResponse]]:
         """Proof that a record is in the tree of the newest checkpoint."""
+
+    @_abc_1.abstractmethod
+    def GetSecurityInclusionProof(
+        self,
+        request: _audit_pb2.GetSecurityInclusionProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.GetSecurityInclusionProofResponse, _abc.Awaitable[_audit_pb2.GetSecurityInclusionProofResponse]]:
+        """The same of a record that ListSecurityRecords answers, of whatever school or of none."""
 
     @_abc_1.abstractmethod
     def GetConsistencyProof(

@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%resapermis/scheduling/v1/events.proto\x12\x18resapermis.scheduling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n\rSlotWithdrawn\x12\x0f\n\x07slot_id\x18\x01 \x01(\t\x12+\n\x07seen_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"x\n\x10ThresholdReached\x12\x11\n\tschool_id\x18\x01 \x01(\t\x12\x12\n\ndepartment\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\r\n\x05taken\x18\x05 \x01(\x05\x12\r\n\x05limit\x18\x06 \x01(\x05\"\xad\x01\n\x0bRuleChanged\x12\x14\n\x0cparameter_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\told_value\x18\x03 \x01(\t\x12\x11\n\tnew_value\x18\x04 \x01(\t\x12\x12\n\ndepartment\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12.\n\nvalid_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe7\x01\n\rSearchMatched\x12\x11\n\tsearch_id\x18\x01 \x01(\t\x12\x11\n\tschool_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\r\n\x05label\x18\x04 \x01(\t\x12\x10\n\x08slot_ids\x18\x05 \x03(\t\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x33\n\x0f\x66irst_starts_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndepartment\x18\x08 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\t \x01(\t\x12\x11\n\ttime_zone\x18\n \x01(\t\"w\n\x13\x41uthorisationEnding\x12\x11\n\tschool_id\x18\x01 \x01(\t\x12\x0c\n\x04what\x18\x02 \x01(\t\x12\x12\n\ntrainer_id\x18\x03 \x01(\t\x12+\n\x07\x65nds_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xab\x01\n\rConflictFound\x12\x11\n\tschool_id\x18\x01 \x01(\t\x12\x0f\n\x07line_id\x18\x02 \x01(\t\x12\x0f\n\x07slot_id\x18\x03 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x04 \x01(\t\x12\r\n\x05whose\x18\x05 \x01(\t\x12-\n\tstarts_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x07 \x01(\t\"x\n\x10ThresholdDiffers\x12\x11\n\tschool_id\x18\x01 \x01(\t\x12\x12\n\ndepartment\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x0c\n\x04ours\x18\x05 \x01(\x05\x12\x0e\n\x06theirs\x18\x06 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%resapermis/scheduling/v1/events.proto\x12\x18resapermis.scheduling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n\rSlotWithdrawn\x12\x0f\n\x07slot_id\x18\x01 \x01(\t\x12+\n\x07seen_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"x\n\x10ThresholdReached\x12\x11\n\tschool_id\x18\x01 \x01(\t\x12\x12\n\ndepartment\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\r\n\x05taken\x18\x05 \x01(\x05\x12\r\n\x05limit\x18\x06 \x01(\x05\"\xad\x01\n\x0bRuleChanged\x12\x14\n\x0cparameter_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\told_value\x18\x03 \x01(\t\x12\x11\n\tnew_value\x18\x04 \x01(\t\x12\x12\n\ndepartment\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12.\n\nvalid_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xeb\x01\n\rSearchMatched\x12\x11\n\tsearch_id\x18\x01 \x01(\t\x12\x11\n\tschool_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x11\n\x05label\x18\x04 \x01(\tB\x02\x18\x01\x12\x10\n\x08slot_ids\x18\x05 \x03(\t\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x33\n\x0f\x66irst_starts_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndepartment\x18\x08 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\t \x01(\t\x12\x11\n\ttime_zone\x18\n \x01(\t\"w\n\x13\x41uthorisationEnding\x12\x11\n\tschool_id\x18\x01 \x01(\t\x12\x0c\n\x04what\x18\x02 \x01(\t\x12\x12\n\ntrainer_id\x18\x03 \x01(\t\x12+\n\x07\x65nds_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xab\x01\n\rConflictFound\x12\x11\n\tschool_id\x18\x01 \x01(\t\x12\x0f\n\x07line_id\x18\x02 \x01(\t\x12\x0f\n\x07slot_id\x18\x03 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x04 \x01(\t\x12\r\n\x05whose\x18\x05 \x01(\t\x12-\n\tstarts_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x07 \x01(\t\"x\n\x10ThresholdDiffers\x12\x11\n\tschool_id\x18\x01 \x01(\t\x12\x12\n\ndepartment\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x0c\n\x04ours\x18\x05 \x01(\x05\x12\x0e\n\x06theirs\x18\x06 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'resapermis.scheduling.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SEARCHMATCHED'].fields_by_name['label']._loaded_options = None
+  _globals['_SEARCHMATCHED'].fields_by_name['label']._serialized_options = b'\030\001'
   _globals['_SLOTWITHDRAWN']._serialized_start=100
   _globals['_SLOTWITHDRAWN']._serialized_end=177
   _globals['_THRESHOLDREACHED']._serialized_start=179
@@ -39,11 +41,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RULECHANGED']._serialized_start=302
   _globals['_RULECHANGED']._serialized_end=475
   _globals['_SEARCHMATCHED']._serialized_start=478
-  _globals['_SEARCHMATCHED']._serialized_end=709
-  _globals['_AUTHORISATIONENDING']._serialized_start=711
-  _globals['_AUTHORISATIONENDING']._serialized_end=830
-  _globals['_CONFLICTFOUND']._serialized_start=833
-  _globals['_CONFLICTFOUND']._serialized_end=1004
-  _globals['_THRESHOLDDIFFERS']._serialized_start=1006
-  _globals['_THRESHOLDDIFFERS']._serialized_end=1126
+  _globals['_SEARCHMATCHED']._serialized_end=713
+  _globals['_AUTHORISATIONENDING']._serialized_start=715
+  _globals['_AUTHORISATIONENDING']._serialized_end=834
+  _globals['_CONFLICTFOUND']._serialized_start=837
+  _globals['_CONFLICTFOUND']._serialized_end=1008
+  _globals['_THRESHOLDDIFFERS']._serialized_start=1010
+  _globals['_THRESHOLDDIFFERS']._serialized_end=1130
 # @@protoc_insertion_point(module_scope)

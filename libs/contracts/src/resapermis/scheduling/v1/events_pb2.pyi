@@ -17,6 +17,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
@@ -140,7 +145,16 @@ class SearchMatched(_message.Message):
     search_id: _builtins.str
     school_id: _builtins.str
     account_id: _builtins.str
-    label: _builtins.str
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def label(self) -> _builtins.str:
+        """Set until release 0.2.0: what its owner calls the search, which may hold a name, is nobody else's."""
+
+    @label.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def label(self, value: _builtins.str) -> None:
+        """Set until release 0.2.0: what its owner calls the search, which may hold a name, is nobody else's."""
+
     slots: _builtins.int
     department: _builtins.str
     category: _builtins.str

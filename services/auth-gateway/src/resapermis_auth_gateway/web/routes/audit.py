@@ -70,3 +70,10 @@ async def get_proof(who: Who, record_id: PathId) -> ProofView:
     """Prove that a record is in the tree of the newest checkpoint."""
     question = audit_pb2.GetInclusionProofRequest(record_id=record_id)
     return ProofView.of(await who.ask(who.peers.audit.GetInclusionProof, question))
+
+
+@router.get("/security-records/{record_id}/proof")
+async def get_security_proof(who: Who, record_id: PathId) -> ProofView:
+    """The same of a record about security, of whatever school or of none: for security officers and auditors."""
+    question = audit_pb2.GetSecurityInclusionProofRequest(record_id=record_id)
+    return ProofView.of((await who.ask(who.peers.audit.GetSecurityInclusionProof, question)).proof)
