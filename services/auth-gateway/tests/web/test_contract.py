@@ -50,12 +50,47 @@ def test_it_is_openapi_3_1_and_every_operation_says_how_it_refuses() -> None:
             assert "default" not in named, path  # any status would then be said
             refusals = {status for status, response in named.items() if response.get("$ref", "").endswith("/Refusal")}
             assert "400" in named, path
-            least = {"408", "414", "431"} | ({"503", "504"} if path not in PROBES else set())
-            assert least <= refusals, path
+            least = {"408", "414", "431", "503"}
+            assert least <= refusals | ({"503"} & set(named)), path
             assert ("415" in refusals) == (method != "get"), path
             assert ("security" in operation) == path.startswith(("/api/", "/auth/logout", "/auth/session"))
             if method != "get" and "security" in operation:
                 assert "X-CSRF-Token" in [one["name"] for one in operation["parameters"]]
+
+
+UNREADABLE = {400, 408, 413, 414, 431, 503}
+REFUSALS: dict[str, set[int]] = {
+    "get /healthz": set(),
+    "get /auth/session": {401, 403, 429, 500},
+    "get /auth/login": {403, 422, 429, 500, 504},
+    "get /calendars/{token}.ics": {404, 422, 429, 500, 504},
+    "post /auth/backchannel-logout": {415, 429, 500},
+    "get /api/v1/me/sessions": {401, 403, 429, 500},
+    "delete /api/v1/me/sessions/{session_id}": {401, 403, 404, 415, 422, 429, 500},
+    "get /api/v1/basket": {401, 403, 429, 500, 504},
+    "get /api/v1/audit/records": {401, 403, 422, 429, 500, 504},
+    "get /api/v1/favourite-centres": {401, 403, 409, 422, 429, 500, 504},
+    "post /api/v1/candidates/search": {401, 403, 409, 415, 422, 429, 500, 504},
+    "post /api/v1/basket/items": {202, 401, 403, 404, 409, 412, 415, 422, 429, 500, 504},
+    "put /api/v1/school/licence": {202, 401, 403, 409, 415, 422, 429, 500, 504},
+}
+"""By hand, of some operations: what each may refuse, beside what is refused before it is whole."""
+
+
+def test_an_operation_names_the_refusals_that_it_may_answer_and_no_other() -> None:
+    for operation, expected in REFUSALS.items():
+        method, path = operation.split(" ")
+        named = set(map(int, DOCUMENT["paths"][path][method]["responses"]))
+        assert {one for one in named if one == 202 or one >= 400} == expected | UNREADABLE, operation
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            given = {one["name"] for one in operation.get("parameters", [])} - {"X-CSRF-Token", "Last-Event-ID"}
+            named = set(operation["responses"])
+            assert ("422" in named) == bool(given or ("requestBody" in operation and "security" in operation)), path
+            assert ("412" in named) == ("Idempotency-Key" in given), path
+            assert ({"401", "403"} <= named) >= ("security" in operation), path
+            assert ("504" in named) <= (path not in PROBES), path
+            assert "202" not in named or method != "get", path
 
 
 def test_a_refusal_is_a_problem() -> None:

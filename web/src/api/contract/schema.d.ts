@@ -84,6 +84,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/security-records/{record_id}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Security Proof
+         * @description The same of a record about security, of whatever school or of none: for security officers and auditors.
+         */
+        get: operations["get_security_proof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/basket": {
         parameters: {
             query?: never;
@@ -2527,11 +2547,8 @@ export interface operations {
             403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -2581,10 +2598,7 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -2633,8 +2647,6 @@ export interface operations {
             403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -2687,10 +2699,55 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+            504: components["responses"]["Refusal"];
+        };
+    };
+    get_security_proof: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                record_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofView"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -2735,13 +2792,9 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -2787,24 +2840,12 @@ export interface operations {
                     "application/json": components["schemas"]["CheckView"];
                 };
             };
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -3143,24 +3184,12 @@ export interface operations {
                     "application/json": components["schemas"]["PreparationView"];
                 };
             };
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -3292,10 +3321,7 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -3345,7 +3371,6 @@ export interface operations {
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -3611,7 +3636,6 @@ export interface operations {
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -3661,10 +3685,7 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -3711,24 +3732,12 @@ export interface operations {
                     "application/json": components["schemas"]["FeedAddressView"];
                 };
             };
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -3765,17 +3774,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description Successful Response */
             204: {
                 headers: {
@@ -3791,7 +3789,6 @@ export interface operations {
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -3842,10 +3839,7 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -3910,7 +3904,6 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
             412: components["responses"]["Refusal"];
@@ -3963,8 +3956,6 @@ export interface operations {
             403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -4084,8 +4075,6 @@ export interface operations {
             403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -4134,24 +4123,11 @@ export interface operations {
                     "application/json": components["schemas"]["CandidatePage"];
                 };
             };
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -4202,10 +4178,8 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -4253,10 +4227,8 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -4322,7 +4294,6 @@ export interface operations {
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -4374,10 +4345,7 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -4493,24 +4461,12 @@ export interface operations {
                     "application/json": components["schemas"]["MandateView"];
                 };
             };
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -4795,13 +4751,9 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -4817,7 +4769,6 @@ export interface operations {
             431: components["responses"]["Refusal"];
             500: components["responses"]["Refusal"];
             503: components["responses"]["Refusal"];
-            504: components["responses"]["Refusal"];
         };
     };
     end_own_session: {
@@ -4834,17 +4785,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description Successful Response */
             204: {
                 headers: {
@@ -4859,8 +4799,6 @@ export interface operations {
             403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -4880,7 +4818,6 @@ export interface operations {
             431: components["responses"]["Refusal"];
             500: components["responses"]["Refusal"];
             503: components["responses"]["Refusal"];
-            504: components["responses"]["Refusal"];
         };
     };
     list_notices: {
@@ -4914,8 +4851,6 @@ export interface operations {
             403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -4962,24 +4897,12 @@ export interface operations {
                     "application/json": components["schemas"]["NoticeView"];
                 };
             };
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -5027,13 +4950,9 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -5070,17 +4989,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description Successful Response */
             204: {
                 headers: {
@@ -5096,7 +5004,6 @@ export interface operations {
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -5133,17 +5040,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description Successful Response */
             204: {
                 headers: {
@@ -5159,7 +5055,6 @@ export interface operations {
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -5205,13 +5100,10 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -5253,13 +5145,10 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -5321,7 +5210,6 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
             412: components["responses"]["Refusal"];
@@ -5361,17 +5249,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description Successful Response */
             204: {
                 headers: {
@@ -5387,7 +5264,6 @@ export interface operations {
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -5433,13 +5309,10 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -5529,13 +5402,10 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -5598,7 +5468,6 @@ export interface operations {
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -5662,10 +5531,8 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -5711,13 +5578,10 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -5782,7 +5646,6 @@ export interface operations {
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -5828,13 +5691,10 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -5896,7 +5756,6 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
             412: components["responses"]["Refusal"];
@@ -5968,7 +5827,6 @@ export interface operations {
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -6046,10 +5904,8 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -6094,13 +5950,10 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -6150,10 +6003,8 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -6258,17 +6109,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description Successful Response */
             204: {
                 headers: {
@@ -6284,7 +6124,6 @@ export interface operations {
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -6342,24 +6181,12 @@ export interface operations {
                     "application/json": components["schemas"]["ImportView"];
                 };
             };
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
@@ -6417,16 +6244,10 @@ export interface operations {
                     };
                 };
             };
-            401: components["responses"]["Refusal"];
-            403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -6442,7 +6263,6 @@ export interface operations {
             431: components["responses"]["Refusal"];
             500: components["responses"]["Refusal"];
             503: components["responses"]["Refusal"];
-            504: components["responses"]["Refusal"];
         };
     };
     callback: {
@@ -6482,10 +6302,7 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -6530,12 +6347,8 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["Refusal"];
-            401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -6581,18 +6394,13 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             431: components["responses"]["Refusal"];
             500: components["responses"]["Refusal"];
             503: components["responses"]["Refusal"];
-            504: components["responses"]["Refusal"];
         };
     };
     session: {
@@ -6618,13 +6426,9 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -6640,7 +6444,6 @@ export interface operations {
             431: components["responses"]["Refusal"];
             500: components["responses"]["Refusal"];
             503: components["responses"]["Refusal"];
-            504: components["responses"]["Refusal"];
         };
     };
     get_calendar: {
@@ -6666,12 +6469,8 @@ export interface operations {
                 };
             };
             400: components["responses"]["Refusal"];
-            401: components["responses"]["Refusal"];
-            403: components["responses"]["Refusal"];
             404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             422: components["responses"]["Refusal"];
@@ -6716,6 +6515,7 @@ export interface operations {
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             431: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
         };
     };
     ready: {

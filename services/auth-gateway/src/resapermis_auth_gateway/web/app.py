@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resapermis_auth_gateway.web.dependencies import Dependencies
 from resapermis_auth_gateway.web.gate import Gate, unexpected
-from resapermis_auth_gateway.web.openapi import bare_app, patterns_of
+from resapermis_auth_gateway.web.openapi import bare_app
 from resapermis_auth_gateway.web.security import static
 from resapermis_auth_gateway.web.texts.sentences import language_of
 from resapermis_auth_gateway.web.wire.problem import EdgeFailure, bad_request, response_of
@@ -25,7 +25,7 @@ def build(dependencies: Dependencies) -> ASGIApp:
     app.router.default = static.Files(dependencies.settings)
     _refusals(app, dependencies)
     app.add_middleware(UnexpectedErrors, dependencies=dependencies)
-    return Gate(app, dependencies, patterns_of)
+    return Gate(app, dependencies)
 
 
 class UnexpectedErrors:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resapermis_auth_gateway.web.dependencies import Dependencies, Visitor, no_session
+from resapermis_auth_gateway.web.route_table import PATTERN_OF, PROBES, pattern_of, patterns_of
 from resapermis_auth_gateway.web.security import body
 from resapermis_auth_gateway.web.security.address import counted_as, place_of
 from resapermis_auth_gateway.web.security.headers import DEFAULTS, REPORTS, security_headers
@@ -34,8 +35,6 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.deadline import deadline
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-PROBES = frozenset({"/healthz", "/readyz"})
-"""Nobody reads traces of these."""
 OPEN = frozenset({"/auth/login", "/auth/callback", "/api/openapi.json"}) | PROBES
 """Nobody's session is asked for here."""
 SIGN_IN: Mapping[str, Kind] = {"/auth/login": "login", "/auth/callback": "callback"}
@@ -91,11 +90,9 @@ class _Answering:
 class Gate:
     """ASGI middleware around every route; an answer of its own where session, token, rate or body refuse."""
 
-    def __init__(
-        self, app: ASGIApp, dependencies: Dependencies, patterns_of: Callable[[str], Mapping[str, str]]
-    ) -> None:
-        """`app` answers what is let in; `patterns_of` a path are its routes', by method."""
-        self._app, self._dependencies, self._patterns_of = app, dependencies, patterns_of
+    def __init__(self, app: ASGIApp, dependencies: Dependencies) -> None:
+        """`app` answers what is let in."""
+        self._app, self._dependencies = app, dependencies
         self._cookie = session_cookie(dependencies.settings.secure)
         self._fixed = [
             (name.lower().encode(), value.encode()) for name, value in security_headers(dependencies.settings).items()
@@ -109,7 +106,7 @@ class Gate:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
-        if scope["path"] in PROBES:
+        if scope["path"] in PROBES:  # nobody reads traces of these
             await self._answer(scope, receive, send)
             return
         method = _known(scope["method"])
@@ -128,7 +125,7 @@ class Gate:
         answering = _Answering(send, self._fixed)
         language = language_of(_header(scope, b"accept-language"))
         refusal: Failure | None = None
-        if scope["method"] == "HEAD" and "HEAD" in self._patterns_of(scope["path"]):
+        if scope["method"] == "HEAD" and "HEAD" in patterns_of(scope["path"]):
             scope = {**scope, "method": "GET"}  # answered as if it were read; the server sends the headers alone
         try:
             with contextlib.ExitStack() as held:
@@ -143,15 +140,16 @@ class Gate:
         denied = refusal.denied if refusal is not None else scope.get("denied", "")
         if denied:
             self._dependencies.denials.add(self._denial(denied, scope))
-        route = getattr(scope.get("route"), "path", "")
+        route = PATTERN_OF.get(id(scope.get("route")), "")
+        if not route and refusal is not None:
+            route = pattern_of(scope["method"], scope["path"])
         ANSWERED.labels(route, _known(scope["method"]), str(answering.status)).observe(time.monotonic() - started)
         return answering.status, route
 
     def _denial(self, reason: str, scope: Scope) -> Denial:
         """What is recorded of a refused request: its pattern, since addresses hold codes, states, calendars' tokens."""
         method = _known(scope["method"])
-        patterns = self._patterns_of(scope["path"])
-        route = f"{method} {patterns.get(method) or next(iter(patterns.values()), '')}".rstrip()
+        route = f"{method} {pattern_of(method, scope['path'])}".rstrip()
         visitor: Visitor | None = scope.get("state", {}).get("visitor")
         place = place_of(scope)
         denial = Denial(reason, place=place) if visitor is None else denial_of(reason, visitor.session, place)
@@ -206,7 +204,7 @@ class Gate:
         try:
             return await body.admit(scope, receive, body.ACCEPTED.get((method, path), body.JSON))
         except Failure:
-            if method in self._patterns_of(path):
+            if method in patterns_of(path):
                 raise
             return receive  # no such route, or none for this method: the answer says so, and nobody reads the body
 

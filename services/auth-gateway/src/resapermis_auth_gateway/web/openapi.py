@@ -1,33 +1,19 @@
 """The REST contract as a document: FastAPI's, with our problem bodies, cookie and tokens said for every operation."""
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.routing import BaseRoute, Route, compile_path
+from starlette.routing import BaseRoute
 
-from resapermis_auth_gateway.web.routes import (
-    audit,
-    auth,
-    availability,
-    basket,
-    bookings,
-    candidates,
-    mandates,
-    meta,
-    notifications,
-    school,
-    slots,
-    watchlist,
-)
+from resapermis_auth_gateway.web.route_table import API, PROBES, include_routes
 from resapermis_auth_gateway.web.wire.problem import MEDIA_TYPE, ProblemView
-from resapermis_kit.errors import RENDERINGS
 
 VERSION = "1.0.0"
 SESSION, PROBLEM = "session", "#/components/schemas/Problem"
+KEY = "Idempotency-Key"
 TOKEN = {
     "name": "X-CSRF-Token",
     "in": "header",
@@ -35,9 +21,7 @@ TOKEN = {
     "schema": {"type": "string"},
     "description": "`csrfToken` of GET /auth/session.",
 }
-OPEN = frozenset(
-    {"/auth/login", "/auth/callback", "/auth/backchannel-logout", "/healthz", "/readyz", "/calendars/{token}.ics"}
-)
+OPEN = PROBES | {"/auth/login", "/auth/callback", "/auth/backchannel-logout", "/calendars/{token}.ics"}
 SOME_REQUEST = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
 
 
@@ -49,13 +33,19 @@ UNREADABLE = frozenset(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.REQUEST_URI_TOO_LONG,
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        HTTPStatus.SERVICE_UNAVAILABLE,
     }
 )
-"""Of a request that is not taken in whole (web/security/connection.py)."""
-BODY = frozenset({HTTPStatus.UNSUPPORTED_MEDIA_TYPE})
-PROBES = frozenset({"/healthz", "/readyz"})
+"""Of a request that is not taken in whole, or whose address has too many connections (web/security/connection.py)."""
+ANSWERED_HERE = ("/auth/session", "/auth/logout", "/auth/backchannel-logout", f"{API}/me/")
+"""How paths begin for which no service is asked, or none whose refusal would be passed on."""
+READ_HERE = frozenset({"audit", "notifications", "candidates", "mandates", "session"})
+"""What reads are about, by tag, for which nobody asks RdvPermis: nothing there can be in the way."""
+READ_HERE_TOO = frozenset({f"{API}/basket", f"{API}/bookings", f"{API}/bookings/results"})
+NOT_FOUND_TOO = frozenset({f"{API}/audit/checkpoint", f"{API}/notifications"})
+"""Nothing has been recorded yet; the notice of a cursor has gone."""
 UNKNOWN = {"description": "It is not known yet what became of it; nothing need be repeated."}
-UNCOUNTED = frozenset({"/healthz", "/readyz", "/auth/logout"})
+UNCOUNTED = PROBES | {"/auth/logout"}
 """What has no limit."""
 COUNTED = {
     "RateLimit-Policy": 'The limit that a request counts for: `"NAME";q=HOW MANY;w=SECONDS`; `login`, `callback` and '
@@ -64,60 +54,6 @@ COUNTED = {
 }
 """Headers of every answer to what has a limit."""
 RETRY_AFTER = {"description": "Seconds until the next request is accepted.", "schema": {"type": "integer"}}
-
-
-API = "/api/v1"
-ENDLESS = f"{API}/notifications/stream"
-ROUTERS = (
-    (basket.router, API),
-    (slots.router, API),
-    (candidates.router, API),
-    (mandates.router, API),
-    (watchlist.router, API),
-    (bookings.router, API),
-    (school.router, API),
-    (availability.router, API),
-    (notifications.router, API),
-    (audit.router, API),
-    (auth.me, API),
-    (candidates.restrictions, API),
-    (meta.router, ""),
-    (auth.router, ""),
-    (availability.open_router, ""),
-)
-
-
-@cache
-def _patterns() -> tuple[tuple[re.Pattern[str], frozenset[str], str], ...]:
-    """Of each route: what its paths match, its methods, and its pattern with the prefix, which FastAPI keeps to itself."""
-    found = []
-    for router, prefix in ROUTERS:
-        for route in router.routes:
-            if isinstance(route, Route):
-                expression, _, _ = compile_path(prefix + route.path)
-                found.append((expression, frozenset(route.methods or ()), prefix + route.path))
-    return tuple(found)
-
-
-def patterns_of(path: str) -> dict[str, str]:
-    """The patterns of the routes that a path may be, by method: HEAD too where it is read; empty where there is none."""
-    found: dict[str, str] = {}
-    for expression, methods, pattern in _patterns():
-        if expression.match(path):
-            found = dict.fromkeys(methods, pattern) | found
-    # To begin a sign-in is more than reading about it, and a stream has no length.
-    if "GET" in found and not path.startswith("/auth/") and path != ENDLESS:
-        found["HEAD"] = found["GET"]
-    return found
-
-
-def include_routes(app: FastAPI) -> None:
-    """Every route of the contract, each router by itself: FastAPI looks through nested ones again at each level.
-
-    It tries them in this order, 3 µs each: what an opening waits for comes first.
-    """
-    for router, prefix in ROUTERS:
-        app.include_router(router, prefix=prefix)
 
 
 def _app() -> FastAPI:
@@ -201,7 +137,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     document["components"]["responses"] = {REFUSAL: refusal}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            _say_refusals(operation, path, method, content)
+            _say_refusals(operation, refusals(path, method, operation, schemas), content)
             if path not in UNCOUNTED:
                 _count(operation)
             if path in OPEN:
@@ -212,27 +148,67 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def refusals(path: str, method: str) -> Sequence[int]:
-    """The statuses with which an operation may be refused, in order: what no route can refuse, and what this one may.
+def refusals(path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> Sequence[int]:
+    """The statuses with which an operation may be refused, in order: they follow from what it is given, and whom it asks.
 
-    Of a probe those alone with which a request is refused before it is whole.
+    Not 429, which goes with a limit (`UNCOUNTED`); 202 is the outcome that is not known yet.
     """
-    found = set(UNREADABLE)
-    if path not in PROBES:
-        found |= {rendering.http for rendering in RENDERINGS.values()} - {HTTPStatus.ACCEPTED}
-    if method != "get":
-        found |= BODY
-    return sorted(map(int, found))
+    if path in PROBES:
+        return sorted(map(int, UNREADABLE))
+    given = {one["name"]: one["in"] for one in operation.get("parameters", [])}
+    changes, closed = method != "get", path not in OPEN
+    asks = path.startswith((API, "/auth/log", "/auth/callback", "/calendars/")) and not path.startswith(ANSWERED_HERE)
+    may_name_others = asks and changes and _names_others(operation, schemas)
+    may_be = {
+        HTTPStatus.INTERNAL_SERVER_ERROR: True,
+        HTTPStatus.UNAUTHORIZED: closed or path == "/auth/callback",
+        HTTPStatus.FORBIDDEN: closed or path in {"/auth/login", "/auth/callback"},
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: changes,
+        HTTPStatus.UNPROCESSABLE_ENTITY: KEY in given
+        or bool({"path", "query"} & set(given.values()))
+        or (closed and "requestBody" in operation),
+        HTTPStatus.NOT_FOUND: "path" in given.values() or path in NOT_FOUND_TOO or may_name_others,
+        HTTPStatus.GATEWAY_TIMEOUT: asks,
+        HTTPStatus.CONFLICT: asks and (changes or not _reads_here(path, operation)),
+        HTTPStatus.PRECONDITION_FAILED: asks and KEY in given,
+        HTTPStatus.ACCEPTED: asks and (KEY in given or method == "put"),
+    }
+    return sorted(map(int, UNREADABLE | {status for status, may in may_be.items() if may}))
 
 
-def _say_refusals(operation: dict[str, Any], path: str, method: str, content: dict[str, Any]) -> None:
+def _reads_here(path: str, operation: dict[str, Any]) -> bool:
+    """Whether a read asks nobody who asks RdvPermis."""
+    return bool(READ_HERE & set(operation["tags"])) or path in READ_HERE_TOO | OPEN
+
+
+def _names_others(operation: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    """Whether what an operation is given can name something that is not there: a field of its body, or a parameter, is an id."""
+    names = {one["name"] for one in operation.get("parameters", [])}
+    waiting: list[Any] = [operation.get("requestBody")]
+    seen: set[str] = set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            names |= set(one.get("properties", ()))
+            waiting += one.values()
+            name = str(one.get("$ref", "")).rpartition("/")[2]
+            if name and name not in seen:
+                seen.add(name)
+                waiting.append(schemas[name])
+    return any(name == "id" or name.endswith(("Id", "Ids")) for name in names)
+
+
+def _say_refusals(operation: dict[str, Any], statuses: Sequence[int], content: dict[str, Any]) -> None:
     """Name each status with which an operation may be refused, and that of an outcome that is not known yet."""
     named = operation["responses"]
     named.pop("422", None)  # FastAPI's, which is never sent
-    for status in refusals(path, method):
-        named.setdefault(str(status), {"$ref": f"#/components/responses/{REFUSAL}"})
-    if method != "get" and path.startswith(API):
-        named.setdefault(str(int(HTTPStatus.ACCEPTED)), UNKNOWN | {"content": content})
+    for status in statuses:
+        if status == HTTPStatus.ACCEPTED:
+            named.setdefault(str(status), UNKNOWN | {"content": content})
+        else:
+            named.setdefault(str(status), {"$ref": f"#/components/responses/{REFUSAL}"})
 
 
 def _count(operation: dict[str, Any]) -> None:
