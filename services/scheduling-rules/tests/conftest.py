@@ -27,6 +27,7 @@ from resapermis_scheduling_rules.availability_servicer import AvailabilityServic
 from resapermis_scheduling_rules.settings import Settings
 from resapermis_testing.grpc_server import Serve
 from resapermis_testing.postgres import MakeEngine
+from resapermis_vault.keyset import new_keyset
 
 PACKAGE = "resapermis_scheduling_rules"
 
@@ -72,7 +73,7 @@ async def make_service(
         options = Settings.model_construct(
             first_poll_seconds=first_poll_seconds, polls_per_minute=per_minute, plan_polls=most, calendar_seconds=50
         )
-        rooms = process.assemble(engine, stub, Outbox("scheduling-rules"), clock, options)
+        rooms = process.assemble(engine, stub, Outbox("scheduling-rules"), new_keyset(), clock, options)
         running = await serve(
             "scheduling-rules",
             (

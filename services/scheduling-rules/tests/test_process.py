@@ -1,6 +1,7 @@
 """The process as it is deployed: migrate, ready, consumes basket over NATS, drains."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ from resapermis_testing.grpc_server import POLICIES
 from resapermis_testing.nats import Nats, make_all_streams
 from resapermis_testing.ports import free_port
 from resapermis_testing.postgres import MakeDatabase, MakeEngine
+from resapermis_vault.keyset import new_document
 
 MODULE = "resapermis_scheduling_rules"
 
@@ -43,10 +45,15 @@ async def test_it_starts_consumes_and_drains(
     tls: Path,
     principal_keys: tuple[Path, Path],
     signer: Signer,
+    tmp_path: Path,
 ) -> None:
     ports = {"grpc": free_port(), "metrics": free_port(), "nobody": free_port()}
     url = await make_database(MODULE)
+    keyset = tmp_path / "keyset.json"
+    keyset.touch(mode=0o600)
+    keyset.write_text(json.dumps(new_document()), encoding="utf-8")
     environment = os.environ | {
+        "RESAPERMIS_KEYSET_FILE": str(keyset),
         "RESAPERMIS_DATABASE_URL": url,
         "RESAPERMIS_NATS_URL": nats_server.url,
         "RESAPERMIS_TLS_DIR": str(tls / "scheduling-rules"),

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import grpc
 import pytest
@@ -12,12 +13,13 @@ from scheduling_peers import DAY, NOW, Service
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
 from resapermis.scheduling.v1.events_pb2 import SearchMatched, SlotWithdrawn
+from resapermis_kit.database.idempotency import requests
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.events.outbox import outbox
 from resapermis_scheduling_rules.mirror.tables import polls, slots
-from resapermis_scheduling_rules.watchlist import queries
-from resapermis_scheduling_rules.watchlist.tables import news
+from resapermis_scheduling_rules.watchlist import queries, saved_searches
+from resapermis_scheduling_rules.watchlist.tables import news, searches
 
 
 def saving(request_id: str = "r1", label: str = "Mardi matin", *, alert: bool = True, **filters: Any) -> Any:
@@ -70,6 +72,66 @@ async def test_a_retry_saves_nothing_more_and_another_body_is_refused(service: S
     assert len(listed.searches) == 1
 
 
+@pytest.mark.req("D-03")
+async def test_what_a_person_calls_a_search_lies_sealed_everywhere(service: Service) -> None:
+    kept, name = await save(service, "r1", "Pour Quiquampoix"), b"Quiquampoix"
+    assert (kept.label, await save(service, "r1", "Pour Quiquampoix")) == ("Pour Quiquampoix", kept)
+    service.state.slot("s1")
+    await service.poll()
+    assert len(await match(service)) == 1
+    async with transaction(service.engine) as tx:
+        for table in (searches, requests, outbox):
+            rows = (await tx.execute(sa.select(table))).all()
+            assert rows
+            assert not [row for row in rows if any(name in _bytes(value) for value in row)], table.name
+    (row,) = await _labels(service)
+    assert (row.label, name in row.sealed_label) == ("", False)
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+async def _labels(service: Service) -> Any:
+    async with transaction(service.engine) as tx:
+        return (await tx.execute(sa.select(searches).order_by(searches.c.created_at))).all()
+
+
+@pytest.mark.req("D-03")
+async def test_labels_of_earlier_releases_are_sealed_and_read_as_before(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_searches, "SEALED_AT_ONCE", 2)
+    for number in range(5):
+        await save(service, f"r{number}", f"n{number}")
+        service.clock.move(minutes=1)
+    async with transaction(service.engine) as tx:  # as 0.2.0 wrote them
+        await tx.execute(sa.update(searches).values(label="Pour Quiquampoix", sealed_label=None))
+
+    async def listed() -> list[str]:
+        answer = await service.stub().ListSavedSearches(pb.ListSavedSearchesRequest(), metadata=service.who())
+        return [one.label for one in answer.searches]
+
+    assert await listed() == ["Pour Quiquampoix"] * 5
+    await service.rooms.saved_searches.seal_labels()
+    assert {row.label for row in await _labels(service)} == {""}
+    assert await listed() == ["Pour Quiquampoix"] * 5
+
+
+async def test_a_label_that_cannot_be_read_hides_no_other(service: Service) -> None:
+    await save(service, "r1", "Un")
+    service.clock.move(minutes=1)
+    kept = await save(service, "r2", "Deux")
+    service.clock.move(minutes=1)
+    await save(service, "r3", "Trois")
+    first, _, _ = await _labels(service)
+    async with transaction(service.engine) as tx:  # another's: bound to its row
+        moved = sa.update(searches).where(searches.c.id == UUID(kept.id)).values(sealed_label=first.sealed_label)
+        await tx.execute(moved)
+    answer = await service.stub().ListSavedSearches(pb.ListSavedSearchesRequest(), metadata=service.who())
+    assert [one.label for one in answer.searches] == ["Trois", "", "Un"]
+
+
 async def test_an_account_keeps_twenty_searches_however_many_come_at_once(service: Service) -> None:
     await save(service)
     answers = await asyncio.gather(*(save(service, f"x{n}") for n in range(23)), return_exceptions=True)
@@ -103,7 +165,7 @@ async def test_a_slot_that_comes_is_published_once_and_nothing_is_booked(service
     published = await match(service)
     assert len(published) == 1
     news = published[0]
-    assert (news.search_id, news.label, list(news.slot_ids), news.slots) == (kept.id, "Mardi matin", ["s1", "s2"], 2)
+    assert (news.search_id, news.label, list(news.slot_ids), news.slots) == (kept.id, "", ["s1", "s2"], 2)
     assert (news.school_id, news.department, news.time_zone) == ("school-1", "91", "Europe/Paris")
     for word in ("RÉSERVÉ", "DISPONIBLE", None, "DISPONIBLE"):  # taken and free again, gone and back
         service.clock.move(minutes=2)
@@ -143,15 +205,15 @@ async def test_a_search_gets_what_it_asks_for(service: Service, filters: dict[st
 @pytest.mark.req("R-20")
 async def test_who_wants_what_is_open_is_notified_when_it_opens_and_others_at_once(service: Service) -> None:
     service.state.school("far", department="33")
-    await save(service, "r1", "Ouvert", school="far", open_now=True)
-    await save(service, "r2", "Tout", school="far")
+    opened = await save(service, "r1", "Ouvert", school="far", open_now=True)
+    every = await save(service, "r2", "Tout", school="far")
     service.state.slot("s1", published=NOW - timedelta(hours=1))
     await service.poll()
-    assert [one.label for one in await match(service)] == ["Tout"]
+    assert [one.search_id for one in await match(service)] == [every.id]
     service.clock.move(hours=46, minutes=59)
     assert len(await match(service)) == 1
     service.clock.move(minutes=1)
-    assert [one.label for one in await match(service)] == ["Tout", "Ouvert"]
+    assert [one.search_id for one in await match(service)] == [every.id, opened.id]
 
 
 async def test_news_that_nobody_wants_are_not_kept(service: Service) -> None:

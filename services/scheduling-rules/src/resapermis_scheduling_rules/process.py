@@ -44,6 +44,8 @@ from resapermis_scheduling_rules.watchlist.poll_demand import PollDemandReader
 from resapermis_scheduling_rules.watchlist.queries import add_news
 from resapermis_scheduling_rules.watchlist.saved_searches import SavedSearches
 from resapermis_scheduling_rules.workers import Lines, forget
+from resapermis_vault.kek import KeyEncryption
+from resapermis_vault.keyset import Keyset
 
 if TYPE_CHECKING:
     from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceAsyncStub
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
 NAME, PACKAGE = "scheduling-rules", "resapermis_scheduling_rules"
 MATCH_SECONDS = 2
 """How long news of slots may wait for saved searches."""
+SEAL_SECONDS = 60
+"""Between rounds of sealing what replicas of an earlier release write in clear while they are replaced."""
 FAVOURITES_SECONDS = 20
 """Between rounds of reading a few schools' favourites."""
 
@@ -71,6 +75,7 @@ class Rooms:
     poller: Poller
     planner: PollPlanner
     favourites: Favourites
+    saved_searches: SavedSearches
     matcher: Matcher
     unavailabilities: UnavailabilityCommands
     school_tasks: SchoolTasks
@@ -81,9 +86,14 @@ class Rooms:
 
 
 def assemble(
-    engine: AsyncEngine, egress: "RdvPermisServiceAsyncStub", outbox: Outbox, now: Clock, settings: Settings
+    engine: AsyncEngine,
+    egress: "RdvPermisServiceAsyncStub",
+    outbox: Outbox,
+    kek: KeyEncryption,
+    now: Clock,
+    settings: Settings,
 ) -> Rooms:
-    """Make the rooms; a lower one that needs something of a higher one is handed a function of it."""
+    """Make the rooms; `kek` seals what people write for themselves; a lower one that needs something of a higher one is handed a function of it."""
     single_flight, seconds = SingleFlight(), settings.remembered_seconds
     announce = partial(thresholds.announce, outbox)
     rulebooks = Rulebooks(engine, now, seconds)
@@ -106,13 +116,14 @@ def assemble(
     favourites = Favourites(engine, egress, outbox, now, single_flight)
     people, standings = StaffCommands(engine, outbox, now, announce), CandidateStandings(engine, outbox, now)
     unavailabilities = UnavailabilityCommands(engine, outbox, CalendarReader(settings.calendar_seconds), now, new_id)
+    saved_searches = SavedSearches(engine, outbox, schools, kek, now)
     scheduling = SchedulingServicer(
         engine,
         SlotSearch(engine, schools, centres, rulebooks, freshness, now),
         Evaluator(Batcher(partial(queries.read_facts, engine)), schools, rulebooks, now),
         thresholds.Thresholds(engine, schools, rulebooks, now),
         favourites,
-        SavedSearches(engine, outbox, schools, now),
+        saved_searches,
         now,
     )
     return Rooms(
@@ -125,6 +136,7 @@ def assemble(
             engine, egress, poller, now, PollDemandReader(engine), note_granted, most=settings.plan_polls
         ),
         favourites=favourites,
+        saved_searches=saved_searches,
         matcher=Matcher(engine, outbox, schools, rulebooks, now),
         unavailabilities=unavailabilities,
         school_tasks=SchoolTasks(engine, outbox, now, announce),
@@ -141,7 +153,8 @@ async def serve() -> None:
 
     async def build(process: Process) -> None:
         egress = RdvPermisServiceStub(process.peer("egress"))
-        rooms = assemble(process.engine, egress, process.outbox, process.now, settings)
+        kek = Keyset.load(settings.keyset_file)
+        rooms = assemble(process.engine, egress, process.outbox, kek, process.now, settings)
         process.server.add(
             add_SchedulingServiceServicer_to_server, rooms.scheduling, "resapermis.scheduling.v1.SchedulingService"
         )
@@ -167,6 +180,7 @@ async def serve() -> None:
         process.every(300, "endings", rooms.school_tasks.warn)
         process.every(3600, "forget_hours", rooms.school_tasks.forget)
         process.every(3600, "forget", lambda: forget(process.engine, process.now()))
+        process.every(SEAL_SECONDS, "seal_labels", rooms.saved_searches.seal_labels)
         process.every(MATCH_SECONDS, "match", rooms.matcher.round)
         if settings.plan_seconds > 0:
             process.every(settings.plan_seconds, "plan", rooms.planner.round)

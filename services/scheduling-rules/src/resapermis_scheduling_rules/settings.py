@@ -1,5 +1,7 @@
 """Settings of scheduling-rules, beside those of every service."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from resapermis_kit.process.settings import ServiceSettings
@@ -12,6 +14,8 @@ class Settings(ServiceSettings):
     peer_egress: str = ""
     peer_basket: str = ""
 
+    keyset_file: Path
+    """Vault keyset: seals what people write for themselves, the labels of their searches. Losing it loses the labels."""
     polls_at_once: int = 8
     """Polls under way at a time for people, in one process; more wait in order."""
     polls_per_minute: int = 120

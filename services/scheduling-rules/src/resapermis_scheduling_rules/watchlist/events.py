@@ -38,7 +38,6 @@ def matched(saved: SavedSearch, slots: Sequence[Slot]) -> list[Message]:
         search_id=str(saved.id),
         school_id=saved.school_id,
         account_id=saved.account_id,
-        label=saved.label,
         slot_ids=[slot.id for slot in slots[:MOST_NAMED]],
         slots=len(slots),
         department=first.department,

@@ -36,6 +36,8 @@ class SavedSearch:
     account_id: str
     school_id: str
     label: str
+    """In clear where an earlier release wrote it and it has not been sealed yet; else empty."""
+    sealed_label: bytes | None
     search: bytes
     """SearchSlotsRequest without window and page."""
     alert: bool
@@ -128,6 +130,7 @@ async def save(tx: Tx, wanted: SavedSearch, where: Sequence[Scope]) -> bool:
         "account_id": wanted.account_id,
         "school_id": wanted.school_id,
         "label": wanted.label,
+        "sealed_label": wanted.sealed_label,
         "search": wanted.search,
         "alert": wanted.alert,
         "created_at": wanted.created_at,
@@ -163,6 +166,7 @@ _SAVED = (
     searches.c.account_id,
     searches.c.school_id,
     searches.c.label,
+    searches.c.sealed_label,
     searches.c.search,
     searches.c.alert,
     searches.c.created_at,
@@ -175,6 +179,17 @@ async def saved_by(tx: Tx, account_id: str, school_id: str) -> list[SavedSearch]
     statement = sa.select(*_SAVED).where(searches.c.account_id == account_id, searches.c.school_id == school_id)
     rows = await tx.execute(statement.order_by(searches.c.created_at.desc(), searches.c.id.desc()))
     return [SavedSearch(*row) for row in rows]
+
+
+async def labels_in_clear(tx: Tx, most: int) -> list[tuple[UUID, str]]:
+    """Searches whose label an earlier release wrote in clear, with it; locked."""
+    statement = sa.select(searches.c.id, searches.c.label).where(searches.c.label != "").limit(most).with_for_update()
+    return [(row.id, row.label) for row in await tx.execute(statement)]
+
+
+async def seal_label(tx: Tx, search_id: UUID, sealed: bytes) -> None:
+    """Keep a label sealed, and no longer in clear."""
+    await tx.execute(sa.update(searches).where(searches.c.id == search_id).values(label="", sealed_label=sealed))
 
 
 async def forget_search(tx: Tx, search_id: UUID, account_id: str, school_id: str) -> bool:

@@ -3,6 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
@@ -22,8 +23,14 @@ from resapermis_scheduling_rules.search.departments import departments_within
 from resapermis_scheduling_rules.watchlist import events as watch_events
 from resapermis_scheduling_rules.watchlist import queries
 from resapermis_scheduling_rules.watchlist.queries import MOST_SEARCHES, SavedSearch, Scope
+from resapermis_vault.errors import Unreadable
+from resapermis_vault.kek import KeyEncryption
+from resapermis_vault.person_key import row_of
+from resapermis_vault.secret import open_secret, seal_secret
 
 LONGEST_LABEL = 80
+SEALED_AT_ONCE = 200
+log = structlog.get_logger()
 NOT_KEPT: tuple[Literal["from", "to", "cursor", "limit", "poll_now"], ...] = (
     "from",
     "to",
@@ -38,10 +45,17 @@ class SavedSearches:
     """A person's own. An alert books nothing."""
 
     def __init__(
-        self, engine: AsyncEngine, outbox: Outbox, schools: Schools, now: Clock, make_id: NewId = new_id
+        self,
+        engine: AsyncEngine,
+        outbox: Outbox,
+        schools: Schools,
+        kek: KeyEncryption,
+        now: Clock,
+        make_id: NewId = new_id,
     ) -> None:
-        """`schools` knows where a school is."""
+        """`schools` knows where a school is; `kek` seals what a person calls a search, which may hold a name."""
         self._engine, self._outbox, self._schools, self._now, self._new_id = engine, outbox, schools, now, make_id
+        self._kek = kek
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def save(self, request: pb.SaveSearchRequest) -> pb.SaveSearchResponse:
@@ -57,19 +71,29 @@ class SavedSearches:
         wanted = search_wire.criteria_of(bare, now)
         school = (await self._schools.standing(asker())).school
         where = scopes_of(wanted, school.point)
+        search_id = self._new_id()
         kept = SavedSearch(
-            self._new_id(), person.account_id, person.school_id, label, bare.SerializeToString(), request.alert, now
+            search_id,
+            person.account_id,
+            person.school_id,
+            label="",
+            sealed_label=seal_secret(self._kek, label, row=_row_of(search_id)),
+            search=bare.SerializeToString(),
+            alert=request.alert,
+            created_at=now,
         )
         command = Command(person.account_id, request, pb.SaveSearchResponse)
         async with transaction(self._engine) as tx:
             answered = await begin(tx, command, now)
-            if answered is not None:
+            if answered is not None:  # to the same request: the label is that of this one
+                answered.search.label = label
                 return answered
             if not await queries.save(tx, kept, where):
                 raise malformed("search", f"at most {MOST_SEARCHES} saved searches: delete one first")
-            response = pb.SaveSearchResponse(search=_saved(kept))
+            response = pb.SaveSearchResponse(search=_saved(kept, ""))
             await self._outbox.add(tx, now, watch_events.search_kept(person, kept))
-            await finish(tx, command, response)
+            await finish(tx, command, response)  # kept for a day, without the label
+        response.search.label = label
         return response
 
     async def mine(self) -> pb.ListSavedSearchesResponse:
@@ -77,7 +101,7 @@ class SavedSearches:
         person = caller().school()
         async with transaction(self._reader) as tx:
             found = await queries.saved_by(tx, person.account_id, person.school_id)
-        return pb.ListSavedSearchesResponse(searches=[_saved(one) for one in found])
+        return pb.ListSavedSearchesResponse(searches=[_saved(one, self._label(one)) for one in found])
 
     async def delete(self, request: pb.DeleteSavedSearchRequest) -> pb.DeleteSavedSearchResponse:
         """Forget one. NOT_FOUND: none of the caller's has this id."""
@@ -87,6 +111,30 @@ class SavedSearches:
                 raise Failure(Code.CODE_NOT_FOUND, "no saved search of yours has this id")
             await self._outbox.add(tx, self._now(), watch_events.search_forgotten(person, request.id))
         return pb.DeleteSavedSearchResponse()
+
+    async def seal_labels(self) -> None:
+        """Seal what an earlier release kept in clear, some at a time, until none is left."""
+        while True:
+            async with transaction(self._engine) as tx:
+                found = await queries.labels_in_clear(tx, SEALED_AT_ONCE)
+                for search_id, label in found:
+                    await queries.seal_label(tx, search_id, seal_secret(self._kek, label, row=_row_of(search_id)))
+            if len(found) < SEALED_AT_ONCE:
+                return
+
+    def _label(self, one: SavedSearch) -> str:
+        """What its owner calls it; "" where that cannot be read: the others are shown all the same."""
+        if one.sealed_label is None:
+            return one.label
+        try:
+            return open_secret(self._kek, one.sealed_label, row=_row_of(one.id)).reveal()
+        except Unreadable:
+            log.error("search.label_unreadable", search_id=str(one.id))
+            return ""
+
+
+def _row_of(search_id: UUID) -> str:
+    return row_of("saved_search", "sealed_label", search_id)
 
 
 def scopes_of(wanted: SearchCriteria, school: Point | None) -> list[Scope]:
@@ -109,9 +157,9 @@ def _search_id(text: str) -> UUID:
         raise malformed("id", "not an id") from None
 
 
-def _saved(one: SavedSearch) -> pb.SavedSearch:
+def _saved(one: SavedSearch, label: str) -> pb.SavedSearch:
     message = pb.SavedSearch(
-        id=str(one.id), label=one.label, search=pb.SearchSlotsRequest.FromString(one.search), alert=one.alert
+        id=str(one.id), label=label, search=pb.SearchSlotsRequest.FromString(one.search), alert=one.alert
     )
     message.created_at.CopyFrom(wire.timestamp(one.created_at))
     if one.matched_at is not None:

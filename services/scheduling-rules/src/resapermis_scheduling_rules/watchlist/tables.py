@@ -35,6 +35,7 @@ searches = sa.Table(
     sa.Column("alert", sa.Boolean, nullable=False),
     sa.Column("created_at", TIME, nullable=False),
     sa.Column("matched_at", TIME),
+    sa.Column("sealed_label", sa.LargeBinary),
     sa.UniqueConstraint("account_id", "place"),
     sa.CheckConstraint("place BETWEEN 1 AND 20", name="at_most_twenty"),
 )
