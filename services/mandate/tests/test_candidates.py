@@ -92,6 +92,33 @@ async def test_odd_but_good_names_come_back_as_written(service: Service, name: s
     assert got.candidate.last_name == name.replace("\u200d", "")
 
 
+@pytest.mark.req("R-01", "B2")
+@pytest.mark.parametrize(
+    ("typed", "kept", "unusual"),
+    [
+        ("000000000012", "000000000012", False),
+        ("00000000000012", "00000000000012", False),
+        (" 0123 4567\u00a08901\u202f", "012345678901", False),
+        ("\ufeff0123\u20094567\u200b8901", "012345678901", False),
+        ("\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff10\uff11",) * 2 + (True,),
+        ("\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660\u0661",) * 2 + (True,),
+        ("0000000000013",) * 2 + (True,),
+    ],
+)
+async def test_a_neph_is_kept_digit_by_digit_and_found_however_it_is_spaced(
+    service: Service, typed: str, kept: str, *, unusual: bool
+) -> None:
+    await service.candidate(neph="999999999999")
+    candidate = await service.candidate(neph=typed)
+    got = await service.get(candidate)
+    assert (got.neph, got.neph_unusual) == (kept, unusual)
+    for query in (typed, kept):
+        found = await service.call(
+            "SearchCandidates", pb.SearchCandidatesRequest(query=query, purpose="find_candidate")
+        )
+        assert [one.id for one in found.candidates] == [candidate]
+
+
 @pytest.mark.req("R-01")
 async def test_a_neph_of_odd_shape_is_a_warning(service: Service) -> None:
     candidate = await service.candidate(neph="12-AB")

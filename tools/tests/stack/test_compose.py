@@ -64,7 +64,8 @@ def leading_out(compose: Mapping[str, Any]) -> set[str]:
     return {
         name
         for name, service in compose["services"].items()
-        if not set(service["networks"]) <= internal or {"network_mode", "extra_hosts", "pid", "privileged"} & set(service)
+        if not set(service["networks"]) <= internal
+        or {"network_mode", "extra_hosts", "pid", "privileged"} & set(service)
     }
 
 
@@ -78,7 +79,9 @@ def test_only_the_door_egress_and_notification_are_in_a_network_that_leads_out(c
 
 
 def test_the_three_that_lead_out_meet_nobody_else_there(compose: dict[str, Any]) -> None:
-    outer = [inside for name, inside in members(compose).items() if not (compose["networks"][name] or {}).get("internal")]
+    outer = [
+        inside for name, inside in members(compose).items() if not (compose["networks"][name] or {}).get("internal")
+    ]
     assert sorted(map(sorted, outer)) == [["egress", SANDBOX], [FRONT, SANDBOX], [MAIL, "notification"]]
 
 
@@ -97,7 +100,7 @@ def test_a_migration_reaches_the_database_and_no_other_service(compose: dict[str
     [("auth-gateway", "rdvpermis", True), ("audit", "egress-base", False), ("mandate", "rules-egress", False)],
 )
 def test_a_service_in_one_network_too_many_is_seen(
-    compose: dict[str, Any], who: str, network: str, lead_out: bool
+    compose: dict[str, Any], who: str, network: str, *, lead_out: bool
 ) -> None:
     wrong = deepcopy(compose)
     wrong["services"][who]["networks"].append(network)

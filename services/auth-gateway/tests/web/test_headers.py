@@ -156,3 +156,27 @@ async def test_browsers_may_report_what_they_blocked(world: Any) -> None:
         assert (await browser.post("/csp-reports", json=report, headers=headers)).status_code == 204
         assert (await browser.post("/csp-reports", content=b"[1, {}, null]", headers=headers)).status_code == 204
         assert (await browser.post("/csp-reports", content=b"{", headers=headers)).status_code == 400
+
+
+@pytest.mark.parametrize("method", ["TRACE", "TRACK", "PROPFIND", "DEBUG", "CONNECT"])
+async def test_no_method_that_nobody_needs_is_answered_nor_echoed(world: Any, method: str) -> None:
+    async with world.browser(await world.session(), headers={"X-Mark": "a-mark-of-mine"}) as browser:
+        for path in ("/api/v1/basket", "/auth/session", "/", "/healthz"):
+            answer = await browser.request(method, path)
+            assert answer.status_code in {403, 404, 405}, path
+            assert "a-mark-of-mine" not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/docs", "/redoc", "/openapi.json", "/api/docs", "/api/v1/openapi.json", "/metrics", "/debug", "/console"),
+        *("/.env", "/.git/config", "/server-status", "/actuator/env", "/api/v1/..%2f..%2fetc/passwd", "/index.html.br"),
+    ],
+)
+async def test_nothing_of_the_inside_is_served(world: Any, path: str) -> None:
+    async with world.browser(await world.session()) as browser:
+        answer = await browser.get(path, headers={"Accept": "*/*"})
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "NOT_FOUND"
+    assert not re.search(r"(?i)python|fastapi|starlette|uvicorn|\b\d+\.\d+\.\d+\b", answer.text + str(answer.headers))

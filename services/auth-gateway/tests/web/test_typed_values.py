@@ -51,6 +51,51 @@ async def test_an_address_that_reaches_somebody_goes_through(over: Any, typed: s
     assert [one.email for one in services["mandate"].asked] == [typed]
 
 
+NO_NAME_NO_NEPH: list[dict[str, Any]] = [
+    {"lastName": "\u00a0"},
+    {"lastName": "\u202e"},
+    {"lastName": "a\u0000"},
+    {"lastName": "a\r\nBcc: all@mail.example"},
+    {"lastName": "x" * 10_000},
+    {"lastName": None},
+    {"lastName": {"$gt": ""}},
+    {"neph": 12345678901},
+    {"neph": 1.5e11},
+    {"neph": ""},
+    {"neph": " \u00a0"},
+    {"neph": "0" * 41},
+    {"neph": "0123\t4567"},
+    {"neph": None},
+]
+
+
+@pytest.mark.req("B1", "B2")
+@pytest.mark.parametrize("wrong", NO_NAME_NO_NEPH, ids=str)
+async def test_what_is_no_name_and_no_neph_is_refused_by_its_field_and_not_repeated(
+    over: Any, wrong: dict[str, Any]
+) -> None:
+    _, browser, services = await over(mandate={})
+    async with browser:
+        refused = await browser.post("/api/v1/candidates", json=CANDIDATE | wrong, headers=KEY)
+    assert (refused.status_code, refused.json()["code"]) == (422, "MALFORMED")
+    assert {one["field"].partition(".")[0] for one in refused.json()["violations"]} == set(wrong)
+    assert "Bcc" not in refused.text
+    assert services["mandate"].asked == []
+
+
+@pytest.mark.req("B1")
+@pytest.mark.parametrize(
+    "name", ["O'Brien-Œuvre", "q\u0301", "👩", "<img onerror>", "{{7*7}}", "=HYPERLINK()", "null", "a' OR 1=1 --"]
+)
+async def test_an_odd_but_good_name_goes_through_as_written(over: Any, name: str) -> None:
+    answer = mandate_pb2.CreateCandidateResponse(candidate=FOUND)
+    _, browser, services = await over(mandate={"CreateCandidate": answer})
+    async with browser:
+        made = await browser.post("/api/v1/candidates", json=CANDIDATE | {"firstName": name}, headers=KEY)
+    assert made.status_code == 201
+    assert [one.first_name for one in services["mandate"].asked] == [unicodedata.normalize("NFC", name)]
+
+
 TYPED_NAMES = {
     "letters and accents apart": (unicodedata.normalize("NFD", "Zoé"), "Zoé"),
     "spaces around": ("  Zoé ", "Zoé"),
