@@ -20,9 +20,9 @@ from resapermis_kit.rpc.authorization import Authorizer, permissions
 from resapermis_kit.rpc.gate import Gate
 from resapermis_kit.rpc.message_checks import LARGEST_MESSAGE
 
-
 HANDSHAKES = Counter(
-    "resapermis_rpc_handshakes", "Handshakes that others began with this server; of those that fail nothing else is known"
+    "resapermis_rpc_handshakes",
+    "Handshakes that others began with this server; of those that fail nothing else is known",
 )
 
 
