@@ -17,14 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.audit.v1 import audit_pb2 as pb
 from resapermis.audit.v1 import audit_pb2_grpc as rpc
 from resapermis.audit.v1.events_pb2 import Record
-from resapermis_audit import verify
+from resapermis_audit import queries, verify
 from resapermis_audit.checkpoint import verifier_key
 from resapermis_audit.domain import SECURITY_ACTIONS
 from resapermis_audit.process import SOURCES, Journal
 from resapermis_audit.servicer import AuditServicer
 from resapermis_audit.tables import checkpoints, entries
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.database.transaction import transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events import stream_handler
 from resapermis_kit.events.event import BatchHandler, Event
@@ -197,6 +197,31 @@ async def test_erasing_content_leaves_the_tree_as_it_was(engine: Any, journal: J
     proof = await _call(running, "GetInclusionProof", pb.GetInclusionProofRequest(record_id=records[0].id))
     assert not proof.content
     assert verify.check(_as_file(proof), KNOWN).size == 3
+
+
+@pytest.mark.req("T-03")
+@pytest.mark.parametrize("read", ["not_integrated", "newest_checkpoint"])
+async def test_what_another_integrator_takes_meanwhile_is_in_the_tree_once(
+    engine: Any, journal: Journal, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    await _store(engine, journal, *(_record() for _ in range(10)))
+    plain, met = getattr(queries, read), []
+
+    async def and_another_comes(tx: Tx, *given: Any) -> Any:
+        found = await plain(tx, *given)
+        if not met:
+            met.append(read)
+            assert await journal.integrate() == 10
+            await _store(engine, journal, _record())
+        return found
+
+    monkeypatch.setattr(queries, read, and_another_comes)
+    with pytest.raises(sa.exc.IntegrityError):
+        await journal.integrate()
+    assert await journal.integrate() == 1
+    async with transaction(engine) as tx:
+        assert set((await tx.execute(sa.select(checkpoints.c.size))).scalars()) == {10, 11}
+        assert sorted((await tx.execute(sa.select(entries.c.leaf_index))).scalars()) == list(range(11))
 
 
 @pytest.mark.req("T-03")

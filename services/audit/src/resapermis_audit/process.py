@@ -64,10 +64,12 @@ class Journal:
     async def integrate(self) -> int:
         """Put waiting records into the tree and sign the new checkpoint, in one commit; return how many."""
         async with transaction(self._engine) as tx:
+            # In this order: who read a checkpoint of before meets its leaves in the tables' keys; the other way round, records
+            # that another integrator has just put into the tree would be put there once more, behind its checkpoint.
+            newest = await queries.newest_checkpoint(tx)
             fresh = await queries.not_integrated(tx, BATCH)
             if not fresh:
                 return 0
-            newest = await queries.newest_checkpoint(tx)
             size = newest.size if newest is not None else 0
             edge = await queries.read_nodes(tx, tree.subtrees(0, size))
             made = tree.append(edge, size, [tree.leaf_hash(data) for _, data in fresh])

@@ -65,6 +65,8 @@ REFUSALS: dict[str, set[int]] = {
     "get /auth/login": {403, 422, 429, 500, 504},
     "get /calendars/{token}.ics": {404, 422, 429, 500, 504},
     "post /auth/backchannel-logout": {415, 429, 500},
+    "get /api/v1/me/grant": {401, 403, 429, 500},
+    "post /api/v1/me/grant": {401, 403, 409, 415, 429, 500, 504},
     "get /api/v1/me/sessions": {401, 403, 429, 500},
     "delete /api/v1/me/sessions/{session_id}": {401, 403, 404, 415, 422, 429, 500},
     "get /api/v1/basket": {401, 403, 429, 500, 504},

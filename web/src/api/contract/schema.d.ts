@@ -4579,13 +4579,9 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -4601,7 +4597,6 @@ export interface operations {
             431: components["responses"]["Refusal"];
             500: components["responses"]["Refusal"];
             503: components["responses"]["Refusal"];
-            504: components["responses"]["Refusal"];
         };
     };
     begin_own_grant: {
@@ -4627,28 +4622,14 @@ export interface operations {
                     "application/json": components["schemas"]["GrantStartView"];
                 };
             };
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
             409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -4679,17 +4660,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is not known yet what became of it; nothing need be repeated. */
-            202: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description Successful Response */
             204: {
                 headers: {
@@ -4702,14 +4672,10 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -4725,7 +4691,6 @@ export interface operations {
             431: components["responses"]["Refusal"];
             500: components["responses"]["Refusal"];
             503: components["responses"]["Refusal"];
-            504: components["responses"]["Refusal"];
         };
     };
     list_own_sessions: {
@@ -5354,13 +5319,9 @@ export interface operations {
             400: components["responses"]["Refusal"];
             401: components["responses"]["Refusal"];
             403: components["responses"]["Refusal"];
-            404: components["responses"]["Refusal"];
             408: components["responses"]["Refusal"];
-            409: components["responses"]["Refusal"];
-            412: components["responses"]["Refusal"];
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
-            422: components["responses"]["Refusal"];
             /** @description Too many requests: when to come again, and why. */
             429: {
                 headers: {
@@ -5376,7 +5337,6 @@ export interface operations {
             431: components["responses"]["Refusal"];
             500: components["responses"]["Refusal"];
             503: components["responses"]["Refusal"];
-            504: components["responses"]["Refusal"];
         };
     };
     list_hours: {

@@ -37,8 +37,16 @@ UNREADABLE = frozenset(
     }
 )
 """Of a request that is not taken in whole, or whose address has too many connections (web/security/connection.py)."""
-ANSWERED_HERE = ("/auth/session", "/auth/logout", "/auth/backchannel-logout", f"{API}/me/")
+ANSWERED_HERE = (
+    "/auth/session",
+    "/auth/logout",
+    "/auth/backchannel-logout",
+    f"{API}/me/",
+    f"{API}/school/background-work",
+)
 """How paths begin for which no service is asked, or none whose refusal would be passed on."""
+LEAVES = ("post", f"{API}/me/grant")
+"""Among them, what egress is asked about: where the provider has people sign in."""
 READ_HERE = frozenset({"audit", "notifications", "candidates", "mandates", "session"})
 """What reads are about, by tag, for which nobody asks RdvPermis: nothing there can be in the way."""
 READ_HERE_TOO = frozenset({f"{API}/basket", f"{API}/bookings", f"{API}/bookings/results"})
@@ -158,6 +166,7 @@ def refusals(path: str, method: str, operation: dict[str, Any], schemas: dict[st
     given = {one["name"]: one["in"] for one in operation.get("parameters", [])}
     changes, closed = method != "get", path not in OPEN
     asks = path.startswith((API, "/auth/log", "/auth/callback", "/calendars/")) and not path.startswith(ANSWERED_HERE)
+    asks |= (method, path) == LEAVES
     may_name_others = asks and changes and _names_others(operation, schemas)
     may_be = {
         HTTPStatus.INTERNAL_SERVER_ERROR: True,
